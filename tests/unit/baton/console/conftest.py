@@ -9,13 +9,11 @@ from tests.unit.baton.console.operator import Operator, operator_of
 
 @pytest.fixture
 async def operator() -> AsyncIterator[Operator]:
-    """Logged in."""
     async with operator_of() as made:
         yield made
 
 
 @pytest.fixture
 async def stranger() -> AsyncIterator[Operator]:
-    """Not logged in."""
     async with operator_of(logged_in=False) as made:
         yield made

@@ -22,11 +22,9 @@ class Operator:
         self.api = Api(stage, http)
 
     async def log_in(self, key: str = ADMIN, **fields: str) -> httpx.Response:
-        """Send the login form."""
         return await self.http.post("/console/login", data={"key": key, **fields})
 
     async def see(self, path: str, status: int = 200) -> str:
-        """A page's markup."""
         response = await self.http.get(path)
         assert response.status_code == status, f"{response.status_code} {response.headers} {response.text}"
         return response.text
@@ -42,7 +40,6 @@ class Operator:
         return await self.see(response.headers["location"])
 
     async def token(self) -> str:
-        """What the forms of this session carry."""
         found = _TOKEN.search(await self.see("/console/jobs/new"))
         assert found is not None
         return found[1]
@@ -50,7 +47,6 @@ class Operator:
 
 @asynccontextmanager
 async def operator_of(stage: Stage | None = None, *, logged_in: bool = True) -> AsyncIterator[Operator]:
-    """An operator at the console of a stage."""
     made = stage or Stage(settings=with_keys())
     transport = httpx.ASGITransport(app=build_app(made.container), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:

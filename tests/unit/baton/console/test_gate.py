@@ -6,11 +6,12 @@ from typing import cast
 import pytest
 from starlette.routing import Route
 
-from baton.api.auth import Keys
+from baton.api.auth import Keys, digest_of
 from baton.api.cookie import COOKIE
 from baton.console.routes import console_routes
+from baton.storage.ports.access import StoredKey
 from baton_events.errors import PublishError
-from tests.unit.baton.api.client import ADMIN, with_keys
+from tests.unit.baton.api.client import ACME, ADMIN, with_keys
 from tests.unit.baton.console.operator import Operator
 from tests.unit.baton.kit.stage import Stage
 
@@ -28,7 +29,6 @@ def _guarded(method: str) -> list[str]:
 
 @pytest.mark.parametrize("path", _guarded("GET"))
 async def test_a_page_leads_a_stranger_to_the_login(stranger: Operator, path: str) -> None:
-    """And from there back to the page."""
     response = await stranger.http.get(path)
     assert response.status_code == 303
     assert response.headers["location"].startswith("/console/login")
@@ -36,7 +36,6 @@ async def test_a_page_leads_a_stranger_to_the_login(stranger: Operator, path: st
 
 @pytest.mark.parametrize("path", _guarded("POST"))
 async def test_a_form_of_a_stranger_does_nothing(stranger: Operator, path: str) -> None:
-    """Whatever it carries."""
     response = await stranger.http.post(path, data={"csrf": "x"})
     assert (response.status_code, response.headers["location"]) == (303, "/console/login")
 
@@ -44,17 +43,9 @@ async def test_a_form_of_a_stranger_does_nothing(stranger: Operator, path: str) 
 @pytest.mark.parametrize("path", _guarded("POST"))
 @pytest.mark.parametrize("token", ["", "wrong"])
 async def test_a_form_without_the_session_s_token_is_refused(operator: Operator, path: str, token: str) -> None:
-    """403, and nothing is done."""
     response = await operator.http.post(path, data={"csrf": token})
     assert response.status_code == 403
     assert "another login" in response.text
-
-
-async def test_a_form_from_another_site_is_refused(operator: Operator) -> None:
-    """Even one that has the token."""
-    data = {"csrf": await operator.token()}
-    response = await operator.http.post("/console/logout", data=data, headers={"origin": "https://evil.example"})
-    assert response.status_code == 403
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "e30.AAAA", "." * 40, "ä"])
@@ -66,14 +57,10 @@ async def test_a_cookie_that_we_did_not_sign_is_nobody_s(stranger: Operator, coo
 
 
 async def test_a_session_ends_after_eight_hours(operator: Operator) -> None:
-    """By the server's clock."""
     operator.stage.clock.ms += 8 * 3600 * 1000 - 1
     await operator.see("/console/jobs/new")
     operator.stage.clock.ms += 1
     await operator.see("/console/jobs/new", 303)
-
-
-FROM_ELSEWHERE = [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}]
 
 
 async def test_the_cookie_opens_the_api_until_the_session_ends(operator: Operator) -> None:
@@ -83,20 +70,29 @@ async def test_the_cookie_opens_the_api_until_the_session_ends(operator: Operato
     assert (await operator.http.post(path, headers=here)).status_code == 200
     audit = (await operator.api.request("GET", "/api/admin/audit", ADMIN)).json()["entries"]
     assert [entry["action"] for entry in audit] == [f"POST {path}", "POST /console/login"]
-    await operator.do("/console/logout")
+    # What the browser says of the sender counts, also where a proxy has changed the host.
+    data, proxied = {"csrf": await operator.token()}, here | {"origin": "https://console.example"}
+    out = await operator.http.post("/console/logout", data=data, headers=proxied)
+    assert (out.status_code, out.headers["location"]) == (303, "/console/login")
     assert (await operator.http.get(path)).status_code == 401
 
 
-@pytest.mark.parametrize("headers", FROM_ELSEWHERE, ids=str)
+@pytest.mark.parametrize(
+    "headers",
+    [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}],
+    ids=str,
+)
 async def test_the_cookie_opens_nothing_for_a_page_of_another_site(operator: Operator, headers: dict[str, str]) -> None:
-    """403, and nothing is done; a key in the header is no browser's, and opens it."""
-    path = "/api/admin/agent-worker"
+    """403, and nothing is done, nor by a form; a key in the header is no browser's, and opens it."""
+    path, data = "/api/admin/agent-worker", {"csrf": await operator.token()}
     assert (await operator.http.delete(path, headers=headers)).status_code == 403
+    for form, fields in (("/console/logout", data), ("/console/login", {"key": ADMIN})):
+        refused = await operator.http.post(form, data=fields, headers=headers)
+        assert (refused.status_code, "set-cookie" in refused.headers) == (403, False)
     assert (await operator.api.request("GET", path, ADMIN, headers=headers)).json()["running"] is True
 
 
 async def test_a_key_opens_no_page(stranger: Operator) -> None:
-    """Pages know cookies only."""
     response = await stranger.api.request("GET", "/console/jobs/new", ADMIN)
     assert response.status_code == 303
 
@@ -110,10 +106,6 @@ async def test_every_page_carries_the_strict_policy(operator: Operator) -> None:
     assert "frame-ancestors 'none'" in policy
     assert response.headers["cache-control"] == "no-store"
     assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", response.text)
-
-
-async def test_an_unknown_page_says_so(operator: Operator) -> None:
-    """As a page, with the way on."""
     assert "there is no page /console/nowhere" in await operator.see("/console/nowhere", 404)
 
 
@@ -129,25 +121,7 @@ async def test_static_files_are_kept_for_ever_under_their_own_path_only(operator
     assert (await operator.http.get("/console/static/old/secret.py")).status_code == 404
 
 
-async def test_what_an_operator_does_with_a_form_is_kept(operator: Operator) -> None:
-    """The login, then who, what and how it ended, without the form's token; looking at pages is not kept."""
-    job_id = (await operator.api.submitted())["id"]
-    await operator.see(f"/console/jobs/{job_id}")
-    await operator.do(f"/console/jobs/{job_id}/cancel", password="x" * 20)
-    login, entry = operator.stage.audit_log.entries
-    assert (login.action, login.key_id, login.detail) == ("POST /console/login", entry.key_id, {})
-    assert (entry.tenant, entry.target, entry.status) == ("operators", f"/console/jobs/{job_id}/cancel", 303)
-    assert (len(entry.key_id), entry.detail) == (12, {"body": {"password": "[redacted]"}})
-
-
-async def test_a_form_that_is_refused_is_kept_too(operator: Operator) -> None:
-    """With the status that refused it."""
-    await operator.do("/console/jobs/job_unknown/cancel")
-    assert [entry.status for entry in operator.stage.audit_log.entries] == [303, 404]
-
-
 async def test_what_fails_is_a_page_without_internals(operator: Operator) -> None:
-    """A queue that is away is 503; anything else 500."""
     failing = [PublishError("secret-host refused"), ValueError("secret-path")]
     operator.stage.records.failing = cast("list[PublishError]", failing)
     for status, shown in ((503, "the queue does not answer"), (500, "internal error")):
@@ -156,9 +130,71 @@ async def test_what_fails_is_a_page_without_internals(operator: Operator) -> Non
         assert "secret" not in markup
 
 
-@pytest.mark.parametrize(("site", "status"), [("same-origin", 303), ("cross-site", 403), ("same-site", 403)])
-async def test_what_the_browser_says_of_the_sender_counts(operator: Operator, site: str, status: int) -> None:
-    """Also where a proxy has changed the host."""
-    headers = {"sec-fetch-site": site, "origin": "https://console.example"}
-    data = {"csrf": await operator.token()}
-    assert (await operator.http.post("/console/logout", data=data, headers=headers)).status_code == status
+async def test_what_an_operator_does_with_a_form_is_kept(operator: Operator) -> None:
+    """The login, then who, what and how it ended, without the form's token; looking at pages is not kept."""
+    job_id = (await operator.api.submitted())["id"]
+    await operator.see(f"/console/jobs/{job_id}")
+    await operator.do(f"/console/jobs/{job_id}/cancel", password="x" * 20)
+    await operator.do("/console/jobs/job_unknown/cancel")
+    login, entry, refused = operator.stage.audit_log.entries
+    assert (login.action, login.key_id, login.detail) == ("POST /console/login", entry.key_id, {})
+    assert (entry.tenant, entry.target, entry.status) == ("operators", f"/console/jobs/{job_id}/cancel", 303)
+    assert (len(entry.key_id), entry.detail) == (12, {"body": {"password": "[redacted]"}})
+    assert refused.status == 404
+
+
+async def test_an_admin_key_opens_a_session(stranger: Operator) -> None:
+    """The cookie is for this host, over https, and no script's."""
+    response = await stranger.log_in()
+    assert (response.status_code, response.headers["location"]) == (303, "/console/jobs")
+    cookie = response.headers["set-cookie"].lower()
+    assert cookie.startswith(COOKIE)
+    for attribute in ("httponly", "samesite=lax", "secure", "path=/;", "max-age=28800"):
+        assert attribute in cookie
+    assert ADMIN not in cookie
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "shown"),
+    [("", 401, "no such key"), (ACME, 403, "client"), ("ключ", 401, "no such key")],
+)
+async def test_any_other_key_is_refused_in_place(stranger: Operator, key: str, status: int, shown: str) -> None:
+    """With the reason beside the field, and no cookie; the key is not shown again."""
+    response = await stranger.log_in(key)
+    assert response.status_code == status
+    assert shown in response.text
+    assert "set-cookie" not in response.headers
+    assert not key or f'value="{key}"' not in response.text
+
+
+@pytest.mark.parametrize(
+    "after", ["https://evil.example", "//evil.example", "/console/../api", "/console\\x", "/consoles"]
+)
+async def test_it_leads_nowhere_else(stranger: Operator, after: str) -> None:
+    assert (await stranger.log_in(after=after)).headers["location"] == "/console/jobs"
+
+
+async def test_it_leads_back_to_the_page_that_was_requested(stranger: Operator) -> None:
+    requested = await stranger.http.get("/console/messages?job=job_1")
+    markup = (await stranger.http.get(requested.headers["location"])).text
+    assert 'name="after" value="/console/messages?job=job_1"' in markup
+    response = await stranger.log_in(after="/console/messages?job=job_1")
+    assert response.headers["location"] == "/console/messages?job=job_1"
+
+
+async def test_what_is_no_form_is_refused(stranger: Operator) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert (await stranger.http.post("/console/login", content=b"\xff", headers=form)).status_code == 400
+    assert (await stranger.http.post("/console/login", content=b"a" * 1_000_001, headers=form)).status_code == 413
+
+
+async def test_a_session_ends_with_its_key(stranger: Operator) -> None:
+    """Once a key is revoked, what it opened is closed within half a minute."""
+    key = f"bk_admin_{'a' * 43}"
+    slot_table = stranger.stage.api_key_store
+    await slot_table.add(StoredKey(digest_of(key), "admin", "acme", "bk_admin_a", "Ada", 0))
+    assert (await stranger.log_in(key)).status_code == 303
+    await stranger.see("/console/jobs/new")
+    await slot_table.revoke(digest_of(key))
+    stranger.stage.clock.ms += 30_001
+    await stranger.see("/console/jobs/new", 303)

@@ -22,17 +22,16 @@ HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 
 
 async def test_it_shows_a_running_job(operator: Operator) -> None:
-    """With what it waits for, and where its changes come from."""
+    assert "there is no job" in await operator.see("/console/jobs/job_1", 404)
     await operator.stage.submit("adds")
     markup = await operator.see("/console/jobs/job_1")
     assert "waits for" in markup
     assert 'data-live="/console/jobs/job_1/live?after=1"' in markup
     assert "Cancel job" in markup
+    assert "has no tool call" in await operator.see("/console/jobs/job_1/calls/x", 404)
 
 
 async def test_hostile_texts_stay_texts() -> None:
-    """In the task, arguments, results, errors and answers."""
-
     @tool
     async def echo(text: str) -> str:
         """Say it."""
@@ -48,13 +47,6 @@ async def test_hostile_texts_stay_texts() -> None:
             assert "alert(" in markup
             assert "<img" not in markup
             assert "<script>" not in markup
-
-
-async def test_an_unknown_job_is_reported_as_unknown(operator: Operator) -> None:
-    """So is a call that a job does not have."""
-    assert "there is no job" in await operator.see("/console/jobs/job_x", 404)
-    await operator.stage.submit()
-    assert "has no tool call" in await operator.see("/console/jobs/job_1/calls/x", 404)
 
 
 async def test_garbage_positions_are_the_beginning(operator: Operator) -> None:
@@ -85,8 +77,6 @@ async def test_changes_end_after_a_while(operator: Operator) -> None:
 
 
 async def test_the_page_of_a_long_job_stays_light() -> None:
-    """The newest lines and calls; everything is one link away."""
-
     @tool
     async def look(number: int) -> str:
         """Look at something large."""
@@ -108,7 +98,6 @@ async def test_the_page_of_a_long_job_stays_light() -> None:
 
 
 async def test_a_job_is_scored_on_its_page(operator: Operator) -> None:
-    """A value that is none is refused at its field, with what was typed."""
     job = await operator.api.submitted()
     path = f"/console/jobs/{job['id']}"
     assert "Nobody has scored this job" in await operator.see(path)

@@ -9,7 +9,7 @@ import pytest
 from baton import Agent, Registry
 from tests.unit.baton.api.client import with_keys
 from tests.unit.baton.api.sessions.chatting import send_now, sending
-from tests.unit.baton.api.sessions.test_background import KEY, Says, complete, count, order, pay, soon
+from tests.unit.baton.api.sessions.test_background import KEY, Says, complete, count, order, pay, run_for_a_minute
 from tests.unit.baton.console.operator import Operator, operator_of
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
@@ -18,7 +18,6 @@ CHAT = "/console/sessions/chat-1?tenant=acme"
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Operator]:
-    """Chats whose model calls tools, and an operator who reads them."""
     registry = Registry([Agent(name="says", model=Says(), tools=[order, pay, count])])
     settings = replace(with_keys(SETTINGS), operations_api_key=KEY["x-api-key"])
     async with operator_of(Stage(settings=settings, registry=registry)) as made:
@@ -26,15 +25,13 @@ async def desk() -> AsyncIterator[Operator]:
 
 
 async def say(desk: Operator, message_id: str, text: str, **fields: object) -> None:
-    """Send a message of the chat, and have it answered."""
     requesting = await sending(desk.api, "chat-1", message_id, text, **fields)
-    await soon(desk.api)
+    await run_for_a_minute(desk.api)
     await requesting
     desk.stage.clock.ms += 1_000
 
 
 def texts(markup: str) -> str:
-    """A page's text in one line."""
     return " ".join(re.sub("<[^>]+>", " ", markup.partition("<main")[2]).split())
 
 
@@ -58,10 +55,9 @@ async def test_a_list_shows_the_first_task_and_what_was_said_last(desk: Operator
 
 
 async def test_the_state_of_a_session_is_that_of_the_job_whose_turn_it_is(desk: Operator) -> None:
-    """Those in line behind it only wait for it."""
     for task in ("call pay 5", "two?"):
         await desk.api.submitted(sessionId="line", jobType="says", taskDescription=task)
-        await soon(desk.api)
+        await run_for_a_minute(desk.api)
         desk.stage.clock.ms += 1_000
     assert re.search(r"waiting call pay 5 line two\? says acme", texts(await desk.see("/console/sessions")))
 
@@ -86,7 +82,6 @@ async def test_a_conversation_tells_what_was_asked_done_and_answered(desk: Opera
 
 
 async def test_an_exchange_that_is_taken_back_is_marked(desk: Operator) -> None:
-    """It stays where it was."""
     first = await sending(desk.api, "chat-1", "m1", "one?")
     desk.stage.clock.ms += 1_000
     await say(desk, "m2", "two?", whenBusy="rollback")
@@ -103,7 +98,7 @@ async def test_what_is_said_to_a_running_job_stands_in_its_answer(desk: Operator
     for _ in range(2):
         shown = texts(await desk.see(CHAT))
         assert shown.index("one?") < shown.index("user and more")
-        await soon(desk.api)
+        await run_for_a_minute(desk.api)
     await first
 
 
@@ -121,17 +116,10 @@ async def test_a_long_answer_is_folded_and_a_long_session_has_pages(desk: Operat
 
 
 async def test_what_runs_in_a_session_is_cancelled(operator: Operator) -> None:
-    """And what is in line behind it."""
     for _ in range(2):
         await operator.api.submitted(sessionId="s 1")
     assert "Cancel running and queued jobs" in await operator.see("/console/sessions/s 1?tenant=acme")
+    assert "This session has no jobs" in await operator.see("/console/sessions/s 1?tenant=other")
     markup = await operator.done("/console/sessions/s 1/cancel", tenant="acme")
     assert "2 jobs are cancelled." in markup
     assert "Cancel running and queued jobs" not in markup
-
-
-async def test_a_session_is_of_one_tenant(operator: Operator) -> None:
-    """Another one's of the same name is another session."""
-    await operator.api.submitted(sessionId="s/1", taskDescription="one?")
-    assert "one?" in await operator.see("/console/sessions/s/1?tenant=acme")
-    assert "This session has no jobs" in await operator.see("/console/sessions/s/1?tenant=other")

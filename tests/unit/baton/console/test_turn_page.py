@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from html import unescape
 from typing import Any
 
@@ -27,8 +28,6 @@ SECRET = "s3cr3t-of-a-call"
 
 
 class Reading(ScriptedModel):
-    """Follows its script, and is sent the messages."""
-
     reads_history = True
 
 
@@ -41,7 +40,6 @@ async def open_door(number: int, password: str, ctx: ToolContext) -> dict[str, o
 
 
 def registry(instructions: str = "Open doors.") -> Registry:
-    """A porter, and one that works by a fixed plan."""
     script = [Call("open_door", {"number": number, "password": SECRET}) for number in (1, 2)]
     porter = Agent(
         name="porter",
@@ -53,16 +51,17 @@ def registry(instructions: str = "Open doors.") -> Registry:
     return Registry([porter, Agent(name="planned", plan=diamond(Kit()))])
 
 
-async def ended(operator: Operator, agent: str = "porter") -> None:
-    """A job of the agent, up to its end."""
-    await operator.stage.submit(agent, task="Open <both>")
-    await operator.stage.run()
+@asynccontextmanager
+async def porter_has_run() -> AsyncIterator[Operator]:
+    async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
+        await operator.stage.submit("porter", task="Open <both>")
+        await operator.stage.run()
+        yield operator
 
 
 async def test_a_turn_shows_what_its_model_was_sent_and_answered() -> None:
     """Made again from what is recorded, the question has the digests of the one that was asked."""
-    async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
-        await ended(operator)
+    async with porter_has_run() as operator:
         last = await operator.see("/console/jobs/job_1/turns/3")
         for text in ("Open doors.", "Open &lt;both&gt;", "The first is open.", "open_door, failed", "&lt;hall&gt;"):
             assert text in last
@@ -72,6 +71,10 @@ async def test_a_turn_shows_what_its_model_was_sent_and_answered() -> None:
         assert "its digests are those of what was sent" in first
         assert "open_door, result" not in first
         assert "has no turn 4" in await operator.see("/console/jobs/job_1/turns/4", 404)
+        await operator.stage.submit("planned", "job_2")
+        await operator.stage.run()
+        planned = await operator.see("/console/jobs/job_2/turns/1")
+        assert ("No model is asked" in planned, planned.count('data-into="calls"')) == (True, 4)
 
 
 @pytest.mark.parametrize("make", CASES.values(), ids=CASES)
@@ -93,8 +96,7 @@ async def test_every_kind_of_request_is_made_again_as_it_was(make: Callable[[], 
 
 async def test_a_turn_says_what_a_deploy_has_changed_since() -> None:
     """Part by part; of an agent that is gone, only the messages are left."""
-    async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
-        await ended(operator)
+    async with porter_has_run() as operator:
         for after, text in (
             (registry("Close doors."), "These parts have changed since: instructions."),
             (Registry([]), "is not registered any more"),
@@ -106,9 +108,7 @@ async def test_a_turn_says_what_a_deploy_has_changed_since() -> None:
 
 
 async def test_a_forks_turns_are_taken_over_or_asked_with_its_edits() -> None:
-    """The first ones from the job that it is of; the others as the edits say."""
-    async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
-        await ended(operator)
+    async with porter_has_run() as operator:
         forked = await fork(operator.stage, 2, Edits(instructions="Knock first."))
         path = f"/console/jobs/{forked.job.id}/turns"
         assert "taken over from job job_1" in await operator.see(f"{path}/1")
@@ -117,19 +117,9 @@ async def test_a_forks_turns_are_taken_over_or_asked_with_its_edits() -> None:
         assert "its digests are those of what was sent" in second
 
 
-async def test_a_turn_of_a_fixed_plan_asks_no_model() -> None:
-    """Its calls are shown all the same."""
-    async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
-        await ended(operator, "planned")
-        markup = await operator.see("/console/jobs/job_1/turns/1")
-        assert "No model is asked" in markup
-        assert markup.count('data-into="calls"') == 4
-
-
 async def test_a_failed_call_shows_its_traceback_to_operators_alone() -> None:
     """From the user's own frames on, without secrets; no client is sent it."""
-    async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
-        await ended(operator)
+    async with porter_has_run() as operator:
         failed = (await operator.stage.calls())[1]
         markup = await operator.see(f"/console/jobs/job_1/calls/{failed.id}")
         assert "test_turn_page.py" in markup
@@ -153,7 +143,6 @@ async def test_the_text_of_a_folded_value_is_its_json(operator: Operator, value:
 
 
 def test_what_is_too_much_is_not_folded() -> None:
-    """Too many parts, too deep, or none."""
     deep: list[object] = []
     for _ in range(60):
         deep = [deep]

@@ -43,7 +43,6 @@ def stage_of(script: list[Any], *helpers: Agent) -> Stage:
 
 
 async def traced(stage: Stage, job_id: str = "job_1") -> Traced:
-    """The job, with what its parts tell."""
     made = Traced(await stage.snapshot(job_id))
     made.trace.take(stage.store.tree("job_1").parts[job_id])
     return made
@@ -58,7 +57,6 @@ def shown(rows: list[Row]) -> list[tuple[str, list[tuple[str, int, int]]]]:
 
 
 async def test_attempts_pauses_and_time_in_the_queue_have_bars_of_their_own() -> None:
-    """An attempt that failed, the pause after it, and the queue before the first step."""
     stage = stage_of([[Call("flaky")], "done"])
     await stage.submit("slow")
     stage.clock.ms += 50
@@ -70,19 +68,11 @@ async def test_attempts_pauses_and_time_in_the_queue_have_bars_of_their_own() ->
         ("flaky", [("failed", 60, 160), ("pause", 160, 1160), ("work", 1160, 1260)]),
         ("turn 2", [("work", 1260, 1270)]),
     ]
-    assert [row.href for row in rows[1:3]] == [
-        "/console/jobs/job_1/turns/1",
-        f"/console/jobs/job_1/calls/{await call_id(stage)}",
-    ]
+    (call,) = await stage.calls()
+    assert [row.href for row in rows[1:3]] == ["/console/jobs/job_1/turns/1", f"/console/jobs/job_1/calls/{call.id}"]
     assert rows[2].spelled.startswith(
         "1.2 s: attempt 1 ToolError: not yet 100 ms, before it is retried 1.0 s, attempt 2"
     )
-
-
-async def call_id(stage: Stage) -> str:
-    """Of the only call."""
-    (call,) = await stage.calls()
-    return call.id
 
 
 async def test_a_job_below_has_rows_below_the_call_that_waits_for_it() -> None:
@@ -97,9 +87,8 @@ async def test_a_job_below_has_rows_below_the_call_that_waits_for_it() -> None:
         seen.append(list(Rows(both, stage.clock.ms).of("job_1")))
 
     await stage.run(look)
-    assert [(row.depth, row.label) for row in seen[-1]] == [
-        (0, "slow"), (1, "turn 1"), (2, "ask"), (3, "helper"), (4, "turn 1"), (1, "turn 2"),
-    ]  # fmt: skip
+    below = [(2, "ask"), (3, "helper"), (4, "turn 1")]
+    assert [(row.depth, row.label) for row in seen[-1]] == [(0, "slow"), (1, "turn 1"), *below, (1, "turn 2")]
     open_rows = [row for row in seen[1] if row.open]
     assert [row.bars[-1].kind for row in open_rows if row.label == "ask"] == ["wait"]
     assert [bar.text for row in seen[-1] for bar in row.bars if bar.kind == "wait"] == ["waits for its job"]
@@ -132,7 +121,6 @@ async def test_what_a_trimmed_stream_has_lost_is_no_time_in_the_queue() -> None:
 
 
 async def test_old_turns_are_folded() -> None:
-    """Into a row for each hundred; a range of turns is shown, and everything where it is asked for."""
     turns = [[Call("flaky")] for _ in range(150)]
     stage = stage_of([*turns, "done"])
     await stage.container.commands.submit(replace(stage.job("slow"), limits=Limits(turns=200, tool_calls=200)), {})
@@ -147,14 +135,10 @@ async def test_old_turns_are_folded() -> None:
     assert len(list(Rows(both, stage.clock.ms, everything=True).of("job_1"))) == 302
     axis = Axis(some, ZERO_MS)
     ticks = [text for _, text, fine in axis.ticks if not fine]
-    assert (ticks, axis.x(axis.start_ms), axis.x(axis.end_ms)) == (
-        ["7.5 s", "8 s", "8.5 s", "9 s", "9.5 s"],
-        0.0,
-        100.0,
-    )
+    assert ticks == ["7.5 s", "8 s", "8.5 s", "9 s", "9.5 s"]
+    assert (axis.x(axis.start_ms), axis.x(axis.end_ms)) == (0.0, 100.0)
 
 
 def test_offsets_are_short() -> None:
-    """One unit where one is enough."""
     told = [offset(ms) for ms in (0, 250, 1_500, 60_000, 90_000, 7_200_000, 90_000_000)]
     assert told == ["0 s", "250 ms", "1.5 s", "1 min", "1 min 30 s", "2 h", "1 d 1 h"]

@@ -1,12 +1,19 @@
-"""The admission of jobs, and the log of what operators did."""
+"""Pages about the whole deployment: admission, audit log, schedules, tools, usage and prices."""
 
+from dataclasses import replace
+
+import pytest
+
+from baton.console.admin.chart import REST, largest, stacked
+from baton.queue.ports import QueueSchedule
+from baton.settings.service_prices import LIST, Prices
 from baton_events.errors import PublishError
-from tests.unit.baton.api.client import ADMIN
-from tests.unit.baton.console.operator import Operator
+from tests.unit.baton.api.client import ADMIN, with_keys
+from tests.unit.baton.console.operator import Operator, operator_of
+from tests.unit.baton.kit.stage import Stage
 
 
 async def test_the_worker_is_stopped_and_started(operator: Operator) -> None:
-    """The page says how it stands, for each tenant."""
     await operator.api.submitted()
     markup = await operator.see("/console/worker")
     assert "of 3 slots" in markup
@@ -20,7 +27,6 @@ async def test_the_worker_is_stopped_and_started(operator: Operator) -> None:
 
 
 async def test_the_last_hours_are_drawn_and_are_a_table(operator: Operator) -> None:
-    """As the sweeps have found them; the API has the same."""
     assert "No sweep has run" in await operator.see("/console/worker")
     for _ in range(4):
         await operator.api.submitted()
@@ -33,7 +39,6 @@ async def test_the_last_hours_are_drawn_and_are_a_table(operator: Operator) -> N
 
 
 async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None:
-    """With who, what and when; the form's token is not."""
     assert "POST /console/login" in await operator.see("/console/audit")
     operator.stage.audit_log.entries.clear()
     assert "No admin key has changed anything" in await operator.see("/console/audit")
@@ -44,3 +49,97 @@ async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None
     assert "operators" in markup
     assert "csrf" not in markup.split("<main")[1]
     await operator.see("/console/audit?cursor=x", 422)
+
+
+async def test_a_schedule_is_paused_and_goes_on(operator: Operator) -> None:
+    assert "has no schedules" in await operator.see("/console/schedules")
+    schedules = operator.stage.schedules
+    schedules.known["s1"] = QueueSchedule("s1", "https://x.example", "0 * * * *")
+    assert "Schedule s1 is paused." in await operator.done("/console/schedules/s1/pause")
+    assert schedules.known["s1"].paused
+    assert "Schedule s1 is resumed." in await operator.done("/console/schedules/s1/resume")
+    assert (await operator.do("/console/schedules/x/pause")).status_code == 404
+
+
+async def test_tools_show_their_counters(operator: Operator) -> None:
+    await operator.stage.submit("breaks")
+    await operator.stage.run()
+    markup = await operator.see("/console/tools")
+    assert "<b>broken</b>" in markup
+    assert "100 %" in markup
+    assert "<b>add</b>" in markup
+
+
+async def test_a_schedule_is_made_and_deleted(operator: Operator) -> None:
+    """Once however often its form is sent; others' schedules are not deleted from here."""
+    fields = {"jobType": "answers", "taskDescription": "every <morning>", "cron": "0 9 * * 1-5", "once": "n1"}
+    first, markup = [
+        await operator.done("/console/schedules/new", **fields, timeZone="Europe/Berlin") for _ in range(2)
+    ]
+    assert "is made." in first
+    assert "every &lt;morning&gt;" in markup
+    assert "Europe/Berlin" in markup
+    (schedule_id,) = operator.stage.schedules.known
+    assert f"Schedule {schedule_id} is deleted." in await operator.done(f"/console/schedules/{schedule_id}/delete")
+    assert not operator.stage.schedules.known
+    assert (await operator.do("/console/schedules/other/delete")).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("cron", ""), ("timeZone", "Mars/North"), ("jobType", "nobody"), ("inputData", "{")]
+)
+async def test_what_is_wrong_with_a_schedule_is_shown_at_its_field(operator: Operator, field: str, value: str) -> None:
+    fields = {"jobType": "answers", "taskDescription": "keep me", "cron": "0 9 * * *", "timeZone": "UTC", field: value}
+    response = await operator.do("/console/schedules/new", **fields)
+    assert response.status_code == 422
+    assert f'id="fault-{field}"' in response.text
+    assert "keep me" in response.text
+    assert not operator.stage.schedules.known
+
+
+async def test_the_days_are_drawn_and_are_a_table(operator: Operator) -> None:
+    """By the chosen series; what is filtered out is neither. A month of a tenant is a row."""
+    assert "No job has ended yet" in await operator.see("/console/usage")
+    await operator.api.submitted(jobType="adds")
+    await operator.stage.run()
+    months = await operator.see("/console/usage")
+    assert "No job has ended yet" not in months
+    assert '<a href="/console/jobs?tenant=acme">acme</a>' in months
+    assert 'href="/console/usage" aria-current="page"' in months
+    markup = await operator.see("/console/usage?split=agent")
+    assert markup.count('<figure class="chart">') == 4
+    assert "adds: 1</title>" in markup
+    assert '<td data-name="agent">adds</td>' in markup
+    assert '<td data-name="month">' in await operator.see("/console/usage?show=month&split=model")
+    assert "No job of these has ended" in await operator.see("/console/usage?agent=other")
+
+
+def test_what_there_is_too_much_of_to_draw_is_one_series() -> None:
+    totals = {f"s{number}": float(number) for number in range(9)}
+    assert largest(totals) == ["s8", "s7", "s6", "s5", "s4", REST]
+    chart = stacked("Jobs", ["a", "b"], ["x", "y"], {("a", "x"): 3, ("b", "x"): 1, ("b", "y"): 1}, str)
+    bars = [(bar.kind, bar.x, bar.y, bar.height) for bar in chart.bars]
+    assert bars == [(0, 0, 0, 96), (0, 50, 64, 32), (1, 50, 32, 32)]
+
+
+async def test_prices_are_reported_with_source_and_date() -> None:
+    settings = replace(with_keys(), prices=Prices(command_usd=0.0000015))
+    async with operator_of(Stage(settings=settings)) as operator:
+        markup = await operator.see("/console/usage")
+    assert "$0.0000015 " in markup
+    assert "list price $0.000002" in markup
+    assert all(price.as_of in markup for price in LIST)
+    assert markup.count("list price") == 1
+
+
+async def test_the_steps_of_a_job_have_a_page(operator: Operator) -> None:
+    """Two turns, two calls, and what is beside them; a call's own page has its row."""
+    job = await operator.api.submitted(jobType="adds")
+    await operator.stage.run()
+    path = f"/console/jobs/{job['id']}"
+    assert f'href="{path}/steps"' in await operator.see(path)
+    markup = await operator.see(f"{path}/steps")
+    assert [markup.count(text) for text in ("turn 1</td>", "turn 2</td>", "of turn 1", "beside steps")] == [1, 1, 2, 1]
+    (call, _) = (await operator.api.read(job["id"]))["toolCalls"]
+    page = await operator.see(f"{path}/calls/{call['id']}")
+    assert page.count("of turn 1") == 1

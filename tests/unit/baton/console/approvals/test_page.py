@@ -20,10 +20,7 @@ from tests.unit.baton.kit.stage import Stage
 
 
 class Saying(ScriptedModel):
-    """A scripted model that says something with its calls."""
-
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Follow the script."""
         found = await super().answer(request)
         return replace(found, text="I will write it.") if found.calls else found
 
@@ -49,7 +46,6 @@ async def requested() -> AsyncIterator[Operator]:
 
 
 async def _page(operator: Operator) -> str:
-    """The address of the one approval that waits."""
     markup = await operator.see("/console/approvals")
     return "/console/approvals/" + markup.split('href="/console/approvals/')[1].split('"')[0]
 
@@ -91,7 +87,6 @@ async def test_an_edit_is_shown_before_it_counts(requested: Operator) -> None:
 
 
 async def test_a_person_reads_the_task_the_words_and_earlier_decisions(requested: Operator) -> None:
-    """And what the call wants to do, in a sentence; the list has it, too."""
     path = await _page(requested)
     markup = await requested.see(path)
     for text in ("writes wants to run write: path &lt;a&gt;.txt, lines 3", "I will write it.", "do it"):
@@ -146,7 +141,6 @@ async def test_a_wrong_edit_is_shown_in_place(requested: Operator, arguments: st
 
 
 async def test_it_is_rejected_with_a_reason(requested: Operator) -> None:
-    """The tool does not run; without a reason nothing is decided."""
     path = await _page(requested)
     refused = await requested.do(f"{path}/reject", reason="  ")
     assert (refused.status_code, 'id="fault-reason"' in refused.text) == (422, True)
@@ -154,25 +148,13 @@ async def test_it_is_rejected_with_a_reason(requested: Operator) -> None:
     await requested.stage.run(within_seconds=600)
     assert requested.stage.step_result.runs == []
     assert "not &lt;today&gt;" in await requested.see("/console/approvals?status=rejected")
-
-
-async def test_a_second_decision_is_refused(requested: Operator) -> None:
-    """409, as a page."""
-    path = await _page(requested)
-    await requested.done(f"{path}/reject", reason="no")
-    response = await requested.do(f"{path}/approve")
-    assert response.status_code == 409
-    assert "cannot be decided any more" in response.text
+    again = await requested.do(f"{path}/approve")
+    assert (again.status_code, "cannot be decided any more" in again.text) == (409, True)
 
 
 async def test_unknown_approvals_and_states_are_refused(requested: Operator) -> None:
-    """As pages."""
     for path in ("/console/approvals/x", "/console/approvals/op_job_1-1-0-abc", "/console/approvals/op_job_9-1-0-abc"):
         await requested.see(path, 404)
     await requested.see("/console/approvals?status=lost", 422)
-
-
-async def test_the_address_of_old_leads_to_the_approvals(requested: Operator) -> None:
-    """`/admin/agent-checkpoints`."""
-    response = await requested.http.get("/admin/agent-checkpoints")
-    assert response.headers["location"] == "/console/approvals"
+    of_old = await requested.http.get("/admin/agent-checkpoints")
+    assert of_old.headers["location"] == "/console/approvals"

@@ -14,15 +14,11 @@ from baton.tools.tool import tool
 
 
 class Speed(StrEnum):
-    """An enum, which a schema refers to."""
-
     SLOW = "slow"
     FAST = "fast"
 
 
 class Address(BaseModel):
-    """An object."""
-
     city: str
     number: int | None = None
 
@@ -105,12 +101,10 @@ def test_an_untouched_form_changes_nothing(arguments: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_typed_is_the_argument(name: str, text: str, value: Any) -> None:
-    """As the type of its schema."""
     assert _as_sent(ALL, **{name: text}) == {**ALL, name: value}
 
 
 def test_an_inner_field_and_a_missing_one_can_be_filled_and_emptied() -> None:
-    """A value that is emptied is left out where it may be."""
     assert _as_sent(LEAST, **{"address.city": "Ayr", "gift": "true"}) == {
         **LEAST,
         "address": {"city": "Ayr"},
@@ -132,7 +126,6 @@ def test_an_inner_field_and_a_missing_one_can_be_filled_and_emptied() -> None:
     ],
 )
 def test_a_text_that_is_no_such_value_is_a_fault_of_its_field(name: str, text: str, fault: str) -> None:
-    """It names the value."""
     with pytest.raises(FormError) as raised:
         _as_sent(ALL, **{name: text})
     assert list(raised.value.faults) == [f"arguments.{name}"]
