@@ -31,7 +31,6 @@ class Script(httpx.SyncByteStream):
         self._pieces = pieces
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give them."""
         for piece in self._pieces:
             if isinstance(piece, Exception):
                 raise piece
@@ -39,12 +38,10 @@ class Script(httpx.SyncByteStream):
 
 
 def stream(*pieces: str | Exception) -> httpx.Response:
-    """An answer that is a stream."""
     return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Script(*pieces))
 
 
 def part(number: int, **body: Any) -> str:
-    """An event."""
     return f"id: 1-{number}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"
 
 
@@ -59,7 +56,6 @@ class Server:
         self.sent: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer."""
         self.sent.append(request)
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
@@ -67,12 +63,10 @@ class Server:
         return answer
 
     def client(self, **options: Any) -> BatonClient:
-        """A client of it."""
         return BatonClient("http://x/", "bk_secret", transport=httpx.MockTransport(self), **options)
 
 
 def problem(status: int, retry_after: str = "", **fields: Any) -> httpx.Response:
-    """A refusal."""
     headers = {"retry-after": retry_after} if retry_after else {}
     return httpx.Response(status, json={"title": "t", "status": status, "detail": "why", **fields}, headers=headers)
 
@@ -129,24 +123,17 @@ def test_tries_end_when_their_time_is_up(paused: list[float]) -> None:
     ("status", "kind"), [(404, NotFoundError), (410, NotFoundError), (409, ConflictError), (422, ApiError)]
 )
 def test_a_refusal_is_an_error_in_the_apis_words(status: int, kind: type[ApiError]) -> None:
-    """With the fields at fault, and without the key."""
     fault = {"field": "jobType", "message": "unknown agent 'x'"}
     with pytest.raises(kind) as refused:
         Server(problem(status, code="INVALID", errors=[fault])).client().submit("x")
     error = refused.value
     assert type(error) is kind
-    assert (error.status, error.title, error.detail, error.code, error.errors) == (
-        status,
-        "t",
-        "why",
-        "INVALID",
-        [fault],
-    )
+    said = (error.status, error.title, error.detail, error.code, error.errors)
+    assert said == (status, "t", "why", "INVALID", [fault])
     assert str(error) == f"POST http://x/api/agent-jobs answered {status}: jobType: unknown agent 'x'"
 
 
 def test_what_is_not_baton_is_named() -> None:
-    """A page of somebody else."""
     page = httpx.Response(200, text="<html>", headers={"content-type": "text/html"})
     for call in (lambda client: client.get("j"), lambda client: list(client.stream("j"))):
         with pytest.raises(UnreachableError, match="is this its address"):
@@ -172,28 +159,20 @@ def test_a_stream_continues_where_it_broke_off() -> None:
 
 
 def test_another_process_continues_a_stream(paused: list[float]) -> None:
-    """After the position that it was given; the server's `retry` is obeyed."""
-    server = Server(stream("retry: 1500\n\n"), stream(part(4, type="finish"), DONE))
-    assert [one.type for one in server.client().stream("job_1", after="1-3")] == ["finish"]
+    """After the position that it was given; the server's `retry` is obeyed. Who stops reading hangs up."""
+    server = Server(stream("retry: 1500\n\n"), answer := stream(part(4, type="start"), part(5, type="finish"), DONE))
+    for one in server.client().stream("job_1", after="1-3"):
+        assert one.position == "1-4"
+        break
     assert [one.headers["last-event-id"] for one in server.sent] == ["1-3", "1-3"]
-    assert paused == [1.5]
+    assert (paused, answer.is_closed) == ([1.5], True)
 
 
 def test_a_stream_that_is_refused_or_gone_for_good_fails() -> None:
-    """A key that is revoked, and a server that hangs up each time before there is anything."""
     with pytest.raises(ApiError, match="401"):
         list(Server(stream(part(1, type="start")), problem(401)).client().stream("job_1"))
     with pytest.raises(UnreachableError):
         list(Server(*(stream(LOST) for _ in range(50))).client(retry_seconds=3).stream("job_1"))
-
-
-def test_a_reader_that_stops_closes_the_connection() -> None:
-    """The job goes on."""
-    answer = stream(part(1, type="start"), part(2, type="finish"))
-    for one in Server(answer).client().stream("job_1"):
-        assert one.position == "1-1"
-        break
-    assert answer.is_closed
 
 
 def test_a_chat_continues_in_its_jobs_stream() -> None:
@@ -227,7 +206,6 @@ def test_waiting_ends_with_the_job_or_in_time(paused: list[float]) -> None:
 
 
 def test_a_list_is_read_page_by_page() -> None:
-    """As far as it is used."""
     server = Server(httpx.Response(200, json={"jobs": [JOB], "cursor": "c"}), httpx.Response(200, json={"jobs": [JOB]}))
     found = server.client().jobs(agent="a")
     assert next(found).id == "job_1"
@@ -237,7 +215,6 @@ def test_a_list_is_read_page_by_page() -> None:
 
 
 def test_address_and_key_come_from_arguments_or_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the command line has them."""
     monkeypatch.setenv("BATON_URL", "https://b.example/base/")
     monkeypatch.setenv("BATON_API_KEY", "bk_env")
     server = Server(httpx.Response(200, json=JOB))
@@ -250,7 +227,6 @@ def test_address_and_key_come_from_arguments_or_environment(monkeypatch: pytest.
 
 
 async def test_both_clients_follow_a_job_of_the_real_api() -> None:
-    """Submitted, followed, read, listed and compared, on the event loop; the fakes run it."""
     stage = Stage(settings=with_keys())
     async with api_of(stage) as api, AsyncBatonClient(BASE, ACME, transport=api.http._transport) as client:
         job = await client.submit("adds", "2 and 2", session="s")

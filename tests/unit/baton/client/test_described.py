@@ -92,7 +92,6 @@ class Documented:
         self.sent: list[tuple[str, httpx.Request]] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request."""
         operation = operation_at(request.method, request.url.path)
         self.sent.append((operation, request))
         status, answer = next(iter(of(operation)["responses"].items()))
@@ -120,7 +119,6 @@ def _methods(client: type) -> set[str]:
 
 
 def test_both_clients_have_the_same_methods() -> None:
-    """With an example of each."""
     assert _methods(BatonClient) == _methods(AsyncBatonClient) == set(CALLS)
 
 
@@ -131,7 +129,6 @@ def test_every_operation_of_a_client_key_has_a_method() -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_method_can_send_all_that_its_operation_takes(name: str) -> None:
-    """Every field of the body, and of the query."""
     for operation, request in _sent_by(name):
         if operation.startswith("GET /api/agent-jobs/") and name == "wait":
             continue  # `get` sends it all

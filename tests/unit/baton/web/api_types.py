@@ -21,7 +21,6 @@ OPTIONS = ("--root-types", "--root-types-no-schema-prefix", "--empty-objects-unk
 
 
 def generated() -> str:
-    """The text of the file, as it should be."""
     packages = npm_packages(PACKAGE, "web")
     with tempfile.TemporaryDirectory() as name:
         described, types = Path(name) / "openapi.json", Path(name) / "api.ts"
@@ -33,7 +32,6 @@ def generated() -> str:
 
 
 def _schemas_alone() -> dict[str, Any]:
-    """The document without its paths, and without the schemas of operations that the clients leave out."""
     used: set[str] = set()
     left = {name for operation in EXPECTED for name in _referred(of(operation))}
     while left:
@@ -44,7 +42,6 @@ def _schemas_alone() -> dict[str, Any]:
 
 
 def _referred(value: Any) -> Iterator[str]:
-    """The schemas that are named in it."""
     for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from _referred(each)
     if isinstance(value, dict) and "$ref" in value:

@@ -11,7 +11,6 @@ CLIENT = HERE.parents[3] / "functions" / "baton" / "web" / "static" / "baton.js"
 
 
 def test_the_client_does_what_its_tests_say() -> None:
-    """Each has a name of its own in baton.test.mjs."""
     node = NodeProgram(find_node()[0], HERE)
     environment = {**inherited_environment(), "BATON_JS": str(CLIENT)}
     done = node.run(HERE, "--test", "--test-reporter=spec", "baton.test.mjs", **environment)

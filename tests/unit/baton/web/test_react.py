@@ -15,7 +15,6 @@ HERE = Path(__file__).parent
 
 
 def test_the_hook_does_what_its_tests_say(tmp_path: Path) -> None:
-    """Each has a name of its own in react.test.mjs; what is imported is what the package exports."""
     built = source_copy(tmp_path)
     shutil.copy(HERE / "react.test.mjs", built)
     node = NodeProgram(find_node()[0], built)
