@@ -3,7 +3,8 @@
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import ClassVar, Literal, cast
@@ -17,9 +18,9 @@ from baton.queue.qstash.publisher import QStashQueue
 from baton.settings.settings import Settings
 from baton.storage.redis.connection import RedisConnection
 from baton_events.messages import Outgoing
+from baton_local.redis.link.resp import Status
 from tests.unit.baton.kit.lambda_url import Invoker, url_event
-
-TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]
+from tests.unit.baton.transport.resp_server import RespServer
 
 
 class Server(ThreadingHTTPServer):
@@ -35,7 +36,6 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it is."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def hang_up(self) -> None:
@@ -56,14 +56,12 @@ class Answers(BaseHTTPRequestHandler):
     }
 
     def setup(self) -> None:
-        """A new one."""
         super().setup()
         server = cast("Server", self.server)
         server.connections += 1
         server.open.append(self.connection)
 
     def do_POST(self) -> None:
-        """One request."""
         self.rfile.read(int(self.headers["Content-Length"]))
         body = json.dumps(self.answers[self.path]).encode()
         self.send_response(200)
@@ -77,7 +75,6 @@ class Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Nobody has connected yet."""
     with Server() as made:
         thread = Thread(target=made.serve_forever, args=(0.01,))
         thread.start()
@@ -86,48 +83,78 @@ def server() -> Iterator[Server]:
         thread.join(5)
 
 
-@pytest.fixture
-def invoker() -> Iterator[Invoker]:
-    """A thread that invokes handlers as the Lambda runtime does."""
-    with Invoker() as made:
-        yield made
-
-
-def requesting_app(redis: RedisConnection, queue: QStashQueue) -> ASGIApp:
-    """Asks store and queue twice at once, as parallel tool calls do; a path of `/close` closes both."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/close":
-            await redis.close()
-            await queue.close()
-            answers: list[object] = []
-        else:
-            message = Outgoing(body="{}", url="https://fn.example.com")
-            requested = [
-                redis.execute("PING"),
-                queue.publish([message]),
-                redis.execute("PING"),
-                queue.publish([message]),
-            ]
-            answers = await asyncio.gather(*requested)
-        await JSONResponse(answers)(scope, receive, send)
-
-    return app
-
-
-@pytest.mark.parametrize("transport", TRANSPORTS)
-def test_connections_survive_the_invocation_and_are_renewed_when_the_other_side_hung_up(
-    server: Server, invoker: Invoker, transport: Literal["httpx", "httptools"]
+def invoked_six_times(
+    app: ASGIApp, answer: object, hang_up: Callable[[], object], connections: Callable[[], int]
 ) -> None:
-    """One to each for three invocations; the one after a hang-up opens new ones and does not fail."""
+    """One or some connections serve three invocations; the one after a hang-up opens new ones and does not fail."""
+    handler = LambdaHandler(app)
+    with Invoker() as invoker:
+        opened = list[int]()
+        for invocation in range(6):
+            if invocation == 3:
+                hang_up()
+            found = invoker.invoke(handler, url_event("/", b"", {}))
+            assert json.loads(found["body"]) == answer, found
+            opened.append(connections())
+        assert opened == [opened[0]] * 3 + [2 * opened[0]] * 3
+        invoker.invoke(handler, url_event("/close", b"", {}))
+
+
+@pytest.mark.parametrize("transport", ["httpx", "httptools"])
+def test_connections_over_http_survive_the_invocation_and_are_renewed(
+    server: Server, transport: Literal["httpx", "httptools"]
+) -> None:
+    """Store and queue are asked twice at once, as parallel tool calls do: one connection to each."""
     settings = Settings(
         redis_url=server.url, redis_token="t", qstash_url=server.url, qstash_token="t", http_transport=transport
     )
-    handler = LambdaHandler(requesting_app(RedisConnection(settings), QStashQueue(settings)))
-    for invocation in range(6):
-        if invocation == 3:
-            server.hang_up()
-        answer = invoker.invoke(handler, url_event("/", b"", {}))
-        assert json.loads(answer["body"]) == [1, ["m"], 1, ["m"]], answer
-        assert server.connections == (2 if invocation < 3 else 4)
-    invoker.invoke(handler, url_event("/close", b"", {}))
+    redis, queue = RedisConnection(settings), QStashQueue(settings)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        answers: list[object] = []
+        if scope["path"] == "/close":
+            await redis.close()
+            await queue.close()
+        else:
+            message = Outgoing(body="{}", url="https://fn.example.com")
+            asked = [redis.execute("PING"), queue.publish([message]), redis.execute("PING"), queue.publish([message])]
+            answers = await asyncio.gather(*asked)
+        await JSONResponse(answers)(scope, receive, send)
+
+    invoked_six_times(app, [1, ["m"], 1, ["m"]], server.hang_up, lambda: server.connections)
+
+
+PATIENCE_SECONDS = 10
+
+
+@contextmanager
+def served_elsewhere() -> Iterator[tuple[RespServer, asyncio.AbstractEventLoop]]:
+    """A server in a thread of its own: it hangs up while no invocation runs, as over a freeze."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    server = RespServer(lambda _: Status(b"PONG"))
+    try:
+        asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(PATIENCE_SECONDS)
+        yield server, loop
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(PATIENCE_SECONDS)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE_SECONDS)
+        loop.close()
+
+
+def test_connections_over_resp_survive_the_invocation_and_are_renewed() -> None:
+    with served_elsewhere() as (server, loop):
+        redis = RedisConnection(Settings(resp_url=server.address))
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] == "/close":
+                await redis.close()
+            answers = [] if scope["path"] == "/close" else [await redis.execute("PING"), await redis.execute("PING")]
+            await JSONResponse(answers)(scope, receive, send)
+
+        def hang_up() -> None:
+            asyncio.run_coroutine_threadsafe(server.hang_up(), loop).result(PATIENCE_SECONDS)
+
+        invoked_six_times(app, ["PONG", "PONG"], hang_up, lambda: server.connections)

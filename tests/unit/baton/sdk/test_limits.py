@@ -27,32 +27,26 @@ def test_the_first_limit_that_leaves_no_room_is_named(used: Used, age_ms: int, e
     assert exceeded(ROOMY, used, age_ms) == expected
 
 
-def test_without_a_cost_limit_cost_is_not_limited() -> None:
-    """Models of unknown price cost nothing that we know of."""
+def test_no_cost_limit_and_no_levels_below_are_sound() -> None:
+    """Models of unknown price cost nothing that we know of; an agent without levels starts no others."""
     assert exceeded(replace(ROOMY, cost_usd=None), Used(cost_usd=1e9), 0) is None
-
-
-@pytest.mark.parametrize("name", ["turns", "tool_calls", "tokens", "wall_seconds", "cost_usd"])
-@pytest.mark.parametrize("value", [0, -1, float("nan")])
-def test_a_limit_that_is_no_positive_number_is_refused(name: str, value: float) -> None:
-    """With its name and value."""
-    wrong: dict[str, Any] = {name: value}
-    with pytest.raises(ValueError, match=rf"Limits\({name}={value!r}\): a limit is a positive number"):
-        Limits(**wrong)
-
-
-def test_an_unknown_way_to_end_is_refused() -> None:
-    """With those that there are."""
-    wrong: Any = "explode"
-    with pytest.raises(ValueError, match=r"Limits\(on_limit='explode'\): one of 'stop', 'fail'"):
-        Limits(on_limit=wrong)
-
-
-def test_no_levels_below_is_a_sound_limit() -> None:
-    """Such an agent starts no others; fewer than none is a mistake."""
     assert Limits(depth=0).depth == 0
-    with pytest.raises(ValueError, match="depth"):
-        Limits(depth=-1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        *[(name, 0, "a limit is a positive number") for name in ("turns", "tool_calls", "tokens", "wall_seconds")],
+        ("cost_usd", -1, "a limit is a positive number"),
+        ("cost_usd", float("nan"), "a limit is a positive number"),
+        ("depth", -1, ""),
+        ("on_limit", "explode", "one of 'stop', 'fail'"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_with_its_name_and_value(name: str, value: Any, fault: str) -> None:
+    wrong: dict[str, Any] = {name: value}
+    with pytest.raises(ValueError, match=rf"{name}={value!r}\): {fault}"):
+        Limits(**wrong)
 
 
 _BEFORE = Used(turns=2, tool_calls=1, input_tokens=10, output_tokens=5, cost_usd=0.25)
@@ -60,7 +54,6 @@ _USED = Used(turns=7, tool_calls=5, input_tokens=40, output_tokens=25, cost_usd=
 
 
 def test_what_was_used_before_is_left_out() -> None:
-    """Of each thing that a limit counts."""
     assert since(_USED, _BEFORE) == Used(turns=5, tool_calls=4, input_tokens=30, output_tokens=20, cost_usd=0.75)
     assert spent(_BEFORE, _USED) == Spend(turns=5, tool_calls=4, tokens=50, cost_usd=0.75)
 

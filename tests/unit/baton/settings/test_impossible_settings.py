@@ -1,7 +1,8 @@
-"""Settings that can each be read, and cannot work: refused at the start, all at once."""
+"""Settings that cannot work, and texts of the environment that cannot be read: refused at the start, all at once."""
 
 import pytest
 
+from baton.settings.readers import api_keys, reference
 from baton.settings.settings import read_settings
 from baton_events.errors import SettingsError
 
@@ -53,3 +54,20 @@ def test_a_result_that_is_kept_may_be_sent() -> None:
     expected = r"TOLD_LIMIT_BYTES \(999999\) must be at least RESULT_LIMIT_BYTES \(1000000\)"
     with pytest.raises(SettingsError, match=expected):
         read_settings({"TOLD_LIMIT_BYTES": "999999"})
+
+
+HASH = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("entry", ["x", f"root:acme:{HASH}", f"client:{HASH}", f"client:a b:{HASH}", "client:acme:abc"])
+def test_wrong_entries_of_keys_are_reported_by_position_and_not_shown(entry: str) -> None:
+    """They are secrets."""
+    with pytest.raises(ValueError, match=r"look at entry 2, 3$") as caught:
+        api_keys(f"client:acme:{HASH},{entry},{entry}")
+    assert HASH not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["agents", "agents:", ":registry", "a b:c", "agents.py:registry x"])
+def test_what_is_no_reference_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a reference such as"):
+        reference(text)

@@ -9,14 +9,12 @@ from baton_events.errors import SettingsError
 
 
 def test_each_price_is_in_the_list_with_its_source_and_date() -> None:
-    """No figure without where it was read."""
     assert [price.field for price in LIST] == [each.name for each in fields(Prices)]
     assert all(price.source.startswith("https://") and price.as_of for price in LIST)
     assert [getattr(Prices(), price.field) for price in LIST] == [price.usd for price in LIST]
 
 
 def test_a_cost_is_units_times_prices() -> None:
-    """By who is paid."""
     prices = Prices(message_usd=1, command_usd=2, redis_gb_usd=3, gb_second_usd=4, invocation_usd=5)
     paid = Paid(messages=10, deliveries=20, commands=30, size_bytes=2_000_000_000, mb_ms=1_024_000, model_usd=7)
     cost = cost_of(paid, prices)
@@ -25,13 +23,11 @@ def test_a_cost_is_units_times_prices() -> None:
 
 
 def test_a_setting_replaces_some_of_the_prices() -> None:
-    """The others stay as the lists have them."""
     prices = read_settings({"PRICES": '{"command_usd": 0.000001}'}).prices
     assert (prices.command_usd, prices.message_usd) == (0.000001, Prices().message_usd)
 
 
-@pytest.mark.parametrize("text", ["nonsense", "[1]", '{"command_usd": "x"}', '{"command": 1}', '{"command_usd": -1}'])
+@pytest.mark.parametrize("text", ["nonsense", "[1]", '{"command": 1}', '{"command_usd": -1}'])
 def test_what_is_no_price_stops_the_start(text: str) -> None:
-    """And says what it should be."""
     with pytest.raises(SettingsError, match="PRICES"):
         read_settings({"PRICES": text})

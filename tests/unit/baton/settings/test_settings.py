@@ -30,7 +30,7 @@ SECRETS = {
 def test_an_empty_environment_gives_the_defaults() -> None:
     """Empty and blank values count as unset."""
     assert read_settings({}) == Settings()
-    assert read_settings({setting.name: " " for setting in SETTINGS}) == Settings()
+    assert read_settings({setting.name: " " for setting in SETTINGS} | {"PATH": "/bin"}) == Settings()
 
 
 def test_every_setting_has_one_name_one_field_and_the_default_that_it_says() -> None:
@@ -41,34 +41,6 @@ def test_every_setting_has_one_name_one_field_and_the_default_that_it_says() -> 
         expected = setting.read(setting.default) if setting.default else ""
         assert getattr(Settings(), setting.field) == expected, setting.name
         assert setting.help, setting.name
-
-
-def test_the_names_of_the_design_are_there() -> None:
-    """People copy them from the hosted services' consoles."""
-    names = {setting.name for setting in SETTINGS}
-    assert names >= {
-        "QSTASH_URL",
-        "QSTASH_TOKEN",
-        "QSTASH_TOPIC_PREFIX",
-        "QSTASH_CURRENT_SIGNING_KEY",
-        "QSTASH_NEXT_SIGNING_KEY",
-        "WORKER_BASE_URL",
-        "UPSTASH_REDIS_REST_URL",
-        "UPSTASH_REDIS_REST_TOKEN",
-        "PUBLISH_BY",
-        "CONTINUATION",
-        "BATON_APP",
-        "JOB_RETENTION_SECONDS",
-        "SWEEP_INTERVAL_SECONDS",
-        "OPERATIONS_API_KEY",
-        "ENABLE_TEST_ENDPOINT",
-        "METRICS_PUBLIC",
-    }
-
-
-def test_other_variables_are_nobodys_business() -> None:
-    """An environment is full of them."""
-    assert read_settings({"PATH": "/bin", "QSTASH_TOKENS": "x"}) == Settings()
 
 
 def test_values_are_read_as_what_they_are() -> None:
@@ -101,15 +73,13 @@ def test_deliveries_at_once_are_those_of_an_endpoint_or_of_each() -> None:
 
 
 WRONG = [
-    ("MESSAGE_RETRIES", "-1", "a whole number from 1 to 20"),
+    ("MESSAGE_RETRIES", "0", "a whole number from 1 to 20"),
     ("MESSAGE_RETRIES", "21", "a whole number from 1 to 20"),
-    ("MESSAGE_RETRIES", "three", "a whole number from 1 to 20"),
     ("MESSAGE_RETRIES", "1.5", "a whole number from 1 to 20"),
-    ("WORK_TIMEOUT_SECONDS", "0", "a whole number from 1 to 840"),
+    ("WORK_TIMEOUT_SECONDS", "841", "a whole number from 1 to 840"),
     ("PUBLISH_BY", "queue", "one of url, topic"),
     ("CONTINUATION", "Inline", "one of queue, inline"),
     ("METRICS_PUBLIC", "yes", "true or false"),
-    ("WORKER_BASE_URL", "example.com", "a URL such as"),
     ("WORKER_BASE_URL", "https://", "a URL such as"),
     ("WORKER_BASE_URL", "http://fn.example.com", "a URL with https: over http, others"),
     ("QSTASH_URL", "http://qstash.upstash.io", "a URL with https"),
@@ -121,23 +91,19 @@ WRONG = [
     ("WORKER_BASE_URL", "https://a b.c", "a URL such as"),
     ("QSTASH_URL", "ftp://a.b", "a URL such as"),
     ("QSTASH_TOPIC_PREFIX", "a/b", "letters, digits"),
-    ("QSTASH_TOPIC_PREFIX", "agent:x", "letters, digits"),
     ("QSTASH_TOPIC_PREFIX", "http-agent", "letters, digits"),
     ("QSTASH_TOPIC_PREFIX", "api", "letters, digits"),
     ("MAX_CONCURRENT_JOBS", "0", "a whole number from 1"),
     ("JOB_RETENTION_SECONDS", "0", "a whole number from 1"),
-    ("DELIVERIES_AT_ONCE", "many", "a whole number, or a JSON object such as"),
     ("DELIVERIES_AT_ONCE", "[3]", "a whole number, or a JSON object such as"),
     ("DELIVERIES_AT_ONCE", '{"/workers/other": 3}', "about endpoints that exist: '/workers/other' is none of"),
     ("DELIVERIES_AT_ONCE", '{"/workers/sweep": 0}', "made of whole numbers from 1 to 99999: 0 is none"),
-    ("DELIVERIES_AT_ONCE", '{"/workers/sweep": "3"}', 'made of whole numbers from 1 to 99999: "3" is none'),
     ("DELIVERIES_AT_ONCE", "100000", "made of whole numbers from 1 to 99999: 100000 is none"),
 ]
 
 
 @pytest.mark.parametrize(("name", "value", "hint"), WRONG)
 def test_a_wrong_value_is_named_with_what_it_should_be(name: str, value: str, hint: str) -> None:
-    """Name, value, and the way out."""
     with pytest.raises(SettingsError) as caught:
         read_settings({name: value})
     assert f"{name}: {value!r} is not {hint}" in str(caught.value)
@@ -153,7 +119,6 @@ def test_a_wrong_value_is_named_with_what_it_should_be(name: str, value: str, hi
     ],
 )
 def test_a_wrong_secret_is_named_and_not_shown(name: str, value: str, hint: str) -> None:
-    """Only what it should be."""
     with pytest.raises(SettingsError, match=rf"{name}: its value is not {hint}") as caught:
         read_settings({name: value})
     assert value not in str(caught.value)
@@ -161,7 +126,6 @@ def test_a_wrong_secret_is_named_and_not_shown(name: str, value: str, hint: str)
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8079", "http://localhost:8079", "http://[::1]:8079"])
 def test_this_machine_may_be_reached_without_https(url: str) -> None:
-    """Nobody is in between."""
     assert read_settings({"UPSTASH_REDIS_REST_URL": url}).redis_url == url
 
 
@@ -169,25 +133,17 @@ def test_what_is_missing_is_reported_with_what_is_wrong() -> None:
     """One start is enough to see everything."""
     with pytest.raises(SettingsError) as caught:
         read_settings({"PUBLISH_BY": "pigeon", "QSTASH_TOKEN": " "}, "QSTASH_TOKEN", "WORKER_BASE_URL")
+    url = "  - WORKER_BASE_URL is not set: where the functions are; may have a path"
     assert str(caught.value).splitlines() == [
         "wrong settings:",
         "  - QSTASH_TOKEN is not set: token for publishing",
         "  - PUBLISH_BY: 'pigeon' is not one of url, topic",
-        "  - WORKER_BASE_URL is not set: where the functions are; may have a path",
+        url,
     ]
-
-
-def test_all_wrong_values_are_reported_at_once() -> None:
-    """One start is enough to see everything."""
-    wrong = {"MESSAGE_RETRIES": "x", "PUBLISH_BY": "x", "WORKER_BASE_URL": "x", "METRICS_PUBLIC": "x"}
     with pytest.raises(SettingsError) as caught:
-        read_settings(wrong)
-    assert [line.split(":")[0].strip(" -") for line in str(caught.value).splitlines()[1:]] == [
-        "PUBLISH_BY",
-        "WORKER_BASE_URL",
-        "MESSAGE_RETRIES",
-        "METRICS_PUBLIC",
-    ]
+        require(Settings(qstash_token="x"), "QSTASH_TOKEN", "WORKER_BASE_URL", "UPSTASH_REDIS_REST_URL")
+    missing = ["missing settings:", url, "  - UPSTASH_REDIS_REST_URL is not set: the store"]
+    assert str(caught.value).splitlines() == missing
 
 
 @pytest.mark.parametrize(("work", "message"), [("120", "120"), ("200", "120")])
@@ -207,13 +163,6 @@ def test_secrets_are_never_shown() -> None:
     assert {setting.name for setting in SETTINGS if setting.secret} == {*SECRETS, "REDIS_URL"}
 
 
-@pytest.mark.parametrize("name", ["UPSTASH_VECTOR_REST_URL", "UPSTASH_VECTOR_REST_TOKEN"])
-def test_half_a_vector_index_is_refused(name: str) -> None:
-    """Its URL without a token, or the other way round."""
-    with pytest.raises(SettingsError, match="go together: set both or neither"):
-        read_settings({name: "https://vector.example.com"})
-
-
 def test_secrets_of_other_programs_are_known_and_not_shown() -> None:
     """By the ends of their names: a provider's key, whoever reads it."""
     environment = {"OPENAI_API_KEY": "key-1", "GITHUB_TOKEN": "key-2", "X_SECRET": " ", "TOKENS": "no", "KEY": "no"}
@@ -222,44 +171,16 @@ def test_secrets_of_other_programs_are_known_and_not_shown() -> None:
     assert "key-" not in repr(settings)
 
 
-def test_missing_settings_are_reported_at_once_with_what_they_are_for() -> None:
-    """By the names that people set."""
-    with pytest.raises(SettingsError) as caught:
-        require(Settings(qstash_token="x"), "QSTASH_TOKEN", "WORKER_BASE_URL", "UPSTASH_REDIS_REST_URL")
-    lines = str(caught.value).splitlines()
-    assert lines == [
-        "missing settings:",
-        "  - WORKER_BASE_URL is not set: where the functions are; may have a path",
-        "  - UPSTASH_REDIS_REST_URL is not set: the store",
-    ]
-
-
-def test_what_is_there_is_not_missing() -> None:
-    """No error is the answer."""
-    require(Settings(qstash_token="x"), "QSTASH_TOKEN", "QSTASH_URL")
-
-
-def test_endpoints_are_below_the_base_with_its_path() -> None:
-    """What the queue delivers to, and what signatures are checked against."""
-    settings = read_settings({"WORKER_BASE_URL": "https://example.com/api/v2/"})
-    assert settings.event_url(EventType.TOOL_CALL) == "https://example.com/api/v2/workers/tool-executor"
-    assert settings.failure_callback_url == "https://example.com/api/v2/workers/delivery-failed"
-
-
 def test_the_prefix_replaces_what_stands_before_the_dot() -> None:
-    """`prod-agent.agent-loop-init`."""
     assert Settings().topic(EventType.LOOP_INIT) == "agent.agent-loop-init"
     assert Settings(topic_prefix="prod-agent").topic(EventType.LOOP_INIT) == "prod-agent.agent-loop-init"
 
 
 def test_functions_may_each_have_a_url_of_their_own() -> None:
     """What is not named is below WORKER_BASE_URL; an endpoint is found by its URL."""
-    settings = read_settings(
-        {
-            "WORKER_BASE_URL": "https://fn.example.com/base",
-            "WORKER_URLS": '{"/workers/agent-loop": "https://loop.example.com/"}',
-        }
-    )
+    urls = '{"/workers/agent-loop": "https://loop.example.com/"}'
+    settings = read_settings({"WORKER_BASE_URL": "https://fn.example.com/base/", "WORKER_URLS": urls})
+    assert settings.failure_callback_url == "https://fn.example.com/base/workers/delivery-failed"
     assert settings.event_url(EventType.LOOP_INIT) == "https://loop.example.com/workers/agent-loop"
     assert settings.event_url(EventType.TOOL_CALL) == "https://fn.example.com/base/workers/tool-executor"
     assert settings.endpoint_of("https://loop.example.com/workers/agent-loop") == "/workers/agent-loop"
@@ -272,12 +193,11 @@ def test_functions_may_each_have_a_url_of_their_own() -> None:
     [
         ("https://fn.example.com", "WORKER_URLS: .* is not a JSON object of endpoints"),
         ('["/workers/sweep"]', "a JSON object of endpoints"),
-        ('{"/workers/sweep": 1}', "a JSON object of endpoints"),
         ('{"/workers/sweep": "ftp://fn"}', "a JSON object of endpoints"),
+        ('{"/workers/sweep": "http://fn.example.com"}', "a URL with https"),
         ('{"/workers/swep": "https://fn.example.com"}', "'/workers/swep' is none of /workers/agent-loop, .*"),
     ],
 )
 def test_a_wrong_list_of_functions_is_refused(text: str, shown: str) -> None:
-    """With the endpoint that is wrong, and those that there are."""
     with pytest.raises(SettingsError, match=shown):
         read_settings({"WORKER_URLS": text})

@@ -1,5 +1,7 @@
 """What was spent is kept with the write that follows, or is there for the next one."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from baton.engine.commit.answers import Claim, Committed
@@ -16,8 +18,6 @@ CLAIM = Claim("job_a", "leg", "m1", "o1", 0, 0)
 
 
 class Answering(FakeStore):
-    """A store whose COMMIT answers as it is told, and keeps what it was given."""
-
     def __init__(self, answer: Committed | StoreError) -> None:
         super().__init__()
         self._answer = answer
@@ -26,7 +26,6 @@ class Answering(FakeStore):
     async def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Committed:
-        """Answer."""
         del claim, changes, continuation
         self.spent.append(spent)
         if isinstance(self._answer, StoreError):
@@ -34,27 +33,18 @@ class Answering(FakeStore):
         return self._answer
 
 
-async def test_a_commit_that_applies_keeps_what_was_spent() -> None:
-    """Nothing is left for the overhead."""
-    store = Answering(Committed(applied=True))
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        pytest.param(Committed(applied=True), Spent(), id="applied: nothing is left for the overhead"),
+        pytest.param(Committed(applied=False), Spent(requests=2), id="too late: it is there for the next one"),
+        pytest.param(StoreError("?"), Spent(requests=2), id="nobody knows: a job is rather told too little than twice"),
+    ],
+)
+async def test_a_commit_that_applies_keeps_what_was_spent(answer: Committed | StoreError, left: Spent) -> None:
+    store = Answering(answer)
     with metered(Meter(FakeClock(), memory_mb=1)):
         charge(requests=2)
-        await commit(store, CLAIM, Changes())
-        assert (store.spent, take()) == ([Spent(requests=2)], Spent())
-
-
-async def test_a_commit_that_came_too_late_keeps_nothing() -> None:
-    """It is there for the next one."""
-    with metered(Meter(FakeClock(), memory_mb=1)):
-        charge(requests=2)
-        await commit(Answering(Committed(applied=False)), CLAIM, Changes())
-        assert take() == Spent(requests=2)
-
-
-async def test_a_commit_of_which_nobody_knows_keeps_nothing() -> None:
-    """A job is rather told too little than twice."""
-    with metered(Meter(FakeClock(), memory_mb=1)):
-        charge(requests=2)
-        with pytest.raises(StoreError):
-            await commit(Answering(StoreError("no answer")), CLAIM, Changes())
-        assert take() == Spent(requests=2)
+        with pytest.raises(StoreError) if isinstance(answer, StoreError) else nullcontext():
+            await commit(store, CLAIM, Changes())
+        assert (store.spent, take()) == ([Spent(requests=2)], left)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit.usage_ledger import Spent
 from baton.settings.settings import Settings
-from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.connection import RedisConnection, script
 from baton.transport.meter import Meter, metered
 from baton_events.errors import StoreError
 from tests.fakes.clock import FakeClock
@@ -32,7 +32,6 @@ class ScriptStore:
         self.counted = 0
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request."""
         body = json.loads(request.content)
         commands = body if request.url.path == "/pipeline" else [body]
         self.requests.append(commands)
@@ -50,13 +49,11 @@ class ScriptStore:
         return {"error": "ERR refused"} if rest[-1] == "refused" else {"result": [3, rest[-1]]}
 
     def names(self) -> list[list[str]]:
-        """The commands' names, for each request."""
         return [[command[0] for command in commands] for commands in self.requests]
 
 
 @pytest.fixture
 def store() -> Iterator[ScriptStore]:
-    """It has no script."""
     made = ScriptStore()
     with respx.mock:
         respx.post(url__startswith=STORE_URL).mock(side_effect=made)
@@ -65,24 +62,24 @@ def store() -> Iterator[ScriptStore]:
 
 @pytest.fixture
 async def redis(store: ScriptStore) -> AsyncIterator[RedisConnection]:
-    """A connection to it."""
     made = RedisConnection(Settings(redis_url=STORE_URL, redis_token="t"))
     yield made
     await made.close()
 
 
-async def test_the_text_is_sent_once_and_its_sha1_later(store: ScriptStore, redis: RedisConnection) -> None:
-    """One request each time."""
+async def test_the_text_is_sent_once_and_again_to_a_store_that_forgot_it(
+    store: ScriptStore, redis: RedisConnection
+) -> None:
+    """As after a failover or SCRIPT FLUSH; what the store refused was asked, too, and is paid for."""
+    meter = Meter(FakeClock(), memory_mb=512)
     assert [await redis.run(TEXT, ["a"], [number]) for number in (7, 8)] == [7, 8]
     assert store.requests == [[["EVAL", TEXT, 1, "a", 7]], [["EVALSHA", SHA, 1, "a", 8]]]
-
-
-async def test_a_store_that_forgot_the_script_is_sent_the_text(store: ScriptStore, redis: RedisConnection) -> None:
-    """As after a failover or SCRIPT FLUSH; it has it again afterwards."""
-    await redis.run(TEXT, ["a"], [1])
     store.loaded.clear()
-    assert [await redis.run(TEXT, ["a"], [number]) for number in (2, 3)] == [2, 3]
-    assert store.names() == [["EVAL"], ["EVALSHA"], ["EVAL"], ["EVALSHA"]]
+    with metered(meter):
+        assert await redis.run(TEXT, ["a"], [2]) == 2
+    assert meter.take() == Spent(requests=2, commands=1 + 3, size_bytes=2 * len("a2"))
+    assert await redis.run(TEXT, ["a"], [3]) == 3
+    assert store.names()[2:] == [["EVALSHA"], ["EVAL"], ["EVALSHA"]]
 
 
 async def test_in_a_shared_request_each_that_was_forgotten_is_sent_again(
@@ -102,7 +99,6 @@ async def test_in_a_shared_request_each_that_was_forgotten_is_sent_again(
 
 
 async def test_what_stands_beside_a_forgotten_script_is_done_once(store: ScriptStore, redis: RedisConnection) -> None:
-    """The script alone is sent again."""
     await redis.run(TEXT, ["a"], [1])
     store.loaded.clear()
     assert await redis.run(TEXT, ["a"], [2], [["INCR", "n"]]) == 2
@@ -145,11 +141,9 @@ async def test_of_those_who_share_a_request_all_but_one_say_so(store: ScriptStor
     assert (first.rest(), second.rest()) == (paid, replace(paid, shared=1))
 
 
-async def test_a_script_that_was_forgotten_is_paid_for_twice(store: ScriptStore, redis: RedisConnection) -> None:
-    """What the store refused was asked, too."""
-    await redis.run(TEXT, ["a"], [1])
-    store.loaded.clear()
-    meter = Meter(FakeClock(), memory_mb=512)
-    with metered(meter):
-        await redis.run(TEXT, ["a"], [2])
-    assert meter.take() == Spent(requests=2, commands=1 + 3, size_bytes=2 * len("a2"))
+def test_the_script_of_the_slots_carries_the_flag_and_what_it_is_made_of() -> None:
+    """Upstash locks only the named keys then (redis-rest.md 9); the flag stands once, before all else."""
+    text = script("semaphore", "members")
+    assert text.startswith("#!lua flags=allow-key-locking\n")
+    assert text.count("#!lua") == 1
+    assert "local function put(" in text
