@@ -7,14 +7,12 @@ from baton.storage.redis.keys import calls_key, parts_key, results_key, state_ke
 
 
 def test_the_clock_reports_milliseconds_and_goes_on() -> None:
-    """Between 2024 and 2100."""
     clock = SystemClock()
     first, second = clock.now_ms(), clock.now_ms()
     assert 1_704_067_200_000 < first <= second < 4_102_444_800_000
 
 
 def test_random_tokens_are_of_the_promised_form_and_differ() -> None:
-    """24 characters that are safe in ids."""
     tokens = [SystemRandomness().token() for _ in range(100)]
     assert all(re.fullmatch(r"[0-9a-z]{24}", token) for token in tokens)
     assert len(set(tokens)) == 100

@@ -27,7 +27,6 @@ PATIENCE_SECONDS = 30
 
 @pytest.fixture
 def api() -> Iterator[RuntimeApi]:
-    """The Runtime API of one process."""
     made = RuntimeApi()
     yield made
     made.close()
@@ -43,7 +42,6 @@ def serving(address: str, app: ASGIApp) -> Iterator[Future[None]]:
 
 
 def answered(api: RuntimeApi, app: ASGIApp, event: dict[str, Any] = ASKED) -> list[tuple[str, Any]]:
-    """All that comes of an event."""
     invocation = Invocation("request-1", event, 60.0)
     api.waiting.put(invocation)
     with serving(api.address, app) as done:
@@ -115,7 +113,6 @@ async def fails(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def test_an_app_that_fails_before_it_answers_is_a_500(api: RuntimeApi) -> None:
-    """As from Lambda's own runtime."""
     prelude, body, trailers = streamed(answered(api, fails))
     assert (prelude["statusCode"], body, trailers) == (500, b"Internal Server Error", {})
 
@@ -155,7 +152,6 @@ def _hang_up(server: socket.socket) -> None:
     ("name", "kind"), [("baton/no_such_module.handler", "ModuleNotFoundError"), ("baton/site.app", "TypeError")]
 )
 def test_a_handler_that_cannot_be_served_is_an_error_of_the_start(api: RuntimeApi, name: str, kind: str) -> None:
-    """Lambda is told, and the process ends."""
     with pytest.raises((ModuleNotFoundError, TypeError)):
         run(api.address, name)
     assert api.init_error["errorType"] == kind
