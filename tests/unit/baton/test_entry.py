@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from baton.container import Container
 from baton.entry import LambdaHandler, LazyApp
 from baton_events.errors import SettingsError
-from tests.unit.baton.kit.lambda_url import Invoker, url_event
+from tests.deploy.http_event import HttpRequest, function_url_event
+from tests.unit.baton.kit.invoker import Invoker
 
 ENVIRONMENT = {
     "UPSTASH_REDIS_REST_URL": "http://127.0.0.1:9",
@@ -99,7 +100,7 @@ def test_a_function_url_event_becomes_a_request(encoded: bool) -> None:
     """Method, path, headers, and the body byte for byte, however it is carried; one invocation after the other."""
     handler = LambdaHandler(echo)
     text = '{"a":"é"}'
-    event = url_event("/workers/agent-loop", text.encode(), {"x-a": "b"}, encoded=encoded)
+    event = function_url_event(HttpRequest("POST", "/workers/agent-loop", {"x-a": "b"}, text.encode(), encoded=encoded))
     with Invoker() as invoker:
         answer, again = [invoker.invoke(handler, event) for _ in range(2)]
     assert (answer["statusCode"], again) == (200, answer)

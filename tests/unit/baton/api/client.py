@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from baton.agents.registry import Registry
 from baton.api.problem import Code
 from baton.app import build_app
 from baton.settings.settings import Settings
@@ -15,7 +16,7 @@ from baton.storage.ports.access import StoredKey
 from tests.unit.baton.api.described_answers import hold_to_the_document
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
 
-ACME, OTHER, ADMIN = "key-of-acme", "key-of-other", "key-of-admin"
+ACME, OTHER, ADMIN, OPERATIONS_KEY = "key-of-acme", "key-of-other", "key-of-admin", "key-of-operations"
 # Keys of acme and of the operators that the store knows, once `store_keys` was called.
 KEY, ADMIN_KEY = "bk_client_" + "a" * 43, "bk_admin_" + "b" * 43
 ENTRIES = {ACME: "client:acme", OTHER: "client:other", ADMIN: "admin:operators"}
@@ -25,9 +26,9 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def with_keys(settings: Settings = SETTINGS) -> Settings:
+def with_keys(settings: Settings = SETTINGS, **changes: Any) -> Settings:
     """Settings that know the three keys."""
-    return replace(settings, api_keys=", ".join(f"{entry}:{digest(key)}" for key, entry in ENTRIES.items()))
+    return replace(settings, api_keys=", ".join(f"{entry}:{digest(key)}" for key, entry in ENTRIES.items()), **changes)
 
 
 async def store_keys(stage: Stage) -> None:
@@ -60,6 +61,11 @@ class Api:
         job: dict[str, Any] = response.json()
         return job
 
+    async def complete(self, operation_id: str, **body: Any) -> httpx.Response:
+        """Complete an operation from outside."""
+        path, headers = f"/api/operations/{operation_id}/complete", {"x-api-key": OPERATIONS_KEY}
+        return await self.request("POST", path, "", json=body, headers=headers)
+
     async def read(self, job_id: str, key: str = ACME) -> dict[str, Any]:
         response = await self.request("GET", f"/api/agent-jobs/{job_id}", key)
         assert response.status_code == 200, response.text
@@ -72,6 +78,13 @@ async def api_of(stage: Stage) -> AsyncIterator[Api]:
     transport = httpx.ASGITransport(app=build_app(stage.container), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
         yield Api(stage, http)
+
+
+@asynccontextmanager
+async def api_with(registry: Registry | None = None, **settings: Any) -> AsyncIterator[Api]:
+    """The API of these agents with these settings."""
+    async with api_of(Stage(settings=with_keys(**settings), registry=registry)) as api:
+        yield api
 
 
 def assert_problem(response: httpx.Response, status: int, *fields: str) -> str:

@@ -80,7 +80,7 @@ def waiting_stage(**settings: Any) -> Stage:
     waits = Agent(name="waits", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
     works = Agent(name="works", model=ScriptedModel([[Call("work")], "done"]), tools=[work])
     stumbles = Agent(name="stumbles", model=ScriptedModel([[Call("stumble")], "done"]), tools=[stumble])
-    keyed = replace(with_keys(), redis_token="of the store", **settings)
+    keyed = with_keys(redis_token="of the store", **settings)
     stage = Stage(settings=keyed, registry=Registry([waits, works, stumbles]))
     counting = Counting(stage.store, stage.admission)
     stage.reader = counting

@@ -1,10 +1,13 @@
 """Who may use the API; keys that `baton keys` made are looked up in the store, seldom, and not for those who guess."""
 
+from dataclasses import replace
+
 import pytest
 
 from baton.api.auth import BELIEVED_MS, UNKNOWN_PER_MINUTE, Principal, parse_keys
+from baton.api.cookie import Signer
 from baton_events.errors import StoreError
-from tests.unit.baton.api.client import ACME, ADMIN_KEY, KEY, Api, assert_problem, digest, store_keys
+from tests.unit.baton.api.client import ACME, ADMIN_KEY, KEY, Api, assert_problem, digest, store_keys, with_keys
 
 HASH = "a" * 64
 
@@ -103,3 +106,53 @@ async def test_while_the_store_does_not_answer_only_keys_of_the_setting_are_know
     api.stage.api_key_store.down = StoreError("down")
     assert_problem(await api.request("GET", PATH, KEY), 503)
     assert (await api.request("GET", PATH, ACME)).status_code == 404
+
+
+CONTENT = {"id": "s", "key": "k", "until_ms": 10}
+
+
+def test_a_session_is_read_until_its_end() -> None:
+    signer = Signer(with_keys())
+    cookie = signer.signed("session", CONTENT)
+    session = signer.session(cookie, 9)
+    assert session is not None
+    assert (session.id, session.key) == ("s", "k")
+    assert signer.session(cookie, 10) is None
+
+
+def test_what_was_signed_for_something_else_is_no_session() -> None:
+    signer = Signer(with_keys())
+    cookie = signer.signed("session", CONTENT)
+    text, _, signature = cookie.partition(".")
+    later = signer.signed("session", CONTENT | {"until_ms": 99}).partition(".")[0]
+    for other in (
+        signer.signed("said", CONTENT),
+        f"{later}.{signature}",
+        f"{text}.{signature[:-1]}",
+        text,
+        f".{signature}",
+    ):
+        assert signer.session(other, 1) is None
+
+
+def test_another_deployment_or_other_keys_read_nothing() -> None:
+    """So changing a setting ends every login."""
+    settings = with_keys()
+    cookie = Signer(settings).signed("session", CONTENT)
+    for other in (
+        replace(settings, api_keys=""),
+        replace(settings, qstash_token="new"),
+        replace(settings, redis_token="new"),
+    ):
+        assert Signer(other).session(cookie, 1) is None
+    assert Signer(replace(settings, max_concurrent_jobs=9)).session(cookie, 1) is not None
+
+
+def test_each_session_has_forms_of_its_own() -> None:
+    signer = Signer(with_keys())
+    one, other = (signer.session(signer.signed("session", CONTENT | {"id": name}), 1) for name in ("a", "b"))
+    assert one is not None
+    assert other is not None
+    assert signer.fits(one, signer.form_token(one))
+    assert not signer.fits(one, signer.form_token(other))
+    assert not signer.fits(one, "")

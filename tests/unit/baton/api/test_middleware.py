@@ -9,7 +9,7 @@ import pytest
 from baton.api.middleware import HEADERS, STRICT_TRANSPORT, SecurityHeaders
 from baton.settings.settings import read_settings
 from baton_events.errors import SettingsError
-from tests.unit.baton.api.client import Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import Api, api_of, api_with, assert_problem
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 APP = "https://app.example.com"
@@ -35,7 +35,7 @@ async def test_every_answer_has_the_headers(api: Api, method: str, path: str, st
 
 
 async def test_an_answer_to_a_defect_has_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with api_of(Stage(settings=with_keys())) as api:
+    async with api_with() as api:
 
         async def broken(_job_id: str) -> None:
             raise RuntimeError("secret-detail")
@@ -79,7 +79,7 @@ async def test_an_answer_keeps_what_it_set_itself() -> None:
 )
 async def test_only_pages_of_these_origins_may_read_answers(setting: str, origin: str, allowed: str | None) -> None:
     origins = read_settings({"CORS_ORIGINS": setting}).cors_origins
-    async with api_of(Stage(settings=replace(with_keys(), cors_origins=origins))) as api:
+    async with api_with(cors_origins=origins) as api:
         requested = {"origin": origin, "access-control-request-method": "POST"}
         requested["access-control-request-headers"] = "authorization,idempotency-key,last-event-id"
         before = await api.http.options("/api/agent-jobs", headers=requested)

@@ -1,7 +1,6 @@
 """Every route of the app, tried with every key: what is not let in learns nothing, and no route is without a rule."""
 
 import re
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -16,13 +15,13 @@ from baton.app import SPECS, build_app
 from baton.console.routes import console_routes
 from baton.runtime.spec import Spec
 from baton_events.errors import SignatureError
-from tests.unit.baton.api.client import ACME, ADMIN, OTHER, api_of, assert_problem, digest, with_keys
+from tests.unit.baton.api.client import ACME, ADMIN, OTHER, api_of, api_with, assert_problem, digest, with_keys
 from tests.unit.baton.kit.stage import Stage
 
 CONTAINER = Stage(settings=with_keys()).container
 TABLE = api_table(CONTAINER, Keys(CONTAINER), Audit(CONTAINER))
 OPERATIONS_KEY = "key-of-operations"
-WITH_OPERATIONS = replace(with_keys(), operations_api_key=OPERATIONS_KEY, redis_token="token-of-the-store")
+WITH_OPERATIONS = with_keys(operations_api_key=OPERATIONS_KEY, redis_token="token-of-the-store")
 # Open on purpose, each weighed: they tell whether the process is up, or run only where a setting says so.
 OPEN = {"GET /healthz", "GET /readyz", "GET /openapi.json", "POST /test/simple", "GET /api/agent/updates"}
 # Cards of agents that say so themselves.
@@ -96,7 +95,7 @@ async def test_what_is_no_token_opens_no_stream(route: ApiRoute) -> None:
 
 @pytest.mark.parametrize("route", _with_id("job_id"), ids=route_name)
 async def test_another_tenants_job_is_refused(route: ApiRoute) -> None:
-    async with api_of(Stage(settings=with_keys())) as api:
+    async with api_with() as api:
         job_id = (await api.submitted(taskDescription="of-acme"))["id"]
         before = await api.read(job_id)
         needed: dict[str, dict[str, Any]] = {"fork": {"turn": 1}, "scores": {"name": "tone", "value": 1}}
@@ -110,7 +109,7 @@ async def test_another_tenants_job_is_refused(route: ApiRoute) -> None:
 
 @pytest.mark.parametrize("route", _with_id("schedule_id"), ids=route_name)
 async def test_another_tenants_schedule_is_refused(route: ApiRoute) -> None:
-    async with api_of(Stage(settings=with_keys())) as api:
+    async with api_with() as api:
         body = {"jobType": "adds", "taskDescription": "do it", "cron": "0 9 * * *", "timeZone": "UTC"}
         schedule = (await api.request("POST", "/api/agent-schedules", ACME, json=body)).json()
         options = {"json": {"paused": True}} if route.method == "PATCH" else {}
@@ -121,7 +120,7 @@ async def test_another_tenants_schedule_is_refused(route: ApiRoute) -> None:
 @pytest.mark.parametrize("route", _with_id("session_id"), ids=route_name)
 async def test_another_tenants_session_is_refused(route: ApiRoute) -> None:
     """403 where the tenant is named; without it, the session is one's own, with nothing of the other's."""
-    async with api_of(Stage(settings=with_keys())) as api:
+    async with api_with() as api:
         job_id = (await api.submitted(sessionId="s1", taskDescription="of-acme"))["id"]
         before = await api.read(job_id)
         path = path_of(route, "s1")
@@ -136,7 +135,7 @@ async def test_another_tenants_session_is_refused(route: ApiRoute) -> None:
 @pytest.mark.parametrize("route", _with_id("event_id"), ids=route_name)
 async def test_another_tenants_app_event_is_refused(route: ApiRoute) -> None:
     """403: its existence is no secret, its content is."""
-    async with api_of(Stage(settings=with_keys())) as api:
+    async with api_with() as api:
         sent = await api.request("POST", "/api/events", json={"name": "order.created", "data": "of-acme"})
         response = await api.request(route.method, path_of(route, sent.json()["id"]), OTHER)
         assert "of-acme" not in assert_problem(response, 403)

@@ -12,9 +12,10 @@ from starlette.types import Message
 from baton.app import build_app
 from baton.entry import LambdaHandler
 from baton_events.errors import StoreError
+from tests.deploy.http_event import HttpRequest, function_url_event
 from tests.unit.baton.api.client import ACME, Api, assert_problem, with_keys
 from tests.unit.baton.api.following import cut, stream_on_lambda
-from tests.unit.baton.kit.lambda_url import Invoker, url_event
+from tests.unit.baton.kit.invoker import Invoker
 from tests.unit.baton.kit.stage import Stage
 
 CREATED_MS = 1_800_000_000_000
@@ -161,9 +162,8 @@ def test_a_stream_behind_mangum_ends_with_what_is_there() -> None:
     handler = LambdaHandler(build_app(Stage(settings=with_keys()).container))
 
     def requested(method: str, path: str, body: bytes = b"") -> Any:
-        event = url_event(path, body, {"authorization": f"Bearer {ACME}"})
-        event["requestContext"]["http"]["method"] = method
-        return lambda_function.invoke(handler, event)
+        request = HttpRequest(method, path, {"authorization": f"Bearer {ACME}"}, body)
+        return lambda_function.invoke(handler, function_url_event(request))
 
     with Invoker() as lambda_function:
         submitted = requested("POST", "/api/agent-jobs", b'{"jobType": "answers"}')

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from baton.api.stream_token import TOKEN_SECONDS, Grant, StreamTokens
-from tests.unit.baton.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import ADMIN, OTHER, Api, api_of, api_with, assert_problem, with_keys
 from tests.unit.baton.api.sessions.chatting import send, sending, text_of
 from tests.unit.baton.kit.stage import Stage
 
-SETTINGS = replace(with_keys(), redis_token="of the store")
+SETTINGS = with_keys(redis_token="of the store")
 
 
 @pytest.fixture
@@ -90,5 +90,5 @@ async def test_only_who_may_see_a_job_gets_a_token_for_it(api: Api) -> None:
     assert_problem(
         await api.request("POST", "/api/stream-tokens", json={"jobId": job_id, "sessionId": "x"}), 422, "body"
     )
-    async with api_of(Stage(settings=with_keys())) as bare:
+    async with api_with() as bare:
         assert_problem(await bare.request("POST", "/api/stream-tokens", json={"sessionId": "x"}), 503)

@@ -2,16 +2,15 @@
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
 from baton import Agent, Registry
-from tests.unit.baton.api.client import with_keys
+from tests.unit.baton.api.client import OPERATIONS_KEY, with_keys
 from tests.unit.baton.api.sessions.chatting import send_now, sending
-from tests.unit.baton.api.sessions.test_background import KEY, Says, complete, count, order, pay, run_for_a_minute
+from tests.unit.baton.api.sessions.test_background import Says, complete, count, order, pay, run_for_a_minute
 from tests.unit.baton.console.operator import Operator, operator_of
-from tests.unit.baton.kit.stage import SETTINGS, Stage
+from tests.unit.baton.kit.stage import Stage
 
 CHAT = "/console/sessions/chat-1?tenant=acme"
 
@@ -19,7 +18,7 @@ CHAT = "/console/sessions/chat-1?tenant=acme"
 @pytest.fixture
 async def desk() -> AsyncIterator[Operator]:
     registry = Registry([Agent(name="says", model=Says(), tools=[order, pay, count])])
-    settings = replace(with_keys(SETTINGS), operations_api_key=KEY["x-api-key"])
+    settings = with_keys(operations_api_key=OPERATIONS_KEY)
     async with operator_of(Stage(settings=settings, registry=registry)) as made:
         yield made
 
@@ -75,7 +74,7 @@ async def test_a_conversation_tells_what_was_asked_done_and_answered(desk: Opera
     assert re.search(r'<a href="/console/jobs/\S+">order, started</a>', markup)
     operations = (await desk.api.request("GET", "/api/sessions/chat-1")).json()["activeOperations"]
     (ordered,) = (each["operationId"] for each in operations if each["tool"] == "order")
-    await complete(desk.api, ordered, {"success": True, "result": "three"})
+    await complete(desk.api, ordered, success=True, result="three")
     after = await desk.see(CHAT)
     assert "is done. Its result: &#34;three&#34;]" in after
     assert after.count('aria-label="user"') == 3

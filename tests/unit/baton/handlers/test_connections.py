@@ -19,7 +19,8 @@ from baton.settings.settings import Settings
 from baton.storage.redis.connection import RedisConnection
 from baton_events.messages import Outgoing
 from baton_local.redis.link.resp import Status
-from tests.unit.baton.kit.lambda_url import Invoker, url_event
+from tests.deploy.http_event import HttpRequest, function_url_event
+from tests.unit.baton.kit.invoker import Invoker
 from tests.unit.baton.transport.resp_server import RespServer
 
 
@@ -93,11 +94,11 @@ def invoked_six_times(
         for invocation in range(6):
             if invocation == 3:
                 hang_up()
-            found = invoker.invoke(handler, url_event("/", b"", {}))
+            found = invoker.invoke(handler, function_url_event(HttpRequest("POST", "/")))
             assert json.loads(found["body"]) == answer, found
             opened.append(connections())
         assert opened == [opened[0]] * 3 + [2 * opened[0]] * 3
-        invoker.invoke(handler, url_event("/close", b"", {}))
+        invoker.invoke(handler, function_url_event(HttpRequest("POST", "/close")))
 
 
 @pytest.mark.parametrize("transport", ["httpx", "httptools"])

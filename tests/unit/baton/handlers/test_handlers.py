@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ from baton_events.schema import (
     EventType,
     encode_event,
 )
-from tests.unit.baton.kit.lambda_url import Invoker, url_event
+from tests.deploy.http_event import FUNCTION_DOMAIN, HttpRequest, function_url_event
+from tests.unit.baton.kit.invoker import Invoker
 from tests.unit.baton.kit.signing import CURRENT, delivery_headers, keyed
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
 
@@ -98,12 +100,12 @@ def test_a_deployed_function_refuses_what_is_not_signed(
     assert module.SPEC.name == name.replace("_", "-"), "so that people find it"
     handler = LambdaHandler(type(module.app)(module.app._build))
     headers = delivery_headers(f"{BASE}{module.SPEC.path}", b"{}", upstash_signature="")
-    answer: Any = invoker.invoke(handler, url_event(module.SPEC.path, b"{}", headers))
+    answer: Any = invoker.invoke(handler, function_url_event(HttpRequest("POST", module.SPEC.path, headers, b"{}")))
     assert answer["statusCode"] == 401
     assert answer["headers"]["content-type"] == "application/problem+json"
 
 
-OWN, LOOP = "https://fn.lambda-url.eu-central-1.on.aws", "/workers/agent-loop"
+OWN, LOOP = f"https://{FUNCTION_DOMAIN}", "/workers/agent-loop"
 
 
 @pytest.mark.parametrize("encoded", [True, False])
@@ -125,9 +127,10 @@ async def test_a_delivery_signed_for_a_url_of_the_function_is_handled(
     stage = Stage(settings=settings, verifier=QueueVerifier(settings))
     body = encode_event(await stage.submit("answers")).encode()
     handler, headers = LambdaHandler(stage.container.endpoint(agent_loop.SPEC)), delivery_headers(signed, body)
-    forged: Any = invoker.invoke(handler, url_event(path, body + b" ", headers, encoded=encoded))
+    genuine = HttpRequest("POST", path, headers, body, encoded=encoded)
+    forged: Any = invoker.invoke(handler, function_url_event(replace(genuine, body=body + b" ")))
     assert forged["statusCode"] == 401
-    answer: Any = invoker.invoke(handler, url_event(path, body, headers, encoded=encoded))
+    answer: Any = invoker.invoke(handler, function_url_event(genuine))
     assert answer["statusCode"] == status
     if status == 200:
         assert json.loads(answer["body"])["outcome"] == "done"

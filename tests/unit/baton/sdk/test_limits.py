@@ -1,11 +1,14 @@
-"""What a job may use."""
+"""What a job may use, and what records can do."""
 
+import dataclasses
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import field
 
 from baton.sdk.limits import Limits, Spend, Used, exceeded, shared_use, since, spent
+from baton.sdk.record import Record
 
 ROOMY = Limits(turns=3, tool_calls=5, tokens=100, cost_usd=1.0, wall_seconds=60)
 
@@ -63,3 +66,22 @@ def test_what_is_used_below_and_under_way_counts_too() -> None:
     below = Spend(turns=3, tool_calls=2, tokens=100, cost_usd=0.5)
     expected = Used(turns=8, tool_calls=6, input_tokens=1_130, output_tokens=20, cost_usd=1.25)
     assert shared_use(_USED, _BEFORE, below, 1_000) == expected
+
+
+class Point(Record, frozen=True):
+    x: int
+    y: int = 2
+    tags: dict[str, int] = field(default_factory=dict[str, int])
+
+
+def test_dataclasses_takes_a_record_for_one_of_its_own() -> None:
+    point = Point(1, tags={"a": 1})
+    assert dataclasses.replace(point, y=5) == Point(1, 5, {"a": 1})
+    assert dataclasses.asdict(point) == {"x": 1, "y": 2, "tags": {"a": 1}}
+    assert [each.name for each in dataclasses.fields(Point)] == ["x", "y", "tags"]
+    assert dataclasses.is_dataclass(point)
+    with pytest.raises(TypeError, match="z"):
+        dataclasses.replace(point, z=3)  # type: ignore[call-arg]
+    with pytest.raises(AttributeError):  # as of a frozen dataclass
+        point.x = 2  # type: ignore[misc]
+    assert point == Point(1, 2, {"a": 1})

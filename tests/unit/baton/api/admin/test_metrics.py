@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 from prometheus_client import Metric
@@ -10,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from baton_events.errors import PublishError
 from tests.architecture.source_files import ROOT
-from tests.unit.baton.api.client import ADMIN, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import ADMIN, Api, api_of, api_with, assert_problem, with_keys
 from tests.unit.baton.kit.stage import Stage
 
 TOKEN = "token-of-prometheus"
@@ -18,7 +17,7 @@ TOKEN = "token-of-prometheus"
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    async with api_of(Stage(settings=replace(with_keys(), metrics_token=TOKEN))) as made:
+    async with api_with(metrics_token=TOKEN) as made:
         yield made
 
 
@@ -128,10 +127,10 @@ async def test_metrics_are_for_operators_and_who_has_the_token(api: Api) -> None
     assert await scraped(api, ADMIN)
     for path, key in (("metrics", ""), ("metrics", TOKEN + "x"), ("admin/tools", TOKEN)):
         assert_problem(await api.request("GET", f"/api/{path}", key), 401)
-    async with api_of(Stage(settings=with_keys())) as closed:
+    async with api_with() as closed:
         refused = await closed.request("GET", "/api/metrics", "", headers={"authorization": "Bearer "})
         assert_problem(refused, 401)
-    async with api_of(Stage(settings=replace(with_keys(), metrics_public=True))) as public:
+    async with api_with(metrics_public=True) as public:
         assert "agent_worker_active_jobs" in await scraped(public, "")
 
 

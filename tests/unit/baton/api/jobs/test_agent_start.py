@@ -3,19 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from baton.app import build_app
-from tests.unit.baton.api.client import ACME, OTHER, Api, api_of, assert_problem, with_keys
-from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.api.client import ACME, OTHER, Api, api_with, assert_problem
 
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    async with api_of(Stage(settings=replace(with_keys(), redis_token="of the store"))) as made:
+    async with api_with(redis_token="of the store") as made:
         yield made
 
 
@@ -67,19 +65,6 @@ async def start(api: Api, **fields: Any) -> str:
     assert list(answer.json()) == ["workflowId"]
     workflow: str = answer.json()["workflowId"]
     return workflow
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"request": ""}, "request"),
-        ({"request": "x", "agent": "nobody"}, "agent"),
-        ({"request": "x", "conversationId": ""}, "conversationId"),
-        ({"request": "x", "more": 1}, "more"),
-    ],
-)
-async def test_a_wrong_start_learns_which_field_is_at_fault(api: Api, body: dict[str, Any], field: str) -> None:
-    assert_problem(await api.request("POST", "/api/agent/start", json=body), 422, field)
 
 
 async def test_a_socket_reports_all_parts_and_closes(api: Api) -> None:

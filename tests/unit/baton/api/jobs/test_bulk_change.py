@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import pytest
-
 from baton_events.errors import PublishError
-from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
+from tests.unit.baton.api.client import ADMIN, OTHER, Api
 from tests.unit.baton.api.jobs.test_job_list import submitted
 
 PATH = "/api/admin/agent-jobs/bulk"
@@ -76,24 +74,3 @@ async def test_a_job_that_could_not_be_changed_is_named_and_the_others_are_chang
     assert refused["id"] in jobs
     assert (refused["status"], "inside" in refused["detail"]) == (503, False)
     assert await bulk(api, action="cancel", filter={}) == {"matched": 1, "changed": 1}
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"action": "delete", "filter": {}}, "action"),
-        ({"action": "cancel"}, "filter"),
-        ({"action": "cancel", "filter": {"status": "done"}}, "filter.status"),
-        ({"action": "cancel", "filter": {"limit": 3}}, "filter.limit"),
-        ({"action": "cancel", "filter": {"jobType": "nobody"}}, "jobType"),
-        ({"action": "cancel", "filter": {}, "dryRun": 1}, "dryRun"),
-        ({"action": "cancel", "filter": {}, "limit": 1000}, "limit"),
-        ({"action": "cancel", "filter": {}, "cursor": "x"}, "cursor"),
-        ({"action": "cancel", "from": "start", "filter": {}}, "body"),
-    ],
-    ids=str,
-)
-async def test_a_wrong_body_is_refused_and_nothing_is_changed(api: Api, body: Any, field: str) -> None:
-    jobs = await submitted(api, 1, delaySeconds=600)
-    assert_problem(await api.request("POST", PATH, ADMIN, json=body), 422, field)
-    assert await statuses(api, jobs) == ["pending"]

@@ -3,7 +3,6 @@
 from typing import Any
 
 import httpx
-import pytest
 
 from baton.engine.commit.tree import Tree
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
@@ -45,26 +44,6 @@ async def test_a_job_that_has_ended_otherwise_cannot_be_cancelled(api: Api) -> N
     await api.stage.run()
     assert f"job '{job_id}' is completed" in assert_problem(await change(api, job_id, CANCEL), 409)
     assert (await api.read(job_id))["status"] == "completed"
-
-
-@pytest.mark.parametrize(
-    ("options", "status", "fields"),
-    [
-        ({"content": b"not json"}, 400, []),
-        ({"content": b""}, 400, []),
-        ({"json": []}, 422, ["body"]),
-        ({"json": {}}, 422, ["action"]),
-        ({"json": {"action": "explode"}}, 422, ["action"]),
-        ({"json": {"action": "cancel", "why": "x"}}, 422, ["why"]),
-        ({"json": {"action": "cancel", "from": "start"}}, 422, ["body"]),
-        ({"json": {"action": "retry", "from": "middle"}}, 422, ["from"]),
-    ],
-    ids=str,
-)
-async def test_a_wrong_body_is_refused(api: Api, options: dict[str, Any], status: int, fields: list[str]) -> None:
-    job_id = (await api.submitted())["id"]
-    assert_problem(await api.request("PATCH", f"/api/agent-jobs/{job_id}", **options), status, *fields)
-    assert (await api.read(job_id))["status"] == "pending"
 
 
 async def test_a_completed_job_is_retried_from_its_start_only(api: Api) -> None:

@@ -1,17 +1,12 @@
 """`/api/operations` and `/api/agent-jobs/{id}/events`: what ends a wait from outside."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool, wait_for_event
-from tests.unit.baton.api.client import Api, api_of, assert_problem, with_keys
-from tests.unit.baton.kit.stage import SETTINGS, Stage
-
-KEY = {"x-api-key": "key-of-operations"}
+from tests.unit.baton.api.client import OPERATIONS_KEY, Api, api_with, assert_problem
 
 
 @tool
@@ -32,8 +27,7 @@ def registry() -> Registry:
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    settings = replace(with_keys(SETTINGS), operations_api_key=KEY["x-api-key"])
-    async with api_of(Stage(settings=settings, registry=registry())) as made:
+    async with api_with(registry(), operations_api_key=OPERATIONS_KEY) as made:
         yield made
 
 
@@ -46,34 +40,30 @@ async def first_turn(api: Api, agent: str) -> tuple[str, str]:
     return job["id"], f"op_{call['id']}"
 
 
-async def complete(api: Api, operation_id: str, body: Any) -> httpx.Response:
-    return await api.request("POST", f"/api/operations/{operation_id}/complete", "", json=body, headers=KEY)
-
-
 async def test_an_operation_is_completed_once_and_a_repeat_says_so(api: Api) -> None:
     job_id, operation_id = await first_turn(api, "orders")
-    answers = [
-        (await complete(api, operation_id, {"success": True, "result": result})).json() for result in ([1], [1], [2])
-    ]
+    answers = [(await api.complete(operation_id, success=True, result=result)).json() for result in ([1], [1], [2])]
     assert [answer["applied"] for answer in answers] == [True, True, False]
     assert answers[2]["why"] == "another outcome was recorded before, and stays"
     await api.stage.run()
     job = await api.read(job_id)
     assert (job["status"], job["toolCalls"][0]["result"]) == ("completed", [1])
     assert job["toolCalls"][0]["operationId"] == operation_id
-    shown = (await api.request("GET", f"/api/operations/{operation_id}", "", headers=KEY)).json()
+    shown = (
+        await api.request("GET", f"/api/operations/{operation_id}", "", headers={"x-api-key": OPERATIONS_KEY})
+    ).json()
     assert (shown["operationId"], shown["jobId"], shown["status"]) == (operation_id, job_id, "completed")
 
 
 async def test_secrets_from_outside_are_not_recorded(api: Api) -> None:
     """In an operation's result, in its error, and in what comes with an event; by name and by value."""
-    value = KEY["x-api-key"]
+    value = OPERATIONS_KEY
     for agent, body in (
         ("orders", {"success": True, "result": {"token": "abc-abc", "said": value}}),
         ("orders", {"success": False, "error": f"no {value}"}),
     ):
         job_id, operation_id = await first_turn(api, agent)
-        await complete(api, operation_id, body)
+        await api.complete(operation_id, **body)
         await api.stage.run()
         assert "[redacted]" in repr((await api.read(job_id))["toolCalls"])
     job_id, _ = await first_turn(api, "waits")
@@ -87,14 +77,14 @@ async def test_secrets_from_outside_are_not_recorded(api: Api) -> None:
 
 
 async def test_nothing_is_completed_where_no_key_is_configured() -> None:
-    async with api_of(Stage(settings=with_keys())) as without:
-        assert "OPERATIONS_API_KEY" in assert_problem(await complete(without, "op_1", {"success": True}), 503)
+    async with api_with() as without:
+        assert "OPERATIONS_API_KEY" in assert_problem(await without.complete("op_1", success=True), 503)
 
 
 @pytest.mark.parametrize("operation_id", ["op_job_1-1-0-aaaaaaaaaa", "job_1", "op_"])
 async def test_an_unknown_operation_is_404(api: Api, operation_id: str) -> None:
     await first_turn(api, "orders")
-    assert_problem(await complete(api, operation_id, {"success": True}), 404)
+    assert_problem(await api.complete(operation_id, success=True), 404)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +98,8 @@ async def test_an_unknown_operation_is_404(api: Api, operation_id: str) -> None:
 )
 async def test_a_body_that_says_no_outcome_is_422(api: Api, body: Any, field: str) -> None:
     _, operation_id = await first_turn(api, "orders")
-    assert_problem(await complete(api, operation_id, body), 422, field)
-    assert (await complete(api, operation_id, {"success": True})).json()["applied"]
+    assert_problem(await api.complete(operation_id, **body), 422, field)
+    assert (await api.complete(operation_id, success=True)).json()["applied"]
 
 
 async def test_an_event_for_an_ended_or_an_unknown_job_is_refused(api: Api) -> None:

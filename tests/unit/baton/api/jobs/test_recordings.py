@@ -1,10 +1,16 @@
-"""`GET /api/agent-jobs/{id}/recording`."""
+"""What a job leaves: its recording, and results and streams that are larger than one answer may be."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from tests.unit.baton.api.client import Api, api_of, assert_problem, with_keys
+from baton.runtime.job_view import INLINE_RESULTS_BYTES, references
+from tests.unit.baton.api.client import Api, api_of, api_with, assert_problem, with_keys
+from tests.unit.baton.api.following import stream_on_lambda
 from tests.unit.baton.kit.stage import Stage
 
 LARGE = "x" * 200_000
@@ -66,8 +72,78 @@ async def test_secrets_are_not_in_it_and_large_results_are() -> None:
 async def test_a_child_is_in_its_parents_recording() -> None:
     child = Agent(name="child", model=ScriptedModel(["small"]))
     boss = Agent(name="boss", model=ScriptedModel([[Call("child", {"task": "t"})], "big"]), tools=[child])
-    async with api_of(Stage(settings=with_keys(), registry=Registry([boss, child]))) as api:
+    async with api_with(Registry([boss, child])) as api:
         (call,) = (await ended(api, jobType="boss"))["job"]["toolCalls"]
         assert (call["child"]["jobType"], call["child"]["result"]) == ("child", {"answer": "small"})
         refused = await api.request("GET", f"/api/agent-jobs/{call['child']['id']}/recording")
         assert "is in the recording of" in assert_problem(refused, 409)
+
+
+SIZE_BYTES, MANY = 900_000, 8
+LAMBDA_BYTES = 6_000_000
+
+
+@tool
+async def fetch(number: int) -> str:
+    """Fetch something large."""
+    return str(number) * SIZE_BYTES
+
+
+@pytest.fixture
+async def large() -> AsyncIterator[Api]:
+    model = ScriptedModel([[Call("fetch", {"number": number}) for number in range(MANY)], "done"])
+    registry = Registry([Agent(name="large", model=model, tools=[fetch]), Agent("answers", ScriptedModel(["done"]))])
+    async with api_with(registry) as made:
+        yield made
+
+
+async def test_a_job_with_eight_large_results_can_be_read_and_each_of_them(large: Api) -> None:
+    """Its answer was 7.2 MB, more than Lambda lets through: nobody could read it any more."""
+    job_id = (await large.submitted(jobType="large"))["id"]
+    await large.stage.run()
+    answer = await large.request("GET", f"/api/agent-jobs/{job_id}")
+    assert len(answer.content) <= INLINE_RESULTS_BYTES + 100_000
+    calls = answer.json()["toolCalls"]
+    assert [call["status"] for call in calls] == ["completed"] * MANY
+    assert sum("result" in call for call in calls) == INLINE_RESULTS_BYTES // SIZE_BYTES
+    for number, call in enumerate(calls):
+        assert ("result" in call) != ("resultRef" in call)
+        if "resultRef" in call:
+            assert call["resultRef"]["sizeBytes"] == SIZE_BYTES + 2
+            assert (await large.request("GET", call["resultRef"]["url"])).json() == {
+                "jobId": job_id,
+                "callId": call["id"],
+                "result": str(number) * SIZE_BYTES,
+            }
+    assert_problem(await large.request("GET", f"/api/agent-jobs/{job_id}/results/{calls[0]['id']}x"), 404)
+    assert_problem(await large.request("GET", f"/api/agent-jobs/job_unknown/results/{calls[0]['id']}"), 404)
+
+
+def test_the_smallest_results_stand_in_the_answer() -> None:
+    results = {"a": "x" * 50, "b": 1, "c": "x" * 20, "d": None}
+    assert references("job_1", results, 100) == {}
+    assert list(references("job_1", results, 60)) == ["a"]
+    assert references("job 1", results, 5) == {
+        "a": {"url": "/api/agent-jobs/job%201/results/a", "sizeBytes": 52},
+        "c": {"url": "/api/agent-jobs/job%201/results/c", "sizeBytes": 22},
+    }
+
+
+async def test_where_an_answer_is_handed_over_whole_a_long_stream_comes_in_pages(large: Api) -> None:
+    """Each small enough for the host; together they are the stream, to its end."""
+    job_id = (await large.submitted())["id"]
+    tree = large.stage.store.tree(job_id)
+    parts = tuple(json.dumps({"type": "text-delta", "id": "t", "delta": f"{n}" + "ü" * 60_000}) for n in range(40))
+    large.stage.store.write(job_id, replace(tree, parts={job_id: parts}))
+    await large.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+    found, last_id, answers = list[str](), "0-0", 0
+    while "data: [DONE]" not in found:
+        answer = await stream_on_lambda(large, job_id, last_id)
+        assert len(answer.content) < LAMBDA_BYTES / 2
+        blocks = [block for block in answer.text.split("\n\n") if block.startswith(("id: ", "data: "))]
+        found += blocks
+        answers += 1
+        assert answers < 100
+        last_id = next(block for block in reversed([*found]) if block.startswith("id: ")).split("\n")[0][4:]
+    assert [block.partition("data: ")[2] for block in found[: len(parts)]] == list(parts)
+    assert answers > 1

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from baton.engine.all_jobs.scores import MOST_COUNTED, MOST_OF_A_JOB, OTHERS, SCORES, SCORES_MICRO, Score, counts_of
 from tests.unit.baton.api.client import ACME, ADMIN, Api, assert_problem
 
@@ -25,23 +23,6 @@ async def test_a_score_is_kept_with_its_job_and_a_later_one_of_its_name_replaces
     text = (await api.request("GET", "/api/metrics", ADMIN)).text
     assert 'agent_scores_count{job_type="answers",name="helpful"} 1.0' in text
     assert 'agent_scores_sum{job_type="answers",name="helpful"} -1.0' in text
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"name": "a b", "value": 1}, "name"),
-        ({"name": "x" * 65, "value": 1}, "name"),
-        ({"name": "x", "value": "good"}, "value"),
-        ({"name": "x", "value": 1_000_001}, "value"),
-        ({"name": "x", "value": None}, "value"),
-        ({"name": "x", "value": 1, "comment": "x" * 2001}, "comment"),
-    ],
-)
-async def test_what_is_no_score_is_refused_by_its_field(api: Api, body: dict[str, Any], field: str) -> None:
-    job_id = (await api.submitted())["id"]
-    assert_problem(await score(api, job_id, **body), 422, field)
-    assert (await api.read(job_id))["scores"] == []
 
 
 async def test_an_unknown_or_a_deleted_job_is_not_scored(api: Api) -> None:

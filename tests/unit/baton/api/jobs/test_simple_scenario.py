@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -52,7 +51,7 @@ async def test_it_is_not_there_unless_it_is_switched_on(api: Api) -> None:
 async def test_it_runs_a_job_that_touches_every_event_with_any_registry(registry: Registry) -> None:
     """200 with the finished job and what happened; it needs no key, takes no input, and touches nothing of yours."""
     queue = Bell()
-    stage = Stage(settings=replace(with_keys(), enable_test_endpoint=True), registry=registry, queue=queue)
+    stage = Stage(settings=with_keys(enable_test_endpoint=True), registry=registry, queue=queue)
     async with api_of(stage) as api, asyncio.timeout(30):
 
         async def work() -> None:

@@ -2,9 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx
@@ -13,10 +11,9 @@ from pydantic import BaseModel
 
 from baton import Agent, Registry, ScriptedModel, Step, task_data, tool
 from baton.models.model import Call
-from tests.unit.baton.api.client import ACME, Api, api_of, with_keys
+from tests.unit.baton.api.client import ACME, Api, api_with
 from tests.unit.baton.api.sessions.chatting import delivering
 from tests.unit.baton.kit.approval_kit import Kit
-from tests.unit.baton.kit.stage import Stage
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
 TASKS = "io.modelcontextprotocol/tasks"
@@ -56,11 +53,8 @@ def registry_of(kit: Kit) -> Registry:
     )
 
 
-@asynccontextmanager
-async def exposed(kit: Kit | None = None, **settings: Any) -> AsyncIterator[Api]:
-    stage = Stage(settings=replace(with_keys(), **settings), registry=registry_of(kit or Kit()))
-    async with api_of(stage) as api:
-        yield api
+def exposed(kit: Kit | None = None, **settings: Any) -> AbstractAsyncContextManager[Api]:
+    return api_with(registry_of(kit or Kit()), **settings)
 
 
 class Client:

@@ -4,7 +4,6 @@ Seed 003: `operation_started`, `process_operation_success` and `process_operatio
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,11 +11,9 @@ import pytest
 
 from baton import Agent, Call, Pending, Registry, ToolContext, tool
 from baton.models.model import ModelAnswer, ModelRequest
-from tests.unit.baton.api.client import ADMIN, Api, api_of, with_keys
+from tests.unit.baton.api.client import ADMIN, OPERATIONS_KEY, Api, api_with
 from tests.unit.baton.api.sessions.chatting import job_of, parts_of, sending, text_of
-from tests.unit.baton.kit.stage import SETTINGS, Stage
 
-KEY = {"x-api-key": "key-of-operations"}
 HOUR_MS = 3_600_000
 
 
@@ -78,8 +75,7 @@ def model() -> Says:
 @pytest.fixture
 async def api(model: Says) -> AsyncIterator[Api]:
     registry = Registry([Agent(name="says", model=model, tools=[order, pay, count, hear, wait])])
-    settings = replace(with_keys(SETTINGS), operations_api_key=KEY["x-api-key"])
-    async with api_of(Stage(settings=settings, registry=registry)) as made:
+    async with api_with(registry, operations_api_key=OPERATIONS_KEY) as made:
         yield made
 
 
@@ -99,11 +95,9 @@ async def session(api: Api) -> dict[str, Any]:
     return shown
 
 
-async def complete(api: Api, operation_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    path = f"/api/operations/{operation_id}/complete"
-    response = await api.request("POST", path, "", json=body, headers=KEY)
+async def complete(api: Api, operation_id: str, **body: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = (await api.complete(operation_id, **body)).json()
     await run_for_a_minute(api)
-    answer: dict[str, Any] = response.json()
     return answer
 
 
@@ -129,11 +123,11 @@ async def test_a_call_that_waits_is_answered_at_once_and_its_outcome_by_a_turn_o
     jobs = {"jobId": job_of(first), "operationJobId": started["jobId"]}
     assert (await session(api))["activeOperations"] == [{"operationId": operation_id, "tool": "order", **jobs}]
     assert text_of(await send(api, "m2", "hello")) == "hello"
-    assert (await complete(api, operation_id, {"success": True, "result": "three"}))["applied"]
+    assert (await complete(api, operation_id, success=True, result="three"))["applied"]
     text, job = await last_answer(api)
     assert text.endswith('is done. Its result: "three"]')
     assert (job["sessionId"], job["continues"]) == ("chat-1", {"jobId": job_of(first), "operationId": operation_id})
-    assert not (await complete(api, operation_id, {"success": True, "result": "four"}))["applied"]
+    assert not (await complete(api, operation_id, success=True, result="four"))["applied"]
     messages = (await session(api))["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "user", "assistant", "assistant"]
     assert operations_of(messages[-1]["parts"])[0]["status"] == "completed"
@@ -146,14 +140,14 @@ async def test_a_call_that_waits_is_answered_at_once_and_its_outcome_by_a_turn_o
 async def test_a_failure_and_the_end_of_its_time_are_told_too(api: Api) -> None:
     """Each by a turn of its own, several at a time; what comes after the end of its time starts none."""
     first, second = [operations_of(parts_of(await send(api, f"m{n}", "call order")))[0] for n in (1, 2)]
-    await complete(api, first["operationId"], {"success": False, "error": "sold out"})
+    await complete(api, first["operationId"], success=False, error="sold out")
     assert (await last_answer(api))[0].endswith("has failed: operation_failed: sold out]")
     api.stage.clock.ms += 2 * HOUR_MS
     await run_for_a_minute(api)
     text, job = await last_answer(api)
     assert "has had no outcome in its time" in text
     assert job["continues"]["operationId"] == second["operationId"]
-    assert not (await complete(api, second["operationId"], {"success": True}))["applied"]
+    assert not (await complete(api, second["operationId"], success=True))["applied"]
     assert (await last_answer(api))[1]["id"] == job["id"]
 
 
@@ -188,7 +182,7 @@ async def test_a_tool_decides_for_itself(api: Api, holds: str) -> None:
     assert (shown["activeOperations"], shown["activeStream"]["toolName"]) == ([], holds)
     assert not waiting.done()
     if holds == "wait":
-        await complete(api, shown["activeStream"]["operationId"], {"success": True, "result": 1})
+        await complete(api, shown["activeStream"]["operationId"], success=True, result=1)
     else:
         path = f"/api/agent-jobs/{shown['activeStream']['jobId']}/events"
         await api.request("POST", path, json={"name": "heard"})
@@ -204,7 +198,7 @@ async def test_who_cancels_the_session_cancels_its_operations(api: Api, model: S
     stream = await api.request("GET", f"/api/agent-jobs/{operation['jobId']}/stream")
     shown = operations_of(parts_of(stream))
     assert (shown[-1]["status"], shown[-1]["operationId"]) == ("cancelled", operation["operationId"])
-    answer = await complete(api, operation["operationId"], {"success": True, "result": "late"})
+    answer = await complete(api, operation["operationId"], success=True, result="late")
     assert (answer["applied"], answer["why"]) == (False, "the job has ended")
     assert (await last_answer(api))[0] == "it has begun"
     await send(api, "m2", "hello")
@@ -217,21 +211,18 @@ async def test_who_cancels_the_session_cancels_its_operations(api: Api, model: S
 
 
 async def test_an_outcome_that_comes_before_the_tool_has_returned_counts(model: Says) -> None:
+    served: list[Api] = []
+
     @tool
     async def order(ctx: ToolContext) -> Pending:
         """Order something that is there at once."""
-        assert (await complete_now(ctx.operation_id))["applied"]
+        answer = await served[0].complete(ctx.operation_id, success=True, result="soon")
+        assert answer.json()["applied"]
         return Pending(timeout_seconds=3_600)
 
     registry = Registry([Agent(name="says", model=model, tools=[order])])
-    settings = replace(with_keys(SETTINGS), operations_api_key=KEY["x-api-key"])
-    async with api_of(Stage(settings=settings, registry=registry)) as api:
-
-        async def complete_now(operation_id: str) -> dict[str, Any]:
-            path, body = f"/api/operations/{operation_id}/complete", {"success": True, "result": "soon"}
-            answer: dict[str, Any] = (await api.request("POST", path, "", json=body, headers=KEY)).json()
-            return answer
-
+    async with api_with(registry, operations_api_key=OPERATIONS_KEY) as api:
+        served.append(api)
         await send(api, "m1", "call order")
         await run_for_a_minute(api)
         messages = (await session(api))["messages"]
@@ -244,10 +235,7 @@ async def test_an_outcome_takes_its_place_among_the_messages(api: Api, model: Sa
     operation = operations_of(parts_of(await send(api, "m1", "call order")))[0]
     before = await sending(api, "chat-1", "m2", "before")
     api.stage.clock.ms += 10
-    await api.request(
-        "POST", f"/api/operations/{operation['operationId']}/complete", "", json={"success": True}, headers=KEY
-    )
-    await run_for_a_minute(api)
+    await complete(api, operation["operationId"], success=True)
     await send(api, "m3", "after")
     assert text_of(await before) == "before"
     said = [getattr(message, "text", "") for message in model.requests[-1].messages]

@@ -1,12 +1,10 @@
 """`POST /api/chat` and `GET /api/chat/{id}/stream`, as `useChat` uses them."""
 
 import asyncio
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from tests.unit.baton.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import ADMIN, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.api.following import on_lambda
 from tests.unit.baton.api.sessions.chatting import (
     chat_body,
@@ -16,9 +14,7 @@ from tests.unit.baton.api.sessions.chatting import (
     send_now,
     sending,
     text_of,
-    user_message,
 )
-from tests.unit.baton.kit.stage import Stage
 
 
 async def test_a_message_sent_again_is_the_same_job(api: Api) -> None:
@@ -33,33 +29,12 @@ async def test_a_message_sent_again_is_the_same_job(api: Api) -> None:
 
 
 async def test_the_agent_is_the_one_named_or_the_setting_or_the_first() -> None:
-    async with api_of(Stage(settings=with_keys())) as api:
+    async with api_with() as api:
         assert text_of(await send(api, "c", "m", "hello")) == "done"
-    async with api_of(Stage(settings=replace(with_keys(), default_agent="adds"))) as api:
+    async with api_with(default_agent="adds") as api:
         assert text_of(await send(api, "c", "m", "hello")) == "3 and 7"
         assert text_of(await send(api, "c", "n", "hello", agent="answers")) == "done"
         assert_problem(await send(api, "c", "o", "hello", agent="nobody"), 422, "agent")
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"id": ""}, "id"),
-        ({"id": "x" * 201}, "id"),
-        ({"messages": []}, "messages"),
-        ({"messages": [{"id": "m", "role": "user"}]}, "messages.0.parts"),
-        ({"messages": [{"role": "user", "parts": [{"type": "text", "text": "hi"}]}]}, "messages.0.id"),
-        ({"messages": [user_message("m", "hi"), {"id": "a", "role": "assistant", "parts": []}]}, "messages.1.role"),
-        ({"messages": [user_message("m", " ")]}, "messages.0.parts"),
-        ({"messages": [{"id": "m", "role": "user", "parts": [{"type": "image"}]}]}, "messages.0.parts.0"),
-        ({"messages": [{"id": "m", "role": "user", "parts": ["hi"]}]}, "messages.0.parts.0"),
-        ({"trigger": "resume-stream"}, "trigger"),
-    ],
-)
-async def test_a_wrong_body_learns_which_field_is_at_fault(api: Api, changes: dict[str, Any], field: str) -> None:
-    response = await api.request("POST", "/api/chat", json=chat_body("chat-1", "m1", "hello") | changes)
-    assert_problem(response, 422, field)
-    assert api.stage.queue.published == []
 
 
 async def test_nothing_is_resumed_where_nothing_runs(api: Api) -> None:

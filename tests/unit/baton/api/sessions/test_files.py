@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -10,9 +9,8 @@ import pytest
 
 from baton import Agent, Registry
 from baton.models.model import ModelAnswer, ModelRequest, UserMessage
-from tests.unit.baton.api.client import ACME, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import ACME, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.api.sessions.chatting import delivering, sending, text_of
-from tests.unit.baton.kit.stage import Stage
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 400
 LIMIT_BYTES = 200_000
@@ -35,8 +33,7 @@ class Blind(Looking):
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
     registry = Registry([Agent("looks", model=Looking()), Agent("blind", model=Blind())])
-    settings = replace(with_keys(), files_limit_bytes=LIMIT_BYTES)
-    async with api_of(Stage(settings=settings, registry=registry)) as made:
+    async with api_with(registry, files_limit_bytes=LIMIT_BYTES) as made:
         yield made
 
 

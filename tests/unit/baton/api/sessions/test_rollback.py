@@ -1,18 +1,15 @@
 """What a rolled-back message has started in the background is taken back with it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 
 from baton import Agent, Pending, Registry, tool
-from tests.unit.baton.api.client import Api, api_of, with_keys
+from tests.unit.baton.api.client import OPERATIONS_KEY, Api, api_with
 from tests.unit.baton.api.sessions.chatting import sending
 from tests.unit.baton.api.sessions.test_background import (
-    KEY,
     Says,
     complete,
     last_answer,
@@ -21,15 +18,12 @@ from tests.unit.baton.api.sessions.test_background import (
     session,
     wait,
 )
-from tests.unit.baton.kit.stage import SETTINGS, Stage
+from tests.unit.baton.kit.stage import Stage
 
 
-@asynccontextmanager
-async def chats_with(*tools: Any) -> AsyncIterator[Api]:
+def chats_with(*tools: Any) -> AbstractAsyncContextManager[Api]:
     registry = Registry([Agent(name="says", model=Says(), tools=tools)])
-    settings = replace(with_keys(SETTINGS), operations_api_key=KEY["x-api-key"])
-    async with api_of(Stage(settings=settings, registry=registry)) as api:
-        yield api
+    return api_with(registry, operations_api_key=OPERATIONS_KEY)
 
 
 @pytest.mark.parametrize("when_busy", ["interrupt", "rollback"])
@@ -43,22 +37,19 @@ async def test_a_rollback_takes_the_operations_back(when_busy: str) -> None:
         await run_for_a_minute(api)
         await asyncio.gather(first, second)
         rolled_back = when_busy == "rollback"
-        assert (await complete(api, operation["operationId"], {"success": True}))["applied"] != rolled_back
+        assert (await complete(api, operation["operationId"], success=True))["applied"] != rolled_back
         shown = await api.read(operation["operationJobId"])
         assert shown["status"] == ("cancelled" if rolled_back else "completed")
         assert ("is done" in (await last_answer(api))[0]) != rolled_back
 
 
-async def test_nobody_continues_with_an_operation_whose_message_was_rolled_back_before_its_end_was_followed_up() -> (
-    None
-):
+async def test_nobody_continues_with_an_operation_whose_message_was_rolled_back_meanwhile() -> None:
     """A continuation would be cancelled at once, and yet could end before that."""
     async with chats_with(order, wait) as api:
         first = await sending(api, "chat-1", "m1", "call order,wait")
         await run_for_a_minute(api)
         (operation,) = (await session(api))["activeOperations"]
-        path = f"/api/operations/{operation['operationId']}/complete"
-        assert (await api.request("POST", path, "", json={"success": True}, headers=KEY)).json()["applied"]
+        assert (await api.complete(operation["operationId"], success=True)).json()["applied"]
         second = await sending(api, "chat-1", "m2", "hello", whenBusy="rollback")
         await run_for_a_minute(api)
         await asyncio.gather(first, second)

@@ -1,11 +1,17 @@
-"""`GET /api/sessions/{id}`, and stopping one."""
+"""`GET /api/sessions/{id}`, stopping, deleting and forgetting one."""
 
 import asyncio
 
+import pytest
+
 from baton.api.sessions.sessions import NOTHING_RUNS
-from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
+from baton_events.errors import MemoryUnavailableError
+from tests.fakes import FakeLongTermMemory
+from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.api.following import cut
 from tests.unit.baton.api.sessions.chatting import job_of, parts_of, send, send_now, sending, text_of
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.memory.sample_entries import an_entry
 
 
 async def test_a_session_has_its_messages_in_order(api: Api) -> None:
@@ -66,8 +72,6 @@ async def test_only_their_own_sessions_are_shown(api: Api) -> None:
     assert_problem(await api.request("GET", "/api/sessions/chat-1", OTHER), 404)
     assert (await api.request("GET", "/api/sessions/chat-1?tenant=acme", ADMIN)).status_code == 200
     assert_problem(await api.request("GET", "/api/sessions/unknown"), 404)
-    assert_problem(await api.request("GET", "/api/sessions/chat-1?limit=0&cursor=x"), 422, "limit", "cursor")
-    assert_problem(await api.request("GET", "/api/sessions/chat-1?before=1"), 422, "before")
 
 
 async def test_a_long_session_comes_in_pages(api: Api) -> None:
@@ -147,3 +151,31 @@ async def test_who_closes_the_connection_stops_nothing(api: Api) -> None:
     await api.stage.run()
     messages = (await api.request("GET", "/api/sessions/chat-1")).json()["messages"]
     assert messages[-1]["metadata"] == {"status": "completed"}
+
+
+@pytest.mark.parametrize("session", ["session_1", "a session/with %2F ü", "x" * 200])
+@pytest.mark.parametrize("index", [FakeLongTermMemory(), None], ids=["with an index", "without"])
+async def test_a_session_is_forgotten(session: str, index: FakeLongTermMemory | None) -> None:
+    """Whatever text its id is; in both memories, of its tenant alone; a second time there is nothing."""
+    async with api_of(Stage(settings=with_keys(), long_term_memory=index)) as api:
+        await api.stage.container.memory.store("acme", an_entry("of it", session=session))
+        path = f"/api/sessions/{session.replace('%', '%25')}/memory"
+        assert (await api.request("DELETE", path, OTHER)).json()["forgotten"] == {"session": 0, "longTerm": 0}
+        for count, key in ((1, ADMIN), (0, ACME)):
+            answer = await api.request("DELETE", f"{path}?tenant=acme", key)
+            assert answer.status_code == 200, answer.text
+            assert answer.json() == {
+                "sessionId": session,
+                "forgotten": {"session": count, "longTerm": count if index else 0},
+            }
+        assert not index or index.entries == {}
+        assert await api.stage.container.memory.recent("acme", session) == ()
+        assert_problem(await api.request("DELETE", f"/api/sessions/{'x' * 201}/memory"), 404)
+
+
+async def test_an_outage_is_worth_another_try() -> None:
+    index = FakeLongTermMemory()
+    async with api_of(Stage(settings=with_keys(), long_term_memory=index)) as api:
+        index.down = MemoryUnavailableError("no answer from the vector index at http://inner.example")
+        detail = assert_problem(await api.request("DELETE", "/api/sessions/session_1/memory"), 503)
+        assert "inner.example" not in detail

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,7 +10,7 @@ import pytest
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER, assert_problem, with_keys
 from tests.unit.baton.console.operator import Operator, operator_of
 from tests.unit.baton.kit.approval_kit import Kit, checkpoints, decide, requested
-from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
+from tests.unit.baton.kit.stage import BASE, Stage
 
 _DAY = 86_400
 
@@ -48,7 +47,7 @@ class Visitor:
 @pytest.fixture
 async def visitor() -> AsyncIterator[Visitor]:
     kit = Kit()
-    stage = Stage(settings=with_keys(replace(SETTINGS, approval_links=True)), registry=kit.registry())
+    stage = Stage(settings=with_keys(approval_links=True), registry=kit.registry())
     async with operator_of(stage, logged_in=False) as operator:
         made = Visitor(operator, kit)
         made.job_id, made.asked = await requested(operator.api, "pays-with-password")
