@@ -1,5 +1,6 @@
 """From a function's module to an ASGI app and a Lambda handler: nothing before the first request, then once."""
 
+import asyncio
 import base64
 import gc
 import json
@@ -97,12 +98,22 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.mark.parametrize("encoded", [False, True])
 def test_a_function_url_event_becomes_a_request(encoded: bool) -> None:
-    """Method, path, headers, and the body byte for byte, however it is carried; one invocation after the other."""
-    handler = LambdaHandler(echo)
+    """Method, path, headers, and the body byte for byte, however it is carried.
+
+    One invocation after the other is on one loop, to which connections are bound, and nothing is shut down in between.
+    """
+    served: set[tuple[str, asyncio.AbstractEventLoop]] = set()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        served.add((scope["type"], asyncio.get_running_loop()))
+        await echo(scope, receive, send)
+
+    handler = LambdaHandler(app)
     text = '{"a":"é"}'
     event = function_url_event(HttpRequest("POST", "/workers/agent-loop", {"x-a": "b"}, text.encode(), encoded=encoded))
     with Invoker() as invoker:
         answer, again = [invoker.invoke(handler, event) for _ in range(2)]
     assert (answer["statusCode"], again) == (200, answer)
+    assert served == {("http", handler.loop)}
     found = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"]
     assert json.loads(found) == {"method": "POST", "path": "/workers/agent-loop", "body": text, "header": "b"}

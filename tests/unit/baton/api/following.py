@@ -98,7 +98,7 @@ async def waiting_job(api: Api) -> str:
 
 @dataclass
 class Follower:
-    """Reads one stream in a task of its own. `received`: (when, what) of each piece."""
+    """Reads one stream in a task of its own, until the answer's end. `received`: (when, what) of each piece."""
 
     stage: Stage
     job_id: str
@@ -106,10 +106,11 @@ class Follower:
     query: str = ""
     scope: Mapping[str, Any] = field(default_factory=dict[str, Any])
     received: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
-    status: int = 0
-    ended_at: float | None = None
 
-    async def run(self) -> None:
+    def __post_init__(self) -> None:
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
         app, loop = build_app(self.stage.container), asyncio.get_running_loop()
 
         async def with_query(scope: Any, receive: Any, send: Any) -> None:
@@ -119,12 +120,16 @@ class Follower:
             self.received.append((loop.time(), text))
             return True
 
-        self.status = await asgi.follow(with_query, f"/api/agent-jobs/{self.job_id}/stream", self.headers, receive)
-        self.ended_at = loop.time()
+        await asgi.follow(with_query, f"/api/agent-jobs/{self.job_id}/stream", self.headers, receive)
 
     @property
     def parts(self) -> list[str]:
         return [text for _, text in self.received if text.startswith("id: ")]
+
+
+def seconds() -> float:
+    """The time by the loop's clock."""
+    return asyncio.get_running_loop().time()
 
 
 async def stream_on_lambda(api: Api, job_id: str, last_id: str) -> httpx.Response:
@@ -161,8 +166,3 @@ def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
         loop.run_until_idle()
         loop.clear()
         task.result()
-
-
-async def ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
