@@ -35,32 +35,25 @@ async def test_a_page_leads_a_stranger_to_the_login(stranger: Operator, path: st
 
 
 @pytest.mark.parametrize("path", _guarded("POST"))
-async def test_a_form_of_a_stranger_does_nothing(stranger: Operator, path: str) -> None:
-    response = await stranger.http.post(path, data={"csrf": "x"})
+async def test_a_form_of_a_stranger_or_without_the_sessions_token_does_nothing(operator: Operator, path: str) -> None:
+    for token in ("", "wrong"):
+        response = await operator.http.post(path, data={"csrf": token})
+        assert (response.status_code, "another login" in response.text) == (403, True)
+    operator.http.cookies.clear()
+    response = await operator.http.post(path, data={"csrf": "x"})
     assert (response.status_code, response.headers["location"]) == (303, "/console/login")
 
 
-@pytest.mark.parametrize("path", _guarded("POST"))
-@pytest.mark.parametrize("token", ["", "wrong"])
-async def test_a_form_without_the_session_s_token_is_refused(operator: Operator, path: str, token: str) -> None:
-    response = await operator.http.post(path, data={"csrf": token})
-    assert response.status_code == 403
-    assert "another login" in response.text
-
-
-@pytest.mark.parametrize("cookie", ["", "x", "e30.AAAA", "." * 40, "ä"])
-async def test_a_cookie_that_we_did_not_sign_is_nobody_s(stranger: Operator, cookie: str) -> None:
-    """Garbage leads to the login, never to an error."""
-    headers = [(b"cookie", f"{COOKIE}={cookie}".encode())]
-    response = await stranger.http.get("/console/jobs/new", headers=headers)
-    assert response.status_code == 303
-
-
-async def test_a_session_ends_after_eight_hours(operator: Operator) -> None:
+async def test_only_a_cookie_that_we_signed_opens_a_page_for_eight_hours(operator: Operator) -> None:
+    """Neither a key, nor garbage, which leads to the login, never to an error."""
     operator.stage.clock.ms += 8 * 3600 * 1000 - 1
     await operator.see("/console/jobs/new")
     operator.stage.clock.ms += 1
     await operator.see("/console/jobs/new", 303)
+    operator.http.cookies.clear()
+    for cookie in ("", "x", "e30.AAAA", "." * 40, "ä"):
+        headers = [(b"cookie", f"{COOKIE}={cookie}".encode()), (b"authorization", f"Bearer {ADMIN}".encode())]
+        assert (await operator.http.get("/console/jobs/new", headers=headers)).status_code == 303
 
 
 async def test_the_cookie_opens_the_api_until_the_session_ends(operator: Operator) -> None:
@@ -90,11 +83,6 @@ async def test_the_cookie_opens_nothing_for_a_page_of_another_site(operator: Ope
         refused = await operator.http.post(form, data=fields, headers=headers)
         assert (refused.status_code, "set-cookie" in refused.headers) == (403, False)
     assert (await operator.api.request("GET", path, ADMIN, headers=headers)).json()["running"] is True
-
-
-async def test_a_key_opens_no_page(stranger: Operator) -> None:
-    response = await stranger.api.request("GET", "/console/jobs/new", ADMIN)
-    assert response.status_code == 303
 
 
 async def test_every_page_carries_the_strict_policy(operator: Operator) -> None:
@@ -152,6 +140,9 @@ async def test_an_admin_key_opens_a_session(stranger: Operator) -> None:
     for attribute in ("httponly", "samesite=lax", "secure", "path=/;", "max-age=28800"):
         assert attribute in cookie
     assert ADMIN not in cookie
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for content, status in ((b"\xff", 400), (b"a" * 1_000_001, 413)):
+        assert (await stranger.http.post("/console/login", content=content, headers=form)).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -180,12 +171,6 @@ async def test_it_leads_back_to_the_page_that_was_requested(stranger: Operator) 
     assert 'name="after" value="/console/messages?job=job_1"' in markup
     response = await stranger.log_in(after="/console/messages?job=job_1")
     assert response.headers["location"] == "/console/messages?job=job_1"
-
-
-async def test_what_is_no_form_is_refused(stranger: Operator) -> None:
-    form = {"content-type": "application/x-www-form-urlencoded"}
-    assert (await stranger.http.post("/console/login", content=b"\xff", headers=form)).status_code == 400
-    assert (await stranger.http.post("/console/login", content=b"a" * 1_000_001, headers=form)).status_code == 413
 
 
 async def test_a_session_ends_with_its_key(stranger: Operator) -> None:

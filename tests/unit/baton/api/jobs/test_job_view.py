@@ -74,13 +74,29 @@ def test_usage_is_what_the_job_has_used() -> None:
     assert (shown["taskDescription"], shown["inputData"]) == ("do it", {})
 
 
+ENDED = replace(JOB, status=JobStatus.CANCELLED)
+DONE = replace(CALL, status=CallStatus.COMPLETED)
+
+
 @pytest.mark.parametrize(
-    ("owner", "lease_until_ms", "status"),
-    [("", 0, "queued"), ("o1", NOW_MS + 1, "running"), ("o1", NOW_MS, "queued")],
+    ("changes", "status"),
+    [
+        pytest.param({}, "queued", id="that it runs is not recorded: it follows from the claim"),
+        pytest.param({"item": replace(ITEM, owner="o1", lease_until_ms=NOW_MS + 1)}, "running", id="claimed"),
+        pytest.param({"item": replace(ITEM, owner="o1", lease_until_ms=NOW_MS)}, "queued", id="the claim is over"),
+        pytest.param({"job": ENDED, "item": None}, "cancelled", id="left behind by its job"),
+        pytest.param({"job": ENDED, "item": None, "call": DONE}, "completed", id="ended before its job"),
+    ],
 )
-def test_a_call_runs_while_somebody_holds_its_item(owner: str, lease_until_ms: int, status: str) -> None:
-    """That is not recorded: it follows from the claim."""
-    assert call_view(item=replace(ITEM, owner=owner, lease_until_ms=lease_until_ms))["status"] == status
+def test_a_call_has_the_status_of_its_record_its_item_and_its_job(changes: dict[str, Any], status: str) -> None:
+    assert call_view(**changes)["status"] == status
+
+
+@pytest.mark.parametrize("result", [None, False, "", {"a": None}])
+def test_a_result_is_shown_as_it_is(result: Any) -> None:
+    shown = call_view(call=DONE, call_1={"ok": result})
+    assert shown["result"] == result
+    assert "error" not in shown
 
 
 def test_a_call_that_waits_for_its_next_attempt_is_retrying() -> None:
@@ -90,22 +106,6 @@ def test_a_call_that_waits_for_its_next_attempt_is_retrying() -> None:
     assert shown["error"] == {"type": "boom", "message": "it broke"}
     assert "result" not in shown
     assert view(job=replace(JOB, status=JobStatus.FAILED, error=failed.error))["error"] == shown["error"]
-
-
-def test_a_call_that_its_job_left_behind_is_cancelled() -> None:
-    """The job ended without it."""
-    ended = replace(JOB, status=JobStatus.CANCELLED)
-    assert call_view(job=ended, item=None)["status"] == "cancelled"
-    done = replace(CALL, status=CallStatus.COMPLETED)
-    assert call_view(job=ended, call=done, item=None)["status"] == "completed"
-
-
-@pytest.mark.parametrize("result", [None, False, "", {"a": None}])
-def test_a_result_is_shown_as_it_is(result: Any) -> None:
-    """None and false are results, too."""
-    shown = call_view(call=replace(CALL, status=CallStatus.COMPLETED), call_1={"ok": result})
-    assert shown["result"] == result
-    assert "error" not in shown
 
 
 def test_what_was_retrieved_of_memory_is_shown_with_its_times() -> None:
