@@ -6,15 +6,7 @@ import pytest
 
 from baton.api.route import ApiRoute
 from baton_events.errors import StoreError
-from tests.unit.baton.api.client import (
-    ACME,
-    ADMIN,
-    ADMIN_KEY,
-    Api,
-    api_with,
-    digest,
-    store_keys,
-)
+from tests.unit.baton.api.client import ACME, ADMIN, ADMIN_KEY, Api, api_with, digest, store_keys
 from tests.unit.baton.api.test_routes import TABLE, path_of, route_name
 
 CHANGES = [route for route in TABLE if route.method != "GET" and route.access in ("client", "admin")]

@@ -146,8 +146,7 @@ async def test_an_admin_key_opens_a_session(stranger: Operator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "status", "shown"),
-    [("", 401, "no such key"), (ACME, 403, "client"), ("ключ", 401, "no such key")],
+    ("key", "status", "shown"), [("", 401, "no such key"), (ACME, 403, "client"), ("ключ", 401, "no such key")]
 )
 async def test_any_other_key_is_refused_in_place(stranger: Operator, key: str, status: int, shown: str) -> None:
     """With the reason beside the field, and no cookie; the key is not shown again."""

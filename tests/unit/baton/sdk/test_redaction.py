@@ -94,10 +94,7 @@ def test_a_planted_secret_is_never_left(value: Any, name: str, secret: str) -> N
     assert json.dumps(planted)[1:-1] not in by_value
 
 
-@given(
-    secrets=st.lists(st.text('abé"\\', min_size=8, max_size=10), max_size=3),
-    data=st.data(),
-)
+@given(secrets=st.lists(st.text('abé"\\', min_size=8, max_size=10), max_size=3), data=st.data())
 def test_a_text_in_pieces_is_hidden_as_the_whole_is(secrets: list[str], data: st.DataObject) -> None:
     """Wherever it is cut; what is held back is the beginning of a secret."""
     known = KnownSecrets(secrets)

@@ -6,15 +6,7 @@ import pytest
 
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.api.following import on_lambda
-from tests.unit.baton.api.sessions.chatting import (
-    chat_body,
-    job_of,
-    parts_of,
-    send,
-    send_now,
-    sending,
-    text_of,
-)
+from tests.unit.baton.api.sessions.chatting import chat_body, job_of, parts_of, send, send_now, sending, text_of
 
 
 async def test_a_message_sent_again_is_the_same_job(api: Api) -> None:

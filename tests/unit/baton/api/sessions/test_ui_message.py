@@ -41,9 +41,7 @@ def test_the_text_of_an_abandoned_attempt_is_left_out() -> None:
         {"type": "data-retry", "data": {"textId": "a"}},
         {"type": "text-start", "id": "b"},
         {"type": "text-end", "id": "b"},
-    ) == [
-        {"type": "text", "text": "", "state": "done"},
-    ]
+    ) == [{"type": "text", "text": "", "state": "done"}]
 
 
 def test_a_tool_call_has_its_input_and_what_came_of_it() -> None:

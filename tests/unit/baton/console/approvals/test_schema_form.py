@@ -135,12 +135,7 @@ def test_a_text_that_is_no_such_value_is_a_fault_of_its_field(name: str, text: s
 def test_a_browser_is_told_the_constraints() -> None:
     """Of each field, with the schema's description; a value that its input would lose is no such input's."""
     fields = {one.label: one for one in fields_of(ship.parameters, {**ALL, "day": "soon"})}
-    assert dict(fields["to"].attributes) == {
-        "type": "text",
-        "pattern": "[a-z]+",
-        "minlength": "2",
-        "maxlength": "40",
-    }
+    assert dict(fields["to"].attributes) == {"type": "text", "pattern": "[a-z]+", "minlength": "2", "maxlength": "40"}
     assert dict(fields["count"].attributes) == {"type": "number", "step": "1", "min": "1", "max": "9"}
     assert (fields["to"].help, fields["to"].required, fields["gift"].required) == ("who gets it", True, False)
     assert fields["day"].attributes["type"] == "text"
