@@ -33,8 +33,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 class Building:
-    """Notes how often an app was built."""
-
     def __init__(self) -> None:
         self.containers: list[Container] = []
 
@@ -54,7 +52,6 @@ async def get(app: LazyApp) -> str:
 
 
 async def test_an_app_is_built_by_the_first_request_and_kept(environment: pytest.MonkeyPatch) -> None:
-    """From the environment as it is then."""
     building = Building()
     app = LazyApp(building)
     assert building.containers == []
@@ -71,7 +68,6 @@ async def test_an_app_is_built_by_the_first_request_and_kept(environment: pytest
 async def test_a_process_without_settings_says_what_is_missing_at_every_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And works once they are there."""
     for name in ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     building = Building()

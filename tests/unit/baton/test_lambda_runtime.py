@@ -34,7 +34,6 @@ def api() -> Iterator[RuntimeApi]:
 
 @contextmanager
 def serving(address: str, app: ASGIApp) -> Iterator[Future[None]]:
-    """Let an app answer the next event, in a thread of its own."""
     handler = LambdaHandler(app)
     with ThreadPoolExecutor(1) as threads:
         yield threads.submit(serve_next, address, handler)
@@ -50,7 +49,6 @@ def answered(api: RuntimeApi, app: ASGIApp, event: dict[str, Any] = ASKED) -> li
 
 
 def streamed(found: list[tuple[str, Any]]) -> tuple[dict[str, Any], bytes, dict[str, str]]:
-    """A streamed answer: its prelude, its body, its trailers."""
     *pieces, (kind, trailers) = found
     assert [kind for kind, _ in pieces] == ["piece"] * len(pieces)
     assert kind == "end"
@@ -89,8 +87,6 @@ def test_a_piece_is_sent_before_the_app_goes_on(api: RuntimeApi) -> None:
 
 
 async def breaks(scope: Scope, receive: Receive, send: Send) -> None:
-    """Fail in the middle of an answer."""
-
     async def pieces() -> AsyncIterator[str]:
         yield "first"
         raise ValueError("the password is 1234")

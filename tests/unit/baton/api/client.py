@@ -27,7 +27,6 @@ def digest(key: str) -> str:
 
 
 def with_keys(settings: Settings = SETTINGS, **changes: Any) -> Settings:
-    """Settings that know the three keys."""
     return replace(settings, api_keys=", ".join(f"{entry}:{digest(key)}" for key, entry in ENTRIES.items()), **changes)
 
 
@@ -37,8 +36,6 @@ async def store_keys(stage: Stage) -> None:
 
 
 class Api:
-    """Requests to the app."""
-
     def __init__(self, stage: Stage, http: httpx.AsyncClient) -> None:
         self.stage = stage
         self.http = http
@@ -62,7 +59,6 @@ class Api:
         return job
 
     async def complete(self, operation_id: str, **body: Any) -> httpx.Response:
-        """Complete an operation from outside."""
         path, headers = f"/api/operations/{operation_id}/complete", {"x-api-key": OPERATIONS_KEY}
         return await self.request("POST", path, "", json=body, headers=headers)
 
@@ -82,7 +78,6 @@ async def api_of(stage: Stage) -> AsyncIterator[Api]:
 
 @asynccontextmanager
 async def api_with(registry: Registry | None = None, **settings: Any) -> AsyncIterator[Api]:
-    """The API of these agents with these settings."""
     async with api_of(Stage(settings=with_keys(**settings), registry=registry)) as api:
         yield api
 

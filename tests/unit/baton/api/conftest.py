@@ -9,6 +9,5 @@ from tests.unit.baton.api.client import Api, api_with
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    """The API."""
     async with api_with() as made:
         yield made

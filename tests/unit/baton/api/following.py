@@ -128,7 +128,6 @@ class Follower:
 
 
 def seconds() -> float:
-    """The time by the loop's clock."""
     return asyncio.get_running_loop().time()
 
 
@@ -149,8 +148,6 @@ async def on_lambda(api: Api, path: str, json: Any = None, headers: Mapping[str,
 
 
 def virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run a test in virtual time."""
-
     @wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         in_virtual_time(lambda: test(*args, **kwargs))

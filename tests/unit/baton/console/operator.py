@@ -30,11 +30,9 @@ class Operator:
         return response.text
 
     async def do(self, path: str, **fields: str) -> httpx.Response:
-        """Send a form of this session."""
         return await self.http.post(path, data={"csrf": await self.token(), **fields})
 
     async def done(self, path: str, **fields: str) -> str:
-        """Send a form that is accepted; the page that it leads to."""
         response = await self.do(path, **fields)
         assert response.status_code == 303, response.text
         return await self.see(response.headers["location"])

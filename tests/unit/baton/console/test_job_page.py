@@ -149,7 +149,6 @@ async def test_what_is_wrong_is_shown_at_its_field(operator: Operator, field: st
 
 
 async def test_a_job_is_cancelled_retried_and_deleted(operator: Operator) -> None:
-    """A page says what was done, and refuses what cannot be."""
     job, stage = "/console/jobs/job_1", operator.stage
     await stage.submit("answers")
     assert (await operator.do(f"{job}/delete")).status_code == 409
@@ -181,7 +180,6 @@ async def test_many_jobs_are_cancelled_after_being_counted(operator: Operator) -
 
 
 async def test_a_job_is_asked_again_and_compared(operator: Operator) -> None:
-    """From a turn's page, by a form; the new job's page leads to both side by side."""
     await operator.stage.submit("adds")
     await operator.stage.run()
     assert 'href="/console/jobs/job_1/fork?turn=2"' in await operator.see("/console/jobs/job_1/turns/2")

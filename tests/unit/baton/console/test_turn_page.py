@@ -95,7 +95,6 @@ async def test_every_kind_of_request_is_made_again_as_it_was(make: Callable[[], 
 
 
 async def test_a_turn_says_what_a_deploy_has_changed_since() -> None:
-    """Part by part; of an agent that is gone, only the messages are left."""
     async with porter_has_run() as operator:
         for after, text in (
             (registry("Close doors."), "These parts have changed since: instructions."),

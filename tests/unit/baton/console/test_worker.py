@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from baton.console.admin.chart import REST, largest, stacked
-from baton.queue.ports import QueueSchedule
 from baton.settings.service_prices import LIST, Prices
 from baton_events.errors import PublishError
 from tests.unit.baton.api.client import ADMIN, with_keys
@@ -52,16 +51,6 @@ async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None
     await operator.see("/console/audit?cursor=x", 422)
 
 
-async def test_a_schedule_is_paused_and_goes_on(operator: Operator) -> None:
-    assert "has no schedules" in await operator.see("/console/schedules")
-    schedules = operator.stage.schedules
-    schedules.known["s1"] = QueueSchedule("s1", "https://x.example", "0 * * * *")
-    assert "Schedule s1 is paused." in await operator.done("/console/schedules/s1/pause")
-    assert schedules.known["s1"].paused
-    assert "Schedule s1 is resumed." in await operator.done("/console/schedules/s1/resume")
-    assert (await operator.do("/console/schedules/x/pause")).status_code == 404
-
-
 async def test_tools_show_their_counters(operator: Operator) -> None:
     await operator.stage.submit("breaks")
     await operator.stage.run()
@@ -71,8 +60,9 @@ async def test_tools_show_their_counters(operator: Operator) -> None:
     assert "<b>add</b>" in markup
 
 
-async def test_a_schedule_is_made_and_deleted(operator: Operator) -> None:
+async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None:
     """Once however often its form is sent; others' schedules are not deleted from here."""
+    assert "has no schedules" in await operator.see("/console/schedules")
     fields = {"jobType": "answers", "taskDescription": "every <morning>", "cron": "0 9 * * 1-5", "once": "n1"}
     first, markup = [
         await operator.done("/console/schedules/new", **fields, timeZone="Europe/Berlin") for _ in range(2)
@@ -81,6 +71,10 @@ async def test_a_schedule_is_made_and_deleted(operator: Operator) -> None:
     assert "every &lt;morning&gt;" in markup
     assert "Europe/Berlin" in markup
     (schedule_id,) = operator.stage.schedules.known
+    assert f"Schedule {schedule_id} is paused." in await operator.done(f"/console/schedules/{schedule_id}/pause")
+    assert operator.stage.schedules.known[schedule_id].paused
+    assert f"Schedule {schedule_id} is resumed." in await operator.done(f"/console/schedules/{schedule_id}/resume")
+    assert (await operator.do("/console/schedules/x/pause")).status_code == 404
     assert f"Schedule {schedule_id} is deleted." in await operator.done(f"/console/schedules/{schedule_id}/delete")
     assert not operator.stage.schedules.known
     assert (await operator.do("/console/schedules/other/delete")).status_code == 409
@@ -134,7 +128,6 @@ async def test_prices_are_reported_with_source_and_date() -> None:
 
 
 async def test_the_steps_of_a_job_have_a_page(operator: Operator) -> None:
-    """Two turns, two calls, and what is beside them; a call's own page has its row."""
     job = await operator.api.submitted(jobType="adds")
     await operator.stage.run()
     path = f"/console/jobs/{job['id']}"

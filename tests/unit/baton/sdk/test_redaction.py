@@ -85,7 +85,6 @@ JSON_VALUES = st.recursive(
 
 @given(JSON_VALUES, st.sampled_from(SECRET_NAMES), st.text(min_size=8, max_size=20))
 def test_a_planted_secret_is_never_left(value: Any, name: str, secret: str) -> None:
-    """By name or by value, in any JSON."""
     planted = f"\u2603{secret}\u2603"
     by_name = json.dumps(redacted({"a": [value, {name: planted}]}), ensure_ascii=False)
     assert json.dumps(planted, ensure_ascii=False)[1:-1] not in by_name

@@ -28,7 +28,6 @@ SECRETS = {
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
-    """Empty and blank values count as unset."""
     assert read_settings({}) == Settings()
     assert read_settings({setting.name: " " for setting in SETTINGS} | {"PATH": "/bin"}) == Settings()
 
@@ -44,7 +43,6 @@ def test_every_setting_has_one_name_one_field_and_the_default_that_it_says() -> 
 
 
 def test_values_are_read_as_what_they_are() -> None:
-    """Numbers, flags, choices; a URL without its last slash, a path kept."""
     settings = read_settings(
         {
             "MESSAGE_RETRIES": "1",

@@ -32,7 +32,6 @@ _RESULTS = {
 
 
 def registry_of(kit: Kit) -> Registry:
-    """Agents that are exposed: one that talks, one whose tool asks people; and one that is not."""
     model = ScriptedModel([[Call("pay", {"to": "Ann", "amount": 5})], "done"])
     talks = Agent(name="talks", model=ScriptedModel(["good day"]), description="Talks.", expose="a2a")
     pays = Agent(name="pays", model=model, tools=[kit.pay], expose={"a2a"})
@@ -224,7 +223,6 @@ async def test_requests_that_are_none_are_refused() -> None:
 
 
 async def test_cards_name_exposed_agents_alone() -> None:
-    """Without a key; the first one's where none is named."""
     async with exposed() as api:
         card = (await api.request("GET", "/.well-known/agent-card.json", "")).json()
         ParseDict(card, AgentCard())

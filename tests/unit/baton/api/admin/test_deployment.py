@@ -19,20 +19,11 @@ async def worker(api: Api, method: str = "GET") -> dict[str, object]:
     return view
 
 
-async def test_at_first_it_runs_and_nobody_is_at_work(api: Api) -> None:
-    assert await worker(api) == {
-        "running": True,
-        "stoppedAt": None,
-        "activeJobs": 0,
-        "pendingJobs": 0,
-        "maxConcurrentJobs": 3,
-        "lastSweepAt": None,
-        "history": [],
-    }
-
-
 async def test_a_start_that_could_not_notify_notifies_when_it_is_repeated(api: Api) -> None:
     """503; the slots are given, and nobody has heard of them."""
+    never = dict.fromkeys(("stoppedAt", "lastSweepAt"))
+    idle = {"running": True, "activeJobs": 0, "pendingJobs": 0, "maxConcurrentJobs": 3, "history": list[object]()}
+    assert await worker(api) == {**never, **idle}
     await worker(api, "DELETE")
     job = await api.submitted()
     await api.stage.run()
@@ -55,17 +46,13 @@ async def test_a_process_is_not_ready_while_its_store_is_down(api: Api) -> None:
     assert response.json() == {"status": "ready", "store": "REST"}, "no agent: whoever asks shows no key"
 
 
-async def test_a_message_whose_step_is_open_is_sent_once_more(api: Api) -> None:
+async def test_what_a_job_expects_is_redriven(api: Api) -> None:
+    """Nothing for one that has ended; an unknown one is 404. A message whose step is open is sent once more."""
     job = await api.submitted(jobType="answers")
     message_id = api.stage.queue.published[-1][0]
     answer = (await api.request("POST", f"/api/admin/messages/{message_id}/replay", ADMIN)).json()
     assert answer == {"messageId": message_id, "standing": "due", "sent": True, "jobId": job["id"], "expected": 1}
     assert api.stage.queue.published[-1][0] != message_id
-
-
-async def test_what_a_job_expects_is_redriven(api: Api) -> None:
-    """Nothing for one that has ended; an unknown one is 404."""
-    job = await api.submitted(jobType="answers")
     path = f"/api/admin/agent-jobs/{job['id']}/drive"
     assert (await api.request("POST", path, ADMIN)).json() == {"jobId": job["id"], "driven": 1}
     await api.stage.run()
@@ -116,7 +103,6 @@ async def test_a_tenants_jobs_add_up_by_month_and_a_sessions(api: Api) -> None:
 
 
 async def test_the_last_days_are_requested_by_agent_tenant_and_model(api: Api) -> None:
-    """Or the months of these days."""
     job = await ended(api)
     (row,) = (await api.request("GET", f"{USAGE}?by=day", ADMIN)).json()["rows"]
     assert row["day"] == rfc3339(api.stage.clock.ms)[:10]

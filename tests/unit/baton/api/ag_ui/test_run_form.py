@@ -24,7 +24,6 @@ def events(*parts: Part, run: Run | None = None, first: int = 1) -> list[dict[st
 
 
 def kinds(*parts: Part, **options: Any) -> list[str]:
-    """Their types, without the run's start."""
     return [event["type"] for event in events(*parts, **options)][1:]
 
 
@@ -84,12 +83,6 @@ def test_what_is_open_at_the_end_is_closed() -> None:
     assert kinds(STEP, {"type": "finish-step"}, {"type": "finish-step"}) == ["STEP_STARTED", "STEP_FINISHED"]
 
 
-def test_a_stream_whose_beginning_is_gone_begins_all_the_same() -> None:
-    """With the run's start; the rest of a text without a beginning is left out."""
-    found = events(*text("a", "delta", "end"), STEP, first=400)
-    assert [event["type"] for event in found] == ["RUN_STARTED", "STEP_STARTED"]
-
-
 def test_a_failure_is_the_runs_error_and_a_retry_is_another_run() -> None:
     """Nothing stands between them; usage is the whole run's."""
     usage = data("usage", turn=1, inputTokens=3, outputTokens=4, costUsd=0, cached=False)
@@ -124,14 +117,15 @@ def test_a_failure_is_the_runs_error_and_a_retry_is_another_run() -> None:
 def test_each_part_has_its_event(part: Part, wanted: dict[str, Any]) -> None:
     """Among others, where it has several."""
     assert any(wanted.items() <= event.items() for event in events(part))
+    assert kinds(data("event", type="agent.loop.init"), {"type": "new"}) == [], (
+        "an operator's timeline, and what is new"
+    )
 
 
-def test_an_operators_timeline_is_not_shown() -> None:
-    assert kinds(data("event", type="agent.loop.init"), {"type": "new"}) == []
-
-
-def test_the_end_of_a_run_whose_beginning_is_gone_says_so() -> None:
-    """The question that it answers is no longer kept, so nobody knows where it began."""
+def test_a_run_whose_beginning_is_gone_begins_all_the_same_or_says_so_at_its_end() -> None:
+    """Where the question that it answers is no longer kept, nobody knows where it began."""
+    found = events(*text("a", "delta", "end"), STEP, first=400)
+    assert [event["type"] for event in found] == ["RUN_STARTED", "STEP_STARTED"]
     form = RunForm(Run("thread-1", "r2", answers=frozenset({"op_x"})), JOB.id)
     assert form.part(JOB, 400, json.dumps(STEP)) == ""
     assert [json.loads(line[6:])["type"] for line in form.ending(JOB).split("\n\n")[:-1]] == [

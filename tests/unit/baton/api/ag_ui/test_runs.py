@@ -83,7 +83,6 @@ def resumed(run: str, *answers: tuple[str, bool], **payload: Any) -> dict[str, A
 
 
 async def interrupted(api: Api, agent: str, run: str = "r1") -> list[dict[str, Any]]:
-    """The interrupts with which a run ends."""
     outcome = outcome_of(await send(api, agent, run_input(run, HELLO)))
     assert outcome["type"] == "interrupt"
     interrupts: list[dict[str, Any]] = outcome["interrupts"]
@@ -91,7 +90,6 @@ async def interrupted(api: Api, agent: str, run: str = "r1") -> list[dict[str, A
 
 
 async def test_a_run_has_texts_calls_and_steps(api: Api) -> None:
-    """Two calls side by side are of one message; the model's answer is the result."""
     response = await send(api, "adds", run_input("r1", HELLO))
     call = ["TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_END"]
     assert kinds_of(response) == [
@@ -170,7 +168,6 @@ async def test_an_approval_is_an_interrupt(asking: Api, kit: Kit) -> None:
 
 
 async def test_two_questions_are_asked_and_answered_together(asking: Api, kit: Kit) -> None:
-    """A call beside them has its result before the run ends; one answer alone is refused."""
     first = await send(asking, "pays-twice", run_input("r1", HELLO))
     assert kinds_of(first).count("TOOL_CALL_RESULT") == 1
     ann, ben = (one["id"] for one in outcome_of(first)["interrupts"])
@@ -194,18 +191,14 @@ async def test_a_plan_asks_once_nothing_else_can_happen(asking: Api) -> None:
 
 
 async def test_a_cancelled_answer_rejects(asking: Api, kit: Kit) -> None:
+    """A new message is not taken before: it would wait behind the question."""
     (interrupt,) = await interrupted(asking, "pays")
+    refused = await send(asking, "pays", run_input("r2", HELLO, user("m2", "and?")))
+    assert interrupt["id"] in assert_problem(refused, 409)
     resume = [{"interruptId": interrupt["id"], "status": "cancelled"}]
     response = await send(asking, "pays", run_input("r2", HELLO, resume=resume))
     assert "cancelled without an answer" in response.text
     assert kit.ran == []
-
-
-async def test_a_thread_that_asks_takes_no_new_message(asking: Api) -> None:
-    """It would wait behind the question."""
-    (interrupt,) = await interrupted(asking, "pays")
-    refused = await send(asking, "pays", run_input("r2", HELLO, user("m2", "and?")))
-    assert interrupt["id"] in assert_problem(refused, 409)
 
 
 async def test_who_may_not_decide_waits_for_those_who_may(kit: Kit) -> None:

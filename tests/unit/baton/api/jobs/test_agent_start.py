@@ -104,6 +104,9 @@ async def test_who_may_not_follow_is_refused(api: Api) -> None:
         socket = Socket(api, f"workflowId={query}", {"authorization": f"Bearer {key}"} if key else {})
         await socket.served
         assert (socket.status, socket.parts) == (status, []), query
+    plain = await api.request("GET", "/api/agent/updates?workflowId=x", "")  # as where a host has no WebSocket
+    assert "/stream" in assert_problem(plain, 426)
+    assert plain.headers["upgrade"] == "websocket"
 
 
 async def test_who_leaves_is_looked_for_no_longer(api: Api) -> None:
@@ -115,10 +118,3 @@ async def test_who_leaves_is_looked_for_no_longer(api: Api) -> None:
     await api.stage.run()
     assert (await api.read(workflow))["status"] == "completed"
     assert [part["type"] for part in socket.parts] == ["start"]
-
-
-async def test_a_plain_request_is_given_the_way_out(api: Api) -> None:
-    """426, as where a host has no WebSocket."""
-    answer = await api.request("GET", "/api/agent/updates?workflowId=x", "")
-    assert "/stream" in assert_problem(answer, 426)
-    assert answer.headers["upgrade"] == "websocket"

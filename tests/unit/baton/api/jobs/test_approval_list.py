@@ -37,7 +37,6 @@ async def api() -> AsyncIterator[Api]:
 
 
 async def listed(api: Api, **query: Any) -> list[dict[str, Any]]:
-    """All pages, each of two."""
     found: list[dict[str, Any]] = []
     while True:
         answer = await api.request("GET", PATH, ADMIN, params={"limit": 2, **query})

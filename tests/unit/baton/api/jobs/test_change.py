@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from baton.engine.commit.tree import Tree
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
@@ -57,11 +58,14 @@ async def test_a_completed_job_is_retried_from_its_start_only(api: Api) -> None:
     assert (job["status"], len(job["toolCalls"]), len(api.stage.step_result.runs)) == ("completed", 4, 4)
 
 
-async def test_a_deleted_job_is_gone(api: Api) -> None:
-    """204; whoever reads it, its stream or what belongs to it is told 410, and another tenant still 403."""
+async def test_a_deleted_job_is_gone_and_nothing_brings_it_back(api: Api) -> None:
+    """Its backup messages come, and what was on its way: all of it is acknowledged, and the slot is free."""
     job_id = await cancelled(api)
     response = await delete(api, job_id)
     assert (response.status_code, response.content) == (204, b"")
+    await api.stage.run()
+    assert api.stage.step_result.runs == []
+    assert not [entry for entry in api.stage.admission.entries.values() if entry.slot]
     for path in ("", "/stream", "/checkpoints", "/recording"):
         detail = assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}{path}"), 410)
         assert detail == f"the data of job {job_id!r} was deleted"
@@ -69,16 +73,6 @@ async def test_a_deleted_job_is_gone(api: Api) -> None:
     assert_problem(await delete(api, job_id), 410)
     assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}", OTHER), 403)
     assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}", ADMIN), 410)
-
-
-async def test_nothing_brings_a_deleted_job_back(api: Api) -> None:
-    """Its backup messages come, and what was on its way: all of it is acknowledged, and the slot is free."""
-    job_id = await cancelled(api)
-    await delete(api, job_id)
-    await api.stage.run()
-    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
-    assert api.stage.step_result.runs == []
-    assert not [entry for entry in api.stage.admission.entries.values() if entry.slot]
 
 
 async def test_a_key_of_a_deleted_job_submits_no_other(api: Api) -> None:
@@ -93,7 +87,6 @@ async def test_a_key_of_a_deleted_job_submits_no_other(api: Api) -> None:
 
 
 async def test_an_expired_job_is_gone_and_an_unknown_one_is_not_found(api: Api) -> None:
-    """410 while its tombstone is kept, 404 afterwards."""
     job_id = (await api.submitted())["id"]
     await api.stage.run()
     kept = api.stage.store.trees[job_id].tombstone
@@ -103,23 +96,16 @@ async def test_an_expired_job_is_gone_and_an_unknown_one_is_not_found(api: Api) 
     assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 404)
 
 
-async def test_a_deletion_that_a_failover_forgot_is_sent_again(api: Api) -> None:
-    """By its backup message."""
+@pytest.mark.parametrize("retried", [False, True])
+async def test_a_deletion_that_a_failover_forgot_is_sent_again(api: Api, retried: bool) -> None:
+    """By its backup message; it does not take a job that somebody wanted to run again since."""
     job_id = await cancelled(api)
     before = dict(api.stage.store.trees)
     await delete(api, job_id)
     api.stage.store.trees = before
     assert (await api.read(job_id))["status"] == "cancelled"
+    if retried:
+        assert (await change(api, job_id, {"action": "retry"})).status_code == 200
     await api.stage.run()
-    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
-
-
-async def test_a_deletion_does_not_take_a_job_that_was_retried_since(api: Api) -> None:
-    """What a failover brought back, and somebody wanted to run again, is not what was deleted."""
-    job_id = await cancelled(api)
-    before = dict(api.stage.store.trees)
-    await delete(api, job_id)
-    api.stage.store.trees = before
-    assert (await change(api, job_id, {"action": "retry"})).status_code == 200
-    await api.stage.run()
-    assert (await api.read(job_id))["status"] == "completed"
+    found = await api.request("GET", f"/api/agent-jobs/{job_id}")
+    assert (found.status_code, found.json()["status"]) == ((200, "completed") if retried else (410, 410))

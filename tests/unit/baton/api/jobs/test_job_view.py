@@ -45,7 +45,6 @@ def call_view(**changes: Any) -> dict[str, Any]:
 
 
 def test_usage_is_what_the_job_has_used() -> None:
-    """Cost without the dust of floats."""
     shown = view()
     assert shown["usage"] == {
         "inputTokens": 10,

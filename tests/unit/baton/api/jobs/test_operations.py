@@ -49,10 +49,13 @@ async def test_an_operation_is_completed_once_and_a_repeat_says_so(api: Api) -> 
     job = await api.read(job_id)
     assert (job["status"], job["toolCalls"][0]["result"]) == ("completed", [1])
     assert job["toolCalls"][0]["operationId"] == operation_id
-    shown = (
-        await api.request("GET", f"/api/operations/{operation_id}", "", headers={"x-api-key": OPERATIONS_KEY})
-    ).json()
+    headers = {"x-api-key": OPERATIONS_KEY}
+    shown = (await api.request("GET", f"/api/operations/{operation_id}", "", headers=headers)).json()
     assert (shown["operationId"], shown["jobId"], shown["status"]) == (operation_id, job_id, "completed")
+    for unknown in ("op_job_1-1-0-aaaaaaaaaa", "job_1", "op_"):
+        assert_problem(await api.complete(unknown, success=True), 404)
+    async with api_with() as without:
+        assert "OPERATIONS_API_KEY" in assert_problem(await without.complete("op_1", success=True), 503)
 
 
 async def test_secrets_from_outside_are_not_recorded(api: Api) -> None:
@@ -74,17 +77,6 @@ async def test_secrets_from_outside_are_not_recorded(api: Api) -> None:
     stored = repr((api.stage.store.trees, api.stage.outgoing()))
     assert "abc-abc" not in stored
     assert value not in stored
-
-
-async def test_nothing_is_completed_where_no_key_is_configured() -> None:
-    async with api_with() as without:
-        assert "OPERATIONS_API_KEY" in assert_problem(await without.complete("op_1", success=True), 503)
-
-
-@pytest.mark.parametrize("operation_id", ["op_job_1-1-0-aaaaaaaaaa", "job_1", "op_"])
-async def test_an_unknown_operation_is_404(api: Api, operation_id: str) -> None:
-    await first_turn(api, "orders")
-    assert_problem(await api.complete(operation_id, success=True), 404)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ async def fail() -> None:
 
 
 def registry_of(kit: Kit) -> Registry:
-    """Agents that are tools; and one that is not."""
     pays = ScriptedModel([[Call("pay", {"to": "Ann", "amount": 5})], "done"])
     output = ScriptedModel([[Call("final_result", {"euros": 3})]])
     return Registry(
@@ -85,7 +84,6 @@ class Client:
         return await delivering(self._api, request, within_seconds=HOUR_SECONDS)
 
     async def result(self, method: str, **params: Any) -> dict[str, Any]:
-        """The method's result, as the protocol has it."""
         answer = (await self.posted(method, **params)).json()
         assert answer["id"] == "call-1"
         assert "error" not in answer, answer["error"]
@@ -95,7 +93,6 @@ class Client:
         return found
 
     async def error(self, method: str, **params: Any) -> tuple[int, int, Any]:
-        """The status of an error, its code, and its data."""
         response = await self.posted(method, **params)
         found = response.json()["error"]
         assert found["message"]

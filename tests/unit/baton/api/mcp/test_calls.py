@@ -24,7 +24,6 @@ def accepted(key: str, **content: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("revision", [MODERN, LEGACY])
 async def test_the_answer_comes_with_the_call(revision: str) -> None:
-    """As text, and as an object where it is one; a failure is a result that says so."""
     async with exposed() as api:
         client = Client(api, revision)
         assert text_of(await client.called("talks")) == "good day"
@@ -175,7 +174,6 @@ async def test_a_call_comes_again_with_what_people_said(extra: dict[str, Any]) -
 
 
 async def test_a_state_is_of_one_call() -> None:
-    """One that was changed, of another call, or of another tenant goes on with nothing."""
     async with exposed(approval_links=True) as api:
         client = Client(api, **FORM)
         state = (await client.called("pays"))["requestState"]
@@ -220,7 +218,6 @@ async def test_an_older_client_waits_on_a_stream(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("revision", [MODERN, LEGACY])
 async def test_progress_is_streamed(revision: str) -> None:
-    """Under the client's token, rising, before the answer."""
     async with exposed() as api:
         *told, last = await Client(api, revision).streamed("tools/call", name="talks", arguments=HELLO, **PROGRESS)
         assert [(one["method"], one["params"]) for one in told] == [

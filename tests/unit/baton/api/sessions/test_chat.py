@@ -30,7 +30,6 @@ async def test_the_agent_is_the_one_named_or_the_setting_or_the_first() -> None:
 
 
 async def test_nothing_is_resumed_where_nothing_runs(api: Api) -> None:
-    """204: an unknown chat, one whose answer is complete, and somebody else's."""
     assert (await api.request("GET", "/api/chat/chat-1/stream")).status_code == 204
     await send(api, "chat-1", "m1", "hello")
     answer = await api.request("GET", "/api/chat/chat-1/stream")
@@ -56,7 +55,6 @@ async def test_a_message_may_be_refused_while_another_is_answered(api: Api) -> N
 
 @pytest.mark.parametrize(("when_busy", "told"), [("interrupt", ["m1", "m2"]), ("rollback", ["m2"])])
 async def test_what_is_rolled_back_is_no_part_of_the_conversation(api: Api, when_busy: str, told: list[str]) -> None:
-    """What is only interrupted is."""
     first = await sending(api, "chat-1", "m1", "add", agent="adds")
     api.stage.clock.ms += 1_000
     second = await sending(api, "chat-1", "m2", "add", whenBusy=when_busy, agent="adds")

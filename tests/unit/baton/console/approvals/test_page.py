@@ -99,24 +99,19 @@ async def test_a_person_reads_the_task_the_words_and_earlier_decisions(requested
 
 
 async def test_json_and_fields_are_two_views_of_one_draft(requested: Operator) -> None:
-    """What was typed in one is in the other; nothing is decided."""
+    """What was typed in one is in the other, and a fault is shown beside its field; nothing is decided."""
     path = await _page(requested)
     raw = (await requested.do(f"{path}/approve", **EDITED, step="raw")).text
     assert "&#34;path&#34;: &#34;b.txt&#34;" in raw
     fields = await requested.do(f"{path}/approve", arguments='{"path": "c.txt", "lines": 3}', step="form")
     assert 'name="arguments.path" value="c.txt"' in fields.text
-    assert await _page(requested) == path
-
-
-async def test_a_wrong_field_is_shown_beside_it(requested: Operator) -> None:
-    """With all that was typed, whether the form or the tool finds it wrong."""
-    path = await _page(requested)
-    response = await requested.do(f"{path}/approve", **{**EDITED, "arguments.lines": "many"}, comment="kept")
-    assert response.status_code == 422
+    wrong = await requested.do(f"{path}/approve", **{**EDITED, "arguments.lines": "many"}, comment="kept")
+    assert wrong.status_code == 422
     for text in ('id="fault-arguments.lines">write a whole number', 'value="many"', 'value="b.txt"', 'value="kept"'):
-        assert text in response.text
+        assert text in wrong.text
     refused = (await requested.do(f"{path}/approve", **{**EDITED, "arguments.lines": "101"})).text
-    assert 'id="fault-arguments.lines"' in refused
+    assert 'id="fault-arguments.lines"' in refused, "the tool finds it wrong"
+    assert await _page(requested) == path
 
 
 @pytest.mark.parametrize(

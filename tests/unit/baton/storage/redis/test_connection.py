@@ -35,7 +35,6 @@ REQUESTS: dict[str, Item] = {
 
 @pytest.fixture
 async def redis() -> AsyncIterator[RedisConnection]:
-    """A connection whose wire is respx."""
     made = RedisConnection(Settings(redis_url=STORE_URL, redis_token=TOKEN, store_timeout_seconds=1))
     yield made
     await made.close()
