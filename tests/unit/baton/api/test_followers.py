@@ -194,7 +194,7 @@ async def test_an_open_stream_ends_with_its_token() -> None:
 
 @virtual_time
 async def test_an_open_stream_ends_within_a_minute_and_a_half_after_its_key_was_revoked() -> None:
-    """A key that stays good costs it nothing but a look in the slot table of keys."""
+    """A key that stays good costs it nothing but a look at the table of keys."""
     async with api_of(waiting_stage()) as api:
         await store_keys(api.stage)
         follower = Follower(api.stage, await waiting_job(api), {"authorization": f"Bearer {KEY}"})

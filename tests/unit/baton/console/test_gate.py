@@ -175,10 +175,10 @@ async def test_it_leads_back_to_the_page_that_was_requested(stranger: Operator) 
 async def test_a_session_ends_with_its_key(stranger: Operator) -> None:
     """Once a key is revoked, what it opened is closed within half a minute."""
     key = f"bk_admin_{'a' * 43}"
-    slot_table = stranger.stage.api_key_store
-    await slot_table.add(StoredKey(digest_of(key), "admin", "acme", "bk_admin_a", "Ada", 0))
+    keys = stranger.stage.api_key_store
+    await keys.add(StoredKey(digest_of(key), "admin", "acme", "bk_admin_a", "Ada", 0))
     assert (await stranger.log_in(key)).status_code == 303
     await stranger.see("/console/jobs/new")
-    await slot_table.revoke(digest_of(key))
+    await keys.revoke(digest_of(key))
     stranger.stage.clock.ms += 30_001
     await stranger.see("/console/jobs/new", 303)

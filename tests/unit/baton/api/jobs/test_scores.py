@@ -25,21 +25,16 @@ async def test_a_score_is_kept_with_its_job_and_a_later_one_of_its_name_replaces
     assert 'agent_scores_sum{job_type="answers",name="helpful"} -1.0' in text
 
 
-async def test_an_unknown_or_a_deleted_job_is_not_scored(api: Api) -> None:
+async def test_a_job_has_so_many_scores_at_most_and_an_unknown_or_a_deleted_one_none(api: Api) -> None:
     job_id = (await api.submitted())["id"]
     assert_problem(await score(api, "job_0", name="x", value=1), 404)
-    await api.stage.run()
-    await score(api, job_id, name="x", value=1)
-    await api.request("DELETE", f"/api/agent-jobs/{job_id}")
-    assert_problem(await score(api, job_id, name="x", value=1), 410)
-
-
-async def test_a_job_has_so_many_scores_at_most(api: Api) -> None:
-    job_id = (await api.submitted())["id"]
     for number in range(MOST_OF_A_JOB):
         await score(api, job_id, name=f"s{number}", value=number)
     assert "the most a job may have" in assert_problem(await score(api, job_id, name="more", value=1), 409)
     assert (await score(api, job_id, name="s0", value=9)).status_code == 201
+    await api.stage.run()
+    await api.request("DELETE", f"/api/agent-jobs/{job_id}")
+    assert_problem(await score(api, job_id, name="x", value=1), 410)
 
 
 def test_names_beyond_those_that_are_counted_are_counted_together() -> None:

@@ -15,12 +15,12 @@ from tests.unit.baton.kit.stage import BASE, Stage
 _DAY = 86_400
 
 
-class Visitor:
+class Visitor(Operator):
     """A person with a link to the one approval that waits; nobody is logged in."""
 
-    def __init__(self, operator: Operator, kit: Kit) -> None:
-        self.api, self.kit, self.stage = operator.api, kit, operator.stage
-        self.job_id, self.asked = "", dict[str, Any]()
+    kit: Kit
+    job_id: str
+    asked: dict[str, Any]
 
     async def made(self, key: str = ADMIN, **body: Any) -> httpx.Response:
         return await self.api.request("POST", f"/api/admin/agent-checkpoints/{self.asked['id']}/links", key, json=body)
@@ -32,13 +32,8 @@ class Visitor:
         assert url.startswith(f"{BASE}/approve/")
         return url.removeprefix(BASE)
 
-    async def see(self, path: str, status: int = 200) -> str:
-        response = await self.api.http.get(path)
-        assert response.status_code == status, response.text
-        return response.text
-
     async def send(self, path: str, **fields: str) -> httpx.Response:
-        return await self.api.http.post(path, data=fields)
+        return await self.http.post(path, data=fields)
 
     async def now(self) -> dict[str, Any]:
         return (await checkpoints(self.api, self.job_id))[0]
@@ -49,15 +44,15 @@ async def visitor() -> AsyncIterator[Visitor]:
     kit = Kit()
     stage = Stage(settings=with_keys(approval_links=True), registry=kit.registry())
     async with operator_of(stage, logged_in=False) as operator:
-        made = Visitor(operator, kit)
-        made.job_id, made.asked = await requested(operator.api, "pays-with-password")
+        made = Visitor(operator.stage, operator.http)
+        made.kit, (made.job_id, made.asked) = kit, await requested(operator.api, "pays-with-password")
         yield made
 
 
 async def test_a_link_decides_once_and_names_who_had_it(visitor: Visitor) -> None:
     """The page says what is asked, without secrets or a way further in; afterwards it has the outcome alone."""
     path, other = await visitor.link(name="Ann"), await visitor.link()
-    page = await visitor.api.http.get(path)
+    page = await visitor.http.get(path)
     assert "pays-with-password wants to run pay: to Ann, amount 5" in page.text
     assert "open sesame" not in page.text
     assert 'href="/console' not in page.text.replace('href="/console/static', "")
@@ -114,7 +109,7 @@ async def test_a_link_that_is_no_good_opens_nothing(visitor: Visitor) -> None:
     assert "time of this link is up" in await visitor.see(path, 410)
     assert (await visitor.send(f"{path}/approve")).status_code == 410
     assert (await visitor.now())["status"] == "pending"
-    guesses = [(await visitor.api.http.get("/approve/x")).status_code for _ in range(61)]
+    guesses = [(await visitor.http.get("/approve/x")).status_code for _ in range(61)]
     assert (set(guesses), guesses[-1]) == ({404, 429}, 429), "who asks too often waits"
 
 
