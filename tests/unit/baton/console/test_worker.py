@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from baton.console.admin.chart import REST, largest, stacked
+from baton.queue.ports import QueueSchedule
 from baton.settings.service_prices import LIST, Prices
 from baton_events.errors import PublishError
 from tests.unit.baton.api.client import ADMIN, with_keys
@@ -71,12 +72,13 @@ async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None
     assert "every &lt;morning&gt;" in markup
     assert "Europe/Berlin" in markup
     (schedule_id,) = operator.stage.schedules.known
-    assert f"Schedule {schedule_id} is paused." in await operator.done(f"/console/schedules/{schedule_id}/pause")
-    assert operator.stage.schedules.known[schedule_id].paused
-    assert f"Schedule {schedule_id} is resumed." in await operator.done(f"/console/schedules/{schedule_id}/resume")
+    other = operator.stage.schedules.known["other"] = QueueSchedule("other", "https://x.example", "0 * * * *")
+    assert "Schedule other is paused." in await operator.done(f"/console/schedules/{other.id}/pause")
+    assert operator.stage.schedules.known[other.id].paused
+    assert "Schedule other is resumed." in await operator.done(f"/console/schedules/{other.id}/resume")
     assert (await operator.do("/console/schedules/x/pause")).status_code == 404
     assert f"Schedule {schedule_id} is deleted." in await operator.done(f"/console/schedules/{schedule_id}/delete")
-    assert not operator.stage.schedules.known
+    assert list(operator.stage.schedules.known) == [other.id]
     assert (await operator.do("/console/schedules/other/delete")).status_code == 409
 
 
