@@ -4,7 +4,7 @@ from typing import Any
 
 from baton_events.errors import PublishError
 from tests.unit.baton.api.client import ADMIN, OTHER, Api
-from tests.unit.baton.api.jobs.test_job_list import submitted
+from tests.unit.baton.api.jobs.test_job_listing import submitted
 
 PATH = "/api/admin/agent-jobs/bulk"
 
