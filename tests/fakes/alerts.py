@@ -10,6 +10,5 @@ class FakeAlerts:
         self.sent: list[Notice] = []
 
     async def send(self, notice: Notice) -> None:
-        """Keep it, unless it was told before."""
         if all((n.kind, n.job_id, n.once) != (notice.kind, notice.job_id, notice.once) for n in self.sent):
             self.sent.append(notice)

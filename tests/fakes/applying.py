@@ -23,27 +23,22 @@ class Keys:
         self.expiring = dict(expiring or {})
 
     def copy(self) -> "Keys":
-        """As they are now."""
         return Keys(self.values, self.expiring)
 
     def run(self, name: str, key: str, *arguments: Any) -> Any:
-        """One command's answer, as a script gets it, but for hashes."""
         return _COMMANDS[name](self, key, *arguments)
 
     def put(self, key: str, value: Value) -> None:
-        """Keep this; nothing is kept of what is empty."""
         if value:
             self.values[key] = value
         else:
             self.delete(key)
 
     def delete(self, key: str) -> int:
-        """Remove a key."""
         self.expiring.pop(key, None)
         return 0 if self.values.pop(key, None) is None else 1
 
     def hash(self, key: str) -> dict[str, str]:
-        """The fields of a hash."""
         found: dict[str, str] = self.values.get(key, _NO_HASH)
         return found
 
@@ -128,7 +123,6 @@ class Applying:
         self._sums = dict[str, list[Any]]()
 
     def answer(self) -> list[Any]:
-        """How many commands it took, whether it is written, and what was read, or what does not hold."""
         plan = json.loads(self._arguments[0])
         self._sums = plan.get("sums", {})
         for kind, *condition in plan["conditions"]:
@@ -182,7 +176,6 @@ class Applying:
         return not any(self._keys[key - 1] in self._data.values for key in keys)
 
     def _run(self, name: str, key: int, first: int = 0, last: int = -1) -> Any:
-        """One command, in as many as it takes."""
         if not first:
             self._commands += 1
             return self._data.run(name, self._keys[key - 1])
@@ -207,7 +200,6 @@ class Applying:
 
 
 def weight(value: Any) -> int:
-    """The bytes of all its texts, as an answer has them: JSON in JSON."""
     if isinstance(value, str):
         escaped = value.count('"') + value.count("\\")
         return escaped + (len(value) if value.isascii() else len(value.encode()))

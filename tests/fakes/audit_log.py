@@ -12,13 +12,11 @@ class FakeAuditLog:
         self.down: StoreError | None = None
 
     async def add(self, entry: AuditEntry) -> None:
-        """Keep an entry."""
         if self.down:
             raise self.down
         self.entries.append(entry)
 
     async def page(self, before: str, limit: int) -> tuple[tuple[str, AuditEntry], ...]:
-        """Entries with their ids, the newest first."""
         if self.down:
             raise self.down
         end = int(before.partition("-")[0]) - 1 if before else len(self.entries)

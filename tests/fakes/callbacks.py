@@ -9,6 +9,5 @@ class FakeCallbacks:
         self.refusals: list[str] = []
 
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> str:
-        """Keep one."""
         self.sent.append((url, headers, body))
         return self.refusals.pop(0) if self.refusals else ""

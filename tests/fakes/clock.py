@@ -8,5 +8,4 @@ class FakeClock:
         self.ms = now_ms
 
     def now_ms(self) -> int:
-        """The time that was set."""
         return self.ms

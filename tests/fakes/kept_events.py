@@ -13,15 +13,12 @@ class FakeKeptEvents:
         self._counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     async def count(self, tenant: str) -> int:
-        """How many are counted."""
         return self._counted[tenant].total()
 
     async def add(self, tenant: str, job_id: str) -> None:
-        """Count one more of a job."""
         self._counted[tenant][job_id] += 1
 
     async def recount(self, tenant: str) -> int:
-        """Look at the jobs, and give back what they keep no more."""
         kept = {job_id: len(self._store.tree(job_id).events.get(job_id, {})) for job_id in self._counted[tenant]}
         self._counted[tenant] = Counter({job_id: count for job_id, count in kept.items() if count})
         return await self.count(tenant)

@@ -10,14 +10,11 @@ class FakeListener:
 
     @property
     def text(self) -> str:
-        """What stands now."""
         return "".join(self.received)
 
     async def write(self, text: str) -> None:
-        """Keep it."""
         self.received.append(text)
 
     async def withdrawn(self) -> None:
-        """Forget it."""
         self.received.clear()
         self.withdrawals += 1

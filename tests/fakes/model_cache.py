@@ -14,13 +14,11 @@ class FakeModelCache:
         self.down: StoreError | None = None
 
     async def get(self, tenant: str, key: str) -> str | None:
-        """What is kept under the key and has not expired."""
         self._request("get")
         text, expires_ms = self._kept.get((tenant, key), ("", 0))
         return text if expires_ms > self._clock.now_ms() else None
 
     async def put(self, tenant: str, key: str, text: str, seconds: int) -> None:
-        """Keep a text."""
         self._request("put")
         self._kept[tenant, key] = (text, self._clock.now_ms() + seconds * 1000)
 

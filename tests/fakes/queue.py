@@ -16,7 +16,6 @@ class FakeQueue:
         self.cancel_failing: list[PublishError] = []
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
-        """Keep all of them."""
         if self.failing:
             raise self.failing.pop(0)
         ids = [f"msg_{len(self.published) + n + 1}" for n in range(len(messages))]
@@ -24,7 +23,6 @@ class FakeQueue:
         return ids
 
     async def cancel(self, message_id: str) -> None:
-        """Take one back."""
         if self.cancel_failing:
             raise self.cancel_failing.pop(0)
         self.cancelled.append(message_id)

@@ -26,25 +26,21 @@ class FakeQueueRecords:
     def happen(
         self, message_id: str, state: str, *, status: int = 0, answer: str = "", error: str = "", next_ms: int = 0
     ) -> None:
-        """Something happened to a message."""
         message = self._published()[message_id]
         self.happened.append(LogEntry(message, state, self.clock.now_ms(), next_ms, status, answer, error))
 
     def die(self, message_id: str, status: int = 500, answer: str = "it broke") -> str:
-        """The queue gives up on a message; returns the id of its dead letter."""
         self.happen(message_id, "FAILED", status=status, answer=answer)
         dead_id = f"1-{len(self.happened)}"
         self.dead[dead_id] = DeadLetter(dead_id, self._published()[message_id], status, answer)
         return dead_id
 
     async def message(self, message_id: str) -> QueuedMessage | None:
-        """A message that was published."""
         return self._published().get(message_id)
 
     async def log(
         self, *, message_id: str = "", label: str = "", state: str = "", cursor: str = "", limit: int = 100
     ) -> LogPage:
-        """Each message is created when it is published; the rest is what a test says."""
         if self.failing:
             raise self.failing.pop(0)
         created = [LogEntry(message, "CREATED", message.created_ms) for message in self._published().values()]
@@ -59,7 +55,6 @@ class FakeQueueRecords:
         return LogPage(tuple(found[start : start + limit]), str(start + limit) if len(found) > start + limit else "")
 
     async def dead_letters(self, *, label: str = "", url: str = "", cursor: str = "") -> DeadLetters:
-        """All of them, the newest first."""
         if self.failing:
             raise self.failing.pop(0)
         found = [
@@ -70,13 +65,11 @@ class FakeQueueRecords:
         return DeadLetters(tuple(reversed(found)))
 
     async def retry(self, dead_letter_ids: Sequence[str]) -> int:
-        """Publish each again."""
         there = [self.dead.pop(each) for each in dead_letter_ids if each in self.dead]
         await self.queue.publish([Outgoing(body=letter.message.body, url=letter.message.url) for letter in there])
         return len(there)
 
     async def delete(self, dead_letter_ids: Sequence[str]) -> int:
-        """Forget them."""
         return len([self.dead.pop(each) for each in dead_letter_ids if each in self.dead])
 
     async def close(self) -> None:

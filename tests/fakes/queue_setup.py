@@ -17,11 +17,9 @@ class FakeQueueSetup:
     rolled: int = 2
 
     async def topics(self) -> tuple[Topic, ...]:
-        """All of them, by name."""
         return tuple(self.known[name] for name in sorted(self.known))
 
     async def put_endpoint(self, topic: str, endpoint: TopicEndpoint) -> None:
-        """An endpoint is known by its name, or by its address."""
         known = self.known.get(topic, Topic(topic))
         there = {each.name or each.url: each for each in known.endpoints}
         there[endpoint.name or endpoint.url] = endpoint
@@ -39,7 +37,6 @@ class FakeQueueSetup:
             self.known[topic] = replace(there, endpoints=left)
 
     async def put_defaults(self, topic: str, defaults: Mapping[str, str]) -> None:
-        """They are told in lower case."""
         if not self.takes_defaults:
             raise MessageNotFoundError("no such path")
         if topic not in self.known:
@@ -48,15 +45,12 @@ class FakeQueueSetup:
         self.known[topic] = replace(self.known[topic], defaults=found)
 
     async def delete_topic(self, topic: str) -> None:
-        """Forget it."""
         self.known.pop(topic, None)
 
     async def signing_keys(self) -> SigningKeys:
-        """The pair."""
         return self.keys
 
     async def roll_signing_keys(self) -> SigningKeys:
-        """A new next one."""
         self.rolled += 1
         self.keys = SigningKeys(self.keys.following, f"sig_{self.rolled}")
         return self.keys

@@ -8,6 +8,5 @@ class FakeRandomness:
         self.count = 0
 
     def token(self) -> str:
-        """The next one."""
         self.count += 1
         return f"token{self.count:019d}"

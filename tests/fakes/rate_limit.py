@@ -15,7 +15,6 @@ class FakeRateLimit:
         self.down: StoreError | None = None
 
     async def wait_seconds(self, name: str) -> float:
-        """Take a token."""
         if self.down:
             raise self.down
         self.taken[name] += 1

@@ -18,15 +18,12 @@ class FakeSchedules:
     known: dict[str, QueueSchedule] = field(default_factory=dict[str, QueueSchedule])
 
     async def all(self) -> tuple[QueueSchedule, ...]:
-        """All of them, by id."""
         return tuple(self.known[name] for name in sorted(self.known))
 
     async def find(self, schedule_id: str) -> QueueSchedule | None:
-        """One of them."""
         return self.known.get(schedule_id)
 
     async def put(self, schedule_id: str, cron: str, message: Outgoing) -> None:
-        """Keep it; what has not five fields is no cron expression."""
         if len(cron.rsplit("CRON_TZ=", maxsplit=1)[-1].split()) - ("CRON_TZ=" in cron) != _FIELDS:
             raise QueueRefusedError(f"the queue refused the message: {cron!r} is no cron expression")
         self.known[schedule_id] = QueueSchedule(
@@ -34,13 +31,11 @@ class FakeSchedules:
         )
 
     async def pause(self, schedule_id: str, *, paused: bool) -> None:
-        """Pause one, or let it go on."""
         if schedule_id not in self.known:
             raise MessageNotFoundError(f"there is no schedule {schedule_id!r}")
         self.known[schedule_id] = replace(self.known[schedule_id], paused=paused)
 
     async def delete(self, schedule_id: str) -> None:
-        """Forget it."""
         self.known.pop(schedule_id, None)
 
     async def close(self) -> None:

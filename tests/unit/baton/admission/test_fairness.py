@@ -17,7 +17,6 @@ class Enough(Exception):  # noqa: N818 - no error: what was to be seen was seen
 
 
 async def submit(stage: Stage, job_id: str, tenant: str, *, priority: int = 5, start_at_ms: int = 0) -> None:
-    """A job of a session of its own."""
     job = Job(job_id, f"session-{job_id}", tenant, "adds", stage.clock.now_ms(), priority, start_at_ms=start_at_ms)
     await stage.container.commands.submit(job, {"text": "do it", "data": {}})
 
@@ -35,7 +34,6 @@ def watching(stage: Stage, claim_result: list[str], until: Callable[[], bool]) -
 
 
 async def order_of_beginning(stage: Stage, until: Callable[[], bool]) -> list[str]:
-    """Run until that holds; who began, in order."""
     claim_result: list[str] = []
     check = watching(stage, claim_result, until)
     await check()
@@ -68,7 +66,6 @@ async def test_a_tenant_with_500_waiting_jobs_delays_another_tenants_single_job_
 
 
 async def test_two_tenants_in_line_take_turns_however_many_jobs_each_has() -> None:
-    """The one with fewer slots is next."""
     stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=2))
     for number in range(20):
         await submit(stage, f"job_a{number:02d}", "busy")
@@ -83,7 +80,6 @@ async def test_two_tenants_in_line_take_turns_however_many_jobs_each_has() -> No
 
 
 async def test_among_one_tenants_jobs_priority_decides_then_order() -> None:
-    """From 9 down to 0, whoever came first."""
     stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=1))
     priorities = {"job_1": 5, "job_2": 0, "job_3": 5, "job_4": 9, "job_5": 9, "job_6": 5}
     for name, priority in priorities.items():

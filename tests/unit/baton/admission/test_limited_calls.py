@@ -38,7 +38,6 @@ class Provider:
         self.refused = 0
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Answer a call, or refuse it."""
         del effect, history, claim
         now = asyncio.get_running_loop().time()
         self.tokens = min(A_SECOND, self.tokens + A_SECOND * (now - self.at_seconds))
@@ -53,7 +52,6 @@ class Provider:
 
 
 async def _job(limited: Limited, number: int, dice: Dice) -> float:
-    """One turn, as the queue delivers it: at whole seconds, and a little late; when it was answered."""
     loop, attempt = asyncio.get_running_loop(), 1
     while True:
         job = Job(f"job_{number}", "session", f"tenant-{number % 3}", "asks", 0)
@@ -94,8 +92,6 @@ async def test_a_call_that_can_wake_nobody_runs_and_gives_its_place_back() -> No
 
 
 def test_a_thousand_jobs_keep_within_what_a_provider_allows() -> None:
-    """At most 1 % of the calls are refused, and at least 90 % of what is allowed is used."""
-
     async def scenario() -> None:
         loop, provider, dice = asyncio.get_running_loop(), Provider(), Dice(7)
         limit = CallLimit("provider", per_minute=60 * A_SECOND)

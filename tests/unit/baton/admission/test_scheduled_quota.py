@@ -9,7 +9,6 @@ from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 
 async def fires(stage: Stage, message_id: str) -> None:
-    """A message of the schedule comes."""
     job = stage.job("answers", "sch_1")
     found = recurrence("sch_1", job, {"text": "x" * 5_000, "data": {}}, {"cron": "* * * * *", "timeZone": "UTC"})
     await stage.deliver(found, message_id)
@@ -30,7 +29,6 @@ async def test_its_messages_start_no_job(caplog: pytest.LogCaptureFixture) -> No
 
 
 async def test_it_goes_on_when_there_is_room() -> None:
-    """A message that comes then starts its job."""
     stage = Stage(settings=replace(SETTINGS, bytes_kept_per_tenant=5_000))
     await fires(stage, "m1")
     await stage.run()

@@ -17,7 +17,6 @@ class CountingStore(FakeStore):
     claim_result = 0
 
     async def claim(self, claim: Claim) -> ClaimResult:
-        """Count."""
         self.claim_result += 1
         assert self.claim_result < MANY_REQUESTS, "an invocation goes round in circles"
         return await super().claim(claim)
@@ -25,7 +24,6 @@ class CountingStore(FakeStore):
 
 @tool(retries=0)
 async def ask(task: str, ctx: ToolContext) -> Pending:
-    """Give a task to the helper."""
     return ctx.start("helper", task)
 
 

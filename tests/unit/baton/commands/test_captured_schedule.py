@@ -21,8 +21,6 @@ LOOP = f"{BASE}/workers/agent-loop"
 
 
 class Firings:
-    """A schedule, and its messages as they reach the webhook."""
-
     def __init__(self) -> None:
         settings = keyed(SETTINGS)
         self.stage = Stage(settings=settings, verifier=QueueVerifier(settings))
@@ -33,23 +31,19 @@ class Firings:
         self.client = httpx.AsyncClient(transport=transport, base_url=BASE)
 
     def token(self, jti: str) -> str:
-        """What the queue signs for one attempt."""
         return signature(LOOP, self.body, jti=jti)
 
     async def comes(self, message_id: str, token: str, status: int = 200) -> None:
-        """Somebody delivers the message."""
         headers = delivery_headers(LOOP, self.body, upstash_message_id=message_id, upstash_signature=token)
         response = await self.client.post(LOOP, content=self.body, headers=headers)
         assert response.status_code == status, response.text
 
     def jobs(self) -> int:
-        """How many jobs there are."""
         return len(self.stage.store.trees)
 
 
 @pytest.fixture
 async def firings() -> AsyncIterator[Firings]:
-    """A schedule that has not fired yet."""
     made = Firings()
     async with made.client:
         yield made

@@ -31,7 +31,6 @@ class Unanswered(FakeStore):
     is_away = False
 
     async def reconcile(self, *requested: object, **named: object) -> Reconciled:
-        """Fail while it is away."""
         if self.is_away:
             raise StoreError("no answer from the store")
         return await super().reconcile(*requested, **named)  # type: ignore[arg-type]
@@ -44,7 +43,6 @@ async def holding(store: FakeStore | None = None) -> tuple[Stage, Event]:
 
 
 def slot_state(stage: Stage, job_id: str) -> SlotState:
-    """How a job stands with the admission, as its own state says."""
     return stage.store.tree(job_id).slot_state(job_id)
 
 
@@ -86,12 +84,10 @@ class Forgetful(FakeStore):
     """A store that is sent each creation twice, and has forgotten the job when it is corrected."""
 
     async def create(self, *requested: object, **named: object) -> Created:
-        """Create it, and find it."""
         await super().create(*requested, **named)  # type: ignore[arg-type]
         return await super().create(*requested, **named)  # type: ignore[arg-type]
 
     async def reconcile(self, *_requested: object, **_named: object) -> Reconciled:
-        """Know nothing of it."""
         return Reconciled(known=False)
 
 
@@ -115,7 +111,6 @@ async def test_a_crash_before_the_sweep_compares_is_found_by_it() -> None:
 
 
 async def test_a_job_whose_slot_request_was_lost_is_entered_by_its_backup_message() -> None:
-    """It was created, and the slot table knows nothing of it."""
     stage, request = Stage(), StoreError("no answer from the store")
 
     async def lost(*_requested: object, **_named: object) -> SlotAnswer:
@@ -131,13 +126,11 @@ async def test_a_job_whose_slot_request_was_lost_is_entered_by_its_backup_messag
 
 
 def costly(event: Event) -> Event:
-    """The event, of a call that has spent something."""
     assert isinstance(event, AgentLoopInit)
     return event.with_spent(COSTS)
 
 
 def spending(event: Event) -> Spending | None:
-    """What an event brings."""
     assert isinstance(event, AgentLoopInit)
     return event.payload.spent
 

@@ -22,12 +22,10 @@ INTERVAL_MS = SETTINGS.operations_stream_seconds * 1000
 
 @tool
 async def order() -> Pending:
-    """Order something."""
     return Pending(timeout_seconds=3_600)
 
 
 async def waiting() -> tuple[Stage, str]:
-    """A job that waits for an operation, and the operation's id."""
     agent = Agent(name="orders", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
     stage = Stage(registry=Registry([agent]))
     event = await stage.submit("orders")
@@ -39,7 +37,6 @@ async def waiting() -> tuple[Stage, str]:
 
 
 def maintenance_of(stage: Stage) -> Maintenance:
-    """What messages of the sweep's endpoint reach."""
     container = stage.container
     pruning = Pruning(stage.ports.listing, stage.reader, container.emitter, stage.clock, 1_000)
     away = StoreAway(stage.admission, container.emitter, stage.clock, container.reconcile_requests)
@@ -47,12 +44,10 @@ def maintenance_of(stage: Stage) -> Maintenance:
 
 
 def entry_id(stage: Stage, number: int = 0) -> str:
-    """The id that an entry gets now."""
     return f"{stage.clock.ms}-{number}"
 
 
 def polls(stage: Stage) -> list[int]:
-    """For when the stream is to be read."""
     bodies = [json.loads(message.body) for message in stage.outgoing() if "x-event-id" not in message.headers]
     return [body["operationsMs"] for body in bodies if "operationsMs" in body]
 
@@ -104,7 +99,6 @@ async def test_an_outcome_is_not_that_of_what_its_task_began_to_wait_for_later()
 
 
 async def test_an_unreadable_entry_is_buried_and_holds_up_none(caplog: pytest.LogCaptureFixture) -> None:
-    """With the reason, for a person."""
     stage, operation_id = await waiting()
     stage.outcomes.add(entry_id(stage, 1), success="true")
     stage.outcomes.add(entry_id(stage, 2), operation_id=operation_id, success="true", result="1")
@@ -116,7 +110,6 @@ async def test_an_unreadable_entry_is_buried_and_holds_up_none(caplog: pytest.Lo
 
 
 async def test_an_outcome_whose_backup_finds_no_queue_is_taken_in_later() -> None:
-    """It is not acknowledged."""
     stage, operation_id = await waiting()
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
     stage.queue.failing.append(PublishError("the queue is down"))
@@ -155,7 +148,6 @@ async def test_one_look_takes_in_a_long_stream_page_by_page() -> None:
 
 
 async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
-    """Both arrive at one endpoint; each sweep is counted."""
     stage, operation_id = await waiting()
     maintenance = maintenance_of(stage)
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
@@ -203,14 +195,12 @@ def test_an_entry_is_read_by_fields_or_as_a_document(fields: dict[str, str], out
     ],
 )
 def test_what_is_no_outcome_says_why(fields: dict[str, str], reason: str) -> None:
-    """For the person who finds it."""
     with pytest.raises(UnreadableEntryError, match=reason):
         read_entry(StreamEntry("1-0", fields), LIMIT_BYTES)
 
 
 @pytest.mark.parametrize(("body", "slot_ms"), [(b"", 0), (b'{"dueMs":5}', 0), (b'{"operationsMs":7}', 7), (b"[]", 0)])
 def test_a_poll_differs_from_a_sweep_by_its_body(body: bytes, slot_ms: int) -> None:
-    """The hourly schedule's is empty."""
     poll = read_poll(body)
     assert (poll.slot_ms if poll else 0) == slot_ms
 

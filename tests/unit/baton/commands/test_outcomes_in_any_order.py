@@ -19,13 +19,10 @@ ACTIONS = ("add", "look", "die", "minute", "webhook", "forget acknowledgements")
 
 @tool
 async def order() -> Pending:
-    """Order something."""
     return Pending(timeout_seconds=3_600)
 
 
 class Played:
-    """One operation, and what happens to it; outcomes are numbered in the order in which they are made."""
-
     def __init__(self) -> None:
         agent = Agent(name="orders", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
         self.stage = Stage(registry=Registry([agent]))
@@ -34,7 +31,6 @@ class Played:
         self.entries = dict[str, dict[str, str]]()
 
     async def begin(self) -> None:
-        """The job waits."""
         await self.stage.deliver(await self.stage.submit("orders"), "m1")
         await self.stage.deliver(self.stage.events()[-1], "m2")
         (call,) = await self.stage.calls()
@@ -42,11 +38,9 @@ class Played:
 
     @property
     def stream(self) -> FakeOperationStream:
-        """The stream."""
         return self.stage.outcomes
 
     async def do(self, action: str) -> None:
-        """One thing happens."""
         match action:
             case "add":
                 self.made += 1
@@ -68,15 +62,12 @@ class Played:
                     self.stream.add(name, **found)
 
     async def first(self) -> int | None:
-        """The outcome that is recorded; None while there is none."""
         results = (await self.stage.snapshot()).results
         return next((result["ok"] for result in results.values()), None)
 
 
 @given(st.lists(st.sampled_from(ACTIONS), max_size=12))
 def test_the_first_outcome_stays_whatever_the_order(actions: list[str]) -> None:
-    """And every entry is acknowledged in the end."""
-
     async def play() -> None:
         played = Played()
         await played.begin()

@@ -29,7 +29,6 @@ class Crowded(FakeStore):
     async def signal(
         self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
     ) -> SignalAnswer:
-        """Take a fact in, some turns of the loop later."""
         await self._wait()
         found = await super().signal(job_id, message_id, signal, now_ms, spent)
         await self._wait()
@@ -42,7 +41,6 @@ class Crowded(FakeStore):
 
 
 async def decide(api: Api, path: str, number: int) -> httpx.Response:
-    """Approve, approve with other arguments, or reject."""
     if number % 3 == 0:
         return await api.request("DELETE", path, ADMIN, json={"reason": f"no {number}"})
     edited = {"arguments": {"to": "Ann", "amount": number}} if number % 3 == 1 else {}
@@ -50,7 +48,6 @@ async def decide(api: Api, path: str, number: int) -> httpx.Response:
 
 
 def expected_runs(decided: dict[str, Any]) -> list[int]:
-    """With which amounts the tool has run after this decision."""
     if decided["status"] != "approved":
         return []
     return [(decided["editedArguments"] or decided["arguments"])["amount"]]

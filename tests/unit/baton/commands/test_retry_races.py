@@ -119,7 +119,6 @@ async def test_a_call_that_waited_is_made_again_and_an_outcome_of_the_earlier_ru
 
 
 async def test_a_job_below_is_started_anew_and_is_not_retried_by_itself() -> None:
-    """It ended with the run that started it."""
     flaky_stage = FlakyStage()
     event = await flaky_stage.stage.submit("asks")
     await flaky_stage.stage.deliver(event)

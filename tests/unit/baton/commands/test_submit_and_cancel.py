@@ -33,7 +33,6 @@ class FaultyStore(FakeStore):
         self.faulty = True
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
-        """Fail once."""
         if not self.faulty:
             return await super().create(changes, message_id, now_ms, spent)
         self.faulty = False
@@ -48,7 +47,6 @@ class SlowStore(FakeStore):
     clock: FakeClock
 
     async def load(self, job_id: str) -> Loaded | None:
-        """Answer late."""
         self.clock.ms += BACKED_UP_MS
         return await super().load(job_id)
 
@@ -59,19 +57,16 @@ class LaterOnly(FakeQueue):
     later_only = True
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
-        """Refuse what is for now."""
         if self.later_only and any(message.not_before_ms == 0 for message in messages):
             raise PublishError("full")
         return await super().publish(messages)
 
 
 def as_accepted(job: Job) -> Job:
-    """The job with what is reserved for its first model call."""
     return replace(job, reserve_tokens=first_reserve(job.limits))
 
 
 def backup_of(stage: Stage) -> AgentLoopInit:
-    """The first event that was published."""
     event = stage.events()[0]
     assert isinstance(event, AgentLoopInit)
     return event
@@ -93,7 +88,6 @@ async def test_a_submission_publishes_its_backup_first_and_delayed_by_a_minute()
 
 
 async def test_a_queue_that_is_down_refuses_the_job() -> None:
-    """Nothing is created, nothing listed: there is no job."""
     stage = Stage()
     stage.queue.failing.append(DOWN)
     with pytest.raises(QueueUnreachableError):
@@ -117,7 +111,6 @@ async def test_a_store_that_does_not_answer_leaves_the_backup_to_start_the_job(a
 
 
 async def test_an_accepted_job_whose_first_event_cannot_be_published_starts_by_its_backup() -> None:
-    """The answer stands."""
     queue = LaterOnly()
     stage = Stage(queue=queue)
     created = await stage.container.commands.submit(stage.job(), TASK)
@@ -128,7 +121,6 @@ async def test_an_accepted_job_whose_first_event_cannot_be_published_starts_by_i
 
 
 async def test_the_same_job_again_finds_the_one_that_was_submitted_first() -> None:
-    """It changes nothing of it: the job runs once."""
     stage = Stage()
     await stage.container.commands.submit(stage.job(), TASK)
     before = await stage.snapshot()
@@ -172,7 +164,6 @@ async def test_a_job_is_cancelled_at_once_with_a_backup() -> None:
 
 
 async def test_a_job_that_ended_long_ago_is_not_cancelled() -> None:
-    """The backup message is taken back; the job stays as it is."""
     stage = Stage()
     await stage.submit("answers")
     await stage.run()
@@ -209,7 +200,6 @@ async def test_a_repeat_has_a_backup_where_the_first_one_may_come_too_soon(age_m
 
 
 async def test_an_unknown_job_cannot_be_cancelled() -> None:
-    """The backup message is taken back."""
     stage = Stage()
     with pytest.raises(UnknownJobError, match="no job 'job_1'"):
         await stage.container.commands.cancel(stage.job(), "somebody")
@@ -227,7 +217,6 @@ async def test_a_backup_that_may_be_under_way_is_not_taken_back() -> None:
 
 
 async def test_a_cancellation_that_the_store_forgot_is_sent_again() -> None:
-    """By its backup message, a minute later."""
     stage = Stage()
     await stage.submit("adds")
     before = dict(stage.store.trees)
@@ -244,7 +233,6 @@ class RepeatingStore(FakeStore):
     old_read = False
 
     async def load(self, job_id: str) -> Loaded | None:
-        """Show what is there, but not at the second time."""
         shown = None if self.old_read else await super().load(job_id)
         self.old_read = True
         return shown
@@ -252,7 +240,6 @@ class RepeatingStore(FakeStore):
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
     ) -> tuple[Recorded, PendingItems]:
-        """Write it, and answer as the repeat of it."""
         await super().record(loaded, message_id, changes, now_ms, spent)
         return await super().record(loaded, message_id, changes, now_ms, spent)
 

@@ -8,13 +8,11 @@ TASK: dict[str, Any] = {"role": "user", "text": "do it", "data": {}, "v": 1}
 
 
 def streamed_text(turn: int, **more: Any) -> dict[str, Any]:
-    """What the model said in a turn."""
     call = {"id": f"c{turn}", "tool": "read", "arguments": {"n": turn}}
     return {"role": "model", "v": 1, "turn": turn, "text": f"turn {turn}", "calls": [call], **more}
 
 
 def summary(up_to: int, text: str = "so far") -> dict[str, Any]:
-    """A summary."""
     return {"role": "summary", "upTo": up_to, "text": text, "v": 1}
 
 

@@ -8,19 +8,16 @@ from tests.unit.baton.conversation.sample_history import TASK, history_of, strea
 
 
 def test_a_history_is_read_and_rendered_as_it_was() -> None:
-    """Nothing is lost, nothing changes its place."""
     history = history_of(3)
     assert conversation_of(history).history() == history
 
 
 def test_a_job_that_has_not_streamed_text_has_only_its_head() -> None:
-    """The task."""
     conversation = conversation_of(History((TASK,)))
     assert (conversation.head, conversation.turns) == ((TASK,), ())
 
 
 def test_the_newest_summary_stands_for_the_turns_that_it_covers() -> None:
-    """Right behind the task, whenever it was written; older summaries are in it."""
     conversation = conversation_of(
         history_of(4, 10, summary(1, "old"), streamed_text(5), summary(3, "new"), streamed_text(6))
     )
@@ -41,14 +38,12 @@ def test_entries_of_unknown_roles_stay_where_they_stand() -> None:
 
 
 def test_what_the_user_wrote_later_stays_when_its_turn_is_left_out() -> None:
-    """Only what the model did goes."""
     more = {"role": "user", "text": "and this"}
     conversation = conversation_of(History((TASK, streamed_text(1), more, streamed_text(2))))
     assert summarized(conversation, summary(1)).history().transcript == (TASK, more, summary(1), streamed_text(2))
 
 
 def test_turns_that_are_summed_up_need_not_be_loaded_any_more() -> None:
-    """Where they stand in the whole transcript, also when not all of it was loaded."""
     history = history_of(6)
     assert compacted(history, 4) == (1, 5)
     assert compacted(history, 6) == (1, 7)
@@ -74,7 +69,6 @@ def test_what_a_retried_job_remembered_anew_stays_visible() -> None:
 
 
 def test_sizes_add_up_to_what_is_sent() -> None:
-    """In bytes of JSON, not in characters."""
     assert size_bytes("é") == 4
     found = conversation_of(history_of(2, 50))
     history = found.history()

@@ -9,19 +9,16 @@ from tests.unit.baton.conversation.sample_history import TASK, streamed_text
 
 
 def history_with(*tokens: dict[str, int] | None) -> History:
-    """Turns with these counters."""
     turns = (streamed_text(i, tokens=noted) if noted else streamed_text(i) for i, noted in enumerate(tokens, start=1))
     return History((TASK, *turns))
 
 
 @pytest.mark.parametrize(("size", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2), (400, 100)])
 def test_a_token_is_four_bytes_rounded_up(size: int, tokens: int) -> None:
-    """Rather one too many."""
     assert tokens_of(size) == tokens
 
 
 def test_the_newest_known_usage_corrects_the_estimate() -> None:
-    """A turn that came from the cache, or whose provider counts nothing, has none."""
     assert correction(history_with()) == 1.0
     assert correction(history_with({"estimated": 100, "input": 150}, {"estimated": 100, "input": 120}, None)) == 1.2
 
@@ -33,7 +30,6 @@ def test_no_correction_goes_without_bounds(used: int, ratio: float) -> None:
 
 
 def test_the_room_is_what_instructions_and_tools_leave() -> None:
-    """With the correction on all of it."""
     history = history_with({"estimated": 100, "input": 200})
     assert capacity_bytes(1_000, History((TASK,)), 500) == 3_500
     assert capacity_bytes(1_000, history, 500) == 1_500
@@ -41,6 +37,5 @@ def test_the_room_is_what_instructions_and_tools_leave() -> None:
 
 
 def test_tools_are_part_of_what_is_sent() -> None:
-    """Their schemas may be the largest part."""
     tool = ToolSpec("read", "Read.", {"type": "object", "properties": {"n": {"type": "integer"}}})
     assert fixed_bytes("be kind", (tool,)) > fixed_bytes("be kind", ()) > fixed_bytes("", ())

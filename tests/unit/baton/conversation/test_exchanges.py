@@ -23,14 +23,12 @@ JOB = Job("job_1", "chat-1", "acme", "answers", 1)
 
 
 def jobs(*names: tuple[str, str]) -> list[tuple[str, dict[str, Any], str]]:
-    """Jobs: (id, whose answer it replaces)."""
     return [
         (name, {"text": name, "chat": {"replaces": replaced} if replaced else {}}, name) for name, replaced in names
     ]
 
 
 def exchanges(count: int, size: int = 10) -> list[Exchange]:
-    """So many of them."""
     return [Exchange(f"job_{n}", "q" * size, "a" * size, "completed") for n in range(count)]
 
 
@@ -45,14 +43,12 @@ def test_what_was_replaced_is_no_part_of_the_conversation() -> None:
 
 
 def test_only_a_chats_job_is_part_of_one() -> None:
-    """Its task says so."""
     assert is_chat({"chat": {}})
     assert not is_chat({"text": "x"})
     assert not is_chat({"chat": None})
 
 
 def test_an_exchange_is_question_and_answer() -> None:
-    """Of one that failed or was cancelled there is no answer; what is no text is told as JSON; long ones are cut."""
     done = replace(JOB, status=JobStatus.COMPLETED, result={"answer": "42"})
     assert exchange_of(Snapshot(done, {"text": "why?"})) == Exchange("job_1", "why?", "42", "completed")
     failed = exchange_of(Snapshot(replace(JOB, status=JobStatus.FAILED), {"text": "why?"}))

@@ -10,18 +10,15 @@ from tests.unit.baton.conversation.sample_history import TASK, history_of, strea
 
 
 def fitted(history: History, limit_bytes: int) -> History:
-    """What is told of it."""
     return fit(conversation_of(history), limit_bytes).history()
 
 
 def test_what_fits_is_given_whole() -> None:
-    """To the byte."""
     history = history_of(5)
     assert fitted(history, conversation_of(history).size_bytes) == history
 
 
 def test_the_oldest_turns_go_first_and_the_number_is_shown() -> None:
-    """Each with its results."""
     history = history_of(10, 200)
     found = fitted(history, 2_000)
     omitted = found.transcript[1]
@@ -33,7 +30,6 @@ def test_the_oldest_turns_go_first_and_the_number_is_shown() -> None:
 
 
 def test_a_large_result_does_not_push_out_all_other_turns() -> None:
-    """It is shortened before turns go."""
     history = history_of(4, 100, streamed_text(5))
     history.results["c5"] = {"ok": "x" * 100_000}
     found = fitted(history, 4_000)
@@ -42,7 +38,6 @@ def test_a_large_result_does_not_push_out_all_other_turns() -> None:
 
 
 def test_the_newest_turn_is_sent_whatever_its_size() -> None:
-    """Its results shortened, its calls with them; the task stays, too."""
     found = fitted(history_of(3, 50_000), 600)
     assert [entry["role"] for entry in found.transcript] == ["user", "omitted", "model"]
     assert list(found.results) == ["c3"]
@@ -56,7 +51,6 @@ def test_a_task_that_is_too_large_is_given_whole() -> None:
 
 
 def test_a_summary_stays_when_turns_after_it_go() -> None:
-    """It is all that is left of the oldest."""
     found = fitted(history_of(9, 300, summary(3)), 1_500)
     assert [entry["role"] for entry in found.transcript[:3]] == ["user", "summary", "omitted"]
 
@@ -69,7 +63,6 @@ def test_a_summary_stays_when_turns_after_it_go() -> None:
 def test_whatever_the_sizes_calls_and_results_stay_together_and_the_limit_is_held(
     sizes: list[int], limit_bytes: int, up_to: int
 ) -> None:
-    """But for a head and a newest turn that are too large by themselves."""
     numbers = range(1, len(sizes) + 1)
     results = {f"c{number}": {"ok": "x" * size} for number, size in zip(numbers, sizes, strict=True)}
     summaries = (summary(up_to),) if up_to < len(sizes) and up_to else ()

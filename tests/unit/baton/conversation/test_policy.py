@@ -11,7 +11,6 @@ from baton.models.scripted import ScriptedModel
 @pytest.mark.parametrize("policy", [DropOldest, Summarize])
 @pytest.mark.parametrize("max_tokens", [0, -1, LEAST_TOKENS - 1, 1000.0, "1000", True, None])
 def test_a_limit_that_nothing_fits_into_is_refused(policy: Any, max_tokens: Any) -> None:
-    """With the policy's name and the value."""
     with pytest.raises(ValueError, match=rf"{policy.__name__}\(max_tokens={max_tokens!r}\)"):
         policy(max_tokens)
 
@@ -25,13 +24,11 @@ def test_a_summary_leaves_at_least_the_newest_turn(keep_turns: Any) -> None:
 
 @pytest.mark.parametrize("model", [3, ScriptedModel])
 def test_a_summary_is_written_by_a_model(model: Any) -> None:
-    """Not by a number, and not by a class."""
     with pytest.raises(TypeError, match="a model's name"):
         Summarize(1000, model=model)
 
 
 def test_usual_policies_are_taken() -> None:
-    """With a model's name, an object, or none."""
     assert DropOldest(LEAST_TOKENS).max_tokens == LEAST_TOKENS
     assert Summarize(1000).model is None
     assert Summarize(1000, model="demo").model == "demo"

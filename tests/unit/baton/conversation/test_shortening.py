@@ -8,18 +8,15 @@ from tests.unit.baton.conversation.sample_history import streamed_text
 
 
 def turn_of(**results: object) -> Turn:
-    """A turn with these results."""
     return Turn(1, (streamed_text(1),), {name: {"ok": value} for name, value in results.items()})
 
 
 def test_a_turn_that_fits_stays_as_it_is() -> None:
-    """The same object."""
     turn = turn_of(a="x" * 1000)
     assert shorten(turn, turn.size_bytes) is turn
 
 
 def test_a_result_keeps_its_beginning_and_its_end() -> None:
-    """And says how much is not there."""
     turn = shorten(turn_of(a="begin" + "x" * 100_000 + "end"), 2_000)
     text = turn.results["a"]["ok"]
     assert text.startswith("beginxx")
@@ -36,20 +33,17 @@ def test_small_results_stay_whole_beside_a_large_one() -> None:
 
 
 def test_large_results_share_the_room() -> None:
-    """Equally."""
     turn = shorten(turn_of(a="a" * 50_000, b="b" * 90_000), 4_000)
     assert abs(len(turn.results["a"]["ok"]) - len(turn.results["b"]["ok"])) < 10
 
 
 def test_a_result_that_is_no_text_is_rendered_as_the_beginning_and_end_of_its_json() -> None:
-    """Half an object is text."""
     turn = shorten(turn_of(a={"rows": list(range(10_000))}), 1_000)
     assert turn.results["a"]["ok"].startswith('{"rows":[0,1,2')
     assert turn.results["a"]["ok"].endswith("9999]}")
 
 
 def test_a_long_error_stays_an_error() -> None:
-    """With its type."""
     turn = Turn(1, (streamed_text(1),), {"a": {"error": {"type": "boom", "message": "m" * 10_000}}})
     error = shorten(turn, 1_000).results["a"]["error"]
     assert error["type"] == "boom"
@@ -63,13 +57,11 @@ def test_every_call_keeps_a_result_however_little_room_there_is() -> None:
 
 
 def test_a_turn_without_results_stays_as_it_is() -> None:
-    """What the model said is never cut."""
     turn = Turn(1, (streamed_text(1, text="x" * 5_000),), {})
     assert shorten(turn, 100) is turn
 
 
 @pytest.mark.parametrize("limit_bytes", [0, 50, 97, 150, 1_000])
 def test_a_cut_never_splits_a_character(limit_bytes: int) -> None:
-    """Half of one would be no text."""
     assert "\ufffd" not in cut("é😀" * 1_000, limit_bytes)
     assert cut("short", 5) == "short"

@@ -13,12 +13,10 @@ POLICY = Summarize(1_000, keep_turns=2)
 
 
 def numbers_due(history: History, limit_bytes: int) -> list[int]:
-    """The turns that are to be summarized."""
     return [turn.number for turn in due(conversation_of(history), POLICY, limit_bytes)]
 
 
 def text_for(history: History, limit_bytes: int = 10_000) -> str:
-    """What the writer reads."""
     conversation = conversation_of(history)
     old = conversation.turns[:-2]
     [message] = request_of(conversation, old, limit_bytes).messages
@@ -27,7 +25,6 @@ def text_for(history: History, limit_bytes: int = 10_000) -> str:
 
 
 def test_nothing_is_due_while_everything_fits() -> None:
-    """To the byte."""
     history = history_of(6)
     size = conversation_of(history).size_bytes
     assert numbers_due(history, size) == []
@@ -35,7 +32,6 @@ def test_nothing_is_due_while_everything_fits() -> None:
 
 
 def test_what_a_summary_covers_is_not_due_again() -> None:
-    """Only what came after it."""
     assert numbers_due(history_of(9, 400, summary(4)), 2_000) == [5, 6, 7]
 
 
@@ -47,7 +43,6 @@ def test_a_summary_that_would_gain_little_is_not_due() -> None:
 
 
 def test_the_newest_turns_alone_are_never_due() -> None:
-    """They stay as they are."""
     assert numbers_due(history_of(2, 10_000), 1_000) == []
 
 
@@ -69,14 +64,12 @@ def test_the_writer_reads_plain_text_with_task_former_summary_turns_and_results(
 
 
 def test_what_the_writer_reads_fits_as_well() -> None:
-    """Large results are shortened for it, too."""
     text = text_for(history_of(6, 50_000), 8_000)
     assert all(f"Turn {number}:" in text for number in (1, 2, 3, 4))
     assert len(text.encode()) < 9_000
 
 
 def test_a_summary_says_up_to_which_turn_and_does_not_fill_the_limit() -> None:
-    """Whatever its writer wrote."""
     old = conversation_of(history_of(4)).turns
     assert entry_of("short", old, 4_000) == {"role": "summary", "upTo": 4, "text": "short", "v": 1}
     assert size_bytes(entry_of("x" * 50_000, old, 4_000)) < 1_100

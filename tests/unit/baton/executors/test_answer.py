@@ -12,7 +12,6 @@ from baton.tools.tool import tool
 
 @tool
 def add(a: int, b: int = 1) -> int:
-    """Add."""
     return a + b
 
 
@@ -20,7 +19,6 @@ TOOLS = {"add": add}
 
 
 def only_fault(call: Call) -> tuple[str, dict[str, object]]:
-    """The type of a call's fault, and the arguments that are kept of it."""
     step_result = answered(ModelAnswer(calls=(call,)), TOOLS)
     assert isinstance(step_result, ModelAnswered)
     fault = step_result.wanted[0].fault
@@ -29,7 +27,6 @@ def only_fault(call: Call) -> tuple[str, dict[str, object]]:
 
 
 def test_a_wanted_call_that_can_run_has_checked_arguments() -> None:
-    """Coerced as the tool's schema says."""
     step_result = answered(ModelAnswer("I add", (Call("add", {"a": "2"}),), 5, 7), TOOLS)
     assert isinstance(step_result, ModelAnswered)
     assert (step_result.text, step_result.wanted[0].arguments, step_result.wanted[0].fault) == ("I add", {"a": 2}, None)
@@ -37,12 +34,10 @@ def test_a_wanted_call_that_can_run_has_checked_arguments() -> None:
 
 
 def test_an_unknown_tool_goes_back_to_the_model() -> None:
-    """With what there is."""
     assert only_fault(Call("sub", {"a": 1})) == ("unknown_tool", {"a": 1})
 
 
 def test_arguments_that_do_not_fit_go_back_to_the_model() -> None:
-    """As they were."""
     assert only_fault(Call("add", {"a": "x"})) == ("invalid_arguments", {"a": "x"})
 
 
@@ -54,20 +49,16 @@ def test_arguments_that_are_not_json_go_back_to_the_model_and_are_not_kept(name:
 
 
 def test_arguments_larger_than_the_limit_go_back_to_the_model() -> None:
-    """And are not kept."""
     assert only_fault(Call("add", {"a": "x" * 300_000})) == ("arguments_too_large", {})
 
 
 def test_text_that_no_store_can_hold_is_mended() -> None:
-    """Half a surrogate pair."""
     step_result = answered(ModelAnswer("bad \ud800 text"), TOOLS)
     assert isinstance(step_result, ModelAnswered)
     assert step_result.text == "bad ? text"
 
 
 class City(BaseModel):
-    """A city."""
-
     name: str
     people: int
 
@@ -77,7 +68,6 @@ TROY = {"name": "Troy", "people": 3}
 
 
 def with_output(*calls: Call, text: str = "") -> ModelAnswered:
-    """What follows from an answer of an agent that has an output type."""
     step_result = answered(ModelAnswer(text, calls, provider={"kind": "x"}), TOOLS, CITY)
     assert isinstance(step_result, ModelAnswered)
     return step_result
@@ -92,7 +82,6 @@ def test_the_final_tool_ends_the_job() -> None:
 
 
 def test_an_output_that_does_not_fit_goes_back_to_the_model() -> None:
-    """As the error of that call, with what it was."""
     step_result = with_output(Call(FINAL_TOOL, {"name": "Troy"}))
     (wanted_call,) = step_result.wanted
     assert (wanted_call.tool, wanted_call.arguments, step_result.output) == (FINAL_TOOL, {"name": "Troy"}, None)
@@ -103,7 +92,6 @@ def test_an_output_that_does_not_fit_goes_back_to_the_model() -> None:
 
 
 def test_text_goes_back_to_the_model_unless_it_is_the_output() -> None:
-    """As the error of a call that it should have made."""
     assert with_output(text='{"name": "Troy", "people": 3}').output == TROY
     (wanted_call,) = with_output(text="Troy had three.").wanted
     assert wanted_call.fault is not None
@@ -111,7 +99,6 @@ def test_text_goes_back_to_the_model_unless_it_is_the_output() -> None:
 
 
 def test_other_tools_come_first() -> None:
-    """The final answer waits for their results."""
     add_one = Call("add", {"a": 1})
     assert [wanted_call.fault for wanted_call in with_output(add_one).wanted] == [None]
     wanted_calls = with_output(add_one, Call(FINAL_TOOL, TROY)).wanted
@@ -131,12 +118,10 @@ def test_what_no_store_can_hold_is_not_kept(arguments: dict[str, object]) -> Non
 
 
 def test_without_an_output_type_the_final_tool_is_unknown() -> None:
-    """Nobody offered it."""
     assert only_fault(Call(FINAL_TOOL, {})) == ("unknown_tool", {})
 
 
 def test_what_the_provider_wants_to_see_again_is_kept() -> None:
-    """Unless the store cannot hold it."""
     step_result = answered(ModelAnswer("x", provider={"kind": "x"}, cached_input_tokens=5), TOOLS)
     assert isinstance(step_result, ModelAnswered)
     assert (step_result.provider, step_result.cached_input_tokens) == ({"kind": "x"}, 5)

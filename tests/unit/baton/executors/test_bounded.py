@@ -27,13 +27,11 @@ CLAIM = Claim("job_1", "k", "m", "o", 0, 0)
 
 
 async def returns(effect: Work, history: History, claim: Claim) -> StepResult:
-    """Work that is always done."""
     return ToolReturned("1")
 
 
 @pytest.mark.parametrize("effect", [TURN, CALL])
 async def test_work_within_the_limit_is_done(effect: Work) -> None:
-    """Up to the last byte."""
     assert await PromptLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES), CLAIM) == ToolReturned("1")
 
 
@@ -47,7 +45,6 @@ async def test_work_that_is_given_more_fails_for_good(effect: Work, kind: type[M
 
 
 def test_the_reason_names_the_total_the_limit_and_the_ways_out() -> None:
-    """Smaller results, or references to results that are kept elsewhere."""
     failure = prompt_too_large(10_800_000, 8_000_000)
     assert failure is not None
     assert failure.type == "too_much_told"
@@ -56,16 +53,12 @@ def test_the_reason_names_the_total_the_limit_and_the_ways_out() -> None:
 
 
 def large() -> Registry:
-    """An agent that asks for three results of 400 bytes, and then for a fourth; and a plan that puts them together."""
-
     @tool(retries=0)
     async def read(part: int) -> str:
-        """Read a part."""
         return f"{part}" * 400
 
     @tool(retries=2)
     async def join(parts: list[str]) -> str:
-        """Put parts together."""
         return "".join(parts)[:10]
 
     three = [Call("read", {"part": part}) for part in (1, 2, 3)]

@@ -17,15 +17,12 @@ from tests.unit.baton.conversation.sample_history import TASK, history_of, strea
 
 @dataclass
 class Writer:
-    """A model that writes summaries. `requests`: what it was asked."""
-
     reply: ModelAnswer | Exception = field(default_factory=lambda: ModelAnswer("in short", (), 100, 10, 0.5))
     requests: list[ModelRequest] = field(default_factory=list[ModelRequest])
     name = "writer"
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Reply."""
         self.requests.append(request)
         if isinstance(self.reply, Exception):
             raise self.reply
@@ -33,13 +30,11 @@ class Writer:
 
 
 async def prompt(policy: HistoryPolicy, history: History, writer: Writer | None = None) -> Prompt:
-    """What an agent with that policy is told."""
     agent = Agent("a", model="demo", history=policy)
     return await build_prompt(agent, history, (), calls_of(agent, "acme", 10, None), writer or Writer())
 
 
 def roles(history_now: Prompt) -> list[str]:
-    """Of the entries."""
     return [entry["role"] for entry in history_now.history.transcript]
 
 
@@ -51,7 +46,6 @@ async def test_keeping_all_sends_every_turn_and_estimates_nothing() -> None:
 
 
 async def test_keeping_all_after_a_summary_sends_it_where_its_turns_are_not_loaded() -> None:
-    """The agent had another policy before a deploy."""
     loaded = History((TASK, streamed_text(8), summary(7), streamed_text(9)), compacted=(1, 8))
     history_now = await prompt(KeepAll(), loaded)
     assert history_now.history.transcript == (TASK, summary(7), streamed_text(8), streamed_text(9))
@@ -60,14 +54,12 @@ async def test_keeping_all_after_a_summary_sends_it_where_its_turns_are_not_load
 @pytest.mark.parametrize("policy", [DropOldest(1_000), Summarize(1_000)])
 @pytest.mark.parametrize("history", [History(), History((TASK,)), history_of(3, 50)])
 async def test_a_short_conversation_is_given_whole(policy: HistoryPolicy, history: History) -> None:
-    """No model is asked; a model that reads no history is told none."""
     writer = Writer()
     assert (await prompt(policy, history, writer)).history == history
     assert writer.requests == []
 
 
 async def test_dropping_the_oldest_stays_within_the_limit() -> None:
-    """And says what it thinks it takes."""
     history_now = await prompt(DropOldest(1_000), history_of(30, 400))
     assert 500 < history_now.estimated_tokens <= 1_000
     assert roles(history_now)[:2] == ["user", "omitted"]
@@ -83,7 +75,6 @@ async def test_what_the_provider_counted_lets_less_be_sent() -> None:
 
 
 async def test_a_summary_is_sent_recorded_and_counted() -> None:
-    """Written of all but the newest turns."""
     writer = Writer()
     history_now = await prompt(Summarize(1_000, keep_turns=3), history_of(10, 400), writer)
     usage = {"inputTokens": 100, "outputTokens": 10, "costUsd": 0.5, "cached": False}
@@ -94,7 +85,6 @@ async def test_a_summary_is_sent_recorded_and_counted() -> None:
 
 
 async def test_a_recorded_summary_is_not_written_again() -> None:
-    """Until what came after it outgrows the limit."""
     writer = Writer()
     history_now = await prompt(Summarize(1_000, keep_turns=3), history_of(10, 400, summary(7)), writer)
     assert history_now.history.transcript[:3] == (TASK, summary(7), streamed_text(8))
@@ -110,7 +100,6 @@ async def test_a_turn_can_do_without_its_summary(error: Exception) -> None:
 
 
 async def test_an_empty_summary_is_none_but_was_paid() -> None:
-    """Its tokens count."""
     history_now = await prompt(
         Summarize(1_000, keep_turns=3), history_of(10, 400), Writer(ModelAnswer(" \n", (), 9, 1))
     )
@@ -119,7 +108,6 @@ async def test_an_empty_summary_is_none_but_was_paid() -> None:
 
 
 async def test_a_summary_from_the_cache_is_no_model_call() -> None:
-    """And costs nothing."""
     writer = Writer(ModelAnswer("in short", (), 100, 10, 0.5, cached=True))
     history_now = await prompt(Summarize(1_000, keep_turns=3), history_of(10, 400), writer)
     usage = {"inputTokens": 100, "outputTokens": 10, "costUsd": 0.5, "cached": True}
@@ -129,13 +117,11 @@ async def test_a_summary_from_the_cache_is_no_model_call() -> None:
 
 
 async def test_a_summary_that_no_store_can_hold_is_mended() -> None:
-    """Half a surrogate pair."""
     history_now = await prompt(Summarize(1_000), history_of(10, 400), Writer(ModelAnswer("bad \ud800 text")))
     assert history_now.extra_usage.entries[0]["text"] == "bad ? text"
 
 
 async def test_summary_and_gap_are_rendered_as_notes_and_unknown_roles_not_at_all() -> None:
-    """No model takes them for its task."""
     entries = (TASK, summary(3), {"role": "omitted", "turns": 2}, {"role": "of the future"})
     assert messages(History(entries)) == (
         UserMessage("do it"),

@@ -26,7 +26,6 @@ def test_a_completed_job_becomes_its_question_and_answer() -> None:
 
 @pytest.mark.parametrize("result", [None, {}, {"answer": ""}, {"answer": " "}, {"answer": 3}])
 def test_a_job_without_an_answer_in_words_becomes_nothing(result: dict[str, Any] | None) -> None:
-    """There would be nothing to find."""
     assert exchange_of(a_job(result=result), TASK) is None
 
 
@@ -40,13 +39,11 @@ def test_a_job_without_an_answer_in_words_becomes_nothing(result: dict[str, Any]
     ],
 )
 def test_the_question_is_the_task(task: dict[str, Any], question: str) -> None:
-    """Its text, else its data."""
     assert question_of(task) == question
     assert (exchange_of(JOB, task) is None) == (not question)
 
 
 def test_long_texts_are_cut_and_say_so() -> None:
-    """An entry has a limited size."""
     entry = exchange_of(a_job(result={"answer": "b" * 9000}), {"text": "a" * 9000})
     assert entry is not None
     question, answered = entry.text.split("\nAnswered: ")
@@ -56,6 +53,5 @@ def test_long_texts_are_cut_and_say_so() -> None:
 
 
 def test_a_note_has_the_id_of_its_call() -> None:
-    """So that a repeated attempt stores the same."""
     note = note_of(JOB, "call_1", " the door is green ")
     assert (note.id, note.kind, note.text, note.job_id) == ("call_1", "note", "the door is green", "job_1")

@@ -15,19 +15,15 @@ REQUEST = ModelRequest("", (UserMessage("do it"),), (), 1)
 
 
 class Hanging:
-    """A model that never answers."""
-
     name = "hanging"
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Wait."""
         await asyncio.Event().wait()
         raise AssertionError(request)
 
 
 def agent_with(cache_seconds: int = 0, timeout_seconds: float = 120) -> Agent:
-    """An agent."""
     model = ScriptedModel(["done"])
     return Agent("a", model=model, cache_seconds=cache_seconds, model_timeout_seconds=timeout_seconds)
 
@@ -38,14 +34,12 @@ def agent_with(cache_seconds: int = 0, timeout_seconds: float = 120) -> Agent:
 async def test_a_call_ends_with_the_first_of_its_limits(
     work_limit_seconds: float, timeout_seconds: float, share: float
 ) -> None:
-    """The function's, the agent's, or its share of the turn."""
     calls = calls_of(agent_with(timeout_seconds=timeout_seconds), "acme", work_limit_seconds, None)
     with pytest.raises(TimeoutError):
         await calls.call(Hanging(), REQUEST, share)
 
 
 async def test_the_second_call_of_a_turn_has_what_the_first_left() -> None:
-    """Nothing, here."""
     calls = calls_of(agent_with(), "acme", 0.01, None)
     with pytest.raises(TimeoutError):
         await calls.call(Hanging(), REQUEST)
@@ -54,14 +48,12 @@ async def test_the_second_call_of_a_turn_has_what_the_first_left() -> None:
 
 
 async def test_an_agent_without_cache_asks_no_cache() -> None:
-    """Not one request."""
     cache = FakeModelCache(FakeClock())
     answer = await calls_of(agent_with(), "acme", 10, cache).call(ScriptedModel(["done"]), REQUEST)
     assert (answer, cache.requests) == (ModelAnswer("done"), [])
 
 
 async def test_an_agent_with_cache_reads_it_first_and_fills_it_post_commit() -> None:
-    """Two requests for a miss, one for a hit; a hit asks no model."""
     cache = FakeModelCache(FakeClock())
     model = ScriptedModel([ModelAnswer("done", (), 5, 5, 0.1)])
     calls = calls_of(agent_with(cache_seconds=60), "acme", 10, cache)
@@ -72,7 +64,6 @@ async def test_an_agent_with_cache_reads_it_first_and_fills_it_post_commit() -> 
 
 
 async def test_an_error_is_not_kept() -> None:
-    """The next attempt asks again."""
     cache = FakeModelCache(FakeClock())
     calls = calls_of(agent_with(cache_seconds=60), "acme", 10, cache)
     with pytest.raises(ValueError, match="no"):

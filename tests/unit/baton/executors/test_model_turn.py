@@ -41,8 +41,6 @@ def test_the_model_is_given_results_and_errors_of_its_calls() -> None:
 
 
 class Requested:
-    """A model that keeps what it was asked."""
-
     name = "asked"
     reads_history = True
 
@@ -50,14 +48,11 @@ class Requested:
         self.request: ModelRequest | None = None
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Answer anything."""
         self.request = request
         return ModelAnswer('{"name": "Troy"}')
 
 
 class City(BaseModel):
-    """An output."""
-
     name: str
 
 
@@ -66,7 +61,6 @@ TURN = CallModel(Job("job_1", "s", "acme", "a", 0), 1, 1)
 
 
 async def test_the_model_is_asked_as_the_agent_says() -> None:
-    """Settings, form of the answer, and the time that there is."""
     model = Requested()
     agent = Agent("a", model=model, model_settings={"seed": 7}, output_type=City, model_timeout_seconds=30)
     step_result = await ModelTurn(Registry([agent]), 120)(TURN, History(), CLAIM)
@@ -78,7 +72,6 @@ async def test_the_model_is_asked_as_the_agent_says() -> None:
 
 
 async def test_what_the_provider_wants_to_see_again_is_reported() -> None:
-    """As it was kept."""
     entry = {"role": "model", "v": 1, "turn": 1, "text": "t", "calls": [], "provider": {"kind": "x"}}
     assert messages(History((entry,))) == (ModelMessage("t", (), {"kind": "x"}),)
 

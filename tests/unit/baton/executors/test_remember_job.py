@@ -16,20 +16,16 @@ HISTORY = History(({**TASK, "role": "user", "v": 1},))
 
 
 class Scene:
-    """The executor over fakes."""
-
     def __init__(self) -> None:
         self.session, self.index = FakeSessionMemory(), FakeLongTermMemory()
         self.keeper = MemoryKeeper(self.session, self.index)
         self.executor = RememberJob(self.keeper, 5, lambda text: text.replace("is red", "is ***"))
 
     async def perform(self, answer: str = "It is red.") -> StepResult:
-        """Remember the job."""
         return await self.executor(Remember(a_job(result={"answer": answer})), HISTORY, CLAIM)
 
 
 async def test_question_and_answer_are_one_entry_however_often_they_are_stored() -> None:
-    """In both memories, without secrets."""
     scene = Scene()
     for _ in range(2):
         assert await scene.perform() == FollowedUp()
@@ -48,7 +44,6 @@ async def test_nothing_is_stored_where_there_is_nothing_to_remember() -> None:
 
 
 async def test_an_index_that_is_away_is_reported() -> None:
-    """To be tried again later."""
     scene = Scene()
     scene.index.down = MemoryUnavailableError("no answer from the vector index")
     step_result = await scene.perform()

@@ -23,8 +23,6 @@ REQUESTED = History(({**TASK, "role": "user", "v": 1},))
 
 
 class Listening:
-    """A model that keeps what it was told."""
-
     name = "listening"
     reads_history = True
 
@@ -33,7 +31,6 @@ class Listening:
         self._fails = fails
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Keep it."""
         self.found.append(request.messages)
         if self._fails:
             raise ModelError("busy", retryable=True)
@@ -41,8 +38,6 @@ class Listening:
 
 
 class Scene:
-    """One agent with a session that has an entry."""
-
     def __init__(self, memory: Memory | bool, *, fails: bool = False) -> None:
         self.model, self.session = Listening(fails=fails), FakeSessionMemory()
         registry = Registry([Agent("keeper", self.model, memory=memory)])
@@ -50,7 +45,6 @@ class Scene:
         self.executor = Recalling(turn, registry, MemoryKeeper(self.session, None))
 
     async def turn(self, number: int = 1, history: History = REQUESTED, agent: str = "keeper") -> StepResult:
-        """Perform a turn of the job."""
         await self.remember()
         step_result = await self.executor(CallModel(a_job(agent=agent), number, 1), history, CLAIM)
         assert step_result is not None
@@ -63,13 +57,11 @@ class Scene:
 
 
 def roles(step_result: StepResult) -> list[str]:
-    """What is recorded beside the model's words."""
     assert isinstance(step_result, ModelAnswered | ModelFailed)
     return [entry["role"] for entry in step_result.extra_usage.entries]
 
 
 async def test_the_first_turn_is_given_what_is_remembered_before_the_task() -> None:
-    """And it is recorded with the turn."""
     scene = Scene(memory=True)
     step_result = await scene.turn()
     assert roles(step_result) == ["memory"]
@@ -80,7 +72,6 @@ async def test_the_first_turn_is_given_what_is_remembered_before_the_task() -> N
 
 
 async def test_what_was_recorded_is_sent_again_and_not_retrieved_again() -> None:
-    """In every later turn, and in another attempt of the first."""
     scene = Scene(memory=True)
     step_result = await scene.turn()
     assert isinstance(step_result, ModelAnswered)
@@ -93,14 +84,12 @@ async def test_what_was_recorded_is_sent_again_and_not_retrieved_again() -> None
 
 
 async def test_a_failed_model_call_keeps_what_was_retrieved() -> None:
-    """The next attempt finds it in the transcript."""
     step_result = await Scene(memory=True, fails=True).turn()
     assert isinstance(step_result, ModelFailed)
     assert roles(step_result) == ["memory"]
 
 
 async def test_an_agent_without_memory_sends_nothing() -> None:
-    """Nor does a later turn, nor the job of an agent that this code does not know."""
     for memory, number, agent in ((False, 1, "keeper"), (True, 2, "keeper"), (True, 1, "unknown")):
         scene = Scene(memory=memory)
         scene.session.down = StoreError("nobody may ask")
@@ -108,7 +97,6 @@ async def test_an_agent_without_memory_sends_nothing() -> None:
 
 
 async def test_an_outage_of_memory_fails_nothing() -> None:
-    """The job goes on without, and says so."""
     scene = Scene(memory=True)
     scene.session.down = StoreError("no answer")
     step_result = await scene.turn()
@@ -118,7 +106,6 @@ async def test_an_outage_of_memory_fails_nothing() -> None:
 
 
 async def test_a_required_memory_that_is_away_is_waited_for() -> None:
-    """As for a model that is away: a counted, delayed retry."""
     scene = Scene(Memory(required=True))
     scene.session.down = StoreError("no answer")
     step_result = await scene.turn()
@@ -130,6 +117,5 @@ async def test_a_required_memory_that_is_away_is_waited_for() -> None:
 
 @pytest.mark.parametrize("entries", [[], None])
 def test_an_entry_without_memories_reports_the_model_nothing(entries: list[object] | None) -> None:
-    """Only the task is left."""
     empty = {"role": "memory", "v": 1, "warnings": [], **({} if entries is None else {"entries": entries})}
     assert messages(History((*REQUESTED.transcript, empty))) == (UserMessage(QUESTION),)

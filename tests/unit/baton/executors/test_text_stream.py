@@ -21,8 +21,6 @@ RARELY = Batching(ms=60_000, size_bytes=10)
 
 
 class Stream:
-    """A job's parts as one claim appends to them. `fails`: requests that are not answered; `applies`: but done."""
-
     def __init__(self, fails: Sequence[bool] = (), *, applies: bool = False) -> None:
         self.parts: list[dict[str, Any]] = []
         self.requests: list[tuple[int, tuple[str, ...], str]] = []
@@ -31,7 +29,6 @@ class Stream:
         self._fails, self._applies = list(fails), applies
 
     async def append(self, sequence: int, parts: Sequence[str], text_id: str) -> bool:
-        """As the store does."""
         self.requests.append((sequence, tuple(parts), text_id))
         fails = bool(self._fails) and self._fails.pop(0)
         if self.held and sequence == self.appended + 1 and (not fails or self._applies):
@@ -43,24 +40,20 @@ class Stream:
 
     @property
     def text(self) -> str:
-        """All that was said."""
         return "".join(part["delta"] for part in self.parts if part["type"] == "text-delta")
 
     @property
     def types(self) -> list[str]:
-        """The kinds of parts."""
         return [part["type"] for part in self.parts]
 
 
 def text_stream_to(
     stream: Stream, batching: Batching = AT_ONCE, secrets: Sequence[str] = (), turn: int = 1
 ) -> TextStream:
-    """A talk of the first attempt."""
     return TextStream(stream.append, turn, f"text-{turn}-1-x", KnownSecrets(secrets), batching)
 
 
 async def test_the_first_words_come_at_once_and_the_rest_in_batches() -> None:
-    """By size here; what is not due comes with the turn."""
     stream = Stream()
     text_stream = text_stream_to(stream, RARELY)
     for word in ["I ", "look ", "at ", "the ", "files ", "now"]:
@@ -72,7 +65,6 @@ async def test_the_first_words_come_at_once_and_the_rest_in_batches() -> None:
 
 
 async def test_a_batch_is_due_after_some_time() -> None:
-    """However little it is."""
     stream = Stream()
     text_stream = text_stream_to(stream, Batching(ms=1, size_bytes=1_000))
     await text_stream.write("a")
@@ -82,7 +74,6 @@ async def test_a_batch_is_due_after_some_time() -> None:
 
 
 async def test_a_later_turn_ends_the_step_before_it() -> None:
-    """As a turn that is not streamed does."""
     stream = Stream()
     await text_stream_to(stream, turn=2).write("a")
     assert stream.types == ["finish-step", "start-step", "text-start", "text-delta"]
@@ -105,7 +96,6 @@ async def test_an_append_that_is_not_answered_is_sent_again_as_it_was(applies: b
 
 
 async def test_the_last_append_is_confirmed_before_the_turn_is_over() -> None:
-    """So that the COMMIT knows what is there."""
     stream = Stream([False, True], applies=True)
     text_stream = text_stream_to(stream)
     await text_stream.write("a")
@@ -115,7 +105,6 @@ async def test_the_last_append_is_confirmed_before_the_turn_is_over() -> None:
 
 
 async def test_a_store_that_does_not_answer_is_left_alone() -> None:
-    """After a few times; the text comes with the turn."""
     stream = Stream([False, True, True, True])
     text_stream = text_stream_to(stream)
     for _ in range(9):
@@ -126,7 +115,6 @@ async def test_a_store_that_does_not_answer_is_left_alone() -> None:
 
 
 async def test_who_lost_the_item_says_no_more() -> None:
-    """The next words are not even sent."""
     stream = Stream()
     text_stream = text_stream_to(stream)
     await text_stream.write("a")
@@ -137,7 +125,6 @@ async def test_who_lost_the_item_says_no_more() -> None:
 
 
 async def test_nothing_shown_is_nothing_streamed_text() -> None:
-    """Then the text comes whole."""
     assert await text_stream_to(Stream()).streamed_text() is None
     silent = text_stream_to(Stream([True, True]))
     await silent.write("a")
@@ -145,7 +132,6 @@ async def test_nothing_shown_is_nothing_streamed_text() -> None:
 
 
 async def test_what_is_withdrawn_is_closed_and_named_before_the_next_text() -> None:
-    """Another model of the chain says another text, in a step of its own, under another id."""
     stream = Stream()
     text_stream = text_stream_to(stream)
     await text_stream.write("The ans")
@@ -186,7 +172,6 @@ async def test_what_was_not_answered_before_a_withdrawal_is_settled_first() -> N
     cuts=st.lists(st.integers(0, 60), max_size=12),
 )
 async def test_no_secret_is_shown_however_it_is_cut(text: str, cuts: list[int]) -> None:
-    """And what is said is the beginning of what is recorded."""
     stream = Stream()
     secrets = KnownSecrets([SECRET, f"{SECRET}-longer"])
     text_stream = TextStream(stream.append, 1, "t", secrets, AT_ONCE)

@@ -14,8 +14,6 @@ LAMP, DOOR = "the lamp is red", "the door is green"
 
 
 class Scene:
-    """The memory of one call over fakes."""
-
     def __init__(self, *, index: bool = True, policy: Memory | None = None) -> None:
         self.session, self.index = FakeSessionMemory(), FakeLongTermMemory()
         self.keeper = MemoryKeeper(self.session, self.index if index else None)
@@ -23,7 +21,6 @@ class Scene:
 
 
 async def test_a_repeated_attempt_stores_once() -> None:
-    """Under the call's id."""
     scene = Scene()
     for _ in range(2):
         assert await scene.call.remember(LAMP) == {"remembered": True}
@@ -32,7 +29,6 @@ async def test_a_repeated_attempt_stores_once() -> None:
 
 
 async def test_recalling_gives_the_likest_of_the_tenant() -> None:
-    """Best first, those below the agent's minimum score left out."""
     scene = Scene(policy=Memory(minimum_score=0.9))
     for name, text, session in (("a", DOOR, "session_1"), ("b", LAMP, "session_2")):
         await scene.keeper.store("acme", an_entry(name, text, session=session))
@@ -48,14 +44,12 @@ async def test_recalling_gives_the_likest_of_the_tenant() -> None:
 
 
 async def test_recalling_reaches_no_further_than_the_agents_memory() -> None:
-    """One that is bound to its session sees no other."""
     scene = Scene(policy=Memory(scope="session"))
     await scene.keeper.store("acme", an_entry("b", LAMP, session="session_2"))
     assert await scene.call.recall(LAMP, 5) == {"entries": []}
 
 
 async def test_without_an_index_both_say_so() -> None:
-    """And work with the session's memory."""
     scene = Scene(index=False)
     assert "UPSTASH_VECTOR_REST_URL" in (await scene.call.remember(LAMP))["note"]
     await scene.keeper.store("acme", an_entry("a", DOOR))
@@ -65,7 +59,6 @@ async def test_without_an_index_both_say_so() -> None:
 
 
 async def test_a_forgotten_conversation_takes_no_notes() -> None:
-    """Of a job that was submitted before."""
     scene = Scene()
     await scene.keeper.forget("acme", "session_1", SUBMITTED_MS)
     assert (await scene.call.remember(LAMP))["remembered"] is False
@@ -73,7 +66,6 @@ async def test_a_forgotten_conversation_takes_no_notes() -> None:
 
 
 async def test_an_outage_of_the_index_is_worth_another_attempt() -> None:
-    """By the tool's own retries."""
     scene = Scene()
     scene.index.down = MemoryUnavailableError("no answer from the vector index")
     for ask in (scene.call.remember(LAMP), scene.call.recall(LAMP, 5)):

@@ -25,7 +25,6 @@ from tests.fakes.clock import FakeClock
 
 @tool(timeout_seconds=0.01, retry_on=(OSError,))
 async def odd(kind: str) -> Any:
-    """Do as asked."""
     match kind:
         case "hang":
             await asyncio.sleep(5)
@@ -49,19 +48,16 @@ async def odd(kind: str) -> Any:
 
 
 async def run(kind: str) -> ToolReturned | ToolFailed:
-    """Run the odd tool once."""
     return await run_tool(odd, kind=kind)
 
 
 async def run_tool(item: Tool, **arguments: Any) -> ToolReturned | ToolFailed:
-    """Run a tool once."""
     step_result = await run_call(item, CallRecord("job_1-1-0-x", 1, 0, item.name, arguments))
     assert isinstance(step_result, ToolReturned | ToolFailed)
     return step_result
 
 
 async def run_call(item: Tool, call: CallRecord) -> StepResult:
-    """Run a call of a tool once."""
     registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[item])])
     keeper = MemoryKeeper(FakeSessionMemory(), None)
     executor = ToolRun(registry, FakeStore(), keeper, FakeClock(), RunningCalls(5), 100)
@@ -70,12 +66,10 @@ async def run_call(item: Tool, call: CallRecord) -> StepResult:
 
 
 async def test_a_result_is_json_text() -> None:
-    """As it is stored."""
     assert await run("fine") == ToolReturned('{"ok":"fine"}')
 
 
 async def test_numbers_that_json_does_not_have_are_null() -> None:
-    """NaN."""
     assert await run("nan") == ToolReturned('{"a":null}')
 
 
@@ -94,7 +88,6 @@ async def test_numbers_that_json_does_not_have_are_null() -> None:
 async def test_a_failure_says_what_and_whether_to_try_again(
     kind: str, type_name: str, text: str, retryable: bool
 ) -> None:
-    """By type, message, and retryable."""
     step_result = await run(kind)
     assert isinstance(step_result, ToolFailed)
     assert (step_result.failure.type, step_result.failure.retryable) == (type_name, retryable)
@@ -102,11 +95,8 @@ async def test_a_failure_says_what_and_whether_to_try_again(
 
 
 async def test_the_log_has_the_traceback_of_what_nobody_expected(caplog: pytest.LogCaptureFixture) -> None:
-    """It begins in the tool's own code, and has no secret of the call."""
-
     @tool
     def connect(api_key: str) -> None:
-        """Connect."""
         raise RuntimeError(f"no door opens for {api_key}")
 
     await run_tool(connect, api_key="sk-0123456789abcdef")
@@ -116,7 +106,6 @@ async def test_the_log_has_the_traceback_of_what_nobody_expected(caplog: pytest.
 
 
 async def test_an_outage_of_the_store_is_no_failure_of_the_tool() -> None:
-    """What a tool says while it runs goes to the store; the queue repeats the delivery."""
     with pytest.raises(StoreError):
         await run("outage")
 
@@ -126,7 +115,6 @@ async def test_a_result_that_its_annotation_does_not_promise_is_a_permanent_fail
 
     @tool
     async def size() -> dict[str, int]:
-        """Give a size."""
         return {"size": "large"}  # type: ignore[dict-item]  # pyright: ignore[reportReturnType]
 
     step_result = await run_tool(size)
@@ -137,7 +125,6 @@ async def test_a_result_that_its_annotation_does_not_promise_is_a_permanent_fail
 
 @tool(requires_approval=True)
 async def delete(path: str) -> str:
-    """Delete a file."""
     return f"deleted {path}"
 
 

@@ -28,7 +28,6 @@ class Repeating(ScriptedModel):
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Follow the script, then repeat."""
         found = [message for message in request.messages if isinstance(message, ToolMessage)]
         return ModelAnswer(canonical_json(found[-1].content)) if found else await super().answer(request)
 
@@ -42,8 +41,6 @@ class Kit:
     odd_price: bool = False
 
     def __post_init__(self) -> None:
-        """Make the tools and the agents."""
-
         @tool(requires_approval=True, approval_seconds=DAY_SECONDS, approval_title="pay a bill", retries=1)
         async def pay(to: str, amount: int, ctx: ToolContext, password: str = "") -> dict[str, Any]:
             """Pay."""
@@ -90,19 +87,16 @@ class Kit:
 
 
 async def run_for_an_hour(api: Api) -> None:
-    """Deliver what is due, not the time-out of a question."""
     await api.stage.run(within_seconds=3_600)
 
 
 async def requested(api: Api, agent: str) -> tuple[str, dict[str, Any]]:
-    """A job that waits for a decision, and its first pending checkpoint."""
     job_id = (await api.submitted(jobType=agent))["id"]
     await run_for_an_hour(api)
     return job_id, (await pending(api, job_id))[0]
 
 
 async def checkpoints(api: Api, job_id: str) -> list[dict[str, Any]]:
-    """All checkpoints of a job."""
     found: list[dict[str, Any]] = (await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()[
         "checkpoints"
     ]
@@ -110,10 +104,8 @@ async def checkpoints(api: Api, job_id: str) -> list[dict[str, Any]]:
 
 
 async def pending(api: Api, job_id: str) -> list[dict[str, Any]]:
-    """Those that wait for a decision."""
     return [checkpoint for checkpoint in await checkpoints(api, job_id) if checkpoint["status"] == "pending"]
 
 
 async def decide(api: Api, checkpoint: dict[str, Any], method: str = "POST", **body: Any) -> Any:
-    """Approve, or reject with `DELETE`; the answer."""
     return await api.request(method, f"/api/admin/agent-checkpoints/{checkpoint['id']}", ADMIN, json=body)

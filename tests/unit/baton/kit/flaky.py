@@ -28,7 +28,6 @@ class Flaky:
         self.runs: list[tuple[str, str, int]] = []
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """One call first, then the answer."""
         self.requested.append(request)
         if request.turn > 1 and self.model_fails:
             self.model_fails -= 1
@@ -36,8 +35,6 @@ class Flaky:
         return ModelAnswer("", (Call("note", {"text": "a"}),)) if request.turn == 1 else ModelAnswer("the answer")
 
     def agents(self) -> Registry:
-        """Agents that use it."""
-
         @tool(retries=0)
         async def note(text: str, ctx: ToolContext) -> str:
             """Note a text."""
@@ -88,17 +85,14 @@ class FlakyStage:
         await self.stage.run()
 
     async def retry(self, *, from_start: bool = False) -> str:
-        """Retry it, and run it; why not, if it is refused."""
         job = (await self.stage.snapshot()).job
         found = await self.commands.retry(job, "client of acme", from_start=from_start)
         await self.stage.run()
         return found.refused
 
     async def status(self) -> JobStatus:
-        """How it stands."""
         return (await self.stage.snapshot()).job.status
 
     def backup(self, kind: type) -> Event:
-        """The last message that tells such a fact."""
         found = [e for e in self.stage.events() if isinstance(e, AgentLoopInit) and isinstance(e.payload.command, kind)]
         return found[-1]

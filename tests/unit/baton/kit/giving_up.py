@@ -16,7 +16,6 @@ SECRET = "a-key-of-somebody"
 
 
 def encoded(text: bytes) -> str:
-    """As the queue tells bodies."""
     return base64.b64encode(text).decode()
 
 
@@ -42,7 +41,6 @@ def callback(source: bytes, source_id: str = "m1", **changes: Any) -> bytes:
 
 
 def redelivery_of(stage: Stage) -> Redelivery:
-    """The function that failure callbacks reach, over the stage's ports."""
     container = stage.container
     emitter, clock = container.emitter, stage.clock
     alerting = Alerting(stage.alerts, KnownSecrets((SECRET,)), BASE)
@@ -53,6 +51,5 @@ def redelivery_of(stage: Stage) -> Redelivery:
 
 
 async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:
-    """Tell the function that the queue has given up on an event."""
     failed = read_callback(callback(encode_event(event).encode(), source_id, **changes))
     return await redelivery_of(stage).handle(failed, callback_id, 0)

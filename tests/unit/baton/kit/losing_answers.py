@@ -21,7 +21,6 @@ class LosingAnswers(FakeStore):
     async def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Committed:
-        """Commit, and lose the answer, or give it late."""
         committed = await super().commit(claim, changes, spent, continuation)
         self.commits += 1
         if self.losses:

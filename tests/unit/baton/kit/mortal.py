@@ -22,7 +22,6 @@ class MortalStore(FakeStore):
 
 
 async def killed(store: MortalStore, at_work: asyncio.Event, delivery: Coroutine[Any, Any, Outcome]) -> bool:
-    """Handle a delivery, whose process is killed when it is `at_work`; whether it was."""
     process, kill = asyncio.create_task(delivery), asyncio.create_task(at_work.wait())
     await asyncio.wait({process, kill}, return_when=asyncio.FIRST_COMPLETED)
     dies = not process.done()

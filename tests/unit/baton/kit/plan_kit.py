@@ -17,8 +17,6 @@ class Kit:
     ran: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
-        """Make the tools."""
-
         @tool(retries=0)
         async def say(word: str) -> dict[str, Any]:
             """Say a word."""
@@ -64,18 +62,15 @@ def diamond(kit: Kit) -> list[Step]:
 
 
 async def stage_of(plan: Sequence[Step], limits: Limits | None = None) -> Stage:
-    """A submitted job with this plan."""
     stage = Stage(registry=Registry([Agent(name="planned", plan=plan, limits=limits or Limits())]))
     await stage.submit("planned")
     return stage
 
 
 async def statuses(stage: Stage) -> dict[str, CallStatus]:
-    """Each step's status."""
     return {call.step: call.status for call in await stage.calls()}
 
 
 async def parts_of(stage: Stage, *kinds: str) -> list[dict[str, Any]]:
-    """The job's parts of these kinds."""
     parts = [json.loads(text) for text in stage.store.tree("job_1").parts["job_1"]]
     return [part for part in parts if part["type"] in kinds]

@@ -193,7 +193,6 @@ class Stage:
         return Reconciler(self.store, self.admission, self.container.emitter, dead, self.clock)
 
     def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
-        """A new job."""
         return Job(job_id, changes.get("session", f"session-{job_id}"), "acme", agent, self.clock.now_ms())
 
     async def submit(
@@ -206,7 +205,6 @@ class Stage:
         return parse_event(last.body.encode())
 
     def pipeline(self, kind: EventType) -> Pipeline:
-        """The function of an event type."""
         if kind not in self._pipelines:
             spec = next(spec for spec in EVENT_SPECS if spec.event_type is kind)
             self._pipelines[kind] = self.container.pipeline(spec)
@@ -260,17 +258,14 @@ class Stage:
         return await asgi.request(build_app(self.container), path, headers, message.body.encode())
 
     async def snapshot(self, job_id: str = "job_1") -> Snapshot:
-        """The job as people read it."""
         found = await self.reader.job(job_id)
         assert found is not None
         return found
 
     async def items(self, job_id: str = "job_1") -> tuple[WorkItem, ...]:
-        """What is open."""
         return (await self.snapshot(job_id)).items
 
     async def calls(self, job_id: str = "job_1") -> tuple[CallRecord, ...]:
-        """The job's tool calls."""
         return (await self.snapshot(job_id)).calls
 
     def entry(self, job_id: str = "job_1") -> QueueEntry:

@@ -14,10 +14,8 @@ TASK: dict[str, Any] = {"text": QUESTION, "data": {}}
 
 
 def a_job(**changes: Any) -> Job:
-    """The job, changed."""
     return replace(JOB, **changes)
 
 
 def an_entry(name: str = "job_0", text: str = "the lamp is red", *, session: str = "session_1") -> MemoryEntry:
-    """An exchange of an earlier job."""
     return MemoryEntry(name, "exchange", text, session, "keeper", name, SUBMITTED_MS - 1000)

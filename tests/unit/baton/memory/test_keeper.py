@@ -17,20 +17,16 @@ OUT = MemoryUnavailableError("no answer")
 
 
 class Kept:
-    """A keeper over fakes."""
-
     def __init__(self, *, index: bool = True) -> None:
         self.session = FakeSessionMemory()
         self.index = FakeLongTermMemory()
         self.keeper = MemoryKeeper(self.session, self.index if index else None)
 
     async def retrieve(self, policy: Memory | None = None, text: str = LAMP, job_id: str = "job_1") -> Recollection:
-        """What a job of session_1 is told."""
         return await self.keeper.retrieve(policy or Memory(), "acme", "session_1", text, job_id)
 
 
 def ids(found: Recollection) -> list[str]:
-    """The entries' ids."""
     return [recalled.entry.id for recalled in found.entries]
 
 
@@ -53,7 +49,6 @@ async def test_a_session_is_remembered_before_the_index_has_caught_up() -> None:
 
 
 async def test_the_policy_says_how_much_and_how_far() -> None:
-    """Counts, minimum score, and whose sessions."""
     kept = Kept()
     for name, session in (("a", "session_1"), ("b", "session_1"), ("c", "session_2"), ("d", "session_2")):
         await kept.keeper.store("acme", an_entry(name, LAMP if name in "ac" else DOOR, session=session))
@@ -65,14 +60,12 @@ async def test_the_policy_says_how_much_and_how_far() -> None:
 
 
 async def test_a_job_is_not_given_what_it_stored_itself() -> None:
-    """As one that runs a second time would be."""
     kept = Kept()
     await kept.keeper.store("acme", an_entry("job_1", LAMP))
     assert ids(await kept.retrieve(job_id="job_1")) == []
 
 
 async def test_without_an_index_sessions_alone_are_remembered() -> None:
-    """No error, no warning."""
     kept = Kept(index=False)
     assert not kept.keeper.has_index
     assert await kept.keeper.store("acme", an_entry("a"))
@@ -95,10 +88,7 @@ async def test_whatever_does_not_answer_is_reported_and_the_rest_is_used() -> No
 
 
 class Hanging(FakeSessionMemory):
-    """Answers nobody."""
-
     async def recent(self, tenant: str, session_id: str) -> tuple[MemoryEntry, ...]:
-        """Wait."""
         await asyncio.Event().wait()
         return ()
 
@@ -111,7 +101,6 @@ async def test_a_memory_that_hangs_is_given_up() -> None:
 
 
 async def test_a_store_that_failed_half_way_is_repaired_by_doing_it_again() -> None:
-    """Either half may be missing."""
     kept = Kept()
     kept.session.down = StoreError("no answer")
     with pytest.raises(StoreError):
@@ -122,7 +111,6 @@ async def test_a_store_that_failed_half_way_is_repaired_by_doing_it_again() -> N
 
 
 async def test_forgetting_takes_everything_of_a_session_and_nothing_else() -> None:
-    """It can be repeated."""
     kept = Kept()
     for name, session in (("a", "session_1"), ("b", "session_1"), ("c", "session_2")):
         await kept.keeper.store("acme", an_entry(name, session=session))
@@ -142,8 +130,6 @@ async def test_a_store_that_comes_after_forgetting_leaves_nothing() -> None:
 
 
 class Interrupted(FakeLongTermMemory):
-    """While an entry is added, its session is forgotten."""
-
     def __init__(self) -> None:
         super().__init__()
         self.keeper: MemoryKeeper | None = None
@@ -165,7 +151,6 @@ async def test_forgetting_in_the_middle_of_a_store_leaves_nothing() -> None:
 
 
 async def test_forgetting_that_fails_half_way_is_repaired_by_asking_again() -> None:
-    """The first time the session was forgotten, the index did not answer."""
     kept = Kept()
     await kept.keeper.store("acme", an_entry("a"))
     kept.index.down = OUT

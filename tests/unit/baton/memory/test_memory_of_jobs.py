@@ -22,7 +22,6 @@ class Parrot:
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Repeat it."""
         found = [message.text for message in request.messages if isinstance(message, UserMessage)]
         return ModelAnswer(" | ".join(found[:-1]) or "The lamp is red.")
 
@@ -37,14 +36,11 @@ REGISTRY = Registry(
 
 
 class Scene:
-    """A stage with a vector index."""
-
     def __init__(self) -> None:
         self.index = FakeLongTermMemory()
         self.stage = Stage(registry=REGISTRY, long_term_memory=self.index)
 
     async def submit(self, job_id: str, text: str, session: str = "session_1", agent: str = "parrot") -> None:
-        """Submit a job that remembers."""
         now_ms = self.stage.clock.now_ms()
         policy = ModelPolicy(reads_history=True)
         job = Job(job_id, session, "acme", agent, now_ms, model=policy, remembers=True)
@@ -52,7 +48,6 @@ class Scene:
         await self.stage.container.commands.submit(submitted.job, submitted.task)
 
     async def answer(self, job_id: str, text: str, session: str = "session_1", agent: str = "parrot") -> str:
-        """Run a job to its end and remember it; its answer."""
         await self.submit(job_id, text, session, agent)
         await self.stage.run()
         job = (await self.stage.snapshot(job_id)).job
@@ -61,7 +56,6 @@ class Scene:
 
 
 async def test_a_memory_that_stays_away_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    """With an alert; the job stays completed."""
     scene = Scene()
     scene.index.down = MemoryUnavailableError("no answer")
     assert await scene.answer("job_1", "Which colour has the lamp?") == "The lamp is red."
@@ -70,7 +64,6 @@ async def test_a_memory_that_stays_away_is_given_up(caplog: pytest.LogCaptureFix
 
 
 async def test_tools_remember_and_recall_for_the_job() -> None:
-    """The note has the call's id."""
     scene = Scene()
     assert await scene.answer("job_1", "Take a note.", agent="noter") == "ok"
     calls = await scene.stage.calls("job_1")

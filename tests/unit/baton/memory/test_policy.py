@@ -12,20 +12,17 @@ from baton.memory.policy import Memory, memory_of
     [{"recent": 11}, {"recent": -1}, {"similar": 51}, {"similar": True}, {"minimum_score": 1.5}, {"scope": "world"}],
 )
 def test_a_policy_that_means_nothing_is_refused(fault: dict[str, Any]) -> None:
-    """By the name and the value that are wrong."""
     [(name, value)] = fault.items()
     with pytest.raises(ValueError, match=rf"Memory\({name}={value!r}\)"):
         Memory(**fault)
 
 
 def test_true_means_the_defaults() -> None:
-    """False and None mean no memory; a policy is itself."""
     policy = Memory(recent=3)
     assert [memory_of(value) for value in (True, False, None, policy)] == [Memory(), None, None, policy]
 
 
 def test_anything_else_is_refused() -> None:
-    """With what to write instead."""
     wrong: Any = "yes"
     with pytest.raises(TypeError, match=r"Memory\(\.\.\.\), True or False, got 'yes'"):
         memory_of(wrong)

@@ -14,15 +14,12 @@ from baton.planning.reference import recorded
 
 
 class Row(TypedDict):
-    """A row."""
-
     name: str
     count: int
 
 
 @tool(retries=4, retry_delay_seconds=7)
 async def use(number: int, text: str = "", rows: list[Row] | None = None) -> int:
-    """Use a number."""
     return number
 
 
@@ -35,17 +32,14 @@ def step(name: str, *before: str, tool_name: str = "use", **arguments: Any) -> P
 
 
 def faults(*steps: PlannedStep, max_steps: int = MAX_STEPS) -> list[str]:
-    """All faults."""
     return list(plan_faults(steps, TOOLS, max_steps))
 
 
 def test_a_plan_that_holds_together_has_no_faults() -> None:
-    """In whatever order its steps are written."""
     assert faults(step("b", "a", number=result_of("a")), step("a"), step("c", "a", "b")) == []
 
 
 def test_all_faults_are_reported_at_once() -> None:
-    """One line each, with the way out."""
     found = faults(
         step("a", "nowhere"),
         step("a"),
@@ -81,12 +75,10 @@ def test_a_circle_is_named_step_by_step(length: int) -> None:
 
 
 def chain(length: int) -> Sequence[PlannedStep]:
-    """Steps one after the other."""
     return [step(f"s{number}", *([f"s{number - 1}"] if number else [])) for number in range(length)]
 
 
 def test_size_and_depth_are_limited() -> None:
-    """Up to the limit nothing is wrong."""
     assert faults(*chain(MAX_DEPTH)) == []
     (fault,) = faults(*chain(MAX_DEPTH + 1))
     assert fault == f"{MAX_DEPTH + 1} steps come one after the other; at most {MAX_DEPTH} are possible"
@@ -97,7 +89,6 @@ def test_size_and_depth_are_limited() -> None:
 
 
 def test_an_empty_plan_is_a_fault() -> None:
-    """Nothing would ever happen."""
     assert faults() == ["the plan has no steps"]
 
 
@@ -112,7 +103,6 @@ def test_an_empty_plan_is_a_fault() -> None:
     ],
 )
 def test_arguments_that_cannot_be_recorded_are_a_fault(arguments: dict[str, Any], fault: str) -> None:
-    """Of their step."""
     (found,) = faults(PlannedStep("a", "use", arguments))
     assert fault in found
 
@@ -134,7 +124,6 @@ def test_arguments_that_cannot_be_recorded_are_a_fault(arguments: dict[str, Any]
     ],
 )
 def test_what_has_no_reference_in_it_is_checked_before(arguments: dict[str, Any], fault: str | None) -> None:
-    """Beside references, at any depth."""
     found = faults(step("a"), step("b", "a", **arguments))
     assert len(found) == (fault is not None), found
     assert all((fault or "") in line for line in found)

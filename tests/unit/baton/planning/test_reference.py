@@ -9,17 +9,14 @@ from baton.planning.reference import InvalidReference, ResultOf, read, recorded,
 
 
 def test_a_reference_is_recorded_as_json_with_its_path() -> None:
-    """As CONTRACT and README show it."""
     assert result_of("a")["field"][0].as_json() == {"$resultOf": {"step": "a", "path": ["field", 0]}}
 
 
 def test_it_shows_itself_as_it_was_written() -> None:
-    """In messages."""
     assert repr(result_of("a")["field"][0]) == "result_of('a')['field'][0]"
 
 
 def test_arguments_are_recorded_at_any_depth() -> None:
-    """Tuples are lists."""
     arguments = {"a": [1, {"b": result_of("x")}], "c": (result_of("y")["z"],)}
     assert recorded(arguments) == {
         "a": [1, {"b": {"$resultOf": {"step": "x", "path": []}}}],
@@ -28,18 +25,15 @@ def test_arguments_are_recorded_at_any_depth() -> None:
 
 
 def test_recorded_references_are_found_again_where_they_stand() -> None:
-    """Both ways lead to the same."""
     arguments = recorded({"a": [1, {"b": result_of("x")}], "c": result_of("y")["z"][-1], "d": "text"})
     assert list(references(arguments)) == [(("a", 1, "b"), ResultOf("x")), (("c",), ResultOf("y", ("z", -1)))]
 
 
 def test_a_path_may_be_left_out() -> None:
-    """The whole result."""
     assert read({"$resultOf": {"step": "a"}}) == result_of("a")
 
 
 def test_a_literal_that_looks_like_a_reference_is_refused() -> None:
-    """At any depth."""
     with pytest.raises(InvalidReference, match="may not have the key"):
         recorded({"a": [{"$resultOf": {"step": "x", "path": []}}]})
 
@@ -58,14 +52,12 @@ def test_a_literal_that_looks_like_a_reference_is_refused() -> None:
     ],
 )
 def test_what_looks_like_a_reference_and_is_none_is_refused(value: dict[str, Any]) -> None:
-    """The message shows the right form."""
     with pytest.raises(InvalidReference, match=r'write \{"\$resultOf"'):
         read(value)
 
 
 @pytest.mark.parametrize("part", [True, 1.5, None])
 def test_a_path_has_names_and_positions_only(part: Any) -> None:
-    """Anything else is a mistake in the plan."""
     with pytest.raises(TypeError, match="a name or a position"):
         result_of("a")[part]
 
@@ -80,6 +72,5 @@ def test_a_reference_is_not_looped_over_nor_put_into_a_text() -> None:
 
 @pytest.mark.parametrize("step", ["", 3])
 def test_a_reference_names_a_step(step: Any) -> None:
-    """By its name."""
     with pytest.raises(TypeError, match="give the step's name"):
         result_of(step)

@@ -15,12 +15,10 @@ RESULTS: dict[str, dict[str, Any]] = {
 
 
 def resolve(value: Any) -> Any:
-    """What a reference becomes."""
     return resolved(recorded({"value": value}), AFTER, RESULTS)["value"]
 
 
 def test_references_become_what_they_refer_to_and_literals_stay() -> None:
-    """At any depth, from the end as well."""
     assert resolve([result_of("a")["rows"][-1]["n"], "x", {"k": result_of("a")["rows"][0]}]) == [
         2,
         "x",
@@ -29,12 +27,10 @@ def test_references_become_what_they_refer_to_and_literals_stay() -> None:
 
 
 def test_null_is_a_result() -> None:
-    """It is there."""
     assert resolve(result_of("a")["none"]) is None
 
 
 def test_nothing_in_a_result_is_taken_for_a_reference() -> None:
-    """It is data."""
     assert resolve(result_of("a")["looks"]) == {"$resultOf": {"step": "bad"}}
 
 
@@ -59,12 +55,10 @@ def test_a_failed_step_gives_its_error() -> None:
     ],
 )
 def test_a_reference_that_leads_nowhere_says_so(reference: Any, message: str) -> None:
-    """With step and path, and what is there."""
     with pytest.raises(UnresolvedReference, match=message):
         resolve(reference)
 
 
 def test_a_damaged_reference_leads_nowhere() -> None:
-    """It is no crash of the function."""
     with pytest.raises(UnresolvedReference, match="is no reference"):
         resolved({"value": {"$resultOf": 3}}, AFTER, RESULTS)

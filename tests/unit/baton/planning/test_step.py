@@ -12,12 +12,10 @@ from baton.planning.step import planned
 
 @tool
 async def use(number: int) -> int:
-    """Use a number."""
     return number
 
 
 def faults(agent: Agent, *others: Agent) -> list[str]:
-    """What the registry says."""
     with pytest.raises(RegistryError) as caught:
         Registry([agent, *others])
     return list(caught.value.faults)
@@ -37,13 +35,11 @@ def faults(agent: Agent, *others: Agent) -> list[str]:
     ],
 )
 def test_a_wrong_field_is_refused_with_its_value(fields: dict[str, Any], message: str) -> None:
-    """When the step is made."""
     with pytest.raises((TypeError, ValueError), match=message):
         Step(**{"name": "a", "tool": use, **fields})
 
 
 def test_the_registry_reports_all_faults_of_a_plan_at_once() -> None:
-    """Each with agent and step."""
     plan = [
         Step("a", "nothing"),
         Step("b", use, {"number": {"$resultOf": {"step": "a"}}}, on_failure="replan"),
@@ -64,7 +60,6 @@ def test_the_registry_reports_all_faults_of_a_plan_at_once() -> None:
 
 
 def test_a_step_may_name_a_tool_or_an_agent_of_the_registry() -> None:
-    """Instead of having it."""
     helper = Agent(name="helper", plan=[Step("a", use, {"number": 1})])
     agent = Agent(
         name="p",
@@ -76,15 +71,12 @@ def test_a_step_may_name_a_tool_or_an_agent_of_the_registry() -> None:
 
 
 def test_an_agent_that_is_not_registered_is_no_step() -> None:
-    """As for agents in `tools`."""
     helper = Agent(name="helper", plan=[Step("a", use, {"number": 1})])
     (fault,) = faults(Agent(name="p", plan=[Step("c", helper, {"task": "x"})]))
     assert "agent 'p': its tool 'helper' is an agent that is not registered" in fault
 
 
 def test_an_output_type_says_nothing_beside_a_plan() -> None:
-    """The last steps' results are the answer."""
-
     class Out(BaseModel):
         text: str
 
@@ -109,7 +101,6 @@ def test_a_planner_needs_tools_and_leaves_one_name_free() -> None:
 
 
 def test_what_a_step_was_made_of_may_change_post_commit() -> None:
-    """The step does not."""
     arguments, before = {"number": 1}, ["b"]
     step = Step("a", use, arguments, depends_on=before)
     arguments["number"] = 2

@@ -16,7 +16,6 @@ URL = f"{BASE}{DELIVERY_FAILED_ENDPOINT}"
 
 
 async def dead(stage: Stage, url: str = URL, status: int = 503, body: str = "{}") -> str:
-    """A message to this address that the queue has given up on."""
     [message_id] = await stage.queue.publish([Outgoing(body=body, url=url)])
     return stage.records.die(message_id, status)
 

@@ -20,14 +20,11 @@ REDELIVERY_MS = 10_000
 
 @dataclass
 class Deaths:
-    """Work that kills its process the first `times`."""
-
     times: int
     starts: list[int] = field(default_factory=list[int])
     at_work: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def begin(self) -> None:
-        """Count a start, and die."""
         self.starts.append(1)
         if len(self.starts) <= self.times:
             self.at_work.set()
@@ -35,8 +32,6 @@ class Deaths:
 
 
 class DyingModel:
-    """A model whose client kills its process."""
-
     name = "dying"
     reads_history = True
 
@@ -44,30 +39,23 @@ class DyingModel:
         self._deaths = deaths
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Answer, or die."""
         await self._deaths.begin()
         return ModelAnswer("said")
 
 
 class CallingModel:
-    """A model that calls a tool, and then repeats what it is told of it."""
-
     name = "calling"
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Call, or answer."""
         if request.turn == 1:
             return ModelAnswer(calls=(Call("explode", {}),))
         return ModelAnswer(str(request.messages[-1]))
 
 
 def calling(deaths: Deaths, retries: int) -> Registry:
-    """An agent with one tool, which dies."""
-
     @tool(retries=retries, timeout_seconds=5)
     async def explode() -> str:
-        """Take all memory."""
         await deaths.begin()
         return "survived"
 
@@ -119,7 +107,6 @@ async def test_a_call_that_kills_its_process_each_time_fails_and_the_model_is_in
 
 @pytest.mark.parametrize("continuation", ["inline", "queue"])
 async def test_a_call_that_was_killed_once_has_all_its_attempts(continuation: Literal["inline", "queue"]) -> None:
-    """Whose fault it was nobody knows."""
     deaths = Deaths(times=1)
     stage = Stage(
         settings=replace(SETTINGS, continuation=continuation), store=MortalStore(), registry=calling(deaths, 0)

@@ -9,7 +9,6 @@ from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 
 def backups(stage: Stage) -> list[Event]:
-    """All messages that tell of the job's submission."""
     found = [event for event in stage.events() if isinstance(event, AgentLoopInit) and event.job_id == "job_2"]
     return [event for event in found if isinstance(event.payload.command, Submission)]
 
@@ -35,7 +34,6 @@ async def test_it_is_admitted_and_has_another_backup() -> None:
 
 
 async def test_a_job_that_is_in_line_has_no_more_backups() -> None:
-    """One is enough."""
     stage = await in_line()
     [backup] = backups(stage)
     await stage.deliver(backup, "late")

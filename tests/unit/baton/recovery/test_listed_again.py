@@ -15,7 +15,6 @@ from tests.unit.baton.kit.stage import Stage
 
 
 async def found(stage: Stage, query: Query) -> list[str]:
-    """The jobs of a list."""
     return [one.job_id for one in (await stage.ports.listing.scan(query, "", 100)).found]
 
 
@@ -74,7 +73,6 @@ async def test_a_retry_that_only_its_backup_made_is_reported_once_more() -> None
 
 
 async def test_the_backup_of_a_job_that_the_admission_knows_sends_it_nothing() -> None:
-    """An ended one costs no word more."""
     stage = Stage()
     await stage.submit("answers", "job_1")
     await stage.run(within_seconds=20)

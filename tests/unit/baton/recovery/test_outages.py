@@ -23,46 +23,38 @@ class Away(FakeAdmission):
     is_away = True
 
     async def may_request_reconcile(self, now_ms: int) -> bool:
-        """Fail while it is away."""
         if self.is_away:
             raise StoreError("away")
         return await super().may_request_reconcile(now_ms)
 
 
 class Scene:
-    """One process, its store, and the queue."""
-
     def __init__(self) -> None:
         self.admission, self.queue, self.clock = Away(3), FakeQueue(), FakeClock()
         self.process()
 
     def process(self) -> StoreAway:
-        """A process that has just begun."""
         emitter = Emitter(SETTINGS, self.queue)
         requests = ReconcileRequests(self.admission, emitter, self.clock)
         self.away = StoreAway(self.admission, emitter, self.clock, requests)
         return self.away
 
     async def handled(self, error: Exception | None = None, retried: int = 1) -> None:
-        """A message is handled, or fails."""
         with nullcontext() if error is None else pytest.raises(type(error)):
             async with self.away.watching(retried):
                 if error is not None:
                     raise error
 
     def checks(self) -> list[int]:
-        """When somebody is to look whether the store is back."""
         found = (read_away_ms(message.body.encode()) for _, message in self.queue.published)
         return [at_ms for at_ms in found if at_ms]
 
     def sweeps(self) -> int:
-        """How many sweeps of everything were asked for, as the queue counts them."""
         requested = [m for _, m in self.queue.published if m.body == "" and m.url.endswith(SWEEP_ENDPOINT)]
         return len({message.deduplication_id or str(number) for number, message in enumerate(requested)})
 
 
 async def test_a_message_that_fails_once_begins_nothing() -> None:
-    """The queue brings it again in ten seconds."""
     scene = Scene()
     await scene.handled(StoreError("away"), retried=0)
     await scene.handled(QueueUnreachableError("https://queue", "away"), retried=0)

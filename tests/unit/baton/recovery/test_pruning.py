@@ -13,12 +13,10 @@ RETENTION_MS, HOUR_MS = 100_000_000, 3_600_000
 
 
 def pruning_of(stage: Stage) -> Pruning:
-    """What the hourly sweep does."""
     return Pruning(stage.ports.listing, stage.reader, stage.container.emitter, stage.clock, RETENTION_MS)
 
 
 async def listed(stage: Stage) -> list[str]:
-    """All jobs of the list."""
     return sorted(one.job_id for one in (await stage.ports.listing.scan(Query(), "", 1_000)).found)
 
 

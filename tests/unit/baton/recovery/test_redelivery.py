@@ -20,7 +20,6 @@ from tests.unit.baton.kit.stage import BASE, Stage
 
 
 async def test_a_callback_reports_source_event_and_answer() -> None:
-    """What the endpoint said is shortened."""
     stage = Stage()
     event = await stage.submit()
     body = callback(encode_event(event).encode(), body=encoded(b"x" * 1_000), status=503)
@@ -62,7 +61,6 @@ def test_what_is_no_callback_is_malformed(body: bytes) -> None:
 
 @pytest.mark.parametrize("source", [b"", b"not json", b"{}", b'{"type":"agent.loop.init"}'])
 async def test_a_message_that_was_no_event_is_left_to_a_person(source: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """With an alert."""
     stage = Stage()
     outcome = await redelivery_of(stage).handle(read_callback(callback(source, "msg_odd")), "cb1", 0)
     assert outcome.label == "kept for a person"
@@ -72,7 +70,6 @@ async def test_a_message_that_was_no_event_is_left_to_a_person(source: bytes, ca
 
 
 def test_a_sweep_that_was_given_up_is_recognised_as_one() -> None:
-    """By its URL: its body is no event."""
     body = callback(b'{"dueMs":5}', "m-sweep", url=f"{BASE}/workers/sweep")
     assert read_callback(body) == ReconcileFailed("m-sweep", b'{"dueMs":5}')
 
@@ -110,7 +107,6 @@ async def test_an_event_that_still_applies_is_redriven_again() -> None:
 
 
 async def test_an_event_that_was_applied_meanwhile_is_not_redriven() -> None:
-    """What its message still carries is."""
     stage = Stage()
     event = await stage.submit()
     await stage.deliver(event, "m1")
@@ -163,7 +159,6 @@ async def test_a_malformed_event_fails_its_job_at_once() -> None:
 
 
 async def test_a_failed_job_gives_its_slot_back() -> None:
-    """Its last word is dispatched with the failure."""
     stage = Stage()
     event = await stage.submit()
     await give_up(stage, event, "cb1", status=489)
@@ -172,7 +167,6 @@ async def test_a_failed_job_gives_its_slot_back() -> None:
 
 
 async def test_a_backup_that_was_given_up_is_reported_here() -> None:
-    """A job that the store forgot is created by the callback, too."""
     stage = Stage()
     await stage.submit()
     backup = stage.events()[0]
@@ -204,7 +198,6 @@ async def test_copies_of_a_command_about_an_unknown_job_bring_back_one() -> None
 async def test_a_command_about_an_unknown_job_comes_back_each_minute_for_a_quarter_of_an_hour(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Then it is dropped, with an alert."""
     stage = Stage()
     await stage.submit()
     await stage.container.commands.cancel((await stage.snapshot()).job, "somebody")
@@ -240,7 +233,6 @@ async def test_a_command_about_a_forgotten_child_comes_back_while_its_root_lives
 
 
 async def test_an_event_of_an_unknown_job_is_not_redriven() -> None:
-    """Its job's backup message will tell."""
     stage = Stage()
     event = await stage.submit()
     stage.store.trees.clear()

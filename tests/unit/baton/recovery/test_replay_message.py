@@ -45,7 +45,6 @@ async def test_an_event_that_was_applied_is_not_sent() -> None:
 
 
 async def test_what_a_job_expects_is_redriven_again() -> None:
-    """A job whose messages were all lost goes on to its end."""
     stage = Stage()
     first = await stage.submit("adds")
     await stage.deliver(first)
@@ -59,7 +58,6 @@ async def test_what_a_job_expects_is_redriven_again() -> None:
 
 
 async def test_a_command_may_be_sent_again() -> None:
-    """A submission's backup message: the first one stays."""
     stage = Stage()
     await stage.submit("answers")
     backup = _messages(stage)[0]
@@ -79,7 +77,6 @@ async def test_a_command_may_be_sent_again() -> None:
     ],
 )
 async def test_other_messages_go_to_our_own_endpoints_only(url: str, body: str, state: MessageState) -> None:
-    """Nothing is sent to a place that a log's entry names."""
     stage = Stage()
     checked = await _replaying(stage).replay(QueuedMessage("msg_x", url, body))
     assert checked.state is state

@@ -34,7 +34,6 @@ class Away(FakeStore):
     async def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Committed:
-        """Commit, unless it is away."""
         self.requested += 1
         self.rooms.append(continuation)
         if self.left and changes.used:  # a tool's result
@@ -56,7 +55,6 @@ class AwayAtFirst(FakeStore):
         self.states: list[State] = []
 
     async def claim(self, claim: Claim) -> ClaimResult:
-        """Begin, and say so unless it is away."""
         self.requested += 1
         if not self.left:
             claim_result = await super().claim(claim)
@@ -72,7 +70,6 @@ class AwayAtFirst(FakeStore):
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits here for long."""
     monkeypatch.setattr(pipeline, "PAUSES_SECONDS", tuple(pause / 1e6 for pause in PAUSES_SECONDS))
     monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", tuple(pause / 1e6 for pause in BEGIN_PAUSES_SECONDS))
 
@@ -91,7 +88,6 @@ async def test_a_claim_whose_answer_is_lost_is_requested_again(settings: Setting
 
 @pytest.mark.parametrize(("begins", "each_ms", "requested"), [(99, 0, len(BEGIN_PAUSES_SECONDS) + 1), (99, 6_000, 2)])
 async def test_a_claim_is_requested_so_often_and_so_long_only(begins: int, each_ms: int, requested: int) -> None:
-    """Then the message is left to the queue."""
     store = AwayAtFirst(begins, each_ms=each_ms)
     stage = Stage(settings=INLINE, store=store)
     store.stage = stage
@@ -184,7 +180,6 @@ async def test_after_the_lease_it_is_not_repeated_but_for_what_it_may_have_claim
 
 
 async def test_a_process_that_is_to_stop_meanwhile_goes_on_with_nothing() -> None:
-    """It keeps what it has done, and publishes what follows."""
     store = Away(2)
     stage = Stage(settings=INLINE, store=store)
     store.stage, store.stops = stage, True

@@ -20,8 +20,6 @@ INTERVAL_MS = 60_000
 
 
 class Interrupted(FakeStore):
-    """A store in which something happens just after the next LOOK."""
-
     def __init__(self) -> None:
         super().__init__()
         self.interrupting: Callable[[], Awaitable[None]] | None = None
@@ -29,7 +27,6 @@ class Interrupted(FakeStore):
     async def reconcile(
         self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Reconciled:
-        """Look, then let it happen, once."""
         reconciled = await super().reconcile(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
         interrupting, self.interrupting = self.interrupting, None
         if interrupting is not None:
@@ -38,7 +35,6 @@ class Interrupted(FakeStore):
 
 
 def armed(stage: Stage) -> list[int]:
-    """When the sweeps that were armed are due."""
     sweeps = [message for message in stage.outgoing() if message.url == f"{BASE}/workers/sweep"]
     assert all(message.not_before_ms == read_page(message.body.encode()).due_ms for message in sweeps)
     return [message.not_before_ms for message in sweeps]
@@ -46,19 +42,16 @@ def armed(stage: Stage) -> list[int]:
 
 @pytest.mark.parametrize(("body", "due_ms"), [(b"", 0), (b"{}", 0), (b'{"dueMs":5}', 5), (b'{"dueMs":"7"}', 7)])
 def test_when_a_sweep_was_due_is_in_its_body(body: bytes, due_ms: int) -> None:
-    """The scheduled backstop has none."""
     assert read_page(body) == Page(due_ms)
 
 
 @pytest.mark.parametrize("body", [b"not json", b"[]", b"1", b"null", b'{"dueMs":"soon"}', b'{"dueMs":null}', b"\xff"])
 def test_another_body_is_malformed(body: bytes) -> None:
-    """It stays in the dead letter queue for a person."""
     with pytest.raises(MalformedEventError, match="not a sweep's body"):
         read_page(body)
 
 
 async def test_the_first_job_arms_a_sweep_and_the_sweep_arms_the_next() -> None:
-    """One at a time, while somebody holds a slot."""
     stage = Stage()
     await stage.submit("adds", "job_1")
     await stage.submit("adds", "job_2")
@@ -70,7 +63,6 @@ async def test_the_first_job_arms_a_sweep_and_the_sweep_arms_the_next() -> None:
 
 
 async def test_no_sweep_is_armed_when_nobody_holds_a_slot() -> None:
-    """Idle costs next to nothing."""
     stage = Stage()
     await stage.submit("answers")
     await stage.run()
@@ -81,7 +73,6 @@ async def test_no_sweep_is_armed_when_nobody_holds_a_slot() -> None:
 
 
 async def test_a_job_with_progress_is_left_alone() -> None:
-    """Nothing is published but the next sweep."""
     stage = Stage()
     await stage.submit()
     seen = len(stage.events())
@@ -92,7 +83,6 @@ async def test_a_job_with_progress_is_left_alone() -> None:
 
 
 async def test_a_lost_event_is_redriven_again_and_guaranteed_by_the_sweep() -> None:
-    """The queue accepted it and forgot."""
     stage = Stage()
     await stage.submit()
     stage.clock.ms += STALLED_AFTER_MS + 1
@@ -105,7 +95,6 @@ async def test_a_lost_event_is_redriven_again_and_guaranteed_by_the_sweep() -> N
 
 
 async def test_a_live_lease_and_a_future_timer_are_left_alone() -> None:
-    """Whoever works, works; whoever waits, waits."""
     stage = Stage()
     await stage.submit()
     tree = stage.store.tree("job_1")
@@ -136,7 +125,6 @@ async def test_a_sweep_that_failed_dispatches_again_what_it_guarantees() -> None
 
 
 async def test_the_backstop_looks_at_jobs_without_a_slot_too() -> None:
-    """An armed sweep looks at those that hold one."""
     stage = Stage()
     later = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 100_000)
     await stage.container.commands.submit(later, {"text": ""})

@@ -14,27 +14,22 @@ from tests.unit.baton.kit.stage import BASE, Stage
 
 
 class Dying(FakeStore):
-    """A store that no look at a whole page survives, while it is so."""
-
     dying = False
 
     async def reconcile_all(
         self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
     ) -> dict[str, Reconciled]:
-        """Fail."""
         if self.dying:
             raise StoreError("it dies each time")
         return await super().reconcile_all(trees, message_id, now_ms, stalled_after_ms)
 
 
 def pages(stage: Stage) -> list[Page]:
-    """What the published pages ask for, after the first ones."""
     bodies = [message.body for message in stage.outgoing() if message.url == f"{BASE}{SWEEP_ENDPOINT}"]
     return [page for page in map(read_page, map(str.encode, bodies)) if page.after]
 
 
 def relay_ids(stage: Stage) -> set[str]:
-    """The messages that carry what is open of the job behind a full page."""
     return {item.relay_id for item in stage.store.tree("job_z").items.values()}
 
 
@@ -85,5 +80,4 @@ async def test_a_sweep_that_comes_again_goes_on_in_its_own_name() -> None:
 
 @pytest.mark.parametrize("page", [Page(0), Page(5), Page(0, "a:job_é"), Page(7, "g:12", "m1")])
 def test_a_page_is_read_as_it_was_written(page: Page) -> None:
-    """From the body of its message."""
     assert read_page(page.body().encode()) == page

@@ -15,7 +15,6 @@ def sweeps(stage: Stage) -> list[str]:
 
 
 async def test_one_sweep_a_minute_is_requested_however_many_request_one() -> None:
-    """By one process and by several."""
     stage = Stage()
     another = ReconcileRequests(stage.admission, stage.container.emitter, stage.clock)
     assert await stage.container.reconcile_requests.reconcile_soon("the store answers again")
@@ -29,7 +28,6 @@ async def test_one_sweep_a_minute_is_requested_however_many_request_one() -> Non
 
 
 async def test_the_sweep_that_was_requested_looks_at_every_job() -> None:
-    """As the hourly one does."""
     stage = Stage()
     await stage.submit()
     stage.clock.ms += STALLED_AFTER_MS + 1

@@ -24,7 +24,6 @@ INLINE = replace(SETTINGS, continuation="inline")
 
 @pytest.fixture
 def released() -> Iterator[Event]:
-    """What hanging tools wait for; they end with the test."""
     event = Event()
     yield event
     event.set()
@@ -41,8 +40,6 @@ def stage_of(item: Tool, *requested: dict[str, Any], **settings: Any) -> Stage:
 
 
 def hanging(released: Event, started: list[str], **settings: Any) -> Tool:
-    """A tool that hangs until the test ends."""
-
     @tool(name="hang", **{"timeout_seconds": 0.05, "retries": 0, **settings})
     def hang(number: int) -> int:
         started.append(f"hang {number}")
@@ -53,8 +50,6 @@ def hanging(released: Event, started: list[str], **settings: Any) -> Tool:
 
 
 def errors_of(stage: Stage) -> Callable[[], Any]:
-    """Reads what the calls of the job came to."""
-
     async def read() -> list[str]:
         return [call.error.type if call.error else "" for call in await stage.calls()]
 
@@ -82,7 +77,6 @@ async def test_six_calls_that_hang_leave_other_tools_and_the_loop_alone(released
 
 
 async def test_forty_calls_at_once_wait_for_no_thread() -> None:
-    """Each returns only when all run."""
     barrier = Barrier(40)
 
     @tool(timeout_seconds=5, retries=0)
@@ -120,7 +114,6 @@ async def test_a_call_that_hangs_is_counted_reported_once_and_makes_the_process_
 
 
 async def test_attempts_of_a_call_that_hangs_for_ever_start_it_once(released: Event) -> None:
-    """Each of them fails in a way that may pass."""
     started: list[str] = []
     stage = stage_of(hanging(released, started, retries=2, retry_delay_seconds=0), {"number": 7})
     await stage.submit("asks")
@@ -131,7 +124,6 @@ async def test_attempts_of_a_call_that_hangs_for_ever_start_it_once(released: Ev
 
 
 async def test_what_the_caller_has_in_its_context_is_in_the_thread() -> None:
-    """Traces and lines of the log find out where they belong."""
     where, seen = ContextVar("where", default="nowhere"), list[str]()
 
     @tool

@@ -38,7 +38,6 @@ async def test_a_lease_that_is_partly_over_is_prolonged_before_the_work(slow_ms:
 
 
 async def test_what_somebody_else_has_taken_over_meanwhile_is_left_to_them() -> None:
-    """It does not run here, too."""
     store = LosingAnswers()
     stage = Stage(settings=INLINE, store=store)
 
@@ -55,8 +54,6 @@ async def test_what_somebody_else_has_taken_over_meanwhile_is_left_to_them() -> 
 
 
 class Away(FakeStore):
-    """A store that takes its time and then fails; it notes what it is told was spent."""
-
     def __init__(self) -> None:
         super().__init__()
         self.stage: Stage | None = None
@@ -64,7 +61,6 @@ class Away(FakeStore):
         self.requested, self.spent = 0, list[Spent]()
 
     async def claim(self, claim: Claim) -> ClaimResult:
-        """Begin, or fail, too."""
         if self.stage is None or not self.begins_fail:
             return await super().claim(claim)
         self.requested += 1
@@ -74,7 +70,6 @@ class Away(FakeStore):
     async def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Committed:
-        """Fail, if there is a stage whose clock to put forward."""
         self.requested += 1
         self.spent.append(spent)
         if self.stage is None:
@@ -88,7 +83,6 @@ class Away(FakeStore):
 async def test_it_is_not_repeated_when_its_claim_would_be_over(
     monkeypatch: pytest.MonkeyPatch, pause_seconds: float, requested: int, *, begins_fail: bool
 ) -> None:
-    """The pause before it counts, too."""
     monkeypatch.setattr(pipeline, "PAUSES_SECONDS", (pause_seconds, pause_seconds))
     monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", (pause_seconds, pause_seconds))
     store = Away()

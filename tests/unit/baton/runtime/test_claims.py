@@ -29,8 +29,6 @@ STEP_SECONDS = 0.02
 
 
 class Observed(FakeStore):
-    """A store that keeps what is asked of claims. `fails`: how many prolongations fail."""
-
     def __init__(self) -> None:
         super().__init__()
         self.renewed: list[list[str]] = []
@@ -39,7 +37,6 @@ class Observed(FakeStore):
         self.requested = asyncio.Event()
 
     async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
-        """Prolong, or fail."""
         self.renewed.append(sorted(claim.item_key for claim in claims))
         self.requested.set()
         if len(self.renewed) <= self.fails:
@@ -47,7 +44,6 @@ class Observed(FakeStore):
         return await super().renew(claims, lease_until_ms)
 
     async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
-        """Give back."""
         self.given_back.append(claim.item_key)
         return await super().give_back(claim, now_ms, begun=begun)
 
@@ -63,7 +59,6 @@ class Work:
 
         @tool(retries=0)
         async def slow(n: int) -> int:
-            """Take time."""
             self.starts += 1
             self.began.set()
             await asyncio.sleep(seconds if self.starts == 1 else 0)
@@ -75,7 +70,6 @@ class Work:
         self.stage = Stage(settings=settings, store=self.store, registry=Registry([agent]))
 
     async def item(self) -> WorkItem:
-        """The call's work item."""
         return next(item for item in await self.stage.items() if item.call_id)
 
 
@@ -120,7 +114,6 @@ async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.M
 
 
 async def test_a_claim_whose_answer_took_long_is_prolonged_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its lease began with its request."""
     loop, clock, armed = asyncio.get_running_loop(), FakeClock(), list[float]()
     arm = loop.call_at
 
@@ -175,7 +168,6 @@ async def test_what_somebody_else_works_on_is_prolonged_no_more(monkeypatch: pyt
 
 
 async def test_what_hangs_beyond_its_limit_is_prolonged_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody else takes over in the end."""
     work = Work(monkeypatch, 5 * STEP_SECONDS)
     event = await work.stage.submit("slow")
     delivery = asyncio.create_task(work.stage.deliver(event))
@@ -211,7 +203,6 @@ async def test_a_process_that_stops_gives_back_what_it_works_on(
 
 
 async def test_of_those_that_died_before_one_is_worked_on_at_a_time() -> None:
-    """Others do not wait for them; they come one after the other."""
     fresh = WorkItem("call:a:1", ItemKind.CALL, "a", 1, 1)
     died, suspects = structs.replace(fresh, abandoned=1), Suspects()
     with ExitStack() as stack:
@@ -241,7 +232,6 @@ async def test_claims_of_a_process_are_prolonged_together(monkeypatch: pytest.Mo
 
 
 async def test_who_is_over_does_not_keep_the_others_from_being_prolonged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are held by the same invocation."""
     monkeypatch.setattr(claims_module, "RENEW_SECONDS", STEP_SECONDS)
     store, clock = Observed(), FakeClock()
     claims = Claims(store, clock, Policy({ItemKind.CALL: 60_000}))
@@ -253,7 +243,6 @@ async def test_who_is_over_does_not_keep_the_others_from_being_prolonged(monkeyp
 
 
 def test_a_claim_is_prolonged_well_before_it_ends() -> None:
-    """It may miss one time."""
     for now_seconds in (0.0, 0.1, 3.99, 1e6 + 0.26):
         first = claims_module.next_step(now_seconds)
         assert RENEW_SECONDS <= first - now_seconds <= 1.125 * RENEW_SECONDS + 1e-6

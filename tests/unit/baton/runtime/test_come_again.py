@@ -29,7 +29,6 @@ async def interrupted(body: Callable[[], Pending | int], losses: int) -> tuple[S
 
     @tool
     async def look() -> Pending | int:
-        """Look around."""
         if again:
             outcome = await stage.deliver(again.pop(), "m-turn", retried=1)
             assert (outcome.label, outcome.dispatched) == ("applied", 1)

@@ -18,7 +18,6 @@ EXITS = [asyncio.CancelledError, SystemExit, KeyboardInterrupt, GeneratorExit]
 
 @pytest.mark.parametrize("cause", EXITS)
 async def test_a_call_that_is_cut_short_has_failed_and_its_siblings_go_on(cause: type[BaseException]) -> None:
-    """The model is given the error at once."""
     ran: list[str] = []
 
     @tool(retries=1)
@@ -48,8 +47,6 @@ async def test_a_call_that_is_cut_short_has_failed_and_its_siblings_go_on(cause:
 
 
 class Leaving:
-    """A model that is cut short once."""
-
     name = "leaving"
     reads_history = True
 
@@ -57,7 +54,6 @@ class Leaving:
         self._cause: type[BaseException] | None = cause
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Leave, then answer."""
         cause, self._cause = self._cause, None
         if cause:
             raise cause("off")
@@ -66,7 +62,6 @@ class Leaving:
 
 @pytest.mark.parametrize("cause", EXITS)
 async def test_a_model_call_that_is_cut_short_has_failed_and_is_tried_again(cause: type[BaseException]) -> None:
-    """As after any other error of the model."""
     stage = Stage(settings=INLINE, registry=Registry([Agent("a", Leaving(cause), tools=[])]))
     await stage.submit("a")
     await stage.run()

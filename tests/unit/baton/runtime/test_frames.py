@@ -12,7 +12,6 @@ from tests.unit.baton.kit.stage import Stage
 
 
 def frames() -> Iterator[str]:
-    """Names of the functions above the caller's caller, up to the function's ASGI app."""
     frame = sys._getframe(2)  # the store's own frame is not counted
     while frame is not None:
         yield frame.f_code.co_name
@@ -23,8 +22,6 @@ def frames() -> Iterator[str]:
 
 
 class Watched(FakeStore):
-    """A store that counts the frames above it."""
-
     def __init__(self) -> None:
         super().__init__()
         self.watching = False
@@ -32,20 +29,17 @@ class Watched(FakeStore):
         self.commits: list[int] = []
 
     async def claim(self, *arguments: Any, **named: Any) -> Any:
-        """Claim."""
         if self.watching:
             self.claims.append(len([*frames()]))
         return await super().claim(*arguments, **named)
 
     async def commit(self, *arguments: Any, **named: Any) -> Any:
-        """Commit."""
         if self.watching:
             self.commits.append(len([*frames()]))
         return await super().commit(*arguments, **named)
 
 
 async def test_few_frames_lie_between_a_delivery_and_the_store() -> None:
-    """From a function's ASGI app to CLAIM, and to COMMIT."""
     store = Watched()
     stage = Stage(store=store)
     body, headers = (

@@ -37,11 +37,8 @@ class Watched:
     runs: list[int] = field(default_factory=list[int])
 
     def registry(self, count: int, *, isolated_tool: bool = False) -> Registry:
-        """An agent whose first turn asks for `count` tool calls."""
-
         @tool(retries=0, isolated=isolated_tool)
         async def look(n: int) -> int:
-            """Look for a while."""
             self.running += 1
             self.most = max(self.most, self.running)
             await asyncio.sleep(0)
@@ -54,7 +51,6 @@ class Watched:
 
 
 def kinds(stage: Stage, after: int = 0) -> list[str]:
-    """The types of what was published after the first `after` events."""
     return [event.type for event in stage.events()[after:]]
 
 
@@ -120,14 +116,11 @@ async def test_one_that_cannot_be_recorded_does_not_stop_the_others(monkeypatch:
     """They finish and are recorded; then the message is not acknowledged, and the rest is done again."""
 
     class Refusing(FakeStore):
-        """A store that does not take the COMMIT of one call."""
-
         refuses = True
 
         async def commit(
             self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
         ) -> Committed:
-            """Commit, but for the first call."""
             if self.refuses and changes.used and changes.calls[0].position == 0:
                 raise StoreError("down")
             return await super().commit(claim, changes, spent, continuation)

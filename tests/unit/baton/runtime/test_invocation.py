@@ -21,7 +21,6 @@ SLOT_REQUEST = WorkItem("wish:job_1:2", ItemKind.SLOT_REQUEST, "job_1", 1, 2, wa
 
 
 def run_of(item: WorkItem, retried: int = 0) -> Invocation:
-    """The run of a message that brings this work item."""
     claims = Claims(FakeStore(), FakeClock(), Policy({}))
     return Invocation(Delivered("m1", retried, event_of("s", item)), "o1", NOW_MS, claims)
 
@@ -59,7 +58,6 @@ def test_what_it_has_in_hand_or_has_dispatched_is_seen() -> None:
 
 
 def test_a_commit_takes_nothing_that_is_in_hand_or_went_out() -> None:
-    """But itself; news of the admission bring back what went out."""
     run = run_of(TURN)
     for item in (TURN, CALL):
         run.begin(run.step_of(item))

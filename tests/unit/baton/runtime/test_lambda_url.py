@@ -10,7 +10,6 @@ OWN = "abcdefghij0123456789.lambda-url.eu-central-1.on.aws"
 
 
 def scope(domain: str) -> dict[str, Any]:
-    """A request that Lambda took under this domain name."""
     return {"headers": [[b"host", b"claimed.lambda-url.eu-central-1.on.aws"]], "aws.event": _event(domain)}
 
 
@@ -19,7 +18,6 @@ def _event(domain: str) -> dict[str, Any]:
 
 
 def test_behind_a_function_url_it_is_the_domain_that_lambda_names() -> None:
-    """Whatever the client says in its Host header."""
     assert lambda_url(scope(OWN)) == f"https://{OWN}"
 
 
@@ -27,10 +25,8 @@ def test_behind_a_function_url_it_is_the_domain_that_lambda_names() -> None:
     "domain", ["", "api.example.com", "id.execute-api.eu-central-1.amazonaws.com", f"{OWN}.example.com", f"x.{OWN}"]
 )
 def test_behind_anything_else_there_is_none(domain: str) -> None:
-    """The settings say then which URL is ours."""
     assert lambda_url(scope(domain)) == ""
 
 
 def test_a_host_that_is_not_lambda_has_none() -> None:
-    """An ASGI server's scope has no such event."""
     assert lambda_url({"headers": [[b"host", OWN.encode()]]}) == ""

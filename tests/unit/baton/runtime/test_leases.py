@@ -30,11 +30,8 @@ class Dying:
     at_work: asyncio.Event = field(default_factory=asyncio.Event)
 
     def registry(self) -> Registry:
-        """One agent that calls the first of them."""
-
         @tool(timeout_seconds=3)
         async def look(n: int) -> int:
-            """Look something up."""
             self.runs.append(n)
             if len(self.runs) == 1:
                 self.at_work.set()
@@ -50,8 +47,6 @@ class Dying:
 
 
 def limited(*seconds: float) -> list[Tool]:
-    """Tools with these time limits."""
-
     async def act() -> None:
         """Act."""
 

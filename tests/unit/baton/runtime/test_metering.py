@@ -10,21 +10,17 @@ from tests.fakes.clock import FakeClock
 
 
 class Measured:
-    """Metering with a clock and counters of the test's."""
-
     def __init__(self) -> None:
         self.clock, self.counters = FakeClock(), FakeCounters(FakeStore())
         self.metering = Metering(self.clock, self.counters, memory_mb=512)
 
     async def spend(self, requests: int, *, kept: int = 0) -> None:
-        """An invocation whose COMMIT keeps some of what it spends."""
         async with self.metering.invocation():
             charge(requests=kept)
             take()
             charge(requests=requests)
 
     async def found(self) -> dict[str, int]:
-        """The counters."""
         return await self.counters.sums()
 
 
@@ -41,7 +37,6 @@ async def test_what_no_job_keeps_is_overhead_and_reported_after_a_minute() -> No
 
 
 async def test_overhead_is_reported_once() -> None:
-    """Nothing that was told is told again."""
     measured = Measured()
     await measured.spend(2)
     for _ in range(2):
@@ -50,7 +45,6 @@ async def test_overhead_is_reported_once() -> None:
 
 
 async def test_an_invocation_that_fails_is_metered_too() -> None:
-    """What it asked for was asked for."""
     measured = Measured()
 
     async def fail() -> None:
@@ -65,7 +59,6 @@ async def test_an_invocation_that_fails_is_metered_too() -> None:
 
 
 async def test_within_another_invocation_there_is_one_meter() -> None:
-    """Webhooks on the app that serves everything."""
     measured = Measured()
     async with measured.metering.invocation():
         async with measured.metering.invocation():

@@ -15,8 +15,6 @@ from tests.unit.baton.kit.stage import Stage
 
 
 class Hooked:
-    """A model that lets something happen while it answers."""
-
     name = "hooked"
     reads_history = True
 
@@ -24,17 +22,13 @@ class Hooked:
         self.meanwhile: Callable[[], None] = lambda: None
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Call a tool first, then answer."""
         self.meanwhile()
         return ModelAnswer(calls=(Call("look", {}),)) if request.turn == 1 else ModelAnswer("seen")
 
 
 def staged(model: Hooked, while_looking: Callable[[], None] = lambda: None, found: Pending | int = 1) -> Stage:
-    """A job whose first turn calls one tool."""
-
     @tool(retries=0)
     async def look() -> Pending | int:
-        """Look."""
         while_looking()
         return found
 
@@ -70,7 +64,6 @@ async def test_a_call_that_was_redriven_anew_meanwhile_counts_all_the_same() -> 
 
 @pytest.mark.parametrize("overtaken", [False, True])
 async def test_an_outcome_is_looked_for_once_it_is_recorded_that_a_call_waits(*, overtaken: bool) -> None:
-    """Not by who has recorded nothing."""
     stages = list[Stage]()
 
     def meanwhile() -> None:

@@ -31,15 +31,12 @@ class EndOfProcessError(BaseException):
 
 
 class Returning(FakeStore):
-    """A store that notes which claims come back, one after the other. `ends`: a COMMIT of a result raises that."""
-
     def __init__(self) -> None:
         super().__init__()
         self.given_back: list[tuple[str, bool]] = []
         self.ends = False
 
     async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
-        """Give back, after a while that is longer for each."""
         for _ in range(3 * len(claim.item_key) + 5 * len(self.given_back)):
             await asyncio.sleep(0)
         self.given_back.append((claim.item_key, begun))
@@ -48,7 +45,6 @@ class Returning(FakeStore):
     async def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Committed:
-        """Commit, or end."""
         if self.ends and changes.used:
             raise EndOfProcessError
         return await super().commit(claim, changes, spent, continuation)
@@ -62,7 +58,6 @@ class Slow:
 
         @tool(retries=2)
         async def slow(n: int) -> int:
-            """Take time."""
             self.starts.append(n)
             if len(self.starts) == 3 or settings is SETTINGS:
                 self.began.set()
@@ -75,21 +70,18 @@ class Slow:
         self.stage = Stage(settings=settings, store=self.store, registry=Registry([agent]))
 
     async def calls(self) -> list[Event]:
-        """The events of the three calls."""
         first = await self.stage.submit("slow")
         seen = len(self.stage.events())
         await self.stage.deliver(first, "m-turn")
         return self.stage.events()[seen:]
 
     def change(self, event: Event, **changes: Any) -> None:
-        """Change the work item of an event."""
         tree, key = self.store.tree("job_1"), item_key_of(event)
         self.store.write(
             "job_1", structs.replace(tree, items={**tree.items, key: structs.replace(tree.items[key], **changes)})
         )
 
     async def item(self, event: Event) -> WorkItem:
-        """The work item of an event."""
         return next(item for item in await self.stage.items() if item.key == item_key_of(event))
 
 

@@ -16,17 +16,14 @@ LEASE_MS = SETTINGS.work_timeout_seconds * 1000 + 10_000
 
 
 def keys_of(events: list[Event]) -> list[str]:
-    """Which work items these events are of."""
     return [item_key_of(event) for event in events]
 
 
 def kinds(stage: Stage, after: int = 0) -> list[str]:
-    """The types of what was published after the first `after` events."""
     return [event.type for event in stage.events()[after:]]
 
 
 async def begun_fan_out(stage: Stage) -> list[Event]:
-    """A job whose first turn has asked for two tools; their events."""
     first = await stage.submit("adds")
     seen = len(stage.events())
     await stage.deliver(first, "m-turn")
@@ -54,7 +51,6 @@ async def test_a_job_runs_to_its_end_by_messages_alone() -> None:
 
 
 async def test_a_granted_item_is_done_and_exactly_what_follows_is_dispatched() -> None:
-    """In one request, carried by the message."""
     stage = Stage()
     first = await stage.submit("adds")
     seen = len(stage.events())
@@ -141,7 +137,6 @@ async def test_the_tool_executor_never_goes_into_a_model_turn() -> None:
 
 
 async def test_a_function_refuses_work_that_is_not_its_own() -> None:
-    """It says that the event belongs elsewhere."""
     stage = Stage()
     first = await stage.submit("adds")
     pipeline = stage.pipeline(EventType.LOOP_INIT)

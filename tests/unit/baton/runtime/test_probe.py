@@ -18,15 +18,11 @@ KEYED = keyed(SETTINGS)
 
 
 class NoStore(FakeStore):
-    """A store that is down."""
-
     async def claim(self, claim: Claim) -> ClaimResult:
-        """Fail."""
         raise StoreError("down")
 
 
 async def deliver(url: str, body: bytes, **headers: str) -> tuple[httpx.Response, Stage]:
-    """What a deployment answers whose store is down."""
     stage = Stage(settings=KEYED, store=NoStore(), verifier=QueueVerifier(KEYED))
     transport = httpx.ASGITransport(app=build_app(stage.container), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
@@ -35,7 +31,6 @@ async def deliver(url: str, body: bytes, **headers: str) -> tuple[httpx.Response
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 async def test_every_webhook_answers_a_probe_and_changes_nothing(spec: Spec) -> None:
-    """Even where the store is down: it is asked for nothing."""
     answer, stage = await deliver(f"{BASE}{spec.path}", probe_body("p1").encode())
     assert answer.status_code == 200
     assert answer.json() == {"outcome": "probe", "version": own_version(), "schemaVersion": SCHEMA_VERSION}
@@ -44,7 +39,6 @@ async def test_every_webhook_answers_a_probe_and_changes_nothing(spec: Spec) -> 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 async def test_a_probe_that_the_queue_did_not_sign_is_refused(spec: Spec) -> None:
-    """It tells an outsider nothing."""
     url, body = f"{BASE}{spec.path}", probe_body("p1").encode()
     answer, _ = await deliver(url, body, upstash_signature=signature(url, body, STRANGE))
     assert (answer.status_code, "outcome" in answer.json()) == (401, False)

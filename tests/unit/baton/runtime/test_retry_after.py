@@ -26,19 +26,14 @@ OWN_WAITS = RetryWaits(KEYED.message_retry_delay_ms)
 
 
 class Away(FakeStore):
-    """A store that answers nothing about claims."""
-
     async def claim(self, claim: Claim) -> ClaimResult:
-        """Fail."""
         raise StoreError("no answer from the store within 10 s")
 
     async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
-        """Fail."""
         raise StoreError("no answer from the store within 10 s")
 
 
 async def refused(stage: Stage, url: str, body: bytes, retried: int, message_id: str = "msg_1") -> httpx.Response:
-    """What the queue is answered."""
     headers = delivery_headers(url, body, upstash_retried=str(retried), upstash_message_id=message_id)
     transport = httpx.ASGITransport(app=build_app(stage.container))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
@@ -49,7 +44,6 @@ async def refused(stage: Stage, url: str, body: bytes, retried: int, message_id:
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """A process whose store is away; a CLAIM is not repeated."""
     monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", ())
     return Stage(settings=KEYED, store=Away(), verifier=QueueVerifier(KEYED))
 
@@ -65,7 +59,6 @@ async def test_a_message_waits_no_shorter_for_the_store_than_it_requests(stage: 
 
 
 async def test_messages_that_an_outage_meets_at_once_do_not_come_again_at_once(stage: Stage) -> None:
-    """Each asks for another second."""
     body = encode_event(await stage.submit("answers")).encode()
     requested = {(await refused(stage, LOOP, body, 2, f"msg_{n}")).headers["retry-after"] for n in range(60)}
     assert len(requested) > 8
@@ -73,7 +66,6 @@ async def test_messages_that_an_outage_meets_at_once_do_not_come_again_at_once(s
 
 @pytest.mark.parametrize("retried", [0, 1, 2])
 async def test_a_failure_callback_waits_no_shorter_than_it_requests(stage: Stage, retried: int) -> None:
-    """Ten seconds, a minute, six minutes."""
     body = callback(encode_event(await stage.submit("answers")).encode())
     answer = await refused(stage, FAILED, body, retried)
     assert int(answer.headers["retry-after"]) * 1000 >= CALLBACK_WAITS.wait_ms(retried)

@@ -5,7 +5,6 @@ from tests.fakes.clock import FakeClock
 
 
 def test_a_source_that_never_fails_is_never_refused() -> None:
-    """However often it is looked at."""
     budget = SourceBudget(FakeClock(), 3)
     assert [budget.wait_seconds("a") for _ in range(100)] == [0] * 100
 
@@ -34,7 +33,6 @@ def test_failures_beyond_the_budget_do_not_add_up() -> None:
 
 
 def test_a_clock_that_goes_back_refuses_nobody_for_longer() -> None:
-    """A budget is no promise about time."""
     clock = FakeClock()
     budget = SourceBudget(clock, 3)
     budget.spend("a")
@@ -44,7 +42,6 @@ def test_a_clock_that_goes_back_refuses_nobody_for_longer() -> None:
 
 
 def test_sources_are_forgotten_the_longest_unseen_first() -> None:
-    """An attacker with many addresses does not fill the memory."""
     budget = SourceBudget(FakeClock(), 1)
     for number in range(10_001):
         budget.spend(str(number))

@@ -19,7 +19,6 @@ def received() -> Iterator[list[int]]:
 
 
 def test_a_signal_is_noticed_and_goes_on_to_the_server(received: list[int]) -> None:
-    """And afterwards the server has its handler as it was."""
     stopping, handler = Stopping(), signal.getsignal(signal.SIGTERM)
     with stopping.noticing():
         assert not stopping.begun
@@ -30,14 +29,12 @@ def test_a_signal_is_noticed_and_goes_on_to_the_server(received: list[int]) -> N
 
 
 def test_a_handler_that_somebody_sets_meanwhile_stays(received: list[int]) -> None:
-    """It is not ours to take away."""
     with Stopping().noticing():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
 def test_in_another_thread_nothing_is_noticed(received: list[int]) -> None:
-    """Only the main thread may set handlers."""
     stopping, handler = Stopping(), signal.getsignal(signal.SIGTERM)
 
     def serve() -> None:

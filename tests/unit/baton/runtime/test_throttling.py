@@ -13,7 +13,6 @@ from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 
 def limited(limit: FakeRateLimit) -> Stage:
-    """Everything, with this limit."""
     stage = Stage()
     stage.ports = replace(stage.ports, delivery_limit=limit)
     stage.container = Container(stage.container.settings, stage.ports, stage.container.registry)
@@ -21,7 +20,6 @@ def limited(limit: FakeRateLimit) -> Stage:
 
 
 async def delivered(api: Api, body: str, retried: int = 0) -> tuple[int, str]:
-    """The status, and when to come again."""
     headers = {"upstash-signature": "x", "upstash-message-id": "m1", "upstash-retried": str(retried)}
     answer = await api.http.post("/workers/agent-loop", content=body, headers=headers)
     return answer.status_code, answer.headers.get("retry-after", "")
@@ -46,7 +44,6 @@ async def test_what_comes_too_often_is_not_begun_and_comes_again_no_earlier_than
 
 
 async def test_addresses_and_sessions_are_counted_apart() -> None:
-    """Each delivery takes a token of either."""
     limit = FakeRateLimit(5)
     stage = limited(limit)
     async with api_of(stage) as api:
@@ -55,7 +52,6 @@ async def test_addresses_and_sessions_are_counted_apart() -> None:
 
 
 def test_without_the_setting_nothing_is_asked() -> None:
-    """So it costs the store no command."""
     settings = replace(SETTINGS, redis_url="https://redis.example.com", redis_token="token")
     assert real_ports(settings).delivery_limit is None
     assert real_ports(replace(settings, worker_rate_limit_per_minute=60)).delivery_limit is not None

@@ -25,25 +25,21 @@ WALL_SECONDS, DAY_SECONDS = 60, 86_400
 
 @tool(retries=0)
 async def order() -> Pending:
-    """Order something that comes in days."""
     return Pending(timeout_seconds=7 * DAY_SECONDS)
 
 
 @tool(requires_approval=True)
 async def pay() -> str:
-    """Pay."""
     return "paid"
 
 
 @tool(retries=5, retry_delay_seconds=1_000)
 async def broken() -> None:
-    """Fail in a way that may pass."""
     raise ToolError("not now", retryable=True)
 
 
 @tool(retries=0)
 async def delegate(ctx: ToolContext) -> Pending:
-    """Let another agent wait."""
     return ctx.start("waits", "wait")
 
 
@@ -58,7 +54,6 @@ WAITS = {
 
 
 def stage_of(requested: Call) -> Stage:
-    """A job that waits for something, and one that waits below it."""
     tools: list[Tool] = [order, pay, broken, delegate, sleep, wait_for_event]
     agents = [
         Agent("asks", ScriptedModel([[requested], "too late"]), tools=tools),
@@ -68,12 +63,10 @@ def stage_of(requested: Call) -> Stage:
 
 
 async def submit(stage: Stage, limits: Limits) -> None:
-    """Submit the job with these limits."""
     await stage.container.commands.submit(replace(stage.job("asks"), limits=limits), {"text": "do it", "data": {}})
 
 
 async def ended(stage: Stage, limits: Limits) -> tuple[JobStatus, float]:
-    """How the job ended, and after how many seconds."""
     began_ms = stage.clock.ms
     await submit(stage, limits)
     await stage.run()

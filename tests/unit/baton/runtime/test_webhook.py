@@ -23,14 +23,11 @@ KEYED = keyed(SETTINGS)
 
 
 class BrokenStore(FakeStore):
-    """A store whose next CLAIM raises something."""
-
     def __init__(self) -> None:
         super().__init__()
         self.error: Exception | None = None
 
     async def claim(self, claim: Claim) -> ClaimResult:
-        """Raise, once."""
         error, self.error = self.error, None
         if error is not None:
             raise error
@@ -38,8 +35,6 @@ class BrokenStore(FakeStore):
 
 
 class Edge:
-    """The app over fakes, with the real check of signatures."""
-
     def __init__(self) -> None:
         self.store = BrokenStore()
         self.stage = Stage(settings=KEYED, store=self.store, verifier=QueueVerifier(KEYED))
@@ -48,17 +43,14 @@ class Edge:
         self.client = httpx.AsyncClient(transport=transport, base_url=BASE)
 
     async def first_event(self) -> bytes:
-        """The body of a submitted job's first event."""
         return encode_event(await self.stage.submit("answers")).encode()
 
     async def post(self, body: bytes, url: str = LOOP, **headers: str) -> httpx.Response:
-        """Deliver a body as the queue does, with some headers changed."""
         return await self.client.post(url, content=body, headers=delivery_headers(url, body, **headers))
 
 
 @pytest.fixture
 async def edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Edge]:
-    """The edge; a CLAIM is not repeated."""
     monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", ())
     made = Edge()
     async with made.client:
@@ -66,7 +58,6 @@ async def edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Edge]:
 
 
 def assert_problem(response: httpx.Response, status: int, *, retryable: bool) -> str:
-    """A problem document; returns its detail."""
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
@@ -100,13 +91,11 @@ async def test_what_the_queue_did_not_sign_is_refused(edge: Edge, token: str) ->
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 async def test_every_webhook_checks_its_signature(edge: Edge, spec: Any) -> None:
-    """Against its own URL."""
     response = await edge.post(b"{}", f"{BASE}{spec.path}", upstash_signature=signature(f"{BASE}/elsewhere", b"{}"))
     assert_problem(response, 401, retryable=True)
 
 
 async def test_without_a_configured_key_nothing_is_valid() -> None:
-    """There is no switch that turns the check off."""
     stage = Stage(verifier=QueueVerifier(SETTINGS))
     transport = httpx.ASGITransport(app=build_app(stage.container))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
@@ -138,7 +127,6 @@ async def test_what_a_newer_version_sent_comes_again(edge: Edge) -> None:
 
 
 async def test_an_event_at_another_types_endpoint_is_not_repeated(edge: Edge) -> None:
-    """It says where it belongs."""
     response = await edge.post(await edge.first_event(), f"{BASE}/workers/tool-executor")
     detail = assert_problem(response, 489, retryable=False)
     assert detail == "agent.loop.init does not belong to /workers/tool-executor, which takes agent.tool.call"
@@ -155,7 +143,6 @@ async def test_a_request_that_is_no_delivery_is_not_repeated(edge: Edge, headers
 
 @pytest.mark.parametrize("size_bytes", [BODY_LIMIT_BYTES + 1, 10 * 1024 * 1024])
 async def test_a_body_that_is_too_large_is_refused(edge: Edge, size_bytes: int) -> None:
-    """413, signed or not; the process goes on."""
     body = b"x" * size_bytes
     for token in (signature(LOOP, body), "none"):
         response = await edge.post(body, upstash_signature=token)
@@ -164,7 +151,6 @@ async def test_a_body_that_is_too_large_is_refused(edge: Edge, size_bytes: int) 
 
 
 async def test_no_more_of_a_large_body_is_read_than_the_limit(edge: Edge) -> None:
-    """Whoever sends without end is not listened to."""
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -180,7 +166,6 @@ async def test_no_more_of_a_large_body_is_read_than_the_limit(edge: Edge) -> Non
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"])
 async def test_another_method_is_refused(edge: Edge, method: str) -> None:
-    """The queue delivers by POST."""
     response = await edge.client.request(method, LOOP)
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
@@ -204,7 +189,6 @@ async def test_a_defect_of_ours_reveals_nothing_of_our_inside(edge: Edge) -> Non
 
 
 async def test_a_sweep_is_taken_with_and_without_a_body(edge: Edge) -> None:
-    """Armed by a message, or by the schedule."""
     for body in (b"", b'{"dueMs":5}'):
         response = await edge.post(body, f"{BASE}/workers/sweep")
         assert (response.status_code, response.json()) == (200, {"outcome": "swept", "handedOn": 0})
@@ -220,7 +204,6 @@ async def test_a_failure_callback_about_something_else_is_left_to_a_person(edge:
 
 
 async def test_secrets_are_in_no_answer(edge: Edge) -> None:
-    """Neither keys nor tokens, whatever goes wrong."""
     edge.store.error = StoreError("it broke")
     answers = [
         await edge.post(await edge.first_event()),
@@ -255,7 +238,6 @@ async def test_what_is_signed_is_never_limited(edge: Edge) -> None:
 
 
 async def test_without_a_signature_the_body_is_not_read(edge: Edge) -> None:
-    """Its first byte is not even asked for."""
     requested: list[str] = []
 
     async def body() -> AsyncIterator[bytes]:

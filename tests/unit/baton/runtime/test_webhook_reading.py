@@ -12,7 +12,6 @@ from tests.unit.baton.runtime.test_webhook import LOOP, Edge
 
 @pytest.fixture
 async def edge() -> AsyncIterator[Edge]:
-    """The edge."""
     made = Edge()
     async with made.client:
         yield made
@@ -30,7 +29,6 @@ async def test_of_a_header_that_comes_twice_the_first_counts(edge: Edge, first: 
 
 
 async def test_a_body_in_pieces_is_one(edge: Edge) -> None:
-    """An empty piece is no end."""
     body = await edge.first_event()
 
     async def pieces() -> AsyncIterator[bytes]:

@@ -16,24 +16,19 @@ CUT = object()  # an answer of which the queue keeps half
 
 
 class OffloadedStage(Stage):
-    """A stage whose published requests a test answers. `settings`: inline, as a deployment has it."""
-
     def __init__(self, *agents: Agent, **more: Any) -> None:
         super().__init__(registry=Registry(agents), settings=more.pop("settings", SETTINGS), **more)
         self._brought = 0
 
     def requests(self) -> list[Outgoing]:
-        """What was published for providers, in order; the queue swallows a second one of the same name."""
         by_name = {message.deduplication_id: message for message in self.outgoing() if message.callback}
         return list(by_name.values())
 
     async def asks(self, agent: str = "a") -> Outgoing:
-        """Submit a job and run it up to its model's request."""
         await self.submit(agent)
         return await self.goes_on()
 
     async def goes_on(self) -> Outgoing:
-        """Run what is due; returns the last request."""
         await self.run(within_seconds=1)
         return self.requests()[-1]
 
@@ -46,7 +41,6 @@ class OffloadedStage(Stage):
         *,
         cut: bool = False,
     ) -> asgi.Answer:
-        """Bring the provider's answer to a request, as a callback does (qstash.md 11)."""
         self._brought += 1
         answer = json.dumps(body or {}).encode()
         given = {"Content-Type": "application/json", **(headers or {})}

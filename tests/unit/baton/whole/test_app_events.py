@@ -21,15 +21,12 @@ ORDER = {"number": "A-7", "total": 12.5}
 
 
 class Order(BaseModel):
-    """What the handlers take."""
-
     number: str
     total: float
 
 
 @on("order.packed", key_order=True)
 async def pack(event: Event, ctx: HandlerContext) -> None:
-    """Fail, and wait for the next attempt."""
     raise RuntimeError("the box is too small")
 
 
@@ -43,7 +40,6 @@ TYPED: list[tuple[str, str]] = []
 
 @on("order.edited", debounce_seconds=10)
 async def save(event: Event, ctx: HandlerContext) -> None:
-    """Note what was saved."""
     TYPED.append((event.key, event.data))
 
 
@@ -55,8 +51,6 @@ class Shop:
         self.failures = 0
 
     def registry(self) -> Registry:
-        """Two handlers of one event, an agent that it starts, and handlers of what they emit."""
-
         @on("order.created", schema=Order, retries=2)
         async def book(event: Event[Order], ctx: HandlerContext) -> str:
             self.taken.append((ctx.idempotency_key, event.data))
@@ -96,26 +90,22 @@ class Shop:
 
 @pytest.fixture
 def shop() -> Shop:
-    """Nothing was taken yet."""
     return Shop()
 
 
 @pytest.fixture
 async def api(shop: Shop) -> AsyncIterator[Api]:
-    """The API of the shop."""
     async with api_of(Stage(settings=with_keys(), registry=shop.registry())) as made:
         yield made
 
 
 async def sent(api: Api, name: str = "order.created", **body: Any) -> str:
-    """Send an event; its id."""
     response = await api.request("POST", PATH, ACME, json={"name": name, "data": ORDER, **body})
     assert response.status_code == 202, response.text
     return str(response.json()["id"])
 
 
 async def shown(api: Api, event_id: str) -> dict[str, dict[str, Any]]:
-    """The handlers of an event, by name."""
     response = await api.request("GET", f"{PATH}/{event_id}", ACME)
     assert response.status_code == 200, response.text
     return {each.pop("handler"): each for each in response.json()["handlers"]}
@@ -143,7 +133,6 @@ async def test_each_handler_takes_the_event_once(api: Api, shop: Shop) -> None:
 
 
 async def test_a_handler_that_fails_is_tried_again_and_its_effects_stay_one(api: Api, shop: Shop) -> None:
-    """With one idempotency key."""
     shop.failures = 1
     event_id = await sent(api)
     await api.stage.run()
@@ -155,7 +144,6 @@ async def test_a_handler_that_fails_is_tried_again_and_its_effects_stay_one(api:
 async def test_a_handler_without_attempts_left_leaves_a_dead_letter_which_a_replay_runs_again(
     api: Api, shop: Shop
 ) -> None:
-    """That handler alone, under the same idempotency key."""
     shop.failures = 3
     event_id = await sent(api)
     await api.stage.run()
@@ -174,7 +162,6 @@ async def test_a_handler_without_attempts_left_leaves_a_dead_letter_which_a_repl
 
 
 async def test_a_final_error_is_not_tried_again(api: Api) -> None:
-    """A `ToolError` says whether it is worth it."""
     event_id = await sent(api, "order.lost")
     await api.stage.run()
     look = (await shown(api, event_id))["look"]
@@ -182,7 +169,6 @@ async def test_a_final_error_is_not_tried_again(api: Api) -> None:
 
 
 async def test_two_effects_of_one_name_and_key_stay_two_in_each_attempt(api: Api, shop: Shop) -> None:
-    """Each has an id of its own, which is the same in the next attempt."""
     shop.failures = 1
     event_id = await sent(api, "order.twice")
     await api.stage.run()
@@ -194,7 +180,6 @@ async def test_two_effects_of_one_name_and_key_stay_two_in_each_attempt(api: Api
 
 
 async def test_data_that_misfits_from_a_program_runs_no_handler_and_is_a_dead_letter(api: Api, shop: Shop) -> None:
-    """`GET` names the field."""
     event = app_event("order.created", {"number": 7}, event_id="evt_1", tenant="acme", now_ms=api.stage.clock.now_ms())
     await api.stage.container.emitter.send(event)
     await api.stage.run()
@@ -207,7 +192,6 @@ async def test_data_that_misfits_from_a_program_runs_no_handler_and_is_a_dead_le
 
 
 async def test_an_event_without_handlers_is_accepted(api: Api) -> None:
-    """Nobody takes it."""
     response = await api.request("POST", PATH, ACME, json={"name": "nobody.cares"})
     assert (response.status_code, response.json()["handlers"]) == (202, 0)
     await api.stage.run()
@@ -230,7 +214,6 @@ async def test_an_idempotency_key_is_one_event(api: Api, shop: Shop) -> None:
 
 
 async def test_events_of_one_key_are_taken_in_order_and_a_handler_takes_so_many_at_once(api: Api) -> None:
-    """By the session's line, also while one of them waits for its next attempt."""
     events = [await sent(api, "order.packed", key=key) for key in ("A", "A", "B")]
     await api.stage.run(within_seconds=0)
     in_order = [(await shown(api, event_id))["pack"]["jobId"] for event_id in events]
@@ -246,7 +229,6 @@ async def test_events_of_one_key_are_taken_in_order_and_a_handler_takes_so_many_
 async def test_the_failure_callback_of_an_event_does_what_its_endpoint_could_not(
     api: Api, status: int, outcome: str
 ) -> None:
-    """One that was refused for good stays for a person."""
     stage = api.stage
     event_id = await sent(api, "order.sent")
     message_id, message = stage.queue.published[-1]
@@ -278,7 +260,6 @@ async def test_of_events_that_come_one_after_the_other_the_last_one_counts(api: 
 
 
 async def test_data_that_misfits_is_refused_and_named(api: Api) -> None:
-    """422 with the field, and no event."""
     response = await api.request("POST", PATH, ACME, json={"name": "order.created", "data": {"number": "A-7"}})
     assert "book" in assert_problem(response, 422, "data.total")
     assert api.stage.queue.published == []

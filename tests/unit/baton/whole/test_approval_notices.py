@@ -23,19 +23,16 @@ _HOUR = 3_600
 
 @tool(requires_approval=True, approval_title="Refund <it>", escalate_after_seconds=_HOUR)
 async def refund(order_id: int, password: str = "") -> int:
-    """Pay money back."""
     return order_id if password else 0
 
 
 @tool(requires_approval=True, approval_people=2, escalate_after_seconds=_HOUR)
 async def lend(amount: int) -> int:
-    """Lend."""
     return amount
 
 
 @asynccontextmanager
 async def _asked(agent: str = "support", **settings: Any) -> AsyncIterator[tuple[Api, str]]:
-    """A job that waits for a person, with these settings; its id."""
     calls = [Call("refund", {"order_id": 7, "password": "open sesame"})]
     patient = Limits(wall_seconds=30 * 86_400)
     registry = Registry(
@@ -79,7 +76,6 @@ async def test_a_program_gets_json_signed_as_callbacks_are() -> None:
 
 
 async def test_slack_and_teams_get_their_own_form_with_a_link_that_decides() -> None:
-    """Known by their hosts; nothing in it is markup."""
     async with _asked(approval_webhook_url=SLACK, approval_links=True) as (api, job_id):
         ((_, slack),) = _sent(api)
         assert slack["blocks"][0] == {"type": "header", "text": {"type": "plain_text", "text": "Refund <it>"}}
@@ -96,7 +92,6 @@ async def test_slack_and_teams_get_their_own_form_with_a_link_that_decides() -> 
 
 
 async def test_nothing_is_published_where_nobody_is_to_be_told() -> None:
-    """A job costs no message more; where somebody is, a message for each notice."""
     for settings, messages in (({}, 0), ({"approval_webhook_url": PLAIN}, 2)):
         async with _asked(**settings) as (api, _):
             bodies = [message.body for _, message in api.stage.queue.published]
@@ -104,7 +99,6 @@ async def test_nothing_is_published_where_nobody_is_to_be_told() -> None:
 
 
 async def test_a_question_about_a_limit_is_announced_too() -> None:
-    """It has no tool."""
     async with _asked("limited", approval_webhook_url=PLAIN) as (api, job_id):
         for _ in range(2):
             if found := await pending(api, job_id):
@@ -133,7 +127,6 @@ async def test_a_webhook_that_fails_is_tried_again_and_harms_nothing() -> None:
 
 
 async def test_what_nobody_decides_in_time_is_escalated_once() -> None:
-    """To its own address; what is decided in time is not."""
     async with _asked(approval_webhook_url=PLAIN, approval_escalation_url=SLACK) as (api, job_id):
         (asked,) = await pending(api, job_id)
         assert "escalatedAt" not in asked

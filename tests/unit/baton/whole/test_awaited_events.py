@@ -16,7 +16,6 @@ ASKS_AGAIN = Call("wait_for_event", {**ASKS.arguments, "key": "A-8"})
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    """Jobs that wait until an order is paid."""
     models = {"waits": ScriptedModel([[ASKS], "done"]), "twice": ScriptedModel([[ASKS], [ASKS_AGAIN], "done"])}
     agents = [Agent(name=name, model=model, tools=[wait_for_event]) for name, model in models.items()]
     async with api_of(Stage(settings=with_keys(), registry=Registry(agents))) as made:
@@ -24,14 +23,12 @@ async def api() -> AsyncIterator[Api]:
 
 
 async def waiting(api: Api, key: str = ACME, agent: str = "waits") -> str:
-    """A job that waits."""
     job_id = str((await api.submitted(key, jobType=agent))["id"])
     await api.stage.run(within_seconds=0)
     return job_id
 
 
 async def paid(api: Api, key: str = "A-7", principal: str = ACME, by: str = "bank") -> dict[str, Any]:
-    """Somebody sends that an order is paid."""
     response = await api.request("POST", "/api/events", principal, json={"name": "order.paid", "key": key, "data": by})
     assert response.status_code == 202, response.text
     await api.stage.run(within_seconds=60)
@@ -40,12 +37,10 @@ async def paid(api: Api, key: str = "A-7", principal: str = ACME, by: str = "ban
 
 
 async def result(api: Api, job_id: str, key: str = ACME) -> Any:
-    """What the call has come to; nothing while it waits."""
     return (await api.read(job_id, key))["toolCalls"][0].get("result")
 
 
 async def test_one_event_ends_all_waits_for_its_name_and_key(api: Api) -> None:
-    """Of its tenant alone; the answer says how many there were."""
     jobs, other = [await waiting(api), await waiting(api)], await waiting(api, OTHER)
     assert "order.paid A-7" in (await api.read(jobs[0]))["waitingFor"]
     assert (await paid(api, "A-8"))["waiters"] == 0
@@ -58,7 +53,6 @@ async def test_one_event_ends_all_waits_for_its_name_and_key(api: Api) -> None:
 
 
 async def test_an_event_before_its_wait_is_kept(api: Api) -> None:
-    """The first one."""
     await paid(api)
     await paid(api, by="again")
     assert await result(api, await waiting(api)) == "bank"
@@ -78,14 +72,12 @@ async def test_the_same_message_twice_ends_one_wait(api: Api) -> None:
 
 
 async def test_without_an_event_its_time_ends_it(api: Api) -> None:
-    """As any wait."""
     job_id = await waiting(api)
     await api.stage.run()
     assert await result(api, job_id) == {"timedOut": True}
 
 
 def test_a_key_belongs_to_an_event() -> None:
-    """And is no longer than an event's."""
     for wrong in (Pending, lambda **given: Pending(event="order.paid", **{**given, "key": "k" * 201})):
         with pytest.raises(ValueError, match="beside an event"):
             wrong(timeout_seconds=1, key="A-7")

@@ -23,13 +23,10 @@ DONE = openai.response(openai.text_item("It is 3."), background=True)
 
 @tool
 def add(a: int, b: int) -> int:
-    """Add two numbers."""
     return a + b
 
 
 class Provider:
-    """The Responses API: `bodies` of new responses, and what looks at them find, by status and body."""
-
     def __init__(self, mocked: respx.MockRouter) -> None:
         self.begun: list[dict[str, Any]] = []
         self.looks: list[str] = []
@@ -56,7 +53,6 @@ class Provider:
         return httpx.Response(200, json={})
 
     def finishes(self, *bodies: dict[str, Any]) -> None:
-        """Find these at the next looks."""
         self.finds += [httpx.Response(200, json=body) for body in bodies]
 
 
@@ -68,19 +64,16 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
-    """The provider."""
     with respx.mock(assert_all_called=False) as mocked:
         yield Provider(mocked)
 
 
 def stage_of(**more: Any) -> Stage:
-    """A stage whose agent's provider works in the background."""
     made: dict[str, Any] = {"name": "a", "model": OPENAI.model, "tools": [add], "offload": "provider", **more}
     return Stage(registry=Registry([Agent(**made)]))
 
 
 async def test_a_job_is_answered_by_what_its_looks_find(provider: Provider) -> None:
-    """Turns, a tool, usage and cost, as of direct calls; no slot is held, and a look comes ever later."""
     stage = stage_of()
     await stage.submit("a")
     began_ms, looks_ms = stage.clock.ms, list[int]()
@@ -126,7 +119,6 @@ async def test_a_look_that_fails_is_followed_by_another(provider: Provider) -> N
 async def test_a_response_that_fails_counts_as_a_direct_failure(
     provider: Provider, code: str, attempts: int, said: str
 ) -> None:
-    """What may pass is tried again."""
     stage = stage_of()
     await stage.submit("a")
     error = {"code": code, "message": "Out of order."}
@@ -139,7 +131,6 @@ async def test_a_response_that_fails_counts_as_a_direct_failure(
 
 
 async def test_a_response_that_takes_too_long_is_stopped(provider: Provider) -> None:
-    """And its attempt has failed."""
     stage = stage_of(model_timeout_seconds=60)
     await stage.submit("a")
     await stage.run()
@@ -163,7 +154,6 @@ async def test_a_response_that_is_unknown_is_begun_anew(provider: Provider) -> N
 
 
 async def test_another_process_looks_after_a_crash(provider: Provider) -> None:
-    """What is known of the response is in the store."""
     stage = stage_of()
     await stage.submit("a")
     await stage.run(within_seconds=5)
@@ -175,7 +165,6 @@ async def test_another_process_looks_after_a_crash(provider: Provider) -> None:
 
 
 async def test_a_cancelled_job_looks_no_more(provider: Provider) -> None:
-    """Its message finds nothing to do."""
     stage = stage_of()
     await stage.submit("a")
     await stage.run(within_seconds=5)
@@ -186,6 +175,5 @@ async def test_a_cancelled_job_looks_no_more(provider: Provider) -> None:
 
 
 def test_a_provider_without_background_mode_is_refused() -> None:
-    """With those that have one."""
     with pytest.raises(RegistryError, match=r"has no background mode: name models as .* openai, openai-responses"):
         Registry([Agent(name="a", model=ANTHROPIC.model, offload="provider")])

@@ -21,7 +21,6 @@ def _now() -> float:
 
 @tool(call_limits=[CallLimit("desk", in_flight=1)])
 async def sign(page: int) -> int:
-    """Sign a page at the only desk."""
     RUNNING.append(page)
     MOST.append(len(RUNNING))
     await asyncio.sleep(3)
@@ -31,21 +30,18 @@ async def sign(page: int) -> int:
 
 @tool(call_limits=[CallLimit("stamps", in_flight=1)])
 async def stamp(page: int) -> int:
-    """Stamp a page, slowly."""
     await asyncio.sleep(25)
     return page
 
 
 @tool(call_limits=[CallLimit(lambda call: f"street:{call.arguments['street']}", per_minute=30)])
 async def deliver(street: str) -> str:
-    """Deliver a parcel."""
     STARTS.append(_now())
     return street
 
 
 @tool(call_limits=[CallLimit("seal", per_minute=30, in_flight=1)])
 async def seal(page: int, seconds: float) -> int:
-    """Seal a page with the only seal."""
     STARTS.append(_now())
     await asyncio.sleep(seconds)
     return page
@@ -53,7 +49,6 @@ async def seal(page: int, seconds: float) -> int:
 
 @tool(retries=2, call_limits=[CallLimit("bank", per_minute=6_000)])
 async def pay(euros: int) -> int:
-    """Pay, once the bank has asked for patience."""
     STARTS.append(_now())
     if len(STARTS) == 1:
         raise ToolError("too many requests", retryable=True, retry_after_seconds=40)
@@ -62,7 +57,6 @@ async def pay(euros: int) -> int:
 
 @tool(call_limits=[CallLimit(lambda call: call.arguments["no such"], in_flight=1)])
 async def lost(page: int) -> int:
-    """Never run."""
     return page
 
 
@@ -75,7 +69,6 @@ def _agent(*calls: Call, **options: Any) -> Agent:
 
 @pytest.fixture(autouse=True)
 def empty() -> None:
-    """Nothing has run."""
     for each in (RUNNING, MOST, STARTS):
         each.clear()
 
@@ -95,7 +88,6 @@ async def test_calls_take_turns_at_a_place() -> None:
 
 
 async def test_a_call_that_waits_for_long_comes_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many sweeps there are meanwhile, which look for what makes no progress."""
     requested: Counter[str] = Counter()
     begin_call = InMemoryCallLimits.begin_call
 
@@ -110,14 +102,12 @@ async def test_a_call_that_waits_for_long_comes_once_a_minute(monkeypatch: pytes
 
 
 async def test_calls_begin_as_often_as_their_key_lets_them() -> None:
-    """Two seconds apart in one street; another one is none of its business."""
     await _run(*(Call("deliver", {"street": street}) for street in ("Elm", "Elm", "Elm", "Oak")))
     seconds = [round(start - STARTS[0]) for start in sorted(STARTS)]
     assert seconds == [0, 0, 2, 4]
 
 
 async def test_calls_that_waited_for_a_place_begin_evenly_too() -> None:
-    """Their moments are over by then."""
     slow = [Call("seal", {"page": page, "seconds": 28}) for page in range(8)]
     quick = [Call("seal", {"page": page, "seconds": 0}) for page in range(40)]
     run = await Simulation(Registry([_agent(*slow, *quick)])).run("clerk", "Seal them.")
@@ -133,13 +123,11 @@ async def test_what_the_other_side_asks_for_holds_for_everybody() -> None:
 
 
 async def test_a_key_that_fails_is_the_calls_failure() -> None:
-    """With the user's own traceback."""
     run = await _run(Call("lost", {"page": 1}))
     assert "limit_key_failed" in str(run.model_messages)
 
 
 async def test_a_model_waits_for_its_provider() -> None:
-    """Turns have moments, too."""
     run = await _run(Call("deliver", {"street": "Elm"}), call_limits=[CallLimit("provider", per_minute=1)])
     assert run.virtual_seconds >= 59
 
@@ -154,7 +142,6 @@ async def test_a_model_waits_for_its_provider() -> None:
     ],
 )
 def test_a_limit_of_nothing_is_refused(options: dict[str, Any], fault: str) -> None:
-    """With the value and the way out."""
     with pytest.raises(ValueError, match=fault):
         CallLimit(**options)
 

@@ -21,7 +21,6 @@ URL = "https://hooks.example.com/done?of=acme"
 
 @tool
 def broken() -> None:
-    """Fail."""
     raise ToolError("it broke")
 
 
@@ -30,14 +29,12 @@ AGENTS = [Agent(name="answers", model=ScriptedModel(["done"])), Agent(name="brea
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    """The API of a deployment that signs callbacks."""
     settings = replace(with_keys(), callback_key=SECRET)
     async with api_of(Stage(settings=settings, registry=Registry(AGENTS))) as made:
         yield made
 
 
 def is_signed(headers: dict[str, str], body: bytes) -> bool:
-    """As the specification has it."""
     content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     digest = hmac.new(KEY, content, hashlib.sha256).digest()
     return headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
@@ -45,7 +42,6 @@ def is_signed(headers: dict[str, str], body: bytes) -> bool:
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 async def test_an_ended_job_is_sent_once_and_signed(api: Api, status: str) -> None:
-    """However it ends; the body is the job."""
     stage, agent = api.stage, "breaks" if status == "failed" else "answers"
     job_id = (await api.submitted(callbackUrl=URL, jobType=agent))["id"]
     if status == "cancelled":
@@ -58,7 +54,6 @@ async def test_an_ended_job_is_sent_once_and_signed(api: Api, status: str) -> No
 
 
 async def test_what_is_not_taken_is_sent_again_for_a_day_with_one_id(api: Api) -> None:
-    """With a new time and signature; then somebody is told."""
     stage = api.stage
     stage.callbacks.refusals = ["it answered 500"] * 100
     job_id, began_ms = (await api.submitted(callbackUrl=URL))["id"], stage.clock.now_ms()
@@ -91,7 +86,6 @@ async def test_what_is_not_taken_is_sent_again_for_a_day_with_one_id(api: Api) -
     ],
 )
 async def test_no_other_address_is_taken(api: Api, url: str) -> None:
-    """With the field, before anything is submitted."""
     assert_problem(await api.submit(callbackUrl=url), 422, "callbackUrl")
     assert api.stage.queue.published == []
 
@@ -107,13 +101,11 @@ async def test_this_machine_is_called_by_a_deployment_on_it_alone(base_url: str,
 
 
 async def test_without_a_secret_no_callback_is_promised() -> None:
-    """Nobody could tell it from another's."""
     async with api_of(Stage(settings=with_keys())) as api:
         assert "CALLBACK_SECRET" in assert_problem(await api.submit(callbackUrl=URL), 422, "callbackUrl")
 
 
 async def test_a_submission_with_another_callback_is_another_one(api: Api) -> None:
-    """Under one Idempotency-Key."""
     assert (await api.submit(ACME, "k", callbackUrl=URL)).status_code == 202
     assert (await api.submit(ACME, "k", callbackUrl=URL)).status_code == 202
     assert_problem(await api.submit(ACME, "k"), 422)

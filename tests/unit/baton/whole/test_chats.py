@@ -22,8 +22,6 @@ from tests.unit.baton.kit.stage import Stage
 
 
 class Listening:
-    """A model that keeps what it is told; it uses its tool first, and numbers its answers."""
-
     name = "listening"
     reads_history = True
 
@@ -31,7 +29,6 @@ class Listening:
         self.found: list[tuple[Message, ...]] = []
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Keep it."""
         self.found.append(request.messages)
         if request.tools and request.turn == 1:
             return ModelAnswer(calls=(Call(request.tools[0].name),))
@@ -40,17 +37,14 @@ class Listening:
 
 @tool
 def look() -> str:
-    """Look."""
     return "seen"
 
 
 def stage_of(model: Any, **fields: Any) -> Stage:
-    """One agent with this model."""
     return Stage(registry=Registry([Agent("talks", model, **fields)]))
 
 
 async def reply(stage: Stage, number: int, text: str, replaces: str = "", session: str = "chat-1") -> Job:
-    """Say something in a chat, and have it answered."""
     stage.clock.ms += 1_000
     chat = {"messageId": f"m{number}"} | ({"replaces": replaces} if replaces else {})
     remembers = stage.container.registry.agents[0].memory_policy is not None
@@ -61,7 +55,6 @@ async def reply(stage: Stage, number: int, text: str, replaces: str = "", sessio
 
 
 async def test_a_third_turn_is_given_the_first_two() -> None:
-    """Questions and answers in order, then the new question."""
     model = Listening()
     stage = stage_of(model)
     for number, text in enumerate(("one", "two", "three"), 1):
@@ -102,7 +95,6 @@ async def test_other_sessions_and_jobs_outside_of_chats_are_given_nothing() -> N
 
 
 async def test_an_answer_that_is_replaced_is_not_given() -> None:
-    """Nor what came after it."""
     model = Listening()
     stage = stage_of(model)
     for number, text in enumerate(("one", "two", "three"), 1):
@@ -120,7 +112,6 @@ async def test_an_answer_that_is_replaced_is_not_given() -> None:
 
 
 async def test_the_conversation_is_not_sent_a_second_time_from_memory() -> None:
-    """An agent that remembers has the session's exchanges in both."""
     model = Listening()
     stage = stage_of(model, memory=Memory())
     await reply(stage, 1, "one")
@@ -164,7 +155,6 @@ async def test_an_answer_that_a_read_does_not_show_yet_is_sent() -> None:
 
 
 async def test_an_outage_is_repeated_by_the_queue() -> None:
-    """The turn is not told half of a conversation."""
     model = Listening()
     stage = stage_of(model)
     await reply(stage, 1, "one")

@@ -16,13 +16,11 @@ from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 @tool(retries=0)
 async def ask(agent: str, task: str, ctx: ToolContext) -> Pending:
-    """Give a task to another agent."""
     return ctx.start(agent, task, {"from": ctx.job_id})
 
 
 @tool(retries=0)
 async def note(text: str) -> str:
-    """Note something."""
     return text
 
 
@@ -42,20 +40,17 @@ def registry(limits: Limits | None = None) -> Registry:
 
 
 async def stage_of(agent: str) -> Stage:
-    """That agent's job, submitted."""
     stage = Stage(registry=registry())
     await stage.submit(agent)
     return stage
 
 
 async def results(stage: Stage, job_id: str = "job_1") -> list[tuple[CallStatus, Any]]:
-    """Each call's status and stored result."""
     snapshot = await stage.snapshot(job_id)
     return [(call.status, snapshot.results.get(call.id)) for call in snapshot.calls]
 
 
 async def test_a_parent_that_only_waits_for_its_children_holds_no_slot() -> None:
-    """And says what it waits for."""
     stage = await stage_of("supervisor")
     seen: list[tuple[JobStatus, str | None]] = []
 
@@ -72,7 +67,6 @@ async def test_a_parent_that_only_waits_for_its_children_holds_no_slot() -> None
 
 
 async def test_depth_is_limited() -> None:
-    """The model of the deepest job is told why."""
     stage = await stage_of("endless")
     await stage.run()
     jobs = sorted(stage.store.tree("job_1").jobs, key=len)
@@ -84,7 +78,6 @@ async def test_depth_is_limited() -> None:
 
 
 async def test_an_unknown_agent_is_a_failure_of_the_call() -> None:
-    """It names the agents that there are."""
     stage = await stage_of("lost")
     await stage.run()
     ((status, result),) = await results(stage)
@@ -93,7 +86,6 @@ async def test_an_unknown_agent_is_a_failure_of_the_call() -> None:
 
 
 def test_a_childs_task_must_name_an_agent() -> None:
-    """The tool's author is told at once."""
     with pytest.raises(ValueError, match="agent's name"):
         ToolContext.for_test().start("", "task")
 
@@ -116,7 +108,6 @@ async def test_a_child_that_a_failover_forgot_gives_its_slot_back() -> None:
 
 
 async def test_in_place_a_timer_is_published_once_however_many_slots_are_given() -> None:
-    """Its message is under way; each of the jobs below requests a slot, which is given, in the same run."""
     calls = [Call("sleep", {"seconds": 600}), *[Call("ask", {"agent": "answers", "task": str(n)}) for n in range(4)]]
     agents = [
         Agent(name="both", model=ScriptedModel([calls, "done"]), tools=[ask, sleep]),

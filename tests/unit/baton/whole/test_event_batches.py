@@ -23,8 +23,6 @@ class Shop:
         self.failures = 0
 
     def registry(self) -> Registry:
-        """One for each size."""
-
         @on(NAME, schema=int, batch=(3, 5), retries=1)
         async def pack(events: list[Event[int]], ctx: HandlerContext) -> None:
             self.packed.append((ctx.idempotency_key, [event.data for event in events]))
@@ -41,19 +39,16 @@ class Shop:
 
 @pytest.fixture
 def shop() -> Shop:
-    """Nothing was taken yet."""
     return Shop()
 
 
 @pytest.fixture
 async def api(shop: Shop) -> AsyncIterator[Api]:
-    """The API of the shop."""
     async with api_of(Stage(settings=with_keys(), registry=shop.registry())) as made:
         yield made
 
 
 async def sent(api: Api, *numbers: int, by: str = ACME) -> list[str]:
-    """Send events, and deliver them; their ids."""
     ids = []
     for number in numbers:
         response = await api.request("POST", "/api/events", by, json={"name": NAME, "data": number})
@@ -63,13 +58,11 @@ async def sent(api: Api, *numbers: int, by: str = ACME) -> list[str]:
 
 
 async def shown(api: Api, event_id: str, handler: str = "pack") -> dict[str, Any]:
-    """A handler of an event."""
     response = await api.request("GET", f"/api/events/{event_id}", ACME)
     return next(each for each in response.json()["handlers"] if each["handler"] == handler)
 
 
 async def test_a_batch_begins_once_it_is_full_or_its_time_is_up(api: Api, shop: Shop) -> None:
-    """Each handler has batches of its own; an event says which job takes its batch."""
     ids = await sent(api, 1, 2, 3, 4)
     assert [numbers for _, numbers in shop.packed] == [[1, 2, 3]]
     assert shop.counted == [[1, 2], [3, 4]]
@@ -87,7 +80,6 @@ async def test_a_batch_begins_once_it_is_full_or_its_time_is_up(api: Api, shop: 
 
 
 async def test_a_batch_has_events_of_one_tenant(api: Api, shop: Shop) -> None:
-    """Whoever else sends meanwhile."""
     await sent(api, 1)
     await sent(api, 7, by=OTHER)
     await sent(api, 2, 3)
@@ -96,7 +88,6 @@ async def test_a_batch_has_events_of_one_tenant(api: Api, shop: Shop) -> None:
 
 
 async def test_an_event_that_comes_twice_is_in_one_batch(api: Api, shop: Shop) -> None:
-    """Also once its batch is taken."""
     await sent(api, 1, 2)
     message_id, message = next(pair for pair in api.stage.queue.published if "closes" not in pair[1].body)
     for later in ((), (3,), (4,)):
@@ -107,7 +98,6 @@ async def test_an_event_that_comes_twice_is_in_one_batch(api: Api, shop: Shop) -
 
 
 async def test_a_batch_is_tried_again_as_it_is_and_fails_and_is_replayed_as_one(api: Api, shop: Shop) -> None:
-    """Under one idempotency key; what comes meanwhile is another batch."""
     shop.failures = 2
     ids = await sent(api, 1, 2, 3)
     await sent(api, 4)
@@ -124,13 +114,11 @@ async def test_a_batch_is_tried_again_as_it_is_and_fails_and_is_replayed_as_one(
 
 
 def letter_data(body: str) -> list[dict[str, Any]]:
-    """The events of a dead letter's batch."""
     found: list[dict[str, Any]] = parse_app_event(body.encode()).data["data"]
     return found
 
 
 async def test_what_a_failover_forgets_joins_again(api: Api, shop: Shop) -> None:
-    """By the copies that the events have left."""
     await sent(api, 1, 2)
     api.stage.app_events.lists.clear()
     api.stage.app_events.records.clear()

@@ -18,8 +18,6 @@ SAY, FAIL = Call("say", {"word": "hi"}), Call("fail", {"times": 9})
 
 
 class Reading(ScriptedModel):
-    """A scripted model that is told everything, and digests of it are kept."""
-
     reads_history = True
 
 
@@ -35,11 +33,9 @@ class Case:
         self.sessions = Sessions(self.stage.container)
 
     async def plain(self) -> None:
-        """The job alone."""
         await self.stage.submit("agent")
 
     async def chatting(self) -> None:
-        """After another one of its session."""
         await self.sessions.submit(self.stage.job("before", "job_0", session="s"), {"text": "first", "chat": {}})
         await self.stage.run()
         await self.sessions.submit(self.stage.job("agent", session="s"), {"text": "second", "chat": {}})
@@ -51,7 +47,6 @@ class Case:
 
 
 def plan(*words: str) -> list[Call]:
-    """A plan whose second step takes the first one's result."""
     first = {"name": "a", "tool": "say", "arguments": {"word": words[0]}}
     second = {"name": "b", "tool": "look", "arguments": {"value": result_of("a").as_json()}, "depends_on": ["a"]}
     return [Call("make_plan", {"steps": [first, second]})]
@@ -71,7 +66,6 @@ CASES: dict[str, Callable[[], tuple[Case, Callable[[Case], Awaitable[None]]]]] =
 async def test_a_fork_asks_what_its_job_has_asked(
     make: Callable[[], tuple[Case, Callable[[Case], Awaitable[None]]]],
 ) -> None:
-    """From each of its turns on, with the same end; what is not asked anew is not paid anew."""
     case, begin = make()
     await begin(case)
     await case.stage.run()
@@ -87,5 +81,4 @@ async def test_a_fork_asks_what_its_job_has_asked(
 
 
 async def asked_in(stage: Stage, job_id: str) -> list[Any]:
-    """Digests of what was asked in each turn."""
     return [entry.get("asked") for entry in await stage.reader.transcript(job_id) if entry["role"] == "model"]

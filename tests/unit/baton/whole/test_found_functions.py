@@ -59,7 +59,6 @@ async def test_a_tools_error_can_be_stored_whatever_its_text_is() -> None:
 
     @tool(retries=0)
     async def odd() -> None:
-        """Fail."""
         raise ToolError("no such file: caf\udce9")
 
     stage = Stage(registry=Registry([Agent(name="odd", model=ScriptedModel([[Call("odd")], "ok"]), tools=[odd])]))

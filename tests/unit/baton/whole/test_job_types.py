@@ -16,21 +16,18 @@ FILES = [{"path": "lib/auth.ts", "content": "export function authenticate() {}\n
 
 @pytest.fixture
 async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
-    """The API, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     async with api_of(Stage(settings=with_keys(), registry=registry)) as made:
         yield made
 
 
 async def submitted(api: Api, job_type: str, task: str = "", **data: Any) -> str:
-    """A job that has come to its end, or to a question."""
     job = await api.submitted(jobType=job_type, taskDescription=task, inputData=data)
     await run_for_an_hour(api)
     return str(job["id"])
 
 
 async def test_a_simple_task_leaves_a_mark(api: Api) -> None:
-    """Which blocks nothing, and has what every checkpoint has."""
     job_id = await submitted(api, "simple-task", "Test task", test="data")
     assert (await api.read(job_id))["result"] == {"answer": "Done: Test task"}
     (mark,) = await checkpoints(api, job_id)
@@ -40,7 +37,6 @@ async def test_a_simple_task_leaves_a_mark(api: Api) -> None:
 
 
 async def test_rejected_code_is_not_written(api: Api, tmp_path: Path) -> None:
-    """The job fails with the reason."""
     job_id = await submitted(api, "code-generation", files=FILES)
     (question,) = await pending(api, job_id)
     await decide(api, question, "DELETE", reason="Code doesn't meet security standards")
@@ -54,7 +50,6 @@ async def test_rejected_code_is_not_written(api: Api, tmp_path: Path) -> None:
 
 
 async def test_a_path_out_of_the_workspace_is_refused(api: Api, tmp_path: Path) -> None:
-    """Also where a person has approved it."""
     job_id = await submitted(api, "code-generation", files=[{"path": "../evil.txt", "content": "x"}])
     await decide(api, (await pending(api, job_id))[0])
     await run_for_an_hour(api)
@@ -86,6 +81,5 @@ async def test_data_processing_leaves_a_mark_after_each_step(api: Api) -> None:
 
 
 async def test_data_processing_without_data_sums_up_a_sample(api: Api) -> None:
-    """So that it can be tried as it is."""
     job_id = await submitted(api, "data-processing")
     assert (await api.read(job_id))["result"]["output"]["rows"] == 3

@@ -14,12 +14,10 @@ from tests.unit.baton.kit.stage import Stage
 
 @tool(retries=0)
 async def step(number: int) -> int:
-    """Do a step."""
     return number
 
 
 def registry() -> Registry:
-    """An agent of four turns with room for two, and one with too many calls in a turn."""
     script: list[ScriptEntry] = [[Call("step", {"number": n})] for n in (1, 2, 3)]
     many: list[ScriptEntry] = [[Call("step", {"number": n}) for n in range(4)], "done"]
     return Registry(
@@ -36,13 +34,11 @@ def _limits(**limits: Any) -> Limits:
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    """The API."""
     async with api_of(Stage(settings=with_keys(), registry=registry())) as made:
         yield made
 
 
 async def requested(api: Api, agent: str = "asks") -> tuple[str, dict[str, Any]]:
-    """A job that waits for a decision, and its checkpoint."""
     job_id = (await api.submitted(jobType=agent))["id"]
     await run_until_question(api)
     answer = await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")
@@ -51,8 +47,6 @@ async def requested(api: Api, agent: str = "asks") -> tuple[str, dict[str, Any]]
 
 
 async def run_until_question(api: Api) -> None:
-    """Deliver what is due, not the time-out of the decision."""
-
     class Enough(Exception):  # noqa: N818 - a way out of the loop
         pass
 
@@ -68,7 +62,6 @@ async def run_until_question(api: Api) -> None:
 
 
 def path_of(checkpoint: dict[str, Any]) -> str:
-    """Where it is decided."""
     return f"/api/admin/agent-checkpoints/{checkpoint['id']}"
 
 
@@ -101,7 +94,6 @@ async def test_who_approves_may_set_how_far(api: Api) -> None:
 
 
 async def test_a_no_ends_the_job_with_the_best_answer_so_far(api: Api) -> None:
-    """It says by which limit."""
     job_id, checkpoint = await requested(api)
     assert_problem(await api.request("DELETE", path_of(checkpoint), ADMIN, json={}), 422, "reason")
     answer = await api.request("DELETE", path_of(checkpoint), ADMIN, json={"reason": "too dear"})
@@ -115,7 +107,6 @@ async def test_a_no_ends_the_job_with_the_best_answer_so_far(api: Api) -> None:
 
 
 async def test_no_decision_in_time_is_a_no(api: Api) -> None:
-    """After a week."""
     job_id, _ = await requested(api)
     await api.stage.run()
     job = await api.read(job_id)

@@ -28,7 +28,6 @@ class Counting:
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """One more page, or the end."""
         self.requests.append(request)
         tokens = history_bytes(request) // REAL_BYTES_PER_TOKEN
         if request.turn > TURNS:
@@ -38,14 +37,11 @@ class Counting:
 
 @dataclass
 class Writer:
-    """A model that writes summaries."""
-
     requests: list[ModelRequest] = field(default_factory=list[ModelRequest])
     name = "writer"
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """In short."""
         self.requests.append(request)
         return ModelAnswer(f"summary {len(self.requests)}", (), 300, 30, 0.01)
 
@@ -56,12 +52,10 @@ class KilledError(Exception):
 
 @tool
 def page(n: int) -> str:
-    """Read a page."""
     return f"page {n}: ".ljust(500, "x")
 
 
 def history_bytes(request: ModelRequest) -> int:
-    """About how many bytes a provider is sent."""
     total = size_bytes(request.instructions) + sum(size_bytes(item.parameters) for item in request.tools)
     for message in request.messages:
         match message:
@@ -75,13 +69,11 @@ def history_bytes(request: ModelRequest) -> int:
 
 
 def stage_with(model: Counting, policy: HistoryPolicy, store: FakeStore | None = None, cache_seconds: int = 0) -> Stage:
-    """One process with one agent."""
     agent = Agent("reads", model=model, tools=[page], history=policy, cache_seconds=cache_seconds)
     return Stage(registry=Registry([agent]), store=store)
 
 
 def recorded(stage: Stage, role: str) -> list[dict[str, object]]:
-    """The transcript's entries of that role."""
     entries = map(json.loads, stage.store.tree("job_1").transcript["job_1"])
     return [entry for entry in entries if entry["role"] == role]
 
@@ -106,7 +98,6 @@ def within(model: Counting) -> bool:
 
 
 async def test_summaries_are_written_once_each_and_counted() -> None:
-    """They cover more and more; what they cost is in the job's usage."""
     model, writer = Counting(), Writer()
     stage = stage_with(model, Summarize(MAX_TOKENS, keep_turns=2, model=writer))
     await run(stage)
@@ -126,7 +117,6 @@ async def test_summaries_are_written_once_each_and_counted() -> None:
 
 
 async def test_a_cache_that_is_down_fails_no_job() -> None:
-    """Every turn asks the model."""
     model = Counting()
     stage = stage_with(model, DropOldest(MAX_TOKENS), cache_seconds=3_600)
     stage.cache.down = StoreError("gone")

@@ -28,12 +28,10 @@ DONE = openai.response_text("It is 3.")
 
 @tool
 def add(a: int, b: int) -> int:
-    """Add two numbers."""
     return a + b
 
 
 def agent(**more: object) -> Agent:
-    """An agent whose model the queue asks."""
     return Agent(**{"name": "a", "model": OPENAI.model, "tools": [add], "offload": "queue", **more})  # type: ignore[arg-type]
 
 
@@ -44,7 +42,6 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_job_is_answered_by_what_the_queue_brings() -> None:
-    """Turns, a tool, usage and cost, as of direct calls."""
     stage = OffloadedStage(agent())
     first = await stage.asks()
     assert (first.url, first.retries, first.timeout_seconds) == (OPENAI.url, 0, 120)
@@ -64,7 +61,6 @@ async def test_a_job_is_answered_by_what_the_queue_brings() -> None:
 
 
 async def test_a_job_that_waits_holds_no_slot_and_says_so() -> None:
-    """And nothing that is stored or published besides has the key."""
     stage = OffloadedStage(agent())
     request = await stage.asks()
     snapshot = await stage.snapshot()
@@ -78,7 +74,6 @@ async def test_a_job_that_waits_holds_no_slot_and_says_so() -> None:
 
 
 async def test_an_answer_that_comes_again_or_to_an_attempt_that_was_given_up_changes_nothing() -> None:
-    """It is acknowledged."""
     stage = OffloadedStage(agent())
     first = await stage.asks()
     await stage.run(within_seconds=200)
@@ -93,7 +88,6 @@ async def test_an_answer_that_comes_again_or_to_an_attempt_that_was_given_up_cha
 
 
 async def test_a_lost_answer_is_a_failure_that_may_pass() -> None:
-    """Retries are counted."""
     stage = OffloadedStage(agent())
     await stage.asks()
     await stage.run()
@@ -104,7 +98,6 @@ async def test_a_lost_answer_is_a_failure_that_may_pass() -> None:
 
 
 async def test_a_rate_limit_delays_the_turn_as_long_as_the_provider_asks() -> None:
-    """By the delayed event of the next attempt; the queue's own retries are off."""
     stage = OffloadedStage(agent())
     request = await stage.asks()
     await stage.bring(request, openai.refusal(429, "Slow down."), 429, {"Retry-After": "60"})
@@ -115,7 +108,6 @@ async def test_a_rate_limit_delays_the_turn_as_long_as_the_provider_asks() -> No
 
 
 async def test_the_next_model_of_a_list_is_asked_in_the_same_turn() -> None:
-    """What the first one says after that counts no more."""
     stage = OffloadedStage(agent(model=[OPENAI.model, ANTHROPIC.model], model_settings={"max_tokens": 1024}))
     first = await stage.asks()
     await stage.bring(first, openai.refusal(503, "Overloaded."), 503)
@@ -129,7 +121,6 @@ async def test_the_next_model_of_a_list_is_asked_in_the_same_turn() -> None:
 
 
 async def test_an_answer_that_is_brought_in_part_is_asked_for_directly() -> None:
-    """The job goes on, and one call counts."""
     stage = OffloadedStage(agent())
     request = await stage.asks()
     with requesting(OPENAI) as requested:
@@ -165,7 +156,6 @@ async def test_an_answer_may_be_faster_than_the_record_of_its_wait() -> None:
 
 
 async def test_an_answer_that_finds_its_turn_at_work_comes_again() -> None:
-    """With itself, so not as the turn's event."""
     stage = OffloadedStage(agent())
     request = await stage.asks()
     tree = stage.store.tree("job_1")
@@ -190,7 +180,6 @@ async def test_what_its_user_sends_meanwhile_comes_after_the_answer() -> None:
 
 
 async def test_what_was_answered_before_is_not_asked_again() -> None:
-    """The cache of answers is asked first, and keeps what the queue brings."""
     stage = OffloadedStage(agent(cache_seconds=600))
     await stage.bring(await stage.asks(), DONE)
     await stage.submit("a", "job_2")
@@ -200,7 +189,6 @@ async def test_what_was_answered_before_is_not_asked_again() -> None:
 
 
 async def test_a_body_that_is_no_callback_is_refused_for_good() -> None:
-    """So is a path that names no turn."""
     stage = OffloadedStage(agent())
     request = await stage.asks()
     assert (await stage.bring(request, status=None)).status == 489  # type: ignore[arg-type]
@@ -208,13 +196,11 @@ async def test_a_body_that_is_no_callback_is_refused_for_good() -> None:
 
 @pytest.mark.parametrize("model", ["demo", "bedrock:some", ScriptedModel(["x"])])
 def test_a_model_whose_requests_the_queue_cannot_send_is_refused(model: object) -> None:
-    """When the registry is made."""
     with pytest.raises(RegistryError, match=r"offload='queue': the queue cannot send the request of .*name models as"):
         Registry([agent(model=model)])
 
 
 async def test_a_limit_counts_a_call_once_and_obeys_what_its_answer_asks_for() -> None:
-    """As the request is sent; a place in flight is none, and is refused."""
     limited = agent(call_limits=[CallLimit("openai", per_minute=1)])
     stage = OffloadedStage(limited)
     await stage.bring(await stage.asks(), DONE)
@@ -224,13 +210,11 @@ async def test_a_limit_counts_a_call_once_and_obeys_what_its_answer_asks_for() -
 
 
 def test_an_unknown_offload_is_refused() -> None:
-    """With what there is."""
     with pytest.raises(ValueError, match="unknown offload 'cloud'; there are: queue"):
         agent(offload="cloud")
 
 
 async def test_another_agent_asks_directly() -> None:
-    """Nothing of it is loaded or published."""
     stage = OffloadedStage(agent(offload=""))
     with requesting(OPENAI) as requested:
         requested.route.mock(return_value=httpx.Response(200, json=DONE))

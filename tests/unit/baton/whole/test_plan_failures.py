@@ -9,7 +9,6 @@ from tests.unit.baton.kit.plan_kit import Kit, stage_of, statuses
 
 
 def failing_plan(kit: Kit, on_failure: OnFailure) -> list[Step]:
-    """A step that fails, one after it, one after that, and one beside."""
     return [
         Step("bad", kit.fail, {"times": 9}, on_failure=on_failure),
         Step("after", kit.look, {"value": result_of("bad")}, depends_on=["bad"]),
@@ -19,7 +18,6 @@ def failing_plan(kit: Kit, on_failure: OnFailure) -> list[Step]:
 
 
 async def test_skip_leaves_out_what_comes_after() -> None:
-    """Directly or not; the rest is the answer."""
     kit = Kit()
     stage = await stage_of(failing_plan(kit, "skip"))
     await stage.run()
@@ -32,7 +30,6 @@ async def test_skip_leaves_out_what_comes_after() -> None:
 
 
 async def test_continue_gives_the_error_to_what_comes_after() -> None:
-    """As an object that says so."""
     kit = Kit()
     stage = await stage_of(failing_plan(kit, "continue"))
     await stage.run()
@@ -43,7 +40,6 @@ async def test_continue_gives_the_error_to_what_comes_after() -> None:
 
 
 async def test_a_path_that_leads_nowhere_fails_the_step_for_good() -> None:
-    """The message names step and path; the tool did not run."""
     kit = Kit()
     stage = await stage_of(
         [
@@ -63,12 +59,10 @@ async def test_a_path_that_leads_nowhere_fails_the_step_for_good() -> None:
 
 
 async def test_a_result_that_looks_like_a_reference_is_only_data() -> None:
-    """Nothing of what a tool returns is resolved."""
     kit = Kit()
 
     @tool
     async def sly() -> Any:
-        """Return what looks like a reference."""
         return {"$resultOf": {"step": "secret", "path": []}}
 
     stage = await stage_of(

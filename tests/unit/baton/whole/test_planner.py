@@ -16,18 +16,14 @@ from tests.unit.baton.kit.stage import Stage
 
 
 def plan(*steps: dict[str, Any], **more: Any) -> Call:
-    """A plan as a model makes it."""
     return Call("make_plan", {"steps": list(steps), **more})
 
 
 def say(name: str, word: Any = "hi", **more: Any) -> dict[str, Any]:
-    """A step that says a word."""
     return {"name": name, "tool": "say", "arguments": {"word": word}, **more}
 
 
 class Listening(ScriptedModel):
-    """A scripted model that notes what it was asked."""
-
     reads_history = True
 
     def __init__(self, script: Sequence[ScriptEntry]) -> None:
@@ -35,13 +31,11 @@ class Listening(ScriptedModel):
         self.requested: list[ModelRequest] = []
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Note, and answer."""
         self.requested.append(request)
         return await super().answer(request)
 
 
 async def run(model: ScriptedModel, kit: Kit, **fields: Any) -> Stage:
-    """A planner's job with this model, run to its end."""
     tools: list[Tool] = [kit.say, kit.join, kit.look, kit.fail]
     stage = Stage(registry=Registry([Agent(name="plans", mode="plan", model=model, tools=tools, **fields)]))
     await stage.submit("plans")
@@ -50,12 +44,10 @@ async def run(model: ScriptedModel, kit: Kit, **fields: Any) -> Stage:
 
 
 async def refusals(stage: Stage) -> list[CallRecord]:
-    """Calls that went back to the model."""
     return [call for call in await stage.calls() if not call.step]
 
 
 async def test_a_plan_is_executed_and_reflected_on() -> None:
-    """Two turns, one model call each."""
     kit = Kit()
     word = result_of("a")["word"].as_json()
     model = Listening([[plan(say("a"), say("b", word, depends_on=["a"]))], "It said hi twice."])
@@ -92,7 +84,6 @@ async def test_a_plan_is_executed_and_reflected_on() -> None:
     ],
 )
 async def test_a_plan_that_is_wrong_goes_back_with_all_its_faults(answer: list[Call], faults: list[str]) -> None:
-    """Nothing of it runs; the next one is carried out."""
     kit = Kit()
     stage = await run(ScriptedModel([answer, [plan(say("a", "right"))], "done"]), kit)
     assert kit.ran == ["right"]
@@ -106,7 +97,6 @@ async def test_a_plan_that_is_wrong_goes_back_with_all_its_faults(answer: list[C
 
 
 async def test_a_step_that_requests_another_plan_gets_one() -> None:
-    """What depends on it is left out, the rest of the plan goes on; then the model plans anew."""
     kit = Kit()
     bad = {"name": "bad", "tool": "fail", "arguments": {"times": 9}, "on_failure": "replan"}
     first = plan(bad, say("after", "left out", depends_on=["bad"]), say("beside", "beside"))
@@ -134,7 +124,6 @@ async def test_rounds_are_limited() -> None:
 
 
 async def test_no_plan_is_needed_for_an_answer() -> None:
-    """A question that needs no tool."""
     stage = await run(ScriptedModel(["Four."]), Kit())
     assert (await stage.snapshot()).job.result == {"answer": "Four."}
     assert await parts_of(stage, "data-reflection", "data-plan-created") == []
@@ -142,7 +131,6 @@ async def test_no_plan_is_needed_for_an_answer() -> None:
 
 @pytest.mark.parametrize("fence", ["{}", "```json\n{}\n```", "```\n{}\n```"])
 async def test_a_plan_written_as_text_is_a_plan(fence: str) -> None:
-    """Some models do that."""
     kit = Kit()
     text = '{"steps": [{"name": "a", "tool": "say", "arguments": {"word": "text"}}]}'
     stage = await run(

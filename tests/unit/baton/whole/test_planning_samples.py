@@ -18,7 +18,6 @@ from tests.unit.baton.kit.stage import Stage
 
 
 def elsewhere(agent: Agent, folder: Path) -> Agent:
-    """The agent with reports in that folder."""
     tools = {item.name: item for item in file_tools(LIBRARY, folder)}
 
     def other(item: Any) -> Any:
@@ -29,12 +28,10 @@ def elsewhere(agent: Agent, folder: Path) -> Agent:
 
 
 def reports_in(folder: Path) -> list[Path]:
-    """What was written there."""
     return list(folder.glob("*.md"))
 
 
 async def run(agent: Agent, task: str = "go") -> Stage:
-    """The agent's job, run to its end."""
     stage = Stage(registry=Registry([agent]))
     await stage.submit(agent.name, task=task)
     await stage.run()
@@ -42,12 +39,10 @@ async def run(agent: Agent, task: str = "go") -> Stage:
 
 
 async def steps(stage: Stage) -> dict[str, CallRecord]:
-    """The job's steps by name."""
     return {call.step: call for call in await stage.calls() if call.step}
 
 
 async def test_report_writes_what_its_plan_says(tmp_path: Path) -> None:
-    """Seven steps, each of which works; the report is there, and tells of both files."""
     stage = await run(elsewhere(report, tmp_path))
     job = (await stage.snapshot()).job
     assert job.status is JobStatus.COMPLETED
@@ -62,7 +57,6 @@ async def test_report_writes_what_its_plan_says(tmp_path: Path) -> None:
 
 
 async def test_planner_is_corrected_then_executes_its_plan(tmp_path: Path) -> None:
-    """All faults of the first plan are told; one step fails, and the plan goes on."""
     stage = await run(elsewhere(planner, tmp_path))
     job = (await stage.snapshot()).job
     assert job.status is JobStatus.COMPLETED
@@ -77,7 +71,6 @@ async def test_planner_is_corrected_then_executes_its_plan(tmp_path: Path) -> No
 
 
 async def test_planner_reflects_in_the_stream(tmp_path: Path) -> None:
-    """Once, after the plan."""
     stage = await run(elsewhere(planner, tmp_path))
     parts = [json.loads(text) for text in stage.store.tree("job_1").parts["job_1"]]
     kinds = [part["type"] for part in parts]
@@ -88,7 +81,6 @@ async def test_planner_reflects_in_the_stream(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rounds", [1, 3])
 async def test_the_demo_model_plans_within_its_rounds(tmp_path: Path, rounds: int) -> None:
-    """With rounds enough it searches, reads and reports; with one it answers from what the search showed."""
     agent = Agent(name="demo", model="demo", mode="plan", tools=file_tools(LIBRARY, tmp_path), max_rounds=rounds)
     stage = await run(agent, "Why did the Fresnel lens replace mirrors in lighthouses?")
     job = (await stage.snapshot()).job

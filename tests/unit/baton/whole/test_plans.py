@@ -13,7 +13,6 @@ from tests.unit.baton.kit.stage import Stage
 
 
 async def test_a_diamond_runs_in_order_and_passes_results_on() -> None:
-    """The answer is what the last step returned; no model was asked."""
     kit = Kit()
     stage = await stage_of(diamond(kit))
     await stage.run()
@@ -25,7 +24,6 @@ async def test_a_diamond_runs_in_order_and_passes_results_on() -> None:
 
 
 async def test_a_result_that_is_an_object_is_the_output_too() -> None:
-    """As JSON in the answer."""
     kit = Kit()
     stage = await stage_of([Step("one", kit.say, {"word": "ab"})])
     await stage.run()
@@ -36,7 +34,6 @@ async def test_a_result_that_is_an_object_is_the_output_too() -> None:
 
 
 async def test_an_agent_can_be_a_step() -> None:
-    """Its job is below this one, and its answer is the step's result."""
     kit = Kit()
     helper = Agent(name="helper", plan=[Step("said", kit.join, {"parts": ["child"]})])
     plan = [
@@ -67,7 +64,6 @@ async def test_no_turn_begins_while_a_step_is_open() -> None:
 
 @pytest.mark.parametrize("turns", [2, 3])
 async def test_a_plan_needs_two_turns(turns: int) -> None:
-    """One for the plan, one for the answer."""
     kit = Kit()
     stage = await stage_of(diamond(kit), Limits(turns=turns))
     await stage.run()
@@ -75,7 +71,6 @@ async def test_a_plan_needs_two_turns(turns: int) -> None:
 
 
 def taking(kit: Kit) -> Registry:
-    """A plan that takes what it works on from its task."""
     plan = [
         Step("a", kit.say, {"word": task_data["words"][0]}),
         Step("b", kit.join, {"parts": [task_text, result_of("a")["word"]]}, depends_on=["a"]),

@@ -17,15 +17,12 @@ LIMIT_BYTES = 1_000
 
 
 class Looking:
-    """A model that makes these calls, one a turn, and keeps what it is sent of their results."""
-
     name, reads_history = "looking", True
 
     def __init__(self, *calls: Call, takes_files: Sequence[str] = ("image/*",)) -> None:
         self.takes_files, self._calls, self.found = tuple(takes_files), calls, list[ToolMessage]()
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Call the next one."""
         self.found = [message for message in request.messages if isinstance(message, ToolMessage)]
         left = self._calls[request.turn - 1 :]
         return ModelAnswer(calls=(left[0],)) if left else ModelAnswer("seen")
@@ -33,13 +30,11 @@ class Looking:
 
 @tool
 async def draw(kind: str, ctx: ToolContext, size: int = len(PICTURE)) -> dict[str, Any]:
-    """Draw a picture."""
     data = (PICTURE + bytes([size % 256]) * size)[:size]
     return {"picture": await ctx.keep_file(data, kind, "a.png"), "lines": 3}
 
 
 async def played(model: Looking, *tools: Any) -> Stage:
-    """A stage whose job has run to its end."""
     registry = Registry([Agent("looks", model=model, tools=tools or [draw])])
     stage = Stage(settings=replace(SETTINGS, files_limit_bytes=LIMIT_BYTES), registry=registry)
     await stage.submit("looks")
@@ -63,14 +58,12 @@ async def test_a_model_is_sent_the_pictures_that_a_tool_returns() -> None:
 
 
 async def test_a_file_that_is_not_kept_any_more_is_only_named() -> None:
-    """Of one that is too large together with newer ones, the same is true."""
     model = Looking(*(Call("draw", {"kind": "image/png", "size": size}) for size in (600, 601, 100)))
     await played(model)
     assert [bool(file.data) for message in model.found for file in message.files] == [False, True, True]
 
     @tool
     async def lose(ctx: ToolContext) -> dict[str, Any]:
-        """Name a file that nobody has."""
         return await ctx.keep_file(PICTURE, "image/png") | {"name": "0" * 64}
 
     lost = Looking(Call("lose"))
@@ -88,7 +81,6 @@ async def test_a_file_that_is_not_kept_any_more_is_only_named() -> None:
     ],
 )
 async def test_what_is_no_file_or_too_large_is_refused(arguments: dict[str, Any], error: str) -> None:
-    """The call fails, and says why."""
     model = Looking(Call("draw", arguments))
     await played(model)
     assert error in model.found[0].content["message"]
@@ -114,7 +106,6 @@ def test_what_only_looks_like_a_file_is_none(wrong: dict[str, Any]) -> None:
 
 
 async def test_a_unit_test_of_a_tool_finds_what_it_kept() -> None:
-    """By the name that it returned."""
     ctx = ToolContext.for_test()
     named = (await draw.run({"kind": "image/png"}, ctx))["picture"]
     assert ctx.recorder.outlet.files == {named["name"]: PICTURE}

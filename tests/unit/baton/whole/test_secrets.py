@@ -29,18 +29,13 @@ SETTINGS_WITH_SECRETS = replace(SETTINGS, redis_token=KNOWN, foreign_keys=(FOREI
 
 
 class Used:
-    """What the tools were really given."""
-
     def __init__(self) -> None:
         self.passwords: list[str] = []
         self.notes: list[str] = []
 
     def registry(self, *turns: Any) -> Registry:
-        """One agent with these turns, and tools that talk."""
-
         @tool(retries=1, retry_delay_seconds=0.1)
         async def log_in(password: str, note: str, context: ToolContext, how: str = "") -> Any:
-            """Tell all that is known."""
             self.passwords.append(password)
             self.notes.append(note)
             everything = f"{password} {KNOWN} {FOREIGN}"
@@ -61,7 +56,6 @@ class Used:
 
 @pytest.fixture
 def guarded(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """All our logs, guarded as in production."""
     caplog.set_level(logging.DEBUG, logger="baton")
     guard_logs(Stage(settings=SETTINGS_WITH_SECRETS).container.secrets)
     yield caplog
@@ -70,7 +64,6 @@ def guarded(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtu
 
 
 async def shown_of(stage: Stage, logs: pytest.LogCaptureFixture) -> str:
-    """Everything that a job leaves behind."""
     snapshot = await stage.snapshot()
     view = job_view(snapshot, stage.clock.now_ms())
     parts = (await stage.reader.parts("job_1", 0)).parts
@@ -79,14 +72,12 @@ async def shown_of(stage: Stage, logs: pytest.LogCaptureFixture) -> str:
 
 
 def calls(*how: str) -> list[Call]:
-    """Calls of the tool, each with a secret under its name."""
     return [Call("log_in", {"password": NAMED, "note": f"use {KNOWN}", "how": kind}) for kind in how]
 
 
 async def test_no_secret_is_left_of_a_job_in_store_parts_json_messages_and_logs(
     guarded: pytest.LogCaptureFixture,
 ) -> None:
-    """Results, errors, crashes, waits, what tools say while they run, and what the model says."""
     used = Used()
     bad = Call("log_in", {"password": [NAMED], "note": "x"})
     unknown = Call("no_such_tool", {"password": NAMED})
@@ -133,12 +124,9 @@ async def test_the_model_sees_its_own_calls_redacted(guarded: pytest.LogCaptureF
     seen: list[ModelRequest] = []
 
     class Watching:
-        """A model that keeps what it is asked, and then says why it failed."""
-
         name, reads_history = "watching", True
 
         async def answer(self, request: ModelRequest) -> ModelAnswer:
-            """Call the tool, then fail."""
             seen.append(request)
             if len(seen) == 1:
                 return ModelAnswer(calls=tuple(calls("")))

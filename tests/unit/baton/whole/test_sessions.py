@@ -24,17 +24,14 @@ def job_of(stage: Stage, job_id: str, session: str = "session_1") -> Job:
 
 
 async def submit(stage: Stage, job_id: str, when_busy: WhenBusy = "queue", session: str = "session_1") -> None:
-    """Submit a job."""
     await Sessions(stage.container).submit(job_of(stage, job_id, session), TASK, when_busy, may_exist=True)
 
 
 async def status(stage: Stage, job_id: str) -> JobStatus:
-    """How far a job got."""
     return (await stage.snapshot(job_id)).job.status
 
 
 async def names(stage: Stage, session: str = "session_1") -> list[str]:
-    """The session's line."""
     return [snapshot.job.id for snapshot in await Sessions(stage.container).line("acme", session)]
 
 
@@ -55,7 +52,6 @@ async def test_a_job_that_is_to_be_alone_is_refused_while_another_one_is_there()
 
 
 async def test_a_job_that_is_to_be_alone_is_taken_where_nothing_runs() -> None:
-    """Also a second time, under its own id, and where the other one runs in another session."""
     stage = Stage()
     await submit(stage, "job_1", session="session_2")
     await submit(stage, "job_2", "reject")
@@ -108,7 +104,6 @@ async def test_a_late_call_refuses_nothing() -> None:
 
 
 async def test_a_job_that_interrupts_ends_those_before_it() -> None:
-    """The running one and those in line; not those of other sessions, nor those that come after it."""
     stage = Stage()
     for name in ("job_1", "job_2"):
         await submit(stage, name)
@@ -125,7 +120,6 @@ async def test_a_job_that_interrupts_ends_those_before_it() -> None:
 
 
 async def test_an_interruption_that_comes_again_ends_nothing_that_came_after_it() -> None:
-    """The request was repeated; meanwhile somebody sent another."""
     stage = Stage()
     await submit(stage, "job_1", "interrupt")
     first = await stage.reader.job("job_1")

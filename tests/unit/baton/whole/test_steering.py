@@ -34,7 +34,6 @@ class Interrupted:
         self.found: list[tuple[Message, ...]] = []
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Keep what is told."""
         self.found.append(request.messages)
         if (happens := self.meanwhile.pop(request.turn, None)) is not None:
             await happens()
@@ -43,13 +42,10 @@ class Interrupted:
 
 @tool
 def look() -> str:
-    """Look."""
     return "seen"
 
 
 class Chat:
-    """A session in which one job runs."""
-
     def __init__(self, continuation: Literal["queue", "inline"] = "queue") -> None:
         self.model = Interrupted()
         agents = [Agent("talks", self.model, tools=[look]), Agent("recites", ScriptedModel(["done"]))]
@@ -58,26 +54,21 @@ class Chat:
         self.sessions = Sessions(self.stage.container)
 
     async def submit(self) -> None:
-        """Begin the job."""
         await self.sessions.submit(self.job(), TASK)
 
     def job(self, name: str = "job_1") -> Job:
-        """A job of the session."""
         self.stage.clock.ms += 1_000
         return self.stage.job("talks", name, session="chat-1")
 
     async def say(self, name: str, text: str) -> Job | None:
-        """Say something to whatever runs."""
         return await self.sessions.steer(self.job(name), {"text": text, "data": {}, "chat": {}})
 
     async def shown(self) -> list[str]:
-        """What the stream shows of what was said, and of texts."""
         return [part["data"]["text"] for part in await parts_of(self.stage, "data-message")]
 
 
 @pytest.mark.parametrize("continuation", ["queue", "inline"])
 async def test_what_is_said_is_told_before_the_next_turn(continuation: Literal["queue", "inline"]) -> None:
-    """After the calls under way."""
     chat = Chat(continuation)
     await chat.submit()
     chat.model.meanwhile[1] = lambda: chat.say("m2", "two")
@@ -91,7 +82,6 @@ async def test_what_is_said_is_told_before_the_next_turn(continuation: Literal["
 
 @pytest.mark.parametrize("continuation", ["queue", "inline"])
 async def test_a_job_that_is_told_something_in_its_last_turn_goes_on(continuation: Literal["queue", "inline"]) -> None:
-    """With another one, also of several messages; what it has answered stays said."""
     chat = Chat(continuation)
 
     async def both() -> None:
@@ -110,7 +100,6 @@ async def test_a_job_that_is_told_something_in_its_last_turn_goes_on(continuatio
 
 
 async def test_a_message_that_comes_again_is_told_once() -> None:
-    """While its job runs, and after its end."""
     chat = Chat()
     await chat.submit()
     told = [await chat.say("m2", "two") for _ in range(2)]
@@ -121,7 +110,6 @@ async def test_a_message_that_comes_again_is_told_once() -> None:
 
 
 async def test_an_answer_of_the_store_that_is_lost_tells_nothing_twice() -> None:
-    """The request fails, and is repeated; the backup message of the first one comes, too."""
     chat = Chat()
     await chat.submit()
     signal = chat.stage.store.signal
@@ -140,7 +128,6 @@ async def test_an_answer_of_the_store_that_is_lost_tells_nothing_twice() -> None
 
 
 async def test_where_nothing_runs_it_is_a_job_of_its_own() -> None:
-    """So it is where the running one asks no model."""
     chat = Chat()
     assert await chat.say("m1", "one") is None
     await chat.submit()
@@ -151,7 +138,6 @@ async def test_where_nothing_runs_it_is_a_job_of_its_own() -> None:
 
 
 async def test_a_later_job_of_the_session_is_given_it() -> None:
-    """With the question of the job to which it was said."""
     chat = Chat()
     await chat.submit()
     await chat.say("m2", "two")
@@ -162,7 +148,6 @@ async def test_a_later_job_of_the_session_is_given_it() -> None:
 
 
 async def test_who_fails_tells_nothing_more() -> None:
-    """What was said stays with the job; a retry tells it."""
     chat = Chat()
 
     async def fail() -> None:

@@ -13,13 +13,11 @@ from tests.unit.baton.kit.stage import Stage
 
 @asynccontextmanager
 async def planned(kit: Kit, **plan: Any) -> AsyncIterator[Api]:
-    """The API, with a plan whose second step pays."""
     async with api_of(Stage(settings=with_keys(), registry=kit.registry(**plan))) as made:
         yield made
 
 
 async def steps(api: Api, job_id: str) -> dict[str, str]:
-    """Each step's status."""
     return {call["step"]: call["status"] for call in (await api.read(job_id))["toolCalls"]}
 
 
@@ -28,7 +26,6 @@ async def steps(api: Api, job_id: str) -> dict[str, str]:
     [("fail", "failed", "cancelled"), ("skip", "completed", "cancelled"), ("continue", "completed", "completed")],
 )
 async def test_a_rejected_step_is_a_failed_one(on_failure: str, status: str, note: str) -> None:
-    """What it means is the plan's to say."""
     kit = Kit()
     async with planned(kit, on_failure=on_failure) as api:
         job_id, checkpoint = await requested(api, "plan")

@@ -20,19 +20,14 @@ OFTEN = replace(SETTINGS, stream_batch_ms=0, stream_batch_bytes=1, operations_ap
 
 @tool
 def add(a: int, b: int) -> int:
-    """Add two numbers."""
     return a + b
 
 
 class Sum(BaseModel):
-    """A sum."""
-
     sum: int
 
 
 class Talker:
-    """A model that says pieces, then answers; `failures`: how often it fails after them first."""
-
     name, reads_history = "talker", False
 
     def __init__(self, *pieces: str, failures: int = 0, answer: str = "") -> None:
@@ -41,7 +36,6 @@ class Talker:
         self._failures = failures
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Say them to whoever listens."""
         for piece in self._pieces if request.listener else ():
             assert request.listener is not None
             await request.listener.write(piece)
@@ -61,18 +55,15 @@ async def streamed(agent: Agent, settings: Any = OFTEN) -> tuple[Stage, list[dic
 
 
 def types(parts: list[dict[str, Any]]) -> list[str]:
-    """The kinds of parts, repetitions of deltas left out."""
     kinds = [part["type"] for part in parts]
     return [kind for at, kind in enumerate(kinds) if kind != "text-delta" or kinds[at - 1] != kind]
 
 
 def deltas(parts: list[dict[str, Any]]) -> list[str]:
-    """What was said, in its batches."""
     return [part["delta"] for part in parts if part["type"] == "text-delta"]
 
 
 async def test_a_text_is_in_the_stream_in_batches_and_once() -> None:
-    """With its turns' steps and calls around it; the appends are counted."""
     script: list[ModelAnswer | str] = [ModelAnswer("I add them.", (Call("add", {"a": 1, "b": 2}),)), "It is 3."]
     stage, parts = await streamed(Agent(name="a", model=ScriptedModel(script, pause_seconds=0.001), tools=[add]))
     assert types(parts) == [
@@ -89,7 +80,6 @@ async def test_a_text_is_in_the_stream_in_batches_and_once() -> None:
 
 
 async def test_an_attempt_that_fails_in_mid_text_is_named_and_the_next_one_says_its_own() -> None:
-    """Under another id, in a step of its own."""
     _, parts = await streamed(Agent(name="a", model=Talker("It ", "is 3.", failures=1)))
     assert types(parts) == [
         "start",
@@ -103,7 +93,6 @@ async def test_an_attempt_that_fails_in_mid_text_is_named_and_the_next_one_says_
 
 
 async def test_a_secret_that_is_cut_in_two_is_hidden() -> None:
-    """What is streamed is what is recorded."""
     stage, parts = await streamed(Agent(name="a", model=Talker("The key is op-key-", "0123456789", ", ", "I think.")))
     assert "".join(deltas(parts)) == "The key is [redacted], I think."
     assert (await stage.snapshot()).job.result == {"answer": "The key is [redacted], I think."}
@@ -119,7 +108,6 @@ async def test_a_secret_that_is_cut_in_two_is_hidden() -> None:
     ids=["switched off", "structured", "a planner's"],
 )
 async def test_what_is_not_streamed_comes_with_its_turn(agent: Agent, settings: Any) -> None:
-    """In one piece, without an append."""
     stage, parts = await streamed(agent, settings)
     assert (await stage.snapshot()).job.status == "completed"
     assert len(deltas(parts)) == 1

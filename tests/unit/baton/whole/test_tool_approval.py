@@ -15,19 +15,16 @@ from tests.unit.baton.kit.stage import Stage
 
 @pytest.fixture
 def kit() -> Kit:
-    """The tools."""
     return Kit()
 
 
 @pytest.fixture
 async def api(kit: Kit) -> AsyncIterator[Api]:
-    """The API."""
     async with api_of(Stage(settings=with_keys(), registry=kit.registry())) as made:
         yield made
 
 
 async def payment(api: Api, job_id: str) -> dict[str, Any]:
-    """The job's first call of the tool."""
     calls = (await api.read(job_id))["toolCalls"]
     found: dict[str, Any] = next(call for call in calls if call["tool"] == "pay")
     return found
@@ -86,7 +83,6 @@ async def test_the_run_that_was_approved_is_the_first_attempt(api: Api) -> None:
 
 
 async def test_a_rejection_needs_a_reason_which_reaches_the_model(api: Api, kit: Kit) -> None:
-    """The call has failed with it; the job goes on."""
     job_id, checkpoint = await requested(api, "pays")
     assert_problem(await decide(api, checkpoint, "DELETE"), 422, "reason")
     assert_problem(await decide(api, checkpoint, "DELETE", reason=" "), 422, "reason")
@@ -112,7 +108,6 @@ async def test_no_decision_in_time_is_a_no(api: Api, kit: Kit) -> None:
 
 
 async def test_a_decision_counts_once(api: Api, kit: Kit) -> None:
-    """409 for a second one, also one that says the same."""
     _, checkpoint = await requested(api, "pays")
     assert (await decide(api, checkpoint)).status_code == 200
     assert "approved" in assert_problem(await decide(api, checkpoint), 409)
@@ -131,7 +126,6 @@ async def test_a_decision_about_something_else_decides_nothing(api: Api, kit: Ki
 
 
 async def test_calls_of_one_turn_are_decided_one_by_one(api: Api, kit: Kit) -> None:
-    """The next turn begins when the last one is over; what needs no approval does not wait."""
     job_id, _ = await requested(api, "pays-twice")
     await run_for_an_hour(api)
     first, second = await pending(api, job_id)

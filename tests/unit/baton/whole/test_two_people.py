@@ -26,7 +26,6 @@ PAID: list[int] = []
 
 @tool(requires_approval=True, approval_people=2)
 async def pay(amount: int) -> int:
-    """Pay."""
     PAID.append(amount)
     return amount
 
@@ -38,7 +37,6 @@ def _registry() -> Registry:
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    """The API, with two operators."""
     PAID.clear()
     settings = with_keys()
     second = f"admin:others:{hashlib.sha256(SECOND.encode()).hexdigest()}"
@@ -80,7 +78,6 @@ async def test_the_second_person_lets_it_run_and_the_first_cannot(api: Api) -> N
 
 
 async def test_an_edit_needs_the_other_persons_approval_anew(api: Api) -> None:
-    """The same arguments, sent along, are no edit."""
     job_id = (await api.submitted(jobType="pays"))["id"]
     await _decide(api, await _asked(api, job_id), arguments={"amount": 5})
     await _decide(api, await _asked(api, job_id), SECOND, arguments={"amount": 4})
@@ -93,7 +90,6 @@ async def test_an_edit_needs_the_other_persons_approval_anew(api: Api) -> None:
 
 
 async def test_one_rejection_is_enough(api: Api) -> None:
-    """Also by who has approved before."""
     job_id = (await api.submitted(jobType="pays"))["id"]
     await _decide(api, await _asked(api, job_id))
     await _decide(api, await _asked(api, job_id), method="DELETE", reason="no")
@@ -125,7 +121,6 @@ async def test_pages_say_who_has_approved_and_let_others() -> None:
 
 
 async def test_a_death_at_any_point_changes_nothing() -> None:
-    """The call runs once, after both have approved."""
     report = await Simulation(_registry()).crash_everywhere("pays", "do it", decide=lambda _: Approve())
     report.check()
     assert report.points > []

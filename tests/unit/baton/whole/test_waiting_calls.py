@@ -18,19 +18,16 @@ MONTH_SECONDS = 30 * 86_400
 
 @tool(retries=0)
 async def order(ctx: ToolContext) -> Pending:
-    """Order something that comes later."""
     assert ctx.operation_id == f"op_{ctx.call_id}"
     return Pending(timeout_seconds=3_600)
 
 
 @tool(retries=0)
 async def impossible() -> Pending:
-    """Wait with a result that is no JSON."""
     return Pending(timeout_seconds=1, otherwise=object())
 
 
 def waiting_stage(*calls: Call) -> Stage:
-    """A job whose first turn makes these calls."""
     agent = Agent(
         name="waits", model=ScriptedModel([list(calls), "done"]), tools=[order, impossible, sleep, wait_for_event]
     )
@@ -38,7 +35,6 @@ def waiting_stage(*calls: Call) -> Stage:
 
 
 async def started(*calls: Call, limits: Limits | None = None) -> Stage:
-    """That job, up to its waits."""
     stage = waiting_stage(*calls)
     job = replace(stage.job("waits"), limits=limits or Limits())
     await stage.container.commands.submit(job, {"text": "do it", "data": {}})
@@ -53,24 +49,20 @@ async def started(*calls: Call, limits: Limits | None = None) -> Stage:
 
 
 def completion(call_id: str, value: Any = 7) -> Completion:
-    """An outcome from outside."""
     return Completion(call_id=call_id, outcome={"ok": value})
 
 
 async def send_signal(stage: Stage, fact: Completion | Occurrence) -> SignalResult:
-    """The API takes a fact in."""
     return await stage.container.commands.signal((await stage.snapshot()).job, fact)
 
 
 async def only_call(stage: Stage) -> tuple[str, CallStatus, Any]:
-    """The job's one call: id, status, stored result."""
     snapshot = await stage.snapshot()
     (call,) = snapshot.calls
     return call.id, call.status, snapshot.results.get(call.id)
 
 
 async def test_a_waiting_job_holds_no_slot_and_says_what_it_waits_for() -> None:
-    """Its request none has reached the admission."""
     stage = await started(Call("order"))
     snapshot = await stage.snapshot()
     status, line = status_and_wait(snapshot.job, snapshot.items, snapshot.slot_state, stage.clock.ms)
@@ -80,7 +72,6 @@ async def test_a_waiting_job_holds_no_slot_and_says_what_it_waits_for() -> None:
 
 
 async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
-    """The tool's attempt has begun something that is faster than the tool."""
     stage = waiting_stage(Call("order"))
     first = await stage.submit("waits")
     await stage.deliver(first, stage.queue.published[-1][0])
@@ -93,7 +84,6 @@ async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
 
 
 async def test_a_sleep_of_months_ends_at_its_time() -> None:
-    """And holds no slot meanwhile."""
     patient = Limits(wall_seconds=4 * MONTH_SECONDS)
     stage = await started(Call("sleep", {"seconds": 3 * MONTH_SECONDS}), limits=patient)
     began_ms = stage.clock.ms
@@ -105,7 +95,6 @@ async def test_a_sleep_of_months_ends_at_its_time() -> None:
 
 
 async def test_a_cancelled_wait_is_over() -> None:
-    """What comes from outside finds that the job has ended."""
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
     await stage.container.commands.cancel((await stage.snapshot()).job, "test")
@@ -128,7 +117,6 @@ async def test_an_outcome_of_a_call_that_was_forgotten_is_kept_and_its_backup_re
 
 
 async def test_a_backup_sends_an_outcome_a_second_time() -> None:
-    """After a failover that forgot it."""
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
     before = stage.store.tree("job_1")
@@ -139,7 +127,6 @@ async def test_a_backup_sends_an_outcome_a_second_time() -> None:
 
 
 async def test_a_wait_whose_result_is_no_json_is_a_failure_of_the_tool() -> None:
-    """Before anything waits."""
     stage = await started(Call("impossible"))
     await stage.run()
     snapshot = await stage.snapshot()
@@ -149,6 +136,5 @@ async def test_a_wait_whose_result_is_no_json_is_a_failure_of_the_tool() -> None
 
 @pytest.mark.parametrize("wrong", [{}, {"timeout_seconds": -1}, {"timeout_seconds": 10**12}])
 def test_a_wait_without_a_proper_end_is_refused(wrong: dict[str, Any]) -> None:
-    """It says what is expected."""
     with pytest.raises(ValueError, match="Pending"):
         Pending(**wrong)

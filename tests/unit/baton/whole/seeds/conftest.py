@@ -17,19 +17,16 @@ OPERATIONS_KEY = "key-of-operations"
 
 @tool(retries=0)
 async def create_agent(ctx: ToolContext) -> Pending:
-    """Start what takes minutes elsewhere."""
     assert ctx.operation_id
     return Pending(timeout_seconds=3_600)
 
 
 @tool(retries=0)
 async def refuse() -> str:
-    """Fail for good."""
     raise ToolError("it cannot be done")
 
 
 def registry() -> Registry:
-    """The samples, and two more."""
     builder = Agent(
         name="builder", model=ScriptedModel([[Call("create_agent")], "It is built."]), tools=[create_agent, refuse]
     )
@@ -39,7 +36,6 @@ def registry() -> Registry:
 
 @pytest.fixture
 async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
-    """The API, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     settings = replace(with_keys(), operations_api_key=OPERATIONS_KEY, default_agent="simple")
     async with api_of(Stage(settings=settings, registry=registry())) as made:

@@ -9,7 +9,6 @@ from tests.unit.baton.kit.approval_kit import run_for_an_hour
 
 
 async def test_seed_002_a_submitted_task_is_pending_until_it_is_taken_up(api: Api) -> None:
-    """`submitTask({prompt, context})`: a row with `status: pending`, `created_at`, `updated_at`."""
     job = await api.submitted(jobType="simple", taskDescription="Are you online?", inputData={"a": 1})
     assert (job["status"], job["taskDescription"], job["inputData"]) == (
         "pending",
@@ -20,13 +19,11 @@ async def test_seed_002_a_submitted_task_is_pending_until_it_is_taken_up(api: Ap
 
 
 async def test_seed_002_nobody_polls_a_submission_is_an_event(api: Api) -> None:
-    """The worker looks every 2 seconds; here the submission itself brings the first event."""
     job = await api.submitted(jobType="simple")
     assert [event.type for event in api.stage.events() if event.job_id == job["id"]][-1] == "agent.loop.init"
 
 
 async def test_seed_002_status_goes_from_pending_over_processing_to_completed(api: Api) -> None:
-    """Task status flow, 1 to 3, with the answer where `response_payload.answer` was."""
     job, seen = await api.submitted(jobType="simple"), ["pending"]
 
     async def look() -> None:
@@ -42,7 +39,6 @@ async def test_seed_002_status_goes_from_pending_over_processing_to_completed(ap
 
 
 async def test_seed_002_a_task_that_meets_an_error_is_failed_and_says_why(api: Api) -> None:
-    """Task status flow, 4."""
     job = await api.submitted(jobType="doomed")
     await run_for_an_hour(api)
     ended = await api.read(job["id"])
@@ -50,7 +46,6 @@ async def test_seed_002_a_task_that_meets_an_error_is_failed_and_says_why(api: A
 
 
 async def test_seed_002_each_update_reaches_who_listens(api: Api) -> None:
-    """`onUpdate`: Realtime there, the job's stream here; it ends when the task does."""
     job = await api.submitted(jobType="simple")
     await api.stage.run()
     stream = (await api.request("GET", f"/api/agent-jobs/{job['id']}/stream")).text
@@ -59,7 +54,6 @@ async def test_seed_002_each_update_reaches_who_listens(api: Api) -> None:
 
 
 async def test_seed_002_a_task_stuck_in_processing_is_brought_on_without_a_person(api: Api) -> None:
-    """Troubleshooting, "worker crashed": the lost event is redriven by the sweep, not by a manual reset."""
     job = await api.submitted(jobType="simple")
     api.stage.queue.published.clear()  # whoever was to bring its first event has died
     api.stage.clock.ms += 120_000
@@ -70,7 +64,6 @@ async def test_seed_002_a_task_stuck_in_processing_is_brought_on_without_a_perso
 
 
 async def test_seed_002_high_priority_tasks_come_first(api: Api) -> None:
-    """Next steps, 5."""
     low = [await api.submitted(jobType="simple", priority=1) for _ in range(5)]
     high = await api.submitted(jobType="simple", priority=9)
     waiting = [name for name, entry in api.stage.admission.entries.items() if not entry.slot]

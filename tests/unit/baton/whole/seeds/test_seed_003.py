@@ -19,7 +19,6 @@ KEY = {"x-api-key": OPERATIONS_KEY}
 
 
 async def waiting_operation(api: Api, session: str = "s1") -> tuple[str, str]:
-    """A job that waits for an operation; job and operation id."""
     job = await api.submitted(jobType="builder", taskDescription="Build it", sessionId=session)
     await api.stage.run(within_seconds=60)
     (call,) = (await api.read(job["id"]))["toolCalls"]
@@ -27,18 +26,15 @@ async def waiting_operation(api: Api, session: str = "s1") -> tuple[str, str]:
 
 
 async def complete(api: Api, operation_id: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
-    """The completion webhook."""
     path = f"/api/operations/{operation_id}/complete"
     return await api.request("POST", path, "", json=body, headers=KEY if headers is None else headers)
 
 
 def ids_of(stream: str) -> list[str]:
-    """The ids of a stream's events."""
     return re.findall(r"^id: (.*)$", stream, re.MULTILINE)
 
 
 async def test_seed_003_a_session_says_what_streams_and_leaves_the_unfinished_answer_out(api: Api) -> None:
-    """`SessionDetailResponse` with `active_stream`: from "0-0", with operation and tool."""
     job_id, operation_id = await waiting_operation(api)
     session = (await api.request("GET", "/api/sessions/s1")).json()
     assert [message["role"] for message in session["messages"]] == ["user"]
@@ -51,7 +47,6 @@ async def test_seed_003_a_session_says_what_streams_and_leaves_the_unfinished_an
 
 
 async def test_seed_003_a_session_without_a_stream_has_the_whole_answer(api: Api) -> None:
-    """No `active_stream`, and no message twice."""
     _, operation_id = await waiting_operation(api)
     await complete(api, operation_id, {"success": True, "result": "ready"})
     await run_for_an_hour(api)
@@ -61,7 +56,6 @@ async def test_seed_003_a_session_without_a_stream_has_the_whole_answer(api: Api
 
 
 async def test_seed_003_cancelling_a_session_waits_until_its_task_has_stopped(api: Api) -> None:
-    """`CancelTaskResponse`: cancelled, which task, and the reason where nothing ran."""
     job_id, _ = await waiting_operation(api)
     answer = (await api.request("POST", "/api/sessions/s1/cancel")).json()
     assert (answer["cancelled"], answer["jobId"], answer["reason"]) == (True, job_id, None)
@@ -83,7 +77,6 @@ async def test_seed_003_a_message_is_answered_with_a_stream_that_outlives_its_re
 
 
 async def test_seed_003_a_stream_is_resumed_after_the_last_message_id(api: Api) -> None:
-    """`last_message_id`; "0-0" is a full replay; [DONE] ends it."""
     job = await api.submitted(jobType="simple")
     await api.stage.run()
     path = f"/api/agent-jobs/{job['id']}/stream"
@@ -95,14 +88,12 @@ async def test_seed_003_a_stream_is_resumed_after_the_last_message_id(api: Api) 
 
 
 async def test_seed_003_unknown_and_foreign_streams_are_refused(api: Api) -> None:
-    """404 TASK_NOT_FOUND, 403 ACCESS_DENIED."""
     job_id, _ = await waiting_operation(api)
     assert_problem(await api.request("GET", "/api/agent-jobs/job_0/stream"), 404)
     assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
 
 
 async def test_seed_003_an_expired_stream_is_gone(api: Api) -> None:
-    """410 TASK_EXPIRED, while it is known that there was one."""
     job = await api.submitted(jobType="simple")
     await api.stage.run()
     assert (await api.request("DELETE", f"/api/agent-jobs/{job['id']}")).status_code == 204
@@ -110,14 +101,12 @@ async def test_seed_003_an_expired_stream_is_gone(api: Api) -> None:
 
 
 async def test_seed_003_a_task_is_read_by_its_id(api: Api) -> None:
-    """`GET /tasks/{task_id}`: its status, with the tool that is under way."""
     job_id, operation_id = await waiting_operation(api)
     job = await api.read(job_id)
     assert (job["status"], job["toolCalls"][0]["operationId"]) == ("waiting", operation_id)
 
 
 async def test_seed_003_the_completion_webhook_is_closed_without_a_key(api: Api) -> None:
-    """503 none configured, 401 a wrong one, 404 no such operation."""
     _, operation_id = await waiting_operation(api)
     for headers in ({}, {"x-api-key": "wrong"}):
         assert_problem(await complete(api, operation_id, {"success": True}, headers), 401)
@@ -127,7 +116,6 @@ async def test_seed_003_the_completion_webhook_is_closed_without_a_key(api: Api)
 
 
 async def test_seed_003_a_completion_goes_on_with_the_answer(api: Api) -> None:
-    """`process_operation_success`: the result is the tool's, and the model answers."""
     job_id, operation_id = await waiting_operation(api)
     assert (await complete(api, operation_id, {"success": True, "result": {"agent": 7}})).status_code == 200
     await run_for_an_hour(api)
@@ -136,7 +124,6 @@ async def test_seed_003_a_completion_goes_on_with_the_answer(api: Api) -> None:
 
 
 async def test_seed_003_a_failed_completion_is_given_to_the_model(api: Api) -> None:
-    """`process_operation_failure`."""
     job_id, operation_id = await waiting_operation(api)
     assert (await complete(api, operation_id, {"success": False, "error": "out of stock"})).status_code == 200
     await run_for_an_hour(api)
@@ -144,7 +131,6 @@ async def test_seed_003_a_failed_completion_is_given_to_the_model(api: Api) -> N
 
 
 async def test_seed_003_a_repeated_completion_changes_nothing(api: Api) -> None:
-    """Idempotent; another outcome later is answered 200 and says that the first one stays."""
     job_id, operation_id = await waiting_operation(api)
     answers = [await complete(api, operation_id, {"success": True, "result": value}) for value in (1, 1, 2)]
     assert [answer.status_code for answer in answers] == [200, 200, 200]
@@ -154,7 +140,6 @@ async def test_seed_003_a_repeated_completion_changes_nothing(api: Api) -> None:
 
 
 async def test_seed_003_a_pending_operation_is_seen_after_a_reload(api: Api) -> None:
-    """`OperationStarted`, `OperationPending`: a part of the stream that names operation and tool."""
     job_id, operation_id = await waiting_operation(api)
     stored = await api.stage.reader.parts(job_id, 0)
     (found,) = [json.loads(part)["data"] for part in stored.parts if '"data-operation"' in part]
@@ -172,7 +157,6 @@ async def test_seed_003_an_operation_in_progress_is_not_started_twice(api: Api) 
 
 
 async def test_seed_003_the_status_of_an_operation_can_be_requested(api: Api) -> None:
-    """`check_operation_status`: running, completed, failed."""
     _, operation_id = await waiting_operation(api)
     path = f"/api/operations/{operation_id}"
     assert (await api.request("GET", path, "", headers=KEY)).json()["status"] == "waiting"
@@ -182,7 +166,6 @@ async def test_seed_003_the_status_of_an_operation_can_be_requested(api: Api) ->
 
 
 async def test_seed_003_a_session_is_deleted(api: Api) -> None:
-    """With what was said in it."""
     job = await api.submitted(jobType="simple", sessionId="s2")
     await api.stage.run()
     assert (await api.request("DELETE", "/api/sessions/s2")).status_code in (200, 204)

@@ -19,19 +19,16 @@ SESSIONS, UNKNOWN = "/api/chat/sessions", "job_0"
 
 
 async def created(api: Api) -> str:
-    """A new session's id."""
     session_id: str = (await api.request("POST", SESSIONS)).json()["id"]
     return session_id
 
 
 async def refused(api: Api, status: int, code: str, *request: Any, **options: Any) -> None:
-    """Make a request that is refused with this code."""
     response = await api.request(*request, **options)
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
 async def waiting(api: Api) -> tuple[str, str, str]:
-    """A session, its task, and the operation that this waits for."""
     session_id = await created(api)
     job = await api.submitted(jobType="builder", taskDescription="Build it", sessionId=session_id)
     await api.stage.run(within_seconds=60)
@@ -69,7 +66,6 @@ async def active_stream(api: Api) -> None:
 
 
 async def task_of_an_operation(api: Api) -> None:
-    """One that goes on in the background is a task of its own: it streams while no answer does."""
     session_id = await created(api)
     requesting = await sending(api, session_id, "m1", "Build it", agent="builder")
     await api.stage.run(within_seconds=60)
@@ -157,7 +153,6 @@ async def task_status(api: Api) -> None:
 
 
 async def completed(api: Api, operation_id: str, body: Any, key: str = OPERATIONS_KEY) -> Any:
-    """Complete an operation."""
     path = f"/api/chat/operations/{operation_id}/complete"
     return await api.request("POST", path, "", json=body, headers={"x-api-key": key})
 
@@ -207,5 +202,4 @@ LINES: dict[int, Callable[[Api], Awaitable[None]]] = {
 
 @pytest.mark.parametrize("line", LINES)
 async def test_seed_003_each_line_of_the_chat_api(api: Api, line: int) -> None:
-    """The line of the document at which the check's subject begins."""
     await LINES[line](api)

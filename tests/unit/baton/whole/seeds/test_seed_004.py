@@ -20,7 +20,6 @@ WORKER = "/api/admin/agent-worker"
 
 
 async def requested(api: Api) -> tuple[str, dict[str, object]]:
-    """A job of the seed's example that waits for its approval, and that approval."""
     job = await api.submitted(**JOB, inputData={"files": FILES})
     await run_for_an_hour(api)
     (question,) = await pending(api, job["id"])
@@ -28,14 +27,12 @@ async def requested(api: Api) -> tuple[str, dict[str, object]]:
 
 
 async def test_seed_004_post_agent_jobs_enqueues(api: Api) -> None:
-    """With the seed's field names."""
     job = await api.submitted(**JOB, inputData={"files": FILES})
     assert {name: job[name] for name in JOB} == JOB
     assert job["inputData"] == {"files": FILES}
 
 
 async def test_seed_004_get_agent_jobs_lists_with_filters(api: Api) -> None:
-    """By status and type."""
     done = await api.submitted(jobType="simple-task", taskDescription="Test task")
     await api.stage.run()
     await api.submitted(jobType="code-generation", inputData={"files": FILES})
@@ -44,7 +41,6 @@ async def test_seed_004_get_agent_jobs_lists_with_filters(api: Api) -> None:
 
 
 async def test_seed_004_get_agent_job_has_the_details(api: Api) -> None:
-    """Its calls, its result."""
     job = await api.submitted(jobType="simple-task", taskDescription="Test task", inputData={"test": "data"})
     await run_for_an_hour(api)
     details = await api.read(job["id"])
@@ -53,7 +49,6 @@ async def test_seed_004_get_agent_job_has_the_details(api: Api) -> None:
 
 
 async def test_seed_004_patch_cancels_and_retries(api: Api) -> None:
-    """And says how the job is then."""
     job_id, _ = await requested(api)
     path = f"/api/agent-jobs/{job_id}"
     assert (await api.request("PATCH", path, json={"action": "cancel"})).json()["status"] == "cancelled"
@@ -63,7 +58,6 @@ async def test_seed_004_patch_cancels_and_retries(api: Api) -> None:
 
 
 async def test_seed_004_get_a_jobs_checkpoints(api: Api) -> None:
-    """All of them, infos too."""
     job = await api.submitted(jobType="simple-task")
     await run_for_an_hour(api)
     (mark,) = await checkpoints(api, job["id"])
@@ -71,7 +65,6 @@ async def test_seed_004_get_a_jobs_checkpoints(api: Api) -> None:
 
 
 async def test_seed_004_get_admin_checkpoints_lists_what_is_pending(api: Api) -> None:
-    """Of all jobs, for an operator only."""
     _, question = await requested(api)
     path = "/api/admin/agent-checkpoints"
     assert [one["id"] for one in (await api.request("GET", path, ADMIN)).json()["checkpoints"]] == [question["id"]]
@@ -79,7 +72,6 @@ async def test_seed_004_get_admin_checkpoints_lists_what_is_pending(api: Api) ->
 
 
 async def test_seed_004_post_admin_checkpoint_approves(api: Api) -> None:
-    """Then the files are written."""
     job_id, question = await requested(api)
     await decide(api, question)
     await run_for_an_hour(api)
@@ -87,7 +79,6 @@ async def test_seed_004_post_admin_checkpoint_approves(api: Api) -> None:
 
 
 async def test_seed_004_delete_admin_checkpoint_rejects_with_a_reason(api: Api) -> None:
-    """Which is required, and kept."""
     job_id, question = await requested(api)
     path = f"/api/admin/agent-checkpoints/{question['id']}"
     assert (await api.request("DELETE", path, ADMIN, json={})).status_code == 422
@@ -98,13 +89,11 @@ async def test_seed_004_delete_admin_checkpoint_rejects_with_a_reason(api: Api) 
 
 
 async def test_seed_004_get_worker_has_its_status(api: Api) -> None:
-    """And whether it runs."""
     state = (await api.request("GET", WORKER, ADMIN)).json()
     assert (state["running"], state["activeJobs"], state["maxConcurrentJobs"]) == (True, 0, 3)
 
 
 async def test_seed_004_delete_worker_stops_and_post_starts_it(api: Api) -> None:
-    """A stopped worker takes up nothing; a started one what has come meanwhile."""
     assert (await api.request("DELETE", WORKER, ADMIN)).json()["running"] is False
     job = await api.submitted(jobType="simple-task")
     await run_for_an_hour(api)
@@ -115,7 +104,6 @@ async def test_seed_004_delete_worker_stops_and_post_starts_it(api: Api) -> None
 
 
 async def test_seed_004_the_worker_runs_so_many_jobs_at_a_time(api: Api) -> None:
-    """`maxConcurrentJobs: 3`."""
     for _ in range(5):
         await api.submitted(jobType="simple-task")
     state = (await api.request("GET", WORKER, ADMIN)).json()
@@ -137,13 +125,11 @@ async def test_seed_004_post_worker_takes_its_configuration(api: Api) -> None:
 
 
 async def test_seed_004_the_admin_page_leads_to_the_console(api: Api) -> None:
-    """`/admin/agent-checkpoints`."""
     answer = await api.request("GET", "/admin/agent-checkpoints", "")
     assert (answer.status_code, answer.headers["location"]) == (303, "/console/approvals")
 
 
 async def test_seed_004_data_processing_has_several_checkpoints(api: Api) -> None:
-    """One after each step, in their order."""
     job = await api.submitted(jobType="data-processing", inputData={"rows": [{"value": 1}, {"value": 2}]})
     await run_for_an_hour(api)
     marks = [(mark["type"], mark["title"], mark["data"]) for mark in await checkpoints(api, job["id"])]
@@ -165,14 +151,12 @@ async def test_seed_004_data_processing_has_several_checkpoints(api: Api) -> Non
     ],
 )
 async def test_seed_004_metrics_has(api: Api, name: str) -> None:
-    """The five of the seed, by name."""
     await requested(api)
     text = (await api.request("GET", "/api/metrics", ADMIN)).text
     assert f"# TYPE {name} " in text
 
 
 async def test_seed_004_a_job_that_fails_can_be_retried(api: Api) -> None:
-    """Test coverage, "Job failure and retry"."""
     job = await api.submitted(jobType="doomed")
     await run_for_an_hour(api)
     answer = await api.request("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "retry", "from": "start"})
