@@ -3,9 +3,8 @@
 import asyncio
 from math import ceil
 
+from baton import Agent, CallLimit, Registry, ScriptedModel
 from baton.admission.limited_calls import Limited
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Work
 from baton.engine.outbox import event_of
@@ -13,8 +12,6 @@ from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.engine.work_items import loop_item
 from baton.executors.bounded import limits_by
-from baton.models.scripted import ScriptedModel
-from baton.sdk.call_limit import CallLimit
 from baton.sdk.records import Failure
 from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.storage.ports.access import PLACE_MS, KeyLimit, NamedCall

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from baton.conversation.policy import LEAST_TOKENS, DropOldest, Summarize
-from baton.models.scripted import ScriptedModel
+from baton import DropOldest, ScriptedModel, Summarize
+from baton.conversation.policy import LEAST_TOKENS
 
 
 @pytest.mark.parametrize("policy", [DropOldest, Summarize])

@@ -3,11 +3,11 @@
 import pytest
 from pydantic import BaseModel
 
+from baton import Call, tool
 from baton.agents.output import FINAL_TOOL, OutputType
 from baton.engine.step_results import ModelAnswered
 from baton.executors.model_call import answered
-from baton.models.model import Call, ModelAnswer
-from baton.tools.tool import tool
+from baton.models.model import ModelAnswer
 
 
 @tool

@@ -5,19 +5,13 @@ from typing import Literal
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Registry, ScriptedModel, Step, result_of, tool
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunTool, Work
 from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolReturned
 from baton.engine.transitions import JobStatus
 from baton.executors.bounded import PromptLimit, prompt_too_large
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
-from baton.planning.reference import result_of
-from baton.planning.step import Step
-from baton.tools.tool import tool
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 LIMIT_BYTES = 1_000

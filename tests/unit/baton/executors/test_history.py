@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.conversation.policy import DropOldest, HistoryPolicy, KeepAll, Summarize
+from baton import Agent, DropOldest, KeepAll, Summarize
+from baton.conversation.policy import HistoryPolicy
 from baton.engine.commit.answers import History
 from baton.engine.step_results import ExtraUsage
 from baton.executors.history import Prompt, build_prompt

@@ -4,10 +4,9 @@ import asyncio
 
 import pytest
 
-from baton.agents.agent import Agent
+from baton import Agent, ScriptedModel
 from baton.executors.model_call import calls_of
 from baton.models.model import ModelAnswer, ModelRequest, UserMessage
-from baton.models.scripted import ScriptedModel
 from tests.fakes.clock import FakeClock
 from tests.fakes.model_cache import FakeModelCache
 

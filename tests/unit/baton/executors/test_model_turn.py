@@ -2,8 +2,7 @@
 
 from pydantic import BaseModel
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Registry
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel
 from baton.engine.state import Job

@@ -4,15 +4,13 @@ import json
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Memory, Registry
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel
 from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.executors.model_turn import ModelTurn, messages
 from baton.executors.remembering import Recalling
 from baton.memory.keeper import MemoryKeeper
-from baton.memory.policy import Memory
 from baton.models.model import Message, ModelAnswer, ModelError, ModelRequest, UserMessage
 from baton_events.errors import StoreError
 from tests.fakes import FakeSessionMemory

@@ -2,10 +2,9 @@
 
 import pytest
 
+from baton import Memory, ToolError
 from baton.executors.tool_context import CallMemory
 from baton.memory.keeper import MemoryKeeper
-from baton.memory.policy import Memory
-from baton.tools.tool_error import ToolError
 from baton_events.errors import MemoryUnavailableError
 from tests.fakes import FakeLongTermMemory, FakeSessionMemory
 from tests.unit.baton.memory.sample_entries import JOB, SUBMITTED_MS, an_entry

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Registry, ScriptedModel, ToolError, tool
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool
 from baton.engine.state import CallRecord, Job
@@ -14,10 +13,8 @@ from baton.engine.step_results import StepResult, ToolFailed, ToolNeedsApproval,
 from baton.engine.waits import tool_digest
 from baton.executors.tool_run import ToolRun
 from baton.memory.keeper import MemoryKeeper
-from baton.models.scripted import ScriptedModel
 from baton.tools.running_calls import RunningCalls
-from baton.tools.tool import Tool, tool
-from baton.tools.tool_error import ToolError
+from baton.tools.tool import Tool
 from baton_events.errors import StoreError
 from tests.fakes import FakeSessionMemory, FakeStore
 from tests.fakes.clock import FakeClock

@@ -2,16 +2,9 @@
 
 from dataclasses import replace
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, ToolContext, ToolError, tool
 from baton.engine.transitions import JobStatus
-from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest
-from baton.models.scripted import ScriptedModel
-from baton.planning.step import Step
-from baton.tools.context import ToolContext
-from baton.tools.pending import Pending
-from baton.tools.tool import tool
-from baton.tools.tool_error import ToolError
+from baton.models.model import ModelAnswer, ModelError, ModelRequest
 from baton_events.schema import AgentLoopInit, Event
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 

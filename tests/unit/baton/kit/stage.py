@@ -10,16 +10,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Registry, ScriptedModel, ToolError, tool
 from baton.app import EVENT_SPECS, build_app
 from baton.container import Container, Ports
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import Submitted
 from baton.engine.work_items import WorkItem
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
 from baton.queue.dispatch import Delivered, Outcome
 from baton.queue.ports import Verifier
 from baton.recovery.dead_letters import DeadCallbacks
@@ -32,8 +29,6 @@ from baton.storage.ports.access import RateLimit
 from baton.storage.ports.jobs import Snapshot
 from baton.testing import asgi
 from baton.testing.deliveries import delivery_headers
-from baton.tools.tool import tool
-from baton.tools.tool_error import ToolError
 from baton_events.messages import Outgoing
 from baton_events.schema import EVENTS_ENDPOINT, Event, EventType, event_type, parse_event
 from tests.fakes import (
@@ -203,6 +198,12 @@ class Stage:
         await self.container.commands.submit(submitted.job, submitted.task)
         last = next(message for message in reversed(self.outgoing()) if "x-job-id" in message.headers)
         return parse_event(last.body.encode())
+
+    async def played(self, agent: str, job_id: str = "job_1", **submitted: Any) -> Job:
+        """A job that was submitted and run to its end, as it is then."""
+        await self.submit(agent, job_id, **submitted)
+        await self.run()
+        return (await self.snapshot(job_id)).job
 
     def pipeline(self, kind: EventType) -> Pipeline:
         if kind not in self._pipelines:

@@ -2,14 +2,11 @@
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Registry, ScriptedModel, recall, remember
 from baton.engine.state import Job
 from baton.engine.step_results import Submitted
-from baton.models.model import Call, ModelAnswer, ModelRequest, UserMessage
-from baton.models.scripted import ScriptedModel
+from baton.models.model import ModelAnswer, ModelRequest, UserMessage
 from baton.sdk.records import ModelPolicy
-from baton.tools.builtin.job_tools import recall, remember
 from baton_events.errors import MemoryUnavailableError
 from tests.fakes import FakeLongTermMemory
 from tests.unit.baton.kit.stage import Stage

@@ -7,10 +7,8 @@ from typing import Literal
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
-from baton.models.model import Call, ModelAnswer, ModelRequest
-from baton.tools.tool import tool
+from baton import Agent, Call, Registry, tool
+from baton.models.model import ModelAnswer, ModelRequest
 from baton_events.schema import parse_event
 from tests.unit.baton.kit.mortal import MortalStore, killed
 from tests.unit.baton.kit.stage import SETTINGS, Stage

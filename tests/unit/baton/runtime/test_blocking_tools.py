@@ -10,12 +10,9 @@ from typing import Any
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.container import Container
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
-from baton.tools.tool import Tool, tool
+from baton.tools.tool import Tool
 from tests.unit.baton.api.client import api_of
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 

@@ -10,16 +10,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.engine.commit.answers import Claim
 from baton.engine.work_items import ItemKind, WorkItem, item_key_of
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
 from baton.runtime import claims as claims_module
 from baton.runtime.claims import Claims
 from baton.runtime.policy import LEASE_MS, RENEW_SECONDS, SPREAD_MS, TOGETHER_SECONDS, Policy, Suspects
-from baton.tools.tool import tool
 from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock

@@ -9,12 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
-from baton.tools.pending import Pending
-from baton.tools.tool import tool
+from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
 from baton_events.schema import Event
 from tests.unit.baton.kit.losing_answers import LosingAnswers
 from tests.unit.baton.kit.stage import SETTINGS, Stage

@@ -5,11 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
-from baton.models.model import Call, ModelAnswer, ModelRequest
-from baton.models.scripted import ScriptedModel
-from baton.tools.tool import tool
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton.models.model import ModelAnswer, ModelRequest
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 INLINE = replace(SETTINGS, continuation="inline")

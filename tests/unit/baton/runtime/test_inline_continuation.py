@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from msgspec import structs
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.engine.all_jobs.slots import STALLED_AFTER_MS
 from baton.engine.commit.answers import Claim, Committed
 from baton.engine.commit.usage_ledger import Spent
@@ -15,11 +14,8 @@ from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
 from baton.runtime import pipeline
 from baton.runtime.policy import LEASE_MS
-from baton.tools.tool import tool
 from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.unit.baton.kit.losing_answers import LosingAnswers

@@ -7,14 +7,11 @@ from typing import Literal
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.engine.work_items import FOLLOW_UPS, ItemKind
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, Policy
 from baton.runtime.spec import work_limits_ms
-from baton.tools.tool import Tool, tool
+from baton.tools.tool import Tool
 from tests.unit.baton.kit.mortal import MortalStore, killed
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 

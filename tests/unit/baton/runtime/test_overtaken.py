@@ -5,12 +5,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Pending, Registry, tool
 from baton.engine.work_items import ItemKind
-from baton.models.model import Call, ModelAnswer, ModelRequest
-from baton.tools.pending import Pending
-from baton.tools.tool import tool
+from baton.models.model import ModelAnswer, ModelRequest
 from tests.unit.baton.kit.stage import Stage
 
 

@@ -7,18 +7,14 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.engine.commit.answers import Claim, Committed
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.work_items import ItemKind, WorkItem, item_key_of
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
 from baton.runtime.policy import SPREAD_MS
 from baton.settings.settings import Settings
-from baton.tools.tool import tool
 from baton_events.schema import Event
 from tests.fakes import FakeStore
 from tests.unit.baton.kit.stage import SETTINGS, Stage

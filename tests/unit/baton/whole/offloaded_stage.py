@@ -4,8 +4,7 @@ import json
 from base64 import b64encode
 from typing import Any
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Registry
 from baton.app import build_app
 from baton.testing import asgi
 from baton.testing.deliveries import delivery_headers

@@ -6,13 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
-from baton.sdk.limits import Limits
+from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
 from baton.settings.settings import Settings
-from baton.tools.tool import tool
 from tests.unit.baton.api.client import ADMIN, Api, api_of, with_keys
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, pending
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage

@@ -8,11 +8,10 @@ import httpx
 import pytest
 import respx
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry, RegistryError
+from baton import Agent, Registry, tool
+from baton.agents.registry import RegistryError
 from baton.engine.transitions import JobStatus
 from baton.runtime.job_view import job_view
-from baton.tools.tool import tool
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.models.providers import openai_bodies as openai
 from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, KEY, OPENAI

@@ -7,16 +7,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, DropOldest, Memory, Registry, tool
 from baton.api.session_line import Sessions, WhenBusy
-from baton.conversation.policy import DropOldest
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
-from baton.memory.policy import Memory
-from baton.models.model import Call, Message, ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
+from baton.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
 from baton.storage.ports.jobs import Snapshot
-from baton.tools.tool import tool
 from baton_events.errors import StoreError
 from tests.unit.baton.kit.stage import Stage
 

@@ -5,16 +5,11 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Registry, ScriptedModel, ToolError, tool
 from baton.app import build_app
 from baton.engine.commit.codec import dump_call, dump_job
 from baton.engine.outbox import event_of
 from baton.engine.work_items import loop_item
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
-from baton.tools.tool import tool
-from baton.tools.tool_error import ToolError
 from baton_events.errors import MalformedEventError
 from baton_events.schema import AgentLoopInit, LoopPayload, Submission, encode_event
 from tests.unit.baton.kit.signing import delivery_headers

@@ -3,13 +3,11 @@
 import json
 from dataclasses import dataclass, field
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, DropOldest, Registry, Summarize, tool
 from baton.conversation.conversation import size_bytes
-from baton.conversation.policy import DropOldest, HistoryPolicy, Summarize
+from baton.conversation.policy import HistoryPolicy
 from baton.engine.transitions import JobStatus
-from baton.models.model import Call, ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
-from baton.tools.tool import tool
+from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
 from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.unit.baton.kit.stage import Stage

@@ -6,15 +6,12 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry, RegistryError
+from baton import Agent, CallLimit, Registry, ScriptedModel, tool
+from baton.agents.registry import RegistryError
 from baton.engine.commit.codec import dump_item, dump_job
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import status_and_wait
-from baton.models.scripted import ScriptedModel
 from baton.runtime.job_view import job_view
-from baton.sdk.call_limit import CallLimit
-from baton.tools.tool import tool
 from baton_events.errors import QueueRefusedError
 from baton_events.schema import Steering
 from tests.unit.baton.models.providers import openai_bodies as openai

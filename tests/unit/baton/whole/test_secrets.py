@@ -8,16 +8,10 @@ from typing import Any
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
-from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest
-from baton.models.scripted import ScriptedModel
+from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
+from baton.models.model import ModelAnswer, ModelError, ModelRequest
 from baton.observability.logs import LOGGERS, guard_logs
 from baton.runtime.job_view import job_view
-from baton.tools.context import ToolContext
-from baton.tools.pending import Pending
-from baton.tools.tool import tool
-from baton.tools.tool_error import ToolError
 from baton_events.schema import EventType, event_type
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 

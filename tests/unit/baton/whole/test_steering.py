@@ -6,15 +6,12 @@ from typing import Any, Literal
 
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
+from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.api.session_line import Sessions
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
-from baton.models.model import Call, Message, ModelAnswer, ModelError, ModelMessage, ModelRequest, ToolMessage
+from baton.models.model import Message, ModelAnswer, ModelError, ModelMessage, ModelRequest, ToolMessage
 from baton.models.model import UserMessage as User
-from baton.models.scripted import ScriptedModel
-from baton.tools.tool import tool
 from baton_events.errors import StoreError
 from tests.unit.baton.kit.plan_kit import parts_of
 from tests.unit.baton.kit.stage import SETTINGS, Stage

@@ -7,11 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
-from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest
-from baton.models.scripted import ScriptedModel
-from baton.tools.tool import tool
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton.models.model import ModelAnswer, ModelError, ModelRequest
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 SECRET = "op-key-0123456789"

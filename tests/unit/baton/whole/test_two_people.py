@@ -8,13 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
-from baton.sdk.limits import Limits
+from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
 from baton.testing import Approve, Simulation
-from baton.tools.tool import tool
 from tests.unit.baton.api.client import ADMIN, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.console.operator import operator_of
 from tests.unit.baton.kit.approval_kit import checkpoints, pending
