@@ -46,13 +46,6 @@ def hanging(released: Event, started: list[str], **settings: Any) -> Tool:
     return hang
 
 
-def errors_of(stage: Stage) -> Callable[[], Any]:
-    async def read() -> list[str]:
-        return [call.error.type if call.error else "" for call in await stage.calls()]
-
-    return read
-
-
 async def test_six_calls_that_hang_leave_other_tools_and_the_loop_alone(released: Event) -> None:
     """Neither another blocking tool nor what the loop looks up in threads waits for them."""
     stage = stage_of(hanging(released, []), *({"number": number} for number in range(12)))
@@ -62,13 +55,11 @@ async def test_six_calls_that_hang_leave_other_tools_and_the_loop_alone(released
     def quick() -> str:
         return "here"
 
-    await stage.submit("asks")
-    await stage.run()
-    assert await errors_of(stage)() == ["timeout"] * 12
+    await stage.played("asks")
+    assert [call.error and call.error.type for call in await stage.calls()] == ["timeout"] * 12
     other = stage_of(quick, {})
-    await other.submit("asks")
-    await other.run()
-    assert await errors_of(other)() == [""]
+    await other.played("asks")
+    assert [call.error for call in await other.calls()] == [None]
     async with asyncio.timeout(5):
         assert await loop.run_in_executor(None, lambda: "looked up") == "looked up"
 
@@ -95,8 +86,7 @@ async def test_a_call_that_hangs_is_counted_reported_once_and_makes_the_process_
     stage = stage_of(hanging(released, []), *({"number": number} for number in range(3)), hung_tools_limit=2)
     async with api_of(stage) as api:
         assert (await api.request("GET", "/healthz", "")).json() == {"status": "ok"}
-        await stage.submit("asks")
-        await stage.run()
+        await stage.played("asks")
         assert (await stage.ports.counters.sums())["hung_tools:hang"] == 3
         assert [(notice.kind, notice.once) for notice in stage.alerts.sent] == [("tool_hangs", "hang")]
         assert "tool 'hang' hangs: call job_1-" in stage.alerts.sent[0].text
@@ -113,8 +103,7 @@ async def test_a_call_that_hangs_is_counted_reported_once_and_makes_the_process_
 async def test_attempts_of_a_call_that_hangs_for_ever_start_it_once(released: Event) -> None:
     started: list[str] = []
     stage = stage_of(hanging(released, started, retries=2, retry_delay_seconds=0), {"number": 7})
-    await stage.submit("asks")
-    await stage.run()
+    await stage.played("asks")
     [call] = await stage.calls()
     assert (call.status, call.attempts, started) == ("failed", 3, ["hang 7"])
     assert (await stage.ports.counters.sums())["hung_tools:hang"] == 1
@@ -129,8 +118,7 @@ async def test_what_the_caller_has_in_its_context_is_in_the_thread() -> None:
 
     stage = stage_of(look, {})
     where.set("here")
-    await stage.submit("asks")
-    await stage.run()
+    await stage.played("asks")
     assert seen == ["here"]
 
 

@@ -1,109 +1,115 @@
 """What a COMMIT has claimed: prolonged where its answer was long under way, left where somebody else has taken over."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from baton.engine.commit.answers import Claim, ClaimResult, Committed
-from baton.engine.commit.usage_ledger import Spent
-from baton.engine.effects import Changes
-from baton.engine.outbox import Continuation
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS
+from baton.engine.commit.answers import Claim
 from baton.engine.work_items import ItemKind
 from baton.runtime import claims, pipeline
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, RENEW_SECONDS
 from baton.transport.meter import Meter, metered
 from baton_events.errors import StoreError
-from tests.fakes import FakeStore
-from tests.unit.baton.kit.losing_answers import LosingAnswers
+from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
-INLINE = replace(SETTINGS, continuation="inline")
 SOON_MS = round(1000 * RENEW_SECONDS)
+
+
+async def slow_stage(slow_ms: int, meanwhile: Callable[[], Awaitable[object]] | None = None) -> Stage:
+    """A job in place, with a store whose first COMMIT is answered late; `meanwhile`: what happens until then."""
+    stage = Stage(settings=replace(SETTINGS, continuation="inline"))
+    left = [slow_ms]
+
+    async def slowly(method: Method, *arguments: Any) -> Any:
+        committed = await method(*arguments)
+        if left:
+            stage.clock.ms += left.pop()
+            await meanwhile() if meanwhile else None
+        return committed
+
+    around(stage.store, "commit", slowly)
+    await stage.submit("adds")
+    return stage
+
+
+def calls(stage: Stage) -> list[Any]:
+    return [item for item in stage.store.tree("job_1").items.values() if item.kind is ItemKind.CALL]
 
 
 @pytest.mark.parametrize(("slow_ms", "lease_ms"), [(SOON_MS, LEASE_MS - SOON_MS), (SOON_MS + 1, LEASE_MS)])
 async def test_a_lease_that_is_partly_over_is_prolonged_before_the_work(slow_ms: int, lease_ms: int) -> None:
     """After the time after which any claim is prolonged; what is fresh costs no request."""
-    store = LosingAnswers()
-    stage, left_ms = Stage(settings=INLINE, store=store), list[int]()
-
-    def look() -> None:
-        items = store.tree("job_1").items.values()
-        left_ms.extend(item.lease_until_ms - stage.clock.ms for item in items if item.kind is ItemKind.CALL)
-
-    store.stage, store.slow_ms, stage.step_result.while_running = stage, slow_ms, look
-    await stage.submit("adds")
+    stage, left_ms = await slow_stage(slow_ms), set[int]()
+    stage.step_result.while_running = lambda: left_ms.update(i.lease_until_ms - stage.clock.ms for i in calls(stage))
     await stage.deliver(stage.events()[-1], "m-turn")
-    assert {*left_ms} == {lease_ms}
+    assert left_ms == {lease_ms}
+
+
+async def test_what_a_sweep_redrives_meanwhile_stays_with_the_sweep_s_message() -> None:
+    """The turn's message may be over by then, and would bring nothing on if this process died."""
+
+    async def swept() -> None:
+        now_ms, entries = stage.clock.ms, stage.admission.entries
+        await stage.store.reconcile("job_1", "m-sweep", now_ms, STALLED_AFTER_MS, entries)
+
+    stage, relay_ids = await slow_stage(STALLED_AFTER_MS + LEASE_MS, swept), set[str]()
+    stage.step_result.while_running = lambda: relay_ids.update(item.relay_id for item in calls(stage))
+    await stage.deliver(stage.events()[-1], "m-turn")
+    assert (stage.step_result.runs, relay_ids) == (["add 1 2", "add 3 4"], {"m-sweep"})
 
 
 async def test_what_somebody_else_has_taken_over_meanwhile_is_left_to_them() -> None:
-    store = LosingAnswers()
-    stage = Stage(settings=INLINE, store=store)
-
     async def taken_over() -> None:
-        for item in (item for item in store.tree("job_1").items.values() if item.kind is ItemKind.CALL):
-            now_ms = stage.clock.ms
-            await store.claim(Claim("job_1", item.key, "m-other", "other", now_ms, now_ms + LEASE_MS, item.call_id))
+        now_ms = stage.clock.ms
+        for item in calls(stage):
+            claim = Claim("job_1", item.key, "m-other", "other", now_ms, now_ms + LEASE_MS, item.call_id)
+            await stage.store.claim(claim)
 
-    store.stage, store.slow_ms, store.meanwhile = stage, 2 * LEASE_MS, taken_over
-    await stage.submit("adds")
+    stage = await slow_stage(2 * LEASE_MS, taken_over)
     outcome = await stage.deliver(stage.events()[-1], "m-turn")
     assert (outcome.label, stage.step_result.runs) == ("done", [])
-    assert {item.owner for item in await stage.items() if item.kind is ItemKind.CALL} == {"other"}
+    assert {item.owner for item in calls(stage)} == {"other"}
 
 
-class Away(FakeStore):
-    def __init__(self) -> None:
-        super().__init__()
-        self.stage: Stage | None = None
-        self.begins_fail = False
-        self.requested, self.spent = 0, list[Spent]()
-
-    async def claim(self, claim: Claim) -> ClaimResult:
-        if self.stage is None or not self.begins_fail:
-            return await super().claim(claim)
-        self.requested += 1
-        self.stage.clock.ms += LEASE_MARGIN_MS - 25
-        raise StoreError("no answer")
-
-    async def commit(
-        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
-    ) -> Committed:
-        self.requested += 1
-        self.spent.append(spent)
-        if self.stage is None:
-            return await super().commit(claim, changes, spent, continuation)
-        self.stage.clock.ms += LEASE_MARGIN_MS - 25
-        raise StoreError("no answer")
-
-
-@pytest.mark.parametrize("begins_fail", [False, True], ids=["COMMIT", "BEGIN"])
+@pytest.mark.parametrize("request_of", ["commit", "claim"])
 @pytest.mark.parametrize(("pause_seconds", "requested"), [(0.024, 2), (0.026, 1)])
 async def test_it_is_not_repeated_when_its_claim_would_be_over(
-    monkeypatch: pytest.MonkeyPatch, pause_seconds: float, requested: int, *, begins_fail: bool
+    monkeypatch: pytest.MonkeyPatch, pause_seconds: float, requested: int, request_of: str
 ) -> None:
+    """The pause before it counts, too."""
     monkeypatch.setattr(pipeline, "PAUSES_SECONDS", (pause_seconds, pause_seconds))
     monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", (pause_seconds, pause_seconds))
-    store = Away()
-    store.begins_fail = begins_fail
-    stage = Stage(store=store)
+    stage, began = Stage(), list[Any]()
     first = await stage.submit("answers")
-    store.stage = stage
+
+    async def slowly(_method: Method, *arguments: Any) -> Any:
+        began.append(arguments)
+        stage.clock.ms += LEASE_MARGIN_MS - 25
+        raise StoreError("no answer")
+
+    around(stage.store, request_of, slowly)
     with pytest.raises(StoreError):
         await stage.deliver(first, "m-turn", retried=1)
-    assert store.requested == requested
+    assert len(began) == requested
 
 
 async def test_a_job_s_ledger_has_its_message_once() -> None:
     """However often it is delivered: another delivery is no other message."""
-    written = list[Spent]()
+    written: dict[int, Any] = {}
+
+    async def noting(method: Method, *arguments: Any) -> Any:
+        written.setdefault(retried, arguments[2])
+        return await method(*arguments)
+
     for retried in (0, 1):
-        store = Away()
-        stage = Stage(store=store)
+        stage = Stage()
+        around(stage.store, "commit", noting)
         first = await stage.submit("answers")
         with metered(Meter(stage.clock, 0)):
             await stage.deliver(first, "m-turn", retried=retried)
-        written.append(store.spent[0])
-    assert [spent.messages for spent in written] == [1, 0]
+    assert [spent.messages for spent in written.values()] == [1, 0]
     assert written[0].requests == written[1].requests

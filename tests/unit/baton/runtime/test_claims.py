@@ -13,6 +13,7 @@ from msgspec import structs
 from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.engine.commit.answers import Claim
 from baton.engine.work_items import ItemKind, WorkItem, item_key_of
+from baton.queue.dispatch import Outcome
 from baton.runtime import claims as claims_module
 from baton.runtime.claims import Claims
 from baton.runtime.policy import LEASE_MS, RENEW_SECONDS, SPREAD_MS, TOGETHER_SECONDS, Policy, Suspects
@@ -22,9 +23,12 @@ from tests.fakes.clock import FakeClock
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 STEP_SECONDS = 0.02
+POLICY = Policy({ItemKind.CALL: 60_000})
 
 
 class Observed(FakeStore):
+    """A store that keeps what is asked of claims. `fails`: how many prolongations fail."""
+
     def __init__(self) -> None:
         super().__init__()
         self.renewed: list[list[str]] = []
@@ -45,7 +49,7 @@ class Observed(FakeStore):
 
 
 class Work:
-    """Two calls at once, whose first takes its time."""
+    """A call that takes its time when it runs first."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         monkeypatch.setattr(claims_module, "RENEW_SECONDS", STEP_SECONDS)
@@ -65,25 +69,19 @@ class Work:
         settings = replace(SETTINGS, continuation="inline")
         self.stage = Stage(settings=settings, store=self.store, registry=Registry([agent]))
 
+    async def at_work(self) -> asyncio.Task[Outcome]:
+        """The delivery of the job's first event, whose call has begun."""
+        delivery = asyncio.create_task(self.stage.deliver(await self.stage.submit("slow")))
+        await self.began.wait()
+        return delivery
+
     async def item(self) -> WorkItem:
         return next(item for item in await self.stage.items() if item.call_id)
 
 
-async def test_work_that_is_soon_over_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is over before its claim is prolonged for the first time."""
-    work = Work(monkeypatch, 0)
-    monkeypatch.setattr(claims_module, "RENEW_SECONDS", 4.0)
-    await work.stage.submit("slow")
-    await work.stage.run()
-    assert (work.store.renewed, work.store.given_back) == ([], [])
-
-
-async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A later step's claim is not prolonged where the first one's would have been; nothing is left of the timer."""
-    monkeypatch.setattr(claims_module, "RENEW_SECONDS", 10 * STEP_SECONDS)
-    monkeypatch.setattr(claims_module, "TOGETHER_SECONDS", STEP_SECONDS)
-    store, clock, armed = Observed(), FakeClock(), list[float]()
-    loop = asyncio.get_running_loop()
+def timers_of(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """For when the loop's timers are armed."""
+    loop, armed = asyncio.get_running_loop(), list[float]()
     arm = loop.call_at
 
     def call_at(when: float, *rest: Any, **named: Any) -> asyncio.TimerHandle:
@@ -91,8 +89,26 @@ async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.M
         return arm(when, *rest, **named)
 
     monkeypatch.setattr(loop, "call_at", call_at)
-    claims = Claims(store, clock, Policy({ItemKind.CALL: 60_000}))
-    claim = Claim("job_1", "call:job_1-1-0-a:1", "m1", "o", clock.now_ms(), clock.now_ms() + LEASE_MS)
+    return armed
+
+
+def claim_of(number: int, now_ms: int) -> Claim:
+    return Claim(f"job_{number}", f"call:c{number}:1", "m", "o", now_ms, now_ms + LEASE_MS)
+
+
+async def test_work_that_is_soon_over_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work(monkeypatch, 0)
+    monkeypatch.setattr(claims_module, "RENEW_SECONDS", 4.0)
+    await work.stage.played("slow")
+    assert (work.store.renewed, work.store.given_back) == ([], [])
+
+
+async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later step's claim is not prolonged where the first one's would have been; nothing is left of the timer."""
+    monkeypatch.setattr(claims_module, "RENEW_SECONDS", 10 * STEP_SECONDS)
+    monkeypatch.setattr(claims_module, "TOGETHER_SECONDS", STEP_SECONDS)
+    store, clock, armed = Observed(), FakeClock(), timers_of(monkeypatch)
+    claims, claim = Claims(store, clock, POLICY), claim_of(1, clock.now_ms())
     for _ in range(5):
         async with claims.holding(claim):
             await asyncio.sleep(0)
@@ -110,19 +126,12 @@ async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.M
 
 
 async def test_a_claim_whose_answer_took_long_is_prolonged_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop, clock, armed = asyncio.get_running_loop(), FakeClock(), list[float]()
-    arm = loop.call_at
-
-    def call_at(when: float, *rest: Any, **named: Any) -> asyncio.TimerHandle:
-        armed.append(when)
-        return arm(when, *rest, **named)
-
-    monkeypatch.setattr(loop, "call_at", call_at)
-    asked_ms = clock.now_ms()
+    clock, armed = FakeClock(), timers_of(monkeypatch)
+    claim = claim_of(1, clock.now_ms())
     clock.ms += 3_000
-    claims = Claims(Observed(), clock, Policy({ItemKind.CALL: 60_000}))
-    async with claims.holding(Claim("job_1", "call:job_1-1-0-a:1", "m1", "o", asked_ms, asked_ms + LEASE_MS)):
-        left_seconds = armed[0] - loop.time()
+    claims = Claims(Observed(), clock, POLICY)
+    async with claims.holding(claim):
+        left_seconds = armed[0] - asyncio.get_running_loop().time()
     claims.rest()
     assert left_seconds <= RENEW_SECONDS - 3.0 + TOGETHER_SECONDS
 
@@ -131,9 +140,7 @@ async def test_work_that_goes_on_keeps_its_claim(monkeypatch: pytest.MonkeyPatch
     """Again and again; also where the store has failed meanwhile."""
     work = Work(monkeypatch, 8 * STEP_SECONDS)
     work.store.fails = 1
-    event = await work.stage.submit("slow")
-    delivery = asyncio.create_task(work.stage.deliver(event))
-    await work.began.wait()
+    delivery = await work.at_work()
     work.stage.clock.ms += 5_000
     for _ in range(3):
         work.store.requested.clear()
@@ -151,9 +158,7 @@ async def test_work_that_goes_on_keeps_its_claim(monkeypatch: pytest.MonkeyPatch
 async def test_what_somebody_else_works_on_is_prolonged_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """A prolongation that comes late steals nothing; what is done may still be first."""
     work = Work(monkeypatch, 6 * STEP_SECONDS)
-    event = await work.stage.submit("slow")
-    delivery = asyncio.create_task(work.stage.deliver(event))
-    await work.began.wait()
+    delivery = await work.at_work()
     item, now_ms = await work.item(), work.stage.clock.ms + 2 * LEASE_MS
     work.stage.clock.ms = now_ms
     await work.store.claim(Claim(item.job_id, item.key, "m9", "other", now_ms, now_ms + LEASE_MS, item.call_id))
@@ -164,10 +169,9 @@ async def test_what_somebody_else_works_on_is_prolonged_no_more(monkeypatch: pyt
 
 
 async def test_what_hangs_beyond_its_limit_is_prolonged_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else takes over in the end."""
     work = Work(monkeypatch, 5 * STEP_SECONDS)
-    event = await work.stage.submit("slow")
-    delivery = asyncio.create_task(work.stage.deliver(event))
-    await work.began.wait()
+    delivery = await work.at_work()
     work.stage.clock.ms += 1_000_000
     await delivery
     assert work.store.renewed == []
@@ -178,9 +182,7 @@ async def test_a_process_that_stops_gives_back_what_it_works_on(
 ) -> None:
     """Whoever is delivered its event runs it at once, and no death is counted; the log says so."""
     work = Work(monkeypatch, 1_000)
-    event = await work.stage.submit("slow")
-    delivery = asyncio.create_task(work.stage.deliver(event))
-    await work.began.wait()
+    delivery = await work.at_work()
     work.stage.container.stopping.begun = True
     delivery.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -199,6 +201,7 @@ async def test_a_process_that_stops_gives_back_what_it_works_on(
 
 
 async def test_of_those_that_died_before_one_is_worked_on_at_a_time() -> None:
+    """Others do not wait for them; they come one after the other."""
     fresh = WorkItem("call:a:1", ItemKind.CALL, "a", 1, 1)
     died, suspects = structs.replace(fresh, abandoned=1), Suspects()
     with ExitStack() as stack:
@@ -211,12 +214,10 @@ async def test_of_those_that_died_before_one_is_worked_on_at_a_time() -> None:
 async def test_claims_of_a_process_are_prolonged_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begun at twenty different times, they come due at a few: what is asked at the same time is one request."""
     monkeypatch.setattr(claims_module, "RENEW_SECONDS", 0.4)
-    store, loop = Observed(), asyncio.get_running_loop()
-    policy, clock = Policy({ItemKind.CALL: 60_000}), FakeClock()
+    store, loop, clock = Observed(), asyncio.get_running_loop(), FakeClock()
     async with contextlib.AsyncExitStack() as stack:
         for number in range(20):
-            claim = Claim(f"job_{number}", f"call:c{number}:1", "m", "o", clock.now_ms(), LEASE_MS)
-            await stack.enter_async_context(Claims(store, clock, policy).holding(claim))
+            await stack.enter_async_context(Claims(store, clock, POLICY).holding(claim_of(number, clock.now_ms())))
             await asyncio.sleep(0.005)
         began, rounds = loop.time(), 0
         while len(store.renewed) < 20:
@@ -228,10 +229,10 @@ async def test_claims_of_a_process_are_prolonged_together(monkeypatch: pytest.Mo
 
 
 async def test_who_is_over_does_not_keep_the_others_from_being_prolonged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are held by the same invocation."""
     monkeypatch.setattr(claims_module, "RENEW_SECONDS", STEP_SECONDS)
     store, clock = Observed(), FakeClock()
-    claims = Claims(store, clock, Policy({ItemKind.CALL: 60_000}))
-    one, other = (Claim("job_1", f"call:c{number}:1", "m", "o", clock.now_ms(), LEASE_MS) for number in range(2))
+    claims, one, other = Claims(store, clock, POLICY), claim_of(1, clock.now_ms()), claim_of(2, clock.now_ms())
     async with claims.holding(one), claims.holding(other):
         claims.done(one)
         await asyncio.wait_for(store.requested.wait(), 30)
@@ -239,6 +240,7 @@ async def test_who_is_over_does_not_keep_the_others_from_being_prolonged(monkeyp
 
 
 def test_a_claim_is_prolonged_well_before_it_ends() -> None:
+    """It may miss one time."""
     for now_seconds in (0.0, 0.1, 3.99, 1e6 + 0.26):
         first = claims_module.next_step(now_seconds)
         assert RENEW_SECONDS <= first - now_seconds <= 1.125 * RENEW_SECONDS + 1e-6

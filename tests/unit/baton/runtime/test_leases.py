@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -11,43 +11,10 @@ from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.engine.work_items import FOLLOW_UPS, ItemKind
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, Policy
 from baton.runtime.spec import work_limits_ms
-from baton.tools.tool import Tool
 from tests.unit.baton.kit.mortal import MortalStore, killed
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 WORK_MS = SETTINGS.work_timeout_seconds * 1000
-LONGEST_MS = 7_000
-
-
-@dataclass
-class Dying:
-    """A tool whose process is killed when it runs first, beside one that may run for longer."""
-
-    runs: list[int] = field(default_factory=list[int])
-    at_work: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def registry(self) -> Registry:
-        @tool(timeout_seconds=3)
-        async def look(n: int) -> int:
-            self.runs.append(n)
-            if len(self.runs) == 1:
-                self.at_work.set()
-                await asyncio.Event().wait()
-            return n
-
-        @tool(timeout_seconds=LONGEST_MS / 1000)
-        async def wander() -> None:
-            """Take a walk."""
-
-        calls = [Call("look", {"n": 1})]
-        return Registry([Agent("looks", model=ScriptedModel([calls, "seen"]), tools=[look, wander])])
-
-
-def limited(*seconds: float) -> list[Tool]:
-    async def act() -> None:
-        """Act."""
-
-    return [tool(timeout_seconds=limit, name=f"act_{place}")(act) for place, limit in enumerate(seconds)]
 
 
 @pytest.mark.parametrize("continuation", ["inline", "queue"])
@@ -55,20 +22,34 @@ async def test_a_call_that_was_cut_off_runs_again_when_its_claim_is_over(
     continuation: Literal["inline", "queue"],
 ) -> None:
     """Not when the work would be over: that may take much longer."""
-    dying = Dying()
+    runs, at_work = list[int](), asyncio.Event()
+
+    @tool(timeout_seconds=3)
+    async def look(n: int) -> int:
+        runs.append(n)
+        if len(runs) == 1:
+            at_work.set()
+            await asyncio.Event().wait()
+        return n
+
+    @tool(timeout_seconds=7)
+    async def wander() -> None:
+        pass
+
+    agent = Agent("looks", model=ScriptedModel([[Call("look", {"n": 1})], "seen"]), tools=[look, wander])
     store = MortalStore()
-    stage = Stage(settings=replace(SETTINGS, continuation=continuation), store=store, registry=dying.registry())
+    stage = Stage(settings=replace(SETTINGS, continuation=continuation), store=store, registry=Registry([agent]))
     event, message_id = await stage.submit("looks"), "m-turn"
     began_ms = stage.clock.ms
     if continuation == "queue":
         await stage.deliver(event, message_id)
         event, message_id = stage.events()[-1], "m-call"
-    assert await killed(store, dying.at_work, stage.deliver(event, message_id))
+    assert await killed(store, at_work, stage.deliver(event, message_id))
     stage.clock.ms += 100
     await stage.deliver(event, message_id, retried=1)
-    assert (dying.runs, stage.outgoing()[-1].not_before_ms) == ([1], began_ms + LEASE_MS)
+    assert (runs, stage.outgoing()[-1].not_before_ms) == ([1], began_ms + LEASE_MS)
     await stage.run()
-    assert (dying.runs, (await stage.snapshot()).job.result) == ([1, 1], {"answer": "seen"})
+    assert (runs, (await stage.snapshot()).job.result) == ([1, 1], {"answer": "seen"})
 
 
 @pytest.mark.parametrize(
@@ -78,7 +59,12 @@ async def test_a_call_that_was_cut_off_runs_again_when_its_claim_is_over(
 )
 def test_a_call_may_take_twice_as_long_as_a_tool(seconds: tuple[float, ...], call_ms: int) -> None:
     """It may wait for an earlier attempt first. Whatever takes in results does no work at all."""
-    limits = work_limits_ms(SETTINGS.work_timeout_seconds, limited(*seconds))
+
+    async def act() -> None:
+        pass
+
+    tools = [tool(timeout_seconds=limit, name=f"act_{place}")(act) for place, limit in enumerate(seconds)]
+    limits = work_limits_ms(SETTINGS.work_timeout_seconds, tools)
     assert limits == {ItemKind.CALL: call_ms, **dict.fromkeys((ItemKind.LOOP, *FOLLOW_UPS), WORK_MS)}
 
 

@@ -8,33 +8,21 @@ from msgspec import structs
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import item_key_of
 from baton_events.errors import PublishError
-from baton_events.schema import Event, EventType, parse_event
+from baton_events.schema import EventType, parse_event
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 INLINE = replace(SETTINGS, continuation="inline")
 LEASE_MS = SETTINGS.work_timeout_seconds * 1000 + 10_000
 
 
-def keys_of(events: list[Event]) -> list[str]:
-    return [item_key_of(event) for event in events]
-
-
 def kinds(stage: Stage, after: int = 0) -> list[str]:
     return [event.type for event in stage.events()[after:]]
-
-
-async def begun_fan_out(stage: Stage) -> list[Event]:
-    first = await stage.submit("adds")
-    seen = len(stage.events())
-    await stage.deliver(first, "m-turn")
-    return stage.events()[seen:]
 
 
 async def test_a_job_runs_to_its_end_by_messages_alone() -> None:
     """Turn, two calls, two results, turn: each step is one event; every tool runs once."""
     stage = Stage()
-    await stage.submit("adds")
-    await stage.run()
+    await stage.played("adds")
     snapshot = await stage.snapshot()
     assert (snapshot.job.status, snapshot.job.result) == (JobStatus.COMPLETED, {"answer": "3 and 7"})
     assert stage.step_result.runs == ["add 1 2", "add 3 4"]
@@ -57,7 +45,7 @@ async def test_a_granted_item_is_done_and_exactly_what_follows_is_dispatched() -
     outcome = await stage.deliver(first, "m-turn")
     assert (outcome.label, outcome.dispatched) == ("done", 2)
     items = await stage.items()
-    assert keys_of(stage.events()[seen:]) == [item.key for item in items]
+    assert [item_key_of(event) for event in stage.events()[seen:]] == [item.key for item in items]
     assert {item.relay_id for item in items} == {"m-turn"}
 
 
@@ -75,15 +63,6 @@ async def test_what_was_redriven_anew_is_not_swallowed_where_the_same_delivery_h
     assert len(once) == 2
     assert once == again
     assert not once & anew
-
-
-async def test_siblings_are_never_dispatched() -> None:
-    """A call's message dispatches its own result, and nothing of the calls beside it."""
-    stage = Stage()
-    call, _ = await begun_fan_out(stage)
-    seen = len(stage.events())
-    await stage.deliver(call, "m-call")
-    assert kinds(stage, seen) == ["tool.execution.complete"]
 
 
 async def test_a_busy_item_comes_again_after_the_lease() -> None:

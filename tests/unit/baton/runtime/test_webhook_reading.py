@@ -6,15 +6,8 @@ from typing import Any
 import pytest
 
 from baton.engine.transitions import JobStatus
+from tests.unit.baton.kit.edge import LOOP, Edge
 from tests.unit.baton.kit.signing import delivery_headers
-from tests.unit.baton.runtime.test_webhook import LOOP, Edge
-
-
-@pytest.fixture
-async def edge() -> AsyncIterator[Edge]:
-    made = Edge()
-    async with made.client:
-        yield made
 
 
 @pytest.mark.parametrize(("first", "status"), [("forged", 401), ("", 200)])
@@ -71,7 +64,7 @@ async def test_of_a_sender_who_hangs_up_nothing_is_handled(edge: Edge) -> None:
 @pytest.mark.parametrize("body", [b"\xff\xfe", b'{"type": "agent.loop.init", "id": "\xe9"}', b"\x00\x80"])
 async def test_a_signed_body_that_is_no_utf8_is_malformed_and_not_forged(edge: Edge, body: bytes) -> None:
     """489: the queue keeps it for a person. 401 had it delivered again, and told of a forger who was none."""
-    response = await edge.client.post(LOOP, content=body, headers=delivery_headers(LOOP, body))
+    response = await edge.post(body)
     assert (response.status_code, response.headers["upstash-nonretryable-error"]) == (489, "true")
     swapped = await edge.client.post(LOOP, content=body + b"\xff", headers=delivery_headers(LOOP, body))
     assert swapped.status_code == 401

@@ -1,0 +1,28 @@
+"""A model that keeps what it is asked."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+
+from baton.models.model import Message, ModelAnswer, ModelRequest
+
+
+class Listening:
+    """It answers as `answers` says, such as a `ScriptedModel`'s."""
+
+    name, reads_history = "listening", True
+
+    def __init__(
+        self, answers: Callable[[ModelRequest], ModelAnswer | Awaitable[ModelAnswer]] = lambda _: ModelAnswer("done")
+    ) -> None:
+        self._answers = answers
+        self.requests: list[ModelRequest] = []
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        self.requests.append(request)
+        answer = self._answers(request)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    @property
+    def found(self) -> list[tuple[Message, ...]]:
+        """The messages of each request."""
+        return [request.messages for request in self.requests]
