@@ -1,12 +1,10 @@
 """A stage whose agents fail as often as they are told to, to be retried."""
 
-from dataclasses import replace
-
 from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, ToolContext, ToolError, tool
-from baton.engine.transitions import JobStatus
+from baton.engine.state import Job
 from baton.models.model import ModelAnswer, ModelError, ModelRequest
 from baton_events.schema import AgentLoopInit, Event
-from tests.unit.baton.kit.stage import SETTINGS, Stage
+from tests.unit.baton.kit.stage import Stage
 
 
 class Flaky:
@@ -30,7 +28,6 @@ class Flaky:
     def agents(self) -> Registry:
         @tool(retries=0)
         async def note(text: str, ctx: ToolContext) -> str:
-            """Note a text."""
             self.runs.append((text, ctx.idempotency_key, ctx.attempt))
             if text == "b" and self.tool_fails:
                 self.tool_fails -= 1
@@ -39,12 +36,10 @@ class Flaky:
 
         @tool(retries=0)
         async def order() -> Pending:
-            """Wait for somebody."""
             return Pending(timeout_seconds=3_600)
 
         @tool(retries=0)
         async def help_me(ctx: ToolContext) -> Pending:
-            """Start a job below."""
             return ctx.start("waits", "help")
 
         steps = [
@@ -52,40 +47,51 @@ class Flaky:
             Step("two", note, {"text": "b"}, depends_on=["one"]),
             Step("three", note, {"text": "c"}, depends_on=["two"]),
         ]
-        twice = ScriptedModel([[Call("note", {"text": "a"})], [Call("note", {"text": "b"})], "done"])
         return Registry(
             [
                 Agent(name="flaky", model=self, tools=[note]),
                 Agent(name="plans", plan=steps),
-                Agent(name="tight", model=twice, tools=[note]),
                 Agent(name="waits", model=ScriptedModel([[Call("order")], "came"]), tools=[order]),
                 Agent(name="asks", model=ScriptedModel([[Call("help_me")], "helped"]), tools=[help_me]),
             ]
         )
 
 
-class FlakyStage:
+class FlakyStage(Stage):
     """A stage whose agents are flaky."""
 
     def __init__(self) -> None:
         self.flaky = Flaky()
-        self.stage = Stage(settings=replace(SETTINGS, continuation="queue"), registry=self.flaky.agents())
-        self.commands = self.stage.container.commands
+        super().__init__(registry=self.flaky.agents())
+        self.commands = self.container.commands
 
-    async def ended(self, agent: str) -> None:
-        """A job of this agent runs until nothing is left."""
-        await self.stage.submit(agent)
-        await self.stage.run()
+    @classmethod
+    async def failed(cls, times: int = 1) -> "FlakyStage":
+        """One whose job has failed; its model fails so often in all."""
+        made = cls()
+        made.flaky.model_fails = times
+        await made.played("flaky")
+        return made
 
-    async def retry(self, *, from_start: bool = False) -> str:
-        job = (await self.stage.snapshot()).job
-        found = await self.commands.retry(job, "client of acme", from_start=from_start)
-        await self.stage.run()
+    @classmethod
+    async def cancelled(cls) -> "FlakyStage":
+        """One whose job was cancelled before it began."""
+        made = cls()
+        await made.submit("waits")
+        await made.commands.cancel(await made.now(), "one")
+        return made
+
+    async def waiting(self, agent: str) -> None:
+        """Run a job up to the wait of its call."""
+        await self.deliver(await self.submit(agent))
+        await self.deliver(self.events()[-1], "m2")
+
+    async def retry(self, job: Job | None = None, *, from_start: bool = False) -> str:
+        """Retry it; why not, if it is refused."""
+        found = await self.commands.retry(job or await self.now(), "one", from_start=from_start)
         return found.refused
 
-    async def status(self) -> JobStatus:
-        return (await self.stage.snapshot()).job.status
-
     def backup(self, kind: type) -> Event:
-        found = [e for e in self.stage.events() if isinstance(e, AgentLoopInit) and isinstance(e.payload.command, kind)]
+        """The last message that tells such a fact."""
+        found = [e for e in self.events() if isinstance(e, AgentLoopInit) and isinstance(e.payload.command, kind)]
         return found[-1]

@@ -20,7 +20,7 @@ from baton.engine.work_items import WorkItem
 from baton.queue.dispatch import Delivered, Outcome
 from baton.queue.ports import Verifier
 from baton.recovery.dead_letters import DeadCallbacks
-from baton.recovery.reconciler import Reconciler
+from baton.recovery.reconciler import Page, Reconciler
 from baton.recovery.redelivery import MALFORMED_STATUS
 from baton.runtime.pipeline import Pipeline
 from baton.settings.settings import Settings
@@ -203,7 +203,14 @@ class Stage:
         """A job that was submitted and run to its end, as it is then."""
         await self.submit(agent, job_id, **submitted)
         await self.run()
+        return await self.now(job_id)
+
+    async def now(self, job_id: str = "job_1") -> Job:
         return (await self.snapshot(job_id)).job
+
+    async def swept(self, due_ms: int = 0, message_id: str = "m-sweep", *, again: bool = False) -> Outcome:
+        """Deliver a sweep: one that was armed for a time, or the scheduled one."""
+        return await self.sweep.handle(Page(due_ms), message_id, f"{message_id}.{int(again)}", again=again)
 
     def pipeline(self, kind: EventType) -> Pipeline:
         if kind not in self._pipelines:

@@ -1,104 +1,122 @@
-"""A job that lived and ended in the seconds that a failover made the admission forget is listed by its backup."""
+"""Jobs that a failover made the admission forget: each backup message takes its job to line or list again."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from baton.engine.all_jobs.job_list import Query
-from baton.engine.commit.answers import Reconciled
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS
 from baton.engine.transitions import JobStatus
 from baton.storage.in_memory.admission import Kept
 from baton_events.errors import StoreError
-from baton_events.schema import Submission
+from baton_events.schema import AgentLoopInit, Event, Submission
+from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.flaky import FlakyStage
-from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+COMPLETED = Query(statuses=frozenset({"completed"}))
 
 
 async def found(stage: Stage, query: Query) -> list[str]:
     return [one.job_id for one in (await stage.ports.listing.scan(query, "", 100)).found]
 
 
-async def test_a_job_of_which_the_admission_forgot_everything_is_listed_again_with_its_end() -> None:
-    """Nobody else speaks of it: it has ended, and its last word was told."""
+def backups(stage: Stage) -> list[Event]:
+    """All messages that tell of the second job's submission."""
+    told = [event for event in stage.events() if isinstance(event, AgentLoopInit) and event.job_id == "job_2"]
+    return [event for event in told if isinstance(event.payload.command, Submission)]
+
+
+async def in_line() -> Stage:
+    """One job has the only slot; another one, submitted a minute ago, waits for it."""
+    stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=1))
+    await stage.submit("answers", "job_1")
+    await stage.submit("answers", "job_2")
+    stage.clock.ms += STALLED_AFTER_MS + 1
+    return stage
+
+
+async def test_a_job_in_line_is_admitted_and_has_another_backup() -> None:
+    """What the admission is told now may be forgotten, too: nobody else would speak of the job."""
+    stage = await in_line()
+    stage.admission.go_back(Kept())
+    [backup] = backups(stage)
+    await stage.deliver(backup, "late")
+    assert (await stage.now("job_2")).ended
+    again = [message for message in stage.outgoing() if message.headers.get("x-event-id") == backup.id]
+    assert [message.not_before_ms for message in again][1:] == [stage.clock.now_ms() + STALLED_AFTER_MS]
+
+
+async def test_a_job_that_is_in_line_has_no_more_backups() -> None:
+    stage = await in_line()
+    [backup] = backups(stage)
+    await stage.deliver(backup, "late")
+    assert backups(stage) == [backup]
+
+
+@pytest.mark.parametrize("forgotten", [True, False])
+async def test_an_ended_job_that_the_admission_forgot_is_listed_again_with_its_end(*, forgotten: bool) -> None:
+    """Nobody else speaks of it: it has ended, and its last word was told. One that is known costs no word more."""
     stage = Stage()
     await stage.submit("answers", "job_1")
     await stage.run(within_seconds=20)
-    assert (await stage.snapshot()).job.ended
-    stage.admission.go_back(Kept())
+    assert (await stage.now()).ended
+    requested_ms = stage.entry().since_ms
+    if forgotten:
+        stage.admission.go_back(Kept())
     await stage.run()
-    assert await found(stage, Query()) == ["job_1"]
-    assert await found(stage, Query(statuses=frozenset({"completed"}))) == ["job_1"]
-    assert stage.entry().want == "gone"
+    assert await found(stage, Query()) == await found(stage, COMPLETED) == ["job_1"]
+    assert (stage.entry().want, stage.entry().since_ms == requested_ms) == ("gone", not forgotten)
 
 
 @pytest.mark.parametrize("left", [False, True])
 async def test_a_retried_job_whose_second_run_the_admission_forgot_is_listed_again_with_its_end(*, left: bool) -> None:
     """Whether it still knows the end of the first run or that has left the slot table."""
-    flaky_stage = FlakyStage()
-    flaky_stage.flaky.model_fails = 1
-    await flaky_stage.ended("flaky")
-    stage, job = flaky_stage.stage, (await flaky_stage.stage.snapshot()).job
+    stage = await FlakyStage.failed()
     if left:
         stage.admission.entries = {}
     before = stage.admission.kept()
-    await flaky_stage.commands.retry(job, "one", from_start=False)
+    await stage.retry()
     await stage.run(within_seconds=20)
-    assert await found(stage, Query(statuses=frozenset({"completed"}))) == [job.id]
+    assert await found(stage, COMPLETED) == ["job_1"]
     stage.admission.go_back(before)
     await stage.run()
-    assert await found(stage, Query(statuses=frozenset({"completed"}))) == [job.id]
+    assert await found(stage, COMPLETED) == ["job_1"]
     assert stage.entry().want == "gone"
 
 
 async def test_a_retry_that_only_its_backup_made_is_reported_once_more() -> None:
     """A failover may forget what the backup message did, as it may what a call did."""
-    flaky_stage = FlakyStage()
-    flaky_stage.flaky.model_fails = 1
-    await flaky_stage.ended("flaky")
-    job = (await flaky_stage.stage.snapshot()).job
-    before = flaky_stage.stage.admission.kept()
-
-    async def dying(*_requested: Any) -> Any:
-        raise StoreError("nobody hears it")
-
-    record, flaky_stage.stage.store.record = flaky_stage.stage.store.record, dying  # type: ignore[method-assign, assignment]
+    stage = await FlakyStage.failed()
+    before = stage.admission.kept()
+    fail(stage.store, "record", StoreError("nobody hears it"))
     with pytest.raises(StoreError, match="nobody hears it"):
-        await flaky_stage.commands.retry(job, "one", from_start=False)
-    flaky_stage.stage.store.record = record  # type: ignore[method-assign]
-    await flaky_stage.stage.run(within_seconds=80)
-    assert (await flaky_stage.stage.snapshot()).job.status is JobStatus.COMPLETED
-    flaky_stage.stage.admission.go_back(before)
-    await flaky_stage.stage.run()
-    assert await found(flaky_stage.stage, Query(statuses=frozenset({"completed"}))) == [job.id]
-
-
-async def test_the_backup_of_a_job_that_the_admission_knows_sends_it_nothing() -> None:
-    stage = Stage()
-    await stage.submit("answers", "job_1")
-    await stage.run(within_seconds=20)
-    requested_ms = stage.entry().since_ms
+        await stage.retry()
+    await stage.run(within_seconds=80)
+    assert (await stage.now()).status is JobStatus.COMPLETED
+    stage.admission.go_back(before)
     await stage.run()
-    assert stage.entry().since_ms == requested_ms
+    assert await found(stage, COMPLETED) == ["job_1"]
 
 
 async def test_a_backup_that_stood_still_does_not_take_the_slot_of_a_later_run() -> None:
     """It saw an ended job without an entry; until it says so, somebody has retried the job."""
-    flaky_stage = FlakyStage()
-    await flaky_stage.stage.submit("waits")
-    await flaky_stage.commands.cancel((await flaky_stage.stage.snapshot()).job, "one")
-    await flaky_stage.stage.run(within_seconds=20)
-    ended = (await flaky_stage.stage.snapshot()).job
-    flaky_stage.stage.admission.go_back(Kept())
-    check = flaky_stage.stage.store.reconcile
+    stage = await FlakyStage.cancelled()
+    await stage.run(within_seconds=20)
+    stage.admission.go_back(Kept())
+    stands_still = [True]
 
-    async def slowly(*requested: Any, **named: Any) -> Reconciled:
-        reconciled = await check(*requested, **named)
-        flaky_stage.stage.clock.ms += 1_000
-        await flaky_stage.commands.retry(ended, "one", from_start=False)
-        await flaky_stage.stage.deliver(flaky_stage.stage.events()[-1], "wish")
-        flaky_stage.stage.clock.ms += 1_000
+    async def slowly(reconcile: Method, *requested: Any, **named: Any) -> Any:
+        reconciled = await reconcile(*requested, **named)
+        if stands_still:
+            stands_still.clear()
+            stage.clock.ms += 1_000
+            await stage.retry()
+            await stage.deliver(stage.events()[-1], "wish")
+            stage.clock.ms += 1_000
         return reconciled
 
-    flaky_stage.stage.store.reconcile = slowly  # type: ignore[method-assign]  # a process that stands still
-    await flaky_stage.stage.deliver(flaky_stage.backup(Submission), "late")
-    assert (flaky_stage.stage.entry().want, flaky_stage.stage.entry().slot) == ("slot", True)
+    around(stage.store, "reconcile", slowly)
+    await stage.deliver(stage.backup(Submission), "late")
+    assert (stage.entry().want, stage.entry().slot) == ("slot", True)
