@@ -4,46 +4,46 @@ Source: decisions/0011-admission.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 from baton.commands.backup import BACKUP_DELAY_MS
 from baton.engine.all_jobs.slots import SlotState
-from baton.engine.commit.answers import Created, Reconciled
+from baton.engine.commit.answers import Reconciled
 from baton.engine.transitions import JobStatus
-from baton.recovery.reconciler import Page
-from baton.storage.ports.all_jobs import SlotAnswer
 from baton.transport.meter import Meter, metered
 from baton_events.errors import StoreError
 from baton_events.schema import AgentLoopInit, Event, Spending
-from tests.fakes import FakeStore
+from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 TASK = {"text": "do it", "data": {}}
 COSTS = Spending(requests=1, commands=7, size_bytes=500)
-ONE_SLOT = replace(SETTINGS, max_concurrent_jobs=1)
+AWAY = StoreError("no answer from the store")
 
 
-class Unanswered(FakeStore):
-    """A store that does not answer who corrects a job."""
-
-    is_away = False
-
-    async def reconcile(self, *requested: object, **named: object) -> Reconciled:
-        if self.is_away:
-            raise StoreError("no answer from the store")
-        return await super().reconcile(*requested, **named)  # type: ignore[arg-type]
-
-
-async def holding(store: FakeStore | None = None) -> tuple[Stage, Event]:
+async def holding() -> tuple[Stage, Event]:
     """A stage whose only slot a job holds that does not go on yet, and that job's first event."""
-    stage = Stage(settings=ONE_SLOT, store=store)
+    stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=1))
     return stage, await stage.submit("adds")
 
 
-def slot_state(stage: Stage, job_id: str) -> SlotState:
-    return stage.store.tree(job_id).slot_state(job_id)
+async def uncorrected() -> tuple[Stage, Event, list[Event]]:
+    """A second job whose caller died before its correction: its state says that there is a slot; its events."""
+    stage, first = await holding()
+    known = len(stage.events())
+    fail(stage.store, "reconcile", AWAY)
+    with pytest.raises(StoreError):
+        await stage.container.commands.submit(stage.job("answers", "job_2"), TASK)
+    assert slot_state(stage).slot
+    return stage, first, stage.events()[known:]
+
+
+def slot_state(stage: Stage) -> SlotState:
+    """How the second job stands with the admission, as its own state says."""
+    return stage.store.tree("job_2").slot_state("job_2")
 
 
 async def test_a_job_in_line_is_corrected_before_it_is_accepted() -> None:
@@ -51,88 +51,68 @@ async def test_a_job_in_line_is_corrected_before_it_is_accepted() -> None:
     stage, _ = await holding()
     known = len(stage.events())
     await stage.container.commands.submit(stage.job("answers", "job_2"), TASK)
-    assert not slot_state(stage, "job_2").slot
+    assert not slot_state(stage).slot
     assert not stage.entry("job_2").slot
     (request,) = stage.events()[known + 1 :]
     assert isinstance(request, AgentLoopInit)
-    assert request.payload.slot_request == slot_state(stage, "job_2").epoch
+    assert request.payload.slot_request == slot_state(stage).epoch
 
 
 async def test_a_crash_before_the_correction_is_found_by_the_backup_message() -> None:
-    """The state says that there is a slot, the slot table says that there is none: no work begins without one."""
-    store = Unanswered()
-    stage, first = await holding(store)
-    known, store.is_away = len(stage.events()), True
-    with pytest.raises(StoreError):
-        await stage.container.commands.submit(stage.job("answers", "job_2"), TASK)
-    store.is_away = False
-    assert slot_state(stage, "job_2").slot  # as it was created
-    backup = stage.events()[known:]
-    assert len(backup) == 1, "its work is published before its slot is known"
+    """The slot table says that there is no slot: no work begins without one."""
+    stage, first, published = await uncorrected()
+    assert len(published) == 1, "its work is published before its slot is known"
+    backup_id, known = stage.queue.published[-1][0], len(stage.events())
     stage.clock.ms += BACKUP_DELAY_MS
-    await stage.deliver(backup[0], stage.queue.published[-1][0])
-    assert not slot_state(stage, "job_2").slot
-    for event in stage.events()[known + 1 :]:
+    await stage.deliver(published[0], backup_id)
+    assert not slot_state(stage).slot
+    for event in stage.events()[known:]:
         await stage.deliver(event)
-    assert (await stage.snapshot("job_2")).job.status is JobStatus.PENDING
+    assert (await stage.now("job_2")).status is JobStatus.PENDING
     await stage.deliver(first)
     await stage.run()
-    assert (await stage.snapshot("job_2")).job.status is JobStatus.COMPLETED
-
-
-class Forgetful(FakeStore):
-    """A store that is sent each creation twice, and has forgotten the job when it is corrected."""
-
-    async def create(self, *requested: object, **named: object) -> Created:
-        await super().create(*requested, **named)  # type: ignore[arg-type]
-        return await super().create(*requested, **named)  # type: ignore[arg-type]
-
-    async def reconcile(self, *_requested: object, **_named: object) -> Reconciled:
-        return Reconciled(known=False)
-
-
-async def test_a_job_that_is_forgotten_before_its_correction_keeps_its_backup_message() -> None:
-    """It was there already when its creation came a second time, and yet this call has created it."""
-    stage, _ = await holding(Forgetful())
-    await stage.container.commands.submit(stage.job("answers", "job_2"), TASK)
-    assert not stage.queue.cancelled
+    assert (await stage.now("job_2")).status is JobStatus.COMPLETED
 
 
 async def test_a_crash_before_the_sweep_compares_is_found_by_it() -> None:
     """A sweep over all jobs does what the correction would have done."""
-    store = Unanswered()
-    stage, _ = await holding(store)
-    store.is_away = True
-    with pytest.raises(StoreError):
-        await stage.container.commands.submit(stage.job("answers", "job_2"), TASK)
-    store.is_away = False
-    await stage.sweep.handle(Page(0), "sweep_1", "sweep_1", again=False)
-    assert not slot_state(stage, "job_2").slot
+    stage, _, _ = await uncorrected()
+    await stage.swept()
+    assert not slot_state(stage).slot
+
+
+async def test_a_job_that_is_forgotten_before_its_correction_keeps_its_backup_message() -> None:
+    """It was there already when its creation came a second time, and yet this call has created it."""
+    stage, _ = await holding()
+
+    async def twice(create: Method, *arguments: Any) -> Any:
+        await create(*arguments)
+        return await create(*arguments)
+
+    async def forgotten(_reconcile: Method, *_arguments: Any, **_named: Any) -> Reconciled:
+        return Reconciled(known=False)
+
+    around(stage.store, "create", twice)
+    around(stage.store, "reconcile", forgotten)
+    await stage.container.commands.submit(stage.job("answers", "job_2"), TASK)
+    assert not stage.queue.cancelled
 
 
 async def test_a_job_whose_slot_request_was_lost_is_entered_by_its_backup_message() -> None:
-    stage, request = Stage(), StoreError("no answer from the store")
-
-    async def lost(*_requested: object, **_named: object) -> SlotAnswer:
-        raise request
-
-    stage.admission.slot_request, usual = lost, stage.admission.slot_request  # type: ignore[method-assign]
+    """It was created, and the slot table knows nothing of it."""
+    stage = Stage()
+    fail(stage.admission, "slot_request", AWAY)
     with pytest.raises(StoreError):
         await stage.container.commands.submit(stage.job("answers"), TASK)
-    stage.admission.slot_request = usual  # type: ignore[method-assign]
     assert not stage.admission.entries
     await stage.run()
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert (await stage.now()).status is JobStatus.COMPLETED
 
 
 def costly(event: Event) -> Event:
+    """The event, of a call that has spent something."""
     assert isinstance(event, AgentLoopInit)
     return event.with_spent(COSTS)
-
-
-def spending(event: Event) -> Spending | None:
-    assert isinstance(event, AgentLoopInit)
-    return event.payload.spent
 
 
 async def test_a_second_delivery_of_the_message_counts_nothing() -> None:
@@ -152,4 +132,6 @@ async def test_a_message_that_is_postponed_counts_once() -> None:
     with metered(meter):
         await stage.deliver(costly(stage.events()[-1]))
     assert meter.rest().commands == COSTS.commands
-    assert spending(stage.events()[-1]) is None
+    again = stage.events()[-1]
+    assert isinstance(again, AgentLoopInit)
+    assert again.payload.spent is None

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
 from baton.commands.operation_stream import PATIENCE_MS, UnreadableEntryError, read_entry
 from baton.commands.signal import CompletionBody
 from baton.recovery.maintenance import Maintenance, Pruning, read_poll
@@ -13,6 +12,7 @@ from baton.recovery.outage import StoreAway
 from baton.storage.ports.operation_stream import StreamEntry
 from baton_events.errors import MalformedEventError, PublishError
 from baton_events.ids import call_of_operation, job_of_call
+from tests.unit.baton.kit.flaky import FlakyStage
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 LIMIT_BYTES = 1_000
@@ -20,20 +20,17 @@ DAY_MS = 86_400_000
 INTERVAL_MS = SETTINGS.operations_stream_seconds * 1000
 
 
-@tool
-async def order() -> Pending:
-    return Pending(timeout_seconds=3_600)
-
-
 async def waiting() -> tuple[Stage, str]:
-    agent = Agent(name="orders", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
-    stage = Stage(registry=Registry([agent]))
-    event = await stage.submit("orders")
-    await stage.deliver(event, "m1")
-    await stage.deliver(stage.events()[-1], "m2")
+    """A job that waits for an operation, and the operation's id."""
+    stage = FlakyStage()
+    await stage.waiting("waits")
     (call,) = await stage.calls()
     assert call.operation_id in stage.outcomes.waiting
     return stage, call.operation_id
+
+
+async def poll(stage: Stage) -> int:
+    return await stage.container.operations.outcomes.poll()
 
 
 def maintenance_of(stage: Stage) -> Maintenance:
@@ -57,25 +54,25 @@ async def test_an_entry_whose_reader_died_is_taken_in_by_the_next() -> None:
     stage, operation_id = await waiting()
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
     await stage.outcomes.take()
-    assert await stage.container.operations.outcomes.poll() == 0
+    assert await poll(stage) == 0
     stage.outcomes.let_go()
     await stage.container.operations.completing.complete(
         operation_id, CompletionBody(success=True, result=1), "webhook"
     )
-    assert await stage.container.operations.outcomes.poll() == 1
+    assert await poll(stage) == 1
     await stage.run()
-    assert (await stage.snapshot()).job.status == "completed"
+    assert (await stage.now()).status == "completed"
 
 
 async def test_an_outcome_of_an_unknown_operation_is_kept_for_a_while() -> None:
     """It may come before its job is known; then it is buried, with the reason."""
     stage = Stage()
     stage.outcomes.add(entry_id(stage), operation_id="op_job_9-1-0-abc", success="true")
-    assert await stage.container.operations.outcomes.poll() == 0
+    assert await poll(stage) == 0
     assert stage.outcomes.buried == {}
     stage.outcomes.let_go()
     stage.clock.ms += PATIENCE_MS + 1
-    await stage.container.operations.outcomes.poll()
+    await poll(stage)
     assert list(stage.outcomes.buried.values()) == ["there is no operation 'op_job_9-1-0-abc'"]
     assert stage.outcomes.entries == {}
 
@@ -86,7 +83,7 @@ async def test_an_outcome_of_a_foreign_operation_is_that_of_its_task(named: dict
     stage, operation_id = await waiting()
     job_id = job_of_call(call_of_operation(operation_id))
     stage.outcomes.add(entry_id(stage), task_id=job_id, success="true", result="7", **named)
-    assert await stage.container.operations.outcomes.poll() == 1
+    assert await poll(stage) == 1
     await stage.run()
     assert [call.status for call in await stage.calls()] == ["completed"]
 
@@ -95,14 +92,14 @@ async def test_an_outcome_is_not_that_of_what_its_task_began_to_wait_for_later()
     """An entry that is read again must not finish the next operation of the task."""
     stage, operation_id = await waiting()
     stage.outcomes.add(f"{stage.clock.ms - 5_000}-0", task_id=job_of_call(call_of_operation(operation_id)), success="1")
-    assert await stage.container.operations.outcomes.poll() == 0
+    assert await poll(stage) == 0
 
 
 async def test_an_unreadable_entry_is_buried_and_holds_up_none(caplog: pytest.LogCaptureFixture) -> None:
     stage, operation_id = await waiting()
     stage.outcomes.add(entry_id(stage, 1), success="true")
     stage.outcomes.add(entry_id(stage, 2), operation_id=operation_id, success="true", result="1")
-    assert await stage.container.operations.outcomes.poll() == 1
+    assert await poll(stage) == 1
     assert list(stage.outcomes.buried.values()) == [
         "it names no operation: it needs the field `operation_id`, or `task_id`"
     ]
@@ -114,9 +111,9 @@ async def test_an_outcome_whose_backup_finds_no_queue_is_taken_in_later() -> Non
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
     stage.queue.failing.append(PublishError("the queue is down"))
     with pytest.raises(PublishError):
-        await stage.container.operations.outcomes.poll()
+        await poll(stage)
     stage.outcomes.let_go()
-    assert await stage.container.operations.outcomes.poll() == 1
+    assert await poll(stage) == 1
 
 
 async def test_a_waiting_operation_costs_four_messages_a_day_at_most() -> None:
@@ -143,7 +140,7 @@ async def test_one_look_takes_in_a_long_stream_page_by_page() -> None:
     stage.outcomes.at_once = 100
     for number in range(450):
         stage.outcomes.add(entry_id(stage, number), operation_id=operation_id, success="true", result="1")
-    assert await stage.container.operations.outcomes.poll() == 450
+    assert await poll(stage) == 450
     assert (stage.outcomes.entries, stage.outcomes.trimmed) == ({}, 1)
 
 
@@ -164,7 +161,6 @@ async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
     [
         ({"success": "true", "result": '{"a":1}'}, {"ok": {"a": 1}}),
         ({"success": "1", "result": "plain text"}, {"ok": "plain text"}),
-        ({"success": "True", "result": "null"}, {"ok": None}),
         ({"success": "true", "error": ""}, {"ok": None}),
         ({"success": "false", "result": "", "error": "no"}, {"error": {"type": "operation_failed", "message": "no"}}),
         ({"success": "0", "task_id": "t"}, {"error": {"type": "operation_failed", "message": "the operation failed"}}),
@@ -190,7 +186,6 @@ def test_an_entry_is_read_by_fields_or_as_a_document(fields: dict[str, str], out
         ({"operation_id": "op", "success": "true", "result": "NaN"}, "result"),
         ({"operation_id": "op", "success": "true", "result": "x" * LIMIT_BYTES}, "over RESULT_LIMIT_BYTES"),
         ({"data": "{"}, "its field `data` is not JSON"),
-        ({"data": "[]"}, "its field `data` is no JSON object"),
         ({"data": '{"operation_id":7,"success":true}'}, "it names no operation"),
     ],
 )

@@ -9,36 +9,25 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
 from baton.commands.signal import CompletionBody
-from tests.fakes import FakeOperationStream
-from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.kit.flaky import FlakyStage
 
 ACTIONS = ("add", "look", "die", "minute", "webhook", "forget acknowledgements")
 
 
-@tool
-async def order() -> Pending:
-    return Pending(timeout_seconds=3_600)
-
-
 class Played:
     def __init__(self) -> None:
-        agent = Agent(name="orders", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
-        self.stage = Stage(registry=Registry([agent]))
+        self.stage = FlakyStage()
+        self.stream = self.stage.outcomes
         self.operation_id = ""
         self.made = 0
         self.entries = dict[str, dict[str, str]]()
 
     async def begin(self) -> None:
-        await self.stage.deliver(await self.stage.submit("orders"), "m1")
-        await self.stage.deliver(self.stage.events()[-1], "m2")
+        """The job waits."""
+        await self.stage.waiting("waits")
         (call,) = await self.stage.calls()
         self.operation_id = call.operation_id
-
-    @property
-    def stream(self) -> FakeOperationStream:
-        return self.stage.outcomes
 
     async def do(self, action: str) -> None:
         match action:

@@ -1,43 +1,39 @@
 """A thousand people decide about one call at the same time: one decision counts, and the tool runs once, or never."""
 
 import asyncio
+import itertools
 from collections import Counter
 from typing import Any
 
 import httpx
 import pytest
 
-from baton.engine.commit.answers import Signal, SignalAnswer
-from baton.engine.commit.usage_ledger import NOTHING, Spent
 from baton_events.ids import digest
-from tests.fakes import FakeStore
 from tests.unit.baton.api.client import ADMIN, Api, api_of, with_keys
 from tests.unit.baton.kit.approval_kit import Kit, checkpoints, requested, run_for_an_hour
+from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.kit.stage import Stage
 
 DECISIONS = 1_000
 LONG = pytest.mark.long
 
 
-class Crowded(FakeStore):
+def crowded(kit: Kit, seed: int) -> Stage:
     """A store that answers each in its own time, after others who asked later, as the seed says."""
+    stage, replayed = Stage(settings=with_keys(), registry=kit.registry()), itertools.count(1)
 
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        self._seed, self._replayed = seed, 0
+    async def wait() -> None:
+        for _ in range(int(digest(seed, next(replayed))[:2], 16) % 40):
+            await asyncio.sleep(0)
 
-    async def signal(
-        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
-    ) -> SignalAnswer:
-        await self._wait()
-        found = await super().signal(job_id, message_id, signal, now_ms, spent)
-        await self._wait()
+    async def signal(method: Method, *arguments: Any) -> Any:
+        await wait()
+        found = await method(*arguments)
+        await wait()
         return found
 
-    async def _wait(self) -> None:
-        self._replayed += 1
-        for _ in range(int(digest(self._seed, self._replayed)[:2], 16) % 40):
-            await asyncio.sleep(0)
+    around(stage.store, "signal", signal)
+    return stage
 
 
 async def decide(api: Api, path: str, number: int) -> httpx.Response:
@@ -57,8 +53,7 @@ def expected_runs(decided: dict[str, Any]) -> list[int]:
 async def test_of_a_thousand_decisions_one_counts(seed: int) -> None:
     """All others are told that it is too late; what runs is what the one said."""
     kit = Kit()
-    stage = Stage(settings=with_keys(), registry=kit.registry(), store=Crowded(seed))
-    async with api_of(stage) as api:
+    async with api_of(crowded(kit, seed)) as api:
         job_id, checkpoint = await requested(api, "pays")
         path = f"/api/admin/agent-checkpoints/{checkpoint['id']}"
         answers = await asyncio.gather(*(decide(api, path, number) for number in range(DECISIONS)))
@@ -74,8 +69,7 @@ async def test_of_a_thousand_decisions_one_counts(seed: int) -> None:
 async def test_decisions_race_with_a_cancellation(seed: int) -> None:
     """Whichever comes first: a decision that counted before the end stays recorded, and nothing runs after the end."""
     kit = Kit()
-    stage = Stage(settings=with_keys(), registry=kit.registry(), store=Crowded(seed))
-    async with api_of(stage) as api:
+    async with api_of(crowded(kit, seed)) as api:
         job_id, checkpoint = await requested(api, "pays")
         path = f"/api/admin/agent-checkpoints/{checkpoint['id']}"
 
