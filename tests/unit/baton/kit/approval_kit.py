@@ -107,5 +107,6 @@ async def pending(api: Api, job_id: str) -> list[dict[str, Any]]:
     return [checkpoint for checkpoint in await checkpoints(api, job_id) if checkpoint["status"] == "pending"]
 
 
-async def decide(api: Api, checkpoint: dict[str, Any], method: str = "POST", **body: Any) -> Any:
-    return await api.request(method, f"/api/admin/agent-checkpoints/{checkpoint['id']}", ADMIN, json=body)
+async def decide(api: Api, checkpoint: dict[str, Any], method: str = "POST", *, key: str = ADMIN, **body: Any) -> Any:
+    """Approve, or reject with `DELETE`; the answer."""
+    return await api.request(method, f"/api/admin/agent-checkpoints/{checkpoint['id']}", key, json=body)

@@ -4,6 +4,7 @@ import httpx
 
 from baton.app import build_app
 from baton.queue.qstash.verifier import QueueVerifier
+from baton.settings.settings import Settings
 from baton_events.schema import encode_event
 from tests.unit.baton.kit.signing import delivery_headers, keyed
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
@@ -13,8 +14,8 @@ KEYED = keyed(SETTINGS)
 
 
 class Edge:
-    def __init__(self) -> None:
-        self.stage = Stage(settings=KEYED, verifier=QueueVerifier(KEYED))
+    def __init__(self, settings: Settings = KEYED) -> None:
+        self.stage = Stage(settings=settings, verifier=QueueVerifier(settings))
         self.app = build_app(self.stage.container)
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url=BASE)

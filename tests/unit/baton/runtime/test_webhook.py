@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from baton.app import SPECS, build_app
-from baton.queue.qstash.verifier import QueueVerifier
+from baton.app import SPECS
 from baton.runtime.spec import Spec
 from baton.runtime.webhook import (
     BODY_LIMIT_BYTES,
@@ -20,8 +20,8 @@ from baton_events.errors import StoreError
 from baton_events.schema import SCHEMA_VERSION
 from tests.unit.baton.kit.edge import KEYED, LOOP, Edge
 from tests.unit.baton.kit.faults import fail
-from tests.unit.baton.kit.signing import STRANGE, delivery_headers, signature
-from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
+from tests.unit.baton.kit.signing import STRANGE, signature
+from tests.unit.baton.kit.stage import BASE, SETTINGS
 
 each_webhook = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 
@@ -77,11 +77,15 @@ async def test_every_webhook_checks_its_signature(edge: Edge, spec: Spec) -> Non
 
 async def test_without_a_configured_key_nothing_is_valid() -> None:
     """There is no switch that turns the check off."""
-    stage = Stage(verifier=QueueVerifier(SETTINGS))
-    transport = httpx.ASGITransport(app=build_app(stage.container))
-    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-        response = await client.post(LOOP, content=b"{}", headers=delivery_headers(LOOP, b"{}"))
+    response = await Edge(SETTINGS).post(b"{}")
     assert "no signing key is configured" in assert_problem(response, 401, retryable=True)
+
+
+async def test_webhooks_are_served_below_the_path_of_the_base() -> None:
+    """decisions/0002-four-events: the base may carry a path such as /api/v2."""
+    base = f"{BASE}/api/v2"
+    edge = Edge(replace(KEYED, worker_base_url=base))
+    assert (await edge.post(await edge.first_event(), f"{base}/workers/agent-loop")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,13 @@
 """At a limit a person may be asked: yes raises it, no ends the job with the best answer so far."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
-from baton.engine.approvals import DECISION_TIME_MS
 from baton.models.scripted import ScriptEntry
-from tests.unit.baton.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import Api, api_of, assert_problem, with_keys
+from tests.unit.baton.kit.approval_kit import checkpoints, decide, requested, run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
 
 
@@ -18,18 +17,16 @@ async def step(number: int) -> int:
 
 
 def registry() -> Registry:
-    script: list[ScriptEntry] = [[Call("step", {"number": n})] for n in (1, 2, 3)]
+    """An agent of four turns with room for two, and one with too many calls in a turn."""
+    script: list[ScriptEntry] = [*([Call("step", {"number": n})] for n in (1, 2, 3)), "done"]
     many: list[ScriptEntry] = [[Call("step", {"number": n}) for n in range(4)], "done"]
+    turns, calls = Limits(on_limit="ask", turns=2), Limits(on_limit="ask", tool_calls=3)
     return Registry(
         [
-            Agent(name="asks", model=ScriptedModel([*script, "done"]), tools=[step], limits=_limits(turns=2)),
-            Agent(name="many", model=ScriptedModel(many), tools=[step], limits=_limits(tool_calls=3)),
+            Agent(name="asks", model=ScriptedModel(script), tools=[step], limits=turns),
+            Agent(name="many", model=ScriptedModel(many), tools=[step], limits=calls),
         ]
     )
-
-
-def _limits(**limits: Any) -> Limits:
-    return Limits(on_limit="ask", **limits)
 
 
 @pytest.fixture
@@ -38,43 +35,17 @@ async def api() -> AsyncIterator[Api]:
         yield made
 
 
-async def requested(api: Api, agent: str = "asks") -> tuple[str, dict[str, Any]]:
-    job_id = (await api.submitted(jobType=agent))["id"]
-    await run_until_question(api)
-    answer = await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")
-    (checkpoint,) = answer.json()["checkpoints"]
-    return job_id, checkpoint
-
-
-async def run_until_question(api: Api) -> None:
-    class Enough(Exception):  # noqa: N818 - a way out of the loop
-        pass
-
-    began_ms, before = api.stage.clock.ms, len(api.stage.queue.published)
-
-    async def stop() -> None:
-        published = api.stage.outgoing()[before:]
-        if any(message.not_before_ms > began_ms + DECISION_TIME_MS - 1 for message in published):
-            raise Enough
-
-    with pytest.raises(Enough):
-        await api.stage.run(stop)
-
-
-def path_of(checkpoint: dict[str, Any]) -> str:
-    return f"/api/admin/agent-checkpoints/{checkpoint['id']}"
-
-
 @pytest.mark.parametrize(("agent", "limit"), [("asks", "turns"), ("many", "tool_calls")])
 async def test_the_job_waits_without_a_slot_and_goes_on_after_a_yes(api: Api, agent: str, limit: str) -> None:
-    """The limit is twice what it was; nothing that was done is done again."""
+    """The limit is twice what it was; nothing that was done is done again. A yes counts once."""
     job_id, checkpoint = await requested(api, agent)
     assert (checkpoint["type"], checkpoint["status"]) == ("approval", "pending")
     assert checkpoint["arguments"]["limit"] == limit
     job = await api.read(job_id)
     assert (job["status"], job["waitingFor"][:31]) == ("waiting", "a decision about a limit, until")
-    answer = await api.request("POST", path_of(checkpoint), ADMIN, json={"comment": "go on"})
+    answer = await decide(api, checkpoint, comment="go on")
     assert (answer.status_code, answer.json()["status"]) == (200, "approved")
+    assert_problem(await decide(api, checkpoint, "DELETE", reason="no"), 409)
     await api.stage.run()
     job = await api.read(job_id)
     assert (job["status"], job["result"]) == ("completed", {"answer": "done"})
@@ -83,45 +54,24 @@ async def test_the_job_waits_without_a_slot_and_goes_on_after_a_yes(api: Api, ag
 
 async def test_who_approves_may_set_how_far(api: Api) -> None:
     """A limit of three stops it again, and asks again."""
-    job_id, checkpoint = await requested(api)
-    wrong = await api.request("POST", path_of(checkpoint), ADMIN, json={"arguments": {"value": 2}})
-    assert_problem(wrong, 422, "arguments.value")
-    await api.request("POST", path_of(checkpoint), ADMIN, json={"arguments": {"value": 3}})
-    await run_until_question(api)
-    answer = await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")
-    assert [entry["status"] for entry in answer.json()["checkpoints"]] == ["approved", "pending"]
-    assert answer.json()["checkpoints"][0]["editedArguments"] == {"value": 3}
+    job_id, checkpoint = await requested(api, "asks")
+    assert_problem(await decide(api, checkpoint, arguments={"value": 2}), 422, "arguments.value")
+    await decide(api, checkpoint, arguments={"value": 3})
+    await run_for_an_hour(api)
+    first, second = await checkpoints(api, job_id)
+    assert (first["status"], first["editedArguments"], second["status"]) == ("approved", {"value": 3}, "pending")
 
 
-async def test_a_no_ends_the_job_with_the_best_answer_so_far(api: Api) -> None:
-    job_id, checkpoint = await requested(api)
-    assert_problem(await api.request("DELETE", path_of(checkpoint), ADMIN, json={}), 422, "reason")
-    answer = await api.request("DELETE", path_of(checkpoint), ADMIN, json={"reason": "too dear"})
-    assert answer.json()["status"] == "rejected"
+@pytest.mark.parametrize("status", ["rejected", "expired"])
+async def test_a_no_ends_the_job_with_the_best_answer_so_far(api: Api, status: str) -> None:
+    """It says by which limit. No decision within a week is a no."""
+    job_id, checkpoint = await requested(api, "asks")
+    if status == "rejected":
+        assert_problem(await decide(api, checkpoint, "DELETE"), 422, "reason")
+        await decide(api, checkpoint, "DELETE", reason="too dear")
     await api.stage.run()
     job = await api.read(job_id)
     assert (job["status"], job["result"]["stoppedBy"]) == ("completed", "turns")
-    (shown,) = (await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()["checkpoints"]
-    assert shown["decidedBy"] == "operators"
-    assert (shown["status"], shown["reason"]) == ("rejected", "too dear")
-
-
-async def test_no_decision_in_time_is_a_no(api: Api) -> None:
-    job_id, _ = await requested(api)
-    await api.stage.run()
-    job = await api.read(job_id)
-    assert job["result"]["stoppedBy"] == "turns"
-    (shown,) = (await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()["checkpoints"]
-    assert shown["status"] == "expired"
-
-
-async def test_a_decision_counts_once_and_needs_an_operator(api: Api) -> None:
-    """409 for a second one, also a late or an unlike one; 403 for a client's key; 404 for what nobody asked."""
-    job_id, checkpoint = await requested(api)
-    assert_problem(await api.request("POST", path_of(checkpoint), ACME), 403)
-    assert_problem(await api.request("POST", "/api/admin/agent-checkpoints/op_x-1-1-a", ADMIN), 404)
-    assert (await api.request("POST", path_of(checkpoint), ADMIN)).status_code == 200
-    assert_problem(await api.request("POST", path_of(checkpoint), ADMIN), 409)
-    assert_problem(await api.request("DELETE", path_of(checkpoint), ADMIN, json={"reason": "no"}), 409)
-    await api.stage.run()
-    assert (await api.read(job_id))["result"] == {"answer": "done"}
+    (shown,) = await checkpoints(api, job_id)
+    by, reason = ("operators", "too dear") if status == "rejected" else (None, "nobody decided in time")
+    assert (shown["status"], shown["decidedBy"], shown["reason"]) == (status, by, reason)

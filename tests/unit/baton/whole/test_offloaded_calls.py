@@ -21,6 +21,7 @@ from tests.unit.baton.whole.offloaded_stage import OffloadedStage
 
 CALL = openai.response(openai.call_item(0, "add", '{"a": 1, "b": 2}'))
 DONE = openai.response_text("It is 3.")
+THREE = {"answer": "It is 3."}
 
 
 @tool
@@ -29,6 +30,7 @@ def add(a: int, b: int) -> int:
 
 
 def agent(**more: object) -> Agent:
+    """An agent whose model the queue asks."""
     return Agent(**{"name": "a", "model": OPENAI.model, "tools": [add], "offload": "queue", **more})  # type: ignore[arg-type]
 
 
@@ -39,25 +41,25 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_job_is_answered_by_what_the_queue_brings() -> None:
+    """Turns, a tool, usage and cost, as of direct calls."""
     stage = OffloadedStage(agent())
     first = await stage.asks()
     assert (first.url, first.retries, first.timeout_seconds) == (OPENAI.url, 0, 120)
     assert first.headers["authorization"] == f"Bearer {KEY}"
     await stage.bring(first, CALL)
     second = await stage.goes_on()
-    assert [item.get("type") for item in json.loads(second.body)["input"]][1:] == [
-        "function_call",
-        "function_call_output",
-    ]
+    kinds = [item.get("type") for item in json.loads(second.body)["input"]]
+    assert kinds[1:] == ["function_call", "function_call_output"]
     await stage.bring(second, DONE)
     shown = job_view(await stage.snapshot(), stage.clock.now_ms())
-    assert (shown["status"], shown["result"]) == ("completed", {"answer": "It is 3."})
+    assert (shown["status"], shown["result"]) == ("completed", THREE)
     usage = shown["usage"]
     assert (usage["inputTokens"], usage["outputTokens"], usage["modelCalls"]) == (200, 20, 2)
     assert usage["costUsd"] > 0
 
 
 async def test_a_job_that_waits_holds_no_slot_and_says_so() -> None:
+    """And nothing that is stored or published besides has the key."""
     stage = OffloadedStage(agent())
     request = await stage.asks()
     snapshot = await stage.snapshot()
@@ -66,77 +68,75 @@ async def test_a_job_that_waits_holds_no_slot_and_says_so() -> None:
     assert not stage.entry().slot
     stored = [dump_job(snapshot.job), *map(dump_item, snapshot.items), repr(stage.store.trees)]
     stored += [message.body for message in stage.outgoing()]
-    assert not any(KEY in text for text in stored)
-    assert KEY not in request.callback
+    assert not any(KEY in text for text in (*stored, request.callback))
 
 
 async def test_an_answer_that_comes_again_or_to_an_attempt_that_was_given_up_changes_nothing() -> None:
+    """It is acknowledged."""
     stage = OffloadedStage(agent())
     first = await stage.asks()
     await stage.run(within_seconds=200)
     second = stage.requests()[-1]
     assert second is not first
     assert (await stage.bring(first, DONE)).status == 200
-    assert (await stage.snapshot()).job.status is JobStatus.PROCESSING
+    assert (await stage.now()).status is JobStatus.PROCESSING
     await stage.bring(second, DONE)
-    ended = await stage.snapshot()
+    ended = await stage.now()
     assert (await stage.bring(second, CALL)).status == 200
-    assert (await stage.snapshot()).job == ended.job
+    assert await stage.now() == ended
 
 
 async def test_a_lost_answer_is_a_failure_that_may_pass() -> None:
+    """Retries are counted."""
     stage = OffloadedStage(agent())
     await stage.asks()
     await stage.run()
-    error = (await stage.snapshot()).job.error
+    error = (await stage.now()).error
     assert error is not None
     assert (error.type, error.message) == ("model_error", "the queue brought no answer within 180 s")
     assert len(stage.requests()) == 1 + 3
 
 
 async def test_a_rate_limit_delays_the_turn_as_long_as_the_provider_asks() -> None:
+    """By the delayed event of the next attempt; the queue's own retries are off."""
     stage = OffloadedStage(agent())
     request = await stage.asks()
     await stage.bring(request, openai.refusal(429, "Slow down."), 429, {"Retry-After": "60"})
     assert stage.requests() == [request]
     await stage.run(within_seconds=61)
     await stage.bring(stage.requests()[-1], DONE)
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert (await stage.now()).status is JobStatus.COMPLETED
 
 
 async def test_the_next_model_of_a_list_is_asked_in_the_same_turn() -> None:
+    """What the first one says after that counts no more."""
     stage = OffloadedStage(agent(model=[OPENAI.model, ANTHROPIC.model], model_settings={"max_tokens": 1024}))
     first = await stage.asks()
     await stage.bring(first, openai.refusal(503, "Overloaded."), 503)
     second = stage.requests()[-1]
     assert (second.url, second.timeout_seconds) == (ANTHROPIC.url, 60)
     await stage.bring(first, DONE)
-    assert (await stage.snapshot()).job.status is not JobStatus.COMPLETED
+    assert (await stage.now()).status is not JobStatus.COMPLETED
     await stage.bring(second, ANTHROPIC.plain("From Claude."))
-    job = (await stage.snapshot()).job
+    job = await stage.now()
     assert (job.result, job.used.turns) == ({"answer": "From Claude."}, 1)
 
 
-async def test_an_answer_that_is_brought_in_part_is_asked_for_directly() -> None:
-    stage = OffloadedStage(agent())
-    request = await stage.asks()
-    with requesting(OPENAI) as requested:
-        requested.answers(DONE)
-        await stage.bring(request, DONE, cut=True)
-        assert requested.route.call_count == 1
-    job = (await stage.snapshot()).job
-    assert (job.result, job.used.model_calls) == ({"answer": "It is 3."}, 1)
-
-
-async def test_a_request_that_the_queue_refuses_is_made_directly() -> None:
-    """As one that is larger than its messages may be."""
+@pytest.mark.parametrize("refused", [True, False])
+async def test_what_the_queue_refuses_or_brings_in_part_is_asked_for_directly(refused: bool) -> None:
+    """As one that is larger than its messages may be. The job goes on, and one call counts."""
     stage = OffloadedStage(agent())
     event = await stage.submit("a")
-    stage.queue.failing.append(QueueRefusedError("too large"))
     with requesting(OPENAI) as requested:
         requested.answers(DONE)
-        await stage.deliver(event)
-    assert (await stage.snapshot()).job.result == {"answer": "It is 3."}
+        if refused:
+            stage.queue.failing.append(QueueRefusedError("too large"))
+            await stage.deliver(event)
+        else:
+            await stage.bring(await stage.goes_on(), DONE, cut=True)
+        assert requested.route.call_count == 1
+    job = await stage.now()
+    assert (job.result, job.used.model_calls) == (THREE, 1)
 
 
 async def test_an_answer_may_be_faster_than_the_record_of_its_wait() -> None:
@@ -147,12 +147,13 @@ async def test_an_answer_may_be_faster_than_the_record_of_its_wait() -> None:
     await stage.deliver(event)
     stage.store.trees["job_1"] = waiting
     await stage.bring(stage.requests()[-1], DONE)
-    assert (await stage.snapshot()).job.result == {"answer": "It is 3."}
+    assert (await stage.now()).result == THREE
     await stage.deliver(event)
     assert len(stage.requests()) == 1
 
 
 async def test_an_answer_that_finds_its_turn_at_work_comes_again() -> None:
+    """With itself, so not as the turn's event."""
     stage = OffloadedStage(agent())
     request = await stage.asks()
     tree = stage.store.tree("job_1")
@@ -167,22 +168,22 @@ async def test_what_its_user_sends_meanwhile_comes_after_the_answer() -> None:
     """The model had not got it, so the job does not end without it."""
     stage = OffloadedStage(agent())
     request = await stage.asks()
-    job = (await stage.snapshot()).job
-    await stage.container.commands.signal(job, Steering(id="s1", text="And in Roman?"))
+    await stage.container.commands.signal(await stage.now(), Steering(id="s1", text="And in Roman?"))
     await stage.bring(request, DONE)
     again = await stage.goes_on()
     assert "And in Roman?" in again.body
     await stage.bring(again, openai.response_text("III"))
-    assert (await stage.snapshot()).job.result == {"answer": "III"}
+    assert (await stage.now()).result == {"answer": "III"}
 
 
 async def test_what_was_answered_before_is_not_asked_again() -> None:
+    """The cache of answers is asked first, and keeps what the queue brings."""
     stage = OffloadedStage(agent(cache_seconds=600))
     await stage.bring(await stage.asks(), DONE)
     await stage.submit("a", "job_2")
     await stage.run(within_seconds=1)
-    job = (await stage.snapshot("job_2")).job
-    assert (job.result, job.used.cached_calls, len(stage.requests())) == ({"answer": "It is 3."}, 1, 1)
+    job = await stage.now("job_2")
+    assert (job.result, job.used.cached_calls, len(stage.requests())) == (THREE, 1, 1)
 
 
 async def test_a_body_that_is_no_callback_is_refused_for_good() -> None:
@@ -197,24 +198,25 @@ def test_a_model_whose_requests_the_queue_cannot_send_is_refused(model: object) 
         Registry([agent(model=model)])
 
 
-async def test_a_limit_counts_a_call_once_and_obeys_what_its_answer_asks_for() -> None:
-    limited = agent(call_limits=[CallLimit("openai", per_minute=1)])
-    stage = OffloadedStage(limited)
-    await stage.bring(await stage.asks(), DONE)
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+def test_other_options_of_it_are_refused() -> None:
+    """An unknown offload; and a place in flight, which is none for a request that the queue sends."""
+    with pytest.raises(ValueError, match="unknown offload 'cloud'; there are: queue"):
+        agent(offload="cloud")
     with pytest.raises(RegistryError, match="limit per_minute"):
         Registry([agent(call_limits=[CallLimit("openai", in_flight=1)])])
 
 
-def test_an_unknown_offload_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown offload 'cloud'; there are: queue"):
-        agent(offload="cloud")
+async def test_a_limit_counts_a_call_once() -> None:
+    """As the request is sent."""
+    stage = OffloadedStage(agent(call_limits=[CallLimit("openai", per_minute=1)]))
+    await stage.bring(await stage.asks(), DONE)
+    assert (await stage.now()).status is JobStatus.COMPLETED
 
 
 async def test_another_agent_asks_directly() -> None:
+    """Nothing of it is loaded or published."""
     stage = OffloadedStage(agent(offload=""))
     with requesting(OPENAI) as requested:
         requested.route.mock(return_value=httpx.Response(200, json=DONE))
-        await stage.submit("a")
-        await stage.run()
+        await stage.played("a")
     assert stage.requests() == []

@@ -52,7 +52,7 @@ async def test_a_plan_is_executed_and_reflected_on() -> None:
     word = result_of("a")["word"].as_json()
     model = Listening([[plan(say("a"), say("b", word, depends_on=["a"]))], "It said hi twice."])
     stage = await run(model, kit)
-    job = (await stage.snapshot()).job
+    job = await stage.now()
     assert (job.status, job.result) == (JobStatus.COMPLETED, {"answer": "It said hi twice."})
     assert kit.ran == ["hi", "hi"]
     assert job.used.model_calls == 2
@@ -67,17 +67,12 @@ async def test_a_plan_is_executed_and_reflected_on() -> None:
             [plan(say("a", depends_on=["x"]), {"name": "b", "tool": "shout", "arguments": {}})],
             ["depends_on names 'x'", "there is no tool 'shout'; there are: fail, join, look, say"],
         ),
-        ([plan()], ["the plan has no steps"]),
         ([plan(say("a", {"$resultOf": {"step": "$task", "path": ["text"]}}))], ["refers to task_text and does not"]),
-        ([plan(say("a", {"$resultOf": {"step": "$task"}}))], ["refers to "]),
-        ([Call("make_plan", {})], ["steps: is required"]),
         (
             [plan({"name": "a"}, {"tool": "say", "do": 1})],
             ["steps[0].tool: is required", "steps[1].name", "steps[1].do"],
         ),
         ([plan(say("a", on_failure="panic"))], ["steps[0].on_failure: input should be 'fail', 'skip'"]),
-        ([plan(say("a", depends_on=["b"]), say("b", depends_on=["a"]))], ["in a circle: a → b → a"]),
-        ([plan(*(say(f"s{number}") for number in range(51)))], ["the plan has 51 steps; at most 50 are possible"]),
         ([plan(say("a")), plan(say("b"))], ["call 'make_plan' alone"]),
         ([plan(say("a")), Call("say", {"word": "x"})], ["call 'make_plan' alone"]),
         ([Call("say", {"word": "x"})], ["tools run as steps of a plan: call 'make_plan'"]),
@@ -93,7 +88,7 @@ async def test_a_plan_that_is_wrong_goes_back_with_all_its_faults(answer: list[C
         assert call.status is CallStatus.FAILED
         assert call.error is not None
         assert not [fault for fault in faults if fault not in call.error.message], call.error.message
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert (await stage.now()).status is JobStatus.COMPLETED
 
 
 async def test_a_step_that_requests_another_plan_gets_one() -> None:
@@ -104,7 +99,7 @@ async def test_a_step_that_requests_another_plan_gets_one() -> None:
     stage = await run(ScriptedModel([[first], again, "done"]), kit)
     assert "left out" not in kit.ran
     assert kit.ran[-1] == "other"
-    assert (await stage.snapshot()).job.result == {"answer": "done"}
+    assert (await stage.now()).result == {"answer": "done"}
     found = [part["data"]["text"] for part in await parts_of(stage, "data-reflection")]
     assert found == ["That broke; I do it otherwise.", "done"]
 
@@ -115,7 +110,7 @@ async def test_rounds_are_limited() -> None:
     model = Listening([[plan(say("a", "one"))], [plan(say("a", "two"))], [plan(say("a", "three"))], "enough"])
     stage = await run(model, kit, max_rounds=2)
     assert kit.ran == ["one", "two"]
-    assert (await stage.snapshot()).job.result == {"answer": "enough"}
+    assert (await stage.now()).result == {"answer": "enough"}
     (refused,) = await refusals(stage)
     assert refused.error is not None
     assert refused.error.message == "no further plan is possible (max_rounds=2): answer with what there is"
@@ -125,24 +120,21 @@ async def test_rounds_are_limited() -> None:
 
 async def test_no_plan_is_needed_for_an_answer() -> None:
     stage = await run(ScriptedModel(["Four."]), Kit())
-    assert (await stage.snapshot()).job.result == {"answer": "Four."}
+    assert (await stage.now()).result == {"answer": "Four."}
     assert await parts_of(stage, "data-reflection", "data-plan-created") == []
 
 
-@pytest.mark.parametrize("fence", ["{}", "```json\n{}\n```", "```\n{}\n```"])
+@pytest.mark.parametrize("fence", ["{}", "```json\n{}\n```"])
 async def test_a_plan_written_as_text_is_a_plan(fence: str) -> None:
     kit = Kit()
     text = '{"steps": [{"name": "a", "tool": "say", "arguments": {"word": "text"}}]}'
-    stage = await run(
-        ScriptedModel([ModelAnswer(fence.format(text) if fence == "{}" else fence.replace("{}", text))]), kit
-    )
+    stage = await run(ScriptedModel([ModelAnswer(fence.replace("{}", text))]), kit)
     assert kit.ran == ["text"]
-    job = (await stage.snapshot()).job
-    assert job.error is not None  # the script has no second entry
+    assert (await stage.now()).error is not None  # the script has no second entry
 
 
 @pytest.mark.parametrize("text", ['{"steps": 3}', '{"steps": [], "x": 1}', '{"steps": ["walk"]}', "{steps}", "{"])
 async def test_an_answer_in_json_is_not_taken_for_a_plan(text: str) -> None:
     """Unless it is nothing but steps that name tools."""
     stage = await run(ScriptedModel([text]), Kit())
-    assert (await stage.snapshot()).job.result == {"answer": text}
+    assert (await stage.now()).result == {"answer": text}

@@ -10,7 +10,7 @@ import pytest
 from baton import Agent, Registry
 from baton.agents.samples.library_agents import LIBRARY
 from baton.agents.samples.plans import planner, report
-from baton.engine.state import CallRecord
+from baton.engine.state import CallRecord, Job
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.tools.builtin.files import file_tools
 from baton.tools.tool import Tool
@@ -31,11 +31,9 @@ def reports_in(folder: Path) -> list[Path]:
     return list(folder.glob("*.md"))
 
 
-async def run(agent: Agent, task: str = "go") -> Stage:
+async def played(agent: Agent, task: str = "go") -> tuple[Stage, Job]:
     stage = Stage(registry=Registry([agent]))
-    await stage.submit(agent.name, task=task)
-    await stage.run()
-    return stage
+    return stage, await stage.played(agent.name, task=task)
 
 
 async def steps(stage: Stage) -> dict[str, CallRecord]:
@@ -43,8 +41,7 @@ async def steps(stage: Stage) -> dict[str, CallRecord]:
 
 
 async def test_report_writes_what_its_plan_says(tmp_path: Path) -> None:
-    stage = await run(elsewhere(report, tmp_path))
-    job = (await stage.snapshot()).job
+    stage, job = await played(elsewhere(report, tmp_path))
     assert job.status is JobStatus.COMPLETED
     assert {call.status for call in await stage.calls()} == {CallStatus.COMPLETED}
     (file,) = reports_in(tmp_path)
@@ -57,8 +54,7 @@ async def test_report_writes_what_its_plan_says(tmp_path: Path) -> None:
 
 
 async def test_planner_is_corrected_then_executes_its_plan(tmp_path: Path) -> None:
-    stage = await run(elsewhere(planner, tmp_path))
-    job = (await stage.snapshot()).job
+    stage, job = await played(elsewhere(planner, tmp_path))
     assert job.status is JobStatus.COMPLETED
     assert (job.result or {})["answer"].startswith("I searched for Fresnel")
     (refused,) = [call for call in await stage.calls() if not call.step]
@@ -68,22 +64,15 @@ async def test_planner_is_corrected_then_executes_its_plan(tmp_path: Path) -> No
     done = await steps(stage)
     assert {name for name, call in done.items() if call.status is CallStatus.FAILED} == {"missing"}
     assert len(reports_in(tmp_path)) == 1
-
-
-async def test_planner_reflects_in_the_stream(tmp_path: Path) -> None:
-    stage = await run(elsewhere(planner, tmp_path))
-    parts = [json.loads(text) for text in stage.store.tree("job_1").parts["job_1"]]
-    kinds = [part["type"] for part in parts]
-    assert kinds.count("data-plan-created") == 1
-    assert kinds.count("data-reflection") == 1
+    kinds = [json.loads(text)["type"] for text in stage.store.tree("job_1").parts["job_1"]]
+    assert (kinds.count("data-plan-created"), kinds.count("data-reflection")) == (1, 1)
     assert kinds.index("data-plan-created") < kinds.index("data-reflection")
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
 async def test_the_demo_model_plans_within_its_rounds(tmp_path: Path, rounds: int) -> None:
     agent = Agent(name="demo", model="demo", mode="plan", tools=file_tools(LIBRARY, tmp_path), max_rounds=rounds)
-    stage = await run(agent, "Why did the Fresnel lens replace mirrors in lighthouses?")
-    job = (await stage.snapshot()).job
+    stage, job = await played(agent, "Why did the Fresnel lens replace mirrors in lighthouses?")
     assert job.status is JobStatus.COMPLETED
     answer = (job.result or {})["answer"]
     assert ".md]" in answer

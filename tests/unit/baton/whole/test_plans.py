@@ -1,22 +1,32 @@
-"""Jobs with plans of their own: what runs when, and what is passed on."""
+"""Jobs with plans of their own: what runs when, what is passed on, and what a failure means to steps after it."""
 
 import json
 from typing import Any
 
 import pytest
 
-from baton import Agent, Limits, Registry, Step, result_of, task_data, task_text
-from baton.engine.transitions import JobStatus
+from baton import Agent, Limits, Registry, Step, result_of, task_data, task_text, tool
+from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind
-from tests.unit.baton.kit.plan_kit import Kit, diamond, stage_of
+from baton.planning.step import OnFailure
+from tests.unit.baton.kit.plan_kit import Kit, diamond, stage_of, statuses
 from tests.unit.baton.kit.stage import Stage
 
 
-async def test_a_diamond_runs_in_order_and_passes_results_on() -> None:
-    kit = Kit()
-    stage = await stage_of(diamond(kit))
+async def output_of(stage: Stage) -> Any:
+    """What a job with a plan gives, once it has run."""
     await stage.run()
-    job = (await stage.snapshot()).job
+    job = await stage.now()
+    assert job.status is JobStatus.COMPLETED, job.error
+    return (job.result or {}).get("output")
+
+
+async def test_a_diamond_runs_in_order_and_passes_results_on() -> None:
+    """The answer is what the last step returned; no model was asked, and the two turns suffice."""
+    kit = Kit()
+    stage = await stage_of(diamond(kit), Limits(turns=2))
+    await stage.run()
+    job = await stage.now()
     assert (job.status, job.result) == (JobStatus.COMPLETED, {"answer": "t+and+p"})
     assert kit.ran[0] == "top"
     assert sorted(kit.ran[1:3]) == ["p", "t"]
@@ -24,16 +34,15 @@ async def test_a_diamond_runs_in_order_and_passes_results_on() -> None:
 
 
 async def test_a_result_that_is_an_object_is_the_output_too() -> None:
-    kit = Kit()
-    stage = await stage_of([Step("one", kit.say, {"word": "ab"})])
-    await stage.run()
-    output = {"word": "ab", "letters": ["a", "b"]}
-    result = (await stage.snapshot()).job.result or {}
-    assert result["output"] == output
-    assert json.loads(result["answer"]) == output
+    """As JSON in the answer."""
+    stage = await stage_of([Step("one", Kit().say, {"word": "ab"})])
+    assert await output_of(stage) == {"word": "ab", "letters": ["a", "b"]}
+    result = (await stage.now()).result or {}
+    assert json.loads(result["answer"]) == result["output"]
 
 
 async def test_an_agent_can_be_a_step() -> None:
+    """Its job is below this one, and its answer is the step's result."""
     kit = Kit()
     helper = Agent(name="helper", plan=[Step("said", kit.join, {"parts": ["child"]})])
     plan = [
@@ -42,8 +51,7 @@ async def test_an_agent_can_be_a_step() -> None:
     ]
     stage = Stage(registry=Registry([Agent(name="planned", plan=plan), helper]))
     await stage.submit("planned")
-    await stage.run()
-    assert ((await stage.snapshot()).job.result or {})["output"] == {"got": "child"}
+    assert await output_of(stage) == {"got": "child"}
 
 
 async def test_no_turn_begins_while_a_step_is_open() -> None:
@@ -62,27 +70,10 @@ async def test_no_turn_begins_while_a_step_is_open() -> None:
     assert 2 in turns
 
 
-@pytest.mark.parametrize("turns", [2, 3])
-async def test_a_plan_needs_two_turns(turns: int) -> None:
-    kit = Kit()
-    stage = await stage_of(diamond(kit), Limits(turns=turns))
-    await stage.run()
-    assert (await stage.snapshot()).job.result == {"answer": "t+and+p"}
-
-
-def taking(kit: Kit) -> Registry:
-    plan = [
-        Step("a", kit.say, {"word": task_data["words"][0]}),
-        Step("b", kit.join, {"parts": [task_text, result_of("a")["word"]]}, depends_on=["a"]),
-    ]
-    return Registry([Agent(name="planned", plan=plan)])
-
-
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
         ({}, "task_data['words'][0]: task_data is an object with nothing in it, which has no 'words'"),
-        ({"words": []}, "task_data['words'][0]: task_data['words'] is a list of 0, which has no 0"),
         ({"words": [3]}, "step 'a': invalid arguments for tool 'say': word: "),
         ({"words": [{"$resultOf": {"step": "b"}}]}, "an object may not have the key '$resultOf'"),
     ],
@@ -92,12 +83,69 @@ async def test_a_task_that_does_not_fit_its_plan_fails_the_job_with_the_reason(
 ) -> None:
     """At once: trying again would not help; no tool runs."""
     kit = Kit()
-    stage = Stage(registry=taking(kit))
-    await stage.submit("planned", data=data)
-    await stage.run()
-    job = (await stage.snapshot()).job
-    assert job.status is JobStatus.FAILED
+    plan = [
+        Step("a", kit.say, {"word": task_data["words"][0]}),
+        Step("b", kit.join, {"parts": [task_text, result_of("a")["word"]]}, depends_on=["a"]),
+    ]
+    job = await Stage(registry=Registry([Agent(name="planned", plan=plan)])).played("planned", data=data)
     assert job.error is not None
-    assert job.error.type == "invalid_task"
+    assert (job.status, job.error.type, kit.ran) == (JobStatus.FAILED, "invalid_task", [])
     assert fault in job.error.message
-    assert kit.ran == []
+
+
+@pytest.mark.parametrize("on_failure", ["skip", "continue"])
+async def test_a_failure_leaves_out_what_comes_after_or_is_given_to_it(on_failure: OnFailure) -> None:
+    """Directly or not; the rest goes on."""
+    kit = Kit()
+    stage = await stage_of(
+        [
+            Step("bad", kit.fail, {"times": 9}, on_failure=on_failure),
+            Step("after", kit.look, {"value": result_of("bad")}, depends_on=["bad"]),
+            Step("last", kit.look, {"value": result_of("after")}, depends_on=["after"]),
+            Step("beside", kit.say, {"word": "beside"}),
+        ]
+    )
+    output = await output_of(stage)
+    assert (await statuses(stage))["bad"] is CallStatus.FAILED
+    assert output["beside"]["word"] == "beside"
+    if on_failure == "skip":
+        assert ("look" in kit.ran, output["last"]["error"]["type"]) == (False, "skipped")
+    else:
+        assert output["last"] == {"got": {"got": {"error": {"type": "Broken", "message": "it broke"}}}}
+
+
+async def test_a_path_that_leads_nowhere_fails_the_step_for_good() -> None:
+    """The message names step and path; the tool did not run."""
+    kit = Kit()
+    nowhere = {"value": result_of("a")["nothing"]}
+    stage = await stage_of(
+        [
+            Step("a", kit.say, {"word": "x"}),
+            Step("b", kit.look, nowhere, depends_on=["a"], on_failure="continue"),
+        ]
+    )
+    await stage.run()
+    call = next(call for call in await stage.calls() if call.step == "b")
+    assert call.error is not None
+    assert (call.status, call.attempts, call.error.type) == (CallStatus.FAILED, 1, "unresolved_reference")
+    assert call.error.message.startswith("result_of('a')['nothing']: result_of('a') is an object with 'letters'")
+    assert kit.ran == ["x"]
+
+
+async def test_a_result_that_looks_like_a_reference_is_only_data() -> None:
+    """Nothing of what a tool returns is resolved."""
+    kit = Kit()
+    sly_result = {"$resultOf": {"step": "secret", "path": []}}
+
+    @tool
+    async def sly() -> Any:
+        return sly_result
+
+    stage = await stage_of(
+        [
+            Step("secret", kit.say, {"word": "hidden"}),
+            Step("a", sly),
+            Step("b", kit.look, {"value": [result_of("a")]}, depends_on=["a", "secret"]),
+        ]
+    )
+    assert await output_of(stage) == {"got": [sly_result]}

@@ -8,7 +8,7 @@ import pytest
 
 from baton.engine.waits import tool_digest
 from baton_events.ids import canonical_json
-from tests.unit.baton.api.client import Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import ACME, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.kit.approval_kit import Kit, checkpoints, decide, pending, requested, run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
 
@@ -25,6 +25,7 @@ async def api(kit: Kit) -> AsyncIterator[Api]:
 
 
 async def payment(api: Api, job_id: str) -> dict[str, Any]:
+    """The job's first call of the tool."""
     calls = (await api.read(job_id))["toolCalls"]
     found: dict[str, Any] = next(call for call in calls if call["tool"] == "pay")
     return found
@@ -34,15 +35,15 @@ async def test_nothing_runs_before_a_person_has_approved(api: Api, kit: Kit) -> 
     """The job waits without a slot, says for what, and its checkpoint shows exactly what would run."""
     job_id, checkpoint = await requested(api, "pays")
     assert not kit.ran
-    job = await api.read(job_id)
+    job, call = await api.read(job_id), await payment(api, job_id)
     assert (job["status"], job["waitingFor"][:42]) == ("waiting", "a decision about tool pay of turn 1, until")
-    assert (await payment(api, job_id))["status"] == "waiting"
+    assert call["status"] == "waiting"
     assert not any(entry.slot for entry in api.stage.admission.entries.values())
     arguments = {"to": "Ann", "amount": 5}
-    assert checkpoint | {"createdAt": "", "expiresAt": "", "id": "", "callId": ""} == {
-        "id": "",
+    known_later = ("id", "createdAt", "expiresAt")
+    assert checkpoint | dict.fromkeys(known_later) == {
         "jobId": job_id,
-        "callId": "",
+        "callId": call["id"],
         "type": "approval",
         "status": "pending",
         "title": "pay a bill",
@@ -50,22 +51,19 @@ async def test_nothing_runs_before_a_person_has_approved(api: Api, kit: Kit) -> 
         "tool": "pay",
         "arguments": arguments,
         "digest": tool_digest("pay", arguments),
-        "createdAt": "",
-        "expiresAt": "",
-        "decidedAt": None,
-        "decidedBy": None,
-        "reason": None,
-        "editedArguments": None,
+        **dict.fromkeys((*known_later, "decidedAt", "decidedBy", "reason", "editedArguments")),
     }
-    assert checkpoint["callId"] == (await payment(api, job_id))["id"]
 
 
-async def test_arguments_that_do_not_fit_decide_nothing(api: Api, kit: Kit) -> None:
-    """It goes on waiting, and may be approved after that."""
+async def test_what_does_not_fit_decides_nothing(api: Api, kit: Kit) -> None:
+    """It goes on waiting. Whoever names the digest is sure of what they decide about."""
     _, checkpoint = await requested(api, "pays")
+    assert_problem(await decide(api, checkpoint, key=ACME), 403)
     answer = await decide(api, checkpoint, arguments={"to": "Ann", "amount": "much", "tip": 1})
     assert "tip" in assert_problem(answer, 422, "arguments.amount", "arguments.tip")
-    assert (await decide(api, checkpoint)).status_code == 200
+    assert checkpoint["digest"] in assert_problem(await decide(api, checkpoint, digest="0" * 64), 409)
+    assert_problem(await decide(api, checkpoint, "DELETE", reason="no", digest="0" * 64), 409)
+    assert (await decide(api, checkpoint, digest=checkpoint["digest"])).status_code == 200
     await api.stage.run()
     assert len(kit.ran) == 1
 
@@ -83,18 +81,17 @@ async def test_the_run_that_was_approved_is_the_first_attempt(api: Api) -> None:
 
 
 async def test_a_rejection_needs_a_reason_which_reaches_the_model(api: Api, kit: Kit) -> None:
+    """The call has failed with it; the job goes on."""
     job_id, checkpoint = await requested(api, "pays")
-    assert_problem(await decide(api, checkpoint, "DELETE"), 422, "reason")
-    assert_problem(await decide(api, checkpoint, "DELETE", reason=" "), 422, "reason")
+    for body in ({}, {"reason": " "}):
+        assert_problem(await decide(api, checkpoint, "DELETE", **body), 422, "reason")
     answer = (await decide(api, checkpoint, "DELETE", reason="too dear")).json()
     assert (answer["status"], answer["reason"], answer["decidedBy"]) == ("rejected", "too dear", "operators")
     await api.stage.run()
-    assert not kit.ran
-    job = await api.read(job_id)
+    job, call = await api.read(job_id), await payment(api, job_id)
     error = {"type": "rejected", "message": "too dear"}
     assert (job["status"], job["result"]["answer"]) == ("completed", canonical_json(error))
-    call = await payment(api, job_id)
-    assert (call["status"], call["error"], call["attempts"]) == ("failed", error, 0)
+    assert (call["status"], call["error"], call["attempts"], kit.ran) == ("failed", error, 0, [])
 
 
 async def test_no_decision_in_time_is_a_no(api: Api, kit: Kit) -> None:
@@ -108,6 +105,7 @@ async def test_no_decision_in_time_is_a_no(api: Api, kit: Kit) -> None:
 
 
 async def test_a_decision_counts_once(api: Api, kit: Kit) -> None:
+    """409 for a second one, also one that says the same, and after the run."""
     _, checkpoint = await requested(api, "pays")
     assert (await decide(api, checkpoint)).status_code == 200
     assert "approved" in assert_problem(await decide(api, checkpoint), 409)
@@ -115,17 +113,11 @@ async def test_a_decision_counts_once(api: Api, kit: Kit) -> None:
     await api.stage.run()
     assert len(kit.ran) == 1
     assert_problem(await decide(api, checkpoint), 409)
-
-
-async def test_a_decision_about_something_else_decides_nothing(api: Api, kit: Kit) -> None:
-    """Whoever names the digest is sure of what they decide about."""
-    _, checkpoint = await requested(api, "pays")
-    assert checkpoint["digest"] in assert_problem(await decide(api, checkpoint, digest="0" * 64), 409)
-    assert_problem(await decide(api, checkpoint, "DELETE", reason="no", digest="0" * 64), 409)
-    assert (await decide(api, checkpoint, digest=checkpoint["digest"])).status_code == 200
+    assert_problem(await decide(api, {"id": "op_x-1-1-a"}), 404)
 
 
 async def test_calls_of_one_turn_are_decided_one_by_one(api: Api, kit: Kit) -> None:
+    """The next turn begins when the last one is over; what needs no approval does not wait."""
     job_id, _ = await requested(api, "pays-twice")
     await run_for_an_hour(api)
     first, second = await pending(api, job_id)
@@ -136,7 +128,7 @@ async def test_calls_of_one_turn_are_decided_one_by_one(api: Api, kit: Kit) -> N
     await api.stage.run()
     job = await api.read(job_id)
     assert (job["status"], len(kit.ran)) == ("completed", 1)
-    shown = {call["arguments"].get("to", ""): call["status"] for call in job["toolCalls"] if "to" in call["arguments"]}
+    shown = {call["arguments"]["to"]: call["status"] for call in job["toolCalls"] if "to" in call["arguments"]}
     assert shown == {"Ann": "completed", "Ben": "failed"}
 
 
@@ -153,3 +145,33 @@ async def test_a_secret_is_not_shown_and_stays_as_it_was(api: Api, kit: Kit) -> 
     snapshot = await api.stage.snapshot(job_id)
     assert "open sesame" not in repr(snapshot)
     assert "open sesame" not in repr([message.body for message in api.stage.outgoing()])
+
+
+@pytest.mark.parametrize(
+    ("on_failure", "status", "note"),
+    [("fail", "failed", "cancelled"), ("skip", "completed", "cancelled"), ("continue", "completed", "completed")],
+)
+async def test_a_rejected_step_is_a_failed_one(kit: Kit, on_failure: str, status: str, note: str) -> None:
+    """What it means is the plan's to say."""
+    async with api_of(Stage(settings=with_keys(), registry=kit.registry(on_failure=on_failure))) as api:
+        job_id, checkpoint = await requested(api, "plan")
+        await decide(api, checkpoint, "DELETE", reason="too dear")
+        await api.stage.run()
+        job = await api.read(job_id)
+    steps = {call["step"]: call["status"] for call in job["toolCalls"]}
+    assert (job["status"], steps) == (status, {"price": "completed", "pay": "failed", "note": note})
+    assert not kit.ran
+    if on_failure == "fail":
+        assert job["error"] == {"type": "step_failed", "message": "step 'pay' failed: too dear"}
+    if on_failure == "continue":
+        assert job["result"]["output"] == {"noted": {"error": {"type": "rejected", "message": "too dear"}}}
+
+
+async def test_a_steps_arguments_that_do_not_fit_are_nobodys_to_decide(api: Api, kit: Kit) -> None:
+    """What a step takes from another one is checked before a person is asked."""
+    kit.odd_price = True
+    job_id = (await api.submitted(jobType="plan"))["id"]
+    await run_for_an_hour(api)
+    job = await api.read(job_id)
+    assert (job["status"], await pending(api, job_id), kit.ran) == ("failed", [], [])
+    assert "amount" in job["error"]["message"]

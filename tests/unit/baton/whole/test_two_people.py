@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
 from baton.testing import Approve, Simulation
 from tests.unit.baton.api.client import ADMIN, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.console.operator import operator_of
-from tests.unit.baton.kit.approval_kit import checkpoints, pending
+from tests.unit.baton.kit.approval_kit import checkpoints, decide, pending
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
 
 SECOND = "key-of-another-admin"
@@ -25,18 +24,18 @@ async def pay(amount: int) -> int:
     return amount
 
 
-def _registry() -> Registry:
-    model = ScriptedModel([[Call("pay", {"amount": 5})], "done"])
-    return Registry([Agent(name="pays", model=model, tools=[pay], limits=Limits(wall_seconds=8 * 86_400))])
+MODEL = ScriptedModel([[Call("pay", {"amount": 5})], "done"])
+REGISTRY = Registry([Agent(name="pays", model=MODEL, tools=[pay], limits=Limits(wall_seconds=8 * 86_400))])
 
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
+    """The API, with two operators."""
     PAID.clear()
     settings = with_keys()
     second = f"admin:others:{hashlib.sha256(SECOND.encode()).hexdigest()}"
     settings = replace(settings, api_keys=f"{settings.api_keys}, {second}")
-    async with api_of(Stage(settings=settings, registry=_registry())) as made:
+    async with api_of(Stage(settings=settings, registry=REGISTRY)) as made:
         yield made
 
 
@@ -45,26 +44,20 @@ async def _asked(api: Api, job_id: str) -> dict[str, Any]:
     return (await pending(api, job_id))[0]
 
 
-async def _decide(
-    api: Api, asked: dict[str, Any], key: str = ADMIN, method: str = "POST", **body: Any
-) -> httpx.Response:
-    return await api.request(method, f"/api/admin/agent-checkpoints/{asked['id']}", key, json=body)
-
-
 async def test_the_second_person_lets_it_run_and_the_first_cannot(api: Api) -> None:
     """Each has a question of their own, which says who has approved."""
     job_id = (await api.submitted(jobType="pays"))["id"]
     first = await _asked(api, job_id)
     assert (first["people"], first["approvals"]) == (2, [])
-    answer = (await _decide(api, first)).json()
+    answer = (await decide(api, first)).json()
     assert [one["by"] for one in answer["approvals"]] == ["operators"]
     second = await _asked(api, job_id)
     assert (second["digest"], second["expiresAt"]) == (first["digest"], first["expiresAt"])
     assert second["id"] != first["id"]
     assert second["approvals"] == answer["approvals"]
     assert PAID == []
-    assert "another person" in assert_problem(await _decide(api, second), 409)
-    assert (await _decide(api, second, SECOND)).status_code == 200
+    assert "another person" in assert_problem(await decide(api, second), 409)
+    assert (await decide(api, second, key=SECOND)).status_code == 200
     await api.stage.run(within_seconds=60)
     assert PAID == [5]
     job = await api.read(job_id)
@@ -73,21 +66,23 @@ async def test_the_second_person_lets_it_run_and_the_first_cannot(api: Api) -> N
 
 
 async def test_an_edit_needs_the_other_persons_approval_anew(api: Api) -> None:
+    """The same arguments, sent along, are no edit."""
     job_id = (await api.submitted(jobType="pays"))["id"]
-    await _decide(api, await _asked(api, job_id), arguments={"amount": 5})
-    await _decide(api, await _asked(api, job_id), SECOND, arguments={"amount": 4})
+    await decide(api, await _asked(api, job_id), arguments={"amount": 5})
+    await decide(api, await _asked(api, job_id), key=SECOND, arguments={"amount": 4})
     third = await _asked(api, job_id)
     assert (third["arguments"], [one["by"] for one in third["approvals"]]) == ({"amount": 4}, ["others"])
-    assert_problem(await _decide(api, third, SECOND), 409)
-    await _decide(api, third)
+    assert_problem(await decide(api, third, key=SECOND), 409)
+    await decide(api, third)
     await api.stage.run(within_seconds=60)
     assert PAID == [4]
 
 
 async def test_one_rejection_is_enough(api: Api) -> None:
+    """Also by who has approved before."""
     job_id = (await api.submitted(jobType="pays"))["id"]
-    await _decide(api, await _asked(api, job_id))
-    await _decide(api, await _asked(api, job_id), method="DELETE", reason="no")
+    await decide(api, await _asked(api, job_id))
+    await decide(api, await _asked(api, job_id), "DELETE", reason="no")
     await api.stage.run(within_seconds=60)
     assert PAID == []
     assert (await api.read(job_id))["toolCalls"][0]["error"] == {"type": "rejected", "message": "no"}
@@ -95,9 +90,8 @@ async def test_one_rejection_is_enough(api: Api) -> None:
 
 async def test_pages_say_who_has_approved_and_let_others() -> None:
     """The console's page, and that of a link: whoever has approved may only reject."""
-    async with operator_of(
-        Stage(settings=with_keys(replace(SETTINGS, approval_links=True)), registry=_registry())
-    ) as by:
+    settings = with_keys(replace(SETTINGS, approval_links=True))
+    async with operator_of(Stage(settings=settings, registry=REGISTRY)) as by:
         job_id = (await by.api.submitted(jobType="pays"))["id"]
         first = f"/console/approvals/{(await _asked(by.api, job_id))['id']}"
         assert "Nobody has yet." in await by.see(first)
@@ -116,6 +110,7 @@ async def test_pages_say_who_has_approved_and_let_others() -> None:
 
 
 async def test_a_death_at_any_point_changes_nothing() -> None:
-    report = await Simulation(_registry()).crash_everywhere("pays", "do it", decide=lambda _: Approve())
+    """The call runs once, after both have approved."""
+    report = await Simulation(REGISTRY).crash_everywhere("pays", "do it", decide=lambda _: Approve())
     report.check()
     assert report.points > []

@@ -58,10 +58,12 @@ async def test_seed_004_patch_cancels_and_retries(api: Api) -> None:
 
 
 async def test_seed_004_get_a_jobs_checkpoints(api: Api) -> None:
-    job = await api.submitted(jobType="simple-task")
+    job = await api.submitted(jobType="simple-task", taskDescription="Test task", inputData={"test": "data"})
     await run_for_an_hour(api)
     (mark,) = await checkpoints(api, job["id"])
-    assert (mark["type"], mark["status"]) == ("info", "recorded")
+    assert (mark["type"], mark["status"], mark["title"]) == ("info", "recorded", "the task has begun")
+    assert mark["data"] == {"task": "Test task", "inputData": {"test": "data"}}
+    assert (mark["jobId"], mark["createdAt"][:4], mark["id"][:5]) == (job["id"], "2027", "info_")
 
 
 async def test_seed_004_get_admin_checkpoints_lists_what_is_pending(api: Api) -> None:
