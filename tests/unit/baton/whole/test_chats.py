@@ -7,158 +7,125 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from baton import Agent, Call, DropOldest, Memory, Registry, tool
+from baton import Agent, DropOldest, Memory, Registry
 from baton.api.session_line import Sessions, WhenBusy
-from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
-from baton.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
+from baton.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, UserMessage
 from baton.storage.ports.jobs import Snapshot
 from baton_events.errors import StoreError
+from tests.unit.baton.kit.faults import Method, around, fail
+from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.kit.stage import Stage
 
 
-class Listening:
-    name = "listening"
-    reads_history = True
+class Chats:
+    """One agent, whose model numbers its answers and keeps what it is told."""
 
-    def __init__(self) -> None:
-        self.found: list[tuple[Message, ...]] = []
+    def __init__(self, **fields: Any) -> None:
+        self.model = Listening(self._answer)
+        self.stage = Stage(registry=Registry([Agent("talks", self.model, **fields)]))
+        self.sessions = Sessions(self.stage.container)
+        self.remembers = "memory" in fields
 
-    async def answer(self, request: ModelRequest) -> ModelAnswer:
-        self.found.append(request.messages)
-        if request.tools and request.turn == 1:
-            return ModelAnswer(calls=(Call(request.tools[0].name),))
-        return ModelAnswer(f"answer {len(self.found)}")
+    def _answer(self, _request: ModelRequest) -> ModelAnswer:
+        return ModelAnswer(f"answer {len(self.model.requests)}")
 
+    async def submit(
+        self, number: int, text: str, when_busy: WhenBusy = "queue", *, session: str = "chat-1", **chat: str
+    ) -> None:
+        self.stage.clock.ms += 1_000
+        job = structs.replace(self.stage.job("talks", f"job_{number}", session=session), remembers=self.remembers)
+        await self.sessions.submit(job, {"text": text, "data": {}, "chat": chat}, when_busy)
 
-@tool
-def look() -> str:
-    return "seen"
-
-
-def stage_of(model: Any, **fields: Any) -> Stage:
-    return Stage(registry=Registry([Agent("talks", model, **fields)]))
-
-
-async def reply(stage: Stage, number: int, text: str, replaces: str = "", session: str = "chat-1") -> Job:
-    stage.clock.ms += 1_000
-    chat = {"messageId": f"m{number}"} | ({"replaces": replaces} if replaces else {})
-    remembers = stage.container.registry.agents[0].memory_policy is not None
-    job = structs.replace(stage.job("talks", f"job_{number}", session=session), remembers=remembers)
-    await Sessions(stage.container).submit(job, {"text": text, "data": {}, "chat": chat})
-    await stage.run()
-    return (await stage.snapshot(job.id)).job
+    async def reply(self, number: int, text: str, **more: str) -> tuple[Message, ...]:
+        """Say something in a chat, and have it answered; what the model was told."""
+        await self.submit(number, text, messageId=f"m{number}", **more)
+        await self.stage.run()
+        return self.model.found[-1]
 
 
-async def test_a_third_turn_is_given_the_first_two() -> None:
-    model = Listening()
-    stage = stage_of(model)
-    for number, text in enumerate(("one", "two", "three"), 1):
-        await reply(stage, number, text)
-    assert model.found[-1] == (
+def texts(found: Sequence[Message]) -> list[str]:
+    return [message.text for message in found if isinstance(message, UserMessage | ModelMessage)]
+
+
+async def test_a_turn_is_given_those_before_it_but_for_what_was_replaced() -> None:
+    """Questions and answers in order, then the new question; of an answer that is replaced also what came after it."""
+    chats = Chats()
+    await chats.reply(1, "one")
+    await chats.reply(2, "two")
+    assert await chats.reply(3, "three") == (
         UserMessage("one"),
         ModelMessage("answer 1"),
         UserMessage("two"),
         ModelMessage("answer 2"),
         UserMessage("three"),
     )
+    assert texts(await chats.reply(4, "two", replaces="job_2")) == ["one", "answer 1", "two"]
+    assert texts(await chats.reply(5, "five")) == ["one", "answer 1", "two", "answer 4", "five"]
 
 
 @pytest.mark.parametrize("when_busy", ["interrupt", "rollback"])
 async def test_what_is_rolled_back_is_not_given(when_busy: WhenBusy) -> None:
     """What is only interrupted is, as a question without an answer."""
-    model = Listening()
-    stage = stage_of(model)
-    for number, text in enumerate(("one", "two"), 1):
-        stage.clock.ms += 1_000
-        job = stage.job("talks", f"job_{number}", session="chat-1")
-        await Sessions(stage.container).submit(job, {"text": text, "data": {}, "chat": {}}, when_busy)
-    await stage.run()
-    assert (UserMessage("one") in model.found[-1]) == (when_busy == "interrupt")
-    assert model.found[-1][-1] == UserMessage("two")
+    chats = Chats()
+    await chats.submit(1, "one", when_busy)
+    await chats.submit(2, "two", when_busy)
+    await chats.stage.run()
+    found = chats.model.found[-1]
+    assert (UserMessage("one") in found, found[-1]) == (when_busy == "interrupt", UserMessage("two"))
 
 
 async def test_other_sessions_and_jobs_outside_of_chats_are_given_nothing() -> None:
     """A job that only shares its session waits for its turn, and that is all."""
-    model = Listening()
-    stage = stage_of(model)
-    await reply(stage, 1, "one")
-    await reply(stage, 2, "two", session="chat-2")
-    assert model.found[-1] == (UserMessage("two"),)
-    await Sessions(stage.container).submit(stage.job("talks", "job_3", session="chat-1"), {"text": "x", "data": {}})
-    await stage.run()
-    assert model.found[-1] == (UserMessage("x"),)
-
-
-async def test_an_answer_that_is_replaced_is_not_given() -> None:
-    model = Listening()
-    stage = stage_of(model)
-    for number, text in enumerate(("one", "two", "three"), 1):
-        await reply(stage, number, text)
-    await reply(stage, 4, "two", replaces="job_2")
-    assert model.found[-1] == (UserMessage("one"), ModelMessage("answer 1"), UserMessage("two"))
-    await reply(stage, 5, "five")
-    assert [message.text for message in model.found[-1] if not isinstance(message, ToolMessage)] == [
-        "one",
-        "answer 1",
-        "two",
-        "answer 4",
-        "five",
-    ]
+    chats = Chats()
+    await chats.reply(1, "one")
+    assert await chats.reply(2, "two", session="chat-2") == (UserMessage("two"),)
+    job = chats.stage.job("talks", "job_3", session="chat-1")
+    await chats.sessions.submit(job, {"text": "x", "data": {}})
+    await chats.stage.run()
+    assert chats.model.found[-1] == (UserMessage("x"),)
 
 
 async def test_the_conversation_is_not_sent_a_second_time_from_memory() -> None:
-    model = Listening()
-    stage = stage_of(model, memory=Memory())
-    await reply(stage, 1, "one")
-    await reply(stage, 2, "two")
-    await reply(stage, 3, "three", session="chat-2")
-    assert model.found[1:] == [
-        (UserMessage("one"), ModelMessage("answer 1"), UserMessage("two")),
-        (UserMessage("three"),),
-    ]
+    """An agent that remembers has the session's exchanges in both."""
+    chats = Chats(memory=Memory())
+    await chats.reply(1, "one")
+    assert texts(await chats.reply(2, "two")) == ["one", "answer 1", "two"]
+    assert await chats.reply(3, "three", session="chat-2") == (UserMessage("three"),)
 
 
 async def test_a_policy_that_sends_little_sends_the_newest() -> None:
     """Half of its room is the conversation's."""
-    model = Listening()
-    stage = stage_of(model, history=DropOldest(500))
-    await reply(stage, 1, "x" * 990)
-    await reply(stage, 2, "two")
-    await reply(stage, 3, "three")
-    assert [message.text for message in model.found[-1] if isinstance(message, UserMessage)] == [
+    chats = Chats(history=DropOldest(500))
+    await chats.reply(1, "x" * 990)
+    await chats.reply(2, "two")
+    assert texts(await chats.reply(3, "three")) == [
         "[Earlier messages of this conversation are left out here.]",
         "two",
+        "answer 2",
         "three",
     ]
 
 
 async def test_an_answer_that_a_read_does_not_show_yet_is_sent() -> None:
     """The job before has ended, else this one would not run: what the store's scripts know counts."""
-    model = Listening()
-    stage = stage_of(model)
-    await reply(stage, 1, "one")
-    seen = stage.reader.jobs
+    chats = Chats()
+    await chats.reply(1, "one")
 
-    async def old(job_ids: Sequence[str]) -> dict[str, Snapshot]:
-        found = await seen(job_ids)
+    async def old(jobs: Method, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        found = await jobs(job_ids)
         running = structs.replace(found["job_1"].job, status=JobStatus.PROCESSING, result=None)
         return {**found, "job_1": replace(found["job_1"], job=running)}
 
-    stage.reader.jobs = old  # type: ignore[method-assign]  # it is a little old
-    await reply(stage, 2, "two")
-    assert model.found[-1] == (UserMessage("one"), ModelMessage("answer 1"), UserMessage("two"))
+    around(chats.stage.reader, "jobs", old)
+    assert texts(await chats.reply(2, "two")) == ["one", "answer 1", "two"]
 
 
 async def test_an_outage_is_repeated_by_the_queue() -> None:
-    model = Listening()
-    stage = stage_of(model)
-    await reply(stage, 1, "one")
-
-    async def down(*_: object) -> object:
-        raise StoreError("no answer")
-
-    stage.reader.jobs = down  # type: ignore[method-assign, assignment]  # it is down
+    """The turn is not told half of a conversation."""
+    chats = Chats()
+    await chats.reply(1, "one")
+    fail(chats.stage.reader, "jobs", StoreError("no answer"), 9)
     with pytest.raises(StoreError):
-        await reply(stage, 2, "two")
-    assert len(model.found) == 1
+        await chats.reply(2, "two")
+    assert len(chats.model.requests) == 1
