@@ -52,6 +52,7 @@ class Provider:
         return httpx.Response(200, json={})
 
     def finishes(self, *bodies: dict[str, Any]) -> None:
+        """Find these at the next looks."""
         self.finds += [httpx.Response(200, json=body) for body in bodies]
 
 
@@ -67,14 +68,16 @@ async def provider() -> AsyncIterator[Provider]:
         yield Provider(mocked)
 
 
-def stage_of(**more: Any) -> Stage:
+async def submitted(**more: Any) -> Stage:
+    """A stage with a job of an agent whose provider works in the background."""
     made: dict[str, Any] = {"name": "a", "model": OPENAI.model, "tools": [add], "offload": "provider", **more}
-    return Stage(registry=Registry([Agent(**made)]))
+    stage = Stage(registry=Registry([Agent(**made)]))
+    await stage.submit("a")
+    return stage
 
 
 async def test_a_job_is_answered_by_what_its_looks_find(provider: Provider) -> None:
-    stage = stage_of()
-    await stage.submit("a")
+    stage = await submitted()
     began_ms, looks_ms = stage.clock.ms, list[int]()
 
     async def look() -> None:
@@ -84,7 +87,7 @@ async def test_a_job_is_answered_by_what_its_looks_find(provider: Provider) -> N
     await stage.run(look, within_seconds=100)
     assert (looks_ms[:4], looks_ms[-1] - looks_ms[-2]) == ([2_000, 4_000, 8_000, 16_000], 30_000)
     assert "works on" in str(job_view(await stage.snapshot(), stage.clock.now_ms())["waitingFor"])
-    assert ((await stage.snapshot()).job.status, stage.entry().slot) == (JobStatus.PROCESSING, False)
+    assert ((await stage.now()).status, stage.entry().slot) == (JobStatus.PROCESSING, False)
     provider.finishes(CALL, DONE)
     await stage.run()
     shown = job_view(await stage.snapshot(), stage.clock.now_ms())
@@ -100,40 +103,33 @@ async def test_a_job_is_answered_by_what_its_looks_find(provider: Provider) -> N
 
 async def test_a_look_that_fails_is_followed_by_another(provider: Provider) -> None:
     """Also by one as late as the provider asks; the response is begun once."""
-    stage = stage_of()
-    await stage.submit("a")
+    stage = await submitted()
     slow = httpx.Response(429, json=openai.refusal(429, "Slow down."), headers={"Retry-After": "40"})
     provider.finds = [httpx.Response(503), slow]
     provider.finishes(DONE)
     began_ms = stage.clock.ms
     await stage.run()
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert (await stage.now()).status is JobStatus.COMPLETED
     assert (len(provider.begun), len(provider.looks)) == (1, 3)
     assert stage.clock.ms - began_ms >= 40_000
 
 
-@pytest.mark.parametrize(
-    ("code", "attempts", "said"), [("server_error", 4, "Out of order."), ("invalid_prompt", 1, "Out of order.")]
-)
-async def test_a_response_that_fails_counts_as_a_direct_failure(
-    provider: Provider, code: str, attempts: int, said: str
-) -> None:
-    stage = stage_of()
-    await stage.submit("a")
+@pytest.mark.parametrize(("code", "attempts"), [("server_error", 4), ("invalid_prompt", 1)])
+async def test_a_response_that_fails_counts_as_a_direct_failure(provider: Provider, code: str, attempts: int) -> None:
+    stage = await submitted()
     error = {"code": code, "message": "Out of order."}
     provider.finishes(*[openai.response(status="failed", error=error, background=True)] * attempts)
     await stage.run()
-    job = (await stage.snapshot()).job
+    job = await stage.now()
     assert job.error is not None
-    assert said in job.error.message
+    assert "Out of order." in job.error.message
     assert len(provider.begun) == attempts
 
 
 async def test_a_response_that_takes_too_long_is_stopped(provider: Provider) -> None:
-    stage = stage_of(model_timeout_seconds=60)
-    await stage.submit("a")
+    stage = await submitted(model_timeout_seconds=60)
     await stage.run()
-    job = (await stage.snapshot()).job
+    job = await stage.now()
     assert job.error is not None
     assert "the provider had no answer within 60 s" in job.error.message
     assert provider.cancelled == [f"resp_{number}" for number in range(1, len(provider.begun) + 1)]
@@ -141,34 +137,31 @@ async def test_a_response_that_takes_too_long_is_stopped(provider: Provider) -> 
 
 async def test_a_response_that_is_unknown_is_begun_anew(provider: Provider) -> None:
     """By another attempt, unless the provider says that nothing helps."""
-    stage = stage_of(model=[OPENAI.model, OPENAI.model])
-    await stage.submit("a")
+    stage = await submitted(model=[OPENAI.model, OPENAI.model])
     provider.finds = [httpx.Response(500)] * 60
     await stage.run(within_seconds=61)
     provider.finds = []
     provider.finishes(DONE)
     await stage.run()
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert (await stage.now()).status is JobStatus.COMPLETED
     assert len(provider.begun) == 2
 
 
 async def test_another_process_looks_after_a_crash(provider: Provider) -> None:
-    stage = stage_of()
-    await stage.submit("a")
+    stage = await submitted()
     await stage.run(within_seconds=5)
     stage.restart()
     provider.finishes(DONE)
     await stage.run()
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert (await stage.now()).status is JobStatus.COMPLETED
     assert len(provider.begun) == 1
 
 
 async def test_a_cancelled_job_looks_no_more(provider: Provider) -> None:
-    stage = stage_of()
-    await stage.submit("a")
+    stage = await submitted()
     await stage.run(within_seconds=5)
     looks = len(provider.looks)
-    await stage.container.commands.cancel((await stage.snapshot()).job, "somebody")
+    await stage.container.commands.cancel(await stage.now(), "somebody")
     await stage.run()
     assert len(provider.looks) == looks
 

@@ -9,7 +9,6 @@ from baton.conversation.policy import HistoryPolicy
 from baton.engine.transitions import JobStatus
 from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
 from baton_events.errors import StoreError
-from tests.fakes import FakeStore
 from tests.unit.baton.kit.stage import Stage
 
 MAX_TOKENS = 1_000
@@ -44,10 +43,6 @@ class Writer:
         return ModelAnswer(f"summary {len(self.requests)}", (), 300, 30, 0.01)
 
 
-class KilledError(Exception):
-    """The process dies here."""
-
-
 @tool
 def page(n: int) -> str:
     return f"page {n}: ".ljust(500, "x")
@@ -66,28 +61,14 @@ def history_bytes(request: ModelRequest) -> int:
     return total
 
 
-def stage_with(model: Counting, policy: HistoryPolicy, store: FakeStore | None = None, cache_seconds: int = 0) -> Stage:
+def stage_with(model: Counting, policy: HistoryPolicy, cache_seconds: int = 0) -> Stage:
     agent = Agent("reads", model=model, tools=[page], history=policy, cache_seconds=cache_seconds)
-    return Stage(registry=Registry([agent]), store=store)
+    return Stage(registry=Registry([agent]))
 
 
 def recorded(stage: Stage, role: str) -> list[dict[str, object]]:
     entries = map(json.loads, stage.store.tree("job_1").transcript["job_1"])
     return [entry for entry in entries if entry["role"] == role]
-
-
-async def run(stage: Stage, job_id: str = "job_1") -> None:
-    """Run a job to its end; what was not acknowledged is delivered again."""
-    event = await stage.submit("reads", job_id)
-    while not (await stage.snapshot(job_id)).job.ended:
-        try:
-            await stage.run()
-        except KilledError:
-            stage.clock.ms += 1_000_000  # until the lease is over
-            [item] = await stage.items(job_id)
-            event = next(other for other in reversed(stage.events()) if other.job_id == job_id)
-            assert item.owner
-            await stage.deliver(event, item.relay_id, retried=1)
 
 
 def within(model: Counting) -> bool:
@@ -98,8 +79,7 @@ def within(model: Counting) -> bool:
 async def test_summaries_are_written_once_each_and_counted() -> None:
     model, writer = Counting(), Writer()
     stage = stage_with(model, Summarize(MAX_TOKENS, keep_turns=2, model=writer))
-    await run(stage)
-    job = (await stage.snapshot()).job
+    job = await stage.played("reads")
     summaries = recorded(stage, "summary")
     assert within(model)
     assert [entry["text"] for entry in summaries] == [f"summary {n + 1}" for n in range(len(writer.requests))]
@@ -118,6 +98,5 @@ async def test_a_cache_that_is_down_fails_no_job() -> None:
     model = Counting()
     stage = stage_with(model, DropOldest(MAX_TOKENS), cache_seconds=3_600)
     stage.cache.down = StoreError("gone")
-    await run(stage)
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert (await stage.played("reads")).status is JobStatus.COMPLETED
     assert len(model.requests) == TURNS + 1

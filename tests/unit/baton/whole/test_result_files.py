@@ -1,31 +1,19 @@
 """Files that tools return: kept with the session, named in the result, and sent to models that take them."""
 
 from base64 import urlsafe_b64decode
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from baton import Agent, Registry, ToolContext, tool
-from baton.models.model import Call, File, ModelAnswer, ModelRequest, ToolMessage
+from baton import Agent, Call, Registry, ScriptedModel, ToolContext, tool
+from baton.models.model import File, ToolMessage
 from baton.sdk.result_files import files_in_result
+from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 PICTURE = b"\x89PNG\r\n\x1a\n"
 LIMIT_BYTES = 1_000
-
-
-class Looking:
-    name, reads_history = "looking", True
-
-    def __init__(self, *calls: Call, takes_files: Sequence[str] = ("image/*",)) -> None:
-        self.takes_files, self._calls, self.found = tuple(takes_files), calls, list[ToolMessage]()
-
-    async def answer(self, request: ModelRequest) -> ModelAnswer:
-        self.found = [message for message in request.messages if isinstance(message, ToolMessage)]
-        left = self._calls[request.turn - 1 :]
-        return ModelAnswer(calls=(left[0],)) if left else ModelAnswer("seen")
 
 
 @tool
@@ -34,11 +22,23 @@ async def draw(kind: str, ctx: ToolContext, size: int = len(PICTURE)) -> dict[st
     return {"picture": await ctx.keep_file(data, kind, "a.png"), "lines": 3}
 
 
+class Looking(Listening):
+    """A model that makes these calls, one a turn, and knows what it is sent of their results."""
+
+    takes_files = ("image/*",)
+
+    def __init__(self, *calls: Call) -> None:
+        super().__init__(ScriptedModel([*([call] for call in calls), "seen"]).answer)
+
+    @property
+    def results(self) -> list[ToolMessage]:
+        return [message for message in self.found[-1] if isinstance(message, ToolMessage)]
+
+
 async def played(model: Looking, *tools: Any) -> Stage:
     registry = Registry([Agent("looks", model=model, tools=tools or [draw])])
     stage = Stage(settings=replace(SETTINGS, files_limit_bytes=LIMIT_BYTES), registry=registry)
-    await stage.submit("looks")
-    await stage.run()
+    await stage.played("looks")
     return stage
 
 
@@ -46,7 +46,7 @@ async def test_a_model_is_sent_the_pictures_that_a_tool_returns() -> None:
     """Its result has their names; other files, and files that a model does not take, are only named."""
     model = Looking(Call("draw", {"kind": "image/png"}), Call("draw", {"kind": "audio/wav"}))
     stage = await played(model)
-    first, second = model.found
+    first, second = model.results
     named = first.content["picture"]
     assert (named["type"], named["mediaType"], named["filename"]) == ("file", "image/png", "a.png")
     assert named["bytes"] == len(PICTURE)
@@ -60,7 +60,7 @@ async def test_a_model_is_sent_the_pictures_that_a_tool_returns() -> None:
 async def test_a_file_that_is_not_kept_any_more_is_only_named() -> None:
     model = Looking(*(Call("draw", {"kind": "image/png", "size": size}) for size in (600, 601, 100)))
     await played(model)
-    assert [bool(file.data) for message in model.found for file in message.files] == [False, True, True]
+    assert [bool(file.data) for message in model.results for file in message.files] == [False, True, True]
 
     @tool
     async def lose(ctx: ToolContext) -> dict[str, Any]:
@@ -68,7 +68,7 @@ async def test_a_file_that_is_not_kept_any_more_is_only_named() -> None:
 
     lost = Looking(Call("lose"))
     await played(lost, lose)
-    assert lost.found[0].files == (File("image/png", name="0" * 64),)
+    assert lost.results[0].files == (File("image/png", name="0" * 64),)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,14 @@ async def test_a_file_that_is_not_kept_any_more_is_only_named() -> None:
 async def test_what_is_no_file_or_too_large_is_refused(arguments: dict[str, Any], error: str) -> None:
     model = Looking(Call("draw", arguments))
     await played(model)
-    assert error in model.found[0].content["message"]
+    assert error in model.results[0].content["message"]
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         {"name": "../secrets"},
-        {"name": 3},
         {"mediaType": "image"},
-        {"bytes": "many"},
         {"bytes": -1},
         {"filename": None},
         {"type": "image"},

@@ -13,6 +13,7 @@ from baton.models.model import ModelAnswer, ModelError, ModelRequest
 from baton.observability.logs import LOGGERS, guard_logs
 from baton.runtime.job_view import job_view
 from baton_events.schema import EventType, event_type
+from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 NAMED = "named-in-the-arguments"
@@ -77,8 +78,7 @@ async def test_no_secret_is_left_of_a_job_in_store_parts_json_messages_and_logs(
     unknown = Call("no_such_tool", {"password": NAMED})
     registry = used.registry(calls("", "error", "crash", "wait"), [bad, unknown], f"It is {KNOWN} and {FOREIGN}.")
     stage = Stage(settings=SETTINGS_WITH_SECRETS, registry=registry)
-    await stage.submit("leaky")
-    await stage.run()
+    await stage.played("leaky")
     snapshot = await stage.snapshot()
     assert snapshot.job.status == "completed", snapshot.job.error
     shown = await shown_of(stage, guarded)
@@ -94,8 +94,7 @@ async def test_the_tool_gets_the_real_arguments_on_every_attempt_but_no_settings
     """A password is for the tool; a token of this installation in a model's mouth is a leak."""
     used = Used()
     stage = Stage(settings=SETTINGS_WITH_SECRETS, registry=used.registry(calls("error"), "done"))
-    await stage.submit("leaky")
-    await stage.run()
+    await stage.played("leaky")
     assert used.passwords == [NAMED, NAMED]
     assert used.notes == ["use [redacted]"] * 2
 
@@ -115,23 +114,18 @@ async def test_an_open_call_is_shown_without_its_secrets(guarded: pytest.LogCapt
 
 async def test_the_model_sees_its_own_calls_redacted(guarded: pytest.LogCaptureFixture) -> None:
     """So it knows what it did, and cannot repeat the secret."""
-    seen: list[ModelRequest] = []
 
-    class Watching:
-        name, reads_history = "watching", True
+    def answer(_request: ModelRequest) -> ModelAnswer:
+        if len(model.requests) == 1:
+            return ModelAnswer(calls=tuple(calls("")))
+        raise ModelError(f"401 for {FOREIGN}", retryable=False)
 
-        async def answer(self, request: ModelRequest) -> ModelAnswer:
-            seen.append(request)
-            if len(seen) == 1:
-                return ModelAnswer(calls=tuple(calls("")))
-            raise ModelError(f"401 for {FOREIGN}", retryable=False)
-
+    model = Listening(answer)
     tools = Used().registry("done").agent("leaky").tools
-    registry = Registry([Agent(name="leaky", model=Watching(), tools=tools)])
+    registry = Registry([Agent(name="leaky", model=model, tools=tools)])
     stage = Stage(settings=SETTINGS_WITH_SECRETS, registry=registry)
-    await stage.submit("leaky")
-    await stage.run()
-    shown = repr(seen[1].messages)
+    await stage.played("leaky")
+    shown = repr(model.found[1])
     assert "log_in" in shown
     assert "[redacted]" in shown
     assert [secret for secret in ALL if secret in shown] == []

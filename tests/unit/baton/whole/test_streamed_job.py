@@ -27,10 +27,8 @@ class Sum(BaseModel):
 class Talker:
     name, reads_history = "talker", False
 
-    def __init__(self, *pieces: str, failures: int = 0, answer: str = "") -> None:
-        self._pieces = pieces
-        self._answer = answer or "".join(pieces)
-        self._failures = failures
+    def __init__(self, *pieces: str, failures: int = 0) -> None:
+        self._pieces, self._failures = pieces, failures
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         for piece in self._pieces if request.listener else ():
@@ -39,14 +37,13 @@ class Talker:
         self._failures -= 1
         if self._failures >= 0:
             raise ModelError("overloaded", retryable=True)
-        return ModelAnswer(self._answer, output_tokens=len(self._pieces))
+        return ModelAnswer("".join(self._pieces), output_tokens=len(self._pieces))
 
 
 async def streamed(agent: Agent, settings: Any = OFTEN) -> tuple[Stage, list[dict[str, Any]]]:
     """The parts of a job of this agent, without its timeline's."""
     stage = Stage(settings=settings, registry=Registry([agent]))
-    await stage.submit(agent.name)
-    await stage.run()
+    await stage.played(agent.name)
     parts = [json.loads(part) for part in (await stage.reader.parts("job_1", 0)).parts]
     return stage, [part for part in parts if part["type"] not in ("data-event", "data-usage")]
 
