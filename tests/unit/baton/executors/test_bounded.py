@@ -24,15 +24,12 @@ async def returns(effect: Work, history: History, claim: Claim) -> StepResult:
     return ToolReturned("1")
 
 
-@pytest.mark.parametrize("effect", [TURN, CALL])
-async def test_work_within_the_limit_is_done(effect: Work) -> None:
-    assert await PromptLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES), CLAIM) == ToolReturned("1")
-
-
 @pytest.mark.parametrize(("effect", "kind"), [(TURN, ModelFailed), (CALL, ToolFailed)])
 async def test_work_that_is_given_more_fails_for_good(effect: Work, kind: type[ModelFailed] | type[ToolFailed]) -> None:
-    """It is not tried again: it would be told as much."""
-    step_result = await PromptLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES + 1), CLAIM)
+    """It is not tried again: it would be told as much. Up to the last byte it is done."""
+    limited = PromptLimit(returns, LIMIT_BYTES)
+    assert await limited(effect, History(size_bytes=LIMIT_BYTES), CLAIM) == ToolReturned("1")
+    step_result = await limited(effect, History(size_bytes=LIMIT_BYTES + 1), CLAIM)
     assert isinstance(step_result, kind)
     assert step_result.failure == prompt_too_large(LIMIT_BYTES + 1, LIMIT_BYTES)
     assert not step_result.failure.retryable
@@ -71,10 +68,7 @@ async def test_a_job_that_would_be_given_too_much_ends_with_the_reason(
 ) -> None:
     """It is not tried again and again: whoever waits for it learns what to do, and somebody is alerted."""
     settings = replace(SETTINGS, continuation=continuation, result_limit_bytes=500, prompt_limit_bytes=LIMIT_BYTES)
-    stage = Stage(settings=settings, registry=large())
-    await stage.submit(agent)
-    await stage.run()
-    job = (await stage.snapshot()).job
+    job = await Stage(settings=settings, registry=large()).played(agent)
     assert job.status is JobStatus.FAILED
     assert job.error is not None
     assert f"over the limit of {LIMIT_BYTES}" in job.error.message

@@ -9,17 +9,14 @@ from baton.executors.model_call import calls_of
 from baton.models.model import ModelAnswer, ModelRequest, UserMessage
 from tests.fakes.clock import FakeClock
 from tests.fakes.model_cache import FakeModelCache
+from tests.unit.baton.kit.listening import Listening
 
 REQUEST = ModelRequest("", (UserMessage("do it"),), (), 1)
 
 
-class Hanging:
-    name = "hanging"
-    reads_history = True
-
-    async def answer(self, request: ModelRequest) -> ModelAnswer:
-        await asyncio.Event().wait()
-        raise AssertionError(request)
+async def hang(_request: ModelRequest) -> ModelAnswer:
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 def agent_with(cache_seconds: int = 0, timeout_seconds: float = 120) -> Agent:
@@ -34,16 +31,9 @@ async def test_a_call_ends_with_the_first_of_its_limits(
     work_limit_seconds: float, timeout_seconds: float, share: float
 ) -> None:
     calls = calls_of(agent_with(timeout_seconds=timeout_seconds), "acme", work_limit_seconds, None)
-    with pytest.raises(TimeoutError):
-        await calls.call(Hanging(), REQUEST, share)
-
-
-async def test_the_second_call_of_a_turn_has_what_the_first_left() -> None:
-    calls = calls_of(agent_with(), "acme", 0.01, None)
-    with pytest.raises(TimeoutError):
-        await calls.call(Hanging(), REQUEST)
-    with pytest.raises(TimeoutError):
-        await calls.call(Hanging(), REQUEST)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            await calls.call(Listening(hang), REQUEST, share)
 
 
 async def test_an_agent_without_cache_asks_no_cache() -> None:

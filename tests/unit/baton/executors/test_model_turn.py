@@ -8,7 +8,8 @@ from baton.engine.effects import CallModel
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed
 from baton.executors.model_turn import ModelTurn, messages
-from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton.models.model import ModelAnswer, ModelMessage, PastCall, ToolMessage, UserMessage
+from tests.unit.baton.kit.listening import Listening
 
 
 def test_the_model_is_given_results_and_errors_of_its_calls() -> None:
@@ -39,18 +40,6 @@ def test_the_model_is_given_results_and_errors_of_its_calls() -> None:
     )
 
 
-class Requested:
-    name = "asked"
-    reads_history = True
-
-    def __init__(self) -> None:
-        self.request: ModelRequest | None = None
-
-    async def answer(self, request: ModelRequest) -> ModelAnswer:
-        self.request = request
-        return ModelAnswer('{"name": "Troy"}')
-
-
 class City(BaseModel):
     name: str
 
@@ -60,14 +49,14 @@ TURN = CallModel(Job("job_1", "s", "acme", "a", 0), 1, 1)
 
 
 async def test_the_model_is_asked_as_the_agent_says() -> None:
-    model = Requested()
+    model = Listening(lambda _: ModelAnswer('{"name": "Troy"}'))
     agent = Agent("a", model=model, model_settings={"seed": 7}, output_type=City, model_timeout_seconds=30)
     step_result = await ModelTurn(Registry([agent]), 120)(TURN, History(), CLAIM)
     assert isinstance(step_result, ModelAnswered)
     assert step_result.output == {"name": "Troy"}
-    assert model.request is not None
-    assert (model.request.settings, model.request.output) == ({"seed": 7}, agent.output and agent.output.spec)
-    assert model.request.time_limit_seconds == 30
+    (request,) = model.requests
+    assert (request.settings, request.output) == ({"seed": 7}, agent.output and agent.output.spec)
+    assert request.time_limit_seconds == 30
 
 
 async def test_what_the_provider_wants_to_see_again_is_reported() -> None:
@@ -77,8 +66,8 @@ async def test_what_the_provider_wants_to_see_again_is_reported() -> None:
 
 async def test_a_transcript_of_newer_code_is_left_to_newer_code() -> None:
     """In the middle of a deploy; the turn is tried again."""
-    model = Requested()
+    model = Listening()
     turn = ModelTurn(Registry([Agent("a", model=model)]), 120)
     step_result = await turn(TURN, History(({"role": "user", "v": 99, "text": "?"},)), CLAIM)
     assert isinstance(step_result, ModelFailed)
-    assert (step_result.failure.type, step_result.failure.retryable, model.request) == ("newer_transcript", True, None)
+    assert (step_result.failure.type, step_result.failure.retryable, model.requests) == ("newer_transcript", True, [])

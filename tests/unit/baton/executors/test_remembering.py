@@ -4,54 +4,38 @@ import json
 
 import pytest
 
-from baton import Agent, Memory, Registry
+from baton import Agent, Memory, Registry, ScriptedModel
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel
 from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.executors.model_turn import ModelTurn, messages
 from baton.executors.remembering import Recalling
 from baton.memory.keeper import MemoryKeeper
-from baton.models.model import Message, ModelAnswer, ModelError, ModelRequest, UserMessage
+from baton.models.model import ModelError, UserMessage
 from baton_events.errors import StoreError
 from tests.fakes import FakeSessionMemory
+from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.memory.sample_entries import QUESTION, TASK, a_job, an_entry
 
 CLAIM = Claim("job_1", "k", "m", "o", 0, 0)
 REQUESTED = History(({**TASK, "role": "user", "v": 1},))
 
 
-class Listening:
-    name = "listening"
-    reads_history = True
-
-    def __init__(self, *, fails: bool = False) -> None:
-        self.found: list[tuple[Message, ...]] = []
-        self._fails = fails
-
-    async def answer(self, request: ModelRequest) -> ModelAnswer:
-        self.found.append(request.messages)
-        if self._fails:
-            raise ModelError("busy", retryable=True)
-        return ModelAnswer("done")
-
-
 class Scene:
-    def __init__(self, memory: Memory | bool, *, fails: bool = False) -> None:
-        self.model, self.session = Listening(fails=fails), FakeSessionMemory()
+    """One agent with a session that has an entry, unless the store is down."""
+
+    def __init__(self, memory: Memory | bool, model: Listening | None = None) -> None:
+        self.model, self.session = model or Listening(), FakeSessionMemory()
         registry = Registry([Agent("keeper", self.model, memory=memory)])
         turn = ModelTurn(registry, 5, None)
         self.executor = Recalling(turn, registry, MemoryKeeper(self.session, None))
 
     async def turn(self, number: int = 1, history: History = REQUESTED, agent: str = "keeper") -> StepResult:
-        await self.remember()
+        if self.session.down is None:
+            await self.session.add("acme", an_entry())
         step_result = await self.executor(CallModel(a_job(agent=agent), number, 1), history, CLAIM)
         assert step_result is not None
         return step_result
-
-    async def remember(self) -> None:
-        """The session's entry is there, unless the store is down."""
-        if self.session.down is None:
-            await self.session.add("acme", an_entry())
 
 
 def roles(step_result: StepResult) -> list[str]:
@@ -69,6 +53,14 @@ async def test_the_first_turn_is_given_what_is_remembered_before_the_task() -> N
     assert task == UserMessage(QUESTION)
 
 
+async def test_a_failed_model_call_keeps_what_was_retrieved() -> None:
+    """The next attempt finds it in the transcript."""
+    busy = Listening(ScriptedModel([ModelError("busy", retryable=True)]).answer)
+    step_result = await Scene(memory=True, model=busy).turn()
+    assert isinstance(step_result, ModelFailed)
+    assert roles(step_result) == ["memory"]
+
+
 async def test_what_was_recorded_is_sent_again_and_not_retrieved_again() -> None:
     scene = Scene(memory=True)
     step_result = await scene.turn()
@@ -79,12 +71,6 @@ async def test_what_was_recorded_is_sent_again_and_not_retrieved_again() -> None
         history = History((*REQUESTED.transcript, recorded))
         assert roles(await scene.turn(number, history)) == []
     assert scene.model.found[1] == scene.model.found[2] == scene.model.found[0]
-
-
-async def test_a_failed_model_call_keeps_what_was_retrieved() -> None:
-    step_result = await Scene(memory=True, fails=True).turn()
-    assert isinstance(step_result, ModelFailed)
-    assert roles(step_result) == ["memory"]
 
 
 async def test_an_agent_without_memory_sends_nothing() -> None:

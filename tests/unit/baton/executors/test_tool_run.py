@@ -62,12 +62,10 @@ async def run_call(item: Tool, call: CallRecord) -> StepResult:
     return await executor(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
 
 
-async def test_a_result_is_json_text() -> None:
-    assert await run("fine") == ToolReturned('{"ok":"fine"}')
-
-
-async def test_numbers_that_json_does_not_have_are_null() -> None:
-    assert await run("nan") == ToolReturned('{"a":null}')
+@pytest.mark.parametrize(("kind", "text"), [("fine", '{"ok":"fine"}'), ("nan", '{"a":null}')])
+async def test_a_result_is_json_text(kind: str, text: str) -> None:
+    """Numbers that JSON does not have are null."""
+    assert await run(kind) == ToolReturned(text)
 
 
 @pytest.mark.parametrize(
