@@ -1,11 +1,16 @@
-"""Who gets compute when many want it, through the whole product over fakes: tenants, priority, and delayed starts."""
+"""Who gets compute when many want it: tenants, priority, delayed starts, jobs in line, and schedules over a quota."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 
+from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
+from baton.commands.schedule import recurrence
+from baton.engine.commit.answers import Claim, ClaimResult
 from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
+from tests.fakes import FakeStore
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 SLOTS = 3
@@ -99,3 +104,79 @@ async def test_a_job_that_starts_later_holds_no_slot_and_no_place_until_its_time
     assert claim_result == ["job_2", "job_1"]
     job = stage.store.tree("job_1").jobs["job_1"]
     assert (job.started_at_ms or 0) >= job.start_at_ms
+
+
+MANY_REQUESTS = 100
+
+
+class CountingStore(FakeStore):
+    """A store that counts, and refuses to be asked without end."""
+
+    claim_result = 0
+
+    async def claim(self, claim: Claim) -> ClaimResult:
+        self.claim_result += 1
+        assert self.claim_result < MANY_REQUESTS, "an invocation goes round in circles"
+        return await super().claim(claim)
+
+
+@tool(retries=0)
+async def ask(task: str, ctx: ToolContext) -> Pending:
+    return ctx.start("helper", task)
+
+
+@tool(retries=1, retry_delay_seconds=10)
+async def shaky(ctx: ToolContext) -> str:
+    """Work at the second attempt; until then, the job that calls it keeps its slot."""
+    if ctx.attempt == 1:
+        raise ToolError("not yet", retryable=True)
+    return "mended"
+
+
+async def test_two_jobs_in_line_do_not_wake_each_other_without_end() -> None:
+    """Each is told once that it must wait, in one invocation that carries the slot requests of both."""
+    calls = [Call("ask", {"task": "a"}), Call("ask", {"task": "b"}), Call("shaky")]
+    registry = Registry(
+        [
+            Agent(name="parent", model=ScriptedModel([calls, "all are back"]), tools=[ask, shaky]),
+            Agent(name="helper", model=ScriptedModel(["helped"])),
+        ]
+    )
+    settings = replace(SETTINGS, max_concurrent_jobs=1, continuation="inline")
+    stage = Stage(settings=settings, store=CountingStore(), registry=registry)
+    await stage.submit("parent")
+    await stage.run()
+    job = (await stage.snapshot()).job
+    assert (job.status, job.result) == (JobStatus.COMPLETED, {"answer": "all are back"})
+
+
+async def fires(stage: Stage, message_id: str) -> None:
+    job = stage.job("answers", "sch_1")
+    found = recurrence("sch_1", job, {"text": "x" * 5_000, "data": {}}, {"cron": "* * * * *", "timeZone": "UTC"})
+    await stage.deliver(found, message_id)
+
+
+async def test_its_messages_start_no_job(caplog: pytest.LogCaptureFixture) -> None:
+    """Which is logged with the way out; the job that it has started goes on, and its message may come again."""
+    stage = Stage(settings=replace(SETTINGS, bytes_kept_per_tenant=5_000))
+    await fires(stage, "m1")
+    for message_id in ("m2", "m1", "m3"):
+        await fires(stage, message_id)
+    assert len(stage.store.trees) == 1
+    found = [line for line in caplog.text.splitlines() if "BYTES_KEPT_PER_TENANT" in line]
+    assert len(found) == 2
+    await stage.run()
+    (tree,) = stage.store.trees.values()
+    assert [job.status for job in tree.jobs.values()] == ["completed"]
+
+
+async def test_it_goes_on_when_there_is_room() -> None:
+    stage = Stage(settings=replace(SETTINGS, bytes_kept_per_tenant=5_000))
+    await fires(stage, "m1")
+    await stage.run()
+    (job,) = (job for tree in stage.store.trees.values() for job in tree.jobs.values())
+    await fires(stage, "m2")
+    assert len(stage.store.trees) == 1
+    await stage.container.commands.delete(job)
+    await fires(stage, "m3")
+    assert len(stage.store.trees) == 2

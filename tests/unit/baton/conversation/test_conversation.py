@@ -1,9 +1,23 @@
-"""A history in turns."""
+"""A history in turns: what it is made of, how much it is, and which policies keep it small."""
+
+from typing import Any
 
 import pytest
 
-from baton.conversation.conversation import compacted, conversation_of, size_bytes, summarized
+from baton import DropOldest, ScriptedModel, Summarize
+from baton.conversation.conversation import (
+    capacity_bytes,
+    compacted,
+    conversation_of,
+    correction,
+    fixed_bytes,
+    size_bytes,
+    summarized,
+    tokens_of,
+)
+from baton.conversation.policy import LEAST_TOKENS
 from baton.engine.commit.answers import History
+from baton.models.model import ToolSpec
 from tests.unit.baton.conversation.sample_history import TASK, history_of, streamed_text, summary
 
 
@@ -74,3 +88,63 @@ def test_sizes_add_up_to_what_is_sent() -> None:
     history = found.history()
     assert found.size_bytes == sum(map(size_bytes, (*history.transcript, *history.results.values())))
     assert found.head_bytes == size_bytes(TASK)
+
+
+def history_with(*tokens: dict[str, int] | None) -> History:
+    turns = (streamed_text(i, tokens=noted) if noted else streamed_text(i) for i, noted in enumerate(tokens, start=1))
+    return History((TASK, *turns))
+
+
+@pytest.mark.parametrize(("size", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2), (400, 100)])
+def test_a_token_is_four_bytes_rounded_up(size: int, tokens: int) -> None:
+    assert tokens_of(size) == tokens
+
+
+def test_the_newest_known_usage_corrects_the_estimate() -> None:
+    assert correction(history_with()) == 1.0
+    assert correction(history_with({"estimated": 100, "input": 150}, {"estimated": 100, "input": 120}, None)) == 1.2
+
+
+@pytest.mark.parametrize(("used", "ratio"), [(1, 0.5), (10_000, 4.0)])
+def test_no_correction_goes_without_bounds(used: int, ratio: float) -> None:
+    """A provider that counts something else must not empty the conversation."""
+    assert correction(history_with({"estimated": 100, "input": used})) == ratio
+
+
+def test_the_room_is_what_instructions_and_tools_leave() -> None:
+    history = history_with({"estimated": 100, "input": 200})
+    assert capacity_bytes(1_000, History((TASK,)), 500) == 3_500
+    assert capacity_bytes(1_000, history, 500) == 1_500
+    assert capacity_bytes(1_000, history, 5_000) == 0
+
+
+def test_tools_are_part_of_what_is_sent() -> None:
+    tool = ToolSpec("read", "Read.", {"type": "object", "properties": {"n": {"type": "integer"}}})
+    assert fixed_bytes("be kind", (tool,)) > fixed_bytes("be kind", ()) > fixed_bytes("", ())
+
+
+@pytest.mark.parametrize("policy", [DropOldest, Summarize])
+@pytest.mark.parametrize("max_tokens", [0, -1, LEAST_TOKENS - 1, 1000.0, "1000", True, None])
+def test_a_limit_that_nothing_fits_into_is_refused(policy: Any, max_tokens: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{policy.__name__}\(max_tokens={max_tokens!r}\)"):
+        policy(max_tokens)
+
+
+@pytest.mark.parametrize("keep_turns", [0, -1, 1.5, True])
+def test_a_summary_leaves_at_least_the_newest_turn(keep_turns: Any) -> None:
+    """Its results are what the model waits for."""
+    with pytest.raises(ValueError, match="keep_turns="):
+        Summarize(1000, keep_turns=keep_turns)
+
+
+@pytest.mark.parametrize("model", [3, ScriptedModel])
+def test_a_summary_is_written_by_a_model(model: Any) -> None:
+    with pytest.raises(TypeError, match="a model's name"):
+        Summarize(1000, model=model)
+
+
+def test_usual_policies_are_taken() -> None:
+    assert DropOldest(LEAST_TOKENS).max_tokens == LEAST_TOKENS
+    assert Summarize(1000).model is None
+    assert Summarize(1000, model="demo").model == "demo"
+    assert Summarize(1000, 1, ScriptedModel(["s"])).keep_turns == 1

@@ -1,11 +1,16 @@
-"""A conversation is made to fit: what goes first, and what never goes."""
+"""A conversation is made to fit: results are told in short, turns are left out or summed up, and some never go."""
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.conversation.conversation import conversation_of, size_bytes
-from baton.conversation.fitting import LEAST_RESULT_BYTES, fit
+from baton.conversation.conversation import Turn, conversation_of, size_bytes
+from baton.conversation.fitting import LEAST_RESULT_BYTES, cut, due, entry_of, fit, request_of, shorten
+from baton.conversation.policy import Summarize
 from baton.engine.commit.answers import History
+from baton.models.model import UserMessage
 from tests.unit.baton.conversation.sample_history import TASK, history_of, streamed_text, summary
 
 
@@ -76,3 +81,129 @@ def test_whatever_the_sizes_calls_and_results_stay_together_and_the_limit_is_hel
     unavoidable = conversation_of(history).head_bytes + size_bytes(streamed_text(99)) + LEAST_RESULT_BYTES + 50
     assert history_bytes <= max(limit_bytes, unavoidable)
     assert fitted(history, limit_bytes) == found
+
+
+def turn_of(**results: object) -> Turn:
+    return Turn(1, (streamed_text(1),), {name: {"ok": value} for name, value in results.items()})
+
+
+def test_a_turn_that_fits_stays_as_it_is() -> None:
+    turn = turn_of(a="x" * 1000)
+    assert shorten(turn, turn.size_bytes) is turn
+
+
+def test_a_result_keeps_its_beginning_and_its_end() -> None:
+    turn = shorten(turn_of(a="begin" + "x" * 100_000 + "end"), 2_000)
+    text = turn.results["a"]["ok"]
+    assert text.startswith("beginxx")
+    assert text.endswith("xxend")
+    assert "of 100008 bytes are left out here" in text
+    assert turn.size_bytes <= 2_000
+
+
+def test_small_results_stay_whole_beside_a_large_one() -> None:
+    """They leave their room to it."""
+    turn = shorten(turn_of(small="s" * 300, large="l" * 50_000), 4_000)
+    assert turn.results["small"] == {"ok": "s" * 300}
+    assert 3_000 < turn.size_bytes <= 4_000
+
+
+def test_large_results_share_the_room() -> None:
+    turn = shorten(turn_of(a="a" * 50_000, b="b" * 90_000), 4_000)
+    assert abs(len(turn.results["a"]["ok"]) - len(turn.results["b"]["ok"])) < 10
+
+
+def test_a_result_that_is_no_text_is_rendered_as_the_beginning_and_end_of_its_json() -> None:
+    turn = shorten(turn_of(a={"rows": list(range(10_000))}), 1_000)
+    assert turn.results["a"]["ok"].startswith('{"rows":[0,1,2')
+    assert turn.results["a"]["ok"].endswith("9999]}")
+
+
+def test_a_long_error_stays_an_error() -> None:
+    turn = Turn(1, (streamed_text(1),), {"a": {"error": {"type": "boom", "message": "m" * 10_000}}})
+    error = shorten(turn, 1_000).results["a"]["error"]
+    assert error["type"] == "boom"
+    assert "are left out here" in error["message"]
+
+
+def test_every_call_keeps_a_result_however_little_room_there_is() -> None:
+    """Less than a little tells nothing, so then it is a little more."""
+    turn = shorten(turn_of(a="a" * 5_000, b="b" * 5_000), 0)
+    assert all(0 < len(result["ok"]) <= LEAST_RESULT_BYTES for result in turn.results.values())
+
+
+def test_a_turn_without_results_stays_as_it_is() -> None:
+    turn = Turn(1, (streamed_text(1, text="x" * 5_000),), {})
+    assert shorten(turn, 100) is turn
+
+
+@pytest.mark.parametrize("limit_bytes", [0, 50, 97, 150, 1_000])
+def test_a_cut_never_splits_a_character(limit_bytes: int) -> None:
+    assert "\ufffd" not in cut("é😀" * 1_000, limit_bytes)
+    assert cut("short", 5) == "short"
+
+
+POLICY = Summarize(1_000, keep_turns=2)
+
+
+def numbers_due(history: History, limit_bytes: int) -> list[int]:
+    return [turn.number for turn in due(conversation_of(history), POLICY, limit_bytes)]
+
+
+def text_for(history: History, limit_bytes: int = 10_000) -> str:
+    conversation = conversation_of(history)
+    old = conversation.turns[:-2]
+    [message] = request_of(conversation, old, limit_bytes).messages
+    assert isinstance(message, UserMessage)
+    return message.text
+
+
+def test_nothing_is_due_while_everything_fits() -> None:
+    history = history_of(6)
+    size = conversation_of(history).size_bytes
+    assert numbers_due(history, size) == []
+    assert numbers_due(history, size - 1) == [1, 2, 3, 4]
+
+
+def test_what_a_summary_covers_is_not_due_again() -> None:
+    assert numbers_due(history_of(9, 400, summary(4)), 2_000) == [5, 6, 7]
+
+
+def test_a_summary_that_would_gain_little_is_not_due() -> None:
+    """Else each turn of a conversation whose newest turns are large would write one."""
+    history = history_of(5, 400, summary(2))
+    history.results["c5"] = {"ok": "x" * 10_000}
+    assert numbers_due(history, 5_000) == []
+
+
+def test_the_newest_turns_alone_are_never_due() -> None:
+    assert numbers_due(history_of(2, 10_000), 1_000) == []
+
+
+def test_the_writer_reads_plain_text_with_task_former_summary_turns_and_results() -> None:
+    """No calls and no tools, which some providers refuse without each other."""
+    task = {**TASK, "data": {"n": 1}}
+    requested = [{"id": "c9", "tool": "fly", "arguments": {}, "error": {"type": "unknown_tool", "message": "no"}}]
+    refused = streamed_text(2, text="", calls=[*streamed_text(2)["calls"], *requested])
+    results: dict[str, dict[str, Any]] = {"c1": {"ok": "one"}, "c2": {"error": {"type": "boom", "message": "broke"}}}
+    history = History((task, streamed_text(1), refused, streamed_text(3), streamed_text(4)), results)
+    assert text_for(history) == (
+        'The task:\ndo it {"n":1}\n'
+        '\nTurn 1:\nturn 1\ncalled read({"n":1})\n→ one\n'
+        '\nTurn 2:\ncalled read({"n":2})\n→ {"error":{"message":"broke","type":"boom"}}\n'
+        'called fly({})\n→ {"error":{"message":"no","type":"unknown_tool"}}'
+    )
+    again = text_for(history_of(6, 10, summary(2, "what was found")))
+    assert "Summary of what was before:\nwhat was found\n\nTurn 3:" in again
+
+
+def test_what_the_writer_reads_fits_as_well() -> None:
+    text = text_for(history_of(6, 50_000), 8_000)
+    assert all(f"Turn {number}:" in text for number in (1, 2, 3, 4))
+    assert len(text.encode()) < 9_000
+
+
+def test_a_summary_says_up_to_which_turn_and_does_not_fill_the_limit() -> None:
+    old = conversation_of(history_of(4)).turns
+    assert entry_of("short", old, 4_000) == {"role": "summary", "upTo": 4, "text": "short", "v": 1}
+    assert size_bytes(entry_of("x" * 50_000, old, 4_000)) < 1_100

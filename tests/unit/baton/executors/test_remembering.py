@@ -1,21 +1,29 @@
-"""A job's first turn with what is remembered."""
+"""What a job is told of memory in its first turn, and what becomes an entry of it at its end."""
 
 import json
+from typing import Any
 
 import pytest
 
 from baton import Agent, Memory, Registry, ScriptedModel
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import CallModel
-from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
+from baton.engine.effects import CallModel, Remember
+from baton.engine.step_results import FollowedUp, ModelAnswered, ModelFailed, NotFollowedUp, StepResult
+from baton.executors.memory_entries import (
+    ANSWER_LIMIT_CHARS,
+    QUESTION_LIMIT_CHARS,
+    exchange_of,
+    note_of,
+)
 from baton.executors.model_turn import ModelTurn, messages
-from baton.executors.remembering import Recalling
+from baton.executors.remembering import Recalling, RememberJob
+from baton.memory.entries import NOTE_LIMIT_CHARS, question_of
 from baton.memory.keeper import MemoryKeeper
 from baton.models.model import ModelError, UserMessage
-from baton_events.errors import StoreError
-from tests.fakes import FakeSessionMemory
+from baton_events.errors import MemoryUnavailableError, StoreError
+from tests.fakes import FakeLongTermMemory, FakeSessionMemory
 from tests.unit.baton.kit.listening import Listening
-from tests.unit.baton.memory.sample_entries import QUESTION, TASK, a_job, an_entry
+from tests.unit.baton.memory.sample_entries import JOB, QUESTION, SUBMITTED_MS, TASK, a_job, an_entry
 
 CLAIM = Claim("job_1", "k", "m", "o", 0, 0)
 REQUESTED = History(({**TASK, "role": "user", "v": 1},))
@@ -103,3 +111,93 @@ async def test_a_required_memory_that_is_away_is_waited_for() -> None:
 def test_an_entry_without_memories_reports_the_model_nothing(entries: list[object] | None) -> None:
     empty = {"role": "memory", "v": 1, "warnings": [], **({} if entries is None else {"entries": entries})}
     assert messages(History((*REQUESTED.transcript, empty))) == (UserMessage(QUESTION),)
+
+
+def test_a_completed_job_becomes_its_question_and_answer() -> None:
+    """Under the job's id, with the time of its submission: the same however often it is made."""
+    entry = exchange_of(JOB, TASK)
+    assert entry is not None
+    assert entry.text == "Asked: Which colour has the lamp?\nAnswered: It is red."
+    assert (entry.id, entry.kind, entry.session_id, entry.agent) == ("job_1", "exchange", "session_1", "keeper")
+    assert (entry.job_id, entry.created_ms) == ("job_1", SUBMITTED_MS)
+    assert exchange_of(a_job(finished_at_ms=5), TASK) == entry
+
+
+@pytest.mark.parametrize("result", [None, {}, {"answer": ""}, {"answer": " "}, {"answer": 3}])
+def test_a_job_without_an_answer_in_words_becomes_nothing(result: dict[str, Any] | None) -> None:
+    assert exchange_of(a_job(result=result), TASK) is None
+
+
+@pytest.mark.parametrize(
+    ("task", "question"),
+    [
+        ({"text": " a ", "data": {"b": 1}}, "a"),
+        ({"text": "", "data": {"b": 1}}, '{"b":1}'),
+        ({"text": "", "data": {}}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_question_is_the_task(task: dict[str, Any], question: str) -> None:
+    assert question_of(task) == question
+    assert (exchange_of(JOB, task) is None) == (not question)
+
+
+def test_long_texts_are_cut_and_say_so() -> None:
+    entry = exchange_of(a_job(result={"answer": "b" * 9000}), {"text": "a" * 9000})
+    assert entry is not None
+    question, answered = entry.text.split("\nAnswered: ")
+    assert (len(question), len(answered)) == (len("Asked: ") + QUESTION_LIMIT_CHARS, ANSWER_LIMIT_CHARS)
+    assert question.endswith("a [cut: 9000 characters]")
+    assert len(note_of(JOB, "call_1", "c" * 9000).text) == NOTE_LIMIT_CHARS
+
+
+def test_a_note_has_the_id_of_its_call() -> None:
+    note = note_of(JOB, "call_1", " the door is green ")
+    assert (note.id, note.kind, note.text, note.job_id) == ("call_1", "note", "the door is green", "job_1")
+
+
+HISTORY = History(({**TASK, "role": "user", "v": 1},))
+
+
+class Ended:
+    def __init__(self) -> None:
+        self.session, self.index = FakeSessionMemory(), FakeLongTermMemory()
+        self.keeper = MemoryKeeper(self.session, self.index)
+        self.executor = RememberJob(self.keeper, 5, lambda text: text.replace("is red", "is ***"))
+
+    async def perform(self, answer: str = "It is red.") -> StepResult:
+        return await self.executor(Remember(a_job(result={"answer": answer})), HISTORY, CLAIM)
+
+
+async def test_question_and_answer_are_one_entry_however_often_they_are_stored() -> None:
+    scene = Ended()
+    for _ in range(2):
+        assert await scene.perform() == FollowedUp()
+    [kept] = await scene.keeper.recent("acme", "session_1")
+    assert kept.text == "Asked: Which colour has the lamp?\nAnswered: It is ***."
+    assert scene.index.entries == {("acme", "job_1"): kept}
+
+
+async def test_nothing_is_stored_where_there_is_nothing_to_remember() -> None:
+    """No answer, or a session that was forgotten since."""
+    scene = Ended()
+    assert await scene.perform("") == FollowedUp()
+    await scene.keeper.forget("acme", "session_1", SUBMITTED_MS)
+    assert await scene.perform() == FollowedUp()
+    assert (scene.session.entries, scene.index.entries) == ({}, {})
+
+
+async def test_an_index_that_is_away_is_reported() -> None:
+    scene = Ended()
+    scene.index.down = MemoryUnavailableError("no answer from the vector index")
+    step_result = await scene.perform()
+    assert isinstance(step_result, NotFollowedUp)
+    assert (step_result.failure.type, step_result.failure.retryable) == ("memory_unavailable", True)
+
+
+async def test_an_outage_of_the_store_is_the_queues_to_repeat() -> None:
+    """The commit would not work either."""
+    scene = Ended()
+    scene.session.down = StoreError("no answer")
+    with pytest.raises(StoreError):
+        await scene.perform()

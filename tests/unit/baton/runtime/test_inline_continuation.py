@@ -1,5 +1,6 @@
-"""Going on in place: what follows is done in the same invocation, and by the same rules as if it had been published."""
+"""Going on in place, by the same rules as if it had been published; and what is claimed for it by a COMMIT."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -7,9 +8,13 @@ import pytest
 from msgspec import structs
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS
+from baton.engine.commit.answers import Claim
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind
-from baton.runtime import pipeline
+from baton.runtime import claims, pipeline
+from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, RENEW_SECONDS
+from baton.transport.meter import Meter, metered
 from baton_events.errors import StoreError
 from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -75,3 +80,102 @@ async def test_one_that_cannot_be_recorded_does_not_stop_the_others(monkeypatch:
     await stage.run()
     assert sorted(stage.step_result.runs) == ["add 1 2", "add 1 2", "add 3 4"]
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+
+
+SOON_MS = round(1000 * RENEW_SECONDS)
+
+
+async def slow_stage(slow_ms: int, meanwhile: Callable[[], Awaitable[object]] | None = None) -> Stage:
+    """A job in place, with a store whose first COMMIT is answered late; `meanwhile`: what happens until then."""
+    stage = Stage(settings=replace(SETTINGS, continuation="inline"))
+    left = [slow_ms]
+
+    async def slowly(method: Method, *arguments: Any) -> Any:
+        committed = await method(*arguments)
+        if left:
+            stage.clock.ms += left.pop()
+            await meanwhile() if meanwhile else None
+        return committed
+
+    around(stage.store, "commit", slowly)
+    await stage.submit("adds")
+    return stage
+
+
+def calls(stage: Stage) -> list[Any]:
+    return [item for item in stage.store.tree("job_1").items.values() if item.kind is ItemKind.CALL]
+
+
+@pytest.mark.parametrize(("slow_ms", "lease_ms"), [(SOON_MS, LEASE_MS - SOON_MS), (SOON_MS + 1, LEASE_MS)])
+async def test_a_lease_that_is_partly_over_is_prolonged_before_the_work(slow_ms: int, lease_ms: int) -> None:
+    """After the time after which any claim is prolonged; what is fresh costs no request."""
+    stage, left_ms = await slow_stage(slow_ms), set[int]()
+    stage.step_result.while_running = lambda: left_ms.update(i.lease_until_ms - stage.clock.ms for i in calls(stage))
+    await stage.deliver(stage.events()[-1], "m-turn")
+    assert left_ms == {lease_ms}
+
+
+async def test_what_a_sweep_redrives_meanwhile_stays_with_the_sweep_s_message() -> None:
+    """The turn's message may be over by then, and would bring nothing on if this process died."""
+
+    async def swept() -> None:
+        now_ms, entries = stage.clock.ms, stage.admission.entries
+        await stage.store.reconcile("job_1", "m-sweep", now_ms, STALLED_AFTER_MS, entries)
+
+    stage, relay_ids = await slow_stage(STALLED_AFTER_MS + LEASE_MS, swept), set[str]()
+    stage.step_result.while_running = lambda: relay_ids.update(item.relay_id for item in calls(stage))
+    await stage.deliver(stage.events()[-1], "m-turn")
+    assert (stage.step_result.runs, relay_ids) == (["add 1 2", "add 3 4"], {"m-sweep"})
+
+
+async def test_what_somebody_else_has_taken_over_meanwhile_is_left_to_them() -> None:
+    async def taken_over() -> None:
+        now_ms = stage.clock.ms
+        for item in calls(stage):
+            claim = Claim("job_1", item.key, "m-other", "other", now_ms, now_ms + LEASE_MS, item.call_id)
+            await stage.store.claim(claim)
+
+    stage = await slow_stage(2 * LEASE_MS, taken_over)
+    outcome = await stage.deliver(stage.events()[-1], "m-turn")
+    assert (outcome.label, stage.step_result.runs) == ("done", [])
+    assert {item.owner for item in calls(stage)} == {"other"}
+
+
+@pytest.mark.parametrize("request_of", ["commit", "claim"])
+@pytest.mark.parametrize(("pause_seconds", "requested"), [(0.024, 2), (0.026, 1)])
+async def test_it_is_not_repeated_when_its_claim_would_be_over(
+    monkeypatch: pytest.MonkeyPatch, pause_seconds: float, requested: int, request_of: str
+) -> None:
+    """The pause before it counts, too."""
+    monkeypatch.setattr(pipeline, "PAUSES_SECONDS", (pause_seconds, pause_seconds))
+    monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", (pause_seconds, pause_seconds))
+    stage, began = Stage(), list[Any]()
+    first = await stage.submit("answers")
+
+    async def slowly(_method: Method, *arguments: Any) -> Any:
+        began.append(arguments)
+        stage.clock.ms += LEASE_MARGIN_MS - 25
+        raise StoreError("no answer")
+
+    around(stage.store, request_of, slowly)
+    with pytest.raises(StoreError):
+        await stage.deliver(first, "m-turn", retried=1)
+    assert len(began) == requested
+
+
+async def test_a_job_s_ledger_has_its_message_once() -> None:
+    """However often it is delivered: another delivery is no other message."""
+    written: dict[int, Any] = {}
+
+    async def noting(method: Method, *arguments: Any) -> Any:
+        written.setdefault(retried, arguments[2])
+        return await method(*arguments)
+
+    for retried in (0, 1):
+        stage = Stage()
+        around(stage.store, "commit", noting)
+        first = await stage.submit("answers")
+        with metered(Meter(stage.clock, 0)):
+            await stage.deliver(first, "m-turn", retried=retried)
+    assert [spent.messages for spent in written.values()] == [1, 0]
+    assert written[0].requests == written[1].requests

@@ -1,15 +1,19 @@
-"""Who was overtaken, or forgotten by the store, changes nothing and tells nobody."""
+"""Who was overtaken, or forgotten by the store, changes nothing; a message may come again while it is at work."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from msgspec.structs import replace
+from msgspec import structs
 
-from baton import Agent, Call, Pending, Registry, tool
+from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
 from baton.engine.work_items import ItemKind
 from baton.models.model import ModelAnswer, ModelRequest
+from baton_events.errors import StoreError
+from baton_events.schema import Event
+from tests.unit.baton.kit.faults import fail
 from tests.unit.baton.kit.listening import Listening
-from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 Happens = Callable[[Stage], None]
 
@@ -17,12 +21,12 @@ Happens = Callable[[Stage], None]
 def added_anew(stage: Stage) -> None:
     """A failover has forgotten the job's work item, which somebody has added again since."""
     tree = stage.store.tree("job_1")
-    items = {key: replace(item, since_ms=item.since_ms + 1, owner="") for key, item in tree.items.items()}
-    stage.store.write("job_1", replace(tree, items=items))
+    items = {key: structs.replace(item, since_ms=item.since_ms + 1, owner="") for key, item in tree.items.items()}
+    stage.store.write("job_1", structs.replace(tree, items=items))
 
 
 def done(stage: Stage) -> None:
-    stage.store.write("job_1", replace(stage.store.tree("job_1"), items={}))
+    stage.store.write("job_1", structs.replace(stage.store.tree("job_1"), items={}))
 
 
 def nothing(_stage: Stage) -> None:
@@ -67,3 +71,36 @@ async def test_what_becomes_of_a_call(in_call: Happens, found: Pending | int, la
     await stage.deliver(await stage.submit("looks"), "m-turn")
     outcome = await stage.deliver(stage.events()[-1], "m-call")
     assert (outcome.label, len(stage.outcomes.waiting)) == (label, waiting)
+
+
+@pytest.mark.parametrize("losses", [0, 1])
+@pytest.mark.parametrize(
+    ("body", "follows"),
+    [
+        pytest.param(lambda: 1, "agent.loop.init", id="a turn"),
+        pytest.param(
+            lambda: Pending(timeout_seconds=0, otherwise=1), "tool.execution.complete", id="a wait that is over"
+        ),
+    ],
+)
+async def test_what_follows_is_published(body: Callable[[], Pending | int], follows: str, losses: int) -> None:
+    """Also by who does not hear that somebody else dispatches it: the answer to its COMMIT was lost."""
+    again = list[Event]()
+
+    @tool
+    async def look() -> Pending | int:
+        if again:
+            came = await stage.deliver(again.pop(), "m-turn", retried=1)
+            assert (came.label, came.dispatched) == ("applied", 1)
+            fail(stage.store, "commit", StoreError("no answer"), losses, applied=True)
+        return body()
+
+    registry = Registry([Agent("looks", model=ScriptedModel([[Call("look", {})], "seen"]), tools=[look])])
+    stage = Stage(settings=replace(SETTINGS, continuation="inline"), registry=registry)
+    first = await stage.submit("looks")
+    again.append(first)
+    outcome = await stage.deliver(first, "m-turn")
+    assert (stage.events()[-1].type, outcome.dispatched) == (follows, 1)
+    assert [item.owner for item in await stage.items()] == [""]
+    await stage.run()
+    assert (await stage.snapshot()).job.result == {"answer": "seen"}

@@ -1,17 +1,20 @@
-"""Jobs of agents that plan: plans that are wrong, plans that fail, further plans, and answers."""
+"""Jobs with plans, of their own or of a model: what runs when, what is passed on, what fails, and further plans."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Registry, ScriptedModel, result_of
+from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, result_of, task_data, task_text, tool
 from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus, JobStatus
+from baton.engine.work_items import ItemKind
 from baton.models.model import ModelAnswer, ModelRequest
 from baton.models.scripted import ScriptEntry
+from baton.planning.step import OnFailure
 from baton.tools.tool import Tool
-from tests.unit.baton.kit.plan_kit import Kit, parts_of
+from tests.unit.baton.kit.plan_kit import Kit, diamond, parts_of, stage_of, statuses
 from tests.unit.baton.kit.stage import Stage
 
 
@@ -138,3 +141,141 @@ async def test_an_answer_in_json_is_not_taken_for_a_plan(text: str) -> None:
     """Unless it is nothing but steps that name tools."""
     stage = await run(ScriptedModel([text]), Kit())
     assert (await stage.now()).result == {"answer": text}
+
+
+async def output_of(stage: Stage) -> Any:
+    """What a job with a plan gives, once it has run."""
+    await stage.run()
+    job = await stage.now()
+    assert job.status is JobStatus.COMPLETED, job.error
+    return (job.result or {}).get("output")
+
+
+async def test_a_diamond_runs_in_order_and_passes_results_on() -> None:
+    """The answer is what the last step returned; no model was asked, and the two turns suffice."""
+    kit = Kit()
+    stage = await stage_of(diamond(kit), Limits(turns=2))
+    await stage.run()
+    job = await stage.now()
+    assert (job.status, job.result) == (JobStatus.COMPLETED, {"answer": "t+and+p"})
+    assert kit.ran[0] == "top"
+    assert sorted(kit.ran[1:3]) == ["p", "t"]
+    assert (job.used.model_calls, job.used.turns, job.used.tool_calls) == (0, 2, 4)
+
+
+async def test_a_result_that_is_an_object_is_the_output_too() -> None:
+    """As JSON in the answer."""
+    stage = await stage_of([Step("one", Kit().say, {"word": "ab"})])
+    assert await output_of(stage) == {"word": "ab", "letters": ["a", "b"]}
+    result = (await stage.now()).result or {}
+    assert json.loads(result["answer"]) == result["output"]
+
+
+async def test_an_agent_can_be_a_step() -> None:
+    """Its job is below this one, and its answer is the step's result."""
+    kit = Kit()
+    helper = Agent(name="helper", plan=[Step("said", kit.join, {"parts": ["child"]})])
+    plan = [
+        Step("ask", helper, {"task": "say it"}),
+        Step("after", kit.look, {"value": result_of("ask")}, depends_on=["ask"]),
+    ]
+    stage = Stage(registry=Registry([Agent(name="planned", plan=plan), helper]))
+    await stage.submit("planned")
+    assert await output_of(stage) == {"got": "child"}
+
+
+async def test_no_turn_begins_while_a_step_is_open() -> None:
+    """At every moment: the work item of the next turn is there only when all steps' work items are gone."""
+    kit = Kit()
+    stage = await stage_of([*diamond(kit), Step("slow", kit.fail, {"times": 1})])
+    turns: list[int] = []
+
+    async def look() -> None:
+        items = await stage.items()
+        loops = [item.turn for item in items if item.kind is ItemKind.LOOP]
+        turns.extend(loops)
+        assert not (2 in loops and any(item.step for item in items))
+
+    await stage.run(look)
+    assert 2 in turns
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        ({}, "task_data['words'][0]: task_data is an object with nothing in it, which has no 'words'"),
+        ({"words": [3]}, "step 'a': invalid arguments for tool 'say': word: "),
+        ({"words": [{"$resultOf": {"step": "b"}}]}, "an object may not have the key '$resultOf'"),
+    ],
+)
+async def test_a_task_that_does_not_fit_its_plan_fails_the_job_with_the_reason(
+    data: dict[str, Any], fault: str
+) -> None:
+    """At once: trying again would not help; no tool runs."""
+    kit = Kit()
+    plan = [
+        Step("a", kit.say, {"word": task_data["words"][0]}),
+        Step("b", kit.join, {"parts": [task_text, result_of("a")["word"]]}, depends_on=["a"]),
+    ]
+    job = await Stage(registry=Registry([Agent(name="planned", plan=plan)])).played("planned", data=data)
+    assert job.error is not None
+    assert (job.status, job.error.type, kit.ran) == (JobStatus.FAILED, "invalid_task", [])
+    assert fault in job.error.message
+
+
+@pytest.mark.parametrize("on_failure", ["skip", "continue"])
+async def test_a_failure_leaves_out_what_comes_after_or_is_given_to_it(on_failure: OnFailure) -> None:
+    """Directly or not; the rest goes on."""
+    kit = Kit()
+    stage = await stage_of(
+        [
+            Step("bad", kit.fail, {"times": 9}, on_failure=on_failure),
+            Step("after", kit.look, {"value": result_of("bad")}, depends_on=["bad"]),
+            Step("last", kit.look, {"value": result_of("after")}, depends_on=["after"]),
+            Step("beside", kit.say, {"word": "beside"}),
+        ]
+    )
+    output = await output_of(stage)
+    assert (await statuses(stage))["bad"] is CallStatus.FAILED
+    assert output["beside"]["word"] == "beside"
+    if on_failure == "skip":
+        assert ("look" in kit.ran, output["last"]["error"]["type"]) == (False, "skipped")
+    else:
+        assert output["last"] == {"got": {"got": {"error": {"type": "Broken", "message": "it broke"}}}}
+
+
+async def test_a_path_that_leads_nowhere_fails_the_step_for_good() -> None:
+    """The message names step and path; the tool did not run."""
+    kit = Kit()
+    nowhere = {"value": result_of("a")["nothing"]}
+    stage = await stage_of(
+        [
+            Step("a", kit.say, {"word": "x"}),
+            Step("b", kit.look, nowhere, depends_on=["a"], on_failure="continue"),
+        ]
+    )
+    await stage.run()
+    call = next(call for call in await stage.calls() if call.step == "b")
+    assert call.error is not None
+    assert (call.status, call.attempts, call.error.type) == (CallStatus.FAILED, 1, "unresolved_reference")
+    assert call.error.message.startswith("result_of('a')['nothing']: result_of('a') is an object with 'letters'")
+    assert kit.ran == ["x"]
+
+
+async def test_a_result_that_looks_like_a_reference_is_only_data() -> None:
+    """Nothing of what a tool returns is resolved."""
+    kit = Kit()
+    sly_result = {"$resultOf": {"step": "secret", "path": []}}
+
+    @tool
+    async def sly() -> Any:
+        return sly_result
+
+    stage = await stage_of(
+        [
+            Step("secret", kit.say, {"word": "hidden"}),
+            Step("a", sly),
+            Step("b", kit.look, {"value": [result_of("a")]}, depends_on=["a", "secret"]),
+        ]
+    )
+    assert await output_of(stage) == {"got": [sly_result]}

@@ -1,4 +1,4 @@
-"""A tool that needs approval runs once a person has said yes, with the arguments that they said yes to."""
+"""What needs approval waits for a person: a tool call with the arguments that they said yes to, or a raised limit."""
 
 import json
 from collections.abc import AsyncIterator
@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
 from baton.engine.waits import tool_digest
+from baton.models.scripted import ScriptEntry
 from baton_events.ids import canonical_json
 from tests.unit.baton.api.client import ACME, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.kit.approval_kit import Kit, checkpoints, decide, pending, requested, run_for_an_hour
@@ -175,3 +177,69 @@ async def test_a_steps_arguments_that_do_not_fit_are_nobodys_to_decide(api: Api,
     job = await api.read(job_id)
     assert (job["status"], await pending(api, job_id), kit.ran) == ("failed", [], [])
     assert "amount" in job["error"]["message"]
+
+
+@tool(retries=0)
+async def step(number: int) -> int:
+    return number
+
+
+def registry() -> Registry:
+    """An agent of four turns with room for two, and one with too many calls in a turn."""
+    script: list[ScriptEntry] = [*([Call("step", {"number": n})] for n in (1, 2, 3)), "done"]
+    many: list[ScriptEntry] = [[Call("step", {"number": n}) for n in range(4)], "done"]
+    turns, calls = Limits(on_limit="ask", turns=2), Limits(on_limit="ask", tool_calls=3)
+    return Registry(
+        [
+            Agent(name="asks", model=ScriptedModel(script), tools=[step], limits=turns),
+            Agent(name="many", model=ScriptedModel(many), tools=[step], limits=calls),
+        ]
+    )
+
+
+@pytest.fixture
+async def limited() -> AsyncIterator[Api]:
+    async with api_of(Stage(settings=with_keys(), registry=registry())) as made:
+        yield made
+
+
+@pytest.mark.parametrize(("agent", "limit"), [("asks", "turns"), ("many", "tool_calls")])
+async def test_the_job_waits_without_a_slot_and_goes_on_after_a_yes(limited: Api, agent: str, limit: str) -> None:
+    """The limit is twice what it was; nothing that was done is done again. A yes counts once."""
+    job_id, checkpoint = await requested(limited, agent)
+    assert (checkpoint["type"], checkpoint["status"]) == ("approval", "pending")
+    assert checkpoint["arguments"]["limit"] == limit
+    job = await limited.read(job_id)
+    assert (job["status"], job["waitingFor"][:31]) == ("waiting", "a decision about a limit, until")
+    answer = await decide(limited, checkpoint, comment="go on")
+    assert (answer.status_code, answer.json()["status"]) == (200, "approved")
+    assert_problem(await decide(limited, checkpoint, "DELETE", reason="no"), 409)
+    await limited.stage.run()
+    job = await limited.read(job_id)
+    assert (job["status"], job["result"]) == ("completed", {"answer": "done"})
+    assert not any(entry.slot for entry in limited.stage.admission.entries.values())
+
+
+async def test_who_approves_may_set_how_far(limited: Api) -> None:
+    """A limit of three stops it again, and asks again."""
+    job_id, checkpoint = await requested(limited, "asks")
+    assert_problem(await decide(limited, checkpoint, arguments={"value": 2}), 422, "arguments.value")
+    await decide(limited, checkpoint, arguments={"value": 3})
+    await run_for_an_hour(limited)
+    first, second = await checkpoints(limited, job_id)
+    assert (first["status"], first["editedArguments"], second["status"]) == ("approved", {"value": 3}, "pending")
+
+
+@pytest.mark.parametrize("status", ["rejected", "expired"])
+async def test_a_no_ends_the_job_with_the_best_answer_so_far(limited: Api, status: str) -> None:
+    """It says by which limit. No decision within a week is a no."""
+    job_id, checkpoint = await requested(limited, "asks")
+    if status == "rejected":
+        assert_problem(await decide(limited, checkpoint, "DELETE"), 422, "reason")
+        await decide(limited, checkpoint, "DELETE", reason="too dear")
+    await limited.stage.run()
+    job = await limited.read(job_id)
+    assert (job["status"], job["result"]["stoppedBy"]) == ("completed", "turns")
+    (shown,) = await checkpoints(limited, job_id)
+    by, reason = ("operators", "too dear") if status == "rejected" else (None, "nobody decided in time")
+    assert (shown["status"], shown["decidedBy"], shown["reason"]) == (status, by, reason)
