@@ -21,14 +21,28 @@ RARELY = Batching(ms=60_000, size_bytes=10)
 
 
 class Stream:
-    def __init__(self, fails: Sequence[bool] = (), *, applies: bool = False) -> None:
+    """A job's parts as one claim appends to them, and a talk of the first attempt.
+
+    `fails`: requests that are not answered; `applies`: but done.
+    """
+
+    def __init__(
+        self,
+        *fails: bool,
+        applies: bool = False,
+        batching: Batching = AT_ONCE,
+        turn: int = 1,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
         self.parts: list[dict[str, Any]] = []
         self.requests: list[tuple[int, tuple[str, ...], str]] = []
         self.held = True
         self.appended = 0
         self._fails, self._applies = list(fails), applies
+        self.talk = TextStream(self.append, turn, f"text-{turn}-1-x", KnownSecrets(secrets), batching)
 
     async def append(self, sequence: int, parts: Sequence[str], text_id: str) -> bool:
+        """As the store does."""
         self.requests.append((sequence, tuple(parts), text_id))
         fails = bool(self._fails) and self._fails.pop(0)
         if self.held and sequence == self.appended + 1 and (not fails or self._applies):
@@ -38,133 +52,108 @@ class Stream:
             raise StoreError("no answer")
         return self.held
 
+    async def says(self, *words: str) -> None:
+        for word in words:
+            await self.talk.write(word)
+
     @property
-    def text(self) -> str:
-        return "".join(part["delta"] for part in self.parts if part["type"] == "text-delta")
+    def deltas(self) -> list[str]:
+        return [part["delta"] for part in self.parts if part["type"] == "text-delta"]
 
     @property
     def types(self) -> list[str]:
         return [part["type"] for part in self.parts]
 
 
-def text_stream_to(
-    stream: Stream, batching: Batching = AT_ONCE, secrets: Sequence[str] = (), turn: int = 1
-) -> TextStream:
-    return TextStream(stream.append, turn, f"text-{turn}-1-x", KnownSecrets(secrets), batching)
-
-
 async def test_the_first_words_come_at_once_and_the_rest_in_batches() -> None:
-    stream = Stream()
-    text_stream = text_stream_to(stream, RARELY)
-    for word in ["I ", "look ", "at ", "the ", "files ", "now"]:
-        await text_stream.write(word)
-    assert [part["delta"] for part in stream.parts if part["type"] == "text-delta"] == ["I ", "look at the "]
+    """By size here; what is not due comes with the turn. A later turn ends the step before it."""
+    stream = Stream(batching=RARELY)
+    await stream.says("I ", "look ", "at ", "the ", "files ", "now")
+    assert stream.deltas == ["I ", "look at the "]
     assert stream.types == ["start-step", "text-start", "text-delta", "text-delta"]
     assert {part["id"] for part in stream.parts if "id" in part} == {"text-1-1-x.1"}
-    assert await text_stream.streamed_text() == StreamedText("text-1-1-x.1", 2, "I look at the ")
+    assert await stream.talk.streamed_text() == StreamedText("text-1-1-x.1", 2, "I look at the ")
+    later = Stream(turn=2)
+    await later.says("a")
+    assert later.types == ["finish-step", "start-step", "text-start", "text-delta"]
 
 
 async def test_a_batch_is_due_after_some_time() -> None:
-    stream = Stream()
-    text_stream = text_stream_to(stream, Batching(ms=1, size_bytes=1_000))
-    await text_stream.write("a")
+    """However little it is."""
+    stream = Stream(batching=Batching(ms=1, size_bytes=1_000))
+    await stream.says("a")
     await asyncio.sleep(0.002)
-    await text_stream.write("b")
-    assert stream.text == "ab"
-
-
-async def test_a_later_turn_ends_the_step_before_it() -> None:
-    stream = Stream()
-    await text_stream_to(stream, turn=2).write("a")
-    assert stream.types == ["finish-step", "start-step", "text-start", "text-delta"]
+    await stream.says("b")
+    assert stream.deltas == ["a", "b"]
 
 
 @pytest.mark.parametrize("applies", [True, False])
 async def test_an_append_that_is_not_answered_is_sent_again_as_it_was(applies: bool) -> None:
     """Before anything else: so nothing is lost, doubled or out of order."""
-    stream = Stream([False, True, True], applies=applies)
-    text_stream = text_stream_to(stream)
-    for word in ["a", "b", "c", "d"]:
-        await text_stream.write(word)
-    streamed_text = await text_stream.streamed_text()
+    stream = Stream(False, True, True, applies=applies)
+    await stream.says("a", "b", "c", "d")
+    assert await stream.talk.streamed_text() == StreamedText("text-1-1-x.1", 2, "ab")
     assert stream.requests[1] == stream.requests[2] == stream.requests[3]
-    assert streamed_text is not None
-    assert streamed_text.text == stream.text == "ab"
-    assert streamed_text.appended == stream.appended == 2
-    await text_stream.write("e")
-    assert stream.text == "abcde"
+    assert (stream.appended, stream.deltas) == (2, ["a", "b"])
+    await stream.says("e")
+    assert "".join(stream.deltas) == "abcde"
 
 
 async def test_the_last_append_is_confirmed_before_the_turn_is_over() -> None:
-    stream = Stream([False, True], applies=True)
-    text_stream = text_stream_to(stream)
-    await text_stream.write("a")
-    await text_stream.write("b")
-    assert await text_stream.streamed_text() == StreamedText("text-1-1-x.1", 2, "ab")
-    assert stream.text == "ab"
+    """So that the COMMIT knows what is there."""
+    stream = Stream(False, True, applies=True)
+    await stream.says("a", "b")
+    assert await stream.talk.streamed_text() == StreamedText("text-1-1-x.1", 2, "ab")
+    assert stream.deltas == ["a", "b"]
 
 
 async def test_a_store_that_does_not_answer_is_left_alone() -> None:
-    stream = Stream([False, True, True, True])
-    text_stream = text_stream_to(stream)
-    for _ in range(9):
-        await text_stream.write("a")
+    """After a few times; the text comes with the turn."""
+    stream = Stream(False, True, True, True)
+    await stream.says(*"aaaaaaaaa")
     assert len(stream.requests) == 4
-    assert await text_stream.streamed_text() == StreamedText("text-1-1-x.1", 1, "a")
+    assert await stream.talk.streamed_text() == StreamedText("text-1-1-x.1", 1, "a")
     assert len(stream.requests) == 4
 
 
 async def test_who_lost_the_item_says_no_more() -> None:
+    """The next words are not even sent."""
     stream = Stream()
-    text_stream = text_stream_to(stream)
-    await text_stream.write("a")
+    await stream.says("a")
     stream.held = False
-    await text_stream.write("b")
-    await text_stream.write("c")
-    assert (stream.text, len(stream.requests)) == ("a", 2)
+    await stream.says("b", "c")
+    assert (stream.deltas, len(stream.requests)) == (["a"], 2)
 
 
 async def test_nothing_shown_is_nothing_streamed_text() -> None:
-    assert await text_stream_to(Stream()).streamed_text() is None
-    silent = text_stream_to(Stream([True, True]))
-    await silent.write("a")
-    assert await silent.streamed_text() is None
+    """Then the text comes whole."""
+    assert await Stream().talk.streamed_text() is None
+    silent = Stream(True, True)
+    await silent.says("a")
+    assert await silent.talk.streamed_text() is None
 
 
 async def test_what_is_withdrawn_is_closed_and_named_before_the_next_text() -> None:
+    """Another model of the chain says another text, in a step of its own, under another id."""
     stream = Stream()
-    text_stream = text_stream_to(stream)
-    await text_stream.write("The ans")
-    await text_stream.withdrawn()
-    assert await text_stream.streamed_text() is None
-    await text_stream.write("An answer")
-    assert stream.types == [
-        "start-step",
-        "text-start",
-        "text-delta",
-        "text-end",
-        "data-retry",
-        "finish-step",
-        "start-step",
-        "text-start",
-        "text-delta",
-    ]
+    await stream.says("The ans")
+    await stream.talk.withdrawn()
+    assert await stream.talk.streamed_text() is None
+    await stream.says("An answer")
+    begun = ["start-step", "text-start", "text-delta"]
+    assert stream.types == [*begun, "text-end", "data-retry", "finish-step", *begun]
     assert stream.parts[4]["data"] == {"textId": "text-1-1-x.1"}
-    assert await text_stream.streamed_text() == StreamedText("text-1-1-x.2", 2, "An answer")
+    assert await stream.talk.streamed_text() == StreamedText("text-1-1-x.2", 2, "An answer")
 
 
 async def test_what_was_not_answered_before_a_withdrawal_is_settled_first() -> None:
     """Its batch may be there: it is sent again, then closed."""
-    stream = Stream([True], applies=True)
-    text_stream = text_stream_to(stream)
-    await text_stream.write("old")
-    await text_stream.withdrawn()
-    await text_stream.write("new")
-    await text_stream.write(" text")
+    stream = Stream(True, applies=True)
+    await stream.says("old")
+    await stream.talk.withdrawn()
+    await stream.says("new", " text")
     assert stream.types.count("data-retry") == 1
-    assert [part["delta"] for part in stream.parts if part.get("id") == "text-1-1-x.2" and "delta" in part] == [
-        "new text"
-    ]
+    assert [p["delta"] for p in stream.parts if p.get("id") == "text-1-1-x.2" and "delta" in p] == ["new text"]
 
 
 @given(
@@ -172,12 +161,11 @@ async def test_what_was_not_answered_before_a_withdrawal_is_settled_first() -> N
     cuts=st.lists(st.integers(0, 60), max_size=12),
 )
 async def test_no_secret_is_shown_however_it_is_cut(text: str, cuts: list[int]) -> None:
-    stream = Stream()
-    secrets = KnownSecrets([SECRET, f"{SECRET}-longer"])
-    text_stream = TextStream(stream.append, 1, "t", secrets, AT_ONCE)
+    known = (SECRET, f"{SECRET}-longer")
+    stream = Stream(secrets=known)
     edges = sorted({0, *(min(cut, len(text)) for cut in cuts), len(text)})
     for start, end in itertools.pairwise(edges):
-        await text_stream.write(text[start:end])
-    whole = secrets.hide(text.encode("utf-8", "replace").decode())
-    assert whole.startswith(stream.text)
-    assert len(whole) - len(stream.text) < len(SECRET) + len("-longer")
+        await stream.says(text[start:end])
+    whole, said = KnownSecrets(known).hide(text.encode("utf-8", "replace").decode()), "".join(stream.deltas)
+    assert whole.startswith(said)
+    assert len(whole) - len(said) < len(SECRET) + len("-longer")

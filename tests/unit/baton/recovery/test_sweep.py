@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from baton.engine.all_jobs.slots import STALLED_AFTER_MS, TOMBSTONE_MS, SlotState
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS, TOMBSTONE_MS
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import item_key_of
 from baton.recovery.reconciler import Page, read_page
@@ -77,33 +77,6 @@ async def test_a_lost_event_is_redriven_again_and_guaranteed_by_the_sweep() -> N
     assert (outcome.label, outcome.dispatched) == ("swept", 1)
     [item] = [item for item in await stage.items() if item.relay_id == "m-sweep"]
     assert stage.events()[-1].id == event_id(item.key)
-    assert await is_completed(stage)
-
-
-async def test_a_live_lease_and_a_future_timer_are_left_alone() -> None:
-    """Whoever works, works; whoever waits, waits."""
-    stage = Stage()
-    await stage.submit()
-    tree = stage.store.tree("job_1")
-    item = tree.items["loop:job_1:1:1"]
-    tree = structs.replace(tree, slot_states={"job_1": SlotState("slot", 1, slot=True)})
-    stage.clock.ms += STALLED_AFTER_MS + 1
-    for busy in (
-        structs.replace(item, owner="o1", lease_until_ms=stage.clock.ms + 1),
-        structs.replace(item, not_before_ms=stage.clock.ms + 1),
-    ):
-        stage.store.write("job_1", structs.replace(tree, items={item.key: busy}))
-        assert (await stage.swept()).dispatched == 0
-
-
-async def test_the_backstop_looks_at_jobs_without_a_slot_too() -> None:
-    """An armed sweep looks at those that hold one."""
-    stage = Stage()
-    later = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 100_000)
-    await stage.container.commands.submit(later, {"text": ""})
-    stage.clock.ms += 100_000 + STALLED_AFTER_MS + 1
-    assert (await stage.swept(stage.clock.ms, "m-armed")).dispatched == 0
-    assert (await stage.swept(0, "m-backstop")).dispatched > 0
     assert await is_completed(stage)
 
 

@@ -66,18 +66,6 @@ async def test_a_waiting_job_holds_no_slot_and_says_what_it_waits_for() -> None:
     assert (stage.entry().slot, (await stage.only_call())[1]) == (False, CallStatus.WAITING)
 
 
-async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
-    """The tool's attempt has begun something that is faster than the tool."""
-    stage = Waiting()
-    await stage.deliver(await stage.submit("waits"), stage.queue.published[-1][0])
-    call_id, status, _ = await stage.only_call()
-    assert status is CallStatus.QUEUED
-    assert await stage.completed(call_id) is SignalResult.FIRST
-    await stage.run()
-    assert await stage.only_call() == (call_id, CallStatus.COMPLETED, OK)
-    assert stage.clock.ms < (await stage.now()).created_at_ms + 3_600_000
-
-
 async def test_a_sleep_of_months_ends_at_its_time() -> None:
     """And holds no slot meanwhile."""
     stage = Waiting("sleep", seconds=3 * MONTH_SECONDS)
@@ -88,16 +76,6 @@ async def test_a_sleep_of_months_ends_at_its_time() -> None:
     assert (await stage.only_call())[2] == {"ok": {"sleptSeconds": 3 * MONTH_SECONDS}}
     assert stage.clock.ms == began_ms + 3 * MONTH_SECONDS * 1000
     assert (await stage.now()).status is JobStatus.COMPLETED
-
-
-async def test_a_cancelled_wait_is_over() -> None:
-    """What comes from outside finds that the job has ended."""
-    stage = Waiting()
-    call_id = await stage.started()
-    await stage.container.commands.cancel(await stage.now(), "test")
-    assert await stage.completed(call_id) is SignalResult.ENDED
-    await stage.run()
-    assert (await stage.now()).status is JobStatus.CANCELLED
 
 
 async def test_an_outcome_of_a_call_that_was_forgotten_is_kept() -> None:
