@@ -87,12 +87,15 @@ def turn_of(**results: object) -> Turn:
     return Turn(1, (streamed_text(1),), {name: {"ok": value} for name, value in results.items()})
 
 
-def test_a_turn_that_fits_stays_as_it_is() -> None:
-    turn = turn_of(a="x" * 1000)
-    assert shorten(turn, turn.size_bytes) is turn
+def test_what_fits_and_what_the_model_said_stays_as_it_is() -> None:
+    for turn in (turn_of(a="x" * 1000), Turn(1, (streamed_text(1, text="x" * 5_000),), {})):
+        assert shorten(turn, turn_of(a="x" * 1000).size_bytes) is turn
 
 
 def test_a_result_keeps_its_beginning_and_its_end() -> None:
+    """Of its JSON where it is no text."""
+    rows = shorten(turn_of(a={"rows": list(range(10_000))}), 1_000).results["a"]["ok"]
+    assert (rows[:14], rows[-6:]) == ('{"rows":[0,1,2', "9999]}")
     turn = shorten(turn_of(a="begin" + "x" * 100_000 + "end"), 2_000)
     text = turn.results["a"]["ok"]
     assert text.startswith("beginxx")
@@ -101,22 +104,11 @@ def test_a_result_keeps_its_beginning_and_its_end() -> None:
     assert turn.size_bytes <= 2_000
 
 
-def test_small_results_stay_whole_beside_a_large_one() -> None:
-    """They leave their room to it."""
-    turn = shorten(turn_of(small="s" * 300, large="l" * 50_000), 4_000)
+def test_small_results_stay_whole_and_large_ones_share_the_room_that_they_leave() -> None:
+    turn = shorten(turn_of(small="s" * 300, a="a" * 50_000, b="b" * 90_000), 4_000)
     assert turn.results["small"] == {"ok": "s" * 300}
     assert 3_000 < turn.size_bytes <= 4_000
-
-
-def test_large_results_share_the_room() -> None:
-    turn = shorten(turn_of(a="a" * 50_000, b="b" * 90_000), 4_000)
     assert abs(len(turn.results["a"]["ok"]) - len(turn.results["b"]["ok"])) < 10
-
-
-def test_a_result_that_is_no_text_is_rendered_as_the_beginning_and_end_of_its_json() -> None:
-    turn = shorten(turn_of(a={"rows": list(range(10_000))}), 1_000)
-    assert turn.results["a"]["ok"].startswith('{"rows":[0,1,2')
-    assert turn.results["a"]["ok"].endswith("9999]}")
 
 
 def test_a_long_error_stays_an_error() -> None:
@@ -132,12 +124,7 @@ def test_every_call_keeps_a_result_however_little_room_there_is() -> None:
     assert all(0 < len(result["ok"]) <= LEAST_RESULT_BYTES for result in turn.results.values())
 
 
-def test_a_turn_without_results_stays_as_it_is() -> None:
-    turn = Turn(1, (streamed_text(1, text="x" * 5_000),), {})
-    assert shorten(turn, 100) is turn
-
-
-@pytest.mark.parametrize("limit_bytes", [0, 50, 97, 150, 1_000])
+@pytest.mark.parametrize("limit_bytes", [0, 97, 150])
 def test_a_cut_never_splits_a_character(limit_bytes: int) -> None:
     assert "\ufffd" not in cut("é😀" * 1_000, limit_bytes)
     assert cut("short", 5) == "short"
@@ -158,15 +145,13 @@ def text_for(history: History, limit_bytes: int = 10_000) -> str:
     return message.text
 
 
-def test_nothing_is_due_while_everything_fits() -> None:
+def test_nothing_is_due_while_everything_fits_nor_what_is_covered_or_newest() -> None:
     history = history_of(6)
     size = conversation_of(history).size_bytes
     assert numbers_due(history, size) == []
     assert numbers_due(history, size - 1) == [1, 2, 3, 4]
-
-
-def test_what_a_summary_covers_is_not_due_again() -> None:
     assert numbers_due(history_of(9, 400, summary(4)), 2_000) == [5, 6, 7]
+    assert numbers_due(history_of(2, 10_000), 1_000) == []
 
 
 def test_a_summary_that_would_gain_little_is_not_due() -> None:
@@ -174,10 +159,6 @@ def test_a_summary_that_would_gain_little_is_not_due() -> None:
     history = history_of(5, 400, summary(2))
     history.results["c5"] = {"ok": "x" * 10_000}
     assert numbers_due(history, 5_000) == []
-
-
-def test_the_newest_turns_alone_are_never_due() -> None:
-    assert numbers_due(history_of(2, 10_000), 1_000) == []
 
 
 def test_the_writer_reads_plain_text_with_task_former_summary_turns_and_results() -> None:
