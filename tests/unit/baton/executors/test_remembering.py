@@ -123,7 +123,7 @@ def test_a_completed_job_becomes_its_question_and_answer() -> None:
     assert exchange_of(a_job(finished_at_ms=5), TASK) == entry
 
 
-@pytest.mark.parametrize("result", [None, {}, {"answer": ""}, {"answer": " "}, {"answer": 3}])
+@pytest.mark.parametrize("result", [None, {}, {"answer": " "}, {"answer": 3}])
 def test_a_job_without_an_answer_in_words_becomes_nothing(result: dict[str, Any] | None) -> None:
     assert exchange_of(a_job(result=result), TASK) is None
 
@@ -149,55 +149,48 @@ def test_long_texts_are_cut_and_say_so() -> None:
     assert (len(question), len(answered)) == (len("Asked: ") + QUESTION_LIMIT_CHARS, ANSWER_LIMIT_CHARS)
     assert question.endswith("a [cut: 9000 characters]")
     assert len(note_of(JOB, "call_1", "c" * 9000).text) == NOTE_LIMIT_CHARS
-
-
-def test_a_note_has_the_id_of_its_call() -> None:
     note = note_of(JOB, "call_1", " the door is green ")
     assert (note.id, note.kind, note.text, note.job_id) == ("call_1", "note", "the door is green", "job_1")
 
 
-HISTORY = History(({**TASK, "role": "user", "v": 1},))
-
-
 class Ended:
+    """A completed job, and both memories."""
+
     def __init__(self) -> None:
         self.session, self.index = FakeSessionMemory(), FakeLongTermMemory()
         self.keeper = MemoryKeeper(self.session, self.index)
         self.executor = RememberJob(self.keeper, 5, lambda text: text.replace("is red", "is ***"))
 
-    async def perform(self, answer: str = "It is red.") -> StepResult:
-        return await self.executor(Remember(a_job(result={"answer": answer})), HISTORY, CLAIM)
+    async def remembered(self, answer: str = "It is red.") -> StepResult:
+        return await self.executor(Remember(a_job(result={"answer": answer})), REQUESTED, CLAIM)
 
 
 async def test_question_and_answer_are_one_entry_however_often_they_are_stored() -> None:
-    scene = Ended()
+    """In both memories, without secrets."""
+    ended = Ended()
     for _ in range(2):
-        assert await scene.perform() == FollowedUp()
-    [kept] = await scene.keeper.recent("acme", "session_1")
+        assert await ended.remembered() == FollowedUp()
+    [kept] = await ended.keeper.recent("acme", "session_1")
     assert kept.text == "Asked: Which colour has the lamp?\nAnswered: It is ***."
-    assert scene.index.entries == {("acme", "job_1"): kept}
+    assert ended.index.entries == {("acme", "job_1"): kept}
 
 
 async def test_nothing_is_stored_where_there_is_nothing_to_remember() -> None:
     """No answer, or a session that was forgotten since."""
-    scene = Ended()
-    assert await scene.perform("") == FollowedUp()
-    await scene.keeper.forget("acme", "session_1", SUBMITTED_MS)
-    assert await scene.perform() == FollowedUp()
-    assert (scene.session.entries, scene.index.entries) == ({}, {})
+    ended = Ended()
+    assert await ended.remembered("") == FollowedUp()
+    await ended.keeper.forget("acme", "session_1", SUBMITTED_MS)
+    assert await ended.remembered() == FollowedUp()
+    assert (ended.session.entries, ended.index.entries) == ({}, {})
 
 
-async def test_an_index_that_is_away_is_reported() -> None:
-    scene = Ended()
-    scene.index.down = MemoryUnavailableError("no answer from the vector index")
-    step_result = await scene.perform()
-    assert isinstance(step_result, NotFollowedUp)
-    assert (step_result.failure.type, step_result.failure.retryable) == ("memory_unavailable", True)
-
-
-async def test_an_outage_of_the_store_is_the_queues_to_repeat() -> None:
+async def test_an_index_that_is_away_is_asked_later_and_a_store_by_the_queue() -> None:
     """The commit would not work either."""
-    scene = Ended()
-    scene.session.down = StoreError("no answer")
+    ended = Ended()
+    ended.index.down = MemoryUnavailableError("no answer from the vector index")
+    found = await ended.remembered()
+    assert isinstance(found, NotFollowedUp)
+    assert (found.failure.type, found.failure.retryable) == ("memory_unavailable", True)
+    ended.index.down, ended.session.down = None, StoreError("no answer")
     with pytest.raises(StoreError):
-        await scene.perform()
+        await ended.remembered()
