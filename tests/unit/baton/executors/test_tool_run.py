@@ -155,33 +155,28 @@ class Scene:
         self.call = CallMemory(self.keeper, JOB, "call_1", policy or Memory())
 
 
-async def test_a_repeated_attempt_stores_once() -> None:
+async def test_a_repeated_attempt_stores_once_and_nothing_in_a_forgotten_conversation() -> None:
     scene = Scene()
     for _ in range(2):
         assert await scene.call.remember(LAMP) == {"remembered": True}
     assert list(scene.index.entries) == [("acme", "call_1")]
     assert [entry.text for entry in await scene.keeper.recent("acme", "session_1")] == [LAMP]
+    await scene.keeper.forget("acme", "session_1", SUBMITTED_MS)
+    assert (await scene.call.remember(LAMP))["remembered"] is False
+    assert scene.index.entries == {}
 
 
 async def test_recalling_gives_the_likest_of_the_tenant() -> None:
+    """No further than the agent's memory: one that is bound to its session sees no other."""
     scene = Scene(policy=Memory(minimum_score=0.9))
     for name, text, session in (("a", DOOR, "session_1"), ("b", LAMP, "session_2")):
         await scene.keeper.store("acme", an_entry(name, text, session=session))
     await scene.keeper.store("other", an_entry("c", LAMP))
     [found] = (await scene.call.recall(LAMP, 5))["entries"]
-    assert found == {
-        "text": LAMP,
-        "kind": "exchange",
-        "agent": "keeper",
-        "createdAt": "2027-01-15T07:59:59.000Z",
-        "score": 1,
-    }
-
-
-async def test_recalling_reaches_no_further_than_the_agents_memory() -> None:
-    scene = Scene(policy=Memory(scope="session"))
-    await scene.keeper.store("acme", an_entry("b", LAMP, session="session_2"))
-    assert await scene.call.recall(LAMP, 5) == {"entries": []}
+    created = "2027-01-15T07:59:59.000Z"
+    assert found == {"text": LAMP, "kind": "exchange", "agent": "keeper", "createdAt": created, "score": 1}
+    bound = CallMemory(scene.keeper, JOB, "call_1", Memory(scope="session", minimum_score=0.9))
+    assert await bound.recall(LAMP, 5) == {"entries": []}
 
 
 async def test_without_an_index_both_say_so() -> None:
@@ -191,13 +186,6 @@ async def test_without_an_index_both_say_so() -> None:
     recalled = await scene.call.recall(LAMP, 1)
     assert [entry["text"] for entry in recalled["entries"]] == [LAMP]
     assert "no vector index is configured: set UPSTASH_VECTOR_REST_URL" in recalled["note"]
-
-
-async def test_a_forgotten_conversation_takes_no_notes() -> None:
-    scene = Scene()
-    await scene.keeper.forget("acme", "session_1", SUBMITTED_MS)
-    assert (await scene.call.remember(LAMP))["remembered"] is False
-    assert scene.index.entries == {}
 
 
 async def test_an_outage_of_the_index_is_worth_another_attempt() -> None:

@@ -12,26 +12,26 @@ from baton_events.schema import SWEEP_ENDPOINT
 from tests.fakes import FakeAdmission
 from tests.fakes.clock import FakeClock
 from tests.fakes.queue import FakeQueue
+from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.kit.stage import SETTINGS
 
 DAY_MS = 86_400_000
 
 
-class Away(FakeAdmission):
-    """An admission whose store is away until somebody says otherwise."""
+class Scene:
+    """One process, the queue, and a store that is away until somebody says otherwise."""
 
-    is_away = True
+    def __init__(self) -> None:
+        self.admission, self.queue, self.clock = FakeAdmission(3), FakeQueue(), FakeClock()
+        self.is_away = True
+        around(self.admission, "may_request_reconcile", self._requested)
+        self.process()
 
-    async def may_request_reconcile(self, now_ms: int) -> bool:
+    async def _requested(self, method: Method, now_ms: int) -> bool:
         if self.is_away:
             raise StoreError("away")
-        return await super().may_request_reconcile(now_ms)
-
-
-class Scene:
-    def __init__(self) -> None:
-        self.admission, self.queue, self.clock = Away(3), FakeQueue(), FakeClock()
-        self.process()
+        answer: bool = await method(now_ms)
+        return answer
 
     def process(self) -> StoreAway:
         emitter = Emitter(SETTINGS, self.queue)
@@ -52,6 +52,13 @@ class Scene:
     def sweeps(self) -> int:
         requested = [m for _, m in self.queue.published if m.body == "" and m.url.endswith(SWEEP_ENDPOINT)]
         return len({message.deduplication_id or str(number) for number, message in enumerate(requested)})
+
+
+async def away() -> Scene:
+    """A message has failed twice."""
+    scene = Scene()
+    await scene.handled(StoreError("away"))
+    return scene
 
 
 async def test_a_message_that_fails_once_begins_nothing() -> None:
@@ -77,14 +84,13 @@ async def test_one_look_a_minute_follows_from_any_number_of_failures() -> None:
 
 async def test_however_long_the_store_is_away_one_message_a_minute_waits_for_it() -> None:
     """None of its retries are used up; once the store is back, a sweep of everything is asked for, once."""
-    scene = Scene()
-    await scene.handled(StoreError("away"))
+    scene = await away()
     began_ms = scene.clock.ms
     while scene.clock.ms < began_ms + DAY_MS:
         scene.clock.ms = read_away_ms(scene.queue.published[-1][1].body.encode())
         assert (await scene.process().check(scene.clock.ms)).label == "still away"
     assert len(scene.checks()) <= DAY_MS // CHECKS_EVERY_MS + 2
-    scene.admission.is_away = False
+    scene.is_away = False
     scene.clock.ms = scene.checks()[-1]
     assert (await scene.away.check(scene.clock.ms)).label == "back"
     assert (await scene.process().check(scene.clock.ms)).label == "back"
@@ -93,9 +99,8 @@ async def test_however_long_the_store_is_away_one_message_a_minute_waits_for_it(
 
 async def test_a_check_whose_request_the_store_received_twice_still_requests_the_sweep() -> None:
     """Its first answer was lost on the way, and the second one says that somebody has asked within this minute."""
-    scene = Scene()
-    await scene.handled(StoreError("away"))
-    scene.admission.is_away = False
+    scene = await away()
+    scene.is_away = False
     at_ms = scene.clock.ms = scene.checks()[-1]
     await scene.admission.may_request_reconcile(at_ms)
     assert (await scene.away.check(at_ms)).label == "back"
@@ -104,8 +109,7 @@ async def test_a_check_whose_request_the_store_received_twice_still_requests_the
 
 async def test_a_look_on_a_process_whose_clock_is_behind_is_followed_by_the_next_one() -> None:
     """Its clock shows the minute before the look, for which one is armed already."""
-    scene = Scene()
-    await scene.handled(StoreError("away"))
+    scene = await away()
     at_ms = scene.checks()[-1]
     scene.clock.ms = at_ms - 900
     assert (await scene.away.check(at_ms)).label == "still away"
@@ -115,8 +119,7 @@ async def test_a_look_on_a_process_whose_clock_is_behind_is_followed_by_the_next
 
 async def test_a_look_that_no_other_can_follow_comes_again() -> None:
     """The queue takes no message just then: this one is not acknowledged, since nothing else waits for the store."""
-    scene = Scene()
-    await scene.handled(StoreError("away"))
+    scene = await away()
     at_ms = scene.clock.ms = scene.checks()[-1]
     scene.queue.failing.append(QueueUnreachableError("https://queue", "away"))
     with pytest.raises(QueueUnreachableError):
@@ -133,7 +136,7 @@ async def test_where_the_queue_was_away_who_succeeds_first_requests_the_sweep() 
         scene.queue.failing.append(QueueUnreachableError("https://queue", "away"))
         await scene.handled(error)
         scene.queue.failing.clear()
-        scene.admission.is_away = False
+        scene.is_away = False
         for _ in range(3):
             await scene.handled(retried=0)
         assert scene.sweeps() == 1

@@ -70,20 +70,23 @@ async def ended(stage: Stage, limits: Limits) -> tuple[JobStatus, float]:
     began_ms = stage.clock.ms
     await submit(stage, limits)
     await stage.run()
-    job = (await stage.snapshot()).job
+    job = await stage.now()
     assert job.finished_at_ms is not None
     return job.status, (job.finished_at_ms - began_ms) / 1000
 
 
 @pytest.mark.parametrize("what", WAITS)
 async def test_a_job_that_waits_ends_when_its_time_is_over(what: str) -> None:
-    """With the best answer so far, or as a failure, as its limits say."""
+    """With the best answer so far, or as a failure, as its limits say. No attempt is made after that."""
     stage = stage_of(WAITS[what])
     assert await ended(stage, Limits(wall_seconds=WALL_SECONDS)) == (JobStatus.COMPLETED, WALL_SECONDS)
-    assert (await stage.snapshot()).job.result == {"answer": "", "stoppedBy": "wall_seconds"}
+    assert (await stage.now()).result == {"answer": "", "stoppedBy": "wall_seconds"}
+    if what == "an attempt":
+        [call] = await stage.calls()
+        assert (call.error and call.error.type, call.attempts) == ("limit_exceeded", 2)
     stage = stage_of(WAITS[what])
     assert await ended(stage, Limits(wall_seconds=WALL_SECONDS, on_limit="fail")) == (JobStatus.FAILED, WALL_SECONDS)
-    error = (await stage.snapshot()).job.error
+    error = (await stage.now()).error
     assert error is not None
     assert (error.type, error.message) == ("limit_exceeded", f"the limit wall_seconds={WALL_SECONDS} is reached")
 
@@ -100,15 +103,6 @@ async def test_the_timer_is_the_one_of_the_wait(what: str) -> None:
     await ended(cut, Limits(wall_seconds=WALL_SECONDS))
     await ended(whole, Limits(wall_seconds=30 * DAY_SECONDS))
     assert len(cut.events()) == len(whole.events())
-
-
-async def test_a_call_does_not_start_after_the_job_s_time_is_over() -> None:
-    """A person may approve it in the last moment, or a step before it may take long."""
-    stage = stage_of(Call("broken"))
-    await ended(stage, Limits(wall_seconds=WALL_SECONDS))
-    [call] = await stage.calls()
-    assert call.error is not None
-    assert (call.error.type, call.attempts) == ("limit_exceeded", 2)
 
 
 async def test_a_job_that_asks_about_its_limits_is_not_cut_short() -> None:
