@@ -65,16 +65,6 @@ async def test_a_tenant_with_500_waiting_jobs_delays_another_tenants_single_job_
     assert ended_before == [1]  # not even the longest of those that were running is waited for
 
 
-async def test_among_one_tenants_jobs_priority_decides_then_order() -> None:
-    stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=1))
-    priorities = {"job_1": 5, "job_2": 0, "job_3": 5, "job_4": 9, "job_5": 9, "job_6": 5}
-    for name, priority in priorities.items():
-        await submit(stage, name, "t", priority=priority)
-        stage.clock.ms += 1
-    began = await order_of_beginning(stage, lambda: stage.admission.entries["job_2"].started)
-    assert began == ["job_1", "job_4", "job_5", "job_3", "job_6", "job_2"]
-
-
 async def test_a_job_that_starts_later_holds_no_slot_and_no_place_until_its_time() -> None:
     """Whoever comes meanwhile goes first; at its time it is in line as others are."""
     stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=1))

@@ -1,8 +1,8 @@
-"""Claims while their work goes on: prolonged, lost, given back; and what a process does that has to stop."""
+"""How long a step is claimed; claims while their work goes on: prolonged, lost, given back by who has to stop."""
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -12,11 +12,12 @@ from msgspec import structs
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.engine.commit.answers import Claim
-from baton.engine.work_items import ItemKind, WorkItem, item_key_of
+from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem, item_key_of
 from baton.queue.dispatch import Outcome
 from baton.runtime import claims as claims_module
 from baton.runtime.claims import Claims
-from baton.runtime.policy import LEASE_MS, RENEW_SECONDS, SPREAD_MS, TOGETHER_SECONDS, Policy, Suspects
+from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, RENEW_SECONDS, SPREAD_MS, TOGETHER_SECONDS, Policy, Suspects
+from baton.runtime.spec import work_limits_ms
 from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
@@ -247,3 +248,41 @@ def test_a_claim_is_prolonged_well_before_it_ends() -> None:
         second = claims_module.next_step(first + 0.01, again=True)
         assert second - first == pytest.approx(RENEW_SECONDS)
         assert second - now_seconds < LEASE_MS / 1000 - 2
+
+
+WORK_MS = SETTINGS.work_timeout_seconds * 1000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "call_ms"),
+    [((3.0, 0.75), 6_000), ((0.0015,), 3), ((WORK_MS / 1000 + 1,), WORK_MS), ((), 0)],
+    ids=["the longest", "rounded up", "no longer than any work", "no tool"],
+)
+def test_a_call_may_take_twice_as_long_as_a_tool(seconds: tuple[float, ...], call_ms: int) -> None:
+    """It may wait for an earlier attempt first. Whatever takes in results does no work at all."""
+
+    async def act() -> None:
+        pass
+
+    tools = [tool(timeout_seconds=limit, name=f"act_{place}")(act) for place, limit in enumerate(seconds)]
+    limits = work_limits_ms(SETTINGS.work_timeout_seconds, tools)
+    assert limits == {ItemKind.CALL: call_ms, **dict.fromkeys((ItemKind.LOOP, *FOLLOW_UPS), WORK_MS)}
+
+
+@pytest.mark.parametrize(
+    ("inline", "via_admission", "kinds"),
+    [
+        (True, False, {ItemKind.CALL, ItemKind.COMPLETE, ItemKind.SLOT_REQUEST}),
+        (False, True, {ItemKind.CALL, ItemKind.COMPLETE, ItemKind.SLOT_REQUEST}),
+        (False, False, {ItemKind.SLOT_REQUEST}),
+    ],
+)
+def test_what_is_gone_on_with_is_claimed_as_what_a_message_of_its_own_claims(
+    *, inline: bool, via_admission: bool, kinds: set[ItemKind]
+) -> None:
+    """Whatever it is; how long it is prolonged depends on how long it may take."""
+    limits: Mapping[ItemKind, int] = {ItemKind.LOOP: WORK_MS, ItemKind.CALL: 5_000}
+    policy = Policy(limits, inline=inline, continues=frozenset({ItemKind.CALL, ItemKind.COMPLETE}))
+    assert policy.leases_ms(via_admission=via_admission) == dict.fromkeys(kinds, LEASE_MS)
+    assert policy.longest_ms(ItemKind.LOOP) == WORK_MS + LEASE_MARGIN_MS
+    assert policy.longest_ms(ItemKind.COMPLETE) == LEASE_MARGIN_MS

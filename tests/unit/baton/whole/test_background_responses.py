@@ -157,15 +157,6 @@ async def test_another_process_looks_after_a_crash(provider: Provider) -> None:
     assert len(provider.begun) == 1
 
 
-async def test_a_cancelled_job_looks_no_more(provider: Provider) -> None:
-    stage = await submitted()
-    await stage.run(within_seconds=5)
-    looks = len(provider.looks)
-    await stage.container.commands.cancel(await stage.now(), "somebody")
-    await stage.run()
-    assert len(provider.looks) == looks
-
-
 def test_a_provider_without_background_mode_is_refused() -> None:
     with pytest.raises(RegistryError, match=r"has no background mode: name models as .* openai, openai-responses"):
         Registry([Agent(name="a", model=ANTHROPIC.model, offload="provider")])
