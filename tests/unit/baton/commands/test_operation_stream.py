@@ -189,6 +189,7 @@ def test_an_entry_is_read_by_fields_or_as_a_document(fields: dict[str, str], out
         ({"operation_id": "op", "success": "true", "result": "NaN"}, "result"),
         ({"operation_id": "op", "success": "true", "result": "x" * LIMIT_BYTES}, "over RESULT_LIMIT_BYTES"),
         ({"data": "{"}, "its field `data` is not JSON"),
+        ({"data": "[]"}, "its field `data` is no JSON object"),
         ({"data": '{"operation_id":7,"success":true}'}, "it names no operation"),
     ],
 )

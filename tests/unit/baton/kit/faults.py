@@ -23,8 +23,7 @@ def fail(port: Any, name: str, error: Exception, times: int = 1, *, applied: boo
     async def failing(method: Method, *arguments: Any, **named: Any) -> Any:
         nonlocal left
         left -= 1
-        if left < 0 or applied:
-            answer = await method(*arguments, **named)
+        answer = await method(*arguments, **named) if left < 0 or applied else None
         if left >= 0:
             raise error
         return answer

@@ -2,6 +2,7 @@
 
 import sys
 from collections import defaultdict
+from types import FrameType
 from typing import Any
 
 from baton.handlers.agent_loop import SPEC
@@ -16,7 +17,8 @@ FRAMES: defaultdict[str, list[int]] = defaultdict(list)
 
 def note(name: str) -> None:
     """Count the functions above the store's, up to the function's ASGI app; nothing of what comes by itself."""
-    frame, count = sys._getframe(2), 1
+    frame: FrameType | None = sys._getframe(2)
+    count = 1
     while frame is not None and frame.f_code is not SignedEndpoint.__call__.__code__:
         frame, count = frame.f_back, count + 1
     if frame is not None:

@@ -37,9 +37,9 @@ class Chats:
         job = structs.replace(self.stage.job("talks", f"job_{number}", session=session), remembers=self.remembers)
         await self.sessions.submit(job, {"text": text, "data": {}, "chat": chat}, when_busy)
 
-    async def reply(self, number: int, text: str, **more: str) -> tuple[Message, ...]:
+    async def reply(self, number: int, text: str, session: str = "chat-1", **chat: str) -> tuple[Message, ...]:
         """Say something in a chat, and have it answered; what the model was told."""
-        await self.submit(number, text, messageId=f"m{number}", **more)
+        await self.submit(number, text, session=session, messageId=f"m{number}", **chat)
         await self.stage.run()
         return self.model.found[-1]
 

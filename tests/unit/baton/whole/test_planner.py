@@ -12,7 +12,7 @@ from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind
 from baton.models.model import ModelAnswer, ModelRequest
 from baton.models.scripted import ScriptEntry
-from baton.planning.step import OnFailure
+from baton.sdk.records import OnFailure
 from baton.tools.tool import Tool
 from tests.unit.baton.kit.plan_kit import Kit, diamond, parts_of, stage_of, statuses
 from tests.unit.baton.kit.stage import Stage
