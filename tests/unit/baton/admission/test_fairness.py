@@ -65,18 +65,6 @@ async def test_a_tenant_with_500_waiting_jobs_delays_another_tenants_single_job_
     assert ended_before == [1]  # not even the longest of those that were running is waited for
 
 
-async def test_a_job_that_starts_later_holds_no_slot_and_no_place_until_its_time() -> None:
-    """Whoever comes meanwhile goes first; at its time it is in line as others are."""
-    stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=1))
-    await submit(stage, "job_1", "t", priority=9, start_at_ms=stage.clock.now_ms() + 600_000)
-    stage.clock.ms += 1
-    await submit(stage, "job_2", "t", priority=0)
-    began = await order_of_beginning(stage, lambda: stage.store.tree("job_1").jobs["job_1"].ended)
-    assert began == ["job_2", "job_1"]
-    job = stage.store.tree("job_1").jobs["job_1"]
-    assert (job.started_at_ms or 0) >= job.start_at_ms
-
-
 MANY_REQUESTS = 100
 
 

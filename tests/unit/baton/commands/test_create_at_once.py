@@ -75,7 +75,6 @@ async def test_a_crash_before_the_correction_is_found_by_the_backup_message() ->
 
 
 async def test_a_crash_before_the_sweep_compares_is_found_by_it() -> None:
-    """A sweep over all jobs does what the correction would have done."""
     stage, _, _ = await uncorrected()
     await stage.swept()
     assert not slot_state(stage).slot
@@ -99,7 +98,6 @@ async def test_a_job_that_is_forgotten_before_its_correction_keeps_its_backup_me
 
 
 async def test_a_job_whose_slot_request_was_lost_is_entered_by_its_backup_message() -> None:
-    """It was created, and the slot table knows nothing of it."""
     stage = Stage()
     fail(stage.admission, "slot_request", AWAY)
     with pytest.raises(StoreError):
@@ -124,7 +122,6 @@ async def test_a_second_delivery_of_the_message_counts_nothing() -> None:
 
 
 async def test_a_message_that_is_postponed_counts_once() -> None:
-    """Its copy brings nothing: what the sender spent is overhead by then."""
     stage = Stage()
     job = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 1_000)
     await stage.container.commands.submit(job, TASK)

@@ -138,7 +138,6 @@ async def test_a_waiting_operation_costs_four_messages_a_day_at_most() -> None:
 
 
 async def test_one_look_takes_in_a_long_stream_page_by_page() -> None:
-    """Then what was taken in is trimmed; a look whose time is up leaves the rest to the next one."""
     stage, operation_id = await waiting()
     stage.outcomes.at_once = 100
     for number in range(450):
@@ -172,7 +171,6 @@ async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
     ],
 )
 def test_an_entry_is_read_by_fields_or_as_a_document(fields: dict[str, str], outcome: Any) -> None:
-    """A stream knows texts only: what is JSON is read as such."""
     named = fields if "data" in fields else {"operation_id": "op", **fields}
     operation_id, _, body = read_entry(StreamEntry("1-0", named), LIMIT_BYTES)
     assert operation_id == "op"

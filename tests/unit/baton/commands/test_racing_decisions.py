@@ -51,7 +51,6 @@ def expected_runs(decided: dict[str, Any]) -> list[int]:
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=LONG), pytest.param(3, marks=LONG)])
 async def test_of_a_thousand_decisions_one_counts(seed: int) -> None:
-    """All others are told that it is too late; what runs is what the one said."""
     kit = Kit()
     async with api_of(crowded(kit, seed)) as api:
         job_id, checkpoint = await requested(api, "pays")

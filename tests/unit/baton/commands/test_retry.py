@@ -11,7 +11,7 @@ from baton.engine.transitions import CallStatus, JobStatus
 from baton.models.model import ModelAnswer, ModelRequest
 from baton_events.errors import PublishError, StoreError
 from baton_events.ids import child_of
-from baton_events.schema import AgentLoopInit, Cancellation, Completion, Retrial
+from baton_events.schema import AgentLoopInit, Completion, Retrial
 from tests.fakes import Tree
 from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.flaky import FlakyStage
@@ -37,7 +37,6 @@ async def test_the_failed_turn_is_asked_again_and_finished_calls_are_not_repeate
 
 
 async def test_a_failed_step_runs_again_with_its_key_and_those_after_it_run_then() -> None:
-    """The one before it is over, and is not repeated."""
     stage = FlakyStage()
     stage.flaky.tool_fails = 1
     assert (await stage.played("plans")).status is JobStatus.FAILED
@@ -65,20 +64,7 @@ async def test_from_the_start_the_history_is_empty_and_calls_are_new() -> None:
     assert len({run[1] for run in stage.flaky.runs}) == 2
 
 
-async def test_a_backup_does_not_retry_a_job_a_second_time_that_failed_again() -> None:
-    """It names the run that it is about."""
-    stage = await FlakyStage.failed(times=2)
-    await stage.retry()
-    await stage.run()
-    failed_again = await stage.now()
-    assert failed_again.status is JobStatus.FAILED
-    await stage.deliver(stage.backup(Retrial), "late")
-    await stage.run()
-    assert await stage.now() == failed_again
-
-
 async def test_a_backup_retries_what_a_failover_forgot() -> None:
-    """The commit is gone, and the job as it ended is there again."""
     stage = await FlakyStage.failed()
     forgotten = dict(stage.store.trees)
     await stage.retry()
@@ -115,7 +101,6 @@ async def test_a_backup_waits_for_an_end_that_a_failover_forgot() -> None:
 
 
 async def test_a_second_retry_of_the_same_run_changes_nothing() -> None:
-    """Two people press the button: the job runs again once."""
     stage = await FlakyStage.failed()
     job = await stage.now()
     first = await stage.commands.retry(job, "one", from_start=False)
@@ -123,14 +108,6 @@ async def test_a_second_retry_of_the_same_run_changes_nothing() -> None:
     assert (first.changed, second.changed, second.refused) == (True, False, "")
     await stage.run()
     assert (await stage.now()).run == 2
-
-
-async def test_a_cancellation_of_an_earlier_run_does_not_cancel_the_later_one() -> None:
-    """Its backup message comes a minute after the button was pressed, when the job runs again."""
-    stage = await FlakyStage.cancelled()
-    await stage.retry()
-    await stage.deliver(stage.backup(Cancellation), "late")
-    assert not (await stage.now()).ended
 
 
 async def test_a_call_that_waited_is_made_again_and_an_outcome_of_the_earlier_run_is_not_its_own() -> None:

@@ -34,7 +34,6 @@ def backup_of(stage: Stage) -> AgentLoopInit:
 
 
 async def test_a_submission_publishes_its_backup_first_and_delayed_by_a_minute() -> None:
-    """It carries the whole submission; the job's first event follows at once."""
     stage = Stage()
     job = stage.job()
     created = await stage.container.commands.submit(job, TASK)
@@ -49,7 +48,6 @@ async def test_a_submission_publishes_its_backup_first_and_delayed_by_a_minute()
 
 
 async def test_a_queue_that_is_down_refuses_the_job() -> None:
-    """Nothing is created, nothing listed: there is no job."""
     stage = Stage()
     stage.queue.failing.append(QueueUnreachableError("https://queue", "ConnectError"))
     with pytest.raises(QueueUnreachableError):
@@ -59,7 +57,6 @@ async def test_a_queue_that_is_down_refuses_the_job() -> None:
 
 @pytest.mark.parametrize("applied", [False, True])
 async def test_a_store_that_does_not_answer_leaves_the_backup_to_start_the_job(applied: bool) -> None:
-    """The caller is told that it failed; whether the store applied it or not, the job runs within a minute, once."""
     stage = Stage()
     fail(stage.store, "create", StoreError("no answer from the store"), applied=applied)
     with pytest.raises(StoreError):

@@ -33,7 +33,6 @@ def exchanges(count: int, size: int = 10) -> list[Exchange]:
 
 
 def test_what_was_replaced_is_no_part_of_the_conversation() -> None:
-    """Nor is what came after it; what nobody knows is not replaced."""
     assert still_valid(jobs(("a", ""), ("b", ""))) == ["a", "b"]
     assert still_valid(jobs(("a", ""), ("b", ""), ("c", "b"))) == ["a", "c"]
     assert still_valid(jobs(("a", ""), ("b", ""), ("c", "a"), ("d", ""))) == ["c", "d"]
@@ -60,7 +59,6 @@ def test_an_exchange_is_question_and_answer() -> None:
 
 
 def test_the_newest_exchanges_are_recorded() -> None:
-    """So many, and as large together, as fit; how many are left out is told."""
     entry = recorded(exchanges(EXCHANGES + 2), TOTAL_BYTES)
     assert [shown["jobId"] for shown in entry["exchanges"]] == [f"job_{n}" for n in range(2, EXCHANGES + 2)]
     assert entry["leftOut"] == 2

@@ -85,7 +85,6 @@ async def test_a_summary_is_sent_recorded_and_counted(cached: bool) -> None:
 
 
 async def test_a_recorded_summary_is_not_written_again() -> None:
-    """Until what came after it outgrows the limit."""
     writer = writing()
     told = await prompt(Summarize(1_000, keep_turns=3), history_of(10, 400, summary(7)), writer)
     assert told.history.transcript[:3] == (TASK, summary(7), streamed_text(8))
@@ -102,7 +101,6 @@ async def test_a_recorded_summary_is_not_written_again() -> None:
     ],
 )
 async def test_a_turn_can_do_without_its_summary(reply: ModelAnswer | Exception, usage: ExtraUsage) -> None:
-    """The oldest turns are left out, this once; nothing is recorded."""
     told = await summed_up(reply)
     assert roles(told)[:2] == ["user", "omitted"]
     assert told.extra_usage == usage

@@ -68,7 +68,6 @@ async def test_an_error_is_not_kept() -> None:
 
 
 def test_the_model_is_given_results_and_errors_of_its_calls() -> None:
-    """A result that is stored, an error that is stored, and the error of a call that never ran."""
     history = History(
         (
             {"role": "user", "text": "add", "data": {"n": 1}},
@@ -150,7 +149,6 @@ def with_output(*calls: Call, text: str = "") -> ModelAnswered:
 
 
 def test_a_wanted_call_that_can_run_has_checked_arguments() -> None:
-    """Coerced as the tool's schema says."""
     found = follows(ModelAnswer("I add", (Call("add", {"a": "2"}),), 5, 7))
     assert (found.text, found.wanted[0].arguments, found.wanted[0].fault) == ("I add", {"a": 2}, None)
     assert (found.input_tokens, found.output_tokens) == (5, 7)
@@ -211,7 +209,6 @@ def test_an_output_that_does_not_fit_goes_back_to_the_model(
 
 
 def test_text_goes_back_to_the_model_unless_it_is_the_output() -> None:
-    """As the error of a call that it should have made."""
     assert with_output(text='{"name": "Troy", "people": 3}').output == TROY
     (wanted,) = with_output(text="Troy had three.").wanted
     assert wanted.fault is not None

@@ -166,7 +166,6 @@ class Ended:
 
 
 async def test_question_and_answer_are_one_entry_however_often_they_are_stored() -> None:
-    """In both memories, without secrets."""
     ended = Ended()
     for _ in range(2):
         assert await ended.remembered() == FollowedUp()
@@ -176,7 +175,6 @@ async def test_question_and_answer_are_one_entry_however_often_they_are_stored()
 
 
 async def test_nothing_is_stored_where_there_is_nothing_to_remember() -> None:
-    """No answer, or a session that was forgotten since."""
     ended = Ended()
     assert await ended.remembered("") == FollowedUp()
     await ended.keeper.forget("acme", "session_1", SUBMITTED_MS)

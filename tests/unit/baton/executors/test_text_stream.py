@@ -79,7 +79,6 @@ async def test_the_first_words_come_at_once_and_the_rest_in_batches() -> None:
 
 
 async def test_a_batch_is_due_after_some_time() -> None:
-    """However little it is."""
     stream = Stream(batching=Batching(ms=1, size_bytes=1_000))
     await stream.says("a")
     await asyncio.sleep(0.002)
@@ -108,7 +107,6 @@ async def test_the_last_append_is_confirmed_before_the_turn_is_over() -> None:
 
 
 async def test_a_store_that_does_not_answer_is_left_alone() -> None:
-    """After a few times; the text comes with the turn."""
     stream = Stream(False, True, True, True)
     await stream.says(*"aaaaaaaaa")
     assert len(stream.requests) == 4
@@ -117,7 +115,6 @@ async def test_a_store_that_does_not_answer_is_left_alone() -> None:
 
 
 async def test_who_lost_the_item_says_no_more() -> None:
-    """The next words are not even sent."""
     stream = Stream()
     await stream.says("a")
     stream.held = False
@@ -126,7 +123,6 @@ async def test_who_lost_the_item_says_no_more() -> None:
 
 
 async def test_nothing_shown_is_nothing_streamed_text() -> None:
-    """Then the text comes whole."""
     assert await Stream().talk.streamed_text() is None
     silent = Stream(True, True)
     await silent.says("a")
@@ -134,7 +130,6 @@ async def test_nothing_shown_is_nothing_streamed_text() -> None:
 
 
 async def test_what_is_withdrawn_is_closed_and_named_before_the_next_text() -> None:
-    """Another model of the chain says another text, in a step of its own, under another id."""
     stream = Stream()
     await stream.says("The ans")
     await stream.talk.withdrawn()
@@ -147,7 +142,6 @@ async def test_what_is_withdrawn_is_closed_and_named_before_the_next_text() -> N
 
 
 async def test_what_was_not_answered_before_a_withdrawal_is_settled_first() -> None:
-    """Its batch may be there: it is sent again, then closed."""
     stream = Stream(True, applies=True)
     await stream.says("old")
     await stream.talk.withdrawn()

@@ -68,7 +68,6 @@ async def test_without_an_index_sessions_alone_are_remembered() -> None:
 
 
 async def test_whatever_does_not_answer_is_reported_and_the_rest_is_used() -> None:
-    """Either memory, or both; never with the inner reason, which is logged."""
     kept = Kept()
     await kept.keeper.store("acme", an_entry("a", LAMP))
     kept.index.down = OUT

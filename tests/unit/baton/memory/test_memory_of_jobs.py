@@ -26,7 +26,6 @@ async def remembered(index: FakeLongTermMemory, agent: str) -> Stage:
 
 
 async def test_a_memory_that_stays_away_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    """With an alert; the job stays completed."""
     index = FakeLongTermMemory()
     index.down = MemoryUnavailableError("no answer")
     stage = await remembered(index, "answers")
@@ -35,7 +34,6 @@ async def test_a_memory_that_stays_away_is_given_up(caplog: pytest.LogCaptureFix
 
 
 async def test_tools_remember_and_recall_for_the_job() -> None:
-    """The note has the call's id."""
     index = FakeLongTermMemory()
     snapshot = await (await remembered(index, "noter")).snapshot()
     note, recalled = (call.id for call in snapshot.calls)

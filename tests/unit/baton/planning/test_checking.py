@@ -63,7 +63,6 @@ def test_all_faults_are_reported_at_once() -> None:
 
 @pytest.mark.parametrize("length", [1, 2, 5])
 def test_a_circle_is_named_step_by_step(length: int) -> None:
-    """Each depends on the next; a step may wait for itself, too."""
     names = [f"s{number}" for number in range(length)]
     steps = [step(name, names[(number + 1) % length]) for number, name in enumerate(names)]
     (fault,) = faults(*steps, step("apart"))

@@ -72,7 +72,6 @@ def _replaying(stage: Stage) -> Replaying:
 
 
 async def test_an_event_whose_step_is_open_is_sent_once_more() -> None:
-    """Under an id that the queue does not swallow, each time another one."""
     stage = Stage()
     event = await stage.submit()
     message = _messages(stage)[-1]
@@ -84,7 +83,6 @@ async def test_an_event_whose_step_is_open_is_sent_once_more() -> None:
 
 
 async def test_an_event_that_was_applied_is_not_sent() -> None:
-    """Its job has ended, or is further; what it still expects is counted."""
     stage = Stage()
     first = await stage.submit("adds")
     message = _messages(stage)[-1]

@@ -113,22 +113,6 @@ async def test_an_event_that_was_applied_meanwhile_is_not_redriven() -> None:
         stage.store.trees.clear()
 
 
-async def test_a_spent_budget_fails_the_job_with_an_alert(caplog: pytest.LogCaptureFixture) -> None:
-    """How often, and what the endpoint said; the same callback counts once."""
-    stage, event = await submitted()
-    for number in range(UNDELIVERED_BUDGET):
-        for _ in range(2):
-            assert (await give_up(stage, event, f"cb{number}")).label == "driven"
-    assert (await stage.now()).error is None
-    outcome = await give_up(stage, event, "cb-last")
-    job = await stage.now()
-    assert (outcome.label, job.status) == ("failed", JobStatus.FAILED)
-    assert job.error is not None
-    assert job.error.type == "delivery_failed"
-    assert "6 times in a row: the endpoint answered 500 it broke" in job.error.message
-    assert "ALERT job job_1 failed" in caplog.text
-
-
 async def test_progress_begins_the_budget_again() -> None:
     """It counts how often in a row one work item could not be delivered."""
     stage, event = await submitted()

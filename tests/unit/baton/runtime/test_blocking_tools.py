@@ -100,15 +100,6 @@ async def test_a_call_that_hangs_is_counted_reported_once_and_makes_the_process_
         assert (await api.request("GET", "/healthz", "")).status_code == 200
 
 
-async def test_attempts_of_a_call_that_hangs_for_ever_start_it_once(released: Event) -> None:
-    started: list[str] = []
-    stage = stage_of(hanging(released, started, retries=2, retry_delay_seconds=0), {"number": 7})
-    await stage.played("asks")
-    [call] = await stage.calls()
-    assert (call.status, call.attempts, started) == ("failed", 3, ["hang 7"])
-    assert (await stage.ports.counters.sums())["hung_tools:hang"] == 1
-
-
 async def test_what_the_caller_has_in_its_context_is_in_the_thread() -> None:
     where, seen = ContextVar("where", default="nowhere"), list[str]()
 

@@ -90,7 +90,6 @@ async def test_an_event_that_is_early_comes_again_when_it_is_due() -> None:
 
 
 async def test_a_queue_that_fails_leaves_the_message_unacknowledged() -> None:
-    """Whatever is raised goes up, and the redelivery does the same again."""
     stage = Stage()
     first = await stage.submit("adds")
     stage.queue.failing.append(PublishError("full"))

@@ -50,7 +50,6 @@ async def test_messages_that_an_outage_meets_at_once_do_not_come_again_at_once(e
 
 @pytest.mark.parametrize("retried", [0, 1, 2])
 async def test_a_failure_callback_waits_no_shorter_than_it_requests(edge: Edge, retried: int) -> None:
-    """Ten seconds, a minute, six minutes."""
     answer = await refused(edge, FAILED, callback(await edge.first_event()), retried)
     assert int(answer) * 1000 >= CALLBACK_WAITS.wait_ms(retried)
 

@@ -77,7 +77,6 @@ async def ended(stage: Stage, limits: Limits) -> tuple[JobStatus, float]:
 
 @pytest.mark.parametrize("what", WAITS)
 async def test_a_job_that_waits_ends_when_its_time_is_over(what: str) -> None:
-    """With the best answer so far, or as a failure, as its limits say. No attempt is made after that."""
     stage = stage_of(WAITS[what])
     assert await ended(stage, Limits(wall_seconds=WALL_SECONDS)) == (JobStatus.COMPLETED, WALL_SECONDS)
     assert (await stage.now()).result == {"answer": "", "stoppedBy": "wall_seconds"}

@@ -149,7 +149,6 @@ async def test_a_defect_of_ours_reveals_nothing_of_our_inside(edge: Edge) -> Non
 
 
 async def test_a_sweep_is_taken_with_and_without_a_body(edge: Edge) -> None:
-    """Armed by a message, or by the schedule."""
     for body in (b"", b'{"dueMs":5}'):
         response = await edge.post(body, f"{BASE}/workers/sweep")
         assert (response.status_code, response.json()) == (200, {"outcome": "swept", "handedOn": 0})
@@ -165,7 +164,6 @@ async def test_a_failure_callback_about_something_else_is_left_to_a_person(edge:
 
 
 async def test_secrets_are_in_no_answer(edge: Edge) -> None:
-    """Neither keys nor tokens, whatever goes wrong."""
     fail(edge.stage.store, "claim", StoreError("it broke"))
     forged = await edge.post(b"{}", upstash_signature="x")
     for answer in (await edge.post(await edge.first_event()), forged, await edge.post(b"not json")):
@@ -192,7 +190,6 @@ async def test_a_source_that_keeps_forging_has_to_wait(edge: Edge, caplog: pytes
 
 
 async def test_without_a_signature_the_body_is_not_read(edge: Edge) -> None:
-    """Its first byte is not even asked for."""
     requested: list[str] = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -204,7 +201,6 @@ async def test_without_a_signature_the_body_is_not_read(edge: Edge) -> None:
 
 
 async def test_a_body_that_is_too_large_is_refused(edge: Edge) -> None:
-    """413, signed or not; the process goes on."""
     body = b"x" * (BODY_LIMIT_BYTES + 1)
     for token in (signature(LOOP, body), "none"):
         response = await edge.post(body, upstash_signature=token)

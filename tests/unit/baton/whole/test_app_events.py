@@ -110,7 +110,6 @@ async def shown(api: Api, event_id: str) -> dict[str, dict[str, Any]]:
 
 
 async def test_each_handler_takes_the_event_once(api: Api, shop: Shop) -> None:
-    """However often it is delivered; what one emits and starts is done, too."""
     event_id = await sent(api)
     message_id, message = api.stage.queue.published[-1]
     assert message.url == f"{BASE}/workers/events/order.created"
@@ -182,7 +181,6 @@ async def test_data_that_misfits_from_a_program_runs_no_handler_and_is_a_dead_le
 
 
 async def test_an_idempotency_key_is_one_event(api: Api, shop: Shop) -> None:
-    """Another body under it is refused."""
     headers, body = {"idempotency-key": "k"}, {"name": "order.booked", "key": "A-7", "data": {}}
     first, again = [await api.request("POST", PATH, ACME, json=body, headers=headers) for _ in range(2)]
     assert first.json()["id"] == again.json()["id"]
@@ -238,7 +236,6 @@ async def test_the_failure_callback_of_an_event_does_what_its_endpoint_could_not
 
 
 async def test_of_events_that_come_one_after_the_other_the_last_one_counts(api: Api) -> None:
-    """For each key; what comes later is taken again."""
     TYPED.clear()
     for key, text in (("A", "a"), ("B", "b"), ("A", "ab"), ("A", "abc")):
         await sent(api, "order.edited", key=key, data=text)

@@ -56,7 +56,6 @@ def _sent(api: Api) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def test_a_program_gets_json_signed_as_callbacks_are() -> None:
-    """With the sentence, the checkpoint without secrets, and where to decide."""
     async with _asked(approval_webhook_url=PLAIN, callback_key="whsec_c2VjcmV0") as (api, job_id):
         ((url, headers, body),) = api.stage.callbacks.sent
         content, (asked,) = json.loads(body), await pending(api, job_id)
@@ -104,8 +103,6 @@ async def test_a_question_about_a_limit_is_announced_too() -> None:
 
 async def test_a_webhook_that_fails_is_tried_again_and_harms_nothing() -> None:
     """The same notice, until it is taken; none of what was decided meanwhile."""
-    async with _asked() as (api, _):
-        assert _sent(api) == []
     async with _asked(approval_webhook_url=PLAIN) as (api, job_id):
         api.stage.callbacks.refusals += ["it answered 500"] * 99
         other = (await api.submitted(jobType="support"))["id"]

@@ -102,7 +102,6 @@ async def test_a_job_is_answered_by_what_its_looks_find(provider: Provider) -> N
 
 
 async def test_a_look_that_fails_is_followed_by_another(provider: Provider) -> None:
-    """Also by one as late as the provider asks; the response is begun once."""
     stage = await submitted()
     slow = httpx.Response(429, json=openai.refusal(429, "Slow down."), headers={"Retry-After": "40"})
     provider.finds = [httpx.Response(503), slow]

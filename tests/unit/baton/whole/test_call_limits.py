@@ -96,7 +96,6 @@ async def _run(*calls: Call, **options: Any) -> Run:
 
 
 async def test_calls_take_turns_at_a_place() -> None:
-    """Four calls of one turn, one after the other, each begun once."""
     run = await _run(*(Call("sign", {"page": page}) for page in range(4)))
     assert MOST == [1, 1, 1, 1]
     assert [start.attempt for start in run.tool_starts] == [1, 1, 1, 1]

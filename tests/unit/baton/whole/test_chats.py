@@ -49,7 +49,6 @@ def texts(found: Sequence[Message]) -> list[str]:
 
 
 async def test_a_turn_is_given_those_before_it_but_for_what_was_replaced() -> None:
-    """Questions and answers in order, then the new question; of an answer that is replaced also what came after it."""
     chats = Chats()
     await chats.reply(1, "one")
     await chats.reply(2, "two")
@@ -122,7 +121,6 @@ async def test_an_answer_that_a_read_does_not_show_yet_is_sent() -> None:
 
 
 async def test_an_outage_is_repeated_by_the_queue() -> None:
-    """The turn is not told half of a conversation."""
     chats = Chats()
     await chats.reply(1, "one")
     fail(chats.stage.reader, "jobs", StoreError("no answer"), 9)

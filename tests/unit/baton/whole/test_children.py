@@ -44,7 +44,6 @@ async def error_of(stage: Stage, job_id: str = "job_1") -> Any:
 
 
 async def test_a_parent_that_only_waits_for_its_children_holds_no_slot() -> None:
-    """And says what it waits for."""
     stage = Stage(registry=REGISTRY)
     await stage.submit("supervisor")
     seen: list[tuple[JobStatus, str | None]] = []
@@ -62,7 +61,6 @@ async def test_a_parent_that_only_waits_for_its_children_holds_no_slot() -> None
 
 
 async def test_depth_is_limited() -> None:
-    """The model of the deepest job is told why."""
     stage = Stage(registry=REGISTRY)
     assert (await stage.played("endless")).result == {"answer": "up"}
     jobs = sorted(stage.store.tree("job_1").jobs, key=len)

@@ -2,7 +2,6 @@
 
 import json
 
-import httpx
 import pytest
 from msgspec.structs import replace
 
@@ -41,7 +40,6 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_job_is_answered_by_what_the_queue_brings() -> None:
-    """Turns, a tool, usage and cost, as of direct calls."""
     stage = OffloadedStage(agent())
     first = await stage.asks()
     assert (first.url, first.retries, first.timeout_seconds) == (OPENAI.url, 0, 120)
@@ -72,7 +70,6 @@ async def test_a_job_that_waits_holds_no_slot_and_says_so() -> None:
 
 
 async def test_an_answer_that_comes_again_or_to_an_attempt_that_was_given_up_changes_nothing() -> None:
-    """It is acknowledged."""
     stage = OffloadedStage(agent())
     first = await stage.asks()
     await stage.run(within_seconds=200)
@@ -87,7 +84,6 @@ async def test_an_answer_that_comes_again_or_to_an_attempt_that_was_given_up_cha
 
 
 async def test_a_lost_answer_is_a_failure_that_may_pass() -> None:
-    """Retries are counted."""
     stage = OffloadedStage(agent())
     await stage.asks()
     await stage.run()
@@ -109,7 +105,6 @@ async def test_a_rate_limit_delays_the_turn_as_long_as_the_provider_asks() -> No
 
 
 async def test_the_next_model_of_a_list_is_asked_in_the_same_turn() -> None:
-    """What the first one says after that counts no more."""
     stage = OffloadedStage(agent(model=[OPENAI.model, ANTHROPIC.model], model_settings={"max_tokens": 1024}))
     first = await stage.asks()
     await stage.bring(first, openai.refusal(503, "Overloaded."), 503)
@@ -153,7 +148,6 @@ async def test_an_answer_may_be_faster_than_the_record_of_its_wait() -> None:
 
 
 async def test_an_answer_that_finds_its_turn_at_work_comes_again() -> None:
-    """With itself, so not as the turn's event."""
     stage = OffloadedStage(agent())
     request = await stage.asks()
     tree = stage.store.tree("job_1")
@@ -207,16 +201,6 @@ def test_other_options_of_it_are_refused() -> None:
 
 
 async def test_a_limit_counts_a_call_once() -> None:
-    """As the request is sent."""
     stage = OffloadedStage(agent(call_limits=[CallLimit("openai", per_minute=1)]))
     await stage.bring(await stage.asks(), DONE)
     assert (await stage.now()).status is JobStatus.COMPLETED
-
-
-async def test_another_agent_asks_directly() -> None:
-    """Nothing of it is loaded or published."""
-    stage = OffloadedStage(agent(offload=""))
-    with requesting(OPENAI) as requested:
-        requested.route.mock(return_value=httpx.Response(200, json=DONE))
-        await stage.played("a")
-    assert stage.requests() == []

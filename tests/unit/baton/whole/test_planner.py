@@ -108,7 +108,6 @@ async def test_a_step_that_requests_another_plan_gets_one() -> None:
 
 
 async def test_rounds_are_limited() -> None:
-    """A further plan goes back, and the model is told before that it has none left."""
     kit = Kit()
     model = Listening([[plan(say("a", "one"))], [plan(say("a", "two"))], [plan(say("a", "three"))], "enough"])
     stage = await run(model, kit, max_rounds=2)
@@ -164,7 +163,6 @@ async def test_a_diamond_runs_in_order_and_passes_results_on() -> None:
 
 
 async def test_a_result_that_is_an_object_is_the_output_too() -> None:
-    """As JSON in the answer."""
     stage = await stage_of([Step("one", Kit().say, {"word": "ab"})])
     assert await output_of(stage) == {"word": "ab", "letters": ["a", "b"]}
     result = (await stage.now()).result or {}
@@ -172,7 +170,6 @@ async def test_a_result_that_is_an_object_is_the_output_too() -> None:
 
 
 async def test_an_agent_can_be_a_step() -> None:
-    """Its job is below this one, and its answer is the step's result."""
     kit = Kit()
     helper = Agent(name="helper", plan=[Step("said", kit.join, {"parts": ["child"]})])
     plan = [
@@ -225,7 +222,6 @@ async def test_a_task_that_does_not_fit_its_plan_fails_the_job_with_the_reason(
 
 @pytest.mark.parametrize("on_failure", ["skip", "continue"])
 async def test_a_failure_leaves_out_what_comes_after_or_is_given_to_it(on_failure: OnFailure) -> None:
-    """Directly or not; the rest goes on."""
     kit = Kit()
     stage = await stage_of(
         [
@@ -245,7 +241,6 @@ async def test_a_failure_leaves_out_what_comes_after_or_is_given_to_it(on_failur
 
 
 async def test_a_path_that_leads_nowhere_fails_the_step_for_good() -> None:
-    """The message names step and path; the tool did not run."""
     kit = Kit()
     nowhere = {"value": result_of("a")["nothing"]}
     stage = await stage_of(
@@ -263,7 +258,6 @@ async def test_a_path_that_leads_nowhere_fails_the_step_for_good() -> None:
 
 
 async def test_a_result_that_looks_like_a_reference_is_only_data() -> None:
-    """Nothing of what a tool returns is resolved."""
     kit = Kit()
     sly_result = {"$resultOf": {"step": "secret", "path": []}}
 

@@ -133,7 +133,6 @@ async def test_code_without_files_is_a_note_of_the_task(api: Api) -> None:
 
 
 async def test_data_processing_leaves_a_mark_after_each_step(api: Api) -> None:
-    """In their order; rows without anything are left out."""
     sample = await submitted(api, "data-processing")
     assert (await api.read(sample))["result"]["output"]["rows"] == 3
     job_id = await submitted(api, "data-processing", rows=[{"n": 1, "ok": True}, {"n": 3}, {}, {"n": None}, 5])

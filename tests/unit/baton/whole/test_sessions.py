@@ -51,7 +51,6 @@ async def test_a_job_that_is_to_be_alone_is_refused_while_another_one_is_there()
 
 
 async def test_a_job_that_is_to_be_alone_is_taken_where_nothing_runs() -> None:
-    """Also a second time, under its own id, and where the other one runs in another session."""
     stage = Stage()
     await submit(stage, "job_1", session="session_2")
     await submit(stage, "job_2", "reject")

@@ -62,7 +62,6 @@ class Chat:
 
 @either_way
 async def test_what_is_said_is_told_before_the_next_turn(continuation: Continuation) -> None:
-    """After the calls under way."""
     chat = Chat(continuation)
     await chat.submit()
     chat.meanwhile[1] = lambda: chat.say("m2", "two")
@@ -76,7 +75,6 @@ async def test_what_is_said_is_told_before_the_next_turn(continuation: Continuat
 
 @either_way
 async def test_a_job_that_is_told_something_in_its_last_turn_goes_on(continuation: Continuation) -> None:
-    """With another one, also of several messages; what it has answered stays said."""
     chat = Chat(continuation)
 
     async def both() -> None:
@@ -119,7 +117,6 @@ async def test_where_nothing_runs_it_is_a_job_of_its_own() -> None:
 
 
 async def test_a_later_job_of_the_session_is_given_it() -> None:
-    """With the question of the job to which it was said."""
     chat = Chat()
     await chat.submit()
     await chat.say("m2", "two")

@@ -34,7 +34,6 @@ async def payment(api: Api, job_id: str) -> dict[str, Any]:
 
 
 async def test_nothing_runs_before_a_person_has_approved(api: Api, kit: Kit) -> None:
-    """The job waits without a slot, says for what, and its checkpoint shows exactly what would run."""
     job_id, checkpoint = await requested(api, "pays")
     assert not kit.ran
     job, call = await api.read(job_id), await payment(api, job_id)
@@ -83,7 +82,6 @@ async def test_the_run_that_was_approved_is_the_first_attempt(api: Api) -> None:
 
 
 async def test_a_rejection_needs_a_reason_which_reaches_the_model(api: Api, kit: Kit) -> None:
-    """The call has failed with it; the job goes on."""
     job_id, checkpoint = await requested(api, "pays")
     for body in ({}, {"reason": " "}):
         assert_problem(await decide(api, checkpoint, "DELETE", **body), 422, "reason")
@@ -97,7 +95,6 @@ async def test_a_rejection_needs_a_reason_which_reaches_the_model(api: Api, kit:
 
 
 async def test_no_decision_in_time_is_a_no(api: Api, kit: Kit) -> None:
-    """The model is told so; whoever decides later is told that it is too late."""
     job_id, checkpoint = await requested(api, "pays")
     await api.stage.run()
     job = await api.read(job_id)
@@ -107,7 +104,6 @@ async def test_no_decision_in_time_is_a_no(api: Api, kit: Kit) -> None:
 
 
 async def test_a_decision_counts_once(api: Api, kit: Kit) -> None:
-    """409 for a second one, also one that says the same, and after the run."""
     _, checkpoint = await requested(api, "pays")
     assert (await decide(api, checkpoint)).status_code == 200
     assert "approved" in assert_problem(await decide(api, checkpoint), 409)
@@ -221,7 +217,6 @@ async def test_the_job_waits_without_a_slot_and_goes_on_after_a_yes(limited: Api
 
 
 async def test_who_approves_may_set_how_far(limited: Api) -> None:
-    """A limit of three stops it again, and asks again."""
     job_id, checkpoint = await requested(limited, "asks")
     assert_problem(await decide(limited, checkpoint, arguments={"value": 2}), 422, "arguments.value")
     await decide(limited, checkpoint, arguments={"value": 3})
@@ -232,7 +227,6 @@ async def test_who_approves_may_set_how_far(limited: Api) -> None:
 
 @pytest.mark.parametrize("status", ["rejected", "expired"])
 async def test_a_no_ends_the_job_with_the_best_answer_so_far(limited: Api, status: str) -> None:
-    """It says by which limit. No decision within a week is a no."""
     job_id, checkpoint = await requested(limited, "asks")
     if status == "rejected":
         assert_problem(await decide(limited, checkpoint, "DELETE"), 422, "reason")

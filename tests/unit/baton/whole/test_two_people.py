@@ -45,7 +45,6 @@ async def _asked(api: Api, job_id: str) -> dict[str, Any]:
 
 
 async def test_the_second_person_lets_it_run_and_the_first_cannot(api: Api) -> None:
-    """Each has a question of their own, which says who has approved."""
     job_id = (await api.submitted(jobType="pays"))["id"]
     first = await _asked(api, job_id)
     assert (first["people"], first["approvals"]) == (2, [])
@@ -66,7 +65,6 @@ async def test_the_second_person_lets_it_run_and_the_first_cannot(api: Api) -> N
 
 
 async def test_an_edit_needs_the_other_persons_approval_anew(api: Api) -> None:
-    """The same arguments, sent along, are no edit."""
     job_id = (await api.submitted(jobType="pays"))["id"]
     await decide(api, await _asked(api, job_id), arguments={"amount": 5})
     await decide(api, await _asked(api, job_id), key=SECOND, arguments={"amount": 4})
@@ -79,7 +77,6 @@ async def test_an_edit_needs_the_other_persons_approval_anew(api: Api) -> None:
 
 
 async def test_one_rejection_is_enough(api: Api) -> None:
-    """Also by who has approved before."""
     job_id = (await api.submitted(jobType="pays"))["id"]
     await decide(api, await _asked(api, job_id))
     await decide(api, await _asked(api, job_id), "DELETE", reason="no")
@@ -89,7 +86,6 @@ async def test_one_rejection_is_enough(api: Api) -> None:
 
 
 async def test_pages_say_who_has_approved_and_let_others() -> None:
-    """The console's page, and that of a link: whoever has approved may only reject."""
     settings = with_keys(replace(SETTINGS, approval_links=True))
     async with operator_of(Stage(settings=settings, registry=REGISTRY)) as by:
         job_id = (await by.api.submitted(jobType="pays"))["id"]

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool, wait_for_event
 from baton.engine.commit.answers import SignalResult
 from baton.engine.transitions import CallStatus, JobStatus
-from baton.engine.waits import status_and_wait
 from baton.engine.work_items import ItemKind
 from baton_events.schema import Completion
 from tests.unit.baton.api.client import ACME, OTHER, Api, api_of, with_keys
@@ -57,17 +56,7 @@ class Waiting(Stage):
         return await self.container.commands.signal(await self.now(), Completion(call_id=call_id, outcome=OK))
 
 
-async def test_a_waiting_job_holds_no_slot_and_says_what_it_waits_for() -> None:
-    stage = Waiting()
-    await stage.started()
-    snapshot = await stage.snapshot()
-    status, line = status_and_wait(snapshot.job, snapshot.items, snapshot.slot_state, stage.clock.ms)
-    assert (status, line) == (JobStatus.WAITING, "the outcome of tool order of turn 1, until 2027-01-15T09:00:00.000Z")
-    assert (stage.entry().slot, (await stage.only_call())[1]) == (False, CallStatus.WAITING)
-
-
 async def test_a_sleep_of_months_ends_at_its_time() -> None:
-    """And holds no slot meanwhile."""
     stage = Waiting("sleep", seconds=3 * MONTH_SECONDS)
     began_ms = stage.clock.ms
     await stage.started(Limits(wall_seconds=4 * MONTH_SECONDS))
@@ -90,7 +79,6 @@ async def test_an_outcome_of_a_call_that_was_forgotten_is_kept() -> None:
 
 
 async def test_a_backup_sends_an_outcome_a_second_time() -> None:
-    """After a failover that forgot it."""
     stage = Waiting()
     call_id = await stage.started()
     before = stage.store.tree("job_1")
@@ -101,7 +89,6 @@ async def test_a_backup_sends_an_outcome_a_second_time() -> None:
 
 
 async def test_a_wait_whose_result_is_no_json_is_a_failure_of_the_tool() -> None:
-    """Before anything waits."""
     stage = Waiting("impossible")
     await stage.started()
     (call,) = await stage.calls()
