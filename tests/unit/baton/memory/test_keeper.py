@@ -1,10 +1,12 @@
-"""Keeping, finding and forgetting in both memories; what is recorded and told of it, and what an agent may say."""
+"""Keeping, finding and forgetting in both memories; what is recorded and told of it, and what jobs make of it."""
 
 import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from baton import Agent, Call, Registry, ScriptedModel, recall, remember
 from baton.memory.entries import Recalled, Recollection, as_prompt
 from baton.memory.keeper import Forgotten, MemoryKeeper
 from baton.memory.policy import Memory, memory_of
@@ -12,6 +14,7 @@ from baton.sdk.memory import MemoryEntry
 from baton_events.errors import MemoryUnavailableError, StoreError
 from tests.fakes import FakeLongTermMemory, FakeSessionMemory
 from tests.unit.baton.kit.faults import Method, around
+from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.memory.sample_entries import SUBMITTED_MS, an_entry
 
 LAMP, DOOR = "the lamp is red", "the door is green"
@@ -191,3 +194,37 @@ def test_true_means_the_defaults() -> None:
     wrong: Any = "yes"
     with pytest.raises(TypeError, match=r"Memory\(\.\.\.\), True or False, got 'yes'"):
         memory_of(wrong)
+
+
+NOTES = ScriptedModel([[Call("remember", {"text": "the door is green"})], [Call("recall", {"query": "door"})], "ok"])
+
+
+async def remembered(index: FakeLongTermMemory, agent: str) -> Stage:
+    """A job of that agent, run to its end and remembered."""
+    agents = [
+        Agent("answers", ScriptedModel(["It is red."]), memory=True),
+        Agent("noter", NOTES, tools=[remember, recall], memory=True),
+    ]
+    stage = Stage(registry=Registry(agents), long_term_memory=index)
+    job = replace(stage.job(agent), remembers=True)
+    await stage.container.commands.submit(job, {"text": "Which colour has the lamp?", "data": {}})
+    await stage.run()
+    assert (await stage.now()).status == "completed"
+    return stage
+
+
+async def test_a_memory_that_stays_away_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    index = FakeLongTermMemory()
+    index.down = MemoryUnavailableError("no answer")
+    stage = await remembered(index, "answers")
+    assert await stage.items() == ()
+    assert "ALERT job job_1 is not remembered: memory_unavailable: no answer" in caplog.text
+
+
+async def test_tools_remember_and_recall_for_the_job() -> None:
+    index = FakeLongTermMemory()
+    snapshot = await (await remembered(index, "noter")).snapshot()
+    note, recalled = (call.id for call in snapshot.calls)
+    assert snapshot.results[note] == {"ok": {"remembered": True}}
+    assert [entry["text"] for entry in snapshot.results[recalled]["ok"]["entries"]] == ["the door is green"]
+    assert sorted(index.entries) == [("acme", "job_1"), ("acme", note)]

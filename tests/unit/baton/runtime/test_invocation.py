@@ -1,16 +1,19 @@
-"""What one invocation keeps in mind while it handles one message: what it has in hand, and what it has dispatched."""
+"""What one invocation keeps in mind while it handles one message, and what it spends, which is metered."""
 
 import pytest
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import ClaimResult, Verdict
+from baton.engine.commit.usage_ledger import Spent
 from baton.engine.outbox import event_of
 from baton.engine.work_items import CLOCK_ERROR_MS, ItemKind, WorkItem
 from baton.queue.dispatch import Delivered
 from baton.runtime.claims import Claims
 from baton.runtime.invocation import Dispatched, Invocation
+from baton.runtime.metering import Metering
 from baton.runtime.policy import Policy
-from tests.fakes import FakeStore
+from baton.transport.meter import charge, take
+from tests.fakes import FakeCounters, FakeStore
 from tests.fakes.clock import FakeClock
 from tests.unit.baton.engine.sample_state import NOW_MS, turn_state
 
@@ -126,3 +129,58 @@ def test_each_time_it_begins_anew_is_another_round() -> None:
         rounds.add(dispatched.rounds)
         dispatched.begin_anew()
     assert len(rounds) == 3
+
+
+class Measured:
+    def __init__(self) -> None:
+        self.clock, self.counters = FakeClock(), FakeCounters(FakeStore())
+        self.metering = Metering(self.clock, self.counters, memory_mb=512)
+
+    async def spend(self, requests: int, *, kept: int = 0) -> None:
+        async with self.metering.invocation():
+            charge(requests=kept)
+            take()
+            charge(requests=requests)
+
+
+async def test_what_no_job_keeps_is_overhead_and_reported_after_a_minute() -> None:
+    """By the next invocation: no request is made for it before. It is told once."""
+    measured = Measured()
+    await measured.spend(2, kept=5)
+    measured.clock.ms += 59_999
+    await measured.spend(1)
+    assert await measured.counters.sums() == {}
+    measured.clock.ms += 1
+    await measured.spend(4)
+    assert await measured.counters.sums() == {"overhead:requests": 7}
+    await measured.metering.flush()
+    assert await measured.counters.sums() == {"overhead:requests": 7}
+
+
+async def test_an_invocation_that_fails_is_metered_too() -> None:
+    measured = Measured()
+
+    async def fail() -> None:
+        async with measured.metering.invocation():
+            charge(requests=3)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    await measured.metering.flush()
+    assert await measured.counters.sums() == {"overhead:requests": 3}
+
+
+async def test_within_another_invocation_there_is_one_meter() -> None:
+    measured = Measured()
+    async with measured.metering.invocation():
+        async with measured.metering.invocation():
+            charge(requests=1)
+        assert take() == Spent(requests=1)
+
+
+@pytest.mark.parametrize(("events", "retried", "messages"), [(False, 0, 1), (False, 1, 0), (True, 0, 0)])
+async def test_a_delivery_is_counted_each_time_and_a_message_once(events: bool, retried: int, messages: int) -> None:
+    """The message of an event is its handler's to count: a fact has counted its own."""
+    async with Measured().metering.delivery(retried, events=events):
+        assert take() == Spent(messages=messages, deliveries=1)

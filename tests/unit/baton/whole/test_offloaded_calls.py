@@ -1,22 +1,76 @@
 """Model calls that the queue makes: the job waits without compute, and the answer counts as a direct one does."""
 
 import json
+from base64 import b64encode
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from baton import Agent, CallLimit, Registry, ScriptedModel, tool
 from baton.agents.registry import RegistryError
+from baton.app import build_app
 from baton.engine.commit.codec import dump_item, dump_job
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import status_and_wait
 from baton.runtime.job_view import job_view
+from baton.testing import asgi
+from baton.testing.deliveries import delivery_headers
 from baton_events.errors import QueueRefusedError
+from baton_events.messages import Outgoing
 from baton_events.schema import Steering
+from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
 from tests.unit.baton.models.providers import openai_bodies as openai
 from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, KEY, OPENAI
 from tests.unit.baton.models.providers.requesting import requesting
-from tests.unit.baton.whole.offloaded_stage import OffloadedStage
+
+CUT = object()  # an answer of which the queue keeps half
+
+
+class OffloadedStage(Stage):
+    def __init__(self, *agents: Agent, **more: Any) -> None:
+        super().__init__(registry=Registry(agents), settings=more.pop("settings", SETTINGS), **more)
+        self._brought = 0
+
+    def requests(self) -> list[Outgoing]:
+        by_name = {message.deduplication_id: message for message in self.outgoing() if message.callback}
+        return list(by_name.values())
+
+    async def asks(self, agent: str = "a") -> Outgoing:
+        await self.submit(agent)
+        return await self.goes_on()
+
+    async def goes_on(self) -> Outgoing:
+        await self.run(within_seconds=1)
+        return self.requests()[-1]
+
+    async def bring(
+        self,
+        request: Outgoing,
+        body: dict[str, Any] | None = None,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+        *,
+        cut: bool = False,
+    ) -> asgi.Answer:
+        self._brought += 1
+        answer = json.dumps(body or {}).encode()
+        given = {"Content-Type": "application/json", **(headers or {})}
+        callback = {
+            "status": status,
+            "header": {name: [text] for name, text in given.items()},
+            "body": b64encode(answer[: len(answer) // 2] if cut else answer).decode(),
+            "maxRetries": 0,
+            "sourceMessageId": "msg_1",
+            "url": request.url,
+        }
+        message = Outgoing(json.dumps(callback), request.callback)
+        delivered = delivery_headers(message, f"cb_{self._brought}", 0, "any")
+        path = request.callback.removeprefix(BASE)
+        answered = await asgi.request(build_app(self.container), path, delivered, message.body.encode())
+        await self.run(within_seconds=1)
+        return answered
+
 
 CALL = openai.response(openai.call_item(0, "add", '{"a": 1, "b": 2}'))
 DONE = openai.response_text("It is 3.")
