@@ -60,11 +60,7 @@ def test_a_summary_stays_when_turns_after_it_go() -> None:
     assert [entry["role"] for entry in found.transcript[:3]] == ["user", "summary", "omitted"]
 
 
-@given(
-    sizes=st.lists(st.integers(0, 5_000), max_size=12),
-    limit_bytes=st.integers(0, 30_000),
-    up_to=st.integers(0, 5),
-)
+@given(sizes=st.lists(st.integers(0, 5_000), max_size=12), limit_bytes=st.integers(0, 30_000), up_to=st.integers(0, 5))
 def test_whatever_the_sizes_calls_and_results_stay_together_and_the_limit_is_held(
     sizes: list[int], limit_bytes: int, up_to: int
 ) -> None:

@@ -220,7 +220,4 @@ def test_other_tools_come_first() -> None:
     add_one = Call("add", {"a": 1})
     assert [wanted.fault for wanted in with_output(add_one).wanted] == [None]
     both = with_output(add_one, Call(FINAL_TOOL, TROY)).wanted
-    assert [(one.tool, one.fault and one.fault.type) for one in both] == [
-        ("add", None),
-        (FINAL_TOOL, "invalid_output"),
-    ]
+    assert [(one.tool, one.fault and one.fault.type) for one in both] == [("add", None), (FINAL_TOOL, "invalid_output")]

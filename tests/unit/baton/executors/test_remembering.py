@@ -9,12 +9,7 @@ from baton import Agent, Memory, Registry, ScriptedModel
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Remember
 from baton.engine.step_results import FollowedUp, ModelAnswered, ModelFailed, NotFollowedUp, StepResult
-from baton.executors.memory_entries import (
-    ANSWER_LIMIT_CHARS,
-    QUESTION_LIMIT_CHARS,
-    exchange_of,
-    note_of,
-)
+from baton.executors.memory_entries import ANSWER_LIMIT_CHARS, QUESTION_LIMIT_CHARS, exchange_of, note_of
 from baton.executors.model_turn import ModelTurn, messages
 from baton.executors.remembering import Recalling, RememberJob
 from baton.memory.entries import NOTE_LIMIT_CHARS, question_of

@@ -179,8 +179,7 @@ def test_the_model_is_informed_when_and_where() -> None:
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [{"recent": 11}, {"recent": -1}, {"similar": True}, {"minimum_score": 1.5}, {"scope": "world"}],
+    "fault", [{"recent": 11}, {"recent": -1}, {"similar": True}, {"minimum_score": 1.5}, {"scope": "world"}]
 )
 def test_a_policy_that_means_nothing_is_refused(fault: dict[str, Any]) -> None:
     [(name, value)] = fault.items()

@@ -9,13 +9,7 @@ import pytest
 
 from baton.app import SPECS
 from baton.runtime.spec import Spec
-from baton.runtime.webhook import (
-    BODY_LIMIT_BYTES,
-    FORGED_PER_MINUTE,
-    NON_RETRYABLE_HEADER,
-    own_version,
-    probe_body,
-)
+from baton.runtime.webhook import BODY_LIMIT_BYTES, FORGED_PER_MINUTE, NON_RETRYABLE_HEADER, own_version, probe_body
 from baton_events.errors import StoreError
 from baton_events.schema import SCHEMA_VERSION
 from tests.unit.baton.kit.edge import KEYED, LOOP, Edge

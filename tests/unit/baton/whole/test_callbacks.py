@@ -102,12 +102,9 @@ async def test_this_machine_is_called_by_a_deployment_on_it_alone(base_url: str,
     assert ("private address" in sent) == (status != 202)
 
 
-async def test_without_a_secret_no_callback_is_promised() -> None:
-    async with api_of(Stage(settings=with_keys())) as api:
-        assert "CALLBACK_SECRET" in assert_problem(await api.submit(callbackUrl=URL), 422, "callbackUrl")
-
-
-async def test_a_submission_with_another_callback_is_another_one(api: Api) -> None:
+async def test_a_callback_is_part_of_its_submission_and_needs_a_secret(api: Api) -> None:
+    async with api_of(Stage(settings=with_keys())) as without:
+        assert "CALLBACK_SECRET" in assert_problem(await without.submit(callbackUrl=URL), 422, "callbackUrl")
     assert (await api.submit(ACME, "k", callbackUrl=URL)).status_code == 202
     assert (await api.submit(ACME, "k", callbackUrl=URL)).status_code == 202
     assert_problem(await api.submit(ACME, "k"), 422)
@@ -136,26 +133,20 @@ async def lend(amount: int) -> int:
     return amount
 
 
+_PATIENT = Limits(wall_seconds=30 * 86_400)
+_PAYS = ScriptedModel([[Call("refund", {"order_id": 7, "password": "open sesame"})], "done"])
+_ASKING = [
+    Agent(name="support", model=_PAYS, tools=[refund], limits=_PATIENT),
+    Agent(name="lends", model=ScriptedModel([[Call("lend", {"amount": 5})], "done"]), tools=[lend], limits=_PATIENT),
+    Agent(name="limited", model=_PAYS, tools=[refund], limits=Limits(turns=1, on_limit="ask")),
+]
+
+
 @asynccontextmanager
 async def _asked(agent: str = "support", **settings: Any) -> AsyncIterator[tuple[Api, str]]:
-    calls = [Call("refund", {"order_id": 7, "password": "open sesame"})]
-    patient = Limits(wall_seconds=30 * 86_400)
-    registry = Registry(
-        [
-            Agent(name="support", model=ScriptedModel([calls, "done"]), tools=[refund], limits=patient),
-            Agent(
-                name="lends", model=ScriptedModel([[Call("lend", {"amount": 5})], "done"]), tools=[lend], limits=patient
-            ),
-            Agent(
-                name="limited",
-                model=ScriptedModel([calls, "done"]),
-                tools=[refund],
-                limits=Limits(turns=1, on_limit="ask"),
-            ),
-        ]
-    )
+    """A job that waits for a person, with these settings; its id."""
     made: Settings = replace(with_keys(SETTINGS), **settings)
-    async with api_of(Stage(settings=made, registry=registry)) as api:
+    async with api_of(Stage(settings=made, registry=Registry(_ASKING))) as api:
         job_id = (await api.submitted(jobType=agent))["id"]
         await api.stage.run(within_seconds=60)
         yield api, job_id

@@ -244,10 +244,7 @@ async def test_a_path_that_leads_nowhere_fails_the_step_for_good() -> None:
     kit = Kit()
     nowhere = {"value": result_of("a")["nothing"]}
     stage = await stage_of(
-        [
-            Step("a", kit.say, {"word": "x"}),
-            Step("b", kit.look, nowhere, depends_on=["a"], on_failure="continue"),
-        ]
+        [Step("a", kit.say, {"word": "x"}), Step("b", kit.look, nowhere, depends_on=["a"], on_failure="continue")]
     )
     await stage.run()
     call = next(call for call in await stage.calls() if call.step == "b")

@@ -87,14 +87,7 @@ async def test_what_is_no_file_or_too_large_is_refused(arguments: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"name": "../secrets"},
-        {"mediaType": "image"},
-        {"bytes": -1},
-        {"filename": None},
-        {"type": "image"},
-    ],
+    "wrong", [{"name": "../secrets"}, {"mediaType": "image"}, {"bytes": -1}, {"filename": None}, {"type": "image"}]
 )
 def test_what_only_looks_like_a_file_is_none(wrong: dict[str, Any]) -> None:
     """Anybody may have written a result."""

@@ -10,11 +10,7 @@ from tests.unit.baton.kit.approval_kit import run_for_an_hour
 
 async def test_seed_002_a_submitted_task_is_pending_until_it_is_taken_up(api: Api) -> None:
     job = await api.submitted(jobType="simple", taskDescription="Are you online?", inputData={"a": 1})
-    assert (job["status"], job["taskDescription"], job["inputData"]) == (
-        "pending",
-        "Are you online?",
-        {"a": 1},
-    )
+    assert (job["status"], job["taskDescription"], job["inputData"]) == ("pending", "Are you online?", {"a": 1})
     assert job["createdAt"] == job["updatedAt"]
 
 
