@@ -11,7 +11,7 @@ from baton.engine.transitions import CallStatus, JobStatus
 from baton.models.model import ModelAnswer, ModelRequest
 from baton_events.errors import PublishError, StoreError
 from baton_events.ids import child_of
-from baton_events.schema import AgentLoopInit, Completion, Retrial
+from baton_events.schema import AgentLoopInit, Cancellation, Completion, Retrial
 from tests.fakes import Tree
 from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.flaky import FlakyStage
@@ -62,6 +62,22 @@ async def test_from_the_start_the_history_is_empty_and_calls_are_new() -> None:
     assert requested[2].messages == requested[0].messages
     assert len(requested[3].messages) == len(requested[1].messages)
     assert len({run[1] for run in stage.flaky.runs}) == 2
+
+
+async def test_a_backup_does_not_retry_a_job_a_second_time_that_failed_again() -> None:
+    """It names the run that it is about, as that of a cancellation does, which comes when the job runs again."""
+    stage = await FlakyStage.failed(times=2)
+    await stage.retry()
+    await stage.run()
+    failed_again = await stage.now()
+    assert failed_again.status is JobStatus.FAILED
+    await stage.deliver(stage.backup(Retrial), "late")
+    await stage.run()
+    assert await stage.now() == failed_again
+    stage = await FlakyStage.cancelled()
+    await stage.retry()
+    await stage.deliver(stage.backup(Cancellation), "late")
+    assert not (await stage.now()).ended
 
 
 async def test_a_backup_retries_what_a_failover_forgot() -> None:

@@ -83,6 +83,17 @@ async def test_a_lost_event_is_redriven_again_and_guaranteed_by_the_sweep() -> N
     assert await is_completed(stage)
 
 
+async def test_the_backstop_looks_at_jobs_without_a_slot_too() -> None:
+    """An armed sweep looks at those that hold one."""
+    stage = Stage()
+    later = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 100_000)
+    await stage.container.commands.submit(later, {"text": ""})
+    stage.clock.ms += 100_000 + STALLED_AFTER_MS + 1
+    assert (await stage.swept(stage.clock.ms, "m-armed")).dispatched == 0
+    assert (await stage.swept(0, "m-backstop")).dispatched > 0
+    assert await is_completed(stage)
+
+
 async def test_a_sweep_that_comes_again_dispatches_what_it_guarantees_of_every_job() -> None:
     """It may be older than the sweep armed last by then, and carry items of a job that has lost its slot since."""
     stage = Stage()
