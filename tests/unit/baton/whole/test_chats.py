@@ -31,15 +31,21 @@ class Chats:
         return ModelAnswer(f"answer {len(self.model.requests)}")
 
     async def submit(
-        self, number: int, text: str, when_busy: WhenBusy = "queue", *, session: str = "chat-1", **chat: str
+        self,
+        number: int,
+        text: str,
+        when_busy: WhenBusy = "queue",
+        *,
+        session: str = "chat-1",
+        chat: dict[str, str] | None = None,
     ) -> None:
         self.stage.clock.ms += 1_000
         job = structs.replace(self.stage.job("talks", f"job_{number}", session=session), remembers=self.remembers)
-        await self.sessions.submit(job, {"text": text, "data": {}, "chat": chat}, when_busy)
+        await self.sessions.submit(job, {"text": text, "data": {}, "chat": chat or {}}, when_busy)
 
     async def reply(self, number: int, text: str, session: str = "chat-1", **chat: str) -> tuple[Message, ...]:
         """Say something in a chat, and have it answered; what the model was told."""
-        await self.submit(number, text, session=session, messageId=f"m{number}", **chat)
+        await self.submit(number, text, session=session, chat={"messageId": f"m{number}", **chat})
         await self.stage.run()
         return self.model.found[-1]
 
