@@ -134,17 +134,6 @@ async def test_a_malformed_event_fails_its_job_at_once() -> None:
     assert not stage.entry().slot
 
 
-async def test_a_backup_that_was_given_up_is_reported_here() -> None:
-    """A job that the store forgot is created by the callback, too."""
-    stage, _ = await submitted()
-    backup = stage.events()[0]
-    stage.store.trees.clear()
-    stage.admission.entries.clear()
-    assert (await give_up(stage, backup, "cb1", "m-witness")).label == "signalled"
-    await stage.run()
-    assert (await stage.now()).status is JobStatus.COMPLETED
-
-
 async def test_a_command_about_an_unknown_job_comes_back_each_minute_for_a_quarter_of_an_hour(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

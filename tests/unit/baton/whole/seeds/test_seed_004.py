@@ -3,6 +3,7 @@
 docs/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,14 +81,15 @@ async def test_seed_004_post_admin_checkpoint_approves(api: Api) -> None:
     assert (await api.read(job_id))["status"] == "completed"
 
 
-async def test_seed_004_delete_admin_checkpoint_rejects_with_a_reason(api: Api) -> None:
+async def test_seed_004_delete_admin_checkpoint_rejects_with_a_reason(api: Api, tmp_path: Path) -> None:
     job_id, question = await requested(api)
     path = f"/api/admin/agent-checkpoints/{question['id']}"
     assert (await api.request("DELETE", path, ADMIN, json={})).status_code == 422
     await decide(api, question, "DELETE", reason="Code doesn't meet security standards")
     await run_for_an_hour(api)
     job = await api.read(job_id)
-    assert "Code doesn't meet security standards" in job["error"]["message"]
+    assert job["error"]["message"] == "step 'write' failed: Code doesn't meet security standards"
+    assert not (tmp_path / ".baton").exists()
 
 
 async def test_seed_004_get_worker_has_its_status(api: Api) -> None:
@@ -165,3 +167,40 @@ async def test_seed_004_a_job_that_fails_can_be_retried(api: Api) -> None:
     assert answer.status_code == 200
     await run_for_an_hour(api)
     assert (await api.read(job["id"]))["status"] == "failed"
+
+
+async def submitted(api: Api, job_type: str, task: str = "", **data: Any) -> str:
+    """A job that has come to its end, or to a question."""
+    job = await api.submitted(jobType=job_type, taskDescription=task, inputData=data)
+    await run_for_an_hour(api)
+    return str(job["id"])
+
+
+async def test_a_path_out_of_the_workspace_is_refused(api: Api, tmp_path: Path) -> None:
+    job_id = await submitted(api, "code-generation", files=[{"path": "../evil.txt", "content": "x"}])
+    await decide(api, (await pending(api, job_id))[0])
+    await run_for_an_hour(api)
+    job = await api.read(job_id)
+    assert job["status"] == "failed"
+    assert "'..'" in job["error"]["message"]
+    assert not (tmp_path / ".baton/evil.txt").exists()
+
+
+async def test_code_without_files_is_a_note_of_the_task(api: Api) -> None:
+    """So that the type can be tried with a task alone."""
+    job_id = await submitted(api, "code-generation", "Build a lamp")
+    files = [{"path": "generated/TASK.md", "content": "# Build a lamp\n"}]
+    assert (await pending(api, job_id))[0]["arguments"] == {"files": files}
+
+
+async def test_data_processing_leaves_a_mark_after_each_step(api: Api) -> None:
+    sample = await submitted(api, "data-processing")
+    assert (await api.read(sample))["result"]["output"]["rows"] == 3
+    job_id = await submitted(api, "data-processing", rows=[{"n": 1, "ok": True}, {"n": 3}, {}, {"n": None}, 5])
+    assert (await api.read(job_id))["result"]["output"] == {
+        "rows": 3,
+        "columns": {
+            "n": {"count": 2, "min": 1, "max": 3, "mean": 2.0},
+            "value": {"count": 1, "min": 5, "max": 5, "mean": 5.0},
+        },
+    }
