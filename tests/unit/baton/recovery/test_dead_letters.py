@@ -6,7 +6,6 @@ from baton.commands.schedule import recurrence
 from baton.engine.transitions import JobStatus
 from baton.queue.ports import QueuedMessage
 from baton.recovery.dead_letters import REFUSED_STATUS
-from baton.recovery.reconciler import Page
 from baton.recovery.redelivery import read_callback
 from baton.recovery.replay_message import MessageState, Replaying
 from baton_events.errors import QueueUnreachableError
@@ -28,9 +27,9 @@ async def test_the_backstop_has_them_delivered_again_and_nothing_else() -> None:
     stage = Stage()
     mine = await dead(stage)
     others = [await dead(stage, status=REFUSED_STATUS), await dead(stage, f"{BASE}/webhooks/agent-tool-call")]
-    assert (await stage.sweep.handle(Page(stage.clock.ms), "s1", "s1.0", again=False)).dispatched == 0
+    assert (await stage.swept(stage.clock.ms)).dispatched == 0
     assert list(stage.records.dead) == [mine, *others]
-    assert (await stage.sweep.handle(Page(0), "s2", "s2.0", again=False)).dispatched == 1
+    assert (await stage.swept()).dispatched == 1
     assert list(stage.records.dead) == others
 
 
@@ -41,12 +40,12 @@ async def test_a_job_that_only_a_dead_callback_knows_of_ends(caplog: pytest.LogC
     backup = stage.events()[0]
     stage.store.trees.clear()
     await dead(stage, body=callback(encode_event(backup).encode()).decode())
-    await stage.sweep.handle(Page(0), "s1", "s1.0", again=False)
+    await stage.swept()
     again = stage.outgoing()[-1]
     assert again.url == URL
     await redelivery_of(stage).handle(read_callback(again.body.encode()), "cb1", 0)
     await stage.run()
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert (await stage.now()).status is JobStatus.COMPLETED
     assert "1 failure callback(s) had used up their retries" in caplog.text
 
 
@@ -56,9 +55,9 @@ async def test_a_queue_that_does_not_answer_is_tried_when_the_sweep_comes_again(
     mine = await dead(stage)
     stage.records.failing.append(QueueUnreachableError("http://queue.test", "down"))
     with pytest.raises(QueueUnreachableError, match="down"):
-        await stage.sweep.handle(Page(0), "s1", "s1.0", again=False)
+        await stage.swept()
     assert mine in stage.records.dead
-    assert (await stage.sweep.handle(Page(0), "s1", "s1.1", again=True)).dispatched == 1
+    assert (await stage.swept(again=True)).dispatched == 1
     assert mine not in stage.records.dead
 
 
@@ -82,40 +81,31 @@ async def test_an_event_whose_step_is_open_is_sent_once_more() -> None:
     assert len({first.deduplication_id, second.deduplication_id, ""}) == 3
 
 
-async def test_an_event_that_was_applied_is_not_sent() -> None:
+async def test_an_event_that_was_applied_is_not_sent_but_what_its_job_expects() -> None:
+    """A job whose messages were all lost goes on to its end."""
     stage = Stage()
     first = await stage.submit("adds")
     message = _messages(stage)[-1]
     await stage.deliver(first)
-    published = len(stage.queue.published)
+    published = stage._delivered = len(stage.queue.published)
     checked = await _replaying(stage).replay(message)
     assert (checked.state, checked.expected) == (MessageState.APPLIED, 2)
-    await stage.run()
-    assert (await _replaying(stage).replay(message)).state is MessageState.ENDED
-    assert len([sent for sent in _messages(stage)[published:] if sent.body == message.body]) == 0
-
-
-async def test_what_a_job_expects_is_redriven_again() -> None:
-    stage = Stage()
-    first = await stage.submit("adds")
-    await stage.deliver(first)
-    lost = len(stage.queue.published)
-    stage._delivered = lost
     assert await _replaying(stage).redrive("job_1") == 2
     await stage.run()
-    assert (await stage.snapshot()).job.status == "completed"
+    assert (await stage.now()).status == "completed"
     assert sorted(stage.step_result.runs) == ["add 1 2", "add 3 4"]
+    assert (await _replaying(stage).replay(message)).state is MessageState.ENDED
     assert await _replaying(stage).redrive("job_1") == 0
+    assert [sent for sent in _messages(stage)[published:] if sent.body == message.body] == []
 
 
 async def test_a_command_may_be_sent_again() -> None:
+    """A submission's backup message: the first one stays."""
     stage = Stage()
-    await stage.submit("answers")
-    backup = _messages(stage)[0]
+    await stage.played("answers")
+    assert (await _replaying(stage).replay(_messages(stage)[0])).state is MessageState.SIGNALLED
     await stage.run()
-    assert (await _replaying(stage).replay(backup)).state is MessageState.SIGNALLED
-    await stage.run()
-    assert (await stage.snapshot()).job.status == "completed"
+    assert (await stage.now()).status == "completed"
 
 
 @pytest.mark.parametrize(

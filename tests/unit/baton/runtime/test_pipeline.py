@@ -106,7 +106,7 @@ async def test_a_queue_that_fails_leaves_the_message_unacknowledged() -> None:
     outcome = await stage.deliver(first, "m-turn", retried=1)
     assert (outcome.label, outcome.dispatched) == ("applied", 2)
     await stage.run()
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert (await stage.now()).status is JobStatus.COMPLETED
     assert stage.step_result.runs == ["add 1 2", "add 3 4"]
 
 
