@@ -30,6 +30,14 @@ async def complete(api: Api, operation_id: str, body: dict[str, Any], headers: d
     return await api.request("POST", path, "", json=body, headers=KEY if headers is None else headers)
 
 
+async def after_completion(api: Api, **body: Any) -> dict[str, Any]:
+    """The job once its operation is completed with this."""
+    job_id, operation_id = await waiting_operation(api)
+    assert (await complete(api, operation_id, body)).status_code == 200
+    await run_for_an_hour(api)
+    return await api.read(job_id)
+
+
 def ids_of(stream: str) -> list[str]:
     return re.findall(r"^id: (.*)$", stream, re.MULTILINE)
 
@@ -47,9 +55,7 @@ async def test_seed_003_a_session_says_what_streams_and_leaves_the_unfinished_an
 
 
 async def test_seed_003_a_session_without_a_stream_has_the_whole_answer(api: Api) -> None:
-    _, operation_id = await waiting_operation(api)
-    await complete(api, operation_id, {"success": True, "result": "ready"})
-    await run_for_an_hour(api)
+    await after_completion(api, success=True, result="ready")
     session = (await api.request("GET", "/api/sessions/s1")).json()
     roles = [message["role"] for message in session["messages"]]
     assert (session["activeStream"], roles) == (None, ["user", "assistant"])
@@ -116,18 +122,13 @@ async def test_seed_003_the_completion_webhook_is_closed_without_a_key(api: Api)
 
 
 async def test_seed_003_a_completion_goes_on_with_the_answer(api: Api) -> None:
-    job_id, operation_id = await waiting_operation(api)
-    assert (await complete(api, operation_id, {"success": True, "result": {"agent": 7}})).status_code == 200
-    await run_for_an_hour(api)
-    job = await api.read(job_id)
+    job = await after_completion(api, success=True, result={"agent": 7})
     assert (job["toolCalls"][0]["result"], job["result"]["answer"]) == ({"agent": 7}, "It is built.")
 
 
 async def test_seed_003_a_failed_completion_is_given_to_the_model(api: Api) -> None:
-    job_id, operation_id = await waiting_operation(api)
-    assert (await complete(api, operation_id, {"success": False, "error": "out of stock"})).status_code == 200
-    await run_for_an_hour(api)
-    assert (await api.read(job_id))["toolCalls"][0]["error"]["message"] == "out of stock"
+    job = await after_completion(api, success=False, error="out of stock")
+    assert job["toolCalls"][0]["error"]["message"] == "out of stock"
 
 
 async def test_seed_003_a_repeated_completion_changes_nothing(api: Api) -> None:

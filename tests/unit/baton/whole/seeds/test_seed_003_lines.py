@@ -14,6 +14,7 @@ from tests.unit.baton.api.sessions.chatting import delivering, parts_of, sending
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.whole.seeds.conftest import OPERATIONS_KEY, registry
+from tests.unit.baton.whole.seeds.test_seed_003 import waiting_operation
 
 SESSIONS, UNKNOWN = "/api/chat/sessions", "job_0"
 
@@ -30,10 +31,7 @@ async def refused(api: Api, status: int, code: str, *request: Any, **options: An
 
 async def waiting(api: Api) -> tuple[str, str, str]:
     session_id = await created(api)
-    job = await api.submitted(jobType="builder", taskDescription="Build it", sessionId=session_id)
-    await api.stage.run(within_seconds=60)
-    (call,) = (await api.read(job["id"]))["toolCalls"]
-    return session_id, job["id"], call["operationId"]
+    return session_id, *await waiting_operation(api, session_id)
 
 
 async def create_list_and_delete(api: Api) -> None:
