@@ -43,28 +43,16 @@ async def test_a_call_ends_with_the_first_of_its_limits(
             await calls.call(Listening(hang), REQUEST, share)
 
 
-async def test_an_agent_without_cache_asks_no_cache() -> None:
-    cache = FakeModelCache(FakeClock())
-    answer = await calls_of(agent_with(), "acme", 10, cache).call(ScriptedModel(["done"]), REQUEST)
-    assert (answer, cache.requests) == (ModelAnswer("done"), [])
-
-
 async def test_an_agent_with_cache_reads_it_first_and_fills_it_post_commit() -> None:
     cache = FakeModelCache(FakeClock())
     model = ScriptedModel([ModelAnswer("done", (), 5, 5, 0.1)])
+    await calls_of(agent_with(), "acme", 10, cache).call(model, REQUEST)
+    assert cache.requests == []  # an agent without cache asks for none
     calls = calls_of(agent_with(cache_seconds=60), "acme", 10, cache)
     assert await calls.call(model, REQUEST) == ModelAnswer("done", (), 5, 5, 0.1)
     assert cache.requests == ["get", "put"]
     assert await calls.call(model, REQUEST) == ModelAnswer("done", (), 5, 5, 0.1, cached=True)
     assert cache.requests == ["get", "put", "get"]
-
-
-async def test_an_error_is_not_kept() -> None:
-    cache = FakeModelCache(FakeClock())
-    calls = calls_of(agent_with(cache_seconds=60), "acme", 10, cache)
-    with pytest.raises(ValueError, match="no"):
-        await calls.call(ScriptedModel([ValueError("no")]), REQUEST)
-    assert cache.requests == ["get"]
 
 
 def test_the_model_is_given_results_and_errors_of_its_calls() -> None:

@@ -97,13 +97,6 @@ def claim_of(number: int, now_ms: int) -> Claim:
     return Claim(f"job_{number}", f"call:c{number}:1", "m", "o", now_ms, now_ms + LEASE_MS)
 
 
-async def test_work_that_is_soon_over_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = Work(monkeypatch, 0)
-    monkeypatch.setattr(claims_module, "RENEW_SECONDS", 4.0)
-    await work.stage.played("slow")
-    assert (work.store.renewed, work.store.given_back) == ([], [])
-
-
 async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
     """A later step's claim is not prolonged where the first one's would have been; nothing is left of the timer."""
     monkeypatch.setattr(claims_module, "RENEW_SECONDS", 10 * STEP_SECONDS)
