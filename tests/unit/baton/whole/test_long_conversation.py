@@ -3,10 +3,12 @@
 import json
 from dataclasses import dataclass, field
 
-from baton import Agent, Call, Registry, Summarize, tool
+from baton import Agent, Call, DropOldest, Registry, Summarize, tool
 from baton.conversation.conversation import size_bytes
 from baton.conversation.policy import HistoryPolicy
+from baton.engine.transitions import JobStatus
 from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
+from baton_events.errors import StoreError
 from tests.unit.baton.kit.stage import Stage
 
 MAX_TOKENS = 1_000
@@ -90,3 +92,12 @@ async def test_summaries_are_written_once_each_and_counted() -> None:
     assert [entry["turn"] for entry in recorded(stage, "model")] == list(range(1, TURNS + 2))
     sent_last = [message for message in model.requests[-1].messages if isinstance(message, UserMessage)]
     assert sent_last[1].text.endswith(f"summary {len(summaries)}")
+
+
+async def test_a_cache_that_is_down_fails_no_job() -> None:
+    """Every turn asks the model."""
+    model = Counting()
+    stage = stage_with(model, DropOldest(MAX_TOKENS), cache_seconds=3_600)
+    stage.cache.down = StoreError("gone")
+    assert (await stage.played("reads")).status is JobStatus.COMPLETED
+    assert len(model.requests) == TURNS + 1
