@@ -20,8 +20,6 @@ WRITING = os.O_WRONLY | os.O_RDWR
 
 
 class NotInstalled(MetaPathFinder):
-    """Makes modules look as if they were not there."""
-
     def __init__(self, names: list[str]) -> None:
         self._names = set(names)
 
@@ -34,8 +32,6 @@ class NotInstalled(MetaPathFinder):
 
 
 class WatchedEnvironment(MutableMapping[str, str]):
-    """The environment; notes which of our modules reads it."""
-
     def __init__(self, real: MutableMapping[str, str]) -> None:
         self._real = real
         self.readers: list[str] = []
@@ -71,7 +67,6 @@ class WatchedEnvironment(MutableMapping[str, str]):
 
 
 def probe(modules: list[str], missing: list[str]) -> dict[str, list[str]]:
-    """Import and report."""
     audits: list[str] = []
     watched = WatchedEnvironment(os.environ)  # noqa: TID251 - it is what this test is about
 

@@ -21,7 +21,6 @@ class SourceFile:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The file, parsed."""
         return ast.parse(self.text, self.name)
 
     @property
@@ -30,11 +29,9 @@ class SourceFile:
         return self.name.endswith("__init__.py")
 
     def functions(self) -> list[FunctionNode]:
-        """All functions, nested ones and methods included."""
         return [node for node in self._statements if isinstance(node, FunctionNode)]
 
     def classes(self) -> list[ast.ClassDef]:
-        """All classes."""
         return [node for node in self._statements if isinstance(node, ast.ClassDef)]
 
     @cached_property
@@ -60,17 +57,14 @@ def _files(name: str) -> tuple[SourceFile, ...]:
 
 
 def module_of(file: SourceFile) -> str:
-    """The name by which a file of a package is imported."""
     place = next(place for place in PACKAGES.values() if file.name.startswith(f"{place}/"))
     below = file.name.removeprefix(place.rpartition("/")[0] + "/")
     return below.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def production_files() -> tuple[SourceFile, ...]:
-    """The files of the packages."""
     return source_files(*PACKAGES.values())
 
 
 def all_files() -> tuple[SourceFile, ...]:
-    """Those, the deployed functions, and the tests."""
     return source_files(*PACKAGES.values(), "functions/handlers", "tests")

@@ -44,7 +44,6 @@ PAGE_OF_SOURCE = {
 
 @cache
 def _texts(file: SourceFile) -> list[str]:
-    """Docstrings and comments."""
     nodes = [file.tree, *file.functions(), *file.classes()]
     comments = [line.partition("#")[2] for line in file.text.splitlines() if "#" in line]
     return [ast.get_docstring(node) or "" for node in nodes] + comments
@@ -59,7 +58,6 @@ def _exists(path: str, beside: str) -> bool:
 
 
 def _is_module(name: str) -> bool:
-    """A module, or something in one."""
     parts = name.split(".")
     return any(
         (place / "/".join(parts)).is_dir()
@@ -69,7 +67,6 @@ def _is_module(name: str) -> bool:
 
 
 def test_files_that_docstrings_and_comments_cite_exist() -> None:
-    """A reference that leads nowhere costs every reader a search."""
     cited = {
         (file.name, path) for file in production_files() for text in _texts(file) for path in FILE_IN_TEXT.findall(text)
     }
@@ -77,7 +74,6 @@ def test_files_that_docstrings_and_comments_cite_exist() -> None:
 
 
 def test_modules_that_docstrings_and_comments_cite_exist() -> None:
-    """The same for names with dots."""
     cited = {
         (file.name, module)
         for file in production_files()
@@ -155,7 +151,6 @@ def test_readme_names_every_kind_of_test() -> None:
 
 
 def test_readme_promises_what_the_decision_promises() -> None:
-    """Each clause, word for word."""
     readme, promise = (" ".join(page.read_text(encoding="utf-8").lower().split()) for page in (PAGES[0], PROMISE))
     clauses = re.split(r"[.;] ", promise.replace("> ", "").partition("prove it: ")[2].partition(". the promise")[0])
     assert len(clauses) == 4
@@ -163,7 +158,6 @@ def test_readme_promises_what_the_decision_promises() -> None:
 
 
 def test_a_page_without_markers_is_an_error() -> None:
-    """And not a page that silently stays as it is."""
     assert replace_block("a\n<!-- generated: x -->old<!-- end: x -->b", "x", "new").count("new") == 1
     for page in ("", "<!-- end: x --><!-- generated: x -->", "<!-- generated: x -->" * 2 + "<!-- end: x -->"):
         with pytest.raises(MarkerError, match="generated: x"):

@@ -60,12 +60,10 @@ class Trace:
             self.sent.append(_stack(frame))
 
     def longest(self, stacks: Iterable[list[str]], by: str) -> list[str]:
-        """The longest of those that pass there."""
         return max((stack for stack in stacks if any(by in frame for frame in stack)), key=len)
 
 
 def _stack(frame: FrameType | None) -> list[str]:
-    """Our frames, the outermost first."""
     found = list[str]()
     while frame is not None:
         if frame.f_code.co_filename.startswith(OURS):
@@ -76,7 +74,6 @@ def _stack(frame: FrameType | None) -> list[str]:
 
 @contextmanager
 def traced() -> Iterator[Trace]:
-    """What is entered within the block."""
     trace = Trace()
     sys.setprofile(trace.entered)
     try:
@@ -96,24 +93,19 @@ async def double(number: int) -> int:
 
 
 class Queue(QStashQueue):
-    """The real one, which keeps what is published."""
-
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.published: list[Outgoing] = []
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
-        """Publish them."""
         self.published += messages
         return await super().publish(messages)
 
     def newest(self, kind: EventType) -> bytes:
-        """The body of the last event of this type."""
         return next(one.body for one in reversed(self.published) if one.headers.get("x-event-type") == kind).encode()
 
 
 async def delivered(app: ASGIApp, url: str, body: bytes) -> Trace:
-    """What an event's delivery enters."""
     async with AsyncClient(transport=ASGITransport(app)) as http:
         request = http.build_request("POST", url, headers=delivery_headers(url, body), content=body)
         with traced() as trace:

@@ -13,7 +13,6 @@ WEBHOOKS = tuple(file for file in source_files("functions/baton/handlers") if no
 
 
 def test_each_event_type_has_one_spec_with_its_endpoint() -> None:
-    """No event is handled twice, none is forgotten."""
     assert {spec.event_type: spec.path for spec in EVENT_SPECS} == ENDPOINTS
     assert [spec.event_type for spec in EVENT_SPECS] == list(EventType)
 
@@ -25,7 +24,6 @@ def test_each_webhook_file_has_one_spec_of_its_own_that_is_mounted() -> None:
 
 
 def test_each_spec_has_one_app() -> None:
-    """And the site has nothing where the queue delivers."""
     settings = Settings()
     container = Container(settings, real_ports(settings))
     assert sorted(webhook_apps(container)) == sorted(spec.path for spec in SPECS)
@@ -34,13 +32,11 @@ def test_each_spec_has_one_app() -> None:
 
 
 def test_each_event_type_has_a_topic_of_its_own() -> None:
-    """Topics follow the event's name."""
     assert list(TOPIC_SUFFIXES) == list(EventType)
     assert len(set(TOPIC_SUFFIXES.values())) == len(EventType)
 
 
 def test_each_event_type_has_a_row_in_its_page() -> None:
-    """With its topic, its endpoint and the file that handles it."""
     page = (ROOT / "docs/reference/events.md").read_text(encoding="utf-8").splitlines()
     for event_type, endpoint in ENDPOINTS.items():
         file = f"functions/baton/handlers/{endpoint.rpartition('/')[2].replace('-', '_')}.py"

@@ -44,7 +44,6 @@ def test_every_file_of_the_packages_has_a_docstring() -> None:
 
 
 def test_no_file_or_folder_has_a_name_that_says_nothing() -> None:
-    """A file's name is its concept."""
     assert [file.name for file in all_files() if VAGUE_NAMES & set(re.split(r"[/.]", file.name))] == []
 
 
@@ -70,7 +69,6 @@ def test_what_init_files_import_is_exported_by_name() -> None:
 
 
 def test_nothing_is_left_unfinished() -> None:
-    """What is not built is not there; what is there works."""
     found = [
         f"{file.name}:{number}: {line.strip()}"
         for file in all_files()
@@ -81,7 +79,6 @@ def test_nothing_is_left_unfinished() -> None:
 
 
 def test_no_test_is_skipped_or_expected_to_fail() -> None:
-    """A test that does not run proves nothing."""
     found = [
         f"{file.name}:{number}: {line.strip()}"
         for file in all_files()

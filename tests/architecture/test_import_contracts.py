@@ -45,7 +45,6 @@ def _contracts() -> dict[str, configparser.SectionProxy]:
 
 
 def _lint(folder: Path) -> str:
-    """What the linter says about the packages in that folder."""
     command = [str(LINT_IMPORTS), "--config", CONFIG, "--no-cache", "--no-logo"]
     environment = {
         "COLUMNS": "200",
@@ -73,7 +72,6 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_the_contracts_hold() -> None:
-    """Imports go one way."""
     shown = _lint(ROOT)
     assert " 0 broken." in shown, shown
 
@@ -88,7 +86,6 @@ def test_each_contract_can_fail(copy: Path) -> None:
 
 
 def test_imports_for_type_checking_count(copy: Path) -> None:
-    """An import behind TYPE_CHECKING is one."""
     with (copy / "events/baton_events/ids.py").open("a", encoding="utf-8") as file:
         file.write("\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from baton import container\n")
     assert {"packages"} <= _broken(copy)

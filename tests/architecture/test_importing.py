@@ -123,7 +123,6 @@ def _probe(modules: Sequence[str], missing: Sequence[str] = ()) -> dict[str, lis
 
 @cache
 def _imported_by(function: str) -> dict[str, list[str]]:
-    """What a deployed function loads."""
     return _probe([f"baton.handlers.{function}"], not_in_production())
 
 
@@ -177,7 +176,6 @@ def test_production_works_without_the_local_stack() -> None:
 
 @pytest.mark.parametrize("name", ["qstash", "redis", "vector"])
 def test_a_stand_in_runs_with_nothing_of_baton(name: str) -> None:
-    """Nor with the SDKs of the service that it stands in for."""
     report = _probe([f"baton_local.{name}.__main__"], ["baton", "baton_events", "qstash", "upstash_redis"])
     parts = (f"baton_local.{name}", "baton_local.stand_in")
     assert [module for module in report["ours"] if module != "baton_local" and not module.startswith(parts)] == []
@@ -216,20 +214,17 @@ def test_agents_with_models_of_providers_run_tools_without_any_model_library(tmp
 
 
 def test_importing_opens_nothing_and_reads_no_environment() -> None:
-    """Any module, in a process with an empty environment."""
     report = _probe(_modules_of(*PACKAGES))
     assert (report["audits"], report["readers"]) == ([], [])
 
 
 def test_the_client_loads_nothing_of_what_it_talks_to() -> None:
-    """It is for any program: its own folder, httpx and msgspec."""
     report = _probe(["baton.client"], not_in_production())
     assert [name for name in report["ours"] if name != "baton" and not name.startswith("baton.client")] == []
     assert not {"pydantic", "qstash", "starlette", "upstash_redis"} & set(report["loaded"])
 
 
 def test_the_pytest_plugin_loads_nothing_of_ours() -> None:
-    """It is loaded in every project that has Baton installed."""
     plugin = _probe(["baton_local.pytest_plugin"])
     assert set(plugin["loaded"]) - set(_probe(["pytest"])["loaded"]) == {"baton_local"}
     assert plugin["ours"] == ["baton_local", "baton_local.pytest_plugin"]

@@ -17,11 +17,9 @@ def _installs(target: str, *variables: str) -> list[str]:
 
 @pytest.mark.parametrize("target", ["demo", "dev"])
 def test_the_demo_installs_nothing_of_tests_models_or_linters(target: str) -> None:
-    """They are most of a gigabyte."""
     assert _installs(target) == ["--no-default-groups --extra local"]
 
 
 @pytest.mark.parametrize(("target", "variables"), [("test", ()), ("setup", ()), ("demo", ("ARGS=pydantic",))])
 def test_others_install_all(target: str, variables: tuple[str, ...]) -> None:
-    """The demo of pydantic-ai needs the providers' libraries."""
     assert _installs(target, *variables) == [""]

@@ -44,11 +44,9 @@ class _Classes:
         self.protocols = [name for name in self.nodes if "Protocol" in self._bases(name)]
 
     def own(self, name: Class) -> set[str]:
-        """The public methods that its body has."""
         return {one.name for one in self.nodes[name].body if isinstance(one, FunctionNode) and one.name[0] != "_"}
 
     def related(self, one: Class, other: Class, method: str) -> bool:
-        """Whether both mean the same by the method."""
         if _folder(one[0]) == _folder(other[0]) or one in self.above(other) or other in self.above(one):
             return True
         return any(
@@ -57,7 +55,6 @@ class _Classes:
         )
 
     def above(self, name: Class) -> set[Class]:
-        """It, and the classes that it inherits from."""
         return {name}.union(*(self.above(base) for base in self._parents(name)))
 
     def _inherited(self, name: Class) -> frozenset[str]:
@@ -71,7 +68,6 @@ class _Classes:
 
 
 def _folder(name: str) -> str:
-    """The folder of its package that a file is in."""
     return str(PurePath(*PurePath(name).parts[:3]))
 
 
@@ -96,18 +92,15 @@ def _meanings(classes: _Classes, method: str, names: list[Class]) -> list[str]:
 
 
 def test_a_public_method_name_stands_in_at_most_three_unrelated_classes() -> None:
-    """A fourth meaning needs a name of its own."""
     assert ambiguous(production_files()) == {}
 
 
 def test_what_is_allowed_is_needed() -> None:
-    """An entry without four meanings goes."""
     assert set(ALLOWED) <= set(ambiguous(production_files(), allowed=()))
 
 
 @pytest.mark.parametrize(("bases", "fails"), [("", True), ("Ripener", False)])
 def test_a_fourth_meaning_is_found(bases: str, *, fails: bool) -> None:
-    """Shown to fail; classes of one base are one."""
     texts = [f"class {name}({bases}):\n    def ripen(self): ..." for name in ("A", "B", "C", "D")]
     files = [SourceFile(f"functions/baton/{number}/x.py", text) for number, text in enumerate(texts)]
     base = SourceFile("functions/baton/b/x.py", "class Ripener(Protocol):\n    def ripen(self): ...")

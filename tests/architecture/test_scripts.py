@@ -39,12 +39,10 @@ def domain() -> frozenset[str]:
 
 
 def code_of(text: str) -> str:
-    """A script without its comments, its strings left as they are."""
     return _COMMENT.sub("", text)
 
 
 def named_in(text: str) -> set[str]:
-    """What a script has in a text, or as a field of something."""
     code = code_of(text)
     strings = {word for found in _STRING.findall(code) for word in _WORD.findall("".join(found))}
     rest = _STRING.sub("''", code)
@@ -52,12 +50,10 @@ def named_in(text: str) -> set[str]:
 
 
 def branches_of(text: str) -> int:
-    """How often it may go one way or another."""
     return len(_BRANCH.findall(_STRING.sub("''", code_of(text))))
 
 
 def faults_of(scripts: dict[str, str]) -> list[str]:
-    """What is wrong with scripts."""
     lines = {name: len(text.splitlines()) for name, text in scripts.items()}
     faults = [f"all have {sum(lines.values())} lines"] if sum(lines.values()) > ALL_LIMIT_LINES else []
     for name, text in scripts.items():
@@ -70,12 +66,10 @@ def faults_of(scripts: dict[str, str]) -> list[str]:
 
 
 def text_of(path: Path) -> str:
-    """A script."""
     return path.read_text(encoding="utf-8")
 
 
 def test_scripts_are_small_and_name_nothing_of_the_domain() -> None:
-    """What a job is, and what follows from it, is decided in Python."""
     assert SCRIPTS
     assert faults_of({path.name: text_of(path) for path in SCRIPTS}) == []
 
@@ -92,11 +86,9 @@ def test_scripts_are_small_and_name_nothing_of_the_domain() -> None:
     ],
 )
 def test_what_is_wrong_with_a_script_is_found(text: str, fault: str) -> None:
-    """Whatever way it is written in."""
     assert faults_of({"a": text}) == [fault]
 
 
 def test_comments_are_free_and_all_scripts_count_together() -> None:
-    """As do names that are a script's own."""
     assert faults_of({"a": "local x = f(y) -- if a job is gone\n"}) == []
     assert faults_of(dict.fromkeys("abcd", "local x = f(y)\n" * 90)) == ["all have 360 lines"]

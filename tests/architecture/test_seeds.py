@@ -14,19 +14,16 @@ def _tests(*folders: str) -> set[str]:
 
 
 def test_each_row_names_a_test_that_there_is() -> None:
-    """By its function's name."""
     assert sorted(NAMED - _tests("tests/unit")) == []
 
 
 def test_each_test_of_a_row_is_named_in_the_page() -> None:
-    """Those that have a seed in their name."""
     rows = {name for name in _tests("tests/unit/baton/whole/seeds") if name.startswith("test_seed_00")}
     assert len(rows) > 30
     assert sorted(rows - NAMED) == []
 
 
 def test_each_row_of_a_table_names_a_test() -> None:
-    """The page says so; a row without one is a slot request."""
     rows = [line for line in PAGE.splitlines() if re.match(r"\| (?!---|the document )", line)]
     assert len(rows) > 40
     whole_files = {path for row in rows for path in re.findall(r"`(tests/[\w/]+\.py)`", row)}

@@ -1,5 +1,3 @@
-"""No distribution may bring a package of our names."""
-
 import re
 import subprocess
 import sys

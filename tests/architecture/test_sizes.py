@@ -39,7 +39,6 @@ def test_no_file_is_longer_than_300_lines() -> None:
 
 
 def test_no_function_is_longer_than_40_lines() -> None:
-    """The docstring does not count."""
     too_long = {
         f"{file.name}:{function.lineno} {function.name}": _length_lines(function)
         for file in all_files()
@@ -80,6 +79,5 @@ def test_four_of_five_modules_have_60_to_300_lines(folder: str) -> None:
 
 
 def test_no_folder_has_more_than_20_modules() -> None:
-    """A newcomer reads its list at a glance."""
     modules = Counter(PurePath(file.name).parent for file in production_files() if not file.is_package_file)
     assert {str(folder): count for folder, count in modules.items() if count > FOLDER_LIMIT_MODULES} == {}

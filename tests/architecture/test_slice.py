@@ -10,7 +10,6 @@ from tests.architecture.source_files import ROOT
 
 
 def folders(*options: str) -> set[str]:
-    """Folders of the tests that pytest collects."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *options]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return {str(Path(line.partition("::")[0]).parent) for line in shown.splitlines() if "::" in line}
@@ -18,5 +17,4 @@ def folders(*options: str) -> set[str]:
 
 @pytest.mark.long
 def test_every_folder_has_tests_that_are_not_long() -> None:
-    """Each part of the product is tested in five minutes."""
     assert folders() - folders("-m", "not long") == set()

@@ -13,7 +13,6 @@ KIND_IN_CODE = re.compile(r'"type": ?"([a-z]+-[a-z-]+|start|abort|error|finish)"
 
 
 def test_the_page_lists_every_part() -> None:
-    """In the first column of its table."""
     made = {kind for name in MAKERS for kind in KIND_IN_CODE.findall((ROOT / name).read_text())}
     page = (ROOT / "docs" / "streams.md").read_text()
     rows = [line.split("|")[1] for line in page.partition("## The parts")[2].splitlines() if line.startswith("| `")]

@@ -36,7 +36,6 @@ def test_it_has_every_module(wheel: zipfile.ZipFile) -> None:
 
 
 def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> None:
-    """Files that are no modules are easily forgotten."""
     data = {name for name in wheel.namelist() if not name.endswith(".py") and ".dist-info/" not in name}
     assert _files(".lua", ".md", ".html", ".css", ".js", ".svg", ".sh") <= data
     assert any(name.endswith(".lua") for name in data)

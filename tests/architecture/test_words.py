@@ -17,7 +17,6 @@ _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z0-9]+")
 
 
 def retired_in(source: str) -> set[str]:
-    """The names in a source text that have a retired word."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     names = {token.string for token in tokens if token.type == tokenize.NAME}
     return {name for name in names if not RETIRED_IN_NAMES.isdisjoint(word.lower() for word in _WORD.findall(name))}
@@ -40,7 +39,6 @@ def retired_in_prose(source: str) -> set[str]:
 
 @pytest.mark.parametrize("folder", ["events", "functions", "infra"])
 def test_no_comment_docstring_or_message_has_a_retired_word(folder: str) -> None:
-    """The glossary names them one by one, in no sentence."""
     found = {
         str(path.relative_to(ROOT)): retired_in_prose(path.read_text()) for path in Path(ROOT, folder).rglob("*.py")
     }
@@ -51,7 +49,6 @@ def test_no_comment_docstring_or_message_has_a_retired_word(folder: str) -> None
     "text", ["# a leg of a job", '"""The carrier of it."""', 'f"{name} has no lap"', "# it was handed on"]
 )
 def test_a_retired_word_in_prose_is_found(text: str) -> None:
-    """Shown to fail; a wire name in backticks is none."""
     assert len(retired_in_prose(text)) == 1
     assert retired_in_prose('"""Its key is `leg:JOB`."""') == set()
 
@@ -73,16 +70,13 @@ def test_a_retired_word_in_prose_is_found(text: str) -> None:
     ],
 )
 def test_a_retired_word_is_found_in_any_spelling(name: str) -> None:
-    """Shown to fail."""
     assert retired_in(f"{name} = 1") == {name}
 
 
 def test_a_word_that_only_looks_like_one_is_none() -> None:
-    """A whole word counts."""
     assert retired_in("legal = overlap = outstanding = elegant = 1") == set()
 
 
 def test_the_glossary_is_sorted_and_has_each_word_once() -> None:
-    """As a reader looks for it."""
     words = [term.word for term in TERMS]
     assert words == sorted(set(words), key=str.lower)

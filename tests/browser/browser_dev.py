@@ -12,7 +12,6 @@ from tests.e2e.fault_dev import running
 
 
 def parts(plan: StackPlan) -> tuple[Part, ...]:
-    """The usual parts, with the queue's switch."""
     return tuple(
         replace(part, command=(*part.command, "--faults")) if part.name == "qstash" else part
         for part in stack_parts(plan)

@@ -16,12 +16,9 @@ SETTINGS = {"MESSAGE_RETRIES": "1", "MESSAGE_RETRY_DELAY_MS": "100", "MAX_CONCUR
 
 
 class BrowserStack(DevStack):
-    """A stack whose queue takes fault plans."""
-
     agents = "tests.browser.browser_agents:registry"
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start it without waiting."""
         with self.output_path.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.browser.browser_dev", str(self.folder), self.agents],
@@ -43,14 +40,12 @@ class BrowserStack(DevStack):
         httpx.post(url, headers=headers, json={"rules": rules}).raise_for_status()
 
     def submit(self, agent: str, task: str, **fields: object) -> str:
-        """Submit a job by the API; its id."""
         headers = {"authorization": f"Bearer {self.described['client_key']}"}
         body = {"jobType": agent, "taskDescription": task, **fields}
         answer = httpx.post(f"{self.described['app_url']}/api/agent-jobs", headers=headers, json=body)
         return str(answer.raise_for_status().json()["id"])
 
     def approve_all(self, job_id: str) -> None:
-        """Approve what a job asks, once the app answers."""
         url, headers = self.described["app_url"], {"authorization": f"Bearer {self.described['admin_key']}"}
         wait_for(lambda: _is_up(url), "an answer of the app")
         found = httpx.get(f"{url}/api/agent-jobs/{job_id}/checkpoints", headers=headers).raise_for_status().json()

@@ -22,13 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserStack]:
-    """The stack, one for all tests."""
     yield from _running(BrowserStack(tmp_path_factory.mktemp("browser") / "data"))
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A shop at work."""
     for made in _running(Shop(tmp_path_factory.mktemp("shop") / "data")):
         made.open()
         yield made
@@ -58,14 +56,12 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    """The source of axe-core."""
     packages = npm_packages(Path(__file__).parent, "axe")
     return (packages / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def context(chromium: Browser, stack: BrowserStack) -> Iterator[BrowserContext]:
-    """A browser without cookies."""
     made = chromium.new_context(base_url=stack.described["app_url"])
     made.set_default_timeout(PATIENCE_MS)
     yield made
@@ -74,14 +70,12 @@ def context(chromium: Browser, stack: BrowserStack) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext, stack: BrowserStack) -> Page:
-    """A page of an operator who is logged in."""
     made = context.new_page()
     log_in(made, stack)
     return made
 
 
 def log_in(page: Page, stack: BrowserStack) -> None:
-    """As an operator does it."""
     page.goto("/console")
     page.get_by_label("Admin key").fill(stack.described["admin_key"])
     page.get_by_role("button", name="Log in").click()
@@ -89,7 +83,6 @@ def log_in(page: Page, stack: BrowserStack) -> None:
 
 
 def start_job(page: Page, agent: str, task: str) -> str:
-    """Start a job by its form; its address."""
     page.goto("/console/jobs/new")
     page.get_by_label("Agent").select_option(agent)
     page.get_by_label("Task").fill(task)

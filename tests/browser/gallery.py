@@ -23,7 +23,6 @@ class Pictured:
     follow: str = ""
 
     def open(self, page: Page, shop: Shop) -> None:
-        """Go there."""
         path = re.sub(r"\{(.+?)\}", lambda match: shop.jobs[match[1]], self.path)
         response = page.goto(path)
         assert response is not None
@@ -67,12 +66,10 @@ PICTURED = (
 
 
 def picture_of(name: str, width: int) -> Path:
-    """The file of a picture."""
     return FOLDER / f"{name}-{'phone' if width < 500 else 'screen'}.webp"
 
 
 def index() -> str:
-    """The gallery's page."""
     lines = [
         "# Gallery",
         "",

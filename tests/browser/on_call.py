@@ -20,11 +20,9 @@ class Step:
 
     @property
     def is_click(self) -> bool:
-        """Whether it counts."""
         return not self.text and not self.choice
 
     def do(self, page: Page) -> None:
-        """Do it."""
         if self.text:
             page.get_by_label(self.name).first.fill(self.text)
         elif self.choice:
@@ -50,7 +48,6 @@ class Task:
 
 
 def tasks() -> list[Task]:
-    """Read the page; a numbered line that is no step is an error."""
     found: list[Task] = []
     for part in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
         question, _, text = part.partition("\n")

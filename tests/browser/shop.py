@@ -38,7 +38,6 @@ class Shop(BrowserStack):
         self.strike()
 
     def _link(self) -> str:
-        """A link by which a person without an account may decide."""
         (waiting,) = self.get("/api/admin/agent-checkpoints")["checkpoints"]
         path = f"{self.described['app_url']}/api/admin/agent-checkpoints/{waiting['id']}/links"
         answer = httpx.post(path, json={"name": "Ann", "edit": True}, headers=self.key)
@@ -52,12 +51,10 @@ class Shop(BrowserStack):
         self._wait(name, "completed")
 
     def get(self, path: str) -> Any:
-        """What the API answers."""
         return httpx.get(self.described["app_url"] + path, headers=self.key).raise_for_status().json()
 
     @property
     def key(self) -> dict[str, str]:
-        """The header with the key of an admin."""
         return {"authorization": f"Bearer {self.described['admin_key']}"}
 
     def _dead_letters(self) -> Any:

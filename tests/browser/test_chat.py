@@ -14,7 +14,6 @@ DOT = base64.b64decode(
 
 
 def opened(context: BrowserContext, key: str) -> Page:
-    """The page of somebody who has given a key."""
     page = context.new_page()
     page.goto("/chat")
     page.get_by_label("API key").fill(key)
@@ -24,7 +23,6 @@ def opened(context: BrowserContext, key: str) -> Page:
 
 
 def request(page: Page, text: str, agent: str) -> None:
-    """Send a message."""
     page.get_by_label("Agent").fill(agent)
     page.get_by_label("Message").fill(text)
     page.get_by_label("Message").press("Enter")
@@ -65,7 +63,6 @@ def test_an_answer_is_shown_in_its_order_and_its_error_in_sight(context: Browser
 
 
 def test_an_image_is_sent_and_shown_also_after_a_reload(context: BrowserContext, stack: BrowserStack) -> None:
-    """Loaded from the session then, with the key."""
     page = opened(context, stack.described["client_key"])
     page.get_by_label("Files").set_input_files({"name": "dot.png", "mimeType": "image/png", "buffer": DOT})
     request(page, "What is it?", "sees")
@@ -76,7 +73,6 @@ def test_an_image_is_sent_and_shown_also_after_a_reload(context: BrowserContext,
 
 
 def test_stop_ends_the_answer_and_a_rejection_says_why(context: BrowserContext, stack: BrowserStack) -> None:
-    """The session can be asked again afterwards."""
     page = opened(context, stack.described["admin_key"])
     request(page, "Write to the keeper", "harbour")
     page.locator(".checkpoint.pending").wait_for()
@@ -156,7 +152,6 @@ def test_more_can_be_said_while_an_answer_is_made(context: BrowserContext, stack
 
 
 def test_a_wrong_key_and_a_wrong_agent_are_reported(context: BrowserContext, stack: BrowserStack) -> None:
-    """What was written is not lost."""
     page = context.new_page()
     page.goto("/chat")
     page.get_by_label("API key").fill("bk_client_wrong")

@@ -18,7 +18,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.node]
 
 @pytest.fixture(scope="module")
 def visitor(chromium: Browser, shop: Shop) -> Iterator[Page]:
-    """Somebody who is logged in, and has a fork to compare."""
     context = chromium.new_context(base_url=shop.described["app_url"], timezone_id="UTC")
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
@@ -55,7 +54,6 @@ _WITHOUT_FOLDER = """(folder) => {
 
 
 def take(page: Page, path: Path) -> None:
-    """Take a picture of what the window shows."""
     path.parent.mkdir(exist_ok=True)
     devtools = page.context.new_cdp_session(page)
     page.evaluate(_WITHOUT_FOLDER, str(ROOT))
@@ -64,7 +62,6 @@ def take(page: Page, path: Path) -> None:
 
 
 def test_the_gallery_has_a_picture_of_each_page(request: pytest.FixtureRequest) -> None:
-    """And its page is made from the same table."""
     page = FOLDER / "README.md"
     if request.config.getoption("--gallery", default=False):
         page.write_text(index(), encoding="utf-8")

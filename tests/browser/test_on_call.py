@@ -16,7 +16,6 @@ MOST_CLICKS = 4
 
 @pytest.fixture(scope="module")
 def desk(chromium: Browser, shop: Shop) -> Iterator[Page]:
-    """A console that somebody is logged in to."""
     context = chromium.new_context(base_url=shop.described["app_url"])
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
@@ -38,5 +37,4 @@ def test_a_question_is_answered_in_four_clicks(desk: Page, task: Task) -> None:
 
 
 def test_there_are_ten_questions() -> None:
-    """At least."""
     assert len(tasks()) >= 10

@@ -21,7 +21,6 @@ class Bundle:
 
 
 def made_bundle(work: Path, name: str, project: Path = ROOT, app: Path | None = APP) -> Bundle:
-    """One of a project, below a folder."""
     archive = Bundling(project).make(name, Ingredients(PLATFORM, app=app), work)
     with zipfile.ZipFile(archive.path) as packed:
         packed.extractall(work / name)

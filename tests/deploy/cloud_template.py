@@ -15,23 +15,18 @@ _LIMIT_SECONDS = 600
 
 @dataclass(frozen=True)
 class CloudTemplate:
-    """A template of a stage, and where it is."""
-
     path: Path
 
     @property
     def text(self) -> str:
-        """As CloudFormation gets it."""
         return self.path.read_text(encoding="utf-8")
 
     @property
     def content(self) -> dict[str, Any]:
-        """The template."""
         read: dict[str, Any] = json.loads(self.text)
         return read
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
-        """The properties of all resources of a type, by name."""
         resources = self.content["Resources"]
         return {name: each["Properties"] for name, each in resources.items() if each["Type"] == kind}
 
@@ -42,7 +37,6 @@ class CloudTemplate:
         return found
 
     def environment(self, name: str) -> dict[str, Any]:
-        """What a function gets, as it stands in the template."""
         variables: dict[str, Any] = self.function(name)[1]["Environment"]["Variables"]
         return variables
 

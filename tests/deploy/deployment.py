@@ -48,18 +48,15 @@ class Deployment:
         return done.stdout
 
     def submit(self, agent: str) -> str:
-        """Submit a job; its id."""
         answer = self._client.post("/api/agent-jobs", json={"jobType": agent, "taskDescription": "do it"})
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """The job as it is now."""
         found: dict[str, Any] = self._client.get(f"/api/agent-jobs/{job_id}").json()
         return found
 
     def ended(self, job_id: str) -> dict[str, Any]:
-        """The job once it has ended."""
         until = time.monotonic() + LIMIT_SECONDS
         while (job := self.job(job_id))["status"] not in _END:
             assert time.monotonic() < until, job
@@ -67,14 +64,11 @@ class Deployment:
         return job
 
     def stream(self, job_id: str) -> str:
-        """What the stream answers."""
         return self._client.get(f"/api/agent-jobs/{job_id}/stream").text
 
     def invocations(self, name: str) -> int:
-        """How often a function was invoked."""
         return self.cloud.functions[name].invocations
 
     def close(self) -> None:
-        """End it."""
         self._client.close()
         self.cloud.close()

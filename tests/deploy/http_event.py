@@ -26,7 +26,6 @@ class HttpRequest:
 
 
 def function_url_event(request: HttpRequest, domain: str = FUNCTION_DOMAIN) -> dict[str, Any]:
-    """What a function behind a URL of its own gets."""
     return _event(request, domain, "$default", {"accountId": "anonymous", "apiId": domain.partition(".")[0]})
 
 
@@ -71,6 +70,5 @@ def _event(request: HttpRequest, domain: str, stage: str, context: dict[str, str
 
 
 def body_of(answer: dict[str, Any]) -> bytes:
-    """The body of what a handler returned."""
     body: str = answer.get("body") or ""
     return base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()

@@ -92,7 +92,6 @@ class LambdaFunction:
 
     @property
     def pid(self) -> int | None:
-        """The process, if one runs."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int | None:

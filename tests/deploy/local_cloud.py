@@ -32,8 +32,6 @@ SITE_ENVIRONMENT = {WRAPPER: f"{TASK}/baton/lambda_runtime.sh", "STREAM_SILENCE_
 def functions_of(
     bundles: Mapping[str, Bundle], runtime: Path, environment: Mapping[str, str]
 ) -> dict[str, LambdaFunction]:
-    """Every function that is deployed, by name; none runs yet."""
-
     def function(name: str) -> LambdaFunction:
         bundle = bundles["baton-models" if name == "agent-loop" else "baton"]
         own = SITE_ENVIRONMENT if name == "site" else {}
@@ -43,13 +41,10 @@ def functions_of(
 
 
 def handler_of(name: str) -> str:
-    """What serverless.yml calls the handler of a function."""
     return f"functions/handlers/{name.replace('-', '_')}.handler"
 
 
 class LocalCloud:
-    """Serves on loopback until it is closed."""
-
     def __init__(self, bundles: Mapping[str, Bundle], runtime: Path, settings: Mapping[str, str]) -> None:
         cloud = self
 
@@ -68,7 +63,6 @@ class LocalCloud:
 
     @property
     def found(self) -> dict[str, str]:
-        """Where the functions are: what a stack's outputs say."""
         urls = {
             spec.path: f"{self.address}{_BY_FUNCTION_URL}{spec.name}"
             for spec in SPECS
@@ -105,7 +99,6 @@ class LocalCloud:
 
     @contextmanager
     def site(self) -> Iterator[LambdaFunction]:
-        """A process of the site that is free; a new one, if none is."""
         try:
             site = self._free_sites.pop()
         except IndexError:
@@ -119,13 +112,11 @@ class LocalCloud:
             self._free_sites.append(site)
 
     def warm_up(self) -> None:
-        """Start a process of every function."""
         for name, function in self.functions.items():
             request = HttpRequest("POST", "/")
             function.invoke(http_api_event(request, STAGE) if name == "site" else function_url_event(request))
 
     def close(self) -> None:
-        """Stop; no process is left."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -135,14 +126,11 @@ class LocalCloud:
 
 
 class _Front(BaseHTTPRequestHandler):
-    """From HTTP to an event, and back."""
-
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     local_cloud: LocalCloud
 
     def do_GET(self) -> None:
-        """Any request."""
         url = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -176,7 +164,6 @@ class _Front(BaseHTTPRequestHandler):
                 pass
 
     def _write(self, piece: bytes | None) -> None:
-        """One chunk; None: the end."""
         if piece != b"":
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece or b""), piece or b""))
 

@@ -36,8 +36,6 @@ class Invocation:
 
 
 class RuntimeApi:
-    """Serves one runtime process on loopback."""
-
     def __init__(self) -> None:
         self.waiting: queue.Queue[Invocation | None] = queue.Queue()
         self.given: dict[str, Invocation] = {}
@@ -54,11 +52,9 @@ class RuntimeApi:
 
     @property
     def address(self) -> str:
-        """What AWS_LAMBDA_RUNTIME_API says."""
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def close(self) -> None:
-        """Stop; who waits for an event gets none."""
         self.waiting.put(None)
         self._server.shutdown()
         self._server.server_close()
@@ -66,8 +62,6 @@ class RuntimeApi:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """The four requests of a runtime."""
-
     protocol_version = "HTTP/1.1"
     runtime: RuntimeApi
 

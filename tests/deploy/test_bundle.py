@@ -27,14 +27,12 @@ EACH = pytest.mark.parametrize("name", ["baton", pytest.param("baton-models", ma
 
 
 def names_of(bundle: Bundle) -> list[str]:
-    """Every file in a bundle."""
     with zipfile.ZipFile(bundle.archive.path) as archive:
         return archive.namelist()
 
 
 @EACH
 def test_it_keeps_its_size(bundles: Mapping[str, Bundle], name: str) -> None:
-    """And is far from what Lambda takes."""
     archive, (packed_mb, unpacked_mb) = bundles[name].archive, BUDGETS_MB[name]
     assert archive.packed_bytes <= packed_mb * MB
     assert archive.unpacked_bytes <= unpacked_mb * MB < UNPACKED_LIMIT_BYTES
@@ -66,7 +64,6 @@ def test_every_module_has_its_bytecode_for_lambdas_python_alone(bundles: Mapping
 
 @EACH
 def test_nothing_of_this_machine_is_in_it(bundles: Mapping[str, Bundle], name: str) -> None:
-    """Neither its paths in the bytecode, nor its builder's folder."""
     folder = bundles[name].folder
     for path in folder.rglob("*.pyc"):
         content = path.read_bytes()

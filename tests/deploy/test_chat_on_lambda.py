@@ -38,12 +38,10 @@ def stack(
 
 @pytest.fixture(scope="module")
 def place(stack: Deployment) -> Place:
-    """The site's function URL."""
     return Place(f"{stack.cloud.address}/fn/site", KEY)
 
 
 def test_no_invocation_is_held_while_a_job_only_waits(stack: Deployment, place: Place) -> None:
-    """Its follower is told when to come back, and gets no end."""
     job_id = stack.submit("waits")
     until = time.monotonic() + LIMIT_SECONDS
     while stack.job(job_id)["status"] != "waiting":
@@ -83,5 +81,4 @@ CHATS = [
 @pytest.mark.long
 @pytest.mark.parametrize("holds", CHATS, ids=lambda each: each.__name__)
 def test_chats_go_as_on_the_local_stack(warm_place: Place, holds: Callable[[Place], None]) -> None:
-    """There, a server holds the streams."""
     holds(warm_place)

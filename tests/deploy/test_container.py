@@ -37,13 +37,11 @@ HERE = {
 
 
 def instructions(folder: Path) -> list[tuple[str, str]]:
-    """Each instruction of a Dockerfile, with what follows its name."""
     lines = folder.joinpath("Dockerfile").read_text("utf-8").splitlines()
     return [(name, rest) for line in lines if not line.startswith("#") for name, _, rest in [line.partition(" ")]]
 
 
 def command(text: str) -> list[str]:
-    """The words of a command in the form that no shell reads."""
     words: list[str] = json.loads(text.removeprefix("CMD "))
     return words
 
@@ -65,7 +63,6 @@ class Image:
         subprocess.run([sys.executable, "-m", "venv", str(work / "python")], check=True)
 
     def build(self) -> None:
-        """Go through all steps."""
         for name, rest in self._steps:
             if name == "ENV":
                 self._environment |= self._variables(rest)
@@ -80,11 +77,9 @@ class Image:
                 assert done.returncode == 0, done.stderr
 
     def start(self, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Start what the image runs."""
         return subprocess.Popen(command(self._last("CMD")), cwd=self.app, env={**self._environment, **settings})
 
     def is_healthy(self, settings: Mapping[str, str]) -> bool:
-        """Run the health check in the container."""
         words = command(self._last("HEALTHCHECK"))
         done = subprocess.run(words, env={**self._environment, **settings}, capture_output=True, check=False)
         return done.returncode == 0
@@ -115,12 +110,10 @@ def test_neither_secrets_nor_jobs_come_into_an_image() -> None:
 
 
 def own(_folder: Path) -> Path:
-    """This repository."""
     return ROOT
 
 
 def made(folder: Path) -> Path:
-    """A project of somebody."""
     done = CliRunner().invoke(init, [str(folder / "shop")])
     assert done.exit_code == 0, done.output
     return folder / "shop"
@@ -129,7 +122,6 @@ def made(folder: Path) -> Path:
 @pytest.mark.long
 @pytest.mark.parametrize("context", [own, made])
 def test_its_server_runs_and_its_health_check_knows(tmp_path: Path, context: Callable[[Path], Path]) -> None:
-    """Zero while the server answers, and not before or after."""
     image = Image(context(tmp_path), tmp_path)
     image.build()
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -37,7 +37,6 @@ ALL = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 
 @pytest.fixture(scope="module")
 def functions(small: Bundle, runtime: Path) -> Iterator[dict[str, LambdaFunction]]:
-    """All of them; a process is started by the first event."""
     made = functions_of({"baton": small, "baton-models": small}, runtime, ENVIRONMENT)
     yield made
     for function in made.values():
@@ -45,12 +44,10 @@ def functions(small: Bundle, runtime: Path) -> Iterator[dict[str, LambdaFunction
 
 
 def delivery(spec: Spec, url: str, body: bytes = PROBE, *, encoded: bool = True, **changes: str) -> HttpRequest:
-    """A message of the queue for this URL."""
     return HttpRequest("POST", spec.path, delivery_headers(url, body, **changes), body, encoded=encoded)
 
 
 def problem(answer: dict[str, Any]) -> dict[str, Any]:
-    """The problem that a handler answered with."""
     assert answer["headers"]["content-type"] == "application/problem+json"
     found: dict[str, Any] = json.loads(body_of(answer))
     return found
@@ -113,7 +110,6 @@ def test_bytes_that_are_no_text_are_refused(functions: Mapping[str, LambdaFuncti
 
 @ALL
 def test_a_body_over_the_limit_is_refused(functions: Mapping[str, LambdaFunction], spec: Spec) -> None:
-    """413, below what Lambda itself takes (6 MB)."""
     body = b"x" * (BODY_LIMIT_BYTES + 1)
     request = delivery(spec, OWN + spec.path, body, encoded=False)
     answer = functions[spec.name].invoke(function_url_event(request))

@@ -27,7 +27,6 @@ def deploy(
     qstash_process: QStashServer,
     redis_process: RedisServer,
 ) -> Iterator[Start]:
-    """Deploys with some settings changed."""
     made: list[Deployment] = []
     qstash_process.reset()
     redis_process.reset()

@@ -24,7 +24,6 @@ LOCK = [str(Path(sys.executable).with_name("uv")), "lock", "--quiet"]
 
 
 def made_project(folder: Path) -> Path:
-    """A project in an empty folder."""
     done = CliRunner().invoke(init, [str(folder / "shop")])
     assert done.exit_code == 0, done.output
     return folder / "shop"
@@ -40,7 +39,6 @@ def libraries_of(project: Path, work: Path, *extras: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Baton, as somebody without this repository has it."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

@@ -37,7 +37,6 @@ LINT = (
 
 
 def lint(path: Path) -> subprocess.CompletedProcess[str]:
-    """What cfn-lint says of a template."""
     return subprocess.run([*LINT, str(path)], capture_output=True, text=True, check=False, timeout=600)
 
 
@@ -54,7 +53,6 @@ def _resolved(value: Any, reserved: bool) -> str:
 
 
 def route_targets(template: CloudTemplate) -> dict[str, str]:
-    """Which function each route of the HTTP API leads to."""
     integrations = template.of_type("AWS::ApiGatewayV2::Integration")
     functions = {key: value["IntegrationUri"]["Fn::GetAtt"][0] for key, value in integrations.items()}
     routes = template.of_type("AWS::ApiGatewayV2::Route").values()
@@ -165,7 +163,6 @@ def test_only_the_function_that_calls_models_has_their_libraries(template: Cloud
 
 
 def test_logs_do_not_stay_for_ever(template: CloudTemplate) -> None:
-    """Each function's, thirty days."""
     groups = template.of_type("AWS::Logs::LogGroup").values()
     kept = {group["LogGroupName"]: group["RetentionInDays"] for group in groups}
     assert kept == {f"/aws/lambda/baton-dev-{name}": 30 for name in FUNCTION_NAMES}
@@ -203,7 +200,6 @@ def test_the_outputs_are_what_setup_needs(template: CloudTemplate) -> None:
 
 @pytest.mark.long
 def test_cloudformation_would_take_it(template: CloudTemplate) -> None:
-    """cfn-lint finds nothing."""
     done = lint(template.path)
     assert done.returncode == 0, done.stdout
 

@@ -35,7 +35,6 @@ handler = LambdaHandler(LazyApp(build))
 
 
 def test_a_process_with_a_call_that_hangs_ends_after_its_answer(tmp_path: Path, runtime: Path) -> None:
-    """A healthy one stays."""
     (tmp_path / "hanging.py").write_text(_FUNCTION)
     environment = {
         "PYTHONPATH": f"{tmp_path}:{ROOT}/functions:{ROOT}/events:{sysconfig.get_path('purelib')}",

@@ -14,8 +14,6 @@ END_SECONDS = 60.0
 
 
 class Child:
-    """A program in a process group of its own."""
-
     def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
             command,
@@ -52,7 +50,6 @@ class Child:
         return True
 
     def take(self) -> str:
-        """What was printed, once."""
         printed, self.printed = self.printed, ""
         return printed
 

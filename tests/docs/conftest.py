@@ -21,7 +21,6 @@ def page_environment() -> dict[str, str]:
 
 @pytest.fixture
 def new_page(tmp_path: Path) -> Iterator[Callable[[], PageRun]]:
-    """Return a maker of runs."""
     made: list[PageRun] = []
 
     def make() -> PageRun:

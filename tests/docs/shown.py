@@ -12,13 +12,11 @@ ANYTHING = "…"
 
 
 def text_matches(shown: str, printed: str) -> bool:
-    """Whether the whole of what was printed fits."""
     pattern = ".*?".join(re.escape(part) for part in shown.strip().split(ANYTHING))
     return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
 
 
 def json_matches(shown: str, printed: str) -> bool:
-    """Whether what was printed is JSON that fits."""
     try:
         return _fits(json.loads(shown), json.loads(printed))
     except ValueError:

@@ -1,5 +1,3 @@
-"""Blocks as they are read from a page."""
-
 from tests.docs.fence import fences_of
 
 PAGE = """

@@ -1,5 +1,3 @@
-"""Links from page to page lead somewhere."""
-
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -16,12 +14,10 @@ PAGES = documented_pages()
 
 @cache
 def tokens(path: Path) -> list[Token]:
-    """The page, parsed."""
     return MarkdownIt("commonmark").parse(path.read_text(encoding="utf-8"))
 
 
 def links(path: Path) -> Iterator[str]:
-    """Where its links lead to, those of this page included."""
     for token in tokens(path):
         for part in token.children or ():
             if part.type == "link_open":
@@ -41,7 +37,6 @@ HEADS = {"h1", "h2", "h3", "h4"}
 
 
 def leads_nowhere(page: str, link: str) -> bool:
-    """Whether a link within the repository has no target."""
     if re.match(r"[a-z]+:", link):
         return False
     file, _, anchor = link.partition("#")
@@ -58,7 +53,6 @@ def test_links_within_the_repository_lead_somewhere() -> None:
 
 
 def test_a_link_that_leads_nowhere_is_found() -> None:
-    """By its file, and by its heading."""
     assert leads_nowhere("README.md", "docs/nowhere.md")
     assert leads_nowhere("README.md", "docs/streams.md#nowhere")
     assert not leads_nowhere("README.md", "docs/streams.md#the-parts")

@@ -1,5 +1,3 @@
-"""A page that is wrong fails, and says where."""
-
 import os
 import re
 from collections.abc import Callable
@@ -13,7 +11,6 @@ NewPage = Callable[[], PageRun]
 
 
 def follow(run: PageRun, page: str) -> None:
-    """Run each block."""
     for fence in fences_of(page, "x.md"):
         run.run(fence)
 
@@ -35,7 +32,6 @@ def follow(run: PageRun, page: str) -> None:
     ],
 )
 def test_a_block_that_does_not_do_what_the_page_says_fails_it(new_page: NewPage, page: str, shown: str) -> None:
-    """With its place and what was printed."""
     with pytest.raises(PageError, match=re.escape(shown)):
         follow(new_page(), page)
 
@@ -85,7 +81,6 @@ python -c "import os, time; print('listening on', os.getpid(), flush=True); time
 
 
 def test_what_runs_in_the_background_ends_when_it_is_started_again_and_with_its_page(new_page: NewPage) -> None:
-    """As with Ctrl-C in that terminal."""
     run = new_page()
     pids = []
     for _ in range(2):
@@ -116,7 +111,6 @@ def test_what_a_page_starts_receives_ctrl_c_wherever_the_tests_were_started(new_
 
 
 def lives(pid: int) -> bool:
-    """Whether there is such a process."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -132,7 +126,6 @@ def test_a_stack_of_a_page_keeps_off_the_usual_ports() -> None:
 
 
 def test_make_is_what_the_makefile_says() -> None:
-    """Only targets of one line stand in a page that is run."""
     assert as_in_makefile("make dev") == "baton dev"
     assert as_in_makefile("baton dev --port 0") == "baton dev --port 0"
     with pytest.raises(AssertionError, match="no target 'check'"):

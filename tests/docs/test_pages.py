@@ -1,5 +1,3 @@
-"""Every block of every page does what the page says."""
-
 import re
 from collections.abc import Callable
 
@@ -16,7 +14,6 @@ READ_FIRST = ("README.md", "docs/guides/first-agent.md")
 
 
 def marks_of(page: str) -> list[pytest.MarkDecorator]:
-    """A page that leaves something running starts a stack."""
     if not any(fence.has("background") for fence in fences_in(page)):
         return []
     return [pytest.mark.e2e] if page in READ_FIRST else [pytest.mark.e2e, pytest.mark.long]
@@ -31,7 +28,6 @@ PAGES = [
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_can_be_followed_from_top_to_bottom(page: str, new_page: Callable[[], PageRun]) -> None:
-    """In an empty folder, block by block."""
     run = new_page()
     for fence in fences_in(page):
         run.run(fence)
@@ -45,13 +41,11 @@ def test_each_block_says_how_it_is_treated() -> None:
 
 
 def test_commands_that_are_not_run_exist() -> None:
-    """With the options that the page names."""
     fences = [fence for page in documented_pages() for fence in fences_in(page) if fence.language == "bash"]
     assert [fault for fence in fences if excused(fence) for fault in faults_in(fence)] == []
 
 
 def test_tests_that_a_page_names_exist() -> None:
-    """A statement that names its test can be looked up."""
     named = {
         (page, name)
         for page in documented_pages()
@@ -66,6 +60,5 @@ def test_tests_that_a_page_names_exist() -> None:
 
 
 def test_no_reason_is_listed_that_nobody_has() -> None:
-    """The list is closed, and short."""
     given = {fence.option("no-run") for page in documented_pages() for fence in fences_in(page)}
     assert set(REASONS) - given == set()

@@ -9,7 +9,6 @@ FOLDERS = ("docs", "infra", "tests")
 
 
 def all_pages() -> list[str]:
-    """Return the paths of all pages of the project, from its root."""
     found = [*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))]
     names = (path.relative_to(ROOT).as_posix() for path in found if "node_modules" not in path.parts)
     return sorted(names)
@@ -19,13 +18,11 @@ PAGES = all_pages()
 
 
 def text_of(page: str) -> str:
-    """Return what is written there."""
     return (ROOT / page).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_reads_easily(page: str) -> None:
-    """One idea a sentence, in the glossary's words."""
     assert faults_of(text_of(page)) == []
 
 
@@ -50,7 +47,6 @@ LONG = "Each of these sentences goes on and on, " + "and on, " * 24 + "and has t
     ],
 )
 def test_what_reads_badly_is_found(text: str, fault: str) -> None:
-    """With its line, where it is one sentence's."""
     assert [found for found in faults_of(text) if found.startswith(fault)] != []
 
 
@@ -69,6 +65,5 @@ def test_what_reads_well_is_none(text: str) -> None:
 
 
 def test_a_sentence_ends_at_a_full_stop_and_code_is_one_word() -> None:
-    """An abbreviation, a version and a decimal are within it."""
     text = "It sends `a b c` in 1.5 s (see *there*). Then **version 0.2** answers [a page](x.md) at once, e.g. twice."
     assert [sentence.words for sentence in sentences_of(text)] == [8, 10]

@@ -1,5 +1,3 @@
-"""What is wrong with a block's first line is said."""
-
 import pytest
 
 from tests.docs.fence import Fence, fences_of
@@ -8,7 +6,6 @@ from tests.docs.rules import faults_of
 
 
 def block(info: str, text: str = "x\n") -> Fence:
-    """One block of a page."""
     (fence,) = fences_of(f"```{info}\n{text}```\n", "x.md")
     return fence
 
@@ -30,7 +27,6 @@ def block(info: str, text: str = "x\n") -> Fence:
     ],
 )
 def test_a_block_without_a_clear_way_is_a_fault(info: str, text: str, fault: str) -> None:
-    """It names the place, and the way out."""
     (found,) = faults_of(block(info, text))
     assert found.startswith("x.md:1: ")
     assert fault in found
@@ -49,7 +45,6 @@ def test_a_block_without_a_clear_way_is_a_fault(info: str, text: str, fault: str
     ],
 )
 def test_a_block_with_a_way_is_none(info: str) -> None:
-    """Run, written, compared, shown, or excused."""
     assert faults_of(block(info)) == []
 
 
@@ -71,7 +66,6 @@ def test_a_command_that_does_not_exist_is_a_fault(command: str, fault: str) -> N
 
 
 def test_commands_with_their_options_are_none() -> None:
-    """With variables, comments, and lines that go on."""
     text = (
         'BATON_URL=x baton jobs submit "$AGENT" a task \\\n  --priority 3  # first\nmake soak SECONDS=3\nls | wc -l\n'
     )

@@ -1,5 +1,3 @@
-"""What is shown, against what was printed."""
-
 import pytest
 
 from tests.docs.shown import json_matches, text_matches
@@ -34,5 +32,4 @@ def test_a_text_fits_as_a_whole(shown: str, printed: str, fits: bool) -> None:
     ],
 )
 def test_json_fits_by_the_fields_that_are_shown(shown: str, printed: str, fits: bool) -> None:
-    """Lists as a whole, objects in part."""
     assert json_matches(shown, printed) is fits

@@ -8,7 +8,6 @@ from baton_local.bundle.bundling import pack
 
 
 def folder_of(parent: Path, name: str, *files: tuple[str, bytes]) -> Path:
-    """A folder with these files, written in this order."""
     folder = parent / name
     for path, content in files:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -17,7 +16,6 @@ def folder_of(parent: Path, name: str, *files: tuple[str, bytes]) -> Path:
 
 
 def test_times_order_and_rights_change_nothing(tmp_path: Path) -> None:
-    """Two machines that were given the same make the same."""
     one = folder_of(tmp_path, "one", ("a.py", b"1"), ("b/c.py", b"2"))
     other = folder_of(tmp_path, "other", ("b/c.py", b"2"), ("a.py", b"1"))
     os.utime(other / "a.py", (1, 1))

@@ -14,7 +14,6 @@ PROJECT = '[project]\nname = "shop"\nversion = "0.1.0"\n'
 
 
 def project(folder: Path, **files: str) -> Path:
-    """A project; files that are named without their ending's dot."""
     (folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
     for name, content in files.items():
         (folder / name.replace("_", ".")).write_text(content, encoding="utf-8")
@@ -22,7 +21,6 @@ def project(folder: Path, **files: str) -> Path:
 
 
 def test_they_are_made_of_a_project(tmp_path: Path) -> None:
-    """Another folder has no libraries that could be known."""
     with pytest.raises(StackError, match=r"has no pyproject\.toml: package in a project's folder"):
         Bundling(tmp_path)
 
@@ -57,7 +55,6 @@ def test_only_one_function_has_the_providers_libraries() -> None:
 
 
 def test_the_command_names_its_platforms() -> None:
-    """As CloudFormation does."""
     done = CliRunner().invoke(package, ["--platform", "sparc"])
     assert done.exit_code == 2
     assert "'arm64', 'x86_64'" in done.output

@@ -15,7 +15,6 @@ OTHER = (PYTHON[0], PYTHON[1] + 1)
 
 
 def compiled(folder: Path) -> bytes:
-    """The bytecode of a module that stands in this folder."""
     folder.mkdir()
     (folder / "m.py").write_text(SOURCE, encoding="utf-8")
     compile_modules(folder, lambda_python())
@@ -38,7 +37,6 @@ def test_it_is_used_whatever_time_its_source_has(tmp_path: Path) -> None:
 
 
 def test_a_file_for_another_python_stops_nothing(tmp_path: Path) -> None:
-    """Libraries have such files, and never import them."""
     (tmp_path / "old.py").write_text("print 'two'\n", encoding="utf-8")
     assert compiled(tmp_path / "one")
     compile_modules(tmp_path, lambda_python())

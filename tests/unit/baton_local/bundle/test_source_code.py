@@ -12,7 +12,6 @@ ROOT = Path(__file__).parents[4]
 
 
 def tree(folder: Path, *names: str) -> Path:
-    """A folder with these files."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("", encoding="utf-8")
@@ -20,7 +19,6 @@ def tree(folder: Path, *names: str) -> Path:
 
 
 def files_of(folder: Path) -> set[str]:
-    """What is in a folder."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -57,7 +55,6 @@ def test_an_app_takes_no_name_that_is_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_code_is_no_app(tmp_path: Path) -> None:
-    """Another one was meant."""
     with pytest.raises(StackError, match="no Python module or package in this folder"):
         copy_app(tree(tmp_path / "app", "README.md"), tmp_path)
 
@@ -103,7 +100,6 @@ def test_libraries_of_an_app_are_not_forgotten(tmp_path: Path) -> None:
 
 
 def test_an_app_that_needs_only_baton_names_nothing_else(tmp_path: Path) -> None:
-    """Its pyproject.toml alone will do."""
     app = tree(tmp_path / "app", "acme/agents.py")
     (app / "pyproject.toml").write_text('[project]\nname = "acme"\ndependencies = ["durable-baton>=0.1"]\n', "utf-8")
     assert added_libraries(app) is None

@@ -42,15 +42,12 @@ JOB: dict[str, Any] = {
 
 
 def baton(*arguments: str) -> Result:
-    """Run a command against the API of the test."""
     return CliRunner().invoke(main, [*arguments, "--url", URL, "--key", "bk_secret"])
 
 
 def sent(call: respx.models.Call) -> Any:
-    """The JSON body of a request."""
     return json.loads(call.request.content)
 
 
 def problem(status: int, detail: str, **more: Any) -> httpx.Response:
-    """A refusal, as the API words it."""
     return httpx.Response(status, json={"title": "refused", "status": status, "detail": detail, **more})

@@ -19,7 +19,6 @@ def api() -> Iterator[respx.MockRouter]:
 
 
 def test_all_pages_of_a_filter_are_changed(api: respx.MockRouter) -> None:
-    """With progress, and a sum at the end."""
     pages = [
         httpx.Response(200, json={"matched": 100, "changed": 99, "cursor": "c"}),
         httpx.Response(200, json={"matched": 5, "changed": 5}),
@@ -37,7 +36,6 @@ def test_all_pages_of_a_filter_are_changed(api: respx.MockRouter) -> None:
 
 
 def test_a_dry_run_changes_nothing(api: respx.MockRouter) -> None:
-    """It says how many are meant."""
     route = api.post(BULK).respond(json={"matched": 7, "changed": 0})
     assert baton("jobs", "retry", "--type", "research", "--dry-run").output == "7 jobs are meant\n"
     assert sent(route.calls[0])["dryRun"] is True
@@ -47,12 +45,10 @@ def test_a_dry_run_changes_nothing(api: respx.MockRouter) -> None:
     "arguments", [("cancel",), ("cancel", "job_1", "--status", "pending"), ("retry", "job_1", "--dry-run")]
 )
 def test_neither_nothing_nor_both_are_meant(arguments: tuple[str, ...]) -> None:
-    """Wrong use, before anything is asked."""
     assert baton("jobs", *arguments).exit_code == 2
 
 
 def test_a_message_is_sent_once_more(api: respx.MockRouter) -> None:
-    """By its id."""
     api.post(f"{URL}/api/admin/messages/msg_1/replay").respond(
         json={"messageId": "msg_1", "standing": "due", "sent": True, "jobId": "job_1", "expected": 1}
     )
@@ -69,7 +65,6 @@ def test_a_message_that_was_applied_says_what_can_be_done(api: respx.MockRouter)
 
 
 def test_what_a_job_expects_is_redriven(api: respx.MockRouter) -> None:
-    """Or nothing."""
     route = api.post(f"{URL}/api/admin/agent-jobs/job_1/drive").respond(json={"jobId": "job_1", "driven": 2})
     assert baton("replay", "job_1").output == "job_1: 2 step(s) redriven\n"
     route.respond(json={"jobId": "job_1", "driven": 0})

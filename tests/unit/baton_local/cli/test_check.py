@@ -13,7 +13,6 @@ STATE = {"running": True, "activeJobs": 1, "pendingJobs": 2, "maxConcurrentJobs"
 
 @pytest.fixture(autouse=True)
 def api() -> Iterator[respx.MockRouter]:
-    """An API that is well."""
     with respx.mock(assert_all_called=False) as router:
         router.get(f"{URL}/healthz").respond(json={})
         router.get(f"{URL}/readyz").respond(json={})
@@ -23,13 +22,11 @@ def api() -> Iterator[respx.MockRouter]:
 
 
 def test_a_connection_that_is_well_is_reported() -> None:
-    """Seed 002, "Test Worker Connection"."""
     done = baton("check", "connection")
     assert (done.exit_code, done.output.count("ok")) == (0, 3)
 
 
 def test_each_part_of_a_connection_that_fails_has_a_hint(api: respx.MockRouter) -> None:
-    """Store, key, address."""
     api.get(f"{URL}/readyz").respond(503)
     assert "UPSTASH_REDIS_REST_URL" in baton("check", "connection").output
     api.get(f"{URL}/readyz").respond(200)
@@ -41,7 +38,6 @@ def test_each_part_of_a_connection_that_fails_has_a_hint(api: respx.MockRouter) 
 
 
 def test_a_worker_that_is_stopped_fails(api: respx.MockRouter) -> None:
-    """Seed 002, "Check Worker Status": and how to start it."""
     assert "1 of 3 slots in use, 2 jobs wait" in baton("check", "worker").output
     api.get(f"{URL}/api/admin/agent-worker").respond(json={**STATE, "running": False})
     done = baton("check", "worker")
@@ -49,7 +45,6 @@ def test_a_worker_that_is_stopped_fails(api: respx.MockRouter) -> None:
 
 
 def test_a_job_that_is_not_taken_up_fails(api: respx.MockRouter) -> None:
-    """It says for what it waits, and what is likely wrong."""
     pending = {**JOB, "status": "pending", "waitingFor": "its first event"}
     api.post(f"{URL}/api/agent-jobs").respond(202, json=pending)
     api.get(f"{URL}/api/agent-jobs/job_1").respond(json=pending)

@@ -39,7 +39,6 @@ def test_an_id_is_shown_in_one_piece(api: respx.MockRouter) -> None:
 
 
 def test_a_job_s_own_are_asked_of_the_job(api: respx.MockRouter) -> None:
-    """Infos, too."""
     api.get(f"{URL}/api/agent-jobs/job_1/checkpoints").respond(json={"checkpoints": []})
     assert baton("checkpoints", "list", "--job", "job_1").output == "no such checkpoints\n"
 
@@ -53,7 +52,6 @@ def test_an_approval_may_edit_the_arguments(api: respx.MockRouter) -> None:
 
 
 def test_a_rejection_needs_a_reason(api: respx.MockRouter) -> None:
-    """The model reads it."""
     route = api.delete(f"{ALL}/op_1").respond(json={**ONE, "status": "rejected"})
     assert baton("checkpoints", "reject", "op_1").exit_code == 2
     assert baton("checkpoints", "reject", "op_1", "--reason", "not there").output == "op_1  rejected\n"
@@ -61,7 +59,6 @@ def test_a_rejection_needs_a_reason(api: respx.MockRouter) -> None:
 
 
 def test_a_link_is_printed_alone(api: respx.MockRouter) -> None:
-    """For who is named, as long and as much as they are allowed."""
     route = api.post(f"{ALL}/op_1/links").respond(201, json={"url": "https://a/approve/x", "expiresAt": "soon"})
     given = ("--name", "Ann", "--hours", "2", "--may", "reject")
     assert baton("checkpoints", "link", "op_1", *given).output == "https://a/approve/x\n"

@@ -8,12 +8,10 @@ from baton_local.cli.main import SHELLS, main
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_each_shell_gets_its_script(shell: str) -> None:
-    """It asks the command itself."""
     assert "_BATON_COMPLETE" in CliRunner().invoke(main, ["completion", shell]).output
 
 
 def test_subcommands_complete() -> None:
-    """Of the command, and of a command that is imported only then."""
     requested = {"_BATON_COMPLETE": "bash_complete", "COMP_WORDS": "baton jobs ca", "COMP_CWORD": "2"}
     done = CliRunner().invoke(main, [], prog_name="baton", env=requested, complete_var="_BATON_COMPLETE")
     assert "plain,cancel" in done.output

@@ -29,7 +29,6 @@ STACK = DevFile(
 
 
 def test_a_person_sees_addresses_keys_and_one_line_to_try() -> None:
-    """All on one screen."""
     text = ready_text(STACK, Path(".baton/dev"), None)
     urls = (STACK.app_url, STACK.qstash_url, STACK.redis_url, STACK.vector_url)
     for shown in (*urls, STACK.client_key, STACK.admin_key, "dev.json", "3 jobs"):
@@ -46,7 +45,6 @@ def test_somebodys_own_agents_are_tried_by_command() -> None:
 
 
 def test_a_person_sees_how_the_store_is_reached() -> None:
-    """By the bridge, or straight."""
     assert f"{STACK.redis_url} (REST)" in ready_text(STACK, Path(".baton/dev"), None)
     straight = replace(STACK, redis_url="", store_url="unix:///valkey.sock")
     assert "unix:///valkey.sock (RESP)" in ready_text(straight, Path(".baton/dev"), None)
@@ -55,7 +53,6 @@ def test_a_person_sees_how_the_store_is_reached() -> None:
 def test_resp_without_its_library_is_refused_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With what to install."""
     monkeypatch.setattr("baton_local.cli.dev.find_spec", lambda name: None if name == "hiredis" else object())
     result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "data"), "--store", "resp"])
     assert result.exit_code == 2
@@ -65,7 +62,6 @@ def test_resp_without_its_library_is_refused_before_anything_starts(
 
 @pytest.mark.parametrize("app", ["nocolon", ":registry", "module:", ""])
 def test_an_app_that_is_no_reference_is_wrong_use(app: str, tmp_path: Path) -> None:
-    """Before anything is started."""
     result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "data"), "--app", app])
     assert result.exit_code == 2
     assert "MODULE:ATTR" in result.output
@@ -73,12 +69,10 @@ def test_an_app_that_is_no_reference_is_wrong_use(app: str, tmp_path: Path) -> N
 
 
 def test_a_port_out_of_range_is_wrong_use() -> None:
-    """Exit code 2."""
     assert CliRunner().invoke(main, ["dev", "--port", "70000"]).exit_code == 2
 
 
 def test_a_folder_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
-    """Exit code 1."""
     (tmp_path / "file").write_text("")
     result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "file" / "below"), "--port", "0"])
     assert result.exit_code == 1

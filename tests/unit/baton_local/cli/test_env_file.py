@@ -11,7 +11,6 @@ TEXT = "# comment\nA=1\nWORKER_BASE_URL=https://old.example.com\n\nB='two words'
 
 
 def test_a_variable_is_changed_in_its_place(tmp_path: Path) -> None:
-    """The rest stays, byte for byte; what it was is told."""
     path = tmp_path / ".env"
     path.write_text(TEXT)
     assert put_line(path, "WORKER_BASE_URL", "https://new.example.com") == "https://old.example.com"
@@ -19,7 +18,6 @@ def test_a_variable_is_changed_in_its_place(tmp_path: Path) -> None:
 
 
 def test_a_variable_that_is_not_there_is_added(tmp_path: Path) -> None:
-    """At the end; and the file stays readable by its owner only."""
     path = tmp_path / ".env"
     path.write_text("A=1\n")
     path.chmod(0o600)
@@ -29,6 +27,5 @@ def test_a_variable_that_is_not_there_is_added(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
-    """With what to write there."""
     with pytest.raises(StackError, match=r"set WORKER_BASE_URL=https://x\.example\.com there yourself"):
         put_line(tmp_path, "WORKER_BASE_URL", "https://x.example.com")

@@ -19,7 +19,6 @@ def api() -> Iterator[respx.MockRouter]:
 
 
 def test_a_fork_sends_what_was_given(api: respx.MockRouter) -> None:
-    """Its id is all that is printed; a refusal is one line."""
     route = api.post(f"{JOBS}/job_0/fork").respond(202, json=JOB)
     done = baton("fork", "job_0", "--turn", "2", "--edits", '{"model": "demo"}', "--tools", "again")
     assert (done.exit_code, done.output) == (0, "job_1\n")
@@ -55,7 +54,6 @@ def test_what_is_the_same_is_shown_once(api: respx.MockRouter) -> None:
 
 @pytest.mark.parametrize(("text", "value"), [("-0.5", -0.5), ("true", True)])
 def test_a_score_is_sent(api: respx.MockRouter, text: str, value: float) -> None:
-    """A negative number is no option."""
     route = api.post(f"{URL}/api/agent-jobs/job_1/scores").respond(201, json={})
     done = baton("score", "job_1", "helpful", text, "--comment", "It guesses.")
     assert done.exit_code == 0, done.output

@@ -25,30 +25,25 @@ JOBS = f"{URL}/api/agent-jobs"
 
 
 def long_enough(run: CaseRun) -> float:
-    """A scorer of one's own."""
     return min(1.0, len(run.answer) / 4) if run.tool_calls else 0.0
 
 
 async def agrees(run: CaseRun) -> bool:
-    """Another one, as a coroutine."""
     return bool(run.answer == run.recorded_answer)
 
 
 def gate(folder: Path, cases: list[dict[str, Any]], *arguments: str, **fields: Any) -> Result:
-    """Run it."""
     path = folder / "gate.yaml"
     path.write_text(yaml.safe_dump({"cases": cases, **fields}), encoding="utf-8")
     return CliRunner().invoke(main, ["gate", str(path), *arguments])
 
 
 def scorer(kind: str, value: Any, **fields: Any) -> dict[str, Any]:
-    """A scorer, named as its type."""
     return {"name": kind, "type": kind, "value": value, **fields}
 
 
 @pytest.fixture
 async def stored(tmp_path: Path) -> tuple[str, str]:
-    """The file of a recording, and what its job answered."""
     document, path = await recorded(registry, "loop"), tmp_path / "run.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     return str(path), document["job"]["result"]["answer"]
@@ -133,7 +128,6 @@ def test_a_judge_is_pydantic_evals(stored: tuple[str, str], tmp_path: Path, monk
     ],
 )
 def test_a_wrong_file_is_wrong_use(tmp_path: Path, text: str, why: str) -> None:
-    """Exit code 2, with each fault and its place."""
     path = tmp_path / "gate.yaml"
     path.write_text(text, encoding="utf-8")
     done = CliRunner().invoke(main, ["gate", str(path)])
@@ -153,7 +147,6 @@ def test_a_wrong_file_is_wrong_use(tmp_path: Path, text: str, why: str) -> None:
 def test_what_cannot_be_run_or_scored_is_said(
     stored: tuple[str, str], tmp_path: Path, job: str, value: str, why: str
 ) -> None:
-    """Exit code 1, and nothing is taken for a score."""
     cases = [{"name": "lost", "job": job or stored[0], "scorers": [scorer("python", value)]}]
     done = gate(tmp_path, cases, "--app", APP, "--data", str(tmp_path))
     assert done.exit_code == 1

@@ -17,13 +17,11 @@ PROJECT = ROOT / "infra" / "baton_local" / "project"
 
 
 def run(*arguments: str) -> Result:
-    """The command, in the current folder."""
     return CliRunner().invoke(init, arguments, prog_name="baton init")
 
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project that was made."""
     monkeypatch.chdir(tmp_path)
     done = run("my-agents")
     assert done.exit_code == 0, done.output
@@ -31,7 +29,6 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_project_has_the_shape_that_pages_speak_of(made: Path) -> None:
-    """And nothing of the template is left in it."""
     tops = {path.name for path in made.iterdir()}
     assert {
         "pyproject.toml",
@@ -53,7 +50,6 @@ def test_a_project_has_the_shape_that_pages_speak_of(made: Path) -> None:
 
 
 def test_it_installs_the_baton_that_made_it(made: Path) -> None:
-    """From where that was installed: here, from this repository."""
     project = tomllib.loads((made / "pyproject.toml").read_text("utf-8"))
     assert project["project"]["name"] == "my-agents"
     (requirement,) = project["project"]["dependencies"]
@@ -61,14 +57,12 @@ def test_it_installs_the_baton_that_made_it(made: Path) -> None:
 
 
 def test_each_function_of_the_cloud_has_its_handler(made: Path) -> None:
-    """serverless.yml names files that are there."""
     handlers = re.findall(r"handler: (\S+)\.handler", (made / "serverless.yml").read_text("utf-8"))
     assert len(handlers) == 8
     assert [name for name in handlers if not (made / f"{name}.py").is_file()] == []
 
 
 def test_the_deployed_functions_are_this_repository_s_own(made: Path) -> None:
-    """Each file of them: who changes one changes the other."""
     ours, theirs = (
         {file.name: file.read_text("utf-8") for file in (root / "functions" / "handlers").glob("*.py")}
         for root in (ROOT, made)
@@ -85,7 +79,6 @@ def test_the_cloud_s_description_is_this_repository_s_own() -> None:
 
 
 def test_the_container_s_description_is_this_repository_s_own(made: Path) -> None:
-    """But for its agents: who changes one changes the other."""
     ours, theirs = ((root / "Dockerfile").read_text("utf-8") for root in (ROOT, made))
     assert theirs == ours.replace("=baton.agents:", "=functions.agents:")
     assert (made / ".dockerignore").read_text("utf-8") == (ROOT / ".dockerignore").read_text("utf-8")
@@ -101,7 +94,6 @@ def test_a_name_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_is_there_is_not_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder is as good as none."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     assert run("mine").exit_code == 0

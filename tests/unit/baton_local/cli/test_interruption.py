@@ -1,5 +1,3 @@
-"""Ctrl-C and SIGTERM."""
-
 import asyncio
 import os
 import signal
@@ -28,7 +26,6 @@ def test_the_first_signal_ends_the_work_in_good_order(number: signal.Signals) ->
 
 
 def test_the_second_signal_ends_at_once_and_counts_as_failure() -> None:
-    """The clean-up is helped along, not cut off."""
     hurry = asyncio.Event()
 
     async def work(interruption: Interruption) -> int:
@@ -45,8 +42,6 @@ def test_the_second_signal_ends_at_once_and_counts_as_failure() -> None:
 
 
 def test_work_that_ends_by_itself_gives_its_own_code() -> None:
-    """No signal, no change."""
-
     async def work(_interruption: Interruption) -> int:
         return 3
 

@@ -1,5 +1,3 @@
-"""How one job's parts are shown."""
-
 import json
 from typing import Any
 
@@ -28,12 +26,10 @@ def shown(*given: dict[str, Any], name: str = "", depth: int = 0, **event: Any) 
 
 
 def operation(**data: Any) -> dict[str, Any]:
-    """A call waits."""
     return {"type": "data-operation", "data": {"callId": "c1", "tool": "look", "status": "waiting", **data}}
 
 
 def test_a_job_below_another_is_indented_and_named() -> None:
-    """By the tool that started it."""
     lines = JobLines("helper", 1).of({"type": "data-event", "data": EVENT}, 1.0)
     assert lines[0].plain == "  1.00s    agent.tool.call            12 ms    1  helper look: done"
     requested = JobLines("helper", 2)
@@ -42,7 +38,6 @@ def test_a_job_below_another_is_indented_and_named() -> None:
 
 
 def test_a_plan_its_steps_and_what_is_thought_of_it_are_shown() -> None:
-    """A step's events are named by the step."""
     plan = {"type": "data-plan-created", "data": {"turn": 1, "steps": STEPS}}
     assert shown(plan)[1:] == ["plan: step list = list_files", "plan: step count = count_words, after list and read"]
     over = {"type": "data-step-completed", "data": {"step": "list", "callId": "c1", "status": "completed"}}
@@ -90,17 +85,14 @@ def test_a_reference_to_a_result_is_shown_in_short() -> None:
     ],
 )
 def test_a_wait_says_what_for(data: dict[str, Any], line: str) -> None:
-    """A job of its own, an event, somebody outside, or the time."""
     assert shown(operation(**data))[1:] == [line]
 
 
 def test_the_end_of_a_wait_is_no_wait() -> None:
-    """Its result is shown, as of any call."""
     assert len(shown(operation(status="completed"))) == 1
 
 
 def test_a_real_part_of_a_waiting_call_is_understood() -> None:
-    """As the product writes it."""
     call = CallRecord("c1", 1, 0, "ask", {}, status=CallStatus.WAITING, operation_id="op_1")
     item = WorkItem("wait:c1:1", ItemKind.WAIT, "job_1", 1, 1, not_before_ms=1_767_225_600_000)
     assert shown(json.loads(stream_parts.operation(call, item)))[1:] == [
@@ -117,17 +109,14 @@ def test_a_real_part_of_a_waiting_call_is_understood() -> None:
     ],
 )
 def test_what_was_retrieved_of_memory_is_shown(entries: int, warnings: list[str], line: str) -> None:
-    """How much, and what did not answer."""
     assert shown({"type": "data-memory", "data": {"entries": entries, "warnings": warnings}})[1:] == [line]
 
 
 def test_parts_that_it_does_not_know_are_left_out() -> None:
-    """Newer ones, and the frame of the stream."""
     assert len(shown({"type": "start", "messageId": "j"}, {"type": "data-new", "data": {"x": 1}})) == 1
 
 
 def test_what_an_abandoned_attempt_streamed_is_not_shown() -> None:
-    """Only the text that counts, in one piece."""
     requests = {"type": "tool-input-available", "toolCallId": "c1", "toolName": "look", "input": {}}
     printed = [
         *stream_parts.text("text-1.1", "I se")[:2],

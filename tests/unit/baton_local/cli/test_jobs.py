@@ -38,7 +38,6 @@ def test_a_submission_sends_what_was_given_and_nothing_else(api: respx.MockRoute
 
 
 def test_an_agent_with_a_plan_needs_no_task(api: respx.MockRouter) -> None:
-    """Then none is sent."""
     route = api.post(JOBS).respond(202, json=JOB)
     assert baton("jobs", "submit", "order").exit_code == 0
     assert sent(route.calls[0]) == {"jobType": "order"}
@@ -48,14 +47,12 @@ def test_an_agent_with_a_plan_needs_no_task(api: respx.MockRouter) -> None:
     ("value", "why"), [("{", "is not JSON"), ("[1]", "not a JSON object"), ("@nowhere", "cannot be read")]
 )
 def test_wrong_input_is_wrong_use(value: str, why: str) -> None:
-    """Before anything is sent."""
     done = baton("jobs", "submit", "research", "x", "--input", value)
     assert done.exit_code == 2
     assert why in done.output
 
 
 def test_a_list_goes_on_after_its_first_page(api: respx.MockRouter) -> None:
-    """As long as there is a cursor and rows are wanted."""
     pages = [httpx.Response(200, json={"jobs": [JOB], "cursor": "c1"}), httpx.Response(200, json={"jobs": [JOB]})]
     route = api.get(JOBS).mock(side_effect=pages)
     done = baton("jobs", "list", "--status", "completed", "--limit", "5", "--json")
@@ -64,7 +61,6 @@ def test_a_list_goes_on_after_its_first_page(api: respx.MockRouter) -> None:
 
 
 def test_a_list_shows_whole_ids_and_statuses(api: respx.MockRouter) -> None:
-    """In 80 columns, too, whatever the task."""
     long = {"id": "job_56vpqvaq94efm0s6lso1tpcr", "jobType": "invoices-of-the-north", "taskDescription": "Why? " * 40}
     api.get(JOBS).respond(json={"jobs": [{**JOB, **long}]})
     shown = baton("jobs", "list").output
@@ -73,14 +69,12 @@ def test_a_list_shows_whole_ids_and_statuses(api: respx.MockRouter) -> None:
 
 
 def test_no_jobs_are_reported(api: respx.MockRouter) -> None:
-    """And in JSON are an empty list."""
     api.get(JOBS).respond(json={"jobs": []})
     assert baton("jobs", "list").output == "no such jobs\n"
     assert json.loads(baton("jobs", "list", "--json").output) == []
 
 
 def test_a_job_is_shown_with_its_calls_and_its_answer(api: respx.MockRouter) -> None:
-    """Status, usage, each call."""
     api.get(f"{JOBS}/job_1").respond(json=JOB)
     shown = baton("jobs", "show", "job_1").output
     for text in ("completed", "look it up", "8 messages", "search", '{"hits": 3}', "42"):
@@ -137,7 +131,6 @@ def test_watching_goes_on_where_the_connection_ended(api: respx.MockRouter, monk
 
 
 def test_an_ended_job_is_watched_at_the_times_at_which_things_happened(api: respx.MockRouter) -> None:
-    """Not at those at which they arrive here."""
     data = {"type": "agent.loop.init", "durationMs": 500, "attempt": 1, "turn": 1, "outcome": "answers"}
     parts = [{"type": "data-event", "data": {**data, "at": at}} for at in (1_000_500, 1_004_000)]
     stream = "".join(f"data: {json.dumps(part)}\n\n" for part in parts)
@@ -148,7 +141,6 @@ def test_an_ended_job_is_watched_at_the_times_at_which_things_happened(api: resp
 
 
 def test_watching_a_job_that_fails_ends_with_1(api: respx.MockRouter) -> None:
-    """And says why."""
     api.get(f"{JOBS}/job_1/stream").respond(text="data: [DONE]\n\n", headers=STREAM)
     failed = {**JOB, "status": "failed", "result": None, "error": {"type": "x", "message": "no way on"}}
     api.get(f"{JOBS}/job_1").respond(json=failed)
@@ -157,7 +149,6 @@ def test_watching_a_job_that_fails_ends_with_1(api: respx.MockRouter) -> None:
 
 
 def test_cancel_and_retry_say_what_became_of_each_job(api: respx.MockRouter) -> None:
-    """One line a job; the first refusal ends it."""
     route = api.patch(f"{JOBS}/job_1").respond(json={**JOB, "status": "pending"})
     assert baton("jobs", "retry", "job_1", "--from", "start").output == "job_1  pending\n"
     assert sent(route.calls[0]) == {"action": "retry", "from": "start"}
@@ -167,7 +158,6 @@ def test_cancel_and_retry_say_what_became_of_each_job(api: respx.MockRouter) -> 
 
 
 def test_a_refused_field_is_named_and_the_key_is_not(api: respx.MockRouter) -> None:
-    """The API's own words."""
     refusal = problem(422, "wrong body", errors=[{"field": "jobType", "message": "unknown agent 'x'"}])
     api.post(JOBS).mock(return_value=refusal)
     done = baton("jobs", "submit", "x", "y")
@@ -176,7 +166,6 @@ def test_a_refused_field_is_named_and_the_key_is_not(api: respx.MockRouter) -> N
 
 
 def test_an_address_that_is_no_api_is_reported(api: respx.MockRouter) -> None:
-    """HTML with 200, and no answer at all."""
     api.get(JOBS).mock(side_effect=[httpx.Response(200, text="<html>"), httpx.ConnectError("refused")])
     assert "is this its address?" in baton("jobs", "list").output
     assert "no answer from https://fn.example.com/api/agent-jobs: refused" in baton("jobs", "list").output

@@ -13,7 +13,6 @@ from baton_local.dev.secrets_file import load_or_make_secrets
 
 
 def create(*arguments: str) -> tuple[int, list[str]]:
-    """Run it; return the exit code and the lines."""
     result = CliRunner().invoke(main, ["keys", "create", *arguments])
     return result.exit_code, result.output.splitlines()
 
@@ -33,7 +32,6 @@ def test_what_production_needs_is_shown_as_a_digest() -> None:
 
 
 def test_with_a_data_folder_the_next_dev_accepts_the_key(tmp_path: Path) -> None:
-    """Its entry is kept, the key is not."""
     _, lines = create("--tenant", "acme", "--role", "client", "--data", str(tmp_path))
     digest = hashlib.sha256(lines[-1].encode()).hexdigest()
     assert f"client:acme:{digest}" in load_or_make_secrets(tmp_path).api_keys_setting().split(",")
@@ -46,14 +44,12 @@ def test_with_a_data_folder_the_next_dev_accepts_the_key(tmp_path: Path) -> None
     [("--tenant", "a:b", "--role", "client"), ("--tenant", "acme", "--role", "king"), ("--role", "client"), ()],
 )
 def test_wrong_use_is_exit_code_2(arguments: tuple[str, ...]) -> None:
-    """With a message that names what is wrong."""
     code, lines = create(*arguments)
     assert code == 2
     assert lines[-1].startswith("Error:")
 
 
 def test_a_damaged_data_folder_is_one_clear_line(tmp_path: Path) -> None:
-    """Exit code 1, no traceback."""
     (tmp_path / "secrets.json").write_text("{")
     code, lines = create("--tenant", "acme", "--role", "client", "--data", str(tmp_path))
     assert code == 1

@@ -1,5 +1,3 @@
-"""The command itself."""
-
 import subprocess
 import sys
 
@@ -22,7 +20,6 @@ def test_help_lists_every_command_without_importing_any() -> None:
 
 
 def test_every_command_of_the_table_exists() -> None:
-    """And has help of its own."""
     for name in ("demo", "dev", "keys"):
         result = CliRunner().invoke(main, [name, "--help"])
         assert result.exit_code == 0, result.output
@@ -30,7 +27,6 @@ def test_every_command_of_the_table_exists() -> None:
 
 
 def test_an_unknown_command_is_wrong_use_and_names_the_others() -> None:
-    """Exit code 2."""
     result = CliRunner().invoke(main, ["nope"])
     assert result.exit_code == 2
     assert "'nope'" in result.output
@@ -38,7 +34,6 @@ def test_an_unknown_command_is_wrong_use_and_names_the_others() -> None:
 
 
 def test_the_version_is_reported() -> None:
-    """That of the installed package."""
     result = CliRunner().invoke(main, ["--version"])
     assert result.exit_code == 0
     assert result.output.split()[-1][0].isdigit()

@@ -18,14 +18,12 @@ from tests.unit.baton_local.cli.api import baton
 
 
 async def called(client: Client, tool: str, **arguments: Any) -> Any:
-    """What a tool gives."""
     found = await client.call_tool(tool, arguments)
     assert not found.is_error, found.content
     return found.structured_content
 
 
 async def test_an_operator_sees_jobs_and_acts_on_them() -> None:
-    """Each tool is what the API does; what it refuses is said."""
     kit = Kit()
     async with exposed(kit) as api:
         jobs = [(await api.submitted(jobType="pays", taskDescription=f"bill {at}"))["id"] for at in range(3)]
@@ -56,7 +54,6 @@ async def test_an_operator_sees_jobs_and_acts_on_them() -> None:
 
 
 def test_without_the_sdk_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As one line."""
     monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
     result = baton("mcp")
     assert result.exit_code == 1

@@ -12,7 +12,6 @@ from tests.unit.baton_local.cli.test_dev import STACK
 
 
 def visit(link: str) -> HTTPResponse:
-    """What a browser gets."""
     at = urlsplit(link)
     browser = HTTPConnection(str(at.hostname), at.port)
     browser.request("GET", at.path)

@@ -21,26 +21,22 @@ URL = "https://fn.example.com"
 
 
 def replay(*arguments: str) -> Result:
-    """Run it."""
     return CliRunner().invoke(main, ["replay", *arguments])
 
 
 @pytest.fixture
 async def document() -> dict[str, Any]:
-    """A recording."""
     return await recorded(registry, "loop")
 
 
 @pytest.fixture
 def file(tmp_path: Path, document: dict[str, Any]) -> str:
-    """The same in a file."""
     path = tmp_path / "run.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     return str(path)
 
 
 def test_a_run_without_a_difference_is_one_line(file: str) -> None:
-    """And exit code 0."""
     done = replay(file, "--offline", "--app", APP)
     summary = "(agent loop): 4 turns and 6 tool calls, played without a difference"
     assert (done.exit_code, done.output.count("\n")) == (0, 1)
@@ -48,7 +44,6 @@ def test_a_run_without_a_difference_is_one_line(file: str) -> None:
 
 
 def test_the_first_difference_is_shown(file: str) -> None:
-    """Exit code 1."""
     done = replay(file, "--offline", "--app", APP.replace("registry", "changed"))
     assert done.exit_code == 1
     assert "The first difference: job job_token" in done.output
@@ -68,7 +63,6 @@ def test_the_application_is_the_settings_unless_it_is_named(file: str, monkeypat
 
 @respx.mock
 def test_a_jobs_recording_is_fetched_and_saved(document: dict[str, Any], tmp_path: Path) -> None:
-    """From a deployment; what was saved plays as well."""
     route = respx.get(f"{URL}/api/agent-jobs/job_1/recording").respond(json=document)
     saved = str(tmp_path / "saved.json")
     done = replay("job_1", "--offline", "--url", f"{URL}/", "--key", "k", "--app", APP, "--save", saved)
@@ -80,7 +74,6 @@ def test_a_jobs_recording_is_fetched_and_saved(document: dict[str, Any], tmp_pat
 
 @respx.mock
 def test_the_local_stack_is_found_by_its_file(document: dict[str, Any], tmp_path: Path) -> None:
-    """With the key that is in it."""
     (tmp_path / "dev.json").write_text(json.dumps({"app_url": URL, "admin_key": "of-the-stack"}), encoding="utf-8")
     route = respx.get(f"{URL}/api/agent-jobs/job_1/recording").respond(json=document)
     assert replay("job_1", "--offline", "--data", str(tmp_path), "--app", APP).exit_code == 0
@@ -123,7 +116,6 @@ def test_wrong_use_is_exit_code_2(arguments: list[str], why: str, monkeypatch: p
 
 
 def test_no_stack_and_no_application_are_shown(tmp_path: Path, file: str) -> None:
-    """Each in a line."""
     none = replay("job_1", "--offline", "--data", str(tmp_path), "--app", APP)
     assert (none.exit_code, "dev.json: start `baton dev" in none.output) == (1, True)
     (tmp_path / "dev.json").write_text("{}", encoding="utf-8")
@@ -133,6 +125,5 @@ def test_no_stack_and_no_application_are_shown(tmp_path: Path, file: str) -> Non
 
 
 def test_a_place_that_cannot_be_written_is_shown(file: str, tmp_path: Path) -> None:
-    """Before anything is played."""
     done = replay(file, "--offline", "--app", APP, "--save", str(tmp_path / "none" / "saved.json"))
     assert (done.exit_code, "the recording cannot be saved" in done.output) == (1, True)

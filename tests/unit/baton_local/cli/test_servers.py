@@ -10,7 +10,6 @@ BATON = str(Path(sys.executable).with_name("baton"))
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a person does."""
     return subprocess.run([BATON, *arguments], capture_output=True, text=True, check=False, timeout=180)
 
 
@@ -22,7 +21,6 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_options_and_help_are_the_servers_own(name: str, options: list[str]) -> None:
-    """They pass through untouched."""
     done = run(name, "--help")
     assert done.returncode == 0
     assert all(option in done.stdout for option in options)
@@ -30,7 +28,6 @@ def test_options_and_help_are_the_servers_own(name: str, options: list[str]) -> 
 
 @pytest.mark.parametrize("name", ["qstash", "redis"])
 def test_wrong_options_are_exit_code_2(name: str) -> None:
-    """With the server's own message."""
     done = run(name, "--no-such-option")
     assert done.returncode == 2
     assert "--no-such-option" in done.stderr

@@ -12,19 +12,16 @@ BASE = "http://127.0.0.1:9/base"
 
 
 def setup(*arguments: str) -> Result:
-    """Run the command."""
     return CliRunner().invoke(main, ["setup", *arguments])
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Of a deployment, in a folder without a local stack."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORKER_BASE_URL", f"{BASE}/")
 
 
 def test_a_dry_run_prints_the_difference_and_changes_nothing(qstash_server: QStashServer) -> None:
-    """Then it is done, and then there is nothing to do."""
     planned = setup("--dry-run")
     assert planned.exit_code == 0, planned.output
     assert f"+ topic agent.agent-loop-init → {BASE}/workers/agent-loop" in planned.output
@@ -56,7 +53,6 @@ def test_events_of_your_own_get_topics(
 
 
 def test_what_prune_would_take_is_reported_and_taken_only_by_it(qstash_server: QStashServer) -> None:
-    """An endpoint made for another address."""
     setup()
     path = "/v2/topics/agent.agent-tool-call/endpoints"
     qstash_server.call("POST", path, {"endpoints": [{"url": "http://127.0.0.1:9/other"}]})
@@ -70,7 +66,6 @@ def test_what_prune_would_take_is_reported_and_taken_only_by_it(qstash_server: Q
 
 
 def test_what_is_missing_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of it, and where it was looked for."""
     monkeypatch.delenv("WORKER_BASE_URL")
     failed = setup()
     assert failed.exit_code == 1
@@ -79,7 +74,6 @@ def test_what_is_missing_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_wrong_token_is_named(qstash_server: QStashServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not shown."""
     monkeypatch.setenv("QSTASH_TOKEN", "wrong-token")
     failed = setup()
     assert failed.exit_code == 1
@@ -88,7 +82,6 @@ def test_a_wrong_token_is_named(qstash_server: QStashServer, monkeypatch: pytest
 
 
 def test_a_queue_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And what to check."""
     monkeypatch.setenv("QSTASH_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("QSTASH_TOKEN", "token")
     failed = setup()
@@ -114,6 +107,5 @@ def test_settings_come_from_a_file_too(qstash_server: QStashServer, tmp_path: Pa
 
 
 def test_a_stack_that_does_not_run_is_shown() -> None:
-    """With the command that starts it."""
     failed = setup("--data", "nowhere")
     assert (failed.exit_code, "start `baton dev --data nowhere`" in failed.output) == (1, True)

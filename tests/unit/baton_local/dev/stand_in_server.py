@@ -13,10 +13,7 @@ from types import FrameType
 
 
 class Answer(BaseHTTPRequestHandler):
-    """200, always."""
-
     def do_GET(self) -> None:
-        """Answer."""
         self.send_response(200)
         self.end_headers()
 
@@ -25,7 +22,6 @@ class Answer(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
     port = int(sys.argv[1])
     notes = Path(sys.argv[2]) if len(sys.argv) > 2 else None
 

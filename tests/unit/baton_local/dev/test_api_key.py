@@ -1,5 +1,3 @@
-"""API keys and their entries."""
-
 import hashlib
 import re
 
@@ -18,7 +16,6 @@ def test_a_key_names_its_role_and_holds_256_random_bits(role: Role) -> None:
 
 
 def test_an_entry_holds_the_digest_and_never_the_key() -> None:
-    """A deployment's settings do not give a key away."""
     key = new_api_key("client")
     entry = api_key_entry("client", "acme", key)
     assert entry == f"client:acme:{hashlib.sha256(key.encode()).hexdigest()}"

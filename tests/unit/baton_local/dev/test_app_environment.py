@@ -1,5 +1,3 @@
-"""The app's settings."""
-
 from pathlib import Path
 
 from baton_local.dev.parts import app_settings
@@ -9,7 +7,6 @@ PORTS = {"app": 1, "qstash": 2, "redis_rest": 3, "vector": 4}
 
 
 def test_the_app_learns_where_everything_is(tmp_path: Path) -> None:
-    """By the names that it has in production, too."""
     secrets = load_or_make_secrets(tmp_path)
     settings = app_settings(PORTS, secrets, None)
     assert settings["WORKER_BASE_URL"] == "http://127.0.0.1:1"

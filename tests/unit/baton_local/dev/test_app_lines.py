@@ -9,7 +9,6 @@ from baton_local.dev.app_lines import OwnOutput, OwnRecords
 
 
 async def test_each_line_that_is_printed_has_the_job_in_front() -> None:
-    """A line is written once it is whole."""
     written = io.StringIO()
     output = OwnOutput(written)
     print("loaded", file=output)
@@ -20,7 +19,6 @@ async def test_each_line_that_is_printed_has_the_job_in_front() -> None:
 
 
 def test_records_of_a_folder_are_marked_and_those_of_its_libraries_are_not() -> None:
-    """Line by line."""
     formatter = OwnRecords(Path("/app"), "%(message)s")
 
     def shown(path: str) -> str:

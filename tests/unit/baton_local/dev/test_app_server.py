@@ -13,7 +13,6 @@ from baton_local.dev.surroundings import inherited_environment
 
 
 def serve(folder: Path, registry: str) -> subprocess.CompletedProcess[str]:
-    """Run the server until it refuses."""
     command = (
         sys.executable,
         "-P",
@@ -37,7 +36,6 @@ def test_agents_that_are_not_there_end_it_for_good(tmp_path: Path) -> None:
 
 
 def test_a_fault_in_the_users_own_module_is_shown_where_it_is(tmp_path: Path) -> None:
-    """With its traceback."""
     (tmp_path / "mine.py").write_text("registry = 1 / 0\n")
     done = serve(tmp_path, "mine:registry")
     assert done.returncode == os.EX_CONFIG
@@ -66,7 +64,6 @@ def test_what_calls_providers_is_loaded_before_the_first_call(
 def test_a_tool_without_a_docstring_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its model has to guess."""
     told = "@tool\ndef told() -> None:\n    'Tell.'\n@tool\ndef bare() -> None:\n    pass\n"
     made = "registry = Registry([Agent('a', 'demo', tools=[told, bare])])\n"
     (tmp_path / "agents_without_words.py").write_text(f"from baton import Agent, Registry, tool\n{told}{made}")
@@ -86,7 +83,6 @@ def test_no_bytecode_of_the_users_code_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["functions", "events"])
 def test_a_users_folder_of_the_same_name_does_not_hide_ours(tmp_path: Path, name: str) -> None:
-    """Serverless projects often have one."""
     (tmp_path / name).mkdir()
     (tmp_path / name / "__init__.py").write_text("raise RuntimeError('the wrong one')\n")
     (tmp_path / "mine.py").write_text("from baton import Agent\nregistry = Agent\n")

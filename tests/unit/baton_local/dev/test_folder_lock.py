@@ -1,5 +1,3 @@
-"""One stack per folder."""
-
 import os
 from pathlib import Path
 
@@ -10,7 +8,6 @@ from baton_local.dev.stack_error import StackError
 
 
 def test_the_second_one_learns_who_holds_the_folder(tmp_path: Path) -> None:
-    """With the pid, the description and the ways out."""
     with (
         folder_lock(tmp_path),
         pytest.raises(StackError, match=rf"already runs on .* \(pid {os.getpid()}, .*dev\.json\).*--data"),
@@ -20,7 +17,6 @@ def test_the_second_one_learns_who_holds_the_folder(tmp_path: Path) -> None:
 
 
 def test_the_folder_is_free_again_post_commit(tmp_path: Path) -> None:
-    """Also after an error, and although the file stays."""
     with pytest.raises(ZeroDivisionError), folder_lock(tmp_path):
         raise ZeroDivisionError
     with folder_lock(tmp_path):

@@ -1,5 +1,3 @@
-"""The log file of a part."""
-
 import os
 from pathlib import Path
 
@@ -7,13 +5,11 @@ from baton_local.dev.part_log import PartLog
 
 
 def write(log: PartLog, text: str) -> None:
-    """Write as a part does."""
     with log.opened_for_part() as output:
         os.write(output, text.encode())
 
 
 def test_a_restart_goes_on_in_the_same_file_and_reads_only_what_is_new(tmp_path: Path) -> None:
-    """What an earlier life wrote was shown then."""
     log = PartLog(tmp_path / "app.log")
     write(log, "old\n")
     with log.opened_for_part() as output:
@@ -25,7 +21,6 @@ def test_a_restart_goes_on_in_the_same_file_and_reads_only_what_is_new(tmp_path:
 
 
 def test_a_long_file_is_set_extra_usage_before_the_part_starts(tmp_path: Path) -> None:
-    """Two files per part at most."""
     log = PartLog(tmp_path / "app.log", limit_bytes=10)
     for text in ("first life, long\n", "second life, long\n", "third\n"):
         write(log, text)
@@ -35,7 +30,6 @@ def test_a_long_file_is_set_extra_usage_before_the_part_starts(tmp_path: Path) -
 
 
 def test_the_last_lines_are_those_that_say_something(tmp_path: Path) -> None:
-    """Blank ones do not count, and no file is no line."""
     log = PartLog(tmp_path / "app.log")
     assert log.last_lines(2) == []
     write(log, "one\ntwo\n\n  \nthree\n\n")

@@ -1,5 +1,3 @@
-"""What the stack is made of."""
-
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,12 +11,10 @@ from baton_local.redis.data_dir import DataDir
 
 
 def plan(folder: Path) -> StackPlan:
-    """An ordinary plan."""
     return StackPlan(folder, USUAL_PORTS, load_or_make_secrets(folder), {"PATH": "/bin", "QSTASH_URL": "elsewhere"})
 
 
 def test_the_app_starts_last_so_that_it_stops_first(tmp_path: Path) -> None:
-    """And the Redis server outlives whoever writes to it."""
     assert [part.name for part in stack_parts(plan(tmp_path))] == ["redis", "redis_rest", "vector", "qstash", "app"]
 
 
@@ -33,12 +29,10 @@ def test_a_store_over_resp_needs_no_bridge(tmp_path: Path) -> None:
 
 
 def test_a_users_folder_never_hides_our_modules(tmp_path: Path) -> None:
-    """No part has the current folder on its import path by itself."""
     assert all("-P" in part.command for part in stack_parts(plan(tmp_path)))
 
 
 def test_only_the_app_gets_the_products_settings(tmp_path: Path) -> None:
-    """They win over what is inherited; the rest is inherited."""
     parts = {part.name: part for part in stack_parts(plan(tmp_path))}
     assert parts["app"].environment["QSTASH_URL"] == "http://127.0.0.1:8080"
     assert parts["app"].environment["PATH"] == "/bin"
@@ -46,7 +40,6 @@ def test_only_the_app_gets_the_products_settings(tmp_path: Path) -> None:
 
 
 def test_own_agents_are_imported_from_the_current_folder(tmp_path: Path) -> None:
-    """Only when there are any."""
     *_, app = stack_parts(plan(tmp_path))
     *_, own = stack_parts(replace(plan(tmp_path), app="mine:registry"))
     assert "--app-dir" not in app.command

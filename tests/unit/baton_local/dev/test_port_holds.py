@@ -1,5 +1,3 @@
-"""Ports are held from the moment they are chosen."""
-
 import contextlib
 import socket
 import sys
@@ -16,7 +14,6 @@ STAND_IN = Path(__file__).with_name("stand_in_server.py")
 
 
 def test_two_stacks_that_start_in_the_same_second_choose_different_ports() -> None:
-    """And no port is chosen twice."""
     with contextlib.closing(PortHolds()) as first, contextlib.closing(PortHolds()) as second:
         one = choose_ports({}, 0, first.take, first.take_any)
         two = choose_ports({}, 0, second.take, second.take_any)

@@ -1,5 +1,3 @@
-"""The choice of ports."""
-
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -21,27 +19,22 @@ USUAL = {"app": 8090, "qstash": 8080, "redis_rest": 8079, "vector": 8078}
 
 
 def all_but(*taken: int) -> Callable[[int], bool]:
-    """Every port is free but these."""
     return lambda port: port not in taken
 
 
 def lowest_from_30000(used: frozenset[int]) -> int:
-    """A free port that is easy to expect."""
     return next(port for port in range(30_000, 30_010) if port not in used)
 
 
 def choose(remembered: dict[str, int], wanted: int | None, *taken: int) -> ChosenPorts:
-    """Choose with the given ports taken."""
     return choose_ports(remembered, wanted, all_but(*taken), lowest_from_30000)
 
 
 def test_the_usual_ports_are_taken_when_free() -> None:
-    """The first run on a quiet machine has nothing to remark."""
     assert choose({}, None) == ChosenPorts(USUAL)
 
 
 def test_a_taken_usual_port_is_replaced_and_shown() -> None:
-    """Any part may move on its first run."""
     chosen = choose({}, None, 8090, 8079)
     assert chosen.ports == {"app": 30_000, "qstash": 8080, "redis_rest": 30_001, "vector": 8078}
     assert chosen.remarks == (
@@ -51,12 +44,10 @@ def test_a_taken_usual_port_is_replaced_and_shown() -> None:
 
 
 def test_zero_means_any_free_ports_without_remarks() -> None:
-    """Tests and demos never meet the usual ports."""
     assert choose({}, 0) == ChosenPorts({"app": 30_000, "qstash": 30_001, "redis_rest": 30_002, "vector": 30_003})
 
 
 def test_the_ports_of_the_last_run_come_first() -> None:
-    """Messages that wait in the queue carry them."""
     remembered = {"app": 25_000, "qstash": 25_001, "redis_rest": 25_002, "vector": 25_003}
     assert choose(remembered, None) == ChosenPorts(remembered)
     assert choose(remembered, 0) == ChosenPorts(remembered)
@@ -69,7 +60,6 @@ def test_the_app_never_leaves_its_old_port_silently() -> None:
 
 
 def test_the_other_parts_may_move() -> None:
-    """Nothing that is stored carries their addresses."""
     chosen = choose({"app": 25_000, "qstash": 25_001}, None, 25_001)
     assert chosen.ports == {"app": 25_000, "qstash": 8080, "redis_rest": 8079, "vector": 8078}
 
@@ -82,7 +72,6 @@ def test_a_requested_port_is_had_or_refused() -> None:
 
 
 def test_other_parts_have_the_ports_that_are_asked_for() -> None:
-    """Or none."""
     chosen = choose_ports({"vector": 25_003}, None, all_but(7000), lowest_from_30000, {"vector": 9001})
     assert chosen.ports == {**USUAL, "vector": 9001}
     with pytest.raises(StackError, match="port 7000 is taken"):
@@ -90,33 +79,28 @@ def test_other_parts_have_the_ports_that_are_asked_for() -> None:
 
 
 def test_moving_the_app_on_purpose_says_what_becomes_of_waiting_jobs() -> None:
-    """They wait for the next sweep."""
     chosen = choose({"app": 25_000}, 9000)
     assert chosen.ports["app"] == 9000
     assert "was on port 25000 before" in chosen.remarks[0]
 
 
 def test_no_two_parts_get_the_same_port() -> None:
-    """Not even when the slot request is another part's usual port."""
     ports = choose({}, 8080).ports
     assert len(set(ports.values())) == len(ports)
 
 
 def test_ports_are_remembered(tmp_path: Path) -> None:
-    """What one run notes the next one reads."""
     remember_ports(tmp_path, USUAL)
     assert read_remembered_ports(tmp_path) == USUAL
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"app": "x", "qstash": 0, "redis_rest": 70000}'])
 def test_an_unreadable_note_counts_as_none(tmp_path: Path, text: str) -> None:
-    """Ports can be chosen anew."""
     (tmp_path / "ports.json").write_text(text)
     assert read_remembered_ports(tmp_path) == {}
 
 
 def test_a_listening_socket_makes_its_port_taken() -> None:
-    """Looking at real sockets."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert not port_is_free(port)
@@ -124,7 +108,6 @@ def test_a_listening_socket_makes_its_port_taken() -> None:
 
 
 def test_a_free_port_is_outside_the_kernels_own_range() -> None:
-    """And it is free."""
     port = any_free_port(frozenset())
     assert port in FREE_RANGE
     assert port_is_free(port)

@@ -1,5 +1,3 @@
-"""Files for one person's eyes."""
-
 from pathlib import Path
 
 import pytest
@@ -8,7 +6,6 @@ from baton_local.dev.data_folder import write_private_file
 
 
 def test_a_file_is_replaced_whole_and_private(tmp_path: Path) -> None:
-    """Whatever mode the old one had; nothing is left beside it."""
     path = tmp_path / "x.json"
     path.write_text("old")
     path.chmod(0o644)
@@ -19,7 +16,6 @@ def test_a_file_is_replaced_whole_and_private(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    """Text that cannot be written, here a lone surrogate."""
     path = tmp_path / "x.json"
     path.write_text("old")
     with pytest.raises(UnicodeEncodeError):

@@ -1,5 +1,3 @@
-"""Asking parts whether they serve."""
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +11,6 @@ from baton_local.dev.ports import any_free_port
 
 @asynccontextmanager
 async def answering(answer: bytes, socket_path: Path | None = None) -> AsyncIterator[int]:
-    """A server that reads something and gives one answer."""
-
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1024)
         writer.write(answer)
@@ -50,12 +46,10 @@ async def test_only_a_200_counts_as_ready(answer: bytes, ready: bool) -> None:
 
 @pytest.mark.parametrize(("answer", "ready"), [(b"+PONG\r\n", True), (b"-LOADING data\r\n", False)])
 async def test_redis_is_ready_when_it_answers_commands(tmp_path: Path, answer: bytes, ready: bool) -> None:
-    """Not yet while it loads its data."""
     async with answering(answer, tmp_path / "s"):
         assert await redis_socket_is_ready(str(tmp_path / "s")) is ready
 
 
 async def test_nobody_there_is_not_ready(tmp_path: Path) -> None:
-    """And no error."""
     assert not await http_is_ready("127.0.0.1", any_free_port(frozenset()), "/")
     assert not await redis_socket_is_ready(str(tmp_path / "none"))

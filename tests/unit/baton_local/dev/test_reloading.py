@@ -46,7 +46,6 @@ def runner(folder: Path) -> Part:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with code that can be loaded."""
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "code.py").write_text("VALUE = 1\n")
@@ -54,7 +53,6 @@ def project(tmp_path: Path) -> Path:
 
 
 async def test_a_change_starts_it_again_and_nothing_else(project: Path, tmp_path: Path) -> None:
-    """And says what has changed."""
     stage = Stage(tmp_path, server("redis", tmp_path / "notes"), runner(project))
     async with stage.started() as supervisor:
         before = supervisor.process_ids()
@@ -66,7 +64,6 @@ async def test_a_change_starts_it_again_and_nothing_else(project: Path, tmp_path
 
 
 async def test_what_is_no_code_changes_nothing(project: Path, tmp_path: Path) -> None:
-    """Data, logs, and what tools make of code."""
     names = ("notes.txt", ".venv/lib/other.py", "__pycache__/code.py")
     for name in (*names, "more/tools.py"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +80,6 @@ async def test_what_is_no_code_changes_nothing(project: Path, tmp_path: Path) ->
 
 
 async def test_code_that_cannot_be_loaded_is_shown_and_heals_with_the_next_save(project: Path, tmp_path: Path) -> None:
-    """With file, line and message; it is not tried again and again."""
     stage = Stage(tmp_path, runner(project))
     async with stage.started() as supervisor:
         (project / "code.py").write_text("VALUE = 1\nimport no_such_module\n")
@@ -99,7 +95,6 @@ async def test_code_that_cannot_be_loaded_is_shown_and_heals_with_the_next_save(
 
 
 async def test_a_stack_whose_code_cannot_be_loaded_does_not_start(project: Path, tmp_path: Path) -> None:
-    """Who starts it is at the keyboard."""
     (project / "code.py").write_text("raise ValueError('not yet')\n")
     stage = Stage(tmp_path, runner(project))
     with pytest.raises(StackError, match=r"(?s)app cannot start with its settings.*not yet"):
@@ -108,7 +103,6 @@ async def test_a_stack_whose_code_cannot_be_loaded_does_not_start(project: Path,
 
 
 async def test_a_stack_stops_while_it_waits_for_code(project: Path, tmp_path: Path) -> None:
-    """At once."""
     stage = Stage(tmp_path, runner(project))
     async with stage.started() as supervisor:
         (project / "code.py").write_text("import no_such_module\n")
@@ -117,7 +111,6 @@ async def test_a_stack_stops_while_it_waits_for_code(project: Path, tmp_path: Pa
 
 
 async def test_where_nobody_may_look_the_part_goes_on(project: Path, tmp_path: Path) -> None:
-    """The person is told once."""
     part = replace(runner(project), code=project / "gone")
     stage = Stage(tmp_path, part)
     async with stage.started() as supervisor:

@@ -16,13 +16,11 @@ def test_secrets_are_made_once_and_stay(tmp_path: Path) -> None:
 
 
 def test_two_folders_share_no_secret(tmp_path: Path) -> None:
-    """Every value is random."""
     one, other = (asdict(load_or_make_secrets(tmp_path / name)) for name in ("one", "other"))
     assert all(one[name] != other[name] for name in one if name != "api_keys")
 
 
 def test_only_the_owner_may_read_them(tmp_path: Path) -> None:
-    """The file has mode 600 and its new folder 700."""
     load_or_make_secrets(tmp_path / "data")
     assert (tmp_path / "data" / "secrets.json").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
@@ -48,7 +46,6 @@ def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path, text: str) -> 
 
 
 def test_a_folder_from_before_the_vector_index_gets_its_token_and_keeps_the_rest(tmp_path: Path) -> None:
-    """Jobs that wait there go on; the new token stays, too."""
     before = load_or_make_secrets(tmp_path)
     record = {name: value for name, value in asdict(before).items() if name != "vector_token"}
     (tmp_path / "secrets.json").write_text(json.dumps(record))
@@ -68,7 +65,6 @@ def test_an_empty_secret_counts_as_damage(tmp_path: Path) -> None:
 
 
 def test_a_file_in_the_folders_place_is_named(tmp_path: Path) -> None:
-    """A data folder that cannot be made is one clear line."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StackError, match="cannot be a data folder"):
         load_or_make_secrets(tmp_path / "file")

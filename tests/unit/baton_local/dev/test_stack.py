@@ -1,5 +1,3 @@
-"""A whole stack on its folder, with stand-ins for its parts."""
-
 import asyncio
 import json
 import os
@@ -23,7 +21,6 @@ PATIENCE_SECONDS = 120.0
 
 
 def stand_ins(plan: StackPlan) -> tuple[Part, ...]:
-    """A server that answers everything in each part's place."""
     return tuple(
         Part(
             name=name,
@@ -37,8 +34,6 @@ def stand_ins(plan: StackPlan) -> tuple[Part, ...]:
 
 
 class Silence:
-    """A screen that nobody looks at."""
-
     def notice(self, name: str, line: str) -> None:
         """Nothing."""
 
@@ -46,25 +41,21 @@ class Silence:
 
 
 def stack_on(folder: Path, port: int | None = 0, parts_of: PartsOf = stand_ins) -> LocalStack:
-    """A stack of stand-ins on free ports."""
     return LocalStack(StackOptions(folder=folder, port=port, registers=False, parts_of=parts_of), Silence())
 
 
 def dev_json(folder: Path) -> dict[str, Any]:
-    """What other programs read."""
     record: dict[str, Any] = json.loads((folder / "dev.json").read_text())
     return record
 
 
 async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds, within bounds."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():  # noqa: ASYNC110 - other processes cannot set an event of ours
             await asyncio.sleep(0.02)
 
 
 async def test_dev_json_describes_the_running_stack_and_goes_with_it(tmp_path: Path) -> None:
-    """Private, complete, and only while everything serves."""
     async with stack_on(tmp_path).running() as description:
         record = dev_json(tmp_path)
         assert record == description.as_record()
@@ -83,7 +74,6 @@ async def test_the_second_start_finds_the_same_secrets_and_ports(tmp_path: Path)
 
 
 async def test_a_restarted_part_is_described_anew(tmp_path: Path) -> None:
-    """With its new pid; the others stay."""
     async with stack_on(tmp_path).running():
         before = dev_json(tmp_path)["processes"]
         os.kill(before["qstash"], signal.SIGKILL)
@@ -93,7 +83,6 @@ async def test_a_restarted_part_is_described_anew(tmp_path: Path) -> None:
 
 
 async def test_a_second_stack_on_the_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
-    """The first one's description stays."""
     async with stack_on(tmp_path).running():
         with pytest.raises(StackError, match="already runs"):
             async with stack_on(tmp_path).running():
@@ -102,7 +91,6 @@ async def test_a_second_stack_on_the_folder_is_refused_and_harms_nothing(tmp_pat
 
 
 async def test_a_leftover_description_is_gone_before_anything_starts(tmp_path: Path) -> None:
-    """Whoever waits for the file never reads a killed run's."""
     (tmp_path / "dev.json").write_text("{}")
     seen: list[bool] = []
 
@@ -133,7 +121,6 @@ async def test_work_on_a_stack_ends_when_a_part_is_given_up(tmp_path: Path) -> N
 
 
 async def test_cancelling_stops_every_part(tmp_path: Path) -> None:
-    """Ctrl-C is a cancellation; it may come at any time."""
     pids: list[int] = []
 
     async def work() -> None:
@@ -152,5 +139,4 @@ async def test_cancelling_stops_every_part(tmp_path: Path) -> None:
 
 
 async def test_kill_before_the_start_is_harmless(tmp_path: Path) -> None:
-    """A very impatient person."""
     stack_on(tmp_path).kill()

@@ -1,5 +1,3 @@
-"""The supervisor over real processes."""
-
 import asyncio
 import os
 import signal
@@ -31,7 +29,6 @@ class Stage:
         self.supervisor = Supervisor(parts, folder, self, self._count, lambda: self.capacity_bytes)
 
     def notice(self, name: str, line: str) -> None:
-        """Note it."""
         self.shown.append(f"{name}: {line}")
 
     log_line = notice
@@ -41,7 +38,6 @@ class Stage:
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[Supervisor]:
-        """Start and, whatever happens, stop."""
         try:
             await self.supervisor.start()
             yield self.supervisor
@@ -50,7 +46,6 @@ class Stage:
 
 
 def server(name: str, notes: Path, *needs: str, port: int = 0) -> Part:
-    """A part that serves."""
     port = port or any_free_port(frozenset())
     return Part(
         name=name,
@@ -71,14 +66,12 @@ def script(name: str, text: str, *, ready: bool = False, stop_seconds: float = 3
 
 
 async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds, within bounds."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():  # noqa: ASYNC110 - other processes cannot set an event of ours
             await asyncio.sleep(0.02)
 
 
 def lives(pid: int) -> bool:
-    """Say whether a process exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -87,7 +80,6 @@ def lives(pid: int) -> bool:
 
 
 async def test_parts_start_after_what_they_need_and_stop_in_the_opposite_order(tmp_path: Path) -> None:
-    """The second waits until the first serves."""
     notes = tmp_path / "notes"
     first, second = any_free_port(frozenset()), any_free_port(frozenset())
     stage = Stage(tmp_path, server("a", notes, port=first), server("b", notes, "a", port=second))
@@ -97,7 +89,6 @@ async def test_parts_start_after_what_they_need_and_stop_in_the_opposite_order(t
 
 
 async def test_a_killed_part_comes_back_with_a_new_process(tmp_path: Path) -> None:
-    """And the change is reported when it serves again."""
     stage = Stage(tmp_path, server("a", tmp_path / "notes"))
     async with stage.started() as supervisor:
         before = supervisor.process_ids()["a"]
@@ -108,7 +99,6 @@ async def test_a_killed_part_comes_back_with_a_new_process(tmp_path: Path) -> No
 
 
 async def test_a_part_that_dies_at_once_breaks_the_stack_with_its_last_lines(tmp_path: Path) -> None:
-    """After five tries; the reason is in the error."""
     stage = Stage(tmp_path, script("bad", "raise SystemExit('no room for me')"))
     with pytest.raises(
         StackError, match=r"(?s)bad died 5 times in a row .*exit code 1.*bad\.log.*no room for me"
@@ -133,7 +123,6 @@ async def test_a_part_that_dies_for_good_later_is_reported_to_who_waits(tmp_path
 
 
 async def test_a_part_that_never_gets_ready_is_named(tmp_path: Path) -> None:
-    """With its log."""
     stage = Stage(tmp_path, script("slow", "import time; time.sleep(60)"))
     with pytest.raises(StackError, match=r"slow did not get ready within 0\.2 s: see .*slow\.log"):
         await stage.supervisor.start(limit_seconds=0.2)
@@ -141,7 +130,6 @@ async def test_a_part_that_never_gets_ready_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_part_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
-    """After its patience is over."""
     stage = Stage(tmp_path, script("deaf", DEAF, ready=True, stop_seconds=0.2))
     async with stage.started() as supervisor:
         await until(lambda: "deaf" in (tmp_path / "deaf.log").read_text())
@@ -150,7 +138,6 @@ async def test_a_part_that_ignores_the_request_to_end_is_killed(tmp_path: Path) 
 
 
 async def test_kill_does_not_wait_for_anybody(tmp_path: Path) -> None:
-    """The second Ctrl-C."""
     stage = Stage(tmp_path, script("deaf", DEAF, ready=True, stop_seconds=60))
     async with stage.started() as supervisor:
         await until(lambda: "deaf" in (tmp_path / "deaf.log").read_text())
@@ -161,7 +148,6 @@ async def test_kill_does_not_wait_for_anybody(tmp_path: Path) -> None:
 
 
 async def test_errors_in_a_log_are_shown_with_the_parts_name(tmp_path: Path) -> None:
-    """Chatter stays in the file."""
     text = "print('INFO: fine'); print('ERROR: not fine', flush=True); import time; time.sleep(60)"
     stage = Stage(tmp_path, script("a", text, ready=True))
     async with stage.started():
@@ -187,7 +173,6 @@ async def test_a_part_that_died_of_a_full_disk_comes_back_when_there_is_room(tmp
 
 
 async def test_a_full_disk_does_not_keep_a_stack_from_stopping(tmp_path: Path) -> None:
-    """What waits for room is left alone."""
     stage = Stage(tmp_path, server("a", tmp_path / "notes"))
     async with stage.started() as supervisor:
         stage.capacity_bytes = 0
@@ -197,7 +182,6 @@ async def test_a_full_disk_does_not_keep_a_stack_from_stopping(tmp_path: Path) -
 
 
 async def test_a_command_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    """It is not tried again."""
     part = Part("a", ("/nowhere/server",), {}, script("x", "").is_ready)
     with pytest.raises(StackError, match="a cannot be started: /nowhere/server"):
         async with Stage(tmp_path, part).started():
@@ -205,7 +189,6 @@ async def test_a_command_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_part_with_a_log_of_its_own_is_found_among_the_logs(tmp_path: Path) -> None:
-    """By a link."""
     own = tmp_path / "elsewhere" / "own.log"
     part = Part(
         "a", (sys.executable, "-S", "-c", "print('hello')"), {}, script("x", "", ready=True).is_ready, log_path=own
@@ -218,7 +201,6 @@ async def test_a_part_with_a_log_of_its_own_is_found_among_the_logs(tmp_path: Pa
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child's life to its parent's")
 async def test_parts_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
-    """With -9, so it cannot stop them itself."""
     program = f"""
 import asyncio, sys
 from pathlib import Path

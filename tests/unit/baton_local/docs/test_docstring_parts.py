@@ -1,5 +1,3 @@
-"""Docstrings, taken apart."""
-
 from baton_local.docs.python_reference import docstring_parts
 
 DOCSTRING = """What it is.
@@ -27,13 +25,11 @@ def test_sections_of_parameters_become_names_with_texts() -> None:
 
 
 def test_text_after_a_section_is_text_again() -> None:
-    """A section ends where the indentation does."""
     parts = docstring_parts("It.\n\nAttributes:\n    a: one.\nAfterwards.\n")
     assert parts.text.split() == ["It.", "Afterwards."]
     assert parts.parameters == {"a": "one."}
 
 
 def test_a_docstring_without_sections_is_text() -> None:
-    """All of it."""
     assert docstring_parts("Only this.") == docstring_parts("Only this.\n")
     assert docstring_parts("Only this.").parameters == {}

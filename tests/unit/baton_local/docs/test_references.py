@@ -1,5 +1,3 @@
-"""The reference has everything that the code has."""
-
 import re
 
 import baton
@@ -25,13 +23,11 @@ def test_a_reference_is_the_same_in_every_process() -> None:
 
 
 def test_every_command_has_its_section() -> None:
-    """Groups are there by their commands."""
     first_words = set(re.findall(r"^## `baton ([a-z]+)", command_reference(), re.MULTILINE))
     assert first_words == set(SUBCOMMANDS)
 
 
 def test_links_of_the_endpoints_lead_to_tables_of_fields() -> None:
-    """Each schema that is named has its section."""
     sections = {name.lower() for name in re.findall(r"^### (\w+)$", body_tables(), re.MULTILINE)}
     linked = set(re.findall(r"\(#(\w+)\)", endpoint_table() + body_tables()))
     assert linked <= sections
@@ -41,7 +37,6 @@ def test_links_of_the_endpoints_lead_to_tables_of_fields() -> None:
 
 
 def test_events_have_their_fields() -> None:
-    """As they are on the wire."""
     assert "| `sessionId` | string | needed |" in event_fields()
     assert "| `traceparent` | string |  |" in event_fields()
     assert "`submit`" in command_fields()

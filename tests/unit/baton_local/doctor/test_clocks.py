@@ -1,5 +1,3 @@
-"""What the doctor says of this machine's clock."""
-
 import pytest
 
 from baton_local.doctor.delivery import judge_clock

@@ -14,12 +14,10 @@ REFUSED = json.dumps({"title": "webhook refused", "detail": "the request's signa
 
 
 def outcome(status: int, answer: str = "", error: str = "", state: str = "FAILED") -> LogEntry:
-    """What the queue tells."""
     return LogEntry(MESSAGE, state, 0, status=status, answer=answer, error=error)
 
 
 def test_a_probe_that_was_understood_is_well() -> None:
-    """By the same version, or by one that is not told."""
     answer = probe_answer()
     assert verdict(outcome(200, json.dumps(answer)), str(answer["version"])).level is Level.OK
     assert verdict(outcome(200, json.dumps(answer)), "").level is Level.OK
@@ -27,7 +25,6 @@ def test_a_probe_that_was_understood_is_well() -> None:
 
 
 def test_another_version_is_reported() -> None:
-    """Both of them."""
     found = verdict(outcome(200, '{"outcome": "probe", "version": "1.0"}'), "2.0")
     assert (found.level, found.way_out) == (Level.WARNING, "deploy")
     assert "it runs version 1.0, this is 2.0" in found.text
@@ -64,6 +61,5 @@ def test_another_version_is_reported() -> None:
     ],
 )
 def test_each_way_to_fail_has_its_message(entry: LogEntry, text: str, way_out: str) -> None:
-    """And its way out."""
     found = verdict(entry, "1.0")
     assert (found.level, text in found.text, way_out in found.way_out) == (Level.FAILED, True, True), found

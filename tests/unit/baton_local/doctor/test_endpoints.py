@@ -19,10 +19,7 @@ UNDERSTOOD = json.dumps(probe_answer())
 
 
 class PassingClock(FakeClock):
-    """Ten seconds pass with each look at it."""
-
     def now_ms(self) -> int:
-        """Later than before."""
         self.ms += 10_000
         return self.ms
 
@@ -35,7 +32,6 @@ class World:
     queue: FakeQueue = field(default_factory=FakeQueue)
 
     async def probe(self) -> tuple[list[Finding], FakeQueueRecords]:
-        """What is found."""
         queue, becomes = self.queue, self.becomes
 
         class Records(FakeQueueRecords):
@@ -52,7 +48,6 @@ class World:
 
 
 def delivered(records: FakeQueueRecords, message_id: str, _url: str) -> None:
-    """As it should be."""
     records.happen(message_id, "DELIVERED", status=200, answer=UNDERSTOOD)
 
 
@@ -71,8 +66,6 @@ async def test_every_endpoint_gets_one_probe_that_is_tried_once() -> None:
 
 
 async def test_a_failed_probe_is_reported_and_taken_out_of_the_dead_letters() -> None:
-    """With the endpoints that it is about; the others are well."""
-
     def one_dies(records: FakeQueueRecords, message_id: str, url: str) -> None:
         if url.endswith("/sweep"):
             records.happen(message_id, "ERROR", status=404, answer="no")
@@ -87,7 +80,6 @@ async def test_a_failed_probe_is_reported_and_taken_out_of_the_dead_letters() ->
 
 
 async def test_what_is_not_delivered_in_time_is_reported() -> None:
-    """With where the message is."""
     found, _ = await World(lambda records, message_id, url: records.happen(message_id, "ACTIVE")).probe()
     (wrong,) = [each for each in found if each.check == "endpoints"]
     assert wrong.level is Level.FAILED
@@ -95,7 +87,6 @@ async def test_what_is_not_delivered_in_time_is_reported() -> None:
 
 
 async def test_an_address_that_the_queue_does_not_take_is_reported() -> None:
-    """A hosted queue refuses private ones."""
     world = World(delivered)
     world.queue.failing = [QueueRefusedError("loopback addresses are not allowed")]
     found, _ = await world.probe()
@@ -105,7 +96,6 @@ async def test_an_address_that_the_queue_does_not_take_is_reported() -> None:
 
 
 async def test_functions_at_addresses_of_their_own_are_named_with_them() -> None:
-    """WORKER_URLS."""
     settings = replace(SETTINGS, worker_urls=(("/workers/sweep", "https://sweep.example.com"),))
     queue = FakeQueue()
     records = FakeQueueRecords(queue, FakeClock())

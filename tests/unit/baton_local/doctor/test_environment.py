@@ -18,14 +18,12 @@ WELL = {
 
 
 def only(environment: dict[str, str]) -> Finding:
-    """The one thing that is not well."""
     (found,) = [finding for finding in read(environment)[1] if finding.level is not Level.OK]
     assert found.way_out
     return found
 
 
 def test_settings_that_can_be_right_are_well() -> None:
-    """In one line."""
     settings, (finding,) = read(WELL)
     assert settings is not None
     assert (finding.level, finding.text) == (
@@ -35,7 +33,6 @@ def test_settings_that_can_be_right_are_well() -> None:
 
 
 def test_a_slash_at_the_end_is_no_fault() -> None:
-    """It is dropped, here as in the functions."""
     settings, (finding,) = read({**WELL, "WORKER_BASE_URL": "https://fn.example.com/api/v2/"})
     assert settings is not None
     assert settings.worker_base_url == "https://fn.example.com/api/v2"
@@ -54,7 +51,6 @@ def test_a_slash_at_the_end_is_no_fault() -> None:
     ],
 )
 def test_what_is_needed_and_not_set_fails(name: str) -> None:
-    """With what it is for."""
     found = only({**WELL, name: " "})
     assert found.level is Level.FAILED
     assert found.text.startswith(f"{name} is not set: ")
@@ -62,7 +58,6 @@ def test_what_is_needed_and_not_set_fails(name: str) -> None:
 
 
 def test_without_any_settings_it_says_how_to_name_some() -> None:
-    """Then each of them, and where it is from."""
     first, *others = read({})[1]
     assert (first.level, "--env-file FILE" in first.way_out) == (Level.FAILED, True)
     needed = {setting.name for setting in SETTINGS if setting.needed}
@@ -70,7 +65,6 @@ def test_without_any_settings_it_says_how_to_name_some() -> None:
 
 
 def test_no_keys_of_the_api_are_a_note() -> None:
-    """The store may have some."""
     found = only({name: value for name, value in WELL.items() if name != "API_KEYS"})
     assert (found.level, "API_KEYS is not set" in found.text) == (Level.NOTE, True)
 
@@ -109,7 +103,6 @@ def test_what_cannot_be_meant_is_reported(changed: dict[str, str], level: Level,
 
 
 def test_variables_of_others_are_nobodys_business() -> None:
-    """Nor are those of the SDKs and of the command line."""
     assert all(
         finding.level is Level.OK
         for finding in read({**WELL, "QSTASH_DEV": "true", "BATON_URL": "x", "PATH": "/bin", "UPSTASH_EMAIL": "x"})[1]

@@ -1,5 +1,3 @@
-"""What the doctor says of the vector index."""
-
 import pytest
 
 from baton_events.errors import MemoryUnavailableError
@@ -9,7 +7,6 @@ from tests.fakes import FakeLongTermMemory
 
 
 async def test_an_index_that_answers_is_well_and_none_is_no_fault() -> None:
-    """It is asked for what nobody remembers."""
     memory = FakeLongTermMemory()
     (found,) = await check_memory(memory)
     assert found.level is Level.OK
@@ -26,7 +23,6 @@ async def test_an_index_that_answers_is_well_and_none_is_no_fault() -> None:
     ],
 )
 async def test_each_way_not_to_be_of_use_has_its_way_out(error: str, way_out: str) -> None:
-    """Token, kind of index, address."""
     memory = FakeLongTermMemory()
     memory.down = MemoryUnavailableError(error)
     (found,) = await check_memory(memory)

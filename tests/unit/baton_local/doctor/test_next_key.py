@@ -18,7 +18,6 @@ from tests.unit.baton_local.setup.accounts import SETTINGS
 
 
 def key(number: int) -> str:
-    """One of the account's keys, as long as a real one."""
     return f"sig_{number:028}"
 
 
@@ -27,7 +26,6 @@ KEYED = replace(SETTINGS, current_signing_key=key(1), next_signing_key=key(2))
 
 
 def now_seconds() -> int:
-    """Signatures are checked against the real time."""
     return SystemClock().now_ms() // 1000
 
 
@@ -44,7 +42,6 @@ class World:
             self.keys = (self.keys[1], self.keys[1] + 1)
 
     def deliver(self, instance: int) -> None:
-        """Raises SignatureError where the instance refuses."""
         current, following = self.instances[instance]
         settings = replace(SETTINGS, current_signing_key=key(current), next_signing_key=key(following))
         QueueVerifier(settings).verify(signed(URL, BODY, key(self.keys[0]), now_seconds()), BODY, URL)
@@ -64,7 +61,6 @@ def test_no_instance_ever_refuses_a_message(steps: list[str | int]) -> None:
 
 
 def test_rolled_twice_before_a_deploy_messages_are_refused() -> None:
-    """What the rule is for."""
     world = World()
     world.roll(whenever=True)
     world.deliver(0)
@@ -97,7 +93,6 @@ async def test_functions_that_take_the_next_key_are_ready() -> None:
     ],
 )
 async def test_one_that_does_not_is_named(answer: httpx.Response | Exception, text: str) -> None:
-    """With what it says."""
     with respx.mock:
         for endpoint in WEBHOOK_ENDPOINTS:
             respx.post(KEYED.endpoint_url(endpoint)).respond(json=probe_answer())

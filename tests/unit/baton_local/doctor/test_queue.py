@@ -17,18 +17,14 @@ ACCOUNT = SigningKeys("sig_1", "sig_2")
 
 @dataclass
 class Broken(FakeQueueSetup):
-    """A queue that refuses."""
-
     error: PublishError | None = None
 
     async def signing_keys(self) -> SigningKeys:
-        """Raise."""
         assert self.error is not None
         raise self.error
 
 
 async def test_an_account_with_our_keys_is_well() -> None:
-    """Token and keys."""
     assert [each.level for each in await check_queue(FakeQueueSetup(), SETTINGS)] == [Level.OK, Level.OK]
 
 
@@ -60,7 +56,6 @@ async def test_each_way_not_to_get_in_has_its_message(error: PublishError, text:
     ],
 )
 def test_each_difference_of_keys_has_its_message(ours: tuple[str, str], level: Level, text: str) -> None:
-    """None of them shows a key."""
     settings = replace(SETTINGS, current_signing_key=ours[0], next_signing_key=ours[1])
     found = judge_keys(settings, ACCOUNT)
     assert (found.level, text in found.text) == (level, True), found

@@ -1,5 +1,3 @@
-"""Findings on one screen, and as a document."""
-
 import json
 
 from baton_local.doctor.finding import document, failed, lines_of, note, ok, screen, skipped, warning
@@ -8,7 +6,6 @@ LONG = failed("endpoints", " ".join(["word"] * 60), " ".join(["way"] * 60))
 
 
 def test_a_screen_has_a_line_a_check_and_below_it_the_way_out() -> None:
-    """And at the end what it comes to."""
     lines = screen([ok("store", "answers"), warning("keys", "swapped", "set both")], "the environment").splitlines()
     assert lines == [
         "Settings of the environment",
@@ -22,12 +19,10 @@ def test_a_screen_has_a_line_a_check_and_below_it_the_way_out() -> None:
 
 
 def test_what_is_well_or_only_worth_a_note_is_well() -> None:
-    """A note is not a warning."""
     assert screen([ok("store", "a"), note("store", "b", "c"), skipped("queue", "d")], "x").endswith("\nAll is well.")
 
 
 def test_what_failed_is_seen_and_fits() -> None:
-    """In capitals; long texts go on below themselves."""
     text = lines_of(LONG)
     assert text.startswith("endpoints  FAILED  word word")
     assert max(map(len, text.splitlines())) <= 116

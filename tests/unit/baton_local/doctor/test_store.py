@@ -1,5 +1,3 @@
-"""What the doctor says of the store."""
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,8 +12,6 @@ from tests.fakes.clock import FakeClock
 
 @dataclass
 class FakeStoreCheck:
-    """A store that takes its time."""
-
     clock: FakeClock = field(default_factory=FakeClock)
     takes_ms: int = 3
     ping_error: str = ""
@@ -23,19 +19,16 @@ class FakeStoreCheck:
     found: Mapping[str, str] = field(default_factory=lambda: {"maxmemory_policy": "noeviction", "redis_version": "7.2"})
 
     async def ping(self) -> None:
-        """Answer, or not."""
         if self.ping_error:
             raise StoreError(self.ping_error)
         self.clock.ms += self.takes_ms
 
     async def try_script(self, key: str) -> None:
-        """Take the script, or not."""
         assert key == "baton:doctor:name"
         if self.script_error:
             raise StoreError(self.script_error)
 
     async def about(self) -> Mapping[str, str]:
-        """What it tells of itself."""
         return self.found
 
     async def close(self) -> None:
@@ -47,12 +40,10 @@ RESP = Settings(resp_url="redis://:swordfish@store.example.com:6379")
 
 
 async def check(store: FakeStoreCheck, settings: Settings = REST) -> list[Finding]:
-    """What is said of it."""
     return await check_store(store, store.clock, "name", settings)
 
 
 async def test_a_store_that_is_well() -> None:
-    """Speed, version, memory."""
     speed, memory = await check(FakeStoreCheck())
     where = "over REST at https://store.example.com"
     assert speed == Finding("store", Level.OK, f"answers within 3 ms, runs scripts, version 7.2, {where}")
@@ -60,7 +51,6 @@ async def test_a_store_that_is_well() -> None:
 
 
 async def test_a_store_over_resp_is_named_without_its_password() -> None:
-    """What it is, and that everybody on the way reads along."""
     about = {"maxmemory_policy": "noeviction", "valkey_version": "9.1.0", "redis_mode": "cluster"}
     speed, _, plain = await check(FakeStoreCheck(found=about), RESP)
     assert speed.text.endswith("version 9.1.0, a cluster, over RESP at redis://***@store.example.com:6379")
@@ -81,7 +71,6 @@ async def test_a_store_over_resp_is_named_without_its_password() -> None:
 async def test_each_way_not_to_be_let_in_over_resp_has_its_message(
     store: FakeStoreCheck, text: str, way_out: str
 ) -> None:
-    """It speaks of the one setting."""
     (found,) = await check(store, RESP)
     assert (found.level, text in found.text, way_out in found.way_out) == (Level.FAILED, True, True), found
 
@@ -102,7 +91,6 @@ async def test_a_server_that_is_too_old_is_refused() -> None:
     ],
 )
 async def test_each_way_not_to_be_let_in_has_its_message(store: FakeStoreCheck, text: str, way_out: str) -> None:
-    """And its way out."""
     (found,) = await check(store)
     assert (found.level, text in found.text, way_out in found.way_out) == (Level.FAILED, True, True), found
 
@@ -123,6 +111,5 @@ async def test_each_way_not_to_be_let_in_has_its_message(store: FakeStoreCheck, 
 async def test_a_store_that_is_not_what_a_store_should_be(
     store: FakeStoreCheck, level: Level, text: str, way_out: str
 ) -> None:
-    """It may forget, or is far away."""
     (found,) = [finding for finding in await check(store) if finding.level is not Level.OK]
     assert (found.level, text in found.text, way_out in found.way_out) == (level, True, True), found

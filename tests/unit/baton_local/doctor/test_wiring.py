@@ -1,5 +1,3 @@
-"""What the doctor says of topics and schedules."""
-
 from dataclasses import replace
 
 from baton.queue.account import Topic, TopicEndpoint
@@ -16,12 +14,10 @@ LOOP = SETTINGS.topic(EventType.LOOP_INIT)
 
 
 async def not_well(account: FakeAccount) -> list[Finding]:
-    """What is not well where events go by topic."""
     return [each for each in await check_account(account.account, BY_TOPIC) if each.level is not Level.OK]
 
 
 async def test_an_account_that_is_set_up_is_well() -> None:
-    """In two lines."""
     account = FakeAccount()
     await account.set_up()
     assert await not_well(account) == []
@@ -29,7 +25,6 @@ async def test_an_account_that_is_set_up_is_well() -> None:
 
 
 async def test_a_topic_that_is_missing_fails_only_where_events_go_by_topic() -> None:
-    """Seed 000's "Topic not found"."""
     account = FakeAccount()
     await account.set_up()
     await account.setup.delete_topic(LOOP)
@@ -41,7 +36,6 @@ async def test_a_topic_that_is_missing_fails_only_where_events_go_by_topic() -> 
 
 
 async def test_a_topic_that_leads_elsewhere_is_reported_with_both_addresses() -> None:
-    """As after a move of the functions."""
     account = FakeAccount()
     await account.set_up(replace(SETTINGS, worker_base_url="https://old.example.com"))
     found = (await not_well(account))[0]
@@ -49,7 +43,6 @@ async def test_a_topic_that_leads_elsewhere_is_reported_with_both_addresses() ->
 
 
 async def test_a_second_endpoint_is_reported() -> None:
-    """It gets every event, too."""
     account = FakeAccount()
     await account.set_up()
     await account.setup.put_endpoint(LOOP, TopicEndpoint("https://old.example.com"))
@@ -59,7 +52,6 @@ async def test_a_second_endpoint_is_reported() -> None:
 
 
 async def test_a_sweep_that_is_missing_or_paused_fails() -> None:
-    """It says what is wrong with it."""
     account = FakeAccount()
     await account.set_up()
     await account.schedules.pause("agent.sweep", paused=True)
@@ -73,7 +65,6 @@ async def test_a_sweep_that_is_missing_or_paused_fails() -> None:
 
 
 async def test_defaults_that_the_queue_hides_are_a_note() -> None:
-    """Baton's own messages need none."""
     account = FakeAccount()
     account.setup.takes_defaults = False
     await account.set_up()
@@ -82,8 +73,6 @@ async def test_defaults_that_the_queue_hides_are_a_note() -> None:
 
 
 async def test_an_account_that_may_not_be_read_fails() -> None:
-    """A token for publishing alone."""
-
     class Closed(FakeQueueSetup):
         async def topics(self) -> tuple[Topic, ...]:
             raise PublishError("403")

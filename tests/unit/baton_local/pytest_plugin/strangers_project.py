@@ -19,12 +19,10 @@ class StrangersProject:
         (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
 
     def write(self, name: str, text: str) -> None:
-        """Add a file."""
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (self.folder / name).write_text(dedent(text), encoding="utf-8")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run its tests as its owner does."""
         return subprocess.run(
             self.command(*arguments),
             cwd=self.folder,

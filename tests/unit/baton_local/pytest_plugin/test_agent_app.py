@@ -13,14 +13,12 @@ Start = Callable[..., AgentApp]
 
 
 def test_a_job_is_submitted_and_read_at_its_end(agent_app: Start) -> None:
-    """With its answer; what is no end is waited for by name."""
     app = agent_app(AGENTS)
     job = app.wait(app.submit("greeter", "say hello"))
     assert (job["status"], job["result"]["answer"]) == ("completed", "hello")
 
 
 def test_a_killed_app_goes_on_where_it_was_when_it_is_started_again(agent_app: Start) -> None:
-    """At the same address; meanwhile its API does not answer."""
     app = agent_app(AGENTS)
     job_id = app.submit("asker")
     operation = app.wait(job_id, until="waiting")["toolCalls"][0]["operationId"]
@@ -33,7 +31,6 @@ def test_a_killed_app_goes_on_where_it_was_when_it_is_started_again(agent_app: S
 
 
 def test_a_delivery_whose_answer_is_lost_leaves_one_effect(agent_app: Start, qstash_faults: QStashFaults) -> None:
-    """It comes again, and the state knows it."""
     app = agent_app(AGENTS)
     qstash_faults.drop_answer(1, url=f"{app.url}/workers/tool-executor")
     job = app.wait(app.submit("greeter"))
@@ -41,7 +38,6 @@ def test_a_delivery_whose_answer_is_lost_leaves_one_effect(agent_app: Start, qst
 
 
 def test_a_wait_that_is_in_vain_says_why(agent_app: Start) -> None:
-    """What the job waits for, or that it has ended."""
     app = agent_app(AGENTS)
     with pytest.raises(AgentAppError, match=r"waiting .*ask"):
         app.wait(app.submit("asker"), limit_seconds=2)
@@ -52,7 +48,6 @@ def test_a_wait_that_is_in_vain_says_why(agent_app: Start) -> None:
 
 
 def test_agents_that_cannot_be_loaded_are_reported(agent_app: Start) -> None:
-    """With what the app said."""
     with pytest.raises(AgentAppError, match="nowhere"):
         agent_app("nowhere:registry")
 

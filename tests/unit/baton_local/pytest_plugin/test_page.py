@@ -16,14 +16,12 @@ FIXTURES = {name for name in vars(baton_pytest) if re.fullmatch(r"(qstash|redis|
 
 
 def test_every_fixture_is_on_the_page_and_no_other() -> None:
-    """By name, in backticks."""
     named = set(re.findall(r"`((?:qstash|redis|vector|agent)_\w+)`", WRITTEN))
     assert named == FIXTURES
 
 
 @pytest.mark.parametrize("faults", [QStashFaults, RedisFaults, VectorFaults])
 def test_every_fault_is_on_the_page(faults: type) -> None:
-    """As it is called."""
     methods = {name for name in vars(faults) if not name.startswith("_")} - {"clear", "left"}
     assert sorted(name for name in methods if f"`{name}()`" not in WRITTEN) == []
 

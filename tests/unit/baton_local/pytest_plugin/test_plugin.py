@@ -13,7 +13,6 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def project(tmp_path: Path) -> StrangersProject:
-    """An empty project."""
     return StrangersProject(tmp_path)
 
 
@@ -39,7 +38,6 @@ def test_every_test_finds_empty_servers(project: StrangersProject) -> None:
 
 
 def test_options_of_the_servers_can_be_chosen(project: StrangersProject) -> None:
-    """By overriding a fixture, for the whole run."""
     project.write(
         "test_options.py",
         """
@@ -77,7 +75,6 @@ def test_options_of_the_servers_can_be_chosen(project: StrangersProject) -> None
 
 
 def test_wrong_options_are_an_error_with_what_the_server_answered(project: StrangersProject) -> None:
-    """And not a test that waits."""
     project.write(
         "test_options.py",
         """
@@ -121,7 +118,6 @@ def test_a_project_that_does_not_use_it_pays_nothing(project: StrangersProject) 
 
 @pytest.mark.parametrize("file", ["infra/__init__.py", "infra.py"])
 def test_a_project_with_an_infra_of_its_own_runs_its_tests_as_before(project: StrangersProject, file: str) -> None:
-    """A frequent name: it is imported by the project alone."""
     project.write(file, "def answer():\n    return 42\n")
     project.write("conftest.py", "import infra\n")
     project.write(
@@ -160,7 +156,6 @@ def test_packages_of_our_names_beside_the_tests_hide_nothing(project: StrangersP
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a process to its parent")
 def test_a_killed_test_run_leaves_no_server(project: StrangersProject) -> None:
-    """SIGKILL: no chance to tidy up."""
     project.write(
         "test_killed.py",
         """

@@ -13,25 +13,21 @@ OTHER = "http://127.0.0.1:9/other"
 
 @pytest.fixture
 def endpoint() -> Iterator[Destination]:
-    """What is called."""
     with Destination() as running:
         yield running
 
 
 @pytest.fixture
 def url(endpoint: Destination) -> str:
-    """Its address."""
     return endpoint.url("/hook")
 
 
 def publish(server: QStashServer, url: str, body: str = "x") -> str:
-    """One message, with quick retries; its id."""
     answer = server.call("POST", f"/v2/publish/{url}?upstash-retries=2&upstash-retry-delay=10", body)
     return str(answer["messageId"])
 
 
 def bodies(endpoint: Destination) -> list[bytes]:
-    """What has arrived."""
     return [request.body for request in endpoint.at("/hook")]
 
 
@@ -50,7 +46,6 @@ def test_a_lost_answer_is_delivered_again(
 def test_a_duplicate_is_the_same_delivery_twice(
     qstash_server: QStashServer, qstash_faults: QStashFaults, endpoint: Destination, url: str
 ) -> None:
-    """And one success for the server."""
     qstash_faults.duplicate(url=url)
     publish(qstash_server, url)
     qstash_server.wait_until_idle()
@@ -76,7 +71,6 @@ def test_a_destination_fails_without_being_called(
 def test_deliveries_come_in_reverse(
     qstash_server: QStashServer, qstash_faults: QStashFaults, endpoint: Destination, url: str
 ) -> None:
-    """Once all of them are there."""
     qstash_faults.reorder(3, url=url, within_seconds=30)
     for body in "abc":
         publish(qstash_server, url, body)
@@ -87,7 +81,6 @@ def test_deliveries_come_in_reverse(
 def test_a_late_delivery_is_overtaken(
     qstash_server: QStashServer, qstash_faults: QStashFaults, endpoint: Destination, url: str
 ) -> None:
-    """By what is published after it."""
     qstash_faults.delay(0.2, url=url)
     publish(qstash_server, url, "late")
     publish(qstash_server, url, "soon")
@@ -113,7 +106,6 @@ def test_a_wrong_clock_signs_what_no_receiver_accepts(
 def test_a_rule_waits_for_its_url_and_can_be_called_off(
     qstash_server: QStashServer, qstash_faults: QStashFaults, endpoint: Destination, url: str
 ) -> None:
-    """Others pass; what is left can be looked at."""
     qstash_faults.answer(500, count=9, url=OTHER)
     publish(qstash_server, url)
     qstash_server.wait_until_idle()

@@ -7,7 +7,6 @@ NOWHERE = "http://127.0.0.1:9/"
 
 
 def test_idle_is_when_everything_was_delivered(qstash_server: QStashServer) -> None:
-    """The counters tell how much that was."""
     with Destination() as destination:
         for _ in range(3):
             qstash_server.call("POST", f"/v2/publish/{destination.url('/hook')}", {})
@@ -25,6 +24,5 @@ def test_messages_that_stay_unfinished_are_reported(qstash_server: QStashServer)
 
 
 def test_a_refused_call_says_what_the_server_answered(qstash_server: QStashServer) -> None:
-    """Status and text."""
     with pytest.raises(RuntimeError, match=r"GET /v2/nothing was answered 404: .*does not exist"):
         qstash_server.call("GET", "/v2/nothing")

@@ -21,7 +21,6 @@ from tests.unit.baton_local.replay.sample_agents import registry_of
 
 
 async def test_a_run_that_is_decided_as_it_was_passes(tmp_path: Path) -> None:
-    """From a file or its document, in a test that is async."""
     document = await recorded(registry_of(), "boss")
     replay_recording(document, registry_of())
     path = tmp_path / "run.json"
@@ -31,20 +30,17 @@ async def test_a_run_that_is_decided_as_it_was_passes(tmp_path: Path) -> None:
 
 
 async def test_a_difference_is_the_failures_message() -> None:
-    """With both sides."""
     document = await recorded(registry_of(), "loop")
     with pytest.raises(pytest.fail.Exception, match=r"instructions that the model reads(.|\n)*\+New\."):
         replay_recording(document, registry_of(instructions="New."))
 
 
 def test_a_file_that_is_not_there_fails_the_test(tmp_path: Path) -> None:
-    """In a line that names it."""
     with pytest.raises(pytest.fail.Exception, match=r"none\.json cannot be read"):
         replay_recording(tmp_path / "none.json", registry_of())
 
 
 async def test_a_recorded_job_is_a_model_for_crashes_everywhere() -> None:
-    """The agent's tools run; all answers are the recorded ones."""
     registry = registry_of()
     document = await recorded(registry, "boss")
     boss = replace(registry.agent("boss"), model=recorded_model(document))
@@ -55,7 +51,6 @@ async def test_a_recorded_job_is_a_model_for_crashes_everywhere() -> None:
 
 
 async def test_an_agent_below_the_first_one_is_named() -> None:
-    """Each job of a recording is a model for its own agent."""
     registry = registry_of()
     document = await recorded(registry, "boss")
     helper = replace(registry.agent("helper"), model=recorded_model(document, "helper"))
@@ -80,7 +75,6 @@ def _counter(runs: list[str]) -> PydanticAgent[Any, Any]:
 
 
 async def test_a_recorded_job_is_a_model_for_an_agent_of_pydantic_ai() -> None:
-    """Its answers are the recorded ones, and its tool runs."""
     runs: list[str] = []
     counter = _counter(runs)
     document = await recorded(Registry([durable(counter)]), "counter")
@@ -90,7 +84,6 @@ async def test_a_recorded_job_is_a_model_for_an_agent_of_pydantic_ai() -> None:
 
 
 async def test_a_job_of_our_own_is_no_model_for_pydantic_ai() -> None:
-    """It has no messages of pydantic-ai's."""
     document = await recorded(registry_of(), "boss")
     with pytest.raises(RunFailedError, match="was not made by an agent of pydantic-ai"):
         recorded_pydantic_ai_model(document)

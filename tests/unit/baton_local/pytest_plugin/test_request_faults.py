@@ -1,5 +1,3 @@
-"""Faults of the servers that are asked: Redis and Vector."""
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,28 +14,24 @@ RECORD = {"id": "a", "data": "text"}
 
 @pytest.fixture
 def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    """The SDK as it comes, but for the wait before its retry."""
     with Redis.from_env(rest_retry_interval=0) as client:
         yield client
 
 
 @pytest.fixture
 def index(vector_server: VectorServer) -> Iterator[Any]:
-    """The SDK as it comes, but for the wait before its retries."""
     client = Index(vector_server.url, vector_server.token, retry_interval=0)
     yield client
     client._client.close()
 
 
 def test_a_redis_command_whose_answer_is_lost_runs_twice(redis: Redis, redis_faults: RedisFaults) -> None:
-    """Since the SDK repeats it: only the commands that are named."""
     redis_faults.drop_answers(commands=["INCR"])
     assert redis.ping() == "PONG"
     assert redis.incr("n") == 2
 
 
 def test_a_redis_request_is_refused_as_often_as_planned(redis: Redis, redis_faults: RedisFaults) -> None:
-    """It did nothing; clearing ends it."""
     redis_faults.refuse(2)
     with pytest.raises(UpstashError, match="fault plan"):
         redis.incr("n")
@@ -46,7 +40,6 @@ def test_a_redis_request_is_refused_as_often_as_planned(redis: Redis, redis_faul
 
 
 def test_a_redis_answer_comes_late(redis: Redis, redis_faults: RedisFaults, redis_server: RedisServer) -> None:
-    """And once only, if a count was given."""
     redis_faults.delay(0.05, 1)
     assert redis.incr("n") == 1
     assert redis_server.call("GET", "/admin/faults")["delay_replies"] == 0
@@ -55,7 +48,6 @@ def test_a_redis_answer_comes_late(redis: Redis, redis_faults: RedisFaults, redi
 def test_a_vector_request_whose_answer_is_lost_is_executed(
     index: Any, vector_faults: VectorFaults, vector_server: VectorServer
 ) -> None:
-    """And repeated by the SDK."""
     vector_faults.drop_answers(operations=["upsert-data"])
     before = vector_server.call("GET", "/admin/counters")["http_requests"]
     assert index.upsert([RECORD]) == "Success"
@@ -63,7 +55,6 @@ def test_a_vector_request_whose_answer_is_lost_is_executed(
 
 
 def test_a_vector_request_is_refused_as_often_as_planned(index: Any, vector_faults: VectorFaults) -> None:
-    """It did nothing; clearing ends it."""
     vector_faults.refuse(2)
     with pytest.raises(VectorError, match="fault plan"):
         index.upsert([RECORD])
@@ -72,7 +63,6 @@ def test_a_vector_request_is_refused_as_often_as_planned(index: Any, vector_faul
 
 
 def test_a_vector_answer_comes_late(index: Any, vector_faults: VectorFaults, vector_server: VectorServer) -> None:
-    """And once only, if a count was given."""
     vector_faults.delay(0.05, 1)
     assert index.info().vector_count == 0
     assert vector_server.call("GET", "/admin/faults")["delay_answers"] == 0

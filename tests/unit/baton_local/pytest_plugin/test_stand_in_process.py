@@ -23,7 +23,6 @@ def test_it_serves_from_start_to_stop(tmp_path: Path) -> None:
 
 
 def test_a_start_that_fails_shows_the_output(tmp_path: Path) -> None:
-    """With the command line and the exit code."""
     process = StandInProcess("baton_local.redis", tmp_path, "UPSTASH_REDIS_REST_TOKEN", ["--port", "none"])
     with pytest.raises(StandInFailedError, match=r"(?s)baton_local\.redis .*exit code 2 .*--port.*invalid int"):
         process.start()

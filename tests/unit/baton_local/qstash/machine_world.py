@@ -43,16 +43,13 @@ class World:
 
     @property
     def tenant(self) -> Tenant:
-        """The first user's world."""
         return self.state.tenants[USER]
 
     @property
     def events(self) -> list[Event]:
-        """All events so far."""
         return [change for change in self.changes if isinstance(change, Event)]
 
     def states(self, message_id: str) -> list[str]:
-        """The states that a message went through."""
         return [event.state.value for event in self.events if event.message.id == message_id]
 
     def do(self, command: Any) -> Answer:
@@ -73,11 +70,9 @@ class World:
         return self.do(Publish(user, parse_destination(destination), lower, body, "10.0.0.1", queue))
 
     def publish_id(self, destination: str = URL, body: bytes | None = b"hello", **options: Any) -> str:
-        """Publish to a URL; the message's id."""
         return str(self.publish(destination, body, **options).body["messageId"])
 
     def finish(self, effect: Deliver, result: AttemptResult) -> None:
-        """One delivery comes back."""
         self.in_flight.remove(effect)
         self.delivered.append(effect)
         self.do(AttemptEnded(effect.message.user, effect.message.id, effect.retried, result))
@@ -88,7 +83,6 @@ class World:
             self.finish(self.in_flight[0], self.answer(self.in_flight[0]))
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, settling deliveries on the way."""
         end_ms = self.now_ms + int(seconds * 1_000)
         self.settle()
         while (at_ms := self.state.next_wakeup_ms()) is not None and at_ms <= end_ms:
@@ -98,7 +92,6 @@ class World:
         self.now_ms = end_ms
 
     def delivered_ids(self) -> list[str]:
-        """The ids delivered, in order."""
         return [effect.message.id for effect in self.delivered]
 
     def _take(self, outcome: Outcome) -> Answer:

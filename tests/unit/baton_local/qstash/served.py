@@ -23,8 +23,6 @@ OK = AttemptResult(200, {"Content-Type": ["text/plain"]}, b"ok")
 
 @dataclass
 class Served:
-    """A running server and what it has sent."""
-
     engine: Engine
     client: httpx.AsyncClient
     clock: VirtualClock
@@ -32,16 +30,13 @@ class Served:
     answer: Callable[[OutgoingRequest], AttemptResult] = lambda _request: OK
 
     async def send(self, request: OutgoingRequest) -> AttemptResult:
-        """The destination."""
         self.sent.append(request)
         return self.answer(request)
 
     async def settle(self) -> None:
-        """Until nothing is being delivered or written any more."""
         await self.engine.settled()
 
     async def advance(self, seconds: float) -> None:
-        """Let virtual time pass."""
         await self.settle()
         self.clock.advance(int(seconds * 1_000))
         await self.settle()

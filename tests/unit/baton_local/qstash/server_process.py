@@ -31,31 +31,25 @@ class ServerProcess:
 
     @property
     def url(self) -> str:
-        """The base URL from the first line of the banner."""
         return self.banner[0].removeprefix("QStash listening on ")
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
         return int(self.url.rpartition(":")[2])
 
     @property
     def pid(self) -> int:
-        """The process id."""
         return self._process.pid
 
     def kill(self) -> None:
-        """SIGKILL: no chance to tidy up."""
         self._process.kill()
         self._end()
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Stop in order; exit code and what was said on stderr."""
         self._process.send_signal(number)
         return self._end()
 
     def wait(self) -> tuple[int, str]:
-        """Wait for an end of its own; exit code and stderr."""
         return self._end()
 
     def _end(self) -> tuple[int, str]:

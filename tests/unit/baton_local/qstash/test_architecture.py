@@ -22,7 +22,6 @@ IMPURE = {
 
 
 def imports(path: Path) -> set[str]:
-    """Everything that a file imports, in full."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -35,7 +34,6 @@ def imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_server_shares_no_code_with_what_it_stands_in_for(path: Path) -> None:
-    """Neither the SDKs nor our own packages."""
     assert not {name.partition(".")[0] for name in imports(path)} & FOREIGN
 
 
@@ -50,7 +48,6 @@ def test_core_is_pure(path: Path) -> None:
 
 
 def test_readme_names_files_that_exist() -> None:
-    """Its table leads somewhere."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = {word for word in text.replace(",", " ").split("`") if word.endswith(".py") and "*" not in word}
     assert named

@@ -12,7 +12,6 @@ DESTINATION = UrlDestination("https://example.com/")
 
 
 async def test_publishes_at_the_same_time_share_a_commit(tmp_path: Path) -> None:
-    """Group commit: a hundred publishes need a few commits."""
     async with serving(tmp_path) as server:
         database = server.engine.database
         commits = 0
@@ -63,7 +62,6 @@ async def test_a_dead_letter_is_shown_only_when_it_is_on_disk(tmp_path: Path) ->
 
 
 async def test_failing_delivery_function_is_a_failed_attempt(tmp_path: Path) -> None:
-    """An unforeseen exception ends the attempt, not the server."""
     async with serving(tmp_path) as server:
 
         def explode(_request: object) -> object:

@@ -8,19 +8,15 @@ OK = AttemptResult(200, {}, b"ok")
 
 
 class Sending:
-    """The real delivery; notes the URLs in order."""
-
     def __init__(self) -> None:
         self.urls: list[str] = []
 
     async def __call__(self, request: OutgoingRequest) -> AttemptResult:
-        """Always well."""
         self.urls.append(request.url)
         return OK
 
 
 def request(url: str = "http://a/") -> OutgoingRequest:
-    """A delivery."""
     return OutgoingRequest("POST", url, [], b"", 1_000)
 
 
@@ -33,12 +29,10 @@ async def deliver(rule: FaultRule, *urls: str) -> tuple[list[AttemptResult], lis
 
 
 async def test_what_no_rule_fits_is_untouched() -> None:
-    """The rule waits for its own."""
     assert await deliver(FaultRule(Fault.ANSWER, url="http://b/"), "http://a/") == ([OK], ["http://a/"])
 
 
 async def test_an_answer_is_made_up() -> None:
-    """A status, or a broken connection; nothing is sent."""
     (result,), sent = await deliver(FaultRule(Fault.ANSWER, status=503), "http://a/")
     assert (result.status, result.error, sent) == (503, None, [])
     (result,), sent = await deliver(FaultRule(Fault.ANSWER), "http://a/")
@@ -47,20 +41,17 @@ async def test_an_answer_is_made_up() -> None:
 
 
 async def test_an_answer_is_lost() -> None:
-    """It was sent, and failed all the same."""
     (result,), sent = await deliver(FaultRule(Fault.DROP_ANSWER), "http://a/")
     assert (result.succeeded, sent) == (False, ["http://a/"])
 
 
 async def test_a_delivery_is_doubled_once() -> None:
-    """The next is not."""
     results, sent = await deliver(FaultRule(Fault.DUPLICATE), "http://a/", "http://b/")
     assert results == [OK, OK]
     assert sorted(sent) == ["http://a/", "http://a/", "http://b/"]
 
 
 async def test_a_delivery_is_delayed() -> None:
-    """Others overtake it."""
     _, sent = await deliver(FaultRule(Fault.DELAY, url="http://a/", seconds=0.02), "http://a/", "http://b/")
     assert sent == ["http://b/", "http://a/"]
 
@@ -74,7 +65,6 @@ async def test_deliveries_are_reversed_when_all_have_come() -> None:
 
 
 async def test_too_few_deliveries_are_reversed_when_the_time_is_over() -> None:
-    """And the rule is over with it."""
     plan = FaultPlan([FaultRule(Fault.REORDER, count=9, seconds=0.02)])
     sending = Sending()
     delivery = FaultyDelivery(sending, plan)
@@ -84,7 +74,6 @@ async def test_too_few_deliveries_are_reversed_when_the_time_is_over() -> None:
 
 
 async def test_a_held_delivery_that_is_cancelled_holds_nobody_up() -> None:
-    """As when the server stops."""
     sending = Sending()
     delivery = FaultyDelivery(sending, FaultPlan([FaultRule(Fault.REORDER, count=3, seconds=60)]))
     held = [asyncio.create_task(delivery(request(f"http://{number}/"))) for number in (1, 2)]
@@ -95,7 +84,6 @@ async def test_a_held_delivery_that_is_cancelled_holds_nobody_up() -> None:
 
 
 def test_a_skewed_clock_is_wrong_by_what_is_planned() -> None:
-    """Also while it runs; a wake-up comes when it shows that time."""
     clock, plan = VirtualClock(), FaultPlan(clock_skew_seconds=60)
     skewed = SkewedClock(clock, plan)
     assert skewed.now_ms() == clock.now_ms() + 60_000

@@ -42,7 +42,6 @@ def test_own_token_and_keys_are_served_instead_of_the_development_users(tmp_path
 
 
 def resident_bytes(pid: int) -> int:
-    """The memory that a process has."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
@@ -60,7 +59,6 @@ def test_memory_has_a_plateau(tmp_path: Path) -> None:
 
 
 def test_banner_shows_rotated_keys(tmp_path: Path) -> None:
-    """What receivers have to be configured with now."""
     with ServerProcess(tmp_path) as server:
         rotated = httpx.post(f"{server.url}/v2/keys/rotate", headers=HEADERS).json()
         server.stop()
@@ -70,7 +68,6 @@ def test_banner_shows_rotated_keys(tmp_path: Path) -> None:
 
 
 def test_used_port_and_used_folder_are_clear_errors(tmp_path: Path) -> None:
-    """Exit code 1 and one line that says what to do; no traceback."""
     with ServerProcess(tmp_path / "a") as first:
         with ServerProcess(tmp_path / "b", port=first.port) as second:
             code, shown = second.wait()
@@ -129,7 +126,6 @@ def test_silent_destination_blocks_nobody(tmp_path: Path) -> None:
 
 
 def test_many_waiting_messages_are_loaded(tmp_path: Path) -> None:
-    """A large backlog is there after a restart."""
     with ServerProcess(tmp_path, "--no-sync") as server:
         for _ in range(10):
             items = [{"destination": NOWHERE, "headers": {"Upstash-Delay": "1h"}}] * 1_000

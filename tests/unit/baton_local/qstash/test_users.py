@@ -20,14 +20,12 @@ def test_a_token_of_ones_own_is_the_only_one() -> None:
 
 
 def test_own_keys_for_a_development_token_replace_that_user() -> None:
-    """One token means one user."""
     users = users_with(User("defaultUser", DEVELOPMENT_USERS[0].token, "c", "n"))
     assert (users[0].id, users[0].current_signing_key) == ("defaultUser", "c")
     assert len(users) == 2
 
 
 def test_read_only_token_identifies_without_the_right_to_write() -> None:
-    """Same user, no changes."""
     callers = Callers([User("u", "t", "c", "n", "r")])
     full, reader = callers.identify("t"), callers.identify("r")
     assert full is not None

@@ -1,5 +1,3 @@
-"""Finding the server."""
-
 from pathlib import Path
 
 import pytest
@@ -16,14 +14,12 @@ def program(folder: Path, name: str, output: str) -> Path:
 
 
 def test_the_installed_server_is_found() -> None:
-    """The wheel's, in this environment."""
     found = find_server()
     assert found.version >= (7, 0, 0)
     assert found.path.is_file()
 
 
 def test_the_first_usable_candidate_wins(tmp_path: Path) -> None:
-    """Missing, mute and old ones are passed over."""
     old = program(tmp_path, "old", "Redis server v=6.2.14 sha=00000000:0 malloc=jemalloc bits=64")
     mute = program(tmp_path, "mute", "hello")
     good = program(tmp_path, "good", "Valkey server v=8.1.3 sha=00000000:0 malloc=jemalloc bits=64")
@@ -32,7 +28,6 @@ def test_the_first_usable_candidate_wins(tmp_path: Path) -> None:
 
 
 def test_without_any_the_error_says_what_was_tried_and_what_to_install(tmp_path: Path) -> None:
-    """Each with its fault."""
     old = program(tmp_path, "old", "Redis server v=6.2.14 sha=0")
     with pytest.raises(ServerNotFoundError) as caught:
         find_server([old, tmp_path / "missing"])
@@ -57,5 +52,4 @@ def test_without_any_the_error_says_what_was_tried_and_what_to_install(tmp_path:
     ],
 )
 def test_the_wheel_has_a_folder_per_platform(system: str, machine: str, folder: str) -> None:
-    """As it names them."""
     assert wheel_binary(Path("/w"), system, machine) == Path(f"/w/_binaries/{folder}/valkey-server")

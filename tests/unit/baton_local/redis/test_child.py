@@ -1,5 +1,3 @@
-"""The server as a child, with small programs in its place."""
-
 import asyncio
 import contextlib
 import os
@@ -13,12 +11,10 @@ from tests.unit.baton_local.redis.waiting import until
 
 
 def lives(count_file: Path) -> list[int]:
-    """The process ids that have lived so far."""
     return [int(line) for line in count_file.read_text().split()] if count_file.exists() else []
 
 
 async def seen(count_file: Path, count: int) -> list[int]:
-    """Wait until so many have lived."""
     await until(lambda: len(lives(count_file)) >= count)
     return lives(count_file)
 
@@ -46,7 +42,6 @@ async def test_a_dead_child_is_started_again_and_the_last_one_is_stopped(tmp_pat
 
 
 async def test_a_first_start_that_fails_is_final(tmp_path: Path) -> None:
-    """Nobody is served by trying again; the child has said why."""
     file = tmp_path / "lives"
     with pytest.raises(ChildFailedError, match="status 3"):
         await ServerChild(program(file, "sys.exit(3)")).run()
@@ -54,7 +49,6 @@ async def test_a_first_start_that_fails_is_final(tmp_path: Path) -> None:
 
 
 async def test_a_child_that_will_not_stay_up_is_given_up(tmp_path: Path) -> None:
-    """After a few short lives in a row."""
     file = tmp_path / "lives"
     with pytest.raises(ChildFailedError, match="status -9"):
         await ServerChild(program(file, "os.kill(os.getpid(), 9)")).run()

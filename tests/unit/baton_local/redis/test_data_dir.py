@@ -1,5 +1,3 @@
-"""The data folder."""
-
 import os
 import stat
 from pathlib import Path
@@ -23,7 +21,6 @@ def test_the_socket_is_in_the_folder_unless_its_name_would_be_too_long(tmp_path:
 
 
 def test_a_folder_that_cannot_be_made_is_shown(tmp_path: Path) -> None:
-    """With the option that names another."""
     (tmp_path / "file").write_text("")
     with pytest.raises(DataFolderError, match="--data"):
         DataDir(tmp_path / "file" / "below").prepare()

@@ -1,5 +1,3 @@
-"""The server's command lines."""
-
 import os
 import sys
 from pathlib import Path
@@ -35,7 +33,6 @@ def test_a_supervisor_gets_a_command_that_ends_with_it(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_used_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The message goes to standard error."""
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit) as caught:
         main(["--data", str(tmp_path / "file" / "below")])

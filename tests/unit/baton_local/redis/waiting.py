@@ -8,7 +8,6 @@ _POLL_SECONDS = 0.005
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Return once it holds; fail when it does not."""
     async with asyncio.timeout(_LIMIT_SECONDS):
         while not holds():  # noqa: ASYNC110 - what is waited for happens outside of this loop
             await asyncio.sleep(_POLL_SECONDS)

@@ -39,11 +39,9 @@ async def recorded(registry: Registry, agent: str, meanwhile: Meanwhile | None =
 
 
 def as_recording(document: dict[str, Any]) -> Recording:
-    """The document, as it is read from a file."""
     return read_recording(json.dumps(document), "the test's recording")
 
 
 def difference(document: dict[str, Any], registry: Registry) -> str:
-    """The first difference as people read it; empty: none."""
     found = replay_now(as_recording(document), registry).difference
     return str(found) if found else ""

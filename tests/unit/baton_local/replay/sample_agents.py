@@ -10,14 +10,10 @@ from baton.models.model import ModelAnswer, ModelError, ModelRequest
 
 
 class Reading(ScriptedModel):
-    """A scripted model that reads what it is told."""
-
     reads_history = True
 
 
 class Failing:
-    """A model that fails in the first attempts of its first turn."""
-
     name = "failing"
     reads_history = True
 
@@ -25,7 +21,6 @@ class Failing:
         self._left = failures
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Fail, or answer."""
         del request
         self._left -= 1
         if self._left >= 0:
@@ -40,13 +35,10 @@ class Mending:
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Answer in words first, then as it should."""
         return ModelAnswer("no JSON" if request.turn == 1 else '{"total": 4}')
 
 
 class Sum(BaseModel):
-    """A typed answer."""
-
     total: int
 
 
@@ -126,5 +118,4 @@ def agents_of(tools: Tools, /, **changes: Any) -> list[Agent]:
 
 
 def registry_of(tools: Tools | None = None, /, **changes: Any) -> Registry:
-    """All of them."""
     return Registry(agents_of(tools or Tools(), **changes))

@@ -11,23 +11,18 @@ from tests.unit.baton_local.replay.recorder import difference
 
 
 class Echo:
-    """A model that reads what it is told, and says how much that is."""
-
     name = "echo"
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Count."""
         return ModelAnswer(f"{len(request.messages)} messages")
 
 
 def agents() -> Registry:
-    """One agent that talks."""
     return Registry([Agent(name="talks", model=Echo())])
 
 
 async def recorded_second(stage: Stage) -> dict[str, Any]:
-    """The recording of a chat's second job."""
     for number in (1, 2):
         stage.clock.ms += 1_000
         job = stage.job("talks", f"job_{number}", session="chat-1")

@@ -18,7 +18,6 @@ async def loop() -> dict[str, Any]:
 
 
 async def test_a_changed_tool_schema(loop: dict[str, Any]) -> None:
-    """The tool is named, and what is new in it."""
     tools = Tools()
 
     @tool(retries=0)
@@ -34,7 +33,6 @@ async def test_a_changed_tool_schema(loop: dict[str, Any]) -> None:
 
 
 async def test_a_removed_tool(loop: dict[str, Any]) -> None:
-    """What it was, and that it is gone."""
     tools = Tools()
     shown = difference(loop, registry_of(tools, tools=[tools.add, tools.broken]))
     assert "turn 1: tool 'shaky'" in shown
@@ -42,7 +40,6 @@ async def test_a_removed_tool(loop: dict[str, Any]) -> None:
 
 
 async def test_changed_instructions(loop: dict[str, Any]) -> None:
-    """The lines that differ."""
     shown = difference(loop, registry_of(instructions="Do it well.\nSlowly."))
     assert "instructions that the model reads" in shown
     assert "-And quickly." in shown
@@ -50,7 +47,6 @@ async def test_changed_instructions(loop: dict[str, Any]) -> None:
 
 
 async def test_instructions_that_were_deployed_away_before_the_export(loop: dict[str, Any]) -> None:
-    """Then the recording has a digest of them alone, and says so."""
     loop["texts"] = {}
     shown = difference(loop, registry_of(instructions="New."))
     assert "the text is not in the recording" in shown
@@ -58,25 +54,21 @@ async def test_instructions_that_were_deployed_away_before_the_export(loop: dict
 
 
 async def test_changed_settings_of_the_model(loop: dict[str, Any]) -> None:
-    """How it is to answer."""
     assert 'now:      {"temperature": 1}' in difference(loop, registry_of(model_settings={"temperature": 1}))
 
 
 async def test_a_changed_limit(loop: dict[str, Any]) -> None:
-    """Whether the job came near it or not."""
     shown = difference(loop, registry_of(limits=Limits(turns=2)))
     assert shown.endswith("(agent loop): limit turns\n  recorded: 20\n  now:      2")
 
 
 async def test_a_limit_that_bites_ends_the_job_elsewhere(loop: dict[str, Any]) -> None:
-    """Even if the recording were told of the same limit."""
     loop["job"]["limits"]["turns"] = 2
     shown = difference(loop, registry_of(limits=Limits(turns=2)))
     assert "turn 3\n  recorded: the model is asked\n  now:      the job is completed, stopped by turns" in shown
 
 
 async def test_a_model_that_would_be_called_once_more() -> None:
-    """Where the recorded job ended."""
     document = await recorded(registry_of(), "endless")
     document["job"]["limits"]["turns"] = 5
     agents = [agent if agent.name != "endless" else _with_limits(agent, 5) for agent in agents_of(Tools())]
@@ -86,7 +78,6 @@ async def test_a_model_that_would_be_called_once_more() -> None:
 
 
 async def test_a_tool_that_is_retried_less_often(loop: dict[str, Any]) -> None:
-    """All attempts of both sides."""
     tools = Tools()
     tools.shaky = replace(tools.shaky, retries=0)
     shown = difference(loop, registry_of(tools))
@@ -94,7 +85,6 @@ async def test_a_tool_that_is_retried_less_often(loop: dict[str, Any]) -> None:
 
 
 async def test_a_tool_that_is_retried_more_often() -> None:
-    """An attempt that the recording does not have."""
     tools = Tools()
     tools.shaky = replace(tools.shaky, retries=0)
     document = await recorded(registry_of(tools), "loop")
@@ -102,7 +92,6 @@ async def test_a_tool_that_is_retried_more_often() -> None:
 
 
 async def test_a_model_that_is_retried_less_often() -> None:
-    """Its policy is the agent's."""
     document = await recorded(registry_of(), "overloaded")
     agents = [agent for agent in agents_of(Tools()) if agent.name != "overloaded"]
     model = next(agent.model for agent in agents_of(Tools()) if agent.name == "overloaded")
@@ -111,7 +100,6 @@ async def test_a_model_that_is_retried_less_often() -> None:
 
 
 async def test_a_difference_in_a_job_below() -> None:
-    """It is named, with the job that it is in."""
     document = await recorded(registry_of(), "boss")
     agents = [agent if agent.name != "helper" else _with_limits(agent, 7) for agent in agents_of(Tools())]
     shown = difference(document, Registry(agents))
@@ -128,7 +116,6 @@ async def test_another_conversation(loop: dict[str, Any]) -> None:
 
 
 async def test_another_answer_than_recorded_is_never_taken_for_the_same(loop: dict[str, Any]) -> None:
-    """The end is compared, too."""
     loop["job"]["result"] = {"answer": "nothing done"}
     assert 'its result\n  recorded: {"answer": "nothing done"}\n  now:      {"answer": "all done"}' in difference(
         loop, registry_of()

@@ -21,7 +21,6 @@ from tests.unit.baton_local.replay.sample_agents import Tools, registry_of
 
 
 def files_below(folder: Path) -> list[Path]:
-    """What was written."""
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
@@ -37,7 +36,6 @@ async def test_every_sample_agent(agent: str, tmp_path: Path, monkeypatch: pytes
 
 
 def fails(times: int, on_failure: str) -> dict[str, Any]:
-    """A step that fails so many times."""
     return {"name": "shaky", "tool": "fail", "arguments": {"times": times}, "on_failure": on_failure}
 
 
@@ -57,7 +55,6 @@ PLANS: dict[str, Sequence[Any]] = {
 
 
 def planning(script: Sequence[Any]) -> Registry:
-    """An agent that plans so."""
     kit = Kit()
     tools: list[Tool] = [kit.say, kit.join, kit.look, kit.fail]
     return Registry([Agent(name="plans", mode="plan", model=Listening(script), tools=tools, max_rounds=2)])
@@ -65,7 +62,6 @@ def planning(script: Sequence[Any]) -> Registry:
 
 @pytest.mark.parametrize("case", sorted(PLANS))
 async def test_a_planners_job(case: str) -> None:
-    """Whatever becomes of its plans."""
     document = await recorded(planning(PLANS[case]), "plans")
     assert difference(document, planning(PLANS[case])) == ""
 
@@ -93,7 +89,6 @@ async def test_a_fixed_plan() -> None:
 
 
 async def cancel(stage: Stage, job_id: str) -> None:
-    """Somebody cancels while the call waits."""
     if any(call.status == "waiting" for call in await stage.calls(job_id)):
         await stage.container.commands.cancel((await stage.snapshot(job_id)).job, "client of acme")
 
@@ -130,8 +125,6 @@ async def test_a_decision_about_a_limit(answer: dict[str, Any], limits: dict[str
 
 @pytest.mark.parametrize("on_limit", ["stop", "fail"])
 async def test_more_calls_than_are_left(on_limit: Any) -> None:
-    """What the model asked for is kept, though nothing came of it."""
-
     def agents() -> Registry:
         add = Tools().add
         limits = Limits(tool_calls=1, on_limit=on_limit)
@@ -142,8 +135,6 @@ async def test_more_calls_than_are_left(on_limit: Any) -> None:
 
 
 async def test_what_was_retrieved_of_memory_is_sent_again() -> None:
-    """Whatever memory holds by now."""
-
     def agents(memory: Memory | None) -> Registry:
         return Registry([Agent(name="keeps", model=Listening(["yes"]), memory=memory)])
 
@@ -156,8 +147,6 @@ async def test_what_was_retrieved_of_memory_is_sent_again() -> None:
 
 
 async def test_summaries_are_given_as_they_were_written() -> None:
-    """Nobody is asked for one."""
-
     def agents(writer: Writer) -> Registry:
         history = Summarize(1_000, keep_turns=2, model=writer)
         return Registry([Agent(name="reads", model=Counting(), tools=[page], history=history)])

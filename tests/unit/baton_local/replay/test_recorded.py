@@ -23,14 +23,12 @@ from tests.unit.baton_local.replay.sample_agents import registry_of
     ],
 )
 def test_what_is_no_recording_is_refused(text: str, why: str) -> None:
-    """In a line."""
     with pytest.raises(ReplayError, match="x is") as refused:
         read_recording(text, "x")
     assert str(refused.value).startswith(why)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """Not there, or no text."""
     with pytest.raises(ReplayError, match=r"run\.json cannot be read"):
         read_file(tmp_path / "run.json")
     (tmp_path / "run.json").write_bytes(b"\xff\xfe\xff")
@@ -57,7 +55,6 @@ async def test_a_damaged_transcript_is_refused(entry: dict[str, Any], why: str) 
 
 
 async def test_fields_of_a_later_writing_of_this_version_are_ignored() -> None:
-    """Whatever is added."""
     document: dict[str, Any] = await recorded(registry_of(), "loop")
     document["job"]["new"] = document["new"] = 1
     recording = read_recording(json.dumps(document), "x")

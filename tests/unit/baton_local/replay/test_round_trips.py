@@ -15,8 +15,6 @@ from tests.unit.baton_local.replay.sample_agents import Tools, registry_of
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever connects or looks a name up fails the test."""
-
     def refuse(*args: Any, **_: Any) -> Any:
         raise AssertionError(f"a replay opens no connection: {args}")
 
@@ -34,7 +32,6 @@ async def test_a_job_plays_as_it_ran(agent: str) -> None:
 
 
 async def complete(stage: Stage, job_id: str) -> None:
-    """Somebody answers, once it is waited for."""
     for call in await stage.calls(job_id):
         if call.status == "waiting":
             await stage.container.commands.signal(
@@ -44,14 +41,12 @@ async def complete(stage: Stage, job_id: str) -> None:
 
 
 async def test_a_call_that_waits_is_given_what_it_was_given() -> None:
-    """Whoever it was that finished it."""
     document = await recorded(registry_of(), "waiter", complete)
     assert document["job"]["toolCalls"][0]["result"] == "yes"
     assert difference(document, registry_of()) == ""
 
 
 async def test_the_order_in_which_calls_of_a_turn_ran_is_no_difference() -> None:
-    """The second call began and ended before the first."""
     document = await recorded(registry_of(), "loop")
     first, second = document["job"]["toolCalls"][:2]
     first["attempts"], second["attempts"] = second["attempts"], first["attempts"]
@@ -60,14 +55,11 @@ async def test_the_order_in_which_calls_of_a_turn_ran_is_no_difference() -> None
 
 
 async def test_a_providers_model_is_not_asked() -> None:
-    """Neither its library nor a key is needed."""
     document = await recorded(registry_of(), "loop")
     assert difference(document, registry_of(model="openai:gpt-5-mini")) == ""
 
 
 async def test_an_answer_that_names_a_secret_is_the_same_answer() -> None:
-    """What models say is recorded as the job's result shows it."""
-
     class Login(BaseModel):
         token: str
 

@@ -14,22 +14,17 @@ SETTINGS = Settings(qstash_token="token", worker_base_url="https://fn.example.co
 
 @dataclass
 class FakeAccount:
-    """An account and what is behind it."""
-
     setup: FakeQueueSetup = field(default_factory=FakeQueueSetup)
     schedules: FakeSchedules = field(default_factory=FakeSchedules)
 
     @property
     def account(self) -> Account:
-        """As commands see it."""
         return Account(self.setup, self.schedules)
 
     async def difference(self, settings: Settings = SETTINGS) -> Difference:
-        """What is left to do."""
         return difference(wanted_of(settings), await self.account.read())
 
     async def set_up(self, settings: Settings = SETTINGS, *, prune: bool = False) -> list[str]:
-        """Do it; what was remarked."""
         found = await self.difference(settings)
         todo = (*found.changes, *(found.left if prune else ()))
         return [remark for change in todo if (remark := await self.account.apply(change))]

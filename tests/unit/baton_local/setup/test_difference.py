@@ -1,5 +1,3 @@
-"""What setup does to an account, and what it leaves alone."""
-
 import asyncio
 from dataclasses import replace
 
@@ -37,14 +35,12 @@ async def test_an_empty_account_gets_a_topic_an_event_type_and_the_sweep() -> No
 
 
 def test_each_name_of_an_app_event_gets_a_topic_at_its_endpoint() -> None:
-    """With dashes for the dots of the name."""
     (topic,) = [each for each in wanted_of(SETTINGS, ["order.created"]).topics if "order" in each.name]
     assert topic.name == "agent.order-created"
     assert [each.url for each in topic.endpoints] == [f"{SETTINGS.worker_base_url}/workers/events/order.created"]
 
 
 async def test_a_second_time_there_is_nothing_to_do() -> None:
-    """Idempotent."""
     account = FakeAccount()
     await account.set_up()
     assert await account.difference() == Difference()
@@ -72,7 +68,6 @@ async def test_an_endpoint_made_by_hand_at_the_right_address_is_enough() -> None
 
 
 async def test_what_gets_every_event_as_well_goes_only_with_prune() -> None:
-    """An endpoint of an old deployment; the same address twice."""
     account = FakeAccount()
     await account.set_up()
     await account.setup.put_endpoint(LOOP, TopicEndpoint(OTHERS))
@@ -115,7 +110,6 @@ async def test_a_schedule_that_was_changed_is_put_right() -> None:
 
 
 async def test_a_queue_without_defaults_of_topics_is_remarked() -> None:
-    """Each message says its own options, so it is no failure."""
     account = FakeAccount()
     account.setup.takes_defaults = False
     remarks = await account.set_up()

@@ -14,10 +14,7 @@ from tests.unit.baton_local.setup.accounts import SETTINGS
 
 
 class OneTopic(FakeQueueSetup):
-    """The second one is refused."""
-
     async def put_endpoint(self, topic: str, endpoint: TopicEndpoint) -> None:
-        """Add or change one."""
         if self.known and topic not in self.known:
             raise QueueRefusedError("the queue refused the message: status: 412, too many URL groups")
         await super().put_endpoint(topic, endpoint)
@@ -30,7 +27,6 @@ async def shown(account: Account) -> list[str]:
 
 
 async def test_who_publishes_by_url_needs_no_topics() -> None:
-    """What the plan refuses is said, and the hourly sweep is there."""
     schedules = FakeSchedules()
     remarks = await shown(Account(OneTopic(), schedules, needs_topics=False))
     refused = [remark for remark in remarks if "too many URL groups; PUBLISH_BY=url does not use it" in remark]

@@ -1,5 +1,3 @@
-"""What a local stack registers with its queue when it starts."""
-
 from baton_local.fixtures.servers import QStashServer
 from baton_local.setup.account import register
 
@@ -25,5 +23,4 @@ async def test_a_queue_that_does_not_take_them_is_a_remark_and_no_failure() -> N
 
 
 async def test_wrong_settings_are_left_to_the_app() -> None:
-    """It lists them all."""
     assert await register({"PUBLISH_BY": "pigeon"}) is None

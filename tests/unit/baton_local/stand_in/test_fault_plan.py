@@ -1,5 +1,3 @@
-"""Fault plans."""
-
 import pytest
 
 from baton_local.redis.rest.runner import FORM
@@ -7,14 +5,12 @@ from baton_local.stand_in.fault_plan import FaultPlan, Strike
 
 
 def test_refusals_come_first_then_drops_then_delays() -> None:
-    """Each is used up in turn."""
     plan = FORM.read(b'{"refuse":1,"drop_replies":1,"delay_seconds":0.5,"delay_replies":1}')
     strikes = [plan.next_strike(["GET"]) for _ in range(4)]
     assert strikes == [Strike.REFUSE, Strike.DROP, Strike.DELAY, None]
 
 
 def test_a_delay_without_a_number_lasts() -> None:
-    """Until the plan is replaced."""
     plan = FORM.read(b'{"delay_seconds":1,"delay_replies":null}')
     assert {plan.next_strike(["GET"]) for _ in range(10)} == {Strike.DELAY}
 
@@ -27,7 +23,6 @@ def test_a_plan_may_name_commands() -> None:
 
 
 def test_an_empty_plan_strikes_nobody() -> None:
-    """The default, and an empty body."""
     assert FORM.read(b"") == FaultPlan()
     assert FaultPlan().next_strike(["GET"]) is None
 
@@ -45,6 +40,5 @@ def test_an_empty_plan_strikes_nobody() -> None:
     ],
 )
 def test_a_wrong_plan_says_what_is_wrong(body: bytes, shown: str) -> None:
-    """And which there are."""
     with pytest.raises(ValueError, match=shown):
         FORM.read(body)

@@ -1,5 +1,3 @@
-"""The data folder of a stand-in: lock and token."""
-
 import os
 import stat
 import subprocess
@@ -12,7 +10,6 @@ from baton_local.stand_in.folder import DataFolderError, lock_folder, token_of
 
 
 def test_a_token_is_made_once_and_kept_private(tmp_path: Path) -> None:
-    """The same ever after."""
     token = token_of(tmp_path)
     assert len(token) >= 32
     assert token_of(tmp_path) == token
@@ -27,7 +24,6 @@ def test_an_empty_token_file_is_no_token(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_held_by_one_process(tmp_path: Path) -> None:
-    """The other is told who has it; the lock ends with its holder."""
     program = "import sys; from pathlib import Path; from baton_local.stand_in.folder import lock_folder\n"
     program += "held = lock_folder(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", program, str(tmp_path)]

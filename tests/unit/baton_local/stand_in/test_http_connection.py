@@ -34,7 +34,6 @@ async def echo(scope: Event, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def connected(app: App = echo) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A client's connection to a server with this application."""
     connections: set[HttpConnection] = set()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: HttpConnection(app, connections), "127.0.0.1", 0)
@@ -59,7 +58,6 @@ LAST_ANSWER = b"HTTP/1.1 200 OK\r\nx-length: 0\r\nconnection: close\r\n\r\nGET|/
 
 
 async def test_bytes_may_come_one_by_one() -> None:
-    """Nothing depends on where the network cuts."""
     request = b"POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
     shown = await talk(*(bytes([byte]) for byte in request + LAST))
     assert b"POST|/x||content-length|abc" in shown
@@ -67,7 +65,6 @@ async def test_bytes_may_come_one_by_one() -> None:
 
 
 async def test_pipelined_requests_are_answered_in_order() -> None:
-    """Also if the first takes longest."""
     shown = await talk(b"GET /slow HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n" + LAST)
     assert shown.index(b"|/slow|") < shown.index(b"|/b|") < shown.index(b"|/last|")
     assert shown.count(b"HTTP/1.1 200 OK") == 3
@@ -118,7 +115,6 @@ async def test_refused_body_that_was_not_sent_ends_the_connection() -> None:
 
 
 async def test_body_after_the_answer_is_read_and_forgotten() -> None:
-    """A refused upload does not hurt the next request."""
     body = b"x" * 1_000_000
     shown = await talk(b"POST /early HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body, LAST)
     assert shown.startswith(b"HTTP/1.1 200 OK\r\nx-length: 0\r\n\r\nPOST|/early|")
@@ -132,19 +128,16 @@ async def test_head_gets_no_body() -> None:
 
 
 async def test_offer_of_another_protocol_is_not_taken() -> None:
-    """Such as HTTP/2 in clear text."""
     shown = await talk(b"GET /x HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n" + LAST)
     assert b"GET|/x|" in shown
     assert shown.endswith(LAST_ANSWER)
 
 
 async def test_old_client_gets_its_answer_and_an_end() -> None:
-    """HTTP/1.0 keeps no connection unless it says so."""
     assert b"GET|/x|" in await talk(b"GET /x HTTP/1.0\r\n\r\n")
 
 
 async def test_target_of_a_proxy_is_understood() -> None:
-    """The absolute form."""
     assert b"GET|/x|q=1|" in await talk(b"GET http://127.0.0.1:1/x?q=1 HTTP/1.1\r\n\r\n", LAST)
 
 
@@ -161,7 +154,6 @@ async def test_target_of_a_proxy_is_understood() -> None:
     ids=["not HTTP", "bad length", "bad target", "HTTP/2", "endless target", "endless headers"],
 )
 async def test_what_is_no_request_is_refused_in_json(data: bytes, status: bytes) -> None:
-    """One answer that says why, then the end."""
     shown = await talk(*(data[start : start + 50_000] for start in range(0, len(data), 50_000)))
     assert shown.startswith(b"HTTP/1.1 " + status)
     assert b'{"error": "' in shown
@@ -169,7 +161,6 @@ async def test_what_is_no_request_is_refused_in_json(data: bytes, status: bytes)
 
 
 async def test_what_was_asked_before_nonsense_is_answered() -> None:
-    """Then the connection ends."""
     shown = await talk(b"GET /slow HTTP/1.1\r\n\r\n\0\0\0\0")
     assert b"GET|/slow|" in shown
     assert b"connection: close" in shown
@@ -186,7 +177,6 @@ async def test_failure_of_the_application_is_no_answer(caplog: pytest.LogCapture
 
 
 async def test_client_that_goes_before_the_end_of_the_body_is_noticed() -> None:
-    """The application is told, and may end."""
     found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def listening(scope: Event, receive: Receive, send: Send) -> None:
@@ -205,7 +195,6 @@ async def test_client_that_goes_before_the_end_of_the_body_is_noticed() -> None:
 
 
 async def test_client_that_takes_no_answers_gets_no_more() -> None:
-    """Answers wait unmade until the ones before are taken."""
     made = 0
 
     async def large(scope: Event, receive: Receive, send: Send) -> None:

@@ -1,5 +1,3 @@
-"""What ngrok's agent tells, and what is made of it."""
-
 from pathlib import Path
 
 import httpx
@@ -13,7 +11,6 @@ TUNNELS = f"{API_URL}/api/tunnels"
 
 
 def tunnel(public: str, local: str) -> dict[str, object]:
-    """As the agent tells one."""
     return {"name": "x", "public_url": public, "proto": "https", "config": {"addr": local, "inspect": True}}
 
 
@@ -32,7 +29,6 @@ async def test_the_https_tunnel_to_the_port_is_found(local: str) -> None:
 
 
 async def test_a_tunnel_to_another_port_is_reported() -> None:
-    """With what it leads to."""
     with respx.mock:
         respx.get(TUNNELS).respond(json={"tunnels": [tunnel("https://b.ngrok.app", "http://localhost:18090")]})
         with pytest.raises(
@@ -42,7 +38,6 @@ async def test_a_tunnel_to_another_port_is_reported() -> None:
 
 
 async def test_an_agent_that_is_not_there_or_not_connected_has_no_address() -> None:
-    """Neither is an error."""
     with respx.mock:
         respx.get(TUNNELS).mock(side_effect=httpx.ConnectError("refused"))
         assert await Agent(API_URL).tunnels() is None
@@ -55,7 +50,6 @@ async def test_an_agent_that_is_not_there_or_not_connected_has_no_address() -> N
     "answer", [httpx.Response(404), httpx.Response(200, text="<html>"), httpx.Response(200, json=[])]
 )
 async def test_another_program_on_its_port_is_reported(answer: httpx.Response) -> None:
-    """With the option that names the right one."""
     with respx.mock:
         respx.get(TUNNELS).mock(return_value=answer)
         with pytest.raises(StackError, match="does not answer as ngrok does: name its API with --ngrok-api"):
@@ -63,7 +57,6 @@ async def test_another_program_on_its_port_is_reported(answer: httpx.Response) -
 
 
 def test_ngrok_is_started_from_the_path_and_never_fetched(tmp_path: Path) -> None:
-    """Where it is missing, it is said how to get it."""
     with pytest.raises(StackError, match=r"not on PATH: install it \(https://ngrok.com/download\)"):
         command_of(8090, str(tmp_path))
     program = tmp_path / "ngrok"

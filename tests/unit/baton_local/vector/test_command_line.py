@@ -1,5 +1,3 @@
-"""Options and what is refused."""
-
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,6 @@ def test_without_options_the_defaults_hold() -> None:
 
 
 def test_every_option_has_its_place() -> None:
-    """All of them at once."""
     line = "--host ::1 --port 0 --data d --token t --read-only-token r --dimension 5 --embedder m:f --index-delay-ms 7"
     assert parse([*line.split(), "--faults"], {}) == Settings(
         data=Path("d"),
@@ -46,7 +43,6 @@ def test_every_option_has_its_place() -> None:
     ],
 )
 def test_wrong_use_is_exit_code_2(arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The message names the value."""
     with pytest.raises(SystemExit) as end:
         parse(arguments, {})
     assert end.value.code == 2

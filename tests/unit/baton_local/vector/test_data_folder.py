@@ -1,5 +1,3 @@
-"""The data folder: lock, shape, format."""
-
 import os
 import sqlite3
 from pathlib import Path
@@ -26,7 +24,6 @@ def test_one_server_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_is_a_clear_error(tmp_path: Path) -> None:
-    """A file is in its place."""
     (tmp_path / "file").write_text("")
     with pytest.raises(DataFolderError, match=r"cannot use .*name another with --data"):
         DataFolder(tmp_path / "file")
@@ -58,7 +55,6 @@ def test_vectors_of_another_shape_are_refused_and_an_empty_index_takes_any(tmp_p
 
 
 def test_a_file_that_is_no_database_is_an_error_of_the_database(tmp_path: Path) -> None:
-    """And not overwritten."""
     (tmp_path / "vector.db").write_text("something else entirely, and long enough to be looked at" * 20)
     with pytest.raises(sqlite3.DatabaseError):
         open_database(tmp_path / "vector.db")

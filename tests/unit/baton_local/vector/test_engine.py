@@ -25,8 +25,6 @@ PATIENCE_SECONDS = 120.0
 
 
 class WatchedStore(Store):
-    """A store that waits when told to, and fails when told to."""
-
     def __init__(self) -> None:
         super().__init__(open_database(Path(":memory:")))
         self.may_write = threading.Event()
@@ -34,7 +32,6 @@ class WatchedStore(Store):
         self.error: sqlite3.Error | None = None
 
     def write(self, changes: Iterable[Change]) -> None:
-        """Write, once it may."""
         self.may_write.wait(PATIENCE_SECONDS)
         if self.error is not None:
             raise self.error
@@ -45,7 +42,6 @@ class WatchedStore(Store):
 async def an_engine(
     store: WatchedStore, model: EmbeddingModel | None = None, delay_ms: int = 0
 ) -> AsyncIterator[tuple[Engine, StillSurroundings]]:
-    """An engine over an empty two-dimensional index."""
     still = StillSurroundings()
     engine = Engine(Index(2, ""), store, model, still, Settings(Path("unused"), index_delay_ms=delay_ms))
     try:
@@ -56,18 +52,15 @@ async def an_engine(
 
 
 def ids(engine: Engine) -> list[str]:
-    """What is in memory."""
     return list(engine.index.namespaces[""].records)
 
 
 async def store_one(engine: Engine, name: str) -> str:
-    """Store a record."""
     result: str = await engine.write(lambda index: writing.upsert(index, "", [draft(name)]))
     return result
 
 
 async def test_nothing_is_seen_before_it_is_on_disk() -> None:
-    """Neither by others nor by who wrote it."""
     store = WatchedStore()
     async with an_engine(store) as (engine, _):
         store.may_write.clear()
@@ -89,7 +82,6 @@ async def test_writes_are_planned_one_after_the_other() -> None:
 async def test_when_the_disk_refuses_nothing_is_stored_and_the_next_may_work(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """503, with the reason."""
     store = WatchedStore()
     async with an_engine(store) as (engine, _):
         store.error = sqlite3.OperationalError("database or disk is full")
@@ -104,7 +96,6 @@ async def test_when_the_disk_refuses_nothing_is_stored_and_the_next_may_work(
 
 
 async def test_a_caller_who_goes_away_does_not_part_memory_from_disk() -> None:
-    """The write goes on to its end, also while the server stops."""
     store = WatchedStore()
     async with an_engine(store) as (engine, _):
         store.may_write.clear()
@@ -118,7 +109,6 @@ async def test_a_caller_who_goes_away_does_not_part_memory_from_disk() -> None:
 
 
 async def test_a_delay_hides_what_was_written_from_searches_only() -> None:
-    """Until the clock says so."""
     query = Query(Vector.of([1.0, 0.0]), 9, Include())
     async with an_engine(WatchedStore(), delay_ms=500) as (engine, still):
         await store_one(engine, "a")
@@ -128,8 +118,6 @@ async def test_a_delay_hides_what_was_written_from_searches_only() -> None:
 
 
 async def test_a_model_that_fails_is_an_answer_of_500(caplog: pytest.LogCaptureFixture) -> None:
-    """It names the model; the next text may work."""
-
     def embed(texts: list[str]) -> list[list[float]]:
         if texts == ["bad"]:
             raise RuntimeError("out of memory")
@@ -144,7 +132,6 @@ async def test_a_model_that_fails_is_an_answer_of_500(caplog: pytest.LogCaptureF
 
 
 async def test_without_a_model_texts_are_refused() -> None:
-    """As the service words it."""
     async with an_engine(WatchedStore()) as (engine, _):
         assert not engine.has_model
         with pytest.raises(ApiError, match="The index must be created with an embedding model to use it") as refusal:

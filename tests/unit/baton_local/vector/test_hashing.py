@@ -1,5 +1,3 @@
-"""The default model."""
-
 import math
 import subprocess
 import sys
@@ -17,7 +15,6 @@ KEPT = {39: 0.2132, 58: 0.8528, 158: 0.2132, 191: -0.2132, 223: 0.2132, 237: -0.
 
 
 def score(one: str, other: str) -> float:
-    """How similar two texts are."""
     first, second = hashing_model().vectors_of([one, other])
     return scorer(first)(second)
 
@@ -54,19 +51,16 @@ def test_case_and_compatibility_forms_do_not_count() -> None:
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_any_text_has_a_direction(text: str) -> None:
-    """Never the zero vector."""
     vector = hashed_text(text, 384)
     assert math.hypot(*vector) == pytest.approx(1)
 
 
 def test_texts_without_words_differ() -> None:
-    """They are taken as a whole."""
     assert score("!?", "...") < 1
     assert score("", "!") < 1
 
 
 def test_a_model_has_the_dimension_that_the_index_wants() -> None:
-    """And says so in its name."""
     model = hashing_model(16)
     assert (model.name, model.dimension) == ("BATON_HASH_16", 16)
     (vector,) = model.vectors_of(["text"])

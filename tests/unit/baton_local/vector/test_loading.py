@@ -1,5 +1,3 @@
-"""Users' own models."""
-
 from array import array
 from pathlib import Path
 
@@ -53,19 +51,16 @@ def test_a_model_of_the_current_folder_is_loaded_and_tried(module: str, function
     ],
 )
 def test_a_faulty_model_is_a_clear_error(module: str, function: str, reason: str) -> None:
-    """It names the model and what is wrong."""
     with pytest.raises(EmbedderError, match=f"{module}:{function}.*{reason}|{reason}"):
         load_model(f"{module}:{function}")
 
 
 def test_a_module_that_is_not_there_is_a_clear_error() -> None:
-    """With the way out."""
     with pytest.raises(EmbedderError, match="cannot load the embedder no_such_module:f: ModuleNotFoundError"):
         load_model("no_such_module:f")
 
 
 def test_a_model_that_changes_its_dimension_is_found_out() -> None:
-    """Before anything is stored."""
     model = EmbeddingModel("m:f", 2, lambda texts: [[1.0] * len(text) for text in texts])
     assert len(model.vectors_of(["ab"])) == 1
     with pytest.raises(EmbedderError, match="m:f returned 3 numbers instead of 2"):

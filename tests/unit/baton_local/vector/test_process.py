@@ -17,7 +17,6 @@ MODEL = "def embed(texts):\n    return [[float(len(text)), 1.0, float(text.count
 
 
 def refused(folder: Path, *options: str) -> str:
-    """Start a server that cannot run; what it says."""
     command = [sys.executable, "-m", "baton_local.vector", "--port", "0", "--data", str(folder), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 1
@@ -28,13 +27,11 @@ def refused(folder: Path, *options: str) -> str:
 
 
 def vectors(count: int, prefix: str = "") -> list[dict[str, Any]]:
-    """Records to store."""
     return [{"id": f"{prefix}{number}", "vector": [1, number], "metadata": {"n": number}} for number in range(count)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    """Exit code 0 and nothing on stderr, with a connection open."""
     with LocalVector(tmp_path, "--dimension", "2") as server:
         server.result("/upsert", vectors(3))
         assert server.stop(number) == (0, "")
@@ -42,7 +39,6 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> No
 
 
 def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
-    """Everything of every kind, in order."""
     with LocalVector(tmp_path, "--dimension", "2") as server:
         server.result("/upsert", [{"id": "a", "vector": [0.1, 0.2], "metadata": {"k": "é"}, "data": "text"}])
         server.result("/upsert/ns", vectors(10))
@@ -91,7 +87,6 @@ def test_kill_9_in_the_middle_of_writes_loses_no_answer(tmp_path: Path) -> None:
 
 
 def test_the_folders_own_token_is_kept(tmp_path: Path) -> None:
-    """Without --token; callers find it in the ready lines."""
     command = [sys.executable, "-m", "baton_local.vector", "--port", "0", "--data", str(tmp_path)]
     shown = []
     for _ in range(2):
@@ -103,7 +98,6 @@ def test_the_folders_own_token_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_used_port_and_a_used_folder_are_clear_errors(tmp_path: Path) -> None:
-    """They name the way out."""
     with LocalVector(tmp_path / "a") as first:
         port = first.url.rpartition(":")[2]
         assert "choose another port with --port" in refused(tmp_path / "b", "--port", port)
@@ -111,7 +105,6 @@ def test_a_used_port_and_a_used_folder_are_clear_errors(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_another_shape_is_a_clear_error(tmp_path: Path) -> None:
-    """It tells which dimension is stored."""
     with LocalVector(tmp_path, "--dimension", "2") as server:
         server.result("/upsert", vectors(1))
         server.stop()
@@ -121,7 +114,6 @@ def test_a_folder_of_another_shape_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_model_of_the_users_own(tmp_path: Path) -> None:
-    """Imported from the folder where the command is used."""
     (tmp_path / "my_model.py").write_text(MODEL)
     with LocalVector(tmp_path / "data", "--embedder", "my_model:embed", cwd=tmp_path) as server:
         info = server.result("/info")
@@ -135,7 +127,6 @@ def test_a_model_of_the_users_own(tmp_path: Path) -> None:
 
 
 def test_a_model_of_another_dimension_than_requested_is_a_clear_error(tmp_path: Path) -> None:
-    """Both are named."""
     shown = refused(tmp_path, "--embedder", "math:hypot", "--dimension", "5")
     assert "the embedder math:hypot failed: TypeError" in shown
     (tmp_path / "my_model.py").write_text(MODEL)

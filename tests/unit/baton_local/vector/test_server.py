@@ -1,5 +1,3 @@
-"""The server in process: everything real but the time."""
-
 from pathlib import Path
 
 import httpx
@@ -10,7 +8,6 @@ from tests.unit.baton_local.vector.still import StillSurroundings
 
 
 async def test_an_idle_resumable_query_ends_and_lag_is_forgotten_by_a_restart(tmp_path: Path) -> None:
-    """What was written before the start is indexed."""
     still = StillSurroundings()
     settings = Settings(tmp_path, token="t", dimension=2, index_delay_ms=5_000)
     headers = {"Authorization": "Bearer t"}
@@ -34,8 +31,6 @@ async def test_an_idle_resumable_query_ends_and_lag_is_forgotten_by_a_restart(tm
 
 
 async def test_a_fault_of_the_server_is_one_answer_of_500(tmp_path: Path) -> None:
-    """In JSON, and the next request is served."""
-
     class Broken(StillSurroundings):
         def chance(self) -> float:
             raise RuntimeError("no dice")

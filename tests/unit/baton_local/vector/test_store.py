@@ -1,5 +1,3 @@
-"""What is on disk is what was in memory."""
-
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +29,6 @@ DRAFTS = st.builds(
 
 
 def renaming(index: Index, old: str, new: str) -> Plan:
-    """A rename that replaces what is in its way."""
     return writing.rename_namespace(index, old, new, delete_existing=True)
 
 
@@ -47,7 +44,6 @@ WRITES = st.one_of(
 
 
 def content(index: Index) -> dict[str, Any]:
-    """Everything, in order."""
     return {
         name: [(entry.seq, as_json(entry, EVERYTHING)) for entry in space.records.values()]
         for name, space in index.namespaces.items()
@@ -64,7 +60,6 @@ def loaded(connection: sqlite3.Connection) -> Index:
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """An empty database."""
     opened = open_database(tmp_path / "vector.db")
     yield opened
     opened.close()
@@ -73,7 +68,6 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 @settings(deadline=None, max_examples=60)
 @given(st.lists(WRITES, max_size=12))
 def test_after_any_writes_the_disk_has_what_memory_has(writes: list[tuple[Any, ...]]) -> None:
-    """Namespaces, order, numbers, metadata, texts."""
     connection = open_database(Path(":memory:"))
     index, store = Index(2, ""), Store(connection)
     for operation, *arguments in writes:
@@ -98,7 +92,6 @@ def test_a_write_is_all_or_nothing(connection: sqlite3.Connection) -> None:
 
 
 def test_another_process_may_look(connection: sqlite3.Connection, tmp_path: Path) -> None:
-    """The file is an ordinary one."""
     Store(connection).write([RecordPut("", record(1, "a", 1.0, 2.0, metadata={"k": "é"}))])
     other = sqlite3.connect(tmp_path / "vector.db")
     assert other.execute("SELECT id, metadata FROM records").fetchall() == [("a", '{"k": "\\u00e9"}')]
@@ -106,7 +99,6 @@ def test_another_process_may_look(connection: sqlite3.Connection, tmp_path: Path
 
 
 def test_numbers_come_back_exactly(connection: sqlite3.Connection) -> None:
-    """Double precision, as sent."""
     numbers = (0.1, -1 / 3)
     index = Index(2, "")
     plan = writing.upsert(index, "", [draft("a", *numbers)])

@@ -1,5 +1,3 @@
-"""Following a job and the jobs below it."""
-
 import asyncio
 import json
 from typing import Any
@@ -13,12 +11,10 @@ from tests.unit.baton_local.cli.demo.test_story import APP, JOBS, STREAM, sse
 
 
 def child(job_id: str, status: str = "waiting") -> Part:
-    """A call that waits for a job of its own, or has done so."""
     return {"type": "data-operation", "data": {"callId": "c", "tool": "helper", "status": status, "jobId": job_id}}
 
 
 def text(delta: str) -> Part:
-    """A part that can be told from others."""
     return {"type": "text-delta", "delta": delta}
 
 
@@ -52,13 +48,11 @@ async def test_jobs_below_are_followed_to_their_end_each_once() -> None:
 
 
 async def test_a_wait_for_something_else_has_nothing_to_follow() -> None:
-    """An operation without a job."""
     waiting = {"type": "data-operation", "data": {"callId": "c", "tool": "sleep", "status": "waiting", "until": 5}}
     assert [part for _, part in await followed({"a": (waiting,)})] == [waiting]
 
 
 async def test_a_refused_stream_below_ends_it_with_its_error() -> None:
-    """And nothing goes on in the background."""
     with respx.mock() as router:
         router.get(f"{JOBS}/a/stream").respond(text=sse(child("a.b"), "[DONE]"), headers=STREAM)
         router.get(f"{JOBS}/a.b/stream").respond(404, text=json.dumps("unknown"))

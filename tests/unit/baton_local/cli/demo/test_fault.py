@@ -1,5 +1,3 @@
-"""The app killed in the middle of a job."""
-
 import subprocess
 import sys
 
@@ -7,7 +5,6 @@ from baton_local.cli.demo.scenario import KillApp
 
 
 def test_the_app_is_killed_once_and_not_before_its_time() -> None:
-    """With -9."""
     with subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"]) as process:
         fault = KillApp(lambda: process.pid, 4)
         assert fault.after_event(3) is None

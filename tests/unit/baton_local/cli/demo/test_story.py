@@ -25,14 +25,12 @@ EVENT = {"eventId": "e", "type": "agent.loop.init", "turn": 1, "attempt": 1, "du
 
 
 def sse(*parts: dict[str, Any] | str, first: int = 1) -> str:
-    """A stream's text; parts are numbered."""
     texts = [part if isinstance(part, str) else json.dumps(part) for part in parts]
     return "".join(f"id: {number}-0\ndata: {text}\n\n" for number, text in enumerate(texts, first))
 
 
 @pytest.fixture
 def web() -> Iterator[respx.MockRouter]:
-    """The three servers."""
     with respx.mock(assert_all_called=False) as router:
         router.get(f"{QUEUE}/admin/counters").mock(
             side_effect=[
@@ -55,14 +53,12 @@ ONE = (Task("Why?"),)
 
 
 async def tell(fault: KillApp | None = None, tasks: tuple[Task, ...] = ONE) -> tuple[int, str]:
-    """Tell the story; return the exit code and what was shown."""
     screen = io.StringIO()
     view = DemoView(Console(file=screen, width=80))
     return await Story(Scenario("research", "", tasks), STACK, view, fault).play(), screen.getvalue()
 
 
 async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> None:
-    """Exit code 0."""
     web.get(f"{JOBS}/job_1/stream").respond(text=sse({"type": "data-event", "data": EVENT}, "[DONE]"), headers=STREAM)
     code, shown = await tell()
     assert code == 0
@@ -78,7 +74,6 @@ async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> N
 
 
 async def test_a_failed_job_is_exit_code_1_with_its_reason(web: respx.MockRouter) -> None:
-    """One line."""
     web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"), headers=STREAM)
     web.get(f"{JOBS}/job_1").respond(json={**JOB, "status": "failed", "error": {"type": "X", "message": "no model"}})
     code, shown = await tell()
@@ -113,7 +108,6 @@ async def test_a_job_that_fails_ends_the_demo(web: respx.MockRouter) -> None:
 
 
 async def test_a_broken_stream_is_resumed_after_the_last_part(web: respx.MockRouter) -> None:
-    """Whether the app is gone or not yet well again."""
     stream = web.get(f"{JOBS}/job_1/stream").mock(
         side_effect=[
             httpx.Response(200, text=sse({"type": "data-event", "data": EVENT}), headers=STREAM),
@@ -129,21 +123,18 @@ async def test_a_broken_stream_is_resumed_after_the_last_part(web: respx.MockRou
 
 
 async def test_a_refused_submission_is_one_clear_error(web: respx.MockRouter) -> None:
-    """With status and body."""
     web.post(JOBS).respond(422, json={"detail": "no agent 'research'"})
     with pytest.raises(StackError, match=r"answered 422: .*no agent"):
         await tell()
 
 
 async def test_a_refused_stream_is_one_clear_error(web: respx.MockRouter) -> None:
-    """It is not tried for ever."""
     web.get(f"{JOBS}/job_1/stream").respond(404, text="unknown")
     with pytest.raises(StackError, match="answered 404: unknown"):
         await tell()
 
 
 async def test_a_server_that_went_away_is_one_clear_error(web: respx.MockRouter) -> None:
-    """It names the address."""
     web.get(f"{QUEUE}/admin/counters").mock(side_effect=httpx.ConnectError("refused"))
     with pytest.raises(StackError, match=r"http://queue/admin/counters does not answer .*refused"):
         await tell()

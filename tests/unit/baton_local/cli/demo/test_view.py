@@ -1,5 +1,3 @@
-"""What the demo shows."""
-
 import io
 from typing import Any
 
@@ -12,24 +10,20 @@ from baton_local.cli.demo.view import Cost, DemoView
 
 @pytest.fixture
 def screen() -> io.StringIO:
-    """Where it is printed."""
     return io.StringIO()
 
 
 @pytest.fixture
 def view(screen: io.StringIO) -> DemoView:
-    """A view on 80 columns without colour."""
     return DemoView(Console(file=screen, width=80, no_color=True, force_terminal=False))
 
 
 def event(**data: Any) -> dict[str, Any]:
-    """One handled event."""
     usual = {"type": "agent.tool.call", "turn": 2, "attempt": 1, "durationMs": 12, "outcome": "done", "tool": "look"}
     return {"type": "data-event", "data": usual | data}
 
 
 def test_long_values_are_cut_to_the_width(view: DemoView, screen: io.StringIO) -> None:
-    """One line stays one line."""
     view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {"x": "y" * 200}}, 0)
     view.part({"type": "tool-output-available", "toolCallId": "c", "output": "a\nb\x1b[31m" * 50}, 0)
     view.part(event(), 0)
@@ -40,7 +34,6 @@ def test_long_values_are_cut_to_the_width(view: DemoView, screen: io.StringIO) -
 
 
 def test_a_failed_call_is_shown_with_its_error(view: DemoView, screen: io.StringIO) -> None:
-    """Named by its tool."""
     view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {}}, 0)
     view.part({"type": "tool-output-error", "toolCallId": "c", "errorText": "no such file"}, 0)
     view.part(event(), 0)
@@ -70,13 +63,11 @@ def test_errors_in_logs_are_shown_only_when_requested(view: DemoView, screen: io
 
 
 def test_markup_in_a_jobs_text_is_shown_as_it_is(view: DemoView, screen: io.StringIO) -> None:
-    """Sources are in brackets."""
     view.show_answer("Light bends [fresnel-lens.md] [bold]really[/bold].")
     assert "Light bends [fresnel-lens.md] [bold]really[/bold]." in screen.getvalue()
 
 
 def test_the_bill_counts_per_event(view: DemoView, screen: io.StringIO) -> None:
-    """Messages, requests and commands."""
     view.part(event(), 0)
     view.part(event(), 0)
     view.bill(Cost(messages=5, deliveries=6, redis_requests=4, redis_commands=21), 1.5)
@@ -88,7 +79,6 @@ def test_the_bill_counts_per_event(view: DemoView, screen: io.StringIO) -> None:
 
 
 def test_without_colour_there_are_no_escape_codes(view: DemoView, screen: io.StringIO) -> None:
-    """For logs and for TERM=dumb."""
     view.show("hello", "bold red")
     view.show_task("research", "Why?", "job_1")
     view.part(event(), 0)

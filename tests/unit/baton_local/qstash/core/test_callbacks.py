@@ -12,12 +12,10 @@ CALLBACK, FAILURE_CALLBACK = "https://h/cb", "https://h/failed"
 
 
 def to(world: World, url: str) -> list[Message]:
-    """The messages delivered to this URL."""
     return [effect.message for effect in world.delivered if effect.message.url == url]
 
 
 def body_of(message: Message) -> dict[str, Any]:
-    """The callback's JSON."""
     parsed = json.loads(message.body or b"")
     assert isinstance(parsed, dict)
     return parsed
@@ -49,7 +47,6 @@ def test_callback_reports_the_answer() -> None:
 
 
 def test_callback_is_sent_after_every_attempt() -> None:
-    """Also after failures, with the number of the attempt."""
     world = World()
 
     def answer(effect: Deliver) -> AttemptResult:
@@ -63,7 +60,6 @@ def test_callback_is_sent_after_every_attempt() -> None:
 
 
 def test_failure_callback_is_sent_once_with_the_dead_letter() -> None:
-    """Only when all retries are used up."""
     world = World()
     world.answer = lambda effect: FAILURE if effect.message.url == URL else OK
     world.publish(upstash_failure_callback=FAILURE_CALLBACK, upstash_retries="1", upstash_retry_delay="1000")
@@ -74,7 +70,6 @@ def test_failure_callback_is_sent_once_with_the_dead_letter() -> None:
 
 
 def test_no_response_at_all_is_status_0_with_the_reason() -> None:
-    """A timeout has no status, header or body of its own."""
     world = World()
     world.answer = lambda effect: AttemptResult(error="timeout: 3s") if effect.message.url == URL else OK
     world.publish(upstash_failure_callback=FAILURE_CALLBACK, upstash_retries="0")
@@ -134,7 +129,6 @@ def test_redacted_parts_stay_hidden_in_callbacks() -> None:
 
 @pytest.mark.parametrize("option", ["upstash_callback", "upstash_failure_callback"])
 def test_counters_distinguish_callbacks_from_publishes(option: str) -> None:
-    """A callback is a message that the server made."""
     world = World()
     world.answer = lambda effect: FAILURE if effect.message.url == URL else OK
     headers = {"upstash_retries": "0", option: CALLBACK}

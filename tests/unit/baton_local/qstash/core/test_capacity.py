@@ -5,7 +5,6 @@ from tests.unit.baton_local.qstash.machine_world import OK, USER, World
 
 
 def test_one_destination_never_takes_more_than_half_of_the_slots() -> None:
-    """Whoever never answers leaves room for others."""
     world = World(max_in_flight=10)
     for _ in range(50):
         world.publish("https://silent/")
@@ -15,7 +14,6 @@ def test_one_destination_never_takes_more_than_half_of_the_slots() -> None:
 
 
 def test_several_silent_destinations_still_leave_room() -> None:
-    """N silent ones share n/(n+1) of the slots."""
     world = World(max_in_flight=12)
     for destination in ("https://a/", "https://b/", "https://c/"):
         for _ in range(20):
@@ -36,7 +34,6 @@ def test_parked_messages_go_on_in_order_when_slots_are_free() -> None:
 
 
 def test_cancelled_parked_messages_are_never_sent() -> None:
-    """They leave the waiting list."""
     world = World(max_in_flight=2)
     first = world.publish_id()
     for _ in range(5):

@@ -14,7 +14,6 @@ def ms(text: str) -> int:
 
 
 def runs(expression: str, after: str, count: int) -> list[str]:
-    """The next runs, as UTC texts."""
     cron, at_ms, found = parse_cron(expression), ms(after), []
     for _ in range(count):
         next_ms = cron.next_after_ms(at_ms)
@@ -47,12 +46,10 @@ def test_next_runs(expression: str, after: str, expected: list[str]) -> None:
 
 
 def test_time_zone_prefix_moves_the_runs() -> None:
-    """Ten in the morning in Tokyo is one at night in UTC."""
     assert runs("CRON_TZ=Asia/Tokyo 0 10 * * *", "2024-01-01 00:00", 2) == ["2024-01-01 01:00", "2024-01-02 01:00"]
 
 
 def test_local_times_that_a_clock_change_skips_are_skipped() -> None:
-    """In Paris 02:30 does not exist on 31 March 2024."""
     found = runs("CRON_TZ=Europe/Paris 30 2 * * *", "2024-03-29 12:00", 3)
     assert found == ["2024-03-30 01:30", "2024-04-01 00:30", "2024-04-02 00:30"]
 
@@ -91,7 +88,6 @@ def test_repeated_local_times_run_once() -> None:
     ],
 )
 def test_bad_expressions_are_refused(text: str) -> None:
-    """A 400 that names the header, also for days that never come."""
     with pytest.raises(ApiError, match="Upstash-Cron") as refusal:
         parse_cron(text)
     assert refusal.value.status == 400

@@ -7,7 +7,6 @@ MINUTE = 60
 
 
 def test_same_id_in_the_window_answers_the_earlier_message() -> None:
-    """202, whatever the destination; nothing is stored or delivered."""
     world = World()
     first = world.publish(upstash_deduplication_id="d")
     second = world.publish("https://elsewhere/x", b"other", upstash_deduplication_id="d")
@@ -18,7 +17,6 @@ def test_same_id_in_the_window_answers_the_earlier_message() -> None:
 
 
 def test_window_is_ten_minutes_from_first_acceptance() -> None:
-    """A repeat does not prolong it."""
     world = World()
     world.publish(upstash_deduplication_id="d")
     world.advance(9 * MINUTE)
@@ -37,7 +35,6 @@ def test_repeat_is_swallowed_even_if_the_first_failed() -> None:
 
 
 def test_content_means_destination_body_type_and_forwarded_headers() -> None:
-    """Any difference makes another message."""
     world = World()
     by_content = {"upstash_content_based_deduplication": "True", "content_type": "a/b", "upstash_forward_x": "1"}
     assert world.publish(URL, b"x", **by_content).status == 200
@@ -50,7 +47,6 @@ def test_content_means_destination_body_type_and_forwarded_headers() -> None:
 
 
 def test_group_deduplicates_per_endpoint() -> None:
-    """An endpoint added meanwhile still gets its message."""
     world = World()
     world.do(UpsertEndpoints(USER, "g", [Endpoint("https://a/")]))
     first = world.publish("g", upstash_deduplication_id="d")
@@ -64,14 +60,12 @@ def test_group_deduplicates_per_endpoint() -> None:
 
 
 def test_users_have_windows_of_their_own() -> None:
-    """One user's id says nothing about another's."""
     world = World()
     world.publish(upstash_deduplication_id="d")
     assert world.publish(upstash_deduplication_id="d", user="other").status == 200
 
 
 def test_expired_windows_are_forgotten() -> None:
-    """Memory does not grow with history."""
     window = DedupWindow()
     for number in range(10):
         window.remember(f"k{number}", "m", expires_ms=number)

@@ -25,7 +25,6 @@ from baton_local.stand_in.api_error import ApiError
     ],
 )
 def test_url_is_kept_as_given(text: str, query: str, url: str) -> None:
-    """Only what proxies did to it is undone; loopback is allowed."""
     assert parse_destination(text, query) == UrlDestination(url)
 
 
@@ -50,7 +49,6 @@ def test_names_with_other_characters_are_refused(name: str) -> None:
     ["https://", "http:///path", "https://h:0/", "https://h:99999/", "https://h:x/", "https://[::1/", "https://h /"],
 )
 def test_urls_without_a_usable_host_are_refused(url: str) -> None:
-    """What cannot be connected to is refused at publish."""
     with pytest.raises(ApiError) as refusal:
         parse_destination(url)
     assert refusal.value.status == 400
@@ -64,7 +62,6 @@ def test_hosted_model_is_not_served() -> None:
 
 
 def test_name_is_returned_when_allowed() -> None:
-    """A good name passes through."""
     assert check_name("a.b-c_d", "queue") == "a.b-c_d"
 
 

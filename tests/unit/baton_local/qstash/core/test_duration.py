@@ -8,7 +8,6 @@ from baton_local.stand_in.api_error import ApiError
     ("text", "seconds"), [("50s", 50), ("10m", 600), ("1d10h30m", 124_200), ("1h30m3s", 5_403), ("0s", 0)]
 )
 def test_duration_is_a_sum_of_parts(text: str, seconds: int) -> None:
-    """Parts add up, whatever their units."""
     assert parse_duration_ms(text, "Upstash-Delay") == seconds * 1_000
 
 
@@ -24,11 +23,9 @@ def test_other_text_is_refused_naming_the_field(text: str) -> None:
     ("text", "milliseconds"), [("6m5s", 365_000), ("1.5s", 1_500), ("20ms", 20), ("5µs", 0.005), ("7ns", 0.000007)]
 )
 def test_destination_may_use_fine_units_and_fractions(text: str, milliseconds: float) -> None:
-    """Retry-After durations know ns, us, ms and fractions."""
     assert parse_fine_duration_ms(text) == pytest.approx(milliseconds)
 
 
 @pytest.mark.parametrize("text", ["5", "1d", "soon", ""])
 def test_what_is_no_fine_duration_is_none(text: str) -> None:
-    """Other text is left to other rules."""
     assert parse_fine_duration_ms(text) is None

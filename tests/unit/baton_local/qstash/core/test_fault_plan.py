@@ -4,7 +4,6 @@ HOOK = "http://127.0.0.1:3000/hook"
 
 
 def test_the_oldest_rule_that_fits_strikes_until_it_is_used_up() -> None:
-    """By the beginning of the URL; none fits any other."""
     once = FaultRule(Fault.DROP_ANSWER, url=HOOK)
     twice = FaultRule(Fault.DELAY, count=2)
     plan = FaultPlan([once, twice])
@@ -14,14 +13,12 @@ def test_the_oldest_rule_that_fits_strikes_until_it_is_used_up() -> None:
 
 
 def test_equal_rules_are_different_rules() -> None:
-    """Each has a count of its own."""
     plan = FaultPlan([FaultRule(Fault.DELAY), FaultRule(Fault.DELAY)])
     assert plan.strike(HOOK) is not plan.strike(HOOK)
     assert plan.strike(HOOK) is None
 
 
 def test_clearing_ends_everything() -> None:
-    """The clock is right again, too."""
     rule = FaultRule(Fault.ANSWER, status=503)
     plan = FaultPlan([rule], clock_skew_seconds=60)
     assert plan.view()["rules"] == [{"fault": "answer", "url": "", "count": 1, "seconds": 0.0, "status": 503}]

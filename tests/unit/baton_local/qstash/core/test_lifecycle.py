@@ -7,7 +7,6 @@ from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, U
 
 
 def test_failures_are_retried_until_used_up() -> None:
-    """Three retries by default, counted from 0; then a dead letter."""
     world = World()
     world.answer = lambda _effect: FAILURE
     message_id = world.publish_id()
@@ -18,7 +17,6 @@ def test_failures_are_retried_until_used_up() -> None:
 
 
 def test_default_waits_are_the_documented_ones() -> None:
-    """12 s, then 2 m 28 s, then 30 m 8 s."""
     world = World()
     world.answer = lambda _effect: FAILURE
     world.publish()
@@ -29,7 +27,6 @@ def test_default_waits_are_the_documented_ones() -> None:
 
 @pytest.mark.parametrize("code", [199, 301, 302, 400, 404, 429, 489, 500, 503])
 def test_anything_but_2xx_is_a_failure(code: int) -> None:
-    """Redirects are failures too; 489 alone is an ordinary one."""
     world = World()
     world.answer = lambda _effect: status(code)
     message_id = world.publish_id()
@@ -38,7 +35,6 @@ def test_anything_but_2xx_is_a_failure(code: int) -> None:
 
 
 def test_no_answer_is_a_failure_with_its_reason() -> None:
-    """A timeout or refused connection is logged with its text."""
     world = World()
     world.answer = lambda _effect: AttemptResult(error="timeout")
     world.publish(upstash_retries="0")
@@ -47,7 +43,6 @@ def test_no_answer_is_a_failure_with_its_reason() -> None:
 
 
 def test_489_with_its_header_is_never_retried() -> None:
-    """FAILED at once, with a dead letter."""
     world = World()
     world.answer = lambda _effect: status(489, Upstash_Nonretryable_Error="true")
     message_id = world.publish_id()
@@ -57,7 +52,6 @@ def test_489_with_its_header_is_never_retried() -> None:
 
 
 def test_retry_after_zero_retries_at_once() -> None:
-    """The destination may ask for no wait."""
     world = World()
     world.answer = lambda effect: status(503, Retry_After="0") if effect.retried == 0 else OK
     message_id = world.publish_id()
@@ -66,7 +60,6 @@ def test_retry_after_zero_retries_at_once() -> None:
 
 
 def test_delay_and_not_before_hold_the_first_attempt() -> None:
-    """The absolute time beats the delay; a past one means now."""
     world = World()
     delayed = world.publish_id(upstash_delay="5s")
     absolute = world.publish_id(upstash_delay="5s", upstash_not_before=str(START_MS // 1_000 + 60))
@@ -82,7 +75,6 @@ def test_delay_and_not_before_hold_the_first_attempt() -> None:
 
 
 def test_time_scale_shortens_every_wait() -> None:
-    """With scale 60 a minute lasts a second; shown times stay real."""
     world = World(time_scale=60)
     world.publish(upstash_delay="60s")
     world.advance(0.999)
@@ -92,7 +84,6 @@ def test_time_scale_shortens_every_wait() -> None:
 
 
 def test_cancel_while_waiting_ends_the_message() -> None:
-    """Both events are logged, nothing is sent."""
     world = World()
     message_id = world.publish_id(upstash_delay="5s")
     assert world.do(CancelMessage(USER, message_id)).body == {"cancelled": 1}
@@ -115,7 +106,6 @@ def test_cancel_in_flight_lets_the_attempt_finish(result: AttemptResult, end: st
 
 
 def test_late_result_of_another_attempt_changes_nothing() -> None:
-    """A result is taken once, for the attempt that is awaited."""
     world = World()
     message_id = world.publish_id()
     world.do(AttemptEnded(USER, message_id, 5, OK))
@@ -150,7 +140,6 @@ def test_request_carries_the_servers_own_headers() -> None:
 
 
 def test_users_do_not_share_messages() -> None:
-    """A message belongs to the user who published it."""
     world = World()
     message_id = world.publish_id(user="other", upstash_delay="5s")
     assert world.do(CancelMessage(USER, message_id)).body == {"cancelled": 0}

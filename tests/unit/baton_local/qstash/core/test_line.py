@@ -5,7 +5,6 @@ from baton_local.qstash.core.queues import Line
 
 
 def test_an_instance_that_comes_back_has_its_old_place() -> None:
-    """The number decides, not the moment of joining."""
     line = Line[str]()
     for number, name in enumerate("abc"):
         line.join(name, number)
@@ -35,7 +34,6 @@ def test_line_is_a_sorted_list(steps: list[tuple[str, int]]) -> None:
 
 
 def test_those_who_left_take_no_room() -> None:
-    """Joining and leaving again and again keeps memory bounded."""
     line = Line[int]()
     for number in range(10_000):
         line.join(number, number)

@@ -77,7 +77,6 @@ def test_header_forward_takes_all_but_what_is_the_callers_own() -> None:
     ],
 )
 def test_flow_control_values_may_be_any_subset(value: str, flow: FlowSpec) -> None:
-    """Period defaults to a second and may be a plain number."""
     assert parsed(upstash_flow_control_key="k", upstash_flow_control_value=value).flow == flow
 
 
@@ -124,7 +123,6 @@ def test_redaction_accepts_both_spellings() -> None:
     ],
 )
 def test_bad_values_are_refused_naming_the_field(name: str, value: str) -> None:
-    """A 400 with the header's name in it."""
     with pytest.raises(ApiError) as refusal:
         parsed(**{name: value})
     assert refusal.value.status == 400
@@ -134,7 +132,6 @@ def test_bad_values_are_refused_naming_the_field(name: str, value: str) -> None:
 
 @pytest.mark.parametrize("value", ["rate=0", "rate=x", "speed=1", "rate=1,period=8d", ",", "rate=99999999999", "rate"])
 def test_bad_flow_control_is_refused(value: str) -> None:
-    """Numbers are whole and at least 1; a period is at most a week."""
     with pytest.raises(ApiError) as refusal:
         parsed(upstash_flow_control_key="k", upstash_flow_control_value=value)
     assert refusal.value.status == 400
@@ -144,14 +141,12 @@ def test_bad_flow_control_is_refused(value: str) -> None:
     ("name", "value"), [("upstash_delay", "400d"), ("upstash_timeout", "1h"), ("upstash_retries", "9999")]
 )
 def test_over_a_limit_is_412(name: str, value: str) -> None:
-    """Plan limits have a status of their own."""
     with pytest.raises(ApiError) as refusal:
         parsed(**{name: value})
     assert refusal.value.status == 412
 
 
 def test_bad_callback_options_are_refused_at_publish() -> None:
-    """Not only when the callback is made."""
     with pytest.raises(ApiError, match="Upstash-Retries"):
         parsed(upstash_callback="https://h", upstash_callback_retries="x")
 

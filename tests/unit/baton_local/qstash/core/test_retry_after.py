@@ -18,7 +18,6 @@ NOW_MS = 1_700_000_000_000  # Tue, 14 Nov 2023 22:13:20 GMT
     ],
 )
 def test_retry_after_beats_the_expression(value: str, delay_ms: int) -> None:
-    """Seconds, a date or a duration from the destination decide."""
     assert next_delay_ms("99000", 0, {"Retry-After": [value]}, NOW_MS) == delay_ms
 
 
@@ -31,7 +30,6 @@ def test_unusable_retry_after_is_ignored(value: str) -> None:
 
 
 def test_first_present_header_wins() -> None:
-    """Retry-After is looked at before the rate-limit headers."""
     headers = {"X-Ratelimit-Reset-Tokens": ["7"], "X-Ratelimit-Reset": ["5"], "Retry-After": ["3"]}
     assert next_delay_ms(None, 0, headers, NOW_MS) == 3_000
     del headers["Retry-After"]
@@ -46,7 +44,6 @@ def test_expression_counts_from_zero() -> None:
 
 
 def test_default_backoff_is_the_documented_sequence() -> None:
-    """12 s, 2 m 28 s, 30 m 8 s, 6 h 7 m 6 s, then a day."""
     assert [default_delay_ms(retry) // 1_000 for retry in range(1, 8)] == [
         12,
         148,

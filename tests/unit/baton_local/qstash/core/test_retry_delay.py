@@ -36,13 +36,11 @@ def test_expression_gives_milliseconds(text: str, retried: int, delay_ms: int) -
     "text", ["-5", "0 / 0", "sqrt(-1)", "pow(-8, 0.5)", "5 % 0", "exp(9999) - exp(9999)", "-1 / 0", "floor(0 / 0)"]
 )
 def test_negative_or_undefined_is_no_delay(text: str) -> None:
-    """NaN and negative values mean at once."""
     assert retry_delay_ms(check_retry_delay(text, "f"), 0) == 0
 
 
 @pytest.mark.parametrize("text", ["1 / 0", "exp(9999)", "pow(10, 400)", "floor(exp(9999))", "9" * 400])
 def test_delay_is_capped_at_a_day(text: str) -> None:
-    """Infinite and huge values are a day."""
     assert retry_delay_ms(check_retry_delay(text, "f"), 0) == ONE_DAY_MS
 
 
@@ -100,7 +98,6 @@ def test_evaluation_never_raises_and_stays_in_bounds(text: str, retried: int) ->
 
 @given(st.text(max_size=60))
 def test_any_text_is_accepted_or_refused(text: str) -> None:
-    """No text makes the parser fail in another way."""
     try:
         check_retry_delay(text, "f")
     except ApiError as refusal:

@@ -7,13 +7,11 @@ from tests.unit.baton_local.qstash.machine_world import FAILURE, START_MS, USER,
 
 
 def cancelled(world: World, *pairs: tuple[str, str]) -> int:
-    """How many a bulk cancel took."""
     selection = parse_selection(pairs, FOR_MESSAGES, max_count=500, strict=True)
     return int(world.do(CancelMessages(USER, selection)).body["cancelled"])
 
 
 def waiting_world() -> World:
-    """Six delayed messages of different kinds."""
     world = World()
     world.publish("https://a.example:8443/x?q=1", upstash_delay="1h", upstash_label="one")
     world.publish("https://a.example:8443/y", upstash_delay="1h", upstash_label="one,two")
@@ -58,7 +56,6 @@ def test_bulk_cancel_takes_what_fits(pairs: list[tuple[str, str]], count: int) -
 
 
 def test_ids_override_filters() -> None:
-    """Given ids, other filters do not narrow them."""
     world = waiting_world()
     ids = list(world.tenant.live)[:2]
     assert cancelled(world, ("messageIds", ids[0]), ("messageIds", ids[1]), ("label", "none")) == 2
@@ -74,7 +71,6 @@ def test_messages_between_retries_count() -> None:
 
 
 def test_cancelling_a_queue_does_not_start_its_next_messages() -> None:
-    """The line is emptied from its end."""
     world = World()
     for _ in range(5):
         world.publish(queue="q")
@@ -98,14 +94,12 @@ def test_count_leaves_a_cursor_to_go_on_with() -> None:
      ("fromDate", "yesterday"), ("source", "workflow")],
 )  # fmt: skip
 def test_bad_bulk_selections_are_refused(pair: tuple[str, str]) -> None:
-    """Unknown names and bad numbers are a 400."""
     with pytest.raises(ApiError) as refusal:
         parse_selection([pair], FOR_MESSAGES, max_count=500, strict=True)
     assert refusal.value.status == 400
 
 
 def test_states_accept_both_spellings_and_the_group() -> None:
-    """CANCELLED is CANCELED, IN_PROGRESS is three states."""
     selection = parse_selection([("state", "CANCELLED,IN_PROGRESS")], FOR_EVENTS, max_count=10, strict=False)
     assert selection.values["state"] == {"CANCELED", "ACTIVE", "RETRY", "ERROR"}
     with pytest.raises(ApiError, match="LOST"):

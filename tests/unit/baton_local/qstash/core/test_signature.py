@@ -30,14 +30,12 @@ def test_token_is_verifiable_and_names_url_and_body() -> None:
 
 
 def test_other_key_does_not_verify() -> None:
-    """The key decides."""
     token = sign(KEY, "https://h", b"", now_seconds=1, jwt_id="jwt_1")
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(token, "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs", algorithms=["HS256"])
 
 
 def test_empty_body_is_hashed_as_zero_bytes() -> None:
-    """No body has the digest of nothing."""
     payload = sign(KEY, "https://h", b"", now_seconds=1, jwt_id="jwt_1").split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
     assert claims["body"] == "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU="

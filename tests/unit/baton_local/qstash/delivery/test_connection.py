@@ -16,14 +16,12 @@ from baton_local.qstash.delivery.http_delivery import HttpDelivery
 
 @pytest_asyncio.fixture
 async def delivery() -> AsyncIterator[HttpDelivery]:
-    """The real delivery function."""
     real = HttpDelivery(max_response_bytes=1_000)
     yield real
     await real.close()
 
 
 def request_to(url: str, timeout_ms: int = 5_000) -> OutgoingRequest:
-    """A minimal request."""
     return OutgoingRequest("POST", url, [("X-A", "1")], b"", timeout_ms)
 
 
@@ -52,7 +50,6 @@ async def scripted(*answers: bytes, close: bool = True) -> AsyncIterator[tuple[s
 
 
 async def test_end_of_the_connection_may_end_a_body(delivery: HttpDelivery) -> None:
-    """A body without a length, as HTTP/1.0 servers send it."""
     async with scripted(b"HTTP/1.0 200 OK\r\nX-A: b\r\n\r\nall of it") as (url, _):
         result = await delivery(request_to(url))
     assert (result.status, result.body, result.headers, result.error) == (200, b"all of it", {"X-A": ["b"]}, None)
@@ -74,7 +71,6 @@ async def test_chunked_answer_is_put_together(delivery: HttpDelivery) -> None:
 
 
 async def test_announcement_of_an_answer_to_come_is_not_the_answer(delivery: HttpDelivery) -> None:
-    """103 Early Hints, and its headers, come before the answer."""
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     async with scripted(hints + hints + b"HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n") as (url, _):
         result = await delivery(request_to(url))
@@ -91,7 +87,6 @@ async def test_announcement_of_an_answer_to_come_is_not_the_answer(delivery: Htt
     ids=["hints", "headers", "one header"],
 )
 async def test_head_without_an_end_is_an_error(delivery: HttpDelivery, answer: bytes) -> None:
-    """What is kept of an answer is bounded in all its parts."""
     async with scripted(answer, close=False) as (url, _):
         result = await delivery(request_to(url))
     assert result.error is not None
@@ -99,7 +94,6 @@ async def test_head_without_an_end_is_an_error(delivery: HttpDelivery, answer: b
 
 
 async def test_change_of_protocol_is_a_failure_and_the_connection_is_not_used_again(delivery: HttpDelivery) -> None:
-    """Nobody asked for it."""
     answer = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhello"
     async with scripted(answer, close=False) as (url, received):
         results = [await delivery(request_to(url)) for _ in range(2)]
@@ -111,7 +105,6 @@ async def test_change_of_protocol_is_a_failure_and_the_connection_is_not_used_ag
 async def test_answer_that_nobody_requested_is_not_taken_for_the_next_one(
     delivery: HttpDelivery, surplus: bytes
 ) -> None:
-    """It ends the connection; the next attempt has one of its own."""
     good = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
     async with scripted(good + surplus, good, close=False) as (url, _):
         assert [(await delivery(request_to(url))).body for _ in range(3)] == [b"good"] * 3
@@ -134,7 +127,6 @@ async def test_header_with_a_line_break_is_never_sent(delivery: HttpDelivery) ->
 
 
 async def test_cancelled_attempt_ends_its_connection(delivery: HttpDelivery) -> None:
-    """A late answer can never be taken for that of another attempt."""
     async with scripted(b"", close=False) as (url, received):
         attempt = asyncio.get_running_loop().create_task(delivery(request_to(url)))
         async with asyncio.timeout(5):

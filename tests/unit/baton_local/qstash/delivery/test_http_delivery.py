@@ -14,7 +14,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def destination(handler: Handler) -> AsyncIterator[str]:
-    """A web server with one handler; its base URL."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
@@ -30,14 +29,12 @@ async def destination(handler: Handler) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture
 async def delivery() -> AsyncIterator[HttpDelivery]:
-    """The real delivery function with a small response limit."""
     real = HttpDelivery(max_response_bytes=1_000)
     yield real
     await real.close()
 
 
 def request_to(url: str, method: str = "POST", body: bytes = b"", timeout_ms: int = 5_000) -> OutgoingRequest:
-    """A minimal request."""
     return OutgoingRequest(method, url, [("X-A", "1")], body, timeout_ms)
 
 
@@ -57,8 +54,6 @@ async def test_request_arrives_as_given(delivery: HttpDelivery, method: str) -> 
 
 
 async def test_redirects_are_not_followed(delivery: HttpDelivery) -> None:
-    """A redirect is an answer of its own."""
-
     async def handler(request: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": "/elsewhere"})
 
@@ -68,8 +63,6 @@ async def test_redirects_are_not_followed(delivery: HttpDelivery) -> None:
 
 
 async def test_silent_destination_ends_at_the_timeout(delivery: HttpDelivery) -> None:
-    """Never answering is a failure with a reason."""
-
     async def handler(request: web.Request) -> web.Response:
         await asyncio.sleep(60)
         return web.Response()
@@ -95,8 +88,6 @@ async def test_endless_stream_is_cut_at_the_limit(delivery: HttpDelivery) -> Non
 
 
 async def test_drip_fed_answer_ends_at_the_timeout(delivery: HttpDelivery) -> None:
-    """A byte now and then does not prolong the attempt."""
-
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -114,15 +105,12 @@ async def test_drip_fed_answer_ends_at_the_timeout(delivery: HttpDelivery) -> No
     ["http://127.0.0.1:1/", "http://no-such-host.invalid/", "http://[::1]:1/", "http://exa mple/", "http://h\udcff/"],
 )
 async def test_unreachable_destinations_give_an_error(delivery: HttpDelivery, url: str) -> None:
-    """Nothing a URL does raises."""
     result = await delivery(request_to(url))
     assert (result.status, result.succeeded) == (0, False)
     assert result.error
 
 
 async def test_garbage_instead_of_http_gives_an_error(delivery: HttpDelivery) -> None:
-    """A server of another protocol is a failed attempt."""
-
     async def garbage(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
         await writer.drain()
@@ -136,7 +124,6 @@ async def test_garbage_instead_of_http_gives_an_error(delivery: HttpDelivery) ->
 
 
 async def test_connections_are_kept_alive(delivery: HttpDelivery) -> None:
-    """Consecutive attempts share one connection."""
     peers: set[object] = set()
 
     async def handler(request: web.Request) -> web.Response:
@@ -173,7 +160,6 @@ async def test_connection_closed_at_the_wrong_moment_costs_only_what_may_not_be_
 
 
 async def test_destination_that_speaks_no_tls_is_an_error(delivery: HttpDelivery) -> None:
-    """Where https was asked for, nothing is sent in clear text."""
     received: list[bytes] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

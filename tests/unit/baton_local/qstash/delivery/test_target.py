@@ -24,6 +24,5 @@ def test_url_says_where_to_connect_and_what_to_request(url: str, place: Place, r
 
 @pytest.mark.parametrize("url", ["ftp://a/", "//a/x", "http:///x", "http://a b/", "http://a/\nx", "http://a:99999/"])
 def test_url_that_nothing_can_be_sent_to_is_refused(url: str) -> None:
-    """Before anything is opened."""
     with pytest.raises(ValueError, match=r"\w"):
         target_of(url)

@@ -19,15 +19,12 @@ STEPS_AT_ONCE = 100
 
 @dataclass
 class Searched:
-    """What a search has found, and what it took."""
-
     events: list[Event]
     steps: int
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """Twenty thousand messages, one a second, three events each."""
     database = database_in(tmp_path_factory.mktemp("log"))
     try:
         for first in range(0, MESSAGES, 1_000):
@@ -39,12 +36,10 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 def database_in(folder: Path) -> Database:
-    """A database that forgets nothing by itself."""
     return Database(folder, synced=False, keep_finished_ms=10**15, keep_finished_bytes=10**12)
 
 
 def life(seq: int, at_ms: int = 0) -> list[Change]:
-    """All that happens to a message: most are delivered at once."""
     at_ms, number = at_ms or seq * 1_000, seq - 1
     message = Message(
         seq,
@@ -66,14 +61,12 @@ def life(seq: int, at_ms: int = 0) -> list[Change]:
 
 
 def written(database: Database, lives: Iterable[list[Change]]) -> None:
-    """All of that has happened."""
     for changes in lives:
         database.write(changes, now_ms=0)
     database.commit()
 
 
 def search(log: Database, *filters: tuple[str, str], count: int = 100) -> Searched:
-    """Search it as the API does."""
     selection, found = parse_selection(filters, FOR_EVENTS, max_count=1_000, strict=False), Searched([], 0)
 
     def step() -> int:
@@ -176,7 +169,6 @@ def test_a_log_that_was_written_without_an_index_gets_one(tmp_path: Path) -> Non
 
 
 def test_what_is_forgotten_leaves_nothing_in_the_index(tmp_path: Path) -> None:
-    """By its time, and by a user who forgets everything."""
     database = Database(tmp_path, synced=False, keep_finished_ms=1, keep_finished_bytes=10**12)
     try:
         written(database, (life(seq) for seq in range(1, 10)))

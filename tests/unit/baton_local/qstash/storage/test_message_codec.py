@@ -42,5 +42,4 @@ _MESSAGES = st.builds(
 
 @given(_MESSAGES)
 def test_every_message_survives_the_round_trip(message: Message) -> None:
-    """Nothing is lost or changed on disk."""
     assert decode_message(message.seq, message.id, message.user, encode_message(message), message.body) == message

@@ -13,7 +13,6 @@ FAILURE = AttemptResult(500, {}, b"no")
 
 
 def hang(_request: object) -> AttemptResult:
-    """A destination that is still busy when the server ends."""
     raise asyncio.CancelledError
 
 
@@ -62,7 +61,6 @@ async def test_attempt_in_flight_is_repeated_with_the_same_number(tmp_path: Path
 
 
 async def test_requested_cancel_is_executed_after_a_restart(tmp_path: Path) -> None:
-    """A message whose cancel was accepted is never sent again."""
     clock = VirtualClock()
     async with serving(tmp_path, clock=clock) as server:
         message_id = (await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Delay": "5s"}))["messageId"]
@@ -121,7 +119,6 @@ async def test_limits_of_the_latest_message_outlive_a_restart(tmp_path: Path) ->
 
 
 async def test_newly_configured_keys_win_over_rotated_ones(tmp_path: Path) -> None:
-    """A rotation is kept only while the configured pair is the same."""
     async with serving(tmp_path) as server:
         await server.call("POST", "/v2/keys/rotate")
         tenant = server.engine.state.tenants["defaultUser"]
@@ -129,7 +126,6 @@ async def test_newly_configured_keys_win_over_rotated_ones(tmp_path: Path) -> No
 
 
 async def test_folder_serves_one_server_at_a_time(tmp_path: Path) -> None:
-    """The second one is told who has it and what to do."""
     async with serving(tmp_path):
         with pytest.raises(DataFolderError, match="--data"):
             async with serving(tmp_path):
@@ -155,7 +151,6 @@ async def test_finished_messages_are_forgotten_in_time(tmp_path: Path) -> None:
 
 
 async def test_other_format_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    """A folder of a later version is not touched."""
     async with serving(tmp_path) as server:
         server.engine.database._connection.execute("UPDATE meta SET value='99'")
     with pytest.raises(RuntimeError, match="format 99"):

@@ -9,7 +9,6 @@ HOUR_MS = 3_600_000
 
 
 def finished(seq: int, at_ms: int, body: bytes = b"") -> list[MessageStored | Event | MessageFinished]:
-    """The changes of a message's whole life."""
     message = Message(seq, f"msg_{seq}", "u", "https://h", at_ms, at_ms, body=body)
     event = Event(message, at_ms, EventState.DELIVERED, result=AttemptResult(200))
     return [MessageStored(message, at_ms), event, MessageFinished(message, at_ms, 0)]
@@ -32,7 +31,6 @@ def test_room_is_bounded_by_forgetting_the_oldest(tmp_path: Path) -> None:
 
 
 def test_used_room_is_known_after_a_restart(tmp_path: Path) -> None:
-    """The bound also holds over several runs."""
     for run in range(3):
         database = Database(tmp_path, synced=False, keep_finished_ms=HOUR_MS, keep_finished_bytes=1_000_000)
         for number in range(20):

@@ -10,6 +10,5 @@ from tests.unit.baton_local.qstash.served import Served, serving
 
 @pytest_asyncio.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Served]:
-    """A server over an empty data folder."""
     async with serving(tmp_path, max_batch_bytes=2_000_000, max_message_bytes=1_000_000) as served:
         yield served

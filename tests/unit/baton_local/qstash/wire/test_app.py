@@ -29,7 +29,6 @@ async def test_wrong_or_missing_token_is_401(server: Served, authorization: str)
 
 
 async def test_read_only_token_reads_and_changes_nothing(server: Served) -> None:
-    """Writes are 403."""
     headers = {"Authorization": f"Bearer {READ_ONLY}"}
     assert (await server.client.get("/v2/keys", headers=headers)).status_code == 200
     for method, path in (("POST", f"/v2/publish/{URL}"), ("DELETE", "/v2/messages"), ("POST", "/v2/keys/rotate")):
@@ -45,7 +44,6 @@ async def test_readiness_needs_no_token(server: Served) -> None:
 
 
 async def test_wrong_method_is_405(server: Served) -> None:
-    """A known path with another method."""
     assert (await server.client.put("/v2/keys")).status_code == 405
     assert (await server.client.get(f"/v2/publish/{URL}")).status_code == 405
 
@@ -60,7 +58,6 @@ async def test_keys_are_shown_and_rotated(server: Served) -> None:
 
 
 async def test_counters_count_for_a_bill(server: Served) -> None:
-    """Published, deliveries and so on, of the caller's own user."""
     await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Deduplication-Id": "d"})
     await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Deduplication-Id": "d"})
     await server.settle()

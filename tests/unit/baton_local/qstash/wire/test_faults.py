@@ -11,13 +11,11 @@ RULE = {"fault": "delay", "url": "http://a/", "count": 2, "seconds": 0.5, "statu
 
 @pytest.fixture
 def planned(server: Served) -> Served:
-    """A server with faults on."""
     server.engine.faults = FaultPlan()
     return server
 
 
 async def test_rules_add_up_until_they_are_cleared(planned: Served) -> None:
-    """Every answer is what is left."""
     body = {"rules": [RULE, {"fault": "duplicate"}], "clock_skew_seconds": -30}
     view = await planned.call("POST", "/admin/faults", json=body)
     assert view["rules"][0] == RULE
@@ -48,13 +46,11 @@ async def test_rules_add_up_until_they_are_cleared(planned: Served) -> None:
     ],
 )
 async def test_a_wrong_plan_is_refused_whole(planned: Served, body: Any) -> None:
-    """400, and nothing is planned."""
     assert (await planned.client.post("/admin/faults", json=body)).status_code == 400
     assert planned.engine.faults == FaultPlan()
 
 
 async def test_without_the_option_there_is_neither_fault_nor_reset(server: Served) -> None:
-    """404 that names the option."""
     for method, path in (("GET", "/admin/faults"), ("POST", "/admin/faults"), ("POST", "/admin/reset")):
         response = await server.client.request(method, path, json={})
         assert response.status_code == 404
@@ -62,7 +58,6 @@ async def test_without_the_option_there_is_neither_fault_nor_reset(server: Serve
 
 
 async def test_a_read_only_token_may_look_but_not_plan(planned: Served) -> None:
-    """Nor reset."""
     headers = {"Authorization": f"Bearer {READ_ONLY}"}
     assert (await planned.client.get("/admin/faults", headers=headers)).status_code == 200
     for path in ("/admin/faults", "/admin/reset"):

@@ -17,5 +17,4 @@ from tests.unit.baton_local.qstash.served import Served
     ],
 )
 async def test_bad_flow_control_calls_are_refused(server: Served, path: str, code: int) -> None:
-    """Each with its status."""
     assert (await server.client.post(f"/v2/flowControl{path}")).status_code == code

@@ -11,7 +11,6 @@ URL = "https://example.com/hook"
 
 
 async def published(server: Served, path: str = URL, content: bytes = b"hello", **headers: str) -> str:
-    """Publish; the message's id."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     answer: dict[str, str] = await server.call("POST", f"/v2/publish/{path}", content=content, headers=named)
     await server.settle()
@@ -19,12 +18,10 @@ async def published(server: Served, path: str = URL, content: bytes = b"hello", 
 
 
 async def states(server: Served, query: str = "") -> list[str]:
-    """States of the events that the query selects, newest first."""
     return [event["state"] for event in (await server.call("GET", f"/v2/events?{query}"))["events"]]
 
 
 async def test_cancel_counts_unfinished_messages_only(server: Served) -> None:
-    """A delivered one counts 0."""
     waiting = await published(server, Upstash_Delay="1h")
     delivered = await published(server)
     assert await server.call("DELETE", f"/v2/messages/{waiting}") == {"cancelled": 1}
@@ -32,7 +29,6 @@ async def test_cancel_counts_unfinished_messages_only(server: Served) -> None:
 
 
 async def test_bulk_cancel_by_body_as_python_and_by_query_as_js(server: Served) -> None:
-    """Both forms select by id; an empty list selects nothing."""
     ids = [await published(server, Upstash_Delay="1h", Upstash_Label="x") for _ in range(4)]
 
     async def cancel(path: str = "/v2/messages", body: Any = None) -> Any:
@@ -123,7 +119,6 @@ async def test_events_are_filtered_and_paged(server: Served) -> None:
 
 
 async def test_dead_letter_round_trip(server: Served) -> None:
-    """List, read, retry over HTTP; then it is gone."""
     server.answer = lambda _request: AttemptResult(404, {}, b"\xff")
     await published(server, Upstash_Retries="0")
     (entry,) = (await server.call("GET", "/v2/dlq"))["messages"]

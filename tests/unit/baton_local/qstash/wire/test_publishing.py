@@ -10,7 +10,6 @@ URL = "https://example.com/hook"
 
 
 async def test_publish_delivers_body_and_query_byte_for_byte(server: Served) -> None:
-    """The rest of the path and the query belong to the destination."""
     answer = await server.call("POST", f"/v2/publish/{URL}?foo=bar&q=%20x", content=b"\x00\xffraw")
     await server.settle()
     (request,) = server.sent
@@ -33,14 +32,12 @@ async def test_options_may_come_by_query_and_never_reach_the_destination(server:
 
 @pytest.mark.parametrize("destination", ["https:/example.com/p", "https%3A%2F%2Fexample.com%2Fp"])
 async def test_destination_damaged_by_proxies_is_restored(server: Served, destination: str) -> None:
-    """Collapsed slashes and percent-encoding are undone."""
     await server.call("POST", f"/v2/publish/{destination}")
     await server.settle()
     assert server.sent[0].url == "https://example.com/p"
 
 
 async def test_enqueue_makes_the_queue(server: Served) -> None:
-    """Created on demand, and the message knows it."""
     answer = await server.call("POST", f"/v2/enqueue/my-queue/{URL}", content=b"x")
     assert (await server.call("GET", f"/v2/messages/{answer['messageId']}"))["queueName"] == "my-queue"
 
@@ -69,7 +66,6 @@ async def test_batch_takes_null_body_queue_and_headers(server: Served) -> None:
 
 @pytest.mark.parametrize("body", ["", "{}", "[1]", "nope", "[" * 100_000, '[{"destination": "https://h"'])
 async def test_malformed_batch_is_400_as_a_whole(server: Served, body: str) -> None:
-    """Nothing is published."""
     response = await server.client.post("/v2/batch", content=body)
     assert response.status_code == 400
     assert "error" in response.json()
@@ -110,7 +106,6 @@ async def test_batch_with_what_is_not_served_is_501_as_a_whole(server: Served, i
     ],
 )
 async def test_bad_paths_have_the_status_of_the_spec(server: Served, path: str, status: int) -> None:
-    """Always JSON, never a traceback."""
     response = await server.client.post(f"http://qstash{path}")
     assert response.status_code == status
     assert set(response.json()) == {"error"}
@@ -128,7 +123,6 @@ async def test_bad_paths_have_the_status_of_the_spec(server: Served, path: str, 
     ],
 )
 async def test_bad_options_are_400_and_others_still_flow(server: Served, headers: dict[str, str]) -> None:
-    """A refused publish disturbs nobody."""
     response = await server.client.post(f"/v2/publish/{URL}", headers=headers)
     assert response.status_code == 400
     assert next(iter(headers)).split("-")[1].lower() in response.json()["error"].lower()
@@ -139,14 +133,11 @@ async def test_bad_options_are_400_and_others_still_flow(server: Served, headers
 
 @pytest.mark.parametrize("size_bytes", [1_000_001, 2_000_001])
 async def test_body_over_the_limit_is_413(server: Served, size_bytes: int) -> None:
-    """The message limit, and the limit for any request."""
     response = await server.client.post(f"/v2/publish/{URL}", content=b"x" * size_bytes)
     assert response.status_code == 413
 
 
 async def test_endless_body_without_length_is_413(server: Served) -> None:
-    """Reading stops at the limit, whatever was declared."""
-
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(100):
             yield b"x" * 100_000
@@ -156,14 +147,12 @@ async def test_endless_body_without_length_is_413(server: Served) -> None:
 
 
 async def test_utf8_header_values_arrive_unharmed(server: Served) -> None:
-    """What was sent as UTF-8 is sent on as UTF-8."""
     await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Forward-X": "é✓".encode()})
     await server.settle()
     assert dict(server.sent[0].headers)["X"] == "é✓"
 
 
 async def test_users_are_separate_tenants(server: Served) -> None:
-    """One user's message is unknown to another."""
     answer = await server.call("POST", f"/v2/publish/{URL}")
     headers = {"Authorization": f"Bearer {OTHER_TOKEN}"}
     response = await server.client.get(f"/v2/messages/{answer['messageId']}", headers=headers)

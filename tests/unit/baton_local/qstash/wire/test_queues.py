@@ -20,5 +20,4 @@ from tests.unit.baton_local.qstash.served import Served
     ],
 )
 async def test_bad_queues_are_refused(server: Served, body: Any, code: int) -> None:
-    """Each with its status."""
     assert (await server.client.post("/v2/queues", json=body)).status_code == code

@@ -12,12 +12,10 @@ NOW_MS = 1_700_000_000_000
 
 
 def a_tenant() -> Tenant:
-    """A user who has done nothing yet."""
     return Tenant("u", SigningKeys("a", "b", ("a", "b")))
 
 
 def test_calls_per_second_are_bound_but_publishing_is_not() -> None:
-    """A burst limit, with the headers that the SDKs tell it by."""
     limits, tenant = RateLimits(2, None), a_tenant()
     for _ in range(5):
         limits.check(tenant, PUBLISH, NOW_MS)
@@ -35,7 +33,6 @@ def test_calls_per_second_are_bound_but_publishing_is_not() -> None:
 
 
 def test_messages_per_day_are_bound() -> None:
-    """Counted by what was accepted, until the next day begins."""
     limits, tenant = RateLimits(None, 3), a_tenant()
     tenant.counters.published = 100
     for _ in range(3):
@@ -49,7 +46,6 @@ def test_messages_per_day_are_bound() -> None:
 
 
 def test_no_setting_means_no_limit() -> None:
-    """The default of a local server."""
     limits, tenant = RateLimits(None, None), a_tenant()
     for _ in range(1_000):
         limits.check(tenant, LIST, NOW_MS)

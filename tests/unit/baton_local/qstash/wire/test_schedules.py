@@ -29,7 +29,6 @@ async def test_schedule_life_over_http(server: Served, method: str) -> None:
 
 
 async def test_schedules_survive_a_restart_without_making_up_for_ticks(tmp_path: Path) -> None:
-    """What was missed while down is not sent; the next tick is."""
     clock = VirtualClock()
     async with serving(tmp_path, clock=clock) as server:
         made = await server.call("POST", f"/v2/schedules/{URL}", content=b"\xff", headers=MINUTELY)
@@ -45,7 +44,6 @@ async def test_schedules_survive_a_restart_without_making_up_for_ticks(tmp_path:
 
 
 async def test_schedule_without_cron_is_400(server: Served) -> None:
-    """The answer names the missing header."""
     response = await server.client.post(f"/v2/schedules/{URL}")
     assert response.status_code == 400
     assert "Upstash-Cron" in response.json()["error"]

@@ -1,5 +1,3 @@
-"""Tokens."""
-
 import pytest
 
 from baton_local.redis.commands.access import Access, Tokens
@@ -32,5 +30,4 @@ def test_who_may_do_what(header: bytes | None, query: bytes | None, access: Acce
 
 
 def test_without_a_read_only_token_none_is_accepted() -> None:
-    """No empty one either."""
     assert Tokens(b"standard").access(b"Bearer ", None) is Access.NONE

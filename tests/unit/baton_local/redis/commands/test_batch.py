@@ -1,5 +1,3 @@
-"""Pipelines and transactions as data."""
-
 from baton_local.redis.commands.batch import Pipeline, Transaction
 from baton_local.redis.commands.command import Answer, Apart, Forward, refusal
 from baton_local.redis.link.resp import OK, Reply, ServerError, Status, encode_command
@@ -8,7 +6,6 @@ QUEUED = Status(b"QUEUED")
 
 
 def test_the_bridges_own_answers_keep_their_place() -> None:
-    """Between those of the server."""
     pipeline = Pipeline([Forward([b"A"]), Answer(OK), Forward([b"B"], rewrite=lambda reply: [reply])])
     assert pipeline.reply_count == 2
     assert pipeline.frames() == encode_command([b"A"]) + encode_command([b"B"])
@@ -18,7 +15,6 @@ def test_the_bridges_own_answers_keep_their_place() -> None:
 
 
 def test_a_transaction_is_wrapped_without_a_gap() -> None:
-    """MULTI, the commands, EXEC in one run of bytes."""
     transaction = Transaction(Pipeline([Forward([b"A"]), Answer(OK)]))
     assert transaction.reply_count == 3
     assert transaction.frames() == b"".join(encode_command([name]) for name in (b"MULTI", b"A", b"EXEC"))
@@ -26,7 +22,6 @@ def test_a_transaction_is_wrapped_without_a_gap() -> None:
 
 
 def test_one_refused_member_refuses_the_transaction() -> None:
-    """The first of them, before anything is sent."""
     first, second = refusal("first"), refusal("second")
     assert Transaction(Pipeline([Forward([b"A"]), first, second])).refused() == ServerError(b"ERR first")
     assert Transaction(Pipeline([Forward([b"A"]), Answer(OK)])).refused() is None
@@ -44,7 +39,6 @@ def test_the_first_queueing_error_is_the_transactions_error() -> None:
 
 
 def test_an_error_of_a_member_is_no_error_of_the_transaction() -> None:
-    """It has run."""
     executed: list[Reply] = [b"a", ServerError(b"WRONGTYPE ...")]
     transaction = Transaction(Pipeline([Forward([b"A"]), Forward([b"B"])]))
     assert transaction.merge([OK, QUEUED, QUEUED, executed]) == executed

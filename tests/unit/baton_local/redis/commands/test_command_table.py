@@ -7,32 +7,26 @@ from baton_local.redis.link.resp import Reply, Status
 
 
 def spec(begin: list[Reply], find: list[Reply]) -> Reply:
-    """A key specification as COMMAND gives it, maps as flat arrays."""
     return [b"flags", [Status(b"RW")], b"begin_search", begin, b"find_keys", find]
 
 
 def at(index: int) -> list[Reply]:
-    """Search begins at an index."""
     return [b"type", b"index", b"spec", [b"index", index]]
 
 
 def after(keyword: bytes, start: int) -> list[Reply]:
-    """Search begins behind a keyword."""
     return [b"type", b"keyword", b"spec", [b"keyword", keyword, b"startfrom", start]]
 
 
 def span(last: int, step: int, limit: int = 0) -> list[Reply]:
-    """Keys in a range."""
     return [b"type", b"range", b"spec", [b"lastkey", last, b"keystep", step, b"limit", limit]]
 
 
 def counted(index: int, first: int) -> list[Reply]:
-    """Keys behind their number."""
     return [b"type", b"keynum", b"spec", [b"keynumidx", index, b"firstkey", first, b"keystep", 1]]
 
 
 def row(name: bytes, flag: bytes, specs: list[Reply], subcommands: list[Reply] | None = None) -> Reply:
-    """One command of COMMAND's reply."""
     return [name, -2, [Status(flag)], 1, 1, 1, [], [], specs, subcommands or []]
 
 
@@ -74,13 +68,11 @@ def test_keys_are_found_as_the_server_describes_them(command: str, keys: str) ->
      ("XINFO STREAM a", True), ("XINFO HELP", False), ("XINFO", False)],
 )  # fmt: skip
 def test_a_harmless_read_is_what_the_server_calls_one(command: str, harmless: bool) -> None:
-    """Less KEYS, plus a few that touch nothing."""
     arguments = command.encode().split()
     assert TABLE.is_harmless_read(arguments[0], arguments) is harmless
 
 
 def test_before_the_server_was_asked_nothing_is_a_read() -> None:
-    """And nonsense does not change that."""
     table = CommandTable()
     table.read_reply(b"nonsense")
     assert not table.is_harmless_read(b"GET", [b"GET", b"a"])

@@ -1,5 +1,3 @@
-"""What becomes of each command."""
-
 import pytest
 
 from baton_local.redis.commands.command import Answer, Apart, Forward
@@ -13,12 +11,10 @@ PLAIN = b"#!lua\nreturn 1"
 
 @pytest.fixture
 def preparer() -> Preparer:
-    """Without a server."""
     return Preparer(CommandTable())
 
 
 def test_a_script_is_loaded_without_the_flag_and_found_by_its_own_hash(preparer: Preparer) -> None:
-    """EVAL, then EVALSHA and SCRIPT EXISTS with the client's SHA1."""
     assert preparer.prepare([b"eval", FLAGGED, b"0"]) == Forward([b"eval", PLAIN, b"0"])
     assert preparer.prepare([b"EVALSHA", sha1_hex(FLAGGED), b"0"]) == Forward([b"EVALSHA", sha1_hex(PLAIN), b"0"])
     exists = preparer.prepare([b"SCRIPT", b"exists", sha1_hex(FLAGGED), b"x"])
@@ -26,7 +22,6 @@ def test_a_script_is_loaded_without_the_flag_and_found_by_its_own_hash(preparer:
 
 
 def test_script_load_answers_with_the_clients_hash(preparer: Preparer) -> None:
-    """Unless the server refused the script."""
     command = preparer.prepare([b"SCRIPT", b"LOAD", FLAGGED])
     assert isinstance(command, Forward)
     assert command.arguments == [b"SCRIPT", b"LOAD", PLAIN]
@@ -39,13 +34,11 @@ def test_script_load_answers_with_the_clients_hash(preparer: Preparer) -> None:
 
 @pytest.mark.parametrize("text", ["WAIT 1 0", "waitaof 1 0 0", "SCRIPT KILL", "FUNCTION kill"])
 def test_what_blocks_or_must_overtake_goes_apart(preparer: Preparer, text: str) -> None:
-    """Over a connection of its own."""
     assert type(preparer.prepare(text.encode().split())) is Apart
 
 
 @pytest.mark.parametrize("text", ["EVAL", "EVALSHA", "SCRIPT", "SCRIPT LOAD", "FUNCTION", "FUNCTION LIST", "GET k"])
 def test_what_is_incomplete_is_for_the_server_to_refuse(preparer: Preparer, text: str) -> None:
-    """It knows the arity."""
     assert preparer.prepare(text.encode().split()) == Forward(text.encode().split())
 
 
@@ -56,7 +49,6 @@ def test_client_setinfo_is_answered_here(preparer: Preparer) -> None:
 
 @pytest.mark.parametrize("text", ["BLPOP k 0", "CLIENT KILL x", "SCRIPT DEBUG YES", "CLIENT"])
 def test_refusals_are_errors(preparer: Preparer, text: str) -> None:
-    """As the server's own."""
     command = preparer.prepare(text.encode().split())
     assert isinstance(command, Answer)
     assert isinstance(command.reply, ServerError)
@@ -64,7 +56,6 @@ def test_refusals_are_errors(preparer: Preparer, text: str) -> None:
 
 
 def test_a_reader_is_refused_what_is_not_known_to_be_a_read(preparer: Preparer) -> None:
-    """NOPERM, naming the command."""
     command = preparer.prepare([b"SET", b"k", b"v"], read_only=True)
     assert isinstance(command, Answer)
     assert command.reply == ServerError(b"NOPERM this token may only read; it cannot run the 'set' command")

@@ -1,5 +1,3 @@
-"""Which commands are refused, as a table."""
-
 import pytest
 
 from baton_local.redis.commands.access import why_refused
@@ -16,7 +14,6 @@ from baton_local.redis.commands.access import why_refused
     ],
 )  # fmt: skip
 def test_a_refusal_says_why(command: str, word: str) -> None:
-    """And names the command."""
     arguments = command.encode().split()
     reason = why_refused(arguments[0], arguments)
     assert reason is not None
@@ -32,6 +29,5 @@ def test_a_refusal_says_why(command: str, word: str) -> None:
     ],
 )  # fmt: skip
 def test_everything_else_is_served(command: str) -> None:
-    """The server knows best, also about what does not exist."""
     arguments = command.encode().split()
     assert why_refused(arguments[0], arguments) is None

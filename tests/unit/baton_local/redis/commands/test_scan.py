@@ -1,5 +1,3 @@
-"""Pages of SCAN."""
-
 import pytest
 
 from baton_local.redis.commands.command import ScanPage
@@ -8,7 +6,6 @@ from baton_local.redis.link.resp import ServerError
 
 @pytest.mark.parametrize("command", ["SCAN 0", "SCAN 0 COUNT 100", "SCAN", "SCAN 0 MATCH"])
 def test_without_a_filter_the_servers_page_is_the_page(command: str) -> None:
-    """Nothing to fill, or nothing well-formed."""
     assert ScanPage.of_command(command.encode().split()) is None
 
 
@@ -25,7 +22,6 @@ def test_a_filtered_page_asks_on_until_it_is_full() -> None:
 
 
 def test_a_finished_scan_asks_no_further() -> None:
-    """Cursor 0 is the end."""
     page = ScanPage.of_command(b"SCAN 0 MATCH a*".split())
     assert page is not None
     assert not page.take([b"0", []])
@@ -39,7 +35,6 @@ def test_an_error_ends_it() -> None:
 
 
 def test_a_page_may_stay_short_rather_than_scan_forever() -> None:
-    """Bounded work for one request."""
     page = ScanPage.of_command(b"SCAN 0 MATCH nosuch COUNT 1".split())
     assert page is not None
     calls = 1

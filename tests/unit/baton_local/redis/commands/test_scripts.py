@@ -1,5 +1,3 @@
-"""The key-locking flag and the hashes of scripts."""
-
 import pytest
 
 from baton_local.redis.commands.prepare import ScriptMap, sha1_hex, without_key_locking
@@ -21,12 +19,10 @@ from baton_local.redis.commands.prepare import ScriptMap, sha1_hex, without_key_
     ],
 )
 def test_only_the_flag_of_a_leading_shebang_is_removed(script: bytes, expected: bytes) -> None:
-    """Other flags, line ends and everything below stay."""
     assert without_key_locking(script) == expected
 
 
 def test_the_clients_hash_leads_to_the_loaded_one() -> None:
-    """In either case of its digits; unknown hashes are passed on."""
     scripts = ScriptMap()
     flagged, plain = b"#!lua flags=allow-key-locking\nreturn 1", b"#!lua\nreturn 1"
     assert scripts.loaded_sha(sha1_hex(flagged)) == sha1_hex(flagged)

@@ -43,7 +43,6 @@ class FakeServer:
         await asyncio.sleep(0.01)
 
     def drop_connections(self) -> None:
-        """Break every connection, as a crash does."""
         for writer in self._writers:
             writer.transport.abort()
 

@@ -1,5 +1,3 @@
-"""Addresses of servers."""
-
 from pathlib import Path
 
 import pytest
@@ -17,18 +15,15 @@ from baton_local.redis.link.address import ServerAddress
     ],
 )
 def test_both_kinds_are_read(text: str, address: ServerAddress) -> None:
-    """A socket's path or a host and a port."""
     assert ServerAddress.from_text(text) == address
 
 
 @pytest.mark.parametrize("text", ["", "unix:", "localhost", ":6379", "host:", "host:x", "host:0", "host:65536", "6379"])
 def test_anything_else_is_refused_with_the_way_out(text: str) -> None:
-    """Naming the value."""
     with pytest.raises(ValueError, match="unix:/path/to/socket or host:port"):
         ServerAddress.from_text(text)
 
 
 def test_it_is_shown_as_it_is_written() -> None:
-    """For messages and command lines."""
     assert str(ServerAddress.from_text("unix:/run/x.sock")) == "unix:/run/x.sock"
     assert str(ServerAddress.from_text("localhost:7")) == "localhost:7"

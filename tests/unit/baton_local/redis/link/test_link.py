@@ -1,5 +1,3 @@
-"""The shared connection, against a server that misbehaves."""
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -18,14 +16,12 @@ def greeted(_info: Reply, _commands: Reply) -> None:
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[FakeServer]:
-    """A server that answers."""
     async with FakeServer(tmp_path) as running:
         yield running
 
 
 @pytest.fixture
 async def link_to() -> AsyncIterator[Callable[..., RedisLink]]:
-    """Makes started links, closed at the end."""
     links: list[RedisLink] = []
 
     def make(server: FakeServer, limits: LinkLimits | None = None) -> RedisLink:
@@ -39,25 +35,21 @@ async def link_to() -> AsyncIterator[Callable[..., RedisLink]]:
 
 
 async def connected(link: RedisLink) -> RedisLink:
-    """Wait for the connection, not forever."""
     async with asyncio.timeout(5):
         await link.connected.wait()
     return link
 
 
 async def again(link: RedisLink) -> list[Reply]:
-    """A call after the present connection has ended."""
     await until(lambda: not link.connected.is_set())
     return await (await connected(link)).call(frames(b"again"), 1)
 
 
 def frames(*texts: bytes) -> bytes:
-    """One ECHO per text."""
     return b"".join(encode_command([b"ECHO", text]) for text in texts)
 
 
 async def test_batches_get_their_own_replies_in_order(server: FakeServer, link_to: Callable[..., RedisLink]) -> None:
-    """Many at once over one connection."""
     link = await connected(link_to(server))
     replies = await asyncio.gather(*[link.call(frames(b"%d" % n, b"x"), 2) for n in range(100)])
     assert replies == [[b"%d" % n, b"x"] for n in range(100)]
@@ -65,7 +57,6 @@ async def test_batches_get_their_own_replies_in_order(server: FakeServer, link_t
 
 
 async def test_without_a_server_the_answer_is_prompt(tmp_path: Path, link_to: Callable[..., RedisLink]) -> None:
-    """Nothing is kept for later."""
     link = link_to(FakeServer(tmp_path))
     with pytest.raises(RedisUnavailableError, match=r"no connection to the Redis server at unix:.*was not sent"):
         await link.call(frames(b"a"), 1)
@@ -88,7 +79,6 @@ async def test_what_is_in_flight_when_the_connection_breaks_is_lost_and_not_sent
 
 
 async def test_a_silent_server_is_given_up(server: FakeServer, link_to: Callable[..., RedisLink]) -> None:
-    """After the reply time-out the connection is made anew."""
     link = await connected(link_to(server, LinkLimits(reply_timeout_seconds=0.1)))
     server.silent = True
     async with asyncio.timeout(5):
@@ -100,7 +90,6 @@ async def test_a_silent_server_is_given_up(server: FakeServer, link_to: Callable
 
 
 async def test_too_much_in_flight_is_refused(server: FakeServer, link_to: Callable[..., RedisLink]) -> None:
-    """Memory is bounded, and the refused command was not sent."""
     link = await connected(link_to(server, LinkLimits(commands_in_flight=2)))
     server.silent = True
     waiting = asyncio.create_task(link.call(frames(b"a", b"b"), 2))
@@ -114,7 +103,6 @@ async def test_too_much_in_flight_is_refused(server: FakeServer, link_to: Callab
 
 
 async def test_a_server_that_still_loads_counts_as_gone(server: FakeServer, link_to: Callable[..., RedisLink]) -> None:
-    """Until it answers PING."""
     server.answer = lambda command: ServerError(b"LOADING data") if command[0] == b"PING" else echo(command)
     link = link_to(server)
     await until(lambda: server.connections >= 2)
@@ -124,7 +112,6 @@ async def test_a_server_that_still_loads_counts_as_gone(server: FakeServer, link
 
 
 def nested(command: list[bytes]) -> Reply:
-    """An array for ECHO."""
     return [b"a"] if command[0] == b"ECHO" else echo(command)
 
 
@@ -142,7 +129,6 @@ async def test_a_server_that_does_not_speak_resp2_is_hung_up_on(
 
 
 async def test_a_closed_link_loses_what_is_in_flight(server: FakeServer, link_to: Callable[..., RedisLink]) -> None:
-    """Nobody waits forever."""
     link = await connected(link_to(server))
     server.silent = True
     waiting = asyncio.create_task(link.call(frames(b"a"), 1))

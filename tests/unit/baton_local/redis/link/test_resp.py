@@ -1,5 +1,3 @@
-"""RESP2 in and out."""
-
 from itertools import pairwise
 
 import pytest
@@ -26,7 +24,6 @@ REPLIES: st.SearchStrategy[Reply] = st.recursive(
 
 @given(st.lists(REPLIES, max_size=5), st.lists(st.integers(0, 400), max_size=8))
 def test_any_split_of_the_bytes_gives_the_same_replies(replies: list[Reply], cuts: list[int]) -> None:
-    """Networks cut where they like."""
     stream = b"".join(map(encode_reply, replies))
     parser = ReplyParser()
     parsed: list[Reply] = []
@@ -38,7 +35,6 @@ def test_any_split_of_the_bytes_gives_the_same_replies(replies: list[Reply], cut
 
 
 def test_byte_by_byte() -> None:
-    """The hardest split, with a reply of each kind."""
     replies: list[Reply] = [OK, None, -7, b"a\r\nb", [], [b"x", [1, None], ServerError(b"ERR e")], Status(b"QUEUED")]
     parser = ReplyParser()
     parsed = [reply for byte in b"".join(map(encode_reply, replies)) for reply in parser.feed(bytes([byte]))]
@@ -47,13 +43,11 @@ def test_byte_by_byte() -> None:
 
 @pytest.mark.parametrize("garbage", [b"HTTP/1.1 400\r\n", b"%1\r\n", b",1.5\r\n", b"$x\r\n", b":\r\n"])
 def test_what_is_not_resp2_is_an_error(garbage: bytes) -> None:
-    """RESP3 among it."""
     with pytest.raises(ResponseSyntaxError):
         ReplyParser().feed(garbage)
 
 
 def test_an_endless_line_is_an_error() -> None:
-    """Memory is bounded when the other side does not speak RESP."""
     parser = ReplyParser()
     parser.feed(b"+" + b"x" * 1_000_000)
     with pytest.raises(ResponseSyntaxError, match="no line end"):
@@ -61,7 +55,6 @@ def test_an_endless_line_is_an_error() -> None:
 
 
 def test_a_large_value_may_come_in_pieces() -> None:
-    """It is not mistaken for an endless line."""
     parser = ReplyParser()
     value = b"x" * 5_000_000
     stream = encode_reply([value, 1])
@@ -70,6 +63,5 @@ def test_a_large_value_may_come_in_pieces() -> None:
 
 
 def test_an_error_has_a_code() -> None:
-    """Its first word."""
     assert ServerError(b"WRONGTYPE Operation against").code == b"WRONGTYPE"
     assert ServerError(b"ALONE").code == b"ALONE"

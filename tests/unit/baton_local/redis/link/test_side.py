@@ -1,5 +1,3 @@
-"""Connections besides the shared one."""
-
 import asyncio
 from pathlib import Path
 
@@ -12,7 +10,6 @@ from tests.unit.baton_local.redis.waiting import until
 
 
 async def test_each_call_has_a_connection_of_its_own(tmp_path: Path) -> None:
-    """Replies come in order."""
     async with FakeServer(tmp_path) as server:
         side = SideConnections(server.address)
         assert await side.call([[b"ECHO", b"a"], [b"ECHO", b"b"]]) == [b"a", b"b"]
@@ -36,7 +33,6 @@ async def test_a_wait_follows_a_write_that_undoes_itself(tmp_path: Path) -> None
 
 
 async def test_the_number_of_side_connections_is_bounded(tmp_path: Path) -> None:
-    """One more is refused at once; a cancelled one makes room."""
     async with FakeServer(tmp_path) as server:
         server.silent = True
         side = SideConnections(server.address, limit=1)
@@ -51,7 +47,6 @@ async def test_the_number_of_side_connections_is_bounded(tmp_path: Path) -> None
 
 
 async def test_a_missing_or_breaking_server_is_unavailable(tmp_path: Path) -> None:
-    """Nothing hangs."""
     server = FakeServer(tmp_path)
     side = SideConnections(server.address)
     with pytest.raises(RedisUnavailableError, match="no connection"):

@@ -1,5 +1,3 @@
-"""Arguments out of bodies and paths."""
-
 import json
 from typing import Any
 
@@ -27,13 +25,11 @@ def test_a_number_keeps_its_text(number: str) -> None:
 
 @given(st.lists(st.text(), min_size=1).filter(lambda items: items[0] != ""), st.booleans())
 def test_text_arrives_as_utf8(items: list[str], ascii_only: bool) -> None:
-    """However the caller's JSON writer escaped it."""
     body = json.dumps(items, ensure_ascii=ascii_only).encode()
     assert command_from_json(parse_json(body)) == [item.encode() for item in items]
 
 
 def test_a_long_number_is_no_problem() -> None:
-    """Python's limit on converting integers does not apply to text."""
     digits = "9" * 10_000
     assert command_from_json(parse_json(f'["ECHO",{digits}]'.encode())) == [b"ECHO", digits.encode()]
 
@@ -48,7 +44,6 @@ def test_a_long_number_is_no_problem() -> None:
     ],
 )
 def test_booleans_and_surrogates(body: bytes, expected: list[bytes]) -> None:
-    """Words, and characters that UTF-8 can hold."""
     assert command_from_json(parse_json(body)) == expected
 
 
@@ -61,21 +56,18 @@ def test_booleans_and_surrogates(body: bytes, expected: list[bytes]) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_command_says_what_one_is(value: Any, shown: str) -> None:
-    """The message names the way out."""
     with pytest.raises(MalformedRequestError, match=shown):
         command_from_json(value)
 
 
 @pytest.mark.parametrize("value", [{}, [], [[]], ["PING"], [["PING"], []], None])
 def test_what_is_no_batch_is_an_error(value: Any) -> None:
-    """A list of non-empty lists."""
     with pytest.raises(MalformedRequestError):
         commands_from_json(value)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[NaN]", b"[-Infinity]", b"[" * 200_000])
 def test_what_is_no_json_is_an_error(body: bytes) -> None:
-    """Depth bombs and bytes that are no UTF-8 included."""
     with pytest.raises(MalformedRequestError):
         parse_json(body)
 
@@ -95,12 +87,10 @@ def test_what_is_no_json_is_an_error(body: bytes) -> None:
 def test_targets_are_split_before_they_are_decoded(
     target: bytes, path: bytes, parameters: list[tuple[bytes, bytes | None]]
 ) -> None:
-    """The path stays encoded, parameters do not."""
     assert split_target(target) == (path, parameters)
 
 
 def test_a_path_command_is_segments_then_body_then_query() -> None:
-    """The token is no argument, the rest is, in order."""
     parameters = [(b"_token", b"t"), (b"EX", b"100"), (b"NX", None), (b"", b"")]
     command = command_from_path(b"set/a%2Fb+c/%ff//", parameters, b"\x00body")
     assert command == [b"set", b"a/b+c", b"\xff", b"", b"", b"\x00body", b"EX", b"100", b"NX", b"", b""]

@@ -1,5 +1,3 @@
-"""Counting."""
-
 import json
 
 from baton_local.redis.link.resp import OK, ServerError
@@ -9,7 +7,6 @@ STATS = b"# Commandstats\r\ncmdstat_%b:calls=%d,usec=1,usec_per_call=1.00\r\n"
 
 
 def test_the_bridges_own_commands_are_left_out() -> None:
-    """Greetings, readings, and the frame of transactions."""
     counters = Counters(http_requests=3, commands_received=4)
     counters.connected(b"# Server\r\nrun_id:abc\r\n")
     names = {b"client|setname": 1, b"ping": 3, b"info": 1, b"command": 1, b"multi": 5, b"exec": 5, b"get": 2}
@@ -47,6 +44,5 @@ def test_a_restarted_server_counts_from_zero() -> None:
 
 
 def test_an_error_of_the_server_is_passed_on() -> None:
-    """Nothing is made up."""
     error = ServerError(b"NOPERM")
     assert Counters().report(error) is error

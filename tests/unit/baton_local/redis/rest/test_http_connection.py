@@ -1,5 +1,3 @@
-"""A client's connection, over real sockets."""
-
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Self
@@ -33,12 +31,10 @@ class Endpoint:
         await asyncio.sleep(0)
 
     async def next(self) -> Exchange:
-        """The next exchange, soon."""
         async with asyncio.timeout(5):
             return await self.exchanges.get()
 
     async def answer(self) -> bytes:
-        """The next answer's bytes, its head and body."""
         async with asyncio.timeout(5):
             head = await self.reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
@@ -47,7 +43,6 @@ class Endpoint:
 
 @pytest.fixture
 async def endpoint() -> AsyncIterator[Endpoint]:
-    """One client, connected."""
     async with Endpoint() as running:
         yield running
 
@@ -56,7 +51,6 @@ GET = b"GET /%d HTTP/1.1\r\n\r\n"
 
 
 async def test_an_answer_is_complete_and_the_connection_stays(endpoint: Endpoint) -> None:
-    """Two requests, one after the other."""
     for number in (1, 2):
         endpoint.writer.write(GET % number)
         exchange = await endpoint.next()
@@ -67,7 +61,6 @@ async def test_an_answer_is_complete_and_the_connection_stays(endpoint: Endpoint
 
 
 async def test_pipelined_requests_are_answered_in_order_one_at_a_time(endpoint: Endpoint) -> None:
-    """Also when there are more than may wait."""
     total = 200
     endpoint.writer.write(b"".join(GET % number for number in range(total)))
     for number in range(total):
@@ -79,7 +72,6 @@ async def test_pipelined_requests_are_answered_in_order_one_at_a_time(endpoint: 
 
 
 async def test_a_client_that_wants_the_connection_closed_gets_it_closed(endpoint: Endpoint) -> None:
-    """After the answer; HTTP/1.0 clients want it always."""
     endpoint.writer.write(b"GET / HTTP/1.0\r\n\r\n")
     (await endpoint.next()).respond(503, b"{}")
     answer = await endpoint.answer()
@@ -89,7 +81,6 @@ async def test_a_client_that_wants_the_connection_closed_gets_it_closed(endpoint
 
 
 async def test_an_answer_is_sent_once(endpoint: Endpoint) -> None:
-    """Whoever comes second is too late."""
     endpoint.writer.write(GET % 1)
     exchange = await endpoint.next()
     exchange.respond(200, b"1")
@@ -101,7 +92,6 @@ async def test_an_answer_is_sent_once(endpoint: Endpoint) -> None:
 
 
 async def test_a_dropped_exchange_breaks_the_connection(endpoint: Endpoint) -> None:
-    """Without a byte."""
     endpoint.writer.write(GET % 1)
     (await endpoint.next()).drop()
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
@@ -109,7 +99,6 @@ async def test_a_dropped_exchange_breaks_the_connection(endpoint: Endpoint) -> N
 
 
 async def test_the_code_that_serves_a_client_learns_when_it_has_gone(endpoint: Endpoint) -> None:
-    """And an answer after that goes nowhere."""
     endpoint.writer.write(GET % 1)
     exchange = await endpoint.next()
     gone = asyncio.Event()
@@ -123,7 +112,6 @@ async def test_the_code_that_serves_a_client_learns_when_it_has_gone(endpoint: E
 
 
 async def test_what_is_not_http_is_answered_in_json(endpoint: Endpoint) -> None:
-    """And ends the connection."""
     endpoint.writer.write(b"*1\r\n$4\r\nPING\r\n\r\n")
     answer = await endpoint.answer()
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -132,7 +120,6 @@ async def test_what_is_not_http_is_answered_in_json(endpoint: Endpoint) -> None:
 
 
 async def test_garbage_behind_a_request_does_not_spoil_its_answer(endpoint: Endpoint) -> None:
-    """The answer is sent, then the connection ends."""
     endpoint.writer.write(GET % 1)
     exchange = await endpoint.next()
     endpoint.writer.write(b"\x00garbage\r\n\r\n")
@@ -143,7 +130,6 @@ async def test_garbage_behind_a_request_does_not_spoil_its_answer(endpoint: Endp
 
 
 async def test_an_expectant_client_gets_100_continue(endpoint: Endpoint) -> None:
-    """Then it sends the body."""
     endpoint.writer.write(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
     assert await endpoint.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     endpoint.writer.write(b"hi")
@@ -163,7 +149,6 @@ async def test_a_head_request_gets_no_body(endpoint: Endpoint) -> None:
 
 
 async def test_a_client_that_does_not_read_gets_no_further_answers(endpoint: Endpoint) -> None:
-    """Its next request waits until it has caught up."""
     large = b"x" * 20_000_000
     endpoint.writer.write(GET % 1 + GET % 2)
     (await endpoint.next()).respond(200, large)

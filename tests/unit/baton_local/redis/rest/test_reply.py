@@ -1,5 +1,3 @@
-"""Replies as JSON."""
-
 import json
 from base64 import b64decode
 from typing import Any
@@ -18,7 +16,6 @@ VALUES: st.SearchStrategy[Reply] = st.recursive(
 
 
 def decoded(value: Any, *, whole: bool = True) -> Reply:
-    """As an SDK decodes base64."""
     if isinstance(value, str):
         return b"OK" if whole and value == "OK" else b64decode(value, validate=True)
     if isinstance(value, list):
@@ -29,7 +26,6 @@ def decoded(value: Any, *, whole: bool = True) -> Reply:
 
 @given(VALUES)
 def test_base64_brings_every_value_back(value: Reply) -> None:
-    """Bytes of any kind at any depth."""
     assert decoded(json.loads(member(value, base64=True))["result"]) == value
 
 
@@ -43,14 +39,12 @@ def test_without_an_encoding_it_is_json_all_the_same(value: Reply) -> None:
 
 
 def test_ok_is_bare_at_the_top_only() -> None:
-    """Other statuses never are."""
     assert member(OK, base64=True) == b'{"result":"OK"}'
     assert member([OK, b"OK"], base64=True) == b'{"result":["T0s=","T0s="]}'
     assert member(Status(b"PONG"), base64=True) == b'{"result":"UE9ORw=="}'
 
 
 def test_errors_are_plain_and_quoted() -> None:
-    """Alone, inside an array, and the bridge's own."""
     error = ServerError(b'ERR "x"\n\xff')
     text = 'ERR "x"\n\ufffd'
     for base64 in (True, False):

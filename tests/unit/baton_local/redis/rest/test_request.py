@@ -1,5 +1,3 @@
-"""Requests out of bytes."""
-
 import httptools
 import pytest
 
@@ -7,8 +5,6 @@ from baton_local.redis.rest.request import Request, RequestReader
 
 
 class Reading:
-    """A reader and what came out of it."""
-
     def __init__(self, limit_bytes: int = 1000) -> None:
         self.requests: list[Request] = []
         self.continues = 0
@@ -23,7 +19,6 @@ POST = b"POST /a%2Fb?x=1 HTTP/1.1\r\nHost: h\r\nUpstash-Encoding: base64\r\nCont
 
 @pytest.mark.parametrize("step", [1, 7, 1000])
 def test_a_request_is_complete_however_it_is_cut(step: int) -> None:
-    """Target raw, header names in lower case, body as bytes."""
     reading = Reading()
     for start in range(0, len(POST), step):
         reading.reader.feed(POST[start : start + step])
@@ -35,7 +30,6 @@ def test_a_request_is_complete_however_it_is_cut(step: int) -> None:
 
 
 def test_requests_may_follow_each_other() -> None:
-    """Nothing of one is left in the next."""
     reading = Reading()
     reading.reader.feed(POST + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
     first, second = reading.requests
@@ -45,7 +39,6 @@ def test_requests_may_follow_each_other() -> None:
 
 
 def test_a_chunked_body_is_put_together() -> None:
-    """And counted."""
     reading = Reading(limit_bytes=60)
     head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     reading.reader.feed(head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
@@ -57,7 +50,6 @@ def test_a_chunked_body_is_put_together() -> None:
 
 @pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nA: ", b"POST / HTTP/1.1\r\nContent-Length: 0\r\nA"])
 def test_a_head_without_end_is_an_error(start: bytes) -> None:
-    """Memory is bounded, also behind a request that was in order."""
     reading = Reading(limit_bytes=100)
     reading.reader.feed(POST)
     with pytest.raises(httptools.HttpParserError, match="no end of the head"):
@@ -65,7 +57,6 @@ def test_a_head_without_end_is_an_error(start: bytes) -> None:
 
 
 def flood(reading: Reading, start: bytes) -> None:
-    """Send a head that goes on and on."""
     reading.reader.feed(start)
     for _ in range(20):
         reading.reader.feed(b"x" * 10)
@@ -80,7 +71,6 @@ def test_an_offer_to_switch_protocols_is_ignored() -> None:
 
 
 def test_an_expectation_is_passed_on() -> None:
-    """Before the body has come."""
     reading = Reading()
     reading.reader.feed(b"POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n")
     assert (reading.continues, reading.requests) == (1, [])

@@ -19,5 +19,4 @@ from baton_local.redis.rest.streams import event
     ],
 )
 def test_an_event_is_one_data_line_and_a_blank_one(reply: Reply, expected: bytes) -> None:
-    """Whatever is in the payload."""
     assert event(reply) == expected

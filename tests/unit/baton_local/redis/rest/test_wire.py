@@ -1,5 +1,3 @@
-"""Forms of replies."""
-
 import pytest
 
 from baton_local.redis.link.resp import OK
@@ -18,26 +16,22 @@ from baton_local.redis.rest.replies import JSON, JSON_BASE64, RESP2, Wire, wire_
     ],
 )
 def test_headers_choose_the_form(encoding: bytes | None, response_format: bytes | None, wire: Wire) -> None:
-    """In any case; unknown encodings are ignored."""
     given = {b"upstash-encoding": encoding, b"upstash-response-format": response_format}
     assert wire_of({name: value for name, value in given.items() if value is not None}) is wire
 
 
 @pytest.mark.parametrize("headers", [{b"upstash-response-format": b"xml"}, {b"upstash-response-format": b""}])
 def test_an_unknown_format_is_refused(headers: dict[bytes, bytes]) -> None:
-    """It says which there are."""
     with pytest.raises(MalformedRequestError, match="json or resp2"):
         wire_of(headers)
 
 
 def test_resp2_and_base64_exclude_each_other() -> None:
-    """There is no such thing."""
     with pytest.raises(MalformedRequestError, match="cannot be combined"):
         wire_of({b"upstash-response-format": b"resp2", b"upstash-encoding": b"base64"})
 
 
 def test_batches_are_lists_or_concatenations() -> None:
-    """JSON and RESP2."""
     assert JSON.batch([OK, 1]) == b'[{"result":"OK"},{"result":1}]'
     assert RESP2.batch([OK, 1]) == b"+OK\r\n:1\r\n"
     assert RESP2.single(b"x") == b"$1\r\nx\r\n"

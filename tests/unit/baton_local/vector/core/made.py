@@ -13,19 +13,16 @@ def draft(name: str, *numbers: float, metadata: dict[str, Any] | None = None, da
 
 
 def record(seq: int, name: str, *numbers: float, metadata: dict[str, Any] | None = None) -> Record:
-    """A stored record."""
     return Record(seq, name, Vector.of(numbers or (1.0, 0.0)), metadata)
 
 
 def execute(index: Index, plan: Plan, now_ms: int = 0, delay_ms: int = 0) -> Any:
-    """Let a plan happen; its result."""
     for change in plan.changes:
         index.apply(change, now_ms, delay_ms)
     return plan.result
 
 
 def index_with(*names: str, namespace: str = "") -> Index:
-    """A two-dimensional index with records of these ids."""
     index = Index(2, "")
     execute(index, upsert(index, namespace, [draft(name) for name in names]))
     return index

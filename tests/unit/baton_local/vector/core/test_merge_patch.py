@@ -1,5 +1,3 @@
-"""JSON Merge Patch."""
-
 import copy
 from typing import Any
 
@@ -30,7 +28,6 @@ CASES = [
 
 @pytest.mark.parametrize(("target", "patch", "expected"), CASES)
 def test_the_cases_of_the_rfc(target: Any, patch: Any, expected: Any) -> None:
-    """And neither argument is changed."""
     before = copy.deepcopy((target, patch))
     assert merge_patch(target, patch) == expected
     assert (target, patch) == before

@@ -1,11 +1,8 @@
-"""What queries see of a namespace while it is being indexed."""
-
 from baton_local.vector.core.index import Namespace
 from tests.unit.baton_local.vector.core.made import record
 
 
 def test_a_new_record_is_seen_when_it_is_due() -> None:
-    """Not a moment earlier."""
     space = Namespace()
     space.put(record(1, "a"), 1_000, 50)
     assert (space.queryable(1_049), space.counts(1_049)) == ([], (0, 1))
@@ -27,7 +24,6 @@ def test_a_replaced_record_is_seen_as_it_was_before() -> None:
 
 
 def test_a_record_replaced_before_it_was_seen_stays_unseen() -> None:
-    """Until the replacement is due."""
     space = Namespace()
     space.put(record(1, "a"), 0, 50)
     space.put(record(1, "a", 2.0, 0.0), 40, 50)
@@ -37,7 +33,6 @@ def test_a_record_replaced_before_it_was_seen_stays_unseen() -> None:
 
 
 def test_what_is_dropped_is_not_seen_and_not_pending() -> None:
-    """At once, one or all."""
     space = Namespace()
     for seq, name in enumerate("abc", 1):
         space.put(record(seq, name), 0, 50)
@@ -50,7 +45,6 @@ def test_what_is_dropped_is_not_seen_and_not_pending() -> None:
 
 
 def test_order_is_that_of_insertion_while_some_are_pending() -> None:
-    """Also of replaced ones."""
     space = Namespace()
     for seq, name in enumerate("abc", 1):
         space.put(record(seq, name), 0, 0)

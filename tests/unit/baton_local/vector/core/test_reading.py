@@ -1,5 +1,3 @@
-"""Pages and positions."""
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +30,6 @@ def test_paging_meets_every_lasting_record_once(limit: int, changes: list[tuple[
 
 
 def test_every_record_has_its_chance() -> None:
-    """From the first position to just below the last's end."""
     index = index_with("a", "b", "c")
     found = [selection.at_position(index, "", position) for position in (0.0, 0.34, 0.5, 0.67, 0.999999)]
     assert [record["id"] for record in found if record] == ["a", "b", "b", "c", "c"]

@@ -1,5 +1,3 @@
-"""Queries that go on."""
-
 import pytest
 
 from baton_local.stand_in.api_error import ApiError
@@ -11,13 +9,11 @@ HITS = [Hit(1.0, record(seq, str(seq))) for seq in range(5)]
 
 
 def begun(queries: ResumableQueries, name: str = "q", first: int = 2, max_idle_ms: int = 100) -> list[str]:
-    """Begin a query at time 0; the ids of its first hits."""
     hits = queries.begin(name, HITS, first=first, include=Include(), max_idle_ms=max_idle_ms, now_ms=0)
     return [hit.record.id for hit in hits]
 
 
 def test_a_query_that_nobody_requests_ends() -> None:
-    """Each use begins the wait anew."""
     queries = ResumableQueries(9)
     begun(queries)
     queries.more("q", 1, 100)

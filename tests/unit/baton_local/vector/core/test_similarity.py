@@ -1,5 +1,3 @@
-"""Scores and directions."""
-
 import math
 
 import pytest
@@ -13,7 +11,6 @@ NUMBERS = st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=3)
 
 
 def score(one: list[float], other: list[float]) -> float:
-    """How similar they are."""
     return scorer(Vector.of(one))(Vector.of(other))
 
 
@@ -40,14 +37,12 @@ def test_scores(one: list[float], other: list[float], expected: float) -> None:
 
 
 def test_only_the_same_direction_scores_one() -> None:
-    """However near another is."""
     assert score([1, 0], [1, 1e-5]) == 0.9999999
     assert score([1, 0], [1, 0.1]) < 0.9999999
 
 
 @given(NUMBERS, NUMBERS)
 def test_a_score_is_the_rounded_cosine(one: list[float], other: list[float]) -> None:
-    """Symmetric and between 0 and 1."""
     lengths = math.hypot(*one) * math.hypot(*other)
     cosine = sum(a * b for a, b in zip(one, other, strict=True)) / lengths if lengths else 0.0
     assert score(one, other) == pytest.approx((1 + cosine) / 2, abs=1e-6)
@@ -57,7 +52,6 @@ def test_a_score_is_the_rounded_cosine(one: list[float], other: list[float]) -> 
 
 @given(st.lists(st.floats(-1e38, 1e38), min_size=1, max_size=20))
 def test_a_vector_keeps_its_numbers(numbers: list[float]) -> None:
-    """Exactly, and scores one with itself unless it is zero."""
     vector = Vector.of(numbers)
     assert vector.values.tolist() == numbers
     assert scorer(vector)(vector) == (1 if any(numbers) else 0.5)

@@ -1,5 +1,3 @@
-"""Plans of writes."""
-
 from baton_local.vector.core import writing
 from baton_local.vector.core.index import Index
 from baton_local.vector.core.record import NamespaceMade, RecordPut
@@ -8,12 +6,10 @@ from tests.unit.baton_local.vector.core.made import draft, execute, index_with
 
 
 def stored(index: Index, namespace: str = "") -> dict[str, int]:
-    """The ids and their places."""
     return {record.id: record.seq for record in index.namespaces[namespace].records.values()}
 
 
 def test_planning_changes_nothing() -> None:
-    """Only carrying out does."""
     index = Index(2, "")
     plan = writing.upsert(index, "ns", [draft("a")])
     assert [type(change) for change in plan.changes] == [NamespaceMade, RecordPut]
@@ -23,14 +19,12 @@ def test_planning_changes_nothing() -> None:
 
 
 def test_places_differ_between_namespaces() -> None:
-    """One numbering serves all."""
     index = index_with("a")
     execute(index, writing.upsert(index, "ns", [draft("a")]))
     assert (stored(index), stored(index, "ns")) == ({"a": 1}, {"a": 2})
 
 
 def test_a_patch_of_no_metadata_makes_some() -> None:
-    """As if they had been empty."""
     index = index_with("a")
     execute(index, writing.update(index, "", Update("a", metadata={"m": 3, "n": None}, patches_metadata=True)))
     assert index.namespaces[""].records["a"].metadata == {"m": 3}

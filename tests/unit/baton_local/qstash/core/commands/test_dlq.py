@@ -14,7 +14,6 @@ from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, URL, USER, 
 
 
 def selection(*pairs: tuple[str, str]) -> Selection:
-    """A bulk selection."""
     return parse_selection(pairs, FOR_DLQ, max_count=100, strict=True)
 
 
@@ -30,7 +29,6 @@ def world_with_dead_letters(count: int) -> World:
 
 
 def test_entry_shows_message_and_response() -> None:
-    """The response body is the exact text."""
     world = world_with_dead_letters(1)
     dlq_id = next(iter(world.tenant.dlq))
     entry = get_dead_letter(world.tenant, dlq_id).body
@@ -40,7 +38,6 @@ def test_entry_shows_message_and_response() -> None:
 
 
 def test_list_is_newest_first_in_pages() -> None:
-    """The cursor is absent on the last page."""
     world = world_with_dead_letters(5)
     first = list_dead_letters(world.tenant, selection(("count", "2"))).body
     assert [entry["label"] for entry in first["messages"]] == ["l4", "l3"]
@@ -50,7 +47,6 @@ def test_list_is_newest_first_in_pages() -> None:
 
 
 def test_list_filters_by_label_status_and_time() -> None:
-    """Values of one filter are OR-ed, filters are AND-ed."""
     world = world_with_dead_letters(3)
     times = [entry.failed_at_ms for entry in world.tenant.dlq.values()]
 
@@ -66,7 +62,6 @@ def test_list_filters_by_label_status_and_time() -> None:
 
 
 def test_delete_once_then_unknown() -> None:
-    """The second delete is 404."""
     world = world_with_dead_letters(1)
     dlq_id = next(iter(world.tenant.dlq))
     assert world.do(DeleteDeadLetter(USER, dlq_id)).status == 200
@@ -76,7 +71,6 @@ def test_delete_once_then_unknown() -> None:
 
 
 def test_bulk_delete_takes_oldest_first_and_skips_unknown_ids() -> None:
-    """Unknown ids are no error; a count leaves a cursor."""
     world = world_with_dead_letters(4)
     some = next(iter(world.tenant.dlq))
     assert world.do(DeleteDeadLetters(USER, selection(("dlqIds", some), ("dlqIds", "1-1")))).body == {"deleted": 1}
@@ -88,7 +82,6 @@ def test_bulk_delete_takes_oldest_first_and_skips_unknown_ids() -> None:
 
 
 def test_retry_makes_a_new_message_and_removes_the_entry() -> None:
-    """Fresh id and retries, same content; the entry is gone at once."""
     world = world_with_dead_letters(1)
     entry = next(iter(world.tenant.dlq.values()))
     answer = world.do(RetryDeadLetter(USER, entry.id))
@@ -102,14 +95,12 @@ def test_retry_makes_a_new_message_and_removes_the_entry() -> None:
 
 
 def test_bulk_retry_of_nothing_is_an_empty_list() -> None:
-    """A filter that matches nothing is no error."""
     world = world_with_dead_letters(2)
     assert world.do(RetryDeadLetters(USER, selection(("label", "none")))).body == {"responses": []}
     assert len(world.do(RetryDeadLetters(USER, selection())).body["responses"]) == 2
 
 
 def test_misspelt_filter_never_means_everything() -> None:
-    """Bulk calls refuse names they do not know."""
     with pytest.raises(ApiError, match="lable"):
         selection(("lable", "x"))
 

@@ -24,13 +24,11 @@ from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, U
 def publish(
     world: World, value: str, key: str = "k", destination: str = URL, queue: str | None = None, **headers: str
 ) -> str:
-    """Publish under a flow-control key."""
     own = {"queue": queue} | headers
     return world.publish_id(destination, b"", **own, upstash_flow_control_key=key, upstash_flow_control_value=value)
 
 
 def view(world: World, key: str = "k") -> dict[str, Any]:
-    """The key as the API shows it."""
     body: dict[str, Any] = get_flow(world.state, world.tenant, key, world.now_ms).body
     return body
 
@@ -47,7 +45,6 @@ def test_parallelism_holds_across_destinations() -> None:
 
 
 def test_rate_bounds_starts_per_period() -> None:
-    """The window begins with its first start."""
     world = World()
     for _ in range(7):
         publish(world, "rate=3,period=10s")
@@ -62,7 +59,6 @@ def test_rate_bounds_starts_per_period() -> None:
 
 
 def test_retries_count_as_starts_and_hold_no_slot() -> None:
-    """While a message waits for its retry another one may go."""
     world = World()
     world.answer = lambda _effect: FAILURE
     publish(world, "parallelism=1", upstash_retry_delay="60000")
@@ -79,7 +75,6 @@ def test_retries_count_as_starts_and_hold_no_slot() -> None:
 
 
 def test_latest_message_sets_the_limits() -> None:
-    """More parallelism takes effect for those waiting already."""
     world = World()
     for _ in range(3):
         publish(world, "parallelism=1")
@@ -89,7 +84,6 @@ def test_latest_message_sets_the_limits() -> None:
 
 
 def test_view_has_every_field() -> None:
-    """Numbers and real booleans, right after the first publish."""
     world = World()
     publish(world, "rate=5,period=1m")
     assert view(world) == {
@@ -120,7 +114,6 @@ def test_pause_holds_all_messages_of_the_key() -> None:
 
 
 def test_pinned_limits_override_messages() -> None:
-    """Until unpinned; only the named ones."""
     world = World()
     world.do(PinFlow(USER, "k", parallelism=1))
     for _ in range(3):
@@ -137,7 +130,6 @@ def test_pinned_limits_override_messages() -> None:
 
 
 def test_reset_rate_begins_a_new_window() -> None:
-    """What waits for the window may start."""
     world = World()
     for _ in range(2):
         publish(world, "rate=1,period=1h")
@@ -150,7 +142,6 @@ def test_reset_rate_begins_a_new_window() -> None:
 
 
 def test_reset_also_frees_parallelism() -> None:
-    """Deliveries that never came back no longer count."""
     world = World()
     for _ in range(2):
         publish(world, "parallelism=1")
@@ -161,7 +152,6 @@ def test_reset_also_frees_parallelism() -> None:
 
 
 def test_cancelled_messages_leave_the_wait_list() -> None:
-    """The size is right, and they are never sent."""
     world = World()
     first = publish(world, "parallelism=1")
     second = publish(world, "parallelism=1")
@@ -172,7 +162,6 @@ def test_cancelled_messages_leave_the_wait_list() -> None:
 
 
 def test_unknown_keys_are_404_and_search_finds_parts() -> None:
-    """Keys are listed by part of the name."""
     world = World()
     publish(world, "rate=1", key="tenant-a")
     publish(world, "rate=1", key="tenant-b")
@@ -201,12 +190,10 @@ def test_key_is_forgotten_only_when_nothing_needs_it() -> None:
 
 
 def succeeds(_effect: Deliver) -> AttemptResult:
-    """A destination that is well."""
     return OK
 
 
 def fails_first(effect: Deliver) -> AttemptResult:
-    """A destination that needs a second attempt."""
     return FAILURE if effect.retried == 0 else OK
 
 
@@ -235,7 +222,6 @@ def test_paused_queue_holds_what_waited_for_its_key() -> None:
 
 
 def test_paused_queue_holds_what_waited_for_a_slot() -> None:
-    """The same when the destination had no slot left."""
     world = World(max_in_flight=2)
     first = world.publish_id()
     second = world.publish_id(queue="q")

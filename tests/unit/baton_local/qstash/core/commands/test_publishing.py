@@ -8,7 +8,6 @@ from tests.unit.baton_local.qstash.machine_world import START_MS, URL, USER, Wor
 
 
 def item(destination: str = URL, **headers: str) -> Publish:
-    """One item of a batch."""
     return Publish(USER, parse_destination(destination), {name.replace("_", "-"): [v] for name, v in headers.items()})
 
 
@@ -61,7 +60,6 @@ def test_body_is_text_or_base64_or_absent(body: bytes | None, fields: dict[str, 
 
 
 def test_redacted_fields_show_a_digest() -> None:
-    """Views hide, delivery does not."""
     world = World()
     world.publish(body=b"secret", upstash_forward_x="secret", upstash_redact_fields="body,headers")
     shown = message_view(world.in_flight[0].message)
@@ -71,21 +69,18 @@ def test_redacted_fields_show_a_digest() -> None:
 
 
 def test_body_over_the_limit_is_413() -> None:
-    """The limit is a setting."""
     with pytest.raises(ApiError) as refusal:
         World(max_message_bytes=4).publish(body=b"12345")
     assert refusal.value.status == 413
 
 
 def test_not_before_too_far_ahead_is_412() -> None:
-    """The longest delay also binds the absolute form."""
     with pytest.raises(ApiError) as refusal:
         World(max_delay_ms=60_000).publish(upstash_not_before=str(START_MS // 1_000 + 61))
     assert refusal.value.status == 412
 
 
 def test_refused_publish_leaves_nothing_behind() -> None:
-    """Everything is checked before the first change."""
     world = World()
     with pytest.raises(ApiError):
         world.publish(queue="q", upstash_callback="https://h", upstash_callback_delay="5s")

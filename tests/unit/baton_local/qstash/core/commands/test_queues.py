@@ -10,12 +10,10 @@ CALLBACK = "https://h/cb"
 
 
 def in_flight_ids(world: World) -> list[str]:
-    """The ids being delivered."""
     return [effect.message.id for effect in world.in_flight]
 
 
 def test_failing_head_blocks_the_queue_for_its_backoff() -> None:
-    """A turn lasts through all retry waits."""
     world = World()
     first = world.publish_id(queue="q", upstash_retries="1", upstash_retry_delay="60000")
     second = world.publish_id(queue="q")
@@ -66,7 +64,6 @@ def test_parallelism_bounds_what_is_in_progress() -> None:
 
 
 def test_paused_queue_takes_messages_and_starts_nothing() -> None:
-    """Neither first attempts nor retries; resuming goes on in order."""
     world = World()
     world.answer = lambda effect: FAILURE if effect.retried == 0 else OK
     first = world.publish_id(queue="q", upstash_retry_delay="1000")
@@ -82,7 +79,6 @@ def test_paused_queue_takes_messages_and_starts_nothing() -> None:
 
 
 def test_upsert_without_paused_un_pauses() -> None:
-    """All settings are always set."""
     world = World()
     world.do(UpsertQueue(USER, "q", paused=True))
     message_id = world.publish_id(queue="q")
@@ -91,7 +87,6 @@ def test_upsert_without_paused_un_pauses() -> None:
 
 
 def test_delay_counts_while_holding_the_turn() -> None:
-    """A delayed head keeps its place in the order."""
     world = World()
     first = world.publish_id(queue="q", upstash_delay="5s")
     second = world.publish_id(queue="q")
@@ -102,7 +97,6 @@ def test_delay_counts_while_holding_the_turn() -> None:
 
 
 def test_lag_counts_what_is_not_processed() -> None:
-    """Waiting, in flight and between retries."""
     world = World()
     for _ in range(3):
         world.publish(queue="q")
@@ -114,7 +108,6 @@ def test_lag_counts_what_is_not_processed() -> None:
 
 
 def test_enqueuing_leaves_the_queues_settings_alone() -> None:
-    """Also by a schedule."""
     world = World()
     world.do(UpsertQueue(USER, "q", parallelism=7))
     world.publish(queue="q")
@@ -122,7 +115,6 @@ def test_enqueuing_leaves_the_queues_settings_alone() -> None:
 
 
 def test_cancelling_the_head_moves_the_next_up() -> None:
-    """A turn ends with its message, however it ends."""
     world = World()
     first = world.publish_id(queue="q", upstash_delay="1h")
     second = world.publish_id(queue="q")
@@ -148,7 +140,6 @@ def test_deleting_a_queue_takes_its_messages_along() -> None:
 
 
 def test_limits_are_412() -> None:
-    """Too many queues, or too much parallelism."""
     world = World(max_queues=1, max_queue_parallelism=5)
     world.publish(queue="q")
     for command in (UpsertQueue(USER, "other"), UpsertQueue(USER, "q", parallelism=6)):

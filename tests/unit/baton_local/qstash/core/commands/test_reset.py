@@ -4,7 +4,6 @@ from tests.unit.baton_local.qstash.machine_world import OK, USER, World
 
 
 def test_everything_of_the_user_is_gone() -> None:
-    """Waiting, delayed, in flight; names; rotated keys; counters."""
     world = World()
     keys = world.tenant.keys
     world.publish(queue="q", upstash_flow_control_key="f", upstash_flow_control_value="rate=1")
@@ -19,7 +18,6 @@ def test_everything_of_the_user_is_gone() -> None:
 
 
 def test_what_comes_back_afterwards_changes_nothing() -> None:
-    """And its slot is free at once."""
     world = World(max_in_flight=2)
     world.publish()
     (effect,) = world.in_flight
@@ -32,7 +30,6 @@ def test_what_comes_back_afterwards_changes_nothing() -> None:
 
 
 def test_others_go_on() -> None:
-    """A parked message of another user takes the slot."""
     world = World(max_in_flight=2)
     world.publish()
     world.publish(user="other")

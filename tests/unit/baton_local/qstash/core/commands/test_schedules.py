@@ -20,20 +20,17 @@ TO_NEXT_MINUTE_SECONDS = 40  # the virtual clock starts at 22:13:20
 
 
 def create(world: World, destination: str = URL, body: bytes | None = b"tick", **headers: str) -> str:
-    """A schedule, each minute unless another cron is given."""
     lower = {name.replace("_", "-"): [value] for name, value in {"upstash_cron": "* * * * *", **headers}.items()}
     command = CreateSchedule(USER, parse_destination(destination), lower, body, "10.0.0.9")
     return str(world.do(command).body["scheduleId"])
 
 
 def view(world: World, schedule_id: str) -> dict[str, Any]:
-    """The schedule as the API shows it."""
     body: dict[str, Any] = get_schedule(world.tenant, schedule_id).body
     return body
 
 
 def test_each_tick_makes_a_message_in_the_schedules_name() -> None:
-    """With the creator's address, on the minute."""
     world = World()
     schedule_id = create(world)
     world.advance(TO_NEXT_MINUTE_SECONDS - 1)
@@ -45,7 +42,6 @@ def test_each_tick_makes_a_message_in_the_schedules_name() -> None:
 
 
 def test_publish_with_cron_makes_a_schedule() -> None:
-    """The answer is the schedule's id, and nothing is sent now."""
     world = World()
     answer = world.publish(upstash_cron=" * * * * * ")
     world.settle()
@@ -74,7 +70,6 @@ def test_view_leaves_out_what_is_unset() -> None:
 
 
 def test_view_shows_all_options() -> None:
-    """Delay in seconds, flow control, labels, callbacks, queue."""
     world = World()
     schedule_id = create(
         world,
@@ -105,7 +100,6 @@ def test_view_shows_all_options() -> None:
 
 
 def test_redacted_parts_show_digests() -> None:
-    """As with messages."""
     world = World()
     schedule_id = create(world, body=b"secret", upstash_forward_x="secret", upstash_redact_fields="body,headers")
     shown = view(world, schedule_id)
@@ -114,7 +108,6 @@ def test_redacted_parts_show_digests() -> None:
 
 
 def test_same_id_replaces_entirely() -> None:
-    """An old body disappears; the old rhythm, too."""
     world = World()
     create(world, upstash_schedule_id="s", upstash_label="old")
     create(world, body=None, upstash_schedule_id="s", upstash_cron="0 0 * * *")
@@ -127,7 +120,6 @@ def test_same_id_replaces_entirely() -> None:
 
 
 def test_paused_schedule_makes_nothing_and_goes_on_from_now() -> None:
-    """Ticks missed in a pause are not made up for."""
     world = World()
     schedule_id = create(world)
     world.do(SetSchedulePaused(USER, schedule_id, paused=True))
@@ -141,7 +133,6 @@ def test_paused_schedule_makes_nothing_and_goes_on_from_now() -> None:
 
 
 def test_deleted_schedule_stops_but_its_messages_go() -> None:
-    """Already made messages are independent."""
     world = World()
     schedule_id = create(world, upstash_delay="30s")
     world.advance(TO_NEXT_MINUTE_SECONDS)
@@ -154,7 +145,6 @@ def test_deleted_schedule_stops_but_its_messages_go() -> None:
 
 
 def test_last_states_follow_the_messages() -> None:
-    """In progress, then success or failure."""
     world = World()
     world.answer = lambda _effect: FAILURE
     schedule_id = create(world, upstash_retries="1", upstash_retry_delay="10000")
@@ -180,7 +170,6 @@ def test_group_is_resolved_at_each_tick() -> None:
 
 
 def test_schedule_may_enqueue() -> None:
-    """The queue keeps its parallelism."""
     world = World()
     world.do(UpsertQueue(USER, "q", parallelism=3))
     create(world, upstash_queue_name="q")
@@ -190,7 +179,6 @@ def test_schedule_may_enqueue() -> None:
 
 
 def test_ticks_are_not_deduplicated() -> None:
-    """A deduplication id does not silence a schedule."""
     world = World()
     create(world, upstash_deduplication_id="d")
     world.advance(TO_NEXT_MINUTE_SECONDS + 60)
@@ -198,7 +186,6 @@ def test_ticks_are_not_deduplicated() -> None:
 
 
 def test_time_scale_speeds_up_the_rhythm_evenly() -> None:
-    """With scale 60 a tick each second, none twice and none lost."""
     world = World(time_scale=60)
     create(world)
     world.advance(30)
@@ -218,14 +205,12 @@ def test_time_scale_speeds_up_the_rhythm_evenly() -> None:
     ],
 )
 def test_bad_schedules_are_refused(headers: dict[str, str], code: int) -> None:
-    """At creation, not at the first tick."""
     with pytest.raises(ApiError) as refusal:
         create(World(), URL, b"", **headers)
     assert refusal.value.status == code
 
 
 def test_too_many_schedules_are_412() -> None:
-    """Replacing one is still possible at the limit."""
     world = World(max_schedules=1)
     create(world, upstash_schedule_id="s")
     create(world, upstash_schedule_id="s")

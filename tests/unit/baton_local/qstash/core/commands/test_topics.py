@@ -16,7 +16,6 @@ A, B = Endpoint("https://a/"), Endpoint("https://b/", "b")
 
 
 def shown(world: World, name: str = "g") -> list[dict[str, str]]:
-    """The endpoints of a group as the API shows them."""
     endpoints: list[dict[str, str]] = get_topic(world.tenant, name).body["endpoints"]
     return endpoints
 
@@ -30,7 +29,6 @@ def test_endpoints_are_added_and_updated_by_name_else_url() -> None:
 
 
 def test_group_goes_with_its_last_endpoint() -> None:
-    """Removal by URL or by name."""
     world = World()
     world.do(UpsertEndpoints(USER, "g", [A, B]))
     world.do(RemoveEndpoints(USER, "g", [Endpoint("", "b")]))
@@ -43,12 +41,10 @@ def test_group_goes_with_its_last_endpoint() -> None:
 
 
 def test_deleting_a_missing_group_is_fine() -> None:
-    """Setup scripts delete first."""
     assert World().do(DeleteTopic(USER, "none")).status == 200
 
 
 def test_later_changes_do_not_touch_messages_already_made() -> None:
-    """Endpoints are read at publish time."""
     world = World()
     world.do(UpsertEndpoints(USER, "g", [A]))
     world.publish("g", upstash_delay="5s")
@@ -58,7 +54,6 @@ def test_later_changes_do_not_touch_messages_already_made() -> None:
 
 
 def test_default_headers_are_merged_under_the_publishs_own() -> None:
-    """PATCH sets them, a publish overrides them."""
     world = World()
     world.do(UpsertEndpoints(USER, "g", [A]))
     headers = parse_default_headers({"headers": {"Upstash-Retries": "7", "Upstash-Forward-X": ["a"]}})
@@ -70,7 +65,6 @@ def test_default_headers_are_merged_under_the_publishs_own() -> None:
 
 
 def test_bad_default_headers_are_refused_when_set() -> None:
-    """Not at each publish later."""
     world = World()
     world.do(UpsertEndpoints(USER, "g", [A]))
     with pytest.raises(ApiError, match="Upstash-Retries"):
@@ -91,7 +85,6 @@ def test_group_names_that_could_be_mistaken_are_refused(name: str) -> None:
      {"endpoints": [{"url": 5}]}, {"endpoints": [{"url": "https://h", "name": "a b"}]}],
 )  # fmt: skip
 def test_bad_endpoint_lists_are_refused(body: object) -> None:
-    """400 for every shape that is not a list of URLs."""
     with pytest.raises(ApiError) as refusal:
         parse_endpoints(body, need_url=True)
     assert refusal.value.status == 400

@@ -1,5 +1,3 @@
-"""Patterns of GLOB."""
-
 import re
 
 import pytest
@@ -10,7 +8,6 @@ from baton_local.vector.core.filter.glob import GlobError, parse_glob
 
 
 def fits(pattern: str, text: str) -> bool:
-    """Whether the text fits the pattern."""
     return parse_glob(pattern).matches(text)
 
 
@@ -38,14 +35,12 @@ def fits(pattern: str, text: str) -> bool:
     ],
 )
 def test_patterns(pattern: str, fitting: list[str], others: list[str]) -> None:
-    """The whole text, case sensitive."""
     assert [text for text in fitting if not fits(pattern, text)] == []
     assert [text for text in others if fits(pattern, text)] == []
 
 
 @pytest.mark.parametrize("pattern", ["[", "[]", "[^]", "[abc", "x[^"])
 def test_a_bracket_that_is_not_closed_is_an_error(pattern: str) -> None:
-    """It names the pattern."""
     with pytest.raises(GlobError, match=re.escape(repr(pattern))):
         parse_glob(pattern)
 
@@ -57,6 +52,5 @@ def test_a_pattern_made_to_be_slow_is_not() -> None:
 
 @given(st.text("ab*?", max_size=8), st.text("ab", max_size=10))
 def test_it_agrees_with_a_regular_expression(pattern: str, text: str) -> None:
-    """On short ones."""
     expression = "".join({"*": ".*", "?": "."}.get(character, character) for character in pattern)
     assert fits(pattern, text) is (re.fullmatch(expression, text) is not None)

@@ -1,5 +1,3 @@
-"""Filters on metadata, from text to answer."""
-
 from typing import Any
 
 import pytest
@@ -10,7 +8,6 @@ from tests.unit.baton_local.vector.core.filter.worked_cases import ERRORS, FALSE
 
 
 def holds(text: str, metadata: dict[str, Any] | None) -> bool:
-    """Whether the filter matches."""
     wanted = parse_filter(text)
     assert wanted is not None
     return matches(wanted, metadata)
@@ -18,19 +15,16 @@ def holds(text: str, metadata: dict[str, Any] | None) -> bool:
 
 @pytest.mark.parametrize("text", TRUE)
 def test_worked_cases_that_are_true(text: str) -> None:
-    """As the spec lists them."""
     assert holds(text, METADATA)
 
 
 @pytest.mark.parametrize("text", FALSE)
 def test_worked_cases_that_are_false(text: str) -> None:
-    """As the spec lists them."""
     assert not holds(text, METADATA)
 
 
 @pytest.mark.parametrize("text", ERRORS)
 def test_worked_cases_that_are_errors(text: str) -> None:
-    """As the spec lists them."""
     with pytest.raises(FilterError):
         parse_filter(text)
 
@@ -92,7 +86,6 @@ def test_only_values_of_a_kind_are_compared(text: str, expected: bool) -> None:
 )
 @pytest.mark.parametrize("metadata", [None, {}, {"y": 1}])
 def test_a_missing_field_makes_all_false_but_has_not_field(text: str, metadata: dict[str, Any] | None) -> None:
-    """Negative predicates, too."""
     assert not holds(text, metadata)
     assert holds("HAS NOT FIELD x", metadata)
 
@@ -138,7 +131,6 @@ def test_lists_and_patterns(text: str, expected: bool) -> None:
     ],
 )
 def test_paths_lead_into_objects_and_arrays(path: str, value: int) -> None:
-    """A minus may be part of a name, so there is no arithmetic."""
     metadata = {
         "a": {"b": {"c": 1}, "list": [2, {"deep": 3}, 4], "0": 6, "grid": [[], [7]]},
         "a-b": 5,
@@ -149,12 +141,10 @@ def test_paths_lead_into_objects_and_arrays(path: str, value: int) -> None:
 
 @pytest.mark.parametrize("path", ["a.list[3]", "a.list[#-4]", "a.list[#-0]", "a.list.b", "a.b[0]", "s.x", "s[0]", "A"])
 def test_paths_that_lead_nowhere_are_missing(path: str) -> None:
-    """Names are case sensitive; strings are no arrays."""
     assert holds(f"HAS NOT FIELD {path}", {"a": {"list": [1, 2, 3], "b": {}}, "s": "text"})
 
 
 def test_and_binds_tighter_than_or() -> None:
-    """Parentheses change it."""
     metadata = {"a": 1, "b": 0, "c": 0}
     assert holds("a = 1 OR b = 1 AND c = 1", metadata)
     assert not holds("(a = 1 OR b = 1) AND c = 1", metadata)
@@ -162,14 +152,12 @@ def test_and_binds_tighter_than_or() -> None:
 
 
 def test_keywords_are_of_any_case_and_may_be_fields() -> None:
-    """Their place tells."""
     metadata = {"field": 1, "contains": ["x"], "in": 2, "has": 3, "not": 4}
     text = "has field field aNd contains Contains 'x' AND in iN (2) and has = 3 and HAS NOT FIELD x aNd not = 4"
     assert holds(text, metadata)
 
 
 def test_quotes_are_doubled_inside_strings() -> None:
-    """Either kind of quote."""
     assert holds("s = 'it''s'", {"s": "it's"})
     assert holds('s = "it\'s"', {"s": "it's"})
     assert holds('s = "say ""x"""', {"s": 'say "x"'})
@@ -178,11 +166,9 @@ def test_quotes_are_doubled_inside_strings() -> None:
 
 @pytest.mark.parametrize(("text", "value"), [("-1", -1), ("+2", 2), (".5", 0.5), ("1.", 1), ("-1.5E-3", -0.0015)])
 def test_numbers_in_every_form(text: str, value: float) -> None:
-    """Signs, fractions, exponents."""
     assert holds(f"n={text}", {"n": value})
 
 
 def test_large_whole_numbers_are_exact() -> None:
-    """Ids of other systems, for instance."""
     assert not holds("n = 9007199254740993", {"n": 9007199254740992})
     assert holds("n < 9007199254740993", {"n": 9007199254740992})

@@ -1,5 +1,3 @@
-"""What is a filter and what is not."""
-
 import re
 
 import pytest
@@ -34,7 +32,6 @@ WORDS = st.sampled_from(
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t"])
 def test_an_empty_filter_is_none(text: str) -> None:
-    """Everything matches."""
     assert parse_filter(text) is None
 
 
@@ -82,13 +79,11 @@ def test_an_error_names_the_place(text: str, reason: str) -> None:
 
 
 def test_a_long_chain_is_no_deep_one() -> None:
-    """Thousands of alternatives are read without recursion."""
     assert parse_filter(" OR ".join(f"a = {number}" for number in range(5_000))) is not None
 
 
 @given(st.one_of(st.text(), st.lists(WORDS, max_size=12).map(" ".join)))
 def test_any_text_is_a_filter_or_an_error(text: str) -> None:
-    """Never another failure."""
     try:
         parse_filter(text)
     except FilterError as error:
