@@ -1,12 +1,17 @@
 """Bundles: what stops their making before anything is installed."""
 
+import importlib.util
+import os
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from baton_local.bundle.bundling import BUNDLES, Bundling
+from baton_local.bundle.bundling import BUNDLES, Bundling, pack
+from baton_local.bundle.libraries import PYTHON, PYTHON_VERSION
+from baton_local.bundle.source_code import compile_modules, lambda_python
 from baton_local.cli.project import package
 from baton_local.dev.stack_error import StackError
 
@@ -58,3 +63,81 @@ def test_the_command_names_its_platforms() -> None:
     done = CliRunner().invoke(package, ["--platform", "sparc"])
     assert done.exit_code == 2
     assert "'arm64', 'x86_64'" in done.output
+
+
+def folder_of(parent: Path, name: str, *files: tuple[str, bytes]) -> Path:
+    folder = parent / name
+    for path, content in files:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+def test_times_order_and_rights_change_nothing(tmp_path: Path) -> None:
+    one = folder_of(tmp_path, "one", ("a.py", b"1"), ("b/c.py", b"2"))
+    other = folder_of(tmp_path, "other", ("b/c.py", b"2"), ("a.py", b"1"))
+    os.utime(other / "a.py", (1, 1))
+    (other / "a.py").chmod(0o600)
+    first, second = pack(one, tmp_path / "1.zip"), pack(other, tmp_path / "2.zip")
+    assert first.path.read_bytes() == second.path.read_bytes()
+    assert first.digest == second.digest
+    assert pack(folder_of(tmp_path, "third", ("a.py", b"3")), tmp_path / "3.zip").digest != first.digest
+    assert (first.packed_bytes, first.unpacked_bytes) == (first.path.stat().st_size, 2)
+
+
+def test_lambda_may_read_everything(tmp_path: Path) -> None:
+    """Its user is not the one who packed; names are sorted, and scripts of the shell can be run."""
+    files = (("z.py", b""), ("a/b.py", b""), ("run.sh", b""))
+    made = pack(folder_of(tmp_path, "f", *files), tmp_path / "new" / "f.zip")
+    with zipfile.ZipFile(made.path) as archive:
+        modes = [(entry.filename, entry.external_attr >> 16 & 0o777) for entry in archive.infolist()]
+    assert modes == [("a/b.py", 0o644), ("run.sh", 0o755), ("z.py", 0o644)]
+
+
+SOURCE = '"""Doc."""\nNAMES = {"b", "a", "c"}\n\n\ndef known(name: str) -> bool:\n    return name in {"x", "y", "z"}\n'
+UNCHECKED_HASH = 0b01
+OTHER = (PYTHON[0], PYTHON[1] + 1)
+
+
+def compiled(folder: Path) -> bytes:
+    folder.mkdir()
+    (folder / "m.py").write_text(SOURCE, encoding="utf-8")
+    compile_modules(folder, lambda_python())
+    return (folder / "__pycache__" / f"m.cpython-{PYTHON[0]}{PYTHON[1]}.pyc").read_bytes()
+
+
+def test_it_depends_on_the_source_alone(tmp_path: Path) -> None:
+    """No time, no random order of sets, no path of this machine but the one in the cloud."""
+    one = compiled(tmp_path / "one")
+    assert one == compiled(tmp_path / "other")
+    assert str(tmp_path).encode() not in one
+    assert b"/var/task/m.py" in one
+
+
+def test_it_is_used_whatever_time_its_source_has(tmp_path: Path) -> None:
+    """In an archive every file has the same time; a check of it would compile anew at each cold start."""
+    found = compiled(tmp_path / "one")
+    assert found[:4] == importlib.util.MAGIC_NUMBER
+    assert int.from_bytes(found[4:8], "little") == UNCHECKED_HASH
+
+
+def test_a_file_for_another_python_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "old.py").write_text("print 'two'\n", encoding="utf-8")
+    assert compiled(tmp_path / "one")
+    compile_modules(tmp_path, lambda_python())
+    assert not (tmp_path / "__pycache__").exists()
+
+
+def test_another_pythons_bytecode_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With what to do; a version manager's notice that it has no such Python is none."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    wanted = f"there is no python{PYTHON_VERSION} on PATH. Install it"
+    with pytest.raises(StackError, match=wanted):
+        lambda_python(OTHER)
+    notice = tmp_path / f"python{PYTHON_VERSION}"
+    notice.write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
+    notice.chmod(0o755)
+    with pytest.raises(StackError, match=wanted):
+        lambda_python(OTHER)
+    notice.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    assert lambda_python(OTHER) == str(notice)

@@ -1,21 +1,14 @@
-"""Jobs that a filter means, and messages that are sent once more, from the command line."""
+"""Jobs and messages that are changed, checkpoints, forks and scores, against an API that a test answers for."""
 
-from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 import respx
 
-from tests.unit.baton_local.cli.api import URL, baton, sent
+from tests.unit.baton_local.cli.api import JOB, URL, baton, problem, sent
 
 BULK = f"{URL}/api/admin/agent-jobs/bulk"
-
-
-@pytest.fixture(autouse=True)
-def api() -> Iterator[respx.MockRouter]:
-    """Nothing is asked of anybody else."""
-    with respx.mock(assert_all_called=False) as router:
-        yield router
 
 
 def test_all_pages_of_a_filter_are_changed(api: respx.MockRouter) -> None:
@@ -44,22 +37,18 @@ def test_a_dry_run_changes_nothing(api: respx.MockRouter) -> None:
 @pytest.mark.parametrize(
     "arguments", [("cancel",), ("cancel", "job_1", "--status", "pending"), ("retry", "job_1", "--dry-run")]
 )
+@pytest.mark.usefixtures("api")
 def test_neither_nothing_nor_both_are_meant(arguments: tuple[str, ...]) -> None:
     assert baton("jobs", *arguments).exit_code == 2
 
 
 def test_a_message_is_sent_once_more(api: respx.MockRouter) -> None:
-    api.post(f"{URL}/api/admin/messages/msg_1/replay").respond(
-        json={"messageId": "msg_1", "standing": "due", "sent": True, "jobId": "job_1", "expected": 1}
-    )
+    """One that was applied says what can be done: its job may expect something else."""
+    route = api.post(f"{URL}/api/admin/messages/msg_1/replay")
+    answer = {"messageId": "msg_1", "standing": "due", "sent": True, "jobId": "job_1", "expected": 1}
+    route.respond(json=answer)
     assert baton("replay", "msg_1").output == "msg_1: sent again\n"
-
-
-def test_a_message_that_was_applied_says_what_can_be_done(api: respx.MockRouter) -> None:
-    """Its job may expect something else."""
-    api.post(f"{URL}/api/admin/messages/msg_1/replay").respond(
-        json={"messageId": "msg_1", "standing": "applied", "sent": False, "jobId": "job_1", "expected": 2}
-    )
+    route.respond(json={**answer, "standing": "applied", "sent": False, "expected": 2})
     shown = baton("replay", "msg_1").output
     assert shown == "msg_1: not sent, since it is applied\nits job still expects 2 step(s): baton replay job_1\n"
 
@@ -69,3 +58,92 @@ def test_what_a_job_expects_is_redriven(api: respx.MockRouter) -> None:
     assert baton("replay", "job_1").output == "job_1: 2 step(s) redriven\n"
     route.respond(json={"jobId": "job_1", "driven": 0})
     assert baton("replay", "job_1").output == "job_1: expects nothing now\n"
+
+
+ALL = f"{URL}/api/admin/agent-checkpoints"
+ONE = {"id": "op_1", "status": "pending", "title": "write a file?", "tool": "write", "arguments": {"path": "a"}}
+
+
+def test_all_pages_of_what_is_pending_are_listed(api: respx.MockRouter) -> None:
+    """With what would run, and an id in one piece, so that it can be copied; a job's own are asked of the job."""
+    key = "op_job_dpertefoo8be4sf1c33yw9zg-2-2000001-b94f268216"
+    pages = [
+        httpx.Response(200, json={"checkpoints": [ONE], "cursor": "c"}),
+        httpx.Response(200, json={"checkpoints": []}),
+        httpx.Response(200, json={"checkpoints": [{**ONE, "id": key, "title": "run tool book of a trip"}]}),
+    ]
+    api.get(ALL).mock(side_effect=pages)
+    shown = baton("checkpoints", "list").output
+    for text in ("op_1", "write a file?", '{"path": "a"}'):
+        assert text in shown
+    assert key in baton("checkpoints", "list").output
+    api.get(f"{URL}/api/agent-jobs/job_1/checkpoints").respond(json={"checkpoints": []})
+    assert baton("checkpoints", "list", "--job", "job_1").output == "no such checkpoints\n"
+
+
+def test_an_approval_may_edit_the_arguments(api: respx.MockRouter) -> None:
+    """And must do so in JSON."""
+    route = api.post(f"{ALL}/op_1").respond(json={**ONE, "status": "approved"})
+    assert baton("checkpoints", "approve", "op_1", "--arguments", '{"path": "b"}').output == "op_1  approved\n"
+    assert sent(route.calls[0]) == {"arguments": {"path": "b"}}
+    assert baton("checkpoints", "approve", "op_1", "--arguments", "{").exit_code == 2
+
+
+def test_a_rejection_needs_a_reason(api: respx.MockRouter) -> None:
+    route = api.delete(f"{ALL}/op_1").respond(json={**ONE, "status": "rejected"})
+    assert baton("checkpoints", "reject", "op_1").exit_code == 2
+    assert baton("checkpoints", "reject", "op_1", "--reason", "not there").output == "op_1  rejected\n"
+    assert sent(route.calls[0]) == {"reason": "not there"}
+
+
+def test_a_link_is_printed_alone(api: respx.MockRouter) -> None:
+    route = api.post(f"{ALL}/op_1/links").respond(201, json={"url": "https://a/approve/x", "expiresAt": "soon"})
+    given = ("--name", "Ann", "--hours", "2", "--may", "reject")
+    assert baton("checkpoints", "link", "op_1", *given).output == "https://a/approve/x\n"
+    assert sent(route.calls[0]) == {"name": "Ann", "expiresInSeconds": 7200, "edit": False, "may": ["reject"]}
+
+
+JOBS = f"{URL}/api/agent-jobs"
+
+
+def test_a_fork_sends_what_was_given(api: respx.MockRouter) -> None:
+    route = api.post(f"{JOBS}/job_0/fork").respond(202, json=JOB)
+    done = baton("fork", "job_0", "--turn", "2", "--edits", '{"model": "demo"}', "--tools", "again")
+    assert (done.exit_code, done.output) == (0, "job_1\n")
+    assert sent(route.calls[0]) == {"turn": 2, "toolsRun": "again", "edits": {"model": "demo"}}
+    route.mock(return_value=problem(409, "job 'job_0' is pending: only a job that has ended can be forked"))
+    refused = baton("fork", "job_0", "--turn", "2")
+    assert refused.exit_code == 1
+    assert "only a job that has ended" in refused.output
+
+
+def test_what_is_the_same_is_shown_once(api: respx.MockRouter) -> None:
+    """What differs has a line for each side, a turn that one side lacks for one."""
+
+    def turn(*calls: dict[str, Any], text: str = "") -> dict[str, Any]:
+        return {"text": text, "calls": calls}
+
+    found = {"tool": "look", "arguments": {"at": 1}, "result": "x"}
+    lost = {"tool": "look", "arguments": {"at": 1}, "error": {"type": "Lost", "message": "gone"}}
+    turns = [
+        {"turn": 1, "change": "same", "left": turn(found), "right": turn(found)},
+        {"turn": 2, "change": "changed", "left": turn(found), "right": turn(lost)},
+        {"turn": 3, "change": "added", "left": None, "right": turn(text="done")},
+    ]
+    document = {"left": JOB, "right": {**JOB, "id": "job_2"}, "turns": turns}
+    api.get(f"{JOBS}/job_1/diff/job_2").respond(200, json=document)
+    assert baton("diff", "job_1", "job_2").output.splitlines() == [
+        *("- job_1  completed, 2 turns, $0.000200", "+ job_2  completed, 2 turns, $0.000200"),
+        *("turn 1: same", '    look {"at": 1} → x'),
+        *("turn 2: changed", '  - look {"at": 1} → x', '  + look {"at": 1} → gone'),
+        *("turn 3: added", "  + done", "end: same", "    42"),
+    ]
+
+
+@pytest.mark.parametrize(("text", "value"), [("-0.5", -0.5), ("true", True)])
+def test_a_score_is_sent(api: respx.MockRouter, text: str, value: float) -> None:
+    route = api.post(f"{URL}/api/agent-jobs/job_1/scores").respond(201, json={})
+    done = baton("score", "job_1", "helpful", text, "--comment", "It guesses.")
+    assert done.exit_code == 0, done.output
+    assert sent(route.calls[0]) == {"name": "helpful", "value": value, "comment": "It guesses."}
+    assert baton("score", "job_1", "helpful", "very").exit_code == 2

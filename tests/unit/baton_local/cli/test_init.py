@@ -29,18 +29,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_project_has_the_shape_that_pages_speak_of(made: Path) -> None:
-    tops = {path.name for path in made.iterdir()}
-    assert {
-        "pyproject.toml",
-        "functions",
-        "events",
-        "infra",
-        "tests",
-        "serverless.yml",
-        "README.md",
-        "Makefile",
-    } <= tops
-    assert {".gitignore", ".dockerignore", "Dockerfile"} <= tops
+    tops = {"pyproject.toml", "functions", "events", "infra", "tests", "serverless.yml", "README.md", "Makefile"}
+    assert tops | {".gitignore", ".dockerignore", "Dockerfile"} <= {path.name for path in made.iterdir()}
     texts = {path: path.read_text("utf-8") for path in made.rglob("*") if path.is_file()}
     assert [path for path in texts if path.suffix == ".tmpl"] == []
     assert [path for path, text in texts.items() if re.search(r"\$(name|requirement)", text)] == []

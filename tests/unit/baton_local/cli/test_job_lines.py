@@ -88,10 +88,6 @@ def test_a_wait_says_what_for(data: dict[str, Any], line: str) -> None:
     assert shown(operation(**data))[1:] == [line]
 
 
-def test_the_end_of_a_wait_is_no_wait() -> None:
-    assert len(shown(operation(status="completed"))) == 1
-
-
 def test_a_real_part_of_a_waiting_call_is_understood() -> None:
     call = CallRecord("c1", 1, 0, "ask", {}, status=CallStatus.WAITING, operation_id="op_1")
     item = WorkItem("wait:c1:1", ItemKind.WAIT, "job_1", 1, 1, not_before_ms=1_767_225_600_000)
@@ -112,7 +108,8 @@ def test_what_was_retrieved_of_memory_is_shown(entries: int, warnings: list[str]
     assert shown({"type": "data-memory", "data": {"entries": entries, "warnings": warnings}})[1:] == [line]
 
 
-def test_parts_that_it_does_not_know_are_left_out() -> None:
+def test_the_end_of_a_wait_and_parts_that_it_does_not_know_are_left_out() -> None:
+    assert len(shown(operation(status="completed"))) == 1
     assert len(shown({"type": "start", "messageId": "j"}, {"type": "data-new", "data": {"x": 1}})) == 1
 
 

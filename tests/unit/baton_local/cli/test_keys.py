@@ -18,25 +18,17 @@ def create(*arguments: str) -> tuple[int, list[str]]:
 
 
 @pytest.mark.parametrize("role", ["client", "admin"])
-def test_the_key_stands_alone_on_the_last_line(role: str) -> None:
-    """So that a script can take it."""
-    code, lines = create("--tenant", "acme", "--role", role)
+def test_the_key_stands_alone_on_the_last_line(tmp_path: Path, role: str) -> None:
+    """So that a script can take it; production needs its digest, and with a data folder the next dev accepts it."""
+    code, lines = create("--tenant", "acme", "--role", role, "--data", str(tmp_path))
     assert code == 0
     assert re.fullmatch(rf"bk_{role}_[A-Za-z0-9_-]{{43}}", lines[-1])
-
-
-def test_what_production_needs_is_shown_as_a_digest() -> None:
-    """The entry for `API_KEYS`."""
-    _, lines = create("--tenant", "acme", "--role", "client")
-    assert f"  client:acme:{hashlib.sha256(lines[-1].encode()).hexdigest()}" in lines
-
-
-def test_with_a_data_folder_the_next_dev_accepts_the_key(tmp_path: Path) -> None:
-    _, lines = create("--tenant", "acme", "--role", "client", "--data", str(tmp_path))
-    digest = hashlib.sha256(lines[-1].encode()).hexdigest()
-    assert f"client:acme:{digest}" in load_or_make_secrets(tmp_path).api_keys_setting().split(",")
+    entry = f"{role}:acme:{hashlib.sha256(lines[-1].encode()).hexdigest()}"
+    assert entry in load_or_make_secrets(tmp_path).api_keys_setting().split(",")
     assert lines[-1] not in (tmp_path / "secrets.json").read_text()
-    assert json.loads((tmp_path / "secrets.json").read_text())["api_keys"] == [f"client:acme:{digest}"]
+    assert json.loads((tmp_path / "secrets.json").read_text())["api_keys"] == [entry]
+    _, lines = create("--tenant", "acme", "--role", role)
+    assert f"  {role}:acme:{hashlib.sha256(lines[-1].encode()).hexdigest()}" in lines
 
 
 @pytest.mark.parametrize(

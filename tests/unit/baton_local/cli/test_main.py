@@ -1,9 +1,13 @@
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
-from baton_local.cli.main import SUBCOMMANDS, main
+from baton_local.cli.main import SHELLS, SUBCOMMANDS, main
+
+BATON = str(Path(sys.executable).with_name("baton"))
 
 
 def test_help_lists_every_command_without_importing_any() -> None:
@@ -19,14 +23,11 @@ def test_help_lists_every_command_without_importing_any() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_every_command_of_the_table_exists() -> None:
+def test_every_command_of_the_table_exists_and_an_unknown_one_names_them() -> None:
     for name in ("demo", "dev", "keys"):
         result = CliRunner().invoke(main, [name, "--help"])
         assert result.exit_code == 0, result.output
         assert "Usage:" in result.output
-
-
-def test_an_unknown_command_is_wrong_use_and_names_the_others() -> None:
     result = CliRunner().invoke(main, ["nope"])
     assert result.exit_code == 2
     assert "'nope'" in result.output
@@ -37,3 +38,28 @@ def test_the_version_is_reported() -> None:
     result = CliRunner().invoke(main, ["--version"])
     assert result.exit_code == 0
     assert result.output.split()[-1][0].isdigit()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_each_shell_gets_its_script(shell: str) -> None:
+    assert "_BATON_COMPLETE" in CliRunner().invoke(main, ["completion", shell]).output
+
+
+def test_subcommands_complete() -> None:
+    requested = {"_BATON_COMPLETE": "bash_complete", "COMP_WORDS": "baton jobs ca", "COMP_CWORD": "2"}
+    done = CliRunner().invoke(main, [], prog_name="baton", env=requested, complete_var="_BATON_COMPLETE")
+    assert "plain,cancel" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("qstash", "--current-signing-key"), ("redis", "--token"), ("vector", "--embedder")]
+)
+def test_options_and_help_of_a_stand_in_are_the_servers_own(name: str, option: str) -> None:
+    helped, wrong = (
+        subprocess.run([BATON, name, given], capture_output=True, text=True, check=False, timeout=180)
+        for given in ("--help", "--no-such-option")
+    )
+    assert helped.returncode == 0
+    assert all(shown in helped.stdout for shown in ("--port", "--data", option))
+    assert wrong.returncode == 2
+    assert "--no-such-option" in wrong.stderr

@@ -36,14 +36,11 @@ def file(tmp_path: Path, document: dict[str, Any]) -> str:
     return str(path)
 
 
-def test_a_run_without_a_difference_is_one_line(file: str) -> None:
+def test_a_run_is_one_line_or_its_first_difference(file: str) -> None:
     done = replay(file, "--offline", "--app", APP)
     summary = "(agent loop): 4 turns and 6 tool calls, played without a difference"
     assert (done.exit_code, done.output.count("\n")) == (0, 1)
     assert summary in done.output
-
-
-def test_the_first_difference_is_shown(file: str) -> None:
     done = replay(file, "--offline", "--app", APP.replace("registry", "changed"))
     assert done.exit_code == 1
     assert "The first difference: job job_token" in done.output
@@ -115,15 +112,12 @@ def test_wrong_use_is_exit_code_2(arguments: list[str], why: str, monkeypatch: p
     assert why in done.output
 
 
-def test_no_stack_and_no_application_are_shown(tmp_path: Path, file: str) -> None:
+def test_no_stack_no_application_and_no_place_are_shown(tmp_path: Path, file: str) -> None:
     none = replay("job_1", "--offline", "--data", str(tmp_path), "--app", APP)
     assert (none.exit_code, "dev.json: start `baton dev" in none.output) == (1, True)
     (tmp_path / "dev.json").write_text("{}", encoding="utf-8")
     assert "cannot be read" in replay("job_1", "--offline", "--data", str(tmp_path), "--app", APP).output
+    unwritable = replay(file, "--offline", "--app", APP, "--save", str(tmp_path / "none" / "saved.json"))
+    assert (unwritable.exit_code, "the recording cannot be saved" in unwritable.output) == (1, True)
     gone = replay(file, "--offline", "--app", "no_such_module:registry")
     assert (gone.exit_code, "there is no module 'no_such_module'" in gone.output) == (1, True)
-
-
-def test_a_place_that_cannot_be_written_is_shown(file: str, tmp_path: Path) -> None:
-    done = replay(file, "--offline", "--app", APP, "--save", str(tmp_path / "none" / "saved.json"))
-    assert (done.exit_code, "the recording cannot be saved" in done.output) == (1, True)

@@ -4,7 +4,7 @@ from pathlib import Path
 from redis.asyncio.connection import parse_url
 
 from baton.settings.settings import read_settings
-from baton_local.dev.parts import StackPlan, remove_socket_folder, stack_parts
+from baton_local.dev.parts import StackPlan, app_settings, remove_socket_folder, stack_parts
 from baton_local.dev.ports import USUAL_PORTS
 from baton_local.dev.secrets_file import load_or_make_secrets
 from baton_local.redis.data_dir import DataDir
@@ -15,7 +15,14 @@ def plan(folder: Path) -> StackPlan:
 
 
 def test_the_app_starts_last_so_that_it_stops_first(tmp_path: Path) -> None:
-    assert [part.name for part in stack_parts(plan(tmp_path))] == ["redis", "redis_rest", "vector", "qstash", "app"]
+    """A user's folder never hides our modules, and only the app gets the product's settings."""
+    made = stack_parts(plan(tmp_path))
+    assert [part.name for part in made] == ["redis", "redis_rest", "vector", "qstash", "app"]
+    assert all("-P" in part.command for part in made)
+    parts = {part.name: part for part in made}
+    assert parts["app"].environment["QSTASH_URL"] == "http://127.0.0.1:8080"
+    assert parts["app"].environment["PATH"] == "/bin"
+    assert "API_KEYS" not in parts["qstash"].environment
 
 
 def test_a_store_over_resp_needs_no_bridge(tmp_path: Path) -> None:
@@ -28,21 +35,11 @@ def test_a_store_over_resp_needs_no_bridge(tmp_path: Path) -> None:
     assert parse_url(address).get("path") == str(DataDir(folder / "redis").socket_path)
 
 
-def test_a_users_folder_never_hides_our_modules(tmp_path: Path) -> None:
-    assert all("-P" in part.command for part in stack_parts(plan(tmp_path)))
-
-
-def test_only_the_app_gets_the_products_settings(tmp_path: Path) -> None:
-    parts = {part.name: part for part in stack_parts(plan(tmp_path))}
-    assert parts["app"].environment["QSTASH_URL"] == "http://127.0.0.1:8080"
-    assert parts["app"].environment["PATH"] == "/bin"
-    assert "API_KEYS" not in parts["qstash"].environment
-
-
 def test_own_agents_are_imported_from_the_current_folder(tmp_path: Path) -> None:
     *_, app = stack_parts(plan(tmp_path))
     *_, own = stack_parts(replace(plan(tmp_path), app="mine:registry"))
     assert "--app-dir" not in app.command
+    assert "BATON_APP" not in app.environment  # the product's own default decides
     assert own.command[-4:] == ("--app-dir", str(Path.cwd()), "--registry", "mine:registry")
     assert own.environment["BATON_APP"] == "mine:registry"
 
@@ -64,3 +61,27 @@ def test_no_secret_stands_in_a_process_list(tmp_path: Path) -> None:
     kept = {value for name, value in asdict(made.secrets).items() if name != "api_keys"}
     assert kept
     assert not {secret for secret in kept for word in words if secret in word}
+
+
+PORTS = {"app": 1, "qstash": 2, "redis_rest": 3, "vector": 4}
+
+
+def test_the_app_learns_where_everything_is(tmp_path: Path) -> None:
+    secrets = load_or_make_secrets(tmp_path)
+    settings = app_settings(PORTS, secrets, None)
+    assert settings["WORKER_BASE_URL"] == "http://127.0.0.1:1"
+    assert settings["QSTASH_URL"] == "http://127.0.0.1:2"
+    assert settings["UPSTASH_REDIS_REST_URL"] == "http://127.0.0.1:3"
+    assert settings["UPSTASH_VECTOR_REST_URL"] == "http://127.0.0.1:4"
+    assert settings["UPSTASH_VECTOR_REST_TOKEN"] == secrets.vector_token
+    assert settings["API_KEYS"] == secrets.api_keys_setting()
+    assert settings["ENABLE_TEST_ENDPOINT"] == settings["METRICS_PUBLIC"] == "true"
+
+
+def test_a_store_over_resp_has_one_address_and_the_persons_own_is_never_meant(tmp_path: Path) -> None:
+    """What is not meant is empty, so that it covers what is inherited."""
+    secrets = load_or_make_secrets(tmp_path)
+    assert app_settings(PORTS, secrets, None)["REDIS_URL"] == ""
+    over_resp = app_settings(PORTS, secrets, None, "unix:///valkey.sock")
+    assert over_resp["REDIS_URL"] == "unix:///valkey.sock"
+    assert over_resp["UPSTASH_REDIS_REST_URL"] == over_resp["UPSTASH_REDIS_REST_TOKEN"] == ""

@@ -10,7 +10,8 @@ import pytest
 from baton_local.dev.part import Part, http_is_ready
 from baton_local.dev.ports import any_free_port
 from baton_local.dev.stack_error import StackError
-from tests.unit.baton_local.dev.test_supervisor import Stage, server, until
+from tests.unit.baton_local.dev.test_supervisor import Stage, server
+from tests.unit.baton_local.waiting import until
 
 RUNS_CODE = """
 import os, runpy, sys, traceback

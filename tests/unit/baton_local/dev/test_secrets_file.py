@@ -1,29 +1,34 @@
 """Secrets of a data folder."""
 
+import hashlib
 import json
+import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from baton_local.dev.secrets_file import add_api_key_entry, api_key_entry, load_or_make_secrets
+from baton_local.dev.data_folder import folder_lock, write_private_file
+from baton_local.dev.secrets_file import (
+    ROLES,
+    Role,
+    add_api_key_entry,
+    api_key_entry,
+    load_or_make_secrets,
+    new_api_key,
+)
 from baton_local.dev.stack_error import StackError
 
 
-def test_secrets_are_made_once_and_stay(tmp_path: Path) -> None:
-    """Starting again on the same folder finds the same secrets."""
-    assert load_or_make_secrets(tmp_path / "data") == load_or_make_secrets(tmp_path / "data")
-
-
-def test_two_folders_share_no_secret(tmp_path: Path) -> None:
-    one, other = (asdict(load_or_make_secrets(tmp_path / name)) for name in ("one", "other"))
-    assert all(one[name] != other[name] for name in one if name != "api_keys")
-
-
-def test_only_the_owner_may_read_them(tmp_path: Path) -> None:
-    load_or_make_secrets(tmp_path / "data")
-    assert (tmp_path / "data" / "secrets.json").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+def test_secrets_are_made_once_for_the_owner_alone_and_stay(tmp_path: Path) -> None:
+    """Starting again on the same folder finds the same secrets; two folders share none."""
+    one, other = (load_or_make_secrets(tmp_path / name) for name in ("one", "other"))
+    assert load_or_make_secrets(tmp_path / "one") == one
+    first, second = asdict(one), asdict(other)
+    assert all(first[name] != second[name] for name in first if name != "api_keys")
+    assert (tmp_path / "one" / "secrets.json").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "one").stat().st_mode & 0o777 == 0o700
 
 
 def test_the_setting_has_both_own_keys_and_the_added_ones(tmp_path: Path) -> None:
@@ -68,3 +73,48 @@ def test_a_file_in_the_folders_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StackError, match="cannot be a data folder"):
         load_or_make_secrets(tmp_path / "file")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_key_names_its_role_and_its_entry_holds_the_digest(role: Role) -> None:
+    """256 random bits in the format `bk_<role>_<43 url-safe characters>`; the entry never holds the key."""
+    first, second = new_api_key(role), new_api_key(role)
+    assert re.fullmatch(rf"bk_{role}_[A-Za-z0-9_-]{{43}}", first)
+    assert first != second
+    assert api_key_entry(role, "acme", first) == f"{role}:acme:{hashlib.sha256(first.encode()).hexdigest()}"
+
+
+@pytest.mark.parametrize("tenant", ["", "a:b", "a,b", "a b", "ä", "x" * 65])
+def test_a_tenant_that_would_break_the_list_is_refused(tenant: str) -> None:
+    """Separators of the setting cannot stand in a name; the message names the value."""
+    with pytest.raises(StackError, match="not a usable name"):
+        api_key_entry("client", tenant, "bk_client_x")
+
+
+def test_a_file_is_replaced_whole_and_private(tmp_path: Path) -> None:
+    """A failed write leaves the old one and nothing else."""
+    path = tmp_path / "x.json"
+    path.write_text("old")
+    path.chmod(0o644)
+    with pytest.raises(UnicodeEncodeError):
+        write_private_file(path, "\ud800")
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("old", [path])
+    write_private_file(path, "new")
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("new", [path])
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_second_one_learns_who_holds_the_folder(tmp_path: Path) -> None:
+    with (
+        folder_lock(tmp_path),
+        pytest.raises(StackError, match=rf"already runs on .* \(pid {os.getpid()}, .*dev\.json\).*--data"),
+        folder_lock(tmp_path),
+    ):
+        pass
+
+
+def test_the_folder_is_free_again_afterwards(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), folder_lock(tmp_path):
+        raise ZeroDivisionError
+    with folder_lock(tmp_path):
+        assert (tmp_path / "lock").read_text() == str(os.getpid())

@@ -3,7 +3,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from baton_local.dev.part import Part, http_is_ready
 from baton_local.dev.parts import PartsOf, StackPlan
 from baton_local.dev.stack import LocalStack, StackOptions
 from baton_local.dev.stack_error import StackError
+from tests.unit.baton_local.waiting import until
 
 STAND_IN = Path(__file__).with_name("stand_in_server.py")
 PATIENCE_SECONDS = 120.0
@@ -49,25 +49,14 @@ def dev_json(folder: Path) -> dict[str, Any]:
     return record
 
 
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not holds():  # noqa: ASYNC110 - other processes cannot set an event of ours
-            await asyncio.sleep(0.02)
-
-
 async def test_dev_json_describes_the_running_stack_and_goes_with_it(tmp_path: Path) -> None:
+    """The second start finds the same secrets and ports, so that messages that wait go on working."""
     async with stack_on(tmp_path).running() as description:
-        record = dev_json(tmp_path)
-        assert record == description.as_record()
-        assert set(record["processes"]) == {"app", "qstash", "redis_rest", "vector"}
+        first = dev_json(tmp_path)
+        assert first == description.as_record()
+        assert set(first["processes"]) == {"app", "qstash", "redis_rest", "vector"}
         assert (tmp_path / "dev.json").stat().st_mode & 0o777 == 0o600
     assert not (tmp_path / "dev.json").exists()
-
-
-async def test_the_second_start_finds_the_same_secrets_and_ports(tmp_path: Path) -> None:
-    """So that messages that wait go on working."""
-    async with stack_on(tmp_path).running():
-        first = dev_json(tmp_path)
     async with stack_on(tmp_path, port=None).running():
         second = dev_json(tmp_path)
     assert {**first, "processes": None} == {**second, "processes": None}
@@ -122,6 +111,7 @@ async def test_work_on_a_stack_ends_when_a_part_is_given_up(tmp_path: Path) -> N
 
 async def test_cancelling_stops_every_part(tmp_path: Path) -> None:
     pids: list[int] = []
+    stack_on(tmp_path).kill()  # before the start it is harmless
 
     async def work() -> None:
         async with stack_on(tmp_path).running() as description:
@@ -136,7 +126,3 @@ async def test_cancelling_stops_every_part(tmp_path: Path) -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
-
-
-async def test_kill_before_the_start_is_harmless(tmp_path: Path) -> None:
-    stack_on(tmp_path).kill()

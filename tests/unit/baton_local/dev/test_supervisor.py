@@ -2,17 +2,19 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from baton_local.dev.keeper import Again, GiveUp, RestartPolicy
 from baton_local.dev.part import Part, http_is_ready
 from baton_local.dev.ports import any_free_port
 from baton_local.dev.stack_error import StackError
 from baton_local.dev.supervisor import Supervisor
+from tests.unit.baton_local.waiting import until
 
 STAND_IN = Path(__file__).with_name("stand_in_server.py")
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
@@ -63,12 +65,6 @@ def script(name: str, text: str, *, ready: bool = False, stop_seconds: float = 3
         return ready
 
     return Part(name, (sys.executable, "-S", "-c", text), {}, is_ready, stop_seconds=stop_seconds)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not holds():  # noqa: ASYNC110 - other processes cannot set an event of ours
-            await asyncio.sleep(0.02)
 
 
 def lives(pid: int) -> bool:
@@ -170,14 +166,9 @@ async def test_a_part_that_died_of_a_full_disk_comes_back_when_there_is_room(tmp
         stage.capacity_bytes = 10**9
         await until(supervisor.process_ids)
         assert len(stage.shown) == 1
-
-
-async def test_a_full_disk_does_not_keep_a_stack_from_stopping(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, server("a", tmp_path / "notes"))
-    async with stage.started() as supervisor:
-        stage.capacity_bytes = 0
+        stage.capacity_bytes = 0  # which does not keep it from stopping
         os.kill(supervisor.process_ids()["a"], signal.SIGKILL)
-        await until(lambda: stage.shown)
+        await until(lambda: len(stage.shown) == 2)
     assert supervisor.process_ids() == {}
 
 
@@ -232,3 +223,28 @@ asyncio.run(main())
     process.kill()
     await process.wait()
     await until(lambda: not lives(child))
+
+
+def verdicts(*lives: float | None) -> list[Again | GiveUp]:
+    policy, found = RestartPolicy(), []
+    for served_seconds in lives:
+        policy, verdict = policy.after_death(served_seconds)
+        found.append(verdict)
+    return found
+
+
+def test_a_part_that_served_comes_back_at_once_however_often() -> None:
+    assert set(verdicts(*[1.5] * 50)) == {Again(0.0)}
+
+
+@pytest.mark.parametrize("served_seconds", [None, 0.0, 0.9])
+def test_five_quick_deaths_in_a_row_are_the_end(served_seconds: float | None) -> None:
+    *before, last = verdicts(*[served_seconds] * 5)
+    assert last == GiveUp(5)
+    pauses = [verdict.pause_seconds for verdict in before if isinstance(verdict, Again)]
+    assert pauses == sorted(pauses)
+    assert len(pauses) == 4
+
+
+def test_a_proper_life_in_between_forgives() -> None:
+    assert GiveUp(5) not in verdicts(None, None, None, None, 2.0, None, None, None, None)

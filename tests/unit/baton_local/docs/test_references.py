@@ -6,7 +6,7 @@ import baton.tools
 from baton_local.cli.main import SUBCOMMANDS
 from baton_local.docs.endpoint_tables import api_document, api_routes, body_tables, endpoint_table
 from baton_local.docs.event_tables import command_fields, event_fields
-from baton_local.docs.python_reference import baton_names, baton_testing_names, baton_tools_names
+from baton_local.docs.python_reference import baton_names, baton_testing_names, baton_tools_names, docstring_parts
 from baton_local.docs.reference_tables import command_reference
 
 
@@ -40,3 +40,35 @@ def test_events_have_their_fields() -> None:
     assert "| `sessionId` | string | needed |" in event_fields()
     assert "| `traceparent` | string |  |" in event_fields()
     assert "`submit`" in command_fields()
+
+
+DOCSTRING = """What it is.
+
+More of it: with a colon.
+
+Args:
+    first: what it is,
+        over two lines.
+    second: the other.
+
+Returns:
+    Something: else.
+
+Raises:
+    TypeError: never.
+"""
+
+
+def test_sections_of_parameters_become_names_with_texts() -> None:
+    """Lines that go on are joined; what is returned and raised is left out."""
+    parts = docstring_parts(DOCSTRING)
+    assert parts.text == "What it is.\n\nMore of it: with a colon."
+    assert parts.parameters == {"first": "what it is, over two lines.", "second": "the other."}
+
+
+def test_text_after_a_section_is_text_again() -> None:
+    parts = docstring_parts("It.\n\nAttributes:\n    a: one.\nAfterwards.\n")
+    assert parts.text.split() == ["It.", "Afterwards."]
+    assert parts.parameters == {"a": "one."}
+    assert docstring_parts("Only this.\n") == docstring_parts("Only this.")
+    assert docstring_parts("Only this.").parameters == {}

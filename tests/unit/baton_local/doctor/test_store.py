@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from baton.settings.settings import Settings
-from baton_events.errors import StoreError
+from baton_events.errors import MemoryUnavailableError, StoreError
 from baton_local.doctor.finding import Finding, Level
-from baton_local.doctor.store import check_store
+from baton_local.doctor.store import check_memory, check_store
+from tests.fakes import FakeLongTermMemory
 from tests.fakes.clock import FakeClock
 
 
@@ -60,38 +61,22 @@ async def test_a_store_over_resp_is_named_without_its_password() -> None:
 
 
 @pytest.mark.parametrize(
-    ("store", "text", "way_out"),
+    ("settings", "store", "text", "way_out"),
     [
-        (FakeStoreCheck(ping_error="'WRONGPASS invalid'"), "WRONGPASS", "password of this server in REDIS_URL"),
-        (FakeStoreCheck(ping_error="'NOAUTH'"), "NOAUTH", "password of this server in REDIS_URL"),
-        (FakeStoreCheck(ping_error="no usable answer"), "no usable", "rediss:// where it speaks TLS"),
-        (FakeStoreCheck(script_error="READONLY"), "READONLY", "a primary server"),
+        (REST, FakeStoreCheck(ping_error="answered 'WRONGPASS token'"), "WRONGPASS", "UPSTASH_REDIS_REST_TOKEN"),
+        (REST, FakeStoreCheck(ping_error="answered 'Unauthorized'"), "Unauthorized", "UPSTASH_REDIS_REST_TOKEN"),
+        (REST, FakeStoreCheck(ping_error="no usable answer"), "no usable", "the REST address; a redis:// one"),
+        (REST, FakeStoreCheck(script_error="NOPERM"), "a script that writes: NOPERM", "not the read-only one"),
+        (RESP, FakeStoreCheck(ping_error="'WRONGPASS invalid'"), "WRONGPASS", "password of this server in REDIS_URL"),
+        (RESP, FakeStoreCheck(ping_error="'NOAUTH'"), "NOAUTH", "password of this server in REDIS_URL"),
+        (RESP, FakeStoreCheck(ping_error="no usable answer"), "no usable", "rediss:// where it speaks TLS"),
+        (RESP, FakeStoreCheck(script_error="READONLY"), "READONLY", "a primary server"),
     ],
 )
-async def test_each_way_not_to_be_let_in_over_resp_has_its_message(
-    store: FakeStoreCheck, text: str, way_out: str
+async def test_each_way_not_to_be_let_in_has_its_message(
+    settings: Settings, store: FakeStoreCheck, text: str, way_out: str
 ) -> None:
-    (found,) = await check(store, RESP)
-    assert (found.level, text in found.text, way_out in found.way_out) == (Level.FAILED, True, True), found
-
-
-async def test_a_server_that_is_too_old_is_refused() -> None:
-    """It would run no script of ours."""
-    speed, _ = await check(FakeStoreCheck(found={"redis_version": "6.2.14", "maxmemory_policy": "noeviction"}))
-    assert (speed.level, "7 or later" in speed.way_out) == (Level.FAILED, True)
-
-
-@pytest.mark.parametrize(
-    ("store", "text", "way_out"),
-    [
-        (FakeStoreCheck(ping_error="answered 'WRONGPASS invalid token'"), "WRONGPASS", "UPSTASH_REDIS_REST_TOKEN"),
-        (FakeStoreCheck(ping_error="answered 'Unauthorized'"), "Unauthorized", "UPSTASH_REDIS_REST_TOKEN"),
-        (FakeStoreCheck(ping_error="no usable answer (ConnectError)"), "no usable", "the REST address; a redis:// one"),
-        (FakeStoreCheck(script_error="NOPERM"), "refuses a script that writes: NOPERM", "not the read-only one"),
-    ],
-)
-async def test_each_way_not_to_be_let_in_has_its_message(store: FakeStoreCheck, text: str, way_out: str) -> None:
-    (found,) = await check(store)
+    (found,) = await check(store, settings)
     assert (found.level, text in found.text, way_out in found.way_out) == (Level.FAILED, True, True), found
 
 
@@ -104,6 +89,12 @@ async def test_each_way_not_to_be_let_in_has_its_message(store: FakeStoreCheck, 
             "jobs among them",
             "turn eviction off",
         ),
+        (
+            FakeStoreCheck(found={"redis_version": "6.2.14", "maxmemory_policy": "noeviction"}),
+            Level.FAILED,
+            "6.2.14",
+            "7 or later",
+        ),
         (FakeStoreCheck(found={}), Level.NOTE, "does not report whether it evicts", "Eviction is off"),
         (FakeStoreCheck(takes_ms=150), Level.WARNING, "within 150 ms", "into one region"),
     ],
@@ -113,3 +104,26 @@ async def test_a_store_that_is_not_what_a_store_should_be(
 ) -> None:
     (found,) = [finding for finding in await check(store) if finding.level is not Level.OK]
     assert (found.level, text in found.text, way_out in found.way_out) == (level, True, True), found
+
+
+async def test_an_index_that_answers_is_well_and_none_is_no_fault() -> None:
+    memory = FakeLongTermMemory()
+    (found,) = await check_memory(memory)
+    assert found.level is Level.OK
+    assert memory.entries == {}
+    assert await check_memory(None) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "way_out"),
+    [
+        ("answered 'Unauthorized'", "UPSTASH_VECTOR_REST_TOKEN"),
+        ("The index must be created with an embedding model to use it.", "takes vectors only"),
+        ("no usable answer (ConnectError)", "check UPSTASH_VECTOR_REST_URL"),
+    ],
+)
+async def test_each_way_not_to_be_of_use_has_its_way_out(error: str, way_out: str) -> None:
+    memory = FakeLongTermMemory()
+    memory.down = MemoryUnavailableError(error)
+    (found,) = await check_memory(memory)
+    assert (found.level, found.text, way_out in found.way_out) == (Level.FAILED, error, True), found

@@ -12,12 +12,6 @@ AGENTS = "tests.unit.baton_local.pytest_plugin.agents_of_a_project:registry"
 Start = Callable[..., AgentApp]
 
 
-def test_a_job_is_submitted_and_read_at_its_end(agent_app: Start) -> None:
-    app = agent_app(AGENTS)
-    job = app.wait(app.submit("greeter", "say hello"))
-    assert (job["status"], job["result"]["answer"]) == ("completed", "hello")
-
-
 def test_a_killed_app_goes_on_where_it_was_when_it_is_started_again(agent_app: Start) -> None:
     app = agent_app(AGENTS)
     job_id = app.submit("asker")
@@ -31,10 +25,12 @@ def test_a_killed_app_goes_on_where_it_was_when_it_is_started_again(agent_app: S
 
 
 def test_a_delivery_whose_answer_is_lost_leaves_one_effect(agent_app: Start, qstash_faults: QStashFaults) -> None:
-    app = agent_app(AGENTS)
+    app = agent_app(AGENTS, OPERATIONS_API_KEY="mine", MAX_CONCURRENT_JOBS="7")
+    assert app.call("GET", "/api/admin/agent-worker")["maxConcurrentJobs"] == 7  # settings of the call win
     qstash_faults.drop_answer(1, url=f"{app.url}/workers/tool-executor")
     job = app.wait(app.submit("greeter"))
     assert [call["attempts"] for call in job["toolCalls"]] == [1]
+    assert (job["status"], job["result"]["answer"]) == ("completed", "hello")
 
 
 def test_a_wait_that_is_in_vain_says_why(agent_app: Start) -> None:
@@ -50,12 +46,6 @@ def test_a_wait_that_is_in_vain_says_why(agent_app: Start) -> None:
 def test_agents_that_cannot_be_loaded_are_reported(agent_app: Start) -> None:
     with pytest.raises(AgentAppError, match="nowhere"):
         agent_app("nowhere:registry")
-
-
-def test_settings_win(agent_app: Start) -> None:
-    """Those of the call, over those of the servers and of the plugin."""
-    app = agent_app(AGENTS, OPERATIONS_API_KEY="mine", MAX_CONCURRENT_JOBS="7")
-    assert app.call("GET", "/api/admin/agent-worker")["maxConcurrentJobs"] == 7
 
 
 def test_a_store_that_is_away_is_waited_out(agent_app: Start, redis_faults: RedisFaults) -> None:

@@ -18,10 +18,7 @@ def project(tmp_path: Path) -> StrangersProject:
 
 def test_a_stranger_uses_all_three_servers_through_the_official_sdks(project: StrangersProject) -> None:
     """Nothing is configured: the environment is set for each test, and only for it."""
-    project.write(
-        "test_services.py",
-        SERVICES,
-    )
+    project.write("test_services.py", SERVICES)
     done = project.run()
     assert "4 passed" in done.stdout, done.stdout + done.stderr
     assert free_of_processes(project.folder)
@@ -29,10 +26,7 @@ def test_a_stranger_uses_all_three_servers_through_the_official_sdks(project: St
 
 def test_every_test_finds_empty_servers(project: StrangersProject) -> None:
     """Keys, messages, queues, records, rotated keys and faults of a test do not reach the next."""
-    project.write(
-        "test_isolation.py",
-        ISOLATION,
-    )
+    project.write("test_isolation.py", ISOLATION)
     done = project.run()
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
@@ -135,21 +129,20 @@ def test_a_project_with_an_infra_of_its_own_runs_its_tests_as_before(project: St
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
-def test_a_projects_own_functions_events_and_infra_hide_nothing(project: StrangersProject) -> None:
-    """Frequent names: the servers start as everywhere, and none of these is imported."""
-    for package in ("events", "functions", "infra"):
+@pytest.mark.parametrize(
+    ("packages", "folder"),
+    [(("events", "functions", "infra"), ""), (("baton", "baton_events", "baton_local"), "tests/")],
+    ids=["frequent names", "our names in the folder in which tests are run"],
+)
+def test_a_projects_own_packages_hide_nothing(
+    project: StrangersProject, packages: tuple[str, ...], folder: str
+) -> None:
+    """The servers start as everywhere, and none of these is imported."""
+    for package in packages:
         project.write(f"{package}/__init__.py", "raise RuntimeError('this is the project, not Baton')")
-    project.write("test_services.py", SERVICES)
-    done = project.run()
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
-
-
-def test_packages_of_our_names_beside_the_tests_hide_nothing(project: StrangersProject) -> None:
-    """In the folder in which the tests are run, but not on their path: the servers start as everywhere."""
-    for package in ("baton", "baton_events", "baton_local"):
-        project.write(f"{package}/__init__.py", "raise RuntimeError('this is the project, not Baton')")
-    project.write("tests/test_services.py", SERVICES)
-    project.interpreter += ["-P"]  # as the command `pytest` does
+    project.write(f"{folder}test_services.py", SERVICES)
+    if folder:
+        project.interpreter += ["-P"]  # as the command `pytest` does
     done = project.run()
     assert "4 passed" in done.stdout, done.stdout + done.stderr
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from baton_local.qstash.clock import RunIds
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.changes import Change
@@ -14,6 +16,7 @@ from baton_local.qstash.core.message import AttemptResult, Event
 from baton_local.qstash.core.queues import Capacity
 from baton_local.qstash.core.state import Deliver, State
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
+from baton_local.stand_in.api_error import ApiError
 
 START_MS = 1_700_000_000_000
 USER = "defaultUser"
@@ -26,6 +29,13 @@ FAILURE = AttemptResult(500, {"Content-Type": ["text/plain"]}, b"no")
 def status(code: int, **headers: str) -> AttemptResult:
     """A response with this status; `Retry_After="5"` becomes `Retry-After: 5`."""
     return AttemptResult(code, {name.replace("_", "-"): [value] for name, value in headers.items()}, b"")
+
+
+def refused(call: Callable[..., object], *arguments: Any, **options: Any) -> int:
+    """The status with which the call is refused."""
+    with pytest.raises(ApiError) as refusal:
+        call(*arguments, **options)
+    return refusal.value.status
 
 
 class World:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from baton_local.redis.child import ChildFailedError, ServerChild
-from tests.unit.baton_local.redis.waiting import until
+from tests.unit.baton_local.waiting import until
 
 
 def lives(count_file: Path) -> list[int]:

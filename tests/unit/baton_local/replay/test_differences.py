@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from baton import Agent, Limits, Registry, tool
+from baton_local.replay.replaying import Difference
 from tests.unit.baton_local.replay.recorder import difference, recorded
 from tests.unit.baton_local.replay.sample_agents import Tools, agents_of, registry_of
 
@@ -39,11 +40,20 @@ async def test_a_removed_tool(loop: dict[str, Any]) -> None:
     assert "now:      there is no tool 'shaky'" in shown
 
 
-async def test_changed_instructions(loop: dict[str, Any]) -> None:
-    shown = difference(loop, registry_of(instructions="Do it well.\nSlowly."))
-    assert "instructions that the model reads" in shown
-    assert "-And quickly." in shown
-    assert "+Slowly." in shown
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        (
+            {"instructions": "Do it well.\nSlowly."},
+            ["instructions that the model reads", "-And quickly.", "+Slowly."],
+        ),
+        ({"model_settings": {"temperature": 1}}, ['now:      {"temperature": 1}']),
+        ({"limits": Limits(turns=2)}, ["(agent loop): limit turns\n  recorded: 20\n  now:      2"]),
+    ],
+)
+async def test_a_changed_agent(loop: dict[str, Any], changes: dict[str, Any], shown: list[str]) -> None:
+    found = difference(loop, registry_of(**changes))
+    assert [text for text in shown if text not in found] == []
 
 
 async def test_instructions_that_were_deployed_away_before_the_export(loop: dict[str, Any]) -> None:
@@ -51,15 +61,6 @@ async def test_instructions_that_were_deployed_away_before_the_export(loop: dict
     shown = difference(loop, registry_of(instructions="New."))
     assert "the text is not in the recording" in shown
     assert "New." in shown
-
-
-async def test_changed_settings_of_the_model(loop: dict[str, Any]) -> None:
-    assert 'now:      {"temperature": 1}' in difference(loop, registry_of(model_settings={"temperature": 1}))
-
-
-async def test_a_changed_limit(loop: dict[str, Any]) -> None:
-    shown = difference(loop, registry_of(limits=Limits(turns=2)))
-    assert shown.endswith("(agent loop): limit turns\n  recorded: 20\n  now:      2")
 
 
 async def test_a_limit_that_bites_ends_the_job_elsewhere(loop: dict[str, Any]) -> None:
@@ -124,3 +125,22 @@ async def test_another_answer_than_recorded_is_never_taken_for_the_same(loop: di
 
 def _with_limits(agent: Agent, turns: int) -> Agent:
     return Agent(name=agent.name, model=agent.model, tools=list(agent.tools), limits=Limits(turns=turns))
+
+
+def test_short_sides_are_in_a_line_each() -> None:
+    shown = str(Difference("turn 1", "a", {"b": 1}))
+    assert shown == 'The first difference: turn 1\n  recorded: a\n  now:      {"b": 1}'
+
+
+def test_long_texts_are_compared_by_line() -> None:
+    lines = [f"line {n}" for n in range(50)]
+    shown = str(Difference("turn 1", "\n".join(lines), "\n".join([*lines[:30], "new", *lines[31:]])))
+    assert "  -line 30\n  +new" in shown
+    assert "line 5\n" not in shown
+
+
+def test_what_is_all_different_is_cut() -> None:
+    shown = str(Difference("turn 1", "\n".join(["x" * 1000] * 500), "\n".join(["y"] * 500))).splitlines()
+    assert len(shown) < 70
+    assert max(map(len, shown)) < 500
+    assert shown[-1].endswith("more lines")

@@ -17,7 +17,7 @@ OTHERS = "https://old.example.com/workers/agent-loop"
 
 
 async def test_an_empty_account_gets_a_topic_an_event_type_and_the_sweep() -> None:
-    """Named by the prefix, at the endpoints of the code, failures reported."""
+    """Named by the prefix, at the endpoints of the code, failures reported; an app event gets one by its name."""
     empty = FakeAccount()
     await empty.set_up()
     urls = {topic.name: [each.url for each in topic.endpoints] for topic in await empty.setup.topics()}
@@ -32,18 +32,10 @@ async def test_an_empty_account_gets_a_topic_an_event_type_and_the_sweep() -> No
     assert (sweep.id, sweep.cron) == ("agent.sweep", "0 * * * *")
     assert sweep.destination == "https://fn.example.com/api/v2/workers/sweep"
     assert (sweep.body, sweep.failure_callback) == ("", SETTINGS.failure_callback_url)
-
-
-def test_each_name_of_an_app_event_gets_a_topic_at_its_endpoint() -> None:
+    assert await empty.difference() == Difference()
     (topic,) = [each for each in wanted_of(SETTINGS, ["order.created"]).topics if "order" in each.name]
     assert topic.name == "agent.order-created"
     assert [each.url for each in topic.endpoints] == [f"{SETTINGS.worker_base_url}/workers/events/order.created"]
-
-
-async def test_a_second_time_there_is_nothing_to_do() -> None:
-    account = FakeAccount()
-    await account.set_up()
-    assert await account.difference() == Difference()
 
 
 async def test_another_address_replaces_the_old_one() -> None:

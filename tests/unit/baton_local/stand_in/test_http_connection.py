@@ -92,11 +92,33 @@ async def test_reading_stops_while_nobody_takes_the_body() -> None:
         assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
 
 
-async def test_chunks_are_a_body_and_their_trailers_are_not_headers() -> None:
-    """A body without a length; what comes after it cannot change what was said before it."""
-    chunks = b"3\r\nabc\r\n2\r\nde\r\n0\r\nAuthorization: Bearer x\r\n\r\n"
-    shown = await talk(b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, LAST)
-    assert b"POST|/x||transfer-encoding|abcde" in shown
+@pytest.mark.parametrize(
+    ("request_bytes", "answered"),
+    [
+        pytest.param(
+            b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"3\r\nabc\r\n2\r\nde\r\n0\r\nAuthorization: Bearer x\r\n\r\n",
+            b"POST|/x||transfer-encoding|abcde",
+            id="trailers of a chunked body are not headers",
+        ),
+        pytest.param(
+            b"GET /x HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+            b"GET|/x|",
+            id="an offer of another protocol is not taken",
+        ),
+        pytest.param(b"GET http://127.0.0.1:1/x?q=1 HTTP/1.1\r\n\r\n", b"GET|/x|q=1|", id="target of a proxy"),
+        pytest.param(b"POST /early HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000,
+                     b"POST|/early|", id="a body after the answer is read and forgotten"),
+    ],
+)  # fmt: skip
+async def test_request_is_answered_and_the_next_one_as_well(request_bytes: bytes, answered: bytes) -> None:
+    shown = await talk(request_bytes, LAST)
+    assert answered in shown
+    assert shown.endswith(LAST_ANSWER)
+
+
+async def test_old_client_gets_its_answer_and_an_end() -> None:
+    assert b"GET|/x|" in await talk(b"GET /x HTTP/1.0\r\n\r\n")
 
 
 async def test_client_that_waits_for_leave_gets_it() -> None:
@@ -114,31 +136,10 @@ async def test_refused_body_that_was_not_sent_ends_the_connection() -> None:
     assert shown.startswith(b"HTTP/1.1 200 OK\r\nx-length: 0\r\nconnection: close\r\n\r\nPOST|/early|")
 
 
-async def test_body_after_the_answer_is_read_and_forgotten() -> None:
-    body = b"x" * 1_000_000
-    shown = await talk(b"POST /early HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body, LAST)
-    assert shown.startswith(b"HTTP/1.1 200 OK\r\nx-length: 0\r\n\r\nPOST|/early|")
-    assert shown.endswith(LAST_ANSWER)
-
-
 async def test_head_gets_no_body() -> None:
     """Else the next answer would begin in the wrong place."""
     shown = await talk(b"HEAD /x HTTP/1.1\r\n\r\n", LAST)
     assert shown == b"HTTP/1.1 200 OK\r\nx-length: 0\r\n\r\n" + LAST_ANSWER
-
-
-async def test_offer_of_another_protocol_is_not_taken() -> None:
-    shown = await talk(b"GET /x HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n" + LAST)
-    assert b"GET|/x|" in shown
-    assert shown.endswith(LAST_ANSWER)
-
-
-async def test_old_client_gets_its_answer_and_an_end() -> None:
-    assert b"GET|/x|" in await talk(b"GET /x HTTP/1.0\r\n\r\n")
-
-
-async def test_target_of_a_proxy_is_understood() -> None:
-    assert b"GET|/x|q=1|" in await talk(b"GET http://127.0.0.1:1/x?q=1 HTTP/1.1\r\n\r\n", LAST)
 
 
 @pytest.mark.parametrize(

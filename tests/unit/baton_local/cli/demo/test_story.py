@@ -1,15 +1,22 @@
 """The course of a demo, over HTTP answers as the product gives them."""
 
+import asyncio
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 import respx
+from click.testing import CliRunner
 from rich.console import Console
 
+from baton.client import AsyncBatonClient, NotFoundError
+from baton_local.cli.demo import command
+from baton_local.cli.demo.family import Member, Part, follow
 from baton_local.cli.demo.scenario import KillApp, Scenario, Task
 from baton_local.cli.demo.story import Story
 from baton_local.cli.demo.view import DemoView
@@ -22,6 +29,7 @@ STACK = DevFile(APP, QUEUE, REDIS, "http://vector", "qt", "rt", "vt", "ck", "ak"
 STREAM = {"content-type": "text/event-stream"}
 JOB = {"id": "job_1", "jobType": "research"}
 EVENT = {"eventId": "e", "type": "agent.loop.init", "turn": 1, "attempt": 1, "durationMs": 3, "outcome": "finished"}
+HAPPENED = {"type": "data-event", "data": EVENT}
 
 
 def sse(*parts: dict[str, Any] | str, first: int = 1) -> str:
@@ -49,17 +57,15 @@ def web() -> Iterator[respx.MockRouter]:
         yield router
 
 
-ONE = (Task("Why?"),)
-
-
-async def tell(fault: KillApp | None = None, tasks: tuple[Task, ...] = ONE) -> tuple[int, str]:
+async def tell(*tasks: Task) -> tuple[int, str]:
     screen = io.StringIO()
     view = DemoView(Console(file=screen, width=80))
-    return await Story(Scenario("research", "", tasks), STACK, view, fault).play(), screen.getvalue()
+    story = Story(Scenario("research", "", tasks or (Task("Why?"),)), STACK, view, None)
+    return await story.play(), screen.getvalue()
 
 
 async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> None:
-    web.get(f"{JOBS}/job_1/stream").respond(text=sse({"type": "data-event", "data": EVENT}, "[DONE]"), headers=STREAM)
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse(HAPPENED, "[DONE]"), headers=STREAM)
     code, shown = await tell()
     assert code == 0
     assert "Forty-two." in shown
@@ -73,22 +79,14 @@ async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> N
     assert json.loads(web.calls[2].request.content) == {"jobType": "research", "taskDescription": "Why?"}
 
 
-async def test_a_failed_job_is_exit_code_1_with_its_reason(web: respx.MockRouter) -> None:
-    web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"), headers=STREAM)
-    web.get(f"{JOBS}/job_1").respond(json={**JOB, "status": "failed", "error": {"type": "X", "message": "no model"}})
-    code, shown = await tell()
-    assert code == 1
-    assert "failed: no model" in shown
-
-
 async def test_several_jobs_are_shown_one_after_another(web: respx.MockRouter) -> None:
     """With their sessions, what each retrieved of memory, and one bill for all."""
-    web.get(f"{JOBS}/job_1/stream").respond(text=sse({"type": "data-event", "data": EVENT}, "[DONE]"), headers=STREAM)
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse(HAPPENED, "[DONE]"), headers=STREAM)
     entry = {"kind": "note", "text": "It rains.", "sessionId": "s", "score": 0.75}
     memory = {"entries": [entry], "warnings": []}
     done = {**JOB, "status": "completed", "result": {"answer": "Rain."}, "memory": memory}
     web.get(f"{JOBS}/job_1").respond(json=done)
-    code, shown = await tell(tasks=(Task("Remember.", "s"), Task("Why?", "t")))
+    code, shown = await tell(Task("Remember.", "s"), Task("Why?", "t"))
     assert code == 0
     assert shown.count("Rain.") == 2
     assert "note of session s (0.75 near): It rains." in shown
@@ -99,21 +97,21 @@ async def test_several_jobs_are_shown_one_after_another(web: respx.MockRouter) -
 
 
 async def test_a_job_that_fails_ends_the_demo(web: respx.MockRouter) -> None:
-    """What would come after it is not submitted."""
+    """With its reason; what would come after it is not submitted."""
     web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"), headers=STREAM)
     web.get(f"{JOBS}/job_1").respond(json={**JOB, "status": "failed", "error": {"type": "X", "message": "no model"}})
-    code, _ = await tell(tasks=(Task("One."), Task("Two.")))
-    assert code == 1
+    code, shown = await tell(Task("One."), Task("Two."))
+    assert (code, "failed: no model" in shown) == (1, True)
     assert len([call for call in web.calls if call.request.method == "POST"]) == 1
 
 
 async def test_a_broken_stream_is_resumed_after_the_last_part(web: respx.MockRouter) -> None:
     stream = web.get(f"{JOBS}/job_1/stream").mock(
         side_effect=[
-            httpx.Response(200, text=sse({"type": "data-event", "data": EVENT}), headers=STREAM),
+            httpx.Response(200, text=sse(HAPPENED), headers=STREAM),
             httpx.ConnectError("refused"),
             httpx.Response(503),
-            httpx.Response(200, text=sse({"type": "data-event", "data": EVENT}, "[DONE]", first=2), headers=STREAM),
+            httpx.Response(200, text=sse(HAPPENED, "[DONE]", first=2), headers=STREAM),
         ]
     )
     code, shown = await tell()
@@ -122,19 +120,15 @@ async def test_a_broken_stream_is_resumed_after_the_last_part(web: respx.MockRou
     assert [call.request.headers.get("Last-Event-ID") for call in stream.calls] == [None, "1-0", "1-0", "1-0"]
 
 
-async def test_a_refused_submission_is_one_clear_error(web: respx.MockRouter) -> None:
-    web.post(JOBS).respond(422, json={"detail": "no agent 'research'"})
-    with pytest.raises(StackError, match=r"answered 422: .*no agent"):
-        await tell()
-
-
-async def test_a_refused_stream_is_one_clear_error(web: respx.MockRouter) -> None:
+async def test_what_does_not_answer_is_one_clear_error(web: respx.MockRouter) -> None:
     web.get(f"{JOBS}/job_1/stream").respond(404, text="unknown")
     with pytest.raises(StackError, match="answered 404: unknown"):
         await tell()
-
-
-async def test_a_server_that_went_away_is_one_clear_error(web: respx.MockRouter) -> None:
+    web.post(JOBS).respond(422, json={"detail": "no agent 'research'"})
+    web.get(f"{QUEUE}/admin/counters").respond(200, json={"users": {"primary": {"published": 1, "deliveries": 1}}})
+    web.get(f"{REDIS}/admin/counters").respond(200, json={"http_requests": 1, "commands_executed": 1})
+    with pytest.raises(StackError, match=r"answered 422: .*no agent"):
+        await tell()
     web.get(f"{QUEUE}/admin/counters").mock(side_effect=httpx.ConnectError("refused"))
     with pytest.raises(StackError, match=r"http://queue/admin/counters does not answer .*refused"):
         await tell()
@@ -150,3 +144,73 @@ async def test_what_a_job_asks_is_approved_as_an_operator(web: respx.MockRouter)
     assert (code, decided.call_count) == (0, 1)
     assert decided.calls[0].request.headers["Authorization"] == "Bearer ak"
     assert "here the demo approves" in shown
+
+
+def test_the_app_is_killed_once_and_not_before_its_time() -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"]) as process:
+        fault = KillApp(lambda: process.pid, 4)
+        assert fault.after_event(3) is None
+        assert fault.after_event(4) == process.pid
+        assert process.wait(10) == -9
+    assert fault.after_event(5) is None
+    assert KillApp(lambda: None, 4).after_event(4) is None  # one that is just starting is left alone
+
+
+def test_a_demo_whose_packages_are_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app that cannot import its agents would say less."""
+    monkeypatch.setattr(command, "find_spec", lambda _name: None)
+    shown = CliRunner().invoke(command.demo, ["pydantic"])
+    assert shown.exit_code == 2
+    assert "pydantic needs pydantic_ai, which is not installed: install the extra `models`" in shown.output
+
+
+def child(job_id: str, status: str = "waiting") -> Part:
+    return {"type": "data-operation", "data": {"callId": "c", "tool": "helper", "status": status, "jobId": job_id}}
+
+
+def text(delta: str) -> Part:
+    return {"type": "text-delta", "delta": delta}
+
+
+async def followed(streams: dict[str, tuple[Any, ...]]) -> list[tuple[Member, Part]]:
+    """Everything that is shown of these jobs, the first of them followed."""
+    seen: list[tuple[Member, Part]] = []
+    with respx.mock() as router:
+        for job_id, parts in streams.items():
+            router.get(f"{JOBS}/{job_id}/stream").respond(text=sse(*parts, "[DONE]"), headers=STREAM)
+        async with AsyncBatonClient(APP, "ck") as client:
+            await follow(client, Member(next(iter(streams))), lambda who, part: seen.append((who, part)))
+    return seen
+
+
+async def test_jobs_below_are_followed_to_their_end_each_once() -> None:
+    """Two levels deep, with the tool's name; each job's parts in order."""
+    seen = await followed(
+        {
+            "a": (text("a1"), child("a.b"), child("a.b", "completed"), text("a2")),
+            "a.b": (text("b1"), child("a.c")),
+            "a.c": (text("c1"), text("c2")),
+        }
+    )
+    shown = [(who, part["delta"]) for who, part in seen if "delta" in part]
+    a, b, c = Member("a"), Member("a.b", 1, "helper"), Member("a.c", 2, "helper")
+    assert {who: [delta for other, delta in shown if other == who] for who in (a, b, c)} == {
+        a: ["a1", "a2"],
+        b: ["b1"],
+        c: ["c1", "c2"],
+    }
+
+
+async def test_a_wait_for_something_else_has_nothing_to_follow() -> None:
+    waiting = {"type": "data-operation", "data": {"callId": "c", "tool": "sleep", "status": "waiting", "until": 5}}
+    assert [part for _, part in await followed({"a": (waiting,)})] == [waiting]
+
+
+async def test_a_refused_stream_below_ends_it_with_its_error() -> None:
+    with respx.mock() as router:
+        router.get(f"{JOBS}/a/stream").respond(text=sse(child("a.b"), "[DONE]"), headers=STREAM)
+        router.get(f"{JOBS}/a.b/stream").respond(404, text=json.dumps("unknown"))
+        async with AsyncBatonClient(APP, "ck") as client:
+            with pytest.raises(NotFoundError):
+                await follow(client, Member("a"), lambda _who, _part: None)
+    assert asyncio.all_tasks() == {asyncio.current_task()}

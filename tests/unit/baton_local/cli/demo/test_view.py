@@ -34,10 +34,17 @@ def test_long_values_are_cut_to_the_width(view: DemoView, screen: io.StringIO) -
 
 
 def test_a_failed_call_is_shown_with_its_error(view: DemoView, screen: io.StringIO) -> None:
+    """And the bill counts per event."""
     view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {}}, 0)
     view.part({"type": "tool-output-error", "toolCallId": "c", "errorText": "no such file"}, 0)
     view.part(event(), 0)
     assert "look failed: no such file" in screen.getvalue()
+    view.part(event(), 0)
+    view.bill(Cost(messages=5, deliveries=6, redis_requests=4, redis_commands=21), 1.5)
+    shown = screen.getvalue()
+    for text in ("2.0 per event", "10.5 per event", "1.50 s"):
+        assert text in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_jobs_do_not_mix(view: DemoView, screen: io.StringIO) -> None:
@@ -62,24 +69,10 @@ def test_errors_in_logs_are_shown_only_when_requested(view: DemoView, screen: io
     assert "line 3" not in screen.getvalue()
 
 
-def test_markup_in_a_jobs_text_is_shown_as_it_is(view: DemoView, screen: io.StringIO) -> None:
-    view.show_answer("Light bends [fresnel-lens.md] [bold]really[/bold].")
-    assert "Light bends [fresnel-lens.md] [bold]really[/bold]." in screen.getvalue()
-
-
-def test_the_bill_counts_per_event(view: DemoView, screen: io.StringIO) -> None:
-    view.part(event(), 0)
-    view.part(event(), 0)
-    view.bill(Cost(messages=5, deliveries=6, redis_requests=4, redis_commands=21), 1.5)
-    shown = screen.getvalue()
-    assert "2.0 per event" in shown
-    assert "10.5 per event" in shown
-    assert "1.50 s" in shown
-    assert max(map(len, shown.splitlines())) <= 80
-
-
 def test_without_colour_there_are_no_escape_codes(view: DemoView, screen: io.StringIO) -> None:
+    """Markup in a job's text is shown as it is."""
     view.show("hello", "bold red")
     view.show_task("research", "Why?", "job_1")
-    view.part(event(), 0)
+    view.show_answer("Light bends [fresnel-lens.md] [bold]really[/bold].")
     assert "\x1b" not in screen.getvalue()
+    assert "Light bends [fresnel-lens.md] [bold]really[/bold]." in screen.getvalue()

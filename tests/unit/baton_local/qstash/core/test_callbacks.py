@@ -11,6 +11,17 @@ from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, U
 CALLBACK, FAILURE_CALLBACK = "https://h/cb", "https://h/failed"
 
 
+def world_where(result: AttemptResult, url: str = URL) -> World:
+    """Where one URL answers so, and all others well."""
+    world = World()
+
+    def answer(effect: Deliver) -> AttemptResult:
+        return result if effect.message.url == url else OK
+
+    world.answer = answer
+    return world
+
+
 def to(world: World, url: str) -> list[Message]:
     return [effect.message for effect in world.delivered if effect.message.url == url]
 
@@ -46,32 +57,25 @@ def test_callback_reports_the_answer() -> None:
     assert (message.method, message.max_retries) == ("POST", 3)
 
 
-def test_callback_is_sent_after_every_attempt() -> None:
-    world = World()
-
-    def answer(effect: Deliver) -> AttemptResult:
-        return FAILURE if effect.message.url == URL else OK
-
-    world.answer = answer
-    world.publish(upstash_callback=CALLBACK, upstash_retries="2", upstash_retry_delay="1000")
+def test_callback_is_sent_after_every_attempt_and_the_failure_callback_once_with_the_dead_letter() -> None:
+    world = world_where(FAILURE)
+    world.publish(
+        upstash_callback=CALLBACK,
+        upstash_failure_callback=FAILURE_CALLBACK,
+        upstash_retries="2",
+        upstash_retry_delay="1000",
+    )
     world.advance(10)
-    assert [body_of(message)["retried"] for message in to(world, CALLBACK)] == [0, 1, 2]
-    assert {body_of(message)["status"] for message in to(world, CALLBACK)} == {500}
-
-
-def test_failure_callback_is_sent_once_with_the_dead_letter() -> None:
-    world = World()
-    world.answer = lambda effect: FAILURE if effect.message.url == URL else OK
-    world.publish(upstash_failure_callback=FAILURE_CALLBACK, upstash_retries="1", upstash_retry_delay="1000")
-    world.advance(10)
+    bodies = [body_of(message) for message in to(world, CALLBACK)]
+    assert [(body["retried"], body["status"]) for body in bodies] == [(0, 500), (1, 500), (2, 500)]
     (message,) = to(world, FAILURE_CALLBACK)
     assert body_of(message)["dlqId"] == next(iter(world.tenant.dlq))
     assert b64decode(body_of(message)["body"]) == b"no"
 
 
 def test_no_response_at_all_is_status_0_with_the_reason() -> None:
-    world = World()
-    world.answer = lambda effect: AttemptResult(error="timeout: 3s") if effect.message.url == URL else OK
+    """A timeout has no status, header or body of its own."""
+    world = world_where(AttemptResult(error="timeout: 3s"))
     world.publish(upstash_failure_callback=FAILURE_CALLBACK, upstash_retries="0")
     world.settle()
     body = body_of(to(world, FAILURE_CALLBACK)[0])
@@ -79,7 +83,7 @@ def test_no_response_at_all_is_status_0_with_the_reason() -> None:
 
 
 def test_callback_has_options_of_its_own() -> None:
-    """Method, retries, forwarded headers, label; its retries default to the source's."""
+    """Its retries default to the source's."""
     world = World()
     world.publish(
         upstash_retries="1",
@@ -100,8 +104,7 @@ def test_callback_has_options_of_its_own() -> None:
 
 def test_callback_may_fail_and_be_retried_like_any_message() -> None:
     """It has its own dead letter, and its own failure callback if asked for."""
-    world = World()
-    world.answer = lambda effect: FAILURE if effect.message.url == CALLBACK else OK
+    world = world_where(FAILURE, CALLBACK)
     world.publish(
         upstash_retries="0",
         upstash_callback=CALLBACK,
@@ -129,8 +132,7 @@ def test_redacted_parts_stay_hidden_in_callbacks() -> None:
 
 @pytest.mark.parametrize("option", ["upstash_callback", "upstash_failure_callback"])
 def test_counters_distinguish_callbacks_from_publishes(option: str) -> None:
-    world = World()
-    world.answer = lambda effect: FAILURE if effect.message.url == URL else OK
+    world = world_where(FAILURE)
     headers = {"upstash_retries": "0", option: CALLBACK}
     world.publish(URL, b"", **headers)
     world.settle()

@@ -5,7 +5,6 @@ import pytest
 
 from baton_local.qstash.clock import VirtualClock
 from baton_local.qstash.core.message import AttemptResult
-from baton_local.stand_in.folder import DataFolderError
 from tests.unit.baton_local.qstash.served import serving
 
 URL = "https://example.com/hook"
@@ -60,26 +59,18 @@ async def test_attempt_in_flight_is_repeated_with_the_same_number(tmp_path: Path
         assert dict(server.sent[0].headers)["Upstash-Retried"] == "0"
 
 
-async def test_requested_cancel_is_executed_after_a_restart(tmp_path: Path) -> None:
-    clock = VirtualClock()
-    async with serving(tmp_path, clock=clock) as server:
-        message_id = (await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Delay": "5s"}))["messageId"]
-        await server.call("DELETE", f"/v2/messages/{message_id}")
-    async with serving(tmp_path, clock=clock) as server:
-        await server.advance(10)
-        assert not server.sent
-
-
-async def test_message_cancelled_in_flight_is_not_sent_again_after_a_restart(tmp_path: Path) -> None:
-    """Nor is one whose queue was deleted while it was in flight; both end as cancelled."""
+async def test_cancelled_message_is_not_sent_again_after_a_restart(tmp_path: Path) -> None:
+    """One that waited, one in flight, and one whose queue was deleted while it was in flight: all end as cancelled."""
     clock = VirtualClock()
     async with serving(tmp_path, clock=clock) as server:
         server.answer = hang
         ids = [
             (await server.call("POST", f"/v2/publish/{URL}"))["messageId"],
+            (await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Delay": "5s"}))["messageId"],
             (await server.call("POST", f"/v2/enqueue/q/{URL}"))["messageId"],
         ]
-        await server.call("DELETE", f"/v2/messages/{ids[0]}")
+        for message_id in ids[:2]:
+            await server.call("DELETE", f"/v2/messages/{message_id}")
         await server.call("DELETE", "/v2/queues/q")
     async with serving(tmp_path, clock=clock) as server:
         await server.advance(3_600)
@@ -89,49 +80,26 @@ async def test_message_cancelled_in_flight_is_not_sent_again_after_a_restart(tmp
             assert [event["state"] for event in events][:2] == ["CANCELED", "CANCEL_REQUESTED"]
 
 
-async def test_rate_window_outlives_a_restart(tmp_path: Path) -> None:
-    """What was started in a window counts in it, also after the server died."""
+async def test_flow_control_outlives_a_restart(tmp_path: Path) -> None:
+    """What was started in a window counts in it; an older message, still unfinished, brings no limits of its own."""
     clock = VirtualClock()
-    headers = {"Upstash-Flow-Control-Key": "k", "Upstash-Flow-Control-Value": "rate=2,period=60s"}
+    key = {"Upstash-Flow-Control-Key": "k"}
+    window = {"Upstash-Flow-Control-Key": "w", "Upstash-Flow-Control-Value": "rate=2,period=60s"}
     async with serving(tmp_path, clock=clock) as server:
+        old = key | {"Upstash-Flow-Control-Value": "parallelism=1", "Upstash-Delay": "1h"}
+        await server.call("POST", f"/v2/publish/{URL}", headers=old)
+        new = key | {"Upstash-Flow-Control-Value": "parallelism=7", "Upstash-Delay": "1h"}
+        await server.call("POST", f"/v2/publish/{URL}", headers=new)
         for _ in range(5):
-            await server.call("POST", f"/v2/publish/{URL}", headers=headers)
+            await server.call("POST", f"/v2/publish/{URL}", headers=window)
         await server.settle()
         assert len(server.sent) == 2
     async with serving(tmp_path, clock=clock) as server:
+        assert (await server.call("GET", "/v2/flowControl/k"))["parallelismMax"] == 7
         await server.advance(59)
         assert not server.sent
         await server.advance(1)
         assert len(server.sent) == 2
-
-
-async def test_limits_of_the_latest_message_outlive_a_restart(tmp_path: Path) -> None:
-    """An older message that is still unfinished does not bring its own limits back."""
-    clock = VirtualClock()
-    key = {"Upstash-Flow-Control-Key": "k"}
-    async with serving(tmp_path, clock=clock) as server:
-        old = key | {"Upstash-Flow-Control-Value": "parallelism=1", "Upstash-Delay": "1h"}
-        await server.call("POST", f"/v2/publish/{URL}", headers=old)
-        await server.call("POST", f"/v2/publish/{URL}", headers=key | {"Upstash-Flow-Control-Value": "parallelism=7"})
-        await server.settle()
-    async with serving(tmp_path, clock=clock) as server:
-        assert (await server.call("GET", "/v2/flowControl/k"))["parallelismMax"] == 7
-
-
-async def test_newly_configured_keys_win_over_rotated_ones(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server:
-        await server.call("POST", "/v2/keys/rotate")
-        tenant = server.engine.state.tenants["defaultUser"]
-        assert tenant.keys.current == tenant.keys.configured[1]
-
-
-async def test_folder_serves_one_server_at_a_time(tmp_path: Path) -> None:
-    async with serving(tmp_path):
-        with pytest.raises(DataFolderError, match="--data"):
-            async with serving(tmp_path):
-                pass
-    async with serving(tmp_path):
-        pass
 
 
 async def test_finished_messages_are_forgotten_in_time(tmp_path: Path) -> None:

@@ -41,9 +41,3 @@ async def test_schedules_survive_a_restart_without_making_up_for_ticks(tmp_path:
         assert after == {**before, "nextScheduleTime": before["nextScheduleTime"] + 3_600_000}
         await server.advance(60)
         assert [request.body for request in server.sent] == [b"\xff"]
-
-
-async def test_schedule_without_cron_is_400(server: Served) -> None:
-    response = await server.client.post(f"/v2/schedules/{URL}")
-    assert response.status_code == 400
-    assert "Upstash-Cron" in response.json()["error"]

@@ -7,7 +7,7 @@ import pytest
 from baton_local.redis.link.link import LinkLimits, RedisLink, RedisUnavailableError
 from baton_local.redis.link.resp import Reply, ServerError, encode_command
 from tests.unit.baton_local.redis.link.fake_server import FakeServer, echo
-from tests.unit.baton_local.redis.waiting import until
+from tests.unit.baton_local.waiting import until
 
 
 def greeted(_info: Reply, _commands: Reply) -> None:

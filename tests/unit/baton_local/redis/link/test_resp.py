@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baton_local.redis.link.resp import (
-    OK,
     Reply,
     ReplyParser,
     ResponseSyntaxError,
@@ -34,13 +33,6 @@ def test_any_split_of_the_bytes_gives_the_same_replies(replies: list[Reply], cut
     assert list(map(type, parsed)) == list(map(type, replies))
 
 
-def test_byte_by_byte() -> None:
-    replies: list[Reply] = [OK, None, -7, b"a\r\nb", [], [b"x", [1, None], ServerError(b"ERR e")], Status(b"QUEUED")]
-    parser = ReplyParser()
-    parsed = [reply for byte in b"".join(map(encode_reply, replies)) for reply in parser.feed(bytes([byte]))]
-    assert parsed == replies
-
-
 @pytest.mark.parametrize("garbage", [b"HTTP/1.1 400\r\n", b"%1\r\n", b",1.5\r\n", b"$x\r\n", b":\r\n"])
 def test_what_is_not_resp2_is_an_error(garbage: bytes) -> None:
     with pytest.raises(ResponseSyntaxError):
@@ -60,8 +52,3 @@ def test_a_large_value_may_come_in_pieces() -> None:
     stream = encode_reply([value, 1])
     parsed = [reply for start in range(0, len(stream), 65_536) for reply in parser.feed(stream[start : start + 65_536])]
     assert parsed == [[value, 1]]
-
-
-def test_an_error_has_a_code() -> None:
-    assert ServerError(b"WRONGTYPE Operation against").code == b"WRONGTYPE"
-    assert ServerError(b"ALONE").code == b"ALONE"

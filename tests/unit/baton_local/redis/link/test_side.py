@@ -6,7 +6,7 @@ import pytest
 from baton_local.redis.link.link import RedisUnavailableError, SideConnections
 from baton_local.redis.link.resp import OK, Reply
 from tests.unit.baton_local.redis.link.fake_server import FakeServer, echo
-from tests.unit.baton_local.redis.waiting import until
+from tests.unit.baton_local.waiting import until
 
 
 async def test_each_call_has_a_connection_of_its_own(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ async def test_the_number_of_side_connections_is_bounded(tmp_path: Path) -> None
         server.silent = True
         side = SideConnections(server.address, limit=1)
         waiting = asyncio.create_task(side.call([[b"ECHO", b"a"]]))
-        await until(lambda: bool(server.commands))
+        await until(lambda: server.commands)
         with pytest.raises(RedisUnavailableError, match="was not sent"):
             await side.call([[b"ECHO", b"b"]])
         waiting.cancel()
@@ -54,7 +54,7 @@ async def test_a_missing_or_breaking_server_is_unavailable(tmp_path: Path) -> No
     async with server:
         server.silent = True
         waiting = asyncio.create_task(side.call([[b"ECHO", b"a"]]))
-        await until(lambda: bool(server.commands))
+        await until(lambda: server.commands)
         server.drop_connections()
         with pytest.raises(RedisUnavailableError, match="may or may not"):
             await waiting

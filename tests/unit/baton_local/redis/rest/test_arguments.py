@@ -9,7 +9,6 @@ from baton_local.redis.rest.arguments import (
     MalformedRequestError,
     command_from_json,
     command_from_path,
-    commands_from_json,
     parse_json,
     split_target,
 )
@@ -49,27 +48,12 @@ def test_booleans_and_surrogates(body: bytes, expected: list[bytes]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [
-        ({}, "JSON array"), ([], "JSON array"), ("PING", "JSON array"), ([None], "name"), ([[]], "name"),
-        ([""], "name"), ([True], "name"), (["A", None], "not null"), (["A", {}], "not object"),
-        (["A", ["b"]], "not array"),
-    ],
-)  # fmt: skip
+    [({}, "JSON array"), ([None], "name"), (["A", None], "not null"), (["A", {}], "not object"), (["A", []], "array")],
+)
 def test_what_is_no_command_says_what_one_is(value: Any, shown: str) -> None:
+    """tests/contract/redis_rest tries more of them."""
     with pytest.raises(MalformedRequestError, match=shown):
         command_from_json(value)
-
-
-@pytest.mark.parametrize("value", [{}, [], [[]], ["PING"], [["PING"], []], None])
-def test_what_is_no_batch_is_an_error(value: Any) -> None:
-    with pytest.raises(MalformedRequestError):
-        commands_from_json(value)
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[NaN]", b"[-Infinity]", b"[" * 200_000])
-def test_what_is_no_json_is_an_error(body: bytes) -> None:
-    with pytest.raises(MalformedRequestError):
-        parse_json(body)
 
 
 @pytest.mark.parametrize(

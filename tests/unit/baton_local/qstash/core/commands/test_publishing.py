@@ -1,21 +1,17 @@
-import pytest
-
-from baton_local.qstash.core.commands.publishing import Publish
-from baton_local.qstash.core.destinations import parse_destination
+from baton_local.qstash.core.commands.topics import UpsertEndpoints
+from baton_local.qstash.core.destinations import Endpoint
+from baton_local.qstash.core.tenant import DedupWindow
 from baton_local.qstash.core.views import message_view
-from baton_local.stand_in.api_error import ApiError
-from tests.unit.baton_local.qstash.machine_world import START_MS, URL, USER, World
+from tests.unit.baton_local.qstash.machine_world import FAILURE, START_MS, URL, USER, World, refused
 
-
-def item(destination: str = URL, **headers: str) -> Publish:
-    return Publish(USER, parse_destination(destination), {name.replace("_", "-"): [v] for name, v in headers.items()})
+MINUTE = 60
 
 
 def test_message_shows_what_was_published() -> None:
     """The fields of qstash.md 12; what is unset is left out."""
     world = World()
     world.publish(
-        body=b"text",
+        body="é".encode(),
         content_type="text/plain",
         upstash_forward_test_header="v",
         upstash_label="a,b",
@@ -34,7 +30,7 @@ def test_message_shows_what_was_published() -> None:
         "notBefore": START_MS + 5_000,
         "createdAt": START_MS,
         "header": {"Content-Type": ["text/plain"], "Test-Header": ["v"]},
-        "body": "text",
+        "body": "é",
         "callback": "https://h/cb",
         "callerIP": "10.0.0.1",
         "retryDelayExpression": "1000 * retried",
@@ -46,20 +42,8 @@ def test_message_shows_what_was_published() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("body", "fields"),
-    [(None, {}), (b"\xff\x00", {"body": "", "bodyBase64": "/wA="}), ("é".encode(), {"body": "é"})],
-)
-def test_body_is_text_or_base64_or_absent(body: bytes | None, fields: dict[str, str]) -> None:
-    """UTF-8 as text, other bytes in base64, nothing when there is none."""
-    world = World()
-    world.publish(body=body, upstash_delay="1s")
-    (live,) = world.tenant.live.values()
-    shown = message_view(live.message)
-    assert {name: shown[name] for name in ("body", "bodyBase64") if name in shown} == fields
-
-
 def test_redacted_fields_show_a_digest() -> None:
+    """Views hide, delivery does not."""
     world = World()
     world.publish(body=b"secret", upstash_forward_x="secret", upstash_redact_fields="body,headers")
     shown = message_view(world.in_flight[0].message)
@@ -68,21 +52,71 @@ def test_redacted_fields_show_a_digest() -> None:
     assert world.in_flight[0].message.body == b"secret"
 
 
-def test_body_over_the_limit_is_413() -> None:
-    with pytest.raises(ApiError) as refusal:
-        World(max_message_bytes=4).publish(body=b"12345")
-    assert refusal.value.status == 413
-
-
-def test_not_before_too_far_ahead_is_412() -> None:
-    with pytest.raises(ApiError) as refusal:
-        World(max_delay_ms=60_000).publish(upstash_not_before=str(START_MS // 1_000 + 61))
-    assert refusal.value.status == 412
-
-
 def test_refused_publish_leaves_nothing_behind() -> None:
-    world = World()
-    with pytest.raises(ApiError):
-        world.publish(queue="q", upstash_callback="https://h", upstash_callback_delay="5s")
+    """Everything is checked before the first change; the longest delay also binds the absolute form."""
+    world = World(max_delay_ms=60_000)
+    assert refused(world.publish, upstash_not_before=str(START_MS // 1_000 + 61)) == 412
+    callback = {"upstash_callback": "https://h", "upstash_callback_delay": "5s"}
+    assert refused(world.publish, queue="q", **callback) == 400
     assert world.tenant.queues == {}
     assert world.changes == []
+
+
+def test_same_id_in_the_window_answers_the_earlier_message() -> None:
+    """Whatever the destination, for ten minutes from the first acceptance; other users have windows of their own."""
+    world = World()
+    first = world.publish(upstash_deduplication_id="d")
+    assert first.status == 200
+    assert world.publish(upstash_deduplication_id="d", user="other").status == 200
+    world.advance(9 * MINUTE)
+    second = world.publish("https://elsewhere/x", b"other", upstash_deduplication_id="d")
+    assert (second.status, second.body) == (202, {"messageId": first.body["messageId"], "deduplicated": True})
+    world.settle()
+    assert len(world.delivered) == 2
+    world.advance(MINUTE)
+    assert world.publish(upstash_deduplication_id="d").status == 200
+
+
+def test_repeat_is_swallowed_even_if_the_first_failed() -> None:
+    """The documented trap: put an epoch into the id."""
+    world = World()
+    world.answer = lambda _effect: FAILURE
+    world.publish(upstash_deduplication_id="d", upstash_retries="0")
+    world.settle()
+    assert world.publish(upstash_deduplication_id="d").status == 202
+
+
+def test_content_means_destination_body_type_and_forwarded_headers() -> None:
+    world = World()
+    by_content = {"upstash_content_based_deduplication": "True", "content_type": "a/b", "upstash_forward_x": "1"}
+    assert world.publish(URL, b"x", **by_content).status == 200
+    assert world.publish(URL, b"x", **by_content).status == 202
+    assert world.publish(URL + "2", b"x", **by_content).status == 200
+    assert world.publish(URL, b"y", **by_content).status == 200
+    assert world.publish(URL, b"x", **by_content | {"content_type": "c/d"}).status == 200
+    assert world.publish(URL, b"x", **by_content | {"upstash_forward_x": "2"}).status == 200
+    assert world.publish(URL, b"x", **by_content | {"upstash_deduplication_id": "d"}).status == 200
+
+
+def test_group_deduplicates_per_endpoint() -> None:
+    """An endpoint added meanwhile still gets its message."""
+    world = World()
+    world.do(UpsertEndpoints(USER, "g", [Endpoint("https://a/")]))
+    first = world.publish("g", upstash_deduplication_id="d")
+    world.do(UpsertEndpoints(USER, "g", [Endpoint("https://b/")]))
+    second = world.publish("g", upstash_deduplication_id="d")
+    assert second.status == 200
+    assert second.body[0] == first.body[0] | {"deduplicated": True}
+    assert second.body[1]["url"] == "https://b/"
+    assert "deduplicated" not in second.body[1]
+    assert world.publish("g", upstash_deduplication_id="d").status == 202
+
+
+def test_expired_windows_are_forgotten() -> None:
+    window = DedupWindow()
+    for number in range(10):
+        window.remember(f"k{number}", "m", expires_ms=number)
+    window.forget_expired(now_ms=5)
+    assert len(window) == 4
+    assert window.lookup("k5", 5) is None
+    assert window.lookup("k6", 5) == "m"

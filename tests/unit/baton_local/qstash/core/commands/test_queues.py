@@ -1,10 +1,9 @@
-import pytest
-
+from baton_local.qstash.core.changes import UserForgotten
 from baton_local.qstash.core.commands.messages import CancelMessage
 from baton_local.qstash.core.commands.queues import DeleteQueue, SetQueuePaused, UpsertQueue, get_queue, list_queues
+from baton_local.qstash.core.commands.tenants import Reset, RotateKeys
 from baton_local.qstash.core.queues import Queue
-from baton_local.stand_in.api_error import ApiError
-from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World, status
+from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World, refused, status
 
 CALLBACK = "https://h/cb"
 
@@ -14,6 +13,7 @@ def in_flight_ids(world: World) -> list[str]:
 
 
 def test_failing_head_blocks_the_queue_for_its_backoff() -> None:
+    """A turn lasts through all retry waits."""
     world = World()
     first = world.publish_id(queue="q", upstash_retries="1", upstash_retry_delay="60000")
     second = world.publish_id(queue="q")
@@ -25,37 +25,30 @@ def test_failing_head_blocks_the_queue_for_its_backoff() -> None:
 
 
 def test_next_message_waits_for_the_callback_of_the_current_one() -> None:
-    """Order includes the callback (qstash.md 11), also when it has to be retried."""
+    """Order includes the callback (qstash.md 11), also when it has to be retried, and that of a failure."""
     world = World()
     world.answer = lambda effect: (
         status(500, Retry_After="60") if effect.message.url == CALLBACK and effect.retried == 0 else OK
     )
     world.publish(queue="q", upstash_callback=CALLBACK)
-    second = world.publish_id(queue="q")
+    second = world.publish_id(queue="q", upstash_retries="0", upstash_failure_callback=CALLBACK)
+    third = world.publish_id(queue="q")
     world.advance(59)
     assert second not in world.delivered_ids()
+    world.answer = lambda effect: FAILURE if effect.message.id == second else OK
     world.advance(1)
-    assert world.delivered_ids()[-1] == second
-
-
-def test_next_message_waits_for_the_failure_callback() -> None:
-    """A failed head holds its turn until its failure callback is finished."""
-    world = World()
-    world.publish(queue="q", upstash_retries="0", upstash_failure_callback=CALLBACK)
-    second = world.publish_id(queue="q")
-    world.finish(world.in_flight[0], FAILURE)
-    assert [effect.message.url for effect in world.in_flight] == [CALLBACK]
-    world.finish(world.in_flight[0], OK)
-    assert in_flight_ids(world) == [second]
+    assert [effect.message.url for effect in world.delivered[-3:]] == [URL, CALLBACK, URL]
+    assert world.delivered_ids()[-1] == third
 
 
 def test_parallelism_bounds_what_is_in_progress() -> None:
-    """Raising it starts more at once; lowering it lets running ones finish."""
+    """Raising it starts more at once; lowering it lets running ones finish; a publish leaves it alone."""
     world = World()
     world.do(UpsertQueue(USER, "q", parallelism=2))
     for _ in range(6):
         world.publish(queue="q")
     assert len(world.in_flight) == 2
+    assert get_queue(world.tenant, "q").body["parallelism"] == 2
     world.do(UpsertQueue(USER, "q", parallelism=4))
     assert len(world.in_flight) == 4
     world.do(UpsertQueue(USER, "q", parallelism=1))
@@ -64,6 +57,7 @@ def test_parallelism_bounds_what_is_in_progress() -> None:
 
 
 def test_paused_queue_takes_messages_and_starts_nothing() -> None:
+    """Neither first attempts nor retries; resuming goes on in order."""
     world = World()
     world.answer = lambda effect: FAILURE if effect.retried == 0 else OK
     first = world.publish_id(queue="q", upstash_retry_delay="1000")
@@ -79,6 +73,7 @@ def test_paused_queue_takes_messages_and_starts_nothing() -> None:
 
 
 def test_upsert_without_paused_un_pauses() -> None:
+    """All settings are always set."""
     world = World()
     world.do(UpsertQueue(USER, "q", paused=True))
     message_id = world.publish_id(queue="q")
@@ -87,16 +82,21 @@ def test_upsert_without_paused_un_pauses() -> None:
 
 
 def test_delay_counts_while_holding_the_turn() -> None:
+    """A delayed head keeps its place in the order until it is cancelled."""
     world = World()
     first = world.publish_id(queue="q", upstash_delay="5s")
-    second = world.publish_id(queue="q")
+    second = world.publish_id(queue="q", upstash_delay="1h")
+    third = world.publish_id(queue="q")
     world.advance(4)
     assert not world.delivered
     world.advance(1)
-    assert world.delivered_ids() == [first, second]
+    assert world.delivered_ids() == [first]
+    world.do(CancelMessage(USER, second))
+    assert in_flight_ids(world) == [third]
 
 
 def test_lag_counts_what_is_not_processed() -> None:
+    """Waiting, in flight and between retries."""
     world = World()
     for _ in range(3):
         world.publish(queue="q")
@@ -105,21 +105,6 @@ def test_lag_counts_what_is_not_processed() -> None:
     ]
     world.settle()
     assert get_queue(world.tenant, "q").body["lag"] == 0
-
-
-def test_enqueuing_leaves_the_queues_settings_alone() -> None:
-    world = World()
-    world.do(UpsertQueue(USER, "q", parallelism=7))
-    world.publish(queue="q")
-    assert get_queue(world.tenant, "q").body["parallelism"] == 7
-
-
-def test_cancelling_the_head_moves_the_next_up() -> None:
-    world = World()
-    first = world.publish_id(queue="q", upstash_delay="1h")
-    second = world.publish_id(queue="q")
-    world.do(CancelMessage(USER, first))
-    assert in_flight_ids(world) == [second]
 
 
 def test_deleting_a_queue_takes_its_messages_along() -> None:
@@ -134,8 +119,7 @@ def test_deleting_a_queue_takes_its_messages_along() -> None:
     assert in_flight_ids(world) == [old.message.id, fresh]
     world.finish(old, OK)
     assert get_queue(world.tenant, "q").body["lag"] == 1
-    with pytest.raises(ApiError):
-        world.do(SetQueuePaused(USER, "none", paused=True))
+    assert refused(world.do, SetQueuePaused(USER, "none", paused=True)) == 404
     assert world.do(DeleteQueue(USER, "none")).status == 200
 
 
@@ -143,12 +127,8 @@ def test_limits_are_412() -> None:
     world = World(max_queues=1, max_queue_parallelism=5)
     world.publish(queue="q")
     for command in (UpsertQueue(USER, "other"), UpsertQueue(USER, "q", parallelism=6)):
-        with pytest.raises(ApiError) as refusal:
-            world.do(command)
-        assert refusal.value.status == 412
-    with pytest.raises(ApiError) as refusal:
-        world.publish(URL, queue="other")
-    assert refusal.value.status == 412
+        assert refused(world.do, command) == 412
+    assert refused(world.publish, URL, queue="other") == 412
 
 
 def test_recovered_message_gets_the_turn_that_its_callback_holds() -> None:
@@ -163,3 +143,33 @@ def test_recovered_message_gets_the_turn_that_its_callback_holds() -> None:
     assert queue.next_turn() is None
     queue.leave("source")
     assert queue.next_turn() == "next"
+
+
+def test_a_reset_leaves_nothing_of_the_user() -> None:
+    """Waiting, delayed, in flight; names; rotated keys; counters. What comes back afterwards changes nothing."""
+    world = World(max_in_flight=2)
+    keys = world.tenant.keys
+    world.publish(queue="q", upstash_flow_control_key="f", upstash_flow_control_value="rate=1")
+    world.publish(upstash_delay="5s", upstash_deduplication_id="d")
+    world.do(RotateKeys(USER, "k3"))
+    (effect,) = world.in_flight
+    world.do(Reset(USER))
+    tenant, events = world.tenant, len(world.events)
+    assert not any((tenant.live, tenant.queues, tenant.flows, tenant.dlq, len(tenant.dedup)))
+    assert tenant.keys == keys
+    assert not any(tenant.counters.as_dict().values())
+    assert world.changes[-1] == UserForgotten(USER)
+    assert world.state.capacity.in_flight == 0
+    world.finish(effect, OK)
+    world.advance(100_000)
+    assert world.state.capacity.in_flight == 0
+    assert len(world.events) == events
+
+
+def test_a_reset_lets_others_go_on() -> None:
+    world = World(max_in_flight=2)
+    world.publish()
+    world.publish(user="other")
+    assert len(world.in_flight) == 1
+    world.do(Reset(USER))
+    assert [effect.message.user for effect in world.in_flight] == [USER, "other"]

@@ -6,28 +6,7 @@ from hypothesis import strategies as st
 
 from baton_local.vector.core.filter.parser import FilterError, parse_filter
 
-WORDS = st.sampled_from(
-    [
-        "a",
-        "b.c[0]",
-        "AND",
-        "OR",
-        "NOT",
-        "HAS",
-        "FIELD",
-        "IN",
-        "GLOB",
-        "CONTAINS",
-        "=",
-        "!=",
-        "<",
-        "(",
-        ")",
-        ",",
-        "1",
-        "'x'",
-    ]
-)
+WORDS = st.sampled_from(re.findall(r"\S+", "a b.c[0] AND OR NOT HAS FIELD IN GLOB CONTAINS = != < ( ) , 1 'x'"))
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t"])
@@ -39,6 +18,8 @@ def test_an_empty_filter_is_none(text: str) -> None:
     ("text", "reason"),
     [
         ("a", "has the end where an operator belongs, after 'a'"),
+        ("1 = a", "where a field belongs"),
+        ("a LIKE 'x'", "has 'LIKE' where an operator belongs"),
         ("a =", "has the end where a string, a number or a boolean belongs"),
         ("a = b", "has 'b' where a string"),
         ("a == 1", "has '=' where a string"),
@@ -50,7 +31,6 @@ def test_an_empty_filter_is_none(text: str) -> None:
         ("a NOT = 1", "has '=' where an operator belongs"),
         ("a IN 1", "has '1' where '(' belongs"),
         ("a IN ()", "has ')' where a string"),
-        ("a IN (1,)", "has ')' where a string"),
         ("a IN (1 2)", "has '2' where ')' belongs"),
         ("a GLOB 1", "has '1' where the string of GLOB belongs"),
         ("a GLOB '[x'", "has a [ without a ]"),
@@ -61,11 +41,9 @@ def test_an_empty_filter_is_none(text: str) -> None:
         ("a & b", "cannot be read from '& b' on"),
         ("a = 1.2.3", "cannot be read"),
         ("a = 1x", "cannot be read"),
-        ("a..b = 1", "has 'a..b' where a field belongs"),
         ("a[b] = 1", "where a field belongs"),
         ("a[-1] = 1", "where a field belongs"),
         ("a[#] = 1", "where a field belongs"),
-        ("a[ = 1", "where a field belongs"),
         ("a. = 1", "where a field belongs"),
         ("a = " + "9" * 5_000, "has a number of 5000 digits"),
         ("(" * 101 + "a = 1" + ")" * 101, "more than 100 parentheses"),

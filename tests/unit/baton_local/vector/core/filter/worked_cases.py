@@ -23,5 +23,3 @@ TRUE = (
 )
 
 FALSE = ("pop > '1'", "city < 'Z'", "missing != 1", "tags NOT CONTAINS 'a'", "city GLOB 'istanbul'")
-
-ERRORS = ("city =", "AND", "(cap = 0", "1 = cap", "city LIKE 'x'")
