@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -118,9 +119,16 @@ async def test_a_part_that_dies_for_good_later_is_reported_to_who_waits(tmp_path
                 await supervisor.until_broken()
 
 
-async def test_a_part_that_never_gets_ready_is_named(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, script("slow", "import time; time.sleep(60)"))
-    with pytest.raises(StackError, match=r"slow did not get ready within 0\.2 s: see .*slow\.log"):
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        (script("slow", "import time; time.sleep(60)"), r"slow did not get ready within 0\.2 s: see .*slow\.log"),
+        (replace(script("a", ""), command=("/nowhere/server",)), "a cannot be started: /nowhere/server"),
+    ],
+)
+async def test_a_part_that_cannot_be_started_is_named(tmp_path: Path, part: Part, why: str) -> None:
+    stage = Stage(tmp_path, part)
+    with pytest.raises(StackError, match=why):
         await stage.supervisor.start(limit_seconds=0.2)
     await stage.supervisor.stop()
 
@@ -172,19 +180,9 @@ async def test_a_part_that_died_of_a_full_disk_comes_back_when_there_is_room(tmp
     assert supervisor.process_ids() == {}
 
 
-async def test_a_command_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    part = Part("a", ("/nowhere/server",), {}, script("x", "").is_ready)
-    with pytest.raises(StackError, match="a cannot be started: /nowhere/server"):
-        async with Stage(tmp_path, part).started():
-            pass
-
-
 async def test_a_part_with_a_log_of_its_own_is_found_among_the_logs(tmp_path: Path) -> None:
     own = tmp_path / "elsewhere" / "own.log"
-    part = Part(
-        "a", (sys.executable, "-S", "-c", "print('hello')"), {}, script("x", "", ready=True).is_ready, log_path=own
-    )
-    stage = Stage(tmp_path, part)
+    stage = Stage(tmp_path, replace(script("a", "print('hello')", ready=True), log_path=own))
     async with stage.started():
         await until(lambda: own.exists() and "hello" in own.read_text())
     assert (tmp_path / "a.log").resolve() == own

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from baton.queue.account import Topic, TopicEndpoint
 from baton_events.errors import PublishError
 from baton_events.messages import Outgoing
@@ -13,20 +15,24 @@ BY_TOPIC = replace(SETTINGS, publish_by="topic")
 LOOP = SETTINGS.topic(EventType.LOOP_INIT)
 
 
+@pytest.fixture
+async def account() -> FakeAccount:
+    """One that is set up."""
+    made = FakeAccount()
+    await made.set_up()
+    return made
+
+
 async def not_well(account: FakeAccount) -> list[Finding]:
     return [each for each in await check_account(account.account, BY_TOPIC) if each.level is not Level.OK]
 
 
-async def test_an_account_that_is_set_up_is_well() -> None:
-    account = FakeAccount()
-    await account.set_up()
+async def test_an_account_that_is_set_up_is_well(account: FakeAccount) -> None:
     assert await not_well(account) == []
     assert len(await check_account(account.account, BY_TOPIC)) == 2
 
 
-async def test_a_topic_that_is_missing_fails_only_where_events_go_by_topic() -> None:
-    account = FakeAccount()
-    await account.set_up()
+async def test_a_topic_that_is_missing_fails_only_where_events_go_by_topic(account: FakeAccount) -> None:
     await account.setup.delete_topic(LOOP)
     (found,) = await not_well(account)
     assert (found.level, found.way_out) == (Level.FAILED, "run `baton setup`, or set PUBLISH_BY=url")
@@ -42,18 +48,14 @@ async def test_a_topic_that_leads_elsewhere_is_reported_with_both_addresses() ->
     assert f"delivers to https://old.example.com/workers/agent-loop, not to {SETTINGS.worker_base_url}" in found.text
 
 
-async def test_a_second_endpoint_is_reported() -> None:
-    account = FakeAccount()
-    await account.set_up()
+async def test_a_second_endpoint_is_reported(account: FakeAccount) -> None:
     await account.setup.put_endpoint(LOOP, TopicEndpoint("https://old.example.com"))
     (found,) = await not_well(account)
     assert (found.level, found.way_out) == (Level.WARNING, "run `baton setup --prune`")
     assert f"topic {LOOP} also delivers to https://old.example.com" in found.text
 
 
-async def test_a_sweep_that_is_missing_or_paused_fails() -> None:
-    account = FakeAccount()
-    await account.set_up()
+async def test_a_sweep_that_is_missing_or_paused_fails(account: FakeAccount) -> None:
     await account.schedules.pause("agent.sweep", paused=True)
     assert [each.text.partition(";")[0] for each in await not_well(account)] == ["schedule agent.sweep: it is paused"]
     await account.schedules.put("agent.sweep", "0 * * * *", Outgoing(body="", url="https://old.example.com"))

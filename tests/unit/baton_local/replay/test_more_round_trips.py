@@ -41,10 +41,7 @@ def fails(times: int, on_failure: str) -> dict[str, Any]:
 
 OF_A = {"$resultOf": {"step": "a", "path": ["word"]}}
 PLANS: dict[str, Sequence[Any]] = {
-    "carried out": [
-        [plan(say("a"), say("b", {"$resultOf": {"step": "a", "path": ["word"]}}, depends_on=["a"]))],
-        "yes",
-    ],
+    "carried out": [[plan(say("a"), say("b", OF_A, depends_on=["a"]))], "yes"],
     "corrected": [[plan({"name": "a", "tool": "no_such_tool"})], [plan(say("a"))], "yes"],
     "a second one": [[plan(say("a"))], [plan(say("b"), reflection="more")], "both"],
     "failed": [[plan(fails(9, "fail"), say("a"))], "never"],

@@ -28,10 +28,10 @@ def test_what_is_no_recording_is_refused(text: str, why: str) -> None:
     assert str(refused.value).startswith(why)
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ReplayError, match=r"run\.json cannot be read"):
-        read_file(tmp_path / "run.json")
-    (tmp_path / "run.json").write_bytes(b"\xff\xfe\xff")
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\xff"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(ReplayError, match=r"run\.json cannot be read"):
         read_file(tmp_path / "run.json")
 

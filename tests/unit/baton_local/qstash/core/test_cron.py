@@ -70,7 +70,6 @@ def test_next_runs(expression: str, after: str, expected: list[str]) -> None:
         "* * 0 * *",
         "* * * 13 *",
         "* * * * 8",
-        "a * * * *",
         "*/0 * * * *",
         "5-1 * * * *",
         "1,,2 * * * *",

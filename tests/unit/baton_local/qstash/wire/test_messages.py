@@ -21,14 +21,9 @@ async def states(server: Served, query: str = "") -> list[str]:
     return [event["state"] for event in (await server.call("GET", f"/v2/events?{query}"))["events"]]
 
 
-async def test_cancel_counts_unfinished_messages_only(server: Served) -> None:
-    waiting = await published(server, Upstash_Delay="1h")
-    delivered = await published(server)
-    assert await server.call("DELETE", f"/v2/messages/{waiting}") == {"cancelled": 1}
-    assert await server.call("DELETE", f"/v2/messages/{delivered}") == {"cancelled": 0}
-
-
 async def test_bulk_cancel_by_body_as_python_and_by_query_as_js(server: Served) -> None:
+    delivered = await published(server)
+    assert await server.call("DELETE", f"/v2/messages/{delivered}") == {"cancelled": 0}
     ids = [await published(server, Upstash_Delay="1h", Upstash_Label="x") for _ in range(4)]
 
     async def cancel(path: str = "/v2/messages", body: Any = None) -> Any:
@@ -99,15 +94,11 @@ async def test_events_are_newest_first_and_carry_the_messages_data(server: Serve
 
 
 async def test_events_are_filtered_and_paged(server: Served) -> None:
-    """By message, state, label, url; the last page has no cursor; `/v2/logs` shows the same."""
-    first = await published(server, Upstash_Label="a")
+    """The last page has no cursor; `/v2/logs` shows the same; storage/test_archive.py looks at each filter."""
+    await published(server, Upstash_Label="a")
     await published(server, "https://other.example/x,y", Upstash_Label="b")
-    assert await states(server, f"messageId={first}") == ["DELIVERED", "ACTIVE", "CREATED"]
-    assert await states(server, "state=DELIVERED&label=b") == ["DELIVERED"]
     assert await states(server, "label=a,b&state=CREATED") == ["CREATED", "CREATED"]
     assert await states(server, "url=https://other.example/x,y") == ["DELIVERED", "ACTIVE", "CREATED"]
-    assert await states(server, "host=other.example&state=ACTIVE") == ["ACTIVE"]
-    assert await states(server, "label=none") == []
     pages, cursor = [], ""
     while True:
         page = await server.call("GET", f"/v2/logs?count=4{cursor}")

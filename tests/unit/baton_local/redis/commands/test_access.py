@@ -9,13 +9,11 @@ from baton_local.redis.commands.access import Access, Tokens, why_refused
     ("header", "query", "access"),
     [
         (b"BEARER  standard ", None, Access.FULL),
-        (b"bearer reader", None, Access.READ),
         (None, b"standard", Access.FULL),
         (None, b"reader", Access.READ),
         (b"Bearer wrong", b"standard", Access.NONE),
         (b"Bearer standard", b"wrong", Access.FULL),
         (b"Basic standard", None, Access.NONE),
-        (b"standard", None, Access.NONE),
         (b"Bearer \xff\xfe", None, Access.NONE),
         (b"", b"standard", Access.NONE),
         (None, b"", Access.NONE),

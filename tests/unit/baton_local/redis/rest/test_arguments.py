@@ -61,7 +61,6 @@ def test_what_is_no_command_says_what_one_is(value: Any, shown: str) -> None:
     [
         (b"/", b"", []),
         (b"//pipeline", b"pipeline", []),
-        (b"/get/a?", b"get/a", []),
         (b"/set/a?EX=1%30&NX&x=", b"set/a", [(b"EX", b"10"), (b"NX", None), (b"x", b"")]),
         (b"/set/a?v=1+2%2B", b"set/a", [(b"v", b"1 2+")]),
         (b"/a?&&b=c=d", b"a", [(b"b", b"c=d")]),

@@ -56,6 +56,7 @@ def test_refused_publish_leaves_nothing_behind() -> None:
     """Everything is checked before the first change; the longest delay also binds the absolute form."""
     world = World(max_delay_ms=60_000)
     assert refused(world.publish, upstash_not_before=str(START_MS // 1_000 + 61)) == 412
+    assert refused(World(max_message_bytes=4).publish, body=b"12345") == 413
     callback = {"upstash_callback": "https://h", "upstash_callback_delay": "5s"}
     assert refused(world.publish, queue="q", **callback) == 400
     assert world.tenant.queues == {}
