@@ -66,21 +66,13 @@ def _is_module(name: str) -> bool:
     )
 
 
-def test_files_that_docstrings_and_comments_cite_exist() -> None:
-    cited = {
-        (file.name, path) for file in production_files() for text in _texts(file) for path in FILE_IN_TEXT.findall(text)
-    }
-    assert sorted((name, path) for name, path in cited if not _exists(path, name)) == []
-
-
-def test_modules_that_docstrings_and_comments_cite_exist() -> None:
-    cited = {
-        (file.name, module)
-        for file in production_files()
-        for text in _texts(file)
-        for module in MODULE_IN_TEXT.findall(text)
-    }
-    assert sorted((name, module) for name, module in cited if not _is_module(module)) == []
+def test_files_and_modules_that_docstrings_and_comments_cite_exist() -> None:
+    """A reference that leads nowhere costs every reader a search."""
+    texts = [(file.name, text) for file in production_files() for text in _texts(file)]
+    paths = {(name, path) for name, text in texts for path in FILE_IN_TEXT.findall(text)}
+    assert sorted((name, path) for name, path in paths if not _exists(path, name)) == []
+    modules = {(name, module) for name, text in texts for module in MODULE_IN_TEXT.findall(text)}
+    assert sorted((name, module) for name, module in modules if not _is_module(module)) == []
 
 
 def test_sections_that_the_code_cites_exist() -> None:
@@ -162,3 +154,44 @@ def test_a_page_without_markers_is_an_error() -> None:
     for page in ("", "<!-- end: x --><!-- generated: x -->", "<!-- generated: x -->" * 2 + "<!-- end: x -->"):
         with pytest.raises(MarkerError, match="generated: x"):
             replace_block(page, "x", "new")
+
+
+MAKERS = (
+    "functions/baton/engine/stream_parts.py",
+    "functions/baton/engine/waits.py",
+    "functions/baton/executors/tool_context.py",
+)
+KIND_IN_CODE = re.compile(r'"type": ?"([a-z]+-[a-z-]+|start|abort|error|finish)"')
+
+
+def test_the_page_lists_every_part() -> None:
+    made = {kind for name in MAKERS for kind in KIND_IN_CODE.findall((ROOT / name).read_text())}
+    page = (ROOT / "docs" / "streams.md").read_text()
+    rows = [line.split("|")[1] for line in page.partition("## The parts")[2].splitlines() if line.startswith("| `")]
+    assert {kind for row in rows for kind in re.findall(r"`([a-z-]+)`", row)} == made
+    assert len(made) > 20
+
+
+SEEDS = (ROOT / "docs" / "seeds.md").read_text(encoding="utf-8")
+NAMED = set(re.findall(r"`(test_\w+)`", SEEDS))
+
+
+def _tests(*folders: str) -> set[str]:
+    texts = (path.read_text(encoding="utf-8") for folder in folders for path in (ROOT / folder).rglob("test_*.py"))
+    return {name for text in texts for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE)}
+
+
+def test_each_row_of_the_seeds_names_a_test_and_each_test_of_a_row_is_named() -> None:
+    """Those that have a seed in their name."""
+    assert sorted(NAMED - _tests("tests/unit")) == []
+    rows = {name for name in _tests("tests/unit/baton/whole/seeds") if name.startswith("test_seed_00")}
+    assert len(rows) > 30
+    assert sorted(rows - NAMED) == []
+
+
+def test_each_row_of_a_table_names_a_test() -> None:
+    rows = [line for line in SEEDS.splitlines() if re.match(r"\| (?!---|the document )", line)]
+    assert len(rows) > 40
+    whole_files = {path for row in rows for path in re.findall(r"`(tests/[\w/]+\.py)`", row)}
+    assert sorted(path for path in whole_files if not (ROOT / path).exists()) == []
+    assert [row for row in rows if not re.search(r"`test_\w+`|`tests/[\w/]+\.py`", row)] == []

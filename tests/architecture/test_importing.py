@@ -110,14 +110,21 @@ def not_in_production() -> tuple[str, ...]:
     )
 
 
-def _probe(modules: Sequence[str], missing: Sequence[str] = ()) -> dict[str, list[str]]:
-    request = json.dumps({"modules": list(modules), "missing": list(missing)})
-    code = f"import runpy, sys; sys.path[:0] = {PATHS!r}; runpy.run_path({str(PROBE)!r}, run_name='__main__')"
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", code, request], env={}, capture_output=True, text=True, check=False
-    )
+def _printed_by_probe(
+    modules: Sequence[str], missing: Sequence[str], *, counts: bool = False, beside: Path | None = None
+) -> str:
+    """What the probe prints; modules may also be in the folder `beside`."""
+    request = json.dumps({"modules": list(modules), "missing": list(missing), "counts": counts})
+    paths = [*PATHS, *([str(beside)] if beside is not None else [])]
+    code = f"import runpy, sys; sys.path[:0] = {paths!r}; runpy.run_path({str(PROBE)!r}, run_name='__main__')"
+    command, env = [sys.executable, "-I", "-c", code, request], NO_PLUGINS if counts else {}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    report: dict[str, list[str]] = json.loads(done.stdout)
+    return done.stdout
+
+
+def _probe(modules: Sequence[str], missing: Sequence[str] = (), beside: Path | None = None) -> dict[str, list[str]]:
+    report: dict[str, list[str]] = json.loads(_printed_by_probe(modules, missing, beside=beside))
     return report
 
 
@@ -129,10 +136,7 @@ def _imported_by(function: str) -> dict[str, list[str]]:
 @cache
 def _calls(modules: tuple[str, ...]) -> int:
     """How many functions are called while these are imported, as a deployed function has them."""
-    request = json.dumps({"modules": modules, "missing": not_in_production(), "counts": True})
-    code = f"import runpy, sys; sys.path[:0] = {PATHS!r}; runpy.run_path({str(PROBE)!r}, run_name='__main__')"
-    command = [sys.executable, "-I", "-c", code, request]
-    return int(subprocess.run(command, env=NO_PLUGINS, capture_output=True, text=True, check=True).stdout)
+    return int(_printed_by_probe(modules, not_in_production(), counts=True))
 
 
 def _modules_of(*packages: str) -> list[str]:
@@ -201,16 +205,8 @@ assert registry.model_of("a").name == "openai:gpt-5-mini, anthropic:claude-haiku
 def test_agents_with_models_of_providers_run_tools_without_any_model_library(tmp_path: Path) -> None:
     """Building the registry, running a tool, even making the model: only its first request loads the library."""
     (tmp_path / "runs_a_tool.py").write_text(RUNS_A_TOOL)
-    request = json.dumps({"modules": ["runs_a_tool"], "missing": not_in_production()})
-    code = (
-        f"import runpy, sys; sys.path[:0] = [*{PATHS!r}, {str(tmp_path)!r}];"
-        f" runpy.run_path({str(PROBE)!r}, run_name='__main__')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", code, request], env={}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert set(json.loads(done.stdout)["loaded"]) - {"runs_a_tool"} <= OF_A_WEBHOOK
+    report = _probe(["runs_a_tool"], not_in_production(), tmp_path)
+    assert set(report["loaded"]) - {"runs_a_tool"} <= OF_A_WEBHOOK
 
 
 def test_importing_opens_nothing_and_reads_no_environment() -> None:
@@ -234,11 +230,6 @@ def test_the_probe_sees_what_it_looks_for(tmp_path: Path) -> None:
     """A module that opens a socket and reads the environment is found out."""
     planted = tmp_path / "functions_planted.py"
     planted.write_text("import os, socket\n__name__ = 'baton.planted'\nsocket.socket().close()\nos.environ.get('A')\n")
-    request = json.dumps({"modules": ["functions_planted"], "missing": []})
-    code = f"import runpy, sys; sys.path[:0] = [{str(tmp_path)!r}]; runpy.run_path({str(PROBE)!r}, run_name='__main__')"
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", code, request], env={}, capture_output=True, text=True, check=True
-    )
-    report = json.loads(done.stdout)
+    report = _probe(["functions_planted"], beside=tmp_path)
     assert report["readers"] == ["baton.planted"]
     assert any(audit.startswith("socket.") for audit in report["audits"])

@@ -1,6 +1,8 @@
 """Which libraries each target installs: the demo's are few, the tests' are all."""
 
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +25,14 @@ def test_the_demo_installs_nothing_of_tests_models_or_linters(target: str) -> No
 @pytest.mark.parametrize(("target", "variables"), [("test", ()), ("setup", ()), ("demo", ("ARGS=pydantic",))])
 def test_others_install_all(target: str, variables: tuple[str, ...]) -> None:
     assert _installs(target, *variables) == [""]
+
+
+def folders(*options: str) -> set[str]:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *options]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return {str(Path(line.partition("::")[0]).parent) for line in shown.splitlines() if "::" in line}
+
+
+@pytest.mark.long
+def test_every_folder_has_tests_that_are_not_long() -> None:
+    assert folders() - folders("-m", "not long") == set()

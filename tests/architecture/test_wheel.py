@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
+from baton.distribution import DISTRIBUTION
 from tests.architecture.source_files import PACKAGES, ROOT
 
 
@@ -30,32 +32,18 @@ def _files(*suffixes: str) -> set[str]:
     }
 
 
-def test_it_has_every_module(wheel: zipfile.ZipFile) -> None:
+def test_it_has_every_module_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> None:
     """Of all packages, but for the generator of this repository's pages."""
     assert {name for name in wheel.namelist() if name.endswith(".py")} == _files(".py")
-
-
-def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> None:
     data = {name for name in wheel.namelist() if not name.endswith(".py") and ".dist-info/" not in name}
-    assert _files(".lua", ".md", ".html", ".css", ".js", ".svg", ".sh") <= data
+    suffixes = {".lua", ".md", ".html", ".css", ".js", ".svg", ".sh"}
+    assert _files(*suffixes) <= data
     assert any(name.endswith(".lua") for name in data)
     assert any(name.startswith("baton/agents/samples/library/") for name in data)
     assert "baton/console/templates/base.html" in data
     assert "baton/web/static/baton.js" in data
     assert "baton_local/project/pyproject.toml.tmpl" in data
-    assert {Path(name).suffix for name in data} <= {
-        ".lua",
-        ".md",
-        ".txt",
-        ".typed",
-        ".sql",
-        ".html",
-        ".css",
-        ".js",
-        ".svg",
-        ".sh",
-        ".tmpl",
-    }
+    assert {Path(name).suffix for name in data} <= suffixes | {".txt", ".typed", ".sql", ".tmpl"}
 
 
 def test_it_has_no_tests_and_no_surprises_at_its_top(wheel: zipfile.ZipFile) -> None:
@@ -90,3 +78,25 @@ def test_it_brings_the_command_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> 
     text = wheel.read(entry_points).decode()
     assert "[console_scripts]\nbaton = baton_local.cli.main:main\n" in text
     assert "[pytest11]\nbaton = baton_local.pytest_plugin\n" in text
+
+
+NAMES = tuple(PACKAGES)
+
+
+def test_our_packages_win(tmp_path: Path) -> None:
+    """Also in a process that starts in another folder, as the `baton` command does."""
+    code = f"import {', '.join(NAMES)}; print(*(m.__file__ for m in ({', '.join(NAMES)})), sep='\\n')"
+    shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert shown.stdout.split() == [str(ROOT / place / "__init__.py") for place in PACKAGES.values()]
+
+
+def test_no_installed_distribution_has_a_package_of_our_names() -> None:
+    """Installed beside us it would be imported instead."""
+    owners = packages_distributions()
+    assert {name: owners[name] for name in NAMES if set(owners.get(name, [DISTRIBUTION])) != {DISTRIBUTION}} == {}
+
+
+def test_the_lock_file_has_no_distribution_of_our_names() -> None:
+    """A dependency of a dependency must not bring one in."""
+    locked = set(re.findall(r'^name = "([^"]+)"', (ROOT / "uv.lock").read_text(encoding="utf-8"), re.MULTILINE))
+    assert locked & {"baton", "baton-events", "baton-local"} == set()

@@ -3,6 +3,7 @@ import pytest
 from tests.docs.fence import Fence, fences_of
 from tests.docs.named_commands import faults_in
 from tests.docs.rules import faults_of
+from tests.docs.shown import json_matches, text_matches
 
 
 def block(info: str, text: str = "x\n") -> Fence:
@@ -70,3 +71,56 @@ def test_commands_with_their_options_are_none() -> None:
         'BATON_URL=x baton jobs submit "$AGENT" a task \\\n  --priority 3  # first\nmake soak SECONDS=3\nls | wc -l\n'
     )
     assert faults_in(block("bash no-run=takes-minutes", text)) == []
+
+
+PAGE = """
+```bash background file=a.sh
+run
+```
+
+1. in a list
+   ```
+   plain
+   ```
+"""
+
+
+def test_a_block_has_its_language_its_words_and_its_line() -> None:
+    """The language is the first word; the line is that of the backticks, from 1; `file=a.sh` is no word."""
+    first, second = fences_of(PAGE, "x.md")
+    assert (first.language, first.words, first.place) == ("bash", ("background", "file=a.sh"), "x.md:2")
+    assert (first.text, first.option("file"), first.option("background")) == ("run\n", "a.sh", None)
+    assert (first.has("background"), first.has("file")) == (True, False)
+    assert (second.language, second.words, second.text) == ("", (), "plain\n")
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "fits"),
+    [
+        ("a\nb\n", "a\nb", True),
+        ("a … c", "a b\nb c", True),
+        ("…end", "the end\n", True),
+        ("end", "the end", False),
+        ("a.c", "abc", False),
+        ("", "something", False),
+    ],
+)
+def test_a_text_fits_as_a_whole(shown: str, printed: str, fits: bool) -> None:
+    """`…` is anything; nothing else is."""
+    assert text_matches(shown, printed) is fits
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "fits"),
+    [
+        ('{"a": 1}', '{"a": 1, "b": 2}', True),
+        ('{"a": "…"}', '{"a": [1]}', True),
+        ('{"a": "job_…"}', '{"a": "job_1"}', True),
+        ('{"a": 1}', '{"a": 2}', False),
+        ('{"a": 1}', "{}", False),
+        ('[{"a": 1}]', '[{"a": 1}, {}]', False),
+        ('{"a": 1}', "no JSON", False),
+    ],
+)
+def test_json_fits_by_the_fields_that_are_shown(shown: str, printed: str, fits: bool) -> None:
+    assert json_matches(shown, printed) is fits
