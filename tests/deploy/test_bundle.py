@@ -32,15 +32,11 @@ def names_of(bundle: Bundle) -> list[str]:
 
 
 @EACH
-def test_it_keeps_its_size(bundles: Mapping[str, Bundle], name: str) -> None:
+def test_it_has_only_what_production_needs(bundles: Mapping[str, Bundle], name: str) -> None:
+    """Our code and its libraries; model libraries in one bundle only; nothing that an installer notes of itself."""
     archive, (packed_mb, unpacked_mb) = bundles[name].archive, BUDGETS_MB[name]
     assert archive.packed_bytes <= packed_mb * MB
     assert archive.unpacked_bytes <= unpacked_mb * MB < UNPACKED_LIMIT_BYTES
-
-
-@EACH
-def test_it_has_only_what_production_needs(bundles: Mapping[str, Bundle], name: str) -> None:
-    """Our code and its libraries; model libraries in one bundle only; nothing that an installer notes of itself."""
     names = names_of(bundles[name])
     tops = {path.partition("/")[0] for path in names}
     assert {"baton", "baton_events", "functions", "acme_agents", "qstash", "upstash_redis", "mangum"} <= tops
@@ -60,15 +56,10 @@ def test_every_module_has_its_bytecode_for_lambdas_python_alone(bundles: Mapping
         if path.endswith(".py") and path.startswith(("baton/", "baton_events/", "functions/", "acme_agents/")):
             folder, _, file = path.rpartition("/")
             assert f"{folder}/__pycache__/{file.removesuffix('.py')}.cpython-311.pyc" in compiled
-
-
-@EACH
-def test_nothing_of_this_machine_is_in_it(bundles: Mapping[str, Bundle], name: str) -> None:
-    folder = bundles[name].folder
-    for path in folder.rglob("*.pyc"):
-        content = path.read_bytes()
-        assert b"baton-bundle-" not in content, path
-        assert str(ROOT).encode() not in content, path
+    for pyc in bundles[name].folder.rglob("*.pyc"):  # nothing of this machine is in it
+        content = pyc.read_bytes()
+        assert b"baton-bundle-" not in content, pyc
+        assert str(ROOT).encode() not in content, pyc
 
 
 @pytest.mark.long

@@ -101,18 +101,14 @@ def test_what_was_signed_for_something_else_is_refused(functions: Mapping[str, L
 
 
 @ALL
-def test_bytes_that_are_no_text_are_refused(functions: Mapping[str, LambdaFunction], spec: Spec) -> None:
+def test_a_body_that_is_no_text_or_over_the_limit_is_refused(
+    functions: Mapping[str, LambdaFunction], spec: Spec
+) -> None:
     """Not with a traceback, and not as a failure of ours, which the queue would repeat."""
-    body = bytes(range(256))
-    answer = functions[spec.name].invoke(function_url_event(delivery(spec, OWN + spec.path, body)))
+    answer = functions[spec.name].invoke(function_url_event(delivery(spec, OWN + spec.path, bytes(range(256)))))
     assert answer["statusCode"] == 489
-
-
-@ALL
-def test_a_body_over_the_limit_is_refused(functions: Mapping[str, LambdaFunction], spec: Spec) -> None:
-    body = b"x" * (BODY_LIMIT_BYTES + 1)
-    request = delivery(spec, OWN + spec.path, body, encoded=False)
-    answer = functions[spec.name].invoke(function_url_event(request))
+    large = delivery(spec, OWN + spec.path, b"x" * (BODY_LIMIT_BYTES + 1), encoded=False)
+    answer = functions[spec.name].invoke(function_url_event(large))
     assert (answer["statusCode"], problem(answer)["status"]) == (413, 413)
 
 

@@ -93,10 +93,7 @@ def test_the_http_api_leads_each_path_to_its_function(template: CloudTemplate) -
         f"POST {DELIVERY_FAILED_ENDPOINT}": template.function("delivery-failed")[0],
         "$default": template.function("site")[0],
     }
-
-
-def test_an_http_api_does_not_cut_off_what_answers_behind_it_alone(template: CloudTemplate) -> None:
-    """It ends a request after 30 s; the sweep goes on then, and its hourly one comes by function URL."""
+    # It ends a request after 30 s; the sweep goes on then, and its hourly one comes by function URL.
     assert template.function("delivery-failed")[1]["Timeout"] < 30
 
 
@@ -111,24 +108,20 @@ def test_time_limits_stand_in_their_order(template: CloudTemplate, spec: Spec) -
 
 @pytest.mark.parametrize("name", FUNCTION_NAMES)
 def test_a_function_has_the_settings_that_it_needs(template: CloudTemplate, name: str) -> None:
-    """Every name is one that the code reads, every value one that it takes; URLs of functions need not be known."""
+    """Every name is one that the code reads, every value one that it takes; URLs of functions need not be known.
+
+    CloudFormation resolves secrets, which are named and never shown: not even a .env beside the template gets one in.
+    """
     own = {WRAPPER} if name == "site" else set()
     assert set(template.environment(name)) - own <= {setting.name for setting in SETTINGS}
     settings = settings_of(template, name)
     require(settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL")
     assert settings.publish_by == "topic"
     assert settings.worker_base_url == "https://api.example.com"
-
-
-@pytest.mark.parametrize("name", FUNCTION_NAMES)
-def test_secrets_are_named_and_never_shown(template: CloudTemplate, name: str) -> None:
-    """CloudFormation resolves them; not even a .env beside the template gets one into it."""
-    secret = {setting.name for setting in SETTINGS if setting.secret}
-    for variable, value in template.environment(name).items():
-        if variable in secret:
-            found = SECRET.fullmatch(value)
-            assert found is not None, variable
-            assert found[1] == variable
+    for variable in {setting.name for setting in SETTINGS if setting.secret} & template.environment(name).keys():
+        found = SECRET.fullmatch(template.environment(name)[variable])
+        assert found is not None, variable
+        assert found[1] == variable
     assert "told-nobody" not in template.text
 
 
@@ -154,15 +147,12 @@ def test_the_queue_delivers_no_more_at_once_than_a_function_runs(template: Cloud
 
 
 def test_only_the_function_that_calls_models_has_their_libraries(template: CloudTemplate) -> None:
-    """All run on arm64, from the archives of `make package`."""
+    """All run on arm64, from the archives of `make package`; logs do not stay for ever."""
     for name in FUNCTION_NAMES:
         function = template.function(name)[1]
         wanted = "baton-models-arm64.zip" if name == "agent-loop" else "baton-arm64.zip"
         assert function["Code"]["S3Key"].endswith(f"/{wanted}")
         assert (function["Runtime"], function["Architectures"]) == ("python3.11", ["arm64"])
-
-
-def test_logs_do_not_stay_for_ever(template: CloudTemplate) -> None:
     groups = template.of_type("AWS::Logs::LogGroup").values()
     kept = {group["LogGroupName"]: group["RetentionInDays"] for group in groups}
     assert kept == {f"/aws/lambda/baton-dev-{name}": 30 for name in FUNCTION_NAMES}
