@@ -12,8 +12,7 @@ import pytest
 from baton_local.stand_in.api_error import ApiError
 from baton_local.vector.core import writing
 from baton_local.vector.core.index import Index
-from baton_local.vector.core.querying import Query
-from baton_local.vector.core.record import Change, Include, Vector
+from baton_local.vector.core.record import Change
 from baton_local.vector.embeddings import EmbeddingModel
 from baton_local.vector.engine import Engine
 from baton_local.vector.settings import Settings
@@ -106,15 +105,6 @@ async def test_a_caller_who_goes_away_does_not_part_memory_from_disk() -> None:
             await writer
         assert ids(engine) == []
     assert ids(engine) == ["a"]
-
-
-async def test_a_delay_hides_what_was_written_from_searches_only() -> None:
-    query = Query(Vector.of([1.0, 0.0]), 9, Include())
-    async with an_engine(WatchedStore(), delay_ms=500) as (engine, still):
-        await store_one(engine, "a")
-        assert (ids(engine), await engine.search("", query)) == (["a"], [])
-        still.time_ms += 500
-        assert [hit.record.id for hit in await engine.search("", query)] == ["a"]
 
 
 async def test_a_model_that_fails_is_an_answer_of_500(caplog: pytest.LogCaptureFixture) -> None:

@@ -80,17 +80,6 @@ def test_kill_9_in_the_middle_of_writes_loses_no_answer(tmp_path: Path) -> None:
         assert server.result("/info")["vectorCount"] in {len(ids), len(ids) + 3}
 
 
-def test_the_folders_own_token_is_kept(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "baton_local.vector", "--port", "0", "--data", str(tmp_path)]
-    shown = []
-    for _ in range(2):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            shown.append([process.stdout.readline() for _ in range(3)][2])
-            process.terminate()
-    assert shown[0] == shown[1] == f"export UPSTASH_VECTOR_REST_TOKEN={(tmp_path / 'token').read_text()}"
-
-
 def test_a_used_port_and_a_used_folder_are_clear_errors(tmp_path: Path) -> None:
     with LocalVector(tmp_path / "a") as first:
         port = first.url.rpartition(":")[2]

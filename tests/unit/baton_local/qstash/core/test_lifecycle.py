@@ -117,7 +117,7 @@ def test_request_carries_the_servers_own_headers() -> None:
     """Forwarded Upstash-* values are replaced, body and method are as published (qstash.md 8)."""
     world = World()
     world.publish(
-        URL, b"\x00\xff", content_type="a/b", upstash_forward_x_a="1", upstash_method="PUT",
+        URL, b"\x00\xff", content_type="a/b", upstash_forward_x_a="1", upstash_method="put",
         upstash_forward_upstash_message_id="forged", upstash_timeout="7s",
     )  # fmt: skip
     effect = world.in_flight[0]

@@ -3,7 +3,7 @@ import pytest
 from baton_local.qstash.core.flow_control import FlowSpec
 from baton_local.qstash.core.headers import Redaction
 from baton_local.qstash.core.limits import Limits
-from baton_local.qstash.core.options import CallbackSpec, Options, parse_options
+from baton_local.qstash.core.options import Options, parse_options
 from baton_local.stand_in.api_error import ApiError
 from tests.unit.baton_local.qstash.machine_world import refused
 
@@ -11,39 +11,6 @@ from tests.unit.baton_local.qstash.machine_world import refused
 def parsed(**headers: str) -> Options:
     """Options of these headers; `upstash_delay` stands for `upstash-delay`."""
     return parse_options({name.replace("_", "-"): [value] for name, value in headers.items()}, Limits())
-
-
-def test_all_plain_options_are_read() -> None:
-    """Each header of the table in qstash.md 4."""
-    options = parsed(
-        upstash_method="put",
-        upstash_timeout="30s",
-        upstash_retries="5",
-        upstash_retry_delay="1000 * retried",
-        upstash_delay="1m",
-        upstash_not_before="2000000000",
-        upstash_label="a, b,a",
-        upstash_deduplication_id="d",
-        upstash_content_based_deduplication="True",
-        upstash_cron="* * * * *",
-        upstash_schedule_id="s",
-        upstash_queue_name="q",
-    )
-    assert options == Options(
-        header={},
-        method="PUT",
-        timeout_ms=30_000,
-        max_retries=5,
-        retry_delay="1000 * retried",
-        delay_ms=60_000,
-        not_before_ms=2_000_000_000_000,
-        labels=("a", "b"),
-        dedup_id="d",
-        dedup_by_content=True,
-        cron="* * * * *",
-        schedule_id="s",
-        queue="q",
-    )
 
 
 def test_content_type_and_forwarded_headers_are_kept_without_prefix() -> None:
@@ -79,19 +46,6 @@ def test_header_forward_takes_all_but_what_is_the_callers_own() -> None:
 )
 def test_flow_control_values_may_be_any_subset(value: str, flow: FlowSpec) -> None:
     assert parsed(upstash_flow_control_key="k", upstash_flow_control_value=value).flow == flow
-
-
-def test_callback_options_lose_their_prefix() -> None:
-    """`Upstash-Callback-X` acts as `Upstash-X` on the callback message."""
-    options = parsed(
-        upstash_callback="https://h/cb",
-        upstash_callback_retries="1",
-        upstash_callback_forward_x_a="b",
-        upstash_failure_callback="https://h/f",
-        upstash_failure_callback_method="PUT",
-    )
-    assert options.callback == CallbackSpec("https://h/cb", {"Upstash-Retries": ["1"], "Upstash-Forward-X-A": ["b"]})
-    assert options.failure_callback == CallbackSpec("https://h/f", {"Upstash-Method": ["PUT"]})
 
 
 def test_redaction_accepts_both_spellings() -> None:

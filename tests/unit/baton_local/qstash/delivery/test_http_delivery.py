@@ -122,6 +122,7 @@ async def test_answer_is_taken_as_it_was_meant(
     [
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "", id="half an answer is none"),
         pytest.param(b"SSH-2.0-OpenSSH\r\n\r\n", "", id="not HTTP"),
+        pytest.param(b"", "", id="hangs up"),
         pytest.param(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5_000, "65536", id="hints without end"),
         pytest.param(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 10_000, "65536", id="headers without end"),
         pytest.param(b"HTTP/1.1 200 OK\r\nX-A: " + b"b" * 100_000, "65536", id="a header without end"),

@@ -22,7 +22,7 @@ async def test_a_page_of_another_site_may_not_use_the_published_token(server: Se
     assert len(server.sent) == (status == 200)
 
 
-@pytest.mark.parametrize("authorization", ["", "Basic x", "Bearer é", TOKEN])
+@pytest.mark.parametrize("authorization", ["", "Bearer wrong", "Basic x", "Bearer é", TOKEN])
 async def test_wrong_or_missing_token_is_401(server: Served, authorization: str) -> None:
     """Whatever the path, before anything else is looked at."""
     for path in ("/v2/keys", "/nothing", "/admin/counters"):
@@ -43,6 +43,7 @@ async def test_read_only_token_reads_and_changes_nothing(server: Served) -> None
     ("method", "path", "body", "status"),
     [
         ("PUT", "/v2/keys", None, 405),
+        ("POST", f"/v2/publish/{URL}?upstash-retries=x", None, 400),
         ("GET", f"/v2/publish/{URL}", None, 405),
         ("POST", "/v2/queues", {}, 400),
         ("POST", "/v2/queues", [], 400),

@@ -1,7 +1,5 @@
 from pathlib import Path
 
-import pytest
-
 from baton_local.qstash.clock import VirtualClock
 from tests.unit.baton_local.qstash.served import Served, serving
 
@@ -9,16 +7,15 @@ URL = "https://example.com/hook?x=1"
 MINUTELY = {"Upstash-Cron": "* * * * *"}
 
 
-@pytest.mark.parametrize("method", ["PATCH", "POST"])
-async def test_schedule_life_over_http(server: Served, method: str) -> None:
+async def test_schedule_life_over_http(server: Served) -> None:
     """Create, pause by either method, resume, delete; the query belongs to the destination."""
     made = await server.call("POST", f"/v2/schedules/{URL}", content=b"tick", headers=MINUTELY)
     path = f"/v2/schedules/{made['scheduleId']}"
     assert (await server.call("GET", path))["destination"] == URL
-    await server.call(method, f"{path}/pause")
+    await server.call("POST", f"{path}/pause")
     await server.advance(120)
     assert not server.sent
-    await server.call(method, f"{path}/resume")
+    await server.call("PATCH", f"{path}/resume")
     await server.advance(60)
     (request,) = server.sent
     assert dict(request.headers)["Upstash-Schedule-Id"] == made["scheduleId"]

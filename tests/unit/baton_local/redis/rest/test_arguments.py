@@ -9,6 +9,7 @@ from baton_local.redis.rest.arguments import (
     MalformedRequestError,
     command_from_json,
     command_from_path,
+    commands_from_json,
     parse_json,
     split_target,
 )
@@ -48,12 +49,21 @@ def test_booleans_and_surrogates(body: bytes, expected: list[bytes]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [({}, "JSON array"), ([None], "name"), (["A", None], "not null"), (["A", {}], "not object"), (["A", []], "array")],
-)
+    [
+        ({}, "JSON array"), ("PING", "JSON array"), ([None], "name"), ([[]], "name"), ([""], "name"), ([True], "name"),
+        (["A", None], "not null"), (["A", {}], "not object"), (["A", ["b"]], "not array"),
+    ],
+)  # fmt: skip
 def test_what_is_no_command_says_what_one_is(value: Any, shown: str) -> None:
-    """tests/contract/redis_rest tries more of them."""
     with pytest.raises(MalformedRequestError, match=shown):
         command_from_json(value)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[[]]", b'[["PING"], []]', b"{", b"\xff", b"[NaN]", b"[" * 200_000])
+def test_what_is_no_batch_or_no_json_is_an_error(body: bytes) -> None:
+    """A batch is a list of non-empty lists; depth bombs and bytes that are no UTF-8 are no JSON."""
+    with pytest.raises(MalformedRequestError):
+        commands_from_json(parse_json(body))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def test_message_shows_what_was_published() -> None:
         body="é".encode(),
         content_type="text/plain",
         upstash_forward_test_header="v",
-        upstash_label="a,b",
+        upstash_label="a, b,a",
         upstash_flow_control_key="k",
         upstash_flow_control_value="rate=3",
         upstash_retry_delay="1000 * retried",
