@@ -1,7 +1,7 @@
+"""What a stack writes down and gives up; its life as processes is tested in tests/e2e/test_dev_life.py."""
+
 import asyncio
 import json
-import os
-import signal
 import sys
 from dataclasses import replace
 from functools import partial
@@ -14,7 +14,6 @@ from baton_local.dev.part import Part, http_is_ready
 from baton_local.dev.parts import PartsOf, StackPlan
 from baton_local.dev.stack import LocalStack, StackOptions
 from baton_local.dev.stack_error import StackError
-from tests.unit.baton_local.waiting import until
 
 STAND_IN = Path(__file__).with_name("stand_in_server.py")
 PATIENCE_SECONDS = 120.0
@@ -62,23 +61,6 @@ async def test_dev_json_describes_the_running_stack_and_goes_with_it(tmp_path: P
     assert {**first, "processes": None} == {**second, "processes": None}
 
 
-async def test_a_restarted_part_is_described_anew(tmp_path: Path) -> None:
-    async with stack_on(tmp_path).running():
-        before = dev_json(tmp_path)["processes"]
-        os.kill(before["qstash"], signal.SIGKILL)
-        await until(lambda: dev_json(tmp_path)["processes"].get("qstash") != before["qstash"])
-        after = dev_json(tmp_path)["processes"]
-    assert {**after, "qstash": 0} == {**before, "qstash": 0}
-
-
-async def test_a_second_stack_on_the_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
-    async with stack_on(tmp_path).running():
-        with pytest.raises(StackError, match="already runs"):
-            async with stack_on(tmp_path).running():
-                pass
-        assert (tmp_path / "dev.json").exists()
-
-
 async def test_a_leftover_description_is_gone_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "dev.json").write_text("{}")
     seen: list[bool] = []
@@ -107,22 +89,3 @@ async def test_work_on_a_stack_ends_when_a_part_is_given_up(tmp_path: Path) -> N
         flag.touch()
         with pytest.raises(StackError, match="weak"):
             await asyncio.wait_for(stack.unless_broken(asyncio.sleep(60)), PATIENCE_SECONDS)
-
-
-async def test_cancelling_stops_every_part(tmp_path: Path) -> None:
-    pids: list[int] = []
-    stack_on(tmp_path).kill()  # before the start it is harmless
-
-    async def work() -> None:
-        async with stack_on(tmp_path).running() as description:
-            pids.extend(description.processes.values())
-            await asyncio.sleep(60)
-
-    task = asyncio.create_task(work())
-    await until(lambda: pids)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)

@@ -188,41 +188,6 @@ async def test_a_part_with_a_log_of_its_own_is_found_among_the_logs(tmp_path: Pa
     assert (tmp_path / "a.log").resolve() == own
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child's life to its parent's")
-async def test_parts_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
-    program = f"""
-import asyncio, sys
-from pathlib import Path
-sys.path.insert(0, {str(Path.cwd())!r})
-from baton_local.dev.part import Part
-from baton_local.dev.supervisor import Supervisor
-
-async def ready():
-    return True
-
-class Silence:
-    def notice(self, name, line):
-        pass
-    log_line = notice
-
-async def main():
-    part = Part("a", (sys.executable, "-S", "-c", "import time; time.sleep(60)"), {{}}, ready)
-    supervisor = Supervisor([part], Path({str(tmp_path)!r}), Silence(), lambda: None)
-    await supervisor.start()
-    print(supervisor.process_ids()["a"], flush=True)
-    await asyncio.sleep(60)
-
-asyncio.run(main())
-"""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    child = int(await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS))
-    assert lives(child)
-    process.kill()
-    await process.wait()
-    await until(lambda: not lives(child))
-
-
 def verdicts(*lives: float | None) -> list[Again | GiveUp]:
     policy, found = RestartPolicy(), []
     for served_seconds in lives:
