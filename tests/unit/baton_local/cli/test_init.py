@@ -46,12 +46,6 @@ def test_it_installs_the_baton_that_made_it(made: Path) -> None:
     assert re.fullmatch(rf"{DISTRIBUTION}( @ file://.+|>=[\d.]+)", requirement)
 
 
-def test_each_function_of_the_cloud_has_its_handler(made: Path) -> None:
-    handlers = re.findall(r"handler: (\S+)\.handler", (made / "serverless.yml").read_text("utf-8"))
-    assert len(handlers) == 8
-    assert [name for name in handlers if not (made / f"{name}.py").is_file()] == []
-
-
 def test_the_deployed_functions_are_this_repository_s_own(made: Path) -> None:
     ours, theirs = (
         {file.name: file.read_text("utf-8") for file in (root / "functions" / "handlers").glob("*.py")}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from baton.queue.ports import LogPage
 from baton.runtime.webhook import is_probe, probe_answer
@@ -24,27 +24,23 @@ class PassingClock(FakeClock):
         return self.ms
 
 
-@dataclass
-class World:
-    """A queue, and what becomes of each message when its log is first read."""
+async def probed(
+    becomes: Callable[[FakeQueueRecords, str, str], object], queue: FakeQueue | None = None
+) -> tuple[list[Finding], FakeQueueRecords]:
+    """Send probes over a queue, each message of which becomes so when its log is first read."""
+    sent = queue or FakeQueue()
 
-    becomes: Callable[[FakeQueueRecords, str, str], object]
-    queue: FakeQueue = field(default_factory=FakeQueue)
+    class Records(FakeQueueRecords):
+        async def log(
+            self, *, message_id: str = "", label: str = "", state: str = "", cursor: str = "", limit: int = 100
+        ) -> LogPage:
+            if not self.happened:
+                for sent_id, message in sent.published:
+                    becomes(self, sent_id, message.url)
+            return await super().log(message_id=message_id, label=label, state=state, cursor=cursor, limit=limit)
 
-    async def probe(self) -> tuple[list[Finding], FakeQueueRecords]:
-        queue, becomes = self.queue, self.becomes
-
-        class Records(FakeQueueRecords):
-            async def log(
-                self, *, message_id: str = "", label: str = "", state: str = "", cursor: str = "", limit: int = 100
-            ) -> LogPage:
-                if not self.happened:
-                    for sent_id, message in queue.published:
-                        becomes(self, sent_id, message.url)
-                return await super().log(message_id=message_id, label=label, state=state, cursor=cursor, limit=limit)
-
-        records = Records(queue, FakeClock())
-        return await Probes(queue, records, PassingClock(), "n1").send(SETTINGS, 30), records
+    records = Records(sent, FakeClock())
+    return await Probes(sent, records, PassingClock(), "n1").send(SETTINGS, 30), records
 
 
 def delivered(records: FakeQueueRecords, message_id: str, _url: str) -> None:
@@ -53,12 +49,12 @@ def delivered(records: FakeQueueRecords, message_id: str, _url: str) -> None:
 
 async def test_every_endpoint_gets_one_probe_that_is_tried_once() -> None:
     """By direct URL, labelled, and without a failure callback: a failed probe is nobody's business."""
-    world = World(delivered)
-    found, _ = await world.probe()
-    assert [message.url for _, message in world.queue.published] == [
+    queue = FakeQueue()
+    found, _ = await probed(delivered, queue)
+    assert [message.url for _, message in queue.published] == [
         SETTINGS.endpoint_url(endpoint) for endpoint in WEBHOOK_ENDPOINTS
     ]
-    for _, message in world.queue.published:
+    for _, message in queue.published:
         assert is_probe(message.body.encode())
         assert (message.retries, message.failure_callback, message.label) == (0, "", "baton-doctor-n1")
     endpoints = found[-1]
@@ -73,23 +69,23 @@ async def test_a_failed_probe_is_reported_and_taken_out_of_the_dead_letters() ->
         else:
             delivered(records, message_id, url)
 
-    found, records = await World(one_dies).probe()
+    found, records = await probed(one_dies)
     (wrong,) = [each for each in found if each.level is Level.FAILED and each.check == "endpoints"]
     assert wrong.text == f"/workers/sweep at {SETTINGS.worker_base_url}: nothing is served there (404)"
     assert records.dead == {}
 
 
 async def test_what_is_not_delivered_in_time_is_reported() -> None:
-    found, _ = await World(lambda records, message_id, url: records.happen(message_id, "ACTIVE")).probe()
+    found, _ = await probed(lambda records, message_id, url: records.happen(message_id, "ACTIVE"))
     (wrong,) = [each for each in found if each.check == "endpoints"]
     assert wrong.level is Level.FAILED
     assert "has not delivered within 30 s: the message is ACTIVE" in wrong.text
 
 
 async def test_an_address_that_the_queue_does_not_take_is_reported() -> None:
-    world = World(delivered)
-    world.queue.failing = [QueueRefusedError("loopback addresses are not allowed")]
-    found, _ = await world.probe()
+    queue = FakeQueue()
+    queue.failing = [QueueRefusedError("loopback addresses are not allowed")]
+    found, _ = await probed(delivered, queue)
     (wrong,) = [each for each in found if each.level is Level.FAILED and each.check == "endpoints"]
     assert "does not take a message to it: loopback addresses are not allowed" in wrong.text
     assert "not a private one" in wrong.way_out

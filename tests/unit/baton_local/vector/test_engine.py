@@ -38,13 +38,10 @@ class WatchedStore(Store):
 
 
 @asynccontextmanager
-async def an_engine(
-    store: WatchedStore, model: EmbeddingModel | None = None, delay_ms: int = 0
-) -> AsyncIterator[tuple[Engine, StillSurroundings]]:
-    still = StillSurroundings()
-    engine = Engine(Index(2, ""), store, model, still, Settings(Path("unused"), index_delay_ms=delay_ms))
+async def an_engine(store: WatchedStore, model: EmbeddingModel | None = None) -> AsyncIterator[Engine]:
+    engine = Engine(Index(2, ""), store, model, StillSurroundings(), Settings(Path("unused")))
     try:
-        yield engine, still
+        yield engine
     finally:
         store.may_write.set()
         await engine.stop()
@@ -59,21 +56,28 @@ async def store_one(engine: Engine, name: str) -> str:
     return result
 
 
-async def test_nothing_is_seen_before_it_is_on_disk() -> None:
+@pytest.mark.parametrize("goes_away", [False, True])
+async def test_nothing_is_seen_before_it_is_on_disk(*, goes_away: bool) -> None:
+    """A caller who goes away does not part memory from disk: the write goes on, also while the server stops."""
     store = WatchedStore()
-    async with an_engine(store) as (engine, _):
+    async with an_engine(store) as engine:
         store.may_write.clear()
         writer = asyncio.create_task(store_one(engine, "a"))
         await asyncio.sleep(0.01)
         assert (ids(engine), writer.done()) == ([], False)
-        store.may_write.set()
-        assert await writer == "Success"
-        assert ids(engine) == ["a"]
+        if goes_away:
+            writer.cancel()
+        else:
+            store.may_write.set()
+        await asyncio.wait([writer])
+        assert writer.cancelled() if goes_away else writer.result() == "Success"
+        assert ids(engine) == ([] if goes_away else ["a"])
+    assert ids(engine) == ["a"]
 
 
 async def test_writes_are_planned_one_after_the_other() -> None:
     """Each on what the one before has left, so no two get the same place."""
-    async with an_engine(WatchedStore()) as (engine, _):
+    async with an_engine(WatchedStore()) as engine:
         await asyncio.gather(*(store_one(engine, str(number)) for number in range(20)))
         assert [record.seq for record in engine.index.namespaces[""].records.values()] == list(range(1, 21))
 
@@ -82,7 +86,7 @@ async def test_when_the_disk_refuses_nothing_is_stored_and_the_next_may_work(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = WatchedStore()
-    async with an_engine(store) as (engine, _):
+    async with an_engine(store) as engine:
         store.error = sqlite3.OperationalError("database or disk is full")
         with pytest.raises(ApiError, match=r"disk is full\); nothing was stored") as refusal:
             await store_one(engine, "a")
@@ -94,26 +98,13 @@ async def test_when_the_disk_refuses_nothing_is_stored_and_the_next_may_work(
     assert "cannot write to the data folder" in caplog.text
 
 
-async def test_a_caller_who_goes_away_does_not_part_memory_from_disk() -> None:
-    store = WatchedStore()
-    async with an_engine(store) as (engine, _):
-        store.may_write.clear()
-        writer = asyncio.create_task(store_one(engine, "a"))
-        await asyncio.sleep(0.01)
-        writer.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await writer
-        assert ids(engine) == []
-    assert ids(engine) == ["a"]
-
-
 async def test_a_model_that_fails_is_an_answer_of_500(caplog: pytest.LogCaptureFixture) -> None:
     def embed(texts: list[str]) -> list[list[float]]:
         if texts == ["bad"]:
             raise RuntimeError("out of memory")
         return [[1.0, 2.0] for _ in texts]
 
-    async with an_engine(WatchedStore(), EmbeddingModel("m:f", 2, embed)) as (engine, _):
+    async with an_engine(WatchedStore(), EmbeddingModel("m:f", 2, embed)) as engine:
         with pytest.raises(ApiError, match="the embedder m:f failed: RuntimeError: out of memory") as failure:
             await engine.embed(["bad"])
         assert failure.value.status == 500
@@ -122,7 +113,7 @@ async def test_a_model_that_fails_is_an_answer_of_500(caplog: pytest.LogCaptureF
 
 
 async def test_without_a_model_texts_are_refused() -> None:
-    async with an_engine(WatchedStore()) as (engine, _):
+    async with an_engine(WatchedStore()) as engine:
         assert not engine.has_model
         with pytest.raises(ApiError, match="The index must be created with an embedding model to use it") as refusal:
             await engine.embed(["text"])

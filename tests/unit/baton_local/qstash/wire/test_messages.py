@@ -114,6 +114,7 @@ async def test_dead_letter_is_retried_and_gone(server: Served) -> None:
     await published(server, Upstash_Retries="0")
     (entry,) = (await server.call("GET", "/v2/dlq"))["messages"]
     assert (entry["responseStatus"], entry["responseBodyBase64"]) == (404, "/w==")
+    assert await server.call("GET", f"/v2/dlq/{entry['dlqId']}") == entry
     response = await server.client.post(f"/v2/dlq/retry/{entry['dlqId']}")
     assert (response.status_code, set(response.json())) == (201, {"messageId"})
     assert (await server.client.delete(f"/v2/dlq/{entry['dlqId']}")).status_code == 404

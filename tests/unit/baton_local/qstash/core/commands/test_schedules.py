@@ -95,7 +95,7 @@ def test_view_shows_all_options_and_digests_of_what_is_redacted() -> None:
         "upstash_flow_control_value": "parallelism=2",
         "upstash_retry_delay": "1000",
     }
-    shown = view(world, create(world, **options))
+    shown = view(world, create(world, URL, b"tick", **options))
     assert {name: shown[name] for name in expected} == expected
     shown = view(world, create(world, upstash_forward_x="secret", upstash_redact_fields="body,headers"))
     assert shown["body"].startswith("REDACTED:")
