@@ -9,6 +9,7 @@ import pytest
 
 from baton_local.dev.part import Part, http_is_ready
 from baton_local.dev.ports import any_free_port
+from baton_local.dev.stack_error import StackError
 from tests.unit.baton_local.dev.test_supervisor import Stage, server
 from tests.unit.baton_local.waiting import until
 
@@ -92,6 +93,13 @@ async def test_code_that_cannot_be_loaded_is_shown_and_heals_with_the_next_save(
         await until(lambda: stage.changes == 2)
         assert list(supervisor.process_ids()) == ["app"]
     assert (tmp_path / "app.log").read_text().count("cannot be loaded") == 1
+
+
+async def test_a_stack_whose_code_cannot_be_loaded_does_not_start(project: Path, tmp_path: Path) -> None:
+    (project / "code.py").write_text("raise ValueError('not yet')\n")
+    with pytest.raises(StackError, match=r"(?s)app cannot start with its settings.*not yet"):
+        async with Stage(tmp_path, runner(project)).started():
+            pass
 
 
 async def test_a_stack_stops_while_it_waits_for_code(project: Path, tmp_path: Path) -> None:

@@ -69,7 +69,9 @@ async def test_a_leftover_description_is_gone_before_anything_starts(tmp_path: P
         seen.append((tmp_path / "dev.json").exists())
         return stand_ins(plan)
 
-    async with stack_on(tmp_path, parts_of=look).running():
+    stack = stack_on(tmp_path, parts_of=look)
+    stack.kill()  # before the start it is harmless
+    async with stack.running():
         pass
     assert seen == [False]
 

@@ -32,6 +32,10 @@ class StrangersProject:
             timeout=_LIMIT_SECONDS,
         )
 
+    def passes(self, count: int) -> None:
+        done = self.run()
+        assert f"{count} passed" in done.stdout, done.stdout + done.stderr
+
     def command(self, *arguments: str) -> list[str]:
         """The command line; what the run leaves behind stays in the folder."""
         where = ("-p", "no:cacheprovider", "--basetemp", str(self.folder / "temporary"))

@@ -19,16 +19,14 @@ def project(tmp_path: Path) -> StrangersProject:
 def test_a_stranger_uses_all_three_servers_through_the_official_sdks(project: StrangersProject) -> None:
     """Nothing is configured: the environment is set for each test, and only for it."""
     project.write("test_services.py", SERVICES)
-    done = project.run()
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    project.passes(4)
     assert free_of_processes(project.folder)
 
 
 def test_every_test_finds_empty_servers(project: StrangersProject) -> None:
     """Keys, messages, queues, records, rotated keys and faults of a test do not reach the next."""
     project.write("test_isolation.py", ISOLATION)
-    done = project.run()
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    project.passes(2)
 
 
 def test_options_of_the_servers_can_be_chosen(project: StrangersProject) -> None:
@@ -64,8 +62,7 @@ def test_options_of_the_servers_can_be_chosen(project: StrangersProject) -> None
             index._client.close()
         """,
     )
-    done = project.run()
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    project.passes(2)
 
 
 def test_wrong_options_are_an_error_with_what_the_server_answered(project: StrangersProject) -> None:
@@ -105,8 +102,7 @@ def test_a_project_that_does_not_use_it_pays_nothing(project: StrangersProject) 
             assert not {"aiohttp", "click", "httpx", "pydantic", "rich", "uvicorn"} & set(sys.modules)
         """,
     )
-    done = project.run()
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    project.passes(1)
     assert not (project.folder / "temporary").exists()
 
 
@@ -125,8 +121,7 @@ def test_a_project_with_an_infra_of_its_own_runs_its_tests_as_before(project: St
             assert answer() == 42
         """,
     )
-    done = project.run()
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    project.passes(1)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +138,7 @@ def test_a_projects_own_packages_hide_nothing(
     project.write(f"{folder}test_services.py", SERVICES)
     if folder:
         project.interpreter += ["-P"]  # as the command `pytest` does
-    done = project.run()
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    project.passes(4)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a process to its parent")

@@ -65,6 +65,7 @@ def test_redaction_accepts_both_spellings() -> None:
         ("upstash_not_before", "9" * 13),
         ("upstash_content_based_deduplication", "perhaps"),
         ("upstash_flow_control_key", "k"),
+        ("upstash_flow_control_value", "rate=1"),
         ("upstash_callback", "not-a-url"),
         ("upstash_redact_fields", "url"),
         ("upstash_schedule_id", "a/b"),

@@ -118,6 +118,7 @@ def test_delay_is_capped_at_a_day(text: str) -> None:
         "",
         "__import__('os')",
         "1 +",
+        "(1",
         "1)",
         "pow(1)",
         "sqrt()",

@@ -123,3 +123,4 @@ def test_a_page_may_stay_short_rather_than_scan_forever() -> None:
         assert int(page.next_call()[-1]) <= 1000
         calls += 1
     assert calls == 1000
+    assert not page.take(ServerError(b"ERR value is not an integer"))
