@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from baton import Agent, Limits, Registry, tool
+from baton import Limits, Registry, tool
 from baton_local.replay.replaying import Difference
 from tests.unit.baton_local.replay.recorder import difference, recorded
 from tests.unit.baton_local.replay.sample_agents import Tools, agents_of, registry_of
@@ -69,42 +69,38 @@ async def test_a_limit_that_bites_ends_the_job_elsewhere(loop: dict[str, Any]) -
     assert "turn 3\n  recorded: the model is asked\n  now:      the job is completed, stopped by turns" in shown
 
 
+def with_changed(name: str, **changes: Any) -> Registry:
+    return Registry([replace(one, **changes) if one.name == name else one for one in agents_of(Tools())])
+
+
+@pytest.mark.parametrize(
+    ("agent", "changed", "changes", "shown"),
+    [
+        ("overloaded", "overloaded", {"model_retries": 1}, "model policy retries\n  recorded: 3\n  now:      1"),
+        ("boss", "helper", {"limits": Limits(turns=7)}, "(agent helper): limit turns"),
+    ],
+)
+async def test_a_change_of_an_agent_or_of_one_below(
+    agent: str, changed: str, changes: dict[str, Any], shown: str
+) -> None:
+    assert shown in difference(await recorded(registry_of(), agent), with_changed(changed, **changes))
+
+
 async def test_a_model_that_would_be_called_once_more() -> None:
     document = await recorded(registry_of(), "endless")
     document["job"]["limits"]["turns"] = 5
-    agents = [agent if agent.name != "endless" else _with_limits(agent, 5) for agent in agents_of(Tools())]
-    shown = difference(document, Registry(agents))
+    shown = difference(document, with_changed("endless", limits=Limits(turns=5)))
     assert "turn 4\n  recorded: the job is completed, stopped by turns" in shown
     assert "now:      the model is asked once more" in shown
 
 
-async def test_a_tool_that_is_retried_less_often(loop: dict[str, Any]) -> None:
+async def test_a_tool_that_is_retried_less_or_more_often(loop: dict[str, Any]) -> None:
     tools = Tools()
     tools.shaky = replace(tools.shaky, retries=0)
     shown = difference(loop, registry_of(tools))
     assert 'turn 2, call 1 (shaky): attempts\n  recorded: ["ToolError: not yet", "returned"]' in shown
-
-
-async def test_a_tool_that_is_retried_more_often() -> None:
-    tools = Tools()
-    tools.shaky = replace(tools.shaky, retries=0)
     document = await recorded(registry_of(tools), "loop")
     assert 'now:      ["ToolError: not yet", "one attempt more"]' in difference(document, registry_of())
-
-
-async def test_a_model_that_is_retried_less_often() -> None:
-    document = await recorded(registry_of(), "overloaded")
-    agents = [agent for agent in agents_of(Tools()) if agent.name != "overloaded"]
-    model = next(agent.model for agent in agents_of(Tools()) if agent.name == "overloaded")
-    shown = difference(document, Registry([*agents, Agent(name="overloaded", model=model, model_retries=1)]))
-    assert "model policy retries\n  recorded: 3\n  now:      1" in shown
-
-
-async def test_a_difference_in_a_job_below() -> None:
-    document = await recorded(registry_of(), "boss")
-    agents = [agent if agent.name != "helper" else _with_limits(agent, 7) for agent in agents_of(Tools())]
-    shown = difference(document, Registry(agents))
-    assert "(agent helper): limit turns" in shown
 
 
 async def test_another_conversation(loop: dict[str, Any]) -> None:
@@ -121,10 +117,6 @@ async def test_another_answer_than_recorded_is_never_taken_for_the_same(loop: di
     assert 'its result\n  recorded: {"answer": "nothing done"}\n  now:      {"answer": "all done"}' in difference(
         loop, registry_of()
     )
-
-
-def _with_limits(agent: Agent, turns: int) -> Agent:
-    return Agent(name=agent.name, model=agent.model, tools=list(agent.tools), limits=Limits(turns=turns))
 
 
 def test_short_sides_are_in_a_line_each() -> None:

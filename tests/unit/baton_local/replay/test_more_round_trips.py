@@ -98,16 +98,17 @@ async def test_a_cancelled_job_plays_up_to_its_cancel(agent: str) -> None:
     assert difference(document, registry_of()) == ""
 
 
+def limited(**limits: Any) -> Registry:
+    """An agent that calls for more than it may."""
+    add = Tools().add
+    both = [Call("add", {"a": 1}), Call("add", {"a": 2})]
+    return Registry([Agent(name="limited", model=ScriptedModel([both, "done"]), tools=[add], limits=Limits(**limits))])
+
+
 @pytest.mark.parametrize("answer", [{"ok": {}}, {"error": {"type": "rejected", "message": "no"}}])
 @pytest.mark.parametrize("limits", [{"turns": 1}, {"tool_calls": 1}])
 async def test_a_decision_about_a_limit(answer: dict[str, Any], limits: dict[str, int]) -> None:
     """Before a model is asked, and after it has asked for too much."""
-
-    def agents() -> Registry:
-        add = Tools().add
-        both = [Call("add", {"a": 1}), Call("add", {"a": 2})]
-        limit = Limits(on_limit="ask", **limits)
-        return Registry([Agent(name="asks", model=ScriptedModel([both, "done"]), tools=[add], limits=limit)])
 
     async def decide(stage: Stage, job_id: str) -> None:
         for call in await stage.calls(job_id):
@@ -115,20 +116,15 @@ async def test_a_decision_about_a_limit(answer: dict[str, Any], limits: dict[str
                 job = (await stage.snapshot(job_id)).job
                 await stage.container.commands.signal(job, Completion(call_id=call.id, outcome=answer))
 
-    document = await recorded(agents(), "asks", decide)
+    document = await recorded(limited(on_limit="ask", **limits), "limited", decide)
     assert document["job"]["toolCalls"][-1]["tool"] == "limit.approval" or "ok" in answer
-    assert difference(document, agents()) == ""
+    assert difference(document, limited(on_limit="ask", **limits)) == ""
 
 
 @pytest.mark.parametrize("on_limit", ["stop", "fail"])
-async def test_more_calls_than_are_left(on_limit: Any) -> None:
-    def agents() -> Registry:
-        add = Tools().add
-        limits = Limits(tool_calls=1, on_limit=on_limit)
-        both = [Call("add", {"a": 1}), Call("add", {"a": 2})]
-        return Registry([Agent(name="greedy", model=ScriptedModel([both]), tools=[add], limits=limits)])
-
-    assert difference(await recorded(agents(), "greedy"), agents()) == ""
+async def test_more_calls_than_are_left(on_limit: str) -> None:
+    document = await recorded(limited(tool_calls=1, on_limit=on_limit), "limited")
+    assert difference(document, limited(tool_calls=1, on_limit=on_limit)) == ""
 
 
 async def test_what_was_retrieved_of_memory_is_sent_again() -> None:
