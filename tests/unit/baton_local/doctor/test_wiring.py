@@ -1,7 +1,5 @@
 from dataclasses import replace
 
-import pytest
-
 from baton.queue.account import Topic, TopicEndpoint
 from baton_events.errors import PublishError
 from baton_events.messages import Outgoing
@@ -13,14 +11,6 @@ from tests.unit.baton_local.setup.accounts import SETTINGS, FakeAccount
 
 BY_TOPIC = replace(SETTINGS, publish_by="topic")
 LOOP = SETTINGS.topic(EventType.LOOP_INIT)
-
-
-@pytest.fixture
-async def account() -> FakeAccount:
-    """One that is set up."""
-    made = FakeAccount()
-    await made.set_up()
-    return made
 
 
 async def not_well(account: FakeAccount) -> list[Finding]:

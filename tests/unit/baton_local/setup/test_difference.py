@@ -38,10 +38,8 @@ async def test_an_empty_account_gets_a_topic_an_event_type_and_the_sweep() -> No
     assert [each.url for each in topic.endpoints] == [f"{SETTINGS.worker_base_url}/workers/events/order.created"]
 
 
-async def test_another_address_replaces_the_old_one() -> None:
+async def test_another_address_replaces_the_old_one(account: FakeAccount) -> None:
     """Instead of being a second endpoint, which would deliver every event twice."""
-    account = FakeAccount()
-    await account.set_up()
     moved = replace(SETTINGS, worker_base_url="https://new.example.com")
     lines = [described(change) for change in (await account.difference(moved)).changes]
     assert f"~ topic {LOOP}: {LOOP_URL} → https://new.example.com/workers/agent-loop" in lines
@@ -59,9 +57,7 @@ async def test_an_endpoint_made_by_hand_at_the_right_address_is_enough() -> None
     assert await account.difference() == Difference()
 
 
-async def test_what_gets_every_event_as_well_goes_only_with_prune() -> None:
-    account = FakeAccount()
-    await account.set_up()
+async def test_what_gets_every_event_as_well_goes_only_with_prune(account: FakeAccount) -> None:
     await account.setup.put_endpoint(LOOP, TopicEndpoint(OTHERS))
     await account.setup.put_endpoint(LOOP, TopicEndpoint(LOOP_URL))
     await account.set_up()
@@ -70,10 +66,8 @@ async def test_what_gets_every_event_as_well_goes_only_with_prune() -> None:
     assert account.setup.known[LOOP].endpoints == (TopicEndpoint(LOOP_URL),)
 
 
-async def test_prune_takes_only_what_carries_our_prefix() -> None:
+async def test_prune_takes_only_what_carries_our_prefix(account: FakeAccount) -> None:
     """Topics and schedules of others, and of another prefix that ours begins, stay."""
-    account = FakeAccount()
-    await account.set_up()
     await account.set_up(replace(SETTINGS, topic_prefix="agent-two"))
     await account.setup.put_endpoint("agent.gone-event", TopicEndpoint(OTHERS))
     await account.setup.put_endpoint("orders", TopicEndpoint(OTHERS))
@@ -87,10 +81,8 @@ async def test_prune_takes_only_what_carries_our_prefix() -> None:
     assert set(account.schedules.known) == {"agent.sweep", "agent-two.sweep", "agents", "sch_nightly"}
 
 
-async def test_a_schedule_that_was_changed_is_put_right() -> None:
+async def test_a_schedule_that_was_changed_is_put_right(account: FakeAccount) -> None:
     """Paused, or sent somewhere else; it says what was wrong."""
-    account = FakeAccount()
-    await account.set_up()
     await account.schedules.put("agent.sweep", "*/5 * * * *", Outgoing(body="", url=OTHERS))
     await account.schedules.pause("agent.sweep", paused=True)
     (change,) = (await account.difference()).changes
