@@ -32,9 +32,8 @@ def body_of(message: Message) -> dict[str, Any]:
     return parsed
 
 
-def test_callback_reports_the_answer() -> None:
+def test_callback_reports_the_answer(world: World) -> None:
     """After a success: one message with the fields of qstash.md 11."""
-    world = World()
     source = world.publish_id(URL, b"question", upstash_callback=CALLBACK, content_type="text/plain")
     world.settle()
     (message,) = to(world, CALLBACK)
@@ -82,9 +81,8 @@ def test_no_response_at_all_is_status_0_with_the_reason() -> None:
     assert (body["status"], body["header"], b64decode(body["body"])) == (0, {}, b"timeout: 3s")
 
 
-def test_callback_has_options_of_its_own() -> None:
+def test_callback_has_options_of_its_own(world: World) -> None:
     """Its retries default to the source's."""
-    world = World()
     world.publish(
         upstash_retries="1",
         upstash_callback=CALLBACK,
@@ -116,9 +114,8 @@ def test_callback_may_fail_and_be_retried_like_any_message() -> None:
     assert [message.method for message in to(world, FAILURE_CALLBACK)] == ["PATCH"]
 
 
-def test_redacted_parts_stay_hidden_in_callbacks() -> None:
+def test_redacted_parts_stay_hidden_in_callbacks(world: World) -> None:
     """A callback is logged like any message, so it must not leak what is redacted."""
-    world = World()
     world.publish(
         URL, b"secret", upstash_callback=CALLBACK, upstash_redact_fields="body,header[X-Key]",
         upstash_forward_x_key="secret",

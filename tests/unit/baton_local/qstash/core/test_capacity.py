@@ -44,9 +44,8 @@ def test_nothing_is_remembered_about_idle_destinations() -> None:
     assert capacity.next_parked() is None
 
 
-def test_timers_of_cancelled_messages_do_not_pile_up() -> None:
+def test_timers_of_cancelled_messages_do_not_pile_up(world: World) -> None:
     """Publishing far ahead and cancelling again and again keeps memory bounded, and loses no other timer."""
-    world = World()
     kept = world.publish_id(upstash_delay="9d", upstash_label="kept")
     for _ in range(10):
         for _ in range(500):

@@ -10,8 +10,7 @@ from baton_local.qstash.core.message import AttemptResult, build_request, sign
 from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World, status
 
 
-def test_failures_are_retried_until_used_up() -> None:
-    world = World()
+def test_failures_are_retried_until_used_up(world: World) -> None:
     world.answer = lambda _effect: FAILURE
     message_id = world.publish_id()
     world.advance(3_600)
@@ -23,24 +22,21 @@ def test_failures_are_retried_until_used_up() -> None:
 
 
 @pytest.mark.parametrize("code", [199, 301, 302, 400, 404, 429, 489, 500, 503])
-def test_anything_but_2xx_is_a_failure(code: int) -> None:
-    world = World()
+def test_anything_but_2xx_is_a_failure(world: World, code: int) -> None:
     world.answer = lambda _effect: status(code)
     message_id = world.publish_id()
     world.settle()
     assert world.states(message_id)[2:] == ["ERROR", "RETRY"]
 
 
-def test_no_answer_is_a_failure_with_its_reason() -> None:
-    world = World()
+def test_no_answer_is_a_failure_with_its_reason(world: World) -> None:
     world.answer = lambda _effect: AttemptResult(error="timeout")
     world.publish(upstash_retries="0")
     world.settle()
     assert [event.result.error for event in world.events if event.result is not None] == ["timeout", "timeout"]
 
 
-def test_489_with_its_header_is_never_retried() -> None:
-    world = World()
+def test_489_with_its_header_is_never_retried(world: World) -> None:
     world.answer = lambda _effect: status(489, Upstash_Nonretryable_Error="true")
     message_id = world.publish_id()
     world.settle()
@@ -48,16 +44,14 @@ def test_489_with_its_header_is_never_retried() -> None:
     assert len(world.tenant.dlq) == 1
 
 
-def test_retry_after_zero_retries_at_once() -> None:
-    world = World()
+def test_retry_after_zero_retries_at_once(world: World) -> None:
     world.answer = lambda effect: status(503, Retry_After="0") if effect.retried == 0 else OK
     message_id = world.publish_id()
     world.settle()
     assert world.states(message_id)[-1] == "DELIVERED"
 
 
-def test_delay_and_not_before_hold_the_first_attempt() -> None:
-    world = World()
+def test_delay_and_not_before_hold_the_first_attempt(world: World) -> None:
     delayed = world.publish_id(upstash_delay="5s")
     absolute = world.publish_id(upstash_delay="5s", upstash_not_before=str(START_MS // 1_000 + 60))
     past = world.publish_id(upstash_not_before="1000")
@@ -80,8 +74,7 @@ def test_time_scale_shortens_every_wait() -> None:
     assert len(world.delivered) == 1
 
 
-def test_cancel_while_waiting_ends_the_message() -> None:
-    world = World()
+def test_cancel_while_waiting_ends_the_message(world: World) -> None:
     message_id = world.publish_id(upstash_delay="5s")
     others = world.publish_id(user="other", upstash_delay="5h")
     assert world.do(CancelMessage(USER, others)).body == {"cancelled": 0}
@@ -92,9 +85,8 @@ def test_cancel_while_waiting_ends_the_message() -> None:
 
 
 @pytest.mark.parametrize(("result", "end"), [(OK, "DELIVERED"), (FAILURE, "CANCELED")])
-def test_cancel_in_flight_lets_the_attempt_finish(result: AttemptResult, end: str) -> None:
+def test_cancel_in_flight_lets_the_attempt_finish(world: World, result: AttemptResult, end: str) -> None:
     """No retry follows, no dead letter; a delivery that succeeded is not denied."""
-    world = World()
     message_id = world.publish_id()
     assert world.do(CancelMessage(USER, message_id)).body == {"cancelled": 1}
     world.finish(world.in_flight[0], result)
@@ -104,8 +96,7 @@ def test_cancel_in_flight_lets_the_attempt_finish(result: AttemptResult, end: st
     assert not world.tenant.dlq
 
 
-def test_late_result_of_another_attempt_changes_nothing() -> None:
-    world = World()
+def test_late_result_of_another_attempt_changes_nothing(world: World) -> None:
     message_id = world.publish_id()
     world.do(AttemptEnded(USER, message_id, 5, OK))
     world.settle()
@@ -113,9 +104,8 @@ def test_late_result_of_another_attempt_changes_nothing() -> None:
     assert world.states(message_id) == ["CREATED", "ACTIVE", "DELIVERED"]
 
 
-def test_request_carries_the_servers_own_headers() -> None:
+def test_request_carries_the_servers_own_headers(world: World) -> None:
     """Forwarded Upstash-* values are replaced, body and method are as published (qstash.md 8)."""
-    world = World()
     world.publish(
         URL, b"\x00\xff", content_type="a/b", upstash_forward_x_a="1", upstash_method="put",
         upstash_forward_upstash_message_id="forged", upstash_timeout="7s",

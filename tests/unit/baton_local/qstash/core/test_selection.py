@@ -61,17 +61,15 @@ def test_ids_override_filters() -> None:
     assert cancelled(world, ("messageIds", ids[0]), ("messageIds", ids[1]), ("label", "none")) == 2
 
 
-def test_messages_between_retries_count() -> None:
+def test_messages_between_retries_count(world: World) -> None:
     """Two that just failed are still cancellable (qstash.md 22)."""
-    world = World()
     world.answer = lambda _effect: FAILURE
     ids = [world.publish_id(), world.publish_id()]
     world.settle()
     assert cancelled(world, ("messageIds", ",".join(ids))) == 2
 
 
-def test_cancelling_a_queue_does_not_start_its_next_messages() -> None:
-    world = World()
+def test_cancelling_a_queue_does_not_start_its_next_messages(world: World) -> None:
     for _ in range(5):
         world.publish(queue="q")
     assert cancelled(world, ("queueName", "q")) == 5

@@ -88,9 +88,8 @@ def test_retry_makes_a_new_message_and_removes_the_entry() -> None:
     assert not world.tenant.dlq
 
 
-def test_failed_callback_that_held_a_queue_can_be_retried_alone() -> None:
+def test_failed_callback_that_held_a_queue_can_be_retried_alone(world: World) -> None:
     """A retried callback no longer holds the turn of its long finished source."""
-    world = World()
     world.answer = lambda effect: status(200) if effect.message.url == URL else FAILURE
     world.publish(queue="q", upstash_retries="0", upstash_callback="https://h/cb")
     world.settle()

@@ -31,9 +31,8 @@ def view(world: World, key: str = "k") -> dict[str, Any]:
     return body
 
 
-def test_parallelism_holds_across_destinations() -> None:
+def test_parallelism_holds_across_destinations(world: World) -> None:
     """Those who wait go in order, unless they are cancelled; the latest message sets the limit for them, too."""
-    world = World()
     ids = [publish(world, "parallelism=2", destination=f"https://h{number}/") for number in range(6)]
     assert [effect.message.id for effect in world.in_flight] == ids[:2]
     assert world.states(ids[2]) == ["CREATED"]
@@ -48,9 +47,8 @@ def test_parallelism_holds_across_destinations() -> None:
     assert world.delivered_ids() == [*ids[:3], *ids[4:], last]
 
 
-def test_rate_bounds_starts_per_period() -> None:
+def test_rate_bounds_starts_per_period(world: World) -> None:
     """The window begins with its first start; who waits for the next one may start when the rate is reset."""
-    world = World()
     for _ in range(7):
         publish(world, "rate=3,period=10s")
     world.settle()
@@ -81,8 +79,7 @@ def test_retries_count_as_starts_and_hold_no_slot() -> None:
     assert len(world.delivered) == 2
 
 
-def test_view_has_every_field() -> None:
-    world = World()
+def test_view_has_every_field(world: World) -> None:
     publish(world, "rate=5,period=1m")
     assert view(world) == {
         "flowControlKey": "k",
@@ -100,9 +97,8 @@ def test_view_has_every_field() -> None:
     assert global_parallelism(world.state, world.tenant).body == {"parallelismMax": 512, "parallelismCount": 1}
 
 
-def test_pause_holds_all_messages_of_the_key() -> None:
+def test_pause_holds_all_messages_of_the_key(world: World) -> None:
     """A key may be paused before its first message; resuming lets them go."""
-    world = World()
     world.do(SetFlowPaused(USER, "k", paused=True))
     first = publish(world, "parallelism=5")
     assert not world.in_flight
@@ -111,9 +107,8 @@ def test_pause_holds_all_messages_of_the_key() -> None:
     assert [effect.message.id for effect in world.in_flight] == [first]
 
 
-def test_pinned_limits_override_messages() -> None:
+def test_pinned_limits_override_messages(world: World) -> None:
     """Until unpinned; only the named ones."""
-    world = World()
     world.do(PinFlow(USER, "k", parallelism=1))
     for _ in range(3):
         publish(world, "parallelism=9,rate=7")
@@ -128,9 +123,8 @@ def test_pinned_limits_override_messages() -> None:
     assert (shown["parallelismMax"], shown["rateMax"], shown["ratePeriod"], shown["isPinnedRate"]) == (9, 2, 60, True)
 
 
-def test_reset_also_frees_parallelism() -> None:
+def test_reset_also_frees_parallelism(world: World) -> None:
     """Deliveries that never came back no longer count."""
-    world = World()
     for _ in range(2):
         publish(world, "parallelism=1")
     world.do(ResetFlow(USER, "k", parallelism=True))
@@ -139,8 +133,7 @@ def test_reset_also_frees_parallelism() -> None:
     assert view(world)["parallelismCount"] == 0
 
 
-def test_unknown_keys_are_404_and_search_finds_parts() -> None:
-    world = World()
+def test_unknown_keys_are_404_and_search_finds_parts(world: World) -> None:
     publish(world, "rate=1", key="tenant-a")
     publish(world, "rate=1", key="tenant-b")
     found = list_flows(world.state, world.tenant, "-b", world.now_ms).body
@@ -173,9 +166,8 @@ def test_wait_list_keeps_its_order_behind_a_full_destination() -> None:
     assert world.delivered_ids() == others + ids
 
 
-def test_paused_queue_holds_what_waited_for_its_key() -> None:
+def test_paused_queue_holds_what_waited_for_its_key(world: World) -> None:
     """A message that waits for a flow key when its queue is paused does not start when the key is free."""
-    world = World()
     first = publish(world, "parallelism=1")
     second = publish(world, "parallelism=1", queue="q")
     world.do(SetQueuePaused(USER, "q", paused=True))

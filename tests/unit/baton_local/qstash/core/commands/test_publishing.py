@@ -7,9 +7,8 @@ from tests.unit.baton_local.qstash.machine_world import FAILURE, START_MS, URL, 
 MINUTE = 60
 
 
-def test_message_shows_what_was_published() -> None:
+def test_message_shows_what_was_published(world: World) -> None:
     """The fields of qstash.md 12; what is unset is left out."""
-    world = World()
     world.publish(
         body="é".encode(),
         content_type="text/plain",
@@ -42,9 +41,8 @@ def test_message_shows_what_was_published() -> None:
     }
 
 
-def test_redacted_fields_show_a_digest() -> None:
+def test_redacted_fields_show_a_digest(world: World) -> None:
     """Views hide, delivery does not."""
-    world = World()
     world.publish(body=b"secret", upstash_forward_x="secret", upstash_redact_fields="body,headers")
     shown = message_view(world.in_flight[0].message)
     digest = "REDACTED:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
@@ -63,9 +61,8 @@ def test_refused_publish_leaves_nothing_behind() -> None:
     assert world.changes == []
 
 
-def test_same_id_in_the_window_answers_the_earlier_message() -> None:
+def test_same_id_in_the_window_answers_the_earlier_message(world: World) -> None:
     """Whatever the destination, for ten minutes from the first acceptance; other users have windows of their own."""
-    world = World()
     first = world.publish(upstash_deduplication_id="d")
     assert first.status == 200
     assert world.publish(upstash_deduplication_id="d", user="other").status == 200
@@ -78,17 +75,15 @@ def test_same_id_in_the_window_answers_the_earlier_message() -> None:
     assert world.publish(upstash_deduplication_id="d").status == 200
 
 
-def test_repeat_is_swallowed_even_if_the_first_failed() -> None:
+def test_repeat_is_swallowed_even_if_the_first_failed(world: World) -> None:
     """The documented trap: put an epoch into the id."""
-    world = World()
     world.answer = lambda _effect: FAILURE
     world.publish(upstash_deduplication_id="d", upstash_retries="0")
     world.settle()
     assert world.publish(upstash_deduplication_id="d").status == 202
 
 
-def test_content_means_destination_body_type_and_forwarded_headers() -> None:
-    world = World()
+def test_content_means_destination_body_type_and_forwarded_headers(world: World) -> None:
     by_content = {"upstash_content_based_deduplication": "True", "content_type": "a/b", "upstash_forward_x": "1"}
     assert world.publish(URL, b"x", **by_content).status == 200
     assert world.publish(URL, b"x", **by_content).status == 202
@@ -99,9 +94,8 @@ def test_content_means_destination_body_type_and_forwarded_headers() -> None:
     assert world.publish(URL, b"x", **by_content | {"upstash_deduplication_id": "d"}).status == 200
 
 
-def test_group_deduplicates_per_endpoint() -> None:
+def test_group_deduplicates_per_endpoint(world: World) -> None:
     """An endpoint added meanwhile still gets its message."""
-    world = World()
     world.do(UpsertEndpoints(USER, "g", [Endpoint("https://a/")]))
     first = world.publish("g", upstash_deduplication_id="d")
     world.do(UpsertEndpoints(USER, "g", [Endpoint("https://b/")]))

@@ -12,9 +12,8 @@ def in_flight_ids(world: World) -> list[str]:
     return [effect.message.id for effect in world.in_flight]
 
 
-def test_failing_head_blocks_the_queue_for_its_backoff() -> None:
+def test_failing_head_blocks_the_queue_for_its_backoff(world: World) -> None:
     """A turn lasts through all retry waits."""
-    world = World()
     first = world.publish_id(queue="q", upstash_retries="1", upstash_retry_delay="60000")
     second = world.publish_id(queue="q")
     world.answer = lambda effect: FAILURE if effect.message.id == first else OK
@@ -24,9 +23,8 @@ def test_failing_head_blocks_the_queue_for_its_backoff() -> None:
     assert world.delivered_ids() == [first, first, second]
 
 
-def test_next_message_waits_for_the_callback_of_the_current_one() -> None:
+def test_next_message_waits_for_the_callback_of_the_current_one(world: World) -> None:
     """Order includes the callback (qstash.md 11), also when it has to be retried, and that of a failure."""
-    world = World()
     world.answer = lambda effect: (
         status(500, Retry_After="60") if effect.message.url == CALLBACK and effect.retried == 0 else OK
     )
@@ -41,9 +39,8 @@ def test_next_message_waits_for_the_callback_of_the_current_one() -> None:
     assert world.delivered_ids()[-1] == third
 
 
-def test_parallelism_bounds_what_is_in_progress() -> None:
+def test_parallelism_bounds_what_is_in_progress(world: World) -> None:
     """Raising it starts more at once; lowering it lets running ones finish; a publish leaves it alone."""
-    world = World()
     world.do(UpsertQueue(USER, "q", parallelism=2))
     for _ in range(6):
         world.publish(queue="q")
@@ -56,9 +53,8 @@ def test_parallelism_bounds_what_is_in_progress() -> None:
     assert len(world.in_flight) == 3
 
 
-def test_paused_queue_takes_messages_and_starts_nothing() -> None:
+def test_paused_queue_takes_messages_and_starts_nothing(world: World) -> None:
     """Neither first attempts nor retries; resuming goes on in order."""
-    world = World()
     world.answer = lambda effect: FAILURE if effect.retried == 0 else OK
     first = world.publish_id(queue="q", upstash_retry_delay="1000")
     world.settle()
@@ -72,18 +68,16 @@ def test_paused_queue_takes_messages_and_starts_nothing() -> None:
     assert world.delivered_ids() == [first, first, second, second]
 
 
-def test_upsert_without_paused_un_pauses() -> None:
+def test_upsert_without_paused_un_pauses(world: World) -> None:
     """All settings are always set."""
-    world = World()
     world.do(UpsertQueue(USER, "q", paused=True))
     message_id = world.publish_id(queue="q")
     world.do(UpsertQueue(USER, "q"))
     assert in_flight_ids(world) == [message_id]
 
 
-def test_delay_counts_while_holding_the_turn() -> None:
+def test_delay_counts_while_holding_the_turn(world: World) -> None:
     """A delayed head keeps its place in the order until it is cancelled."""
-    world = World()
     first = world.publish_id(queue="q", upstash_delay="5s")
     second = world.publish_id(queue="q", upstash_delay="1h")
     third = world.publish_id(queue="q")
@@ -95,9 +89,8 @@ def test_delay_counts_while_holding_the_turn() -> None:
     assert in_flight_ids(world) == [third]
 
 
-def test_lag_counts_what_is_not_processed() -> None:
+def test_lag_counts_what_is_not_processed(world: World) -> None:
     """Waiting, in flight and between retries."""
-    world = World()
     for _ in range(3):
         world.publish(queue="q")
     assert list_queues(world.tenant).body == [
@@ -107,9 +100,8 @@ def test_lag_counts_what_is_not_processed() -> None:
     assert get_queue(world.tenant, "q").body["lag"] == 0
 
 
-def test_deleting_a_queue_takes_its_messages_along() -> None:
+def test_deleting_a_queue_takes_its_messages_along(world: World) -> None:
     """Nothing more is sent; an attempt in flight may end; a new queue of that name starts empty."""
-    world = World()
     for _ in range(3):
         world.publish(queue="q")
     old = world.in_flight[0]

@@ -30,9 +30,8 @@ def view(world: World, schedule_id: str) -> dict[str, Any]:
     return body
 
 
-def test_each_tick_makes_a_message_in_the_schedules_name() -> None:
+def test_each_tick_makes_a_message_in_the_schedules_name(world: World) -> None:
     """With the creator's address, on the minute; a deduplication id does not silence it."""
-    world = World()
     schedule_id = create(world, upstash_deduplication_id="d")
     world.advance(TO_NEXT_MINUTE_SECONDS - 1)
     assert not world.delivered
@@ -42,17 +41,15 @@ def test_each_tick_makes_a_message_in_the_schedules_name() -> None:
     assert (message.schedule_id, message.caller_ip, message.body) == (schedule_id, "10.0.0.9", b"tick")
 
 
-def test_publish_with_cron_makes_a_schedule() -> None:
-    world = World()
+def test_publish_with_cron_makes_a_schedule(world: World) -> None:
     answer = world.publish(upstash_cron=" * * * * * ")
     world.settle()
     assert not world.delivered
     assert view(world, answer.body["scheduleId"])["cron"] == "* * * * *"
 
 
-def test_view_leaves_out_what_is_unset() -> None:
+def test_view_leaves_out_what_is_unset(world: World) -> None:
     """Header maps hold the forwarded headers and nothing else."""
-    world = World()
     schedule_id = create(world, body=None, upstash_forward_test_header="v", authorization="Bearer secret")
     assert view(world, schedule_id) == {
         "scheduleId": schedule_id,
@@ -70,8 +67,7 @@ def test_view_leaves_out_what_is_unset() -> None:
     assert "secret" not in str(world.tenant.schedules)
 
 
-def test_view_shows_all_options_and_digests_of_what_is_redacted() -> None:
-    world = World()
+def test_view_shows_all_options_and_digests_of_what_is_redacted(world: World) -> None:
     expected = {
         "delay": 90,
         "retries": 0,
@@ -116,9 +112,8 @@ def test_same_id_replaces_entirely() -> None:
     assert refused(create, world) == 412
 
 
-def test_paused_schedule_makes_nothing_and_goes_on_from_now() -> None:
+def test_paused_schedule_makes_nothing_and_goes_on_from_now(world: World) -> None:
     """Ticks missed in a pause are not made up for."""
-    world = World()
     schedule_id = create(world)
     world.do(SetSchedulePaused(USER, schedule_id, paused=True))
     world.advance(600)
@@ -130,8 +125,7 @@ def test_paused_schedule_makes_nothing_and_goes_on_from_now() -> None:
     assert len(world.delivered) == 1
 
 
-def test_deleted_schedule_stops_but_its_messages_go() -> None:
-    world = World()
+def test_deleted_schedule_stops_but_its_messages_go(world: World) -> None:
     schedule_id = create(world, upstash_delay="30s")
     world.advance(TO_NEXT_MINUTE_SECONDS)
     world.do(DeleteSchedule(USER, schedule_id))
@@ -140,8 +134,7 @@ def test_deleted_schedule_stops_but_its_messages_go() -> None:
     assert refused(world.do, DeleteSchedule(USER, schedule_id)) == 404
 
 
-def test_last_states_follow_the_messages() -> None:
-    world = World()
+def test_last_states_follow_the_messages(world: World) -> None:
     world.answer = lambda _effect: FAILURE
     schedule_id = create(world, upstash_retries="1", upstash_retry_delay="10000")
     world.advance(TO_NEXT_MINUTE_SECONDS)
@@ -152,9 +145,8 @@ def test_last_states_follow_the_messages() -> None:
     assert view(world, schedule_id)["lastScheduleStates"] == {message_id: "FAIL"}
 
 
-def test_group_is_resolved_at_each_tick() -> None:
+def test_group_is_resolved_at_each_tick(world: World) -> None:
     """A group that is gone shows as the schedule's error until it is back."""
-    world = World()
     schedule_id = create(world, "g")
     world.advance(TO_NEXT_MINUTE_SECONDS)
     assert "does not exist" in view(world, schedule_id)["error"]
@@ -164,9 +156,8 @@ def test_group_is_resolved_at_each_tick() -> None:
     assert "error" not in view(world, schedule_id)
 
 
-def test_schedule_may_enqueue() -> None:
+def test_schedule_may_enqueue(world: World) -> None:
     """The queue keeps its parallelism."""
-    world = World()
     world.do(UpsertQueue(USER, "q", parallelism=3))
     create(world, upstash_queue_name="q")
     world.advance(TO_NEXT_MINUTE_SECONDS)
