@@ -13,13 +13,11 @@ from baton_events.errors import MalformedEventError, SettingsError, TooLargeErro
 
 
 def made(name: str, data: object = None, key: str = "") -> AppEvent:
-    """An app event."""
     return app_event(name, data, key, event_id="evt_1", tenant="acme", now_ms=0)
 
 
 @pytest.mark.parametrize("name", ["order.created", "a", "Order_1-b.c", "x" * 100])
 def test_a_name_is_letters_and_digits_with_single_signs_between(name: str) -> None:
-    """It is a part of an address, and with dashes for its dots of a topic's name."""
     assert name_fault(name) == ""
 
 
@@ -28,13 +26,11 @@ def test_a_name_is_letters_and_digits_with_single_signs_between(name: str) -> No
     ["", "a b", "a/b", ".a", "a..b", "é", "x" * 101, "agent.loop.init", "agent-tool-call", "tool.execution.failed"],
 )
 def test_no_other_name_is_one_nor_is_one_of_ours(name: str) -> None:
-    """The error names it."""
     with pytest.raises(AppEventError, match=r"name|event of Baton"):
         made(name)
 
 
 def test_data_and_key_are_checked_before_anything_is_sent() -> None:
-    """With the way out."""
     with pytest.raises(AppEventError, match="is not JSON"):
         made("order.created", {"at": object()})
     with pytest.raises(AppEventError, match="at most 200"):
@@ -48,7 +44,6 @@ def test_data_and_key_are_checked_before_anything_is_sent() -> None:
     "body", [b"no JSON", b"{}", b'{"id":"e","name":"a b","tenant":"t","createdAt":"2026-01-01T00:00:00Z"}']
 )
 def test_a_body_that_is_no_app_event_is_malformed(body: bytes) -> None:
-    """The queue keeps it for a person."""
     with pytest.raises(MalformedEventError, match="not an app event"):
         parse_app_event(body)
 
@@ -58,7 +53,6 @@ QUEUE = {"QSTASH_URL": "https://q.example.com", "QSTASH_TOKEN": "token", "WORKER
 
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.Route]:
-    """The queue of the environment."""
     for name, value in QUEUE.items():
         monkeypatch.setenv(name, value)
     with respx.mock(assert_all_called=False) as mock:
@@ -92,7 +86,6 @@ async def test_emit_publishes_to_the_names_topic(queue: respx.Route, monkeypatch
 
 
 async def test_emit_says_what_is_wrong(queue: respx.Route, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is sent."""
     with pytest.raises(AppEventError, match="7 days"):
         await emit("order.created", delay_seconds=7 * 86_400 + 1)
     monkeypatch.delenv("QSTASH_TOKEN")
@@ -102,8 +95,6 @@ async def test_emit_says_what_is_wrong(queue: respx.Route, monkeypatch: pytest.M
 
 
 async def test_inside_a_call_the_call_emits(queue: respx.Route) -> None:
-    """So the event is its job's tenant's."""
-
     async def of_call(name: str, data: object = None, key: str = "", delay_seconds: float = 0) -> str:
         return f"{name} {data} {key} {delay_seconds}"
 

@@ -22,7 +22,6 @@ NOT_BEFORE_MS = 1_800_000_000_000
 
 
 def emitter(**settings: Any) -> tuple[Emitter, FakeQueue]:
-    """An emitter and what it publishes to."""
     queue = FakeQueue()
     return Emitter(Settings(worker_base_url=BASE, **settings), queue), queue
 
@@ -78,7 +77,6 @@ async def test_each_event_type_goes_to_its_endpoint_or_its_topic() -> None:
 
 
 async def test_options_are_settings() -> None:
-    """Retries, their delay, the time limit."""
     emits, queue = emitter(message_retries=7, message_retry_delay_ms=1, message_timeout_seconds=900)
     await emits.emit(TOOL_CALL)
     [(_, message)] = queue.published
@@ -102,7 +100,6 @@ async def test_no_delivery_takes_longer_than_the_setting_says() -> None:
 
 
 async def test_an_event_may_be_for_later_and_may_name_what_distinguishes_it() -> None:
-    """By default it is for now, and nothing is suppressed."""
     emits, queue = emitter()
     await emits.emit(TOOL_CALL, not_before_ms=NOT_BEFORE_MS, deduplication_id="evt_1.msg_2.0")
     [(_, message)] = queue.published
@@ -110,7 +107,6 @@ async def test_an_event_may_be_for_later_and_may_name_what_distinguishes_it() ->
 
 
 async def test_several_events_go_out_in_one_request_and_in_order() -> None:
-    """Ids come back in the same order."""
     emits, queue = emitter()
     ids = await emits.emit_many([Delivery(LOOP_INIT), Delivery(TOOL_CALL, 5, "d")])
     assert ids == [message_id for message_id, _ in queue.published]
@@ -135,7 +131,6 @@ async def test_without_a_base_url_there_is_no_failure_callback() -> None:
 
 
 async def test_what_the_queue_says_is_raised() -> None:
-    """Nothing is swallowed, nothing repeated."""
     emits, queue = emitter()
     queue.failing.append(QueueUnreachableError("https://queue", "ConnectError"))
     with pytest.raises(QueueUnreachableError):
@@ -144,7 +139,6 @@ async def test_what_the_queue_says_is_raised() -> None:
 
 
 async def test_a_message_can_be_taken_back() -> None:
-    """By its id."""
     emits, queue = emitter()
     await emits.cancel("msg_7")
     assert queue.cancelled == ["msg_7"]
@@ -159,7 +153,6 @@ async def test_a_message_can_be_taken_back() -> None:
     ],
 )
 def test_a_program_that_only_emits_is_given_what_is_missing(settings: Settings, missing: list[str]) -> None:
-    """At once, and nothing that it does not need."""
     with pytest.raises(SettingsError) as caught:
         Emitter.from_settings(settings)
     named = [line.split()[1] for line in str(caught.value).splitlines()[1:]]
@@ -189,7 +182,6 @@ async def test_a_program_that_only_emits_opens_nothing_before_it_emits(monkeypat
 
 @pytest.mark.parametrize("text", ["session_1", "a session", "with % and /", "~!@#"])
 def test_a_session_id_that_a_header_can_carry_stays_as_it_is(text: str) -> None:
-    """The usual case."""
     assert header_value(text) == text
 
 

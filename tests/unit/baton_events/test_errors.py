@@ -39,13 +39,11 @@ from baton_events.errors import (
     ],
 )
 def test_status_and_repetition(kind: type[BatonError], status: int, retryable: bool) -> None:
-    """The edge maps errors by these two."""
     assert (kind.status, kind.retryable) == (status, retryable)
     assert issubclass(kind, BatonError)
 
 
 def test_a_missing_topic_is_named_with_both_ways_out() -> None:
-    """Create it, or publish by URL."""
     error = TopicNotFoundError("agent.x")
     assert error.topic == "agent.x"
     assert "'agent.x'" in str(error)
@@ -53,12 +51,10 @@ def test_a_missing_topic_is_named_with_both_ways_out() -> None:
 
 
 def test_a_batch_accepted_in_part_says_what_and_why() -> None:
-    """By position."""
     error = PartialPublishError({0: "msg_1", 2: "msg_3"}, {3: "full", 1: "too large"})
     assert (error.accepted, error.failed) == ({0: "msg_1", 2: "msg_3"}, {1: "too large", 3: "full"})
     assert str(error) == "the queue accepted 2 of 4 messages; refused: message 1: too large; message 3: full"
 
 
 def test_problems_are_listed_a_line_each() -> None:
-    """Below their title."""
     assert join_problems("wrong:", ["a", "b"]) == "wrong:\n  - a\n  - b"

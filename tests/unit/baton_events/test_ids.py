@@ -36,7 +36,6 @@ def test_a_job_id_is_safe_whatever_the_key_is(tenant: str, key: str) -> None:
 
 
 def test_a_job_without_a_key_has_a_random_id() -> None:
-    """The randomness comes in."""
     assert random_job_id("abc123") == "job_abc123"
 
 
@@ -66,12 +65,10 @@ def test_a_call_id_has_turn_and_position_and_a_digest_of_what_is_called() -> Non
 
 @given(st.text(), st.dictionaries(st.text(), st.text(), max_size=3))
 def test_a_call_id_is_safe_whatever_is_asked(tool: str, arguments: dict[str, str]) -> None:
-    """Models ask for anything."""
     assert SAFE.fullmatch(call_id("job_1", 1, 0, tool, arguments))
 
 
 def test_the_order_of_arguments_does_not_matter() -> None:
-    """JSON objects have none."""
     assert call_id("j", 1, 0, "t", {"a": 1, "b": 2}) == call_id("j", 1, 0, "t", {"b": 2, "a": 1})
 
 
@@ -83,7 +80,6 @@ def test_an_event_id_follows_from_the_item_it_carries() -> None:
 
 
 def test_canonical_json_has_sorted_keys_no_spaces_and_plain_letters() -> None:
-    """One text for one value."""
     assert canonical_json({"b": [1, None], "a": "é/"}) == '{"a":"é/","b":[1,null]}'
 
 
@@ -98,7 +94,6 @@ def test_canonical_json_has_sorted_keys_no_spaces_and_plain_letters() -> None:
     )
 )
 def test_what_stands_in_order_has_the_same_text_either_way(value: Any) -> None:
-    """Half characters, too, which no store takes: that is not for this to say."""
     assert sorted_json(value) == canonical_json(value)
 
 

@@ -9,7 +9,6 @@ from baton_events.setting import is_loopback
     "url", ["http://127.0.0.1:8090", "http://localhost", "http://[::1]:1/x", "http://127.8.0.1", "https://a.localhost"]
 )
 def test_this_machine_is_known_by_its_names(url: str) -> None:
-    """By number and by name."""
     assert is_loopback(url)
 
 

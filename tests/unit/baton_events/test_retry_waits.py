@@ -11,12 +11,10 @@ WAITS = st.builds(RetryWaits, st.integers(0, 86_400_000), st.integers(1, 10), st
 
 @given(WAITS, st.integers(0, 20))
 def test_the_queue_waits_as_long_as_we_say(waits: RetryWaits, retried: int) -> None:
-    """The expression is one that the queue takes, and it comes to the same."""
     assert retry_delay_ms(check_retry_delay(waits.expression, "here"), retried) == waits.wait_ms(retried)
 
 
 def test_each_wait_is_longer_than_the_one_before() -> None:
-    """Up to the longest."""
     assert [RetryWaits(10_000).wait_ms(retried) for retried in range(8)] == [
         *(10_000, 20_000, 40_000, 80_000, 160_000, 320_000),
         *(600_000, 600_000),
@@ -25,7 +23,6 @@ def test_each_wait_is_longer_than_the_one_before() -> None:
 
 
 def test_messages_that_are_refused_together_do_not_come_again_together() -> None:
-    """A quarter earlier or later, each always alike."""
     firsts = [RetryWaits(10_000).spread(f"evt_{n}").wait_ms(0) for n in range(1000)]
     assert firsts == [RetryWaits(10_000).spread(f"evt_{n}").wait_ms(0) for n in range(1000)]
     assert 10_000 * (1 - SPREAD) <= min(firsts) < 8_000
@@ -34,5 +31,4 @@ def test_messages_that_are_refused_together_do_not_come_again_together() -> None
 
 
 def test_a_first_wait_above_the_longest_one_stays() -> None:
-    """Whoever sets an hour gets an hour."""
     assert RetryWaits(3_600_000).spread("evt").wait_ms(0) > 2_600_000

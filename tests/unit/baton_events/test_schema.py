@@ -41,13 +41,11 @@ def wire(event: Event) -> dict[str, Any]:
 
 
 def body(**changes: Any) -> bytes:
-    """A tool call's body with some fields changed; None takes a field away."""
     raw = {**wire(TOOL_CALL), **changes}
     return json.dumps({name: value for name, value in raw.items() if value is not None}).encode()
 
 
 def test_types_topics_and_endpoints_are_those_of_the_design() -> None:
-    """Exactly four, exactly these names."""
     found = [(kind.value, f"agent.{TOPIC_SUFFIXES[kind]}", ENDPOINTS[kind]) for kind in EventType]
     assert found == TABLE
 
@@ -59,14 +57,12 @@ def test_the_two_endpoints_that_take_no_events() -> None:
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_an_event_comes_back_as_it_was_sent(name: str) -> None:
-    """Each type, each kind of payload."""
     event = EVENTS[name]
     assert parse_event(encode_event(event).encode()) == event
     assert event_type(event) == event.type
 
 
 def test_a_turns_event_has_the_names_of_the_design_on_the_wire() -> None:
-    """camelCase, and nothing more."""
     assert wire(LOOP_INIT) == {
         "id": "evt_1",
         "type": "agent.loop.init",
@@ -79,7 +75,6 @@ def test_a_turns_event_has_the_names_of_the_design_on_the_wire() -> None:
 
 
 def test_a_tool_calls_event_names_its_call_and_holds_neither_arguments_nor_results() -> None:
-    """They are in the store."""
     assert wire(TOOL_CALL)["payload"] == {
         "turn": 2,
         "position": 0,
@@ -105,7 +100,6 @@ def test_what_a_newer_sender_adds_is_ignored() -> None:
 
 
 def test_an_attempt_that_is_left_out_is_the_first() -> None:
-    """Old senders did not count."""
     payload = {"turn": 1}
     event = parse_event(body(type="agent.loop.init", payload=payload))
     assert isinstance(event, AgentLoopInit)
@@ -114,21 +108,18 @@ def test_an_attempt_that_is_left_out_is_the_first() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"not json", b"{", b'{"type": }', b"\xff\xfe{}", b"\x00"])
 def test_what_is_not_json_is_malformed(raw: bytes) -> None:
-    """The message says how long it was and how it began."""
     with pytest.raises(MalformedEventError, match=rf"not JSON \({len(raw)} bytes"):
         parse_event(raw)
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"null", b"1", b'"text"', b"true"])
 def test_json_that_is_no_object_is_malformed(raw: bytes) -> None:
-    """One event is one object."""
     with pytest.raises(MalformedEventError, match="not an object"):
         parse_event(raw)
 
 
 @pytest.mark.parametrize("kind", ["agent.loop.stop", "", "AGENT.LOOP.INIT", 1, True, "agent.loop.init "])
 def test_an_unknown_type_is_malformed_and_named(kind: object) -> None:
-    """With those that are known."""
     with pytest.raises(MalformedEventError, match=r"unknown event type .*agent\.loop\.init, agent\.tool\.call"):
         parse_event(body(type=kind))
 
@@ -141,7 +132,6 @@ def test_a_missing_type_is_malformed() -> None:
 
 @pytest.mark.parametrize("version", [0, "1", 1.5, [1]])
 def test_an_unknown_version_is_malformed_and_named(version: object) -> None:
-    """With the one that this code reads."""
     with pytest.raises(MalformedEventError, match=r"unknown schemaVersion .* of agent\.tool\.call: this code reads 1"):
         parse_event(body(schemaVersion=version))
 
@@ -175,13 +165,11 @@ def test_an_event_of_a_newer_version_is_left_to_that(changes: dict[str, object])
     ],
 )
 def test_a_wrong_field_is_malformed_and_named(changes: dict[str, Any], field: str) -> None:
-    """By the name that it has on the wire."""
     with pytest.raises(MalformedEventError, match=rf"not a valid agent\.tool\.call: .*{field}: "):
         parse_event(body(**changes))
 
 
 def test_all_wrong_fields_are_named_at_once() -> None:
-    """Whoever repairs a sender sees everything."""
     with pytest.raises(MalformedEventError, match=r"id: .*jobId: .*payload\.turn: "):
         parse_event(body(id="", jobId="", payload={}))
 
@@ -193,14 +181,12 @@ def test_a_command_of_an_unknown_kind_is_malformed() -> None:
 
 
 def test_an_event_never_changes() -> None:
-    """Frozen: what was published is what was decided."""
     with pytest.raises(ValueError, match="frozen"):
         setattr(TOOL_CALL.payload, "turn", 3)  # noqa: B010 - a type checker would refuse it, too
 
 
 @given(st.binary(max_size=200))
 def test_whatever_the_body_is_it_is_an_event_or_malformed(raw: bytes) -> None:
-    """Nothing else is raised."""
     with pytest.raises(MalformedEventError):
         parse_event(raw)
 

@@ -10,7 +10,6 @@ from baton_events.timestamps import milliseconds, moment, rfc3339
 
 
 def test_a_time_is_shown_in_utc_with_milliseconds() -> None:
-    """Always three digits."""
     assert rfc3339(1_795_165_405_120) == "2026-11-20T09:03:25.120Z"
     assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
     assert rfc3339(1_795_165_405_007).endswith("25.007Z")
@@ -18,7 +17,6 @@ def test_a_time_is_shown_in_utc_with_milliseconds() -> None:
 
 @pytest.mark.parametrize("hours", [-12, 0, 2, 14])
 def test_the_zone_of_a_moment_does_not_matter(hours: int) -> None:
-    """It is the same moment."""
     at = datetime(2026, 11, 20, 9, 3, 25, 120_000, tzinfo=UTC)
     assert milliseconds(at.astimezone(timezone(timedelta(hours=hours)))) == 1_795_165_405_120
 

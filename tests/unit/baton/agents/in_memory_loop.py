@@ -22,8 +22,6 @@ from baton.tools.tool_error import ToolError
 
 @dataclass
 class Ran:
-    """What became of a job."""
-
     answer: str = ""
     turns: int = 0
     calls: list[Call] = field(default_factory=list)

@@ -31,7 +31,6 @@ def test_defaults_are_those_documented() -> None:
 
 
 def test_an_agent_cannot_be_changed_through_what_it_was_made_of() -> None:
-    """Lists and sets are copied."""
     tools, capabilities, models, settings = [ping], {"web"}, ["demo", "groq:x"], {"seed": 1}
     agent = Agent("a", tools=tools, capabilities=capabilities, model=models, model_settings=settings)
     for taken in (tools, capabilities, models, settings):
@@ -51,7 +50,6 @@ def test_a_name_that_does_not_fit_into_a_url_is_refused(name: Any) -> None:
 
 @pytest.mark.parametrize("name", ["a", "simple-task", "code.v2", "A_1", "9"])
 def test_usual_names_are_taken(name: str) -> None:
-    """Those of the sample job types, for instance."""
     assert Agent(name).name == name
 
 

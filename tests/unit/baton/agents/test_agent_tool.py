@@ -20,7 +20,6 @@ def double(number: int) -> int:
 
 
 async def test_an_agent_that_fails_is_a_failed_call() -> None:
-    """The caller is told, and goes on."""
     lost = Agent("lost", model=ScriptedModel([RuntimeError("no idea")]), model_retries=0)
     head = Agent("head", model=ScriptedModel([[Call("lost", {"task": "find it"})], "alone"]), tools=[lost])
     stage = Stage(registry=Registry([head, lost]))
@@ -43,12 +42,10 @@ async def test_an_agent_that_fails_is_a_failed_call() -> None:
 def test_its_description_is_the_agents_or_the_first_line_of_its_instructions(
     fields: dict[str, Any], description: str
 ) -> None:
-    """What the caller's model is told."""
     assert agent_tool(Agent("a", **fields)).description == description
 
 
 def test_all_faults_are_reported_in_one_error() -> None:
-    """Not registered, no name for a tool, and two tools of one name."""
     stranger, dotted, clashing = Agent("stranger"), Agent("code.v2", model=DONE), Agent("double", model=DONE)
     head = Agent("head", model=DONE, tools=[stranger, dotted, clashing, double])
     with pytest.raises(RegistryError) as caught:

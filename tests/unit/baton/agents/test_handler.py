@@ -48,7 +48,6 @@ async def without_context(event: Event) -> None:
 
 
 def test_a_registry_refuses_handlers_that_do_not_go_together() -> None:
-    """Each fault by name."""
     once, clerk = on("order.created")(nothing), Agent(name="nothing", model=ScriptedModel(["done"]))
     other: Any = nothing
     with pytest.raises(ValueError, match="two agents are named 'nothing'"):

@@ -51,20 +51,17 @@ def test_a_registry_of_the_users_own_is_found(package: str) -> None:
 
 @pytest.mark.parametrize("reference", ["", "baton.agents", "baton.agents:", ":registry", ":"])
 def test_a_reference_without_both_halves_is_refused(reference: str) -> None:
-    """The error shows the right form."""
     with pytest.raises(RegistryNotLoadedError, match=r"write module:attribute, as in 'my_company.agents:registry'"):
         load_registry(reference)
 
 
 @pytest.mark.parametrize("module", ["nowhere_at_all", "nowhere_at_all.agents", "functions.nowhere"])
 def test_a_missing_module_is_named_with_the_way_out(module: str) -> None:
-    """A folder that is not on the import path is the usual cause."""
     with pytest.raises(RegistryNotLoadedError, match=r"there is no module '.*nowhere.*PYTHONPATH"):
         load_registry(f"{module}:registry")
 
 
 def test_a_missing_attribute_is_reported_with_those_that_would_do(package: str) -> None:
-    """A typing error is then seen at once."""
     write(package, "from baton import Registry\nmine = Registry()\n")
     with pytest.raises(RegistryNotLoadedError, match=r"has no attribute 'registry' .* it has mine"):
         load_registry(f"{package}.agents:registry")
@@ -73,7 +70,6 @@ def test_a_missing_attribute_is_reported_with_those_that_would_do(package: str) 
 
 
 def test_something_else_under_that_name_is_refused(package: str) -> None:
-    """The error says what it is and what it should be."""
     write(package, "registry = ['an agent']\n")
     with pytest.raises(RegistryNotLoadedError, match=r"is a list, not a Registry; write registry = Registry\("):
         load_registry(f"{package}.agents:registry")

@@ -21,15 +21,11 @@ class City(BaseModel):
 
 @dataclass
 class Point:
-    """A place."""
-
     x: float
     y: float = 0.0
 
 
 class Row(TypedDict):
-    """A row."""
-
     key: str
 
 
@@ -47,7 +43,6 @@ CITY = OutputType("a", City)
 
 
 def test_the_model_is_offered_a_tool_with_the_type_s_schema() -> None:
-    """And is told what the type says of itself."""
     assert CITY.spec.name == FINAL_TOOL
     assert CITY.spec.parameters["required"] == ["name", "people"]
     assert CITY.spec.description.startswith("Give the final answer")
@@ -73,12 +68,10 @@ def test_what_fits_is_plain_json_with_its_defaults() -> None:
     ],
 )
 def test_other_types_with_named_fields_will_do(output_type: Any, arguments: Any, output: Any) -> None:
-    """Dataclasses, TypedDicts, and what refers to itself."""
     assert OutputType("a", output_type).check(arguments) == output
 
 
 def test_all_faults_reach_the_model() -> None:
-    """With their places."""
     with pytest.raises(InvalidOutput) as caught:
         CITY.check({"people": -1, "founded": "soon"})
     lines = str(caught.value).splitlines()
@@ -88,7 +81,6 @@ def test_all_faults_reach_the_model() -> None:
 
 
 def test_many_faults_are_counted_rather_than_reported() -> None:
-    """The model gets the first twenty."""
     with pytest.raises(InvalidOutput) as caught:
         OutputType("a", Tree).check({"children": [1] * 50})
     assert len(str(caught.value).splitlines()) == 22
@@ -112,12 +104,10 @@ def test_a_number_that_json_does_not_have_does_not_fit_or_becomes_null() -> None
     ['{"name": "Troy", "people": 3}', '```json\n{"name": "Troy", "people": 3}\n```', ' {"name":"Troy","people":3}\n'],
 )
 def test_json_as_text_is_read(text: str) -> None:
-    """Models that answer in text often answer like this."""
     assert CITY.read(text)["people"] == 3
 
 
 def test_other_text_is_answered_with_what_to_do() -> None:
-    """The name of the tool to call."""
     with pytest.raises(InvalidOutput, match="must be a call of 'final_result'"):
         CITY.read("Troy had three people.")
 

@@ -22,8 +22,6 @@ class City(BaseModel):
 
 
 def make(name: str, *capabilities: str) -> Tool:
-    """A tool of that name."""
-
     @tool(name=name, capabilities=set(capabilities))
     def function(text: str) -> str:
         """Do it."""
@@ -36,7 +34,6 @@ READ, SEARCH, FETCH = make("read", "files"), make("search", "files", "web"), mak
 
 
 def test_agents_and_tools_are_found_by_name() -> None:
-    """The registry's own tools come first."""
     agent = Agent("a", model=DONE, tools=[READ])
     registry = Registry(agents=[agent], tools=[FETCH])
     assert registry.agent("a") is agent
@@ -73,14 +70,12 @@ def test_an_agent_may_use_its_own_tools_and_those_of_its_capabilities() -> None:
 
 
 def test_tools_of_an_agent_cannot_be_changed() -> None:
-    """They are shared by all jobs of a process."""
     tools = Registry(agents=[Agent("a", model=DONE, tools=[READ])]).tools_of("a")
     with pytest.raises(TypeError):
         tools["x"] = READ  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
 
 
 def test_a_model_is_informed_of_the_same_tools() -> None:
-    """Name, description, schema."""
     registry = Registry(agents=[Agent("a", model=DONE, tools=[READ])])
     (spec,) = registry.specs_of("a")
     assert (spec.name, spec.description, spec.parameters) == ("read", "Do it.", READ.parameters)
@@ -121,7 +116,6 @@ def test_a_summarizer_that_does_not_exist_is_a_fault() -> None:
 
 
 def test_several_models_are_one_that_asks_in_turn() -> None:
-    """Names and objects; a name is made once, whoever has it."""
     registry = Registry(agents=[Agent("a", model=["demo", DONE]), Agent("b", model="demo"), Agent("c", model=["demo"])])
     chain = registry.model_of("a")
     assert isinstance(chain, ModelChain)
@@ -162,7 +156,6 @@ def test_all_faults_are_reported_in_one_error() -> None:
 
 
 def test_unknown_names_are_lookup_errors_that_say_what_exists() -> None:
-    """The value and the names there are."""
     registry = Registry(agents=[Agent("a", model=DONE, tools=[READ])])
     with pytest.raises(UnknownAgentError, match="unknown agent 'x'; there are: a") as agent_error:
         registry.agent("x")
@@ -184,7 +177,6 @@ def test_an_empty_registry_says_that_there_is_nothing() -> None:
 
 @pytest.mark.parametrize("agents", [["a"], [READ]])
 def test_what_is_no_agent_is_refused(agents: list[object]) -> None:
-    """Agents and tools are easily swapped."""
     with pytest.raises(TypeError, match="is not an Agent"):
         Registry(agents=agents)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 

@@ -27,7 +27,6 @@ def count(name: str) -> int:
 
 
 async def job_of(*script: list[Call] | str | ModelAnswer, limits: Limits | None = None) -> Snapshot:
-    """The job after all its turns."""
     agent = Agent("a", model=ScriptedModel(script), tools=[count], output_type=City)
     stage = Stage(registry=Registry([agent]))
     job = replace(stage.job("a"), limits=limits or Limits())
@@ -37,7 +36,6 @@ async def job_of(*script: list[Call] | str | ModelAnswer, limits: Limits | None 
 
 
 def final(**arguments: object) -> Call:
-    """The final answer."""
     return Call("final_result", arguments)
 
 

@@ -37,21 +37,17 @@ def version(agent: Agent) -> str:
     [{"instructions": "Look up."}, {"tools": []}, {"model_settings": {"temperature": 0.5}}, {"output_type": Seen}],
 )
 def test_what_an_agent_is_made_of_changes_its_version(changes: dict[str, Any]) -> None:
-    """Its limits, its name and its description do not."""
     assert version(replace(AGENT, **changes)) != version(AGENT)
     assert version(replace(AGENT, name="b", description="It looks.")) == version(AGENT)
 
 
 def test_an_agent_may_name_its_version() -> None:
-    """Then nothing else counts."""
     assert version(replace(AGENT, version="2026-11")) == "2026-11"
     with pytest.raises(ValueError, match="version 'a b'"):
         replace(AGENT, version="a b")
 
 
 def test_an_agent_of_pydantic_ai_has_one_too() -> None:
-    """Of its instructions, tools and output; a function among the instructions counts with its name."""
-
     def made(instructions: Any, output: Any = str) -> str:
         return version(durable(ai.Agent("test", name="a", instructions=instructions, output_type=output)))
 

@@ -11,10 +11,8 @@ def decoded(texts: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def types_of(parts: Iterable[str]) -> list[str]:
-    """The parts' types, in order."""
     return [part["type"] for part in decoded(parts)]
 
 
 def outcomes(parts: Iterable[str]) -> list[str]:
-    """What the timeline's entries say."""
     return [part["data"]["outcome"] for part in decoded(parts) if part["type"] == "data-event"]

@@ -31,12 +31,10 @@ FOR_GOOD = Failure("boom", "it broke", retryable=False)
 
 
 def claimed(item: WorkItem) -> WorkItem:
-    """The work item under a claim."""
     return replace(item, owner="o1", claimed_ms=CLAIMED_MS, lease_until_ms=NOW_MS + 100_000, relay_id="m1")
 
 
 def turn_state(job: Job = JOB, attempt: int = 1) -> State:
-    """The job's next turn was begun."""
     return State(job, claimed(loop_item(job.id, job.turn, attempt, NOW_MS - 1_000)))
 
 
@@ -46,7 +44,6 @@ def call_record(status: CallStatus = CallStatus.QUEUED, retries: int = 2) -> Cal
 
 
 def call_state(kind: ItemKind, record: CallRecord | None = None, attempt: int = 1) -> State:
-    """A work item of that tool call was begun."""
     call = record or call_record()
     key = tool_key(kind, call.id, attempt)
     item = WorkItem(

@@ -94,7 +94,6 @@ def test_a_turn_fails_its_job() -> None:
 
 @pytest.mark.parametrize("kind", [ItemKind.COMPLETE, ItemKind.FAILED])
 def test_what_cannot_be_taken_in_fails_its_job(kind: ItemKind) -> None:
-    """Nothing that kills its process is started for ever."""
     state = call_state(kind)
     for deaths, ends in ((TAKING_IN_BUDGET, False), (TAKING_IN_BUDGET + 1, True)):
         item = replace(state.item, abandoned=deaths, died=state.the_call.retries + 2)
@@ -104,7 +103,6 @@ def test_what_cannot_be_taken_in_fails_its_job(kind: ItemKind) -> None:
 
 
 def test_what_cannot_be_remembered_is_dropped_and_somebody_is_alerted() -> None:
-    """A death is an attempt."""
     state = turn_state()
     state = replace(state, item=remember_item(state.job.id, 1, 3, NOW_MS))
     assert isinstance(decide(state, Started(), NOW_MS).effects[0], Remember)

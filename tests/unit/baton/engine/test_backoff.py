@@ -9,12 +9,10 @@ from baton.engine.attempts import MAX_DELAY_MS, backoff_ms
 
 @pytest.mark.parametrize(("attempt", "expected_ms"), [(1, 1_000), (2, 2_000), (3, 4_000), (11, 1_024_000)])
 def test_each_attempt_waits_twice_as_long(attempt: int, expected_ms: int) -> None:
-    """From the base on."""
     assert backoff_ms(1.0, attempt) == expected_ms
 
 
 def test_what_the_other_side_requested_is_respected_when_it_is_longer() -> None:
-    """A provider's Retry-After."""
     assert backoff_ms(2.0, 1, 30) == 30_000
     assert backoff_ms(2.0, 1, 0.5) == 2_000
     assert backoff_ms(2.0, 1, None) == 2_000

@@ -18,7 +18,6 @@ PARENT = structs.replace(JOB, limits=Limits(turns=10, tokens=100, tool_calls=5))
 
 
 def child_state(child_usage: Spend, in_flight_tokens: int = 0, job: Job = CHILD) -> State:
-    """A turn of a child whose parent has used these."""
     return structs.replace(
         turn_state(job), budget_scopes=(BudgetScope(job), BudgetScope(PARENT, child_usage, in_flight_tokens))
     )
@@ -32,7 +31,6 @@ def test_a_child_has_room_while_there_is_room_above_it() -> None:
 
 
 def test_what_is_used_and_reserved_below_a_job_counts_against_its_limits() -> None:
-    """The child ends, with the best answer that it has, and says whose limit it was."""
     for state in (child_state(Spend(tokens=85)), child_state(Spend(tokens=60), 25), child_state(Spend(turns=9))):
         reached = exhausted_limit(state, NOW_MS)
         assert reached is not None
@@ -44,7 +42,6 @@ def test_what_is_used_and_reserved_below_a_job_counts_against_its_limits() -> No
 
 
 def test_a_limit_above_fails_a_child_that_is_to_fail_at_a_limit() -> None:
-    """The message names the job."""
     job = structs.replace(CHILD, limits=replace(CHILD.limits, on_limit="fail"))
     changes = decide(child_state(Spend(tokens=85), job=job), Started(), NOW_MS).changes
     assert changes is not None
@@ -80,7 +77,6 @@ def test_an_attempt_that_died_counts_in_full() -> None:
 
 
 def test_what_a_child_uses_is_noted_above_it_and_a_root_notes_nothing() -> None:
-    """In the commit of its turn."""
     answer = ModelAnswered("", (Wanted("read_file", {}),), 7, 3, 0.25)
     changes = decide(child_state(Spend()), answer, NOW_MS).changes
     assert changes is not None
@@ -91,6 +87,5 @@ def test_what_a_child_uses_is_noted_above_it_and_a_root_notes_nothing() -> None:
 
 
 def test_a_first_call_is_thought_to_take_little_of_a_small_limit() -> None:
-    """A tenth, or a thousand tokens."""
     assert (first_reserve(Limits(tokens=40)), first_reserve(Limits())) == (4, 1_000)
     assert spent(Used(turns=1), Used(turns=3, output_tokens=4)) == Spend(turns=2, tokens=4)

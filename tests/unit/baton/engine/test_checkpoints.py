@@ -60,7 +60,6 @@ def test_it_says_when_it_was_asked_and_decided(decision: dict[str, Any], finishe
 
 
 def test_all_checkpoints_have_the_same_fields() -> None:
-    """A question, an answer, and a mark; a part has the id of its checkpoint."""
     question = json.loads(approval_part(REQUESTED, "job_1"))
     answer = json.loads(approval_part(REQUESTED, "job_1", '{"ok":{"arguments":{"to":"Ben"},"comment":"fine"}}'))
     mark = json.loads(info_part("job_1", "job_1-2-0-a", "1-1", "half way", {"n": 1}, NOW_MS))
@@ -84,7 +83,6 @@ def test_all_checkpoints_have_the_same_fields() -> None:
     ],
 )
 def test_a_secret_that_is_left_as_it_is_shown_stays(edited: Any, found: Any) -> None:
-    """Items of a list are known by what is shown of them, wherever they stand by now."""
     assert restored({"users": edited}, {"users": TWO}) == {"users": found}
 
 

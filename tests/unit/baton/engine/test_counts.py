@@ -15,7 +15,6 @@ def test_checkpoints_are_counted_by_type_and_status() -> None:
 
 
 def test_a_failed_model_call_is_counted_by_agent_and_kind() -> None:
-    """The kinds are ours, and few."""
     failed = ModelFailed(Failure("model_error", "429", retryable=True))
     decision = counted(JOB, failed, Decision(Changes()))
     assert decision.changes is not None
@@ -29,5 +28,4 @@ def test_a_turn_adds_nothing_of_its_own() -> None:
 
 
 def test_a_decision_without_changes_stays_as_it_is() -> None:
-    """The work comes next."""
     assert counted(JOB, ModelAnswered("done"), Decision()) == Decision()

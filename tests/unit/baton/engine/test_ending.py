@@ -37,7 +37,6 @@ def test_a_live_job_is_cancelled_at_once(status: JobStatus) -> None:
 
 @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
 def test_an_ended_job_stays_as_it_is(status: JobStatus) -> None:
-    """A late cancel changes nothing."""
     assert cancel(replace(JOB, status=status), Cancelled(), NOW_MS) == Decision()
 
 
@@ -56,7 +55,6 @@ def test_an_undelivered_event_is_redriven_again_within_its_budget(times: int) ->
 
 
 def test_a_spent_budget_fails_the_job_with_a_reason_and_an_alert() -> None:
-    """How often, and what the endpoint said last."""
     decision = undelivered(UNDELIVERED_BUDGET + 1)
     assert decision.changes is not None
     job = decision.changes.job
@@ -69,7 +67,6 @@ def test_a_spent_budget_fails_the_job_with_a_reason_and_an_alert() -> None:
 
 
 def test_a_malformed_event_fails_the_job_at_once() -> None:
-    """No repetition makes it readable."""
     decision = undelivered(1, malformed=True)
     assert decision.changes is not None
     assert decision.changes.job is not None

@@ -17,14 +17,12 @@ BESIDES = Used(turns=1, tool_calls=1, input_tokens=110, output_tokens=15, cost_u
 
 
 def committed(step_result: StepResult) -> Changes:
-    """What is to be committed."""
     changes = decide(turn_state(), step_result, NOW_MS).changes
     assert changes is not None
     return changes
 
 
 def test_an_extra_usage_stands_in_the_transcript_before_what_was_recorded() -> None:
-    """And its tokens are added to the answer's."""
     changes = committed(ModelAnswered("done", (), 1, 2, 0.0, extra_usage=EXTRA_USAGE))
     assert [entry["role"] for entry in decoded(changes.transcript)] == ["summary", "model"]
     assert decoded(changes.transcript)[0] == SUMMARY
@@ -67,7 +65,6 @@ def test_an_extra_usage_is_kept_where_the_answer_ends_the_job_by_a_limit() -> No
 
 
 def test_an_answer_from_the_cache_is_no_model_call() -> None:
-    """It is counted by itself, and was paid by who asked first; what it took then is noted for the next estimate."""
     changes = committed(ModelAnswered("done", (), 100, 20, 0.5, cached=True, estimated_tokens=90))
     assert changes.job is not None
     assert changes.job.used == replace(JOB.used, turns=2, cached_calls=1)

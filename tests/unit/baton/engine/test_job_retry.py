@@ -21,14 +21,12 @@ AGAIN = Retried(run=1, by="client of acme")
 
 
 def a_call(position: int, status: CallStatus, turn: int = 2, **changes: object) -> CallRecord:
-    """A call of the job."""
     arguments = {"path": str(position)}
     record = CallRecord(call_id(JOB.id, turn, position, "read_file", arguments), turn, position, "read_file", arguments)
     return replace(record, status=status, attempts=1, **changes)
 
 
 def changes_of(ended: EndedJob, step_result: Retried = AGAIN) -> Changes:
-    """What the retry writes."""
     changes = retry(ended, step_result, NOW_MS).changes
     assert changes is not None
     assert changes.begins_again
@@ -45,7 +43,6 @@ def test_a_failed_turn_is_asked_again_as_its_next_attempt() -> None:
 
 
 def test_calls_that_are_not_over_are_made_again_and_the_others_are_not() -> None:
-    """Their outcomes are forgotten; the turn goes on."""
     over, waiting, queued = (
         a_call(0, CallStatus.COMPLETED),
         a_call(1, CallStatus.WAITING, operation_id="op"),
@@ -69,7 +66,6 @@ def test_where_every_call_is_over_the_next_turn_begins() -> None:
 
 
 def test_questions_that_nobody_decided_are_withdrawn() -> None:
-    """Limits count anew."""
     question = replace(a_call(0, CallStatus.WAITING), tool=LIMIT_APPROVAL)
     changes = changes_of(EndedJob(FAILED, (question,)))
     assert [(record.tool, record.status) for record in changes.calls] == [(LIMIT_APPROVAL, CallStatus.CANCELLED)]
@@ -77,7 +73,6 @@ def test_questions_that_nobody_decided_are_withdrawn() -> None:
 
 
 def test_from_the_start_what_was_open_is_cancelled_and_what_was_recorded_is_not_given() -> None:
-    """What any run is told stays: the task, and what was remembered for it."""
     changes = changes_of(EndedJob(FAILED, (a_call(0, CallStatus.WAITING),), 7, 2), replace(AGAIN, from_start=True))
     assert changes.job is not None
     assert (changes.job.compacted, changes.job.turn, changes.job.first_turn) == ((2, 7), 3, 3)
@@ -86,7 +81,6 @@ def test_from_the_start_what_was_open_is_cancelled_and_what_was_recorded_is_not_
 
 
 def test_a_call_whose_arguments_held_a_secret_cannot_be_made_again() -> None:
-    """They are not kept; from the start the model asks anew."""
     arguments = {"apiKey": "something secret"}
     call = CallRecord(call_id(JOB.id, 2, 0, "pay", arguments), 2, 0, "pay", redacted(arguments), CallStatus.WAITING)
     ended = EndedJob(FAILED, (call,))
@@ -102,7 +96,6 @@ def test_a_retry_of_another_run_changes_nothing(step_result: Retried) -> None:
 
 
 def test_a_cancellation_of_an_earlier_run_changes_nothing() -> None:
-    """Whoever cancelled saw that one."""
     later = replace(JOB, run=2)
     assert cancel(later, Cancelled("client"), NOW_MS) == Decision()
     assert cancel(later, Cancelled("client", run=2), NOW_MS).changes is not None

@@ -32,19 +32,16 @@ def test_the_same_items_always_give_the_same_events() -> None:
 
 
 def test_a_state_without_items_expects_nothing() -> None:
-    """An ended job's outbox is empty."""
     assert expected_events(JOB, ()) == ()
 
 
 def test_who_works_on_an_item_does_not_change_its_event() -> None:
-    """The id follows from what is to be done."""
     for item in ITEMS:
         other = replace(item, owner="o9", relay_id="m9", lease_until_ms=9, undelivered=4, not_before_ms=7)
         assert event_of("s", other) == event_of("s", item)
 
 
 def test_steps_that_differ_have_different_events() -> None:
-    """Turn, attempt, call, kind and request epoch count."""
     others = [
         loop_item("job_1", 2, 4, NOW_MS),
         loop_item("job_1", 3, 3, NOW_MS),
@@ -55,7 +52,6 @@ def test_steps_that_differ_have_different_events() -> None:
 
 
 def test_a_tool_calls_event_reports_what_people_want_to_see() -> None:
-    """Tool, turn and position, beside the call's id."""
     event = event_of("s", call_state(ItemKind.CALL).item)
     assert event.payload.model_dump(exclude_none=True) == {
         "turn": 2,

@@ -24,7 +24,6 @@ DIAMOND = (
 
 
 def planned(*wanted: Wanted) -> Changes:
-    """A turn whose answer is a plan."""
     limits = replace(turn_state().job.limits, tool_calls=50)
     state = turn_state(structs.replace(turn_state().job, limits=limits))
     changes = decide(state, ModelAnswered("my plan", wanted, plan=True, reflection="so far so good"), NOW_MS).changes
@@ -72,7 +71,6 @@ def gives_up(on_failure: OnFailure, dependant: CallStatus = CallStatus.QUEUED) -
 
 
 def statuses(calls: tuple[CallRecord, ...]) -> list[tuple[str, CallStatus]]:
-    """Each step's status."""
     return [(call.step, call.status) for call in calls]
 
 
@@ -89,7 +87,6 @@ def test_a_failed_step_fails_the_job() -> None:
 
 @pytest.mark.parametrize("on_failure", ["skip", "replan"])
 def test_what_comes_after_a_failed_step_is_skipped(on_failure: OnFailure) -> None:
-    """Its work item goes, its record and its result say why, and the turn goes on."""
     changes = gives_up(on_failure)
     assert statuses(changes.calls) == [("a", CallStatus.FAILED)]
     (skip,) = changes.skips
@@ -109,7 +106,6 @@ def test_what_was_skipped_before_is_not_skipped_again() -> None:
 
 
 def test_what_comes_after_may_go_on_with_the_error() -> None:
-    """Nothing is dropped."""
     changes = gives_up("continue")
     assert statuses(changes.calls) == [("a", CallStatus.FAILED)]
     assert (changes.skips, changes.ends) == ((), False)

@@ -30,7 +30,6 @@ OUT = NotFollowedUp(FAILURE)
 
 
 def ending(step_result: StepResult, *, remembers: bool = True) -> Changes:
-    """What is committed at the end."""
     changes = decide(turn_state(REMEMBERS if remembers else JOB), step_result, NOW_MS).changes
     assert changes is not None
     assert changes.ends
@@ -38,7 +37,6 @@ def ending(step_result: StepResult, *, remembers: bool = True) -> Changes:
 
 
 def remembering(step_result: StepResult, attempt: int = 1, undelivered: int = 0) -> Decision:
-    """What follows from a fact about the work item of the ended job."""
     item = replace(claimed(remember_item(DONE.id, DONE.turn, attempt, NOW_MS)), undelivered=undelivered)
     return decide(State(DONE, item), step_result, NOW_MS)
 
@@ -49,7 +47,6 @@ def test_a_job_that_completes_leaves_the_item_that_remembers_it() -> None:
 
 
 def test_a_job_stopped_by_a_limit_is_remembered_by_its_best_answer() -> None:
-    """It has completed, too."""
     [item] = ending(ModelAnswered("", (Wanted("a", {}), Wanted("b", {}), Wanted("c", {})))).items
     assert item.kind is ItemKind.REMEMBER
 
@@ -64,14 +61,12 @@ def test_a_job_without_an_answer_is_not_remembered() -> None:
 
 
 def test_a_turn_that_ends_nothing_leaves_no_such_item() -> None:
-    """The job goes on."""
     changes = decide(turn_state(REMEMBERS), ModelAnswered("", (Wanted("a", {}),)), NOW_MS).changes
     assert changes is not None
     assert [item.kind for item in changes.items] == [ItemKind.CALL]
 
 
 def test_the_item_requests_its_work_and_is_done_with_it() -> None:
-    """Nothing else of the ended job changes: its stream is over."""
     assert remembering(Started()) == Decision(effects=(Remember(DONE),))
     assert remembering(FollowedUp()) == Decision(Changes())
 
@@ -110,7 +105,6 @@ def test_what_cannot_be_delivered_is_redriven_again_within_a_budget(
 
 
 def test_its_event_is_a_loop_event_of_its_own() -> None:
-    """Told apart from the turn's."""
     item = remember_item(JOB.id, 2, 3, NOW_MS)
     event = parse_event(encode_event(event_of("session_1", item)).encode())
     assert event_type(event) is EVENT_OF_KIND[ItemKind.REMEMBER]

@@ -35,7 +35,6 @@ def strict(text: str) -> Any:
 
 @given(st.text())
 def test_a_text_of_any_kind_is_streamed_as_one_block(content: str) -> None:
-    """Start, the whole, end, all with the same id; no text makes no block."""
     found = [strict(part) for part in stream_parts.text("text-2-1-abc", content)]
     if not content:
         assert found == []
@@ -63,7 +62,6 @@ def test_a_call_with_any_arguments_and_any_result_is_streamed(
 
 @given(st.text(), st.text())
 def test_an_error_with_any_message_is_streamed(kind: str, message: str) -> None:
-    """To the call, and at the job's end."""
     failure = Failure(kind, message)
     assert strict(stream_parts.tool_error("call_1", failure))["errorText"] == message
     error, end = (strict(part) for part in stream_parts.finish("failed", failure))
@@ -72,7 +70,6 @@ def test_an_error_with_any_message_is_streamed(kind: str, message: str) -> None:
 
 @pytest.mark.parametrize("character", ["x", "漢"])
 def test_a_result_is_repeated_up_to_a_limit_of_bytes(character: str) -> None:
-    """Not of characters; a larger one is named with its size."""
     width = len(character.encode())
     fits = character * ((stream_parts.INLINE_RESULT_BYTES - 2) // width)
     assert decoded([stream_parts.tool_output("c", f'"{fits}"')])[0]["output"] == fits
@@ -82,13 +79,11 @@ def test_a_result_is_repeated_up_to_a_limit_of_bytes(character: str) -> None:
 
 
 def test_a_turn_ends_the_one_before() -> None:
-    """Whose tools' results belong to it."""
     assert types_of(stream_parts.step_start(1)) == ["start-step"]
     assert types_of(stream_parts.step_start(2)) == ["finish-step", "start-step"]
 
 
 def test_a_job_begins_and_ends_once() -> None:
-    """With its id, and its status."""
     assert decoded([stream_parts.start("job_1"), *stream_parts.finish("completed")]) == [
         {"type": "start", "messageId": "job_1"},
         {"type": "finish", "messageMetadata": {"status": "completed"}},
@@ -96,7 +91,6 @@ def test_a_job_begins_and_ends_once() -> None:
 
 
 def test_a_handled_event_says_which_how_long_and_what_came_of_it() -> None:
-    """What timelines are made of; a tool's with its call."""
     state = call_state(ItemKind.CALL, call_record(), 2)
     [found] = decoded([stream_parts.handled(state.item, NOW_MS, "returned")])
     assert found == {
@@ -119,7 +113,6 @@ def test_a_handled_event_says_which_how_long_and_what_came_of_it() -> None:
 
 @pytest.mark.parametrize("cost_usd", [0, 0.0, 0.000001, 0.25])
 def test_parts_are_written_as_one_text_whichever_code_writes_them(cost_usd: float) -> None:
-    """The scripts look for pieces of these texts, and write some of them: names stand in order."""
     failure, answer = Failure("kind", "why", retryable=True), ModelAnswered("é", cost_usd=cost_usd)
     found = [
         *(
@@ -148,13 +141,11 @@ def test_a_turns_event_names_no_tool() -> None:
 
 
 def test_a_slot_request_is_rendered_as_the_type_that_carries_it() -> None:
-    """Should it ever be told."""
     [found] = decoded([stream_parts.handled(slot_request_item("job_1", "slot", 1, NOW_MS), NOW_MS, "heard")])
     assert found["data"]["type"] == "agent.loop.init"
 
 
 def test_a_planner_that_thinks_nothing_says_nothing() -> None:
-    """What it thinks is one part, with its turn."""
     assert stream_parts.reflection(2, "") == ()
     assert decoded(stream_parts.reflection(2, "it went well")) == [
         {"type": "data-reflection", "data": {"turn": 2, "text": "it went well"}}

@@ -19,13 +19,11 @@ WHOLE_ID = stream_parts.text_id(ITEM.turn, ITEM.attempt, ITEM.owner)
 
 
 def changes_of(decision: Decision) -> Changes:
-    """What is to be committed."""
     assert decision.changes is not None
     return decision.changes
 
 
 def test_a_text_that_was_appended_goes_on_and_is_streamed_anew_if_it_is_gone() -> None:
-    """The step was begun with it; the rest and the whole are the same text."""
     changes = changes_of(decide(turn_state(), ModelAnswered("It is 42.", streamed_text=STREAMED_TEXT), NOW_MS))
     assert changes.text_stream == TextStream(
         "text-2-1-x.1",
@@ -37,7 +35,6 @@ def test_a_text_that_was_appended_goes_on_and_is_streamed_anew_if_it_is_gone() -
 
 
 def test_a_text_that_was_appended_whole_only_ends() -> None:
-    """No empty part."""
     streamed_text = replace(STREAMED_TEXT, text="It is 42.")
     text_stream = changes_of(
         decide(turn_state(), ModelAnswered("It is 42.", (READ,), streamed_text=streamed_text), NOW_MS)
@@ -48,7 +45,6 @@ def test_a_text_that_was_appended_whole_only_ends() -> None:
 
 @pytest.mark.parametrize("text", ["Another answer.", "It", ""])
 def test_a_text_that_is_not_what_was_appended_is_streamed_whole(text: str) -> None:
-    """What was appended is abandoned by the script."""
     changes = changes_of(decide(turn_state(), ModelAnswered(text, streamed_text=STREAMED_TEXT), NOW_MS))
     assert changes.text_stream is None
     assert types_of(changes.parts)[:2] == ["finish-step", "start-step"]
@@ -65,7 +61,6 @@ def test_a_text_of_which_nothing_is_made_before_a_person_decides_does_not_go_on(
 
 
 def test_two_claims_of_a_turn_say_under_different_ids() -> None:
-    """So do two attempts."""
     ids = {
         stream_parts.text_id(turn, attempt, owner) for turn in (1, 2) for attempt in (1, 2) for owner in ("o1", "o2")
     }

@@ -40,7 +40,6 @@ def deciding(outcome: str) -> Changes:
 
 
 def test_the_question_is_a_wait_of_its_own_and_the_call_stays_open() -> None:
-    """What comes after the call waits for it, and so does the turn."""
     changes = requesting()
     record, question = changes.calls
     (item,) = changes.items
@@ -93,7 +92,6 @@ def test_an_approved_call_runs_with_what_was_approved(edited: dict[str, Any] | N
 
 @pytest.mark.parametrize("outcome", [EXPIRED, '{"error":{"message":"no","type":"rejected"}}'])
 def test_a_call_that_may_not_run_has_failed(outcome: str) -> None:
-    """The model, or the plan, is told why; the question's outcome is what the store holds the end to."""
     changes = deciding(outcome)
     question, record = changes.calls
     error = json.loads(outcome)["error"]

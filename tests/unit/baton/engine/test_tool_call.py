@@ -20,13 +20,11 @@ NEXT_TURN = Join("job_1:2", loop_item("job_1", 3, 1, NOW_MS))
 
 
 def changes_of(decision: Decision) -> Changes:
-    """What is to be committed."""
     assert decision.changes is not None
     return decision.changes
 
 
 def failed_record(failure: Failure, attempts: int = 1) -> CallRecord:
-    """A call whose attempt failed."""
     return replace(call_record(CallStatus.RETRYING), attempts=attempts, error=failure)
 
 
@@ -37,14 +35,12 @@ def test_a_call_that_starts_runs_with_the_recorded_arguments() -> None:
 
 
 def test_a_call_without_its_record_is_a_damaged_state() -> None:
-    """It says which work item."""
     broken = State(JOB, call_state(ItemKind.CALL).item)
     with pytest.raises(ValueError, match=f"work item call:{CALL_ID}:1 has no record of its tool call"):
         decide(broken, Started(), NOW_MS)
 
 
 def test_a_result_is_recorded_and_to_be_taken_in() -> None:
-    """The result is stored with the step that follows; the job itself is not touched."""
     changes = changes_of(decide(call_state(ItemKind.CALL), ToolReturned('{"n":1}'), NOW_MS))
     [record], [item] = changes.calls, changes.items
     assert (record.status, record.attempts, record.error) == (CallStatus.COMPLETED, 1, None)
@@ -56,7 +52,6 @@ def test_a_result_is_recorded_and_to_be_taken_in() -> None:
 
 
 def test_what_a_runner_keeps_of_a_result_is_stored_and_not_shown() -> None:
-    """Beside the result."""
     changes = changes_of(decide(call_state(ItemKind.CALL), ToolReturned("1", '{"hidden":2}'), NOW_MS))
     assert changes.results == {CALL_ID: '{"ok":1,"kept":{"hidden":2}}'}
     assert not any("hidden" in part for part in changes.parts)
@@ -105,7 +100,6 @@ def test_a_failure_for_good_is_given_to_the_model(failure: Failure, attempt: int
 
 
 def test_a_result_is_taken_in_by_joining_its_turn() -> None:
-    """It is recorded already: nothing else is written."""
     record = call_record(CallStatus.COMPLETED)
     changes = changes_of(decide(call_state(ItemKind.COMPLETE, record), Started(), NOW_MS))
     assert (changes.items, changes.join, changes.calls, changes.results) == ((), NEXT_TURN, (), {})
@@ -121,7 +115,6 @@ def test_a_call_that_has_ended_takes_no_result(status: CallStatus, step_result: 
 
 
 def test_a_large_result_is_named_in_the_stream_and_not_repeated() -> None:
-    """It is stored once."""
     big = '"' + "x" * (64 * 1024) + '"'
     changes = changes_of(decide(call_state(ItemKind.CALL), ToolReturned(big), NOW_MS))
     assert changes.results == {CALL_ID: f'{{"ok":{big}}}'}

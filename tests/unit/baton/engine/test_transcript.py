@@ -27,7 +27,6 @@ def test_a_task_cannot_pass_for_another_entry() -> None:
 
 
 def test_a_turn_is_kept_with_its_calls_and_the_errors_of_those_that_could_not_run() -> None:
-    """Nothing else is recorded of these."""
     entry = json.loads(model_entry(3, ModelAnswered("I add"), (CALL, REFUSED)))
     assert entry == {
         "role": "model",

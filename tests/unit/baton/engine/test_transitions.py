@@ -21,7 +21,6 @@ CALL_ENDS = {CallStatus.COMPLETED, CallStatus.FAILED, CallStatus.CANCELLED}
 
 @pytest.mark.parametrize(("status", "step"), list(itertools.product(JobStatus, Step)))
 def test_a_job_takes_the_steps_of_its_table_and_no_other(status: JobStatus, step: Step) -> None:
-    """An illegal one names status and step."""
     if (status, step) in JOB_TRANSITIONS:
         assert next_job_status(status, step) is JOB_TRANSITIONS[status, step]
         return
@@ -31,7 +30,6 @@ def test_a_job_takes_the_steps_of_its_table_and_no_other(status: JobStatus, step
 
 @pytest.mark.parametrize(("status", "step"), list(itertools.product(CallStatus, Step)))
 def test_a_tool_call_takes_the_steps_of_its_table_and_no_other(status: CallStatus, step: Step) -> None:
-    """An illegal one names status and step."""
     if (status, step) in CALL_TRANSITIONS:
         assert next_call_status(status, step) is CALL_TRANSITIONS[status, step]
         return
@@ -72,7 +70,6 @@ def reachable(start: str, table: dict[tuple[str, str], str]) -> set[str]:
 
 
 def test_every_status_can_be_reached_from_the_first() -> None:
-    """The table has no islands."""
     jobs = {(str(status), str(step)): str(to) for (status, step), to in JOB_TRANSITIONS.items()}
     calls = {(str(status), str(step)): str(to) for (status, step), to in CALL_TRANSITIONS.items()}
     assert reachable("pending", jobs) == {status.value for status in JobStatus}

@@ -25,20 +25,17 @@ NEW = Job("job_1", "session_1", "tenant_1", "agent_1", NOW_MS)
 
 
 def changes_of(decision: Decision) -> Changes:
-    """What is to be committed."""
     assert decision.changes is not None
     return decision.changes
 
 
 def job_of(decision: Decision) -> Job:
-    """The job's new state."""
     job = changes_of(decision).job
     assert job is not None
     return job
 
 
 def test_a_submission_with_a_slot_starts_with_its_first_turn() -> None:
-    """The task is the transcript's first entry."""
     changes = changes_of(submit(Submitted(NEW, {"text": "do", "data": {"a": None}}, slot=True), NOW_MS))
     assert changes.job == replace(NEW, reserve_tokens=1_000)
     assert changes.items == (loop_item("job_1", 1, 1, NOW_MS),)
@@ -48,7 +45,6 @@ def test_a_submission_with_a_slot_starts_with_its_first_turn() -> None:
 
 
 def test_a_submission_without_a_slot_requests_one() -> None:
-    """The slot request is a work item beside the turn's."""
     first = first_slot_state(NEW, NOW_MS)
     changes = changes_of(submit(Submitted(NEW, {}), NOW_MS))
     assert changes.items == (loop_item("job_1", 1, 1, NOW_MS), slot_request_item("job_1", "slot", first.epoch, NOW_MS))
@@ -56,7 +52,6 @@ def test_a_submission_without_a_slot_requests_one() -> None:
 
 
 def test_a_submission_for_later_wants_no_slot_yet() -> None:
-    """Its turn is a timer; a slot that the admission gave is not kept for it."""
     later = replace(NEW, start_at_ms=NOW_MS + 3_600_000)
     changes = changes_of(submit(Submitted(later, {}, slot=True), NOW_MS))
     assert changes.items == (loop_item("job_1", 1, 1, NOW_MS, NOW_MS + 3_600_000),)
@@ -78,7 +73,6 @@ def test_a_turn_that_starts_asks_the_model() -> None:
 
 @pytest.mark.parametrize("want", ["slot", "none", "gone"])
 def test_a_slot_request_that_starts_asks_the_admission(want: str) -> None:
-    """Its request epoch is its attempt."""
     state = State(JOB, claimed(slot_request_item("job_1", want, 77, NOW_MS)))
     [effect] = decide(state, Started(), NOW_MS).effects
     assert isinstance(effect, RequestSlot)
@@ -86,12 +80,10 @@ def test_a_slot_request_that_starts_asks_the_admission(want: str) -> None:
 
 
 def test_a_slot_request_that_was_received_is_granted_by_the_commit() -> None:
-    """The script knows what it was for."""
     assert decide(turn_state(), Admitted(), NOW_MS) == Decision(Changes(admitted=True))
 
 
 def test_a_slot_request_that_was_not_signal_result_is_made_again_above_what_the_admission_knows() -> None:
-    """The store makes it; nothing else changes."""
     assert decide(turn_state(), Superseded(7), NOW_MS) == Decision(Changes(later_epoch=7))
 
 
@@ -107,7 +99,6 @@ def test_a_slot_request_that_was_not_signal_result_is_made_again_above_what_the_
 def test_a_limit_ends_the_job_before_another_turn_with_the_best_answer_so_far(
     limits: Limits, used: Used, limit: str
 ) -> None:
-    """Completed, and it says by what it was stopped."""
     decision = decide(turn_state(replace(JOB, limits=limits, used=used)), Started(), NOW_MS)
     job = job_of(decision)
     assert changes_of(decision).ends
@@ -116,7 +107,6 @@ def test_a_limit_ends_the_job_before_another_turn_with_the_best_answer_so_far(
 
 
 def test_a_limit_fails_the_job_where_the_agent_says_so() -> None:
-    """With the limit and its value."""
     limits = Limits(turns=1, on_limit="fail")
     job = job_of(decide(turn_state(replace(JOB, limits=limits)), Started(), NOW_MS))
     assert job.status is JobStatus.FAILED
@@ -124,7 +114,6 @@ def test_a_limit_fails_the_job_where_the_agent_says_so() -> None:
 
 
 def test_an_answer_without_calls_completes_the_job() -> None:
-    """Its text is the answer; tokens and cost are added up."""
     decision = decide(turn_state(), ModelAnswered("It is 42.", (), 100, 20, 0.25), NOW_MS)
     job = job_of(decision)
     assert changes_of(decision).ends
@@ -161,7 +150,6 @@ def test_the_first_turn_that_answers_completes_a_pending_job() -> None:
 
 
 def test_an_answer_with_calls_makes_an_item_and_a_record_of_each() -> None:
-    """All carried by the group that the next turn waits for."""
     decision = decide(turn_state(), ModelAnswered("I look.", (READ, WRITE), 100, 20, 0.25), NOW_MS)
     changes = changes_of(decision)
     assert [item.key for item in changes.items] == [f"call:{record.id}:1" for record in changes.calls]
@@ -176,7 +164,6 @@ def test_an_answer_with_calls_makes_an_item_and_a_record_of_each() -> None:
 
 
 def test_a_turn_that_asks_goes_on_with_what_it_streamed_and_used() -> None:
-    """Its text is the best answer so far; its calls are counted."""
     job = job_of(decide(turn_state(), ModelAnswered("I look.", (READ, WRITE), 1, 1, 0.0), NOW_MS))
     assert (job.status, job.turn, job.best_answer) == (JobStatus.PROCESSING, 2, "I look.")
     assert (job.used.turns, job.used.tool_calls) == (2, 3)
@@ -188,7 +175,6 @@ def test_a_turn_that_says_nothing_keeps_the_best_answer() -> None:
 
 
 def test_a_call_that_cannot_run_is_answered_at_once_and_the_others_run() -> None:
-    """The model is told its fault with the others' results."""
     changes = changes_of(decide(turn_state(), ModelAnswered("", (UNKNOWN, READ)), NOW_MS))
     refused, runs = changes.calls
     assert [item.call_id for item in changes.items] == [runs.id]
@@ -223,7 +209,6 @@ def test_more_calls_than_the_limit_leaves_end_the_job(requested: tuple[Wanted, .
 
 @pytest.mark.parametrize(("attempt", "delay_ms"), [(1, 2_000), (2, 4_000)])
 def test_a_model_that_failed_is_asked_again_later(attempt: int, delay_ms: int) -> None:
-    """Counted in the state; the same turn, another attempt, used up nothing."""
     decision = decide(turn_state(attempt=attempt), ModelFailed(FAILURE), NOW_MS)
     changes = changes_of(decision)
     assert changes.items == (loop_item("job_1", 2, attempt + 1, NOW_MS, NOW_MS + delay_ms),)
@@ -233,7 +218,6 @@ def test_a_model_that_failed_is_asked_again_later(attempt: int, delay_ms: int) -
 
 
 def test_a_provider_that_requests_patience_gets_it() -> None:
-    """Its Retry-After."""
     [item] = changes_of(decide(turn_state(), ModelFailed(FAILURE, 90.0), NOW_MS)).items
     assert item.not_before_ms == NOW_MS + 90_000
 

@@ -41,7 +41,6 @@ def test_a_job_that_somebody_works_on_is_processing(job: object) -> None:
 
 
 def test_a_claim_whose_lease_is_over_is_no_work() -> None:
-    """Whoever held it is gone."""
     stale = replace(claimed(TURN), lease_until_ms=NOW_MS)
     assert status_and_wait(PENDING, [stale], HELD, NOW_MS) == (JobStatus.PENDING, "the model's turn 2")
 
@@ -57,12 +56,10 @@ def test_a_claim_whose_lease_is_over_is_no_work() -> None:
     ],
 )
 def test_what_is_due_is_named(items: list[WorkItem], line: str) -> None:
-    """The first by name, the others by number."""
     assert status_and_wait(JOB, items, HELD, NOW_MS) == (JobStatus.PROCESSING, line)
 
 
 def test_what_somebody_works_on_is_named_before_what_is_due() -> None:
-    """It is what takes the time."""
     items = [free(ItemKind.CALL), claimed(free(ItemKind.COMPLETE, 1))]
     assert status_and_wait(JOB, items, HELD, NOW_MS)[1] == "the result of tool read_file of turn 2 to be processed"
 
@@ -90,13 +87,11 @@ def test_a_job_without_a_slot_waits_for_one() -> None:
 
 
 def test_a_result_is_taken_in_without_a_slot() -> None:
-    """So a job with one to take in does not wait for a slot."""
     found = status_and_wait(JOB, [free(ItemKind.COMPLETE), free(ItemKind.CALL, 1)], WITHOUT, NOW_MS)
     assert found == (JobStatus.PROCESSING, "the result of tool read_file of turn 2 to be processed and 1 more")
 
 
 def test_a_call_over_a_limit_names_it() -> None:
-    """A job of which nothing else is due waits for it."""
     limited = replace(free(ItemKind.CALL), limited_by="crm")
     line = "the limit 'crm' for tool read_file of turn 2"
     assert status_and_wait(JOB, [limited], HELD, NOW_MS) == (JobStatus.WAITING, line)

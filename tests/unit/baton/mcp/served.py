@@ -37,7 +37,6 @@ class Served:
     asked: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Note the headers, and serve."""
         if scope["type"] == "http":
             headers = {name.decode(): value.decode() for name, value in scope["headers"]}
             if self.legacy and headers.get("mcp-protocol-version", "") >= "2026":
@@ -76,7 +75,6 @@ class Served:
         return True
 
     def __post_init__(self) -> None:
-        """Make the application."""
         self.app = self.mcp.streamable_http_app(stateless_http=not self.legacy)
 
 
@@ -88,7 +86,6 @@ async def _answer(send: Send, status: int, body: object) -> None:
 
 
 def shop(runs: list[str]) -> MCPServer:
-    """A server with tools of each kind."""
     mcp = MCPServer("shop")
 
     @mcp.tool(annotations=ToolAnnotations(read_only_hint=True))

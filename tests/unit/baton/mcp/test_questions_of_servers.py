@@ -62,12 +62,10 @@ def tailor(runs: list[str]) -> MCPServer:
 
 @pytest.fixture
 def runs() -> list[str]:
-    """What was sewn."""
     return []
 
 
 def stage_of(served: Served, tool: str, **arguments: Any) -> Stage:
-    """A stage whose agent makes one call."""
     model, limits = ScriptedModel([[Call(tool, arguments)], "done"]), Limits(wall_seconds=30 * 86_400)
     agent = Agent("asks", model=model, tools=[McpServer(served.url)], limits=limits, expose="mcp")
     return Stage(settings=with_keys(), registry=Registry([agent]))
@@ -75,20 +73,17 @@ def stage_of(served: Served, tool: str, **arguments: Any) -> Stage:
 
 @asynccontextmanager
 async def asking(served: Served, tool: str, **arguments: Any) -> AsyncIterator[Api]:
-    """The API of an agent that makes one call."""
     async with api_of(stage_of(served, tool, **arguments)) as api:
         yield api
 
 
 @pytest.fixture
 async def served(runs: list[str]) -> AsyncIterator[Served]:
-    """The server."""
     async with serving(tailor(runs)) as made:
         yield made
 
 
 async def result_of(api: Api, job_id: str) -> Any:
-    """What the job's one call came to."""
     [call] = [call for call in (await api.read(job_id))["toolCalls"] if call["tool"] in ("sew", "bake")]
     return call["result"]
 
@@ -128,7 +123,6 @@ async def test_an_answer_that_does_not_fit_the_form_decides_nothing(served: Serv
 
 
 async def test_a_form_that_is_no_schema_can_be_declined() -> None:
-    """An answer is refused with the reason, and the call goes on with the refusal."""
     mcp, tasks = bakery()
     tasks.asks = {"q1": asked("Crisp?", {"crisp": {"type": "no such type"}})}
     async with serving(mcp) as served, asking(served, "bake", bread="rye") as api:
@@ -143,7 +137,6 @@ async def test_a_form_that_is_no_schema_can_be_declined() -> None:
 
 @pytest.mark.parametrize(("decline", "said"), [(True, "decline"), (False, "cancel")])
 async def test_the_server_hears_that_nobody_answers(served: Served, runs: list[str], decline: bool, said: str) -> None:
-    """A person declines, or a week goes by: the call goes on with that."""
     async with asking(served, "sew", cloth="linen") as api:
         job_id, first = await requested(api, "asks")
         if decline:
@@ -181,7 +174,6 @@ async def test_a_task_asks_while_it_goes_on() -> None:
 
 
 async def test_what_is_asked_for_beside_people_is_refused() -> None:
-    """A model of ours is not lent."""
     mcp, tasks = bakery()
     tasks.asks = {"q1": {"method": "sampling/createMessage", "params": {}}}
     async with serving(mcp) as served, asking(served, "bake", bread="rye") as api:
@@ -217,7 +209,6 @@ async def test_the_console_shows_the_form(served: Served, runs: list[str]) -> No
 
 
 async def test_who_calls_the_agent_by_mcp_gets_the_servers_form(served: Served, runs: list[str]) -> None:
-    """A question passes through, and so does its answer."""
     async with asking(served, "sew", cloth="linen") as api:
         client = Client(api, key=ADMIN, **TAKES_TASKS)
         task_id = (await client.called("asks"))["taskId"]

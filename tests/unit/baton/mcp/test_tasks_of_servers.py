@@ -21,7 +21,6 @@ BAKE = Call("bake", {"bread": "rye"})
 
 @pytest.fixture
 async def working() -> AsyncIterator[tuple[Served, Bakery, Stage]]:
-    """A server, its tasks, and a stage whose agent bakes once."""
     mcp, tasks = bakery()
     async with serving(mcp) as served:
         agent = Agent("baker", model=ScriptedModel([[BAKE], "done"]), tools=[McpServer(served.url)], limits=_PATIENT)
@@ -61,7 +60,6 @@ def test_an_old_task_is_looked_at_more_seldom() -> None:
 
 
 async def test_a_task_that_fails_is_the_calls_error(working: tuple[Served, Bakery, Stage]) -> None:
-    """It is not begun a second time."""
     _, tasks, stage = working
     tasks.ends = {"status": "failed", "error": {"code": -32000, "message": "burnt"}}
     await stage.submit("baker")
@@ -85,7 +83,6 @@ async def test_a_task_outlives_a_server_that_is_away(working: tuple[Served, Bake
 
 
 async def test_a_server_that_stays_away_is_the_calls_error(working: tuple[Served, Bakery, Stage]) -> None:
-    """Once it has been asked often enough."""
     served, tasks, stage = working
     await stage.submit("baker")
     await stage.run(within_seconds=5)
@@ -97,7 +94,6 @@ async def test_a_server_that_stays_away_is_the_calls_error(working: tuple[Served
 
 
 async def test_a_deployment_in_between_knows_the_task(working: tuple[Served, Bakery, Stage]) -> None:
-    """What is known of it is in the store."""
     _, tasks, stage = working
     await stage.submit("baker")
     await stage.run(within_seconds=60)
@@ -109,7 +105,6 @@ async def test_a_deployment_in_between_knows_the_task(working: tuple[Served, Bak
 
 
 async def test_a_cancelled_job_looks_no_more(working: tuple[Served, Bakery, Stage]) -> None:
-    """Its call's message comes, and finds nothing to do."""
     _, tasks, stage = working
     await stage.submit("baker")
     await stage.run(within_seconds=60)
@@ -125,7 +120,6 @@ class Talks:
     name, reads_history = "talks", True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """One call, or an answer."""
         text = getattr(request.messages[-1], "text", "")
         return ModelAnswer("", (BAKE,)) if text == "bake" else ModelAnswer(text or "it has begun")
 

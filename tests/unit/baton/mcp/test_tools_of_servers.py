@@ -31,25 +31,21 @@ ACME = McpContext("acme")
 
 @pytest.fixture
 def runs() -> list[str]:
-    """What the server ran."""
     return []
 
 
 @pytest.fixture
 async def served(runs: list[str]) -> AsyncIterator[Served]:
-    """The server."""
     async with serving(shop(runs)) as made:
         yield made
 
 
 def stage_of(server: McpServer, *calls: Call, **agent: Any) -> Stage:
-    """A stage whose agent makes these calls, and ends."""
     model = ScriptedModel([*([call] for call in calls), "done"])
     return Stage(registry=Registry([Agent("shopper", model=model, tools=[server], **agent)]))
 
 
 async def ran(stage: Stage) -> tuple[CallRecord, ...]:
-    """The calls of a job that runs to its end."""
     await stage.submit("shopper")
     await stage.run()
     return await stage.calls()
@@ -83,7 +79,6 @@ async def test_a_call_is_a_call_as_any_other(served: Served, runs: list[str]) ->
 async def test_calls_of_a_server_share_its_limits(
     served: Served, runs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also several in one turn; those over the limit wait, and have not begun."""
     monkeypatch.setattr(limited_calls, "_WAIT_HERE_MS", 0)  # the stage's time stands still meanwhile
     limits = [CallLimit(lambda call: f"shop:{call.tool}", per_minute=1)]
     stage = stage_of(McpServer(served.url, call_limits=limits), *[Call("price", {"item": "tea"})] * 2)
@@ -115,8 +110,6 @@ async def test_an_older_server_is_used_as_well(served: Served, runs: list[str]) 
 
 
 async def test_an_invocation_has_one_connection_to_a_server(served: Served, runs: list[str]) -> None:
-    """Its list and its calls, at once or one after the other, share it; after an error there is another one."""
-
     @sharing
     async def invocation(server: McpServer) -> None:
         tools = {each.name: each for each in server_tools(server, ACME, await tools_listed(server, ACME, None))}
@@ -133,7 +126,6 @@ async def test_an_invocation_has_one_connection_to_a_server(served: Served, runs
 
 
 async def test_tokens_are_got_with_the_clients_credentials(served: Served) -> None:
-    """By OAuth, of the issuer that was named; the process keeps one for its next connections."""
     served.secret = "s3cret"
     issuer = served.url.removesuffix("/mcp")
     auth = ClientCredentials("baton", "s3cret", issuer)
@@ -174,7 +166,6 @@ async def test_a_result_unlike_its_schema_is_a_fault_of_the_server() -> None:
 
 
 async def test_a_refusal_is_the_calls_error_and_is_not_retried(served: Served, runs: list[str]) -> None:
-    """The model is told the server's words."""
     [call] = await ran(stage_of(McpServer(served.url), Call("refuse")))
     assert call.error is not None
     assert (call.error.type, "refuse" in call.error.message) == ("mcp_tool_error", True)
@@ -210,7 +201,6 @@ async def test_approval_comes_before_the_call(served: Served, runs: list[str]) -
 
 
 async def test_a_list_that_changes_in_mid_run_reaches_the_model_as_such(runs: list[str]) -> None:
-    """The next turn has the new tool; a call of one that is gone ends with an error that names those that are there."""
     mcp = MCPServer("changing")
 
     @mcp.tool()
@@ -243,8 +233,6 @@ async def test_a_server_that_is_away_is_a_failure_that_passes(served: Served) ->
 
 
 async def test_a_name_twice_is_refused_with_the_way_out(served: Served) -> None:
-    """The agent's own tool, and the server's."""
-
     @tool
     async def price(item: str) -> str:
         """Guess."""
@@ -261,7 +249,6 @@ async def test_a_name_twice_is_refused_with_the_way_out(served: Served) -> None:
 
 
 async def test_a_program_of_this_machine_is_a_server(runs: list[str]) -> None:
-    """For local development: over its standard input and output."""
     code = "from tests.unit.baton.mcp.served import shop; shop([]).run()"
     stage = stage_of(McpServer(command=[sys.executable, "-c", code]), Call("price", {"item": "tea"}))
     await ran(stage)

@@ -11,8 +11,6 @@ TASKS = "io.modelcontextprotocol/tasks"
 
 
 class Handle(Result):
-    """What a call is answered with."""
-
     result_type: Literal["task"] = "task"
     task_id: str
     status: str = "working"
@@ -33,8 +31,6 @@ class Task(Result):
 
 
 class OfTask(RequestParams):
-    """Parameters of methods about a task."""
-
     task_id: str
     input_responses: dict[str, Any] | None = None
 
@@ -57,19 +53,16 @@ class Bakery(Extension):
         self.answered: list[dict[str, Any]] = []
 
     def ends_with(self, text: str) -> None:
-        """End tasks with this result."""
         result = {"content": [{"type": "text", "text": text}], "isError": False}
         self.ends = {"status": "completed", "result": result}
 
     async def intercept_tool_call(self, params: CallToolRequestParams, ctx: Any, call_next: Any) -> Any:
-        """Make a task of a call."""
         if params.name != "bake":
             return await call_next(ctx)
         self.baked += 1
         return Handle(task_id=f"task-{self.baked}", poll_interval_ms=self.interval_ms)
 
     def methods(self) -> Sequence[MethodBinding]:
-        """Those of tasks."""
         return [MethodBinding("tasks/get", OfTask, self._get), MethodBinding("tasks/update", OfTask, self._update)]
 
     async def _get(self, _context: Any, params: OfTask) -> Task:
@@ -86,7 +79,6 @@ class Bakery(Extension):
 
 
 def bakery() -> tuple[MCPServer, Bakery]:
-    """The server, and its tasks."""
     tasks = Bakery()
     mcp = MCPServer("bakery", extensions=[tasks])
 
@@ -99,7 +91,6 @@ def bakery() -> tuple[MCPServer, Bakery]:
 
 
 def asked(message: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """A question to a person."""
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     params = {"mode": "form", "message": message, "requestedSchema": schema}
     return {"method": "elicitation/create", "params": params}

@@ -1,7 +1,6 @@
 """Answers that are kept: the same question is answered from the cache, any other is not, and no outage matters."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -29,7 +28,6 @@ ANSWER = ModelAnswer("I look", (Call("read", {"path": "é"}), Call("list")), 100
 
 
 def request_of(job: str = "job_1", **changes: Any) -> ModelRequest:
-    """The second turn of a job that read two files."""
     calls = (PastCall(f"{job}-1-0-a", "read", {"n": 1}), PastCall(f"{job}-1-1-a", "read", {"n": 2}))
     results = (ToolMessage(f"{job}-1-0-a", "read", "one"), ToolMessage(f"{job}-1-1-a", "read", {"two": 2}))
     messages = (UserMessage("do it", {"a": 1}), ModelMessage("I read", calls), *results)
@@ -37,7 +35,6 @@ def request_of(job: str = "job_1", **changes: Any) -> ModelRequest:
 
 
 def kept_in(cache: FakeModelCache, tenant: str = "acme", agent: str = "reader") -> AnswerCache:
-    """The answers of an agent's jobs of the last minute."""
     return AnswerCache(cache, tenant, agent, 60)
 
 
@@ -49,12 +46,10 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def cache(clock: FakeClock) -> FakeModelCache:
-    """Empty."""
     return FakeModelCache(clock)
 
 
 async def test_the_same_question_of_another_job_is_answered(cache: FakeModelCache) -> None:
-    """Ids of calls differ between jobs; what was asked and found does not."""
     await kept_in(cache).keep(MODEL, request_of("job_1"), ANSWER)
     found = await kept_in(cache).lookup(MODEL, request_of("job_2"))
     assert found == replace(ANSWER, cached=True)
@@ -68,7 +63,6 @@ async def test_an_answer_with_a_secret_in_its_calls_is_not_kept(cache: FakeModel
 
 
 async def test_an_answer_is_kept_for_its_time_only(cache: FakeModelCache, clock: FakeClock) -> None:
-    """To the second."""
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
     clock.ms += 59_999
     assert await kept_in(cache).lookup(MODEL, request_of())
@@ -77,56 +71,35 @@ async def test_an_answer_is_kept_for_its_time_only(cache: FakeModelCache, clock:
 
 
 MESSAGES = request_of().messages
-OTHERS: dict[str, Callable[[], ModelRequest]] = {
-    "instructions": lambda: request_of(instructions="be quick"),
-    "turn": lambda: request_of(turn=3),
-    "tools": lambda: request_of(tools=()),
-    "schema": lambda: request_of(tools=(ToolSpec("read", "Read.", {"type": "object"}),)),
-    "settings": lambda: request_of(settings={"temperature": 1}),
-    "output": lambda: request_of(output=ToolSpec("final", "Answer.", {})),
-    "task": lambda: request_of(messages=(UserMessage("do that", {"a": 1}), *MESSAGES[1:])),
-    "data": lambda: request_of(messages=(UserMessage("do it", {"a": 2}), *MESSAGES[1:])),
-    "result": lambda: request_of(messages=(*MESSAGES[:-1], ToolMessage("job_1-1-1-a", "read", {"two": 3}))),
-    "results exchanged": lambda: request_of(
-        messages=(
-            *MESSAGES[:2],
-            ToolMessage("job_1-1-1-a", "read", "one"),
-            ToolMessage("job_1-1-0-a", "read", {"two": 2}),
-        )
-    ),
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "turn": {"turn": 3},
+    "schema": {"tools": (ToolSpec("read", "Read.", {"type": "object"}),)},
+    "task": {"messages": (UserMessage("do that", {"a": 1}), *MESSAGES[1:])},
+    "result": {"messages": (*MESSAGES[:-1], ToolMessage("job_1-1-1-a", "read", {"two": 3}))},
+    "exchanged": {"messages": (*MESSAGES[:2], ToolMessage("job_1-1-1-a", "read", "one"), MESSAGES[2])},
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 async def test_another_question_is_another_question(cache: FakeModelCache, name: str) -> None:
-    """Whatever differs."""
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
-    assert await kept_in(cache).lookup(MODEL, OTHERS[name]()) is None
-
-
-async def test_how_long_somebody_waits_is_no_part_of_the_question(cache: FakeModelCache) -> None:
-    """It depends on what the turn has done before."""
-    await kept_in(cache).keep(MODEL, request_of(time_limit_seconds=3.0), ANSWER)
-    assert await kept_in(cache).lookup(MODEL, request_of(time_limit_seconds=2.0))
+    assert await kept_in(cache).lookup(MODEL, request_of(**OTHERS[name])) is None
 
 
 @pytest.mark.parametrize("other", [{"tenant": "other"}, {"agent": "other"}])
 async def test_nobody_is_given_what_others_asked(cache: FakeModelCache, other: dict[str, str]) -> None:
-    """Neither another tenant nor another agent."""
-    await kept_in(cache).keep(MODEL, request_of(), ANSWER)
+    """Nor what another model was asked; how long somebody waits is no part of the question."""
+    await kept_in(cache).keep(MODEL, request_of(time_limit_seconds=3.0), ANSWER)
     assert await kept_in(cache, **other).lookup(MODEL, request_of()) is None
-
-
-async def test_another_model_is_asked_itself(cache: FakeModelCache) -> None:
-    """By its name."""
-    other = ScriptedModel(["done"])
-    other.name = "other"
-    await kept_in(cache).keep(MODEL, request_of(), ANSWER)
-    assert await kept_in(cache).lookup(other, request_of()) is None
+    model = ScriptedModel(["done"])
+    model.name = "other"
+    assert await kept_in(cache).lookup(model, request_of()) is None
+    assert await kept_in(cache).lookup(MODEL, request_of(time_limit_seconds=2.0))
 
 
 async def test_an_outage_of_the_cache_is_a_miss(cache: FakeModelCache) -> None:
-    """For reading and for writing."""
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
     cache.down = StoreError("gone")
     assert await kept_in(cache).lookup(MODEL, request_of()) is None
@@ -137,61 +110,51 @@ async def test_an_outage_of_the_cache_is_a_miss(cache: FakeModelCache) -> None:
 async def test_a_cache_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model could have answered meanwhile."""
     monkeypatch.setattr(answer_cache, "TIMEOUT_SECONDS", 0.01)
-
-    class Silent:
-        """Never answers."""
-
-        async def get(self, tenant: str, key: str) -> str | None:
-            """Wait."""
-            await asyncio.Event().wait()
-            raise AssertionError((tenant, key))
-
-        async def put(self, tenant: str, key: str, text: str, seconds: int) -> None:
-            """Wait."""
-            await asyncio.Event().wait()
-            raise AssertionError((tenant, key, text, seconds))
-
     kept = AnswerCache(Silent(), "acme", "reader", 60)
     await kept.keep(MODEL, request_of(), ANSWER)
     assert await kept.lookup(MODEL, request_of()) is None
 
 
-@pytest.mark.parametrize("text", ["", "no json", "[]", '{"text": 3}', '{"calls": [{"tool": ""}]}', "null"])
-async def test_what_is_no_answer_is_a_miss(cache: FakeModelCache, text: str) -> None:
+class Garbage(FakeModelCache):
+    text = ""
+
+    async def get(self, tenant: str, key: str) -> str | None:
+        await super().get(tenant, key)
+        return self.text
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", '{"text": 3}', '{"calls": [{"tool": ""}]}', "null"])
+async def test_what_is_no_answer_is_a_miss(text: str) -> None:
     """Written by another version, or by somebody else."""
-
-    class Garbage(FakeModelCache):
-        """Gives the same text for everything."""
-
-        async def get(self, tenant: str, key: str) -> str | None:
-            """The text."""
-            await super().get(tenant, key)
-            return text
-
-    assert await kept_in(Garbage(FakeClock())).lookup(MODEL, request_of()) is None
-    assert cache.requests == []
+    cache = Garbage(FakeClock())
+    cache.text = text
+    assert await kept_in(cache).lookup(MODEL, request_of()) is None
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("question", "answer"),
     [
-        ModelAnswer("x" * ANSWER_LIMIT_BYTES),
-        ModelAnswer(calls=(Call("read", {"n": float("nan")}),)),
-        ModelAnswer("half a pair \ud800"),
-        ModelAnswer(cast("str", None)),
-        cast("ModelAnswer", {"text": "no record"}),
+        pytest.param({}, ModelAnswer("x" * ANSWER_LIMIT_BYTES), id="large"),
+        pytest.param({}, ModelAnswer(calls=(Call("read", {"n": float("nan")}),)), id="nan"),
+        pytest.param({}, ModelAnswer("half a pair \ud800"), id="surrogate"),
+        pytest.param({}, ModelAnswer(cast("str", None)), id="no text"),
+        pytest.param({}, cast("ModelAnswer", {"text": "no record"}), id="no answer"),
+        pytest.param({"settings": {"n": float("inf")}}, ANSWER, id="a question that is no JSON"),
     ],
-    ids=["large", "nan", "surrogate", "no text", "no answer"],
 )
-async def test_what_is_too_large_or_no_answer_is_not_kept(cache: FakeModelCache, answer: ModelAnswer) -> None:
+async def test_what_is_too_large_or_no_answer_is_not_kept(
+    cache: FakeModelCache, question: dict[str, Any], answer: ModelAnswer
+) -> None:
     """No request for it: a model that is asked again may do better."""
-    await kept_in(cache).keep(MODEL, request_of(), answer)
+    await kept_in(cache).keep(MODEL, request_of(**question), answer)
     assert cache.requests == []
 
 
-async def test_a_question_that_is_no_json_is_asked_of_the_model(cache: FakeModelCache) -> None:
-    """It cannot be told from others."""
-    request = request_of(messages=(UserMessage("do it", {"n": float("inf")}),))
-    await kept_in(cache).keep(MODEL, request, ANSWER)
-    assert await kept_in(cache).lookup(MODEL, request) is None
-    assert cache.requests == []
+class Silent:
+    async def get(self, tenant: str, key: str) -> str | None:
+        await asyncio.Event().wait()
+        raise AssertionError((tenant, key))
+
+    async def put(self, tenant: str, key: str, text: str, seconds: int) -> None:
+        await asyncio.Event().wait()
+        raise AssertionError((tenant, key, text, seconds))

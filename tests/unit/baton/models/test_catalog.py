@@ -1,14 +1,27 @@
-"""Models by name."""
+"""Models by name: which names there are, and what it takes to make one."""
+
+import ast
+import inspect
+import sys
 
 import pytest
+from pydantic_ai.models import known_model_names
+from pydantic_ai.providers import infer_provider_class
 
-from baton.models.catalog import MODEL_NAMES, available_models, model_fault, model_named
+from baton.models.catalog import (
+    MODEL_NAMES,
+    PROVIDER_NAMES,
+    ProviderModel,
+    available_models,
+    model_fault,
+    model_named,
+    name_fault,
+)
 from baton.models.model import Model
 
 
 @pytest.mark.parametrize("name", [*MODEL_NAMES, "openai:gpt-5-mini", "gateway/anthropic:claude-sonnet-5"])
 def test_every_known_name_gives_a_model(name: str) -> None:
-    """The list of names is what the catalog can make, and so is any model of a known provider."""
     model = model_named(name)
     assert isinstance(model, Model)
     assert (model.name, model_fault(name)) == (name, None)
@@ -16,20 +29,48 @@ def test_every_known_name_gives_a_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Demo", "gpt-5-mini", ""])
 def test_an_unknown_name_is_refused_with_what_exists(name: str) -> None:
-    """The error names the value and the way out."""
     with pytest.raises(ValueError, match=f"unknown model '{name}'; use 'demo', 'provider:model'") as caught:
         model_named(name)
     assert str(caught.value).endswith(available_models())
 
 
-def test_an_unknown_provider_is_refused_with_the_one_that_was_meant() -> None:
-    """Or with all that there are."""
-    assert model_fault("antropic:x") == (
-        "unknown model 'antropic:x': there is no provider 'antropic'; did you mean 'anthropic:x'?"
-    )
-    assert "there are: alibaba, anthropic, " in str(model_fault("?:x"))
+def test_making_one_needs_no_library_and_no_key() -> None:
+    """Both are wanted by the first turn only, in the one function that has them."""
+    before = set(sys.modules)
+    model = ProviderModel("huggingface:some/model")
+    assert isinstance(model, Model)
+    assert (model.name, model.reads_history) == ("huggingface:some/model", True)
+    assert set(sys.modules) == before
 
 
-def test_a_provider_without_a_model_is_refused() -> None:
-    """The provider cannot be asked for nothing."""
-    assert "the model's name is missing" in str(model_fault("openai: "))
+# Providers of embeddings and of speech: `infer_model` refuses them.
+NO_CHAT = {"elevenlabs", "sentence-transformers", "voyageai"}
+
+
+def _names_that_the_library_matches() -> set[str]:
+    """The patterns of its one `match` over a provider's name."""
+    tree = ast.parse(inspect.getsource(infer_provider_class))
+    return {
+        node.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.MatchValue)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    }
+
+
+def test_the_names_are_those_of_the_library() -> None:
+    assert _names_that_the_library_matches() - NO_CHAT == PROVIDER_NAMES
+    assert [name for name in known_model_names() if ":" in name and name_fault(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("antropic:x", "unknown model 'antropic:x': there is no provider 'antropic'; did you mean 'anthropic:x'?"),
+        ("?:x", "there are: alibaba, anthropic, "),
+        ("openai: ", "the model's name is missing"),
+    ],
+)
+def test_a_name_without_a_known_provider_and_a_model_is_refused(name: str, fault: str) -> None:
+    assert fault in str(model_fault(name))

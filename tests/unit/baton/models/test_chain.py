@@ -16,8 +16,6 @@ REQUEST = ModelRequest("i", (), (), 1)
 
 @dataclass
 class Stub:
-    """A model that answers, fails, or takes its time; it notes what it was asked."""
-
     name: str
     outcome: str | Exception = "answer"
     reads_history: bool = False
@@ -26,7 +24,6 @@ class Stub:
     requested: list[ModelRequest] = field(default_factory=list)
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Do what this one does."""
         self.requested.append(request)
         if self.hangs:
             await asyncio.Event().wait()
@@ -41,58 +38,37 @@ def passing(message: str, seconds: float | None = None) -> ModelError:
 
 
 async def failure_of(models: Sequence[Stub]) -> ModelError:
-    """What the chain raises."""
     with pytest.raises(ModelError) as caught:
         await ModelChain(models).answer(REQUEST)
     return caught.value
 
 
-@pytest.mark.parametrize(("types", "takes"), [(("image/*", "*/*"), True), (("image/*", "text/*"), False)])
-def test_a_chain_takes_what_all_of_its_models_take(types: Sequence[str], *, takes: bool) -> None:
-    """Any of them may answer."""
-    chain = ModelChain([Stub(each, takes_files=(each,)) for each in types])
-    assert (takes_file(chain, "image/png"), takes_file(chain, "audio/mp3")) == (takes, False)
-
-
-async def test_the_first_one_answers_and_the_others_are_not_asked() -> None:
-    """Whoever comes first is the one that was wanted."""
-    first, second = Stub("a", "from a"), Stub("b", "from b")
-    assert (await ModelChain([first, second]).answer(REQUEST)).text == "from a"
-    assert second.requested == []
-
-
 @pytest.mark.parametrize("failure", [passing("429"), ValueError("bug"), TimeoutError()])
 async def test_the_next_one_answers_where_the_one_before_cannot_right_now(failure: Exception) -> None:
-    """In the same turn, with the same question."""
-    first, second = Stub("a", failure), Stub("b", "from b")
-    assert (await ModelChain([first, second]).answer(REQUEST)).text == "from b"
-    assert first.requested == second.requested == [REQUEST]
+    """In the same turn, with the same question; those behind are not asked."""
+    first, second, third = Stub("a", failure), Stub("b", "from b"), Stub("c")
+    assert (await ModelChain([first, second, third]).answer(REQUEST)).text == "from b"
+    assert (first.requested, second.requested, third.requested) == ([REQUEST], [REQUEST], [])
 
 
 async def test_what_is_refused_for_good_is_not_asked_elsewhere() -> None:
-    """It is a mistake to correct."""
     second = Stub("b")
     error = await failure_of([Stub("a", ModelError("no such model", retryable=False)), second])
     assert (error.message, error.retryable, second.requested) == ("no such model", False, [])
 
 
 async def test_when_all_fail_all_are_named_and_the_soonest_time_counts() -> None:
-    """Any of them will do."""
+    """Any of them will do; where the last one refuses for good, the first one may still answer later."""
     error = await failure_of([Stub("a", passing("429", 30)), Stub("b", passing("503", 10)), Stub("c", ValueError("x"))])
     assert error.message == "no model of the chain answered: a: 429; b: 503; c: ValueError: x"
     assert (error.retryable, error.retry_after_seconds) == (True, None)
     error = await failure_of([Stub("a", passing("429", 30)), Stub("b", passing("503", 10))])
     assert error.retry_after_seconds == 10
-
-
-async def test_a_chain_that_ends_in_a_refusal_may_still_be_tried_again() -> None:
-    """The first one may answer then."""
     error = await failure_of([Stub("a", passing("429", 30)), Stub("b", ModelError("no key", retryable=False))])
     assert (error.retryable, error.retry_after_seconds) == (True, 30)
 
 
 async def test_one_that_hangs_leaves_the_others_their_share_of_the_time() -> None:
-    """Each gets an equal share of what is left."""
     first, second = Stub("a", hangs=True), Stub("b", "from b")
     request = ModelRequest("i", (), (), 1, time_limit_seconds=1.0)
     assert (await ModelChain([first, second]).answer(request)).text == "from b"
@@ -102,7 +78,6 @@ async def test_one_that_hangs_leaves_the_others_their_share_of_the_time() -> Non
 
 
 async def test_cancelling_the_turn_cancels_the_model() -> None:
-    """It is not taken for a failure of the model."""
     second = Stub("b")
     turn = asyncio.ensure_future(ModelChain([Stub("a", hangs=True), second]).answer(REQUEST))
     await asyncio.sleep(0)
@@ -113,11 +88,12 @@ async def test_cancelling_the_turn_cancels_the_model() -> None:
 
 
 def test_a_chain_is_a_model_with_the_names_of_its_members() -> None:
-    """It reads history if one of them does."""
-    chain = ModelChain([Stub("a"), Stub("b", reads_history=True)])
+    """It reads history if one of them does, and takes the files that all of them take: any may answer."""
+    chain = ModelChain([Stub("a", takes_files=("image/*",)), Stub("b", reads_history=True, takes_files=("*/*",))])
     assert isinstance(chain, Model)
     assert (chain.name, chain.reads_history) == ("a, b", True)
     assert not ModelChain([Stub("a")]).reads_history
+    assert (takes_file(chain, "image/png"), takes_file(chain, "audio/mp3")) == (True, False)
 
 
 async def test_what_a_model_streamed_before_it_failed_is_withdrawn() -> None:

@@ -39,7 +39,6 @@ def test_usual_settings_pass() -> None:
         ("max_retries", 5, r"use Agent\(model_retries=...\)"),
         ("tool_choice", "required", "would never end"),
         ("temperature", 3, "a number from 0 to 2"),
-        ("temperature", "hot", "a number from 0 to 2"),
         ("temperature", True, "a number from 0 to 2"),
         ("max_tokens", 0, "a whole number from 1"),
         ("max_tokens", 1.5, "a whole number from 1"),
@@ -49,7 +48,6 @@ def test_usual_settings_pass() -> None:
     ],
 )
 def test_what_cannot_be_meant_is_a_fault(name: str, value: Any, shown: str) -> None:
-    """The fault names the setting, and the way out."""
     (fault,) = setting_faults({name: value})
     assert name in fault
     assert re.search(shown, fault)

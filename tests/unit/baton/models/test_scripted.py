@@ -3,16 +3,17 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from baton.models.model import Call, Model, ModelAnswer, ModelError, ModelRequest
-from baton.models.scripted import ScriptedModel
+from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest
+from baton.models.scripted import ScriptedModel, stream_text
 from tests.fakes.listener import FakeListener
 
 READ = Call("read_file", {"path": "a.txt"})
 
 
 def request_of(turn: int) -> ModelRequest:
-    """A request whose turn is all that matters."""
     return ModelRequest(instructions="", messages=(), tools=(), turn=turn)
 
 
@@ -22,21 +23,6 @@ async def test_each_entry_answers_its_turn_and_again_when_the_turn_is_repeated()
     assert (await model.answer(request_of(3))) == ModelAnswer(text="done")
     assert (await model.answer(request_of(1))).calls == (READ, READ)
     assert (await model.answer(request_of(1))).calls == (READ, READ)
-
-
-async def test_a_whole_answer_is_given_as_it_is() -> None:
-    """Tokens and cost can be scripted too."""
-    answer = ModelAnswer("thinking", (READ,), input_tokens=10, output_tokens=5, cost_usd=0.1)
-    assert await ScriptedModel([answer, "done"]).answer(request_of(1)) is answer
-
-
-async def test_an_exception_entry_is_raised() -> None:
-    """Failures of a model can be scripted, and are the very object given."""
-    failure = ModelError("busy", retryable=True, retry_after_seconds=3)
-    with pytest.raises(ModelError) as caught:
-        await ScriptedModel([failure, "done"]).answer(request_of(1))
-    assert caught.value is failure
-    assert (caught.value.message, caught.value.retryable, caught.value.retry_after_seconds) == ("busy", True, 3)
 
 
 @pytest.mark.parametrize("turn", [2, 3, 0])
@@ -61,31 +47,12 @@ def test_a_wrong_entry_is_refused_with_its_number(entry: Any) -> None:
         ScriptedModel([[READ], entry])
 
 
-def test_an_empty_script_is_refused() -> None:
-    """It could answer nothing."""
-    with pytest.raises(ValueError, match="the script is empty"):
-        ScriptedModel([])
-
-
-@pytest.mark.parametrize("final", ["done", ModelAnswer("done")])
-def test_entries_behind_a_final_answer_are_refused(final: Any) -> None:
-    """They could never be reached."""
-    with pytest.raises(ValueError, match=r"entry 1 of the script .* entry 2 is never reached"):
-        ScriptedModel([final, "more"])
-
-
 def test_later_changes_of_the_list_change_nothing() -> None:
     """The script is copied when the model is made."""
     calls = [READ]
     model = ScriptedModel([calls, "done"])
     calls.append(READ)
     assert model._script[0] == ModelAnswer(calls=(READ,))
-
-
-def test_it_is_a_model_that_needs_no_history() -> None:
-    """So the pipeline never loads the transcript for it."""
-    assert isinstance(ScriptedModel(["done"]), Model)
-    assert ScriptedModel.reads_history is False
 
 
 @pytest.mark.parametrize(("pause_seconds", "received"), [(0.001, ["It ", "is ", "42."]), (0.0, [])])
@@ -95,3 +62,56 @@ async def test_a_paced_script_is_streamed_word_by_word(pause_seconds: float, rec
     model = ScriptedModel(["It is 42."], pause_seconds=pause_seconds)
     answer = await model.answer(ModelRequest("", (), (), 1, listener=listener))
     assert (answer.text, listener.received) == ("It is 42.", received)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (("",), "must be a tool's name, got ''"),
+        ((3,), "must be a tool's name, got 3"),
+        (("read_file", "a.txt"), "write Call"),
+        (("read_file", {1: "a.txt"}), "write Call"),
+        (("read_file", None), "write Call"),
+    ],
+)
+def test_a_call_has_a_name_and_an_object(call: tuple[Any, ...], message: str) -> None:
+    """The error names what was given instead."""
+    with pytest.raises(TypeError, match=message):
+        Call(*call)
+
+
+@given(st.text(st.sampled_from("ab \n\u3000\t."), max_size=30))
+async def test_the_words_together_are_the_text(text: str) -> None:
+    listener = FakeListener()
+    await stream_text(listener, text)
+    assert listener.text == text
+
+
+def test_a_call_without_arguments_has_an_empty_object_of_its_own() -> None:
+    first, second = Call("list_files"), Call("list_files")
+    assert first.arguments == {}
+    assert first == second
+    assert first.arguments is not second.arguments
+
+
+async def test_an_answer_or_an_exception_is_given_as_it_is() -> None:
+    """Tokens, costs and failures can be scripted."""
+    answer = ModelAnswer("thinking", (READ,), input_tokens=10, output_tokens=5, cost_usd=0.1)
+    assert await ScriptedModel([answer, "done"]).answer(request_of(1)) is answer
+    failure = ModelError("busy", retryable=True, retry_after_seconds=3)
+    with pytest.raises(ModelError) as caught:
+        await ScriptedModel([failure, "done"]).answer(request_of(1))
+    assert caught.value is failure
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ([], "the script is empty"),
+        (["done", "more"], r"entry 1 of the script .* entry 2 is never reached"),
+        ([ModelAnswer("done"), "more"], r"entry 1 of the script .* entry 2 is never reached"),
+    ],
+)
+def test_a_script_without_an_answer_or_with_one_too_many_is_refused(script: list[Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ScriptedModel(script)

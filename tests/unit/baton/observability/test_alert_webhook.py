@@ -19,7 +19,6 @@ NOTICE = Notice(
 
 
 async def send(*notices: Notice, **limits: int) -> None:
-    """Tell some, one after the other."""
     connection = RedisConnection(Settings(redis_url=REDIS, redis_token="token"))
     alerts = WebhookAlerts(HOOK, connection, **limits)
     for notice in notices:
@@ -28,12 +27,10 @@ async def send(*notices: Notice, **limits: int) -> None:
 
 
 def remembers(mock: respx.MockRouter, *answers: object) -> respx.Route:
-    """The store's answers to SET NX."""
     return mock.post(REDIS).mock(side_effect=[httpx.Response(200, json={"result": answer}) for answer in answers])
 
 
 async def test_an_alert_is_one_message_with_fields_for_programs(respx_mock: respx.MockRouter) -> None:
-    """Slack shows the text, and ignores the rest."""
     remembers(respx_mock, "OK")
     hook = respx_mock.post(HOOK).respond(200, text="ok")
     await send(NOTICE)
@@ -46,7 +43,6 @@ async def test_an_alert_is_one_message_with_fields_for_programs(respx_mock: resp
 
 
 async def test_what_was_sent_is_not_sent_again(respx_mock: respx.MockRouter) -> None:
-    """The store remembers it for a day, under one name for each kind, job and reason."""
     stored = remembers(respx_mock, "OK", None, "OK")
     hook = respx_mock.post(HOOK).respond(200)
     await send(NOTICE, NOTICE, Notice("job_failed", "another", "another", "job_1"))

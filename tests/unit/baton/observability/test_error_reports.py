@@ -30,7 +30,6 @@ class Kept(Transport):
     """Keeps what would be sent."""
 
     def capture_envelope(self, envelope: Envelope) -> None:
-        """Keep it."""
         event = envelope.get_event() or envelope.get_transaction_event()
         if event is not None:
             SENT.append(json.loads(json.dumps(event, default=str)))
@@ -38,7 +37,6 @@ class Kept(Transport):
 
 @pytest.fixture
 def sent() -> Iterator[list[dict[str, Any]]]:
-    """What is reported; afterwards nothing is."""
     SENT.clear()
     report_errors(Settings(sentry_dsn=DSN), KnownSecrets((SECRET,)), Kept)
     yield SENT
@@ -53,8 +51,6 @@ async def look_up(password: str) -> str:
 
 
 class BrokenStore(FakeStore):
-    """A store with a mistake in it."""
-
     async def claim(self, claim: Claim) -> ClaimResult:
         """Fail as no adapter should, with a secret in hand."""
         local = f"{SECRET} of {claim.job_id}"
@@ -62,7 +58,6 @@ class BrokenStore(FakeStore):
 
 
 async def test_an_error_of_a_delivery_is_reported_with_its_job_and_without_secrets(sent: list[dict[str, Any]]) -> None:
-    """No local variables, no request, no machine's name."""
     stage = Stage(store=BrokenStore())
     event = await stage.submit("answers")
     headers = {"upstash-signature": "x", "upstash-message-id": "msg_1", "upstash-retried": "0"}
@@ -116,7 +111,6 @@ async def test_a_delivery_is_a_transaction_unless_nobody_wants_them(sent: list[d
 
 
 def test_an_alert_is_reported_and_a_warning_is_not(sent: list[dict[str, Any]]) -> None:
-    """What our loggers call an error; what others do is theirs to report."""
     logging.getLogger("baton.alerts").error("ALERT %s", "job job_1 failed")
     logging.getLogger("baton.alerts").warning("not so bad")
     logging.getLogger("somebody.else").error("with %s", "anything in it")

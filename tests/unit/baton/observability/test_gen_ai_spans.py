@@ -47,13 +47,10 @@ class Told(BaseModel):
 
 
 class Speaks:
-    """A provider's model: it adds, then says all that is to be known of an answer."""
-
     name = "mistral:small"
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Call the tool, then answer."""
         while _while_asked:
             _while_asked.pop()()
         if request.turn == 1:
@@ -69,7 +66,6 @@ class Defers(Speaks):
     """A model that calls a slow tool, unless it was called before."""
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Call it, or answer."""
         known = "later" in str(request.messages)
         return ModelAnswer("so be it") if known else ModelAnswer(calls=(Call("later"),))
 
@@ -109,7 +105,6 @@ REGISTRY = Registry(
 
 
 async def spans_of(agent: str, *, content: bool = False) -> Sequence[ReadableSpan]:
-    """Spans of a job of this agent, that are the conventions'."""
     async with tracing(REGISTRY, content=content) as traced:
         job = await traced.api.submitted(jobType=agent)
         await traced.run()
@@ -118,24 +113,20 @@ async def spans_of(agent: str, *, content: bool = False) -> Sequence[ReadableSpa
 
 
 def gen_ai(traced: Traced) -> Sequence[ReadableSpan]:
-    """Those of its spans that name an operation."""
     return [span for span in traced.spans() if "gen_ai.operation.name" in (span.attributes or {})]
 
 
 def named(spans: Sequence[ReadableSpan], name: str) -> dict[str, Any]:
-    """The attributes of the last span of this name."""
     return dict([span.attributes or {} for span in spans if span.name == name][-1])
 
 
 def own(attributes: dict[str, Any]) -> set[str]:
-    """Names that are not Baton's."""
     return {name for name in attributes if not name.startswith(("baton.", "messaging."))}
 
 
 @pytest.mark.parametrize("content", [False, True], ids=["plain", "content"])
 @pytest.mark.parametrize("agent", [agent.name for agent in REGISTRY.agents])
 async def test_each_span_is_as_the_conventions_want_it(agent: str, content: bool) -> None:
-    """Name, kind, what is required, and no attribute, type or value that they do not know."""
     spans = await spans_of(agent, content=content)
     assert "invoke_agent" in {str(span.attributes["gen_ai.operation.name"]) for span in spans if span.attributes}
     for span in spans:
@@ -151,7 +142,6 @@ async def test_each_span_is_as_the_conventions_want_it(agent: str, content: bool
 
 
 async def test_what_is_known_of_a_request_and_a_run_is_said() -> None:
-    """All that the conventions recommend, but for what Baton does not know."""
     spans = [*await spans_of("full", content=True), *await spans_of("formed", content=True)]
     for name, unknown in {
         "chat small": {"error.type"},
@@ -185,7 +175,6 @@ async def test_content_has_what_was_said_without_secrets() -> None:
 
 
 async def test_each_attempt_is_a_span_with_the_class_of_its_error() -> None:
-    """Of models and of tools; a run's error is the job's."""
     fails = await spans_of("fails")
     assert [span.attributes["error.type"] for span in fails if span.attributes] == [
         *["RuntimeError"] * 2,
@@ -227,7 +216,6 @@ async def test_what_is_done_twice_is_one_span() -> None:
 
 
 async def test_a_call_in_the_background_is_below_the_one_that_started_it() -> None:
-    """It is no run of an agent; the turn that its outcome starts is one, in the same trace."""
     async with tracing(REGISTRY) as traced:
         await traced.api.submitted(jobType="slow")
         await traced.run()
@@ -238,7 +226,6 @@ async def test_a_call_in_the_background_is_below_the_one_that_started_it() -> No
 
 
 async def test_a_score_is_a_span_of_its_job() -> None:
-    """Below the run, in its trace; a comment is its explanation."""
     async with tracing(REGISTRY) as traced:
         job = await traced.api.submitted(jobType="full")
         await traced.run()

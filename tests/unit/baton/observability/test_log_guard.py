@@ -16,7 +16,6 @@ SECRET = "the-planted-secret"
 
 @pytest.fixture
 def output() -> Iterator[io.StringIO]:
-    """What a handler of the root logger writes; the guard is taken away afterwards."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     logging.getLogger().addHandler(handler)
@@ -67,6 +66,5 @@ def test_a_new_guard_takes_the_place_of_the_old_one(output: io.StringIO) -> None
 
 
 def test_loggers_of_others_are_left_alone(output: io.StringIO) -> None:
-    """What they say is theirs."""
     logging.getLogger("somebody.else").warning(SECRET)
     assert output.getvalue() == f"{SECRET}\n"

@@ -37,13 +37,10 @@ def written(logger: logging.Logger, log_format: Literal["json", "text"] = "json"
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
-    """What was written."""
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 class BrokenStore(FakeStore):
-    """A store with a mistake in it."""
-
     async def claim(self, claim: Claim) -> ClaimResult:
         """Fail as no adapter should."""
         raise RuntimeError(f"a surprise\nfor {claim.job_id}")
@@ -57,7 +54,6 @@ async def delivered(stage: Stage, event: Event) -> httpx.Response:
 
 
 async def test_a_delivery_is_one_line_with_what_it_is_about(logger: logging.Logger) -> None:
-    """And what became of it, and how long it took."""
     stream, stage = written(logger), Stage()
     event = await stage.submit("answers")
     assert (await delivered(stage, event)).status_code == 200

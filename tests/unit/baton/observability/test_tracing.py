@@ -35,7 +35,6 @@ async def ask_another(context: ToolContext) -> Pending:
 
 
 def registry() -> Registry:
-    """An agent that answers, one that adds, one that starts another job."""
     two = [Call("add", {"a": 1, "b": 2}), Call("add", {"a": 3, "b": 4})]
     return Registry(
         [
@@ -49,7 +48,6 @@ def registry() -> Registry:
 
 @pytest.mark.parametrize("inline", [False, True], ids=["queue", "inline"])
 async def test_a_job_is_one_trace_and_each_item_is_below_the_one_that_handed_it_on(inline: bool) -> None:
-    """Published or continued in place; the work is below its job's run."""
     async with tracing(registry(), inline=inline) as traced:
         job = await traced.api.submitted(jobType="adds")
         await traced.run()
@@ -66,7 +64,6 @@ async def test_a_job_is_one_trace_and_each_item_is_below_the_one_that_handed_it_
 
 
 async def test_a_redelivered_message_is_in_the_same_trace_and_below_the_same_item() -> None:
-    """Here its first delivery found no store."""
     async with tracing(registry()) as traced:
         await traced.api.submitted(jobType="answers")
         (event,) = [event for event in traced.stage.events() if event.payload.model_dump().get("command") is None]
@@ -77,7 +74,6 @@ async def test_a_redelivered_message_is_in_the_same_trace_and_below_the_same_ite
 
 
 async def test_what_a_sweep_redrives_is_in_the_trace_of_its_job() -> None:
-    """Its event says nothing of a trace: it is below the submission."""
     async with tracing(registry()) as traced:
         job = await traced.api.submitted(jobType="answers")
         event = traced.stage.events()[-1].model_copy(update={"traceparent": None})
@@ -110,7 +106,6 @@ async def test_a_job_goes_on_with_its_callers_trace_and_so_does_the_job_below_it
 
 
 async def test_a_plan_without_a_model_calls_none() -> None:
-    """Its turns are work items like others, and its tools run below them."""
     async with tracing(registry()) as traced:
         job = await traced.api.submitted(jobType="planned")
         await traced.run()
@@ -136,7 +131,6 @@ async def test_an_exporter_that_fails_harms_nothing(caplog: pytest.LogCaptureFix
 
 
 async def test_where_nobody_traces_events_say_nothing_of_it() -> None:
-    """And a caller's header changes nothing."""
     async with api_of(Stage(settings=with_keys(), registry=registry())) as api:
         body = {"jobType": "answers", "taskDescription": "x"}
         await api.request("POST", "/api/agent-jobs", json=body, headers={"traceparent": CALLER})
@@ -155,7 +149,6 @@ def test_a_traceparent_that_says_nothing_is_none(text: str) -> None:
 
 
 def test_a_job_without_a_caller_has_a_trace_of_its_own_which_all_its_items_know() -> None:
-    """It follows from the root job's id."""
     root = Job("job_1", "s", "t", "a", 0)
     assert (
         submitted_at(root)

@@ -27,7 +27,6 @@ class Traced:
         self._seen = 0
 
     def spans(self) -> Sequence[ReadableSpan]:
-        """What was exported."""
         return self._exporter.get_finished_spans()
 
     def parents(self) -> dict[str, set[str]]:
@@ -39,7 +38,6 @@ class Traced:
         return found
 
     async def deliver(self, event: Event, message_id: str, retried: int = 0) -> None:
-        """Deliver one event."""
         headers = {"upstash-signature": "x", "upstash-message-id": message_id, "upstash-retried": str(retried)}
         path = ENDPOINTS[event_type(event)]
         response = await self.api.http.post(path, content=encode_event(event), headers=headers)
@@ -64,7 +62,6 @@ class Traced:
 
 @asynccontextmanager
 async def tracing(registry: Registry, *, inline: bool = False, content: bool = False) -> AsyncIterator[Traced]:
-    """Everything, traced."""
     exporter = InMemorySpanExporter()
     settings = replace(with_keys(), continuation="inline" if inline else "queue", otel_content=content)
     stage = Stage(settings=settings, registry=registry)

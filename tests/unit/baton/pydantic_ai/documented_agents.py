@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic_ai import Agent, ModelRetry, NativeOutput, PromptedOutput, RunContext, ToolOutput, ToolReturn
-from pydantic_ai.capabilities import ProcessHistory
-from pydantic_ai.messages import ModelMessage, TextPart, ToolCallPart
+from pydantic_ai import Agent, ModelRetry, NativeOutput, PromptedOutput, RunContext, ToolOutput
+from pydantic_ai.messages import TextPart, ToolCallPart
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import FunctionToolset
@@ -46,17 +45,14 @@ class City(BaseModel):
 
 
 def add(a: int, b: int) -> int:
-    """Add."""
     return a + b
 
 
 def text() -> Case:
-    """A text alone."""
     return Case(Agent(scripted("hello"), system_prompt="Be kind.", instructions="Be short."))
 
 
 def parallel_calls() -> Case:
-    """Three calls at once."""
     calls = [call("add", a=1, b=2), call("add", a=3, b=4), call("add", a=5, b=6)]
     return Case(Agent(scripted(calls, "3 7 11"), tools=[add]))
 
@@ -75,7 +71,6 @@ def tool_retry() -> Case:
 
 
 def retry_beside_others() -> Case:
-    """One of two parallel calls asks for another try."""
     agent = Agent(scripted([call("odd", n=2), call("add", a=1, b=2)], [call("odd", n=3)], "over"), tools=[add])
 
     @agent.tool_plain
@@ -88,28 +83,11 @@ def retry_beside_others() -> Case:
 
 
 def unfit_arguments() -> Case:
-    """Arguments that do not fit, and a tool that there is not."""
     calls = [call("add", a="x"), call("subtract", a=1)]
     return Case(Agent(scripted(calls, [call("add", a=1, b=1)], "2"), tools=[add]))
 
 
-def dependencies() -> Case:
-    """Tools, instructions and a prompt that read the dependencies."""
-    agent: Agent[str, str] = Agent(scripted([call("who")], "done"), deps_type=str)
-
-    @agent.instructions
-    def granted(ctx: RunContext[str]) -> str:
-        return f"It is {ctx.deps}, step {ctx.run_step}."
-
-    @agent.tool
-    async def who(ctx: RunContext[str]) -> str:
-        return ctx.deps
-
-    return Case(agent, deps="Ann")
-
-
 def output_with_validator() -> Case:
-    """An output type whose validator asks for another try."""
     final = "final_result"
     agent = Agent(
         scripted(
@@ -131,7 +109,6 @@ def output_with_validator() -> Case:
 
 
 def text_with_validator() -> Case:
-    """A text whose validator asks for another try."""
     agent = Agent(scripted("no", "yes"))
 
     @agent.output_validator
@@ -149,31 +126,21 @@ def output_beside_calls(strategy: Any = "graceful") -> Case:
     return Case(Agent(scripted(both, "unused"), tools=[add], output_type=City, end_strategy=strategy))
 
 
-def output_beside_calls_exhaustive() -> Case:
-    """The same, and every call is made."""
-    return output_beside_calls("exhaustive")
-
-
 def output_beside_calls_early() -> Case:
-    """The same, and the output comes first."""
     return output_beside_calls("early")
 
 
 def unfit_output_beside_calls(strategy: Any = "graceful") -> Case:
-    """An output tool that does not fit, beside another call."""
     both = [call("add", a=1, b=2), call("final_result", name="Ur")]
     last = [call("final_result", "second", name="Ur", people=3)]
     return Case(Agent(scripted(both, last), tools=[add], output_type=City, end_strategy=strategy))
 
 
 def unfit_output_beside_calls_early() -> Case:
-    """The same, and the output comes first."""
     return unfit_output_beside_calls("early")
 
 
 def output_functions() -> Case:
-    """An output function, among several outputs."""
-
     def total(a: int, b: int) -> int:
         return a + b
 
@@ -182,28 +149,14 @@ def output_functions() -> Case:
 
 
 def native_output() -> Case:
-    """Structured text."""
     return Case(Agent(scripted('{"name":"Ur","people":1}'), output_type=NativeOutput(City)))
 
 
 def prompted_output() -> Case:
-    """The same, corrected once."""
     return Case(Agent(scripted("Ur", '{"name":"Ur","people":1}'), output_type=PromptedOutput(City)))
 
 
-def rich_returns() -> Case:
-    """A tool's result with metadata, and with content for the user's part."""
-    agent = Agent(scripted([call("look"), call("add", a=1, b=1)], "seen"), tools=[add])
-
-    @agent.tool_plain
-    def look() -> ToolReturn:
-        return ToolReturn({"seen": True}, content="What was seen.", metadata={"at": 7})
-
-    return Case(agent)
-
-
 def toolsets() -> Case:
-    """Prefixed, filtered and dynamic toolsets; a tool that is prepared for each step."""
     maths = FunctionToolset([add])
     agent = Agent(
         scripted([call("m_add", a=1, b=2), call("later")], [call("later", "again")], "done"),
@@ -224,17 +177,7 @@ def toolsets() -> Case:
     return Case(agent)
 
 
-def history_processor() -> Case:
-    """A processor that leaves the model all but what it need not see."""
-
-    def keep(messages: list[ModelMessage]) -> list[ModelMessage]:
-        return messages
-
-    return Case(Agent(scripted([call("add", a=1, b=2)], "3"), tools=[add], capabilities=[ProcessHistory(keep)]))
-
-
 def agent_in_a_tool() -> Case:
-    """A tool that runs another agent, whose usage counts."""
     inner = Agent(scripted("inner"))
     agent = Agent(scripted([call("ask")], "outer"))
 
@@ -257,7 +200,6 @@ def messages_in_a_tool() -> Case:
 
 
 def text_beside_calls() -> Case:
-    """An answer that says something and calls a tool."""
     answer: list[TextPart | ToolCallPart] = [TextPart("Let me see."), call("add", a=1, b=2)]
     return Case(Agent(scripted(answer, "3"), tools=[add]))
 
@@ -268,20 +210,16 @@ ALL: tuple[Callable[[], Case], ...] = (
     tool_retry,
     retry_beside_others,
     unfit_arguments,
-    dependencies,
     output_with_validator,
     text_with_validator,
     output_beside_calls,
-    output_beside_calls_exhaustive,
     output_beside_calls_early,
     unfit_output_beside_calls,
     unfit_output_beside_calls_early,
     output_functions,
     native_output,
     prompted_output,
-    rich_returns,
     toolsets,
-    history_processor,
     agent_in_a_tool,
     messages_in_a_tool,
     text_beside_calls,

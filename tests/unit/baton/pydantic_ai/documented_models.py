@@ -26,7 +26,6 @@ DETAIL = BinaryContent(b"\x89PNG" + bytes(100_000), media_type="image/png")
 
 
 def large_files() -> Case:
-    """A large picture in the prompt, and another one that each of ten calls returns or enqueues."""
     turns: list[list[Any]] = [[call("look", str(n), at=n)] for n in range(1, 10)]
     turns[3].append(call("look", "beside", at=0))
     turns += [[TextPart("seen")], [TextPart("seen again")]]
@@ -52,13 +51,10 @@ def failing(_: list[ModelMessage], __: AgentInfo) -> ModelResponse:
 
 
 def fallback_model() -> Case:
-    """The first model fails, the second one answers."""
     return Case(Agent(FallbackModel(FunctionModel(failing), scripted([call("add", a=1, b=2)], "3")), tools=[add]))
 
 
 def model_settings() -> Case:
-    """Settings that a function makes, seen by the model."""
-
     def answer(_: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         return ModelResponse([TextPart(str(info.model_settings))])
 
@@ -70,12 +66,10 @@ class Unstreamed(Model):
 
     @property
     def model_name(self) -> str:
-        """Its name."""
         return "unstreamed"
 
     @property
     def system(self) -> str:
-        """Its provider's name."""
         return "test"
 
     async def request(
@@ -84,7 +78,6 @@ class Unstreamed(Model):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        """Answer at once."""
         return await TestModel(seed=3).request(messages, model_settings, model_request_parameters)
 
 
@@ -99,13 +92,11 @@ class Background(Unstreamed):
         self.failures: list[Exception] = []
 
     async def cancel_suspended_response(self, response: ModelResponse) -> None:
-        """Cancel an answer, or fail to."""
         self.cancelled.append(response.provider_response_id)
         if self.failures:
             raise self.failures.pop()
 
     def continuation_delay(self, response: ModelResponse) -> float | None:
-        """Wait so long between two requests."""
         return self.delay_seconds
 
     async def request(
@@ -114,7 +105,6 @@ class Background(Unstreamed):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        """Suspend, or answer."""
         last, made = messages[-1], sum(isinstance(one, ModelResponse) and one.state == "complete" for one in messages)
         polls = (last.provider_details or {}).get("polls", 0) if isinstance(last, ModelResponse) else 0
         job: Any = {
@@ -127,7 +117,6 @@ class Background(Unstreamed):
 
 
 def suspended_answers() -> Case:
-    """Answers that the provider works on after it has answered the request."""
     return Case(Agent(Background(), tools=[add]))
 
 

@@ -53,8 +53,6 @@ def wrapped_toolsets() -> Case:
 
 
 def tool_by_schema() -> Case:
-    """A tool by its JSON schema, and one whose arguments are checked by a function."""
-
     def check(_: RunContext[Any], n: int) -> None:
         if n > 9:
             raise ModelRetry("one digit")
@@ -75,8 +73,6 @@ def tool_by_schema() -> Case:
 
 
 def thoughts() -> Case:
-    """Thoughts with a signature, details of the provider, and a finish reason."""
-
     def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
         thought = ThinkingPart("hm", signature="sig", provider_name="p", provider_details={"a": 1})
         if len(messages) == 1:
@@ -89,7 +85,6 @@ def thoughts() -> Case:
 
 
 def hooks() -> Case:
-    """Hooks that change arguments, results and answers."""
     hooked: Hooks[Any] = Hooks()
 
     @hooked.on.before_tool_execute
@@ -110,8 +105,6 @@ def hooks() -> Case:
 
 
 def capabilities_together() -> Case:
-    """Tools from capabilities, prefixed and prepared, with their schemas; thinking."""
-
     async def without(_: RunContext[Any], tools: list[ToolDefinition]) -> list[ToolDefinition]:
         return [tool for tool in tools if tool.name != "add"]
 
@@ -148,7 +141,6 @@ def text_and_json_arguments() -> Case:
 
 
 def agent_metadata() -> Case:
-    """Metadata of a run, retries for all tools, a validation context, a description."""
     agent = Agent(
         scripted([call("odd", n=2)], [call("odd", n=4)], [call("odd", n=5)], "5"),
         retries={"tools": 3},
@@ -167,12 +159,9 @@ def agent_metadata() -> Case:
 
 
 class CountingServer(MCPServer[Any]):
-    """A server that counts how often somebody asks it for its tools."""
-
     lists = 0
 
     async def list_tools(self) -> Any:
-        """Count."""
         self.lists += 1
         return await super().list_tools()
 
@@ -205,7 +194,6 @@ def mcp_of(server: MCPServer[Any]) -> Case:
 
 
 def mcp_server() -> Case:
-    """A server in this process."""
     return mcp_of(MCPServer("maths", log_level="CRITICAL"))  # else it formats each refusal
 
 

@@ -48,14 +48,12 @@ class PlayedStage(Stage):
     """A stage whose jobs are as a submission makes them."""
 
     def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
-        """A new job."""
         registry = self.container.registry
         job = super().job(agent, job_id, **changes)
         return replace(job, model=policy_of(registry, registry.agent(agent)), limits=registry.agent(agent).limits)
 
 
 async def played(agent: Any, store: FakeStore | None = None, *, inline: bool = False, task: str = "do it") -> Snapshot:
-    """The agent's job, once nothing is left to do."""
     stage = PlayedStage(registry=Registry([agent]), store=store, settings=INLINE if inline else SETTINGS)
     await stage.submit(agent.name, task=task)
     await stage.run()
@@ -74,7 +72,6 @@ def _state(snapshot: Snapshot, transcript: Sequence[dict[str, Any]]) -> RunState
 
 
 def check_same(snapshot: Snapshot, transcript: Sequence[dict[str, Any]], expected: AgentRunResult[Any]) -> None:
-    """Compare an ended job with a run: output, messages, usage."""
     job, state = snapshot.job, _state(snapshot, transcript)
     assert (job.status, job.error) == (JobStatus.COMPLETED, None), job.agent
     assert job.result is not None
@@ -98,5 +95,4 @@ def _without(value: Any) -> Any:
 
 
 def _counted(usage: RunUsage) -> tuple[int, int, int, int]:
-    """What is compared of usage."""
     return usage.requests, usage.tool_calls, usage.input_tokens, usage.output_tokens

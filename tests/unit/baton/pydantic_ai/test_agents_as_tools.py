@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic_ai import Agent as PydanticAgent
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, as_tool
+from baton import Agent, Pending, Registry, ScriptedModel, as_tool
 from baton.agents.registry import RegistryError
 from baton.pydantic_ai import durable, tool_context
 from baton.testing import Approve, Simulation
@@ -16,7 +16,6 @@ OWN = Agent(name="historian", model=ScriptedModel(["built in 1815"]), descriptio
 
 
 def geographer() -> Agent:
-    """One of pydantic-ai with a tool, an approval and a typed output."""
     turns = ([call("add", a=1, b=2), call("survey", where="Ur")], [call("final_result", name="Ur", people=3)])
     agent = PydanticAgent(scripted(*turns), name="geographer", output_type=City, tools=[add])
 
@@ -38,7 +37,6 @@ def boss_of(*agents: Agent) -> Agent:
 # The process also dies while other runs are being opened beside: what pydantic-ai had begun of them is just left.
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_nested_agents_are_jobs_below_at_each_crash_point() -> None:
-    """Their answers are the calls' results, whoever runs them: pydantic-ai or Baton."""
     helper = geographer()
     simulation = Simulation(Registry([boss_of(helper, OWN), helper, OWN]))
     report = await simulation.crash_everywhere("boss", "go", decide=lambda _: Approve())
@@ -54,41 +52,20 @@ async def test_nested_agents_are_jobs_below_at_each_crash_point() -> None:
     assert len(report.points) >= 40
 
 
-async def test_an_agent_of_baton_uses_one_of_pydantic_ai() -> None:
-    """As it uses any other agent."""
-    helper = geographer()
-    script = ScriptedModel([[Call("geographer", {"task": "tell me of Ur"})], "done"])
-    simulation = Simulation(Registry([Agent(name="boss", model=script, tools=[helper]), helper]))
-    run = await simulation.run("boss", "go", decide=lambda _: Approve())
-    assert (run.result, [start.tool for start in run.tool_starts]) == (
-        {"answer": "done"},
-        ["geographer", "add", "survey", "survey"],
-    )
-
-
-def test_the_model_is_told_what_the_agent_is_for() -> None:
-    """By its description, or by its first instruction."""
-    tool: Any = as_tool(OWN)
-    assert (tool.__name__, tool.__doc__.splitlines()[0]) == ("historian", "Knows the past.")
-
-
-def test_an_agent_that_is_not_registered_is_refused() -> None:
-    """By name, when the registry is made."""
-    with pytest.raises(RegistryError, match="its tool 'historian' is an agent that is not registered"):
-        Registry([boss_of(OWN)])
-
-
 def test_what_is_no_agent_or_no_name_of_a_tool_is_refused() -> None:
-    """With the way out."""
+    """As is an agent that is not registered. The model is told what the agent is for."""
     plain: Any = PydanticAgent(scripted("x"), name="plain")
     with pytest.raises(TypeError, match=r"as_tool\(durable\(agent\)\)"):
         as_tool(plain)
     with pytest.raises(ValueError, match="its name must be"):
         as_tool(Agent(name="a.b", model="demo"))
+    with pytest.raises(RegistryError, match="its tool 'historian' is an agent that is not registered"):
+        Registry([boss_of(OWN)])
+    tool: Any = as_tool(OWN)
+    assert (tool.__name__, tool.__doc__.splitlines()[0]) == ("historian", "Knows the past.")
 
 
 async def test_a_tool_may_wait() -> None:
-    """No process does meanwhile."""
     agent = PydanticAgent(scripted([call("rest")], "awake"), name="sleeper")
 
     @agent.tool_plain

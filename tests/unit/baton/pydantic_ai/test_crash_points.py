@@ -35,7 +35,6 @@ _QUICK = {
     ids=lambda make: make.__name__,
 )
 async def test_each_crash_point_leads_to_what_a_run_leads_to(make: Callable[[], Case]) -> None:
-    """In virtual time, by production's own code."""
     case = make()
     expected = await case.run()
     case = make()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic_ai import Agent, BinaryContent, CallDeferred, DeferredToolRequests, RunContext
+from pydantic_ai import Agent, BinaryContent, CallDeferred, DeferredToolRequests, ModelRetry, RunContext
 from pydantic_ai.exceptions import ApprovalRequired, ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
@@ -19,6 +19,7 @@ from baton.pydantic_ai import durable, tool_context
 from tests.unit.baton.api.client import api_of, with_keys
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_hour
 from tests.unit.baton.kit.stage import SETTINGS
+from tests.unit.baton.pydantic_ai.documented_agents import add
 from tests.unit.baton.pydantic_ai.played import PlayedStage, call, played, scripted, state_of
 
 PATIENT = Limits(wall_seconds=7 * 86_400)
@@ -77,30 +78,11 @@ async def test_an_approval_is_answered_later_by_another_process(
     assert len(paid) == (method == "POST")
 
 
-async def test_a_tool_that_requires_approval_by_its_definition_asks_too() -> None:
-    """Before it runs at all."""
-    agent = Agent(scripted([call("pay", amount=5)], "done"), name="pays")
-
-    @agent.tool_plain(requires_approval=True)
-    def pay(amount: int) -> int:
-        return amount
-
-    stage = PlayedStage(registry=Registry([durable(agent, limits=PATIENT)]), settings=with_keys())
-    async with api_of(stage) as api:
-        job_id = (await api.submitted(jobType="pays"))["id"]
-        await run_for_an_hour(api)
-        [checkpoint] = await checkpoints(api, job_id)
-        assert (await decide(api, checkpoint)).status_code == 200
-        await stage.run()
-    assert [stored["ok"] for stored in (await stage.snapshot(job_id)).results.values() if stored.get("kept")] == [5]
-
-
 @pytest.mark.parametrize(
     ("body", "content", "outcome"),
     [({"success": True, "result": {"n": 1}}, {"n": 1}, "success"), ({"success": False, "error": "no"}, "no", "failed")],
 )
 async def test_a_deferred_call_is_an_operation(body: dict[str, Any], content: Any, outcome: str) -> None:
-    """Its result comes from outside."""
     agent = Agent(scripted([call("order")], "done"), name="orders", output_type=[str, DeferredToolRequests])
 
     @agent.tool_plain
@@ -123,13 +105,7 @@ async def test_a_deferred_call_is_an_operation(body: dict[str, Any], content: An
     assert (part.content, part.outcome) == (content, outcome)
 
 
-def add(a: int, b: int) -> int:
-    """Add."""
-    return a + b
-
-
 async def parts_of(stage: PlayedStage) -> list[dict[str, Any]]:
-    """The job's stream."""
     return [json.loads(part) for part in (await stage.reader.parts("job_1", 0)).parts]
 
 
@@ -159,15 +135,6 @@ async def test_text_is_streamed_while_the_model_streams_it() -> None:
     assert (await stage.snapshot()).job.result == {"answer": "It is 3.", "output": "It is 3."}
 
 
-def calling_often() -> Agent[Any, Any]:
-    """An agent that makes two calls, then one more, then answers."""
-    agent = Agent(
-        scripted([call("add", a=1, b=2), call("add", a=1, b=3)], [call("add", a=2, b=2)], "done"), name="often"
-    )
-    agent.tool_plain(add)
-    return agent
-
-
 @pytest.mark.parametrize(
     ("limits", "calls"),
     [
@@ -178,18 +145,12 @@ def calling_often() -> Agent[Any, Any]:
     ],
 )
 async def test_usage_limits_hold_over_all_pieces(limits: UsageLimits, calls: int) -> None:
-    """With pydantic-ai's own error."""
-    snapshot = await played(durable(calling_often(), usage_limits=limits))
+    turns = [call("add", a=1, b=2), call("add", a=1, b=3)], [call("add", a=2, b=2)]
+    snapshot = await played(durable(Agent(scripted(*turns, "done"), name="often", tools=[add]), usage_limits=limits))
     assert snapshot.job.status is JobStatus.FAILED
     assert snapshot.job.error is not None
     assert snapshot.job.error.type == "UsageLimitExceeded"
     assert len(snapshot.calls) == calls
-
-
-async def test_a_limit_of_the_job_ends_it() -> None:
-    """Before its third turn."""
-    snapshot = await played(durable(calling_often(), limits=Limits(turns=2)))
-    assert snapshot.job.result == {"answer": "", "stoppedBy": "turns"}
 
 
 async def test_a_provider_that_fails_for_a_moment_is_asked_again() -> None:
@@ -209,7 +170,7 @@ async def test_a_provider_that_fails_for_a_moment_is_asked_again() -> None:
 
 
 async def test_what_a_tool_raises_fails_the_job() -> None:
-    """With that error, after one attempt; a ToolError that may pass is tried again."""
+    """With that error, after one attempt; a ToolError that may pass is tried again, and pydantic-ai's retries end."""
     runs: list[str] = []
     agent = Agent(scripted([call("broken"), call("later")], "unused"), name="breaks")
 
@@ -228,12 +189,6 @@ async def test_what_a_tool_raises_fails_the_job() -> None:
     assert job.error is not None
     assert (job.status, job.error.type, job.error.message) == (JobStatus.FAILED, "KeyError", "'it broke'")
     assert sorted(runs) == ["broken", "later", "later", "later"]
-
-
-async def test_retries_of_a_tool_end() -> None:
-    """With pydantic-ai's own error, though each call is a piece of its own."""
-    from pydantic_ai import ModelRetry  # noqa: PLC0415
-
     agent = Agent(scripted([call("odd", n=1)], [call("odd", n=2)], [call("odd", n=3)]), name="a")
 
     @agent.tool_plain(retries=2)
@@ -266,7 +221,6 @@ async def test_a_file_is_shown_without_its_bytes() -> None:
 
 
 async def test_parallel_calls_run_at_the_same_time() -> None:
-    """Each waits for the other."""
     both = asyncio.Barrier(2)
     agent = Agent(scripted([call("meet", n=1), call("meet", n=2)], "met"), name="meets")
 

@@ -1,7 +1,7 @@
-"""A fork without edits leads to what its job led to, whatever the agent does, and from whatever turn on."""
+"""A job and each fork of it lead to what `agent.run` leads to: output, messages and usage, feature by feature."""
 
+import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from pydantic_ai import Agent
@@ -12,12 +12,13 @@ from baton import Registry
 from baton.engine.fork import Edits
 from baton.engine.transitions import JobStatus
 from baton.pydantic_ai import durable
+from tests.fakes import FakeStore
 from tests.unit.baton.kit.forking import fork
 from tests.unit.baton.pydantic_ai import documented_agents as agents
 from tests.unit.baton.pydantic_ai import documented_features as features
 from tests.unit.baton.pydantic_ai.documented_agents import Case
 from tests.unit.baton.pydantic_ai.documented_features import DOCUMENTED
-from tests.unit.baton.pydantic_ai.played import PlayedStage, call, check_same
+from tests.unit.baton.pydantic_ai.played import PlayedStage, call, check_same, played
 
 _QUICK = {agents.text, agents.retry_beside_others, features.file_returned, features.sequential_tool}
 
@@ -48,14 +49,10 @@ async def test_instructions_are_overridden_in_turns_that_are_asked_anew() -> Non
 
     def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         told.append(info.instructions)
-        return (
-            ModelResponse([call("look", "1")])
-            if len(messages) == 1
-            else ModelResponse([call("final_result", "2", response=len(told))])
-        )
+        final = call("final_result", "2", response=len(told))
+        return ModelResponse([call("add", "1", a=1, b=2) if len(messages) == 1 else final])
 
-    agent: Agent[Any, int] = Agent(FunctionModel(answer), name="agent", instructions="Be kind.", output_type=int)
-    agent.tool_plain(look)
+    agent = Agent(FunctionModel(answer), name="agent", instructions="Be kind.", output_type=int, tools=[agents.add])
     stage = PlayedStage(registry=Registry([durable(agent)]))
     await stage.submit("agent")
     await stage.run()
@@ -63,6 +60,10 @@ async def test_instructions_are_overridden_in_turns_that_are_asked_anew() -> Non
     assert (forked.job.status, told) == (JobStatus.COMPLETED, ["Be kind.", "Be kind.", "Be short."])
 
 
-def look() -> str:
-    """Look."""
-    return "seen"
+@pytest.mark.parametrize("inline", [False, True], ids=["by messages", "in place"])
+@pytest.mark.parametrize("make", DOCUMENTED, ids=lambda make: make.__name__)
+async def test_a_job_is_as_a_run(make: Callable[[], Case], *, inline: bool) -> None:
+    expected, store = await make().run(), FakeStore()
+    snapshot = await played(make().durable(), store, inline=inline)
+    transcript = [json.loads(text) for text in store.tree(snapshot.job.id).transcript[snapshot.job.id]]
+    check_same(snapshot, transcript, expected)

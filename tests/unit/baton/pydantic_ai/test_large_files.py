@@ -38,7 +38,10 @@ async def test_the_bytes_of_a_file_are_written_and_counted_once() -> None:
 
 
 def test_what_was_shortened_is_read_as_it_was() -> None:
-    """Also where a text has the same content twice; a smaller one stays in its place."""
+    """Also where a text has the same content twice; a smaller one stays in its place.
+
+    A content that is not there is an error where the run goes on from it, and else empty.
+    """
     large, small = "A" * (LARGE_BYTES * 4 // 3), "A" * (LARGE_BYTES * 4 // 3 - 1)
     texts = [f'[{{"data":"{large}"}},{{"data":"{large}"}}]', f'[{{"data":"{large}"}},{{"data":"{small}"}}]']
     written, read = FileContents(), FileContents()
@@ -48,18 +51,13 @@ def test_what_was_shortened_is_read_as_it_was() -> None:
         assert written.whole(kept[-1]) == text
     assert [large in text for text in kept] == [True, False]
     assert [read.whole(text) for text in kept] == texts
-
-
-def test_a_content_that_is_not_there_is_an_error_or_empty() -> None:
-    """An error where the run goes on from it."""
-    kept = '{"data":sha256:' + "0" * 64 + "}"
+    gone = '{"data":sha256:' + "0" * 64 + "}"
     with pytest.raises(LookupError, match="is not recorded"):
-        FileContents().whole(kept)
-    assert FileContents(complete=False).whole(kept) == '{"data":""}'
+        FileContents().whole(gone)
+    assert FileContents(complete=False).whole(gone) == '{"data":""}'
 
 
 async def test_a_later_job_of_a_session_is_told_the_file() -> None:
-    """The result of a call has it; the turns refer to it."""
     file = BinaryContent(b"\x89PNG" + bytes(LARGE_BYTES), media_type="image/png")
 
     def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
@@ -81,7 +79,6 @@ async def test_a_later_job_of_a_session_is_told_the_file() -> None:
 
 
 async def test_a_file_of_a_chat_is_told_and_is_in_no_record_of_the_run() -> None:
-    """It is kept with the session, for the whole session; each job's messages name it. Tools see it, too."""
     picture = b"\x89PNG\r\n\x1a\n" + bytes(LARGE_BYTES)
 
     def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:

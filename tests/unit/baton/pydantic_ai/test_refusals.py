@@ -1,84 +1,86 @@
-"""What cannot be durable is refused by name, when it is made durable."""
+"""What cannot be durable is refused by name; and the private names of pydantic-ai that the adapter uses are there."""
 
+import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic_ai import Agent, RunContext
-from pydantic_ai.capabilities import AbstractCapability, ProcessHistory
-from pydantic_ai.messages import ModelMessage
+from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 
+import baton.pydantic_ai
 from baton.pydantic_ai import durable
+from baton.pydantic_ai.run_state import NEXT_TO
 
 
 @dataclass(init=False)
 class Counting(AbstractCapability[Any]):
-    """Counts in each run."""
-
     async def for_run(self, ctx: RunContext[Any]) -> "Counting":
-        """A new counter."""
         return Counting()
 
 
 class Session(FunctionToolset[Any]):
-    """Has a session for each run."""
-
     async def for_run(self, ctx: RunContext[Any]) -> AbstractToolset[Any]:
-        """A new session."""
         return Session()
 
 
 @pytest.mark.parametrize(
-    ("make", "named", "way_out"),
+    ("agent", "named"),
     [
-        (
-            lambda: Agent(TestModel(), name="a", capabilities=[Counting()]),
-            "capability Counting",
-            "in deps or in a store",
-        ),
-        (lambda: Agent(TestModel(), name="a", toolsets=[Session().prefixed("p")]), "toolset Session", "in deps"),
-        (lambda: Agent(name="a"), "it has no model", "give one"),
+        (Agent(TestModel(), name="a", capabilities=[Counting()]), "(?s)capability Counting.* in deps or in a store"),
+        (Agent(TestModel(), name="a", toolsets=[Session().prefixed("p")]), "(?s)toolset Session.*in deps"),
+        (Agent(name="a", capabilities=[Counting()]), "(?s)it has no model.*give one.*Counting"),
+        (Agent(TestModel()), "has no name"),
     ],
 )
-def test_what_has_state_of_a_run_is_refused_by_name(make: Any, named: str, way_out: str) -> None:
-    """With the way out."""
-    with pytest.raises(ValueError, match=named) as refused:
-        durable(make())
-    assert way_out in str(refused.value)
-
-
-def test_all_faults_are_reported_at_once() -> None:
-    """A line each."""
-    agent = Agent(name="a", capabilities=[Counting()])
-    with pytest.raises(ValueError, match=r"(?s)no model.*Counting"):
+def test_what_has_state_of_a_run_no_model_or_no_name_is_refused(agent: Agent[Any, Any], named: str) -> None:
+    """All faults at once, each with its way out."""
+    with pytest.raises(ValueError, match=named):
         durable(agent)
-
-
-def test_a_name_is_needed_and_may_be_given() -> None:
-    """The agent's own, or another."""
-    with pytest.raises(ValueError, match="has no name"):
-        durable(Agent(TestModel()))
-    assert durable(Agent(TestModel(), name="a")).name == "a"
-    assert durable(Agent(TestModel(), name="a"), name="b").name == "b"
 
 
 def test_what_is_no_agent_or_no_function_is_refused() -> None:
-    """By what it is."""
-    agent: Any = "agent"
+    wrong: Any = "agent"
     with pytest.raises(TypeError, match=r"'agent' is not a pydantic_ai\.Agent"):
-        durable(agent)
+        durable(wrong)
     deps: Any = {"db": 1}
     with pytest.raises(TypeError, match="deps=…"):
         durable(Agent(TestModel(), name="a"), deps=deps)
+    assert durable(Agent(TestModel(), name="a"), name="b").name == "b"
 
 
-def all_of_it(messages: list[ModelMessage]) -> list[ModelMessage]:
-    """Leave out nothing."""
-    return messages
+def private_names() -> Iterator[str]:
+    """Modules and attributes that begin with an underscore, as far as they are not the adapter's own."""
+    for path in Path(baton.pydantic_ai.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.ImportFrom(module=str(module), names=names):
+                    yield from (part for part in [*module.split("."), *(one.name for one in names)] if part[0] == "_")
+                case ast.Attribute(value=ast.Name(id=owner), attr=name) if name[0] == "_" and owner != "self":
+                    yield f"{path.name}: {owner}.{name}"
+                case ast.Constant(value=str(text)) if text.startswith("_") and text.isidentifier():
+                    yield text
+                case _:
+                    pass
 
 
-def test_capabilities_of_pydantic_ai_are_taken() -> None:
-    """They keep nothing between steps that is not in the messages."""
-    assert durable(Agent(TestModel(), name="a", capabilities=[ProcessHistory(all_of_it)])).name == "a"
+# What the version of an agent is made of, besides.
+GIVEN = {"_instructions", "_system_prompts"}
+
+
+def test_three_private_names_are_used() -> None:
+    """Of whatever is enqueued: the call whose result it goes next to; of an agent: what it was made with."""
+    others = {name for name in private_names() if not name.endswith("__")}
+    assert others == {NEXT_TO, *GIVEN, "run_state.py: state._read"}
+
+
+async def test_the_private_names_are_there() -> None:
+    """Without the first `ctx.enqueue` of a tool adds a request of its own, not a part beside the result."""
+    async with Agent(TestModel()).iter("hello") as run:
+        run.enqueue("by the way")
+        assert hasattr(run.ctx.state.pending_messages[-1], NEXT_TO)
+    assert set(vars(Agent(TestModel()))) >= GIVEN

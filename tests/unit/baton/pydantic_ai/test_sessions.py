@@ -16,8 +16,6 @@ from tests.unit.baton.pydantic_ai.played import PlayedStage, call, comparable, s
 
 
 def thinking() -> Agent[Any, Any]:
-    """An agent that thinks, calls a tool that returns much, and answers; then it says how much it was told."""
-
     def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
         turn = sum(isinstance(message, ModelResponse) for message in messages)
         match turn:
@@ -63,7 +61,6 @@ async def test_a_later_job_is_told_tool_calls_and_thoughts() -> None:
 
 
 async def test_messages_that_do_not_fit_are_told_as_texts(monkeypatch: Any) -> None:
-    """With the system prompt, which was in the first message."""
     monkeypatch.setattr("baton.executors.remembering.WHOLE_BYTES", 500)
     found: list[list[str]] = []
 
@@ -83,7 +80,6 @@ async def test_messages_that_do_not_fit_are_told_as_texts(monkeypatch: Any) -> N
 
 
 async def test_messages_are_for_those_who_may_see_the_job() -> None:
-    """Another tenant is refused; a job of Baton's own agent has none."""
     own = BatonAgent("own", model=ScriptedModel(["done"]))
     stage = PlayedStage(
         registry=Registry([durable(Agent(scripted("hello"), name="greets")), own]), settings=with_keys()
@@ -98,7 +94,6 @@ async def test_messages_are_for_those_who_may_see_the_job() -> None:
 
 
 async def test_a_simulated_run_has_the_messages() -> None:
-    """Those of the second job of a session."""
     simulation = Simulation(Registry([durable(thinking())]))
     run = await simulation.run("thinks", "look")
     report = await simulation.crash_everywhere("thinks", "look")

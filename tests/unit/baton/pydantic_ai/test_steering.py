@@ -1,15 +1,18 @@
-"""What is sent to a running job of pydantic-ai is in its next request, as part of its messages."""
+"""What comes while a job waits for its model: a user's message is in its next request; an answer may be suspended."""
 
 from typing import Any
 
 import pytest
 from pydantic_ai import Agent
+from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from baton import Registry
 from baton.api.session_line import Sessions
 from baton.pydantic_ai import durable
+from baton.testing import Simulation
+from tests.unit.baton.pydantic_ai.documented_models import Background, suspended_answers
 from tests.unit.baton.pydantic_ai.played import PlayedStage, call
 
 
@@ -24,11 +27,9 @@ class Conversation:
         self.sessions = Sessions(self.stage.container)
 
     def look(self) -> str:
-        """Look."""
         return "seen"
 
     async def answer(self, messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-        """Look first, then answer."""
         self.requests.append(messages)
         await self.send(len(self.requests))
         if len(self.requests) == 1:
@@ -38,7 +39,6 @@ class Conversation:
         return ModelResponse([TextPart(f"answer {len(self.requests)}")])
 
     async def send(self, request: int) -> None:
-        """Send what is sent then."""
         if text := self.sends.pop(request, ""):
             assert await self.sessions.steer(self.stage.job("talks", f"m{request}", session="c"), {"text": text})
 
@@ -70,7 +70,6 @@ class Conversation:
     ids=["before the first request", "after the calls", "after the answer"],
 )
 async def test_what_is_sent_is_in_the_next_request(request_number: int, told: list[list[str]]) -> None:
-    """Once; a run that has answered goes on."""
     conversation = Conversation({request_number: "two"})
     assert await conversation.play() == told
     assert (await conversation.stage.snapshot()).job.result == {"answer": f"answer {len(told)}"} | {
@@ -79,10 +78,39 @@ async def test_what_is_sent_is_in_the_next_request(request_number: int, told: li
 
 
 async def test_an_output_that_a_tool_makes_is_made_again() -> None:
-    """What the first one said stays in the messages."""
     conversation = Conversation({2: "two"}, output_type=int)
     requests = await conversation.play()
     assert requests[-1][-1] == "two"
     result = (await conversation.stage.snapshot()).job.result
     assert result is not None
     assert result["output"] == 7
+
+
+async def test_a_suspended_answer_is_waited_for_without_a_process() -> None:
+    agent = suspended_answers().agent
+    assert isinstance(agent.model, Background)
+    agent.model.delay_seconds = 60
+    run = await Simulation(Registry([durable(agent, name="agent")])).run("agent", "go")
+    assert run.result == {"answer": "3", "output": "3"}
+    assert 2 * (60 + 120) <= run.virtual_seconds < 2 * (60 + 120) + 60
+    assert [start.tool for start in run.tool_starts] == ["wait_for_model"] * 2 + ["add"] + ["wait_for_model"] * 2
+    assert (run.usage["inputTokens"], run.usage["outputTokens"]) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked", "alerts"),
+    [([], 1, 0), ([ModelHTTPError(503, "m")], 2, 0), ([ModelHTTPError(401, "m")], 1, 1)],
+    ids=["at once", "later", "never"],
+)
+async def test_a_cancelled_job_cancels_the_answer_that_it_waits_for(failures: Any, asked: int, alerts: int) -> None:
+    """Again where the provider is away; somebody is told where it refuses."""
+    agent = suspended_answers().agent
+    assert isinstance(agent.model, Background)
+    agent.model.delay_seconds, agent.model.failures = 60, list(failures)
+    stage = PlayedStage(registry=Registry([durable(agent, name="agent")]))
+    await stage.submit("agent")
+    await stage.run(within_seconds=30)
+    await stage.container.commands.cancel((await stage.snapshot()).job, "")
+    await stage.run()
+    assert agent.model.cancelled == ["answer-0"] * asked
+    assert len(stage.alerts.sent) == alerts

@@ -76,7 +76,6 @@ def _script(messages: list[ModelMessage], _info: AgentInfo) -> ModelResponse:
 
 
 def _shop(*, stored: bool) -> Registry:
-    """A shop whose basket is in the history of the run, or (planted) in the module."""
     shop = PydanticAgent(FunctionModel(_script), name="shop", deps_type=str)
 
     @shop.tool_plain

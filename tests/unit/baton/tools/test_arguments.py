@@ -1,4 +1,4 @@
-"""What a tool's arguments may be."""
+"""What a tool's arguments may be, and what its docstring and a sentence say of them."""
 
 import contextlib
 import datetime as dt
@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 from baton.tools.arguments import InvalidArguments
 from baton.tools.context import ToolContext
+from baton.tools.sentence import approval_sentence, sentence
+from baton.tools.signature import Docstring, read_docstring
 from baton.tools.tool import tool
 
 CONTEXT = ToolContext.for_test()
@@ -24,8 +26,6 @@ JSON = st.recursive(
 
 
 class Unit(Enum):
-    """A choice."""
-
     KELVIN = "kelvin"
 
 
@@ -58,35 +58,36 @@ async def test_the_function_gets_python_values_and_its_own_defaults() -> None:
 
 
 def test_all_faults_are_reported_at_once_one_line_each() -> None:
-    """A model then corrects them in one go; long values are shortened."""
+    """Lists are counted from 0, as in JSON paths."""
+    given = {"place": {"since": "x" * 500}, "count": "many", "unit": "kelvin", "colour": 1, "tags": ["a", 2]}
     with pytest.raises(InvalidArguments) as caught:
-        measure.check({"place": {"since": "x" * 500}, "count": "many", "unit": "kelvin", "colour": 1})
+        measure.check(given)
     assert caught.value.tool == "measure"
     assert str(caught.value).splitlines()[0] == "invalid arguments for tool 'measure':"
     lines = dict(line.split(": ", 1) for line in caught.value.faults)
+    assert set(lines) == {"place.name", "place.since", "count", "tags[1]", "colour"}
     assert lines["place.name"] == "is required"
     assert lines["count"].endswith("got 'many'")
     assert lines["colour"] == "is not an argument of this tool (it has: place, count, unit, tags), got 1"
     assert all(len(line) < 220 for line in caught.value.faults)
-    assert len(caught.value.faults) == 4
-
-
-def test_the_place_in_a_list_is_named() -> None:
-    """Lists are counted from 0, as in JSON paths."""
-    with pytest.raises(InvalidArguments, match=r"tags\[1\]: "):
-        measure.check({"place": {"name": "Kew"}, "count": 1, "tags": ["a", 2]})
-
-
-@pytest.mark.parametrize("arguments", [None, [], "x", 3])
-def test_arguments_that_are_no_object_are_refused(arguments: Any) -> None:
-    """Models do send lists and texts now and then."""
     with pytest.raises(InvalidArguments, match="arguments: must be an object"):
-        measure.check(arguments)
+        measure.check([])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def test_what_json_cannot_hold_is_refused_and_left_out_of_the_schema() -> None:
+    """Arguments are stored as JSON. There is no warning, since warnings at import annoy and cannot be acted on."""
+
+    @tool
+    def wait(seconds: float, flags: Any = object()) -> None:  # noqa: B008 - the default under test
+        """Wait."""
+
+    assert "default" not in wait.parameters["properties"]["flags"]
+    for number in (float("nan"), "-inf"):
+        with pytest.raises(InvalidArguments, match="seconds: input should be a finite number"):
+            wait.check({"seconds": number})
 
 
 async def test_any_argument_name_works() -> None:
-    """Names that pydantic uses itself, too, and the neutral ones used inside."""
-
     @tool
     def odd(schema: str, json: int, model_config: str, _private: str, a0: int = 7) -> Any:
         return schema, json, model_config, _private, a0
@@ -98,42 +99,63 @@ async def test_any_argument_name_works() -> None:
         odd.check({**arguments, "a1": 1})
 
 
-def test_a_default_that_json_cannot_hold_is_left_out_of_the_schema() -> None:
-    """Without a warning, since warnings at import annoy and cannot be acted on."""
-
-    @tool
-    def search(flags: Any = object()) -> None:  # noqa: B008 - the default under test
-        """Search."""
-
-    assert "default" not in search.parameters["properties"]["flags"]
-
-
-def test_a_tool_without_arguments_has_an_empty_object_as_schema() -> None:
-    """Providers want an object there."""
-
-    @tool
-    def now() -> None:
-        """Tell."""
-
-    assert now.parameters == {"type": "object", "properties": {}, "additionalProperties": False}
-    assert now.check({}) == {}
-
-
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), "-inf"])
-def test_a_number_that_json_cannot_hold_is_refused(number: Any) -> None:
-    """Arguments are stored as JSON."""
-
-    @tool
-    def wait(seconds: float) -> None:
-        """Wait."""
-
-    with pytest.raises(InvalidArguments, match="seconds: input should be a finite number"):
-        wait.check({"seconds": number})
-
-
 @given(JSON)
 def test_any_json_is_either_checked_or_refused_readably(arguments: Any) -> None:
     """Nothing but `InvalidArguments` leaves a check."""
     with contextlib.suppress(InvalidArguments):
         checked = measure.check(arguments)
         assert measure.check(json.loads(json.dumps(checked))) == checked
+
+
+def test_arguments_are_taken_out_of_the_description() -> None:
+    """The model gets them with the arguments instead; other sections stay."""
+    text = """Read a file.
+
+    More about it.
+
+    Args:
+        path: the file,
+            below the folder
+        limit (int, optional): how much: at most
+
+        ctx: the call
+
+    Returns:
+        Its text.
+    """
+    assert read_docstring(text) == Docstring(
+        description="Read a file.\n\nMore about it.\n\nReturns:\n    Its text.",
+        arguments={"path": "the file, below the folder", "limit": "how much: at most", "ctx": "the call"},
+    )
+
+
+@given(st.text(alphabet=st.sampled_from("ab:*() \n\tArgs"), max_size=200))
+def test_no_text_is_an_error(text: str) -> None:
+    read_docstring(text)
+    read_docstring(f"Do.\n\nArgs:\n{text}")
+
+
+@pytest.mark.parametrize("text", [None, "   \n "])
+def test_a_tool_may_be_made_without_a_docstring(text: str | None) -> None:
+    assert read_docstring(text) == Docstring()
+    assert read_docstring("Read. Args: none.") == Docstring("Read. Args: none.")
+
+
+def test_names_are_words_and_values_are_short() -> None:
+    arguments = {
+        "orderId": 1234,
+        "to_whom": "A\nB " + "x" * 80,
+        "isGift": True,
+        "key": "[redacted]",
+        "tags": [1, 2, 3, 4, 5],
+        "a": {"b_c": None},
+    }
+    assert sentence("support", "refund", arguments) == (
+        f"support wants to run refund: order id 1234, to whom A B {'x' * 55}…, is gift yes,"
+        " tags [1, 2, 3, 4 and 1 more], a (b c none)"
+    )
+    assert sentence("a", "b", {}) == "a wants to run b"
+    assert sentence("a", "b", {str(n): n for n in range(8)}).endswith("5 5, and 2 more")
+    assert len(sentence("a", "b", {"x" * 500: 1})) == 300
+    view = {"tool": None, "arguments": {"limit": "cost_usd", "value": 0.5}}
+    assert approval_sentence("a", view) == "a wants to continue beyond its limit of 0.5 cost usd"

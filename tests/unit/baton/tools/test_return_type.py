@@ -1,6 +1,6 @@
 """What a tool may return: what its annotation says."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,15 +24,11 @@ class Place(BaseModel):
 
 
 class Row(TypedDict):
-    """A plain object."""
-
     name: str
 
 
 @dataclass
 class Point:
-    """Another one."""
-
     x: int
 
 
@@ -41,8 +37,6 @@ class Unknown:
 
 
 async def returned(annotation: Any, result: Any) -> Any:
-    """What a tool with this annotation is taken to have returned."""
-
     def give() -> Any:
         return result
 
@@ -53,14 +47,11 @@ async def returned(annotation: Any, result: Any) -> Any:
 @pytest.mark.parametrize(
     ("annotation", "result", "taken"),
     [
-        (int, 3, 3),
         (int, "3", 3),
-        (float, 3, 3.0),
         (str | None, None, None),
         (None, None, None),
         (list[str], ("a", "b"), ["a", "b"]),
         (dict[str, int], {"a": 1}, {"a": 1}),
-        (Place, {"name": "Kew"}, Place(name="Kew")),
         (Place, Place(name="Kew"), Place(name="Kew")),
         (Row, {"name": "x"}, {"name": "x"}),
         (Point, {"x": 1}, Point(1)),
@@ -70,7 +61,6 @@ async def returned(annotation: Any, result: Any) -> Any:
     ],
 )
 async def test_what_fits_is_given_back_as_the_annotation_says(annotation: Any, result: Any, taken: Any) -> None:
-    """Plain data for a model is a model, a number in a text is a number."""
     assert await returned(annotation, result) == taken
 
 
@@ -78,12 +68,9 @@ async def test_what_fits_is_given_back_as_the_annotation_says(annotation: Any, r
     ("annotation", "result", "fault"),
     [
         (int, "three", "valid integer"),
-        (str, None, "valid string"),
         (None, 1, "be None"),
         (dict[str, int], {"a": "secret-text"}, "a: "),
-        (Place, {"size": 1}, "name: field required"),
         (list[Row], [{"name": "a"}, {}], "1.name: field required"),
-        (Literal["a"], "b", "be 'a'"),
         (str | Pending, 5, "valid string"),
         (Pending, {"timeout_seconds": 1}, "annotated to return Pending"),
     ],
@@ -96,29 +83,13 @@ async def test_what_does_not_fit_is_named_but_not_shown(annotation: Any, result:
     assert "secret-text" not in str(caught.value)
 
 
-@pytest.mark.parametrize("annotation", [Pending, str, str | Pending, Place, None, int | str | Pending])
-async def test_a_wait_is_no_result_yet_and_passes(annotation: Any) -> None:
-    """Whatever the annotation says of the result."""
-    assert await returned(annotation, PENDING) is PENDING
-
-
-@pytest.mark.parametrize(
-    "annotation",
-    [
-        Unknown,
-        "NotDefined",
-        object,
-        Iterator[int],
-        Iterable[int],
-        AsyncIterator[int],
-        int | Iterator[int],
-        Callable[[], int] | Unknown,
-    ],
-)
+@pytest.mark.parametrize("annotation", [Unknown, "NotDefined", Iterable[int], AsyncIterator[int], int | Iterator[int]])
 async def test_what_cannot_be_checked_is_not(annotation: Any) -> None:
-    """No promise is made up, and an iterator is not used up."""
+    """And a wait is no result yet: it passes whatever the annotation says of the result."""
     result = [1]
     assert await returned(annotation, result) is result
+    for waiting in (annotation, Pending, str | Pending, Place, None):
+        assert await returned(waiting, PENDING) is PENDING
 
 
 async def test_a_tool_without_an_annotation_may_return_anything() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from threading import Event
 
@@ -17,7 +18,6 @@ from tests.unit.baton.tools.test_tool import CONTEXT
 
 @pytest.fixture
 def released() -> Iterator[Event]:
-    """What blocking tools wait for; they end with the test."""
     event = Event()
     yield event
     event.set()
@@ -43,7 +43,6 @@ async def until_none_hang(calls: RunningCalls) -> None:
 
 
 async def test_a_later_attempt_takes_the_result_of_the_one_that_still_runs(released: Event) -> None:
-    """It starts no second copy."""
     started: list[int] = []
     calls, item = RunningCalls(60), hanging(released, started)
     with pytest.raises(OverLimitError) as caught:
@@ -57,7 +56,6 @@ async def test_a_later_attempt_takes_the_result_of_the_one_that_still_runs(relea
 
 
 async def test_a_later_attempt_with_other_arguments_fails(released: Event) -> None:
-    """The result of the one that runs is not what it asks for; once that has ended, it runs."""
     started: list[int] = []
     calls, item = RunningCalls(60), hanging(released, started)
     with pytest.raises(OverLimitError):
@@ -82,11 +80,18 @@ async def test_two_attempts_at_once_run_one_copy(released: Event) -> None:
     assert (await one, await other, started) == (7, 7, [7])
 
 
-async def test_a_later_attempt_runs_itself_where_the_one_that_still_ran_has_failed(released: Event) -> None:
-    """The failure is the earlier attempt's alone; the two never run at once."""
+@pytest.mark.parametrize("timeout_seconds", [30, 60])
+async def test_a_later_attempt_runs_itself_where_the_one_that_still_ran_has_failed(
+    released: Event, timeout_seconds: int
+) -> None:
+    """The failure is the earlier attempt's alone, and the two never run at once.
+
+    It does not begin with less than its limit: a tool that may run once only would end as too slow, though it had no
+    time. Its event comes again.
+    """
     started: list[int] = []
 
-    @tool(timeout_seconds=30)
+    @tool(timeout_seconds=timeout_seconds)
     def fails_at_first() -> str:
         started.append(1)
         released.wait()
@@ -100,28 +105,42 @@ async def test_a_later_attempt_runs_itself_where_the_one_that_still_ran_has_fail
     released.set()
     with pytest.raises(ValueError, match="for now"):
         await first
-    assert (await later, len(started)) == ("done", 2)
+    if timeout_seconds == 30:
+        assert (await later, len(started)) == ("done", 2)
+    else:
+        with pytest.raises(NoTimeLeftError):
+            await later
+        assert len(started) == 1
 
 
-async def test_a_later_attempt_does_not_begin_with_less_than_its_limit(released: Event) -> None:
-    """A tool that may run once only would end as too slow, though it had no time: its event comes again."""
-    started: list[int] = []
+async def test_an_async_tool_is_cancelled_at_its_limit_and_written_off_where_it_ignores_that() -> None:
+    """It may clean up."""
+    seen, released = list[str](), asyncio.Event()
 
-    @tool(timeout_seconds=60)
-    def fails() -> str:
-        started.append(1)
-        released.wait()
-        raise ValueError("for now")
+    @tool(timeout_seconds=0.01)
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append("cleaned up")
 
-    calls = RunningCalls(60)
-    first, later = (asyncio.create_task(calls.result(fails, {}, CONTEXT)) for _ in range(2))
-    await asyncio.sleep(0)
+    @tool(timeout_seconds=0.01)
+    async def stubborn() -> None:
+        while not released.is_set():
+            with suppress(asyncio.CancelledError):
+                await released.wait()
+
+    calls = RunningCalls(60, grace_seconds=0.01)
+    with pytest.raises(OverLimitError) as caught:
+        await calls.result(slow, {}, CONTEXT)
+    assert (caught.value.hung, calls.hung, seen) == (False, 0, ["cleaned up"])
+    with pytest.raises(OverLimitError) as caught:
+        await calls.result(stubborn, {}, CONTEXT)
+    assert (caught.value.hung, calls.hung) == (True, 1)
+    with pytest.raises(StillRunsError):
+        await calls.result(stubborn, {}, CONTEXT)
     released.set()
-    with pytest.raises(ValueError, match="for now"):
-        await first
-    with pytest.raises(NoTimeLeftError):
-        await later
-    assert started == [1]
+    await until_none_hang(calls)
 
 
 async def test_what_hangs_is_reported_once_and_makes_the_process_unhealthy(released: Event) -> None:
@@ -141,45 +160,6 @@ async def test_what_hangs_is_reported_once_and_makes_the_process_unhealthy(relea
     released.set()
     await until_none_hang(calls)
     assert calls.fault() == ""
-
-
-async def test_an_async_tool_is_cancelled_at_its_limit_and_does_not_hang() -> None:
-    """It may clean up."""
-    seen: list[str] = []
-
-    @tool(timeout_seconds=0.01)
-    async def slow() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            seen.append("cleaned up")
-
-    calls = RunningCalls(60)
-    with pytest.raises(OverLimitError) as caught:
-        await calls.result(slow, {}, CONTEXT)
-    assert (caught.value.hung, calls.hung, seen) == (False, 0, ["cleaned up"])
-
-
-async def test_an_async_tool_that_ignores_its_cancellation_is_written_off() -> None:
-    """Its call ends in time all the same."""
-    released = asyncio.Event()
-
-    @tool(timeout_seconds=0.01)
-    async def stubborn() -> None:
-        while not released.is_set():
-            try:
-                await released.wait()
-            except asyncio.CancelledError:
-                continue
-
-    calls = RunningCalls(60, grace_seconds=0.01)
-    with pytest.raises(OverLimitError) as caught:
-        await calls.result(stubborn, {}, CONTEXT)
-    assert (caught.value.hung, calls.hung) == (True, 1)
-    with pytest.raises(StillRunsError):
-        await calls.result(stubborn, {}, CONTEXT)
-    released.set()
-    await until_none_hang(calls)
 
 
 async def test_who_is_cancelled_ends_an_async_tool_and_leaves_a_thread(released: Event) -> None:

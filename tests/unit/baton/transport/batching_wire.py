@@ -18,7 +18,6 @@ class Wire:
         self._under_way: dict[int, asyncio.Future[Sequence[str | Exception]]] = {}
 
     async def send(self, requests: list[str]) -> Sequence[str | Exception]:
-        """One request."""
         number = len(self.requests)
         self.requests.append(requests)
         self._under_way[number] = asyncio.get_running_loop().create_future()
@@ -32,7 +31,6 @@ class Wire:
             del self._under_way[number]
 
     def answer(self, number: int, answers: Sequence[str | Exception] | Exception | None = None) -> None:
-        """Let a request come back."""
         if isinstance(answers, Exception):
             self._under_way[number].set_exception(answers)
         else:
@@ -48,5 +46,4 @@ async def settled() -> None:
 
 
 def requesting(batcher: Batcher[str, str], *requests: str, size_bytes: int = 1) -> list[asyncio.Task[str]]:
-    """Askers, each a task."""
     return [asyncio.ensure_future(batcher.send(ask, 1, size_bytes)) for ask in requests]

@@ -36,13 +36,11 @@ class RespServer:
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        """Listen."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop."""
         assert self._server is not None
         self._server.close()
         await self.hang_up()

@@ -11,13 +11,11 @@ from tests.unit.baton.transport.batching_wire import BOUNDS, Wire, requesting, s
 
 @pytest.fixture
 def wire() -> Wire:
-    """Nothing was sent yet."""
     return Wire()
 
 
 @pytest.fixture
 async def batcher(wire: Wire) -> Batcher[str, str]:
-    """Two requests of four entries at once."""
     return Batcher(wire.send, BOUNDS)
 
 
@@ -34,7 +32,6 @@ async def test_a_lone_item_goes_at_once_and_alone(wire: Wire, batcher: Batcher[s
 async def test_items_of_one_round_travel_together_and_each_gets_its_own_answer(
     wire: Wire, batcher: Batcher[str, str]
 ) -> None:
-    """In one request, in order."""
     callers = requesting(batcher, "a", "b", "c")
     await settled()
     assert wire.requests == [["a", "b", "c"]]
@@ -69,8 +66,6 @@ async def test_no_more_requests_are_under_way_than_allowed_and_what_waits_meanwh
 async def test_who_is_answered_and_asks_on_is_in_time_for_the_next_request(
     wire: Wire, batcher: Batcher[str, str]
 ) -> None:
-    """All of a batch go on together: a step after a step, a request each for all."""
-
     async def twice(name: str) -> list[str]:
         return [await batcher.send(name + word, 1, 1) for word in ("1", "2")]
 
@@ -86,7 +81,6 @@ async def test_who_is_answered_and_asks_on_is_in_time_for_the_next_request(
 async def test_a_request_is_bounded_in_bytes_and_what_is_larger_goes_alone(
     wire: Wire, batcher: Batcher[str, str]
 ) -> None:
-    """Nothing is refused for its size here: that is the store's to say."""
     callers = [
         *requesting(batcher, "a", size_bytes=60),
         *requesting(batcher, "b", size_bytes=60),
@@ -132,7 +126,6 @@ async def test_an_item_of_several_entries_is_never_divided(wire: Wire, batcher: 
 
 
 async def test_an_error_for_one_reaches_that_one_alone(wire: Wire, batcher: Batcher[str, str]) -> None:
-    """The others have their answers."""
     callers = requesting(batcher, "a", "b", "c")
     await settled()
     wire.answer(0, ["A", KeyError("b"), "C"])

@@ -13,13 +13,11 @@ from tests.unit.baton.transport.batching_wire import BOUNDS, Wire, requesting, s
 
 @pytest.fixture
 def wire() -> Wire:
-    """Nothing was sent yet."""
     return Wire()
 
 
 @pytest.fixture
 async def batcher(wire: Wire) -> Batcher[str, str]:
-    """Two requests of four entries at once."""
     return Batcher(wire.send, BOUNDS)
 
 
@@ -43,7 +41,6 @@ async def test_a_caller_that_is_cancelled_before_its_turn_is_not_sent(wire: Wire
 
 
 async def test_a_caller_that_is_cancelled_on_the_way_harms_no_other(wire: Wire, batcher: Batcher[str, str]) -> None:
-    """Its answer is dropped."""
     gone, stays = requesting(batcher, "a", "b")
     await settled()
     gone.cancel()
@@ -101,7 +98,6 @@ async def test_a_caller_in_line_learns_when_its_time_is_over(wire: Wire) -> None
 
 
 async def test_of_one_request_each_has_its_own_time(wire: Wire) -> None:
-    """Who waited in line longer is told sooner; the other has its answer."""
     batcher = Batcher[str, str](wire.send, replace(BOUNDS, requests=1, entries=2, seconds=2.0))
     held = requesting(batcher, "a")
     await settled()

@@ -36,8 +36,6 @@ ACTS = st.lists(
 
 
 class Play:
-    """One schedule: asks are numbers, and an answer is the number's negative."""
-
     def __init__(self) -> None:
         self.batcher = Batcher[int, int](self.send, BOUNDS)
         self.callers: dict[int, asyncio.Task[int]] = {}
@@ -68,7 +66,6 @@ class Play:
             del self.under_way[key]
 
     async def act(self, act: Act) -> None:
-        """Do it, and let everything go on that can."""
         if act.kind == "ask":
             number = len(self.requested) + 1
             self.requested[number] = act
@@ -83,7 +80,6 @@ class Play:
         await settled()
 
     def come_back(self, requests: tuple[int, ...], act: Act) -> None:
-        """One request ends."""
         answers: list[int | Exception] = [-ask for ask in requests]
         if act.kind == "refuse":
             refused = act.which % len(requests)
@@ -96,7 +92,6 @@ class Play:
             self.under_way[requests].set_result(answers)
 
     async def end(self) -> None:
-        """Answer what is left."""
         await settled()
         while self.under_way:
             self.come_back(min(self.under_way), Act("answer", 0, 1, 1))
@@ -110,7 +105,6 @@ async def settled() -> None:
 
 
 async def played(acts: Sequence[Act], *, close: bool) -> None:
-    """Play a schedule and look at its end."""
     play = Play()
     for act in acts:
         await play.act(act)

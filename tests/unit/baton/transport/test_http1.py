@@ -50,7 +50,6 @@ class Served:
     pause: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
         self.connections += 1
         self.readers.append(reader)
         with suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -90,7 +89,6 @@ async def serving(*pieces: bytes, closes: bool = False, host: str = "127.0.0.1")
 
 @asynccontextmanager
 async def client(limits: httpx.Limits = LIMITS) -> AsyncIterator[Http1Transport]:
-    """The client, closed at the end."""
     made = Http1Transport(http_transport.tls_context(), limits)
     yield made
     await made.aclose()
@@ -98,13 +96,11 @@ async def client(limits: httpx.Limits = LIMITS) -> AsyncIterator[Http1Transport]
 
 
 async def until(happened: Callable[[], object]) -> None:
-    """Wait for it."""
     while not happened():  # noqa: ASYNC110 - what a server sees is no event of ours
         await asyncio.sleep(0.001)
 
 
 async def send(through: Http1Transport, url: str, body: bytes = b"", **headers: str) -> httpx.Response:
-    """A POST."""
     return await through.handle_async_request(httpx.Request("POST", url, content=body, headers=headers))
 
 
@@ -135,7 +131,6 @@ def test_an_answer_may_come_in_any_pieces(wire: str, cuts: list[int]) -> None:
 
 
 async def test_a_request_is_sent_as_it_was_made() -> None:
-    """Path, query, headers and body; a large one whole."""
     async with serving() as served, client() as through:
         await send(through, f"{served.url}/a%20b?c=d", b"x" * 3_000_000, authorization="Bearer t")
     [request] = served.requests
@@ -153,7 +148,6 @@ async def test_a_large_and_packed_answer_is_unpacked() -> None:
 
 
 async def test_an_answer_without_a_length_ends_with_its_connection() -> None:
-    """Another request makes another connection."""
     async with serving(b"HTTP/1.1 200 OK\r\n\r\n", b"ok", closes=True) as served, client() as through:
         for number in (1, 2):
             assert (await send(through, served.url)).content == b"ok"
@@ -161,7 +155,6 @@ async def test_an_answer_without_a_length_ends_with_its_connection() -> None:
 
 
 async def test_a_connection_that_the_server_does_not_keep_is_not_used_again() -> None:
-    """It says so."""
     async with serving(OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")) as served, client() as through:
         for number in (1, 2):
             assert (await send(through, served.url)).content == b"ok"
@@ -195,7 +188,6 @@ async def test_half_an_answer_is_none(wire: bytes) -> None:
 
 
 async def test_an_answer_without_a_length_that_breaks_off_is_none() -> None:
-    """A connection that was reset has not ended."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -216,7 +208,6 @@ async def test_an_answer_without_a_length_that_breaks_off_is_none() -> None:
 
 
 async def test_no_more_connections_than_allowed_and_few_are_kept() -> None:
-    """The rest wait for their turn."""
     async with serving() as served, client() as through:
         served.pause.clear()
         requesting = [asyncio.create_task(send(through, served.url)) for _ in range(20)]
@@ -247,7 +238,6 @@ async def test_a_request_that_is_given_up_closes_its_connection() -> None:
 
 
 async def test_an_old_connection_is_not_used_again() -> None:
-    """Load balancers close those."""
     async with serving() as served, client(SHORT) as through:
         for _ in range(2):
             await send(through, served.url)
@@ -255,7 +245,6 @@ async def test_an_old_connection_is_not_used_again() -> None:
 
 
 async def test_a_header_that_would_break_the_request_apart_is_refused() -> None:
-    """Nothing is sent."""
     async with serving() as served, client() as through:
         with pytest.raises(httpx.LocalProtocolError, match="line break"):
             await send(through, served.url, label="a\r\nauthorization: b")
@@ -263,14 +252,12 @@ async def test_a_header_that_would_break_the_request_apart_is_refused() -> None:
 
 
 async def test_ipv6() -> None:
-    """A literal address in the URL."""
     async with serving(host="::1") as served, client() as through:
         assert (await send(through, served.url)).content == b"ok"
     assert b"Host: [::1]:" in served.requests[0]
 
 
 async def test_closing_ends_what_is_kept() -> None:
-    """The server sees it."""
     async with serving() as served:
         async with client() as through:
             await send(through, served.url)

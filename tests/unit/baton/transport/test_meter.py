@@ -17,7 +17,6 @@ def test_what_is_charged_is_taken_once_with_the_time_since() -> None:
 
 
 def test_what_is_given_back_is_there_for_the_next_one() -> None:
-    """Its time, too."""
     clock = FakeClock()
     with metered(Meter(clock, memory_mb=512)):
         charge(requests=1)

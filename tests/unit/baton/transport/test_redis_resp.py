@@ -57,22 +57,18 @@ REFUSALS = [
 
 
 def settings_of(server: RespServer, **more: Any) -> Settings:
-    """Of a process that uses it."""
     return Settings(resp_url=server.address, **more)
 
 
 def refusing(text: str) -> RespServer:
-    """A server that says so to all."""
     return RespServer(lambda _: ServerError(text.encode()))
 
 
 def pong(command: list[str]) -> Reply:
-    """To PING; else the last word."""
     return Status(b"PONG") if command == ["PING"] else command[-1].encode()
 
 
 async def test_answers_are_shaped_as_over_rest() -> None:
-    """Texts, whole numbers, nothing, lists, and what the SDK makes of some of them."""
     async with RespServer(lambda command: ANSWERS[command[0]]) as server:
         redis = RedisConnection(settings_of(server))
         found = await redis.pipeline(
@@ -152,7 +148,6 @@ async def test_a_refused_password_is_named_with_its_setting_and_not_shown(
 
 
 async def test_a_server_that_wants_a_password_says_which_setting_has_none() -> None:
-    """NOAUTH."""
     async with refusing("NOAUTH Authentication required.") as server:
         redis = RedisConnection(settings_of(server))
         with pytest.raises(StoreError, match="REDIS_URL"):

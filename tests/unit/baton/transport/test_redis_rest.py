@@ -31,7 +31,6 @@ class EchoStore:
         self.scripts_pass = False
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request."""
         body = json.loads(request.content)
         commands = body if request.url.path == "/pipeline" else [body]
         self.sizes.append(len(commands))
@@ -57,7 +56,6 @@ class EchoStore:
 
 @pytest.fixture
 def store() -> Iterator[EchoStore]:
-    """It answers at once."""
     made = EchoStore()
     with respx.mock:
         respx.post(url__startswith=STORE_URL).mock(side_effect=made)
@@ -66,7 +64,6 @@ def store() -> Iterator[EchoStore]:
 
 @pytest.fixture
 async def redis(store: EchoStore) -> AsyncIterator[RedisConnection]:
-    """A connection to it."""
     made = RedisConnection(Settings(redis_url=STORE_URL, redis_token="t", store_timeout_seconds=1))
     yield made
     await made.close()
@@ -112,7 +109,6 @@ async def test_what_cannot_be_sent_or_read_harms_its_own_caller_alone(
 
 
 async def test_a_large_command_goes_alone(store: EchoStore, redis: RedisConnection) -> None:
-    """The store bounds the size of a request."""
     large = "x" * 1_000_000
     words = ["a", large, "b"]
     assert await asyncio.gather(*[redis.execute("ECHO", word) for word in words]) == words
@@ -122,7 +118,6 @@ async def test_a_large_command_goes_alone(store: EchoStore, redis: RedisConnecti
 async def test_a_request_has_64_commands_at_most_and_two_are_under_way(
     store: EchoStore, redis: RedisConnection
 ) -> None:
-    """The rest waits its turn."""
     store.let_go.clear()
     requested = [asyncio.ensure_future(redis.execute("ECHO", str(number))) for number in range(300)]
     await asyncio.sleep(0.05)
@@ -157,7 +152,6 @@ async def test_a_command_that_waits_for_its_turn_has_its_time_limit_too(
 
 
 async def test_a_cancelled_caller_harms_no_other(store: EchoStore, redis: RedisConnection) -> None:
-    """The others' request goes on."""
     store.let_go.clear()
     gone, stays = (asyncio.ensure_future(redis.execute("ECHO", word)) for word in "ab")
     await asyncio.sleep(0.05)
@@ -171,7 +165,6 @@ async def test_a_cancelled_caller_harms_no_other(store: EchoStore, redis: RedisC
 async def test_the_sync_token_of_the_last_answer_goes_with_the_next_request(
     store: EchoStore, redis: RedisConnection
 ) -> None:
-    """So the process reads what it wrote."""
     for _ in range(3):
         await redis.execute("ECHO", "a")
     assert store.tokens == ["", "token-1", "token-2"]

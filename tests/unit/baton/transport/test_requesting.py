@@ -29,7 +29,6 @@ class RefusedError(Exception):
 
 
 def refuse(response: httpx.Response) -> None:
-    """Tell all that there is of it."""
     raise RefusedError(response.status_code, response.headers["ratelimit-limit"], response.content)
 
 
@@ -44,7 +43,6 @@ def test_one_of_them_has_a_way_of_its_own() -> None:
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_success_is_its_body(wire: str, number: int) -> None:
-    """Packed or not."""
     async with serving(WIRES[wire]) as served, transports()[number] as through:
         body = await requesting(through)("POST", httpx.URL(served.url), HEADERS, b"[1]", refuse)
         assert body == (b"" if wire == "nothing" else BODY)
@@ -52,7 +50,6 @@ async def test_a_success_is_its_body(wire: str, number: int) -> None:
 
 @pytest.mark.parametrize("number", [0, 1])
 async def test_anything_else_goes_to_the_caller_as_a_response(number: int) -> None:
-    """With status, headers and body; what the asker raises is raised."""
     async with serving(REFUSED) as served, transports()[number] as through:
         with pytest.raises(RefusedError) as raised:
             await requesting(through)("POST", httpx.URL(served.url), HEADERS, b"[1]", refuse)

@@ -37,7 +37,6 @@ class Cluster:
         return self.owners[slot_of(key) // HALF]
 
     def slots(self) -> Reply:
-        """What CLUSTER SLOTS answers; each server names itself, but for the first, which does not know its name."""
         names = [b"", b"127.0.0.1"]
         return [
             [half * HALF, (half + 1) * HALF - 1, [names[owner], self.servers[owner].port, b"id"]]
@@ -74,7 +73,6 @@ async def cluster() -> AsyncIterator[Cluster]:
 
 @pytest.fixture(params=["", "?cluster=true"])
 async def redis(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterator[RedisConnection]:
-    """Who knows the first of them, whether it was told that it is one of a cluster or not."""
     made = RedisConnection(Settings(resp_url=cluster.servers[0].address + request.param))
     yield made
     await made.close()
@@ -122,7 +120,6 @@ async def test_a_slot_that_is_just_moving_is_requested_once(cluster: Cluster, re
 
 
 async def test_servers_that_send_back_and_forth_are_reported(cluster: Cluster, redis: RedisConnection) -> None:
-    """No third time."""
     cluster.servers[1].reply = lambda _: ServerError(
         f"MOVED {slot_of(HIGH)} 127.0.0.1:{cluster.servers[0].port}".encode()
     )
@@ -172,7 +169,6 @@ async def test_a_server_that_is_no_cluster_is_reported_where_one_is_configured()
 
 @given(st.text("a{}é:", max_size=8))
 def test_the_slot_of_a_key_is_the_librarys(key: str) -> None:
-    """Tags that are empty, open or nested included."""
     assert slot_of(key) == key_slot(key.encode())
 
 
@@ -189,7 +185,6 @@ def test_the_slot_of_a_key_is_the_librarys(key: str) -> None:
     ],
 )
 def test_the_keys_of_a_command(command: list[str | int], keys: tuple[str, ...]) -> None:
-    """All of a script's."""
     assert keys_of(command) == keys
 
 

@@ -52,7 +52,6 @@ async def test_a_server_that_does_not_answer_is_given_up_after_the_time_limit(na
 
 @pytest.mark.parametrize("after", [b"", b"$5\r\nhal"])
 async def test_an_answer_that_was_lost_is_unknown_and_nothing_is_sent_again(after: bytes) -> None:
-    """Whether none or half of it came."""
     async with RespServer(lambda _: HangsUp(after)) as server:
         redis = RedisConnection(settings_of(server))
         with pytest.raises(StoreError, match="no usable answer") as caught:
@@ -120,7 +119,6 @@ async def test_a_server_that_is_not_the_one_to_write_to_is_left(text: str) -> No
 
 
 async def test_what_cannot_be_sent_is_its_own_callers_fault_alone() -> None:
-    """Half of a surrogate pair is no text."""
     async with RespServer(pong) as server:
         redis = RedisConnection(settings_of(server))
         requested = [redis.execute("GET", key) for key in ("\ud800", "b")]

@@ -66,7 +66,6 @@ async def server(authority: trustme.CA, host: str) -> AsyncIterator[str]:
 
 
 def settings(url: str, transport: Literal["httpx", "httptools"]) -> Settings:
-    """Of a process that uses it."""
     return Settings(redis_url=url, redis_token="t", qstash_url=url, qstash_token="t", http_transport=transport)
 
 
@@ -74,7 +73,6 @@ def settings(url: str, transport: Literal["httpx", "httptools"]) -> Settings:
 async def test_a_server_with_a_certificate_that_is_vouched_for_is_asked(
     authority: trustme.CA, trusted: None, transport: Literal["httpx", "httptools"]
 ) -> None:
-    """SSL_CERT_FILE is accepted."""
     async with server(authority, "127.0.0.1") as url:
         redis, queue = RedisConnection(settings(url, transport)), QStashQueue(settings(url, transport))
         assert await redis.execute("PING") == "PONG"
@@ -87,7 +85,6 @@ async def test_a_server_with_a_certificate_that_is_vouched_for_is_asked(
 async def test_a_connection_is_used_again(
     authority: trustme.CA, trusted: None, transport: Literal["httpx", "httptools"]
 ) -> None:
-    """What TLS itself sends between two requests is no answer to any."""
     connections = 0
 
     async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

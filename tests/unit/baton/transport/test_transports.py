@@ -28,7 +28,6 @@ WIRES: dict[str, bytes] = {
 
 @asynccontextmanager
 async def server(wire: bytes) -> AsyncIterator[str]:
-    """Answers anything with these bytes, and hangs up; with none, it says nothing and stays."""
     stays = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -14,7 +14,6 @@ FACT = "the lens on Gull Rock was cleaned by Ann Ward on 3 May."
 
 
 async def request(stage: Stage, job_id: str, question: str, session: str) -> dict[str, Any]:
-    """Run a job to its end; its result."""
     submitted = Submitted(stage.job("assistant", job_id, session=session), {"text": question, "data": {}})
     await stage.container.commands.submit(submitted.job, submitted.task)
     await stage.run()
@@ -24,7 +23,6 @@ async def request(stage: Stage, job_id: str, question: str, session: str) -> dic
 
 
 async def test_what_one_job_learns_another_of_the_session_knows() -> None:
-    """It says that it was in this conversation."""
     stage = Stage(registry=registry, long_term_memory=FakeLongTermMemory())
     assert await request(stage, "job_1", GIVEN, "monday") == {"answer": f"I will remember: {FACT}"}
     answer = (await request(stage, "job_2", REQUESTED, "monday"))["answer"]
@@ -45,7 +43,6 @@ async def test_a_job_of_another_session_knows_it_too() -> None:
 
 
 async def test_without_an_index_another_session_does_not_know_it() -> None:
-    """It looks, and says so: what it quotes was really retrieved."""
     stage = Stage(registry=registry)
     answer = (await request(stage, "job_1", GIVEN, "monday"))["answer"]
     assert "in this conversation only" in answer

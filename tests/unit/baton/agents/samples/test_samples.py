@@ -29,7 +29,6 @@ def library(tmp_path: Path) -> Path:
 
 
 def over(library: Path) -> tuple[Agent, Path]:
-    """The research agent over another folder, with its reports beside it."""
     reports = library.parent / "reports"
     return dataclasses.replace(research, tools=file_tools(library, reports)), reports
 
@@ -38,7 +37,6 @@ def over(library: Path) -> tuple[Agent, Path]:
 async def test_research_answers_from_real_sources(
     library: Path, question: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Within its turns, in sentences that stand in the files cited, with a report, printing nothing."""
     agent, reports = over(library)
     ran = await run_agent(agent, question)
     body = ran.answer.split("\n\n")[0]
@@ -53,7 +51,6 @@ async def test_research_answers_from_real_sources(
 
 
 async def test_another_library_gives_another_answer(library: Path) -> None:
-    """The answer comes from what the tools said, not from the model."""
     agent, _ = over(library)
     before = await run_agent(agent, QUESTIONS[1])
     pharos = library / "pharos.md"
@@ -70,7 +67,6 @@ async def test_another_library_gives_another_answer(library: Path) -> None:
 
 
 async def test_a_question_that_the_library_does_not_answer_is_reported(library: Path) -> None:
-    """Nothing is made up."""
     agent, reports = over(library)
     ran = await run_agent(agent, "Which quasar has the highest redshift?")
     assert "I found nothing about quasar" in ran.answer
@@ -78,7 +74,6 @@ async def test_a_question_that_the_library_does_not_answer_is_reported(library: 
 
 
 async def test_simple_makes_two_calls_in_turn_and_two_at_once() -> None:
-    """All of it works over the real library."""
     ran = await run_agent(simple, "go")
     assert ran.turns == 4
     assert [call.tool for call in ran.calls] == ["list_files", "search_files", "count_words", "count_words"]
@@ -87,7 +82,6 @@ async def test_simple_makes_two_calls_in_turn_and_two_at_once() -> None:
 
 
 def test_the_library_is_worth_reading() -> None:
-    """Ten texts of a few hundred words each, with a title."""
     files = sorted(LIBRARY.iterdir())
     assert len(files) == 10
     for file in files:

@@ -7,7 +7,6 @@ from tests.unit.baton.kit.stage import Stage
 
 
 async def ask(question: str) -> Stage:
-    """Run a job of the supervisor to its end."""
     stage = Stage(registry=registry)
     submitted = Submitted(stage.job("supervisor"), {"text": question, "data": {}})
     await stage.container.commands.submit(submitted.job, submitted.task)

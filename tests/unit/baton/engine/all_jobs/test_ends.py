@@ -24,7 +24,6 @@ def test_a_duration_is_in_the_first_bucket_whose_bound_it_does_not_exceed(durati
 
 
 def test_a_job_that_never_began_took_no_time() -> None:
-    """It was cancelled in line."""
     assert end_of(ENDED).duration_ms == 0
 
 
@@ -35,7 +34,6 @@ def test_a_job_that_never_began_took_no_time() -> None:
 def test_what_a_run_cost_is_what_came_since_its_retry_and_the_update_of_its_end(
     job_id: str, status: JobStatus, more: int
 ) -> None:
-    """That word has fewer rows for a job below another one, and more for one that did not complete."""
     usage = Usage(messages=9, redis_requests=30, redis_commands=100, before={"messages": 4, "redis_commands": 60})
     used = end_of(replace(ENDED, id=job_id, status=status), usage).used
     assert (used["messages"], used["deliveries"]) == (5, 0)
@@ -44,7 +42,6 @@ def test_what_a_run_cost_is_what_came_since_its_retry_and_the_update_of_its_end(
 
 
 def test_ends_add_up() -> None:
-    """By status, with what they used."""
     first = end_of(replace(ENDED, started_at_ms=NOW_MS - 2_000))
     sums = with_end(with_end(AgentCounters(), first), end_of(replace(ENDED, status=JobStatus.FAILED)))
     assert (sums.completed, sums.failed, sums.cancelled, sums.duration_ms) == (1, 1, 0, 2_000)

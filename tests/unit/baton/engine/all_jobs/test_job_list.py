@@ -81,7 +81,6 @@ def test_the_index_with_the_fewest_rows_is_looked_at(query: Query, expected: str
     ],
 )
 def test_a_query_for_live_jobs_alone_is_known(statuses: set[str], live: bool) -> None:
-    """They are in the admission's slot table; those of a parent are not looked for there."""
     assert Query(statuses=frozenset(statuses)).live is live
     assert not Query(statuses=frozenset(statuses), parent_id="job_a").live
 
@@ -101,7 +100,6 @@ def test_a_range_has_the_jobs_created_in_it(created: list[int], after: int, befo
 
 @given(ids=st.lists(st.text("ab_-.01", min_size=1, max_size=4), unique=True, min_size=1, max_size=8))
 def test_a_position_stands_between_a_row_and_those_below_it(ids: list[str]) -> None:
-    """Ids of which one begins with another keep their order, too."""
     rows = sorted((members(replace(ROW, job_id=f"job{name.replace('.', 'x')}"))[0] for name in ids), reverse=True)
     for number, member in enumerate(rows):
         highest, _ = bounds(Query(), found(member).position)
@@ -119,6 +117,5 @@ def test_a_cursor_comes_back_as_the_position_that_it_is() -> None:
     "cursor", ["x", "====", "%", "é", cursor_of("12:job:"), cursor_of(position_of(1, "a:b")), cursor_of("1" * 13)]
 )
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
-    """And named."""
     with pytest.raises(ValueError, match="is no cursor of a list"):
         position_from(cursor)

@@ -11,12 +11,10 @@ from baton.engine.all_jobs.tool_use import ToolCounters, ToolUse, counters
 
 
 def counted(*uses: ToolUse) -> dict[str, int]:
-    """The counts after these attempts."""
     return dict(Counter(use.count for use in uses))
 
 
 def test_attempts_and_failures_are_counted_for_each_tool() -> None:
-    """A failed attempt took its time, too."""
     uses = [ToolUse("b", False, 100), ToolUse("a", True, 0), ToolUse("a", False, 0), ToolUse("a", True, 0)]
     assert counters(counted(*uses)) == (ToolCounters("a", 3, 2, 0, 0), ToolCounters("b", 1, 0, 99, 99))
     assert counters({}) == ()
@@ -38,5 +36,4 @@ def test_a_duration_is_read_within_ten_percent(durations: list[int]) -> None:
 
 
 def test_a_tool_has_some_hundred_counts_at_most() -> None:
-    """From a millisecond to a day."""
     assert len({ToolUse("a", False, duration).count for duration in range(0, 86_400_000, 997)}) <= 120

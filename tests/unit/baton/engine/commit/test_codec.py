@@ -80,7 +80,6 @@ KEPT: list[tuple[type[Struct], Callable[[Any], str], Callable[[str], Any]]] = [
 @pytest.mark.parametrize(("kind", "dump", "load"), KEPT)
 @given(data=st.data())
 def test_whatever_a_record_holds_is_read_back(kind: Any, dump: Any, load: Any, data: st.DataObject) -> None:
-    """To the last digit, and in the order of its fields."""
     record = data.draw(values_of(kind))
     if kind is Job:
         record = replace(record, version=STATE_VERSION)
@@ -102,7 +101,6 @@ def test_an_item_says_only_what_older_versions_know_unless_there_is_more_to_reco
 
 @pytest.mark.parametrize("turn", ["1e+14", "100000000000000.0", '"100000000000000"'])
 def test_whole_numbers_are_read_as_scripts_write_them(turn: str) -> None:
-    """Lua has no integers."""
     assert load_job(dump_job(JOB).replace('"turn":2', f'"turn":{turn}')) == replace(JOB, turn=10**14)
 
 
@@ -117,13 +115,11 @@ def test_whole_numbers_are_read_as_scripts_write_them(turn: str) -> None:
     ],
 )
 def test_damage_is_reported_with_its_place(text: str, found: str) -> None:
-    """And is left to whoever can read it."""
     with pytest.raises(NewerVersionError, match=rf"a stored Job cannot be read by this version \(.*{found}"):
         load_job(text)
 
 
 def test_a_job_is_read_back_as_it_was_written() -> None:
-    """From the store, and out of a submission."""
     for job in (JOB, FULL_JOB):
         text = dump_job(job)
         assert load_job(text) == job
@@ -156,19 +152,16 @@ def test_a_record_that_cannot_be_read_is_left_to_a_newer_version() -> None:
 
 @pytest.mark.parametrize("kind", [ItemKind.LOOP, ItemKind.CALL, ItemKind.COMPLETE, ItemKind.FAILED])
 def test_an_item_is_read_back_as_it_was_written(kind: ItemKind) -> None:
-    """Claim and all."""
     item = call_state(kind).item
     assert load_item(dump_item(item)) == item
 
 
 def test_a_slot_request_is_read_back_as_it_was_written() -> None:
-    """With what it wants."""
     item = slot_request_item("job_1", "gone", NOW_MS, NOW_MS)
     assert load_item(dump_item(item)) == item
 
 
 def test_a_call_is_read_back_as_it_was_written() -> None:
-    """Arguments of any depth."""
     record = replace(call_record(CallStatus.RETRYING), arguments={"a": [{"b": None}]}, error=Failure("t", "é"))
     assert load_call(dump_call(record)) == record
 
@@ -196,7 +189,6 @@ def test_what_an_older_version_did_not_write_has_its_default() -> None:
 
 @given(st.lists(ANY_JSON))
 def test_values_are_read_as_they_were_written(values: list[Any]) -> None:
-    """Numbers to the last digit."""
     read = load_values([json.dumps(value) for value in values])
     assert repr(read) == repr(values)
 
@@ -209,7 +201,6 @@ def test_values_are_read_however_deep_they_are() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "1]", "1,2"])
 def test_what_is_no_json_is_refused(text: str) -> None:
-    """Damage is not passed on."""
     with pytest.raises(ValueError, match=r"Expecting|Extra data|1 JSON texts have"):
         load_values([text])
 

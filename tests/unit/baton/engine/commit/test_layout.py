@@ -32,15 +32,12 @@ def call(position: int) -> WorkItem:
 
 
 class Kept:
-    """A tree and its fields, from one step to the next."""
-
     def __init__(self, *items: WorkItem, version: int = 2) -> None:
         job = replace(JOB, version=version)
         self.tree, self.state = Tree(jobs={"job_1": job}), {"job:job_1": dump_job(job)}
         self.step(*items)
 
     def step(self, *items: WorkItem) -> tuple[dict[str, str], list[str]]:
-        """Have these work items from now on; the fields written, and those removed."""
         after = placing(self.tree, replace(self.tree, items={item.key: item for item in items}))
         new, gone = written(self.tree, after)
         self.state = {name: text for name, text in {**self.state, **new}.items() if name not in gone}

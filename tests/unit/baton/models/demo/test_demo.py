@@ -1,12 +1,19 @@
-"""The demo model's steps, one turn at a time."""
+"""The demo model's steps, one turn at a time: with files, with memory, and in the form that an agent asks for."""
 
+from enum import StrEnum
 from typing import Any
 
+import pytest
+from pydantic import BaseModel, Field
+
+from baton.memory.entries import Recalled, Recollection, as_prompt
 from baton.models.demo.model import DemoModel
+from baton.models.demo.moves import output_arguments
+from baton.models.demo.notes import prompt_entries, recalled_entries, to_remember
 from baton.models.model import (
     Message,
-    Model,
     ModelAnswer,
+    ModelError,
     ModelMessage,
     ModelRequest,
     PastCall,
@@ -14,6 +21,7 @@ from baton.models.model import (
     ToolSpec,
     UserMessage,
 )
+from baton.sdk.memory import MemoryEntry
 
 PARAMETERS = {
     "list_files": [],
@@ -35,7 +43,6 @@ ALL = tuple(spec(name, *arguments) for name, arguments in PARAMETERS.items())
 
 
 async def request(*messages: Message, tools: tuple[ToolSpec, ...] = ALL) -> ModelAnswer:
-    """One turn."""
     return await DemoModel().answer(ModelRequest("Be brief.", messages, tools, turn=1))
 
 
@@ -49,14 +56,7 @@ def past(*results: tuple[str, dict[str, Any], Any]) -> list[Message]:
     return messages
 
 
-def test_it_is_a_model_that_reads_history() -> None:
-    """Everything it knows comes from the messages."""
-    assert isinstance(DemoModel(), Model)
-    assert DemoModel.reads_history is True
-
-
 async def test_it_lists_then_searches_the_words_in_parallel() -> None:
-    """The first two turns."""
     question = UserMessage("Which whale oil did keepers burn?")
     assert [call.tool for call in (await request(question)).calls] == ["list_files"]
     calls = (await request(question, *past(("list_files", {}, LISTING)))).calls
@@ -74,7 +74,6 @@ async def test_without_hits_it_says_so_and_names_the_files() -> None:
 
 
 async def test_an_empty_question_is_answered_with_what_there_is() -> None:
-    """One look at the files, no search."""
     answer = await request(UserMessage(""), *past(("list_files", {}, LISTING)))
     assert answer.calls == ()
     assert "no question" in answer.text
@@ -82,7 +81,6 @@ async def test_an_empty_question_is_answered_with_what_there_is() -> None:
 
 
 async def test_a_failed_search_is_reported_and_the_files_are_read_all_the_same() -> None:
-    """It goes on with what it has."""
     history = past(("list_files", {}, LISTING), ("search_files", {"query": "whale"}, RuntimeError("index broken")))
     calls = (await request(UserMessage("whale"), *history)).calls
     assert [call.arguments["path"] for call in calls] == ["clocks.md", "oil.md"]
@@ -99,13 +97,142 @@ async def test_a_failed_search_is_reported_and_the_files_are_read_all_the_same()
 
 
 async def test_without_tools_it_says_that_it_cannot_look() -> None:
-    """It makes nothing up."""
     answer = await request(UserMessage("whale oil"), tools=())
     assert answer.calls == ()
     assert "no tool to search or read" in answer.text
 
 
 async def test_a_tool_with_another_argument_name_gets_what_it_needs() -> None:
-    """The schema says how the tool calls its first text."""
     answer = await request(UserMessage("whale"), tools=(spec("search_files", "pattern"),))
     assert answer.calls[0].arguments == {"pattern": "whale"}
+
+
+TOOLS = (spec("remember", "text"), spec("recall", "query", "limit"))
+DAY_MS = 1_767_225_600_000  # 2026-01-01
+
+
+@pytest.mark.parametrize(
+    ("question", "what"),
+    [
+        ("Remember that it rains.", "it rains."),
+        ("please remember: the code is 7", "the code is 7"),
+        ("Remember thatched roofs.", "thatched roofs."),
+        ("Do you remember the tide?", ""),
+        ("Notes on tides?", ""),
+    ],
+)
+def test_an_order_to_remember_begins_with_the_keyword(question: str, what: str) -> None:
+    assert to_remember(question) == what
+
+
+def entry(text: str, session: str = "s1") -> Recalled:
+    return Recalled(MemoryEntry("e", "note", text, session, "a", "j", DAY_MS))
+
+
+def test_of_a_question_and_its_answer_the_answer_is_read() -> None:
+    """Without the sources that it names; an order to remember is a note of its own already."""
+    note = as_prompt(
+        Recollection(
+            "s1", (entry("Asked: Who?\nAnswered: Ann did. [memory]"), entry("Asked: Remember X.\nAnswered: Yes."))
+        ).recorded()
+    )
+    assert [text for _, text in prompt_entries(note)] == ["Ann did."]
+
+
+@pytest.mark.parametrize("result", ["x", None, {"entries": "x"}, {"entries": [3]}])
+def test_a_result_in_another_form_has_no_entries(result: Any) -> None:
+    """Never an error."""
+    assert recalled_entries(result) == []
+
+
+async def one_turn(question: str, *results: tuple[str, dict[str, Any], Any], note: str = "") -> ModelAnswer:
+    """Ask, with what is told before the question."""
+    before = [UserMessage(note, note=True)] if note else []
+    return await request(*before, UserMessage(question), *past(*results), tools=TOOLS)
+
+
+async def test_it_reads_memory_only_for_what_it_was_not_given() -> None:
+    """What comes before the question may be enough."""
+    note = as_prompt(Recollection("s1", (entry("On this coast the tide turns at six."),)).recorded())
+    answer = await one_turn("When does the tide turn?", note=note)
+    assert answer.text == "On this coast the tide turns at six. [this conversation, 2026-01-01]"
+    assert [call.tool for call in (await one_turn("When does the tide turn?")).calls] == ["recall"]
+
+
+async def test_it_answers_from_what_it_recalled() -> None:
+    found = {"entries": [{"text": "On this coast the tide turns at six.", "createdAt": "2026-01-01T00:00:00.000Z"}]}
+    answer = await one_turn("When does the tide turn?", ("recall", {"query": "q"}, found))
+    assert answer.text == "On this coast the tide turns at six. [memory, 2026-01-01]"
+    answer = await one_turn("When does the tide turn?", ("recall", {"query": "q"}, {"entries": []}))
+    assert answer.text == "I remember nothing about tide, turn."
+
+
+async def test_results_of_other_tools_are_the_answer() -> None:
+    tools = (
+        ToolSpec("price", "", {"properties": {"item": {"enum": ["lamp"]}}, "required": ["item"]}),
+        spec("helper", "task"),
+    )
+    results = past(("price", {"item": "lamp"}, 20), ("helper", {"task": "How?"}, "So."))
+    answer = await request(UserMessage("What is a lamp? How?"), *results, tools=tools)
+    assert answer.text == "price lamp: 20\n\nhelper: So."
+
+
+class Mood(StrEnum):
+    CALM = "calm"
+    ANGRY = "angry"
+
+
+class Author(BaseModel):
+    """Who."""
+
+    name: str
+    age: int = Field(ge=18)
+
+
+class Report(BaseModel):
+    """What."""
+
+    summary: str
+    sources: list[str]
+    author: Author
+    mood: Mood
+    certain: bool
+    ratio: float
+    title: str | None
+    others: list[Author]
+    note: str = "none"
+
+
+def test_every_required_field_gets_a_value_of_its_type() -> None:
+    arguments = output_arguments(Report.model_json_schema(), "It is.", ["a.md"])
+    assert "note" not in arguments
+    report = Report.model_validate(arguments)
+    assert (report.summary, report.sources, report.title) == ("It is.", ["a.md"], "It is.")
+    assert (report.author.age, report.mood, report.certain, report.others) == (18, Mood.CALM, False, [])
+
+
+@pytest.mark.parametrize(
+    "schema", [{}, {"type": "object"}, {"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}]
+)
+def test_a_schema_without_fields_gives_nothing(schema: dict[str, Any]) -> None:
+    assert output_arguments(schema, "x", []) == {}
+
+
+OUTPUT = ToolSpec("final_result", "The answer.", Report.model_json_schema())
+
+
+async def test_the_final_answer_is_a_call_of_the_final_tool() -> None:
+    answer = await DemoModel().answer(ModelRequest("", (UserMessage("Who kept the light?"),), (), 1, output=OUTPUT))
+    (call,) = answer.calls
+    assert (call.tool, answer.text) == ("final_result", "")
+    assert "I was given no tool" in call.arguments["summary"]
+
+
+async def test_an_answer_that_did_not_fit_is_not_given_again() -> None:
+    """It would not fit the second time, and the job would go on to its limits."""
+    call = PastCall("c0", "final_result", {})
+    fault = ToolMessage("c0", "final_result", {"type": "invalid_output", "message": "no"}, is_error=True)
+    found = (UserMessage("Who?"), ModelMessage("", (call,)), fault)
+    with pytest.raises(ModelError, match="no other answer of the form that is asked for: final_result: no") as caught:
+        await DemoModel().answer(ModelRequest("", found, (), 2, output=OUTPUT))
+    assert not caught.value.retryable

@@ -1,17 +1,21 @@
-"""What the demo model reads out of its messages."""
+"""What the demo model reads out of its messages, and which words, files and sentences answer a question."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from baton.models.demo.moves import plan_by_form
 from baton.models.demo.notes import read_notes
-from baton.models.model import ModelMessage, PastCall, ToolMessage, UserMessage
+from baton.models.demo.relevance import Quote, best_quotes, rank_files, search_words, stem, wants_name, wants_number
+from baton.models.model import Call, ModelMessage, PastCall, ToolMessage, ToolSpec, UserMessage
+from baton.tools.tool import tool
 
 
 def result(
     tool: str, content: Any, *, requested: str = "x", is_error: bool = False
 ) -> tuple[ModelMessage, ToolMessage]:
-    """A call and what it gave."""
     return ModelMessage("", (PastCall("c1", tool, {"query": requested}),)), ToolMessage("c1", tool, content, is_error)
 
 
@@ -28,15 +32,11 @@ def test_listings_are_read_in_several_forms(content: Any) -> None:
 
 
 def test_hits_are_counted_where_the_search_gives_no_counts() -> None:
-    """Rows with a path are enough."""
+    """Counts that it gives are taken: they also count hits that were not shown."""
     rows = [{"path": "a.md", "text": "one"}, {"path": "a.md", "text": "two"}, {"path": "b.md"}]
     notes = read_notes(result("search_files", rows, requested="oil"))
     assert notes.hits == {"oil": {"a.md": 2, "b.md": 1}}
     assert notes.lines == {"a.md": ["one", "two"]}
-
-
-def test_counts_given_by_the_search_are_taken() -> None:
-    """They also count hits that were not shown."""
     content = {"hits": [{"path": "a.md", "text": "one"}], "files": {"a.md": 7, "b.md": 0}}
     assert read_notes(result("search_files", content, requested="oil")).hits == {"oil": {"a.md": 7}}
 
@@ -66,3 +66,138 @@ def test_no_result_whatever_its_form_is_an_error(tool: str, content: Any) -> Non
     notes = read_notes(result(tool, content))
     assert notes.used == {tool}
     assert notes.texts == {}
+
+
+def spec(name: str, required: list[str], **properties: Any) -> ToolSpec:
+    """A tool as the model sees it."""
+    return ToolSpec(name, "", {"properties": properties, "required": required})
+
+
+def agents(*names: str) -> list[ToolSpec]:
+    """Agents as tools."""
+    return [spec(name, ["task"], task={"type": "string"}) for name in names]
+
+
+@tool
+def price(item: Literal["lamp", "storm lens", "oil"]) -> int:
+    """Look a price up."""
+    return len(item)
+
+
+PRICE = ToolSpec(price.name, price.description, price.parameters)
+
+
+@pytest.mark.parametrize(
+    ("question", "tasks"),
+    [
+        ("Who? How?", ["Who?", "How?"]),
+        ("Who? How? Where? When?", ["Who? Where?", "How? When?"]),
+        ("Who did it?", ["Who did it?", "Who did it?"]),
+    ],
+)
+def test_agents_share_the_sentences_of_a_question(question: str, tasks: list[str]) -> None:
+    """Where there are fewer sentences than agents, everyone has the whole question."""
+    assert [call.arguments for call in plan_by_form(question, agents("a", "b")).calls] == [
+        {"task": task} for task in tasks
+    ]
+
+
+def test_a_choice_is_made_for_each_that_the_question_names() -> None:
+    """All words of it, in any number; `price` is made with @tool and `Literal`."""
+    step = plan_by_form("What do storm lenses and lamps cost?", [PRICE])
+    assert step.calls == (Call("price", {"item": "lamp"}), Call("price", {"item": "storm lens"}))
+    assert "I ask price about lamp." in step.text
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        spec("fetch", ["url"], url={"type": "string"}),
+        spec("now", []),
+        spec("wait", ["event", "task"], event={}, task={}),
+        spec("odd", ["x"], x={"enum": [1, 2]}),
+    ],
+)
+def test_any_other_tool_is_left_alone(other: ToolSpec) -> None:
+    assert plan_by_form("Fetch x 1 now?", [other]).calls == ()
+
+
+def test_nothing_asked_is_nothing_done() -> None:
+    assert plan_by_form(" ", agents("a")).calls == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "stemmed"),
+    [
+        ("lenses", "lens"),
+        ("lens", "lens"),
+        ("houses", "house"),
+        ("watches", "watch"),
+        ("glass", "glass"),
+        ("pharos", "pharos"),
+        ("lighting", "light"),
+        ("king", "king"),
+        ("red", "red"),
+        ("gas", "gas"),
+        ("keeper's", "keeper"),
+    ],
+)
+def test_endings_that_a_text_may_lack_are_taken_off(word: str, stemmed: str) -> None:
+    """So that a search for the word finds its other forms."""
+    assert stem(word) == stemmed
+
+
+def test_small_words_are_dropped_and_order_is_kept() -> None:
+    words = search_words("How did the Fresnel lenses reach the U.S. lighthouses in 1852?")
+    assert words == ("fresnel", "lens", "reach", "lighthouse", "1852")
+    assert search_words("What is it about, then?") == ()
+
+
+def test_a_question_requests_a_counter_or_a_name() -> None:
+    assert wants_number("When was it lit?")
+    assert wants_number("How high is it?")
+    assert not wants_number("How does it work?")
+    assert wants_name("Who built it?")
+    assert not wants_name("What is it?")
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_question(text: str) -> None:
+    """Whatever people type, the words are few, distinct and stable."""
+    words = search_words(text)
+    assert len(words) == len(set(words)) <= 5
+    assert search_words(text) == words
+
+
+TEXT = """# Lamps
+
+The keeper lit the lamp at sunset every day.
+
+- Whale oil was burned in 1790 by *many* stations along the coast.
+- The weather was often bad on this coast.
+"""
+
+
+def test_rare_words_rank_a_file_higher_than_common_ones() -> None:
+    """A file named as the question ranks without any search."""
+    counts = {"lighthouse": {"a.md": 9, "b.md": 9, "c.md": 9}, "whale": {"c.md": 1}}
+    assert rank_files(["lighthouse", "whale"], counts, ["a.md", "b.md", "c.md"])[0] == "c.md"
+    assert rank_files(["oil"], {}, ["lamps.md", "whale-oil.md"]) == ["whale-oil.md"]
+
+
+def test_the_sentence_that_answers_is_quoted_exactly_without_markup() -> None:
+    quotes = best_quotes("When was whale oil burned?", {"lamps.md": TEXT}, 1)
+    assert quotes == [Quote("lamps.md", "Whale oil was burned in 1790 by many stations along the coast.")]
+
+
+def test_one_file_never_fills_the_whole_answer() -> None:
+    first = "\n\n".join(f"The {word} was here for many years." for word in ("whale", "oil", "lamp", "wick"))
+    quotes = best_quotes("whale oil lamp wick", {"a.md": first, "b.md": "A wick stood there for years."}, 6)
+    assert [quote.path for quote in quotes] == ["a.md", "a.md", "a.md", "b.md"]
+
+
+@given(st.text(max_size=60), st.dictionaries(st.sampled_from(["a.md", "b.md"]), st.text(max_size=200)))
+def test_every_quote_stands_in_the_file_it_names(question: str, texts: dict[str, str]) -> None:
+    """Whatever the texts, no word of a quote is made up."""
+    for quote in best_quotes(question, texts, 4):
+        assert set(quote.sentence) <= set(texts[quote.path]) | {" "}

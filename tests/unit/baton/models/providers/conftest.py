@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.baton.models.providers.provider_case import ProviderCase
-from tests.unit.baton.models.providers.provider_cases import KEY, PROVIDERS
+from tests.unit.baton.models.providers.provider_cases import KEY, PROVIDERS, ProviderCase
 from tests.unit.baton.models.providers.requesting import Requested, requesting
 
 
@@ -17,7 +16,6 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=PROVIDERS, ids=lambda case: case.model)
 def requested(request: pytest.FixtureRequest) -> Iterator[Requested]:
-    """Each provider in turn."""
     case: ProviderCase = request.param
     with requesting(case) as one:
         yield one

@@ -9,7 +9,6 @@ Body = dict[str, Any]
 
 
 def response(*output: Body, **more: Any) -> Body:
-    """A response with these items."""
     return {
         "id": "resp_67ccd2bed1ec8190",
         "object": "response",
@@ -43,13 +42,11 @@ def response(*output: Body, **more: Any) -> Body:
 
 
 def text_item(text: str) -> Body:
-    """A message of the model."""
     content = [{"type": "output_text", "text": text, "annotations": []}]
     return {"type": "message", "id": "msg_67ccd2bf17f0", "status": "completed", "role": "assistant", "content": content}
 
 
 def call_item(position: int, tool: str, arguments: str) -> Body:
-    """A call of a tool."""
     return {
         "type": "function_call",
         "id": f"fc_{position}",
@@ -66,23 +63,19 @@ def reasoning_item(encrypted: str) -> Body:
 
 
 def response_text(text: str) -> Body:
-    """An answer."""
     return response(text_item(text))
 
 
 def response_calls(text: str, calls: list[tuple[str, str]]) -> Body:
-    """A turn with calls."""
     items = [call_item(position, tool, arguments) for position, (tool, arguments) in enumerate(calls)]
     return response(text_item(text), *items)
 
 
 def response_filtered() -> Body:
-    """Stopped by the filter."""
     return response(status="incomplete", incomplete_details={"reason": "content_filter"})
 
 
 def completion(finish_reason: str, **message: Any) -> Body:
-    """A chat completion."""
     shown = {"role": "assistant", "content": None, "refusal": None, **message}
     return {
         "id": "chatcmpl-B9MBs8Cj",
@@ -102,12 +95,10 @@ def completion(finish_reason: str, **message: Any) -> Body:
 
 
 def completion_text(text: str) -> Body:
-    """An answer."""
     return completion("stop", content=text)
 
 
 def completion_calls(text: str, calls: list[tuple[str, str]]) -> Body:
-    """A turn with calls."""
     requested = [
         {"id": f"call_{position}", "type": "function", "function": {"name": tool, "arguments": arguments}}
         for position, (tool, arguments) in enumerate(calls)
@@ -116,11 +107,9 @@ def completion_calls(text: str, calls: list[tuple[str, str]]) -> Body:
 
 
 def completion_filtered() -> Body:
-    """Stopped by the filter."""
     return completion("content_filter", content="")
 
 
 def refusal(status: int, message: str) -> Body:
-    """An error."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
     return {"error": {"message": message, "type": kind, "param": None, "code": None}}

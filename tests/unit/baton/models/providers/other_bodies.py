@@ -32,7 +32,6 @@ GEMINI_ERRORS = {
 
 
 def message(stop_reason: str, *content: Body) -> Body:
-    """A message of Claude; its input tokens leave out those that were cached."""
     return {
         "id": "msg_013Zva2CMHLNnXjNJJKqJ2EF",
         "type": "message",
@@ -52,12 +51,10 @@ def message(stop_reason: str, *content: Body) -> Body:
 
 
 def thinking_block(thinking: str, signature: str) -> Body:
-    """What Claude thought, signed."""
     return {"type": "thinking", "thinking": thinking, "signature": signature}
 
 
 def message_text(text: str) -> Body:
-    """An answer."""
     return message("end_turn", {"type": "text", "text": text})
 
 
@@ -71,12 +68,10 @@ def message_calls(text: str, calls: list[tuple[str, str]], *before: Body) -> Bod
 
 
 def message_filtered() -> Body:
-    """Stopped by Anthropic's classifiers."""
     return message("refusal")
 
 
 def message_refusal(status: int, text: str) -> Body:
-    """An error."""
     kind = MESSAGE_ERRORS.get(status, "invalid_request_error")
     return {"type": "error", "error": {"type": kind, "message": text}, "request_id": "req_011CSH"}
 
@@ -99,12 +94,10 @@ def candidate(finish_reason: str, *parts: Body) -> Body:
 
 
 def gemini_text(text: str) -> Body:
-    """An answer."""
     return candidate("STOP", {"text": text})
 
 
 def gemini_calls(text: str, calls: list[tuple[str, str]], signature: str = "") -> Body:
-    """A turn with calls; the first one carries the signature of what was thought."""
     parts: list[Body] = [{"functionCall": {"name": tool, "args": json.loads(arguments)}} for tool, arguments in calls]
     if signature:
         parts[0]["thoughtSignature"] = signature
@@ -112,10 +105,8 @@ def gemini_calls(text: str, calls: list[tuple[str, str]], signature: str = "") -
 
 
 def gemini_filtered() -> Body:
-    """Stopped by the filter."""
     return candidate("SAFETY")
 
 
 def gemini_refusal(status: int, text: str) -> Body:
-    """An error."""
     return {"error": {"code": status, "message": text, "status": GEMINI_ERRORS.get(status, "UNKNOWN")}}

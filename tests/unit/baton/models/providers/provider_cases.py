@@ -1,8 +1,34 @@
 """The providers that the tests ask: three of their own kind, and three that speak like OpenAI."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
 from tests.unit.baton.models.providers import openai_bodies as openai
 from tests.unit.baton.models.providers import other_bodies as other
-from tests.unit.baton.models.providers.provider_case import ProviderCase
+
+
+@dataclass(frozen=True)
+class ProviderCase:
+    """One provider. `using`: the HTTP client of its library. Tokens are always 100 in (20 of them cached), 10 out.
+
+    Attributes:
+        plain: the body of an answer that is text.
+        calls: the body of an answer with that text and those calls of tools (name, arguments as JSON text).
+        filtered: the body of an answer that the content filter stopped.
+        refusal: the body of an error with that status and message.
+    """
+
+    model: str
+    url: str
+    key_variable: str
+    plain: Callable[[str], dict[str, Any]]
+    calls: Callable[[str, list[tuple[str, str]]], dict[str, Any]]
+    filtered: Callable[[], dict[str, Any]]
+    refusal: Callable[[int, str], dict[str, Any]]
+    using: str = "httpcore2"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
 
 OPENAI = ProviderCase(
     model="openai:gpt-5-mini",

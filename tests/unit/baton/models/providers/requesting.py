@@ -12,7 +12,7 @@ import respx
 from baton.models.catalog import ProviderModel
 from baton.models.model import Message, ModelAnswer, ModelRequest, ToolSpec, UserMessage
 from tests.unit.baton.models.providers import httpx2_mocker
-from tests.unit.baton.models.providers.provider_case import ProviderCase
+from tests.unit.baton.models.providers.provider_cases import ProviderCase
 
 ADD = ToolSpec(
     "add",
@@ -24,35 +24,28 @@ QUESTION = UserMessage("What is 1 + 2?")
 
 @dataclass(frozen=True)
 class Requested:
-    """A model, and the route that stands for its provider."""
-
     case: ProviderCase
     model: ProviderModel
     route: respx.Route
 
     async def answer(self, *messages: Message, **more: Any) -> ModelAnswer:
-        """Ask the model."""
         settings = {**self.case.settings, **more.pop("settings", {})}
         request = ModelRequest("Be exact.", messages or (QUESTION,), (ADD,), 1, settings=settings, **more)
         return await self.model.answer(request)
 
     def sent(self) -> dict[str, Any]:
-        """The body of the last request."""
         body: dict[str, Any] = json.loads(self.route.calls.last.request.content)
         return body
 
     def answers(self, *bodies: dict[str, Any]) -> None:
-        """What the provider answers, one after the other."""
         self.route.mock(side_effect=[httpx.Response(200, json=body) for body in bodies])
 
     def fails(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        """What the provider refuses with."""
         self.route.mock(return_value=httpx.Response(status, json=self.case.refusal(status, message), headers=headers))
 
 
 @contextmanager
 def requesting(case: ProviderCase) -> Iterator[Requested]:
-    """The provider, with nothing else on the network."""
     assert httpx2_mocker.HTTPCore2Mocker.name == "httpcore2"
     with respx.mock(using=case.using, assert_all_called=False) as router:
         yield Requested(case, ProviderModel(case.model), router.post(case.url))

@@ -16,7 +16,6 @@ Body = dict[str, Any]
 
 
 def openai_stream(pieces: Sequence[str], calls: Sequence[tuple[str, str]] = ()) -> httpx.Response:
-    """A text in pieces, then calls."""
     text = "".join(pieces)
     message = openai_bodies.text_item(text)
     items = [message, *(openai_bodies.call_item(at, *call) for at, call in enumerate(calls))]
@@ -40,7 +39,6 @@ def openai_stream(pieces: Sequence[str], calls: Sequence[tuple[str, str]] = ()) 
 
 
 def anthropic_stream(pieces: Sequence[str]) -> httpx.Response:
-    """A text in pieces."""
     whole = other_bodies.message_text("".join(pieces))
     usage = whole["usage"]
     claim_result = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}

@@ -9,9 +9,9 @@ import pytest
 from baton.models.model import File, ModelAnswer, ModelMessage, PastCall, ToolMessage, UserMessage
 from tests.unit.baton.models.providers import openai_bodies as openai
 from tests.unit.baton.models.providers import other_bodies as other
-from tests.unit.baton.models.providers.provider_case import ProviderCase
-from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, GOOGLE, GROQ, OPENAI, OPENAI_CHAT
+from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, GOOGLE, GROQ, OPENAI, OPENAI_CHAT, ProviderCase
 from tests.unit.baton.models.providers.requesting import QUESTION, Requested, requesting
+from tests.unit.baton.models.providers.stream_bodies import anthropic_stream
 
 CALLS = [("add", '{"a": 1, "b": 2}'), ("add", '{"a": 3, "b": 4}')]
 # A child's call id, as ids get: too long and with a dot, which no provider takes.
@@ -33,7 +33,6 @@ RESULTS = (
 
 
 async def second_turn(requested: Requested, first: dict[str, Any]) -> tuple[ModelAnswer, dict[str, Any]]:
-    """The answer of the first turn, and what is sent in the second."""
     requested.answers(first, requested.case.plain("It is 3."))
     answer = await requested.answer()
     await requested.answer(QUESTION, shown(answer), *RESULTS)
@@ -42,7 +41,6 @@ async def second_turn(requested: Requested, first: dict[str, Any]) -> tuple[Mode
 
 @pytest.mark.parametrize("case", [OPENAI, ANTHROPIC, GOOGLE], ids=lambda case: case.model)
 async def test_files_are_sent_with_their_question(case: ProviderCase) -> None:
-    """Their contents, or their addresses; one that is left out is named."""
     picture = File("image/png", "a.png", data=urlsafe_b64encode(b"\xfb\xff picture").decode())
     elsewhere = File("application/pdf", "b.pdf", url="https://example.com/b.pdf")
     with requesting(case) as requested:
@@ -59,7 +57,6 @@ async def test_files_are_sent_with_their_question(case: ProviderCase) -> None:
 
 @pytest.mark.parametrize("case", [OPENAI, OPENAI_CHAT, ANTHROPIC, GOOGLE], ids=lambda case: case.model)
 async def test_files_of_results_are_sent_to_models_that_take_them(case: ProviderCase) -> None:
-    """A picture goes to all of them; a sound to a model that takes none is named, and so is what no model takes."""
     picture, sound = b"\xfb\xff picture", b"\xfb\xff sound"
     files = [File("image/png", data=urlsafe_b64encode(picture).decode())]
     files += [File("audio/wav", data=urlsafe_b64encode(sound).decode())]
@@ -105,7 +102,6 @@ async def test_claude_gets_its_signed_thoughts_back() -> None:
 
 
 async def test_openai_gets_its_items_back() -> None:
-    """Reasoning with its encrypted content, and each call under the item's own id."""
     first = openai.response(
         openai.reasoning_item("gAAAAABn"), openai.call_item(0, *CALLS[0]), openai.call_item(1, *CALLS[1])
     )
@@ -122,7 +118,6 @@ async def test_openai_gets_its_items_back() -> None:
 
 
 async def test_gemini_gets_its_signatures_back() -> None:
-    """At the call that it signed."""
     with requesting(GOOGLE) as requested:
         _, sent = await second_turn(requested, other.gemini_calls("I add.", CALLS, "c2lnbmF0dXJl"))
     _, turn, results = sent["contents"]
@@ -147,7 +142,6 @@ async def test_texts_and_calls_alone_need_nothing_kept(case: Any) -> None:
 
 
 async def test_what_one_provider_kept_is_not_given_to_another() -> None:
-    """After a turn that the next model of a chain answered."""
     with requesting(ANTHROPIC) as requested:
         requested.answers(other.message_calls("I add.", CALLS, other.thinking_block("Secret thought.", "EqQB")))
         turn = shown(await requested.answer())
@@ -182,7 +176,6 @@ async def test_arguments_that_are_not_json_reach_the_tool_s_check() -> None:
 
 
 async def test_what_is_too_large_to_keep_is_left_out() -> None:
-    """The conversation goes on with texts and calls."""
     with requesting(ANTHROPIC) as requested:
         requested.answers(other.message_calls("I add.", CALLS, other.thinking_block("x" * 300_000, "EqQB")))
         answer = await requested.answer()
@@ -203,18 +196,8 @@ async def test_what_cannot_be_read_is_left_out(requested: Requested, kept: dict[
 
 async def test_an_answer_that_comes_in_pieces_is_one() -> None:
     """Anthropic's, where no `max_tokens` is set: the library reads server-sent events."""
-    events: list[tuple[str, dict[str, Any]]] = [
-        ("message_start", {"message": other.message("end_turn") | {"stop_reason": None}}),
-        ("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}),
-        ("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": "It is "}}),
-        ("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": "3."}}),
-        ("content_block_stop", {"index": 0}),
-        ("message_delta", {"delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 10}}),
-        ("message_stop", {}),
-    ]
-    body = "".join(f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n" for name, data in events)
     with requesting(ANTHROPIC) as requested:
-        requested.route.respond(200, text=body, headers={"content-type": "text/event-stream"})
+        requested.route.mock(return_value=anthropic_stream(["It is ", "3."]))
         answer = await requested.answer(settings={"max_tokens": 128_000})
         assert requested.sent()["stream"] is True
     assert (answer.text, answer.input_tokens, answer.output_tokens) == ("It is 3.", 100, 10)

@@ -1,5 +1,6 @@
 """What goes wrong at a provider: may it be tried again, when, and what is said of it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -11,8 +12,8 @@ import pytest
 from pydantic_ai.exceptions import UserError
 
 from baton.models.model import ModelError
-from baton.models.providers.errors import model_error
-from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, GOOGLE, KEY, OPENAI, OPENAI_CHAT, OPENROUTER
+from baton.models.providers.errors import duration_seconds, model_error, retry_after_seconds
+from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, GOOGLE, KEY, OPENAI, OPENROUTER
 from tests.unit.baton.models.providers.requesting import Requested, requesting
 
 TIMEOUTS = {"httpcore": httpcore.ReadTimeout, "httpcore2": httpcore2.ReadTimeout}
@@ -21,14 +22,12 @@ AN_HOUR_SECONDS = 3_600
 
 
 async def failure_of(requested: Requested) -> ModelError:
-    """The error that the model raises."""
     with pytest.raises(ModelError) as caught:
         await requested.answer(time_limit_seconds=30)
     return caught.value
 
 
 async def test_a_rate_limit_may_be_tried_again_when_the_provider_says(requested: Requested) -> None:
-    """Once, by us: the library's own retries are off."""
     requested.fails(429, "Slow down.", {"retry-after": "7"})
     error = await failure_of(requested)
     assert (error.retryable, error.retry_after_seconds, requested.route.call_count) == (True, 7.0, 1)
@@ -65,7 +64,6 @@ async def test_a_server_that_does_not_know_openais_newer_path_is_hinted_at(monke
 
 
 async def test_what_is_refused_stays_refused(requested: Requested) -> None:
-    """With the provider's message."""
     for status in (400, 401, 402, 403, 404, 413, 422):
         requested.fails(status, "This model does not exist.", {"retry-after": "7"})
         error = await failure_of(requested)
@@ -81,18 +79,6 @@ async def test_a_spent_quota_is_no_rate_limit() -> None:
         error = await failure_of(requested)
     assert not error.retryable
     assert "You exceeded your current quota." in error.message
-
-
-async def test_no_answer_in_time_may_be_tried_again(requested: Requested) -> None:
-    """The connection's own time limit."""
-    requested.route.mock(side_effect=TIMEOUTS[requested.case.using]("read timed out"))
-    assert (await failure_of(requested)).retryable
-
-
-async def test_no_connection_may_be_tried_again(requested: Requested) -> None:
-    """Nobody was reached."""
-    requested.route.mock(side_effect=REFUSED[requested.case.using]("connection refused"))
-    assert (await failure_of(requested)).retryable
 
 
 async def test_the_time_limit_is_the_connection_s(requested: Requested) -> None:
@@ -120,20 +106,6 @@ async def test_no_key_is_in_a_message(requested: Requested) -> None:
     assert "Incorrect API key provided: (key)" in message
 
 
-async def test_milliseconds_are_read() -> None:
-    """As OpenAI and Anthropic send them."""
-    with requesting(ANTHROPIC) as requested:
-        requested.fails(429, "x", {"retry-after-ms": "1500", "retry-after": "2"})
-        assert (await failure_of(requested)).retry_after_seconds == 1.5
-
-
-async def test_a_limit_that_is_used_up_says_when_it_is_filled_again() -> None:
-    """OpenAI's own headers, where `Retry-After` is missing."""
-    with requesting(OPENAI_CHAT) as requested:
-        requested.fails(429, "x", {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m2.5s"})
-        assert (await failure_of(requested)).retry_after_seconds == 62.5
-
-
 async def test_gemini_says_it_in_the_body() -> None:
     """`google.rpc.RetryInfo`."""
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "31s"}]
@@ -144,20 +116,63 @@ async def test_gemini_says_it_in_the_body() -> None:
 
 
 def test_a_message_is_kept_short() -> None:
-    """It goes into the state of a job."""
+    """It goes into the state of a job; our own error stays as it is."""
     assert len(model_error(UserError("x" * 10_000)).message) == 2_000
-
-
-def test_our_own_error_stays_as_it_is() -> None:
-    """It was raised on purpose."""
     error = ModelError("m", retryable=False)
     assert model_error(error) is error
 
 
 async def test_an_error_inside_an_answer_is_one() -> None:
-    """OpenRouter's way to say that the provider behind it failed."""
     with requesting(OPENROUTER) as requested:
         requested.answers({"id": "gen-1", "error": {"code": 502, "message": "The provider went away."}})
         error = await failure_of(requested)
     assert error.retryable
     assert "The provider went away." in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("6m0s", 360), ("120ms", 0.12), ("1h2m3.5s", 3723.5), ("2d", 172_800), ("0s", 0)]
+    + [(text, None) for text in ("", "7", "s", "1x", "1s ", "-1s")],
+)
+def test_a_duration_is_read_as_openai_writes_it(text: str, seconds: float | None) -> None:
+    """What is none is not read, rather than a part of it."""
+    assert duration_seconds(text) == (seconds if seconds is None else pytest.approx(seconds))
+
+
+USED_UP = {
+    "x-ratelimit-remaining-requests": "12",
+    "x-ratelimit-reset-requests": "1h",
+    "x-ratelimit-remaining-tokens": "0",
+    "x-ratelimit-reset-tokens": "2s",
+}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        pytest.param({"retry-after": "0.5"}, 0.5, id="a fraction, which RFC 9110 has not"),
+        pytest.param(USED_UP, 2, id="the limit that is used up; the other one is reset as well, all the time"),
+        pytest.param(USED_UP | {"x-ratelimit-remaining-requests": "0"}, 3_600, id="the later one"),
+        pytest.param(USED_UP | {"x-ratelimit-remaining-tokens": "1"}, None, id="no limit is used up"),
+        pytest.param({}, None, id="nothing said"),
+        pytest.param({"retry-after": "soon", "x-ratelimit-remaining-tokens": "0"}, None, id="nothing readable"),
+    ],
+)
+def test_how_long_a_provider_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after_seconds(headers) == seconds
+
+
+@pytest.mark.parametrize("failures", [TIMEOUTS, REFUSED], ids=["no answer in time", "no connection"])
+async def test_who_is_not_reached_may_be_tried_again(
+    requested: Requested, failures: dict[str, Callable[[str], Exception]]
+) -> None:
+    requested.route.mock(side_effect=failures[requested.case.using]("nobody there"))
+    assert (await failure_of(requested)).retryable
+
+
+async def test_milliseconds_are_read() -> None:
+    """As OpenAI and Anthropic send them."""
+    with requesting(ANTHROPIC) as requested:
+        requested.fails(429, "x", {"retry-after-ms": "1500", "retry-after": "2"})
+        assert (await failure_of(requested)).retry_after_seconds == 1.5

@@ -20,8 +20,7 @@ from pydantic_ai.messages import (
 from baton.models.model import Call, ModelError
 from baton.models.providers.messages import listen
 from tests.fakes.listener import FakeListener
-from tests.unit.baton.models.providers.provider_case import ProviderCase
-from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, OPENAI
+from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, OPENAI, ProviderCase
 from tests.unit.baton.models.providers.requesting import requesting
 from tests.unit.baton.models.providers.stream_bodies import anthropic_stream, openai_stream
 
@@ -53,16 +52,7 @@ async def test_calls_come_with_the_whole_answer() -> None:
     assert (answer.text, answer.calls, listener.text) == ("I add.", (Call("add", {"a": 1, "b": 2}),), "I add.")
 
 
-async def test_nobody_listens_and_the_answer_comes_in_one_piece() -> None:
-    """As before."""
-    with requesting(OPENAI) as requested:
-        requested.answers(OPENAI.plain("It is 3."))
-        assert (await requested.answer()).text == "It is 3."
-        assert not requested.sent().get("stream")
-
-
 async def test_a_refusal_of_a_stream_is_a_refusal() -> None:
-    """With the same words, and the same wait."""
     with requesting(OPENAI) as requested:
         requested.fails(429, "Slow down.", {"retry-after": "7"})
         with pytest.raises(ModelError, match="429 from gpt-5-mini: Slow down") as caught:
@@ -71,7 +61,6 @@ async def test_a_refusal_of_a_stream_is_a_refusal() -> None:
 
 
 async def test_texts_stream_as_the_whole_answer_joins_them() -> None:
-    """Thinking and calls are not heard; texts with something in between stand apart, others do not."""
     parts: list[ModelResponsePart] = [
         ThinkingPart("hm"),
         TextPart("a"),

@@ -14,17 +14,14 @@ from tests.unit.baton.models.providers.requesting import ADD, QUESTION, Requeste
 
 
 def question(requested: Requested) -> ModelRequest:
-    """What the model is asked."""
     return ModelRequest("Be exact.", (QUESTION,), (ADD,), 1, settings=dict(requested.case.settings))
 
 
 async def request_of(requested: Requested) -> HttpRequest:
-    """The request, which is not sent."""
     return await (await requested.model.offloaded()).request_for(question(requested))
 
 
 async def answer_of(requested: Requested, status: int, body: bytes, **headers: str) -> ModelAnswer:
-    """The answer that somebody brings."""
     given = {"content-type": "application/json", **{name.replace("_", "-"): text for name, text in headers.items()}}
     offloaded = await requested.model.offloaded()
     return await offloaded.answer_of(question(requested), HttpResponse(1, status, given, body))
@@ -50,7 +47,6 @@ async def test_the_request_is_the_one_that_would_be_sent(requested: Requested) -
 
 
 async def test_the_answer_is_read_as_one_of_its_own(requested: Requested) -> None:
-    """Text, calls, tokens and cost."""
     body = requested.case.calls("3", [("add", '{"a": 1, "b": 2}')])
     requested.answers(body)
     direct = await requested.answer()
@@ -69,7 +65,6 @@ async def test_a_failure_says_whether_and_when_to_ask_again(requested: Requested
 
 
 async def test_a_missing_key_is_a_failure_for_good(requested: Requested, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its message names what to set."""
     monkeypatch.delenv(requested.case.key_variable)
     with pytest.raises(ModelError, match=requested.case.key_variable) as caught:
         await request_of(requested)
@@ -77,5 +72,4 @@ async def test_a_missing_key_is_a_failure_for_good(requested: Requested, monkeyp
 
 
 def test_each_provider_that_the_queue_can_ask_is_one_that_there_is() -> None:
-    """By the name that agents use."""
     assert OFFLOADED_TO_QUEUE <= PROVIDER_NAMES

@@ -40,7 +40,6 @@ NOT_FOUND = httpx.Response(404, json={"error": "topic agent.agent-loop-init not 
 
 @pytest.fixture
 async def queue() -> AsyncIterator[QStashQueue]:
-    """A queue whose wire is respx."""
     settings = Settings(qstash_url=QUEUE_URL, qstash_token=TOKEN, queue_timeout_seconds=1)
     made = QStashQueue(settings, FakeClock(NOW_MS))
     yield made
@@ -48,7 +47,6 @@ async def queue() -> AsyncIterator[QStashQueue]:
 
 
 def accepted(message_id: str = "msg_1") -> httpx.Response:
-    """One message was accepted."""
     return httpx.Response(200, json={"messageId": message_id})
 
 
@@ -240,7 +238,6 @@ async def test_a_queue_that_does_not_answer_is_given_up_after_its_time_limit(que
 
 
 async def never(_request: httpx.Request) -> httpx.Response:
-    """Answer after the test has long gone on."""
     await asyncio.sleep(60)
     raise AssertionError("nobody waited that long")
 
@@ -275,7 +272,6 @@ async def test_the_queues_url_may_be_anywhere(base: str) -> None:
 
 
 async def test_without_a_token_nothing_is_published() -> None:
-    """It says which setting is missing; making a queue needs none."""
     queue = QStashQueue(Settings())
     with pytest.raises(SettingsError, match="QSTASH_TOKEN is not set"):
         await queue.publish([MESSAGE])

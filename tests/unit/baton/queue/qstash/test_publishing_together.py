@@ -26,7 +26,6 @@ REFUSED, UNKNOWN = "refused", "agent.unknown"
 
 
 def message(body: str, *, url: str = "https://fn.example.com/workers/agent-loop", topic: str = "") -> Outgoing:
-    """A message; its body is its id's end."""
     return Outgoing(body=body, url="" if topic else url, topic=topic)
 
 
@@ -43,7 +42,6 @@ class Queue:
         self.alone_let_go.set()
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request."""
         await self.let_go.wait()
         if request.url.path == "/v2/batch":
             return self._batch(json.loads(request.content))
@@ -72,7 +70,6 @@ class Queue:
 
 @pytest.fixture
 def server() -> Iterator[Queue]:
-    """It accepts everything."""
     made = Queue()
     with respx.mock:
         respx.post(url__startswith=QUEUE_URL).mock(side_effect=made)
@@ -81,7 +78,6 @@ def server() -> Iterator[Queue]:
 
 @pytest.fixture
 async def queue(server: Queue) -> AsyncIterator[QStashQueue]:
-    """A connection to it."""
     made = QStashQueue(Settings(qstash_url=QUEUE_URL, qstash_token="t", queue_timeout_seconds=1))
     yield made
     await made.close()
@@ -137,7 +133,6 @@ async def test_who_is_asked_about_alone_keeps_nobody_waiting(server: Queue, queu
 async def test_a_batch_that_is_refused_as_a_whole_is_published_one_by_one(
     server: Queue, queue: QStashQueue, status: int
 ) -> None:
-    """Nothing of it was accepted, and one publisher's mistake is not the others'."""
     server.whole = httpx.Response(status, json={"error": "malformed"})
     answers = await asyncio.gather(
         queue.publish([message("a")]), queue.publish([message("b", url=f"https://{REFUSED}")]), return_exceptions=True
@@ -168,7 +163,6 @@ async def test_a_batch_that_fails_fails_for_all_in_it_and_is_not_sent_again(
 
 
 async def test_a_publisher_that_is_cancelled_harms_no_other(server: Queue, queue: QStashQueue) -> None:
-    """The batch goes on."""
     server.let_go.clear()
     gone, stays = (asyncio.ensure_future(queue.publish([message(body)])) for body in "ab")
     await asyncio.sleep(0.05)
@@ -188,7 +182,6 @@ async def test_each_publisher_has_its_time_limit(server: Queue, queue: QStashQue
 
 
 def test_a_process_may_use_one_event_loop_after_the_other(server: Queue) -> None:
-    """Connections belong to their loop."""
     queue = QStashQueue(Settings(qstash_url=QUEUE_URL, qstash_token="t"))
     clients = []
 

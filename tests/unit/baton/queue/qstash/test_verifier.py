@@ -46,7 +46,6 @@ def signed(key: str = CURRENT, of: bytes = BODY, **changes: Any) -> str:
 
 
 def refused(signature: str, body: bytes = BODY, url: str = URL, verifier: QueueVerifier = BOTH) -> str:
-    """What the refusal says."""
     with pytest.raises(SignatureError) as caught:
         verifier.verify(signature, body, url)
     return str(caught.value)
@@ -88,7 +87,6 @@ def test_padding_of_the_bodys_digest_does_not_matter() -> None:
 
 
 def test_an_empty_body_is_signed_as_zero_bytes() -> None:
-    """Schedules have none."""
     BOTH.verify(signed(of=b""), b"", URL)
 
 
@@ -133,7 +131,6 @@ def test_a_claim_that_is_wrong_or_missing_is_refused(changes: dict[str, Any]) ->
     ],
 )
 def test_a_token_for_another_url_is_refused(url: str) -> None:
-    """Compared to the letter."""
     refused(signed(), url=url)
 
 
@@ -144,8 +141,6 @@ def test_a_body_that_was_swapped_is_refused(body: bytes) -> None:
 
 
 def forged(key: str, header: dict[str, Any]) -> str:
-    """A token made by hand, with any header."""
-
     def encoded(value: dict[str, Any]) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
@@ -169,19 +164,16 @@ def test_another_algorithm_is_refused(algorithm: str) -> None:
 
 @pytest.mark.parametrize("signature", ["", " ", "a.b.c", "..", "Bearer x", "é", "\x00", "eyJ" * 10_000])
 def test_what_is_no_token_is_refused(signature: str) -> None:
-    """No signature at all, too."""
     refused(signature)
 
 
 def test_without_a_key_nothing_is_valid() -> None:
-    """It says which setting is missing; there is no switch to turn the check off."""
     verifier = QueueVerifier(Settings())
     for token in (signed(), forged("", {"alg": "HS256", "typ": "JWT"}), ""):
         assert "set QSTASH_CURRENT_SIGNING_KEY" in refused(token, verifier=verifier)
 
 
 def test_a_body_that_is_not_utf_8_is_judged_by_its_bytes() -> None:
-    """The SDK hashes text. That it is no event is for whoever reads it to say; another body stays refused."""
     body = b"\xff\xfe"
     BOTH.verify(signed(of=body), body, URL)
     refused(signed(of=body), body=body + b"\xff")
@@ -189,7 +181,6 @@ def test_a_body_that_is_not_utf_8_is_judged_by_its_bytes() -> None:
 
 
 def test_a_refusal_shows_neither_key_nor_claims() -> None:
-    """Whoever tries learns nothing."""
     text = refused(signed(STRANGE)) + refused(signed(sub="https://other"))
     assert not any(secret in text for secret in (CURRENT, NEXT, STRANGE, "https://other", "Upstash"))
 
@@ -225,7 +216,6 @@ def test_what_is_no_time_is_refused(claim: str, value: Any) -> None:
 
 @given(st.text(max_size=300))
 def test_no_text_is_a_signature(signature: str) -> None:
-    """And none raises anything else."""
     refused(signature)
 
 

@@ -131,7 +131,6 @@ def _token_of(payload: bytes) -> str:
 
 
 def _with(written: bytes, **changes: Any) -> bytes:
-    """Claims, and behind them what is written."""
     return json.dumps(claims(**changes)).encode()[:-1] + b", " + written + b"}"
 
 
@@ -217,7 +216,6 @@ def test_what_only_the_sdk_takes_is_known(payload: bytes) -> None:
 
 @pytest.mark.parametrize("payload", [[], "text", None, {}, 7])
 def test_a_payload_that_has_no_claims_is_refused_by_both(payload: Any) -> None:
-    """Signed or not."""
     token = _token(CURRENT, {"alg": "HS256"}, payload, ("", "", ""))
     assert (_we_accept(token), _receiver_accepts(token)) == (False, False)
 
@@ -225,6 +223,5 @@ def test_a_payload_that_has_no_claims_is_refused_by_both(payload: Any) -> None:
 @pytest.mark.parametrize("claim", ["nbf", "iat", "exp"])
 @given(value=_ANYTHING)
 def test_a_time_that_is_none_is_accepted_by_no_more_than_the_sdk(claim: str, value: Any) -> None:
-    """The SDK takes a text, or a truth value, for a time; here it is refused."""
     token = _token(CURRENT, {"alg": "HS256"}, claims() | {claim: value}, ("", "", ""))
     assert _receiver_accepts(token) or not _we_accept(token)

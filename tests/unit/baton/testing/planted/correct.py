@@ -130,8 +130,6 @@ async def deliver(ctx: ToolContext) -> Pending:
 
 @dataclass
 class Correct:
-    """An agent, and what is done besides."""
-
     registry: Registry
     options: dict[str, Any] = field(default_factory=dict[str, Any])
 

@@ -11,7 +11,6 @@ sums: Counter[str] = Counter()
 
 
 def clear() -> None:
-    """Empty everything."""
     rows.clear()
     marks.clear()
     sums.clear()

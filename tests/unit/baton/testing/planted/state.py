@@ -12,15 +12,11 @@ numbers = itertools.count(1)
 
 
 class Session:
-    """Whoever is logged in."""
-
     def __init__(self) -> None:
         self.user = ""
 
 
 class Basket:
-    """Items that all instances share."""
-
     items: list[str] = []  # noqa: RUF012 - planted
 
 

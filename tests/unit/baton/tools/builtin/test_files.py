@@ -20,7 +20,6 @@ def reports(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tools(tmp_path: Path, reports: Path) -> dict[str, Tool]:
-    """The tools over a small library."""
     root = tmp_path / "library"
     root.mkdir()
     (root / "a.md").write_text("Whale oil\nwas burned.\nWHALE again\n", encoding="utf-8")
@@ -30,7 +29,6 @@ def tools(tmp_path: Path, reports: Path) -> dict[str, Tool]:
 
 
 async def run(tool: Tool, *, key: str = "key-1", **arguments: Any) -> Any:
-    """Run one tool."""
     return await tool.run(arguments, ToolContext.for_test(idempotency_key=key))
 
 
@@ -40,7 +38,6 @@ def names_in(folder: Path) -> list[str]:
 
 
 def test_every_tool_says_what_it_does_and_what_its_arguments_mean(tools: dict[str, Tool]) -> None:
-    """A model knows nothing else about them."""
     assert list(tools) == ["list_files", "search_files", "read_file", "count_words", "write_report"]
     for item in tools.values():
         assert item.description
@@ -48,15 +45,7 @@ def test_every_tool_says_what_it_does_and_what_its_arguments_mean(tools: dict[st
         assert all(argument["description"] for argument in item.parameters["properties"].values())
 
 
-async def test_files_are_listed_with_their_sizes(tools: dict[str, Tool]) -> None:
-    """All of them, sorted."""
-    listing = await run(tools["list_files"])
-    assert [(row["path"], row["size_bytes"]) for row in listing["files"]] == [("a.md", 34), ("b.md", 31), ("c.bin", 7)]
-    assert listing["not_listed"] == 0
-
-
 async def test_a_search_counts_every_file_though_it_shows_few_lines(tools: dict[str, Tool]) -> None:
-    """Case does not matter, and what is no text is passed over."""
     found = await run(tools["search_files"], query="whale", limit=1)
     assert found == {
         "query": "whale",
@@ -64,11 +53,18 @@ async def test_a_search_counts_every_file_though_it_shows_few_lines(tools: dict[
         "files": {"a.md": 2, "b.md": 1},
         "total": 3,
     }
-
-
-async def test_a_search_without_hits_is_no_error(tools: dict[str, Tool]) -> None:
-    """The model reads that there is nothing."""
     assert await run(tools["search_files"], query="zebra") == {"query": "zebra", "hits": [], "files": {}, "total": 0}
+
+
+async def test_a_report_that_cannot_be_written_is_a_tool_error(tools: dict[str, Tool], reports: Path) -> None:
+    """One too large; and any on a function whose disk is read-only: the model goes on without a report."""
+    with pytest.raises(ToolError, match="write at most 200000"):
+        await run(tools["write_report"], title="Long", text="x" * 200_001, sources=[])
+    assert names_in(reports.parent) == []
+    reports.parent.touch()
+    with pytest.raises(ToolError, match="is the folder writable") as caught:
+        await run(tools["write_report"], title="Oil", text="x", sources=[])
+    assert caught.value.type == "NotWritten"
 
 
 @pytest.mark.parametrize("arguments", [{"query": ""}, {"query": "x" * 201}, {"query": "x", "limit": 0}])
@@ -76,18 +72,6 @@ async def test_a_search_checks_its_arguments(tools: dict[str, Tool], arguments: 
     """Before it runs."""
     with pytest.raises(InvalidArguments):
         await run(tools["search_files"], **arguments)
-
-
-async def test_a_long_text_is_cut_and_says_so(tools: dict[str, Tool]) -> None:
-    """So that a model knows that there is more."""
-    assert await run(tools["read_file"], path="b.md") == "No such animal, but one whale.\n"
-    cut = await run(tools["read_file"], path="b.md", max_chars=7)
-    assert cut == "No such\n[cut: 24 more characters; ask with a larger max_chars]"
-
-
-async def test_words_and_lines_are_counted(tools: dict[str, Tool]) -> None:
-    """Of one file."""
-    assert await run(tools["count_words"], path="a.md") == {"path": "a.md", "words": 6, "lines": 3}
 
 
 @pytest.mark.parametrize("name", ["read_file", "count_words"])
@@ -98,7 +82,6 @@ async def test_a_path_that_leads_out_is_refused(tools: dict[str, Tool], name: st
 
 
 async def test_a_report_is_written_with_title_and_sources(tools: dict[str, Tool], reports: Path) -> None:
-    """Its name comes from the title."""
     written = await run(
         tools["write_report"], title="Whale  oil: why?\n", text="Because.\n\n", sources=["a.md", "b.md"]
     )
@@ -126,31 +109,22 @@ async def test_no_title_leads_out_of_the_reports_folder(tools: dict[str, Tool], 
     assert len(written["path"]) < 100
 
 
-async def test_a_report_too_large_is_refused(tools: dict[str, Tool], reports: Path) -> None:
-    """Nothing is written then."""
-    with pytest.raises(ToolError, match="write at most 200000"):
-        await run(tools["write_report"], title="Long", text="x" * 200_001, sources=[])
-    assert names_in(reports.parent) == []
-
-
-async def test_a_folder_that_cannot_be_written_is_a_tool_error(tools: dict[str, Tool], reports: Path) -> None:
-    """As on a function whose disk is read-only: the model goes on without a report."""
-    reports.parent.touch()
-    with pytest.raises(ToolError, match="is the folder writable") as caught:
-        await run(tools["write_report"], title="Oil", text="x", sources=[])
-    assert caught.value.type == "NotWritten"
-
-
-def test_making_the_tools_touches_no_disk(tmp_path: Path) -> None:
-    """Modules that define them are imported everywhere."""
-    assert file_tools(tmp_path / "nowhere", tmp_path / "reports")
-    assert list(tmp_path.iterdir()) == []
-
-
 async def test_a_writable_folder_has_a_tool_that_writes(tmp_path: Path) -> None:
-    """Only where the author says so."""
-    assert "write_file" not in {item.name for item in file_tools(tmp_path)}
+    """Only where the author says so; making the tools touches no disk."""
+    assert "write_file" not in {item.name for item in file_tools(tmp_path / "nowhere", tmp_path / "reports")}
+    assert names_in(tmp_path) == []
     tools = {item.name: item for item in file_tools(str(tmp_path), writable=True)}
     assert list(tools) == ["list_files", "search_files", "read_file", "count_words", "write_file"]
     assert await run(tools["write_file"], path="a/b.md", text="hello") == {"path": "a/b.md", "size_bytes": 5}
     assert await run(tools["read_file"], path="a/b.md") == "hello"
+
+
+async def test_files_are_listed_read_and_counted(tools: dict[str, Tool]) -> None:
+    """A long text is cut and says so, so that a model knows that there is more."""
+    listing = await run(tools["list_files"])
+    assert [(row["path"], row["size_bytes"]) for row in listing["files"]] == [("a.md", 34), ("b.md", 31), ("c.bin", 7)]
+    assert listing["not_listed"] == 0
+    assert await run(tools["read_file"], path="b.md") == "No such animal, but one whale.\n"
+    cut = await run(tools["read_file"], path="b.md", max_chars=7)
+    assert cut == "No such\n[cut: 24 more characters; ask with a larger max_chars]"
+    assert await run(tools["count_words"], path="a.md") == {"path": "a.md", "words": 6, "lines": 3}

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -25,21 +26,55 @@ async def fetch(answers: Answer, path: str = "/", options: dict[str, Any] | None
 
 
 async def fails(answers: Answer, path: str = "/", options: dict[str, Any] | None = None, **arguments: Any) -> ToolError:
-    """How a fetch fails."""
     with pytest.raises(ToolError) as caught:
         await fetch(answers, path, options, **arguments)
     return caught.value
 
 
 async def test_json_is_given_as_json() -> None:
-    """With status, URL and the headers that matter; cookies are not shown."""
-    found = await fetch(
-        lambda *_: answer(200, b'{"a": 1}', content_type="application/json", etag="x", set_cookie="session=1"), "/p?q=1"
-    )
-    assert found["json"] == {"a": 1}
-    assert found["status"] == 200
+    """And HEAD reads no body."""
+    headers = {"content_type": "application/json", "etag": "x", "set_cookie": "session=1"}
+    found = await fetch(lambda *_: answer(200, b'{"a": 1}', **headers), "/p?q=1")
+    assert (found["json"], found["status"]) == ({"a": 1}, 200)
     assert found["url"].endswith("/p?q=1")
     assert set(found["headers"]) == {"content-type", "content-length", "etag"}
+    found = await fetch(lambda *_: answer(200, content_length="5000000"), method="HEAD", options={"max_bytes": 10})
+    assert (found["headers"]["content-length"], found["text"]) == ("5000000", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "type_"),
+    [
+        (httpx.ReadTimeout("slow"), "Timeout"),
+        (httpx.ConnectError("nobody"), "NotReached"),
+        (httpx.RemoteProtocolError("no HTTP"), "NotReached"),
+    ],
+)
+async def test_a_server_that_does_not_answer_may_be_asked_again(error: Exception, type_: str) -> None:
+    lying = Lying([PUBLIC])
+    with pytest.raises(ToolError) as caught:
+        await run_lying(lying, lying.network(error))
+    assert (caught.value.type, caught.value.retryable) == (type_, True)
+
+
+async def test_a_host_without_an_address_may_be_tried_again() -> None:
+    """As may one that takes too long, wherever it is in the request."""
+
+    async def nobody(_host: str, _port: int) -> list[str]:
+        raise OSError("no such host")
+
+    async def hanging(_host: str, _port: int) -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    for resolver, kind, message in (
+        (nobody, "HostNotFound", "cannot be resolved"),
+        (hanging, "Timeout", r"did not answer within 0\.2 s"),
+    ):
+        tool = http_fetch(["a.test"], resolver=resolver, timeout_seconds=0.2)
+        with pytest.raises(ToolError, match=message) as caught:
+            await tool.run({"url": "https://a.test"}, ToolContext.for_test())
+        assert (caught.value.type, caught.value.retryable) == (kind, True)
 
 
 @pytest.mark.parametrize(
@@ -59,12 +94,6 @@ async def test_text_is_given_as_text(body: bytes, headers: dict[str, str], text:
     assert (await fetch(lambda *_: answer(200, body, **headers)))["text"] == text
 
 
-async def test_head_reads_no_body() -> None:
-    """The headers say enough."""
-    found = await fetch(lambda *_: answer(200, content_length="5000000"), method="HEAD", options={"max_bytes": 10})
-    assert (found["headers"]["content-length"], found["text"]) == ("5000000", "")
-
-
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
@@ -75,50 +104,15 @@ async def test_head_reads_no_body() -> None:
     ],
 )
 async def test_too_much_is_not_read_to_its_end(body: bytes, headers: dict[str, str]) -> None:
-    """By what is announced, what comes, and what a few packed bytes unpack to."""
     error = await fails(lambda *_: answer(200, body, **headers), options={"max_bytes": 100})
     assert (error.type, error.retryable) == ("TooLarge", False)
 
 
 @pytest.mark.parametrize(("status", "retryable"), [(404, False), (400, False), (429, True), (500, True), (503, True)])
 async def test_an_error_status_is_an_error_and_says_whether_to_try_again(status: int, retryable: bool) -> None:
-    """With the beginning of what the server said."""
     error = await fails(lambda *_: answer(status, b"what  it\nsaid", retry_after="7"))
     assert (error.type, error.retryable) == (f"http_{status}", retryable)
     assert f"answered {status}, to be asked again after 7: what it said" in error.message
-
-
-async def test_a_server_that_does_not_answer_is_left_in_time() -> None:
-    """And may be asked again."""
-
-    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await asyncio.sleep(30)
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(hang, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        tool = http_fetch([f"127.0.0.1:{port}"], allow_private=True, timeout_seconds=0.2)
-        with pytest.raises(ToolError, match=r"did not answer within 0\.2 s") as caught:
-            await tool.run({"url": f"http://127.0.0.1:{port}"}, ToolContext.for_test())
-    assert (caught.value.type, caught.value.retryable) == ("Timeout", True)
-
-
-async def test_nobody_at_the_address_may_be_tried_again() -> None:
-    """A port on which nobody listens."""
-    async with web_server(lambda *_: b"") as server:
-        port = server.port
-    tool = http_fetch([f"127.0.0.1:{port}"], allow_private=True)
-    with pytest.raises(ToolError) as caught:
-        await tool.run({"url": f"http://127.0.0.1:{port}"}, ToolContext.for_test())
-    assert (caught.value.type, caught.value.retryable) == ("NotReached", True)
-
-
-async def test_an_answer_that_is_no_http_may_be_requested_again() -> None:
-    """A connection that breaks looks the same."""
-    assert (await fails(lambda *_: b"SSH-2.0\r\n")).type == "NotReached"
 
 
 async def test_a_private_address_is_not_fetched_without_permission() -> None:
@@ -138,20 +132,16 @@ def ok() -> httpx.Response:
 
 
 class Lying:
-    """A resolver that says something else the second time, and a network that notes who is connected to."""
-
     def __init__(self, *answers: list[str]) -> None:
         self._answers = list(answers)
         self.requested: list[str] = []
         self.requests: list[httpx.Request] = []
 
     async def resolve(self, host: str, port: int) -> list[str]:
-        """The next answer."""
         self.requested.append(f"{host}:{port}")
         return self._answers.pop(0)
 
     def network(self, *responses: httpx.Response | Exception) -> httpx.MockTransport:
-        """Answers in turn."""
         left = list(responses)
 
         def handle(request: httpx.Request) -> httpx.Response:
@@ -165,7 +155,6 @@ class Lying:
 
 
 async def run_lying(lying: Lying, transport: httpx.MockTransport, **arguments: Any) -> Any:
-    """Fetch over a resolver that lies."""
     options: dict[str, Any] = {"headers": {"Authorization": "Bearer x"}, "methods": ("GET", "POST")}
     tool = http_fetch(["*"], resolver=lying.resolve, transport=transport, **options)
     return await tool.run({"url": "https://a.test/p", **arguments}, ToolContext.for_test())
@@ -199,38 +188,26 @@ async def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
 
 
 async def test_a_redirect_is_judged_like_the_first_request() -> None:
-    """Its address, too."""
-    lying = Lying([PUBLIC], ["192.168.0.1"])
-    with pytest.raises(ToolError, match=r"host 'b\.test' leads to 192"):
-        await run_lying(lying, lying.network(httpx.Response(302, headers={"location": "https://b.test/"})))
-    assert len(lying.requests) == 1
+    """Nor does what was asked for in secret go on in plain HTTP."""
+    for to, why in (("https://b.test/", r"host 'b\.test' leads to 192"), ("http://a.test/", "from https to http")):
+        lying = Lying([PUBLIC], ["192.168.0.1"])
+        with pytest.raises(ToolError, match=why):
+            await run_lying(lying, lying.network(httpx.Response(302, headers={"location": to})))
+        assert len(lying.requests) == 1
 
 
 async def test_a_redirect_elsewhere_loses_the_authors_headers() -> None:
-    """And the key of the call; on the same origin it keeps them."""
-    lying = Lying([PUBLIC], [PUBLIC], ["1.1.1.1"])
-    redirects = [httpx.Response(307, headers={"location": to}) for to in ("/q", "https://b.test/r")]
-    found = await run_lying(lying, lying.network(*redirects, ok()), method="POST", body="b")
-    assert found["url"] == "https://b.test/r"
-    assert [request.headers.get("authorization") for request in lying.requests] == ["Bearer x", "Bearer x", None]
-    assert [request.headers.get("idempotency-key") for request in lying.requests] == ["key-test", "key-test", None]
-    assert [request.method for request in lying.requests] == ["POST"] * 3
-    assert lying.requests[2].content == b"b"
-
-
-async def test_a_redirect_after_a_post_is_a_get() -> None:
-    """303, and what browsers made of 302."""
-    lying = Lying([PUBLIC], [PUBLIC])
-    redirect = httpx.Response(303, headers={"location": "/done"})
-    await run_lying(lying, lying.network(redirect, ok()), method="POST", body="b")
-    assert (lying.requests[1].method, lying.requests[1].content) == ("GET", b"")
-
-
-async def test_a_redirect_to_plain_http_is_not_followed() -> None:
-    """What was asked for in secret stays so."""
-    lying = Lying([PUBLIC])
-    with pytest.raises(ToolError, match="from https to http"):
-        await run_lying(lying, lying.network(httpx.Response(301, headers={"location": "http://a.test/"})))
+    """And the key of the call; on the same origin it keeps them. After 303, it is a GET."""
+    lying = Lying([PUBLIC], [PUBLIC], ["1.1.1.1"], ["1.1.1.1"])
+    redirects = [(307, "/q"), (307, "https://b.test/r"), (303, "/done")]
+    responses = [httpx.Response(status, headers={"location": to}) for status, to in redirects]
+    found = await run_lying(lying, lying.network(*responses, ok()), method="POST", body="b")
+    assert found["url"] == "https://b.test/done"
+    assert [request.headers.get("authorization") for request in lying.requests] == ["Bearer x", "Bearer x", None, None]
+    keys = [request.headers.get("idempotency-key") for request in lying.requests]
+    assert keys == ["key-test", "key-test", None, None]
+    assert [request.method for request in lying.requests] == ["POST", "POST", "POST", "GET"]
+    assert [request.content for request in lying.requests[2:]] == [b"b", b""]
 
 
 async def test_redirects_in_a_circle_end() -> None:
@@ -242,7 +219,6 @@ async def test_redirects_in_a_circle_end() -> None:
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "http://127.0.0.1:1/", "http://other.test/"])
 async def test_a_redirect_that_leaves_the_list_is_refused(location: str) -> None:
-    """Other schemes, ports and hosts."""
     assert (await fails(lambda *_: answer(302, location=location))).type == "UrlRefused"
 
 
@@ -259,16 +235,30 @@ async def test_a_post_sends_its_body_and_the_key_of_the_call() -> None:
         assert f"host: 127.0.0.1:{server.port}" in server.heads[0].lower()
 
 
-@pytest.mark.parametrize("header", ["Authorization", "Cookie", "Host", "Content-Length", "X-Forwarded-For"])
-async def test_a_model_may_not_set_every_header(header: str) -> None:
-    """None that speaks for somebody or frames the request."""
-    error = await fails(lambda *_: answer(), headers={header: "x"})
-    assert (error.type, error.retryable) == ("HeaderRefused", False)
+@pytest.mark.parametrize(
+    ("header", "text", "type_"),
+    [(name, "x", "HeaderRefused") for name in ("Authorization", "Cookie", "Host", "Content-Length", "X-Forwarded-For")]
+    + [("accept", "a\r\nx: y", "RequestRefused")],
+)
+async def test_a_model_may_not_set_every_header(header: str, text: str, type_: str) -> None:
+    """Nor smuggle in another one by a line break."""
+    error = await fails(lambda *_: answer(), headers={header: text})
+    assert (error.type, error.retryable) == (type_, False)
 
 
-async def test_a_header_with_a_line_break_is_refused() -> None:
-    """It would smuggle in another one."""
-    assert (await fails(lambda *_: answer(), headers={"accept": "a\r\nx: y"})).type == "RequestRefused"
+WHOLE = b"".join(b"line %d of many\n" % number for number in range(5_000))
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+async def test_a_packed_answer_that_is_cut_off_is_not_taken_as_whole(
+    encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """Its beginning can be unpacked, and the reader would take it for all there is."""
+    packed = pack(WHOLE)
+    for size_bytes in (len(packed) // 2, len(packed) - 1):
+        error = await fails(lambda *_, end=size_bytes: answer(200, packed[:end], content_encoding=encoding))
+        assert "cut off" in error.message
+        assert error.retryable
 
 
 async def test_methods_are_those_that_the_author_allows() -> None:
@@ -281,19 +271,6 @@ async def test_methods_are_those_that_the_author_allows() -> None:
 
 
 async def test_what_is_not_text_is_reported() -> None:
-    """A picture, or an encoding that was not asked for."""
     assert (await fails(lambda *_: answer(200, b"\xff\xd8\xff", content_type="image/jpeg"))).type == "NotText"
     assert "'br'" in (await fails(lambda *_: answer(200, b"x", content_encoding="br"))).message
     assert (await fails(lambda *_: answer(200, b"no gzip", content_encoding="gzip"))).retryable
-
-
-async def test_a_host_without_an_address_may_be_tried_again() -> None:
-    """Name servers fail, too."""
-
-    async def nobody(_host: str, _port: int) -> list[str]:
-        raise OSError("no such host")
-
-    tool = http_fetch(["a.test"], resolver=nobody)
-    with pytest.raises(ToolError, match="cannot be resolved") as caught:
-        await tool.run({"url": "https://a.test"}, ToolContext.for_test())
-    assert (caught.value.type, caught.value.retryable) == ("HostNotFound", True)

@@ -11,7 +11,7 @@ from baton.tools.tool_error import ToolError
 
 
 async def test_they_pass_on_what_the_model_requests() -> None:
-    """To the memory of the context."""
+    """An agent finds them by `capabilities={"memory"}` where the registry has them."""
     context = ToolContext.for_test()
     for text in ("The lamp is red.", "The door is green."):
         assert await remember.run({"text": text}, context) == {"remembered": True}
@@ -19,11 +19,11 @@ async def test_they_pass_on_what_the_model_requests() -> None:
     assert await recall.run({"query": "the", "limit": 1}, context) == {"entries": [{"text": "The lamp is red."}]}
     assert context.recorder.memory.notes == ["The lamp is red.", "The door is green."]
     assert context.recorder.memory.queries == ["lamp", "the"]
+    assert remember.capabilities == recall.capabilities == {"memory"}
 
 
 @pytest.mark.parametrize("text", ["", "x" * 4001])
 def test_a_note_has_a_limited_size(text: str) -> None:
-    """The model hears of it."""
     with pytest.raises(InvalidArguments, match="text"):
         remember.check({"text": text})
 
@@ -35,8 +35,3 @@ async def test_a_context_without_memory_says_so() -> None:
         with pytest.raises(ToolError, match="there is no memory here") as raised:
             await used.run(arguments, context)
         assert not raised.value.retryable
-
-
-def test_an_agent_finds_them_by_capability() -> None:
-    """`capabilities={"memory"}` where the registry has them."""
-    assert remember.capabilities == recall.capabilities == {"memory"}

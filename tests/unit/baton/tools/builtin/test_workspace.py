@@ -30,34 +30,20 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def test_files_are_listed_sorted_without_hidden_ones_and_links_that_lead_out(root: Path) -> None:
-    """Only what may be read is shown."""
-    assert Workspace(root).paths() == ["a.md", "deep/b.md", "inner.md"]
-
-
-@pytest.mark.parametrize("path", ["a.md", "./a.md", "deep/b.md", "deep//b.md", "inner.md"])
-def test_files_below_the_folder_are_read(root: Path, path: str) -> None:
-    """In the usual spellings; a link that stays inside is fine."""
-    assert Workspace(root).text(path) in {"alpha", "beta"}
-
-
 @pytest.mark.parametrize(
     ("path", "message"),
     [
         ("../secret.txt", "contains '..'"),
-        ("deep/../a.md", "contains '..'"),
         ("deep\\..\\..\\secret.txt", "contains '..'"),
         ("/etc/passwd", "is an absolute path"),
         ("C:\\secret.txt", "is an absolute path"),
         ("\\\\server\\share", "is an absolute path"),
         ("link.md", "leads out of the folder"),
-        ("out/secret.txt", "leads out of the folder"),
         (".env", "hidden file"),
         (".git/config", "hidden file"),
         ("a.md\0.txt", "hidden file or no file name"),
         ("", "no file ''; there are: a.md, deep/b.md, inner.md"),
         ("deep", "no file 'deep'; there are: a.md"),
-        ("c.md", "no file 'c.md'; there are: a.md"),
     ],
 )
 def test_everything_else_is_refused_with_the_path_and_the_way_out(root: Path, path: str, message: str) -> None:
@@ -92,53 +78,11 @@ def test_what_is_no_text_is_refused(root: Path, content: bytes) -> None:
 
 
 def test_a_file_too_large_is_refused_before_it_is_read(root: Path) -> None:
-    """The error names the size and the limit."""
     with (root / "large.txt").open("wb") as file:
         file.truncate(MAX_FILE_SIZE_BYTES + 1)
     with pytest.raises(ToolError, match=f"'large.txt' has {MAX_FILE_SIZE_BYTES + 1} bytes") as caught:
         Workspace(root).text("large.txt")
     assert caught.value.type == "TooLarge"
-
-
-def test_a_pipe_is_no_file(root: Path) -> None:
-    """Opening one would block until somebody writes."""
-    os.mkfifo(root / "pipe")
-    with pytest.raises(ToolError, match="there is no file 'pipe'"):
-        Workspace(root).text("pipe")
-
-
-def test_a_missing_folder_is_reported_when_it_is_used(tmp_path: Path) -> None:
-    """Making the workspace touches nothing."""
-    workspace = Workspace(tmp_path / "nowhere")
-    with pytest.raises(ToolError, match="the folder 'nowhere' does not exist"):
-        workspace.paths()
-
-
-def test_many_files_are_named_in_part(tmp_path: Path) -> None:
-    """An error stays short."""
-    for number in range(14):
-        (tmp_path / f"{number:02}.md").touch()
-    with pytest.raises(ToolError, match=r"08\.md, 09\.md and 4 more"):
-        Workspace(tmp_path).text("x.md")
-
-
-def test_a_file_is_written_with_the_folders_on_its_way(tmp_path: Path) -> None:
-    """And read back as it was given."""
-    workspace = Workspace(tmp_path)
-    assert workspace.write("notes/2026/plan.md", "grüß\n", replace=True) == 7
-    assert workspace.text("notes/2026/plan.md") == "grüß\n"
-    assert workspace.paths() == ["notes/2026/plan.md"]
-
-
-def test_a_file_that_is_there_is_replaced_only_where_that_is_shown(tmp_path: Path) -> None:
-    """And stays as it was otherwise."""
-    workspace = Workspace(tmp_path)
-    workspace.write("a.md", "old", replace=False)
-    with pytest.raises(ToolError, match="exists already") as caught:
-        workspace.write("a.md", "new", replace=False)
-    assert (caught.value.type, workspace.text("a.md")) == ("FileExists", "old")
-    workspace.write("a.md", "new", replace=True)
-    assert workspace.text("a.md") == "new"
 
 
 @pytest.mark.parametrize(
@@ -159,8 +103,35 @@ def test_nothing_outside_is_written(tmp_path: Path, path: str) -> None:
     assert [(file.name, file.read_text(encoding="utf-8")) for file in outside.iterdir()] == [("kept.md", "kept")]
 
 
-def test_a_text_that_is_too_large_to_be_read_is_not_written(tmp_path: Path) -> None:
-    """The same limit both ways."""
+@pytest.mark.parametrize("path", ["./a.md", "deep//b.md", "inner.md"])
+def test_files_below_the_folder_are_listed_and_read(root: Path, path: str) -> None:
+    """Hidden ones and links that lead out are not shown."""
+    assert Workspace(root).paths() == ["a.md", "deep/b.md", "inner.md"]
+    assert Workspace(root).text(path) in {"alpha", "beta"}
+
+
+def test_what_is_not_there_is_reported_when_it_is_used(root: Path) -> None:
+    """Opening a pipe would block until somebody writes; many files are named in part."""
+    os.mkfifo(root / "pipe")
+    with pytest.raises(ToolError, match="there is no file 'pipe'"):
+        Workspace(root).text("pipe")
+    for number in range(11):
+        (root / f"{number:02}.md").touch()
+    with pytest.raises(ToolError, match=r"08\.md, 09\.md and 4 more"):
+        Workspace(root).text("x.md")
+    with pytest.raises(ToolError, match="the folder 'nowhere' does not exist"):
+        Workspace(root / "nowhere").paths()
+
+
+def test_a_file_is_written_and_replaced_only_where_that_is_shown(tmp_path: Path) -> None:
+    """With the folders on its way; no larger than can be read."""
+    workspace, path = Workspace(tmp_path), "notes/2026/plan.md"
+    assert workspace.write(path, "grüß\n", replace=False) == 7
+    with pytest.raises(ToolError, match="exists already") as caught:
+        workspace.write(path, "new", replace=False)
+    assert (caught.value.type, workspace.text(path)) == ("FileExists", "grüß\n")
+    workspace.write(path, "new", replace=True)
+    assert workspace.text(path) == "new"
     with pytest.raises(ToolError, match="can be written"):
-        Workspace(tmp_path).write("a.md", "x" * 1_000_001, replace=True)
-    assert list(tmp_path.iterdir()) == []
+        workspace.write("a.md", "x" * 1_000_001, replace=True)
+    assert workspace.paths() == [path]
