@@ -1,8 +1,13 @@
-"""A job in the middle of its life, as decide sees it."""
+"""A job in the middle of its life, as decide sees it, and readers of what is decided."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
 
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import SlotState
+from baton.engine.effects import Changes, Decision
 from baton.engine.state import CallRecord, Job, State
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, loop_item, tool_key, turn_group
@@ -50,3 +55,35 @@ def call_state(kind: ItemKind, record: CallRecord | None = None, attempt: int = 
         key, kind, JOB.id, 2, attempt, 0, call.id, call.tool, turn_group(JOB.id, 2), since_ms=NOW_MS - 1_000
     )
     return State(JOB, claimed(item), call)
+
+
+def changes_of(decision: Decision) -> Changes:
+    assert decision.changes is not None
+    return decision.changes
+
+
+def job_of(found: Decision | Changes) -> Job:
+    """The job as it is changed."""
+    job = (changes_of(found) if isinstance(found, Decision) else found).job
+    assert job is not None
+    return job
+
+
+def error_of(found: Decision | Changes | Job) -> Failure:
+    """What the job fails with."""
+    error = (found if isinstance(found, Job) else job_of(found)).error
+    assert error is not None
+    return error
+
+
+def decoded(texts: Iterable[str]) -> list[dict[str, Any]]:
+    """Each text as the object that it holds."""
+    return [json.loads(text) for text in texts]
+
+
+def types_of(parts: Iterable[str]) -> list[str]:
+    return [part["type"] for part in decoded(parts)]
+
+
+def outcomes(parts: Iterable[str]) -> list[str]:
+    return [part["data"]["outcome"] for part in decoded(parts) if part["type"] == "data-event"]

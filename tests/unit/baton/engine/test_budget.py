@@ -11,7 +11,7 @@ from baton.engine.state import BudgetScope, Job, State
 from baton.engine.step_results import ModelAnswered, Started
 from baton.sdk.limits import Limits, Spend, Used, first_reserve, spent
 from baton.sdk.records import Wanted
-from tests.unit.baton.engine.sample_state import JOB, NOW_MS, turn_state
+from tests.unit.baton.engine.sample_state import JOB, NOW_MS, changes_of, error_of, job_of, turn_state
 
 CHILD = structs.replace(JOB, id="job_1.aaaaaaaaaa", used=Used(turns=1, input_tokens=10), limits=Limits(tokens=10_000))
 PARENT = structs.replace(JOB, limits=Limits(turns=10, tokens=100, tool_calls=5))
@@ -35,19 +35,14 @@ def test_what_is_used_and_reserved_below_a_job_counts_against_its_limits() -> No
         reached = exhausted_limit(state, NOW_MS)
         assert reached is not None
         assert reached[1] is PARENT
-        changes = decide(state, Started(), NOW_MS).changes
-        assert changes is not None
-        assert changes.job is not None
-        assert changes.job.result == {"answer": "so far", "stoppedBy": reached[0]}
+        changes = changes_of(decide(state, Started(), NOW_MS))
+        assert job_of(changes).result == {"answer": "so far", "stoppedBy": reached[0]}
 
 
 def test_a_limit_above_fails_a_child_that_is_to_fail_at_a_limit() -> None:
     job = structs.replace(CHILD, limits=replace(CHILD.limits, on_limit="fail"))
-    changes = decide(child_state(Spend(tokens=85), job=job), Started(), NOW_MS).changes
-    assert changes is not None
-    assert changes.job is not None
-    assert changes.job.error is not None
-    assert changes.job.error.message == "the limit tokens=100 of job job_1 is reached"
+    failed = error_of(decide(child_state(Spend(tokens=85), job=job), Started(), NOW_MS))
+    assert failed.message == "the limit tokens=100 of job job_1 is reached"
 
 
 def test_tool_calls_count_above_too() -> None:
@@ -56,8 +51,7 @@ def test_tool_calls_count_above_too() -> None:
     assert too_many_calls(state, 1) is None
     assert too_many_calls(state, 2) is PARENT
     wanted = (Wanted("read_file", {}), Wanted("read_file", {"n": 1}))
-    changes = decide(state, ModelAnswered("", wanted), NOW_MS).changes
-    assert changes is not None
+    changes = changes_of(decide(state, ModelAnswered("", wanted), NOW_MS))
     assert changes.ends
 
 
@@ -67,22 +61,18 @@ def test_an_attempt_that_died_counts_in_full() -> None:
     item = structs.replace(turn_state(job).item, lost=2)
     lost = with_abandoned(job, item).used
     assert (lost.input_tokens, lost.cost_usd) == (JOB.used.input_tokens + 80, JOB.used.cost_usd + 1.0)
-    changes = decide(State(job, item), ModelAnswered("done", (), 7, 3, 0.1), NOW_MS).changes
-    assert changes is not None
-    assert changes.job is not None
-    assert changes.job.used.input_tokens == JOB.used.input_tokens + 80 + 7
-    assert (changes.job.reserve_tokens, changes.job.reserve_usd) == (10, 0.1)
+    changes = changes_of(decide(State(job, item), ModelAnswered("done", (), 7, 3, 0.1), NOW_MS))
+    assert job_of(changes).used.input_tokens == JOB.used.input_tokens + 80 + 7
+    assert (job_of(changes).reserve_tokens, job_of(changes).reserve_usd) == (10, 0.1)
     tight = structs.replace(job, limits=replace(job.limits, tokens=90))
     assert exhausted_limit(State(tight, item), NOW_MS) == ("tokens", with_abandoned(tight, item))
 
 
 def test_what_a_child_uses_is_noted_above_it_and_a_root_notes_nothing() -> None:
     answer = ModelAnswered("", (Wanted("read_file", {}),), 7, 3, 0.25)
-    changes = decide(child_state(Spend()), answer, NOW_MS).changes
-    assert changes is not None
+    changes = changes_of(decide(child_state(Spend()), answer, NOW_MS))
     assert changes.spends == Spend(turns=1, tool_calls=1, tokens=10, cost_usd=0.25)
-    root = decide(turn_state(), answer, NOW_MS).changes
-    assert root is not None
+    root = changes_of(decide(turn_state(), answer, NOW_MS))
     assert root.spends is None
 
 

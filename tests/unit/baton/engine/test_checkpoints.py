@@ -26,37 +26,35 @@ TWO = [{"user": "ann", "password": "p-ann"}, {"user": "ben", "password": "p-ben"
 
 
 @pytest.mark.parametrize(
-    ("decision", "ended", "status"),
+    ("decision", "ended", "status", "decided"),
     [
-        ({}, False, "pending"),
-        ({}, True, "cancelled"),
-        ({"ok": {"by": "ops", "at": NOW_MS}}, False, "approved"),
-        ({"ok": {"by": "ops", "at": NOW_MS}}, True, "approved"),
-        ({"error": {"type": "rejected", "message": "no", "by": "ops", "at": NOW_MS}}, False, "rejected"),
-        ({"error": {"type": "expired", "message": "late"}}, False, "expired"),
+        ({}, False, "pending", None),
+        ({}, True, "cancelled", None),
+        ({"ok": {"by": "ops", "at": NOW_MS}}, False, "approved", "2027-01-15T08:00:00.000Z"),
+        ({"ok": {"by": "ops", "at": NOW_MS}}, True, "approved", "2027-01-15T08:00:00.000Z"),
+        ({"error": {"type": "rejected", "by": "ops", "at": NOW_MS}}, False, "rejected", "2027-01-15T08:00:00.000Z"),
+        ({"error": {"type": "expired", "message": "late"}}, False, "expired", "2027-01-15T08:00:01.000Z"),
     ],
 )
-def test_a_status_follows_from_what_is_recorded(decision: dict[str, Any], status: str, *, ended: bool) -> None:
-    """A decision that has not been taken in yet counts; without one, the job's end does."""
-    view = approval_view(REQUESTED, "job_1", decision, ended=ended)
+def test_a_status_follows_from_what_is_recorded(
+    decision: dict[str, Any], ended: bool, status: str, decided: str | None
+) -> None:
+    """A decision that has not been taken in yet counts; without one, the job's end does.
+
+    It was decided when the decision says, else when that was recorded.
+    """
+    view = approval_view(replace(REQUESTED, finished_at_ms=NOW_MS + 1_000), "job_1", decision, ended=ended)
     assert (view["status"], view["id"], view["tool"]) == (status, "op_job_1-2-2000001-b", "pay")
+    assert (view["createdAt"], view["decidedAt"]) == ("2027-01-15T08:00:00.000Z", decided)
     assert view["expiresAt"] == "2027-01-15T08:01:00.000Z"
     assert "open sesame" not in json.dumps(view)
 
 
-@pytest.mark.parametrize(
-    ("decision", "finished_ms", "decided"),
-    [
-        ({"ok": {"by": "ops", "at": NOW_MS}}, NOW_MS + 1_000, "2027-01-15T08:00:00.000Z"),
-        ({"error": {"type": "expired", "message": "late"}}, NOW_MS + 1_000, "2027-01-15T08:00:01.000Z"),
-        ({}, NOW_MS + 1_000, None),
-    ],
-    ids=["a person", "its time was up", "nobody yet"],
-)
-def test_it_says_when_it_was_asked_and_decided(decision: dict[str, Any], finished_ms: int, decided: str | None) -> None:
-    """By the decision itself, else by when that was recorded."""
-    view = approval_view(replace(REQUESTED, finished_at_ms=finished_ms), "job_1", decision)
-    assert (view["createdAt"], view["decidedAt"]) == ("2027-01-15T08:00:00.000Z", decided)
+def test_a_text_that_says_so_of_itself_hides_nothing() -> None:
+    original = {"text": "the word [redacted]", "n": 1}
+    found = restored({**redacted(original), "n": 2}, original)
+    assert found == {"text": "the word [redacted]", "n": 2}
+    assert not left_hidden(found, original)
 
 
 def test_all_checkpoints_have_the_same_fields() -> None:
@@ -102,11 +100,3 @@ def test_a_secret_goes_nowhere_else(edited: Any, original: Any) -> None:
     found = restored(edited, original)
     assert left_hidden(found, original)
     assert "p-ben" not in json.dumps(found)
-
-
-def test_a_text_that_says_so_of_itself_hides_nothing() -> None:
-    """It was there before."""
-    original = {"text": "the word [redacted]", "n": 1}
-    found = restored({**redacted(original), "n": 2}, original)
-    assert found == {"text": "the word [redacted]", "n": 2}
-    assert not left_hidden(found, original)

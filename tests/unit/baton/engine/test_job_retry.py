@@ -1,6 +1,5 @@
 """What a retry decides, from records alone."""
 
-import pytest
 from msgspec.structs import replace
 
 from baton.engine.decide import cancel, decide, retry
@@ -14,7 +13,7 @@ from baton.engine.work_items import ItemKind
 from baton.sdk.records import Failure
 from baton.sdk.redaction import redacted
 from baton_events.ids import call_id
-from tests.unit.baton.engine.sample_state import JOB, NOW_MS, call_state
+from tests.unit.baton.engine.sample_state import JOB, NOW_MS, call_state, changes_of, job_of
 
 FAILED = replace(JOB, status=JobStatus.FAILED, attempts=3, finished_at_ms=NOW_MS, error=Failure("boom", "it broke"))
 AGAIN = Retried(run=1, by="client of acme")
@@ -26,20 +25,18 @@ def a_call(position: int, status: CallStatus, turn: int = 2, **changes: object) 
     return replace(record, status=status, attempts=1, **changes)
 
 
-def changes_of(ended: EndedJob, step_result: Retried = AGAIN) -> Changes:
-    changes = retry(ended, step_result, NOW_MS).changes
-    assert changes is not None
+def retried(ended: EndedJob, step_result: Retried = AGAIN) -> Changes:
+    changes = changes_of(retry(ended, step_result, NOW_MS))
     assert changes.begins_again
     return changes
 
 
 def test_a_failed_turn_is_asked_again_as_its_next_attempt() -> None:
     """The attempts before do not count against its retries."""
-    changes = changes_of(EndedJob(FAILED))
-    assert changes.job is not None
+    changes = retried(EndedJob(FAILED))
     assert [item.key for item in changes.items] == [f"loop:{JOB.id}:2:4"]
-    assert (changes.job.run, changes.job.earlier, changes.job.status) == (2, 3, JobStatus.PENDING)
-    assert (changes.job.error, changes.job.finished_at_ms) == (None, None)
+    assert (job_of(changes).run, job_of(changes).earlier, job_of(changes).status) == (2, 3, JobStatus.PENDING)
+    assert (job_of(changes).error, job_of(changes).finished_at_ms) == (None, None)
 
 
 def test_calls_that_are_not_over_are_made_again_and_the_others_are_not() -> None:
@@ -48,34 +45,38 @@ def test_calls_that_are_not_over_are_made_again_and_the_others_are_not() -> None
         a_call(1, CallStatus.WAITING, operation_id="op"),
         replace(a_call(2, CallStatus.QUEUED), attempts=0),
     )
-    changes = changes_of(EndedJob(FAILED, (over, waiting, queued)))
+    changes = retried(EndedJob(FAILED, (over, waiting, queued)))
     assert [item.key for item in changes.items] == [f"call:{waiting.id}:2", f"call:{queued.id}:1"]
     assert changes.forgets == (waiting.id, queued.id)
     assert [(record.status, record.earlier, record.operation_id) for record in changes.calls] == [
         (CallStatus.QUEUED, 1, ""),
         (CallStatus.QUEUED, 0, ""),
     ]
-    assert changes.job is not None
-    assert changes.job.status is JobStatus.PROCESSING
+    assert job_of(changes).status is JobStatus.PROCESSING
 
 
 def test_where_every_call_is_over_the_next_turn_begins() -> None:
-    """Also where some of them failed: the model is given their errors."""
+    """Also where some of them failed: the model is given their errors. Questions that nobody decided are withdrawn."""
     calls = (a_call(0, CallStatus.COMPLETED), a_call(1, CallStatus.FAILED))
-    assert [item.key for item in changes_of(EndedJob(FAILED, calls)).items] == [f"loop:{JOB.id}:3:1"]
-
-
-def test_questions_that_nobody_decided_are_withdrawn() -> None:
+    assert [item.key for item in retried(EndedJob(FAILED, calls)).items] == [f"loop:{JOB.id}:3:1"]
     question = replace(a_call(0, CallStatus.WAITING), tool=LIMIT_APPROVAL)
-    changes = changes_of(EndedJob(FAILED, (question,)))
+    changes = retried(EndedJob(FAILED, (question,)))
     assert [(record.tool, record.status) for record in changes.calls] == [(LIMIT_APPROVAL, CallStatus.CANCELLED)]
     assert [item.kind for item in changes.items] == [ItemKind.LOOP]
 
 
+def test_a_retry_or_a_cancellation_of_another_run_changes_nothing() -> None:
+    """It was told before, or is told too early."""
+    for run in (0, 2):
+        assert retry(EndedJob(FAILED), replace(AGAIN, run=run), NOW_MS) == Decision()
+    later = replace(JOB, run=2)
+    assert cancel(later, Cancelled("client"), NOW_MS) == Decision()
+    assert cancel(later, Cancelled("client", run=2), NOW_MS).changes is not None
+
+
 def test_from_the_start_what_was_open_is_cancelled_and_what_was_recorded_is_not_given() -> None:
-    changes = changes_of(EndedJob(FAILED, (a_call(0, CallStatus.WAITING),), 7, 2), replace(AGAIN, from_start=True))
-    assert changes.job is not None
-    assert (changes.job.compacted, changes.job.turn, changes.job.first_turn) == ((2, 7), 3, 3)
+    changes = retried(EndedJob(FAILED, (a_call(0, CallStatus.WAITING),), 7, 2), replace(AGAIN, from_start=True))
+    assert (job_of(changes).compacted, job_of(changes).turn, job_of(changes).first_turn) == ((2, 7), 3, 3)
     assert [record.status for record in changes.calls] == [CallStatus.CANCELLED]
     assert [item.key for item in changes.items] == [f"loop:{JOB.id}:3:1"]
 
@@ -89,21 +90,8 @@ def test_a_call_whose_arguments_held_a_secret_cannot_be_made_again() -> None:
     assert why_not(ended, replace(AGAIN, from_start=True)) == ""
 
 
-@pytest.mark.parametrize("step_result", [replace(AGAIN, run=2), replace(AGAIN, run=0)])
-def test_a_retry_of_another_run_changes_nothing(step_result: Retried) -> None:
-    """It was told before, or is told too early."""
-    assert retry(EndedJob(FAILED), step_result, NOW_MS) == Decision()
-
-
-def test_a_cancellation_of_an_earlier_run_changes_nothing() -> None:
-    later = replace(JOB, run=2)
-    assert cancel(later, Cancelled("client"), NOW_MS) == Decision()
-    assert cancel(later, Cancelled("client", run=2), NOW_MS).changes is not None
-
-
 def test_an_attempt_that_could_not_be_delivered_counts() -> None:
     """So that a retry makes the next one, under a key of its own."""
     state = call_state(ItemKind.CALL, attempt=2)
-    changes = decide(state, Undeliverable("gone", malformed=True), NOW_MS).changes
-    assert changes is not None
+    changes = changes_of(decide(state, Undeliverable("gone", malformed=True), NOW_MS))
     assert [record.attempts for record in changes.calls] == [2]

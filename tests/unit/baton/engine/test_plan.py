@@ -8,13 +8,23 @@ from msgspec import structs
 
 from baton.engine.decide import decide
 from baton.engine.effects import Changes
-from baton.engine.state import CallRecord, State
+from baton.engine.state import State
 from baton.engine.step_results import ModelAnswered, Started
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, blocked
 from baton.sdk.records import OnFailure, Wanted
-from tests.unit.baton.engine.part_reader import decoded, types_of
-from tests.unit.baton.engine.sample_state import FOR_GOOD, NOW_MS, call_record, call_state, turn_state
+from tests.unit.baton.engine.sample_state import (
+    FOR_GOOD,
+    NOW_MS,
+    call_record,
+    call_state,
+    changes_of,
+    decoded,
+    error_of,
+    job_of,
+    turn_state,
+    types_of,
+)
 
 DIAMOND = (
     Wanted("read", {"n": 1}, step="a"),
@@ -26,9 +36,8 @@ DIAMOND = (
 def planned(*wanted: Wanted) -> Changes:
     limits = replace(turn_state().job.limits, tool_calls=50)
     state = turn_state(structs.replace(turn_state().job, limits=limits))
-    changes = decide(state, ModelAnswered("my plan", wanted, plan=True, reflection="so far so good"), NOW_MS).changes
-    assert changes is not None
-    return changes
+    answer = ModelAnswered("my plan", wanted, plan=True, reflection="so far so good")
+    return changes_of(decide(state, answer, NOW_MS))
 
 
 def test_a_step_waits_for_those_before_it_and_knows_those_after_it() -> None:
@@ -44,18 +53,21 @@ def test_a_step_waits_for_those_before_it_and_knows_those_after_it() -> None:
 
 
 def test_the_stream_shows_the_plan_and_what_its_maker_thinks() -> None:
-    """One part with all steps; a reflection where there is one."""
-    parts = [json.loads(part) for part in planned(*DIAMOND).parts]
+    parts = decoded(planned(*DIAMOND).parts)
     (plan,) = (part["data"] for part in parts if part["type"] == "data-plan-created")
-    assert [(step["step"], step["dependsOn"], step["onFailure"]) for step in plan["steps"]] == [
-        ("a", [], ""),
-        ("b", ["a"], ""),
-        ("c", ["a"], "skip"),
-    ]
-    assert next(part["data"] for part in parts if part["type"] == "data-reflection") == {
-        "turn": 2,
-        "text": "so far so good",
-    }
+    shown = [(step["step"], step["dependsOn"], step["onFailure"]) for step in plan["steps"]]
+    assert shown == [("a", [], ""), ("b", ["a"], ""), ("c", ["a"], "skip")]
+    (reflection,) = (part["data"] for part in parts if part["type"] == "data-reflection")
+    assert reflection == {"turn": 2, "text": "so far so good"}
+
+
+def test_a_failed_step_fails_the_job() -> None:
+    """With its own error recorded."""
+    changes = gives_up("fail")
+    error = error_of(changes)
+    assert (job_of(changes).status, changes.ends) == (JobStatus.FAILED, True)
+    assert (error.type, error.message) == ("step_failed", "step 'a' failed: it broke")
+    assert "error" in changes.results[call_record().id]
 
 
 def gives_up(on_failure: OnFailure, dependant: CallStatus = CallStatus.QUEUED) -> Changes:
@@ -65,30 +77,14 @@ def gives_up(on_failure: OnFailure, dependant: CallStatus = CallStatus.QUEUED) -
         call_record(CallStatus.RETRYING), error=FOR_GOOD, step="a", on_failure=on_failure, dependants=(after.id,)
     )
     state: State = structs.replace(call_state(ItemKind.FAILED, record), dependants=(after,))
-    changes = decide(state, Started(), NOW_MS).changes
-    assert changes is not None
-    return changes
-
-
-def statuses(calls: tuple[CallRecord, ...]) -> list[tuple[str, CallStatus]]:
-    return [(call.step, call.status) for call in calls]
-
-
-def test_a_failed_step_fails_the_job() -> None:
-    """With its own error recorded."""
-    changes = gives_up("fail")
-    assert changes.job is not None
-    assert (changes.job.status, changes.ends) == (JobStatus.FAILED, True)
-    assert changes.job.error is not None
-    assert (changes.job.error.type, changes.job.error.message) == ("step_failed", "step 'a' failed: it broke")
-    assert statuses(changes.calls) == [("a", CallStatus.FAILED)]
-    assert "error" in changes.results[call_record().id]
+    return changes_of(decide(state, Started(), NOW_MS))
 
 
 @pytest.mark.parametrize("on_failure", ["skip", "replan"])
 def test_what_comes_after_a_failed_step_is_skipped(on_failure: OnFailure) -> None:
+    """But for what was skipped before: two steps before it failed."""
     changes = gives_up(on_failure)
-    assert statuses(changes.calls) == [("a", CallStatus.FAILED)]
+    assert [(call.step, call.status) for call in changes.calls] == [("a", CallStatus.FAILED)]
     (skip,) = changes.skips
     assert (skip.item_key, skip.record.status) == ("call:job_1-2-1-bbbbbbbbbb:1", CallStatus.CANCELLED)
     assert json.loads(skip.result)["error"]["type"] == "skipped"
@@ -96,17 +92,10 @@ def test_what_comes_after_a_failed_step_is_skipped(on_failure: OnFailure) -> Non
     shown = decoded((*changes.parts, *skip.parts))
     completed = [part["data"] for part in shown if part["type"] == "data-step-completed"]
     assert [(data["step"], data["status"]) for data in completed] == [("a", "failed"), ("b", "cancelled")]
-
-
-def test_what_was_skipped_before_is_not_skipped_again() -> None:
-    """Two steps before it failed."""
-    changes = gives_up("skip", CallStatus.CANCELLED)
-    assert statuses(changes.calls) == [("a", CallStatus.FAILED)]
-    assert changes.skips == ()
+    assert gives_up(on_failure, CallStatus.CANCELLED).skips == ()
 
 
 def test_what_comes_after_may_go_on_with_the_error() -> None:
     changes = gives_up("continue")
-    assert statuses(changes.calls) == [("a", CallStatus.FAILED)]
     assert (changes.skips, changes.ends) == ((), False)
     assert "data-step-completed" in types_of(changes.parts)

@@ -1,21 +1,35 @@
-"""The entries of a job's stream: valid JSON always, in the shapes of the UI message stream."""
+"""The entries of a job's stream: valid JSON always, in the shapes of the UI message stream, and texts that go on."""
 
+import itertools
 import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from baton.engine import stream_parts
+from baton.engine.decide import decide
+from baton.engine.effects import TextStream
 from baton.engine.state import CallRecord
-from baton.engine.step_results import ModelAnswered
+from baton.engine.step_results import ModelAnswered, StreamedText
 from baton.engine.work_items import ItemKind, slot_request_item
-from baton.sdk.records import Failure
+from baton.sdk.limits import Limits
+from baton.sdk.records import Failure, Wanted
 from baton.sdk.redaction import redacted
 from baton_events.ids import canonical_json, event_id
-from tests.unit.baton.engine.part_reader import decoded, types_of
-from tests.unit.baton.engine.sample_state import CLAIMED_MS, NOW_MS, call_record, call_state, turn_state
+from tests.unit.baton.engine.sample_state import (
+    CLAIMED_MS,
+    JOB,
+    NOW_MS,
+    call_record,
+    call_state,
+    changes_of,
+    decoded,
+    turn_state,
+    types_of,
+)
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -78,19 +92,8 @@ def test_a_result_is_repeated_up_to_a_limit_of_bytes(character: str) -> None:
     assert too_large == {"storedApart": True, "sizeBytes": size_bytes}
 
 
-def test_a_turn_ends_the_one_before() -> None:
-    assert types_of(stream_parts.step_start(1)) == ["start-step"]
-    assert types_of(stream_parts.step_start(2)) == ["finish-step", "start-step"]
-
-
-def test_a_job_begins_and_ends_once() -> None:
-    assert decoded([stream_parts.start("job_1"), *stream_parts.finish("completed")]) == [
-        {"type": "start", "messageId": "job_1"},
-        {"type": "finish", "messageMetadata": {"status": "completed"}},
-    ]
-
-
 def test_a_handled_event_says_which_how_long_and_what_came_of_it() -> None:
+    """A turn's names no tool, and a clock that went back makes no negative duration."""
     state = call_state(ItemKind.CALL, call_record(), 2)
     [found] = decoded([stream_parts.handled(state.item, NOW_MS, "returned")])
     assert found == {
@@ -109,6 +112,11 @@ def test_a_handled_event_says_which_how_long_and_what_came_of_it() -> None:
             "position": 0,
         },
     }
+    [turns] = decoded([stream_parts.handled(turn_state().item, CLAIMED_MS - 5, "answers")])
+    assert turns["data"]["durationMs"] == 0
+    assert set(turns["data"]) == set(found["data"]) - {"tool", "callId", "position"}
+    [slot] = decoded([stream_parts.handled(slot_request_item("job_1", "slot", 1, NOW_MS), NOW_MS, "heard")])
+    assert slot["data"]["type"] == "agent.loop.init"
 
 
 @pytest.mark.parametrize("cost_usd", [0, 0.0, 0.000001, 0.25])
@@ -133,20 +141,52 @@ def test_parts_are_written_as_one_text_whichever_code_writes_them(cost_usd: floa
     assert found == [canonical_json(json.loads(part)) for part in found]
 
 
-def test_a_turns_event_names_no_tool() -> None:
-    """Nor does a clock that went back make a negative duration."""
-    [found] = decoded([stream_parts.handled(turn_state().item, CLAIMED_MS - 5, "answers")])
-    assert found["data"]["durationMs"] == 0
-    assert set(found["data"]) == {"eventId", "type", "turn", "attempt", "at", "durationMs", "outcome"}
-
-
-def test_a_slot_request_is_rendered_as_the_type_that_carries_it() -> None:
-    [found] = decoded([stream_parts.handled(slot_request_item("job_1", "slot", 1, NOW_MS), NOW_MS, "heard")])
-    assert found["data"]["type"] == "agent.loop.init"
-
-
-def test_a_planner_that_thinks_nothing_says_nothing() -> None:
-    assert stream_parts.reflection(2, "") == ()
-    assert decoded(stream_parts.reflection(2, "it went well")) == [
-        {"type": "data-reflection", "data": {"turn": 2, "text": "it went well"}}
+def test_a_job_begins_and_ends_once_and_a_turn_ends_the_one_before() -> None:
+    """A planner that thinks nothing says nothing."""
+    assert decoded([stream_parts.start("job_1"), *stream_parts.finish("completed")]) == [
+        {"type": "start", "messageId": "job_1"},
+        {"type": "finish", "messageMetadata": {"status": "completed"}},
     ]
+    assert types_of(stream_parts.step_start(1)) == ["start-step"]
+    assert types_of(stream_parts.step_start(2)) == ["finish-step", "start-step"]
+    assert stream_parts.reflection(2, "") == ()
+
+
+READ = Wanted("read_file", {"path": "a"})
+STREAMED_TEXT = StreamedText("text-2-1-x.1", 3, "It is")
+ITEM = turn_state().item
+WHOLE_ID = stream_parts.text_id(ITEM.turn, ITEM.attempt, ITEM.owner)
+
+
+def test_a_text_that_was_appended_goes_on_and_is_streamed_anew_if_it_is_gone() -> None:
+    """One that was appended whole only ends; two claims of a turn say under different ids."""
+    changes = changes_of(decide(turn_state(), ModelAnswered("It is 42.", streamed_text=STREAMED_TEXT), NOW_MS))
+    assert changes.text_stream == TextStream(
+        "text-2-1-x.1",
+        3,
+        stream_parts.text_rest("text-2-1-x.1", " 42."),
+        (*stream_parts.step_start(2), *stream_parts.text(WHOLE_ID, "It is 42.")),
+    )
+    assert types_of(changes.parts) == ["data-usage", "finish-step", "data-event", "finish"]
+    whole = ModelAnswered("It is 42.", (READ,), streamed_text=replace(STREAMED_TEXT, text="It is 42."))
+    text_stream = changes_of(decide(turn_state(), whole, NOW_MS)).text_stream
+    assert text_stream is not None
+    assert types_of(text_stream.rest) == ["text-end"]
+    assert len({stream_parts.text_id(*each) for each in itertools.product((1, 2), (1, 2), ("o1", "o2"))}) == 8
+
+
+@pytest.mark.parametrize("text", ["Another answer.", "It", ""])
+def test_a_text_that_is_not_what_was_appended_is_streamed_whole(text: str) -> None:
+    changes = changes_of(decide(turn_state(), ModelAnswered(text, streamed_text=STREAMED_TEXT), NOW_MS))
+    assert changes.text_stream is None
+    assert types_of(changes.parts)[:2] == ["finish-step", "start-step"]
+    assert [part["delta"] for part in decoded(changes.parts) if part["type"] == "text-delta"] == [text] * bool(text)
+
+
+def test_a_text_of_which_nothing_is_made_before_a_person_decides_does_not_go_on() -> None:
+    """It is said again, by the attempt that follows."""
+    job = replace(JOB, limits=Limits(tool_calls=1, on_limit="ask"))
+    changes = changes_of(
+        decide(turn_state(job), ModelAnswered("It is 42.", (READ,), streamed_text=STREAMED_TEXT), NOW_MS)
+    )
+    assert (changes.ends, changes.text_stream) == (False, None)

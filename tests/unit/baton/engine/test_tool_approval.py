@@ -12,8 +12,7 @@ from baton.engine.state import CallRecord, State
 from baton.engine.step_results import Started, ToolNeedsApproval
 from baton.engine.waits import EXPIRED, TOOL_APPROVAL, tool_digest
 from baton.engine.work_items import ItemKind, blocked
-from tests.unit.baton.engine.part_reader import types_of
-from tests.unit.baton.engine.sample_state import NOW_MS, call_record, call_state
+from tests.unit.baton.engine.sample_state import NOW_MS, call_record, call_state, changes_of, types_of
 
 ARGUMENTS = {"path": "resolved"}
 UNTIL_MS = NOW_MS + 60_000
@@ -24,9 +23,7 @@ STEP = replace(call_record(), step="a", dependants=(DEPENDANT.id,), on_failure="
 def requesting(record: CallRecord = STEP, attempt: int = 1) -> Changes:
     """The call's attempt finds that it may not run."""
     state = call_state(ItemKind.CALL, record, attempt)
-    changes = decide(state, ToolNeedsApproval(ARGUMENTS, "read it", UNTIL_MS), NOW_MS).changes
-    assert changes is not None
-    return changes
+    return changes_of(decide(state, ToolNeedsApproval(ARGUMENTS, "read it", UNTIL_MS), NOW_MS))
 
 
 def deciding(outcome: str) -> Changes:
@@ -34,36 +31,31 @@ def deciding(outcome: str) -> Changes:
     record, question = requesting().calls
     (item,) = requesting().items
     state = State(call_state(ItemKind.CALL).job, item, question, outcome, (record, DEPENDANT))
-    changes = decide(state, Started(), NOW_MS + 5).changes
-    assert changes is not None
-    return changes
+    return changes_of(decide(state, Started(), NOW_MS + 5))
 
 
 def test_the_question_is_a_wait_of_its_own_and_the_call_stays_open() -> None:
+    """Without its call it is damage, and that is said, rather than that something runs."""
     changes = requesting()
     record, question = changes.calls
     (item,) = changes.items
     assert (record.status, record.attempts, record.questions, question.status) == ("waiting", 0, 1, "waiting")
     assert (question.tool, question.dependants) == (TOOL_APPROVAL, (record.id, DEPENDANT.id))
     assert question.arguments["digest"] == tool_digest("read_file", ARGUMENTS)
-    assert (item.kind, item.call_id, item.approval_of_call, item.timeout_result) == (
-        ItemKind.WAIT,
-        question.id,
-        record.id,
-        EXPIRED,
-    )
-    assert (item.not_before_ms, item.group) == (UNTIL_MS, call_state(ItemKind.CALL).item.group)
+    assert (item.kind, item.call_id, item.approval_of_call) == (ItemKind.WAIT, question.id, record.id)
+    assert (item.timeout_result, item.not_before_ms) == (EXPIRED, UNTIL_MS)
+    assert item.group == call_state(ItemKind.CALL).item.group
     after = replace(call_state(ItemKind.CALL, DEPENDANT).item, after=record.id)
     assert blocked(after, [item])
+    with pytest.raises(ValueError, match="damaged"):
+        decide(State(call_state(ItemKind.CALL).job, item, question, EXPIRED), Started(), NOW_MS)
 
 
 def test_other_arguments_or_another_attempt_are_another_question() -> None:
     """So that a decision never meets a question that it is not about; the same are the same one."""
     state = call_state(ItemKind.CALL, STEP)
-    other = decide(state, ToolNeedsApproval({"path": "x"}, "read it", UNTIL_MS), NOW_MS).changes
-    later = decide(state, ToolNeedsApproval(ARGUMENTS, "read it", UNTIL_MS + 9), NOW_MS + 9).changes
-    assert other is not None
-    assert later is not None
+    other = changes_of(decide(state, ToolNeedsApproval({"path": "x"}, "read it", UNTIL_MS), NOW_MS))
+    later = changes_of(decide(state, ToolNeedsApproval(ARGUMENTS, "read it", UNTIL_MS + 9), NOW_MS + 9))
     assert len({requesting().calls[1].id, requesting(attempt=2).calls[1].id, other.calls[1].id}) == 3
     assert later.calls[1].id == requesting().calls[1].id
 
@@ -103,12 +95,3 @@ def test_a_call_that_may_not_run_has_failed(outcome: str) -> None:
     assert changes.join is not None
     assert types_of(changes.parts)[:2] == ["data-checkpoint", "tool-output-error"]
     assert "data-operation" not in types_of(changes.parts)
-
-
-def test_a_question_without_its_call_is_damage() -> None:
-    """It is said, rather than that something runs."""
-    _, question = requesting().calls
-    (item,) = requesting().items
-    state = State(call_state(ItemKind.CALL).job, item, question, EXPIRED)
-    with pytest.raises(ValueError, match="damaged"):
-        decide(state, Started(), NOW_MS)

@@ -6,22 +6,28 @@ import pytest
 from msgspec.structs import replace
 
 from baton.engine.decide import decide
-from baton.engine.effects import Changes, Decision, Join, RunTool
+from baton.engine.effects import Decision, Join, RunTool
 from baton.engine.state import CallRecord, State
 from baton.engine.step_results import Started, StepResult, ToolFailed, ToolReturned
 from baton.engine.transitions import CallStatus, IllegalTransitionError
 from baton.engine.work_items import ItemKind, WorkItem, loop_item
 from baton.sdk.records import Failure
-from tests.unit.baton.engine.part_reader import decoded, outcomes, types_of
-from tests.unit.baton.engine.sample_state import CLAIMED_MS, FAILURE, FOR_GOOD, JOB, NOW_MS, call_record, call_state
+from tests.unit.baton.engine.sample_state import (
+    CLAIMED_MS,
+    FAILURE,
+    FOR_GOOD,
+    JOB,
+    NOW_MS,
+    call_record,
+    call_state,
+    changes_of,
+    decoded,
+    outcomes,
+    types_of,
+)
 
 CALL_ID = "job_1-2-0-aaaaaaaaaa"
 NEXT_TURN = Join("job_1:2", loop_item("job_1", 3, 1, NOW_MS))
-
-
-def changes_of(decision: Decision) -> Changes:
-    assert decision.changes is not None
-    return decision.changes
 
 
 def failed_record(failure: Failure, attempts: int = 1) -> CallRecord:
@@ -29,36 +35,25 @@ def failed_record(failure: Failure, attempts: int = 1) -> CallRecord:
 
 
 def test_a_call_that_starts_runs_with_the_recorded_arguments() -> None:
-    """Nothing is committed before it has returned."""
+    """Nothing is committed before it has returned; a call without its record is damage."""
     expected = RunTool(JOB, call_record(), 2)
     assert decide(call_state(ItemKind.CALL, attempt=2), Started(), NOW_MS) == Decision(effects=(expected,))
-
-
-def test_a_call_without_its_record_is_a_damaged_state() -> None:
     broken = State(JOB, call_state(ItemKind.CALL).item)
     with pytest.raises(ValueError, match=f"work item call:{CALL_ID}:1 has no record of its tool call"):
         decide(broken, Started(), NOW_MS)
 
 
 def test_a_result_is_recorded_and_to_be_taken_in() -> None:
-    changes = changes_of(decide(call_state(ItemKind.CALL), ToolReturned('{"n":1}'), NOW_MS))
+    """What a runner keeps of it is stored and not shown. A later attempt that returns forgets the error."""
+    changes = changes_of(decide(call_state(ItemKind.CALL), ToolReturned('{"n":1}', '{"hidden":2}'), NOW_MS))
     [record], [item] = changes.calls, changes.items
     assert (record.status, record.attempts, record.error) == (CallStatus.COMPLETED, 1, None)
     assert (record.started_at_ms, record.finished_at_ms) == (CLAIMED_MS, NOW_MS)
     assert (item.key, item.kind, item.group) == (f"complete:{CALL_ID}:1", ItemKind.COMPLETE, "job_1:2")
-    assert changes.results == {CALL_ID: '{"ok":{"n":1}}'}
+    assert changes.results == {CALL_ID: '{"ok":{"n":1},"kept":{"hidden":2}}'}
     assert (changes.job, changes.join, changes.transcript) == (None, None, ())
     assert types_of(changes.parts) == ["tool-output-available", "data-event"]
-
-
-def test_what_a_runner_keeps_of_a_result_is_stored_and_not_shown() -> None:
-    changes = changes_of(decide(call_state(ItemKind.CALL), ToolReturned("1", '{"hidden":2}'), NOW_MS))
-    assert changes.results == {CALL_ID: '{"ok":1,"kept":{"hidden":2}}'}
     assert not any("hidden" in part for part in changes.parts)
-
-
-def test_a_later_attempt_that_returns_forgets_the_error() -> None:
-    """And keeps when the first one started."""
     before = replace(failed_record(FAILURE), started_at_ms=NOW_MS - 8_000)
     [record] = changes_of(decide(call_state(ItemKind.CALL, before, 2), ToolReturned("1"), NOW_MS)).calls
     assert (record.status, record.attempts, record.error) == (CallStatus.COMPLETED, 2, None)
@@ -112,14 +107,6 @@ def test_a_call_that_has_ended_takes_no_result(status: CallStatus, step_result: 
     """Its work item would be gone; that it is there is a defect, and nothing is decided."""
     with pytest.raises(IllegalTransitionError):
         decide(call_state(ItemKind.CALL, call_record(status)), step_result, NOW_MS)
-
-
-def test_a_large_result_is_named_in_the_stream_and_not_repeated() -> None:
-    big = '"' + "x" * (64 * 1024) + '"'
-    changes = changes_of(decide(call_state(ItemKind.CALL), ToolReturned(big), NOW_MS))
-    assert changes.results == {CALL_ID: f'{{"ok":{big}}}'}
-    [output] = [part for part in decoded(changes.parts) if part["type"] == "tool-output-available"]
-    assert output["output"] == {"storedApart": True, "sizeBytes": len(big)}
 
 
 def test_a_following_item_is_free_and_begins_its_own_count() -> None:

@@ -15,19 +15,16 @@ REFUSED = CallRecord("c1", 1, 1, "no", {}, error=Failure("unknown_tool", "there 
 
 
 def test_a_task_is_kept_as_it_came() -> None:
-    """With its data, and today's version."""
-    entry = json.loads(task_entry({"text": "add", "data": {"v": 7}}))
+    """But cannot pass for another entry: role and version are ours."""
+    entry = json.loads(task_entry({"text": "add", "data": {"v": 7}, "role": "model", "v": 99}))
     assert entry == {"role": "user", "v": ENTRY_VERSION, "text": "add", "data": {"v": 7}}
 
 
-def test_a_task_cannot_pass_for_another_entry() -> None:
-    """Role and version are ours."""
-    entry = json.loads(task_entry({"text": "x", "role": "model", "v": 99}))
-    assert (entry["role"], entry["v"]) == ("user", ENTRY_VERSION)
-
-
 def test_a_turn_is_kept_with_its_calls_and_the_errors_of_those_that_could_not_run() -> None:
-    entry = json.loads(model_entry(3, ModelAnswered("I add"), (CALL, REFUSED)))
+    """And with whatever its provider wants to see again."""
+    provider = {"parts": [{"signature": "é"}]}
+    entry = json.loads(model_entry(3, ModelAnswered("I add", provider=provider), (CALL, REFUSED)))
+    error = {"type": "unknown_tool", "message": "there is no tool 'no'"}
     assert entry == {
         "role": "model",
         "v": ENTRY_VERSION,
@@ -35,33 +32,19 @@ def test_a_turn_is_kept_with_its_calls_and_the_errors_of_those_that_could_not_ru
         "text": "I add",
         "calls": [
             {"id": "c0", "tool": "add", "arguments": {"a": 1}},
-            {
-                "id": "c1",
-                "tool": "no",
-                "arguments": {},
-                "error": {"type": "unknown_tool", "message": "there is no tool 'no'"},
-            },
+            {"id": "c1", "tool": "no", "arguments": {}, "error": error},
         ],
+        "provider": provider,
     }
 
 
-def test_what_a_provider_wants_to_see_again_is_kept_as_it_is() -> None:
-    """Whatever is in it."""
-    provider = {"parts": [{"signature": "é"}]}
-    assert json.loads(model_entry(1, ModelAnswered("", provider=provider), ()))["provider"] == provider
-
-
-def test_an_entry_without_a_version_is_of_the_first() -> None:
-    """Jobs that run during the deploy."""
+def test_an_entry_without_a_version_is_of_the_first_and_one_of_newer_code_is_refused() -> None:
+    """Jobs that run during the deploy are not misread."""
     assert upcast({"role": "user", "text": "a"}) == {"role": "user", "text": "a", "v": ENTRY_VERSION}
     assert upcast({"role": "user", "v": ENTRY_VERSION})["v"] == ENTRY_VERSION
-
-
-@pytest.mark.parametrize("version", [ENTRY_VERSION + 1, "2", None])
-def test_an_entry_of_newer_code_is_refused(version: object) -> None:
-    """Rather than misread."""
-    with pytest.raises(NewerEntryError, match=f"has version {version!r}, this code knows up to {ENTRY_VERSION}"):
-        upcast({"role": "user", "v": version})
+    for version in (ENTRY_VERSION + 1, "2", None):
+        with pytest.raises(NewerEntryError, match=f"has version {version!r}, this code knows up to {ENTRY_VERSION}"):
+            upcast({"role": "user", "v": version})
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a turn decides."""
 
+from dataclasses import replace as dataclass_replace
 from typing import Any
 
 import pytest
@@ -16,51 +17,33 @@ from baton.engine.work_items import loop_item, slot_request_item, turn_group
 from baton.sdk.limits import Limits, Used
 from baton.sdk.records import Failure, Wanted
 from baton_events.ids import call_id
-from tests.unit.baton.engine.part_reader import decoded, outcomes, types_of
-from tests.unit.baton.engine.sample_state import CLAIMED_MS, FAILURE, FOR_GOOD, JOB, NOW_MS, claimed, turn_state
+from tests.unit.baton.engine.sample_state import (
+    CLAIMED_MS,
+    FAILURE,
+    FOR_GOOD,
+    JOB,
+    NOW_MS,
+    changes_of,
+    claimed,
+    decoded,
+    error_of,
+    job_of,
+    outcomes,
+    turn_state,
+    types_of,
+)
 
 READ, WRITE = Wanted("read_file", {"path": "a"}, retries=2), Wanted("write_file", {"path": "b"})
 UNKNOWN = Wanted("fly", {}, Failure("unknown_tool", "there is no tool 'fly'"))
 NEW = Job("job_1", "session_1", "tenant_1", "agent_1", NOW_MS)
 
 
-def changes_of(decision: Decision) -> Changes:
-    assert decision.changes is not None
-    return decision.changes
-
-
-def job_of(decision: Decision) -> Job:
-    job = changes_of(decision).job
-    assert job is not None
-    return job
-
-
-def test_a_submission_with_a_slot_starts_with_its_first_turn() -> None:
-    changes = changes_of(submit(Submitted(NEW, {"text": "do", "data": {"a": None}}, slot=True), NOW_MS))
-    assert changes.job == replace(NEW, reserve_tokens=1_000)
-    assert changes.items == (loop_item("job_1", 1, 1, NOW_MS),)
-    assert changes.slot_state == replace(first_slot_state(NEW, NOW_MS), slot=True)
-    assert decoded(changes.transcript) == [{"role": "user", "v": 1, "text": "do", "data": {"a": None}}]
-    assert decoded(changes.parts) == [{"type": "start", "messageId": "job_1"}]
-
-
-def test_a_submission_without_a_slot_requests_one() -> None:
-    first = first_slot_state(NEW, NOW_MS)
-    changes = changes_of(submit(Submitted(NEW, {}), NOW_MS))
-    assert changes.items == (loop_item("job_1", 1, 1, NOW_MS), slot_request_item("job_1", "slot", first.epoch, NOW_MS))
-    assert changes.slot_state == first
-
-
-def test_a_submission_for_later_wants_no_slot_yet() -> None:
+def test_a_start_that_came_meanwhile_is_a_later_update() -> None:
+    """A job for later wants no slot yet. Told again after its start, the request epoch of the second counts."""
     later = replace(NEW, start_at_ms=NOW_MS + 3_600_000)
     changes = changes_of(submit(Submitted(later, {}, slot=True), NOW_MS))
     assert changes.items == (loop_item("job_1", 1, 1, NOW_MS, NOW_MS + 3_600_000),)
     assert changes.slot_state == SlotState("none", 0, slot=False)
-
-
-def test_a_start_that_came_meanwhile_is_a_later_update() -> None:
-    """The same submission, told before and after the job's start: the request epoch of the second counts."""
-    later = replace(NEW, start_at_ms=NOW_MS + 3_600_000)
     before, after = first_slot_state(later, NOW_MS), first_slot_state(later, NOW_MS + 3_600_000)
     assert (before.want, after.want) == ("none", "slot")
     assert after.epoch > before.epoch
@@ -80,10 +63,8 @@ def test_a_slot_request_that_starts_asks_the_admission(want: str) -> None:
 
 
 def test_a_slot_request_that_was_received_is_granted_by_the_commit() -> None:
+    """One that was not is made again above what the admission knows."""
     assert decide(turn_state(), Admitted(), NOW_MS) == Decision(Changes(admitted=True))
-
-
-def test_a_slot_request_that_was_not_signal_result_is_made_again_above_what_the_admission_knows() -> None:
     assert decide(turn_state(), Superseded(7), NOW_MS) == Decision(Changes(later_epoch=7))
 
 
@@ -99,21 +80,20 @@ def test_a_slot_request_that_was_not_signal_result_is_made_again_above_what_the_
 def test_a_limit_ends_the_job_before_another_turn_with_the_best_answer_so_far(
     limits: Limits, used: Used, limit: str
 ) -> None:
+    """Or fails it, where the agent says so."""
     decision = decide(turn_state(replace(JOB, limits=limits, used=used)), Started(), NOW_MS)
     job = job_of(decision)
     assert changes_of(decision).ends
     assert (job.status, job.result) == (JobStatus.COMPLETED, {"answer": "so far", "stoppedBy": limit})
     assert job.finished_at_ms == NOW_MS
-
-
-def test_a_limit_fails_the_job_where_the_agent_says_so() -> None:
-    limits = Limits(turns=1, on_limit="fail")
-    job = job_of(decide(turn_state(replace(JOB, limits=limits)), Started(), NOW_MS))
-    assert job.status is JobStatus.FAILED
-    assert job.error == Failure("limit_exceeded", "the limit turns=1 is reached")
+    failing = dataclass_replace(limits, on_limit="fail")
+    job = job_of(decide(turn_state(replace(JOB, limits=failing, used=used)), Started(), NOW_MS))
+    assert (job.status, error_of(job).type) == (JobStatus.FAILED, "limit_exceeded")
+    assert error_of(job).message.startswith(f"the limit {limit}=")
 
 
 def test_an_answer_without_calls_completes_the_job() -> None:
+    """A structured one stands beside the text; input tokens from a provider's cache are counted apart as well."""
     decision = decide(turn_state(), ModelAnswered("It is 42.", (), 100, 20, 0.25), NOW_MS)
     job = job_of(decision)
     assert changes_of(decision).ends
@@ -122,21 +102,9 @@ def test_an_answer_without_calls_completes_the_job() -> None:
     shown: dict[str, Any] = {"role": "model", "v": 1, "turn": 2, "text": "It is 42.", "calls": []}
     shown["usage"] = {"inputTokens": 100, "outputTokens": 20, "costUsd": 0.25}
     assert decoded(changes_of(decision).transcript) == [shown]
-    assert types_of(changes_of(decision).parts) == [
-        "finish-step",
-        "start-step",
-        "data-usage",
-        "text-start",
-        "text-delta",
-        "text-end",
-        "finish-step",
-        "data-event",
-        "finish",
-    ]
-
-
-def test_a_structured_answer_stands_beside_the_text() -> None:
-    """`{"answer": …, "output": …}`; input tokens from a provider's cache are counted apart as well."""
+    said = ["text-start", "text-delta", "text-end"]
+    before, after = ["finish-step", "start-step", "data-usage"], ["finish-step", "data-event", "finish"]
+    assert types_of(changes_of(decision).parts) == [*before, *said, *after]
     step_result = ModelAnswered("42", (), 100, 20, cached_input_tokens=64, output={"number": 42})
     job = job_of(decide(turn_state(), step_result, NOW_MS))
     assert job.result == {"answer": "42", "output": {"number": 42}}
@@ -150,8 +118,9 @@ def test_the_first_turn_that_answers_completes_a_pending_job() -> None:
 
 
 def test_an_answer_with_calls_makes_an_item_and_a_record_of_each() -> None:
+    """The job goes on with what was streamed and used; a turn that says nothing keeps the best answer."""
     decision = decide(turn_state(), ModelAnswered("I look.", (READ, WRITE), 100, 20, 0.25), NOW_MS)
-    changes = changes_of(decision)
+    changes, job = changes_of(decision), job_of(decision)
     assert [item.key for item in changes.items] == [f"call:{record.id}:1" for record in changes.calls]
     assert {item.group for item in changes.items} == {turn_group("job_1", 2)}
     assert [(c.tool, c.arguments, c.status, c.retries, c.position) for c in changes.calls] == [
@@ -159,40 +128,23 @@ def test_an_answer_with_calls_makes_an_item_and_a_record_of_each() -> None:
         ("write_file", {"path": "b"}, CallStatus.QUEUED, 0, 1),
     ]
     assert changes.calls[0].id == call_id("job_1", 2, 0, "read_file", {"path": "a"})
-    assert not changes.ends
-    assert changes.join is None
-
-
-def test_a_turn_that_asks_goes_on_with_what_it_streamed_and_used() -> None:
-    job = job_of(decide(turn_state(), ModelAnswered("I look.", (READ, WRITE), 1, 1, 0.0), NOW_MS))
+    assert (changes.ends, changes.join) == (False, None)
     assert (job.status, job.turn, job.best_answer) == (JobStatus.PROCESSING, 2, "I look.")
     assert (job.used.turns, job.used.tool_calls) == (2, 3)
-
-
-def test_a_turn_that_says_nothing_keeps_the_best_answer() -> None:
-    """Many models only call."""
     assert job_of(decide(turn_state(), ModelAnswered("", (READ,)), NOW_MS)).best_answer == "so far"
 
 
 def test_a_call_that_cannot_run_is_answered_at_once_and_the_others_run() -> None:
+    """Where none of a turn can run, nothing is left that could start the next one: it follows."""
     changes = changes_of(decide(turn_state(), ModelAnswered("", (UNKNOWN, READ)), NOW_MS))
     refused, runs = changes.calls
     assert [item.call_id for item in changes.items] == [runs.id]
     assert (refused.status, refused.error, refused.finished_at_ms) == (CallStatus.FAILED, UNKNOWN.fault, NOW_MS)
     (streamed_text,) = decoded(changes.transcript)
-    assert [call.get("error") for call in streamed_text["calls"]] == [
-        {"type": "unknown_tool", "message": "there is no tool 'fly'"},
-        None,
-    ]
-    assert [part for part in types_of(changes.parts) if part.startswith("tool-")] == [
-        "tool-input-available",
-        "tool-input-available",
-        "tool-output-error",
-    ]
-
-
-def test_a_turn_whose_calls_all_cannot_run_is_followed_by_the_next() -> None:
-    """Nothing is left that could start it."""
+    fault = {"type": "unknown_tool", "message": "there is no tool 'fly'"}
+    assert [call.get("error") for call in streamed_text["calls"]] == [fault, None]
+    told = [part.removeprefix("tool-") for part in types_of(changes.parts) if part.startswith("tool-")]
+    assert told == ["input-available", "input-available", "output-error"]
     changes = changes_of(decide(turn_state(), ModelAnswered("", (UNKNOWN,)), NOW_MS))
     assert changes.items == (loop_item("job_1", 3, 1, NOW_MS),)
 
@@ -207,19 +159,17 @@ def test_more_calls_than_the_limit_leaves_end_the_job(requested: tuple[Wanted, .
     assert bool(changes_of(decision).calls) is not stops
 
 
-@pytest.mark.parametrize(("attempt", "delay_ms"), [(1, 2_000), (2, 4_000)])
-def test_a_model_that_failed_is_asked_again_later(attempt: int, delay_ms: int) -> None:
-    decision = decide(turn_state(attempt=attempt), ModelFailed(FAILURE), NOW_MS)
+@pytest.mark.parametrize(
+    ("attempt", "requested_seconds", "delay_ms"), [(1, None, 2_000), (2, None, 4_000), (1, 90.0, 90_000)]
+)
+def test_a_model_that_failed_is_asked_again_later(attempt: int, requested_seconds: float | None, delay_ms: int) -> None:
+    """A provider that requests patience gets it."""
+    decision = decide(turn_state(attempt=attempt), ModelFailed(FAILURE, requested_seconds), NOW_MS)
     changes = changes_of(decision)
     assert changes.items == (loop_item("job_1", 2, attempt + 1, NOW_MS, NOW_MS + delay_ms),)
     assert job_of(decision).used == JOB.used
     assert not changes.ends
     assert outcomes(changes.parts) == [f"boom: it broke; again in {delay_ms // 1000} s"]
-
-
-def test_a_provider_that_requests_patience_gets_it() -> None:
-    [item] = changes_of(decide(turn_state(), ModelFailed(FAILURE, 90.0), NOW_MS)).items
-    assert item.not_before_ms == NOW_MS + 90_000
 
 
 @pytest.mark.parametrize(("failure", "attempt"), [(FAILURE, 3), (FOR_GOOD, 1)])
@@ -231,13 +181,14 @@ def test_a_model_that_failed_for_good_fails_the_job(failure: Failure, attempt: i
     assert types_of(changes_of(decision).parts) == ["data-event", "error", "finish"]
 
 
-def test_deciding_twice_decides_the_same() -> None:
-    """No clock, no randomness: a repeated message decides as the first one did."""
-    for step_result in (Started(), ModelAnswered("x", (READ, UNKNOWN)), ModelAnswered("y"), ModelFailed(FAILURE)):
-        first: Any = decide(turn_state(), step_result, NOW_MS)
-        assert first == decide(turn_state(), step_result, NOW_MS)
-
-
-def test_a_job_changes_only_by_its_turn_or_its_end() -> None:
-    """A tool call's work item writes no job, so that parallel calls do not contend."""
-    assert job_of(decide(turn_state(), ModelAnswered("", (READ,)), NOW_MS)) != JOB
+def test_a_submission_with_a_slot_starts_with_its_first_turn_and_else_requests_one() -> None:
+    first = first_slot_state(NEW, NOW_MS)
+    changes = changes_of(submit(Submitted(NEW, {"text": "do", "data": {"a": None}}, slot=True), NOW_MS))
+    assert changes.job == replace(NEW, reserve_tokens=1_000)
+    assert changes.items == (loop_item("job_1", 1, 1, NOW_MS),)
+    assert changes.slot_state == replace(first, slot=True)
+    assert decoded(changes.transcript) == [{"role": "user", "v": 1, "text": "do", "data": {"a": None}}]
+    assert decoded(changes.parts) == [{"type": "start", "messageId": "job_1"}]
+    changes = changes_of(submit(Submitted(NEW, {}), NOW_MS))
+    assert changes.items == (loop_item("job_1", 1, 1, NOW_MS), slot_request_item("job_1", "slot", first.epoch, NOW_MS))
+    assert changes.slot_state == first

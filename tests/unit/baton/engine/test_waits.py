@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import SlotState
+from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import A_SLOT, status_and_wait
 from baton.engine.work_items import ItemKind, WorkItem, loop_item, slot_request_item
@@ -20,82 +21,61 @@ def free(kind: ItemKind, position: int = 0) -> WorkItem:
     return replace(item, key=f"{item.key}{position}", owner="", lease_until_ms=0)
 
 
-@pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
-def test_an_ended_job_waits_for_nothing(status: JobStatus) -> None:
-    """Whatever is left of its work items."""
-    assert status_and_wait(
-        replace(JOB, status=status), [slot_request_item("job_1", "gone", 1, NOW_MS)], HELD, NOW_MS
-    ) == (
-        status,
-        None,
-    )
-
-
-@pytest.mark.parametrize("job", [PENDING, JOB])
-def test_a_job_that_somebody_works_on_is_processing(job: object) -> None:
-    """The first time, too, although that is not stored before the turn ends."""
-    assert job in (PENDING, JOB)
-    chosen = PENDING if job is PENDING else JOB
-    found = status_and_wait(chosen, [claimed(TURN)], HELD, NOW_MS)
-    assert found == (JobStatus.PROCESSING, "the model's turn 2")
-
-
-def test_a_claim_whose_lease_is_over_is_no_work() -> None:
-    stale = replace(claimed(TURN), lease_until_ms=NOW_MS)
-    assert status_and_wait(PENDING, [stale], HELD, NOW_MS) == (JobStatus.PENDING, "the model's turn 2")
+STALE = replace(claimed(TURN), lease_until_ms=NOW_MS)
+GONE = slot_request_item("job_1", "gone", 1, NOW_MS)
+IN_LINE = [TURN, slot_request_item("job_1", "slot", 0, NOW_MS)]
+LATER = [replace(TURN, not_before_ms=NOW_MS + 90_000), replace(TURN, not_before_ms=NOW_MS + 60_000)]
+NOT_YET = "the model's turn 2, not before 2027-01-15T08:01:00.000Z"
+QUESTION = replace(free(ItemKind.WAIT), approval_of_call="job_1-2-0-a", not_before_ms=NOW_MS + 60_000)
+GIVEN_UP = "the failure of tool read_file of turn 2 to be processed"
+TAKEN_IN = "the result of tool read_file of turn 2 to be processed"
+LIMITED, LIMIT = replace(free(ItemKind.CALL), limited_by="crm"), "the limit 'crm' for tool read_file of turn 2"
+AT_WORK = [free(ItemKind.CALL), claimed(free(ItemKind.COMPLETE, 1))]
+THREE = [free(ItemKind.CALL), free(ItemKind.CALL, 1), free(ItemKind.CALL, 2)]
 
 
 @pytest.mark.parametrize(
-    ("items", "line"),
+    ("job", "items", "slot_state", "status", "line"),
     [
-        ([free(ItemKind.CALL)], "tool read_file of turn 2"),
-        ([free(ItemKind.COMPLETE)], "the result of tool read_file of turn 2 to be processed"),
-        ([free(ItemKind.FAILED)], "the failure of tool read_file of turn 2 to be processed"),
-        ([free(ItemKind.CALL), free(ItemKind.CALL, 1), free(ItemKind.CALL, 2)], "tool read_file of turn 2 and 2 more"),
-        ([replace(TURN, attempt=3)], "the model's turn 2 (attempt 3)"),
+        pytest.param(replace(JOB, status=JobStatus.FAILED), [GONE], HELD, "failed", None, id="ended"),
+        pytest.param(PENDING, [claimed(TURN)], HELD, "processing", "the model's turn 2", id="the first work"),
+        pytest.param(JOB, [claimed(TURN)], HELD, "processing", "the model's turn 2", id="at work"),
+        pytest.param(PENDING, [STALE], HELD, "pending", "the model's turn 2", id="a lease that is over is no work"),
+        pytest.param(JOB, [free(ItemKind.COMPLETE)], HELD, "processing", TAKEN_IN, id="a result is due"),
+        pytest.param(JOB, [free(ItemKind.FAILED)], HELD, "processing", GIVEN_UP, id="a failure is due"),
+        pytest.param(JOB, THREE, HELD, "processing", "tool read_file of turn 2 and 2 more", id="several are due"),
+        pytest.param(
+            JOB, [replace(TURN, attempt=3)], HELD, "processing", "the model's turn 2 (attempt 3)", id="another attempt"
+        ),
+        pytest.param(JOB, AT_WORK, HELD, "processing", TAKEN_IN, id="what is worked on comes before what is due"),
+        pytest.param(JOB, LATER, HELD, "waiting", NOT_YET, id="until the earliest time"),
+        pytest.param(PENDING, LATER, HELD, "pending", NOT_YET, id="a new job until then"),
+        pytest.param(
+            JOB,
+            [QUESTION],
+            WITHOUT,
+            "waiting",
+            "a decision about tool read_file of turn 2, until 2027-01-15T08:01:00.000Z",
+            id="a person is asked",
+        ),
+        pytest.param(PENDING, IN_LINE, WITHOUT, "pending", A_SLOT, id="a new job without a slot"),
+        pytest.param(JOB, IN_LINE, WITHOUT, "waiting", A_SLOT, id="an older one without a slot"),
+        pytest.param(
+            JOB,
+            [free(ItemKind.COMPLETE), free(ItemKind.CALL, 1)],
+            WITHOUT,
+            "processing",
+            f"{TAKEN_IN} and 1 more",
+            id="a result is taken in without a slot",
+        ),
+        pytest.param(JOB, [LIMITED], HELD, "waiting", LIMIT, id="over a limit"),
+        pytest.param(JOB, [free(ItemKind.CALL, 1), LIMITED], HELD, "processing", LIMIT, id="one of two over a limit"),
     ],
 )
-def test_what_is_due_is_named(items: list[WorkItem], line: str) -> None:
-    assert status_and_wait(JOB, items, HELD, NOW_MS) == (JobStatus.PROCESSING, line)
-
-
-def test_what_somebody_works_on_is_named_before_what_is_due() -> None:
-    items = [free(ItemKind.CALL), claimed(free(ItemKind.COMPLETE, 1))]
-    assert status_and_wait(JOB, items, HELD, NOW_MS)[1] == "the result of tool read_file of turn 2 to be processed"
-
-
-def test_a_job_that_only_waits_for_a_time_says_until_when() -> None:
-    """The earliest; a new job is pending until then, an older one waiting."""
-    first, second = replace(TURN, not_before_ms=NOW_MS + 60_000), replace(TURN, not_before_ms=NOW_MS + 90_000)
-    line = "the model's turn 2, not before 2027-01-15T08:01:00.000Z"
-    assert status_and_wait(JOB, [second, first], HELD, NOW_MS) == (JobStatus.WAITING, line)
-    assert status_and_wait(PENDING, [second, first], HELD, NOW_MS) == (JobStatus.PENDING, line)
-
-
-def test_a_job_that_asks_a_person_says_about_what() -> None:
-    """The tool that may not run yet, and how long they have to decide."""
-    requests = replace(free(ItemKind.WAIT), approval_of_call="job_1-2-0-a", not_before_ms=NOW_MS + 60_000)
-    line = "a decision about tool read_file of turn 2, until 2027-01-15T08:01:00.000Z"
-    assert status_and_wait(JOB, [requests], WITHOUT, NOW_MS) == (JobStatus.WAITING, line)
-
-
-def test_a_job_without_a_slot_waits_for_one() -> None:
-    """A new job is pending, one that ran before is waiting; its slot request is not what people want to read."""
-    items = [TURN, slot_request_item("job_1", "slot", 0, NOW_MS)]
-    assert status_and_wait(PENDING, items, WITHOUT, NOW_MS) == (JobStatus.PENDING, A_SLOT)
-    assert status_and_wait(JOB, items, WITHOUT, NOW_MS) == (JobStatus.WAITING, A_SLOT)
-
-
-def test_a_result_is_taken_in_without_a_slot() -> None:
-    found = status_and_wait(JOB, [free(ItemKind.COMPLETE), free(ItemKind.CALL, 1)], WITHOUT, NOW_MS)
-    assert found == (JobStatus.PROCESSING, "the result of tool read_file of turn 2 to be processed and 1 more")
-
-
-def test_a_call_over_a_limit_names_it() -> None:
-    limited = replace(free(ItemKind.CALL), limited_by="crm")
-    line = "the limit 'crm' for tool read_file of turn 2"
-    assert status_and_wait(JOB, [limited], HELD, NOW_MS) == (JobStatus.WAITING, line)
-    assert status_and_wait(JOB, [free(ItemKind.CALL, 1), limited], HELD, NOW_MS) == (JobStatus.PROCESSING, line)
+def test_what_a_job_waits_for(
+    job: Job, items: list[WorkItem], slot_state: SlotState, status: str, line: str | None
+) -> None:
+    assert status_and_wait(job, items, slot_state, NOW_MS) == (status, line)
 
 
 def test_every_job_that_has_not_ended_says_something() -> None:

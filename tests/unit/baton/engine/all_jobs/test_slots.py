@@ -46,11 +46,7 @@ def test_a_job_wants_a_slot_for_work_and_keeps_it_while_results_are_taken_in(
 ) -> None:
     """Waiting longer than a minute wants none; who asks late does not take a slot from work that was added since."""
     assert wanted(slot_state, items, ended=False, now_ms=NOW_MS) == want
-
-
-def test_an_ended_job_wants_to_be_gone() -> None:
-    """Whatever is left of it."""
-    assert wanted(HELD, [loop_item("j", 1, 1, NOW_MS)], ended=True, now_ms=NOW_MS) == "gone"
+    assert wanted(slot_state, items, ended=True, now_ms=NOW_MS) == "gone"
 
 
 def test_a_epoch_is_a_time_and_always_larger() -> None:
@@ -97,51 +93,6 @@ def test_slots_are_never_exceeded_nor_left_free_while_somebody_may_have_one(
             assert all((e.tenant, e.session_id) in kept for e in able)
 
 
-def test_the_same_update_again_changes_nothing_but_its_time() -> None:
-    """Clients repeat, and who repeats lives; a clock that goes back makes no entry older."""
-    place = QueuedJob("t", "s", 5, 1)
-    first = take({}, "a", SlotState("slot", 1), place, NOW_MS, 1)
-    slot_table = first.slot_table
-    for after_ms in (5, 3):
-        again = take(slot_table, "a", SlotState("slot", 1), place, NOW_MS + after_ms, 1)
-        slot_table = again.slot_table
-        assert (again.slot, again.granted) == (True, ())
-        assert slot_table == {"a": replace(first.slot_table["a"], since_ms=NOW_MS + 5)}
-
-
-def test_an_older_update_is_no_news() -> None:
-    """It may be a copy from long ago: the entry changes in nothing."""
-    place = QueuedJob("t", "s", 5, 1)
-    slot_table = take({}, "a", SlotState("gone", 2), place, NOW_MS, 1).slot_table
-    older = take(slot_table, "a", SlotState("slot", 1), place, NOW_MS + 5, 1)
-    assert (older.slot_table, older.slot, older.granted) == (slot_table, False, ())
-
-
-def test_a_slot_that_a_sweep_gave_is_unacknowledged_until_it_is_taken() -> None:
-    """No word of a job gave it, so no later word of a job would tell."""
-    place = QueuedJob("t", "sb", 5, 2)
-    waiting = take({}, "b", SlotState("slot", 1), place, NOW_MS, 0).slot_table
-    assert unacknowledged(waiting) == ()
-    entries = dict(waiting)
-    fill(entries, BY_RECONCILER, 1)
-    assert (entries["b"].slot, entries["b"].granted_by, unacknowledged(entries)) == (True, BY_RECONCILER, ("b",))
-    fill(entries, BY_RECONCILER, 1)
-    assert unacknowledged(entries) == ("b",)
-    assert unacknowledged(take(entries, "b", SlotState("slot", 1), place, NOW_MS, 1).slot_table) == ()
-
-
-def test_a_slot_that_an_update_gave_is_unacknowledged_until_it_is_taken() -> None:
-    """A sweep tells, too, where the job that was to tell has died."""
-    slot_table: dict[str, QueueEntry] = {}
-    for name in "ab":
-        slot_table = take(
-            slot_table, name, SlotState("slot", 0), QueuedJob("t", f"s{name}", 5, ord(name)), NOW_MS, 1
-        ).slot_table
-    assert unacknowledged(slot_table) == ()
-    slot_table = take(slot_table, "a", SlotState("gone", 1), QueuedJob("t", "sa", 5, ord("a")), NOW_MS, 1).slot_table
-    assert unacknowledged(slot_table) == ("b",)
-
-
 def test_priority_decides_between_jobs_of_tenants_with_as_many_slots() -> None:
     """Higher first, then older."""
     slot_table: dict[str, QueueEntry] = {}
@@ -154,3 +105,35 @@ def test_priority_decides_between_jobs_of_tenants_with_as_many_slots() -> None:
     assert replace(given_back.slot_table["c"], granted_by="") == QueueEntry(
         "t", "sc", 9, ord("c"), 0, "slot", True, True, "", NOW_MS
     )
+
+
+def test_the_same_update_again_changes_nothing_but_its_time_and_an_older_one_nothing() -> None:
+    """Clients repeat, and who repeats lives; a clock that goes back makes no entry older."""
+    place = QueuedJob("t", "s", 5, 1)
+    first = take({}, "a", SlotState("slot", 1), place, NOW_MS, 1)
+    slot_table = first.slot_table
+    for after_ms in (5, 3):
+        again = take(slot_table, "a", SlotState("slot", 1), place, NOW_MS + after_ms, 1)
+        slot_table = again.slot_table
+        assert (again.slot, again.granted) == (True, ())
+        assert slot_table == {"a": replace(first.slot_table["a"], since_ms=NOW_MS + 5)}
+    slot_table = take({}, "a", SlotState("gone", 2), place, NOW_MS, 1).slot_table
+    older = take(slot_table, "a", SlotState("slot", 1), place, NOW_MS + 5, 1)
+    assert (older.slot_table, older.slot, older.granted) == (slot_table, False, ())
+
+
+def test_a_slot_that_somebody_else_gave_is_unacknowledged_until_it_is_taken() -> None:
+    """By a sweep: no later word of a job would tell. By an update: a sweep tells where the job that was to has died."""
+    place = QueuedJob("t", "sb", 5, 2)
+    waiting = take({}, "b", SlotState("slot", 1), place, NOW_MS, 0).slot_table
+    assert unacknowledged(waiting) == ()
+    entries = dict(waiting)
+    fill(entries, BY_RECONCILER, 1)
+    assert (entries["b"].slot, entries["b"].granted_by, unacknowledged(entries)) == (True, BY_RECONCILER, ("b",))
+    fill(entries, BY_RECONCILER, 1)
+    assert unacknowledged(entries) == ("b",)
+    assert unacknowledged(take(entries, "b", SlotState("slot", 1), place, NOW_MS, 1).slot_table) == ()
+    first = QueuedJob("t", "sa", 5, 1)
+    slot_table = take(waiting, "a", SlotState("slot", 0), first, NOW_MS, 1).slot_table
+    assert unacknowledged(slot_table) == ()
+    assert unacknowledged(take(slot_table, "a", SlotState("gone", 1), first, NOW_MS, 1).slot_table) == ("b",)

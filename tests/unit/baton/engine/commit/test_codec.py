@@ -29,12 +29,12 @@ from baton.engine.commit.codec import (
     load_values,
 )
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
-from baton.engine.transitions import CallStatus, JobStatus
-from baton.engine.work_items import ItemKind, WorkItem, slot_request_item
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.limits import Limits
 from baton.sdk.records import Failure
 from baton_events.errors import NewerVersionError
-from tests.unit.baton.engine.sample_state import JOB, NOW_MS, call_record, call_state
+from tests.unit.baton.engine.sample_state import JOB, NOW_MS, call_state
 
 FULL_JOB = replace(
     JOB,
@@ -120,69 +120,35 @@ def test_damage_is_reported_with_its_place(text: str, found: str) -> None:
 
 
 def test_a_job_is_read_back_as_it_was_written() -> None:
-    for job in (JOB, FULL_JOB):
-        text = dump_job(job)
-        assert load_job(text) == job
-        assert load_job(f"{text} ") == job, "a text that was not written here is read"
-        assert job_from(json.loads(json.dumps(job_values(job)))) == job
-
-
-def test_a_job_without_a_cost_limit_has_none_after_a_submission() -> None:
-    """A None that were left out would become a limit's default."""
-    assert job_from(job_values(JOB)).limits.cost_usd is None
+    """A text that was not written here is read, too."""
+    assert load_job(f"{dump_job(FULL_JOB)} ") == FULL_JOB
+    assert job_from(json.loads(json.dumps(job_values(FULL_JOB)))) == FULL_JOB
+    assert job_from(job_values(JOB)).limits.cost_usd is None, "left out, it would become a limit's default"
 
 
 def test_a_state_of_a_newer_version_is_left_to_that() -> None:
-    """It says that it means something else; the queue brings what is about it again."""
+    """It says that it means something else; the queue brings what is about it again.
+
+    So does a record that cannot be read, such as a work item of a kind that nobody knew.
+    """
     newer = json.loads(dump_job(JOB)) | {"version": STATE_VERSION + 1}
     found = rf"job_1.* has version {STATE_VERSION + 1}, this code reads {STATE_VERSION}"
     with pytest.raises(NewerVersionError, match=found):
         load_job(json.dumps(newer))
     with pytest.raises(NewerVersionError, match=found):
         job_from(newer)
-
-
-def test_a_record_that_cannot_be_read_is_left_to_a_newer_version() -> None:
-    """Such as a work item of a kind that nobody knew."""
-    newer = json.loads(dump_item(call_state(ItemKind.CALL).item)) | {"kind": "dance"}
+    item = json.loads(dump_item(call_state(ItemKind.CALL).item)) | {"kind": "dance"}
     with pytest.raises(NewerVersionError, match=r"stored WorkItem cannot be read by this version .*\$\.kind") as raised:
-        load_item(json.dumps(newer))
+        load_item(json.dumps(item))
     assert (raised.value.status, raised.value.retryable) == (503, True)
 
 
-@pytest.mark.parametrize("kind", [ItemKind.LOOP, ItemKind.CALL, ItemKind.COMPLETE, ItemKind.FAILED])
-def test_an_item_is_read_back_as_it_was_written(kind: ItemKind) -> None:
-    item = call_state(kind).item
-    assert load_item(dump_item(item)) == item
-
-
-def test_a_slot_request_is_read_back_as_it_was_written() -> None:
-    item = slot_request_item("job_1", "gone", NOW_MS, NOW_MS)
-    assert load_item(dump_item(item)) == item
-
-
-def test_a_call_is_read_back_as_it_was_written() -> None:
-    record = replace(call_record(CallStatus.RETRYING), arguments={"a": [{"b": None}]}, error=Failure("t", "é"))
-    assert load_call(dump_call(record)) == record
-
-
-def test_a_slot_state_is_read_back_as_it_was_written() -> None:
-    """As the scripts write it, too: without spaces, in any order."""
-    slot_state = SlotState("none", NOW_MS, slot=False)
-    assert load_slot_state(dump_slot_state(slot_state)) == slot_state
-    assert load_slot_state('{"slot":false,"lap":1800000000000,"want":"none"}') == slot_state
-
-
-def test_what_a_newer_version_wrote_besides_is_ignored() -> None:
-    """A deploy may be half done."""
+def test_what_another_version_wrote_is_ignored_or_has_its_default() -> None:
+    """A deploy may be half done. A job of before there were priorities has the usual one."""
     newer: dict[str, Any] = {**json.loads(dump_job(JOB)), "added": {"a": 1}}
     assert load_job(json.dumps(newer)) == JOB
     item = call_state(ItemKind.CALL).item
     assert load_item(json.dumps({**json.loads(dump_item(item)), "added": 1})) == item
-
-
-def test_what_an_older_version_did_not_write_has_its_default() -> None:
-    """A job of before there were priorities has the usual one."""
     older = {name: value for name, value in json.loads(dump_job(JOB)).items() if name not in ("priority", "limits")}
     assert (load_job(json.dumps(older)).priority, load_job(json.dumps(older)).limits) == (5, Limits())
 
@@ -193,25 +159,19 @@ def test_values_are_read_as_they_were_written(values: list[Any]) -> None:
     assert repr(read) == repr(values)
 
 
-def test_values_are_read_however_deep_they_are() -> None:
-    """A tool may return what the quick decoder refuses."""
-    deep = "[" * 500 + "]" * 500
-    assert load_values([deep, "1"])[1:] == [1]
-
-
 @pytest.mark.parametrize("text", ["", "{", "1]", "1,2"])
-def test_what_is_no_json_is_refused(text: str) -> None:
+def test_what_is_no_json_is_refused_however_deep_it_may_be(text: str) -> None:
+    """A tool may return what the quick decoder refuses."""
     with pytest.raises(ValueError, match=r"Expecting|Extra data|1 JSON texts have"):
         load_values([text])
+    assert load_values(["[" * 500 + "]" * 500, "1"])[1:] == [1]
 
 
-def test_usage_results_and_entries_are_read() -> None:
-    """As the scripts write them."""
+def test_usage_results_entries_and_slot_states_are_read() -> None:
+    """As the scripts write them: without spaces, in any order."""
     assert load_usage('{"messages":1,"redis_requests":2,"redis_commands":3,"updated_ms":4}') == Usage(1, 2, 3, 4)
-    assert load_results({"a": '{"ok":1}', "b": '{"error":{"type":"t"}}'}) == {
-        "a": {"ok": 1},
-        "b": {"error": {"type": "t"}},
-    }
-    assert load_entry('{"tenant":"t","session_id":"s","priority":5,"created_ms":1,"lap":2}') == QueueEntry(
-        "t", "s", 5, 1, 2
-    )
+    results = {"a": {"ok": 1}, "b": {"error": {"type": "t"}}}
+    assert load_results({name: json.dumps(result) for name, result in results.items()}) == results
+    entry = '{"tenant":"t","session_id":"s","priority":5,"created_ms":1,"lap":2}'
+    assert load_entry(entry) == QueueEntry("t", "s", 5, 1, 2)
+    assert load_slot_state('{"slot":false,"lap":1800000000000,"want":"none"}') == SlotState("none", NOW_MS, slot=False)

@@ -48,21 +48,18 @@ class Kept:
 
 
 def test_what_follows_the_only_item_takes_its_field() -> None:
-    """One write instead of two; a turn's calls are no exception, but for their number."""
+    """One write instead of two; a turn's calls are no exception, but for their number.
+
+    Where nothing follows, the field is empty, and is filled again by what comes later.
+    """
     kept = Kept(turn(1))
     new, gone = kept.step(call(0))
     assert ([*new], gone) == ([OWN], [])
+    assert kept.step() == ({OWN: ""}, [])
     new, gone = kept.step(turn(2))
     assert ([*new], gone) == ([OWN], [])
     new, gone = kept.step(call(0), call(1))
     assert ([*new], gone) == ([OWN, f"leg:{call(1).key}"], [])
-
-
-def test_where_nothing_follows_the_field_is_empty() -> None:
-    """It is filled again by what comes later."""
-    kept = Kept(turn(1))
-    assert kept.step() == ({OWN: ""}, [])
-    assert [*kept.step(turn(2))[0]] == [OWN]
 
 
 def test_of_several_items_each_field_is_gone_once_its_item_is() -> None:
