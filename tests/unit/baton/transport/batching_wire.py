@@ -45,5 +45,5 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def requesting(batcher: Batcher[str, str], *requests: str, size_bytes: int = 1) -> list[asyncio.Task[str]]:
-    return [asyncio.ensure_future(batcher.send(ask, 1, size_bytes)) for ask in requests]
+def requesting(batcher: Batcher[str, str], *requests: str) -> list[asyncio.Task[str]]:
+    return [asyncio.ensure_future(batcher.send(ask, 1, 1)) for ask in requests]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton.transport.batching import Batcher, Bounds
+from tests.unit.baton.transport.batching_wire import settled
 
 BOUNDS = Bounds(requests=2, entries=4, size_bytes=10, seconds=60)
 
@@ -96,12 +97,6 @@ class Play:
         while self.under_way:
             self.come_back(min(self.under_way), Act("answer", 0, 1, 1))
             await settled()
-
-
-async def settled() -> None:
-    """Nothing can go on without an answer."""
-    for _ in range(8):
-        await asyncio.sleep(0)
 
 
 async def played(acts: Sequence[Act], *, close: bool) -> None:

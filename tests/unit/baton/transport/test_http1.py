@@ -131,12 +131,35 @@ def test_an_answer_may_come_in_any_pieces(wire: str, cuts: list[int]) -> None:
 
 
 async def test_a_request_is_sent_as_it_was_made() -> None:
+    """Unless one of its headers would break it apart: that is refused."""
     async with serving() as served, client() as through:
         await send(through, f"{served.url}/a%20b?c=d", b"x" * 3_000_000, authorization="Bearer t")
+        with pytest.raises(httpx.LocalProtocolError, match="line break"):
+            await send(through, served.url, label="a\r\nauthorization: b")
     [request] = served.requests
     assert request.startswith(b"POST /a%20b?c=d HTTP/1.1\r\nHost: 127.0.0.1:")
     assert b"\r\nauthorization: Bearer t\r\n" in request
     assert request.endswith(b"\r\n\r\n" + b"x" * 3_000_000)
+    async with serving(host="::1") as served, client() as through:
+        assert (await send(through, served.url)).content == b"ok"
+    assert b"Host: [::1]:" in served.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "closes", "limits"),
+    [
+        pytest.param((b"HTTP/1.1 200 OK\r\n\r\n", b"ok"), True, LIMITS, id="an answer without a length"),
+        pytest.param((OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"),), False, LIMITS, id="not kept"),
+        pytest.param((OK,), False, SHORT, id="old"),
+    ],
+)
+async def test_a_connection_that_has_ended_or_is_old_is_not_used_again(
+    pieces: tuple[bytes, ...], closes: bool, limits: httpx.Limits
+) -> None:
+    async with serving(*pieces, closes=closes) as served, client(limits) as through:
+        for number in (1, 2):
+            assert (await send(through, served.url)).content == b"ok"
+            assert served.connections == number
 
 
 async def test_a_large_and_packed_answer_is_unpacked() -> None:
@@ -145,20 +168,6 @@ async def test_a_large_and_packed_answer_is_unpacked() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
     async with serving(head + packed) as served, client() as through:
         assert (await send(through, served.url)).content == b"y" * 5_000_000
-
-
-async def test_an_answer_without_a_length_ends_with_its_connection() -> None:
-    async with serving(b"HTTP/1.1 200 OK\r\n\r\n", b"ok", closes=True) as served, client() as through:
-        for number in (1, 2):
-            assert (await send(through, served.url)).content == b"ok"
-            assert served.connections == number
-
-
-async def test_a_connection_that_the_server_does_not_keep_is_not_used_again() -> None:
-    async with serving(OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")) as served, client() as through:
-        for number in (1, 2):
-            assert (await send(through, served.url)).content == b"ok"
-            assert served.connections == number
 
 
 async def test_what_nobody_requested_is_no_answer() -> None:
@@ -235,34 +244,6 @@ async def test_a_request_that_is_given_up_closes_its_connection() -> None:
         served.pause.set()
         assert (await send(through, served.url)).content == b"ok"
         assert served.connections == 2
-
-
-async def test_an_old_connection_is_not_used_again() -> None:
-    async with serving() as served, client(SHORT) as through:
-        for _ in range(2):
-            await send(through, served.url)
-        assert served.connections == 2
-
-
-async def test_a_header_that_would_break_the_request_apart_is_refused() -> None:
-    async with serving() as served, client() as through:
-        with pytest.raises(httpx.LocalProtocolError, match="line break"):
-            await send(through, served.url, label="a\r\nauthorization: b")
-        assert served.connections == 0
-
-
-async def test_ipv6() -> None:
-    async with serving(host="::1") as served, client() as through:
-        assert (await send(through, served.url)).content == b"ok"
-    assert b"Host: [::1]:" in served.requests[0]
-
-
-async def test_closing_ends_what_is_kept() -> None:
-    async with serving() as served:
-        async with client() as through:
-            await send(through, served.url)
-            assert served.left == 0
-        await until(lambda: served.left)
 
 
 async def test_a_connection_that_closed_while_the_process_stood_still_is_not_used() -> None:

@@ -1,14 +1,14 @@
-"""A request by its parts is the same, and is answered the same, whoever speaks HTTP."""
+"""A request by its parts, and a post to one address, are the same and answered the same, whoever speaks HTTP."""
 
 import gzip
 
 import httpx
 import pytest
 
-from baton.transport.http import requesting
+from baton.transport.http import posting, requesting
 from baton.transport.http1 import Http1Transport
+from baton.transport.http_transport import tls_context
 from tests.unit.baton.transport.test_http1 import serving
-from tests.unit.baton.transport.test_posting import transports
 
 HEADERS = {"Authorization": "Bearer t", "Upstash-Label": "one"}
 BODY = b'{"messageId":"m1"}'
@@ -24,20 +24,17 @@ REFUSED = b"HTTP/1.1 429 Too Many\r\nRateLimit-Limit: 5\r\nContent-Encoding: gzi
 )
 
 
+def transports() -> list[httpx.AsyncBaseTransport]:
+    """Those that HTTP_TRANSPORT chooses among."""
+    return [httpx.AsyncHTTPTransport(), Http1Transport(tls_context(), httpx.Limits(max_connections=1))]
+
+
 class RefusedError(Exception):
     """What the asker makes of an answer that is no success."""
 
 
 def refuse(response: httpx.Response) -> None:
     raise RefusedError(response.status_code, response.headers["ratelimit-limit"], response.content)
-
-
-def test_one_of_them_has_a_way_of_its_own() -> None:
-    """Else both sides of these tests would be the same."""
-    plain, own = transports()
-    assert isinstance(own, Http1Transport)
-    assert requesting(own) == own.request
-    assert not hasattr(plain, "request")
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -50,17 +47,12 @@ async def test_a_success_is_its_body(wire: str, number: int) -> None:
 
 @pytest.mark.parametrize("number", [0, 1])
 async def test_anything_else_goes_to_the_caller_as_a_response(number: int) -> None:
+    """One who raises nothing has the body, whatever the status."""
     async with serving(REFUSED) as served, transports()[number] as through:
         with pytest.raises(RefusedError) as raised:
             await requesting(through)("POST", httpx.URL(served.url), HEADERS, b"[1]", refuse)
-    assert raised.value.args == (429, "5", BODY)
-
-
-@pytest.mark.parametrize("number", [0, 1])
-async def test_a_caller_who_raises_nothing_has_the_body(number: int) -> None:
-    """Whatever the status."""
-    async with serving(REFUSED) as served, transports()[number] as through:
         assert await requesting(through)("GET", httpx.URL(served.url), {}, b"", lambda _: None) == BODY
+    assert raised.value.args == (429, "5", BODY)
 
 
 async def test_what_is_sent_is_the_same() -> None:
@@ -83,6 +75,53 @@ async def test_what_is_sent_is_the_same() -> None:
 @pytest.mark.parametrize("headers", [{"A": "b\r\nC: d"}, {"A\nB": "c"}])
 async def test_a_header_that_would_break_the_request_apart_is_refused(headers: dict[str, str]) -> None:
     """Before anything is sent."""
+    url = httpx.URL("http://127.0.0.1:1")
     async with transports()[1] as through:
         with pytest.raises(httpx.LocalProtocolError, match="line break"):
-            await requesting(through)("POST", httpx.URL("http://127.0.0.1:1"), headers, b"", refuse)
+            await requesting(through)("POST", url, headers, b"", refuse)
+        with pytest.raises(httpx.LocalProtocolError, match="line break"):
+            posting(through, url, [(name.encode(), text.encode()) for name, text in headers.items()])
+
+
+def test_one_of_the_transports_has_a_way_of_its_own() -> None:
+    """Else both sides of these tests would be the same."""
+    plain, own = transports()
+    assert isinstance(own, Http1Transport)
+    assert requesting(own) == own.request
+    assert not hasattr(plain, "request")
+
+
+POST_HEADERS = [(b"Host", b"store.example.com"), (b"Authorization", b"Bearer t")]
+
+
+TOKEN = b"X-Token"
+
+
+POST_WIRES = {
+    "plain": b"HTTP/1.1 200 OK\r\nx-token: 7\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY),
+    "refused": b"HTTP/1.1 400 Bad Request\r\nX-Token: 7\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY),
+    "packed": b"HTTP/1.1 200 OK\r\nX-Token: 7\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b"
+    % (len(PACKED), PACKED),
+}
+
+
+@pytest.mark.parametrize("wire", POST_WIRES)
+@pytest.mark.parametrize("number", [0, 1])
+async def test_a_post_is_answered_with_its_body_and_what_a_header_says(wire: str, number: int) -> None:
+    """Whatever its status, packed or not."""
+    async with serving(POST_WIRES[wire]) as served, transports()[number] as through:
+        post = posting(through, httpx.URL(served.url), POST_HEADERS)
+        assert await post(b"[1]", (TOKEN, b"6")) == (BODY, b"7")
+
+
+async def test_what_is_posted_is_the_same() -> None:
+    """Line by line, in whatever order, with an empty token as well."""
+    sent: list[set[bytes]] = []
+    for through in transports():
+        async with serving() as served, through:
+            post = posting(through, httpx.URL(f"{served.url}/pipeline?a=b"), POST_HEADERS)
+            for content, token in ((b"[1]", b"6"), ("é".encode(), b"")):
+                assert await post(content, (TOKEN, token)) == (b"ok", b"")
+            sent += [set(request.splitlines()) for request in served.requests]
+    assert sent[:2] == sent[2:]
+    assert {b"POST /pipeline?a=b HTTP/1.1", b"X-Token: 6", b"Content-Length: 3", b"[1]"} < sent[0]

@@ -83,23 +83,6 @@ def gets(server: RespServer) -> list[str]:
     return [command[1] for command in server.requested if command[0] == "GET"]
 
 
-async def test_commands_go_to_the_owners_of_their_keys(cluster: Cluster, redis: RedisConnection) -> None:
-    """Answers are in the order of what was asked; once the map is known nobody redirects."""
-    requested = [["GET", key] for key in (HIGH, LOW, HIGH, LOWER)]
-    for _ in range(3):
-        assert await redis.pipeline(*requested) == ["1", "0", "1", "0"]
-    first, second = cluster.servers
-    redirected = gets(first).count(HIGH)
-    assert redirected in (0, 2)  # by who was not told that it is a cluster, once
-    assert [key for key in gets(first) if key != HIGH] == [LOW, LOWER] * 3
-    assert gets(second) == [HIGH] * 6
-
-
-async def test_scripts_go_to_the_owners_of_their_keys(cluster: Cluster, redis: RedisConnection) -> None:
-    """Each server has scripts of its own."""
-    assert [await redis.run(TEXT, [key], [f"{key}!"]) for key in (HIGH, LOW, HIGH)] == ["a!", "b!", "a!"]
-
-
 async def test_a_slot_that_moved_is_followed_and_remembered(cluster: Cluster, redis: RedisConnection) -> None:
     """What was redirected was not done: it is sent again, once."""
     assert await redis.execute("GET", HIGH) == "1"
@@ -212,3 +195,16 @@ def test_a_map_knows_the_owner_of_each_slot() -> None:
 def test_a_redirection_names_a_place(shown: str, place: tuple[str, int]) -> None:
     """Or only a port: then it is where we are."""
     assert redirection(shown, ("seed", 1)) == place
+
+
+async def test_commands_and_scripts_go_to_the_owners_of_their_keys(cluster: Cluster, redis: RedisConnection) -> None:
+    """Answers are in the order of what was asked; once the map is known nobody redirects."""
+    requested = [["GET", key] for key in (HIGH, LOW, HIGH, LOWER)]
+    for _ in range(3):
+        assert await redis.pipeline(*requested) == ["1", "0", "1", "0"]
+    first, second = cluster.servers
+    redirected = gets(first).count(HIGH)
+    assert redirected in (0, 2)  # by who was not told that it is a cluster, once
+    assert [key for key in gets(first) if key != HIGH] == [LOW, LOWER] * 3
+    assert gets(second) == [HIGH] * 6
+    assert [await redis.run(TEXT, [key], [f"{key}!"]) for key in (HIGH, LOW, HIGH)] == ["a!", "b!", "a!"]

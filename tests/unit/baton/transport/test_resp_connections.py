@@ -16,22 +16,21 @@ from tests.unit.baton.transport.resp_server import Hangs, HangsUp, RespServer
 from tests.unit.baton.transport.test_redis_resp import PASSWORD, REQUESTS, pong, settings_of
 
 
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        (f"redis://:{PASSWORD}@127.0.0.1:9/0", r"redis://\*\*\*@127\.0\.0\.1:9/0 \(ConnectionRefusedError\)"),
+        (f"unix:///nowhere/valkey.sock?password={PASSWORD}", r"unix:///nowhere/valkey\.sock \(FileNotFoundError\)"),
+    ],
+)
 @pytest.mark.parametrize("name", REQUESTS)
-async def test_a_server_that_cannot_be_reached_is_named(name: str) -> None:
+async def test_a_server_that_cannot_be_reached_is_named(name: str, url: str, named: str) -> None:
     """With what the system said, and without the password."""
-    redis = RedisConnection(Settings(resp_url=f"redis://:{PASSWORD}@127.0.0.1:9/0"))
-    with pytest.raises(StoreError, match=r"redis://\*\*\*@127\.0\.0\.1:9/0 \(ConnectionRefusedError\)") as caught:
+    redis = RedisConnection(Settings(resp_url=url))
+    with pytest.raises(StoreError, match=named) as caught:
         await REQUESTS[name](redis)
     assert not isinstance(caught.value, StoreAnswerError)
     assert PASSWORD not in str(caught.value)
-    await redis.close()
-
-
-async def test_a_socket_that_is_not_there_is_named() -> None:
-    """The path, without what follows it."""
-    redis = RedisConnection(Settings(resp_url=f"unix:///nowhere/valkey.sock?password={PASSWORD}"))
-    with pytest.raises(StoreError, match=r"unix:///nowhere/valkey\.sock \(FileNotFoundError\)"):
-        await redis.execute("PING")
     await redis.close()
 
 
@@ -80,7 +79,10 @@ async def test_what_was_written_after_a_refusal_that_ends_the_connection_is_unkn
 
 
 async def test_a_connection_that_the_server_closed_is_replaced_once_and_without_harm() -> None:
-    """As after an invocation's freeze."""
+    """As after an invocation's freeze; one that we closed opens again when it is used.
+
+    What cannot be sent is its own caller's fault alone.
+    """
     async with RespServer(pong) as server:
         redis = RedisConnection(settings_of(server))
         for _ in range(2):
@@ -90,6 +92,10 @@ async def test_a_connection_that_the_server_closed_is_replaced_once_and_without_
         for _ in range(2):
             assert await redis.execute("PING") == "PONG"
         assert server.connections == 2
+        await redis.close()
+        requested = [redis.execute("GET", key) for key in ("\ud800", "b")]
+        wrong, right = await asyncio.gather(*requested, return_exceptions=True)
+        assert (isinstance(wrong, StoreError), right) == (True, "b")
         await redis.close()
 
 
@@ -115,16 +121,6 @@ async def test_a_server_that_is_not_the_one_to_write_to_is_left(text: str) -> No
         refuses = False
         assert await redis.execute("PING") == "PONG"
         assert server.connections == 2
-        await redis.close()
-
-
-async def test_what_cannot_be_sent_is_its_own_callers_fault_alone() -> None:
-    async with RespServer(pong) as server:
-        redis = RedisConnection(settings_of(server))
-        requested = [redis.execute("GET", key) for key in ("\ud800", "b")]
-        wrong, right = await asyncio.gather(*requested, return_exceptions=True)
-        assert isinstance(wrong, StoreError)
-        assert right == "b"
         await redis.close()
 
 
@@ -156,15 +152,6 @@ def test_another_event_loop_has_connections_of_its_own() -> None:
     asyncio.run(invocation())
     asyncio.run(invocation())
     assert served.connections == 2
-
-
-async def test_a_closed_connection_opens_again_when_it_is_used() -> None:
-    """A process may be woken after its connections were closed."""
-    async with RespServer(pong) as server:
-        redis = RedisConnection(settings_of(server))
-        for _ in range(2):
-            assert await redis.execute("PING") == "PONG"
-            await redis.close()
 
 
 @pytest.mark.parametrize("vouched_for", [True, False])
