@@ -41,16 +41,13 @@ def test_an_agent_cannot_be_changed_through_what_it_was_made_of() -> None:
         agent.name = "b"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
 
-@pytest.mark.parametrize("name", ["", "two words", "-a", ".a", "a/b", "x" * 65, None, 3, "a\n"])
+@pytest.mark.parametrize("name", ["", "two words", ".a", "a/b", "x" * 65, None, "a\n"])
 def test_a_name_that_does_not_fit_into_a_url_is_refused(name: Any) -> None:
     """It is a job's `jobType`."""
     with pytest.raises(ValueError, match=r"agent name .* must be 1 to 64"):
         Agent(name)
-
-
-@pytest.mark.parametrize("name", ["a", "simple-task", "code.v2", "A_1", "9"])
-def test_usual_names_are_taken(name: str) -> None:
-    assert Agent(name).name == name
+    for usual in ("simple-task", "code.v2", "A_1", "9"):
+        assert Agent(usual).name == usual
 
 
 @pytest.mark.parametrize(
@@ -58,14 +55,10 @@ def test_usual_names_are_taken(name: str) -> None:
     [
         ({"mode": "dream"}, "agent 'a': unknown mode 'dream'; there are: loop, plan"),
         ({"expose": "smtp"}, "agent 'a': expose must be of a2a, mcp, got 'smtp'"),
-        ({"expose": 3}, "agent 'a': expose must be of a2a, mcp, got 3"),
-        ({"plan": Step("a", ping)}, "agent 'a': plan must be a list of steps"),
         ({"plan": [ping]}, "in its plan is no step; write Step('name', tool, {...})"),
         ({"plan": [Step("a", ScriptedModel(["done"]))]}, "agent 'a', step 'a': "),
         ({"max_rounds": 0}, "agent 'a': max_rounds must be a whole number from 1, got 0"),
         ({"isolated": 1}, "agent 'a': isolated must be True or False, got 1"),
-        ({"model": 3}, "agent 'a': model must be a name or have `answer`"),
-        ({"model": ScriptedModel}, "agent 'a': model must be an object, got the class ScriptedModel"),
         ({"model": []}, "agent 'a': model is an empty list; name at least one model"),
         ({"model": ["demo", 3]}, "agent 'a': model must be a name or have `answer`"),
         ({"model": ["demo", ScriptedModel]}, "agent 'a': model must be an object, got the class ScriptedModel"),
@@ -73,15 +66,12 @@ def test_usual_names_are_taken(name: str) -> None:
         ({"model_settings": {"temprature": 1}}, "agent 'a': model_settings has 'temprature', which no provider knows"),
         ({"output_type": int}, "agent 'a': output_type must be an object with named fields, got int"),
         ({"tools": [ping.function]}, "is not a tool; decorate the function with @tool"),
-        ({"tools": ["ping"]}, "agent 'a': 'ping' is not a tool"),
         ({"tools": ping}, "agent 'a': tools must be a list"),
         ({"capabilities": "web"}, "agent 'a': capabilities must be a set, got 'web'; write {'web'}"),
         ({"history": 1_000}, "agent 'a': history must be KeepAll(), DropOldest(...) or Summarize(...), got 1000"),
         ({"history": DropOldest}, "agent 'a': history must be KeepAll()"),
         ({"cache_seconds": -1}, "agent 'a': cache_seconds must be a whole number from 0, got -1"),
-        ({"cache_seconds": 0.5}, "cache_seconds must be a whole number from 0, got 0.5"),
         ({"limits": {"turns": 3}}, "agent 'a': limits must be Limits"),
-        ({"model_retries": -1}, "model_retries must be a whole number from 0, got -1"),
         ({"model_retries": True}, "model_retries must be a whole number from 0, got True"),
         ({"model_timeout_seconds": 0}, "model_timeout_seconds must be more than 0, got 0"),
     ],

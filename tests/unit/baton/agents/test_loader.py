@@ -61,20 +61,6 @@ def test_a_missing_module_is_named_with_the_way_out(module: str) -> None:
         load_registry(f"{module}:registry")
 
 
-def test_a_missing_attribute_is_reported_with_those_that_would_do(package: str) -> None:
-    write(package, "from baton import Registry\nmine = Registry()\n")
-    with pytest.raises(RegistryNotLoadedError, match=r"has no attribute 'registry' .* it has mine"):
-        load_registry(f"{package}.agents:registry")
-    with pytest.raises(RegistryNotLoadedError, match="it has no Registry: add one"):
-        load_registry(f"{package}:registry")
-
-
-def test_something_else_under_that_name_is_refused(package: str) -> None:
-    write(package, "registry = ['an agent']\n")
-    with pytest.raises(RegistryNotLoadedError, match=r"is a list, not a Registry; write registry = Registry\("):
-        load_registry(f"{package}.agents:registry")
-
-
 @pytest.mark.parametrize(
     ("text", "error_type"),
     [
@@ -92,3 +78,13 @@ def test_what_the_users_module_raises_stays_attached(package: str, text: str, er
     cause = caught.value.__cause__
     assert isinstance(cause, error_type)
     assert str(Path(package) / "agents.py") in "".join(traceback.format_exception(cause))
+
+
+def test_a_missing_or_another_attribute_is_reported_with_those_that_would_do(package: str) -> None:
+    write(package, "from baton import Registry\nmine, other = Registry(), ['an agent']\n")
+    with pytest.raises(RegistryNotLoadedError, match=r"has no attribute 'registry' .* it has mine"):
+        load_registry(f"{package}.agents:registry")
+    with pytest.raises(RegistryNotLoadedError, match="it has no Registry: add one"):
+        load_registry(f"{package}:registry")
+    with pytest.raises(RegistryNotLoadedError, match=r"is a list, not a Registry; write other = Registry\("):
+        load_registry(f"{package}.agents:other")

@@ -49,65 +49,27 @@ def test_the_model_is_offered_a_tool_with_the_type_s_schema() -> None:
     assert CITY.spec.description.endswith("A city.")
 
 
-def test_what_fits_is_plain_json_with_its_defaults() -> None:
-    """Coerced as pydantic does it."""
-    assert CITY.check({"name": "Troy", "people": "3", "founded": "2026-01-02"}) == {
-        "name": "Troy",
-        "people": 3,
-        "founded": "2026-01-02",
-    }
-    assert CITY.check({"name": "Troy", "people": 3})["founded"] is None
-
-
-@pytest.mark.parametrize(
-    ("output_type", "arguments", "output"),
-    [
-        (Point, {"x": 1}, {"x": 1.0, "y": 0.0}),
-        (Row, {"key": "a"}, {"key": "a"}),
-        (Tree, {"children": [{}]}, {"children": [{"children": []}]}),
-    ],
-)
-def test_other_types_with_named_fields_will_do(output_type: Any, arguments: Any, output: Any) -> None:
-    assert OutputType("a", output_type).check(arguments) == output
-
-
 def test_all_faults_reach_the_model() -> None:
+    """Many are counted rather than reported; what is no object does not fit."""
     with pytest.raises(InvalidOutput) as caught:
         CITY.check({"people": -1, "founded": "soon"})
     lines = str(caught.value).splitlines()
     assert lines[0] == "the answer does not fit; correct it and call again:"
     assert [line.split(":")[0] for line in lines[1:]] == ["name", "people", "founded"]
     assert "-1" in lines[2]
-
-
-def test_many_faults_are_counted_rather_than_reported() -> None:
     with pytest.raises(InvalidOutput) as caught:
         OutputType("a", Tree).check({"children": [1] * 50})
     assert len(str(caught.value).splitlines()) == 22
     assert str(caught.value).endswith("and 30 more")
+    for arguments in (None, "x", []):
+        with pytest.raises(InvalidOutput):
+            CITY.check(arguments)
 
 
-@pytest.mark.parametrize("arguments", [None, "x", [], 3])
-def test_what_is_no_object_does_not_fit(arguments: Any) -> None:
-    """Whatever the model sends."""
-    with pytest.raises(InvalidOutput):
-        CITY.check(arguments)
-
-
-def test_a_number_that_json_does_not_have_does_not_fit_or_becomes_null() -> None:
-    """The result is stored as JSON."""
-    assert OutputType("a", Point).check({"x": float("nan")}) == {"x": None, "y": 0.0}
-
-
-@pytest.mark.parametrize(
-    "text",
-    ['{"name": "Troy", "people": 3}', '```json\n{"name": "Troy", "people": 3}\n```', ' {"name":"Troy","people":3}\n'],
-)
+@pytest.mark.parametrize("text", ['{"name": "Troy", "people": 3}', '```json\n{"name": "Troy", "people": 3}\n```'])
 def test_json_as_text_is_read(text: str) -> None:
+    """Other text is answered with what to do."""
     assert CITY.read(text)["people"] == 3
-
-
-def test_other_text_is_answered_with_what_to_do() -> None:
     with pytest.raises(InvalidOutput, match="must be a call of 'final_result'"):
         CITY.read("Troy had three people.")
 
@@ -116,10 +78,8 @@ def test_other_text_is_answered_with_what_to_do() -> None:
     ("output_type", "shown"),
     [
         (int, "must be an object with named fields, got int"),
-        (list, "must be an object with named fields, got list"),
         (dict, "must be an object with named fields, got dict"),
         (City(name="a", people=1), "must be a class such as a pydantic model"),
-        (list[int], "must be a class such as a pydantic model"),
         (Opaque, "output_type cannot be read from JSON"),
     ],
 )
@@ -127,3 +87,23 @@ def test_what_is_no_output_type_is_refused(output_type: Any, shown: str) -> None
     """When the agent is made."""
     with pytest.raises(TypeError, match=f"agent 'a': .*{shown}"):
         OutputType("a", output_type)
+
+
+@pytest.mark.parametrize(
+    ("output_type", "arguments", "output"),
+    [
+        (
+            City,
+            {"name": "Troy", "people": "3", "founded": "2026-01-02"},
+            {"name": "Troy", "people": 3, "founded": "2026-01-02"},
+        ),
+        (City, {"name": "Troy", "people": 3}, {"name": "Troy", "people": 3, "founded": None}),
+        (Point, {"x": 1}, {"x": 1.0, "y": 0.0}),
+        (Point, {"x": float("nan")}, {"x": None, "y": 0.0}),
+        (Row, {"key": "a"}, {"key": "a"}),
+        (Tree, {"children": [{}]}, {"children": [{"children": []}]}),
+    ],
+)
+def test_what_fits_is_plain_json_with_its_defaults(output_type: Any, arguments: Any, output: Any) -> None:
+    """Coerced as pydantic does it; what JSON does not have becomes null."""
+    assert OutputType("a", output_type).check(arguments) == output

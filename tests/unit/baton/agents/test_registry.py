@@ -33,23 +33,15 @@ def make(name: str, *capabilities: str) -> Tool:
 READ, SEARCH, FETCH = make("read", "files"), make("search", "files", "web"), make("fetch", "web")
 
 
-def test_agents_and_tools_are_found_by_name() -> None:
-    agent = Agent("a", model=DONE, tools=[READ])
-    registry = Registry(agents=[agent], tools=[FETCH])
-    assert registry.agent("a") is agent
-    assert registry.agents == (agent,)
-    assert registry.tool("read") is READ
-    assert registry.tools == (FETCH, READ)
-
-
 def test_an_agent_may_name_tools_or_capabilities_or_both() -> None:
-    """A tool that it finds both ways is one tool."""
+    """Own ones first; a tool that it finds both ways is one tool."""
     listing, mailing = make("list_files", "files"), make("send_mail", "mail", "files")
     agents = [
         Agent("by-name", model=DONE, tools=[mailing]),
         Agent("by-capability", model=DONE, capabilities={"mail"}),
         Agent("by-both", model=DONE, tools=[SEARCH, mailing], capabilities={"files"}),
         Agent("by-two-capabilities", model=DONE, capabilities={"files", "mail"}),
+        Agent("none", model=DONE),
     ]
     registry = Registry(agents, tools=[listing, mailing])
     assert {agent.name: list(registry.tools_of(agent)) for agent in agents} == {
@@ -57,36 +49,8 @@ def test_an_agent_may_name_tools_or_capabilities_or_both() -> None:
         "by-capability": ["send_mail"],
         "by-both": [SEARCH.name, "send_mail", "list_files"],
         "by-two-capabilities": ["list_files", "send_mail", SEARCH.name],
+        "none": [],
     }
-
-
-def test_an_agent_may_use_its_own_tools_and_those_of_its_capabilities() -> None:
-    """Own ones first, none twice, and nothing else."""
-    agent = Agent("a", model=DONE, tools=[SEARCH], capabilities={"files"})
-    registry = Registry(agents=[agent, Agent("b", model=DONE)], tools=[FETCH, READ])
-    assert list(registry.tools_of(agent)) == ["search", "read"]
-    assert registry.tools_of("a") == {"search": SEARCH, "read": READ}
-    assert dict(registry.tools_of("b")) == {}
-
-
-def test_tools_of_an_agent_cannot_be_changed() -> None:
-    tools = Registry(agents=[Agent("a", model=DONE, tools=[READ])]).tools_of("a")
-    with pytest.raises(TypeError):
-        tools["x"] = READ  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
-
-
-def test_a_model_is_informed_of_the_same_tools() -> None:
-    registry = Registry(agents=[Agent("a", model=DONE, tools=[READ])])
-    (spec,) = registry.specs_of("a")
-    assert (spec.name, spec.description, spec.parameters) == ("read", "Do it.", READ.parameters)
-
-
-def test_one_tool_may_belong_to_several_agents() -> None:
-    """Only two different tools of one name are a fault."""
-    registry = Registry(
-        agents=[Agent("a", model=DONE, tools=[READ]), Agent("b", model=DONE, tools=[READ])], tools=[READ]
-    )
-    assert registry.tools == (READ,)
 
 
 def test_a_named_model_is_made_once_and_only_when_wanted() -> None:
@@ -108,13 +72,6 @@ def test_summaries_are_written_by_the_agents_own_model_unless_another_is_named()
     assert isinstance(registry.summarizer_of("c"), DemoModel)
 
 
-def test_a_summarizer_that_does_not_exist_is_a_fault() -> None:
-    """Told when the registry is made, not when the first conversation is long."""
-    with pytest.raises(RegistryError) as caught:
-        Registry(agents=[Agent("a", model=DONE, history=Summarize(1_000, model="small"))])
-    assert caught.value.faults == (f"agent 'a': history=Summarize: unknown model 'small'; {available_models()}",)
-
-
 def test_several_models_are_one_that_asks_in_turn() -> None:
     registry = Registry(agents=[Agent("a", model=["demo", DONE]), Agent("b", model="demo"), Agent("c", model=["demo"])])
     chain = registry.model_of("a")
@@ -132,7 +89,7 @@ def test_no_tool_of_an_agent_with_an_output_type_is_named_as_the_final_one() -> 
 
 
 def test_all_faults_are_reported_in_one_error() -> None:
-    """So that they are corrected in one go."""
+    """So that they are corrected in one go, when the registry is made."""
     with pytest.raises(RegistryError) as caught:
         Registry(
             agents=[
@@ -140,6 +97,7 @@ def test_all_faults_are_reported_in_one_error() -> None:
                 Agent("a", model=DONE),
                 Agent("b"),
                 Agent("c", model=["demo", "gpt-5", "groq:"]),
+                Agent("d", model=DONE, history=Summarize(1_000, model="small")),
             ],
             tools=[make("read"), make("pay")],
         )
@@ -150,9 +108,10 @@ def test_all_faults_are_reported_in_one_error() -> None:
         f"agent 'b' has no model; {available_models()}",
         f"agent 'c': unknown model 'gpt-5'; {available_models()}",
         f"agent 'c': {model_fault('groq:')}",
+        f"agent 'd': history=Summarize: unknown model 'small'; {available_models()}",
         "two different tools are named 'read'; give one another name with @tool(name=...)",
     )
-    assert str(caught.value).startswith("the registry has 7 fault(s):\n- two agents are named 'a'")
+    assert str(caught.value).startswith("the registry has 8 fault(s):\n- two agents are named 'a'")
 
 
 def test_unknown_names_are_lookup_errors_that_say_what_exists() -> None:
@@ -167,21 +126,26 @@ def test_unknown_names_are_lookup_errors_that_say_what_exists() -> None:
         registry.tools_of("x")
     with pytest.raises(UnknownAgentError):
         registry.model_of(Agent("x", model=DONE))
-
-
-def test_an_empty_registry_says_that_there_is_nothing() -> None:
-    """It is allowed, and every look-up fails clearly."""
     with pytest.raises(UnknownAgentError, match="there are: none"):
         Registry().agent("a")
 
 
-@pytest.mark.parametrize("agents", [["a"], [READ]])
-def test_what_is_no_agent_is_refused(agents: list[object]) -> None:
-    with pytest.raises(TypeError, match="is not an Agent"):
-        Registry(agents=agents)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-
-
-def test_what_is_no_tool_is_refused() -> None:
+def test_what_is_no_agent_or_no_tool_is_refused() -> None:
     """A function without its decorator, say."""
+    with pytest.raises(TypeError, match="is not an Agent"):
+        Registry(agents=[READ])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="is not a tool; decorate the function with @tool"):
         Registry(tools=[len])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+
+
+def test_agents_and_tools_are_found_by_name() -> None:
+    """One tool may belong to several agents; a model is told of the same ones, and nobody can change them."""
+    agent = Agent("a", model=DONE, tools=[READ])
+    registry = Registry(agents=[agent, Agent("b", model=DONE, tools=[READ])], tools=[FETCH, READ])
+    assert registry.agent("a") is agent
+    assert registry.tool("read") is READ
+    assert registry.tools == (FETCH, READ)
+    (spec,) = registry.specs_of("a")
+    assert (spec.name, spec.description, spec.parameters) == ("read", "Do it.", READ.parameters)
+    with pytest.raises(TypeError):
+        registry.tools_of("a")["x"] = READ  # type: ignore[index]  # pyright: ignore[reportIndexIssue]

@@ -1,14 +1,11 @@
 """Jobs of agents with an output type, from submission to result."""
 
-from msgspec.structs import replace
 from pydantic import BaseModel
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
 from baton.models.model import Call, ModelAnswer
 from baton.models.scripted import ScriptedModel
-from baton.sdk.limits import Limits
-from baton.storage.ports.jobs import Snapshot
 from baton.tools.tool import tool
 from tests.unit.baton.kit.stage import Stage
 
@@ -26,27 +23,19 @@ def count(name: str) -> int:
     return len(name)
 
 
-async def job_of(*script: list[Call] | str | ModelAnswer, limits: Limits | None = None) -> Snapshot:
-    agent = Agent("a", model=ScriptedModel(script), tools=[count], output_type=City)
-    stage = Stage(registry=Registry([agent]))
-    job = replace(stage.job("a"), limits=limits or Limits())
-    await stage.container.commands.submit(job, {"text": "How many?", "data": {}})
-    await stage.run()
-    return await stage.snapshot()
-
-
-def final(**arguments: object) -> Call:
-    return Call("final_result", arguments)
-
-
 async def test_an_answer_that_does_not_fit_is_corrected_within_the_job() -> None:
     """Text, then a wrong one beside another tool, then one without a field, then the right one."""
-    shown = await job_of(
-        ModelAnswer(calls=(final(name="Troy"), Call("count", {"name": "Troy"}))),
-        [final(name="Troy")],
-        [final(name="Troy", people="many")],
-        [final(name="Troy", people=4)],
-    )
+    wrong = Call("final_result", {"name": "Troy"})
+    script = [
+        ModelAnswer(calls=(wrong, Call("count", {"name": "Troy"}))),
+        [wrong],
+        [Call("final_result", {"name": "Troy", "people": "many"})],
+        [Call("final_result", {"name": "Troy", "people": 4})],
+    ]
+    stage = Stage(registry=Registry([Agent("a", model=ScriptedModel(script), tools=[count], output_type=City)]))
+    await stage.submit("a")
+    await stage.run()
+    shown = await stage.snapshot()
     assert shown.job.result is not None
     assert shown.job.result["output"] == {"name": "Troy", "people": 4}
     assert [(call.tool, call.status, call.error and call.error.type) for call in shown.calls] == [
