@@ -1,7 +1,7 @@
 """What a server asks a person in the midst of a call is a checkpoint with a form; its answer may come days later."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -71,10 +71,8 @@ def stage_of(served: Served, tool: str, **arguments: Any) -> Stage:
     return Stage(settings=with_keys(), registry=Registry([agent]))
 
 
-@asynccontextmanager
-async def asking(served: Served, tool: str, **arguments: Any) -> AsyncIterator[Api]:
-    async with api_of(stage_of(served, tool, **arguments)) as api:
-        yield api
+def asking(served: Served, tool: str, **arguments: Any) -> AbstractAsyncContextManager[Api]:
+    return api_of(stage_of(served, tool, **arguments))
 
 
 @pytest.fixture
@@ -154,6 +152,7 @@ async def test_an_older_server_hears_at_once_that_nobody_is_there(runs: list[str
         job_id = (await api.submitted(jobType="asks"))["id"]
         await api.stage.run()
         assert (await checkpoints(api, job_id), runs) == ([], ["linen: cancel to cancel"])
+        assert "server/discover" not in served.heard
 
 
 async def test_a_task_asks_while_it_goes_on() -> None:

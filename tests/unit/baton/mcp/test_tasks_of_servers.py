@@ -1,6 +1,7 @@
 """A call that becomes a task of its server waits without a process, and is looked at until the task is over."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -59,51 +60,6 @@ def test_an_old_task_is_looked_at_more_seldom() -> None:
     assert (missed.after_seconds, missed.memo["task"]["lost"]) == (8, 1)
 
 
-async def test_a_task_that_fails_is_the_calls_error(working: tuple[Served, Bakery, Stage]) -> None:
-    _, tasks, stage = working
-    tasks.ends = {"status": "failed", "error": {"code": -32000, "message": "burnt"}}
-    await stage.submit("baker")
-    await stage.run()
-    [call] = await stage.calls()
-    assert call.error is not None
-    assert (call.error.type, call.error.message, tasks.baked) == ("mcp_task_failed", "burnt", 1)
-
-
-async def test_a_task_outlives_a_server_that_is_away(working: tuple[Served, Bakery, Stage]) -> None:
-    """Neither its list nor its looks fail the call; it is looked at ever more seldom."""
-    served, tasks, stage = working
-    await stage.submit("baker")
-    await stage.run(within_seconds=5)
-    assert (tasks.baked, tasks.looks) == (1, 1)
-    served.away = 5
-    tasks.ends_with("a loaf")
-    await stage.run()
-    [call] = await stage.calls()
-    assert (call.status, tasks.baked, served.away) == ("completed", 1, 0)
-
-
-async def test_a_server_that_stays_away_is_the_calls_error(working: tuple[Served, Bakery, Stage]) -> None:
-    served, tasks, stage = working
-    await stage.submit("baker")
-    await stage.run(within_seconds=5)
-    served.away = 1_000
-    await stage.run()
-    [call] = await stage.calls()
-    assert call.error is not None
-    assert (call.error.type, tasks.baked) == ("mcp_server", 1)
-
-
-async def test_a_deployment_in_between_knows_the_task(working: tuple[Served, Bakery, Stage]) -> None:
-    _, tasks, stage = working
-    await stage.submit("baker")
-    await stage.run(within_seconds=60)
-    stage.restart()
-    tasks.ends_with("a loaf")
-    await stage.run()
-    assert ([call.status for call in await stage.calls()], tasks.baked) == (["completed"], 1)
-    assert (await stage.snapshot()).job.result == {"answer": "done"}
-
-
 async def test_a_cancelled_job_looks_no_more(working: tuple[Served, Bakery, Stage]) -> None:
     _, tasks, stage = working
     await stage.submit("baker")
@@ -140,3 +96,39 @@ async def test_a_task_of_a_chat_goes_on_in_the_background() -> None:
             shown = (await api.request("GET", "/api/sessions/chat-1")).json()
     assert (shown["activeOperations"], bread.baked) == ([], 1)
     assert shown["messages"][-1]["parts"][-1]["text"].endswith('Its result: "a loaf"]')
+
+
+@pytest.mark.parametrize(
+    ("away", "ends", "error"),
+    [
+        (0, {"status": "failed", "error": {"code": -32000, "message": "burnt"}}, ("mcp_task_failed", "burnt")),
+        (1_000, {}, ("mcp_server", "")),
+    ],
+    ids=["it failed", "its server stays away"],
+)
+async def test_a_task_that_fails_is_the_calls_error(
+    working: tuple[Served, Bakery, Stage], away: int, ends: dict[str, Any], error: tuple[str, str]
+) -> None:
+    served, tasks, stage = working
+    await stage.submit("baker")
+    await stage.run(within_seconds=5)
+    served.away, tasks.ends = away, ends
+    await stage.run()
+    [call] = await stage.calls()
+    assert call.error is not None
+    assert (call.error.type, error[1] in call.error.message, tasks.baked) == (error[0], True, 1)
+
+
+async def test_a_task_outlives_a_server_that_is_away_and_a_deployment(working: tuple[Served, Bakery, Stage]) -> None:
+    """Neither its list nor its looks fail the call; it is looked at ever more seldom."""
+    served, tasks, stage = working
+    await stage.submit("baker")
+    await stage.run(within_seconds=5)
+    assert (tasks.baked, tasks.looks) == (1, 1)
+    served.away = 5
+    stage.restart()
+    tasks.ends_with("a loaf")
+    await stage.run()
+    [call] = await stage.calls()
+    assert (call.status, tasks.baked, served.away) == ("completed", 1, 0)
+    assert (await stage.snapshot()).job.result == {"answer": "done"}

@@ -21,6 +21,7 @@ from baton.mcp.connections import sharing
 from baton.mcp.server_tools import server_tools
 from baton.models.model import Call
 from baton.runtime.job_view import job_view
+from baton.sdk.records import Failure
 from baton.tools.context import ToolContext
 from baton.tools.tool_error import ToolError
 from tests.unit.baton.kit.stage import Stage
@@ -49,6 +50,14 @@ async def ran(stage: Stage) -> tuple[CallRecord, ...]:
     await stage.submit("shopper")
     await stage.run()
     return await stage.calls()
+
+
+async def failed(stage: Stage) -> Failure:
+    """What the job's only call, or else the job, fails with."""
+    calls = await ran(stage)
+    error = calls[0].error if calls else (await stage.snapshot()).job.error
+    assert error is not None
+    return error
 
 
 async def test_a_call_is_a_call_as_any_other(served: Served, runs: list[str]) -> None:
@@ -101,14 +110,6 @@ async def test_the_models_tools_are_those_that_the_server_lists(served: Served) 
     assert listed.parameters["required"] == ["item"]
 
 
-async def test_an_older_server_is_used_as_well(served: Served, runs: list[str]) -> None:
-    """One of revision 2025-11-25, which has no `server/discover`."""
-    served.legacy = True
-    [call] = await ran(stage_of(McpServer(served.url), Call("price", {"item": "tea"})))
-    assert (call.status, runs) == ("completed", ["price tea"])
-    assert "server/discover" not in served.heard
-
-
 async def test_an_invocation_has_one_connection_to_a_server(served: Served, runs: list[str]) -> None:
     @sharing
     async def invocation(server: McpServer) -> None:
@@ -141,12 +142,9 @@ async def test_tokens_are_got_with_the_clients_credentials(served: Served) -> No
 async def test_a_name_that_the_server_does_not_have_is_said_at_once(served: Served) -> None:
     """The turn fails without another attempt, and names those that there are."""
     stage = stage_of(McpServer(served.url, allow=["prize"]))
-    await stage.submit("shopper")
-    await stage.run()
-    job = (await stage.snapshot()).job
-    assert job.error is not None
-    assert "has no tool prize, which `allow` names; it has: order.item, price, refuse, show" in job.error.message
-    assert job.attempts == 1
+    shown = (await failed(stage)).message
+    assert "has no tool prize, which `allow` names; it has: order.item, price, refuse, show" in shown
+    assert (await stage.snapshot()).job.attempts == 1
 
 
 async def test_a_result_unlike_its_schema_is_a_fault_of_the_server() -> None:
@@ -160,25 +158,20 @@ async def test_a_result_unlike_its_schema_is_a_fault_of_the_server() -> None:
     mcp = Lying("lying")
     mcp.add_tool(lambda: CallToolResult(content=[], structured_content={}), name="lies", structured_output=False)
     async with serving(mcp) as served:
-        [call] = await ran(stage_of(McpServer(served.url), Call("lies")))
-    assert call.error is not None
-    assert call.error.type == "mcp_invalid_result"
+        assert (await failed(stage_of(McpServer(served.url), Call("lies")))).type == "mcp_invalid_result"
 
 
 async def test_a_refusal_is_the_calls_error_and_is_not_retried(served: Served, runs: list[str]) -> None:
-    [call] = await ran(stage_of(McpServer(served.url), Call("refuse")))
-    assert call.error is not None
-    assert (call.error.type, "refuse" in call.error.message) == ("mcp_tool_error", True)
-    assert runs == ["refuse"]
+    error = await failed(stage_of(McpServer(served.url), Call("refuse")))
+    assert (error.type, "refuse" in error.message, runs) == ("mcp_tool_error", True, ["refuse"])
 
 
 async def test_arguments_are_checked_before_the_server_is_asked(served: Served, runs: list[str]) -> None:
     """Each fault names its place, without the value, which may be secret."""
     arguments = {"item": "tea", "count": "s3cret"}
-    [call] = await ran(stage_of(McpServer(served.url), Call("order_item", arguments)))
-    assert call.error is not None
-    assert "count: does not fit type: integer" in call.error.message
-    assert "s3cret" not in call.error.message
+    error = await failed(stage_of(McpServer(served.url), Call("order_item", arguments)))
+    assert "count: does not fit type: integer" in error.message
+    assert "s3cret" not in error.message
     assert not runs
 
 
@@ -222,14 +215,10 @@ async def test_a_list_that_changes_in_mid_run_reaches_the_model_as_such(runs: li
     assert runs == ["later"]
 
 
-async def test_a_server_that_is_away_is_a_failure_that_passes(served: Served) -> None:
+async def test_a_server_that_is_away_is_a_failure_that_passes() -> None:
     """The turn is tried again, as with a model's failure; the words name the server."""
-    stage = stage_of(McpServer("http://127.0.0.1:9/mcp"))
-    await stage.submit("shopper")
-    await stage.run()
-    failure = (await stage.snapshot()).job.error
-    assert failure is not None
-    assert "MCP server http://127.0.0.1:9/mcp: its tools cannot be listed" in failure.message
+    error = await failed(stage_of(McpServer("http://127.0.0.1:9/mcp")))
+    assert "MCP server http://127.0.0.1:9/mcp: its tools cannot be listed" in error.message
 
 
 async def test_a_name_twice_is_refused_with_the_way_out(served: Served) -> None:
@@ -238,14 +227,9 @@ async def test_a_name_twice_is_refused_with_the_way_out(served: Served) -> None:
         """Guess."""
         return item
 
-    stage = stage_of(McpServer(served.url), Call("price", {"item": "tea"}))
     agent = Agent("shopper", model=ScriptedModel(["done"]), tools=[McpServer(served.url), price])
-    stage.restart(Registry([agent]))
-    await stage.submit("shopper")
-    await stage.run()
-    failure = (await stage.snapshot()).job.error
-    assert failure is not None
-    assert "has two tools named 'price'; give its MCP server a prefix" in failure.message
+    error = await failed(Stage(registry=Registry([agent])))
+    assert "has two tools named 'price'; give its MCP server a prefix" in error.message
 
 
 async def test_a_program_of_this_machine_is_a_server(runs: list[str]) -> None:
