@@ -79,7 +79,6 @@ async def test_emit_publishes_to_the_names_endpoint(queue: respx.Route, monkeypa
 
 
 async def test_emit_publishes_to_the_names_topic(queue: respx.Route, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where PUBLISH_BY says so."""
     monkeypatch.setenv("PUBLISH_BY", "topic")
     await emit("order.created")
     assert str(queue.calls[0].request.url) == "https://q.example.com/v2/publish/agent.order-created"

@@ -27,7 +27,6 @@ def emitter(**settings: Any) -> tuple[Emitter, FakeQueue]:
 
 
 async def test_an_event_goes_out_as_the_design_says() -> None:
-    """Every header and every option."""
     emits, queue = emitter()
     message_id = await emits.emit(TOOL_CALL)
     assert queue.published == [
@@ -218,7 +217,6 @@ async def test_messages_say_how_many_like_them_are_delivered_at_once() -> None:
 
 
 async def test_without_the_setting_the_queue_delivers_as_many_as_it_likes() -> None:
-    """What a host then refuses with 429 comes later."""
     emits, queue = emitter()
     await emits.emit(TOOL_CALL)
     assert {(message.flow, message.callback_flow) for _, message in queue.published} == {(Flow(), Flow())}

@@ -43,7 +43,6 @@ def test_a_job_without_a_key_has_a_random_id() -> None:
     ("job_id", "root"), [("job_1", "job_1"), ("job_1.2", "job_1"), ("job_1.2.3", "job_1"), ("a-b_c", "a-b_c")]
 )
 def test_a_childs_root_stands_before_its_first_dot(job_id: str, root: str) -> None:
-    """However deep it is."""
     assert root_of(job_id) == root
 
 

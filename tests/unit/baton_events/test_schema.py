@@ -35,7 +35,6 @@ TABLE = [
 
 
 def wire(event: Event) -> dict[str, Any]:
-    """The event as it goes on the wire, decoded."""
     decoded: dict[str, Any] = json.loads(encode_event(event))
     return decoded
 
@@ -51,7 +50,6 @@ def test_types_topics_and_endpoints_are_those_of_the_design() -> None:
 
 
 def test_the_two_endpoints_that_take_no_events() -> None:
-    """Names that people configure at the queue."""
     assert (DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT) == ("/workers/delivery-failed", "/workers/sweep")
 
 
@@ -125,7 +123,6 @@ def test_an_unknown_type_is_malformed_and_named(kind: object) -> None:
 
 
 def test_a_missing_type_is_malformed() -> None:
-    """None at all is as unknown."""
     with pytest.raises(MalformedEventError, match="unknown event type None"):
         parse_event(body(type=None))
 
@@ -209,7 +206,6 @@ JSON_VALUES = st.recursive(
 
 @given(st.dictionaries(st.text(), JSON_VALUES, max_size=3))
 def test_any_task_comes_back_out_of_a_submission(data: dict[str, Any]) -> None:
-    """Every JSON value, None in it, too."""
     fact = Submission(job={"id": "job_1"}, task={"text": "", "data": data})
     event = SUBMITTED.model_copy(update={"payload": LoopPayload(turn=1, command=fact)})
     assert parse_event(encode_event(event).encode()) == event

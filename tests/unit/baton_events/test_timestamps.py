@@ -23,6 +23,5 @@ def test_the_zone_of_a_moment_does_not_matter(hours: int) -> None:
 
 @given(st.integers(0, 4_102_444_800_000))
 def test_a_time_comes_back_exactly(at_ms: int) -> None:
-    """No rounding, up to the year 2100."""
     assert milliseconds(moment(at_ms)) == at_ms
     assert milliseconds(datetime.fromisoformat(rfc3339(at_ms))) == at_ms

@@ -9,7 +9,6 @@ from baton import Agent, Event, HandlerContext, Registry, ScriptedModel, ToolCon
 
 
 def test_an_option_that_cannot_be_is_named() -> None:
-    """When the module is imported."""
     for wrong in ({"concurrency": 0}, {"concurrency": True}, {"debounce_seconds": -1}, {"retries": -1}):
         options: dict[str, Any] = wrong
         with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):

@@ -68,7 +68,6 @@ def test_all_faults_reach_the_model() -> None:
 
 @pytest.mark.parametrize("text", ['{"name": "Troy", "people": 3}', '```json\n{"name": "Troy", "people": 3}\n```'])
 def test_json_as_text_is_read(text: str) -> None:
-    """Other text is answered with what to do."""
     assert CITY.read(text)["people"] == 3
     with pytest.raises(InvalidOutput, match="must be a call of 'final_result'"):
         CITY.read("Troy had three people.")
@@ -84,7 +83,6 @@ def test_json_as_text_is_read(text: str) -> None:
     ],
 )
 def test_what_is_no_output_type_is_refused(output_type: Any, shown: str) -> None:
-    """When the agent is made."""
     with pytest.raises(TypeError, match=f"agent 'a': .*{shown}"):
         OutputType("a", output_type)
 

@@ -44,7 +44,6 @@ def turn_state(job: Job = JOB, attempt: int = 1) -> State:
 
 
 def call_record(status: CallStatus = CallStatus.QUEUED, retries: int = 2) -> CallRecord:
-    """A tool call of turn 2."""
     return CallRecord("job_1-2-0-aaaaaaaaaa", 2, 0, "read_file", {"path": "a"}, status, retries=retries)
 
 
@@ -63,21 +62,18 @@ def changes_of(decision: Decision) -> Changes:
 
 
 def job_of(found: Decision | Changes) -> Job:
-    """The job as it is changed."""
     job = (changes_of(found) if isinstance(found, Decision) else found).job
     assert job is not None
     return job
 
 
 def error_of(found: Decision | Changes | Job) -> Failure:
-    """What the job fails with."""
     error = (found if isinstance(found, Job) else job_of(found)).error
     assert error is not None
     return error
 
 
 def decoded(texts: Iterable[str]) -> list[dict[str, Any]]:
-    """Each text as the object that it holds."""
     return [json.loads(text) for text in texts]
 
 

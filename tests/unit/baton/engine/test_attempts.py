@@ -42,7 +42,6 @@ def test_a_call_fails_and_is_not_tried_again() -> None:
 
 
 def test_deaths_count_for_all_attempts_of_a_call_and_not_for_what_takes_it_in() -> None:
-    """The next attempt has as few starts left."""
     state = call_state(ItemKind.CALL)
     item = replace(state.item, abandoned=2)
     changes = changes_of(decide(replace(state, item=item), ToolFailed(Failure("x", "y", retryable=True)), NOW_MS))
@@ -73,7 +72,6 @@ def test_deaths_of_who_takes_something_in_are_not_the_calls(kind: ItemKind) -> N
 
 
 def test_a_turn_fails_its_job() -> None:
-    """There is nobody to be told."""
     state = turn_state()
     state = replace(state, item=replace(state.item, abandoned=state.job.model.retries + 1))
     assert isinstance(decide(state, Started(), NOW_MS).effects[0], CallModel)

@@ -24,7 +24,6 @@ def child_state(child_usage: Spend, in_flight_tokens: int = 0, job: Job = CHILD)
 
 
 def test_a_child_has_room_while_there_is_room_above_it() -> None:
-    """The parent has used 15 tokens by itself, of 100."""
     state = child_state(Spend(turns=2, tokens=60))
     assert exhausted_limit(state, NOW_MS) is None
     assert isinstance(decide(state, Started(), NOW_MS).effects[0], CallModel)

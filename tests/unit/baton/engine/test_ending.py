@@ -77,7 +77,6 @@ def test_a_spent_budget_or_a_malformed_event_fails_the_job_with_a_reason_and_an_
 
 @pytest.mark.parametrize("times", range(1, UNDELIVERED_BUDGET + 1))
 def test_an_undelivered_event_is_redriven_again_within_its_budget(times: int) -> None:
-    """Nothing is written, and nobody alarmed."""
     assert undelivered(times) == Decision()
 
 
@@ -138,7 +137,6 @@ def test_a_memory_that_is_away_is_asked_again_later() -> None:
     ("step_result", "attempt"), [(OUT, FOLLOW_UP_ATTEMPTS[ItemKind.REMEMBER]), (NotFollowedUp(FOR_GOOD), 1)]
 )
 def test_without_attempts_left_it_is_dropped_and_somebody_is_alerted(step_result: StepResult, attempt: int) -> None:
-    """The job stays as it ended."""
     alert = Alert(DONE.id, f"job {DONE.id} is not remembered: boom: it broke")
     assert remembering(step_result, attempt) == Decision(Changes(), (alert,))
 

@@ -66,7 +66,6 @@ def test_where_every_call_is_over_the_next_turn_begins() -> None:
 
 
 def test_a_retry_or_a_cancellation_of_another_run_changes_nothing() -> None:
-    """It was told before, or is told too early."""
     for run in (0, 2):
         assert retry(EndedJob(FAILED), replace(AGAIN, run=run), NOW_MS) == Decision()
     later = replace(JOB, run=2)

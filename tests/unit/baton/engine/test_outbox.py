@@ -75,7 +75,6 @@ def test_keys_follow_from_what_is_to_be_done() -> None:
     ("lease_until_ms", "not_before_ms", "free_at_ms"), [(0, 0, 0), (50, 0, 50), (0, 70, 70), (50, 70, 70), (90, 70, 90)]
 )
 def test_an_item_is_free_after_its_lease_and_its_time(lease_until_ms: int, not_before_ms: int, free_at_ms: int) -> None:
-    """A lease does not keep its own owner away."""
     item = replace(loop_item("j", 1, 1, 0), owner="o1", lease_until_ms=lease_until_ms, not_before_ms=not_before_ms)
     assert item.free_at_ms() == item.free_at_ms("o2") == free_at_ms
     assert item.free_at_ms("o1") == not_before_ms

@@ -62,7 +62,6 @@ def test_the_stream_shows_the_plan_and_what_its_maker_thinks() -> None:
 
 
 def test_a_failed_step_fails_the_job() -> None:
-    """With its own error recorded."""
     changes = gives_up("fail")
     error = error_of(changes)
     assert (job_of(changes).status, changes.ends) == (JobStatus.FAILED, True)

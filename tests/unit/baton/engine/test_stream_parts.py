@@ -142,7 +142,6 @@ def test_parts_are_written_as_one_text_whichever_code_writes_them(cost_usd: floa
 
 
 def test_a_job_begins_and_ends_once_and_a_turn_ends_the_one_before() -> None:
-    """A planner that thinks nothing says nothing."""
     assert decoded([stream_parts.start("job_1"), *stream_parts.finish("completed")]) == [
         {"type": "start", "messageId": "job_1"},
         {"type": "finish", "messageMetadata": {"status": "completed"}},
@@ -184,7 +183,6 @@ def test_a_text_that_is_not_what_was_appended_is_streamed_whole(text: str) -> No
 
 
 def test_a_text_of_which_nothing_is_made_before_a_person_decides_does_not_go_on() -> None:
-    """It is said again, by the attempt that follows."""
     job = replace(JOB, limits=Limits(tool_calls=1, on_limit="ask"))
     changes = changes_of(
         decide(turn_state(job), ModelAnswered("It is 42.", (READ,), streamed_text=STREAMED_TEXT), NOW_MS)

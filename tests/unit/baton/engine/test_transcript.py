@@ -57,5 +57,4 @@ def test_an_entry_without_a_version_is_of_the_first_and_one_of_newer_code_is_ref
     ],
 )
 def test_what_was_retrieved_stands_behind_the_task(entries: list[str], found: dict[str, Any] | None) -> None:
-    """Where anything was."""
     assert recalled(entries) == found

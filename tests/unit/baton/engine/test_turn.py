@@ -50,7 +50,6 @@ def test_a_start_that_came_meanwhile_is_a_later_update() -> None:
 
 
 def test_a_turn_that_starts_asks_the_model() -> None:
-    """Nothing is committed before it has answered."""
     assert decide(turn_state(attempt=2), Started(), NOW_MS) == Decision(effects=(CallModel(JOB, 2, 2),))
 
 
@@ -80,7 +79,6 @@ def test_a_slot_request_that_was_received_is_granted_by_the_commit() -> None:
 def test_a_limit_ends_the_job_before_another_turn_with_the_best_answer_so_far(
     limits: Limits, used: Used, limit: str
 ) -> None:
-    """Or fails it, where the agent says so."""
     decision = decide(turn_state(replace(JOB, limits=limits, used=used)), Started(), NOW_MS)
     job = job_of(decision)
     assert changes_of(decision).ends
@@ -163,7 +161,6 @@ def test_more_calls_than_the_limit_leaves_end_the_job(requested: tuple[Wanted, .
     ("attempt", "requested_seconds", "delay_ms"), [(1, None, 2_000), (2, None, 4_000), (1, 90.0, 90_000)]
 )
 def test_a_model_that_failed_is_asked_again_later(attempt: int, requested_seconds: float | None, delay_ms: int) -> None:
-    """A provider that requests patience gets it."""
     decision = decide(turn_state(attempt=attempt), ModelFailed(FAILURE, requested_seconds), NOW_MS)
     changes = changes_of(decision)
     assert changes.items == (loop_item("job_1", 2, attempt + 1, NOW_MS, NOW_MS + delay_ms),)

@@ -16,7 +16,6 @@ WITHOUT = SlotState("slot", 0, slot=False)
 
 
 def free(kind: ItemKind, position: int = 0) -> WorkItem:
-    """A work item of a tool call that nobody works on."""
     item = call_state(kind).item
     return replace(item, key=f"{item.key}{position}", owner="", lease_until_ms=0)
 

@@ -36,7 +36,6 @@ class Address(BaseModel):
 
 
 def tailor(runs: list[str]) -> MCPServer:
-    """A server that asks two questions before it sews."""
     mcp = MCPServer("tailor")
 
     async def size() -> Elicit[Size]:
@@ -224,7 +223,6 @@ async def test_who_calls_the_agent_by_mcp_gets_the_servers_form(served: Served, 
 
 
 def test_who_runs_the_agent_by_ag_ui_gets_the_servers_form() -> None:
-    """As the schema of the edited arguments."""
     form = {"type": "object", "properties": {"size": {"type": "string"}}}
     assert answer_schema({"form": form})["properties"]["editedArgs"] == form
     assert "description" in answer_schema({})["properties"]["editedArgs"]

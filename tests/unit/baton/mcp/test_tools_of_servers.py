@@ -254,6 +254,5 @@ async def test_a_program_of_this_machine_is_a_server(runs: list[str]) -> None:
     ],
 )
 def test_what_cannot_work_is_refused(fields: dict[str, Any], words: str) -> None:
-    """When the server is described, with the value."""
     with pytest.raises((ValueError, TypeError), match=words):
         McpServer(**fields)

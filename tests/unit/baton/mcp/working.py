@@ -19,8 +19,6 @@ class Handle(Result):
 
 
 class Task(Result):
-    """A task as it is."""
-
     task_id: str
     status: str
     poll_interval_ms: int

@@ -97,8 +97,6 @@ def test_a_chain_is_a_model_with_the_names_of_its_members() -> None:
 
 
 async def test_what_a_model_streamed_before_it_failed_is_withdrawn() -> None:
-    """Then the next one says its own."""
-
     class Breaking:
         name, reads_history = "breaking", False
 

@@ -119,7 +119,6 @@ def a_conversation(turns: int) -> tuple[Message, ...]:
 
 @given(turns=st.lists(TURNS, max_size=12), limit_bytes=st.sampled_from([0, 100, 300, LIMIT_BYTES]))
 def test_it_is_that_of_all_messages(turns: list[tuple[str, int, list[Message]]], limit_bytes: int) -> None:
-    """Whatever was told in which job before."""
     digests, found = PromptDigests(prompt_value, limit_bytes), dict[str, tuple[Message, ...]]()
     for job_id, stands, more in turns:
         found[job_id] = (*found.get(job_id, ())[:stands], *more)
@@ -145,7 +144,6 @@ def test_who_changes_what_was_sent_changes_nothing_here() -> None:
 
 
 def test_what_is_no_json_is_refused_and_forgotten() -> None:
-    """The next turn is digested as a whole."""
     digests, wrong = Counting(), ToolMessage("c", "add", float("nan"))
     digests.of("job_a", a_conversation(1))
     with pytest.raises(ValueError, match="JSON"):

@@ -10,7 +10,6 @@ from baton.models.model_settings import REFUSED_NAMES, SETTING_NAMES, setting_fa
 
 
 def test_the_names_are_those_of_the_library() -> None:
-    """Every one is allowed or refused with a reason."""
     known = set(ModelSettings.__annotations__)
     assert known == SETTING_NAMES | set(REFUSED_NAMES)
     assert not SETTING_NAMES & set(REFUSED_NAMES)

@@ -48,7 +48,6 @@ def test_a_wrong_entry_is_refused_with_its_number(entry: Any) -> None:
 
 
 def test_later_changes_of_the_list_change_nothing() -> None:
-    """The script is copied when the model is made."""
     calls = [READ]
     model = ScriptedModel([calls, "done"])
     calls.append(READ)
@@ -95,7 +94,6 @@ def test_a_call_without_arguments_has_an_empty_object_of_its_own() -> None:
 
 
 async def test_an_answer_or_an_exception_is_given_as_it_is() -> None:
-    """Tokens, costs and failures can be scripted."""
     answer = ModelAnswer("thinking", (READ,), input_tokens=10, output_tokens=5, cost_usd=0.1)
     assert await ScriptedModel([answer, "done"]).answer(request_of(1)) is answer
     failure = ModelError("busy", retryable=True, retry_after_seconds=3)

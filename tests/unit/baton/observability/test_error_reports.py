@@ -98,7 +98,6 @@ async def test_a_job_that_fails_is_one_report_with_its_last_parts(sent: list[dic
 
 
 async def test_a_delivery_is_a_transaction_unless_nobody_wants_them(sent: list[dict[str, Any]]) -> None:
-    """With the ids of its job, as an error has them."""
     headers = {"upstash-signature": "x", "upstash-message-id": "msg_1", "upstash-retried": "0"}
     for share in (1.0, 0.0):
         stage = Stage(settings=replace(SETTINGS, sentry_dsn=DSN, sentry_traces_sample_rate=share))

@@ -159,7 +159,6 @@ async def test_what_is_known_of_a_request_and_a_run_is_said() -> None:
 
 
 async def test_content_has_what_was_said_without_secrets() -> None:
-    """As messages, in the conventions' form."""
     spans = await spans_of("full", content=True)
     texts = [str(value) for span in spans for value in (span.attributes or {}).values()]
     assert not any(SECRET in text for text in texts)
@@ -240,7 +239,6 @@ async def test_a_score_is_a_span_of_its_job() -> None:
 
 
 async def test_a_cancelled_job_has_its_span() -> None:
-    """Nobody commits for it but the one who cancels."""
     async with tracing(REGISTRY) as traced:
         job = await traced.api.submitted(jobType="full")
         for _ in range(2):

@@ -40,7 +40,6 @@ def test_every_logger_of_ours_is_guarded() -> None:
 
 @pytest.mark.parametrize("name", LOGGERS)
 def test_a_message_is_cleaned_with_its_arguments(output: io.StringIO, name: str) -> None:
-    """Other messages are as they were."""
     logging.getLogger(name).warning("it said %s, %d times", f"<{SECRET}>", 2)
     logging.getLogger(name).warning("all is %s", "well")
     assert output.getvalue() == "it said <[redacted]>, 2 times\nall is well\n"

@@ -27,7 +27,6 @@ def logger() -> logging.Logger:
 
 
 def written(logger: logging.Logger, log_format: Literal["json", "text"] = "json") -> io.StringIO:
-    """Where our logs are written to from now on."""
     write_logs(Settings(log_format=log_format))
     (handler,) = [found for found in logger.handlers if isinstance(found.formatter, JsonLines | TextLines)]
     assert isinstance(handler, logging.StreamHandler)
@@ -42,7 +41,6 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 class BrokenStore(FakeStore):
     async def claim(self, claim: Claim) -> ClaimResult:
-        """Fail as no adapter should."""
         raise RuntimeError(f"a surprise\nfor {claim.job_id}")
 
 
@@ -76,7 +74,6 @@ async def test_a_delivery_is_one_line_with_what_it_is_about(logger: logging.Logg
 
 
 async def test_a_delivery_that_fails_says_so_and_its_traceback_is_about_it(logger: logging.Logger) -> None:
-    """Each line is one object, whatever is in it."""
     stage = Stage(store=BrokenStore())
     event = await stage.submit("answers")
     stream = written(logger)
@@ -88,7 +85,6 @@ async def test_a_delivery_that_fails_says_so_and_its_traceback_is_about_it(logge
 
 
 def test_known_secrets_are_in_no_line(logger: logging.Logger) -> None:
-    """Neither in a message nor in a traceback."""
     guard_logs(KnownSecrets((SECRET,)))
     stream = written(logger)
     try:

@@ -144,7 +144,6 @@ async def test_where_nobody_traces_events_say_nothing_of_it() -> None:
     "text", ["", "garbage", CALLER[:-1], CALLER.upper(), "00-" + "0" * 32 + "-b7ad6b7169203331-01", "01" + CALLER[2:]]
 )
 def test_a_traceparent_that_says_nothing_is_none(text: str) -> None:
-    """Whatever a caller sends."""
     assert place_of(text) is None
 
 

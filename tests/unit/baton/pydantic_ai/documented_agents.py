@@ -28,11 +28,9 @@ class Case:
     fresh: Callable[[], object] | None = None
 
     async def run(self) -> AgentRunResult[Any]:
-        """Run it as pydantic-ai does."""
         return await self.agent.run(self.prompt, deps=self.deps, usage_limits=self.limits)
 
     def durable(self, name: str = "agent") -> DurableAgent:
-        """The same agent, as one that a registry takes."""
         given: Any = {"deps": lambda _: self.deps, "prompt": lambda _: self.prompt}
         return durable(self.agent, name=name, usage_limits=self.limits, **given)
 

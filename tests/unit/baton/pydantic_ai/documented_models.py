@@ -46,7 +46,6 @@ def large_files() -> Case:
 
 
 def failing(_: list[ModelMessage], __: AgentInfo) -> ModelResponse:
-    """Fail as a provider does."""
     raise ModelHTTPError(500, "first")
 
 

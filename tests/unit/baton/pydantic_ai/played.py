@@ -61,7 +61,6 @@ async def played(agent: Any, store: FakeStore | None = None, *, inline: bool = F
 
 
 async def state_of(stage_store: FakeStore, snapshot: Snapshot) -> RunState:
-    """The run as far as it is recorded."""
     texts = stage_store.tree(snapshot.job.id).transcript[snapshot.job.id]
     return _state(snapshot, [json.loads(text) for text in texts])
 

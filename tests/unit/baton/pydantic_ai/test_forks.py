@@ -44,7 +44,6 @@ async def test_a_fork_is_as_its_job(make: Callable[[], Case]) -> None:
 
 
 async def test_instructions_are_overridden_in_turns_that_are_asked_anew() -> None:
-    """The agent itself stays as it is."""
     told = list[str | None]()
 
     def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:

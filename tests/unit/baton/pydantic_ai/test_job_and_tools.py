@@ -45,7 +45,6 @@ async def test_a_prompt_and_dependencies_are_made_of_the_job() -> None:
 
 
 async def test_a_secret_argument_reaches_the_tool_and_is_not_kept() -> None:
-    """The job's context is there for tools alone."""
     given: list[str] = []
     agent = Agent(scripted([call("log_in", "one", password="open sesame")], "done"), name="a")
 
@@ -64,7 +63,6 @@ async def test_a_secret_argument_reaches_the_tool_and_is_not_kept() -> None:
 
 @pytest.mark.parametrize("cached", [True, False])
 async def test_tools_are_listed_once_in_a_job(*, cached: bool) -> None:
-    """Unless the toolset keeps no list."""
     server = CountingServer("maths")
     agent = mcp_of(server).agent
     for leaf in leaf_toolsets(agent):

@@ -110,7 +110,6 @@ async def test_a_file_of_a_chat_is_told_and_is_in_no_record_of_the_run() -> None
     ("media_type", "takes"), [("image/png", False), ("application/pdf", True), ("video/mp4", True)]
 )
 def test_a_model_takes_what_its_profile_says(media_type: str, *, takes: bool) -> None:
-    """Where it says nothing, the provider does."""
     model = TestModel(profile={"supports_image_input": False})
     agents = durable(Agent(model, name="a")), durable(Agent("openai:gpt-5-mini", name="b", defer_model_check=True))
     registry = Registry(agents)

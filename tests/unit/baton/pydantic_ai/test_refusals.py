@@ -38,7 +38,6 @@ class Session(FunctionToolset[Any]):
     ],
 )
 def test_what_has_state_of_a_run_no_model_or_no_name_is_refused(agent: Agent[Any, Any], named: str) -> None:
-    """All faults at once, each with its way out."""
     with pytest.raises(ValueError, match=named):
         durable(agent)
 

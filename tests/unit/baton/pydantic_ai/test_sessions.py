@@ -37,14 +37,12 @@ def thinking() -> Agent[Any, Any]:
 
 
 async def messages(api: Api, job_id: str) -> list[ModelMessage]:
-    """A job's messages, as the API gives them."""
     answer = await api.request("GET", f"/api/agent-jobs/{job_id}/model-messages")
     assert answer.status_code == 200, answer.text
     return ModelMessagesTypeAdapter.validate_python(answer.json()["messages"])
 
 
 async def test_a_later_job_is_told_tool_calls_and_thoughts() -> None:
-    """Its own messages are those of this job alone."""
     agent = thinking()
     first = await agent.run("look")
     second = await agent.run("and?", message_history=first.all_messages())

@@ -43,7 +43,6 @@ class Conversation:
             assert await self.sessions.steer(self.stage.job("talks", f"m{request}", session="c"), {"text": text})
 
     async def play(self) -> list[list[str]]:
-        """What each request has of the user, or of tools."""
         await self.sessions.submit(self.stage.job("talks", session="c"), {"text": "one", "data": {}, "chat": {}})
         await self.send(0)
         await self.stage.run()

@@ -58,7 +58,6 @@ async def test_the_function_gets_python_values_and_its_own_defaults() -> None:
 
 
 def test_all_faults_are_reported_at_once_one_line_each() -> None:
-    """Lists are counted from 0, as in JSON paths."""
     given = {"place": {"since": "x" * 500}, "count": "many", "unit": "kelvin", "colour": 1, "tags": ["a", 2]}
     with pytest.raises(InvalidArguments) as caught:
         measure.check(given)

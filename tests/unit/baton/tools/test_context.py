@@ -27,7 +27,6 @@ async def test_what_a_tool_says_goes_to_its_channel() -> None:
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, 50, float("nan")])
 async def test_progress_outside_0_to_1_is_refused(fraction: float) -> None:
-    """50 for 50 % is the usual mistake."""
     with pytest.raises(ValueError, match="fraction from 0 to 1"):
         await ToolContext.for_test().progress(fraction)
 

@@ -202,8 +202,6 @@ async def test_what_would_end_the_loop_is_an_error_of_the_tool(cause: type[BaseE
 
 
 async def test_a_tool_that_cancels_its_own_task_has_failed() -> None:
-    """As some libraries do by mistake."""
-
     @tool
     async def cancels() -> None:
         task = asyncio.current_task()
@@ -238,6 +236,5 @@ asyncio.run(main())
 
 
 def test_the_end_of_a_process_does_not_wait_for_a_call_that_hangs() -> None:
-    """Neither the loop's end nor the interpreter's."""
     done = subprocess.run([sys.executable, "-c", _HANGS], check=True, capture_output=True, timeout=60, text=True)
     assert done.stdout == "over\n"

@@ -36,8 +36,6 @@ async def test_text_annotations_are_resolved() -> None:
 
 
 def test_names_of_the_enclosing_function_are_resolved() -> None:
-    """As in a test, or in a function that makes tools."""
-
     class Local(BaseModel):
         size: int
 

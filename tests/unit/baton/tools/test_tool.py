@@ -34,7 +34,6 @@ async def look_up(word: Annotated[str, Field(min_length=2)], ctx: ToolContext, *
 
 
 def test_a_bare_decorator_takes_everything_from_the_function() -> None:
-    """Settings count before it."""
     assert isinstance(shout, Tool)
     assert (shout.name, shout.description) == ("shout", "Say it loudly.")
     assert (shout.timeout_seconds, shout.retries, shout.retry_delay_seconds) == (30, 2, 1.0)
@@ -82,7 +81,6 @@ async def test_a_plain_function_runs_in_a_thread() -> None:
 
 
 async def test_plain_functions_run_at_the_same_time() -> None:
-    """Two that wait for each other both finish."""
     barrier = threading.Barrier(2, timeout=60)
 
     @tool

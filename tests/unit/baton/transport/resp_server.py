@@ -54,7 +54,6 @@ class RespServer:
 
     @property
     def address(self) -> str:
-        """Where it is."""
         return f"redis{'s' if self._tls else ''}://127.0.0.1:{self.port}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -117,7 +117,6 @@ async def test_an_answer_is_read_as_it_is_framed(wire: str) -> None:
 
 @given(st.sampled_from(sorted(WIRES)), st.lists(st.integers(0, 120), max_size=8))
 def test_an_answer_may_come_in_any_pieces(wire: str, cuts: list[int]) -> None:
-    """TCP cuts where it likes."""
     text, status, body = WIRES[wire]
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     pieces = [text[begin:end] for begin, end in pairwise(places)]
@@ -163,7 +162,6 @@ async def test_a_connection_that_has_ended_or_is_old_is_not_used_again(
 
 
 async def test_a_large_and_packed_answer_is_unpacked() -> None:
-    """As its header says."""
     packed = gzip.compress(b"y" * 5_000_000)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
     async with serving(head + packed) as served, client() as through:

@@ -21,7 +21,6 @@ TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_clients_share_one_tls_context_that_checks_certificates(transport: Literal["httpx", "httptools"]) -> None:
-    """Making one takes longer than a request."""
     made = http_transport.tls_context()
     assert made is http_transport.tls_context()
     assert (made.verify_mode, made.check_hostname) == (ssl.CERT_REQUIRED, True)

@@ -57,5 +57,4 @@ def test_a_command_weighs_its_arguments() -> None:
     ("answer", "size_bytes"), [("é", 2), (["a", 12, None, ["bc"]], 3), ({"a": "bc"}, 3), (7, 0), (None, 0), (True, 0)]
 )
 def test_an_answer_weighs_its_texts(answer: object, size_bytes: int) -> None:
-    """However deep they are."""
     assert answer_bytes(answer) == size_bytes

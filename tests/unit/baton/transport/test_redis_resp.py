@@ -72,7 +72,6 @@ async def test_what_is_ready_together_is_written_together() -> None:
 @pytest.mark.parametrize("name", REQUESTS)
 @pytest.mark.parametrize("text", REFUSALS)
 async def test_a_refusal_is_an_answer_with_the_servers_message_and_is_not_repeated(name: str, text: str) -> None:
-    """Whatever the library makes of it."""
     async with refusing(text) as server:
         redis = RedisConnection(settings_of(server))
         with pytest.raises(StoreAnswerError) as caught:

@@ -98,7 +98,6 @@ async def test_an_error_reaches_its_own_caller_alone(store: EchoStore, redis: Re
 async def test_a_request_has_64_commands_at_most_and_two_are_under_way(
     store: EchoStore, redis: RedisConnection
 ) -> None:
-    """A large command goes alone."""
     store.let_go.clear()
     requested = [asyncio.ensure_future(redis.execute("ECHO", str(number))) for number in range(300)]
     async with asyncio.timeout(20):

@@ -74,7 +74,6 @@ async def test_what_is_sent_is_the_same() -> None:
 
 @pytest.mark.parametrize("headers", [{"A": "b\r\nC: d"}, {"A\nB": "c"}])
 async def test_a_header_that_would_break_the_request_apart_is_refused(headers: dict[str, str]) -> None:
-    """Before anything is sent."""
     url = httpx.URL("http://127.0.0.1:1")
     async with transports()[1] as through:
         with pytest.raises(httpx.LocalProtocolError, match="line break"):
@@ -108,7 +107,6 @@ POST_WIRES = {
 @pytest.mark.parametrize("wire", POST_WIRES)
 @pytest.mark.parametrize("number", [0, 1])
 async def test_a_post_is_answered_with_its_body_and_what_a_header_says(wire: str, number: int) -> None:
-    """Whatever its status, packed or not."""
     async with serving(POST_WIRES[wire]) as served, transports()[number] as through:
         post = posting(through, httpx.URL(served.url), POST_HEADERS)
         assert await post(b"[1]", (TOKEN, b"6")) == (BODY, b"7")

@@ -33,7 +33,6 @@ class Cluster:
         self.down: set[int] = set()
 
     def owner(self, key: str) -> int:
-        """Whose key it is."""
         return self.owners[slot_of(key) // HALF]
 
     def slots(self) -> Reply:
@@ -63,7 +62,6 @@ class Cluster:
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:
-    """Both listen."""
     made = Cluster()
     async with AsyncExitStack() as stack:
         for server in made.servers:
@@ -79,7 +77,6 @@ async def redis(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterat
 
 
 def gets(server: RespServer) -> list[str]:
-    """The keys that it was asked for."""
     return [command[1] for command in server.requested if command[0] == "GET"]
 
 
@@ -142,7 +139,6 @@ async def test_the_map_is_read_from_another_server_when_the_first_is_gone(
 
 
 async def test_a_server_that_is_no_cluster_is_reported_where_one_is_configured() -> None:
-    """As an answer of the store."""
     async with RespServer(lambda _: ServerError(b"ERR This instance has cluster support disabled")) as server:
         redis = RedisConnection(Settings(resp_url=f"{server.address}?cluster=true"))
         with pytest.raises(StoreAnswerError, match="cluster support disabled"):

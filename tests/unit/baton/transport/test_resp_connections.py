@@ -138,7 +138,6 @@ async def test_a_cancelled_request_stays_cancelled_and_harms_no_other() -> None:
 
 
 def test_another_event_loop_has_connections_of_its_own() -> None:
-    """As where each invocation has one."""
     served = RespServer(pong)
     redis: list[RedisConnection] = []
 

@@ -29,7 +29,6 @@ ANSWERS = {
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Whom nobody knows yet."""
     return trustme.CA()
 
 
@@ -81,7 +80,6 @@ def settings(url: str, transport: Literal["httpx", "httptools"]) -> Settings:
 async def test_a_server_with_a_certificate_that_is_vouched_for_is_asked(
     authority: trustme.CA, trusted: None, transport: Literal["httpx", "httptools"]
 ) -> None:
-    """Over a connection that is used again."""
     async with server(authority, "127.0.0.1") as (url, found):
         redis, queue = RedisConnection(settings(url, transport)), QStashQueue(settings(url, transport))
         for _ in range(3):

@@ -41,7 +41,6 @@ def over(library: Path) -> tuple[Agent, Path]:
 
 
 async def run_agent(agent: Agent, task: str) -> tuple[str, Snapshot]:
-    """Its answer, and its job."""
     stage = Stage(registry=Registry([agent]))
     await stage.submit(agent.name, task=task)
     await stage.run()

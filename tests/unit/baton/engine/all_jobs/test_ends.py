@@ -74,7 +74,6 @@ def test_counts_of_another_form_are_left_out(name: str) -> None:
 
 @given(st.lists(st.integers(0, 10_000_000), min_size=1, max_size=60))
 def test_a_duration_is_read_within_ten_percent(durations: list[int]) -> None:
-    """Both percentiles, by nearest rank."""
     (found,) = counters(counted(*(ToolUse("a", False, duration) for duration in durations)))
     for share, read in ((0.5, found.p50_ms), (0.95, found.p95_ms)):
         real = sorted(durations)[math.ceil(share * len(durations)) - 1]

@@ -120,7 +120,6 @@ def test_damage_is_reported_with_its_place(text: str, found: str) -> None:
 
 
 def test_a_job_is_read_back_as_it_was_written() -> None:
-    """A text that was not written here is read, too."""
     assert load_job(f"{dump_job(FULL_JOB)} ") == FULL_JOB
     assert job_from(json.loads(json.dumps(job_values(FULL_JOB)))) == FULL_JOB
     assert job_from(job_values(JOB)).limits.cost_usd is None, "left out, it would become a limit's default"

@@ -34,7 +34,6 @@ LISTING = {"files": [{"path": "clocks.md"}, {"path": "oil.md"}]}
 
 
 def spec(name: str, *arguments: str) -> ToolSpec:
-    """A tool as the model sees it."""
     required = [argument for argument in arguments if argument not in {"limit", "max_chars"}]
     return ToolSpec(name, "", {"properties": {argument: {} for argument in arguments}, "required": required})
 
@@ -146,7 +145,6 @@ def test_a_result_in_another_form_has_no_entries(result: Any) -> None:
 
 
 async def one_turn(question: str, *results: tuple[str, dict[str, Any], Any], note: str = "") -> ModelAnswer:
-    """Ask, with what is told before the question."""
     before = [UserMessage(note, note=True)] if note else []
     return await request(*before, UserMessage(question), *past(*results), tools=TOOLS)
 

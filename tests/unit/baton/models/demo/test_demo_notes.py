@@ -69,12 +69,10 @@ def test_no_result_whatever_its_form_is_an_error(tool: str, content: Any) -> Non
 
 
 def spec(name: str, required: list[str], **properties: Any) -> ToolSpec:
-    """A tool as the model sees it."""
     return ToolSpec(name, "", {"properties": properties, "required": required})
 
 
 def agents(*names: str) -> list[ToolSpec]:
-    """Agents as tools."""
     return [spec(name, ["task"], task={"type": "string"}) for name in names]
 
 

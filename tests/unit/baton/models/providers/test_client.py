@@ -28,7 +28,6 @@ async def test_a_text_is_the_answer(requested: Requested) -> None:
 
 
 async def test_the_model_is_given_instructions_task_data_tools_and_settings(requested: Requested) -> None:
-    """In its provider's words."""
     requested.answers(requested.case.plain("x"))
     await requested.answer(UserMessage("Sum up.", {"lamp": 20}), settings={"max_tokens": 321})
     sent = requested.route.calls.last.request.content.decode()

@@ -89,7 +89,6 @@ async def test_the_time_limit_is_the_connection_s(requested: Requested) -> None:
 
 
 async def test_garbage_may_be_tried_again(requested: Requested) -> None:
-    """Whatever stands between us and the provider."""
     for body in (b"<html>Bad gateway</html>", b"{", b"[]", b"null", b'{"a": 1}'):
         requested.route.mock(
             return_value=httpx.Response(200, content=body, headers={"content-type": "application/json"})
@@ -172,7 +171,6 @@ async def test_who_is_not_reached_may_be_tried_again(
 
 
 async def test_milliseconds_are_read() -> None:
-    """As OpenAI and Anthropic send them."""
     with requesting(ANTHROPIC) as requested:
         requested.fails(429, "x", {"retry-after-ms": "1500", "retry-after": "2"})
         assert (await failure_of(requested)).retry_after_seconds == 1.5

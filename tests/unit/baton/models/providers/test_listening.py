@@ -44,7 +44,6 @@ async def test_a_provider_streams_piece_by_piece(case: ProviderCase, response: h
 
 
 async def test_calls_come_with_the_whole_answer() -> None:
-    """Nothing of them is heard as text."""
     listener = FakeListener()
     with requesting(OPENAI) as requested:
         requested.route.mock(return_value=openai_stream(["I add."], [("add", '{"a": 1, "b": 2}')]))

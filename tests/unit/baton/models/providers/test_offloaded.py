@@ -28,12 +28,10 @@ async def answer_of(requested: Requested, status: int, body: bytes, **headers: s
 
 
 def encoded(body: Any) -> bytes:
-    """As its provider sends it."""
     return json.dumps(body).encode()
 
 
 async def test_the_request_is_the_one_that_would_be_sent(requested: Requested) -> None:
-    """With the key in a header."""
     requested.answers(requested.case.plain("3"))
     await requested.answer()
     sent: httpx.Request = requested.route.calls.last.request
@@ -54,7 +52,6 @@ async def test_the_answer_is_read_as_one_of_its_own(requested: Requested) -> Non
 
 
 async def test_a_failure_says_whether_and_when_to_ask_again(requested: Requested) -> None:
-    """And has no key in it."""
     with pytest.raises(ModelError, match=r"429 from .*Slow down") as caught:
         await answer_of(requested, 429, encoded(requested.case.refusal(429, f"Slow down, {KEY}")), retry_after="7")
     assert (caught.value.retryable, caught.value.retry_after_seconds) == (True, 7)

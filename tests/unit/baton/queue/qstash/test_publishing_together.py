@@ -84,7 +84,6 @@ async def queue(server: Queue) -> AsyncIterator[QStashQueue]:
 
 
 async def test_publishers_at_the_same_time_share_a_batch(server: Queue, queue: QStashQueue) -> None:
-    """Each has the ids of its own messages, in order."""
     answers = await asyncio.gather(
         queue.publish([message("a")]), queue.publish([message("b"), message("c")]), queue.publish([message("d")])
     )
@@ -160,25 +159,6 @@ async def test_a_batch_that_fails_fails_for_all_in_it_and_is_not_sent_again(
     answers = await asyncio.gather(*[queue.publish([message(body)]) for body in "ab"], return_exceptions=True)
     assert all(isinstance(answer, kind) for answer in answers), answers
     assert (server.batches, server.alone) == ([["a", "b"]], [])
-
-
-async def test_a_publisher_that_is_cancelled_harms_no_other(server: Queue, queue: QStashQueue) -> None:
-    server.let_go.clear()
-    gone, stays = (asyncio.ensure_future(queue.publish([message(body)])) for body in "ab")
-    await asyncio.sleep(0.05)
-    gone.cancel()
-    server.let_go.set()
-    assert await stays == ["msg_b"]
-    assert gone.cancelled()
-
-
-async def test_each_publisher_has_its_time_limit(server: Queue, queue: QStashQueue) -> None:
-    """Also while it waits for its turn."""
-    server.let_go.clear()
-    answers = await asyncio.gather(*[queue.publish([message(str(n))]) for n in range(350)], return_exceptions=True)
-    assert {type(answer) for answer in answers} == {QueueUnreachableError}
-    server.let_go.set()
-    assert await queue.publish([message("a")]) == ["msg_a"]
 
 
 def test_a_process_may_use_one_event_loop_after_the_other(server: Queue) -> None:

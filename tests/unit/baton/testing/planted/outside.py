@@ -17,7 +17,6 @@ def clear() -> None:
 
 
 def following(name: str = "number") -> int:
-    """Count on, as the sequence of a database does."""
     sums[name] += 1
     return sums[name]
 

@@ -11,7 +11,6 @@ from baton.tools.tool_error import ToolError
 
 
 async def value_of(expression: str) -> Any:
-    """As a job runs it."""
     return (await calculate.run({"expression": expression}, ToolContext.for_test()))["value"]
 
 

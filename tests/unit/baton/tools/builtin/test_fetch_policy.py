@@ -58,7 +58,6 @@ def test_what_is_on_the_list_may_be_fetched(pattern: str, url: str) -> None:
     ],
 )
 def test_everything_else_is_refused(pattern: str, url: str) -> None:
-    """For good: asking again changes nothing."""
     with pytest.raises(ToolError) as caught:
         policy(pattern).check(url)
     assert (caught.value.type, caught.value.retryable) == ("UrlRefused", False)

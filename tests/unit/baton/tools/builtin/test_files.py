@@ -69,14 +69,12 @@ async def test_a_report_that_cannot_be_written_is_a_tool_error(tools: dict[str, 
 
 @pytest.mark.parametrize("arguments", [{"query": ""}, {"query": "x" * 201}, {"query": "x", "limit": 0}])
 async def test_a_search_checks_its_arguments(tools: dict[str, Tool], arguments: dict[str, Any]) -> None:
-    """Before it runs."""
     with pytest.raises(InvalidArguments):
         await run(tools["search_files"], **arguments)
 
 
 @pytest.mark.parametrize("name", ["read_file", "count_words"])
 async def test_a_path_that_leads_out_is_refused(tools: dict[str, Tool], name: str) -> None:
-    """By every tool that takes a path."""
     with pytest.raises(ToolError, match=r"'\.\./a\.md' contains"):
         await run(tools[name], path="../a.md")
 

@@ -19,7 +19,6 @@ PUBLIC = "93.184.216.34"
 
 
 async def fetch(answers: Answer, path: str = "/", options: dict[str, Any] | None = None, **arguments: Any) -> Any:
-    """Fetch from a server of its own that answers so."""
     async with web_server(answers) as server:
         tool = http_fetch([f"127.0.0.1:{server.port}"], **{"allow_private": True, **(options or {})})
         return await tool.run({"url": server.url + path, **arguments}, ToolContext.for_test())
@@ -32,7 +31,6 @@ async def fails(answers: Answer, path: str = "/", options: dict[str, Any] | None
 
 
 async def test_json_is_given_as_json() -> None:
-    """And HEAD reads no body."""
     headers = {"content_type": "application/json", "etag": "x", "set_cookie": "session=1"}
     found = await fetch(lambda *_: answer(200, b'{"a": 1}', **headers), "/p?q=1")
     assert (found["json"], found["status"]) == ({"a": 1}, 200)
@@ -90,7 +88,6 @@ async def test_a_host_without_an_address_may_be_tried_again() -> None:
     ],
 )
 async def test_text_is_given_as_text(body: bytes, headers: dict[str, str], text: str) -> None:
-    """However it is encoded."""
     assert (await fetch(lambda *_: answer(200, body, **headers)))["text"] == text
 
 
@@ -181,7 +178,6 @@ async def test_one_bad_address_condemns_them_all(answers: list[str]) -> None:
 
 
 async def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
-    """As with a machine that has no IPv6."""
     lying = Lying(["2606:4700::1111", PUBLIC])
     await run_lying(lying, lying.network(httpx.ConnectError("no route"), ok()))
     assert [request.url.host for request in lying.requests] == ["2606:4700::1111", PUBLIC]
@@ -211,7 +207,6 @@ async def test_a_redirect_elsewhere_loses_the_authors_headers() -> None:
 
 
 async def test_redirects_in_a_circle_end() -> None:
-    """After as many as the author allows."""
     error = await fails(lambda *_: answer(302, location="/again"), options={"max_redirects": 2})
     assert (error.type, error.retryable) == ("TooManyRedirects", False)
     assert "more than 2 redirects" in error.message
@@ -241,7 +236,6 @@ async def test_a_post_sends_its_body_and_the_key_of_the_call() -> None:
     + [("accept", "a\r\nx: y", "RequestRefused")],
 )
 async def test_a_model_may_not_set_every_header(header: str, text: str, type_: str) -> None:
-    """Nor smuggle in another one by a line break."""
     error = await fails(lambda *_: answer(), headers={header: text})
     assert (error.type, error.retryable) == (type_, False)
 

@@ -14,7 +14,6 @@ TEXT = 'name,city,age\nAda,London,36\nBob,"Graz, Styria",9\nCyd,,100\nDee,Linz\n
 
 
 async def query(text: str = TEXT, **arguments: Any) -> Any:
-    """As a job runs it."""
     return await query_csv.run({"text": text, **arguments}, ToolContext.for_test())
 
 
@@ -68,7 +67,6 @@ async def test_order_and_limit_are_kept_apart_from_the_count() -> None:
     ],
 )
 async def test_a_fault_is_named(text: str, arguments: dict[str, Any], message: str) -> None:
-    """As a permanent failure."""
     with pytest.raises(ToolError, match=message) as caught:
         await query(text, **arguments)
     assert caught.value.retryable is False
@@ -97,7 +95,6 @@ DATA = {"people": [{"name": "Ada", "age": 36}, {"name": "Bob", "age": 20}]}
 
 
 async def query_value(data: Any, expression: str) -> Any:
-    """As a job runs it."""
     return await query_json.run({"data": data, "expression": expression}, ToolContext.for_test())
 
 
@@ -111,7 +108,6 @@ async def query_value(data: Any, expression: str) -> Any:
     ],
 )
 async def test_an_expression_picks_values(data: Any, expression: str, found: Any) -> None:
-    """JSON as text, too, as a tool's result often is."""
     assert await query_value(data, expression) == found
 
 

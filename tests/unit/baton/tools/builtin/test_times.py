@@ -13,7 +13,6 @@ NEW_YEAR_MS = 1_767_225_600_000
 
 
 async def run(tool: Tool, **arguments: Any) -> Any:
-    """As a job runs it, on New Year 2026."""
     return await tool.run(arguments, ToolContext.for_test(started_at_ms=NEW_YEAR_MS))
 
 
@@ -28,7 +27,6 @@ async def test_now_is_when_the_attempt_began() -> None:
 
 
 async def test_a_day_later_is_the_same_hour_though_the_clock_was_changed() -> None:
-    """24 hours later is not."""
     before = "2026-03-28T08:30:00"
     by_day = await run(time_after, time=before, days=1, time_zone="Europe/Vienna")
     by_hour = await run(time_after, time=before, hours=24, time_zone="Europe/Vienna")

@@ -47,7 +47,6 @@ def root(tmp_path: Path) -> Path:
     ],
 )
 def test_everything_else_is_refused_with_the_path_and_the_way_out(root: Path, path: str, message: str) -> None:
-    """As an error that the model can act on."""
     with pytest.raises(ToolError) as caught:
         Workspace(root).text(path)
     assert message in caught.value.message
