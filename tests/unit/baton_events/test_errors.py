@@ -43,18 +43,12 @@ def test_status_and_repetition(kind: type[BatonError], status: int, retryable: b
     assert issubclass(kind, BatonError)
 
 
-def test_a_missing_topic_is_named_with_both_ways_out() -> None:
-    error = TopicNotFoundError("agent.x")
-    assert error.topic == "agent.x"
-    assert "'agent.x'" in str(error)
-    assert "PUBLISH_BY=url" in str(error)
-
-
-def test_a_batch_accepted_in_part_says_what_and_why() -> None:
+def test_an_error_says_what_and_why_and_the_way_out() -> None:
+    topic = TopicNotFoundError("agent.x")
+    assert topic.topic == "agent.x"
+    assert "'agent.x'" in str(topic)
+    assert "PUBLISH_BY=url" in str(topic)
     error = PartialPublishError({0: "msg_1", 2: "msg_3"}, {3: "full", 1: "too large"})
     assert (error.accepted, error.failed) == ({0: "msg_1", 2: "msg_3"}, {1: "too large", 3: "full"})
     assert str(error) == "the queue accepted 2 of 4 messages; refused: message 1: too large; message 3: full"
-
-
-def test_problems_are_listed_a_line_each() -> None:
     assert join_problems("wrong:", ["a", "b"]) == "wrong:\n  - a\n  - b"

@@ -188,3 +188,10 @@ def test_a_text_of_which_nothing_is_made_before_a_person_decides_does_not_go_on(
         decide(turn_state(job), ModelAnswered("It is 42.", (READ,), streamed_text=STREAMED_TEXT), NOW_MS)
     )
     assert (changes.ends, changes.text_stream) == (False, None)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_have_is_never_written(value: float) -> None:
+    """`NaN` in a part would break every browser's JSON.parse."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        stream_parts.tool_input(CallRecord("c", 1, 0, "unknown", {"x": value}))
