@@ -192,6 +192,7 @@ async def test_a_plan_is_above_the_request_that_made_it_and_beside_its_steps() -
         await traced.run()
         assert traced.parents()["plan plans"] == traced.parents()["execute_tool add"] == {"invoke_agent plans"}
         assert traced.parents()["chat scripted"] == {"plan plans", "invoke_agent plans"}
+    assert not any(span.name.startswith("chat") for span in await spans_of("fixed"))
 
 
 async def test_what_is_done_twice_is_one_span() -> None:

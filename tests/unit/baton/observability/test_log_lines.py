@@ -1,18 +1,21 @@
-"""How our logs are written."""
+"""How our logs are written, and that known secrets do not get into them."""
 
 import io
 import json
 import logging
+import re
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import httpx
 import pytest
 
 from baton.engine.commit.answers import Claim, ClaimResult
-from baton.observability.logs import JsonLines, TextLines, guard_logs, name_in_logs, write_logs
+from baton.observability.logs import LOGGERS, JsonLines, SecretFilter, TextLines, guard_logs, name_in_logs, write_logs
 from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings
 from baton_events.schema import Event, encode_event
+from tests.architecture.source_files import source_files
 from tests.fakes import FakeStore
 from tests.unit.baton.api.client import api_of
 from tests.unit.baton.kit.stage import Stage
@@ -99,16 +102,62 @@ def test_known_secrets_are_in_no_line(logger: logging.Logger) -> None:
 
 
 async def test_as_text_a_line_says_what_it_is_about(logger: logging.Logger) -> None:
-    """For people; `baton dev` writes so."""
+    """For people; `baton dev` writes so. Set up twice, each line is written once, as it was told last."""
+    written(logger)
     stream = written(logger, "text")
     name_in_logs("msg_1")
     logging.getLogger("baton.sweep").warning("it looks", extra={"fields": {"handedOn": 2}})
     assert stream.getvalue().endswith(" WARNING baton.sweep: it looks [messageId=msg_1 handedOn=2]\n")
+    assert len(stream.getvalue().splitlines()) == 1
 
 
-def test_set_up_twice_each_line_is_written_once(logger: logging.Logger) -> None:
-    """A process that is put together again writes as it was told last."""
-    written(logger)
-    stream = written(logger)
-    logging.getLogger("baton.sweep").info("once")
-    assert [line["message"] for line in lines(stream)] == ["once"]
+@pytest.fixture
+def output() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logging.getLogger().addHandler(handler)
+    guard_logs(KnownSecrets([SECRET]))
+    yield stream
+    logging.getLogger().removeHandler(handler)
+    for name in LOGGERS:
+        for found in list(logging.getLogger(name).filters):
+            logging.getLogger(name).removeFilter(found)
+
+
+def test_every_logger_of_ours_is_guarded() -> None:
+    """One that is missing here would let everything pass."""
+    named = {
+        name
+        for file in source_files("functions/baton", "events/baton_events")
+        for name in re.findall(r'getLogger\("([^"]+)"\)', file.text)
+    }
+    assert named <= set(LOGGERS)
+    assert all(name == "baton" or name.startswith("baton.") for name in LOGGERS)
+
+
+@pytest.mark.parametrize("name", LOGGERS)
+def test_a_message_is_cleaned_with_its_arguments(output: io.StringIO, name: str) -> None:
+    """Other messages are as they were, and those of others."""
+    logging.getLogger(name).warning("it said %s, %d times", f"<{SECRET}>", 2)
+    logging.getLogger(name).warning("all is %s", "well")
+    logging.getLogger("somebody.else").warning(SECRET)
+    assert output.getvalue() == f"it said <[redacted]>, 2 times\nall is well\n{SECRET}\n"
+
+
+def test_a_new_guard_takes_the_place_of_the_old_one(output: io.StringIO) -> None:
+    """Filters do not pile up when a process makes a second container."""
+    guard_logs(KnownSecrets(["another-secret"]))
+    (found,) = logging.getLogger("baton.api").filters
+    assert isinstance(found, SecretFilter)
+    logging.getLogger("baton.api").warning("another-secret")
+    assert output.getvalue() == "[redacted]\n"
+
+
+def test_a_traceback_is_cleaned(output: io.StringIO) -> None:
+    """And still shows where it came from; one without a secret is dispatched as it is."""
+    for text in (SECRET, "harmless"):
+        logging.getLogger("baton.edge").error("failed", exc_info=RuntimeError(text))
+    written = output.getvalue()
+    assert SECRET not in written
+    assert "RuntimeError: [redacted]" in written
+    assert "RuntimeError: harmless" in written

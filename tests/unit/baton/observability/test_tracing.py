@@ -8,7 +8,7 @@ from msgspec import structs
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, ToolContext, tool
+from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, tool
 from baton.container import Container
 from baton.engine.state import Job
 from baton.models.model import ModelAnswer
@@ -40,7 +40,6 @@ def registry() -> Registry:
         [
             Agent(name="answers", model=ScriptedModel([ModelAnswer(text="done", input_tokens=21, output_tokens=4)])),
             Agent(name="adds", model=ScriptedModel([two, "3 and 7"]), tools=[add]),
-            Agent(name="planned", plan=[Step("a", add, {"a": 1, "b": 2})]),
             Agent(name="asks", model=ScriptedModel([[Call("ask_another")], "done"]), tools=[ask_another]),
         ]
     )
@@ -105,15 +104,6 @@ async def test_a_job_goes_on_with_its_callers_trace_and_so_does_the_job_below_it
         assert traced.parents()["invoke_agent asks"] == {"submit"}
 
 
-async def test_a_plan_without_a_model_calls_none() -> None:
-    async with tracing(registry()) as traced:
-        job = await traced.api.submitted(jobType="planned")
-        await traced.run()
-        assert (await traced.api.read(job["id"]))["status"] == "completed"
-        assert {"plan planned", "execute_tool add"} <= set(traced.parents())
-        assert "chat scripted" not in traced.parents()
-
-
 async def test_an_exporter_that_fails_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """The job goes on, and the log says that spans are lost."""
 
@@ -149,12 +139,8 @@ def test_a_traceparent_that_says_nothing_is_none(text: str) -> None:
 
 def test_a_job_without_a_caller_has_a_trace_of_its_own_which_all_its_items_know() -> None:
     root = Job("job_1", "s", "t", "a", 0)
-    assert (
-        submitted_at(root)
-        == submitted_at(structs.replace(root, id="job_1.2"))
-        != submitted_at(structs.replace(root, id="job_2"))
-    )
-    assert place_of(submitted_at(root).traceparent) == submitted_at(root)
-    assert submitted_at(structs.replace(root, traceparent=CALLER)) == Place(
-        "0af7651916cd43dd8448eb211c80319c", submitted_at(root).span_id
-    )
+    place = submitted_at(root)
+    assert place == submitted_at(structs.replace(root, id="job_1.2")) != submitted_at(structs.replace(root, id="job_2"))
+    assert place_of(place.traceparent) == place
+    called = submitted_at(structs.replace(root, traceparent=CALLER))
+    assert called == Place("0af7651916cd43dd8448eb211c80319c", place.span_id)

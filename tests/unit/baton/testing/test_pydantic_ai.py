@@ -95,14 +95,11 @@ def _currency(name: str, _job: JobInfo) -> str:
     return name
 
 
-async def test_state_in_a_module_of_a_durable_agents_tools_is_found() -> None:
+async def test_state_in_a_module_of_a_durable_agents_tools_is_found_and_nobody_else_is_accused() -> None:
     report = await Simulation(_shop(stored=False)).crash_everywhere("shop", "buy a book")
     assert report.different
     with pytest.raises(AssertionError, match="0 paid"):
         report.check()
-
-
-async def test_a_durable_agent_without_such_state_is_not_accused() -> None:
     report = await Simulation(_shop(stored=True)).crash_everywhere("shop", "buy a book")
     report.check()
     assert len(report.points) > 10

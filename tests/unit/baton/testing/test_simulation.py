@@ -62,18 +62,6 @@ async def test_a_run_reports_what_its_job_came_to() -> None:
     assert [entry["ok"] for entry in run.model_messages if entry["role"] == "tool"] == [1, 2]
 
 
-async def test_time_is_virtual() -> None:
-    run = await simulation([Call("sleep", {"seconds": 600})], [Call("look_at_the_clock", {})]).run("agent", "go")
-    assert 620 < run.virtual_seconds < 630
-    assert run.calls[1]["result"][0] == pytest.approx(20, abs=0.1)
-
-
-async def test_the_real_clock_is_there_again_afterwards() -> None:
-    await simulation([Call("look_at_the_clock", {})]).run("agent", "go")
-    assert time.time.__module__ == "time"
-    assert time.sleep.__module__ == "time"
-
-
 async def test_each_world_begins_with_what_its_modules_had() -> None:
     notes[:] = ["before"]
     playing = simulation([Call("note", {"text": "a"})])
@@ -138,28 +126,12 @@ async def test_a_fault_happens() -> None:
     assert any("forgets" in found for _, found in forgetful.story)
 
 
-async def test_an_unknown_fault_is_refused() -> None:
-    with pytest.raises(ValueError, match="duplicates, reorder"):
-        await simulation().run("agent", "go", faults=["fire"])
-
-
-async def test_a_model_that_the_queue_is_to_ask_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "k")
-    agent = Agent(name="agent", model="openai:gpt-5-mini", offload="queue")
-    with pytest.raises(RuntimeError, match="play one with a model for tests"):
-        await Simulation(Registry([agent])).run("agent", "go")
-
-
 async def test_the_same_seed_gives_the_same_run() -> None:
     turns = [[Call("note", {"text": str(number)})] for number in range(4)]
     first, second = [
         await simulation(*turns, seed=7).run("agent", "go", faults=["duplicates", "reorder"]) for _ in range(2)
     ]
     assert first.story == second.story
-
-
-async def test_outside_of_a_run_an_effect_does_nothing() -> None:
-    Simulation.effect("key")
 
 
 async def test_a_crash_everywhere_shows_where_it_died_and_what_repeated() -> None:
@@ -196,6 +168,24 @@ async def test_the_story_of_a_failure_says_what_was_done_and_what_repeated() -> 
 
 
 def test_the_fixture_makes_simulations(baton_simulation: type[Simulation]) -> None:
+    """Outside of a run an effect does nothing."""
     registry = Registry([Agent("agent", model=ScriptedModel(["done"]))])
     run = asyncio.run(baton_simulation(registry, seed=3).run("agent", "go"))
     assert run.status == "completed"
+    Simulation.effect("key")
+
+
+async def test_time_is_virtual_and_the_real_clock_is_there_again_afterwards() -> None:
+    run = await simulation([Call("sleep", {"seconds": 600})], [Call("look_at_the_clock", {})]).run("agent", "go")
+    assert 620 < run.virtual_seconds < 630
+    assert run.calls[1]["result"][0] == pytest.approx(20, abs=0.1)
+    assert time.time.__module__ == time.sleep.__module__ == "time"
+
+
+async def test_a_fault_or_a_model_that_cannot_be_played_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="duplicates, reorder"):
+        await simulation().run("agent", "go", faults=["fire"])
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    agent = Agent(name="agent", model="openai:gpt-5-mini", offload="queue")
+    with pytest.raises(RuntimeError, match="play one with a model for tests"):
+        await Simulation(Registry([agent])).run("agent", "go")
