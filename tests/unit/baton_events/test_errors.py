@@ -15,7 +15,6 @@ from baton_events.errors import (
     StoreError,
     TooLargeError,
     TopicNotFoundError,
-    UnknownJobError,
     join_problems,
 )
 
@@ -27,7 +26,6 @@ from baton_events.errors import (
         (SettingsError, 500, False),
         (MalformedEventError, 489, False),
         (SignatureError, 401, False),
-        (UnknownJobError, 503, True),
         (StoreError, 503, True),
         (TooLargeError, 413, False),
         (HungUpError, 400, True),

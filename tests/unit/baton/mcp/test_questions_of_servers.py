@@ -194,10 +194,7 @@ async def test_the_console_shows_the_form(served: Served, runs: list[str]) -> No
         assert 'name="arguments.size"' in markup
         assert 'name="arguments.count" value="2"' in markup
         assert "Send the answer" in markup
-        token = await operator.token()
-        assert token
         await operator.done(f"{path}/approve", **{"arguments.size": '"S"', "arguments.count": "2", "step": "approve"})
-        assert '<span class="string">"S"</span>' in await operator.see(path) or "S" in await operator.see(path)
         await operator.stage.run(within_seconds=600)
         listed = await operator.see("/console/approvals")
         path = "/console/approvals/" + listed.split('href="/console/approvals/')[1].split('"')[0]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from inspect import isfunction
 from typing import Any
 
 from pydantic import BaseModel
@@ -33,6 +34,15 @@ class Case:
     def durable(self, name: str = "agent") -> DurableAgent:
         given: Any = {"deps": lambda _: self.deps, "prompt": lambda _: self.prompt}
         return durable(self.agent, name=name, usage_limits=self.limits, **given)
+
+
+def cases_in(module: dict[str, Any]) -> tuple[Callable[[], Case], ...]:
+    """Each function of a module that makes a case, so that none is forgotten."""
+    return tuple(
+        made
+        for made in module.values()
+        if isfunction(made) and made.__module__ == module["__name__"] and made.__annotations__ == {"return": Case}
+    )
 
 
 class City(BaseModel):
@@ -118,24 +128,32 @@ def text_with_validator() -> Case:
     return Case(agent)
 
 
-def output_beside_calls(strategy: Any = "graceful") -> Case:
+def beside_calls(strategy: Any) -> Case:
     """An output tool in the same answer as another call."""
     both = [call("add", a=1, b=2), call("final_result", name="Ur", people=3)]
     return Case(Agent(scripted(both, "unused"), tools=[add], output_type=City, end_strategy=strategy))
 
 
+def output_beside_calls() -> Case:
+    return beside_calls("graceful")
+
+
 def output_beside_calls_early() -> Case:
-    return output_beside_calls("early")
+    return beside_calls("early")
 
 
-def unfit_output_beside_calls(strategy: Any = "graceful") -> Case:
+def unfit_beside_calls(strategy: Any) -> Case:
     both = [call("add", a=1, b=2), call("final_result", name="Ur")]
     last = [call("final_result", "second", name="Ur", people=3)]
     return Case(Agent(scripted(both, last), tools=[add], output_type=City, end_strategy=strategy))
 
 
+def unfit_output_beside_calls() -> Case:
+    return unfit_beside_calls("graceful")
+
+
 def unfit_output_beside_calls_early() -> Case:
-    return unfit_output_beside_calls("early")
+    return unfit_beside_calls("early")
 
 
 def output_functions() -> Case:
@@ -202,23 +220,4 @@ def text_beside_calls() -> Case:
     return Case(Agent(scripted(answer, "3"), tools=[add]))
 
 
-ALL: tuple[Callable[[], Case], ...] = (
-    text,
-    parallel_calls,
-    tool_retry,
-    retry_beside_others,
-    unfit_arguments,
-    output_with_validator,
-    text_with_validator,
-    output_beside_calls,
-    output_beside_calls_early,
-    unfit_output_beside_calls,
-    unfit_output_beside_calls_early,
-    output_functions,
-    native_output,
-    prompted_output,
-    toolsets,
-    agent_in_a_tool,
-    messages_in_a_tool,
-    text_beside_calls,
-)
+ALL = cases_in(globals())

@@ -22,7 +22,7 @@ from pydantic_ai.capabilities import (
     HandleDeferredToolCalls,
 )
 
-from tests.unit.baton.pydantic_ai.documented_agents import ALL, Case, City, add
+from tests.unit.baton.pydantic_ai.documented_agents import ALL, Case, City, add, cases_in
 from tests.unit.baton.pydantic_ai.documented_models import MODELS
 from tests.unit.baton.pydantic_ai.documented_toolsets import TOOLSETS
 from tests.unit.baton.pydantic_ai.played import call, scripted
@@ -187,20 +187,4 @@ def no_output() -> Case:
     return Case(Agent(scripted([call("add", a=1, b=2)], ""), tools=[add], output_type=[str, type(None)]))
 
 
-DOCUMENTED: Sequence[Callable[[], Case]] = (
-    *ALL,
-    file_returned,
-    file_beside_return,
-    returns_of_many_types,
-    sequential_tool,
-    slow_tool,
-    enqueued,
-    deferred_and_handled,
-    dynamic_prompts,
-    text_function,
-    output_function_retry,
-    structured_dict,
-    no_output,
-    *TOOLSETS,
-    *MODELS,
-)
+DOCUMENTED: Sequence[Callable[[], Case]] = (*ALL, *cases_in(globals()), *TOOLSETS, *MODELS)

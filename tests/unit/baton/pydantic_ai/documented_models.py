@@ -1,6 +1,5 @@
 """Agents with models that fall back, suspend their answers, or are shown large files."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic_ai import (
@@ -18,7 +17,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from tests.unit.baton.pydantic_ai.documented_agents import Case, City, add
+from tests.unit.baton.pydantic_ai.documented_agents import Case, City, add, cases_in
 from tests.unit.baton.pydantic_ai.played import call, scripted
 
 PICTURE = BinaryContent(b"\x89PNG" + bytes(1_000_000), media_type="image/png")
@@ -124,10 +123,4 @@ def model_for_tests() -> Case:
     return Case(Agent(Unstreamed(), tools=[add], output_type=City))
 
 
-MODELS: Sequence[Callable[[], Case]] = (
-    large_files,
-    fallback_model,
-    model_settings,
-    suspended_answers,
-    model_for_tests,
-)
+MODELS = cases_in(globals())

@@ -1,6 +1,5 @@
 """Agents with documented toolsets, tools by schema, hooks and capabilities."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from mcp.server import MCPServer
@@ -26,7 +25,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import CombinedToolset, FunctionToolset, WrapperToolset
 
-from tests.unit.baton.pydantic_ai.documented_agents import Case, add
+from tests.unit.baton.pydantic_ai.documented_agents import Case, add, cases_in
 from tests.unit.baton.pydantic_ai.played import call, scripted
 
 
@@ -197,14 +196,4 @@ def mcp_server() -> Case:
     return mcp_of(MCPServer("maths", log_level="CRITICAL"))  # else it formats each refusal
 
 
-TOOLSETS: Sequence[Callable[[], Case]] = (
-    wrapped_toolsets,
-    tool_by_schema,
-    thoughts,
-    hooks,
-    capabilities_together,
-    history_that_is_cut,
-    text_and_json_arguments,
-    agent_metadata,
-    mcp_server,
-)
+TOOLSETS = cases_in(globals())

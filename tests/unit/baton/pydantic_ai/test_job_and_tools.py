@@ -1,4 +1,4 @@
-"""What the pieces of a durable agent are given: dependencies, a prompt, secret arguments, tools, also after a deploy."""
+"""What the pieces of a durable agent are given: dependencies, a prompt, secret arguments, tools; also after deploys."""
 
 from collections.abc import Callable
 from typing import Any

@@ -9,7 +9,6 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from baton import Agent as BatonAgent
 from baton import Registry, ScriptedModel
 from baton.pydantic_ai import durable
-from baton.testing import Simulation
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.api.sessions.chatting import job_of, send, sending, text_of
 from tests.unit.baton.pydantic_ai.played import PlayedStage, call, comparable, scripted
@@ -89,15 +88,6 @@ async def test_messages_are_for_those_who_may_see_the_job() -> None:
         assert_problem(await api.request("GET", path, OTHER), 403)
         assert_problem(await api.request("GET", path, ""), 401)
         assert_problem(await api.request("GET", f"/api/agent-jobs/{other}/model-messages"), 404)
-
-
-async def test_a_simulated_run_has_the_messages() -> None:
-    simulation = Simulation(Registry([durable(thinking())]))
-    run = await simulation.run("thinks", "look")
-    report = await simulation.crash_everywhere("thinks", "look")
-    report.check()
-    expected = (await thinking().run("look")).all_messages()
-    assert comparable(ModelMessagesTypeAdapter.validate_python(run.model_messages)) == comparable(expected)
 
 
 def paying(ran: list[tuple[str, int, str | None]]) -> Agent[str, str]:

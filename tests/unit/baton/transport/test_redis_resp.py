@@ -27,8 +27,6 @@ REFUSALS = [
     "LOADING Redis is loading the dataset in memory",
     "CLUSTERDOWN Hash slot not served",
     "OOM command not allowed when used memory > 'maxmemory'.",
-    "NOPERM User default has no permissions to run the 'get' command",
-    "BUSY Redis is busy running a script.",
     "WRONGTYPE Operation against a key holding the wrong kind of value",
     "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
     "NOAUTH Authentication required.",

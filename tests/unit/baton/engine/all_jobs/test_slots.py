@@ -37,7 +37,6 @@ NO_SLOT = SlotState("none", 5)
         (HELD, [loop_item("j", 1, 1, NOW_MS + 300_000, NOW_MS + 309_000)], "slot"),
         (HELD, [replace(loop_item("j", 1, 1, NOW_MS, NOW_MS + 300_000), owner="me")], "slot"),
         (HELD, [replace(slot_request_item("j", "slot", 1, NOW_MS), owner="me")], "none"),
-        (HELD, [slot_request_item("j", "slot", 1, NOW_MS)], "none"),
         (HELD, [], "none"),
     ],
 )

@@ -30,7 +30,9 @@ PARAMETERS = {
     "count_words": ["path"],
     "write_report": ["title", "text", "sources"],
 }
-LISTING = {"files": [{"path": "clocks.md"}, {"path": "oil.md"}]}
+Result = tuple[str, dict[str, Any], Any]
+LISTED: Result = ("list_files", {}, {"files": [{"path": "clocks.md"}, {"path": "oil.md"}]})
+NO_HITS: Result = ("search_files", {"query": "whale"}, {"hits": [], "files": {}})
 
 
 def spec(name: str, *arguments: str) -> ToolSpec:
@@ -45,7 +47,7 @@ async def request(*messages: Message, tools: tuple[ToolSpec, ...] = ALL) -> Mode
     return await DemoModel().answer(ModelRequest("Be brief.", messages, tools, turn=1))
 
 
-def past(*results: tuple[str, dict[str, Any], Any]) -> list[Message]:
+def past(*results: Result) -> list[Message]:
     """Earlier calls with their results; an exception as result is an error."""
     messages: list[Message] = []
     for number, (tool, arguments, content) in enumerate(results):
@@ -56,31 +58,18 @@ def past(*results: tuple[str, dict[str, Any], Any]) -> list[Message]:
 
 
 async def test_it_lists_then_searches_the_words_in_parallel() -> None:
+    """By whatever name a tool calls its argument."""
     question = UserMessage("Which whale oil did keepers burn?")
     assert [call.tool for call in (await request(question)).calls] == ["list_files"]
-    calls = (await request(question, *past(("list_files", {}, LISTING)))).calls
+    calls = (await request(question, *past(LISTED))).calls
     assert [call.tool for call in calls] == ["search_files"] * 4
     assert [call.arguments["query"] for call in calls] == ["whale", "oil", "keeper", "burn"]
-
-
-async def test_without_hits_it_says_so_and_names_the_files() -> None:
-    """It neither reads at random nor writes an empty report."""
-    history = past(("list_files", {}, LISTING), ("search_files", {"query": "whale"}, {"hits": [], "files": {}}))
-    answer = await request(UserMessage("whale"), *history)
-    assert answer.calls == ()
-    assert "nothing about whale" in answer.text
-    assert "clocks.md and oil.md" in answer.text
-
-
-async def test_an_empty_question_is_answered_with_what_there_is() -> None:
-    answer = await request(UserMessage(""), *past(("list_files", {}, LISTING)))
-    assert answer.calls == ()
-    assert "no question" in answer.text
-    assert "oil.md" in answer.text
+    answer = await request(UserMessage("whale"), tools=(spec("search_files", "pattern"),))
+    assert answer.calls[0].arguments == {"pattern": "whale"}
 
 
 async def test_a_failed_search_is_reported_and_the_files_are_read_all_the_same() -> None:
-    history = past(("list_files", {}, LISTING), ("search_files", {"query": "whale"}, RuntimeError("index broken")))
+    history = past(LISTED, ("search_files", {"query": "whale"}, RuntimeError("index broken")))
     calls = (await request(UserMessage("whale"), *history)).calls
     assert [call.arguments["path"] for call in calls] == ["clocks.md", "oil.md"]
     text = "Whale oil was burned in every lamp."
@@ -93,17 +82,6 @@ async def test_a_failed_search_is_reported_and_the_files_are_read_all_the_same()
     assert final.text.startswith(f"{text} [oil.md]")
     assert "search_files: index broken" in final.text
     assert "write_report: disk full" in final.text
-
-
-async def test_without_tools_it_says_that_it_cannot_look() -> None:
-    answer = await request(UserMessage("whale oil"), tools=())
-    assert answer.calls == ()
-    assert "no tool to search or read" in answer.text
-
-
-async def test_a_tool_with_another_argument_name_gets_what_it_needs() -> None:
-    answer = await request(UserMessage("whale"), tools=(spec("search_files", "pattern"),))
-    assert answer.calls[0].arguments == {"pattern": "whale"}
 
 
 TOOLS = (spec("remember", "text"), spec("recall", "query", "limit"))
@@ -144,7 +122,7 @@ def test_a_result_in_another_form_has_no_entries(result: Any) -> None:
     assert recalled_entries(result) == []
 
 
-async def one_turn(question: str, *results: tuple[str, dict[str, Any], Any], note: str = "") -> ModelAnswer:
+async def one_turn(question: str, *results: Result, note: str = "") -> ModelAnswer:
     before = [UserMessage(note, note=True)] if note else []
     return await request(*before, UserMessage(question), *past(*results), tools=TOOLS)
 
@@ -234,3 +212,20 @@ async def test_an_answer_that_did_not_fit_is_not_given_again() -> None:
     with pytest.raises(ModelError, match="no other answer of the form that is asked for: final_result: no") as caught:
         await DemoModel().answer(ModelRequest("", found, (), 2, output=OUTPUT))
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("question", "results", "tools", "said"),
+    [
+        pytest.param("whale", [LISTED, NO_HITS], ALL, ["nothing about whale", "clocks.md and oil.md"], id="no hits"),
+        pytest.param("", [LISTED], ALL, ["no question", "oil.md"], id="an empty question"),
+        pytest.param("whale oil", [], (), ["no tool to search or read"], id="no tools"),
+    ],
+)
+async def test_where_it_cannot_look_it_says_so(
+    question: str, results: list[Result], tools: tuple[ToolSpec, ...], said: list[str]
+) -> None:
+    """It neither reads at random nor writes an empty report."""
+    answer = await request(UserMessage(question), *past(*results), tools=tools)
+    assert answer.calls == ()
+    assert all(text in answer.text for text in said)

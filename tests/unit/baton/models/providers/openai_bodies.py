@@ -11,24 +11,13 @@ Body = dict[str, Any]
 def response(*output: Body, **more: Any) -> Body:
     return {
         "id": "resp_67ccd2bed1ec8190",
-        "object": "response",
         "created_at": 1741476542,
         "status": "completed",
-        "error": None,
-        "incomplete_details": None,
-        "instructions": None,
         "model": "gpt-5-mini-2025-08-07",
         "output": list(output),
         "parallel_tool_calls": True,
-        "previous_response_id": None,
-        "reasoning": {"effort": "medium", "summary": None},
-        "store": True,
-        "temperature": 1.0,
-        "text": {"format": {"type": "text"}},
         "tool_choice": "auto",
         "tools": [],
-        "top_p": 1.0,
-        "truncation": "disabled",
         "usage": {
             "input_tokens": 100,
             "input_tokens_details": {"cached_tokens": 20},
@@ -36,7 +25,6 @@ def response(*output: Body, **more: Any) -> Body:
             "output_tokens_details": {"reasoning_tokens": 4},
             "total_tokens": 110,
         },
-        "metadata": {},
         **more,
     }
 
@@ -90,7 +78,6 @@ def completion(finish_reason: str, **message: Any) -> Body:
             "prompt_tokens_details": {"cached_tokens": 20, "audio_tokens": 0},
             "completion_tokens_details": {"reasoning_tokens": 0},
         },
-        "service_tier": "default",
     }
 
 
