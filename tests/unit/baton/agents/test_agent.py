@@ -55,6 +55,7 @@ def test_a_name_that_does_not_fit_into_a_url_is_refused(name: Any) -> None:
     [
         ({"mode": "dream"}, "agent 'a': unknown mode 'dream'; there are: loop, plan"),
         ({"expose": "smtp"}, "agent 'a': expose must be of a2a, mcp, got 'smtp'"),
+        ({"plan": Step("a", ping)}, "agent 'a': plan must be a list of steps"),
         ({"plan": [ping]}, "in its plan is no step; write Step('name', tool, {...})"),
         ({"plan": [Step("a", ScriptedModel(["done"]))]}, "agent 'a', step 'a': "),
         ({"max_rounds": 0}, "agent 'a': max_rounds must be a whole number from 1, got 0"),

@@ -61,7 +61,7 @@ def test_all_faults_reach_the_model() -> None:
         OutputType("a", Tree).check({"children": [1] * 50})
     assert len(str(caught.value).splitlines()) == 22
     assert str(caught.value).endswith("and 30 more")
-    for arguments in (None, "x", []):
+    for arguments in (None, "x", list[Any]()):
         with pytest.raises(InvalidOutput):
             CITY.check(arguments)
 

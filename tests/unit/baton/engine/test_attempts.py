@@ -12,7 +12,7 @@ from baton.engine.lifecycle import FOLLOW_UP_ATTEMPTS
 from baton.engine.step_results import ModelFailed, Started, ToolFailed
 from baton.engine.work_items import ItemKind, following, remember_item
 from baton.sdk.records import Failure
-from tests.unit.baton.engine.sample_state import NOW_MS, call_state, changes_of, job_of, turn_state
+from tests.unit.baton.engine.sample_state import NOW_MS, call_state, changes_of, error_of, turn_state
 
 
 @pytest.mark.parametrize("retries", range(4))
@@ -79,8 +79,7 @@ def test_a_turn_fails_its_job() -> None:
     assert again.items[0].abandoned == state.item.abandoned
     state = replace(state, item=replace(state.item, abandoned=state.job.model.retries + 2))
     changes = changes_of(decide(state, Started(), NOW_MS))
-    assert job_of(changes).error is not None
-    assert (changes.ends, job_of(changes).error.type) == (True, "process_died")
+    assert (changes.ends, error_of(changes).type) == (True, "process_died")
 
 
 @pytest.mark.parametrize("kind", [ItemKind.COMPLETE, ItemKind.FAILED])

@@ -23,22 +23,17 @@ def child_state(child_usage: Spend, in_flight_tokens: int = 0, job: Job = CHILD)
     )
 
 
-def test_a_child_has_room_while_there_is_room_above_it() -> None:
+def test_what_is_used_and_reserved_below_a_job_counts_against_its_limits() -> None:
+    """A child has room while there is room above it; one that is to fail at a limit fails at its parent's."""
     state = child_state(Spend(turns=2, tokens=60))
     assert exhausted_limit(state, NOW_MS) is None
     assert isinstance(decide(state, Started(), NOW_MS).effects[0], CallModel)
-
-
-def test_what_is_used_and_reserved_below_a_job_counts_against_its_limits() -> None:
     for state in (child_state(Spend(tokens=85)), child_state(Spend(tokens=60), 25), child_state(Spend(turns=9))):
         reached = exhausted_limit(state, NOW_MS)
         assert reached is not None
         assert reached[1] is PARENT
         changes = changes_of(decide(state, Started(), NOW_MS))
         assert job_of(changes).result == {"answer": "so far", "stoppedBy": reached[0]}
-
-
-def test_a_limit_above_fails_a_child_that_is_to_fail_at_a_limit() -> None:
     job = structs.replace(CHILD, limits=replace(CHILD.limits, on_limit="fail"))
     failed = error_of(decide(child_state(Spend(tokens=85), job=job), Started(), NOW_MS))
     assert failed.message == "the limit tokens=100 of job job_1 is reached"

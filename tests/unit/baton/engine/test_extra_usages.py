@@ -71,10 +71,11 @@ def test_an_extra_usage_stands_in_the_transcript_before_what_was_recorded() -> N
 @pytest.mark.parametrize(("estimated", "used", "noted"), [(90, 100, True), (0, 100, False), (90, 0, False)])
 def test_an_estimate_is_noted_beside_what_it_was(estimated: int, used: int, noted: bool) -> None:
     """Where both are known. An answer from the cache is no model call."""
-    changes = committed(ModelAnswered("done", (), used, 20, 0.5, cached=True, estimated_tokens=estimated))
+    for cached in (False, True):
+        changes = committed(ModelAnswered("done", (), used, 20, 0.5, cached=cached, estimated_tokens=estimated))
+        [entry] = decoded(changes.transcript)
+        assert entry.get("tokens") == ({"estimated": 90, "input": 100} if noted else None)
     assert job_of(changes).used == replace(JOB.used, turns=2, cached_calls=1)
-    [entry] = decoded(changes.transcript)
-    assert entry.get("tokens") == ({"estimated": 90, "input": 100} if noted else None)
 
 
 PENDING = '{"data":{"type":"approval","status":"pending"},"type":"data-checkpoint"}'

@@ -148,6 +148,7 @@ async def test_what_is_too_large_or_no_answer_is_not_kept(
     """No request for it: a model that is asked again may do better."""
     await kept_in(cache).keep(MODEL, request_of(**question), answer)
     assert cache.requests == []
+    assert await kept_in(cache).lookup(MODEL, request_of(**question)) is None
 
 
 class Silent:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from baton.tools.context import ToolContext
+from baton.tools.recorded import ToolRecorder
 
 
 async def test_what_a_tool_says_goes_to_its_channel() -> None:
-    """A tool cannot change which call it runs for; a test may cancel while it runs."""
+    """A test may cancel while it runs."""
     context = ToolContext.for_test(attempt=2)
     await context.info("half done", {"rows": 3})
     await context.info("done")
@@ -21,8 +22,6 @@ async def test_what_a_tool_says_goes_to_its_channel() -> None:
     context.recorder.is_cancelled = True
     assert await context.cancelled() is True
     assert await ToolContext.for_test(cancelled=True).cancelled() is True
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        context.attempt = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, 50, float("nan")])
@@ -36,3 +35,13 @@ async def test_an_info_without_a_title_is_refused(title: Any) -> None:
     """It would be shown as an empty line."""
     with pytest.raises(ValueError, match="needs a title"):
         await ToolContext.for_test().info(title)
+
+
+def test_the_attributes_are_plain_and_fixed() -> None:
+    """A tool cannot change which call it runs for."""
+    ids = {"job_id": "j", "session_id": "s", "call_id": "c", "operation_id": "o", "idempotency_key": "k"}
+    context = ToolContext(**ids, attempt=2, started_at_ms=5, channel=ToolRecorder())
+    assert {name: getattr(context, name) for name in ids} == ids
+    assert (context.attempt, context.started_at_ms) == (2, 5)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        context.attempt = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

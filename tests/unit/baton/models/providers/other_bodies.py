@@ -10,9 +10,13 @@ Body = dict[str, Any]
 
 MESSAGE_ERRORS = {
     401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
     404: "not_found_error",
+    413: "request_too_large",
     429: "rate_limit_error",
     500: "api_error",
+    504: "timeout_error",
     529: "overloaded_error",
 }
 GEMINI_ERRORS = {

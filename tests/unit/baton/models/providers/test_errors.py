@@ -28,15 +28,12 @@ async def failure_of(requested: Requested) -> ModelError:
 
 
 async def test_a_rate_limit_may_be_tried_again_when_the_provider_says(requested: Requested) -> None:
+    """It may name a date, as RFC 9110 allows."""
     requested.fails(429, "Slow down.", {"retry-after": "7"})
     error = await failure_of(requested)
     assert (error.retryable, error.retry_after_seconds, requested.route.call_count) == (True, 7.0, 1)
     assert "429" in error.message
     assert "Slow down." in error.message
-
-
-async def test_a_rate_limit_may_name_a_date(requested: Requested) -> None:
-    """As RFC 9110 allows."""
     later = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251 - a date of the provider's, which runs on real time
     requested.fails(429, "Slow down.", {"retry-after": format_datetime(later, usegmt=True)})
     wait_seconds = (await failure_of(requested)).retry_after_seconds

@@ -68,7 +68,7 @@ def test_an_entry_of_another_form_is_refused_when_the_tool_is_made(pattern: str)
     """A list that matches nothing, or too much, would be found out too late; so would each character of a text."""
     with pytest.raises(TypeError, match="write a host such as"):
         read_allowed([pattern])
-    for patterns in ([], "a.test"):
+    for patterns in (list[str](), "a.test"):
         with pytest.raises(TypeError, match="must list hosts"):
             read_allowed(patterns)
 
