@@ -33,27 +33,6 @@ async def test_running_past_the_end_is_a_permanent_error_that_says_so(turn: int)
     assert caught.value.retryable is False
 
 
-@pytest.mark.parametrize("script", ["done", READ, ModelAnswer("done"), None, {1: "done"}])
-def test_a_script_that_is_no_list_is_refused(script: Any) -> None:
-    """The text 'done' alone would otherwise be read as four entries."""
-    with pytest.raises(TypeError, match="a script is a list with one entry per turn"):
-        ScriptedModel(script)
-
-
-@pytest.mark.parametrize("entry", [READ, [], ["read_file"], [READ, "x"], 3, None, ValueError])
-def test_a_wrong_entry_is_refused_with_its_number(entry: Any) -> None:
-    """The mistake is found when the script is made, not in the middle of a job."""
-    with pytest.raises(TypeError, match="entry 2 of the script must be"):
-        ScriptedModel([[READ], entry])
-
-
-def test_later_changes_of_the_list_change_nothing() -> None:
-    calls = [READ]
-    model = ScriptedModel([calls, "done"])
-    calls.append(READ)
-    assert model._script[0] == ModelAnswer(calls=(READ,))
-
-
 @pytest.mark.parametrize(("pause_seconds", "received"), [(0.001, ["It ", "is ", "42."]), (0.0, [])])
 async def test_a_paced_script_is_streamed_word_by_word(pause_seconds: float, received: list[str]) -> None:
     """One without a pause is there at once, so there is nothing to say before."""
@@ -61,6 +40,27 @@ async def test_a_paced_script_is_streamed_word_by_word(pause_seconds: float, rec
     model = ScriptedModel(["It is 42."], pause_seconds=pause_seconds)
     answer = await model.answer(ModelRequest("", (), (), 1, listener=listener))
     assert (answer.text, listener.received) == ("It is 42.", received)
+
+
+@given(st.text(st.sampled_from("ab \n\u3000\t."), max_size=30))
+async def test_the_words_together_are_the_text(text: str) -> None:
+    listener = FakeListener()
+    await stream_text(listener, text)
+    assert listener.text == text
+
+
+async def test_an_answer_or_an_exception_is_given_as_it_is() -> None:
+    """And later changes of the list change nothing."""
+    answer = ModelAnswer("thinking", (READ,), input_tokens=10, output_tokens=5, cost_usd=0.1)
+    assert await ScriptedModel([answer, "done"]).answer(request_of(1)) is answer
+    failure = ModelError("busy", retryable=True, retry_after_seconds=3)
+    with pytest.raises(ModelError) as caught:
+        await ScriptedModel([failure, "done"]).answer(request_of(1))
+    assert caught.value is failure
+    calls = [READ]
+    model = ScriptedModel([calls, "done"])
+    calls.append(READ)
+    assert (await model.answer(request_of(1))).calls == (READ,)
 
 
 @pytest.mark.parametrize(
@@ -73,43 +73,25 @@ async def test_a_paced_script_is_streamed_word_by_word(pause_seconds: float, rec
         (("read_file", None), "write Call"),
     ],
 )
-def test_a_call_has_a_name_and_an_object(call: tuple[Any, ...], message: str) -> None:
+def test_a_call_has_a_name_and_an_object_of_its_own(call: tuple[Any, ...], message: str) -> None:
     """The error names what was given instead."""
     with pytest.raises(TypeError, match=message):
         Call(*call)
-
-
-@given(st.text(st.sampled_from("ab \n\u3000\t."), max_size=30))
-async def test_the_words_together_are_the_text(text: str) -> None:
-    listener = FakeListener()
-    await stream_text(listener, text)
-    assert listener.text == text
-
-
-def test_a_call_without_arguments_has_an_empty_object_of_its_own() -> None:
-    first, second = Call("list_files"), Call("list_files")
-    assert first.arguments == {}
-    assert first == second
-    assert first.arguments is not second.arguments
-
-
-async def test_an_answer_or_an_exception_is_given_as_it_is() -> None:
-    answer = ModelAnswer("thinking", (READ,), input_tokens=10, output_tokens=5, cost_usd=0.1)
-    assert await ScriptedModel([answer, "done"]).answer(request_of(1)) is answer
-    failure = ModelError("busy", retryable=True, retry_after_seconds=3)
-    with pytest.raises(ModelError) as caught:
-        await ScriptedModel([failure, "done"]).answer(request_of(1))
-    assert caught.value is failure
+    assert Call("list_files") == Call("list_files", {})
+    assert Call("list_files").arguments is not Call("list_files").arguments
 
 
 @pytest.mark.parametrize(
     ("script", "message"),
     [
+        *((script, "a script is a list with one entry per turn") for script in ("done", READ, None, {1: "done"})),
+        *(([[READ], entry], "entry 2 of the script must be") for entry in (READ, [], ["read_file"], 3, ValueError)),
         ([], "the script is empty"),
         (["done", "more"], r"entry 1 of the script .* entry 2 is never reached"),
         ([ModelAnswer("done"), "more"], r"entry 1 of the script .* entry 2 is never reached"),
     ],
 )
-def test_a_script_without_an_answer_or_with_one_too_many_is_refused(script: list[Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+def test_a_wrong_script_is_refused_when_it_is_made(script: Any, message: str) -> None:
+    """Not in the middle of a job; the text 'done' alone would be read as four entries."""
+    with pytest.raises((TypeError, ValueError), match=message):
         ScriptedModel(script)

@@ -68,45 +68,20 @@ async def test_the_decorated_function_is_called_like_the_original() -> None:
     assert await look_up.run({"word": "word", "mode": "b"}, CONTEXT) == ["word", "b", "call-test"]
 
 
-async def test_a_plain_function_runs_in_a_thread() -> None:
-    """It must not hold up other tool calls."""
-    seen: list[int] = []
-
-    @tool
-    def where() -> None:
-        seen.append(threading.get_ident())
-
-    assert await where.run({}, CONTEXT) is None
-    assert seen != [threading.get_ident()]
-
-
-async def test_plain_functions_run_at_the_same_time() -> None:
-    barrier = threading.Barrier(2, timeout=60)
-
-    @tool
-    def meet() -> None:
-        barrier.wait()
-
-    await asyncio.wait_for(asyncio.gather(meet.run({}, CONTEXT), meet.run({}, CONTEXT)), timeout=90)
-
-
 async def test_what_a_tool_raises_comes_out_as_it_is() -> None:
+    """A stop of an iteration cannot cross a future: without care the caller would wait for ever."""
+
     @tool
     def fail() -> None:
         raise ToolError("no such city", retryable=True, type="NotFound")
-
-    with pytest.raises(ToolError) as caught:
-        await fail.run({}, CONTEXT)
-    assert (caught.value.message, caught.value.retryable, caught.value.type) == ("no such city", True, "NotFound")
-
-
-async def test_a_stop_iteration_in_a_thread_is_reported() -> None:
-    """It cannot cross a future: without care the caller would wait for ever."""
 
     @tool
     def empty() -> Any:
         return next(iter([]))
 
+    with pytest.raises(ToolError) as caught:
+        await fail.run({}, CONTEXT)
+    assert (caught.value.message, caught.value.retryable, caught.value.type) == ("no such city", True, "NotFound")
     with pytest.raises(RuntimeError, match="next"):
         await asyncio.wait_for(empty.run({}, CONTEXT), timeout=60)
 
@@ -219,3 +194,14 @@ def test_a_tool_cannot_be_changed_and_is_itself_only() -> None:
         shout.retries = 5  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     assert tool(shout.function) != shout
     assert {shout: 1}[shout] == 1
+
+
+async def test_plain_functions_run_in_threads_at_the_same_time() -> None:
+    """They must not hold up other tool calls: two that wait for each other both finish."""
+    barrier = threading.Barrier(2, timeout=60)
+
+    @tool
+    def meet() -> None:
+        barrier.wait()
+
+    await asyncio.wait_for(asyncio.gather(meet.run({}, CONTEXT), meet.run({}, CONTEXT)), timeout=90)
