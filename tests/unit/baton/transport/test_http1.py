@@ -6,8 +6,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -195,23 +195,10 @@ async def test_half_an_answer_is_none(wire: bytes) -> None:
 
 
 async def test_an_answer_without_a_length_that_breaks_off_is_none() -> None:
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        connection, _address = listening.accept()
-        connection.recv(65_536)
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\no")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        time.sleep(0.05)
-        connection.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    async with client() as through:
-        with pytest.raises(httpx.ReadError, match="ConnectionResetError"):
-            await send(through, f"http://127.0.0.1:{listening.getsockname()[1]}")
-    thread.join()
-    listening.close()
+    with answering(b"HTTP/1.1 200 OK\r\n\r\no", breaks_off=True) as url:
+        async with client() as through:
+            with pytest.raises(httpx.ReadError, match="ConnectionResetError"):
+                await send(through, url)
 
 
 async def test_no_more_connections_than_allowed_and_few_are_kept() -> None:
@@ -246,21 +233,29 @@ async def test_a_request_that_is_given_up_closes_its_connection() -> None:
 
 async def test_a_connection_that_closed_while_the_process_stood_still_is_not_used() -> None:
     """A function is frozen between invocations: its event loop learns only later that the other side hung up."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    with answering(OK, OK) as url:
+        async with client() as through:
+            assert (await send(through, url)).content == b"ok"
+            time.sleep(0.1)  # noqa: ASYNC251 - nothing runs meanwhile
+            assert (await send(through, url)).content == b"ok"
 
-    def serve() -> None:
-        for _ in range(2):
-            connection, _address = listening.accept()
-            with connection:
-                connection.recv(65_536)
-                connection.sendall(OK)
 
-    thread = threading.Thread(target=serve)
-    thread.start()
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    async with client() as through:
-        assert (await send(through, url)).content == b"ok"
-        time.sleep(0.1)  # noqa: ASYNC251 - nothing runs meanwhile
-        assert (await send(through, url)).content == b"ok"
-    thread.join()
-    listening.close()
+@contextmanager
+def answering(*answers: bytes, breaks_off: bool = False) -> Iterator[str]:
+    """A server in a thread of its own, which hangs up after each answer; `breaks_off`: by a reset."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            for text in answers:
+                connection, _address = listening.accept()
+                with connection:
+                    connection.recv(65_536)
+                    connection.sendall(text)
+                    if breaks_off:
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                        time.sleep(0.05)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        thread.join()
