@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,7 +15,7 @@ from baton.storage.redis import connection as connection_module
 from baton.storage.redis.connection import RedisConnection, counted
 from baton_events.errors import SettingsError, StoreAnswerError, StoreError
 from baton_local.redis.link.resp import OK, Reply, ServerError, Status
-from tests.unit.baton.transport.resp_server import RespServer
+from tests.unit.baton.transport.resp_server import RespServer, Say
 
 PASSWORD = "swordfish"
 TEXT = counted("return ARGV[1]")
@@ -38,8 +39,16 @@ def settings_of(server: RespServer, **more: Any) -> Settings:
     return Settings(resp_url=server.address, **more)
 
 
-def refusing(text: str) -> RespServer:
-    return RespServer(lambda _: ServerError(text.encode()))
+@asynccontextmanager
+async def connected(say: Say, **more: Any) -> AsyncIterator[tuple[RespServer, RedisConnection]]:
+    async with RespServer(say) as server:
+        redis = RedisConnection(settings_of(server, **more))
+        yield server, redis
+        await redis.close()
+
+
+def refusing(text: str) -> Say:
+    return lambda _: ServerError(text.encode())
 
 
 def pong(command: list[str]) -> Reply:
@@ -48,36 +57,30 @@ def pong(command: list[str]) -> Reply:
 
 async def test_answers_are_shaped_as_over_rest() -> None:
     answers = {str(command[0]): answer for command, answer, _ in SHAPES}
-    async with RespServer(lambda command: answers[command[0]]) as server:
-        redis = RedisConnection(settings_of(server))
+    async with connected(lambda command: answers[command[0]]) as (server, redis):
         found = await redis.pipeline(*(command for command, _, _ in SHAPES))
-        await redis.close()
     assert found == [shape for _, _, shape in SHAPES]
     assert server.requested[0] == ["SET", "a", "1"]
 
 
 async def test_what_is_ready_together_is_written_together() -> None:
     """On one connection; readers and scripts have one each where they ask at once."""
-    async with RespServer(pong) as server:
-        redis = RedisConnection(settings_of(server))
+    async with connected(pong) as (server, redis):
         assert await asyncio.gather(*(redis.execute("GET", f"k{n}") for n in range(5))) == [f"k{n}" for n in range(5)]
         assert [len(write) for write in server.writes] == [5]
         await asyncio.gather(redis.execute("EVAL", "return 1", 0), redis.execute("PING"))
         assert server.connections == 2
-        await redis.close()
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 @pytest.mark.parametrize("text", REFUSALS)
 async def test_a_refusal_is_an_answer_with_the_servers_message_and_is_not_repeated(name: str, text: str) -> None:
-    async with refusing(text) as server:
-        redis = RedisConnection(settings_of(server))
+    async with connected(refusing(text)) as (server, redis):
         with pytest.raises(StoreAnswerError) as caught:
             await REQUESTS[name](redis)
         assert text[:40] in str(caught.value).replace('\\"', '"').replace("\\'", "'")
         assert server.address in str(caught.value)
         assert len(server.writes) == 1
-        await redis.close()
 
 
 @pytest.mark.parametrize(
@@ -88,14 +91,14 @@ async def test_a_refused_password_is_named_with_its_setting_and_not_shown(
 ) -> None:
     """Nor is the user's name; nothing is asked. Where none is set, the setting is named as well."""
     caplog.set_level(logging.DEBUG)
-    async with refusing(text) as server:
+    async with RespServer(refusing(text)) as server:
         address = server.address.replace("://", f"://somebody:{PASSWORD}@")
         redis = RedisConnection(Settings(resp_url=address))
         with pytest.raises(StoreError, match=r"check the password in REDIS_URL") as caught:
             await redis.execute("PING")
         assert [command[0] for command in server.requested] == ["AUTH"]
         await redis.close()
-        server.reply = lambda _: ServerError(b"NOAUTH Authentication required.")
+        server.reply = refusing("NOAUTH Authentication required.")
         without = RedisConnection(settings_of(server))
         with pytest.raises(StoreError, match="REDIS_URL"):
             await without.execute("PING")
@@ -123,10 +126,8 @@ SHAPES: list[tuple[list[str | int], Reply, Any]] = [
 
 async def test_a_script_has_no_flag_of_the_hosted_service_and_is_sent_once() -> None:
     """Other servers refuse it; the SHA1 is of what was sent."""
-    async with RespServer(lambda command: [1, command[-1].encode()]) as server:
-        redis = RedisConnection(settings_of(server))
+    async with connected(lambda command: [1, command[-1].encode()]) as (server, redis):
         assert [await redis.run(TEXT, ["a"], [n]) for n in range(2)] == ["0", "1"]
-        await redis.close()
     (first, text, *_), (second, sha, *_) = server.requested
     assert (first, second) == ("EVAL", "EVALSHA")
     assert text.startswith("#!lua\n")
@@ -141,11 +142,9 @@ async def test_a_server_that_forgot_the_script_is_sent_the_text_again() -> None:
             return ServerError(b"NOSCRIPT No matching script. Please use EVAL.")
         return [1, command[-1].encode()]
 
-    async with RespServer(say) as server:
-        redis = RedisConnection(settings_of(server))
+    async with connected(say) as (server, redis):
         assert [await redis.run(TEXT, [key], [key + "!"]) for key in "abac"] == ["a!", "b!", "a!", "c!"]
         assert await redis.run(TEXT, ["b"], ["again"]) == "again"
-        await redis.close()
     assert [command[3] for command in server.requested if command[0] == "EVAL"] == ["a", "b", "b"]
 
 

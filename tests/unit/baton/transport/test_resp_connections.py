@@ -13,7 +13,7 @@ from baton.transport import http_transport, redis_node
 from baton_events.errors import StoreAnswerError, StoreError
 from baton_local.redis.link.resp import Reply, ServerError
 from tests.unit.baton.transport.resp_server import Hangs, HangsUp, RespServer
-from tests.unit.baton.transport.test_redis_resp import PASSWORD, REQUESTS, pong, settings_of
+from tests.unit.baton.transport.test_redis_resp import PASSWORD, REQUESTS, connected, pong, settings_of
 
 
 @pytest.mark.parametrize(
@@ -38,26 +38,25 @@ async def test_a_server_that_cannot_be_reached_is_named(name: str, url: str, nam
 async def test_a_server_that_does_not_answer_is_given_up_after_the_time_limit(name: str) -> None:
     """And that connection is not used again: its answer may still come."""
     silent = True
-    async with RespServer(lambda command: Hangs() if silent else pong(command)) as server:
-        redis = RedisConnection(settings_of(server, store_timeout_seconds=1))
+    async with connected(lambda command: Hangs() if silent else pong(command), store_timeout_seconds=1) as (
+        server,
+        redis,
+    ):
         with pytest.raises(StoreError, match="within 1 s"):
             await REQUESTS[name](redis)
         assert len(server.writes) == 1
         silent = False
         assert await redis.execute("GET", "late") == "late"
         assert server.connections == 2
-        await redis.close()
 
 
 @pytest.mark.parametrize("after", [b"", b"$5\r\nhal"])
 async def test_an_answer_that_was_lost_is_unknown_and_nothing_is_sent_again(after: bytes) -> None:
-    async with RespServer(lambda _: HangsUp(after)) as server:
-        redis = RedisConnection(settings_of(server))
+    async with connected(lambda _: HangsUp(after)) as (server, redis):
         with pytest.raises(StoreError, match="no usable answer") as caught:
             await redis.execute("INCR", "a")
         assert not isinstance(caught.value, StoreAnswerError)
         assert server.requested == [["INCR", "a"]]
-        await redis.close()
 
 
 async def test_what_was_written_after_a_refusal_that_ends_the_connection_is_unknown() -> None:
@@ -66,12 +65,10 @@ async def test_what_was_written_after_a_refusal_that_ends_the_connection_is_unkn
     def say(command: list[str]) -> Reply:
         return ServerError(b"LOADING not yet") if command == ["INCR", "a"] else 1
 
-    async with RespServer(say) as server:
-        redis = RedisConnection(settings_of(server))
+    async with connected(say) as (server, redis):
         requested = [redis.execute("INCR", key) for key in ("before", "a", "b")]
         first, second, third = await asyncio.gather(*requested, return_exceptions=True)
         assert len(server.writes) == 1
-        await redis.close()
     assert first == 1
     assert isinstance(second, StoreAnswerError)
     assert isinstance(third, StoreError)
@@ -83,8 +80,7 @@ async def test_a_connection_that_the_server_closed_is_replaced_once_and_without_
 
     What cannot be sent is its own caller's fault alone.
     """
-    async with RespServer(pong) as server:
-        redis = RedisConnection(settings_of(server))
+    async with connected(pong) as (server, redis):
         for _ in range(2):
             assert await redis.execute("PING") == "PONG"
         assert server.connections == 1
@@ -96,45 +92,38 @@ async def test_a_connection_that_the_server_closed_is_replaced_once_and_without_
         requested = [redis.execute("GET", key) for key in ("\ud800", "b")]
         wrong, right = await asyncio.gather(*requested, return_exceptions=True)
         assert (isinstance(wrong, StoreError), right) == (True, "b")
-        await redis.close()
 
 
 async def test_a_connection_that_was_not_used_for_long_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies in between may have forgotten it without a word."""
-    async with RespServer(pong) as server:
-        redis = RedisConnection(settings_of(server))
+    async with connected(pong) as (server, redis):
         assert await redis.execute("PING") == "PONG"
         monkeypatch.setattr(redis_node, "_KEPT_SECONDS", 0)
         assert await redis.execute("PING") == "PONG"
         assert server.connections == 2
-        await redis.close()
 
 
 @pytest.mark.parametrize("text", ["READONLY You can't write", "LOADING not yet", "MASTERDOWN no link"])
 async def test_a_server_that_is_not_the_one_to_write_to_is_left(text: str) -> None:
     """After a failover its name leads elsewhere, and a kept connection would not notice."""
     refuses = True
-    async with RespServer(lambda command: ServerError(text.encode()) if refuses else pong(command)) as server:
-        redis = RedisConnection(settings_of(server))
+    async with connected(lambda command: ServerError(text.encode()) if refuses else pong(command)) as (server, redis):
         with pytest.raises(StoreAnswerError):
             await redis.execute("SET", "a", "b")
         refuses = False
         assert await redis.execute("PING") == "PONG"
         assert server.connections == 2
-        await redis.close()
 
 
 async def test_a_cancelled_request_stays_cancelled_and_harms_no_other() -> None:
     """A tool's time limit is not the store's failure, and its late answer is nobody else's."""
     slow = True
-    async with RespServer(lambda command: Hangs() if slow else pong(command)) as server:
-        redis = RedisConnection(settings_of(server))
+    async with connected(lambda command: Hangs() if slow else pong(command)) as (_, redis):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await redis.execute("GET", "a")
         slow = False
         assert await redis.execute("GET", "b") == "b"
-        await redis.close()
 
 
 def test_another_event_loop_has_connections_of_its_own() -> None:
