@@ -39,7 +39,13 @@ async def test_an_info_without_a_title_is_refused(title: Any) -> None:
 
 def test_the_attributes_are_plain_and_fixed() -> None:
     """A tool cannot change which call it runs for."""
-    ids = {"job_id": "j", "session_id": "s", "call_id": "c", "operation_id": "o", "idempotency_key": "k"}
+    ids: dict[str, Any] = {
+        "job_id": "j",
+        "session_id": "s",
+        "call_id": "c",
+        "operation_id": "o",
+        "idempotency_key": "k",
+    }
     context = ToolContext(**ids, attempt=2, started_at_ms=5, channel=ToolRecorder())
     assert {name: getattr(context, name) for name in ids} == ids
     assert (context.attempt, context.started_at_ms) == (2, 5)
