@@ -36,13 +36,10 @@ class Queue:
         self.batches: list[list[str]] = []
         self.alone: list[str] = []
         self.whole: httpx.Response | Exception | None = None  # what a batch is answered with, if not one by one
-        self.let_go = asyncio.Event()
-        self.let_go.set()
         self.alone_let_go = asyncio.Event()
         self.alone_let_go.set()
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
-        await self.let_go.wait()
         if request.url.path == "/v2/batch":
             return self._batch(json.loads(request.content))
         body = request.content.decode()
