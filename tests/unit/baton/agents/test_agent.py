@@ -63,6 +63,7 @@ def test_a_name_that_does_not_fit_into_a_url_is_refused(name: Any) -> None:
         ({"model": []}, "agent 'a': model is an empty list; name at least one model"),
         ({"model": ["demo", 3]}, "agent 'a': model must be a name or have `answer`"),
         ({"model": ["demo", ScriptedModel]}, "agent 'a': model must be an object, got the class ScriptedModel"),
+        ({"model_settings": ["temperature"]}, "agent 'a': model_settings must be a dict with text keys"),
         ({"model_settings": {"temprature": 1}}, "agent 'a': model_settings has 'temprature', which no provider knows"),
         ({"output_type": int}, "agent 'a': output_type must be an object with named fields, got int"),
         ({"tools": [ping.function]}, "is not a tool; decorate the function with @tool"),

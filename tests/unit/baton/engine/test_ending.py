@@ -64,7 +64,8 @@ def test_an_ended_job_stays_as_it_is(status: JobStatus) -> None:
     assert decide(state, Undeliverable("no", malformed=True), NOW_MS) == Decision()
 
 
-def test_a_spent_budget_or_a_malformed_event_fails_the_job_with_a_reason_and_an_alert() -> None:
+def test_a_spent_budget_fails_the_job_with_a_reason_and_an_alert() -> None:
+    """As does a malformed event at once."""
     decision = undelivered(UNDELIVERED_BUDGET + 1)
     message = "the event call of turn 2 could not be delivered, 6 times in a row: the endpoint answered 500 no"
     assert (job_of(decision).status, job_of(decision).error) == (JobStatus.FAILED, Failure("delivery_failed", message))

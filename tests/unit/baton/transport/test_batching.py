@@ -102,6 +102,16 @@ async def test_items_of_one_round_go_at_once_and_together_and_each_gets_its_own_
     assert await asyncio.gather(*callers) == ["A", "B", "C"]
 
 
+async def test_a_caller_that_is_cancelled_on_the_way_harms_no_other(wire: Wire, batcher: Batcher[str, str]) -> None:
+    gone, stays = requesting(batcher, "a", "b")
+    await settled()
+    gone.cancel()
+    await settled()
+    assert wire.given_up == []
+    wire.answer(0)
+    assert await stays == "B"
+
+
 async def test_a_request_is_given_up_with_its_last_caller(wire: Wire, batcher: Batcher[str, str]) -> None:
     """So that a time limit ends it, and the next request has its place."""
     callers = requesting(batcher, "a", "b")
