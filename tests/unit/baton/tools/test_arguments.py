@@ -158,3 +158,14 @@ def test_names_are_words_and_values_are_short() -> None:
     assert len(sentence("a", "b", {"x" * 500: 1})) == 300
     view = {"tool": None, "arguments": {"limit": "cost_usd", "value": 0.5}}
     assert approval_sentence("a", view) == "a wants to continue beyond its limit of 0.5 cost usd"
+
+
+def test_a_tool_without_arguments_has_an_empty_object_as_schema() -> None:
+    """Providers want an object there."""
+
+    @tool
+    def now() -> None:
+        """Tell."""
+
+    assert now.parameters == {"type": "object", "properties": {}, "additionalProperties": False}
+    assert now.check({}) == {}
