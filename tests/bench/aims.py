@@ -21,15 +21,9 @@ MESSAGES, REQUESTS, COMMANDS = 2, 15, 100
 
 
 class Found(Protocol):
-    """What a run found."""
+    def of(self, test: str) -> Sequence[Any]: ...
 
-    def of(self, test: str) -> Sequence[Any]:
-        """All of one test."""
-        ...
-
-    def median(self, peer: str, variant: str, name: str, at_once: int) -> float | None:
-        """The middle one of a row's rounds."""
-        ...
+    def median(self, peer: str, variant: str, name: str, at_once: int) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)

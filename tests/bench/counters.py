@@ -100,12 +100,10 @@ async def _job_cost(peer: Baton) -> dict[str, float]:
 
 
 def vars_of(reading: Any) -> dict[str, int]:
-    """A reading's counts by name."""
     return {name: getattr(reading, name) for name in ("messages", "requests", "commands", "size_bytes")}
 
 
 async def measured(mode: str) -> dict[str, Any]:
-    """Everything that one stack tells."""
     Baton.mode, Baton.name = mode, f"baton-{mode}"
     peer = Baton()
     try:

@@ -24,7 +24,6 @@ class Installed:
 
 
 def installed() -> Installed:
-    """Install what is missing."""
     digest = hashlib.sha256(REQUIREMENTS.read_bytes() + RESTATE.encode()).hexdigest()[:16]
     folder = Path.home() / ".cache" / "baton" / f"bench-{digest}"
     folder.mkdir(parents=True, exist_ok=True)

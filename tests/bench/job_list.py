@@ -63,14 +63,11 @@ ASKED = {
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A job that has ended."""
-
     job: Job
     task: dict[str, Any]
 
     @property
     def members(self) -> set[str]:
-        """All that the list has of it."""
         job = self.job
         begun = Row(
             job.id, job.created_at_ms, job.tenant, job.session_id, job.agent, tags=job.tags, text=task_text(self.task)
@@ -101,7 +98,6 @@ def jobs(count: int, days: float, now_ms: int) -> Iterator[Made]:
 
 
 def write_to(socket_path: Path, made: list[Made]) -> None:
-    """Write jobs into the local Redis, past its bridge."""
     with closing(RawClient(socket_path)) as client:
         for start in range(0, len(made), BATCH):
             commands = list[tuple[str | int, ...]]()
@@ -119,7 +115,6 @@ def write_to(socket_path: Path, made: list[Made]) -> None:
 
 @asynccontextmanager
 async def in_memory(made: list[Made]) -> AsyncIterator[tuple[Operator, None]]:
-    """A console over these jobs in memory."""
     stage = Stage(settings=with_keys())
     for one in made:
         changes = submitted(Submitted(one.job, one.task), one.job.created_at_ms).changes
@@ -134,7 +129,6 @@ async def in_memory(made: list[Made]) -> AsyncIterator[tuple[Operator, None]]:
 
 @asynccontextmanager
 async def on_redis(made: list[Made]) -> AsyncIterator[tuple[Operator, RedisProcess]]:
-    """The same over the local Redis."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         process = RedisProcess(Path(folder) / "data")
         connection = connection_to(process)
@@ -153,7 +147,6 @@ async def on_redis(made: list[Made]) -> AsyncIterator[tuple[Operator, RedisProce
 
 
 async def measured(operator: Operator, process: RedisProcess | None, path: str, rounds: int) -> dict[str, Any]:
-    """One question, asked so often."""
     headers = {"authorization": f"Bearer {ADMIN}"} if path.startswith("/api") else {}
 
     async def answer() -> tuple[float, str]:
@@ -177,7 +170,6 @@ async def measured(operator: Operator, process: RedisProcess | None, path: str, 
 
 
 async def main(chosen: argparse.Namespace) -> None:
-    """Print a line for each question and store."""
     now_ms = Stage().clock.now_ms()
     made = list(jobs(chosen.jobs, chosen.days, now_ms))
     middle = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((now_ms - chosen.days * DAY_MS / 2) / 1_000))

@@ -37,7 +37,6 @@ SETTLING_SECONDS = 75.0  # the backup messages of the running jobs are over
 
 
 async def posted_ms(described: dict[str, Any], posts: int) -> list[float]:
-    """How long each of so many submissions took."""
     headers, found = {"Authorization": f"Bearer {described['client_key']}"}, list[float]()
     async with aiohttp.ClientSession(described["app_url"], headers=headers) as http:
         for number in range(posts + 1):
@@ -53,7 +52,6 @@ async def posted_ms(described: dict[str, Any], posts: int) -> list[float]:
 
 @contextmanager
 def started(running: int) -> Iterator[DevStack]:
-    """A stack for so many jobs at once."""
     places = {"MAX_CONCURRENT_JOBS": str(running), "LOCAL_QSTASH_IN_FLIGHT": str(2 * running + 100)}
     arguments = ("--port", "0", "--app", "tests.bench.loaded_agents:registry")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -67,22 +65,18 @@ def started(running: int) -> Iterator[DevStack]:
 
 
 class Rounds:
-    """Rounds of submissions, by what they were sent to."""
-
     def __init__(self, posts: int) -> None:
         self._posts = posts
         self._loads = list[float]()
         self.found: dict[str, list[list[float]]] = {}
 
     async def one(self, name: str, described: dict[str, Any]) -> None:
-        """One more."""
         times = await posted_ms(described, self._posts)
         self.found.setdefault(name, []).append(times)
         self._loads.append(os.getloadavg()[0])
         _print(f"{name}: p50 {statistics.median(times):.2f} ms, load {os.getloadavg()[0]:.1f}")
 
     def median(self, name: str) -> float:
-        """The middle one of the rounds' medians."""
         return round(statistics.median(map(statistics.median, self.found[name])), 3)
 
     def slowest(self, name: str) -> float:
@@ -95,7 +89,6 @@ class Rounds:
 
 
 async def measured(chosen: argparse.Namespace) -> dict[str, Any]:
-    """One run."""
     rounds = Rounds(chosen.posts)
     with started(chosen.running) as empty:
         await posted_ms(empty.described, WARM_UP)

@@ -16,18 +16,12 @@ _numbers = count()
 
 @tool(timeout_seconds=MOST_SECONDS + 5)
 async def look_after(seconds: int) -> str:
-    """Wait for something that is slow.
-
-    Args:
-        seconds: how long it takes.
-    """
+    """Wait for something that is slow."""
     await asyncio.sleep(seconds)
     return "still there"
 
 
 class Staying:
-    """A model that asks for one slow call after another, and never answers."""
-
     name = "staying"
     reads_history = False
 
@@ -38,13 +32,10 @@ class Staying:
 
 
 class Answering:
-    """A model that answers at once."""
-
     name = "answering"
     reads_history = False
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Its one answer."""
         return ModelAnswer(text="That is all.")
 
 

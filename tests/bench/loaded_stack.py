@@ -25,7 +25,6 @@ TENANT = "local"
 
 
 def submission(agent: str, number: int) -> dict[str, Any]:
-    """The body of a submission, as a client sends it."""
     return {"jobType": agent, "taskDescription": f"Look after number {number}.", "inputData": {"number": number}}
 
 
@@ -116,7 +115,6 @@ def _has_claim(values: Any, now_ms: int) -> bool:
 
 
 async def _at_once(times: int, do: Callable[[int], Awaitable[None]]) -> None:
-    """Do it so often, some at once."""
     numbers = count()
 
     async def one_after_another() -> None:

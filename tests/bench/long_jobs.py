@@ -19,14 +19,12 @@ from tests.e2e.long_run import Comparison, LongRun, Window
 
 
 def row(window: Window) -> list[float]:
-    """The counters of one step."""
     cost = window.cost
     totals = (window.seconds * 1000, cost.requests, cost.commands, cost.messages, cost.size_bytes)
     return [total / window.steps for total in totals]
 
 
 def table(name: str, compared: Comparison) -> str:
-    """First, last, and their ratio."""
     ended = compared.ended
     if ended["status"] != "completed":
         raise RuntimeError(f"{name}: {ended['status']}: {ended['error']}")
@@ -41,7 +39,6 @@ def table(name: str, compared: Comparison) -> str:
 
 
 def main() -> None:
-    """Run the jobs on one new stack."""
     parser = argparse.ArgumentParser(description="the cost of a step at the beginning and at the end of a long job")
     parser.add_argument("--length", type=int, choices=SEQUENTIAL, default=1000)
     parser.add_argument("--width", type=int, choices=[width for width in FAN_OUT if width >= 100], default=500)

@@ -44,12 +44,7 @@ RETENTION_MS = 60_000
 
 @tool
 async def lookup(q: str, n: int) -> str:
-    """Look something up.
-
-    Args:
-        q: what to look for.
-        n: the number of the call.
-    """
+    """Look something up."""
     return work.TOOL_TEXT
 
 
@@ -90,13 +85,10 @@ class OneName:
     """`Randomness` of a played-back job: its invocation has the name that the answers were recorded for."""
 
     def token(self) -> str:
-        """Always the same."""
         return "token0000000000000000001"
 
 
 class OwnTime:
-    """One job, played back."""
-
     def __init__(self, settings: Settings, delivered: Delivered, connection: PlayedConnection) -> None:
         self._connection = connection
         self._delivered = delivered
@@ -104,7 +96,6 @@ class OwnTime:
 
     @classmethod
     async def recorded(cls, settings: Settings) -> "OwnTime":
-        """Run the job on a real store, and keep what that answers."""
         connection = RecordingConnection(settings)
         event = await _stage(settings, connection).submit("seq")
         del connection.answers[:]
@@ -117,30 +108,25 @@ class OwnTime:
         return cls(settings, delivered, PlayedConnection(settings, connection.answers))
 
     async def run(self, jobs: int) -> None:
-        """Do the job so many times."""
         for _ in range(jobs):
             self._connection.rewind()
             await self._pipeline.handle(self._delivered)
 
     @property
     def answered(self) -> int:
-        """How often the store was asked."""
         return self._connection.answered
 
     @property
     def recorded_answers(self) -> int:
-        """How often it was asked in the job that was recorded."""
         return len(self._connection.answers)
 
     async def a_step_us(self, jobs: int) -> float:
-        """Processor time of a step."""
         began = time.process_time()
         await self.run(jobs)
         return (time.process_time() - began) * 1e6 / (jobs * STEPS)
 
 
 async def recorded_job() -> OwnTime:
-    """Record one job on a store of its own."""
     with tempfile.TemporaryDirectory() as folder:
         process = RedisProcess(Path(folder) / "redis")
         try:

@@ -14,8 +14,6 @@ Answer = list[Any]
 
 
 class RecordingConnection(RedisConnection):
-    """A connection that keeps what it was answered."""
-
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.answers: list[Answer] = []
@@ -36,7 +34,6 @@ class PlayedConnection(RedisConnection):
         self._next = 0
 
     def rewind(self) -> None:
-        """Begin again."""
         self._next = 0
 
     async def _send(self, commands: Sequence[Any], *, beside_scripts: bool = False) -> Answer:

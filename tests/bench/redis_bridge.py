@@ -33,8 +33,6 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server to measure: where it is, what to send, whose CPU time to count."""
-
     name: str
     port: int
     request: bytes
@@ -52,12 +50,10 @@ class Client(asyncio.Protocol):
         self.stopping = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without inheriting
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Count a complete answer and go on."""
         self._received += data
         head, found, body = self._received.partition(b"\r\n\r\n")
         if not found or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]):
@@ -73,7 +69,6 @@ class Client(asyncio.Protocol):
 
 
 def http_request(body: list[str], headers: dict[str, str]) -> bytes:
-    """A POST as the SDK sends it."""
     content = json.dumps(body).encode()
     lines = [f"{name}: {value}" for name, value in {**headers, "Content-Length": str(len(content))}.items()]
     return "\r\n".join(["POST / HTTP/1.1", *lines, "", ""]).encode() + content
@@ -100,13 +95,11 @@ def sdk_request(url: str) -> bytes:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time that a process has used (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 async def measure(target: Target, in_flight: int, seconds: float) -> str:
-    """One line of the table."""
     loop = asyncio.get_running_loop()
     clients = []
     for _ in range(in_flight):
@@ -127,7 +120,6 @@ async def measure(target: Target, in_flight: int, seconds: float) -> str:
 
 @contextmanager
 def bridge(folder: str) -> Iterator[Target]:
-    """The bridge in front of a real server."""
     with LocalRedis(Path(folder) / "data") as redis:
         redis.command("SCRIPT", "LOAD", SCRIPT)
         pids = {"bridge": redis.process.pid, "valkey": redis.server_pid()}
@@ -149,7 +141,6 @@ uvicorn.run(app, port=int(sys.argv[1]), **options)
 
 @contextmanager
 def bare_asgi(port: int) -> Iterator[Target]:
-    """A constant answer under uvicorn."""
     with subprocess.Popen([sys.executable, "-c", _ASGI, str(port)]) as process:
         time.sleep(1.5)
         yield Target("bare ASGI", port, sdk_request(f"http://127.0.0.1:{port}"), {"uvicorn": process.pid})
@@ -157,13 +148,11 @@ def bare_asgi(port: int) -> Iterator[Target]:
 
 
 async def run(target: Target, seconds: float) -> None:
-    """All concurrencies for one target."""
     for in_flight in IN_FLIGHT:
         print(await measure(target, in_flight, seconds), flush=True)  # noqa: T201 - printing is its purpose
 
 
 def main() -> None:
-    """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=2.0, help="per measurement")
     parser.add_argument("--asgi", action="store_true", help="measure a bare ASGI app as well")

@@ -25,17 +25,13 @@ class Report:
 
 
 class Results:
-    """What was found, by test."""
-
     def __init__(self, results: Iterable[Result]) -> None:
         self._all = list(results)
 
     def of(self, test: str) -> list[Result]:
-        """All of one test."""
         return [result for result in self._all if result.get("test") == test]
 
     def median(self, peer: str, variant: str, name: str, at_once: int) -> float | None:
-        """The middle one of a row's rounds."""
         values = [
             cell[name]
             for cell in self.of("cell")
@@ -45,7 +41,6 @@ class Results:
         return median(values) if values else None
 
     def peers(self) -> list[str]:
-        """The rows, in the order in which they ran."""
         return list(dict.fromkeys(cell["peer"] for cell in self.of("cell")))
 
 
@@ -60,7 +55,6 @@ def counter(value: object) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
     lines = [head, ["---", *("--:" for _ in head[1:])], *([counter(value) for value in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -182,7 +176,6 @@ def _notes(results: Results) -> list[str]:
 
 
 def report(found: Mapping[str, Any]) -> Report:
-    """All tables."""
     results, about = Results(found["results"]), found["about"]
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     machine = f"{about['processors']} processors, {about['system']}, Python {about['python']}"

@@ -46,7 +46,6 @@ class Row:
         return ""
 
     def command(self, installed: Installed, own_python: Path) -> list[str]:
-        """Its command line."""
         python = own_python if self.own else installed.python
         return [str(python), "-m", f"tests.bench.peers.{self.module}", *self.arguments]
 

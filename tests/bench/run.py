@@ -40,8 +40,6 @@ LIMIT_SECONDS, LOADED_LIMIT_SECONDS = 600, 3_600
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much is run."""
-
     rounds: int
     seconds: float
     calls: int
@@ -78,8 +76,6 @@ FULL = Extent(
 
 
 class Bench:
-    """One run."""
-
     def __init__(self, extent: Extent, rows: Sequence[Row], there: Installed) -> None:
         self._extent = extent
         self._rows = rows
@@ -87,20 +83,17 @@ class Bench:
         self._variables = {**environment(), "PYTHONPATH": str(ROOT), "BENCH_NPM": str(there.npm), **_redis_server()}
 
     def cells(self) -> Iterator[dict[str, Any]]:
-        """Every row, round by round."""
         arguments = ("--seconds", str(self._extent.seconds))
         for round_ in range(self._extent.rounds):
             for row in self._rows:
                 yield from ({**found, "round": round_} for found in self._row(row, *arguments))
 
     def crash(self) -> Iterator[dict[str, Any]]:
-        """Kill -9 in a fan-out of ten."""
         for row in self._rows:
             if row.crashes and (self._extent.slow_crashes or not row.slow_crash):
                 yield from self._row(row, "--crash", "--variants", "fan")
 
     def long(self) -> Iterator[dict[str, Any]]:
-        """One long job."""
         for row in self._rows:
             if row.lengthens:
                 # Baton's model may look at nothing that was said before, as the others' are.
@@ -113,7 +106,6 @@ class Bench:
             yield from self._ours("counters", "--mode", mode, "--length", str(self._extent.length))
 
     def own(self) -> Iterator[dict[str, Any]]:
-        """Our own Python a step."""
         yield from self._ours("own_time")
 
     def pydantic_ai(self) -> Iterator[dict[str, Any]]:
@@ -121,11 +113,9 @@ class Bench:
         yield from self._ours("durable_runs", "--repeats", str(self._extent.repeats))
 
     def startup(self) -> Iterator[dict[str, Any]]:
-        """Imports and memory of each function."""
         yield from self._ours("startup", "--repeats", str(self._extent.repeats))
 
     def loaded(self) -> Iterator[dict[str, Any]]:
-        """Submissions to a deployment that is full, and to one that is empty."""
         extent = self._extent
         jobs = ("--waiting", str(extent.waiting), "--running", str(extent.running))
         command = [str(OWN_PYTHON), "-m", "tests.bench.loaded", *jobs, "--rounds", str(extent.loaded_rounds)]
@@ -221,7 +211,6 @@ def _run(chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run, and show."""
     chosen = _chosen()
     found = json.loads(chosen.source.read_text()) if chosen.source else _run(chosen)
     made: Report = report(found)

@@ -44,14 +44,11 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A function on a stack."""
-
     name: str
     file: str
 
     @property
     def group(self) -> str:
-        """Where it belongs."""
         return next((name for name, parts in GROUPS if any(part in self.file for part in parts)), OTHER)
 
     @property
@@ -80,7 +77,6 @@ def _stacks(lines: Iterable[str]) -> Iterator[tuple[list[Frame], int]]:
 
 
 def sampled(lines: Iterable[str]) -> Sampled:
-    """Sum up stacks."""
     groups, places, below, total = Counter[str](), Counter[str](), Counter[str](), 0
     for frames, count in _stacks(lines):
         total += count

@@ -44,14 +44,12 @@ def _lines(*results: dict[str, Any]) -> list[str]:
 
 
 def test_a_row_shows_the_median_of_its_rounds() -> None:
-    """One busy minute does not count."""
     cells = [_cell("baton-inline", 16, speed, round_) for round_, speed in enumerate((900.0, 100.0, 1000.0))]
     found = next(line for line in _lines(*cells) if line.startswith("| baton-inline"))
     assert found.startswith("| baton-inline | - / 900 / - |")
 
 
 def test_aims_are_ratios_of_the_same_run() -> None:
-    """An aim that is met, and one that is missed, each beside what was aimed at."""
     lines = _lines(
         _cell("baton-inline", 1, 1400.0),
         _cell("restate", 1, 1000.0),
@@ -66,7 +64,6 @@ def test_aims_are_ratios_of_the_same_run() -> None:
 
 
 def test_the_load_test_has_a_table_of_its_own() -> None:
-    """With the ratio to the empty deployment, and without what it did not run."""
     loaded = {
         "test": "loaded",
         "waiting": 100_000,
@@ -92,14 +89,12 @@ def test_the_load_test_has_a_table_of_its_own() -> None:
 
 
 def test_what_was_not_measured_is_not_claimed() -> None:
-    """Without the other row there is no ratio; why a row is missing is said."""
     lines = _lines(_cell("baton-inline", 1, 1000.0))
     assert not [line for line in lines if line.startswith("| steps/s")]
     assert "Left out: restate: not installed." in lines
 
 
 def test_a_call_that_ran_again_after_a_crash_misses_the_aim() -> None:
-    """Once is too often."""
     crashed = {"test": "crash", "peer": "baton-inline", "calls_repeated": 3, "recorded_calls_repeated": 1}
     assert "| baton-inline: recorded calls run again after kill -9 | 1.00 | ≤ 0 | **no** |" in _lines(crashed)
 
@@ -115,7 +110,6 @@ def test_a_long_run_may_grow_as_much_as_agent_run_grows() -> None:
 
 @pytest.mark.parametrize("name", TESTS)
 def test_each_part_of_a_run_can_be_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its command names a module that is there."""
     modules: list[str] = []
 
     def noted(_self: Bench, _title: str, command: Sequence[str], *_limit: int) -> Iterator[dict[str, Any]]:

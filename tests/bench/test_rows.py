@@ -25,7 +25,6 @@ PATIENCE_SECONDS = 600
     ],
 )
 def test_batons_row_runs_jobs_of_both_kinds(mode: str, store: str) -> None:
-    """One job each; every step has left its time."""
     command = [sys.executable, "-m", "tests.bench.peers.baton_row", "--mode", mode, "--jobs", "1", "--concurrency", "1"]
     command += ["--store", store]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE_SECONDS)

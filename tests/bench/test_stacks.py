@@ -10,7 +10,6 @@ main (/app/run.py:1) 1
 
 
 def test_time_is_that_of_the_innermost_function() -> None:
-    """Self time by library; a function with all below it is counted once a stack."""
     found = sampled(STACKS.strip().splitlines())
     assert found.total == 10
     assert dict(found.groups) == {"httpcore, h11, anyio": 7, "own: engine": 2, OTHER: 1}

@@ -42,8 +42,6 @@ STATE, LINE = json.dumps({"text": "x" * 750}), json.dumps({"text": "y" * 400})
 
 
 class Bounded(RedisConnection):
-    """Ours, with so many requests at once."""
-
     def __init__(self, settings: Settings, in_flight: int) -> None:
         super().__init__(settings)
         self._in_flight = in_flight
@@ -58,8 +56,6 @@ Commit = Callable[[list[str], list[str | int]], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One measurement."""
-
     row: str
     at_once: int
     per_second: float
@@ -69,7 +65,6 @@ class Cell:
 
 
 async def measure(row: str, commit: Commit, at_once: int, seconds: float) -> Cell:
-    """So many askers, each with its next script as soon as it has its answer."""
     latencies: list[float] = []
     until = time.perf_counter() + seconds
 
@@ -99,14 +94,12 @@ async def plain(url: str, stack: AsyncExitStack) -> Commit:
 
 
 async def ours(url: str, stack: AsyncExitStack, transport: Literal["httpx", "httptools"], in_flight: int) -> Commit:
-    """Our connection, with so many requests at once."""
     connection = Bounded(Settings(redis_url=url, redis_token=TOKEN, http_transport=transport), in_flight)
     stack.push_async_callback(connection.close)
     return lambda keys, args: connection.run(TEXT, keys, args)
 
 
 async def bench(url: str, rounds: int, seconds: float) -> list[Cell]:
-    """Every row at every load, round by round."""
     cells = []
     async with AsyncExitStack() as stack:
         rows = {
@@ -125,7 +118,6 @@ async def bench(url: str, rounds: int, seconds: float) -> list[Cell]:
 
 
 def table(cells: list[Cell]) -> str:
-    """Medians, and each row's ratio to the plain client at the same load."""
     lines = [
         "| row | at once | scripts/s | p50 ms | p99 ms | CPU µs | scripts/s ÷ plain | CPU ÷ plain |",
         "| --- | --: | --: | --: | --: | --: | --: | --: |",
@@ -151,7 +143,6 @@ def _medians(cells: list[Cell]) -> tuple[float, float, float, float]:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=2.0, help="of a cell")
     parser.add_argument("--rounds", type=int, default=3)

@@ -13,11 +13,7 @@ PATIENCE_SECONDS = 60.0
 
 @tool(retries=2)
 async def think(about: str) -> str:
-    """Take a while.
-
-    Args:
-        about: what to think about.
-    """
+    """Take a while."""
     await asyncio.sleep(WORK_SECONDS)
     return f"thought about {about}"
 
@@ -30,7 +26,6 @@ class Repeating:
     takes_files = ("image/*",)
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Think, or answer."""
         shown = [message.text for message in request.messages if isinstance(message, UserMessage)]
         files = [one for message in request.messages if isinstance(message, UserMessage) for one in message.files]
         if files:

@@ -12,7 +12,6 @@ LIMIT_SECONDS = 300
 
 
 def chat(url: str, key: str, scenario: str, *texts: str, agent: str = "echo") -> dict[str, Any]:
-    """What the client has at last."""
     command = [find_node()[0], "chat_client.mjs", scenario, url, key, f"chat/{scenario} 1", agent, *texts]
     done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS)
     assert done.returncode == 0, done.stderr

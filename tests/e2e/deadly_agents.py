@@ -16,7 +16,6 @@ LONG_SECONDS = 60.0
 
 
 def starts(name: str) -> int:
-    """Note a start; which one it is."""
     path = Path(os.environ["NOTES"])  # noqa: TID251 - a user's tool may read its environment
     with path.open("a") as file:
         file.write(f"{name}\n")
@@ -62,7 +61,6 @@ class Digging:
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """One call, or an answer."""
         text = getattr(request.messages[-1], "text", "")
         if not text.startswith("[Operation"):
             return ModelAnswer("begun") if request.turn > 1 else ModelAnswer("", (Call("drill"),))
@@ -78,7 +76,6 @@ class Thinking:
     reads_history = False
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Answer."""
         if starts("turn") == 1:
             await asyncio.sleep(LONG_SECONDS)
         return ModelAnswer("thought")

@@ -27,7 +27,6 @@ QUICK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "300", 
 
 
 def wait_for(holds: Callable[[], object], what: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait until something holds; fail with its name when it does not in time."""
     give_up_at = time.monotonic() + patience_seconds
     while not holds():
         assert time.monotonic() < give_up_at, f"{what} did not happen within {patience_seconds:g} s"
@@ -46,7 +45,6 @@ def process_is_gone(pid: int) -> bool:
 
 
 def baton(*arguments: str) -> list[str]:
-    """The command line of a `baton` command."""
     return [str(Path(sys.executable).with_name("baton")), *arguments]
 
 
@@ -63,11 +61,9 @@ class DevStack:
 
     @property
     def output_path(self) -> Path:
-        """What it has printed."""
         return self.folder.with_name(f"{self.folder.name}.out")
 
     def start(self) -> "DevStack":
-        """Start it and wait until it is ready."""
         self.launch()
         wait_for(self._is_ready_or_dead, "dev.json")
         assert (self.folder / "dev.json").exists(), self.output_path.read_text()
@@ -75,7 +71,6 @@ class DevStack:
         return self
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start it without waiting."""
         with self.output_path.open("ab") as output:
             self.process = subprocess.Popen(
                 baton("dev", "--data", str(self.folder), *self.arguments),
@@ -87,12 +82,10 @@ class DevStack:
         return self.process
 
     def reload(self) -> dict[str, Any]:
-        """Read dev.json again."""
         self.described = json.loads((self.folder / "dev.json").read_text())
         return self.described
 
     def request(self, method: str, path: str, key: str = "client_key", **options: Any) -> Any:
-        """What the API answers to who has this key."""
         headers = {"Authorization": f"Bearer {self.described[key]}"}
         answer = httpx.request(method, f"{self.described['app_url']}{path}", headers=headers, **options)
         answer.raise_for_status()
@@ -105,11 +98,9 @@ class DevStack:
         return pid
 
     def wait_until_back(self, name: str, old_pid: int) -> None:
-        """Wait until a killed part is described with a new process."""
         wait_for(lambda: self.reload()["processes"].get(name, old_pid) != old_pid, f"a new process of {name}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to stop; return its exit code."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)

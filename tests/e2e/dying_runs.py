@@ -43,7 +43,6 @@ class DyingStore:
         return getattr(self._store, name)
 
     async def commit(self, claim: Claim, *given: Any) -> Committed:
-        """Commit, between two moments."""
         await self._die_where_planned("before", claim)
         committed: Committed = await self._store.commit(claim, *given)
         await self._die_where_planned("after", claim)

@@ -12,13 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Quiet(BaseHTTPRequestHandler):
-    """Writes no log."""
-
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
         """Say nothing."""
 
     def answer(self, status: int, body: bytes, content_type: str) -> None:
-        """Send an answer."""
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -27,7 +24,6 @@ class Quiet(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Serve until killed."""
     local = int(sys.argv[2])
     api, public = (int(os.environ[name]) for name in ("FAKE_NGROK_API", "FAKE_NGROK_PUBLIC"))  # noqa: TID251 - a program
     tunnel = {"public_url": f"http://127.0.0.1:{public}", "config": {"addr": f"http://localhost:{local}"}}

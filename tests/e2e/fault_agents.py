@@ -42,7 +42,6 @@ SHAPES: dict[str, Shape] = {
 
 
 def note(context: ToolContext) -> None:
-    """Write down that an attempt of a call begins."""
     line = {
         "call_id": context.call_id,
         "key": context.idempotency_key,
@@ -58,24 +57,16 @@ def note(context: ToolContext) -> None:
 
 
 @tool(retries=3, retry_delay_seconds=0.2)
-async def triple(number: int, ctx: ToolContext) -> int:  # noqa: D417 - a model is told of its own arguments only
-    """Triple a number, in a while.
-
-    Args:
-        number: what to triple.
-    """
+async def triple(number: int, ctx: ToolContext) -> int:
+    """Triple a number, in a while."""
     note(ctx)
     await asyncio.sleep(STEP_SECONDS * (1 + number % 5))
     return 3 * number
 
 
 @tool(retries=3, retry_delay_seconds=0.2)
-async def shaky_triple(number: int, ctx: ToolContext) -> int:  # noqa: D417 - as above
-    """Triple a number, at the second attempt.
-
-    Args:
-        number: what to triple.
-    """
+async def shaky_triple(number: int, ctx: ToolContext) -> int:
+    """Triple a number, at the second attempt."""
     note(ctx)
     await asyncio.sleep(STEP_SECONDS)
     if ctx.attempt == 1:
@@ -84,34 +75,22 @@ async def shaky_triple(number: int, ctx: ToolContext) -> int:  # noqa: D417 - as
 
 
 @tool(retries=3, retry_delay_seconds=0.2)
-async def triple_later(number: int, ctx: ToolContext) -> Pending:  # noqa: D417 - as above
-    """Triple a number, without running meanwhile.
-
-    Args:
-        number: what to triple.
-    """
+async def triple_later(number: int, ctx: ToolContext) -> Pending:
+    """Triple a number, without running meanwhile."""
     note(ctx)
     return Pending(timeout_seconds=1, otherwise=3 * number, operation=False)
 
 
 @tool(retries=3, retry_delay_seconds=0.2)
-async def let_triple(number: int, ctx: ToolContext) -> Pending:  # noqa: D417 - as above
-    """Have a number tripled.
-
-    Args:
-        number: what to triple.
-    """
+async def let_triple(number: int, ctx: ToolContext) -> Pending:
+    """Have a number tripled."""
     note(ctx)
     return ctx.start("helper", f"triple {number}")
 
 
 @tool(retries=3, retry_delay_seconds=0.2)
-async def add(numbers: list[int], ctx: ToolContext) -> int:  # noqa: D417 - as above
-    """Add numbers.
-
-    Args:
-        numbers: what to add.
-    """
+async def add(numbers: list[int], ctx: ToolContext) -> int:
+    """Add numbers."""
     note(ctx)
     return sum(numbers)
 
@@ -126,12 +105,10 @@ def call_of(number: int) -> Call:
 
 
 def result_of_call(number: int) -> int | str:
-    """What that call returns."""
     return answer_of("helper") if number >= _LEFT_TO_OTHERS_FROM else 3 * number
 
 
 def answer_of(name: str) -> str:
-    """What a job of this shape answers."""
     return f"Done: {name}."
 
 

@@ -31,7 +31,6 @@ class Blow:
 
 
 def blows(seed: int, seconds: float) -> list[Blow]:
-    """The blows of about so many seconds."""
     random, planned, drawn_seconds = Random(seed), list[Blow](), 0.0
     while drawn_seconds < seconds:
         stop = random.uniform(SHORTEST_STOP_SECONDS, LONGEST_STOP_SECONDS) if random.random() < 0.5 else 0.0

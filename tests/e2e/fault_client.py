@@ -15,14 +15,11 @@ RECOVERY_SECONDS = 300.0
 
 
 class FaultClient:
-    """Each tenant's view of its jobs."""
-
     def __init__(self, stack: FaultStack) -> None:
         self.stack = stack
         self._http = httpx.Client(base_url=stack.described["app_url"], timeout=60)
 
     def close(self) -> None:
-        """Close its connections."""
         self._http.close()
 
     def submit(self, *submissions: Submission) -> list[int]:
@@ -33,7 +30,6 @@ class FaultClient:
         ]
 
     def cancel(self, submission: Submission) -> int:
-        """Cancel a job; the status of the answer."""
         return self._request("PATCH", submission, f"/{submission.job_id}", json={"action": "cancel"}).status_code
 
     def job(self, submission: Submission) -> dict[str, Any] | None:
@@ -49,7 +45,6 @@ class FaultClient:
         return job
 
     def ended(self, submissions: Iterable[Submission]) -> dict[Submission, dict[str, Any]]:
-        """Wait until all of these jobs have ended."""
         wanted, ended = list(submissions), dict[Submission, dict[str, Any]]()
 
         def all_over() -> bool:
@@ -62,7 +57,6 @@ class FaultClient:
         return ended
 
     def recorded_calls(self, submissions: Iterable[Submission]) -> int:
-        """How many tool calls of these jobs have their result."""
         jobs = filter(None, map(self.job, submissions))
         return sum(call["status"] == "completed" for job in jobs for call in job["toolCalls"])
 

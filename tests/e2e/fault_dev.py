@@ -21,7 +21,6 @@ from baton_local.dev.stack_error import StackError
 
 
 def fault_parts(time_scale: float) -> PartsOf:
-    """The usual parts, with the switches."""
     switches = {"redis_rest": ("--faults",), "qstash": ("--time-scale", str(time_scale))}
 
     def parts(plan: StackPlan) -> tuple[Part, ...]:
@@ -46,7 +45,6 @@ def main(arguments: list[str]) -> int:
 
 
 def running(options: StackOptions) -> Callable[[Interruption], Coroutine[Any, Any, int]]:
-    """The work of the command."""
 
     async def run(interruption: Interruption) -> int:
         stack = LocalStack(options, PlainScreen())

@@ -23,8 +23,6 @@ WORKERS = 6
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One job to submit."""
-
     key: str
     tenant: str
     agent: str
@@ -35,11 +33,9 @@ class Submission:
 
     @property
     def job_id(self) -> str:
-        """The id that its job will have."""
         return job_id_from_key(self.tenant, self.key)
 
     def body(self) -> dict[str, Any]:
-        """What is sent."""
         body: dict[str, Any] = {"jobType": self.agent, "delaySeconds": self.delay_seconds}
         return body if self.session is None else {**body, "sessionId": self.session}
 
@@ -53,13 +49,10 @@ class Sent:
 
     @property
     def accepted(self) -> bool:
-        """Whether the last try was answered with 202."""
         return self.statuses[-1] == httpx.codes.ACCEPTED
 
 
 class Load:
-    """Submits jobs in the background, each at its time."""
-
     def __init__(self, stack: FaultStack, submissions: Sequence[Submission]) -> None:
         self._stack = stack
         self._url = stack.described["app_url"]
@@ -69,7 +62,6 @@ class Load:
         self._futures = [self._pool.submit(self._send, submission) for submission in submissions]
 
     def finish(self) -> list[Sent]:
-        """Wait until all submissions are through."""
         try:
             return [future.result() for future in self._futures]
         finally:

@@ -56,13 +56,11 @@ class FaultStack(DevStack):
         return self
 
     def start(self) -> "FaultStack":
-        """Start it and wait until it is ready."""
         super().start()
         self.keys[DEV_TENANT] = self.described["client_key"]
         return self
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start it without waiting."""
         switches = ("--app", f"tests.e2e.{self.agents}:registry", "--time-scale", str(self.time_scale))
         with self.output_path.open("ab") as output:
             self.process = subprocess.Popen(
@@ -76,7 +74,6 @@ class FaultStack(DevStack):
 
     @property
     def notes_path(self) -> Path:
-        """Where tools note their starts."""
         return self.folder.with_name(f"{self.folder.name}.notes")
 
     def living(self, name: str) -> int | None:
@@ -86,7 +83,6 @@ class FaultStack(DevStack):
         return pid if pid and parent_of(pid) == self.process.pid else None
 
     def living_pid(self, name: str) -> int:
-        """The process of a part that must have one."""
         pid = self.living(name)
         assert pid is not None, f"{name} does not run"
         return pid
@@ -117,31 +113,26 @@ class FaultStack(DevStack):
                 os.kill(pid, signal.SIGCONT)
 
     def wait_until_calm(self) -> None:
-        """Wait until every part runs and serves."""
         wait_for(lambda: all(self.living(name) for name in PARTS), "a process of every part")
         for url in ("app_url", "qstash_url", "redis_url"):
             wait_for(partial(answers, self.http, f"{self.described[url]}/readyz"), f"readiness of {url}")
 
     def query_redis(self, *command: str | int) -> Any:
-        """Run one command past the product."""
         headers = {"authorization": f"Bearer {self.described['redis_token']}"}
         answer = self.http.post(self.described["redis_url"], headers=headers, json=list(command))
         return answer.raise_for_status().json()["result"]
 
     def messages_of(self, job_id: str) -> set[str]:
-        """The ids of all messages about a job that the queue has ever accepted."""
         headers = {"authorization": f"Bearer {self.described['qstash_token']}"}
         url = f"{self.described['qstash_url']}/v2/events"
         answer = self.http.get(url, headers=headers, params={"label": job_id, "count": "1000"})
         return {event["messageId"] for event in answer.raise_for_status().json()["events"]}
 
     def plan_faults(self, **plan: Any) -> None:
-        """Tell the bridge what is to go wrong."""
         headers = {"authorization": f"Bearer {self.described['redis_token']}"}
         self.http.post(f"{self.described['redis_url']}/admin/faults", headers=headers, json=plan).raise_for_status()
 
     def faults_left(self) -> dict[str, Any]:
-        """What of the plan is still to come."""
         headers = {"authorization": f"Bearer {self.described['redis_token']}"}
         answer = self.http.get(f"{self.described['redis_url']}/admin/faults", headers=headers)
         left: dict[str, Any] = answer.raise_for_status().json()
@@ -170,7 +161,6 @@ def parent_of(pid: int) -> int:
 
 
 def children_of(parent: int, module: str) -> list[int]:
-    """The living children of a process that run this module."""
     found = list[int]()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         pid = int(path.parent.name)
@@ -181,7 +171,6 @@ def children_of(parent: int, module: str) -> list[int]:
 
 
 def answers(client: httpx.Client, url: str) -> bool:
-    """Say whether a page is there."""
     try:
         return client.get(url, timeout=2).status_code == httpx.codes.OK
     except httpx.HTTPError:

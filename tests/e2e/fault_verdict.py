@@ -27,8 +27,6 @@ Jobs = Mapping[Submission, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A tool's own note that an attempt began."""
-
     call_id: str
     key: str
     attempt: int
@@ -55,7 +53,6 @@ def check(client: FaultClient, jobs: Jobs, *, claims_held: bool = True) -> None:
 
 
 def read_starts(path: Path) -> dict[str, list[Start]]:
-    """All notes, by call."""
     by_call: dict[str, list[Start]] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         start = Start(**json.loads(line))
@@ -64,7 +61,6 @@ def read_starts(path: Path) -> dict[str, list[Start]]:
 
 
 def check_job(job: dict[str, Any], submission: Submission) -> None:
-    """It has the right answer, and its calls are those that were asked for, each with its result."""
     assert job["status"] == "completed", (job["id"], job["status"], job["error"])
     if submission.agent == DIAMOND:
         check_plan(job)
@@ -127,7 +123,6 @@ def check_stored(stack: FaultStack, job: dict[str, Any]) -> None:
 
 
 def check_sessions(jobs: Jobs) -> None:
-    """One job of a session ran at a time."""
     for tenant, session in {(one.tenant, one.session) for one in jobs if one.session}:
         spans = sorted(
             (milliseconds(job["startedAt"]), milliseconds(job["finishedAt"]), job["id"])
@@ -139,22 +134,18 @@ def check_sessions(jobs: Jobs) -> None:
 
 
 def slots_held(stack: FaultStack) -> list[str]:
-    """The jobs that hold a slot, as the admission's slot table says it."""
     return [name for name, entry in admission_table(stack).items() if entry.slot]
 
 
 def last_update(stack: FaultStack, job_id: str) -> str:
-    """What the admission has heard last of a job."""
     return admission_table(stack)[job_id].want
 
 
 def admission_table(stack: FaultStack) -> dict[str, QueueEntry]:
-    """What the admission knows, by job, also of those that are gone."""
     flat, start = stack.query_redis("HGETALL", SLOTS), member_field("")
     texts = zip(flat[::2], flat[1::2], strict=True)
     return {name.removeprefix(start): entry_from(text) for name, text in texts if name.startswith(start)}
 
 
 def milliseconds(text: str) -> int:
-    """A time of the API as milliseconds since 1970."""
     return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -31,8 +31,6 @@ RELEASES = ROOT / "tests" / "upgrade" / "releases"
 
 @dataclass
 class Server:
-    """One `uvicorn`."""
-
     process: subprocess.Popen[bytes]
     log_path: Path
 
@@ -43,12 +41,10 @@ class Server:
         return [int(pid) for pid in status.split() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def has_started(self) -> bool:
-        """Whether it takes connections."""
         assert self.process.poll() is None, self.log_path.read_text()
         return b"startup complete" in self.log_path.read_bytes()
 
     def stop(self) -> str:
-        """Ask it to stop, and wait; what it has logged."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(2 * GRACE_SECONDS)
         return self.log_path.read_text()
@@ -56,8 +52,6 @@ class Server:
 
 @dataclass
 class Hosting:
-    """A queue, a Redis, a socket, and the servers on it."""
-
     folder: Path
     redis: RedisProcess
     queue: QStashProcess
@@ -67,7 +61,6 @@ class Hosting:
 
     @property
     def origin(self) -> str:
-        """Where they are reached."""
         return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
 
     @property
@@ -77,7 +70,6 @@ class Hosting:
 
     @property
     def notes_path(self) -> Path:
-        """Where tools note their starts."""
         return self.folder / "notes"
 
     def serve(self, *arguments: str, code: Path = ROOT, agents: str = "fault_agents", **settings: str) -> Server:
@@ -100,7 +92,6 @@ class Hosting:
         return self.servers[-1]
 
     def wait_until_ready(self, *servers: Server) -> None:
-        """Wait until these serve, each of them."""
         for server in servers:
             wait_for(server.has_started, f"the start of the server of {server.log_path}")
         with httpx.Client() as http:
@@ -129,7 +120,6 @@ class Hosting:
 
 @contextlib.contextmanager
 def hosting_in(folder: Path, base_path: str = BASE_PATH) -> Iterator[Hosting]:
-    """All of it but the servers; at the end nothing of it lives."""
     with contextlib.ExitStack() as stack:
         redis = RedisProcess(folder / "redis")
         stack.callback(redis.stop)
@@ -153,7 +143,6 @@ def _end(hosting: Hosting) -> None:
 
 
 def release(version: str, folder: Path) -> Path:
-    """The code of a released version, unpacked."""
     with tarfile.open(RELEASES / f"{version}.tar.xz") as archive:
         archive.extractall(folder, filter="data")
     return folder

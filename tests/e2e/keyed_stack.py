@@ -39,17 +39,14 @@ class KeyedStack:
 
     @property
     def env_file(self) -> Path:
-        """The deployment's settings."""
         return self.folder / ".env"
 
     @property
     def base(self) -> str:
-        """Where the app is."""
         return f"http://127.0.0.1:{self.ports[0]}"
 
     @property
     def settings(self) -> dict[str, str]:
-        """As they stand in the file."""
         pairs = (line.partition("=") for line in self.env_file.read_text().splitlines() if line)
         return {name: value for name, _, value in pairs}
 
@@ -68,7 +65,6 @@ class KeyedStack:
         self.queue.start()
 
     def start_store(self, *options: str) -> None:
-        """Start the store, again on the same data; its address stays."""
         if self.store is not None:
             self.store.stop()
         port = ("--port", str(self.ports[2]), *options)
@@ -98,7 +94,6 @@ class KeyedStack:
         wait_for(self._serves, "the app")
 
     def prepare(self) -> "KeyedStack":
-        """Everything, as it is first set up."""
         self.start_queue()
         self.start_store()
         assert self.queue is not None
@@ -111,24 +106,20 @@ class KeyedStack:
         return self
 
     def submit(self) -> str:
-        """A job of a few seconds."""
         body = {"jobType": "slow", "taskDescription": "Note them."}
         answer = httpx.post(f"{self.base}/api/agent-jobs", json=body, headers=_bearer(CLIENT_KEY), trust_env=False)
         return str(answer.raise_for_status().json()["id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """A job as it stands."""
         path = f"{self.base}/api/agent-jobs/{job_id}"
         found: dict[str, Any] = httpx.get(path, headers=_bearer(CLIENT_KEY), trust_env=False).json()
         return found
 
     def wait_until_done(self, job_id: str) -> None:
-        """Wait for a job's good end."""
         wait_for(lambda: self.job(job_id)["status"] in ("completed", "failed"), f"the end of {job_id}")
         assert self.job(job_id)["status"] == "completed", self.job(job_id)
 
     def outcomes(self) -> list[int]:
-        """The status of every delivery that was answered."""
         events = self.request_queue("/v2/events?count=1000")["events"]
         return [int(event["responseStatus"]) for event in events if event.get("responseStatus")]
 
@@ -138,12 +129,10 @@ class KeyedStack:
         return sum(status == _REFUSED for status in self.outcomes())
 
     def request_queue(self, path: str) -> Any:
-        """What the queue tells whoever has the present token."""
         url = f"http://127.0.0.1:{self.ports[1]}{path}"
         return httpx.get(url, headers=_bearer(self.settings["QSTASH_TOKEN"]), trust_env=False).raise_for_status().json()
 
     def stop(self) -> None:
-        """End everything."""
         self._end_app()
         for each in (self.queue, self.store):
             if each is not None:

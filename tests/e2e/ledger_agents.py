@@ -5,11 +5,7 @@ from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, To
 
 @tool
 async def count(number: int) -> int:
-    """Count one further.
-
-    Args:
-        number: where to go on from.
-    """
+    """Count one further."""
     return number + 1
 
 

@@ -14,8 +14,6 @@ _QUIET_SECONDS, _PATIENCE_SECONDS = 1.0, 240.0
 
 @dataclass(frozen=True)
 class Units:
-    """What is counted on both sides."""
-
     messages: int
     deliveries: int
     requests: int
@@ -30,7 +28,6 @@ class Units:
 
 
 def units_of(usage: dict[str, Any]) -> Units:
-    """What a ledger says."""
     return Units(
         usage["messages"],
         usage["deliveries"],
@@ -41,14 +38,11 @@ def units_of(usage: dict[str, Any]) -> Units:
 
 
 class LedgerMeters:
-    """Runs jobs on a stack, and reads its servers' counters."""
-
     def __init__(self, described: dict[str, Any], client: httpx.Client) -> None:
         self._described = described
         self._client = client
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """A job as the API shows it."""
         return self._api("GET", f"/api/agent-jobs/{job_id}")
 
     def overhead(self) -> dict[str, int]:
@@ -57,13 +51,11 @@ class LedgerMeters:
         return usage
 
     def tenant(self) -> dict[str, int]:
-        """What the jobs of the only tenant have used that have ended."""
         (row,) = self._api("GET", "/api/admin/usage", "admin_key")["tenants"]
         usage: dict[str, int] = row["usage"]
         return usage
 
     def run(self, agent: str) -> tuple[dict[str, Any], Units]:
-        """A job that has ended, and what was counted meanwhile."""
         before = self.read()
         submitted = self._api("POST", "/api/agent-jobs", json={"jobType": agent})
         used = self.when_quiet() - before
@@ -83,7 +75,6 @@ class LedgerMeters:
         return last
 
     def read(self) -> Units:
-        """Everything so far."""
         redis = self._counters("redis")
         (queue,) = self._counters("qstash")["users"].values()
         return Units(

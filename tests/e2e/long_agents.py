@@ -36,12 +36,7 @@ def _marks_path() -> Path:
 
 @tool
 def step(number: int, length: int) -> int:
-    """Go one step further.
-
-    Args:
-        number: where to go on from.
-        length: of the whole way.
-    """
+    """Go one step further."""
     if number in marks_of(length):
         reading = _meters().read()
         mark = {"step": number, "at": time.monotonic(), "reading": vars(reading)}
@@ -52,11 +47,7 @@ def step(number: int, length: int) -> int:
 
 @tool
 def leaf(number: int) -> int:
-    """Do one of many things.
-
-    Args:
-        number: which.
-    """
+    """Do one of many things."""
     return number
 
 
@@ -70,7 +61,6 @@ class Stepping:
         self._length = length
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Ask for the next step."""
         number = request.turn - 1
         if number == self._length:
             return ModelAnswer(text="There.")

@@ -19,8 +19,6 @@ STILL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Window:
-    """What so many steps cost together; the time is real."""
-
     steps: int
     seconds: float
     cost: Reading
@@ -28,16 +26,12 @@ class Window:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The first and the last window of a long job, and the job as the API shows it at its end."""
-
     first: Window
     last: Window
     ended: dict[str, Any]
 
 
 class LongRun:
-    """A running stack with those agents; `stack` comes new and unstarted."""
-
     def __init__(self, stack: DevStack, continuation: str = "queue") -> None:
         self._marks = stack.folder / "marks"
         stack.arguments = ("--port", "0", "--app", "tests.e2e.long_agents:registry")
@@ -47,7 +41,6 @@ class LongRun:
         self._meters = Meters(stack.folder, stack.described)
 
     def sequential(self, length: int, model: str = "steps") -> Comparison:
-        """A job of so many tool calls, one after another."""
         ended = self._ended(f"{model}-{length}")
         marks = {mark["step"]: mark for mark in map(json.loads, self._marks.read_text().splitlines())}
         self._marks.unlink()
@@ -94,5 +87,4 @@ def _more(larger: Window, smaller: Window) -> Window:
 
 
 def _seconds(ended: dict[str, Any]) -> float:
-    """From its submission to its end."""
     return (datetime.fromisoformat(ended["finishedAt"]) - datetime.fromisoformat(ended["createdAt"])).total_seconds()

@@ -19,23 +19,17 @@ TASKS = "io.modelcontextprotocol/tasks"
 
 
 class Task(Result):
-    """The handle of a task."""
-
     result_type: Literal["task"] = "task"
     task_id: str
 
 
 class Polled(Result):
-    """A task as it is."""
-
     status: str
     result: CallToolResult | None = None
     input_requests: dict[str, Any] | None = None
 
 
 class OfTask(RequestParams):
-    """Parameters of a method about a task."""
-
     task_id: str
     input_responses: dict[str, Any] | None = None
 
@@ -51,7 +45,6 @@ class Tasks(ClientExtension):
     identifier = TASKS
 
     def claims(self) -> Sequence[ResultClaim[Any]]:
-        """A call may be answered with a task."""
         return [ResultClaim(result_type="task", model=Task, resolve=unused)]
 
 
@@ -61,7 +54,6 @@ async def ask(context: Any, params: ElicitRequestParams) -> ElicitResult:
 
 
 async def ended(session: ClientSession, task_id: str) -> CallToolResult:
-    """Poll until the task has ended; approve what it asks."""
     while True:
         found = await session.send_request(Request(method="tasks/get", params=OfTask(task_id=task_id)), Polled)
         if found.result is not None:
@@ -74,7 +66,6 @@ async def ended(session: ClientSession, task_id: str) -> CallToolResult:
 
 
 async def main(url: str, key: str, tool: str) -> None:
-    """Call the tool, and connect again for its answer as often as the server goes away."""
 
     @asynccontextmanager
     async def connected() -> AsyncIterator[ClientSession]:

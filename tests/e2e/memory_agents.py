@@ -13,7 +13,6 @@ class Recollecting:
     reads_history = True
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Say it."""
         found = [message.text for message in request.messages if isinstance(message, UserMessage) and message.note]
         return ModelAnswer(f"I remember: {found[0]}" if found else REMEMBERED)
 

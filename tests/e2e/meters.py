@@ -18,8 +18,6 @@ _BYTES = ("total_net_input_bytes:", "total_net_output_bytes:")
 
 @dataclass(frozen=True)
 class Reading:
-    """Counts since the servers started."""
-
     messages: int
     requests: int
     commands: int
@@ -45,7 +43,6 @@ class Meters:
         self._own_bytes = second.size_bytes - first.size_bytes
 
     def read(self) -> Reading:
-        """Everything so far."""
         found = self._read()
         return Reading(
             found.messages,

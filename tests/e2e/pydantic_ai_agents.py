@@ -19,14 +19,11 @@ HEARD = NOTES.with_name("heard")
 
 
 class Trip(BaseModel):
-    """A trip."""
-
     city: str
     euros: int
 
 
 def note(text: str) -> None:
-    """Write a line, at once."""
     with NOTES.open("a") as file:
         file.write(f"{text}\n")
 
@@ -67,14 +64,12 @@ async def book(euros: int) -> str:
 
 @planner.output_validator
 def enough(ctx: RunContext[str], trip: Trip) -> Trip:
-    """Refuse what cannot be."""
     if trip.euros < 100:
         raise ModelRetry(f"too little, try {ctx.retry}")
     return trip
 
 
 def who(job: JobInfo) -> Any:
-    """Whose trip it is."""
     return job.input_data["who"]
 
 

@@ -15,11 +15,7 @@ STEP_SECONDS = 0.3
 
 @tool(retries=2)
 def note(number: int) -> str:
-    """Write a number down, slowly.
-
-    Args:
-        number: what to write.
-    """
+    """Write a number down, slowly."""
     time.sleep(STEP_SECONDS)
     with Path(os.environ["NOTES"]).open("a") as file:  # noqa: TID251 - a user's tool may read its environment
         file.write(f"{number}\n")

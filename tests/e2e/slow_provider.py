@@ -34,7 +34,6 @@ class SlowProvider:
         self._ready: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def answer(self, headers: Any, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Think, and answer."""
         self.asked.append(asked)
         self.keys.add(headers["authorization"])
         if self.refusals:
@@ -57,7 +56,6 @@ class SlowProvider:
         }
 
     def begin(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Take a request for the background."""
         self.asked.append(asked)
         response_id = f"resp_{len(self.asked)}"
         first = bool(asked.get("tools")) and asked["input"][-1].get("type") != "function_call_output"
@@ -71,7 +69,6 @@ class SlowProvider:
         return made | {"status": "queued", "output": []}
 
     def look(self, response_id: str) -> dict[str, Any]:
-        """The response as far as it is."""
         self.looks += 1
         ready_at, made = self._ready[response_id]
         if time.monotonic() < ready_at:
@@ -83,7 +80,6 @@ class SlowProvider:
 
 @contextmanager
 def slow_provider() -> Iterator[SlowProvider]:
-    """Serve it for the time of the block."""
     provider = SlowProvider()
 
     class Handler(BaseHTTPRequestHandler):

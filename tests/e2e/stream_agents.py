@@ -10,11 +10,7 @@ ANSWER = "The answer: " + " ".join(f"word-{number}" for number in range(WORDS)) 
 
 @tool
 def look(number: int) -> str:
-    """Look something up.
-
-    Args:
-        number: what to look up.
-    """
+    """Look something up."""
     return f"found {number}"
 
 

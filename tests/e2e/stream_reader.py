@@ -28,7 +28,6 @@ class StreamReader(threading.Thread):
 
     @property
     def parts(self) -> list[dict[str, Any]]:
-        """What it has."""
         return [part for _, part in self.events]
 
     def run(self) -> None:
@@ -42,21 +41,17 @@ class StreamReader(threading.Thread):
             self.breaks += 1
 
     def read_all(self) -> None:
-        """Read on one connection, in this thread."""
         self._read(1_000_000)
 
     def request(self, headers: dict[str, str]) -> urllib.request.Request:
-        """What is asked for."""
         url = f"{self.stack.described['app_url']}/api/agent-jobs/{self.job_id}/stream"
         return urllib.request.Request(url, headers=headers)
 
     def is_last(self, data: str) -> bool:
-        """Whether it is the stream's end."""
         self.done = data == "data: [DONE]"
         return self.done
 
     def _read(self, most: int) -> None:
-        """One connection, for so many events."""
         headers = {"Authorization": f"Bearer {self.stack.described['client_key']}"}
         if self.events:
             headers["Last-Event-ID"] = self.events[-1][0]

@@ -47,7 +47,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
 
 @asynccontextmanager
 async def client_of(stack: DevStack, agent: str, *, streaming: bool = True) -> AsyncIterator[Client]:
-    """The SDK's client, which finds the agent by its card."""
     headers = {"Authorization": f"Bearer {stack.described['client_key']}"}
     async with httpx.AsyncClient(headers=headers, timeout=LIMIT_SECONDS) as http:
         factory = ClientFactory(ClientConfig(streaming=streaming, httpx_client=http))
@@ -55,19 +54,16 @@ async def client_of(stack: DevStack, agent: str, *, streaming: bool = True) -> A
 
 
 def hello(context_id: str = "") -> SendMessageRequest:
-    """A message of a user."""
     message = new_text_message("hello", context_id=context_id, role=Role.ROLE_USER)
     return SendMessageRequest(message=message)
 
 
 async def said(client: Client, context_id: str = "") -> Task:
-    """The task of a message, once it is answered."""
     answers = client.send_message(hello(context_id))
     return [answer.task async for answer in answers][-1]
 
 
 def state_of(answer: StreamResponse) -> TaskState:
-    """The state that an answer says."""
     return answer.task.status.state if answer.HasField("task") else answer.status_update.status.state
 
 

@@ -41,7 +41,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
 
 @pytest.fixture(scope="module")
 def front_end(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the client's program, the official package, and the `fetch` that the page shows."""
     folder = tmp_path_factory.mktemp("front-end")
     shutil.copy(HERE / "client.mjs", folder)
     (shown,) = (fence for fence in fences_in("docs/ag-ui.md") if fence.option("file") == "resumable.mjs")
@@ -51,14 +50,12 @@ def front_end(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def started(front_end: Path, stack: DevStack, scenario: str) -> "subprocess.Popen[str]":
-    """A client at work."""
     access = (stack.described["app_url"], stack.described["client_key"])
     command = [find_node()[0], "client.mjs", scenario, *access]
     return subprocess.Popen(command, cwd=front_end, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def ended(client: "subprocess.Popen[str]") -> dict[str, Any]:
-    """What it has at last."""
     with client:
         out, errors = client.communicate(timeout=LIMIT_SECONDS)
     assert client.returncode == 0, errors
@@ -67,7 +64,6 @@ def ended(client: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 def texts_of(messages: list[dict[str, Any]]) -> list[str]:
-    """What the agent said."""
     return [message["content"] for message in messages if message["role"] == "assistant" and message.get("content")]
 
 
@@ -87,7 +83,6 @@ def test_the_official_client_survives_a_kill_and_dropped_connections(stack: DevS
 
 @pytest.mark.node
 def test_the_official_client_answers_an_interrupt(stack: DevStack, front_end: Path) -> None:
-    """With other arguments; the state that a tool sets is the client's."""
     found = ended(started(front_end, stack, "decide"))
     (asked,) = found["asked"]
     assert (asked["reason"], asked["metadata"]["baton"]["arguments"]) == ("tool_call", {"euros": 400})
@@ -97,7 +92,6 @@ def test_the_official_client_answers_an_interrupt(stack: DevStack, front_end: Pa
 
 @pytest.mark.long
 def test_a_hundred_readers_that_come_and_go_lose_nothing(stack: DevStack) -> None:
-    """Ten runs with ten readers each, who start them, too: all get the same events, once and in order."""
     runs = [[RunReader(stack, f"run-{run}", 10 * run + one) for one in range(READERS_OF_A_RUN)] for run in range(RUNS)]
     readers = [reader for run in runs for reader in run]
     for reader in readers:

@@ -30,7 +30,6 @@ class Hook(BaseHTTPRequestHandler):
     received: ClassVar[list[tuple[str, bytes]]] = []
 
     def do_POST(self) -> None:
-        """Answer one."""
         body = self.rfile.read(int(self.headers["content-length"]))
         self.received.append((self.headers["webhook-id"], body))
         self.send_response(200 if len(self.received) > 1 else 500)
@@ -42,7 +41,6 @@ class Hook(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hook() -> Iterator[str]:
-    """The address of a client that takes callbacks."""
     server = HTTPServer(("127.0.0.1", 0), Hook)
     Hook.received.clear()
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -61,7 +59,6 @@ def stack(new_stack: Callable[..., DevStack], tmp_path: Path) -> DevStack:
 
 
 def dead_letters(stack: DevStack) -> list[dict[str, Any]]:
-    """What the queue has given up on."""
     request = urllib.request.Request(
         f"{stack.described['qstash_url']}/v2/dlq",
         headers={"Authorization": f"Bearer {stack.described['qstash_token']}"},
@@ -72,7 +69,6 @@ def dead_letters(stack: DevStack) -> list[dict[str, Any]]:
 
 
 def handler(stack: DevStack, event_id: str) -> dict[str, Any]:
-    """The one handler of an event."""
     (found,) = call(stack, "GET", f"/api/events/{event_id}")["handlers"]
     return dict(found)
 
@@ -109,7 +105,6 @@ def test_an_event_of_any_program_is_handled_and_what_fails_is_replayed(stack: De
 
 
 def test_a_batch_outlives_the_process_that_has_taken_its_first_events(stack: DevStack, tmp_path: Path) -> None:
-    """Killed with -9: each event is in the one batch."""
     notes, events = tmp_path / "notes", list[str]()
     for number in (1, 2, 3):
         events.append(call(stack, "POST", "/api/events", {"name": "parcel.ready", "data": f"P-{number}"})["id"])
@@ -122,7 +117,6 @@ def test_a_batch_outlives_the_process_that_has_taken_its_first_events(stack: Dev
 
 
 def test_the_end_of_a_job_is_called_back(stack: DevStack, hook: str) -> None:
-    """Again after an error, with the same id."""
     data = {
         "id": "evt_1",
         "name": "order.created",

@@ -14,15 +14,12 @@ JOBS, CALLS, IN_FLIGHT = 3, 3, 2  # as tests.e2e.limited_agents has them
 
 
 class Note(NamedTuple):
-    """What a call noted."""
-
     word: str
     call_id: str
     pid: int
 
 
 def noted(path: Path) -> list[Note]:
-    """All notes, in order."""
     lines = path.read_text().splitlines() if path.exists() else []
     return [Note(word, call_id, int(pid)) for word, call_id, pid in map(str.split, lines)]
 

@@ -16,8 +16,6 @@ TOOL = "tool-think"
 
 
 class Place(NamedTuple):
-    """Where the chats are held: an address, and the key of a client."""
-
     url: str
     key: str
 
@@ -31,22 +29,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
 
 @pytest.fixture(scope="module")
 def place(stack: DevStack) -> Place:
-    """The stack's address, and a client's key."""
     return Place(stack.described["app_url"], stack.described["client_key"])
 
 
 def texts_of(message: dict[str, Any]) -> list[str]:
-    """A message's texts."""
     return [part["text"] for part in message["parts"] if part["type"] == "text"]
 
 
 def shown(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Who said what last, message by message."""
     return [(message["role"], texts_of(message)[-1]) for message in messages]
 
 
 def parts_of(messages: list[dict[str, Any]]) -> list[Any]:
-    """All that is in messages."""
     return [[message["id"], message["role"], message["parts"]] for message in messages]
 
 
@@ -68,7 +62,6 @@ def test_three_turns_with_tools(place: Place) -> None:
 
 
 def test_another_answer_and_a_changed_question(place: Place) -> None:
-    """Both replace what was there, for the client, for the server, and for the model."""
     found = chat(*place, "again", "one", "two")
     assert len({found["first"], found["second"], found["messages"][-1]["id"]}) == 3
     assert shown(found["messages"]) == [("user", "two"), ("assistant", "You said: two.")]
@@ -97,7 +90,6 @@ def test_a_page_that_is_loaded_again_in_the_middle_of_an_answer(place: Place) ->
 
 
 def test_stop(place: Place) -> None:
-    """The answer ends where it was; the job is cancelled, not only left."""
     found = chat(*place, "stop", "one")
     assert found["cancel"]["cancelled"] is True
     assert found["messages"][-1]["metadata"]["status"] == "cancelled"
@@ -106,7 +98,6 @@ def test_stop(place: Place) -> None:
 
 
 def test_the_updates_of_a_workflow(place: Place) -> None:
-    """Over a WebSocket with a token, to the end."""
     found = chat(*place, "socket", "one")
     assert found["code"] == 1000
     assert (found["parts"][0], found["parts"][-1]["type"]) == (

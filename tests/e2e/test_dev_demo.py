@@ -17,8 +17,6 @@ DEMO_SECONDS = 300.0
 
 
 class Demo:
-    """One run of the command, with its temporary files in a folder of its own."""
-
     def __init__(self, folder: Path) -> None:
         self.temporary = folder / "t"
         self.temporary.mkdir()
@@ -27,7 +25,6 @@ class Demo:
         self.more_environment: dict[str, str] = {}
 
     def start(self, *arguments: str) -> "Demo":
-        """Start it."""
         own = {"TMPDIR": str(self.temporary), "COLUMNS": "80", **self.more_environment}
         environment = {**os.environ, **own}  # noqa: TID251 - to inherit it
         with self.output_path.open("wb") as output:
@@ -37,16 +34,13 @@ class Demo:
         return self
 
     def wait(self) -> int:
-        """Return its exit code."""
         assert self.process is not None
         return self.process.wait(DEMO_SECONDS)
 
     def shown(self) -> str:
-        """Return what it has printed."""
         return self.output_path.read_text()
 
     def leftovers(self) -> list[str]:
-        """Return command lines of processes that work in its folder, and files there."""
         lines = []
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -69,7 +63,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def test_the_demo_shows_events_answer_and_bill(demo: Demo) -> None:
-    """Exit code 0; nothing is left behind."""
     assert demo.start().wait() == 0, demo.shown()
     shown = demo.shown()
     for expected in ("agent.loop.init", "agent.tool.call", "tool.execution.complete", "read_file", "Answer"):
@@ -83,7 +76,6 @@ def test_the_demo_shows_events_answer_and_bill(demo: Demo) -> None:
 
 @pytest.mark.long
 def test_the_first_line_is_there_before_anything_serves(demo: Demo) -> None:
-    """A person sees at once that something happens."""
     demo.start("simple")
     wait_for(demo.shown, "the first line")
     assert "Ready" not in demo.shown()
@@ -91,7 +83,6 @@ def test_the_first_line_is_there_before_anything_serves(demo: Demo) -> None:
 
 
 def test_the_demo_survives_kill_9_of_its_app(demo: Demo) -> None:
-    """`--fault kill`: it shows the kill, the restart, and the same answer."""
     assert demo.start("--fault", "kill").wait() == 0, demo.shown()
     shown = demo.shown()
     assert "kill -9 of the app" in shown
@@ -119,13 +110,11 @@ def test_ctrl_c_ends_the_demo_and_everything_it_started(demo: Demo) -> None:
 
 
 def test_a_demo_that_does_not_exist_is_wrong_use(demo: Demo) -> None:
-    """Exit code 2, with those that do."""
     assert demo.start("nope").wait() == 2
     assert "there is no demo 'nope'; there are research, " in demo.shown()
 
 
 def test_the_list_names_every_demo(demo: Demo) -> None:
-    """One line each, of what there is to see; nothing is started."""
     assert demo.start("--list").wait() == 0
     lines = demo.shown().splitlines()
     assert [line.split()[0] for line in lines] == list(SCENARIOS)
@@ -150,7 +139,6 @@ SPECIAL = {
 @pytest.mark.parametrize("fault", [False, True], ids=["undisturbed", "killed"])
 @pytest.mark.parametrize("name", SPECIAL)
 def test_each_demo_shows_what_is_special_about_it(demo: Demo, name: str, fault: bool) -> None:
-    """In 80 columns, without colour; also when its app is killed in the middle."""
     assert demo.start(name, *(("--fault", "kill") if fault else ())).wait() == 0, demo.shown()
     shown = demo.shown()
     for expected in (*SPECIAL[name], "Answer", "Events handled", "Next:"):

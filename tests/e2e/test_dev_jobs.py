@@ -67,7 +67,6 @@ def slow_stack(new_stack: Callable[..., DevStack], tmp_path: Path) -> DevStack:
 
 
 def assert_finished_with_all_noted(ended: dict[str, Any], notes: Path, *, run_once: set[str]) -> None:
-    """Check that the job has its answer, and that no call whose result was recorded ran again."""
     assert ended["status"] == "completed", ended["error"]
     assert ended["result"]["answer"] == "All noted."
     assert [tool_call["status"] for tool_call in ended["toolCalls"]] == ["completed"] * SLOW_STEPS
@@ -77,13 +76,11 @@ def assert_finished_with_all_noted(ended: dict[str, Any], notes: Path, *, run_on
 
 
 def noted_and_recorded(stack: DevStack, job_id: str) -> set[str]:
-    """Return the numbers whose tool calls are recorded as completed."""
     calls = job(stack, job_id)["toolCalls"]
     return {str(each["arguments"]["number"]) for each in calls if each["status"] == "completed"}
 
 
 def test_a_job_submitted_over_http_completes(dev_stack: DevStack) -> None:
-    """With an answer that names its sources."""
     ended = ended_job(dev_stack, submit(dev_stack, "research", "How did the Fresnel lens change lighthouses?"))
     assert ended["status"] == "completed", ended["error"]
     assert "[fresnel-lens.md]" in ended["result"]["answer"]
@@ -91,14 +88,12 @@ def test_a_job_submitted_over_http_completes(dev_stack: DevStack) -> None:
 
 
 def test_the_small_scenario_runs(dev_stack: DevStack) -> None:
-    """`POST /test/simple`, open on the local stack."""
     request = urllib.request.Request(f"{dev_stack.described['app_url']}/test/simple", method="POST", data=b"")
     with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
         assert answer.status < 300
 
 
 def test_a_job_survives_kill_9_of_the_app(slow_stack: DevStack, tmp_path: Path) -> None:
-    """It finishes with the right answer; finished tool calls do not run again."""
     stack = slow_stack.start()
     job_id = submit(stack, "slow")
     wait_for(lambda: len(noted_and_recorded(stack, job_id)) >= 2, "two finished calls")
@@ -108,7 +103,6 @@ def test_a_job_survives_kill_9_of_the_app(slow_stack: DevStack, tmp_path: Path) 
 
 
 def test_a_job_survives_kill_9_of_everything_else(slow_stack: DevStack, tmp_path: Path) -> None:
-    """Queue, bridge and Redis, one after the other."""
     stack = slow_stack.start()
     job_id = submit(stack, "slow")
     wait_for(lambda: len(noted_and_recorded(stack, job_id)) >= 1, "a finished call")
@@ -139,7 +133,6 @@ def test_a_store_that_is_killed_when_the_queue_was_costs_no_step(slow_stack: Dev
 def test_a_job_goes_on_after_the_whole_stack_was_stopped(
     slow_stack: DevStack, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """Ctrl-C or kill -9 in the middle, then a start on the same folder."""
     stack = slow_stack.start()
     job_id = submit(stack, "slow")
     wait_for(lambda: len(noted_and_recorded(stack, job_id)) >= 2, "two finished calls")

@@ -20,7 +20,6 @@ PARTS = {"app", "qstash", "redis", "redis_rest", "vector"}
 
 
 def status_of(url: str) -> int:
-    """Ask for a page."""
     try:
         with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
             return int(answer.status)
@@ -30,13 +29,11 @@ def status_of(url: str) -> int:
 
 
 def assert_all_gone(pids: list[int]) -> None:
-    """Nothing is left of these processes."""
     for pid in pids:
         wait_for(partial(process_is_gone, pid), f"the end of process {pid}", 60.0)
 
 
 def test_everything_serves_when_dev_json_is_there(dev_stack: DevStack) -> None:
-    """And the file is for its owner only."""
     described = dev_stack.reload()
     assert set(described["processes"]) == PARTS
     assert status_of(f"{described['app_url']}/healthz") == 200
@@ -47,7 +44,6 @@ def test_everything_serves_when_dev_json_is_there(dev_stack: DevStack) -> None:
 
 
 def test_addresses_keys_and_what_to_try_are_printed(dev_stack: DevStack) -> None:
-    """On the screen."""
     wait_for(lambda: "Ready." in dev_stack.output_path.read_text(), "the ready text")
     shown = dev_stack.output_path.read_text()
     described = dev_stack.reload()
@@ -57,7 +53,6 @@ def test_addresses_keys_and_what_to_try_are_printed(dev_stack: DevStack) -> None
 
 @pytest.mark.parametrize("name", sorted(PARTS))
 def test_a_killed_part_comes_back_and_is_described_anew(dev_stack: DevStack, name: str) -> None:
-    """With a new process; the others keep theirs."""
     before = dev_stack.reload()["processes"]
     dev_stack.wait_until_back(name, dev_stack.kill(name))
     after = dev_stack.reload()["processes"]
@@ -67,7 +62,6 @@ def test_a_killed_part_comes_back_and_is_described_anew(dev_stack: DevStack, nam
 
 
 def test_a_second_dev_on_the_folder_is_refused_with_the_way_out(dev_stack: DevStack) -> None:
-    """It names the pid and the description, and harms nothing."""
     assert dev_stack.process is not None
     done = subprocess.run(
         baton("dev", "--data", str(dev_stack.folder), "--port", "0"), capture_output=True, text=True, check=False
@@ -80,7 +74,6 @@ def test_a_second_dev_on_the_folder_is_refused_with_the_way_out(dev_stack: DevSt
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_leaves_nothing(new_stack: Callable[..., DevStack], number: signal.Signals) -> None:
-    """Exit code 0, no process, no dev.json."""
     stack = new_stack().start()
     assert stack.stop(number) == 0
     assert_all_gone(stack.process_ids())
@@ -100,7 +93,6 @@ def test_a_supervisor_killed_with_9_takes_its_parts_along(new_stack: Callable[..
 
 
 def test_a_requested_port_that_is_taken_is_refused(new_stack: Callable[..., DevStack]) -> None:
-    """With the way out, and before anything starts."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         stack = new_stack(arguments=("--port", str(port)))
@@ -121,7 +113,6 @@ def test_the_app_never_leaves_its_old_port_silently(new_stack: Callable[..., Dev
 
 
 def test_agents_that_cannot_be_loaded_end_the_stack_with_the_reason(new_stack: Callable[..., DevStack]) -> None:
-    """Exit code 1, nothing left."""
     stack = new_stack(arguments=("--port", "0", "--app", "nowhere:registry"))
     assert stack.launch().wait(PATIENCE_SECONDS) == 1
     assert "there is no module 'nowhere'" in stack.output_path.read_text()

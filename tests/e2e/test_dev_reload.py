@@ -31,7 +31,6 @@ registry = Registry(agents=[Agent(name="mine", model=ScriptedModel(turns), tools
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with one agent."""
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "mine.py").write_text(CODE.format(word="before"))
@@ -40,7 +39,6 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stack(new_stack: Callable[..., DevStack], project: Path) -> DevStack:
-    """A stack that runs it."""
     made = new_stack(arguments=("--port", "0", "--app", "mine:registry"))
     made.working_folder = project
     return made.start()
@@ -63,7 +61,6 @@ def test_a_job_goes_on_with_the_code_that_was_saved(stack: DevStack, project: Pa
 
 
 def test_an_error_in_what_was_saved_is_shown_and_heals_with_the_next_save(stack: DevStack, project: Path) -> None:
-    """With file, line and message; the job that runs waits for it."""
     job_id = submit(stack, "mine")
     (project / "mine.py").write_text(CODE.format(word="broken").replace("import time", "import tmie"))
     wait_for(lambda: "waits for its code to be mended" in stack.output_path.read_text(), "the error")

@@ -31,7 +31,6 @@ def resp_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a `baton` command that ends by itself."""
     environment = dict(os.environ)  # noqa: TID251 - to inherit it
     return subprocess.run(
         baton(*arguments), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False, env=environment
@@ -39,7 +38,6 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_job_runs_without_the_bridge(resp_stack: DevStack) -> None:
-    """From its submission over the queue to its end."""
     ended = ended_job(resp_stack, submit(resp_stack, "research", "How did sailors tell one lighthouse from another?"))
     assert ended["status"] == "completed", ended
     assert set(resp_stack.reload()["processes"]) == {"app", "qstash", "redis", "vector"}
@@ -64,7 +62,6 @@ def test_all_say_what_they_are_connected_to(resp_stack: DevStack) -> None:
 
 
 def test_keys_are_kept_in_its_store(resp_stack: DevStack) -> None:
-    """A key that is made is listed."""
     made = command("keys", "create", "--tenant", "a", "--role", "client", "--data", str(resp_stack.folder))
     assert made.returncode == 0, made.stderr
     listed = command("keys", "list", "--data", str(resp_stack.folder))
@@ -72,7 +69,6 @@ def test_keys_are_kept_in_its_store(resp_stack: DevStack) -> None:
 
 
 def test_the_same_folder_goes_on_over_rest(resp_stack: DevStack) -> None:
-    """What is kept does not depend on how it was reached."""
     job_id = submit(resp_stack, "research")
     ended_job(resp_stack, job_id)
     resp_stack.stop()

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def swapped(dev_stack: DevStack, tmp_path: Path) -> dict[str, str]:
-    """The stack's settings, as a deployment has them."""
     described = dev_stack.described
     return {
         "QSTASH_URL": described["qstash_url"],
@@ -35,12 +34,10 @@ def swapped(dev_stack: DevStack, tmp_path: Path) -> dict[str, str]:
 
 
 def run(environment: dict[str, str], *arguments: str) -> Result:
-    """Run a command in an environment."""
     return CliRunner().invoke(main, [*arguments], env=environment)
 
 
 def not_well(environment: dict[str, str], *arguments: str) -> list[dict[str, Any]]:
-    """What the doctor finds wrong."""
     done = run(environment, "doctor", "--json", *arguments)
     document = json.loads(done.output)
     found = [each for each in document["findings"] if each["level"] in ("failed", "warning")]
@@ -98,7 +95,6 @@ def test_probes_leave_nothing_behind(dev_stack: DevStack, swapped: dict[str, str
 def test_each_wrong_setting_is_reported(
     swapped: dict[str, str], changed: dict[str, str], check: str, text: str
 ) -> None:
-    """By the part that is wrong, with a way out."""
     found = [each for each in not_well({**swapped, **changed}) if each["check"] == check]
     assert found
     assert text in found[0]["text"] + found[0]["wayOut"]
@@ -135,7 +131,6 @@ def prefix(swapped: dict[str, str]) -> Iterator[str]:
 
 
 def test_a_second_deployment_on_the_account_is_set_up_and_then_well(swapped: dict[str, str], prefix: str) -> None:
-    """What belongs to the first one stays as it is."""
     second = {**swapped, "QSTASH_TOPIC_PREFIX": prefix, "PUBLISH_BY": "topic"}
     assert not_well(second, "--no-probe")
     assert run(second, "setup").exit_code == 0

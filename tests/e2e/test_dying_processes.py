@@ -21,21 +21,18 @@ SOON_SECONDS = 30.0
 
 @pytest.fixture
 def hosting(tmp_path: Path) -> Iterator[Hosting]:
-    """The queue, the Redis and the socket."""
     with hosting_in(tmp_path) as made:
         made.notes_path.touch()
         yield made
 
 
 def serve(hosting: Hosting, retry_delay_ms: str = "300") -> Server:
-    """A server, ready."""
     server = hosting.serve(agents="deadly_agents", MESSAGE_RETRY_DELAY_MS=retry_delay_ms)
     hosting.wait_until_ready(server)
     return server
 
 
 def submit(hosting: Hosting, agent: str) -> str:
-    """A job's id."""
     body = {"jobType": agent, "taskDescription": "do it"}
     answer = httpx.post(f"{hosting.base_url}/api/agent-jobs", headers=HEADERS, json=body, timeout=30)
     assert answer.status_code == 202, answer.text
@@ -43,14 +40,12 @@ def submit(hosting: Hosting, agent: str) -> str:
 
 
 def job_of(hosting: Hosting, job_id: str) -> dict[str, Any]:
-    """The job as it is now."""
     answer = httpx.get(f"{hosting.base_url}/api/agent-jobs/{job_id}", headers=HEADERS, timeout=30)
     job: dict[str, Any] = answer.json()
     return job
 
 
 def starts(hosting: Hosting, name: str) -> int:
-    """How often it has started."""
     return hosting.notes_path.read_text().splitlines().count(name)
 
 

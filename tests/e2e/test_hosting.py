@@ -28,25 +28,20 @@ HEADERS = {"authorization": f"Bearer {KEY}"}
 
 @pytest.fixture
 def hosting(tmp_path: Path) -> Iterator[Hosting]:
-    """The queue, the Redis and the socket."""
     with hosting_in(tmp_path) as made:
         yield made
 
 
 class Load:
-    """Jobs of every shape, and what becomes of them; whoever makes it closes it."""
-
     def __init__(self, hosting: Hosting) -> None:
         self._hosting = hosting
         self._http = httpx.Client(base_url=hosting.base_url, headers=HEADERS, timeout=120)
         self.submitted: list[Submission] = []
 
     def close(self) -> None:
-        """Close its connections."""
         self._http.close()
 
     def submit(self, agents: tuple[str, ...] = AGENTS) -> None:
-        """One job of each."""
         for agent in agents:
             one = Submission(f"{agent}-{len(self.submitted)}", "acme", agent)
             body = {"jobType": agent, "taskDescription": "do it"}
@@ -63,7 +58,6 @@ class Load:
             return self._http.post("/api/agent-jobs", headers=headers, json=body)
 
     def job(self, one: Submission) -> dict[str, Any]:
-        """A job as it is now."""
         answer = self._read(one)
         assert answer.status_code == 200, answer.text
         job: dict[str, Any] = answer.json()
@@ -79,7 +73,6 @@ class Load:
                 return answer
 
     def ended(self) -> int:
-        """How many have ended."""
         return sum(self.job(one)["finishedAt"] is not None for one in self.submitted)
 
     def check(self) -> None:
@@ -96,7 +89,6 @@ class Load:
 
 @pytest.mark.long
 def test_jobs_run_on_while_workers_are_stopped_one_by_one(hosting: Hosting) -> None:
-    """Each of two workers is told to stop, and another one is started for it; nothing is lost, nothing runs again."""
     server = hosting.serve("--workers", "2")
     hosting.wait_until_ready(server)
     wait_for(lambda: len(server.workers()) == 2, "two workers")

@@ -13,20 +13,17 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project, made in an empty folder."""
     run(tmp_path, *baton("init", "my-agents"))
     return tmp_path / "my-agents"
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run a command there; what it prints."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def test_its_demo_shows_its_agent(project: Path) -> None:
-    """What `make demo` runs."""
     arguments = ("assistant", "--app", "functions.agents:registry", "--task", "What is 19 percent of 240?")
     shown = run(project, *baton("demo", *arguments))
     assert "What is 19 percent of 240?" in shown
@@ -40,6 +37,5 @@ def test_its_tests_pass(project: Path) -> None:
 
 
 def test_its_makefile_lists_what_can_be_done(project: Path) -> None:
-    """`make` alone."""
     listed = [line.split()[:2] for line in run(project, "make").splitlines()]
     assert listed == [["make", target] for target in ("help", "demo", "dev", "test", "package")]

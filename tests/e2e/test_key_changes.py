@@ -20,7 +20,6 @@ USER = "changing"
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[KeyedStack]:
-    """A deployment."""
     made = KeyedStack(tmp_path)
     try:
         yield made.prepare()
@@ -29,18 +28,15 @@ def stack(tmp_path: Path) -> Iterator[KeyedStack]:
 
 
 def run(stack: KeyedStack, *arguments: str) -> Result:
-    """A command with the deployment's settings."""
     environment = {**stack.settings, "NO_PROXY": "127.0.0.1,localhost"}
     return CliRunner().invoke(main, [*arguments], env=environment)
 
 
 def roll(stack: KeyedStack) -> Result:
-    """Roll the signing keys, and write them into the deployment's file."""
     return run(stack, "keys", "roll", "--write", str(stack.env_file))
 
 
 def progressed(stack: KeyedStack, job_id: str, calls: int) -> bool:
-    """Whether a job has come so far."""
     return len(stack.job(job_id)["toolCalls"]) >= calls
 
 

@@ -13,7 +13,6 @@ pytestmark = pytest.mark.e2e
 
 
 def keys(stack: DevStack, *arguments: str) -> str:
-    """`baton keys` on the stack's folder; what it printed."""
     command = baton("keys", *arguments, "--data", str(stack.folder))
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS).stdout
 

@@ -16,19 +16,16 @@ FLAT = 1.1  # decisions/0016-cost-of-a-step: of what the beginning costs
 
 @pytest.fixture
 def long_run(new_stack: StackMaker) -> LongRun:
-    """A stack with the agents of long jobs."""
     return LongRun(new_stack())
 
 
 def assert_completed(compared: Comparison, calls: int) -> None:
-    """With a result of each call."""
     ended = compared.ended
     assert ended["status"] == "completed", ended["error"]
     assert [call["status"] for call in ended["toolCalls"]] == ["completed"] * calls
 
 
 def assert_flat(first: Window, last: Window) -> None:
-    """In messages, requests, commands and bytes."""
     assert (first.steps, last.steps) == (WINDOW, WINDOW)
     assert last.cost.messages <= first.cost.messages + BESIDES
     assert last.cost.requests <= first.cost.requests + BESIDES

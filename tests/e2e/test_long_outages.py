@@ -51,7 +51,6 @@ def client(stack: FaultStack) -> Iterator[FaultClient]:
 
 
 def at_work(client: FaultClient) -> list[Submission]:
-    """Jobs in the middle of their work."""
     jobs = [Submission(f"cut-off-{name}", "dev", name) for name in SHAPES]
     assert client.submit(*jobs) == [202] * len(jobs)
     wait_for(lambda: client.recorded_calls(jobs) >= len(jobs) // 2, "the first results")
@@ -59,7 +58,6 @@ def at_work(client: FaultClient) -> list[Submission]:
 
 
 def newest_events(stack: FaultStack) -> dict[str, dict[str, Any]]:
-    """What has happened last to each message of the queue."""
     headers = {"authorization": f"Bearer {stack.described['qstash_token']}"}
     newest, cursor = dict[str, dict[str, Any]](), ""
     while True:
@@ -81,7 +79,6 @@ def has_used_up_all_retries(stack: FaultStack) -> bool:
 
 
 def goes_on(client: FaultClient, job: Submission, since_ms: int) -> bool:
-    """Whether it has ended, or a call of it has started since."""
     read = client.job(job)
     if read is None:
         return False

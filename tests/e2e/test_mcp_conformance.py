@@ -68,7 +68,6 @@ LEFT_OUT_CHECKS = {
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
-    """A stack with the agents that the suite calls."""
     with stacks(tmp_path_factory.mktemp("mcp-conformance")) as make:
         made = make(arguments=("--port", "0", "--app", "tests.e2e.mcp_conformance.agents:registry"))
         made.environment = {**made.environment, "APPROVAL_LINKS": "true", "RATE_LIMIT_PER_MINUTE": "60000"}
@@ -78,7 +77,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
 async def test_the_applicable_scenarios_of_the_official_suite_pass(
     stack: DevStack, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Of both revisions, and of the tasks extension; the counts are printed."""
     suite = npm_packages(HERE, "mcp-conformance") / SUITE
     port, faults = urlsplit(str(stack.described["app_url"])).port, dict[str, list[str]]()
     assert port
@@ -93,7 +91,6 @@ async def test_the_applicable_scenarios_of_the_official_suite_pass(
 
 
 async def _faults(suite: Path, door: int, revision: str, folder: Path) -> dict[str, list[str]]:
-    """The faults of each applicable scenario."""
     url = f"http://127.0.0.1:{door}/mcp"
     arguments = (str(suite), "server", "--url", url, "--requirements", revision, "-o", str(folder))
     running = await asyncio.create_subprocess_exec(find_node()[0], *arguments, stdout=PIPE, stderr=STDOUT)

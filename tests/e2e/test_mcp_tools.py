@@ -21,7 +21,6 @@ async def until(holds: Callable[[], object], what: str) -> None:
 
 
 async def killed(stack: DevStack) -> None:
-    """Kill the app with -9, and wait until there is another one."""
     await asyncio.to_thread(stack.wait_until_back, "app", stack.kill("app"))
 
 

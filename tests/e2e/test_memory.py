@@ -16,7 +16,6 @@ QUESTION = "Where is the cellar key?"
 
 
 def answered(stack: DevStack, session: str, task: str = QUESTION) -> dict[str, Any]:
-    """Run a job of a session to its end."""
     body = {"jobType": "keeper", "taskDescription": task, "sessionId": session}
     ended = ended_job(stack, str(call(stack, "POST", "/api/agent-jobs", body)["id"]))
     assert ended["status"] == "completed", ended["error"]
@@ -24,7 +23,6 @@ def answered(stack: DevStack, session: str, task: str = QUESTION) -> dict[str, A
 
 
 def remembers(stack: DevStack, session: str, task: str = QUESTION) -> bool:
-    """Whether a job of the session is told what the first one answered."""
     entries = answered(stack, session, task)["memory"]["entries"]
     return any(REMEMBERED in entry["text"] for entry in entries)
 

@@ -20,14 +20,12 @@ _BILLED_MS = {"thinks": 2_000, "thinks-there": 6_000}
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[SlowProvider]:
-    """The provider."""
     with slow_provider() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, provider: SlowProvider) -> Iterator[DevStack]:
-    """A stack whose process has loaded the model's library."""
     with stacks(tmp_path_factory.mktemp("offloaded")) as make:
         made = make(None, ("--port", "0", "--app", "tests.e2e.offloaded_agents:registry"))
         made.working_folder = Path(__file__).parents[2]
@@ -43,12 +41,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory, provider: SlowProvider) -> I
 
 
 def submitted(stack: DevStack, agent: str) -> str:
-    """A new job's id."""
     return str(stack.request("POST", "/api/agent-jobs", json={"jobType": agent, "taskDescription": "think"})["id"])
 
 
 def ended(stack: DevStack, job_id: str) -> dict[str, Any]:
-    """The job once it has ended."""
     found: dict[str, Any] = {}
 
     def is_over() -> bool:

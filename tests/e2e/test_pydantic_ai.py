@@ -13,7 +13,6 @@ SETTINGS = {"WORK_TIMEOUT_SECONDS": "2", "STREAM_BATCH_MS": "0"}
 
 
 def lines(notes: Path) -> list[str]:
-    """What was noted."""
     return notes.read_text().splitlines() if notes.exists() else []
 
 
@@ -27,13 +26,11 @@ def wait_for(notes: Path, start: str) -> None:
 
 
 def crash(app: Any) -> None:
-    """Kill -9, and start another process."""
     app.kill()
     app.start()
 
 
 def approve(app: Any, job_id: str) -> None:
-    """Approve what the job asks for, once it asks."""
     app.wait(job_id, until="waiting", limit_seconds=90)
     [requested] = app.call("GET", f"/api/agent-jobs/{job_id}/checkpoints")["checkpoints"]
     assert (requested["tool"], requested["arguments"], requested["status"]) == ("book", {"euros": 120}, "pending")

@@ -65,5 +65,4 @@ def test_an_app_that_comes_back_after_its_claims_are_over_records_nothing_twice(
 
 
 def tell(line: str) -> None:
-    """What was done to the stack, for whoever reads about a failure."""
     print(line)  # noqa: T201 - shown by pytest with the failure

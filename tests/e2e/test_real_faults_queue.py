@@ -37,7 +37,6 @@ def client(stack: FaultStack) -> Iterator[FaultClient]:
 
 
 def jobs_named(word: str) -> list[Submission]:
-    """A job of each of some shapes."""
     return [Submission(f"{word}-{name}", "dev", name) for name in SHAPES]
 
 

@@ -56,12 +56,10 @@ def test_a_store_killed_again_and_again_forgets_nothing(stack: FaultStack, clien
 
 
 def all_answer(client: FaultClient, jobs: list[Submission]) -> bool:
-    """Say whether each job can be read."""
     return all(map(client.job, jobs))
 
 
 def has_recorded(client: FaultClient, jobs: list[Submission], calls: int) -> bool:
-    """Say whether so many tool calls have their result."""
     return client.recorded_calls(jobs) >= calls
 
 

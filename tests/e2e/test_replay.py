@@ -16,7 +16,6 @@ pytestmark = pytest.mark.e2e
 
 
 def replay(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a person does."""
     return subprocess.run(
         baton("replay", *arguments, "--offline"),
         cwd=folder,

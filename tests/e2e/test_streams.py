@@ -33,7 +33,6 @@ def stack(new_stack: Callable[..., DevStack]) -> DevStack:
 
 
 def is_talking(reader: StreamReader) -> bool:
-    """Whether the last that it got is from the middle of a text."""
     return bool(reader.events) and reader.parts[-1]["type"] == "text-delta"
 
 

@@ -20,8 +20,6 @@ FAKE = Path(__file__).with_name("fake_ngrok.py")
 
 
 class Place:
-    """A folder with settings of hosted services, and an `ngrok` on PATH."""
-
     def __init__(self, folder: Path, stack: DevStack) -> None:
         self.folder = folder
         self.ports = [any_free_port(frozenset())]
@@ -42,14 +40,12 @@ class Place:
         self.env_file.write_text("# mine\nWORKER_BASE_URL=https://old.example.com\n" + "\n".join(lines) + "\n")
 
     def ngrok(self, script: str) -> None:
-        """Put a program of this name on PATH."""
         program = self.folder / "bin" / "ngrok"
         program.parent.mkdir(exist_ok=True)
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
 
     def command(self, *arguments: str, port: int | None = None) -> subprocess.Popen[str]:
-        """Start the command."""
         environment = {
             **os.environ,  # noqa: TID251 - what a person's shell has
             **QUICK_RECOVERY,
@@ -72,23 +68,19 @@ class Place:
 
     @property
     def output(self) -> str:
-        """What it has printed."""
         return (self.folder / "out").read_text()
 
     def request_queue(self, path: str) -> Any:
-        """What the queue tells."""
         headers = {"Authorization": f"Bearer {self.token}"}
         return httpx.get(f"{self.queue}{path}", headers=headers, trust_env=False).json()
 
 
 @pytest.fixture
 def place(tmp_path: Path, dev_stack: DevStack) -> Place:
-    """A folder of its own."""
     return Place(tmp_path, dev_stack)
 
 
 def end(process: subprocess.Popen[str]) -> int:
-    """Ctrl-C, bounded."""
     process.send_signal(signal.SIGINT)
     try:
         return process.wait(PATIENCE_SECONDS)
@@ -98,7 +90,6 @@ def end(process: subprocess.Popen[str]) -> int:
 
 @pytest.fixture
 def opened(place: Place) -> Iterator[subprocess.Popen[str]]:
-    """A tunnel that is open."""
     place.ngrok(f'exec "{sys.executable}" "{FAKE}" "$@"')
     process = place.command()
     try:
@@ -150,7 +141,6 @@ def test_an_app_that_has_another_address_must_be_started_again(place: Place, dev
 
 
 def test_ngrok_that_cannot_start_is_reported_with_its_last_lines(place: Place) -> None:
-    """Without a token it says so and ends."""
     place.ngrok("echo 'authentication failed: ERR_NGROK_4018'; exit 1")
     process = place.command()
     assert process.wait(PATIENCE_SECONDS) == 1
@@ -160,7 +150,6 @@ def test_ngrok_that_cannot_start_is_reported_with_its_last_lines(place: Place) -
 
 
 def test_what_is_missing_is_reported_before_anything_is_started(place: Place) -> None:
-    """Without ngrok; without settings."""
     process = place.command()
     assert process.wait(PATIENCE_SECONDS) == 1
     assert "ngrok does not run, and is not on PATH: install it" in place.output
@@ -172,7 +161,6 @@ def test_what_is_missing_is_reported_before_anything_is_started(place: Place) ->
 
 
 def answers(port: int) -> bool:
-    """Whether the stand-in tells of itself."""
     try:
         return bool(json.loads(httpx.get(f"http://127.0.0.1:{port}/api/tunnels", trust_env=False).text)["tunnels"])
     except httpx.HTTPError:

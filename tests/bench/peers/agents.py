@@ -11,14 +11,8 @@ from tests.bench.peers import work
 
 
 @tool
-async def lookup(q: str, n: int, ctx: ToolContext, at: str = "") -> str:  # noqa: D417 - ctx is not the model's
-    """Look something up.
-
-    Args:
-        q: what to look for.
-        n: the number of the call.
-        at: when it was asked for.
-    """
+async def lookup(q: str, n: int, ctx: ToolContext, at: str = "") -> str:
+    """Look something up."""
     await work.pause(ctx.job_id)
     work.note(ctx.job_id, f"tool-c{n}", "end")
     return f"{work.TOOL_TEXT}ts={time.monotonic_ns()};"
@@ -34,7 +28,6 @@ class Scripted:
         self._variant = variant
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Ask for the next call or calls, or answer."""
         job = next((str(one.data.get("name", "")) for one in request.messages if isinstance(one, UserMessage)), "")
         await work.pause(job)
         turns_before = request.turn - 1

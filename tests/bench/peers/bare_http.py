@@ -36,7 +36,6 @@ class _Reader(asyncio.Protocol):
             self.message(head, body)
 
     def message(self, head: bytes, body: bytes) -> None:
-        """One message is whole."""
         raise ConnectionError(f"nobody waits for {head[:40]!r} with {len(body)} bytes")
 
 
@@ -48,7 +47,6 @@ class BareServer(_Reader):
         self._handler = handler
 
     def message(self, head: bytes, body: bytes) -> None:
-        """Dispatch it."""
         self._handler(head, body, self._reply)
 
     def _reply(self, body: bytes) -> None:
@@ -72,14 +70,11 @@ class _Connection(_Reader):
 
 
 class BareClient:
-    """Connections to one address, kept."""
-
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
         self._free: list[_Connection] = []
 
     async def post(self, path: bytes, body: bytes, headers: bytes = b"") -> tuple[int, bytes]:
-        """Status and body."""
         connection = await self._connection()
         waiting = connection.waiting = asyncio.get_running_loop().create_future()
         head = b"POST %b HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%b\r\n"

@@ -26,14 +26,11 @@ QUICK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "300"}
 
 
 class Baton(Peer):
-    """One row: all in queue mode, or continued in place."""
-
     mode: ClassVar[str] = "inline"
     store: ClassVar[str] = "rest"
     crash_note = "time limit of a piece of work lowered to 1 s (default 120), pause of the queue to 0.3 s (default 10)"
 
     async def setup(self) -> None:
-        """Start the stack, the app included."""
         data = self.folder / "data"
         own = {**SETTINGS, "CONTINUATION": self.mode, **(QUICK_RECOVERY if self.crashing else {})}
         command = [str(Path(sys.executable).with_name("baton")), "dev", "--data", str(data), "--port", "0"]
@@ -63,7 +60,6 @@ class Baton(Peer):
 
     @property
     def worker_id(self) -> int:
-        """The app's process."""
         return int(self.described["processes"]["app"])
 
     async def kill_worker(self) -> None:
@@ -73,7 +69,6 @@ class Baton(Peer):
         self.described = await self._ready(besides=before)
 
     async def submit(self, variant: str, job: str) -> None:
-        """POST the job, as any client does."""
         body = {"jobType": variant, "taskDescription": "Look these things up.", "inputData": {"name": job}}
         headers = {"Authorization": f"Bearer {self.described['client_key']}"}
         async with self._http.post(f"{self.described['app_url']}/api/agent-jobs", json=body, headers=headers) as found:
@@ -83,7 +78,6 @@ class Baton(Peer):
         self._ids[job] = answer["id"]
 
     async def result(self, job: str) -> list[int]:
-        """Wait for its last COMMIT."""
         return await self._ends.of_job(self._ids.pop(job))
 
     async def recorded(self) -> set[tuple[str, str]]:

@@ -12,12 +12,9 @@ CLIENT = "client"
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Processor seconds of each process since it began."""
-
     by_process: dict[int, tuple[str, float]]
 
     def since(self, earlier: "Used") -> dict[str, float]:
-        """Seconds between two readings, by what the processes are called."""
         totals: dict[str, float] = {}
         for number, (label, seconds) in self.by_process.items():
             before = earlier.by_process.get(number, (label, 0.0))[1]

@@ -15,14 +15,11 @@ QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "e
 
 
 class Celery(Peer):
-    """The row."""
-
     name = "celery"
     crash_seconds = 150.0
     crash_note = "visibility timeout of its Redis transport lowered to 10 s (default 3600 s), looked at each 100 s"
 
     async def setup(self) -> None:
-        """Start Redis."""
         url = start_redis(self)
         set_for_children({"BENCH_REDIS": url, "BENCH_IDLE_SECONDS": "10" if self.crashing else "3600"})
         from tests.bench.peers import celery_tasks  # noqa: PLC0415 - it reads the address when it is imported
@@ -32,18 +29,15 @@ class Celery(Peer):
         self.closing.append(self._done.close)
 
     async def start_worker(self) -> None:
-        """Start the workers."""
         self.spawn(
             "worker", python("-m", "celery", "-A", "tests.bench.peers.celery_tasks", "worker", "-c", "2", *QUIET)
         )
 
     async def submit(self, variant: str, job: str) -> None:
-        """Start the first task."""
         await self._db.rpush(f"job:{job}", *map(json.dumps, work.start()))
         self._model.delay(job, variant)
 
     async def result(self, job: str) -> list[int]:
-        """Wait for the last task."""
         return await self._done.of_job(job)
 
 

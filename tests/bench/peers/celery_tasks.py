@@ -31,7 +31,6 @@ db = redis.Redis.from_url(URL)
 
 @app.task(name="bench.model")
 def model(job: str, variant: str) -> None:
-    """One turn."""
     key = f"job:{job}"
     messages: list[dict[str, Any]] = [json.loads(text) for text in db.lrange(key, 0, -1)]
     work.pause_in_thread(job)

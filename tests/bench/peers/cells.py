@@ -25,8 +25,6 @@ class Size:
 
 @dataclass(slots=True)
 class Seen:
-    """What the callers of a cell saw."""
-
     jobs: int = 0
     job_ms: list[float] = field(default_factory=list)
     gap_ms: list[float] = field(default_factory=list)
@@ -41,7 +39,6 @@ def share(values: list[float], part: float) -> float | None:
 
 
 async def cell(peer: Peer, variant: str, callers: int, size: Size) -> dict[str, Any]:
-    """Warm up, then measure."""
     numbers = count()
     warm_until = time.monotonic() + min(WARM_UP_SECONDS, size.seconds / 3)
     if size.jobs:

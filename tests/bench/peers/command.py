@@ -17,7 +17,6 @@ from tests.bench.peers.peer import Peer
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
-    """What every row takes; a row may add its own."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--variants", default="", help="comma list (default: seq,fan; of a long job: seq)")
     parser.add_argument("--concurrency", default="1,16,64", help="jobs at once; comma list (default: %(default)s)")
@@ -29,7 +28,6 @@ def options(description: str | None) -> argparse.ArgumentParser:
 
 
 def run(make: type[Peer], chosen: argparse.Namespace) -> None:
-    """Run the chosen tests of a row."""
 
     async def show() -> None:
         async for found in _results(make, chosen):

@@ -15,7 +15,6 @@ STEPS_BEFORE = 3  # of each job, about
 
 
 async def crash(make: type[Peer], variant: str, notes: Path) -> dict[str, Any]:
-    """Run it on a row of its own."""
     set_for_children({"BENCH_STEP_SECONDS": str(STEP_SECONDS), "BENCH_NOTES": str(notes)})
     peer = make()
     try:

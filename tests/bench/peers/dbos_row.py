@@ -19,21 +19,18 @@ from tests.bench.peers.servers import start_postgres
 
 @DBOS.step()
 async def model(job: str, variant: str, messages: list[dict[str, Any]]) -> dict[str, Any]:
-    """One turn."""
     await work.pause(job)
     return work.model_step(job, variant, messages)
 
 
 @DBOS.step()
 async def tool(job: str, call: dict[str, Any]) -> dict[str, Any]:
-    """One call."""
     await work.pause(job)
     return work.tool_step(job, call)
 
 
 @DBOS.workflow()
 async def agent(job: str, variant: str) -> list[int]:
-    """The whole job."""
     messages = work.start()
     while True:
         turn = await model(job, variant, messages)
@@ -48,7 +45,6 @@ async def agent(job: str, variant: str) -> list[int]:
 
 
 def launch(url: str) -> None:
-    """Connect."""
     DBOS(
         config={
             "name": "bench",
@@ -63,14 +59,11 @@ def launch(url: str) -> None:
 
 
 class Dbos(Peer):
-    """The row."""
-
     name = "dbos"
     in_process = True
     crash_note = "recovers by itself when a process of the same executor id and version starts"
 
     async def setup(self) -> None:
-        """Start PostgreSQL, and in this process what runs jobs."""
         url = start_postgres(self).replace("postgresql://", "postgresql+psycopg://")
         self._url = f"{url.rpartition('/')[0]}/dbos"
         if not self.crashing:
@@ -82,29 +75,24 @@ class Dbos(Peer):
             self.spawn("worker", python("-m", __spec__.name, "--worker", self._url, str(self.folder)))
 
     async def run_job(self, variant: str, job: str) -> list[int]:
-        """Run the workflow."""
         with SetWorkflowID(job):
             times: list[int] = await agent(job, variant)
             return times
 
     async def submit(self, variant: str, job: str) -> None:
-        """Leave it to the worker."""
         hand_in(self.folder, variant, job)
 
     async def result(self, job: str) -> list[int]:
-        """Wait for the worker."""
         await until_done(self.folder, job)
         return []
 
     async def close(self) -> None:
-        """End all."""
         if not self.crashing:
             DBOS.destroy()
         await super().close()
 
 
 async def worker(url: str, folder: Path) -> None:
-    """The process that is killed."""
     launch(url)
 
     async def follow(job: str, variant: str, again: bool) -> None:

@@ -8,8 +8,6 @@ import redis.asyncio as redis
 
 
 class DoneList:
-    """Takes from the list, and gives each waiter its job's times."""
-
     def __init__(self, url: str) -> None:
         self._redis = redis.from_url(url, socket_timeout=None)  # a time limit would end the pop that waits
         self._jobs: dict[str, asyncio.Future[list[int]]] = {}
@@ -26,13 +24,11 @@ class DoneList:
         return self._jobs.setdefault(job, asyncio.get_running_loop().create_future())
 
     async def of_job(self, job: str) -> list[int]:
-        """Wait for a job."""
         times = await self._future(job)
         del self._jobs[job]
         return times
 
     async def close(self) -> None:
-        """Stop."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self._redis.aclose()

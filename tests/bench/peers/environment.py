@@ -5,12 +5,10 @@ from collections.abc import Mapping
 
 
 def environment() -> dict[str, str]:
-    """What this process was started with, to dispatch to others."""
     return dict(os.environ)  # noqa: TID251 - the one place
 
 
 def setting(name: str, default: str = "") -> str:
-    """One variable."""
     return os.environ.get(name, default)  # noqa: TID251 - the one place
 
 

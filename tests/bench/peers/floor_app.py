@@ -83,7 +83,6 @@ class Floor:
         (self._late.setdefault(event["job"], []) if long else event["ts"]).append(at)
 
     async def hop(self, event: dict[str, Any]) -> None:
-        """One step."""
         await work.pause(event["job"])
         await (self._turn(event) if event["kind"] == "model" else self._call(event))
 

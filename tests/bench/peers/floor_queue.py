@@ -19,7 +19,6 @@ ANSWER = b'{"messageId":"msg_26hZCxZCuWyyTWPmSVBrNC1RADwpgWxPcak2rQD51EMjFMuzcW7
 
 
 async def serve(port: int, app_port: int) -> None:
-    """Serve for ever."""
     client, loop = BareClient(LOOPBACK, app_port), asyncio.get_running_loop()
     live: set[asyncio.Task[None]] = set()
 

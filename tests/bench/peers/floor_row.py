@@ -20,14 +20,11 @@ PAD = "p" * 1500  # a message is about as large as an agent's
 
 
 class Floor(Peer):
-    """One row: a message a step, or all in one."""
-
     mode: ClassVar[str] = "hop"
     stack: ClassVar[str] = "plain"
     crash_note = "its queue delivers again until there is an answer"
 
     async def setup(self) -> None:
-        """Start Redis and the queue."""
         self._url = start_redis(self)
         self._done = DoneList(self._url)
         self.closing.append(self._done.close)
@@ -37,7 +34,6 @@ class Floor(Peer):
         self._client = BareClient(LOOPBACK, self._queue_port)
 
     async def start_worker(self) -> None:
-        """Start the app."""
         loop, parser, client = STACKS[self.stack]
         server = ["--port", str(self._port), "--loop", loop, "--http", parser, "--no-access-log"]
         variables = {"BENCH_REDIS": self._url, "FLOOR_QUEUE": str(self._queue_port), "FLOOR_CLIENT": client}
@@ -46,12 +42,10 @@ class Floor(Peer):
         wait_for_port(self._port)
 
     async def submit(self, variant: str, job: str) -> None:
-        """Publish the first message."""
         event = {"job": job, "variant": variant, "kind": "model", "n": 0, "call": None, "ts": list[int](), "pad": PAD}
         await self._client.post(f"/publish/{self.mode}".encode(), json.dumps(event).encode())
 
     async def result(self, job: str) -> list[int]:
-        """Wait for its last commit."""
         return await self._done.of_job(job)
 
 

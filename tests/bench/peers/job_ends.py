@@ -24,11 +24,9 @@ class Wire:
 
     @classmethod
     async def to(cls, socket_path: Path) -> "Wire":
-        """Connect."""
         return cls(*await asyncio.open_unix_connection(str(socket_path)))
 
     def send(self, *command: str) -> None:
-        """Send a command; its answer is read by `answer`."""
         parts = [part.encode() for part in command]
         self._writer.write(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts))
 
@@ -52,7 +50,6 @@ class Wire:
         raise ConnectionError(f"the server answered {line!r}")
 
     def close(self) -> None:
-        """End the connection."""
         self._writer.close()
 
 
@@ -68,7 +65,6 @@ class JobEnds:
 
     @classmethod
     async def of(cls, socket_path: Path) -> "JobEnds":
-        """Listen at a server."""
         events, reads = await Wire.to(socket_path), await Wire.to(socket_path)
         reads.send("CONFIG", "SET", "notify-keyspace-events", "Kg")
         await reads.answer()
@@ -109,7 +105,6 @@ class JobEnds:
         return [record["arguments"]["n"] for record in records if record.get("status") == "completed"]
 
     async def close(self) -> None:
-        """Stop listening."""
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task

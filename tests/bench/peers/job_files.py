@@ -9,12 +9,10 @@ Follow = Callable[[str, str, bool], Awaitable[None]]  # job, variant, whether it
 
 
 def hand_in(folder: Path, variant: str, job: str) -> None:
-    """Leave a job for the worker."""
     (folder / f"job.{job}.{variant}").touch()
 
 
 async def until_done(folder: Path, job: str) -> None:
-    """Wait until the worker says so."""
     while not (folder / f"done.{job}").exists():  # noqa: ASYNC110 - another process makes the file
         await asyncio.sleep(POLL_SECONDS)
 

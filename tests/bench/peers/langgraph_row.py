@@ -23,21 +23,17 @@ from tests.bench.peers.servers import start_postgres
 
 
 class State(TypedDict):
-    """What is kept of a job."""
-
     job: str
     variant: str
     messages: Annotated[list[dict[str, Any]], operator.add]
 
 
 async def model(state: State) -> dict[str, Any]:
-    """One turn."""
     await work.pause(state["job"])
     return {"messages": [work.model_step(state["job"], state["variant"], state["messages"])]}
 
 
 async def tool(state: dict[str, Any]) -> dict[str, Any]:
-    """One call."""
     await work.pause(state["job"])
     return {"messages": [work.tool_step(state["job"], state["call"])]}
 
@@ -48,7 +44,6 @@ def _route(state: State) -> Any:
 
 
 async def build(url: str) -> tuple[Any, Any]:
-    """The graph and its connections."""
     settings = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     pool = AsyncConnectionPool(url, min_size=1, max_size=20, open=False, kwargs=settings)
     await pool.open()
@@ -72,14 +67,11 @@ def _first(job: str, variant: str) -> dict[str, Any]:
 
 
 class LangGraph(Peer):
-    """The row."""
-
     name = "langgraph"
     in_process = True
     crash_note = "nothing resumes by itself: after the restart each thread is invoked again, with None"
 
     async def setup(self) -> None:
-        """Start PostgreSQL, and in this process what runs jobs."""
         self._url = start_postgres(self)
         if not self.crashing:
             self._graph, pool = await build(self._url)
@@ -91,22 +83,18 @@ class LangGraph(Peer):
             self.spawn("worker", python("-m", __spec__.name, "--worker", self._url, str(self.folder)))
 
     async def run_job(self, variant: str, job: str) -> list[int]:
-        """Invoke the graph."""
         state = await self._graph.ainvoke(_first(job, variant), _config(job), durability="sync")
         return work.stamps(state["messages"])
 
     async def submit(self, variant: str, job: str) -> None:
-        """Leave it to the worker."""
         hand_in(self.folder, variant, job)
 
     async def result(self, job: str) -> list[int]:
-        """Wait for the worker."""
         await until_done(self.folder, job)
         return []
 
 
 async def worker(url: str, folder: Path) -> None:
-    """The process that is killed."""
     graph, _pool = await build(url)
 
     async def follow(job: str, variant: str, _again: bool) -> None:

@@ -18,7 +18,6 @@ PATIENCE_SECONDS = 300.0
 
 
 async def long_job(peer: Peer, variant: str = "seq") -> dict[str, Any]:
-    """Run it; the first and the last steps, and their ratio."""
     for number in range(WARM_UP_JOBS):
         await asyncio.wait_for(peer.run_job("fan", f"warm-{number}"), PATIENCE_SECONDS)
     before = used(peer)

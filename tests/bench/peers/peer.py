@@ -62,7 +62,6 @@ class Peer(ABC):
         """Wait for a job's end; when each of its steps was done, as monotonic nanoseconds."""
 
     async def run_job(self, variant: str, job: str) -> list[int]:
-        """Hand in a job and wait for its end."""
         await self.submit(variant, job)
         return await self.result(job)
 
@@ -70,7 +69,6 @@ class Peer(ABC):
         """What else happens after a crash, where the row needs it to recover."""
 
     async def kill_worker(self) -> None:
-        """End the worker as a crash does."""
         self.end("worker", signal.SIGKILL)
 
     async def recorded(self) -> set[tuple[str, str]] | None:
@@ -78,7 +76,6 @@ class Peer(ABC):
         return None
 
     async def close(self) -> None:
-        """End everything that was started."""
         for opened in reversed(self.closing):
             await opened()
         for label in reversed(list(self._children)):
@@ -86,7 +83,6 @@ class Peer(ABC):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def label_of(self, process: psutil.Process) -> str:
-        """What a child process is called in the bill."""
         mine = {child.pid: label for label, child in self._children.items()}
         return mine.get(process.pid, process.name())
 
@@ -110,7 +106,6 @@ class Peer(ABC):
         return self._children[label]
 
     def end(self, label: str, how: signal.Signals) -> None:
-        """Signal a child and all below it, and wait until it is gone."""
         child = self._children.pop(label)
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(child.pid)
@@ -125,19 +120,16 @@ class Peer(ABC):
 
 
 def python(*arguments: str) -> list[str]:
-    """A command line of this interpreter."""
     return [sys.executable, *arguments]
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
     with socket.socket() as one:
         one.bind((LOOPBACK, 0))
         return int(one.getsockname()[1])
 
 
 def wait_for_port(port: int, seconds: float = 30.0) -> None:
-    """Wait until somebody listens."""
     give_up_at = time.monotonic() + seconds
     while time.monotonic() < give_up_at:
         try:

@@ -11,20 +11,17 @@ OPTIONS = restate.RunOptions(type_hint=dict)
 
 
 async def model(job: str, variant: str, messages: list[dict[str, Any]]) -> dict[str, Any]:
-    """One turn."""
     await work.pause(job)
     return work.model_step(job, variant, messages)
 
 
 async def tool(job: str, call: dict[str, Any]) -> dict[str, Any]:
-    """One call."""
     await work.pause(job)
     return work.tool_step(job, call)
 
 
 @agent.handler()
 async def run(context: restate.Context, request: dict[str, Any]) -> list[int]:
-    """The whole job."""
     job, variant, messages = request["job"], request["variant"], work.start()
     while True:
         turn = await context.run_typed("model", model, OPTIONS, job, variant, messages)

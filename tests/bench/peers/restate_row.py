@@ -19,19 +19,15 @@ REGISTER_TRIES, REGISTER_SECONDS = 60, 0.5
 
 
 def server_path() -> Path:
-    """The server's program below `BENCH_NPM`."""
     kind = f"{platform.system().lower()}-{ARCHITECTURES.get(platform.machine(), platform.machine())}"
     return Path(setting("BENCH_NPM", ".")) / "node_modules/@restatedev" / f"restate-server-{kind}/bin/restate-server"
 
 
 class Restate(Peer):
-    """The row."""
-
     name = "restate"
     crash_note = "the server calls again and replays its journal by itself"
 
     async def setup(self) -> None:
-        """Start the server."""
         timeout = aiohttp.ClientTimeout(120)
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
         self.closing.append(self._http.close)
@@ -53,7 +49,6 @@ class Restate(Peer):
         wait_for_port(self._ingress, START_SECONDS)
 
     async def start_worker(self) -> None:
-        """Start the worker; the first time, tell the server of it."""
         server = ["-k", "uvloop", "--bind", f"{LOOPBACK}:{self._port}", "--log-level", "error"]
         self.spawn("worker", python("-m", "hypercorn", *server, "tests.bench.peers.restate_app:app"))
         wait_for_port(self._port)
@@ -76,7 +71,6 @@ class Restate(Peer):
         raise RuntimeError(f"Restate does not take the worker: {shown}")
 
     async def run_job(self, variant: str, job: str) -> list[int]:
-        """Call the service and wait for its answer."""
         body, headers = {"job": job, "variant": variant}, {"idempotency-key": job}
         url = f"http://{LOOPBACK}:{self._ingress}/agent/run"
         async with self._http.post(url, json=body, headers=headers) as answer:
@@ -85,12 +79,10 @@ class Restate(Peer):
             return times
 
     async def submit(self, variant: str, job: str) -> None:
-        """Call the service."""
         self._running[job] = asyncio.create_task(self.run_job(variant, job))
         await asyncio.sleep(0)
 
     async def result(self, job: str) -> list[int]:
-        """Wait for its answer."""
         return await self._running[job]
 
 

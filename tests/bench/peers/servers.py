@@ -22,7 +22,6 @@ def start_redis(peer: Peer) -> str:
 
 
 def postgres_folder() -> Path | None:
-    """Where PostgreSQL's programs are; None: not installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     on_path = shutil.which("initdb")
     if found:

@@ -17,7 +17,6 @@ def _hash_of(body: bytes) -> str:
 
 
 def sign(body: bytes) -> bytes:
-    """The signature's text."""
     now = int(time.time())  # noqa: TID251 - a signature is of the wall clock
     claims = {
         "iss": "Broker",

@@ -17,8 +17,6 @@ NUDGES = 60
 
 
 class Taskiq(Peer):
-    """The row."""
-
     name = "taskiq"
     crash_note = (
         "entries are claimed after idle_timeout, lowered to 10 s (default 600 s), with a claim lock of 5 s"
@@ -26,7 +24,6 @@ class Taskiq(Peer):
     )
 
     async def setup(self) -> None:
-        """Start Redis."""
         url = start_redis(self)
         set_for_children({"BENCH_REDIS": url, "BENCH_IDLE_SECONDS": "10" if self.crashing else "600"})
         from tests.bench.peers import taskiq_tasks  # noqa: PLC0415 - it reads the address when it is imported
@@ -37,24 +34,20 @@ class Taskiq(Peer):
         await taskiq_tasks.broker.startup()
 
     async def start_worker(self) -> None:
-        """Start the workers."""
         worker = ("worker", "tests.bench.peers.taskiq_tasks:broker", "--workers", "2", "--log-level", "ERROR")
         self.spawn("worker", python("-m", "taskiq", *worker))
         await asyncio.sleep(START_SECONDS)
 
     async def submit(self, variant: str, job: str) -> None:
-        """Start the first task."""
         await self._db.rpush(f"job:{job}", *map(json.dumps, work.start()))
         await self._tasks.model.kiq(job, variant)
 
     async def nudge(self) -> None:
-        """Something else goes on."""
         for _ in range(NUDGES):
             await asyncio.sleep(1)
             await self._tasks.ping.kiq()
 
     async def result(self, job: str) -> list[int]:
-        """Wait for the last task."""
         return await self._done.of_job(job)
 
 

@@ -23,7 +23,6 @@ db = redis.from_url(URL)
 
 @broker.task
 async def model(job: str, variant: str) -> None:
-    """One turn."""
     key = f"job:{job}"
     messages: list[dict[str, Any]] = [json.loads(text) for text in await db.lrange(key, 0, -1)]
     await work.pause(job)

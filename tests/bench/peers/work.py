@@ -24,7 +24,6 @@ VARIANTS = ("seq", "fan")
 
 
 def calls_wanted(variant: str) -> int:
-    """How many tool calls a job makes."""
     return FAN if variant == "fan" else _sequential()
 
 
@@ -39,12 +38,10 @@ def steps_of(variant: str) -> int:
 
 
 def start() -> list[dict[str, Any]]:
-    """The conversation of a new job."""
     return [dict(message) for message in PROMPT]
 
 
 def arguments(number: int) -> dict[str, Any]:
-    """What a call is made with."""
     return {"q": "x" * 80, "n": number}
 
 
@@ -66,13 +63,11 @@ def model_step(job: str, variant: str, messages: Sequence[Any], done: int | None
 
 
 def tool_step(job: str, call: dict[str, Any]) -> dict[str, Any]:
-    """What a call returns."""
     note(job, f"tool-{call['id']}", "end")
     return {"role": "tool", "id": call["id"], "content": TOOL_TEXT, "ts": time.monotonic_ns()}
 
 
 def stamps(messages: Sequence[dict[str, Any]]) -> list[int]:
-    """When each step was done."""
     return [message["ts"] for message in messages if "ts" in message]
 
 
@@ -96,14 +91,12 @@ def slow_seconds() -> float:
 
 
 async def pause(job: str) -> None:
-    """What each step begins with."""
     if seconds := slow_seconds():
         note(job, "-", "begin")
         await asyncio.sleep(seconds)
 
 
 def pause_in_thread(job: str) -> None:
-    """The same where nothing is awaited."""
     if seconds := slow_seconds():
         note(job, "-", "begin")
         time.sleep(seconds)

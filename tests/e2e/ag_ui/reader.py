@@ -16,7 +16,6 @@ class RunReader(StreamReader):
         self._body = json.dumps({"threadId": f"thread-{run}", "runId": run, "messages": [message]}).encode()
 
     def request(self, headers: dict[str, str]) -> urllib.request.Request:
-        """The run's."""
         url = f"{self.stack.described['app_url']}/api/ag-ui/talker"
         return urllib.request.Request(url, self._body, headers | {"Content-Type": "application/json"})
 

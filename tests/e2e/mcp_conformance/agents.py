@@ -56,7 +56,6 @@ _PATIENT = Limits(wall_seconds=600)
 
 
 def _asking(name: str, *, rounds: int = 1) -> Agent:
-    """An agent that asks people, one question after the other."""
     steps = [Step(str(at), decide, {"which": str(at)}, depends_on=[str(at - 1)] if at else []) for at in range(rounds)]
     return Agent(name=name, plan=steps, limits=_PATIENT, expose="mcp")
 

@@ -9,7 +9,6 @@ _CHUNK_BYTES = 65_536
 
 @asynccontextmanager
 async def with_key(port: int, key: str) -> AsyncIterator[int]:
-    """The port of a door to the server on `port`."""
     open_now = set["asyncio.Task[None]"]()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
