@@ -1,7 +1,7 @@
 """`baton dev` as a process, as tests handle it.
 
-Invariant: after `kill_all` nothing of the stack lives: the command is asked to stop first, then killed, and its parts
-die with it.
+Invariant: after `end` nothing of the stack lives: the command is asked to stop first, then killed, and its parts die
+with it.
 """
 
 import contextlib
@@ -11,19 +11,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
+ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 180.0
 POLL_SECONDS = 0.05
 # A killed process leaves its claim behind for its work's time limit, and the queue waits before it tries again: short
 # times for both keep tests of crashes short.
 QUICK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "300", "MAX_CONCURRENT_JOBS": "20"}
+# The same where an agent talks for longer than a second.
+TALK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "3", "MESSAGE_TIMEOUT_SECONDS": "6"}
+END_STATES = ("completed", "failed", "cancelled")
+# The work's time limit, ten seconds more until a dead process's claim is over, and the queue's pauses.
+RECOVERY_SECONDS = 300.0
 
 
 def wait_for(holds: Callable[[], object], what: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -48,8 +54,50 @@ def baton(*arguments: str) -> list[str]:
     return [str(Path(sys.executable).with_name("baton")), *arguments]
 
 
+def run_baton(*arguments: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a `baton` command that ends by itself."""
+    inherited = {**os.environ, **environment}  # noqa: TID251 - as a person's shell has it
+    command = baton(*arguments)
+    return subprocess.run(
+        command, cwd=folder, env=inherited, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
+
+
+class JobApi:
+    """The API of whatever serves it, as a client uses it."""
+
+    def request(self, method: str, path: str, key: str = "client_key", **options: Any) -> Any:
+        raise NotImplementedError
+
+    def submit(self, agent: str, task: str, **fields: object) -> str:
+        body = {"jobType": agent, "taskDescription": task, **fields}
+        return str(self.request("POST", "/api/agent-jobs", json=body)["id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.request("GET", f"/api/agent-jobs/{job_id}")
+        return found
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        """Wait for a job's end; the app may be away meanwhile."""
+        found: dict[str, Any] = {}
+
+        def is_over() -> bool:
+            with contextlib.suppress(httpx.HTTPError):  # refused or broken connections, and answers 5xx
+                found.update(self.job(job_id))
+            return found.get("status") in END_STATES
+
+        wait_for(is_over, f"the end of {job_id}", RECOVERY_SECONDS)
+        return found
+
+    def completed(self, job_id: str) -> dict[str, Any]:
+        """Wait for a job's good end."""
+        found = self.ended(job_id)
+        assert found["status"] == "completed", found["error"]
+        return found
+
+
 @dataclass
-class DevStack:
+class DevStack(JobApi):
     """One `baton dev` on one folder."""
 
     folder: Path
@@ -60,26 +108,52 @@ class DevStack:
     process: subprocess.Popen[bytes] | None = None
 
     @property
+    def command(self) -> list[str]:
+        return baton("dev", "--data", str(self.folder), *self.arguments)
+
+    @property
+    def output(self) -> str:
+        return self.output_path.read_text()
+
+    @property
     def output_path(self) -> Path:
         return self.folder.with_name(f"{self.folder.name}.out")
 
-    def start(self) -> "DevStack":
+    @property
+    def notes_path(self) -> Path:
+        """Where its agents note what they do."""
+        return self.folder.with_name(f"{self.folder.name}.notes")
+
+    def noted(self) -> list[str]:
+        return self.notes_path.read_text().splitlines() if self.notes_path.exists() else []
+
+    def start(self) -> Self:
+        (self.folder / "dev.json").unlink(missing_ok=True)  # what a killed one has left would pass for ready
         self.launch()
         wait_for(self._is_ready_or_dead, "dev.json")
-        assert (self.folder / "dev.json").exists(), self.output_path.read_text()
+        assert (self.folder / "dev.json").exists(), self.output
         self.reload()
         return self
 
     def launch(self) -> subprocess.Popen[bytes]:
         with self.output_path.open("ab") as output:
             self.process = subprocess.Popen(
-                baton("dev", "--data", str(self.folder), *self.arguments),
+                self.command,
                 stdout=output,
                 stderr=output,
                 cwd=self.working_folder,
-                env={**os.environ, **self.environment},  # noqa: TID251 - the stack inherits this process's
+                # It inherits this process's environment.
+                env={**os.environ, "NOTES": str(self.notes_path), **self.environment},  # noqa: TID251
             )
         return self.process
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Self]:
+        """For the time of the block."""
+        try:
+            yield self.start()
+        finally:
+            self.end()
 
     def reload(self) -> dict[str, Any]:
         self.described = json.loads((self.folder / "dev.json").read_text())
@@ -87,9 +161,9 @@ class DevStack:
 
     def request(self, method: str, path: str, key: str = "client_key", **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.described[key]}"}
-        answer = httpx.request(method, f"{self.described['app_url']}{path}", headers=headers, **options)
-        answer.raise_for_status()
-        return answer.json()
+        url = f"{self.described['app_url']}{path}"
+        answer = httpx.request(method, url, headers=headers, timeout=PATIENCE_SECONDS, **options)
+        return answer.raise_for_status().json()
 
     def kill(self, name: str) -> int:
         """Kill a part with -9; return the process id it had."""
@@ -101,6 +175,7 @@ class DevStack:
         wait_for(lambda: self.reload()["processes"].get(name, old_pid) != old_pid, f"a new process of {name}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to stop; return its exit code."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -108,6 +183,11 @@ class DevStack:
             return self.process.wait(PATIENCE_SECONDS)
         finally:
             self.kill_all()
+
+    def end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+        self.kill_all()
 
     def kill_all(self) -> None:
         """End everything with -9, in case something is left."""

@@ -1,4 +1,4 @@
-"""A client that reads a job's stream over HTTP, goes away now and then, and comes back with the last id it has."""
+"""Clients that read a job's stream over HTTP, go away now and then, and come back with the last id that they have."""
 
 import json
 import threading
@@ -6,9 +6,8 @@ import time
 import urllib.request
 from typing import Any
 
-from tests.e2e.dev_stack import DevStack
+from tests.e2e.dev_stack import RECOVERY_SECONDS, DevStack
 
-_LIMIT_SECONDS = 300.0
 _PAUSE_SECONDS = 0.2
 # After how many it goes away: which comes first follows from the reader's seed.
 _EVENTS = (1, 8, 10_000, 3, 40, 2, 17)
@@ -32,16 +31,13 @@ class StreamReader(threading.Thread):
 
     def run(self) -> None:
         """Read; whatever breaks the connection, come back."""
-        give_up_at = time.monotonic() + _LIMIT_SECONDS
+        give_up_at = time.monotonic() + RECOVERY_SECONDS
         while not self.done and time.monotonic() < give_up_at:
             try:
-                self._read(_EVENTS[(self._seed + 3 * self.breaks) % len(_EVENTS)])
+                self.read(_EVENTS[(self._seed + 3 * self.breaks) % len(_EVENTS)])
             except OSError:  # the app is away, or was killed
                 time.sleep(_PAUSE_SECONDS)
             self.breaks += 1
-
-    def read_all(self) -> None:
-        self._read(1_000_000)
 
     def request(self, headers: dict[str, str]) -> urllib.request.Request:
         url = f"{self.stack.described['app_url']}/api/agent-jobs/{self.job_id}/stream"
@@ -51,7 +47,8 @@ class StreamReader(threading.Thread):
         self.done = data == "data: [DONE]"
         return self.done
 
-    def _read(self, most: int) -> None:
+    def read(self, most: int = 1_000_000) -> None:
+        """Read so many events, on one connection."""
         headers = {"Authorization": f"Bearer {self.stack.described['client_key']}"}
         if self.events:
             headers["Last-Event-ID"] = self.events[-1][0]
@@ -68,6 +65,22 @@ class StreamReader(threading.Thread):
                     most -= 1
                     if most == 0:
                         return
+
+
+class RunReader(StreamReader):
+    """Reads a run of AG-UI; the same request starts it."""
+
+    def request(self, headers: dict[str, str]) -> urllib.request.Request:
+        run = self.job_id
+        message = {"id": f"message-{run}", "role": "user", "content": "hello"}
+        body = json.dumps({"threadId": f"thread-{run}", "runId": run, "messages": [message]}).encode()
+        url = f"{self.stack.described['app_url']}/api/ag-ui/talker"
+        return urllib.request.Request(url, body, headers | {"Content-Type": "application/json"})
+
+    def is_last(self, data: str) -> bool:
+        """It is an event of its own, and is read as others are."""
+        self.done = self.done or '"type":"RUN_FINISHED"' in data
+        return False
 
 
 def standing_texts(parts: list[dict[str, Any]]) -> list[str]:

@@ -1,18 +1,15 @@
-"""AG-UI with its official client, and a hundred readers that come and go, on the real local stack."""
+"""AG-UI with its official client, on the real local stack; test_streams.py has many readers of it."""
 
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.docs.fence import fences_in
-from tests.e2e.ag_ui.reader import RunReader
-from tests.e2e.conftest import stacks
-from tests.e2e.dev_stack import DevStack, wait_for
+from tests.e2e.dev_stack import TALK_RECOVERY, DevStack
 from tests.e2e.stream_agents import ANSWER, FIRST
 from tests.npm_packages import find_node, npm_packages
 
@@ -20,23 +17,8 @@ pytestmark = pytest.mark.e2e
 
 HERE = Path(__file__).parent / "ag_ui"
 LIMIT_SECONDS = 300
-RUNS, READERS_OF_A_RUN = 10, 10
-ENVIRONMENT = {
-    "APPROVAL_LINKS": "true",
-    "WORK_TIMEOUT_SECONDS": "3",
-    "MESSAGE_TIMEOUT_SECONDS": "6",
-    "MESSAGE_RETRY_DELAY_MS": "300",
-    "MAX_CONCURRENT_JOBS": "20",
-}
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
-    """A stack with the agents of a front end."""
-    with stacks(tmp_path_factory.mktemp("ag-ui")) as make:
-        made = make(arguments=("--port", "0", "--app", "tests.e2e.ag_ui.agents:registry"))
-        made.environment = {**made.environment, **ENVIRONMENT}
-        yield made.start()
+AGENTS = "stream_agents"
+ENVIRONMENT = {**TALK_RECOVERY, "APPROVAL_LINKS": "true"}
 
 
 @pytest.fixture(scope="module")
@@ -88,18 +70,3 @@ def test_the_official_client_answers_an_interrupt(stack: DevStack, front_end: Pa
     assert (asked["reason"], asked["metadata"]["baton"]["arguments"]) == ("tool_call", {"euros": 400})
     assert [m["content"] for m in found["messages"] if m["role"] == "tool"] == ["40 paid"]
     assert (texts_of(found["messages"]), found["left"], found["state"]) == (["done"], [], {"paid": 40})
-
-
-@pytest.mark.long
-def test_a_hundred_readers_that_come_and_go_lose_nothing(stack: DevStack) -> None:
-    runs = [[RunReader(stack, f"run-{run}", 10 * run + one) for one in range(READERS_OF_A_RUN)] for run in range(RUNS)]
-    readers = [reader for run in runs for reader in run]
-    for reader in readers:
-        reader.start()
-    wait_for(lambda: all(reader.done for reader in readers), "the end of every run", LIMIT_SECONDS)
-    for run in runs:
-        assert all(reader.events == run[0].events for reader in run)
-        said = "".join(event["delta"] for event in run[0].parts if event["type"] == "TEXT_MESSAGE_CONTENT")
-        assert said == FIRST + ANSWER
-        assert run[0].parts[0]["type"] == "RUN_STARTED"
-    assert sum(reader.breaks for reader in readers) > 2 * len(readers)

@@ -1,12 +1,12 @@
 """`baton dev` while a person writes: saved code is running code, and jobs go on with it."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import stacks
 from tests.e2e.dev_stack import DevStack, wait_for
-from tests.e2e.test_dev_jobs import ended_job, job, submit
 
 pytestmark = pytest.mark.e2e
 
@@ -29,45 +29,48 @@ registry = Registry(agents=[Agent(name="mine", model=ScriptedModel(turns), tools
 '''
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "mine.py").write_text(CODE.format(word="before"))
-    return folder
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of its own folder, with one agent."""
+    path = tmp_path_factory.mktemp("project") / "mine.py"
+    path.write_text(CODE.format(word="before"))
+    return path
 
 
-@pytest.fixture
-def stack(new_stack: Callable[..., DevStack], project: Path) -> DevStack:
-    made = new_stack(arguments=("--port", "0", "--app", "mine:registry"))
-    made.working_folder = project
-    return made.start()
+@pytest.fixture(scope="module")
+def stack(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
+    with stacks(tmp_path_factory.mktemp("stack")) as make:
+        made = make()
+        made.working_folder, made.arguments = code.parent, ("--port", "0", "--app", "mine:registry")
+        yield made.start()
 
 
-def test_a_job_goes_on_with_the_code_that_was_saved(stack: DevStack, project: Path) -> None:
+def assert_answers(stack: DevStack, job_id: str, word: str, times: int) -> None:
+    """With the word of the code that was saved; the app has said each time that it runs it."""
+    assert stack.completed(job_id)["result"]["answer"] == word
+    wait_for(lambda: stack.output.count(RUNS) >= times, "the word that it runs again")
+    assert stack.output.count(RUNS) == times
+
+
+def test_a_job_goes_on_with_the_code_that_was_saved(stack: DevStack, code: Path) -> None:
     """Its queue and its Redis stay as they are; what is done is not done again."""
-    before = stack.reload()["processes"]
-    job_id = submit(stack, "mine")
-    wait_for(lambda: "completed" in {call["status"] for call in job(stack, job_id)["toolCalls"]}, "a finished call")
-    (project / "mine.py").write_text(CODE.format(word="after"))
-    ended = ended_job(stack, job_id)
-    assert (ended["status"], ended["result"]["answer"]) == ("completed", "after"), ended["error"]
+    before, times = stack.reload()["processes"], stack.output.count(RUNS)
+    job_id = stack.submit("mine", "Nap.")
+    wait_for(lambda: "completed" in {call["status"] for call in stack.job(job_id)["toolCalls"]}, "a finished call")
+    code.write_text(CODE.format(word="after"))
+    assert_answers(stack, job_id, "after", times + 1)
     after = stack.reload()["processes"]
     assert {name for name in before if before[name] != after[name]} == {"app"}
-    wait_for(lambda: RUNS in stack.output_path.read_text(), "the word that it runs again")
-    shown = stack.output_path.read_text()
-    assert shown.count(RUNS) == 1
-    assert "app | mine.py has changed: starting again with it" in shown
+    assert "app | mine.py has changed: starting again with it" in stack.output
 
 
-def test_an_error_in_what_was_saved_is_shown_and_heals_with_the_next_save(stack: DevStack, project: Path) -> None:
-    job_id = submit(stack, "mine")
-    (project / "mine.py").write_text(CODE.format(word="broken").replace("import time", "import tmie"))
-    wait_for(lambda: "waits for its code to be mended" in stack.output_path.read_text(), "the error")
-    shown = stack.output_path.read_text()
-    assert f'File "{project}/mine.py", line 2' in shown
-    assert "ModuleNotFoundError: No module named 'tmie'" in shown
-    (project / "mine.py").write_text(CODE.format(word="mended"))
-    ended = ended_job(stack, job_id)
-    assert (ended["status"], ended["result"]["answer"]) == ("completed", "mended"), ended["error"]
-    wait_for(lambda: RUNS in stack.output_path.read_text(), "the word that it runs again")
+def test_an_error_in_what_was_saved_is_shown_and_heals_with_the_next_save(stack: DevStack, code: Path) -> None:
+    """With file, line and message; the job that runs waits for it."""
+    times = stack.output.count(RUNS)
+    job_id = stack.submit("mine", "Nap.")
+    code.write_text(CODE.format(word="broken").replace("import time", "import tmie"))
+    wait_for(lambda: "waits for its code to be mended" in stack.output, "the error")
+    assert f'File "{code}", line 2' in stack.output
+    assert "ModuleNotFoundError: No module named 'tmie'" in stack.output
+    code.write_text(CODE.format(word="mended"))
+    assert_answers(stack, job_id, "mended", times + 1)

@@ -1,35 +1,31 @@
 """Memory on the real local stack: what one job answered the next one knows, until it is forgotten."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.e2e.dev_stack import DevStack, wait_for
 from tests.e2e.memory_agents import REMEMBERED
-from tests.e2e.test_dev_jobs import call, ended_job
 
 pytestmark = pytest.mark.e2e
 
+AGENTS = "memory_agents"
 SESSION, OTHER_SESSION = "session of the e2e/test", "another session"
 QUESTION = "Where is the cellar key?"
 
 
 def answered(stack: DevStack, session: str, task: str = QUESTION) -> dict[str, Any]:
-    body = {"jobType": "keeper", "taskDescription": task, "sessionId": session}
-    ended = ended_job(stack, str(call(stack, "POST", "/api/agent-jobs", body)["id"]))
-    assert ended["status"] == "completed", ended["error"]
-    return ended
+    return stack.completed(stack.submit("keeper", task, sessionId=session))
 
 
 def remembers(stack: DevStack, session: str, task: str = QUESTION) -> bool:
+    """Whether a job of the session is told what the first one answered."""
     entries = answered(stack, session, task)["memory"]["entries"]
     return any(REMEMBERED in entry["text"] for entry in entries)
 
 
-def test_a_later_job_answers_from_the_memory_of_an_earlier_one(new_stack: Callable[..., DevStack]) -> None:
+def test_a_later_job_answers_from_the_memory_of_an_earlier_one(stack: DevStack) -> None:
     """Of its session by recency, of another one by meaning; until both are forgotten."""
-    stack = new_stack(arguments=("--port", "0", "--app", "tests.e2e.memory_agents:registry")).start()
     first = answered(stack, SESSION)
     assert (first["result"]["answer"], first["memory"]) == (REMEMBERED, {"entries": [], "warnings": []})
 
@@ -41,7 +37,7 @@ def test_a_later_job_answers_from_the_memory_of_an_earlier_one(new_stack: Callab
     wait_for(lambda: remembers(stack, OTHER_SESSION), "another session's memory of it, by meaning")
 
     forgotten = {
-        session: call(stack, "DELETE", f"/api/sessions/{session.replace(' ', '%20')}/memory")["forgotten"]
+        session: stack.request("DELETE", f"/api/sessions/{session.replace(' ', '%20')}/memory")["forgotten"]
         for session in (SESSION, OTHER_SESSION)
     }
     # The other session's job has just ended: what it remembers may come after this, and is refused then.

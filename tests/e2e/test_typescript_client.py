@@ -19,11 +19,9 @@ def test_the_pages_program_runs(tmp_path: Path) -> None:
     (tmp_path / "agents.py").write_text(agents, encoding="utf-8")
     program = ARGUMENTS + "".join(fence.text for fence in fences if fence.language == "ts")
     stack = DevStack(tmp_path / "data", arguments=("--port", "0", "--app", "agents:registry"), working_folder=tmp_path)
-    try:
-        place = stack.start().described
-        printed = TypeScriptProject(tmp_path).run(program, place["app_url"], place["client_key"], place["admin_key"])
-    finally:
-        stack.kill_all()
+    with stack.running():
+        access = (stack.described[name] for name in ("app_url", "client_key", "admin_key"))
+        printed = TypeScriptProject(tmp_path).run(program, *access)
     first, *parts, last = printed.splitlines()
     assert (first, last) == ("completed paid Grace back", "422 jobType")
     assert "start" not in parts
