@@ -1,8 +1,11 @@
 """What is aimed at, and whether a run met it: each aim is a ratio of two rows of the same run, or a count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from statistics import median
+from typing import Any
+
+Result = Mapping[str, Any]
 
 AT_ONCE = (1, 16, 64)
 JOBS = {"seq": "five calls in a row", "fan": "ten at once"}
@@ -20,10 +23,24 @@ FULL_TO_EMPTY = 1.5
 MESSAGES, REQUESTS, COMMANDS = 2, 15, 100
 
 
-class Found(Protocol):
-    def of(self, test: str) -> Sequence[Any]: ...
+class Results:
+    def __init__(self, results: Iterable[Result]) -> None:
+        self._all = list(results)
 
-    def median(self, peer: str, variant: str, name: str, at_once: int) -> float | None: ...
+    def of(self, test: str) -> list[Result]:
+        return [result for result in self._all if result.get("test") == test]
+
+    def median(self, peer: str, variant: str, name: str, at_once: int) -> float | None:
+        values = [
+            cell[name]
+            for cell in self.of("cell")
+            if (cell["peer"], cell["variant"], cell["concurrency"]) == (peer, variant, at_once)
+            and cell.get(name) is not None
+        ]
+        return median(values) if values else None
+
+    def peers(self) -> list[str]:
+        return list(dict.fromkeys(cell["peer"] for cell in self.of("cell")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +65,7 @@ class Aim:
         return enough and (self.at_most is None or self.value <= self.at_most)
 
 
-def aims(results: Found) -> list[list[object]]:
+def aims(results: Results) -> list[list[object]]:
     """All aims of which a run has the counters."""
     found = [
         *_speeds(results),
@@ -66,7 +83,7 @@ def aims(results: Found) -> list[list[object]]:
     return [aim.row for aim in found if aim.value is not None]
 
 
-def loaded_aim(result: Mapping[str, Any]) -> Aim:
+def loaded_aim(result: Result) -> Aim:
     """How much longer a full deployment takes to answer a submission."""
     return Aim("submission p50, full ÷ empty", result["ratio"], at_most=FULL_TO_EMPTY)
 
@@ -75,7 +92,7 @@ def _ratio(value: float | None, base: float | None) -> float | None:
     return value / base if value is not None and base else None
 
 
-def _speeds(results: Found) -> list[Aim]:
+def _speeds(results: Results) -> list[Aim]:
     pairs = (
         ("baton-inline", "restate", "seq", INLINE_TO_RESTATE),
         ("baton-inline", "restate", "fan", FAN_TO_RESTATE),
@@ -91,7 +108,7 @@ def _speeds(results: Found) -> list[Aim]:
     ]
 
 
-def _processor(results: Found) -> list[Aim]:
+def _processor(results: Results) -> list[Aim]:
     name = "cpu_s_per_1000_steps"
     return [
         Aim(f"CPU a step, baton-inline ÷ restate, {at_once} at once", _ratio(*times), at_most=most)
@@ -101,7 +118,7 @@ def _processor(results: Found) -> list[Aim]:
     ]
 
 
-def _job(results: Found) -> list[Aim]:
+def _job(results: Results) -> list[Aim]:
     inline = next((row for row in results.of("counters") if row["peer"] == "baton-inline"), None)
     if inline is None:
         return []
@@ -114,11 +131,11 @@ def _job(results: Found) -> list[Aim]:
     ]
 
 
-def _own(results: Found) -> list[Aim]:
+def _own(results: Results) -> list[Aim]:
     return [Aim("own Python a step, µs", row["median_us_a_step"], at_most=OWN_US) for row in results.of("own")]
 
 
-def _long(results: Found) -> list[Aim]:
+def _long(results: Results) -> list[Aim]:
     flat = [
         Aim(f"{row['peer']}: {name} of the last calls of a long job ÷ the first", row["ratio"][name], at_most=FLAT)
         for row in results.of("flat")
@@ -132,7 +149,7 @@ def _long(results: Found) -> list[Aim]:
     return flat + reading
 
 
-def _pydantic_ai(results: Found) -> list[Aim]:
+def _pydantic_ai(results: Results) -> list[Aim]:
     return [
         aim
         for row in results.of("pydantic_ai")

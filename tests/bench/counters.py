@@ -21,7 +21,7 @@ from upstash_redis.asyncio import Redis
 from tests.bench.peers import work
 from tests.bench.peers.baton_row import Baton
 from tests.bench.peers.cells import share
-from tests.e2e.dev_stack import QUICK_RECOVERY, DevStack
+from tests.e2e.dev_stack import DevStack, stacks
 from tests.e2e.long_agents import SEQUENTIAL
 from tests.e2e.long_run import LongRun, Window
 from tests.e2e.meters import Meters
@@ -90,7 +90,7 @@ async def _list_price(peer: Baton) -> dict[str, float]:
 
 async def _job_cost(peer: Baton) -> dict[str, float]:
     """What a job of five calls costs, alone, from its POST to its last word with the admission."""
-    meters = Meters(peer.folder / "data", peer.described)
+    meters = Meters(DevStack(peer.folder / "data", described=peer.described))
     before = meters.read()
     for number in range(REPEATS):
         await peer.run_job("seq", f"cost-{number}")
@@ -135,14 +135,8 @@ async def measured(mode: str) -> dict[str, Any]:
 
 def flatness(mode: str, length: int) -> dict[str, Any]:
     """What the last fifty calls of a long job cost, to the first fifty."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        stack = DevStack(Path(folder) / "data", {**QUICK_RECOVERY, "CONTINUATION": mode})
-        try:
-            compared = LongRun(stack).sequential(length)
-        finally:
-            if stack.process is not None:
-                stack.stop()
-            stack.kill_all()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, stacks(Path(folder)) as make:
+        compared = LongRun(make("long_agents", CONTINUATION=mode).start()).sequential(length)
     first, last = _a_call(compared.first), _a_call(compared.last)
     return {
         "peer": f"baton-{mode}",

@@ -28,9 +28,8 @@ from typing import Any
 import aiohttp
 
 from tests.bench.loaded_stack import Loaded, submission
-from tests.e2e.dev_stack import DevStack
+from tests.e2e.dev_stack import ROOT, DevStack
 
-ROOT = Path(__file__).parents[2]
 PAUSE_SECONDS = 0.1
 WARM_UP = 20
 SETTLING_SECONDS = 75.0  # the backup messages of the running jobs are over
@@ -56,12 +55,8 @@ def started(running: int) -> Iterator[DevStack]:
     arguments = ("--port", "0", "--app", "tests.bench.loaded_agents:registry")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         stack = DevStack(Path(folder) / "data", places, arguments, working_folder=ROOT)
-        try:
-            yield stack.start()
-        finally:
-            if stack.process is not None:
-                stack.stop()
-            stack.kill_all()
+        with stack.running():
+            yield stack
 
 
 class Rounds:

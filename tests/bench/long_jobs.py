@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.e2e.dev_stack import DevStack
+from tests.e2e.dev_stack import stacks
 from tests.e2e.long_agents import FAN_OUT, SEQUENTIAL
 from tests.e2e.long_run import Comparison, LongRun, Window
 
@@ -43,18 +43,12 @@ def main() -> None:
     parser.add_argument("--length", type=int, choices=SEQUENTIAL, default=1000)
     parser.add_argument("--width", type=int, choices=[width for width in FAN_OUT if width >= 100], default=500)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        stack = DevStack(Path(folder) / "data")
-        try:
-            run = LongRun(stack)
-            sys.stdout.write(table("sequential", run.sequential(options.length)))
-            sys.stdout.write(table("sequential, all read in every turn", run.sequential(options.length, "reads")))
-            sys.stdout.write(table("sequential, summed up", run.sequential(options.length, "sums")))
-            sys.stdout.write(table("at once", run.fan_out(options.width)))
-        finally:
-            if stack.process is not None:
-                stack.stop()
-            stack.kill_all()
+    with tempfile.TemporaryDirectory() as folder, stacks(Path(folder)) as make:
+        run = LongRun(make("long_agents", CONTINUATION="queue").start())
+        sys.stdout.write(table("sequential", run.sequential(options.length)))
+        sys.stdout.write(table("sequential, all read in every turn", run.sequential(options.length, "reads")))
+        sys.stdout.write(table("sequential, summed up", run.sequential(options.length, "sums")))
+        sys.stdout.write(table("at once", run.fan_out(options.width)))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,9 @@ Pure: takes what `run` has written.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import median
 from typing import Any
 
-from tests.bench.aims import aims, loaded_aim
-
-AT_ONCE = (1, 16, 64)
-Result = Mapping[str, Any]
+from tests.bench.aims import AT_ONCE, Results, aims, loaded_aim
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +18,6 @@ class Report:
     text: str
     loaded: str
     is_of_rows: bool
-
-
-class Results:
-    def __init__(self, results: Iterable[Result]) -> None:
-        self._all = list(results)
-
-    def of(self, test: str) -> list[Result]:
-        return [result for result in self._all if result.get("test") == test]
-
-    def median(self, peer: str, variant: str, name: str, at_once: int) -> float | None:
-        values = [
-            cell[name]
-            for cell in self.of("cell")
-            if (cell["peer"], cell["variant"], cell["concurrency"]) == (peer, variant, at_once)
-            and cell.get(name) is not None
-        ]
-        return median(values) if values else None
-
-    def peers(self) -> list[str]:
-        return list(dict.fromkeys(cell["peer"] for cell in self.of("cell")))
 
 
 def counter(value: object) -> str:

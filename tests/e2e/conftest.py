@@ -3,34 +3,15 @@
 Invariant: whatever a test does, nothing that was started here survives it.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.dev_stack import QUICK_RECOVERY, ROOT, DevStack
-
-StackMaker = Callable[..., DevStack]
-
-
-@contextlib.contextmanager
-def stacks(folder: Path) -> Iterator[StackMaker]:
-    """Make stacks, not started yet, and end them all: of a module with agents, or of the samples; on a new folder."""
-    made: list[DevStack] = []
-
-    def make(agents: str = "", *, data: Path | None = None, **environment: str) -> DevStack:
-        app = ("--app", f"tests.e2e.{agents}:registry") if agents else ()
-        stack = DevStack(data or folder / f"data{len(made)}", {**QUICK_RECOVERY, **environment}, ("--port", "0", *app))
-        stack.working_folder = ROOT
-        made.append(stack)
-        return stack
-
-    try:
-        yield make
-    finally:
-        for stack in made:
-            stack.end()
+from tests.e2e.dev_stack import DevStack, StackMaker, stacks
+from tests.e2e.fault_client import FaultClient
+from tests.e2e.fault_stack import FaultStack
 
 
 @pytest.fixture
@@ -46,3 +27,10 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     agents, environment = (getattr(request.module, name, None) for name in ("AGENTS", "ENVIRONMENT"))
     with stacks(tmp_path_factory.mktemp("stack")) as make:
         yield make(agents or "", **(environment or {})).start()
+
+
+@pytest.fixture
+def client(stack: FaultStack) -> Iterator[FaultClient]:
+    """A client of a file's stack that can be hurt."""
+    with closing(FaultClient(stack)) as made:
+        yield made

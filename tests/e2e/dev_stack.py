@@ -27,6 +27,20 @@ POLL_SECONDS = 0.05
 QUICK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "300", "MAX_CONCURRENT_JOBS": "20"}
 # The same where an agent talks for longer than a second.
 TALK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "3", "MESSAGE_TIMEOUT_SECONDS": "6"}
+# A deployment's settings, and what dev.json calls them.
+NAMES = {
+    "QSTASH_URL": "qstash_url",
+    "QSTASH_TOKEN": "qstash_token",
+    "QSTASH_CURRENT_SIGNING_KEY": "qstash_current_signing_key",
+    "QSTASH_NEXT_SIGNING_KEY": "qstash_next_signing_key",
+    "WORKER_BASE_URL": "app_url",
+    "UPSTASH_REDIS_REST_URL": "redis_url",
+    "UPSTASH_REDIS_REST_TOKEN": "redis_token",
+    "UPSTASH_VECTOR_REST_URL": "vector_url",
+    "UPSTASH_VECTOR_REST_TOKEN": "vector_token",
+}
+# A connection for each request: what answers may be killed in between. Making a client takes longer than asking.
+HTTP = httpx.Client(timeout=PATIENCE_SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
 END_STATES = ("completed", "failed", "cancelled")
 # The work's time limit, ten seconds more until a dead process's claim is over, and the queue's pauses.
 RECOVERY_SECONDS = 300.0
@@ -63,6 +77,11 @@ def run_baton(*arguments: str, folder: Path | None = None, **environment: str) -
     )
 
 
+def answered(method: str, url: str, token: str, **options: Any) -> Any:
+    answer = HTTP.request(method, url, headers={"Authorization": f"Bearer {token}"}, **options).raise_for_status()
+    return answer.json() if answer.content else None
+
+
 class JobApi:
     """The API of whatever serves it, as a client uses it."""
 
@@ -77,7 +96,7 @@ class JobApi:
         found: dict[str, Any] = self.request("GET", f"/api/agent-jobs/{job_id}")
         return found
 
-    def ended(self, job_id: str) -> dict[str, Any]:
+    def ended(self, job_id: str, patience_seconds: float = RECOVERY_SECONDS) -> dict[str, Any]:
         """Wait for a job's end; the app may be away meanwhile."""
         found: dict[str, Any] = {}
 
@@ -86,12 +105,12 @@ class JobApi:
                 found.update(self.job(job_id))
             return found.get("status") in END_STATES
 
-        wait_for(is_over, f"the end of {job_id}", RECOVERY_SECONDS)
+        wait_for(is_over, f"the end of {job_id}", patience_seconds)
         return found
 
-    def completed(self, job_id: str) -> dict[str, Any]:
+    def completed(self, job_id: str, patience_seconds: float = RECOVERY_SECONDS) -> dict[str, Any]:
         """Wait for a job's good end."""
-        found = self.ended(job_id)
+        found = self.ended(job_id, patience_seconds)
         assert found["status"] == "completed", found["error"]
         return found
 
@@ -110,6 +129,11 @@ class DevStack(JobApi):
     @property
     def command(self) -> list[str]:
         return baton("dev", "--data", str(self.folder), *self.arguments)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """As a deployment has them."""
+        return {name: self.described[key] for name, key in NAMES.items()}
 
     @property
     def output(self) -> str:
@@ -160,10 +184,11 @@ class DevStack(JobApi):
         return self.described
 
     def request(self, method: str, path: str, key: str = "client_key", **options: Any) -> Any:
-        headers = {"Authorization": f"Bearer {self.described[key]}"}
-        url = f"{self.described['app_url']}{path}"
-        answer = httpx.request(method, url, headers=headers, timeout=PATIENCE_SECONDS, **options)
-        return answer.raise_for_status().json()
+        return answered(method, f"{self.described['app_url']}{path}", self.described[key], **options)
+
+    def ask(self, part: str, path: str, method: str = "GET", **options: Any) -> Any:
+        """Ask the queue (`qstash`) or the bridge (`redis`), past the product."""
+        return answered(method, f"{self.described[f'{part}_url']}{path}", self.described[f"{part}_token"], **options)
 
     def kill(self, name: str) -> int:
         """Kill a part with -9; return the process id it had."""
@@ -207,3 +232,25 @@ class DevStack(JobApi):
     def _is_ready_or_dead(self) -> bool:
         assert self.process is not None
         return (self.folder / "dev.json").exists() or self.process.poll() is not None
+
+
+StackMaker = Callable[..., DevStack]
+
+
+@contextlib.contextmanager
+def stacks(folder: Path) -> Iterator[StackMaker]:
+    """Make stacks, not started yet, and end them all: of a module with agents, or of the samples; on a new folder."""
+    made: list[DevStack] = []
+
+    def make(agents: str = "", *, data: Path | None = None, **environment: str) -> DevStack:
+        app = ("--app", f"tests.e2e.{agents}:registry") if agents else ()
+        stack = DevStack(data or folder / f"data{len(made)}", {**QUICK_RECOVERY, **environment}, ("--port", "0", *app))
+        stack.working_folder = ROOT
+        made.append(stack)
+        return stack
+
+    try:
+        yield make
+    finally:
+        for stack in made:
+            stack.end()

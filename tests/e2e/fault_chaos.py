@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random  # noqa: TID251 - the one file of these tests that draws, from a seed that is printed
 
 from tests.e2e.fault_agents import SHAPES
-from tests.e2e.fault_load import Submission
+from tests.e2e.fault_client import Submission
 from tests.e2e.fault_stack import PARTS, SECOND_TENANT, FaultStack
 
 FIRST_TENANT = "dev"

@@ -1,17 +1,56 @@
-"""A client of the API that looks at jobs until they have ended, while the stack may be away."""
+"""A client of the API that looks at jobs until they have ended, while the stack may be away; and jobs to submit.
+
+Each has an Idempotency-Key, so its job's id is known before anything is answered, and it can be asked for later. One
+that `insists` is repeated until it is accepted, as a careful client does; the others are sent once.
+"""
 
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from tests.e2e.dev_stack import wait_for
-from tests.e2e.fault_load import Submission
+from baton_events.ids import job_id_from_key
+from tests.e2e.dev_stack import END_STATES, RECOVERY_SECONDS, wait_for
 from tests.e2e.fault_stack import FaultStack
 
-END_STATES = ("completed", "failed", "cancelled")
-RECOVERY_SECONDS = 300.0
+AGAIN_SECONDS = 0.5
+INSISTS_SECONDS = 300.0
+WORKERS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    key: str
+    tenant: str
+    agent: str
+    session: str | None = None
+    at_seconds: float = 0.0
+    insists: bool = False
+    delay_seconds: int = 0
+
+    @property
+    def job_id(self) -> str:
+        return job_id_from_key(self.tenant, self.key)
+
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"jobType": self.agent, "delaySeconds": self.delay_seconds}
+        return body if self.session is None else {**body, "sessionId": self.session}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a submission: the status codes of its tries; 0: no answer."""
+
+    submission: Submission
+    statuses: tuple[int, ...]
+
+    @property
+    def accepted(self) -> bool:
+        return self.statuses[-1] == httpx.codes.ACCEPTED
 
 
 class FaultClient:
@@ -72,3 +111,34 @@ class FaultClient:
     def _request(self, method: str, submission: Submission, path: str, **options: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {self.stack.keys[submission.tenant]}", **options.pop("headers", {})}
         return self._http.request(method, f"/api/agent-jobs{path}", headers=headers, **options)
+
+
+class Load:
+    """Submits jobs in the background, each at its time."""
+
+    def __init__(self, client: FaultClient, submissions: Sequence[Submission]) -> None:
+        self._client = client
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="load")
+        self._began = time.monotonic()
+        self._futures = [self._pool.submit(self._send, submission) for submission in submissions]
+
+    def finish(self) -> list[Sent]:
+        try:
+            return [future.result() for future in self._futures]
+        finally:
+            self._pool.shutdown()
+
+    def _send(self, submission: Submission) -> Sent:
+        time.sleep(max(0.0, self._began + submission.at_seconds - time.monotonic()))
+        give_up_at = time.monotonic() + (INSISTS_SECONDS if submission.insists else 0.0)
+        statuses = [self._post(submission)]
+        while statuses[-1] != httpx.codes.ACCEPTED and time.monotonic() < give_up_at:
+            time.sleep(AGAIN_SECONDS)
+            statuses.append(self._post(submission))
+        return Sent(submission, tuple(statuses))
+
+    def _post(self, submission: Submission) -> int:
+        try:
+            return self._client.submit(submission)[0]
+        except httpx.HTTPError:
+            return 0

@@ -8,7 +8,6 @@ import contextlib
 import os
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,9 +18,8 @@ from typing import Any
 import httpx
 
 from baton_local.dev.secrets_file import DEV_TENANT, add_api_key_entry, api_key_entry, new_api_key
-from tests.e2e.dev_stack import DevStack, wait_for
+from tests.e2e.dev_stack import HTTP, ROOT, DevStack, wait_for
 
-ROOT = Path(__file__).parents[2]
 PARTS = ("app", "qstash", "redis_rest", "redis")
 SECOND_TENANT = "acme"
 # Delays of the queue pass this much faster, and are set this much longer where they are ours to set.
@@ -43,13 +41,13 @@ class FaultStack(DevStack):
     """One `tests.e2e.fault_dev` on one folder, with two tenants; `keys`: each tenant's client key."""
 
     keys: dict[str, str] = field(default_factory=dict[str, str])
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+    working_folder: Path | None = ROOT
     agents: str = "fault_agents"
     time_scale: int = TIME_SCALE
 
     def prepare(self, **settings: str) -> "FaultStack":
         """Give it its settings and its second tenant, before it starts."""
-        self.environment = {**SETTINGS, "NOTES": str(self.notes_path), **settings}
+        self.environment = {**SETTINGS, **settings}
         key = new_api_key("client")
         add_api_key_entry(self.folder, api_key_entry("client", SECOND_TENANT, key))
         self.keys = {SECOND_TENANT: key}
@@ -60,21 +58,10 @@ class FaultStack(DevStack):
         self.keys[DEV_TENANT] = self.described["client_key"]
         return self
 
-    def launch(self) -> subprocess.Popen[bytes]:
-        switches = ("--app", f"tests.e2e.{self.agents}:registry", "--time-scale", str(self.time_scale))
-        with self.output_path.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.e2e.fault_dev", "--data", str(self.folder), *switches],
-                stdout=output,
-                stderr=output,
-                cwd=ROOT,
-                env={**os.environ, **self.environment},  # noqa: TID251 - the stack inherits this process's
-            )
-        return self.process
-
     @property
-    def notes_path(self) -> Path:
-        return self.folder.with_name(f"{self.folder.name}.notes")
+    def command(self) -> list[str]:
+        switches = ("--app", f"tests.e2e.{self.agents}:registry", "--time-scale", str(self.time_scale))
+        return [sys.executable, "-m", "tests.e2e.fault_dev", "--data", str(self.folder), *switches]
 
     def living(self, name: str) -> int | None:
         """The process of a part; None while it has none."""
@@ -115,28 +102,22 @@ class FaultStack(DevStack):
     def wait_until_calm(self) -> None:
         wait_for(lambda: all(self.living(name) for name in PARTS), "a process of every part")
         for url in ("app_url", "qstash_url", "redis_url"):
-            wait_for(partial(answers, self.http, f"{self.described[url]}/readyz"), f"readiness of {url}")
+            wait_for(partial(answers, f"{self.described[url]}/readyz"), f"readiness of {url}")
 
     def query_redis(self, *command: str | int) -> Any:
-        headers = {"authorization": f"Bearer {self.described['redis_token']}"}
-        answer = self.http.post(self.described["redis_url"], headers=headers, json=list(command))
-        return answer.raise_for_status().json()["result"]
+        return self.ask("redis", "", "POST", json=list(command))["result"]
 
     def messages_of(self, job_id: str) -> set[str]:
-        headers = {"authorization": f"Bearer {self.described['qstash_token']}"}
-        url = f"{self.described['qstash_url']}/v2/events"
-        answer = self.http.get(url, headers=headers, params={"label": job_id, "count": "1000"})
-        return {event["messageId"] for event in answer.raise_for_status().json()["events"]}
+        """The ids of all messages about a job that the queue has ever accepted."""
+        found = self.ask("qstash", "/v2/events", params={"label": job_id, "count": "1000"})
+        return {event["messageId"] for event in found["events"]}
 
     def plan_faults(self, **plan: Any) -> None:
-        headers = {"authorization": f"Bearer {self.described['redis_token']}"}
-        self.http.post(f"{self.described['redis_url']}/admin/faults", headers=headers, json=plan).raise_for_status()
+        """Tell the bridge what is to go wrong."""
+        self.ask("redis", "/admin/faults", "POST", json=plan)
 
     def faults_left(self) -> dict[str, Any]:
-        headers = {"authorization": f"Bearer {self.described['redis_token']}"}
-        answer = self.http.get(f"{self.described['redis_url']}/admin/faults", headers=headers)
-        left: dict[str, Any] = answer.raise_for_status().json()
-        return left
+        return dict(self.ask("redis", "/admin/faults"))
 
 
 @contextlib.contextmanager
@@ -146,10 +127,7 @@ def fault_stack_in(folder: Path) -> Iterator[FaultStack]:
     try:
         yield stack
     finally:
-        if stack.process is not None and stack.process.poll() is None:
-            stack.stop()
-        stack.kill_all()
-        stack.http.close()
+        stack.end()
 
 
 def parent_of(pid: int) -> int:
@@ -170,8 +148,8 @@ def children_of(parent: int, module: str) -> list[int]:
     return found
 
 
-def answers(client: httpx.Client, url: str) -> bool:
+def answers(url: str) -> bool:
     try:
-        return client.get(url, timeout=2).status_code == httpx.codes.OK
+        return HTTP.get(url, timeout=2).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False

@@ -16,10 +16,9 @@ from typing import Any
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.storage.redis.keys import SLOTS
 from baton.storage.redis.semaphore import entry_from, member_field
-from tests.e2e.dev_stack import wait_for
+from tests.e2e.dev_stack import RECOVERY_SECONDS, wait_for
 from tests.e2e.fault_agents import DIAMOND, SHAPES, answer_of, call_of, result_of_call
-from tests.e2e.fault_client import RECOVERY_SECONDS, FaultClient
-from tests.e2e.fault_load import Submission
+from tests.e2e.fault_client import FaultClient, Submission
 from tests.e2e.fault_stack import FaultStack
 
 Jobs = Mapping[Submission, dict[str, Any]]
@@ -39,17 +38,23 @@ def check(client: FaultClient, jobs: Jobs, *, claims_held: bool = True) -> None:
 
     `claims_held`: nothing was held still for longer than a claim lasts, so nobody took over from somebody who lived.
     """
-    starts = read_starts(client.stack.notes_path)
+    check_results(client.stack.notes_path, jobs, claims_held=claims_held)
+    for one, job in jobs.items():
+        check_parts(job, client.parts(one))
+        check_stored(client.stack, job)
+    check_sessions(jobs)
+    wait_for(lambda: slots_held(client.stack) == [], "the end of every slot", RECOVERY_SECONDS)
+
+
+def check_results(notes_path: Path, jobs: Jobs, *, claims_held: bool = True) -> None:
+    """Each has its results, and no call has run again once its result was recorded."""
+    starts = read_starts(notes_path)
     for one, job in jobs.items():
         check_job(job, one)
         for call in job["toolCalls"]:
             check_call(call, starts.get(call["id"], []))
             if claims_held:
                 check_attempts(call, starts[call["id"]])
-        check_parts(job, client.parts(one))
-        check_stored(client.stack, job)
-    check_sessions(jobs)
-    wait_for(lambda: slots_held(client.stack) == [], "the end of every slot", RECOVERY_SECONDS)
 
 
 def read_starts(path: Path) -> dict[str, list[Start]]:

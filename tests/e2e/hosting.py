@@ -15,13 +15,12 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import httpx
+from typing import Any
 
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.contract.store.redis_process import TOKEN, RedisProcess
-from tests.e2e.dev_stack import wait_for
-from tests.e2e.fault_stack import ROOT, answers, parent_of
+from tests.e2e.dev_stack import ROOT, JobApi, answered, wait_for
+from tests.e2e.fault_stack import answers, parent_of
 
 KEY = "key-of-acme"
 BASE_PATH = "/api/v2"
@@ -51,7 +50,7 @@ class Server:
 
 
 @dataclass
-class Hosting:
+class Hosting(JobApi):
     folder: Path
     redis: RedisProcess
     queue: QStashProcess
@@ -91,11 +90,14 @@ class Hosting:
         self.servers.append(Server(process, log_path))
         return self.servers[-1]
 
-    def wait_until_ready(self, *servers: Server) -> None:
-        for server in servers:
-            wait_for(server.has_started, f"the start of the server of {server.log_path}")
-        with httpx.Client() as http:
-            wait_for(lambda: answers(http, f"{self.base_url}/readyz"), "readiness")
+    def serve_and_wait(self, *arguments: str, **options: Any) -> Server:
+        server = self.serve(*arguments, **options)
+        wait_for(server.has_started, f"the start of the server of {server.log_path}")
+        wait_for(lambda: answers(f"{self.base_url}/readyz"), "readiness")
+        return server
+
+    def request(self, method: str, path: str, key: str = KEY, **options: Any) -> Any:
+        return answered(method, f"{self.base_url}{path}", key, **options)
 
     def _environment(self, code: Path, agents: str) -> dict[str, str]:
         queue = self.queue.settings(self.base_url)

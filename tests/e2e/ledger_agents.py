@@ -1,6 +1,16 @@
-"""Agents of each shape that a ledger has to count: `--app tests.e2e.ledger_agents:registry`."""
+"""Agents of each shape that a ledger has to count, and the typical job that the page on costs speaks of."""
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
+from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
+
+# Tool calls of the typical job, one after another, each with a result of about 1 kB.
+CALLS = 5
+RESULT = "All work and no play makes a lighthouse keeper a dull person. " * 16
+
+
+@tool
+async def look_up(topic: str) -> str:
+    """Look a topic up."""
+    return f"{topic}: {RESULT}"
 
 
 @tool
@@ -37,5 +47,11 @@ registry = Registry(
         ),
         Agent(name="tries-again", model=ScriptedModel([[Call("flaky", {})], "Tried."]), tools=[flaky]),
         Agent(name="has-a-child", model=ScriptedModel([[Call("ask_another", {})], "Requested."]), tools=[ask_another]),
+        Agent(
+            name="typical",
+            model=ScriptedModel([*([Call("look_up", {"topic": f"topic {n}"})] for n in range(CALLS)), "Looked up."]),
+            tools=[look_up],
+            limits=Limits(turns=CALLS + 1),
+        ),
     ]
 )

@@ -1,7 +1,7 @@
 """Agents with long jobs: many tool calls one after another, or many at once: `--app tests.e2e.long_agents:registry`.
 
 The tool of the sequential jobs reads the meters at chosen steps, from inside the job: between two of them nothing else
-happens but the steps between them. Environment `MARKS`: the file for that, beside the stack's `dev.json`.
+happens but the steps between them. Environment `NOTES`: the file for that, beside the stack's folder.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, Summarize, tool
 from baton.models.model import ModelAnswer, ModelRequest
+from tests.e2e.dev_stack import DevStack
 from tests.e2e.meters import Meters
 
 WINDOW = 50
@@ -26,12 +27,13 @@ def marks_of(length: int) -> tuple[int, ...]:
 
 @cache
 def _meters() -> Meters:
-    folder = _marks_path().parent
-    return Meters(folder, json.loads((folder / "dev.json").read_text()))
+    stack = DevStack(_marks_path().with_suffix(""))
+    stack.reload()
+    return Meters(stack)
 
 
 def _marks_path() -> Path:
-    return Path(os.environ["MARKS"])  # noqa: TID251 - a user's tool may read its environment
+    return Path(os.environ["NOTES"])  # noqa: TID251 - a user's tool may read its environment
 
 
 @tool

@@ -1,18 +1,15 @@
-"""Runs the long jobs of `long_agents` on a stack and gives what a step costs at their beginning and at their end."""
+"""Runs jobs of `long_agents` on their stack, and gives what a step costs at their beginning and at their end."""
 
 import json
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from tests.e2e.dev_stack import DevStack
+from tests.e2e.dev_stack import END_STATES, DevStack
 from tests.e2e.long_agents import WINDOW, marks_of
-from tests.e2e.meters import Meters, Reading
-from tests.e2e.test_dev_jobs import END_STATES, job, submit
+from tests.e2e.meters import Meters, Units
 
-ROOT = Path(__file__).parents[2]
 JOB_SECONDS = 1_800.0
 STILL_SECONDS = 1.0
 
@@ -21,7 +18,7 @@ STILL_SECONDS = 1.0
 class Window:
     steps: int
     seconds: float
-    cost: Reading
+    cost: Units
 
 
 @dataclass(frozen=True)
@@ -32,18 +29,14 @@ class Comparison:
 
 
 class LongRun:
-    def __init__(self, stack: DevStack, continuation: str = "queue") -> None:
-        self._marks = stack.folder / "marks"
-        stack.arguments = ("--port", "0", "--app", "tests.e2e.long_agents:registry")
-        stack.working_folder = ROOT
-        stack.environment = {"CONTINUATION": continuation, **stack.environment, "MARKS": str(self._marks)}
-        self._stack = stack.start()
-        self._meters = Meters(stack.folder, stack.described)
+    def __init__(self, stack: DevStack) -> None:
+        self._stack = stack
+        self._meters = Meters(stack)
 
     def sequential(self, length: int, model: str = "steps") -> Comparison:
         ended = self._ended(f"{model}-{length}")
-        marks = {mark["step"]: mark for mark in map(json.loads, self._marks.read_text().splitlines())}
-        self._marks.unlink()
+        marks = {mark["step"]: mark for mark in map(json.loads, self._stack.noted())}
+        self._stack.notes_path.unlink()
         first, first_end, last, last_end = (marks[at] for at in marks_of(length))
         return Comparison(_between(first, first_end), _between(last, last_end), ended)
 
@@ -62,11 +55,11 @@ class LongRun:
 
     def _ended(self, job_type: str) -> dict[str, Any]:
         """Run a job to its end. Looking at it is a cost, so it is looked at once nothing moves any more."""
-        job_id = submit(self._stack, job_type)
+        job_id = self._stack.submit(job_type, "Do it.")
         give_up_at = time.monotonic() + JOB_SECONDS
         while True:
             self._until_still(give_up_at)
-            ended = job(self._stack, job_id)
+            ended = self._stack.job(job_id)
             if ended["status"] in END_STATES:
                 return ended
 
@@ -78,7 +71,7 @@ class LongRun:
 
 
 def _between(begin: dict[str, Any], end: dict[str, Any]) -> Window:
-    cost = Reading(**end["reading"]) - Reading(**begin["reading"])
+    cost = Units(**end["reading"]) - Units(**begin["reading"])
     return Window(end["step"] - begin["step"], end["at"] - begin["at"], cost)
 
 

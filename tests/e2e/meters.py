@@ -1,76 +1,101 @@
-"""What the local servers have counted so far: messages, Redis requests and commands, and bytes to and from Redis.
+"""What the local servers have counted so far, in the units of a job's ledger.
 
-Invariant: the difference of two readings is what happened between them, without what reading itself costs.
+Invariant: the difference of two readings is what happened between them, without what reading itself costs; nothing of
+the product is asked between two readings.
 """
 
-import json
 import socket
-import urllib.request
-from collections.abc import Mapping
+import time
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from baton_local.redis.data_dir import DataDir
+from tests.e2e.dev_stack import DevStack
 
+_QUIET_SECONDS, _PATIENCE_SECONDS = 1.0, 240.0
 _BYTES = ("total_net_input_bytes:", "total_net_output_bytes:")
 
 
 @dataclass(frozen=True)
-class Reading:
+class Units:
     messages: int
+    deliveries: int
     requests: int
     commands: int
     size_bytes: int
 
-    def __sub__(self, earlier: "Reading") -> "Reading":
-        return Reading(
-            **{field.name: getattr(self, field.name) - getattr(earlier, field.name) for field in fields(Reading)}
+    def __add__(self, other: "Units") -> "Units":
+        return Units(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(Units)})
+
+    def __sub__(self, other: "Units") -> "Units":
+        return Units(**{each.name: getattr(self, each.name) - getattr(other, each.name) for each in fields(Units)})
+
+
+def units_of(usage: dict[str, Any]) -> Units:
+    """What a ledger says."""
+    names = ("messages", "deliveries", "redisRequests", "redisCommands", "redisBytes")
+    return Units(*(usage[name] for name in names))
+
+
+class BridgeMeters:
+    """Bytes are those at the bridge, and messages also those that follow from others: as a ledger counts."""
+
+    def __init__(self, stack: DevStack) -> None:
+        self._stack = stack
+
+    def read(self) -> Units:
+        redis = self._stack.ask("redis", "/admin/counters")
+        (queue,) = self._stack.ask("qstash", "/admin/counters")["users"].values()
+        return Units(
+            queue["published"] + queue["derived"],
+            queue["deliveries"],
+            redis["http_requests"],
+            redis["commands_executed"],
+            redis["bytes_received"] + redis["bytes_sent"],
         )
+
+    def run(self, agent: str) -> tuple[dict[str, Any], Units]:
+        """A job that has ended, and what was counted meanwhile."""
+        before = self.read()
+        job_id = self._stack.request("POST", "/api/agent-jobs", json={"jobType": agent})["id"]
+        used = self.when_quiet() - before
+        job = self._stack.job(job_id)
+        assert job["status"] == "completed", job
+        return job, used
+
+    def when_quiet(self) -> Units:
+        """The counters once nothing has happened for a second."""
+        give_up_at, since, last = time.monotonic() + _PATIENCE_SECONDS, time.monotonic(), self.read()
+        while time.monotonic() - since < _QUIET_SECONDS:
+            assert time.monotonic() < give_up_at, "it does not get quiet"
+            time.sleep(0.1)
+            now = self.read()
+            if now != last:
+                since, last = time.monotonic(), now
+        return last
 
 
 class Meters:
-    """Reads the servers of a running stack, as its `dev.json` describes them.
+    """Bytes are those at the server itself. One instance takes all readings, since it takes out what they have cost."""
 
-    `folder`: the stack's data. One instance takes all readings, since it takes out what its own have cost.
-    """
-
-    def __init__(self, folder: Path, described: Mapping[str, Any]) -> None:
-        self._socket_path = DataDir(folder / "redis").socket_path
-        self._described = described
+    def __init__(self, stack: DevStack) -> None:
+        self._stack = stack
+        self._socket_path = DataDir(stack.folder / "redis").socket_path
         self._taken = 0
         first, second = self._read(), self._read()
         self._own_bytes = second.size_bytes - first.size_bytes
 
-    def read(self) -> Reading:
-        found = self._read()
-        return Reading(
-            found.messages,
-            found.requests,
-            found.commands - self._taken,  # the INFO of each earlier reading, this one's comes after the count
-            found.size_bytes - self._taken * self._own_bytes,
-        )
+    def read(self) -> Units:
+        taken, found = self._taken, self._read()
+        # The INFO of each earlier reading; this one's comes after the count.
+        return found - Units(0, 0, 0, taken, taken * self._own_bytes)
 
-    def _read(self) -> Reading:
-        users = self._counters("qstash")["users"].values()
-        redis = self._counters("redis")
-        reading = Reading(
-            sum(user["published"] for user in users),
-            redis["http_requests"],
-            redis["commands_executed"],
-            self._redis_bytes(),
-        )
+    def _read(self) -> Units:
+        users = self._stack.ask("qstash", "/admin/counters")["users"].values()
+        redis = self._stack.ask("redis", "/admin/counters")
         self._taken += 1
-        return reading
-
-    def _counters(self, name: str) -> dict[str, Any]:
-        request = urllib.request.Request(
-            f"{self._described[f'{name}_url']}/admin/counters",
-            headers={"Authorization": f"Bearer {self._described[f'{name}_token']}"},
-        )
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            counters: dict[str, Any] = json.load(answer)
-        return counters
+        published, deliveries = (sum(user[name] for user in users) for name in ("published", "deliveries"))
+        return Units(published, deliveries, redis["http_requests"], redis["commands_executed"], self._redis_bytes())
 
     def _redis_bytes(self) -> int:
         with socket.socket(socket.AF_UNIX) as connection:

@@ -1,30 +1,22 @@
 """`/api/chat` with the AI SDK's own chat client, on the real local stack."""
 
 import base64
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.e2e.chat_client import chat
-from tests.e2e.conftest import stacks
 from tests.e2e.dev_stack import DevStack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.node]
 
+AGENTS = "chat_agents"  # each scenario has a chat of its own
 TOOL = "tool-think"
 
 
 class Place(NamedTuple):
     url: str
     key: str
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
-    """A stack with an agent that repeats what was said; each scenario has a chat of its own."""
-    with stacks(tmp_path_factory.mktemp("chat")) as make:
-        yield make(arguments=("--port", "0", "--app", "tests.e2e.chat_agents:registry")).start()
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import httpx
 import pytest
 
 from baton_local.docs.cost_table import CALLS, TURNS, TYPICAL
-from tests.e2e.conftest import stacks
-from tests.e2e.dev_stack import QUICK_RECOVERY
-from tests.e2e.ledger_meters import LedgerMeters, Units
-from tests.e2e.typical_agents import CALLS as MADE
+from tests.e2e.dev_stack import stacks
+from tests.e2e.ledger_agents import CALLS as MADE
+from tests.e2e.meters import BridgeMeters, Units
+from tests.e2e.test_ledger import STILL
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
@@ -22,12 +20,8 @@ ROUNDED, BACKUP_SECONDS = 0.02, 63.0
 @pytest.fixture(params=["inline", "queue"])
 def used(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Units]]:
     """What a typical job uses with its backup message; its second run, when scripts are known."""
-    with stacks(tmp_path_factory.mktemp("costs")) as make, httpx.Client(timeout=120) as client:
-        made = make(None, ("--port", "0", "--app", "tests.e2e.typical_agents:registry"))
-        made.working_folder = Path(__file__).parents[2]
-        still = {"SWEEP_INTERVAL_SECONDS": "3600", "OPERATIONS_STREAM_SECONDS": "0"}
-        made.environment = {**QUICK_RECOVERY, "CONTINUATION": request.param, **still}
-        meters = LedgerMeters(made.start().described, client)
+    with stacks(tmp_path_factory.mktemp("costs")) as make:
+        meters = BridgeMeters(make("ledger_agents", CONTINUATION=request.param, **STILL).start())
         meters.run("typical")
         time.sleep(BACKUP_SECONDS)
         _, used = meters.run("typical")

@@ -1,5 +1,6 @@
 """`baton demo` as a person sees it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -41,15 +42,23 @@ class Demo:
         return self.output_path.read_text()
 
     def leftovers(self) -> list[str]:
-        lines = []
+        """Command lines of processes that work in its folder, and files there."""
+        lines = [str(path) for path in self.temporary.iterdir()]
         for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
+            with contextlib.suppress(OSError):  # it has just ended
                 lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-            except OSError:
-                continue  # it has just ended
-        return [line for line in lines if str(self.temporary) in line] + [
-            str(path) for path in self.temporary.iterdir()
-        ]
+        return [line for line in lines if str(self.temporary) in line]
+
+    def check(self, *expected: str, arguments: tuple[str, ...] = ()) -> None:
+        """It ends well, shows this in 80 columns, without colour, and leaves nothing behind."""
+        assert self.start(*arguments).wait() == 0, self.shown()
+        shown = self.shown()
+        for text in (*expected, "Answer", "Events handled", "Next:"):
+            assert text in shown
+        assert ("kill -9 of the app" in shown) is ("--fault" in arguments)
+        assert max(map(len, shown.splitlines())) <= 80
+        assert "\x1b" not in shown
+        assert self.leftovers() == []
 
 
 @pytest.fixture
@@ -63,39 +72,24 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def test_the_demo_shows_events_answer_and_bill(demo: Demo) -> None:
-    assert demo.start().wait() == 0, demo.shown()
-    shown = demo.shown()
-    for expected in ("agent.loop.init", "agent.tool.call", "tool.execution.complete", "read_file", "Answer"):
-        assert expected in shown
-    for expected in ("[fresnel-lens.md]", "Events handled", "Queue messages", "Redis commands", "Wall time", "Next:"):
-        assert expected in shown
-    assert max(map(len, shown.splitlines())) <= 80
-    assert "\x1b" not in shown
-    assert demo.leftovers() == []
+    events = ("agent.loop.init", "agent.tool.call", "tool.execution.complete", "read_file")
+    demo.check(*events, "[fresnel-lens.md]", "Queue messages", "Redis commands", "Wall time")
+
+
+def test_the_demo_survives_kill_9_of_its_app(demo: Demo) -> None:
+    """It shows the kill, the restart, and the same answer."""
+    shown = ("app ended by itself (signal 9, SIGKILL)", "[fresnel-lens.md]")
+    demo.check(*shown, arguments=("--fault", "kill"))
 
 
 @pytest.mark.long
-def test_the_first_line_is_there_before_anything_serves(demo: Demo) -> None:
+def test_a_person_sees_at_once_that_something_happens_whatever_app_the_environment_names(demo: Demo) -> None:
+    """Somebody's own agents are not the ones that it is about."""
+    demo.more_environment["BATON_APP"] = "my_company.agents:registry"
     demo.start("simple")
     wait_for(demo.shown, "the first line")
     assert "Ready" not in demo.shown()
     assert demo.wait() == 0, demo.shown()
-
-
-def test_the_demo_survives_kill_9_of_its_app(demo: Demo) -> None:
-    assert demo.start("--fault", "kill").wait() == 0, demo.shown()
-    shown = demo.shown()
-    assert "kill -9 of the app" in shown
-    assert "app ended by itself (signal 9, SIGKILL)" in shown
-    assert "[fresnel-lens.md]" in shown
-    assert demo.leftovers() == []
-
-
-@pytest.mark.long
-def test_the_demo_shows_the_samples_whatever_app_the_environment_names(demo: Demo) -> None:
-    """Somebody's own agents are not the ones that it is about."""
-    demo.more_environment["BATON_APP"] = "my_company.agents:registry"
-    assert demo.start("simple").wait() == 0, demo.shown()
 
 
 def test_ctrl_c_ends_the_demo_and_everything_it_started(demo: Demo) -> None:
@@ -136,14 +130,6 @@ SPECIAL = {
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("fault", [False, True], ids=["undisturbed", "killed"])
 @pytest.mark.parametrize("name", SPECIAL)
-def test_each_demo_shows_what_is_special_about_it(demo: Demo, name: str, fault: bool) -> None:
-    assert demo.start(name, *(("--fault", "kill") if fault else ())).wait() == 0, demo.shown()
-    shown = demo.shown()
-    for expected in (*SPECIAL[name], "Answer", "Events handled", "Next:"):
-        assert expected in shown
-    assert ("kill -9 of the app" in shown) is fault
-    assert max(map(len, shown.splitlines())) <= 80
-    assert "\x1b" not in shown
-    assert demo.leftovers() == []
+def test_each_demo_shows_what_is_special_about_it_though_its_app_is_killed(demo: Demo, name: str) -> None:
+    demo.check(*SPECIAL[name], arguments=(name, "--fault", "kill"))

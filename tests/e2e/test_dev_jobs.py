@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import StackMaker
-from tests.e2e.dev_stack import DevStack, wait_for
+from tests.e2e.dev_stack import DevStack, StackMaker, wait_for
 from tests.e2e.slow_agents import STEPS
 
 pytestmark = pytest.mark.e2e

@@ -8,8 +8,7 @@ from functools import partial
 import httpx
 import pytest
 
-from tests.e2e.conftest import StackMaker
-from tests.e2e.dev_stack import PATIENCE_SECONDS, DevStack, process_is_gone, run_baton, wait_for
+from tests.e2e.dev_stack import PATIENCE_SECONDS, DevStack, StackMaker, process_is_gone, run_baton, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import stacks
-from tests.e2e.dev_stack import DevStack, wait_for
+from tests.e2e.dev_stack import DevStack, stacks, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.conftest import stacks
-from tests.e2e.dev_stack import PATIENCE_SECONDS, DevStack, run_baton, wait_for
+from tests.e2e.dev_stack import PATIENCE_SECONDS, DevStack, run_baton, stacks, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -1,19 +1,16 @@
 """Processes that die or stop in the middle of their work: how often that starts, and how soon it goes on."""
 
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e.dev_stack import wait_for
-from tests.e2e.hosting import KEY, Hosting, Server, hosting_in
+from tests.e2e.hosting import Hosting, Server, hosting_in
 
 pytestmark = pytest.mark.e2e
-HEADERS = {"authorization": f"Bearer {KEY}"}
 # The queue's delay by default. A crash costs 15 s at most; starting a process takes some on a busy machine.
 USUAL_RETRY_MS = "10000"
 SOON_SECONDS = 30.0
@@ -27,22 +24,12 @@ def hosting(tmp_path: Path) -> Iterator[Hosting]:
 
 
 def serve(hosting: Hosting, retry_delay_ms: str = "300") -> Server:
-    server = hosting.serve(agents="deadly_agents", MESSAGE_RETRY_DELAY_MS=retry_delay_ms)
-    hosting.wait_until_ready(server)
-    return server
+    return hosting.serve_and_wait(agents="deadly_agents", MESSAGE_RETRY_DELAY_MS=retry_delay_ms)
 
 
-def submit(hosting: Hosting, agent: str) -> str:
-    body = {"jobType": agent, "taskDescription": "do it"}
-    answer = httpx.post(f"{hosting.base_url}/api/agent-jobs", headers=HEADERS, json=body, timeout=30)
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
-
-
-def job_of(hosting: Hosting, job_id: str) -> dict[str, Any]:
-    answer = httpx.get(f"{hosting.base_url}/api/agent-jobs/{job_id}", headers=HEADERS, timeout=30)
-    job: dict[str, Any] = answer.json()
-    return job
+def kill(server: Server) -> None:
+    server.process.kill()
+    server.process.wait()
 
 
 def starts(hosting: Hosting, name: str) -> int:
@@ -53,7 +40,7 @@ def starts(hosting: Hosting, name: str) -> int:
 def test_a_call_that_kills_its_process_fails_and_nobody_else_does(hosting: Hosting) -> None:
     """It starts twice: the first time another one may have been to blame. What ran beside it ends as it should."""
     servers = [serve(hosting)]
-    job_id, until = submit(hosting, "deadly"), time.monotonic() + 150
+    job_id, until = hosting.submit("deadly", "do it"), time.monotonic() + 150
     while starts(hosting, "explode") < 2 or servers[-1].process.poll() is not None:
         assert time.monotonic() < until, "the call was not started again"
         if servers[-1].process.poll() is not None:
@@ -62,8 +49,7 @@ def test_a_call_that_kills_its_process_fails_and_nobody_else_does(hosting: Hosti
     while servers[-1].process.poll() is None:
         time.sleep(0.1)
     serve(hosting)
-    wait_for(lambda: job_of(hosting, job_id)["status"] == "completed", "the job's end", 90)
-    job = job_of(hosting, job_id)
+    job = hosting.completed(job_id, 90)
     assert job["result"] == {"answer": "went on"}
     assert starts(hosting, "explode") == 2
     assert starts(hosting, "beside") <= 2
@@ -74,42 +60,36 @@ def test_a_call_that_kills_its_process_fails_and_nobody_else_does(hosting: Hosti
 def test_what_a_kill_cut_off_goes_on_soon(hosting: Hosting, work: str) -> None:
     """However long it may take: the time limits are 120 s for a turn, and 90 s for a call."""
     first = serve(hosting, USUAL_RETRY_MS)
-    job_id = submit(hosting, work)
+    job_id = hosting.submit(work, "do it")
     wait_for(lambda: starts(hosting, work) == 1, "the first start", 30)
-    first.process.send_signal(signal.SIGKILL)
-    first.process.wait()
+    kill(first)
     killed_at = time.monotonic()
     serve(hosting, USUAL_RETRY_MS)
     wait_for(lambda: starts(hosting, work) == 2, "the second start", 60)
     assert time.monotonic() - killed_at < SOON_SECONDS
-    wait_for(lambda: job_of(hosting, job_id)["status"] == "completed", "the job's end", 30)
+    hosting.completed(job_id, 30)
 
 
 @pytest.mark.long
 def test_a_call_in_the_background_and_what_continues_with_it_outlive_their_processes(hosting: Hosting) -> None:
     """The call's process is killed, then the one that answers its outcome: it is answered once."""
     first = serve(hosting)
-    job = job_of(hosting, submit(hosting, "digging"))
+    job = hosting.job(hosting.submit("digging", "do it"))
     wait_for(lambda: starts(hosting, "drill") == 1, "the first start", 30)
-    wait_for(lambda: job_of(hosting, job["id"])["result"] == {"answer": "begun"}, "the end of the first turn", 30)
-    first.process.send_signal(signal.SIGKILL)
-    first.process.wait()
+    wait_for(lambda: hosting.job(job["id"])["result"] == {"answer": "begun"}, "the end of the first turn", 30)
+    kill(first)
     second = serve(hosting)
     wait_for(lambda: second.process.poll() is not None, "the death with the outcome", 90)
     serve(hosting)
 
     def session() -> dict[str, Any]:
-        url = f"{hosting.base_url}/api/sessions/{job['sessionId']}"
-        shown: dict[str, Any] = httpx.get(url, headers=HEADERS, timeout=30).json()
-        return shown
+        return dict(hosting.request("GET", f"/api/sessions/{job['sessionId']}"))
 
     def answer() -> str:
         return str(session()["messages"][-1]["parts"][-1].get("text"))
 
     wait_for(lambda: answer().endswith('Its result: "through"]'), "the answer", 90)
-    listed = httpx.get(f"{hosting.base_url}/api/agent-jobs?sessionId={job['sessionId']}", headers=HEADERS).json()[
-        "jobs"
-    ]
+    listed = hosting.request("GET", f"/api/agent-jobs?sessionId={job['sessionId']}")["jobs"]
     assert [one["continues"]["jobId"] for one in listed if "continues" in one] == [job["id"]]
     assert (starts(hosting, "drill"), starts(hosting, "outcome"), session()["activeOperations"]) == (2, 2, [])
 
@@ -117,7 +97,7 @@ def test_a_call_in_the_background_and_what_continues_with_it_outlive_their_proce
 def test_what_a_stop_broke_off_goes_on_at_once(hosting: Hosting) -> None:
     """As soon as the server cuts it off: neither the claim's end nor the queue's delay is waited for."""
     first = serve(hosting, USUAL_RETRY_MS)
-    job_id = submit(hosting, "long")
+    job_id = hosting.submit("long", "do it")
     wait_for(lambda: starts(hosting, "long") == 1, "the first start", 30)
     serve(hosting, USUAL_RETRY_MS)
     log = first.stop()
@@ -125,4 +105,4 @@ def test_what_a_stop_broke_off_goes_on_at_once(hosting: Hosting) -> None:
     assert "timeout graceful shutdown exceeded" in log
     wait_for(lambda: starts(hosting, "long") == 2, "the second start", 30)
     assert time.monotonic() - stopped_at < 5
-    wait_for(lambda: job_of(hosting, job_id)["status"] == "completed", "the job's end", 30)
+    hosting.completed(job_id, 30)

@@ -16,8 +16,8 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from tests.e2e.dev_stack import process_is_gone, wait_for
-from tests.e2e.fault_load import Submission
-from tests.e2e.fault_verdict import check_attempts, check_call, check_job, read_starts
+from tests.e2e.fault_client import Submission
+from tests.e2e.fault_verdict import check_results, read_starts
 from tests.e2e.hosting import BASE_PATH, KEY, Hosting, hosting_in, release
 
 pytestmark = pytest.mark.e2e
@@ -78,19 +78,12 @@ class Load:
     def check(self) -> None:
         """Each has ended as it should, and no call has run again once its result was recorded."""
         wait_for(lambda: self.ended() == len(self.submitted), "the end of every job", 300)
-        starts = read_starts(self._hosting.notes_path)
-        for one in self.submitted:
-            job = self.job(one)
-            check_job(job, one)
-            for call in job["toolCalls"]:
-                check_call(call, starts.get(call["id"], []))
-                check_attempts(call, starts[call["id"]])
+        check_results(self._hosting.notes_path, {one: self.job(one) for one in self.submitted})
 
 
 @pytest.mark.long
 def test_jobs_run_on_while_workers_are_stopped_one_by_one(hosting: Hosting) -> None:
-    server = hosting.serve("--workers", "2")
-    hosting.wait_until_ready(server)
+    server = hosting.serve_and_wait("--workers", "2")
     wait_for(lambda: len(server.workers()) == 2, "two workers")
     before = server.workers()
     with closing(Load(hosting)) as load:
@@ -115,11 +108,10 @@ def test_a_version_before_and_this_code_work_on_the_same_jobs(
 ) -> None:
     """A rolling deploy: first the other one alone, then both, then this code alone; each job ends as it should."""
     with hosting_in(tmp_path, base_path="") as hosting, closing(Load(hosting)) as load:
-        old = hosting.serve(code=release(before, tmp_path / before), CONTINUATION=modes[0], RATE_LIMIT_PER_MINUTE="0")
-        hosting.wait_until_ready(old)
+        code, unlimited = release(before, tmp_path / before), {"RATE_LIMIT_PER_MINUTE": "0"}
+        old = hosting.serve_and_wait(code=code, CONTINUATION=modes[0], **unlimited)
         load.submit()
-        new = hosting.serve(CONTINUATION=modes[1], RATE_LIMIT_PER_MINUTE="0")
-        hosting.wait_until_ready(new)
+        new = hosting.serve_and_wait(CONTINUATION=modes[1], **unlimited)
         for _ in range(3):
             load.submit()
         wait_for(lambda: load.ended() > len(AGENTS), "the end of some jobs while both run")
@@ -132,11 +124,9 @@ def test_a_version_before_and_this_code_work_on_the_same_jobs(
 
 def test_a_server_that_stops_finishes_what_it_was_given_and_lets_readers_go(hosting: Hosting) -> None:
     """Its streams and sockets end early, without an end of the job; the call in its hands is made once."""
-    server = hosting.serve(agents="slow_agents")
-    hosting.wait_until_ready(server)
+    server = hosting.serve_and_wait(agents="slow_agents")
     with httpx.Client(base_url=hosting.base_url, headers=HEADERS, timeout=120) as http:
-        body = {"jobType": "slow", "taskDescription": "do it"}
-        job_id = http.post("/api/agent-jobs", json=body).raise_for_status().json()["id"]
+        job_id = hosting.submit("slow", "do it")
         url = f"{hosting.base_url.replace('http', 'ws', 1)}/api/agent/updates?workflowId={job_id}"
         with (
             http.stream("GET", f"/api/agent-jobs/{job_id}/stream") as answer,
@@ -151,14 +141,14 @@ def test_a_server_that_stops_finishes_what_it_was_given_and_lets_readers_go(host
             with pytest.raises(ConnectionClosedError):
                 list(updates)
         assert "timeout graceful shutdown exceeded" not in log
-        hosting.wait_until_ready(hosting.serve(agents="slow_agents"))
-        wait_for(lambda: http.get(f"/api/agent-jobs/{job_id}").json()["status"] == "completed", "the job's end", 300)
+        hosting.serve_and_wait(agents="slow_agents")
+        hosting.completed(job_id)
     assert sorted(hosting.notes_path.read_text().split()) == sorted(map(str, range(6)))
 
 
 def test_it_says_whether_it_lives_and_whether_it_is_ready(hosting: Hosting) -> None:
     """With and without the path below which it is reached, for a proxy may take that away; no key is needed."""
-    hosting.wait_until_ready(hosting.serve())
+    hosting.serve_and_wait()
     with httpx.Client(base_url=hosting.origin) as http:
         for base in ("", BASE_PATH):
             assert http.get(f"{base}/healthz").json() == {"status": "ok"}

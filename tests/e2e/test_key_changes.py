@@ -42,7 +42,7 @@ def progressed(stack: KeyedStack, job_id: str, calls: int) -> bool:
 
 def test_signing_keys_are_rolled_while_jobs_run_and_no_message_is_refused(stack: KeyedStack) -> None:
     """Twice, deployed at once and a while later; what is signed with either key is let in throughout."""
-    first = stack.submit()
+    first = stack.submit("slow", "Note them.")
     wait_for(lambda: progressed(stack, first, 2), "some progress")
     before = stack.settings["QSTASH_NEXT_SIGNING_KEY"]
     rolled = roll(stack)
@@ -50,14 +50,13 @@ def test_signing_keys_are_rolled_while_jobs_run_and_no_message_is_refused(stack:
     assert stack.settings["QSTASH_CURRENT_SIGNING_KEY"] == before
     assert before not in rolled.output
     wait_for(lambda: progressed(stack, first, 4), "progress with what the next key lets in")
-    second = stack.submit()
+    second = stack.submit("slow", "Note them.")
     stack.deploy()
     wait_for(lambda: progressed(stack, second, 2), "progress after the deploy")
     assert roll(stack).exit_code == 0
     stack.deploy()
-    for job_id in (first, second, stack.submit()):
-        stack.wait_until_done(job_id)
-        assert len(stack.job(job_id)["toolCalls"]) == STEPS
+    for job_id in (first, second, stack.submit("slow", "Note them.")):
+        assert len(stack.completed(job_id)["toolCalls"]) == STEPS
     assert stack.refused == 0
     assert len(stack.outcomes()) > 2 * STEPS
 
@@ -87,7 +86,7 @@ def test_tokens_of_queue_and_store_are_changed_while_a_job_runs(stack: KeyedStac
     stack.start_queue("--token", queue_token)
     stack.set(QSTASH_TOKEN=queue_token)
     stack.deploy()
-    job_id = stack.submit()
+    job_id = stack.submit("slow", "Note them.")
     wait_for(lambda: progressed(stack, job_id, 2), "some progress")
     new_token = base64.b64encode(json.dumps({"UserID": USER, "Password": "2"}).encode()).decode()
     stack.start_queue("--token", new_token)
@@ -95,7 +94,7 @@ def test_tokens_of_queue_and_store_are_changed_while_a_job_runs(stack: KeyedStac
     stack.set(QSTASH_TOKEN=new_token, UPSTASH_REDIS_REST_TOKEN="another-store-token")
     wait_for(lambda: 503 in stack.outcomes(), "a delivery that could not be handled with the old tokens")
     stack.deploy()
-    stack.wait_until_done(job_id)
+    stack.completed(job_id)
     notes = (stack.folder / "notes").read_text().split()
     assert sorted(notes) == sorted(str(number) for number in range(STEPS))
 
@@ -108,7 +107,7 @@ def test_a_clients_key_is_changed_while_both_are_let_in(stack: KeyedStack) -> No
 
     def status(key: str) -> int:
         headers = {"Authorization": f"Bearer {key}"}
-        return httpx.get(f"{stack.base}/api/agent-jobs", headers=headers, trust_env=False).status_code
+        return httpx.get(f"{stack.app.url}/api/agent-jobs", headers=headers, trust_env=False).status_code
 
     old, new = made(), made()
     assert (status(old), status(new)) == (200, 200)

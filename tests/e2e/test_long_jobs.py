@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.conftest import StackMaker
+from tests.e2e.dev_stack import StackMaker
 from tests.e2e.long_agents import WINDOW
 from tests.e2e.long_run import Comparison, LongRun, Window
 
@@ -15,8 +15,9 @@ FLAT = 1.1  # decisions/0016-cost-of-a-step: of what the beginning costs
 
 
 @pytest.fixture
-def long_run(new_stack: StackMaker) -> LongRun:
-    return LongRun(new_stack())
+def long_run(new_stack: StackMaker, request: pytest.FixtureRequest) -> LongRun:
+    """In the mode that it is parametrized with."""
+    return LongRun(new_stack("long_agents", CONTINUATION=getattr(request, "param", "queue")).start())
 
 
 def assert_completed(compared: Comparison, calls: int) -> None:
@@ -33,22 +34,20 @@ def assert_flat(first: Window, last: Window) -> None:
     assert last.cost.size_bytes <= first.cost.size_bytes * FLAT
 
 
-def test_many_steps_one_after_another_cost_the_same_each(long_run: LongRun) -> None:
-    """Three messages and six requests a step."""
+@pytest.mark.parametrize(
+    ("long_run", "messages", "requests"),
+    [
+        pytest.param("queue", 3, 6, id="by messages"),
+        pytest.param("inline", 0, 2, id="in place: a request of its turn, and one of its call"),
+    ],
+    indirect=["long_run"],
+)
+def test_many_steps_one_after_another_cost_the_same_each(long_run: LongRun, messages: int, requests: int) -> None:
     compared = long_run.sequential(LENGTH)
     assert_completed(compared, LENGTH)
     assert_flat(compared.first, compared.last)
-    assert abs(compared.last.cost.messages - 3 * WINDOW) <= BESIDES
-    assert abs(compared.last.cost.requests - 6 * WINDOW) <= BESIDES
-
-
-def test_in_place_too(new_stack: StackMaker) -> None:
-    """No message and two requests a step: that of its turn, and that of its call."""
-    compared = LongRun(new_stack(), "inline").sequential(LENGTH)
-    assert_completed(compared, LENGTH)
-    assert_flat(compared.first, compared.last)
-    assert compared.last.cost.messages <= BESIDES
-    assert abs(compared.last.cost.requests - 2 * WINDOW) <= BESIDES
+    assert abs(compared.last.cost.messages - messages * WINDOW) <= BESIDES
+    assert abs(compared.last.cost.requests - requests * WINDOW) <= BESIDES
 
 
 def test_a_conversation_that_is_summed_up_costs_the_same_at_its_end(long_run: LongRun) -> None:

@@ -8,7 +8,6 @@ limits of their requests, and claims (12 s): what these may take comes on top of
 import base64
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,10 @@ from typing import Any
 import pytest
 
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT
-from tests.e2e.dev_stack import wait_for
-from tests.e2e.fault_client import END_STATES, FaultClient
-from tests.e2e.fault_load import Submission
+from tests.e2e.dev_stack import END_STATES, wait_for
+from tests.e2e.fault_client import FaultClient, Submission
 from tests.e2e.fault_stack import FaultStack, fault_stack_in
-from tests.e2e.fault_verdict import check_call, check_job, read_starts
+from tests.e2e.fault_verdict import check_results, read_starts
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
@@ -43,13 +41,6 @@ def stack(tmp_path: Path) -> Iterator[FaultStack]:
         yield made.prepare(OUTAGE_SCALE=str(SCALE), **DEFAULTS).start()
 
 
-@pytest.fixture
-def client(stack: FaultStack) -> Iterator[FaultClient]:
-    """A client of its API."""
-    with closing(FaultClient(stack)) as made:
-        yield made
-
-
 def at_work(client: FaultClient) -> list[Submission]:
     jobs = [Submission(f"cut-off-{name}", "dev", name) for name in SHAPES]
     assert client.submit(*jobs) == [202] * len(jobs)
@@ -58,11 +49,10 @@ def at_work(client: FaultClient) -> list[Submission]:
 
 
 def newest_events(stack: FaultStack) -> dict[str, dict[str, Any]]:
-    headers = {"authorization": f"Bearer {stack.described['qstash_token']}"}
     newest, cursor = dict[str, dict[str, Any]](), ""
     while True:
         params = {"count": "1000", **({"cursor": cursor} if cursor else {})}
-        answer = stack.http.get(f"{stack.described['qstash_url']}/v2/events", headers=headers, params=params).json()
+        answer = stack.ask("qstash", "/v2/events", params=params)
         for event in answer["events"]:
             newest.setdefault(event["messageId"], event)
         if not (cursor := answer.get("cursor", "")):
@@ -95,12 +85,7 @@ def all_go_on(client: FaultClient, jobs: list[Submission]) -> None:
     for job in jobs:
         left = ended + GOES_ON_SECONDS + UNSCALED_SECONDS - time.monotonic()
         wait_for(partial(goes_on, client, job, now_ms), f"progress of {job.agent}", left)
-    at_the_end = client.ended(jobs)
-    starts = read_starts(client.stack.notes_path)
-    for job, read in at_the_end.items():
-        check_job(read, job)
-        for call in read["toolCalls"]:
-            check_call(call, starts.get(call["id"], []))
+    check_results(client.stack.notes_path, client.ended(jobs), claims_held=False)
 
 
 def test_jobs_go_on_after_the_store_was_away_for_longer_than_all_retries(

@@ -4,19 +4,20 @@ import asyncio
 import json
 import re
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.conftest import stacks
 from tests.e2e.dev_stack import DevStack
 from tests.e2e.mcp_conformance.with_key import with_key
 from tests.npm_packages import find_node, npm_packages
 
 pytestmark = [pytest.mark.e2e, pytest.mark.node, pytest.mark.long]
 
+AGENTS = "mcp_conformance.agents"
+ENVIRONMENT = {"APPROVAL_LINKS": "true", "RATE_LIMIT_PER_MINUTE": "60000"}
 HERE = Path(__file__).parent / "mcp_conformance"
 SUITE = "node_modules/@modelcontextprotocol/conformance/dist/index.js"
 REVISIONS = ("2026-07-28", "2025-11-25")
@@ -64,14 +65,6 @@ LEFT_OUT_CHECKS = {
     "sep-2575-server-rejects-undeclared-capability": NOT_TO_CLIENT,
     "sep-2575-missing-capability-http-400": NOT_TO_CLIENT,
 }
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
-    with stacks(tmp_path_factory.mktemp("mcp-conformance")) as make:
-        made = make(arguments=("--port", "0", "--app", "tests.e2e.mcp_conformance.agents:registry"))
-        made.environment = {**made.environment, "APPROVAL_LINKS": "true", "RATE_LIMIT_PER_MINUTE": "60000"}
-        yield made.start()
 
 
 async def test_the_applicable_scenarios_of_the_official_suite_pass(

@@ -1,14 +1,11 @@
 """Model calls that the queue or the provider makes, on the real local stack: what they bill, and what a kill does."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import stacks
-from tests.e2e.dev_stack import QUICK_RECOVERY, DevStack, wait_for
-from tests.e2e.slow_provider import SlowProvider, slow_provider
+from tests.e2e.dev_stack import DevStack, stacks, wait_for
+from tests.e2e.slow_provider import SlowProvider
 
 pytestmark = pytest.mark.e2e
 
@@ -20,40 +17,18 @@ _BILLED_MS = {"thinks": 2_000, "thinks-there": 6_000}
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[SlowProvider]:
-    with slow_provider() as made:
+    with SlowProvider() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, provider: SlowProvider) -> Iterator[DevStack]:
+    """A stack whose process has loaded the model's library."""
+    openai = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": provider.url("/v1")}
     with stacks(tmp_path_factory.mktemp("offloaded")) as make:
-        made = make(None, ("--port", "0", "--app", "tests.e2e.offloaded_agents:registry"))
-        made.working_folder = Path(__file__).parents[2]
-        made.environment = {
-            **QUICK_RECOVERY,
-            "WORK_TIMEOUT_SECONDS": "20",
-            "OPENAI_API_KEY": KEY,
-            "OPENAI_BASE_URL": provider.url,
-        }
-        made.start()
-        ended(made, submitted(made, "thinks"))
+        made = make("offloaded_agents", WORK_TIMEOUT_SECONDS="20", **openai).start()
+        made.completed(made.submit("thinks", "think"))
         yield made
-
-
-def submitted(stack: DevStack, agent: str) -> str:
-    return str(stack.request("POST", "/api/agent-jobs", json={"jobType": agent, "taskDescription": "think"})["id"])
-
-
-def ended(stack: DevStack, job_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-
-    def is_over() -> bool:
-        found.update(stack.request("GET", f"/api/agent-jobs/{job_id}"))
-        return found["status"] in ("completed", "failed")
-
-    wait_for(is_over, f"the end of {job_id}")
-    assert found["status"] == "completed", found["error"]
-    return found
 
 
 @pytest.mark.parametrize("agent", ["thinks", "thinks-there"])
@@ -68,9 +43,9 @@ def test_ten_calls_bill_next_to_nothing_however_long_they_take(
     provider.seconds, names = seconds, list[str]()
     asked = len(provider.asked)
     for _ in range(10):
-        names.append(submitted(stack, agent))
+        names.append(stack.submit(agent, "think"))
         wait_for(lambda: len(provider.asked) == asked + len(names), "the request")
-    jobs = [ended(stack, name) for name in names]
+    jobs = [stack.completed(name) for name in names]
     provider.seconds = 0
     assert [job["usage"]["modelCalls"] for job in jobs] == [1] * 10
     assert sum(job["usage"]["functionMs"] for job in jobs) <= _BILLED_MS[agent]
@@ -81,25 +56,25 @@ def test_a_call_outlives_the_process_that_asked_and_its_key_is_kept_nowhere(
 ) -> None:
     """Kill -9 while the model thinks; the provider is asked once a turn, and the first time it has too much to do."""
     provider.seconds, provider.refusals, asked = 3, 1, len(provider.asked)
-    job_id = submitted(stack, "adds")
+    job_id = stack.submit("adds", "think")
     wait_for(lambda: len(provider.asked) == asked + 2, "the second attempt")
     old_pid = stack.kill("app")
     stack.wait_until_back("app", old_pid)
-    job = ended(stack, job_id)
+    job = stack.completed(job_id)
     assert (job["result"], [call["result"] for call in job["toolCalls"]]) == ({"answer": "Thought."}, [3])
     assert len(provider.asked) == asked + 3
     assert provider.keys == {f"Bearer {KEY}"}
     stored = [path for path in stack.folder.rglob("*") if path.is_file() and path.name != "dev.json"]
     assert stored
-    assert KEY not in stack.output_path.read_text()
+    assert KEY not in stack.output
 
 
 def test_a_response_in_the_background_outlives_the_process_that_asked(stack: DevStack, provider: SlowProvider) -> None:
     """Kill -9 between two looks; the provider is asked once a turn."""
     provider.seconds, asked, looks = 4, len(provider.asked), provider.looks
-    job_id = submitted(stack, "adds-there")
+    job_id = stack.submit("adds-there", "think")
     wait_for(lambda: provider.looks > looks, "the first look")
     stack.wait_until_back("app", stack.kill("app"))
-    job = ended(stack, job_id)
+    job = stack.completed(job_id)
     assert (job["result"], [call["result"] for call in job["toolCalls"]]) == ({"answer": "Thought."}, [3])
     assert len(provider.asked) == asked + 2

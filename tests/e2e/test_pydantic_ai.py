@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.e2e.dev_stack import wait_for
+
 pytestmark = pytest.mark.e2e
 SETTINGS = {"WORK_TIMEOUT_SECONDS": "2", "STREAM_BATCH_MS": "0"}
 
@@ -16,13 +18,11 @@ def lines(notes: Path) -> list[str]:
     return notes.read_text().splitlines() if notes.exists() else []
 
 
-def wait_for(notes: Path, start: str) -> None:
-    """Wait for a note, and then for the middle of what it began."""
-    give_up_at = time.monotonic() + 90
-    while not any(line.startswith(start) for line in lines(notes)):
-        assert time.monotonic() < give_up_at, (start, lines(notes))
-        time.sleep(0.02)
+def crash_in(app: Any, notes: Path, piece: str) -> None:
+    """Kill -9 in the middle of what a note began, and start another process."""
+    wait_for(lambda: any(line.startswith(piece) for line in lines(notes)), f"the beginning of {piece}", 90)
     time.sleep(0.2)
+    crash(app)
 
 
 def crash(app: Any) -> None:
@@ -45,12 +45,10 @@ def test_a_run_survives_kill_9_in_each_kind_of_piece(agent_app: Any, tmp_path: P
     app = agent_app("tests.e2e.pydantic_ai_agents:registry", NOTES=str(notes), **SETTINGS)
     job_id = app.submit("planner", "Plan a trip.", {"who": "Ann"})
     for piece in ("model 0", "begin train"):
-        wait_for(notes, piece)
-        crash(app)
+        crash_in(app, notes, piece)
     approve(app, job_id)
     for piece in ("book", "model 3"):
-        wait_for(notes, piece)
-        crash(app)
+        crash_in(app, notes, piece)
     job = app.wait(job_id, limit_seconds=120)
     assert job["status"] == "completed", job
     assert job["result"]["output"] == {"city": "Ulm", "euros": 120}

@@ -12,8 +12,7 @@ import pytest
 
 from tests.e2e.dev_stack import wait_for
 from tests.e2e.fault_chaos import blows, execute, submissions
-from tests.e2e.fault_client import FaultClient
-from tests.e2e.fault_load import Load, Submission
+from tests.e2e.fault_client import FaultClient, Load, Submission
 from tests.e2e.fault_stack import FaultStack, fault_stack_in
 from tests.e2e.fault_verdict import check
 
@@ -38,14 +37,14 @@ def test_every_job_ends_right_whatever_is_killed_or_held_still(
 ) -> None:
     """Right answers, each result once, one key a call; a job whose submission was not answered ends, too."""
     stack.prepare(CONTINUATION=continuation, HTTP_TRANSPORT=transport).start()
-    load = Load(stack, submissions(seed, JOBS, LOAD_SECONDS))
     tell(f"seed {seed}, CONTINUATION={continuation}, HTTP_TRANSPORT={transport}")
-    for what_happened in execute(stack, blows(seed, CHAOS_SECONDS)):
-        tell(what_happened)
-    stack.wait_until_calm()
-    sent = load.finish()
-    tell(f"{len(sent)} submissions, answers other than one 202: {[s.statuses for s in sent if s.statuses != (202,)]}")
     with closing(FaultClient(stack)) as client:
+        load = Load(client, submissions(seed, JOBS, LOAD_SECONDS))
+        for what_happened in execute(stack, blows(seed, CHAOS_SECONDS)):
+            tell(what_happened)
+        stack.wait_until_calm()
+        sent = load.finish()
+        tell(f"{len(sent)} jobs, answers other than one 202: {[s.statuses for s in sent if s.statuses != (202,)]}")
         jobs = client.ended(one.submission for one in sent if one.accepted)
         unanswered = [one.submission for one in sent if not one.accepted]
         jobs |= client.ended(one for one in unanswered if client.job(one) is not None)

@@ -6,14 +6,11 @@ Source: decisions/0001-the-promise.
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.dev_stack import wait_for
-from tests.e2e.fault_client import FaultClient
-from tests.e2e.fault_load import Submission
+from tests.e2e.fault_client import FaultClient, Submission
 from tests.e2e.fault_stack import FaultStack, fault_stack_in
 from tests.e2e.fault_verdict import check
 
@@ -22,18 +19,11 @@ pytestmark = pytest.mark.e2e
 SHAPES = ("fan-8", "fan-shaky", "line-3", "fan-10")
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[FaultStack]:
-    """A running stack that can be hurt."""
-    with fault_stack_in(tmp_path) as made:
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultStack]:
+    """One stack for all of these: each test has jobs of its own and leaves the stack serving."""
+    with fault_stack_in(tmp_path_factory.mktemp("stack")) as made:
         yield made.prepare().start()
-
-
-@pytest.fixture
-def client(stack: FaultStack) -> Iterator[FaultClient]:
-    """A client of its API."""
-    with closing(FaultClient(stack)) as made:
-        yield made
 
 
 def jobs_named(word: str) -> list[Submission]:
@@ -64,7 +54,7 @@ def test_a_disk_that_stays_full_ends_the_stack_with_the_reason_and_a_later_start
     jobs = jobs_named("kept")
     assert client.submit(*jobs) == [202] * len(jobs)
     wait_for(lambda: stack.has_ended_without_room("qstash"), "the end of the stack")
-    assert "qstash died 5 times in a row" in stack.output_path.read_text()
+    assert "qstash died 5 times in a row" in stack.output
     stack.start()
     check(client, client.ended(jobs))
 

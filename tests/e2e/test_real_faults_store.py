@@ -5,14 +5,12 @@ Source: decisions/0001-the-promise.
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
 
 import pytest
 
 from tests.e2e.dev_stack import wait_for
-from tests.e2e.fault_client import FaultClient
-from tests.e2e.fault_load import Submission
+from tests.e2e.fault_client import FaultClient, Submission
 from tests.e2e.fault_stack import FaultStack, fault_stack_in
 from tests.e2e.fault_verdict import check, last_update
 
@@ -29,13 +27,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultStack]:
     """One stack for all of these: each test has jobs of its own and leaves the stack serving."""
     with fault_stack_in(tmp_path_factory.mktemp("stack")) as made:
         yield made.prepare(WORK_TIMEOUT_SECONDS="1", HTTP_TRANSPORT="httptools").start()  # nothing is held still here
-
-
-@pytest.fixture
-def client(stack: FaultStack) -> Iterator[FaultClient]:
-    """A client of its API."""
-    with closing(FaultClient(stack)) as made:
-        yield made
 
 
 @pytest.mark.long

@@ -1,13 +1,11 @@
 """`baton tunnel` through a stand-in for ngrok: opened, told to the queue, checked, and closed again."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -26,18 +24,9 @@ class Place:
         for _ in range(2):
             self.ports.append(any_free_port(frozenset(self.ports)))
         self.local, self.api, self.public = self.ports
-        self.queue, self.token = stack.described["qstash_url"], stack.described["qstash_token"]
-        names = {
-            "QSTASH_URL": "qstash_url",
-            "QSTASH_TOKEN": "qstash_token",
-            "QSTASH_CURRENT_SIGNING_KEY": "qstash_current_signing_key",
-            "QSTASH_NEXT_SIGNING_KEY": "qstash_next_signing_key",
-            "UPSTASH_REDIS_REST_URL": "redis_url",
-            "UPSTASH_REDIS_REST_TOKEN": "redis_token",
-        }
+        settings = {**stack.settings, "WORKER_BASE_URL": "https://old.example.com"}
         self.env_file = folder / ".env"
-        lines = [f"{name}={stack.described[key]}" for name, key in names.items()]
-        self.env_file.write_text("# mine\nWORKER_BASE_URL=https://old.example.com\n" + "\n".join(lines) + "\n")
+        self.env_file.write_text("\n".join(["# mine", *(f"{name}={value}" for name, value in settings.items()), ""]))
 
     def ngrok(self, script: str) -> None:
         program = self.folder / "bin" / "ngrok"
@@ -70,14 +59,10 @@ class Place:
     def output(self) -> str:
         return (self.folder / "out").read_text()
 
-    def request_queue(self, path: str) -> Any:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx.get(f"{self.queue}{path}", headers=headers, trust_env=False).json()
-
 
 @pytest.fixture
-def place(tmp_path: Path, dev_stack: DevStack) -> Place:
-    return Place(tmp_path, dev_stack)
+def place(tmp_path: Path, stack: DevStack) -> Place:
+    return Place(tmp_path, stack)
 
 
 def end(process: subprocess.Popen[str]) -> int:
@@ -101,7 +86,9 @@ def opened(place: Place) -> Iterator[subprocess.Popen[str]]:
             end(process)
 
 
-def test_the_queue_gets_through_to_an_app_started_for_it(place: Place, opened: subprocess.Popen[str]) -> None:
+def test_the_queue_gets_through_to_an_app_started_for_it(
+    place: Place, opened: subprocess.Popen[str], stack: DevStack
+) -> None:
     """From PATH, the app with the tunnel's address, topics, the file, a signed round trip; Ctrl-C ends it all."""
     address = f"http://127.0.0.1:{place.public}"
     assert f"all 7 at {address}: reached by the queue, signature believed" in place.output
@@ -109,18 +96,18 @@ def test_the_queue_gets_through_to_an_app_started_for_it(place: Place, opened: s
     text = place.env_file.read_text()
     assert f"WORKER_BASE_URL={address}\n" in text
     assert text.startswith("# mine\n")
-    topics = {topic["name"]: topic["endpoints"] for topic in place.request_queue("/v2/topics")}
+    topics = {topic["name"]: topic["endpoints"] for topic in stack.ask("qstash", "/v2/topics")}
     assert topics["tunnel.agent-loop-init"] == [{"name": "baton", "url": f"{address}/workers/agent-loop"}]
-    assert place.request_queue("/v2/schedules/tunnel.sweep")["destination"] == f"{address}/workers/sweep"
+    assert stack.ask("qstash", "/v2/schedules/tunnel.sweep")["destination"] == f"{address}/workers/sweep"
     assert end(opened) == 0
     for port in place.ports:
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
 
 
-def test_an_app_that_has_another_address_must_be_started_again(place: Place, dev_stack: DevStack) -> None:
+def test_an_app_that_has_another_address_must_be_started_again(place: Place, stack: DevStack) -> None:
     """Both ngrok and the app run already: the app refuses what is signed for the tunnel."""
-    local = int(dev_stack.described["app_url"].rpartition(":")[2])
+    local = int(stack.described["app_url"].rpartition(":")[2])
     ngrok = subprocess.Popen(
         [sys.executable, str(FAKE), "http", str(local)],
         env={**os.environ, "FAKE_NGROK_API": str(place.api), "FAKE_NGROK_PUBLIC": str(place.public)},  # noqa: TID251
@@ -162,6 +149,6 @@ def test_what_is_missing_is_reported_before_anything_is_started(place: Place) ->
 
 def answers(port: int) -> bool:
     try:
-        return bool(json.loads(httpx.get(f"http://127.0.0.1:{port}/api/tunnels", trust_env=False).text)["tunnels"])
+        return bool(httpx.get(f"http://127.0.0.1:{port}/api/tunnels", trust_env=False).json()["tunnels"])
     except httpx.HTTPError:
         return False

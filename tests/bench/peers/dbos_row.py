@@ -4,16 +4,14 @@ python -m tests.bench.peers.dbos_row [--crash | --long CALLS | ...]
 """
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, SetWorkflowID
 
 from tests.bench.peers import work
-from tests.bench.peers.command import options, run
-from tests.bench.peers.job_files import hand_in, serve, until_done
-from tests.bench.peers.peer import Peer, python
+from tests.bench.peers.command import options
+from tests.bench.peers.job_files import InProcess, run_in_process, serve
 from tests.bench.peers.servers import start_postgres
 
 
@@ -58,33 +56,21 @@ def launch(url: str) -> None:
     DBOS.launch()
 
 
-class Dbos(Peer):
+class Dbos(InProcess):
     name = "dbos"
-    in_process = True
+    module = __spec__.name
     crash_note = "recovers by itself when a process of the same executor id and version starts"
 
     async def setup(self) -> None:
         url = start_postgres(self).replace("postgresql://", "postgresql+psycopg://")
-        self._url = f"{url.rpartition('/')[0]}/dbos"
+        self.url = f"{url.rpartition('/')[0]}/dbos"
         if not self.crashing:
-            launch(self._url)
-
-    async def start_worker(self) -> None:
-        """In a run with a crash: the process that is killed."""
-        if self.crashing:
-            self.spawn("worker", python("-m", __spec__.name, "--worker", self._url, str(self.folder)))
+            launch(self.url)
 
     async def run_job(self, variant: str, job: str) -> list[int]:
         with SetWorkflowID(job):
             times: list[int] = await agent(job, variant)
             return times
-
-    async def submit(self, variant: str, job: str) -> None:
-        hand_in(self.folder, variant, job)
-
-    async def result(self, job: str) -> list[int]:
-        await until_done(self.folder, job)
-        return []
 
     async def close(self) -> None:
         if not self.crashing:
@@ -105,7 +91,4 @@ async def worker(url: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
-        asyncio.run(worker(sys.argv[2], Path(sys.argv[3])))
-    else:
-        run(Dbos, options(__doc__).parse_args())
+    run_in_process(Dbos, worker, options(__doc__))

@@ -1,20 +1,49 @@
-"""How a row whose library has no server of its own hands jobs to a worker that is killed: as files of a folder."""
+"""Rows whose library has no server of its own: jobs run in this process.
 
+In a run with a crash another process runs them, which is killed; it is handed its jobs as files of a folder.
+"""
+
+import argparse
 import asyncio
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
+
+from tests.bench.peers.command import run
+from tests.bench.peers.peer import Peer, python
 
 POLL_SECONDS = 0.02
 Follow = Callable[[str, str, bool], Awaitable[None]]  # job, variant, whether it was taken by a worker before
+Worker = Callable[[str, Path], Coroutine[Any, Any, None]]
 
 
-def hand_in(folder: Path, variant: str, job: str) -> None:
-    (folder / f"job.{job}.{variant}").touch()
+class InProcess(Peer):
+    """`module`: runs the worker; `url`: of its database, from `setup` on."""
+
+    in_process = True
+    module = ""
+    url = ""
+
+    async def start_worker(self) -> None:
+        if self.crashing:
+            self.spawn("worker", python("-m", self.module, "--worker", self.url, str(self.folder)))
+
+    async def submit(self, variant: str, job: str) -> None:
+        (self.folder / f"job.{job}.{variant}").touch()
+
+    async def result(self, job: str) -> list[int]:
+        while not (self.folder / f"done.{job}").exists():  # noqa: ASYNC110 - another process makes the file
+            await asyncio.sleep(POLL_SECONDS)
+        return []
 
 
-async def until_done(folder: Path, job: str) -> None:
-    while not (folder / f"done.{job}").exists():  # noqa: ASYNC110 - another process makes the file
-        await asyncio.sleep(POLL_SECONDS)
+def run_in_process(make: type[InProcess], worker: Worker, options: argparse.ArgumentParser) -> None:
+    """Run the row, or the process that is killed."""
+    if sys.argv[1:2] == ["--worker"]:
+        asyncio.run(worker(sys.argv[2], Path(sys.argv[3])))
+    else:
+        run(make, options.parse_args())
 
 
 async def serve(folder: Path, follow: Follow) -> None:

@@ -3,9 +3,7 @@
 python -m tests.bench.peers.langgraph_row [--crash | --long CALLS | ...]
 """
 
-import asyncio
 import operator
-import sys
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -16,9 +14,8 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from tests.bench.peers import work
-from tests.bench.peers.command import options, run
-from tests.bench.peers.job_files import hand_in, serve, until_done
-from tests.bench.peers.peer import Peer, python
+from tests.bench.peers.command import options
+from tests.bench.peers.job_files import InProcess, run_in_process, serve
 from tests.bench.peers.servers import start_postgres
 
 
@@ -66,32 +63,20 @@ def _first(job: str, variant: str) -> dict[str, Any]:
     return {"job": job, "variant": variant, "messages": work.start()}
 
 
-class LangGraph(Peer):
+class LangGraph(InProcess):
     name = "langgraph"
-    in_process = True
+    module = __spec__.name
     crash_note = "nothing resumes by itself: after the restart each thread is invoked again, with None"
 
     async def setup(self) -> None:
-        self._url = start_postgres(self)
+        self.url = start_postgres(self)
         if not self.crashing:
-            self._graph, pool = await build(self._url)
+            self._graph, pool = await build(self.url)
             self.closing.append(pool.close)
-
-    async def start_worker(self) -> None:
-        """In a run with a crash: the process that is killed."""
-        if self.crashing:
-            self.spawn("worker", python("-m", __spec__.name, "--worker", self._url, str(self.folder)))
 
     async def run_job(self, variant: str, job: str) -> list[int]:
         state = await self._graph.ainvoke(_first(job, variant), _config(job), durability="sync")
         return work.stamps(state["messages"])
-
-    async def submit(self, variant: str, job: str) -> None:
-        hand_in(self.folder, variant, job)
-
-    async def result(self, job: str) -> list[int]:
-        await until_done(self.folder, job)
-        return []
 
 
 async def worker(url: str, folder: Path) -> None:
@@ -105,7 +90,4 @@ async def worker(url: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
-        asyncio.run(worker(sys.argv[2], Path(sys.argv[3])))
-    else:
-        run(LangGraph, options(__doc__).parse_args())
+    run_in_process(LangGraph, worker, options(__doc__))
