@@ -57,14 +57,11 @@ async def _steps_and_trips(peer: Baton) -> tuple[list[float], list[float]]:
 
 async def _first_part(peer: Baton, number: int) -> tuple[float, float]:
     """Milliseconds from the request, and from its 202, to the first part of the stream."""
-    headers = {"Authorization": f"Bearer {peer.described['client_key']}"}
     began = time.perf_counter()
-    body = {"jobType": "seq", "taskDescription": "Look these things up.", "inputData": {"name": f"part-{number}"}}
-    async with aiohttp.ClientSession(peer.described["app_url"], headers=headers) as http:
-        async with http.post("/api/agent-jobs", json=body) as answer:
-            job_id = (await answer.json())["id"]
+    async with aiohttp.ClientSession(headers=peer.headers) as http:
+        job_id = await peer.post(http, "seq", f"part-{number}")
         accepted = time.perf_counter()
-        async with http.get(f"/api/agent-jobs/{job_id}/stream") as stream:
+        async with http.get(f"{peer.described['app_url']}/api/agent-jobs/{job_id}/stream") as stream:
             async for line in stream.content:
                 if line.startswith(b"data:"):
                     break
@@ -74,13 +71,10 @@ async def _first_part(peer: Baton, number: int) -> tuple[float, float]:
 
 async def _list_price(peer: Baton) -> dict[str, float]:
     """What a job of five calls costs by list prices, by its usage ledger, once nothing more is written into it."""
-    headers = {"Authorization": f"Bearer {peer.described['client_key']}"}
-    async with aiohttp.ClientSession(peer.described["app_url"], headers=headers) as http:
-        body = {"jobType": "seq", "taskDescription": "Look these things up.", "inputData": {"name": "price"}}
-        async with http.post("/api/agent-jobs", json=body) as answer:
-            job_id = (await answer.json())["id"]
+    async with aiohttp.ClientSession(headers=peer.headers) as http:
+        job_id = await peer.post(http, "seq", "price")
         await asyncio.sleep(2 * SETTLING_SECONDS)
-        async with http.get(f"/api/agent-jobs/{job_id}") as answer:
+        async with http.get(f"{peer.described['app_url']}/api/agent-jobs/{job_id}") as answer:
             job = await answer.json()
     if job["status"] != "completed":
         raise RuntimeError(f"job {job_id} is {job['status']}")

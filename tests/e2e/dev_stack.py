@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,11 +83,12 @@ def answered(method: str, url: str, token: str, **options: Any) -> Any:
     return answer.json() if answer.content else None
 
 
-class JobApi:
+class JobApi(ABC):
     """The API of whatever serves it, as a client uses it."""
 
-    def request(self, method: str, path: str, key: str = "client_key", **options: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def request(self, method: str, path: str, key: str = "", **options: Any) -> Any:
+        """The JSON of an answer that is none of an error."""
 
     def submit(self, agent: str, task: str, **fields: object) -> str:
         body = {"jobType": agent, "taskDescription": task, **fields}

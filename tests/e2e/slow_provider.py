@@ -45,7 +45,7 @@ class SlowProvider(Destination):
             return _reply({"error": {"message": "Slow down.", "type": "rate_limit"}}, 429, **{"retry-after": "1"})
         time.sleep(self.seconds)
         first = bool(asked.get("tools")) and asked["messages"][-1]["role"] != "tool"
-        message = {"role": "assistant", "content": None if first else "Thought."}
+        message: dict[str, Any] = {"role": "assistant", "content": None if first else "Thought."}
         if first:
             message |= {"tool_calls": [_CALL]}
         choice = {"index": 0, "finish_reason": "tool_calls" if first else "stop", "message": message}

@@ -20,13 +20,12 @@ def recorded(stack: DevStack, job_id: str) -> set[str]:
     return {str(each["arguments"]["number"]) for each in calls if each["status"] == "completed"}
 
 
-@pytest.fixture
-def job_id(stack: DevStack) -> str:
-    """A job in the middle of its work."""
+def at_work(stack: DevStack, calls: int) -> str:
+    """A job in the middle of its work, with so many finished calls."""
     stack.notes_path.unlink(missing_ok=True)
-    made = stack.submit("slow", "Note them.")
-    wait_for(lambda: recorded(stack, made), "a finished call")
-    return made
+    job_id = stack.submit("slow", "Note them.")
+    wait_for(lambda: len(recorded(stack, job_id)) >= calls, "finished calls")
+    return job_id
 
 
 def assert_finished_with_all_noted(stack: DevStack, job_id: str, *, run_once: set[str]) -> None:
@@ -40,8 +39,9 @@ def assert_finished_with_all_noted(stack: DevStack, job_id: str, *, run_once: se
 
 
 @pytest.mark.parametrize("names", [("app",), ("qstash", "redis_rest", "redis")], ids=["the app", "everything else"])
-def test_a_job_survives_kill_9_of(stack: DevStack, job_id: str, names: tuple[str, ...]) -> None:
+def test_a_job_survives_kill_9_of(stack: DevStack, names: tuple[str, ...]) -> None:
     """It finishes with the right answer; finished tool calls do not run again."""
+    job_id = at_work(stack, 2)
     before = recorded(stack, job_id)
     for name in names:
         stack.wait_until_back(name, stack.kill(name))
@@ -49,11 +49,12 @@ def test_a_job_survives_kill_9_of(stack: DevStack, job_id: str, names: tuple[str
 
 
 @pytest.mark.long
-def test_a_store_that_is_killed_when_the_queue_was_costs_no_step(stack: DevStack, job_id: str) -> None:
+def test_a_store_that_is_killed_when_the_queue_was_costs_no_step(stack: DevStack) -> None:
     """The message came again while its first delivery went on: that one keeps what it has done, and publishes the rest.
 
     It once stood still until a claim was over, two minutes later, and ran a finished tool again.
     """
+    job_id = at_work(stack, 1)
     for name in ("qstash", "redis", "redis", "redis"):
         stack.wait_until_back(name, stack.kill(name))
     assert_finished_with_all_noted(stack, job_id, run_once=NUMBERS)
@@ -61,8 +62,9 @@ def test_a_store_that_is_killed_when_the_queue_was_costs_no_step(stack: DevStack
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_job_goes_on_after_the_whole_stack_was_stopped(stack: DevStack, job_id: str, number: signal.Signals) -> None:
+def test_a_job_goes_on_after_the_whole_stack_was_stopped(stack: DevStack, number: signal.Signals) -> None:
     """Ctrl-C or kill -9 in the middle, then a start on the same folder."""
+    job_id = at_work(stack, 2)
     before = recorded(stack, job_id)
     stack.stop(number)
     assert len(stack.noted()) < STEPS

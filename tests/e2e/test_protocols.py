@@ -51,8 +51,9 @@ def hello(context_id: str = "") -> SendMessageRequest:
 
 
 async def said(client: Client, message: SendMessageRequest) -> Task:
-    """The task of a message, once it is answered."""
-    return [answer.task async for answer in client.send_message(message)][-1]
+    """The task of a message, once it is answered: without a stream there is one answer."""
+    [answer] = [each async for each in client.send_message(message)]
+    return answer.task
 
 
 def state_of(answer: StreamResponse) -> TaskState:

@@ -68,14 +68,22 @@ class Baton(Peer):
         psutil.Process(before).kill()
         self.described = await self._ready(besides=before)
 
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.described['client_key']}"}
+
     async def submit(self, variant: str, job: str) -> None:
+        self._ids[job] = await self.post(self._http, variant, job)
+
+    async def post(self, http: aiohttp.ClientSession, variant: str, job: str) -> str:
+        """POST the job, as any client does; its id."""
         body = {"jobType": variant, "taskDescription": "Look these things up.", "inputData": {"name": job}}
-        headers = {"Authorization": f"Bearer {self.described['client_key']}"}
-        async with self._http.post(f"{self.described['app_url']}/api/agent-jobs", json=body, headers=headers) as found:
+        url = f"{self.described['app_url']}/api/agent-jobs"
+        async with http.post(url, json=body, headers=self.headers) as found:
             answer = await found.json()
             if found.status != 202:
                 raise RuntimeError(f"the app answered {found.status}: {answer}")
-        self._ids[job] = answer["id"]
+        return str(answer["id"])
 
     async def result(self, job: str) -> list[int]:
         return await self._ends.of_job(self._ids.pop(job))
