@@ -58,19 +58,14 @@ class Load:
             return self._http.post("/api/agent-jobs", headers=headers, json=body)
 
     def job(self, one: Submission) -> dict[str, Any]:
-        answer = self._read(one)
-        assert answer.status_code == 200, answer.text
-        job: dict[str, Any] = answer.json()
-        return job
-
-    def _read(self, one: Submission) -> httpx.Response:
-        """The answer. An instance of a version before cannot show a newer job: then another one is asked, maybe."""
+        """As it is. An instance of a version before cannot show a newer job: then another one is asked, maybe."""
         requests = _QUESTION if len(self._hosting.servers) > 1 else 1
         while True:
             answer = self._http.get(f"/api/agent-jobs/{one.job_id}", headers={"connection": "close"})
             requests -= 1
             if answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR or not requests:
-                return answer
+                assert answer.status_code == 200, answer.text
+                return dict(answer.json())
 
     def ended(self) -> int:
         return sum(self.job(one)["finishedAt"] is not None for one in self.submitted)
