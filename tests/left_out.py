@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from baton_local.dev.surroundings import inherited_environment
+from baton_local.dev.environment import inherited_environment
 from tests.contract.js.node_program import node_program
 from tests.npm_packages import JavaScriptMissingError
 

@@ -6,7 +6,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from baton_local.dev.surroundings import inherited_environment
+from baton_local.dev.environment import inherited_environment
 from tests.contract.js.node_program import NodeProgram
 from tests.npm_packages import find_node, npm_packages
 

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from baton_local.dev.surroundings import inherited_environment
+from baton_local.dev.environment import inherited_environment
 
 _PACKAGE_FILES = ("package.json", "package-lock.json", ".npmrc")
 _INSTALL_LIMIT_SECONDS = 600

@@ -30,7 +30,7 @@ class EmitterSettings(QueueSettings):
 
     @classmethod
     def from_environment(cls) -> "EmitterSettings":
-        """Settings of this process.
+        """Read the settings of this process.
 
         Raises:
             SettingsError: values are wrong, or QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.

@@ -147,7 +147,7 @@ def call_id(job_id: str, turn: int, position: int, tool: str, arguments: Any) ->
 
 
 def operation_id(call_id: str) -> str:
-    """Under which a waiting tool call is completed from outside: the same for all its attempts."""
+    """Return the id under which a waiting tool call is completed from outside: the same for all its attempts."""
     return f"op_{call_id}"
 
 

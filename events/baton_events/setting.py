@@ -72,7 +72,7 @@ def require_https(given: str) -> None:
 
 
 def worker_urls(given: str) -> tuple[tuple[str, str], ...]:
-    """Endpoints with the URLs before them."""
+    """Read endpoints with the URLs before them."""
     what = 'a JSON object of endpoints and the URLs of their functions, such as {"/workers/sweep": "https://fn.example.com"}'
     pairs = _by_endpoint(given, what)
     try:
@@ -82,7 +82,7 @@ def worker_urls(given: str) -> tuple[tuple[str, str], ...]:
 
 
 def deliveries_at_once(given: str) -> tuple[tuple[str, int], ...]:
-    """Endpoints with how many deliveries to each are under way at once; a number is that of each."""
+    """Read endpoints with how many deliveries each may have at once; a bare number is that of each."""
     if re.fullmatch(r"\d+", given):
         return tuple((endpoint, _at_once(given)) for endpoint in WEBHOOK_ENDPOINTS) if int(given) else ()
     what = 'a whole number, or a JSON object such as {"/workers/agent-loop": 40}'

@@ -1,8 +1,9 @@
 """Everything of one process, assembled from its ports; tests give it fakes. Importing this module opens nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
+from typing import Any
 
 from baton.admission.slot_client import JobRows, SlotClient
 from baton.admission.stored_quota import StoredQuota
@@ -41,7 +42,7 @@ from baton.sdk.own_threads import in_own_thread
 from baton.sdk.record import Record
 from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings
-from baton.storage.ports.access import ApiKeyStore, AuditLog, CallLimits, RateLimit
+from baton.storage.ports.access import ApiKeyStore, AuditLog, RateLimit
 from baton.storage.ports.all_jobs import Admission, AdmissionControl, KeptEvents, Listing, StoredBytes
 from baton.storage.ports.app_events import AppEvents
 from baton.storage.ports.chats import Chats
@@ -59,7 +60,8 @@ class Ports(Record, frozen=True):
 
     Attributes:
         long_term_memory: None where no vector index is configured. tracer: None traces nothing.
-        rate_limit, follow_limit, delivery_limit: None sets no limit. call_limits: the same.
+        rate_limit, follow_limit, delivery_limit: None sets no limit. call_limits: returns a
+            `CallLimits`, which few deployments load; None as above.
         kept_events: None counts no events that no job waits for, and refuses none; `stored_bytes`: the same for bytes.
         callbacks: None sends none when a job ends. alerts: None leaves them to the log.
         model_cache: None keeps no answers, whatever agents configure. in_thread: runs tools that are not async.
@@ -89,7 +91,7 @@ class Ports(Record, frozen=True):
     follow_limit: RateLimit | None = None
     delivery_limit: RateLimit | None = None
     kept_events: KeptEvents | None = None
-    call_limits: CallLimits | None = None
+    call_limits: Callable[[], Any] | None = None
     stored_bytes: StoredBytes | None = None
     alerts: Alerts | None = None
     tracer: Tracer | None = None

@@ -3,9 +3,11 @@
 Importing this module opens nothing.
 """
 
+from typing import TYPE_CHECKING
+
 from baton.clock import SystemClock, SystemRandomness
 from baton.container import Container, Ports
-from baton.observability.alert_webhook import WebhookAlerts
+from baton.observability.alerts import Alerts
 from baton.observability.error_reports import report_errors
 from baton.observability.logs import guard_logs, write_logs
 from baton.observability.spans import Tracer
@@ -15,7 +17,7 @@ from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.qstash.verifier import QueueVerifier
 from baton.runtime.callbacks import HttpCallbacks
 from baton.settings.settings import Settings, settings_from_environment
-from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog, RedisCallLimits, RedisRateLimit
+from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
 from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
 from baton.storage.redis.agent_memory import RedisChats, RedisModelCache, RedisSessionMemory
 from baton.storage.redis.app_events import RedisAppEvents
@@ -27,6 +29,9 @@ from baton.storage.redis.reader import RedisReader
 from baton.storage.redis.store import TreeStore
 from baton.storage.redis.totals import RedisCounters, RedisKeptEvents, RedisStoredBytes, RedisToolStatistics
 from baton.vector import UpstashLongTermMemory
+
+if TYPE_CHECKING:
+    from baton.storage.ports.call_limits import CallLimits
 
 
 def real_ports(settings: Settings) -> Ports:
@@ -55,7 +60,7 @@ def real_ports(settings: Settings) -> Ports:
         rate_limit=_rate_limit(connection, clock, settings.rate_limit_per_minute),
         follow_limit=_rate_limit(connection, clock, 60 * settings.followers_per_key),
         delivery_limit=_rate_limit(connection, clock, settings.worker_rate_limit_per_minute),
-        call_limits=RedisCallLimits(connection),
+        call_limits=lambda: _call_limits(connection),
         kept_events=RedisKeptEvents(connection, retention_ms),
         stored_bytes=RedisStoredBytes(connection),
         callbacks=HttpCallbacks(settings.worker_base_url),
@@ -71,13 +76,23 @@ def real_ports(settings: Settings) -> Ports:
     )
 
 
+def _call_limits(connection: RedisConnection) -> "CallLimits":
+    from baton.storage.redis.call_limits import RedisCallLimits  # noqa: PLC0415 - few deployments have any
+
+    return RedisCallLimits(connection)
+
+
 def _rate_limit(connection: RedisConnection, clock: SystemClock, per_minute: int) -> RedisRateLimit | None:
     return RedisRateLimit(connection, clock, per_minute) if per_minute else None
 
 
-def _alerts(settings: Settings, connection: RedisConnection) -> WebhookAlerts | None:
+def _alerts(settings: Settings, connection: RedisConnection) -> Alerts | None:
+    if not settings.alert_webhook_url:
+        return None
+    from baton.observability.alert_webhook import WebhookAlerts  # noqa: PLC0415 - only for a configured address
+
     limits = (settings.alert_failed_jobs, settings.alert_quiet_seconds)
-    return WebhookAlerts(settings.alert_webhook_url, connection, *limits) if settings.alert_webhook_url else None
+    return WebhookAlerts(settings.alert_webhook_url, connection, *limits)
 
 
 def _tracer(settings: Settings) -> Tracer | None:

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from baton.api.jobs import job as submitting
 from baton.api.jobs import submission
-from baton.engine.background import started_in
+from baton.engine.background_calls import started_in
 from baton.engine.state import CallRecord, Job
 from baton.testing.dice import Dice
 from baton_events.ids import is_child, job_of_call, started_by

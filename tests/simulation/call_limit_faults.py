@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from baton.engine.work_items import ItemKind, item_key_of, kind_of
 from baton.storage.in_memory.call_limits import InMemoryCallLimits
-from baton.storage.ports.access import CallAnswer, KeyLimit, NamedCall
+from baton.storage.ports.call_limits import CallAnswer, KeyLimit, NamedCall
 from baton.testing.virtual_loop import Crashed
 from baton_events.errors import StoreError
 from baton_events.ids import job_of_call

@@ -22,7 +22,7 @@ from baton.sdk.records import FOREVER_MS, Failure
 from baton.storage.in_memory import call_limits
 from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.storage.redis import store
-from baton.storage.redis.tree_details import Details
+from baton.storage.redis.tree.details import Details
 from baton.tools.running_calls import NotYetError
 from tests.fakes import Tree
 from tests.simulation import plan

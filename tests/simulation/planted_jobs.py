@@ -21,7 +21,7 @@ from baton.engine.state import CallRecord
 from baton.engine.step_results import Cancelled, Retried
 from baton.engine.transitions import CallStatus
 from baton.runtime import app_events, batches
-from baton.storage.redis.tree_writes import Writes
+from baton.storage.redis.tree.writes import Writes
 from tests.fakes import FakeAdmission, Tree
 from tests.simulation import plan
 from tests.simulation.invocation import CURRENT

@@ -18,9 +18,9 @@ from baton.engine.commit.answers import Claim
 from baton.engine.commit.tree import Tree
 from baton.engine.work_items import ItemKind
 from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.tree_attempt import Transition
-from baton.storage.redis.tree_transactions import Transactions
-from baton.storage.redis.tree_writes import Kept
+from baton.storage.redis.tree.attempt import Transition
+from baton.storage.redis.tree.transactions import Transactions
+from baton.storage.redis.tree.writes import Kept
 from baton.transport.meter import charge
 from baton.transport.redis_rest import answer_bytes, command_bytes
 from baton_events.errors import StoreError

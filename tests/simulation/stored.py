@@ -16,7 +16,7 @@ from baton.engine.commit.codec import load_call
 from baton.engine.commit.layout import tree_of
 from baton.engine.state import CallRecord
 from baton.storage.redis import keys as names
-from baton.storage.redis.tree_details import without_start
+from baton.storage.redis.tree.details import without_start
 from baton_events.ids import canonical_json, root_of
 from tests.fakes import FakeStore, Tree
 from tests.fakes.applying import Keys

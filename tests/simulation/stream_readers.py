@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from baton.api.ag_ui import runs
-from baton.api.ag_ui.run_form import Run, RunForm
+from baton.api.ag_ui.run_stream import Run, RunStream
 from baton.engine.state import Job
 from baton.testing.asgi import OK
 from baton.testing.dice import number_of
@@ -158,7 +158,7 @@ class FrontEnd(StreamReader):
 
 
 def _events(job: Job, stored: tuple[str, ...]) -> list[str]:
-    form = RunForm(Run(job.session_id, job.id, _MESSAGES), job.id)
+    form = RunStream(Run(job.session_id, job.id, _MESSAGES), job.id)
     return _read("".join(form.part(job, number, part) for number, part in enumerate(stored, 1)))
 
 

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 from baton.commands.taking_back import continuation_of
-from baton.engine.background import call_of
+from baton.engine.background_calls import call_of
 from baton.engine.lifecycle import is_rolled_back
 from baton.engine.state import CallRecord
 from baton.engine.transitions import JobStatus

@@ -123,13 +123,14 @@ class World:
         return who.process
 
     def _ports(self) -> Ports:
+        calls = SimCallLimits(self, CountedCalls(self))
         return Ports(
             store=SimStore(self),
             reader=SimReader(self),
             archive=SimArchive(self),
             admission=SimAdmission(self, self.admission),
             admission_control=admission_control(self, self.admission),
-            call_limits=SimCallLimits(self, CountedCalls(self)),
+            call_limits=lambda: calls,
             stored_bytes=through_wire(self, "stored_bytes", FakeStoredBytes(self.admission)),
             listing=SimListing(self, self.admission),
             queue=self.queue,

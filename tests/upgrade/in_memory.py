@@ -28,7 +28,7 @@ from baton.storage.ports.operation_stream import StreamEntry
 from baton.storage.redis import keys
 from baton.storage.redis.semaphore import entry_from, member_field
 from baton.storage.redis.totals import load_line
-from baton.storage.redis.tree_details import without_start
+from baton.storage.redis.tree.details import without_start
 from tests.unit.baton.kit.stage import Stage
 from tests.upgrade.saved import Keys, texts_of, written
 

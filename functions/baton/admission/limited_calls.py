@@ -19,7 +19,7 @@ from baton.engine.work_items import WorkItem, kind_of
 from baton.queue.dispatch import postpone
 from baton.sdk.call_limit import CallLimit, LimitedCall
 from baton.sdk.records import Failure
-from baton.storage.ports.access import CallLimits, KeyLimit, NamedCall
+from baton.storage.ports.call_limits import CallLimits, KeyLimit, NamedCall
 from baton.tools.contained import traceback_of
 from baton.tools.running_calls import NotYetError
 from baton_events.emitter import Emitter

@@ -2,7 +2,7 @@
 
 The call publishes its backup message, commits, and dispatches what follows: the job gives its slot back, and a job
 above it goes on. The backup message commits the same again, which changes nothing unless a failover forgot it. The end
-of a job: `engine.lifecycle.cancelled`.
+of a job: `engine.lifecycle.cancelled`; of the jobs below it: `engine.commit.claiming.without_children`.
 """
 
 from baton.clock import Clock

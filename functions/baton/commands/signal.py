@@ -14,7 +14,7 @@ from baton.clock import Clock
 from baton.commands.after_failover import AfterFailover
 from baton.commands.backup import Backups
 from baton.commands.submit import SubmitJob
-from baton.engine.background import call_of, operation_of
+from baton.engine.background_calls import call_of, operation_of
 from baton.engine.commit.answers import Signal, SignalAnswer, SignalResult
 from baton.engine.effects import COMPLETIONS
 from baton.engine.state import CallRecord, Job

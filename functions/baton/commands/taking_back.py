@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable
 
 from baton.commands.commands import Commands
-from baton.engine.background import call_of
+from baton.engine.background_calls import call_of
 from baton.engine.lifecycle import is_rolled_back
 from baton.engine.state import CallRecord, Job
 from baton_events.ids import chat_job_id, job_of_call, operation_id, started_by

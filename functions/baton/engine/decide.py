@@ -9,7 +9,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from baton.engine import background, budget, lifecycle, tool_call, turn
+from baton.engine import background_calls, budget, lifecycle, tool_call, turn
 from baton.engine import job_retry as retrying
 from baton.engine.attempts import is_given_up, process_died
 from baton.engine.effects import Changes, Decision, counted
@@ -74,7 +74,7 @@ def _both(first: Changes, then: Decision) -> Decision:
 
 def submit(step_result: Submitted, now_ms: int) -> Decision:
     """Decide on a new job: the one command that has no state before it."""
-    return (background.begun if step_result.job.is_operation else submitted)(step_result, now_ms)
+    return (background_calls.begun if step_result.job.is_operation else submitted)(step_result, now_ms)
 
 
 def cancel(job: Job, step_result: Cancelled, now_ms: int) -> Decision:

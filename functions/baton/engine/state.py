@@ -37,7 +37,7 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     `isolated`: each of its turns and calls has an invocation of its own, in whatever mode.
     `notifies`: where its end is sent: a URL, `event:NAME:ID` of a handler's job, or `session:CALL` of an operation's,
     whose session goes on then; empty: nowhere.
-    `background`: its waiting calls continue as jobs of their own (background.py), since it belongs to a chat.
+    `background`: its waiting calls continue as jobs of their own (background_calls.py), since it belongs to a chat.
     `agent_version`, `model.name`: of its agent at submission; an empty version: none, as for a fork.
     `tags`: words from its submission, for searches.
     `traceparent`: of the request or tool call that submitted it, whose trace it joins; empty: it has its own trace.

@@ -111,13 +111,13 @@ def limited(
     container: Container, work: Executor, declared: Callable[[CallModel | RunTool], Sequence[CallLimit]]
 ) -> Executor:
     """Return the executor within the limits that are `declared` for it."""
-    limits = container.ports.call_limits
-    if limits is None:
+    call_limits = container.ports.call_limits
+    if call_limits is None:
         return work
     from baton.admission.limited_calls import Limited  # noqa: PLC0415 - few have any
 
     lease_ms = 1000 * container.settings.work_timeout_seconds + LEASE_MARGIN_MS
-    return Limited(work, declared, limits, container.emitter, lease_ms)
+    return Limited(work, declared, call_limits(), container.emitter, lease_ms)
 
 
 def limits_of_servers(registry: Registry, known: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:

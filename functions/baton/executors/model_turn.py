@@ -103,7 +103,7 @@ class ModelTurn:
             return await runner_turn(agent.runner, recorded(effect.job, history), text_stream, limit_seconds)
         if effect.memo and self._offloaded:
             try:
-                found = await self._offloaded().look(effect.memo, self._registry.model_of(agent))
+                found = await self._offloaded().poll(effect.memo, self._registry.model_of(agent))
             except ModelError as error:
                 return _failed(error)
             if isinstance(found, ModelWaits):

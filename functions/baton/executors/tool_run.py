@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from baton.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.agents.runner import CallReturned, NeedsApproval
 from baton.clock import Clock
-from baton.engine.background import CallWaits, call_of
+from baton.engine.background_calls import CallWaits, call_of
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
 from baton.engine.state import CallRecord, Job

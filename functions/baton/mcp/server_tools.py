@@ -10,7 +10,7 @@ from typing import Any
 from baton.mcp.client import McpError, called
 from baton.mcp.mcp_server import McpContext, McpServer
 from baton.tools.context import ToolContext
-from baton.tools.json_schema import JsonSchema
+from baton.tools.foreign_schema import JsonSchema
 from baton.tools.return_type import ResultSchema
 from baton.tools.tool import WEEK_SECONDS, Tool
 

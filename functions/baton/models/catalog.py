@@ -40,7 +40,7 @@ class BackgroundProvider(Protocol):
         """Start the request."""
         ...
 
-    async def looked_at(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
+    async def polled(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
         """Read the state of the response."""
         ...
 
@@ -226,7 +226,7 @@ def name_fault(name: str) -> str | None:
 
 def background_provider() -> BackgroundProvider:
     """Load the client of providers that answer in the background."""
-    made: BackgroundProvider = importlib.import_module("baton.models.providers.background").RESPONSES
+    made: BackgroundProvider = importlib.import_module("baton.models.providers.background_responses").RESPONSES
     return made
 
 

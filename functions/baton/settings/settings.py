@@ -142,7 +142,7 @@ class Settings(QueueSettings, Record, frozen=True):
 
 
 def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
-    """Settings from a mapping of environment variables; empty values count as unset.
+    """Read the settings from a mapping of environment variables; empty values count as unset.
 
     Raises:
         SettingsError: values are wrong, or some of the `needed` variables are not set; all are listed.
@@ -220,5 +220,5 @@ def require(settings: Settings, *names: str) -> None:
 
 
 def settings_from_environment(*needed: str) -> Settings:
-    """Settings of this process: the one place that reads the environment. Raises SettingsError as `read_settings`."""
+    """Read the settings of this process, the one place to read the environment. Raises SettingsError."""
     return read_settings(os.environ, *needed)  # noqa: TID251 - the one place

@@ -70,6 +70,7 @@ class Backend:
 
     def _ports(self, clock: VirtualClock) -> Ports:
         unused = cast("Any", None)  # ports of the API alone
+        call_limits = InMemoryCallLimits(clock.now_ms)
         return Ports(
             store=self.store,
             reader=self.reader,
@@ -89,7 +90,7 @@ class Backend:
             operation_stream=InMemoryOperationStream(),
             app_events=InMemoryAppEvents(),
             chats=InMemoryChats(),
-            call_limits=InMemoryCallLimits(clock.now_ms),
+            call_limits=lambda: call_limits,
             api_key_store=unused,
             audit_log=unused,
             alerts=_NoAlerts(),

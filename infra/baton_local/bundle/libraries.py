@@ -18,8 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from baton.distribution import DISTRIBUTION
+from baton_local.dev.environment import inherited_environment
 from baton_local.dev.stack_error import StackError
-from baton_local.dev.surroundings import inherited_environment
 
 PYTHON = (3, 11)
 PYTHON_VERSION = ".".join(map(str, PYTHON))

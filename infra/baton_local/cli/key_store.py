@@ -27,7 +27,7 @@ _STATUS_DONE = 200
 
 
 def store_settings(data: Path | None) -> Settings | None:
-    """Settings that reach the store: of the stack that runs on this folder, or of the environment; None: there is none.
+    """Return settings that reach the store: of this folder's running stack, or of the environment; None: none do.
 
     Raises:
         StackError: the environment's settings are wrong.

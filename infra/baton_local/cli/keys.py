@@ -78,7 +78,7 @@ async def _roll(settings: Settings, *, check: bool) -> SigningKeys:
 
 
 async def _require_ready(settings: Settings, setup: QueueSetup, now_seconds: int) -> None:
-    """Raises StackError unless every function takes both keys of the account."""
+    """Raise StackError unless every function takes both keys of the account."""
     account = await setup.signing_keys()
     if (settings.current_signing_key, settings.next_signing_key) != (account.current, account.following):
         raise StackError(
@@ -196,7 +196,7 @@ def _of_store(data: Path | None) -> list[dict[str, str]]:
 
 
 def _of_folder(data: Path | None) -> list[dict[str, str]]:
-    """Keys that were made while the stack did not run."""
+    """Return the keys that were made while the stack did not run."""
     rows = []
     for entry in api_key_entries(data) if data is not None else ():
         role, tenant, digest = entry.split(":")

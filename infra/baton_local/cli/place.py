@@ -19,9 +19,9 @@ from baton.settings.settings import Settings, read_settings
 from baton_events.errors import SettingsError
 from baton_local.cli.deployment import DEFAULT_FOLDER
 from baton_local.dev.data_folder import DEV_FILE_NAME, SHOWN_SETTINGS
+from baton_local.dev.environment import inherited_environment, reach_loopback_directly
 from baton_local.dev.secrets_file import DEV_TENANT, ROLES, api_key_entry
 from baton_local.dev.stack_error import StackError
-from baton_local.dev.surroundings import inherited_environment, reach_loopback_directly
 
 # Any of these says that somebody's own deployment is meant.
 _NAMING = ("QSTASH_URL", "QSTASH_TOKEN", "WORKER_BASE_URL", "UPSTASH_REDIS_REST_URL")

@@ -13,13 +13,11 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-from watchfiles import PythonFilter, awatch
 
 from baton_local.dev.data_folder import MIN_FREE_BYTES
 from baton_local.dev.part import POLL_SECONDS, Part, describe_exit, end_process, kill_group, start_process, until_dead
 from baton_local.dev.part_log import OF_TOOLS, PartLog, Screen, ShownLines
+from baton_local.dev.reloading import CodeChanges
 from baton_local.dev.stack_error import StackError
 
 QUICK_DEATH_SECONDS = 1.0
@@ -56,28 +54,6 @@ class RestartPolicy:
         if deaths >= QUICK_DEATHS_ALLOWED:
             return RestartPolicy(deaths), GiveUp(deaths)
         return RestartPolicy(deaths), Again(PAUSES_SECONDS[deaths - 1])
-
-
-DEBOUNCE_MS = 200
-
-
-class CodeChanges:
-    """Changes below a folder; `changed` is set by each, and cleared by the reader that has acted on it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.changed = asyncio.Event()
-        self.name = ""
-
-    async def watch(self) -> None:
-        """Look on until cancelled.
-
-        Raises:
-            OSError: the system lets nobody look.
-        """
-        async for changes in awatch(self._folder, watch_filter=PythonFilter(), debounce=DEBOUNCE_MS):
-            self.name = min(str(Path(path).relative_to(self._folder)) for _, path in changes)
-            self.changed.set()
 
 
 SHOWN_LOG_LINES = 8

@@ -20,6 +20,7 @@ from baton_local.dev.data_folder import (
     shown_settings,
     write_dev_file,
 )
+from baton_local.dev.environment import inherited_environment, reach_loopback_directly
 from baton_local.dev.part_log import Screen
 from baton_local.dev.parts import (
     PartsOf,
@@ -39,7 +40,6 @@ from baton_local.dev.ports import (
 )
 from baton_local.dev.secrets_file import load_or_make_secrets
 from baton_local.dev.supervisor import Supervisor
-from baton_local.dev.surroundings import inherited_environment, reach_loopback_directly
 
 STACK_NAME = "baton"
 T = TypeVar("T")

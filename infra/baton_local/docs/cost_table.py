@@ -81,7 +81,7 @@ def _dollars(cost: Cost) -> list[str]:
 
 
 def _shown(usd: float) -> str:
-    """Whole dollars, cents, or millionths."""
+    """Format whole dollars, cents, or millionths."""
     if usd >= _WHOLE_FROM:
         return f"{usd:,.0f}"
     return f"{usd:.2f}" if usd >= _CENTS_FROM else f"{usd:.6f}".rstrip("0").rstrip(".")

@@ -147,7 +147,7 @@ def _type(annotation: Any) -> str:
 
 
 def _shortened(text: str) -> str:
-    """Names without their modules; a default that is made anew each time has no text that would help."""
+    """Show names without their modules; a default made anew each time has no text that would help."""
     return _MODULE.sub("", text).replace("'", '"').replace("<factory>", "…")
 
 

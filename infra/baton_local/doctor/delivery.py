@@ -199,7 +199,7 @@ def _found(entries_of: Sequence[LogEntry], timeout_seconds: int) -> Finding:
 
 
 def _together(found: Mapping[str, Finding], urls: Mapping[str, str]) -> list[Finding]:
-    """Endpoints with the same finding share a line."""
+    """Join the endpoints with the same finding in one line."""
     alike: dict[Finding, list[str]] = {}
     for url, finding in found.items():
         alike.setdefault(finding, []).append(url)

@@ -36,17 +36,17 @@ def ok(check: str, text: str) -> Finding:
 
 
 def note(check: str, text: str, way_out: str = "") -> Finding:
-    """Worth knowing."""
+    """Return a finding that is worth knowing."""
     return Finding(check, Level.NOTE, text, way_out)
 
 
 def warning(check: str, text: str, way_out: str) -> Finding:
-    """Works now."""
+    """Return a finding about something that works now."""
     return Finding(check, Level.WARNING, text, way_out)
 
 
 def failed(check: str, text: str, way_out: str) -> Finding:
-    """Does not work."""
+    """Return a finding about something that does not work."""
     return Finding(check, Level.FAILED, text, way_out)
 
 

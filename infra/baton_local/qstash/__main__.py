@@ -22,7 +22,7 @@ LEAST_IN_FLIGHT = 2
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Settings from arguments and environment; wrong use ends the process with code 2."""
+    """Read the settings from arguments and environment; wrong use ends the process with code 2."""
     parser = _parser(environment)
     options = parser.parse_args(arguments)
     default = DEVELOPMENT_USERS[0]
@@ -141,7 +141,7 @@ def _announce(settings: Settings, url: str, keys: SigningKeys) -> None:
 
 
 def _allow_many_connections() -> None:
-    """Deliveries in flight and callers each need a file; the usual soft limit of 1,024 is close."""
+    """Raise the soft limit of open files: each delivery in flight and each caller needs one, and 1,024 is close."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _WANTED_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _WANTED_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -49,7 +49,7 @@ class SystemClock:
 
 
 def random_text(length: int) -> str:
-    """Letters and digits that nobody can guess."""
+    """Return letters and digits that cannot be guessed."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 

@@ -63,7 +63,7 @@ def run(settings: BridgeSettings, child: ServerChild | None = None) -> int:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop where there is one (it has no build for Windows and PyPy), else asyncio's own."""
+    """Return uvloop where there is one (it has no build for Windows and PyPy), else asyncio's own."""
     if importlib.util.find_spec("uvloop") is None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop

@@ -67,7 +67,7 @@ class RecordedRun:
 
 
 async def nothing_left_to_do(effect: Work, history: History, claim: Claim) -> StepResult:
-    """Performs Remember and Notify: what was played is not remembered or sent a second time."""
+    """Do nothing for Remember and Notify: what was played is not remembered or sent a second time."""
     del effect, history, claim
     return FollowedUp()
 
@@ -80,7 +80,7 @@ class RecordedMemory(MemoryKeeper):
 
     @property
     def has_index(self) -> bool:
-        """Tools are not run, so nobody asks."""
+        """Never: tools are not run, so there is no question."""
         return False
 
     async def retrieve(self, policy: Memory, tenant: str, session_id: str, text: str, job_id: str) -> Recollection:

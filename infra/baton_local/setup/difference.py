@@ -142,7 +142,7 @@ def _left_topics(wanted: Wanted, topics: Mapping[str, Topic]) -> Iterator[Change
 
 
 def _others(ours: TopicEndpoint, there: Sequence[TopicEndpoint]) -> list[TopicEndpoint]:
-    """Endpoints that get every event as well.
+    """Return endpoints that get every event as well.
 
     Twice the same address: the named one goes, since the queue takes an endpoint without a name out by its address, and
     with it the other.

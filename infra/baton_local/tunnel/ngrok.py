@@ -22,7 +22,7 @@ class Agent:
         self._url = f"{api_url}/api/tunnels"
 
     async def tunnels(self) -> dict[str, str] | None:
-        """Public addresses, and what each leads to; None: no agent runs.
+        """Return public addresses, and what each leads to; None: no agent runs.
 
         Raises:
             StackError: something else answers there.

@@ -18,7 +18,7 @@ TOKEN, PROOF = "LOCAL_VECTOR_TOKEN", "LOCAL_PART_PROOF"
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Settings from arguments and environment; wrong use ends the process with code 2."""
+    """Read the settings from arguments and environment; wrong use ends the process with code 2."""
     parser = _parser(environment)
     options = parser.parse_args(arguments)
     if options.dimension is not None and not 1 <= options.dimension <= MAX_DIMENSION:

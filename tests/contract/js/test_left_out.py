@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.dev.surroundings import inherited_environment
+from baton_local.dev.environment import inherited_environment
 from tests.architecture.source_files import ROOT
 
 NOTHING_COLLECTED, FAILED = 5, 1

@@ -6,8 +6,8 @@ from random import Random  # noqa: TID251 - the one place here that draws, from 
 import pytest
 
 from baton.storage.in_memory.call_limits import InMemoryCallLimits
-from baton.storage.ports.access import PLACE_MS, CallAnswer, CallLimits, KeyLimit, NamedCall
-from baton.storage.redis.access import RedisCallLimits
+from baton.storage.ports.call_limits import PLACE_MS, CallAnswer, CallLimits, KeyLimit, NamedCall
+from baton.storage.redis.call_limits import RedisCallLimits
 from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.sample import NOW_MS
 

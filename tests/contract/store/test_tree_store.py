@@ -16,9 +16,9 @@ from baton.engine.outbox import Continuation
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following
 from baton.sdk.limits import FIRST_CALL_TOKENS
-from baton.storage.redis import tree_transactions
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.store import TreeStore
+from baton.storage.redis.tree import transactions
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
@@ -150,11 +150,11 @@ async def test_what_is_at_work_is_known_however_much_it_is(
     requests: int,
 ) -> None:
     """Claims that are prolonged in turn cost a request each, also where there are more of them than are kept idle."""
-    monkeypatch.setattr(tree_transactions, "_TREES", 2)
+    monkeypatch.setattr(transactions, "_TREES", 2)
     store, names = TreeStore(connection, RETENTION_MS), ["job_b", "job_c", "job_d", "job_e"]
     for job_id in names:
         await begun_turn(store, job_id)
-    monkeypatch.setattr(tree_transactions, "_IDLE_SECONDS", idle_seconds)
+    monkeypatch.setattr(transactions, "_IDLE_SECONDS", idle_seconds)
     before = redis_process.counted()
     for job_id in names:
         assert not await store.renew([claim_of(first_item(job_id))], NOW_MS + 10_000_000)

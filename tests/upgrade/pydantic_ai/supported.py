@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from baton_local.bundle.libraries import Uv
-from baton_local.dev.surroundings import inherited_environment
+from baton_local.dev.environment import inherited_environment
 
 ROOT = Path(__file__).parents[3]
 NAME = "pydantic-ai-slim"

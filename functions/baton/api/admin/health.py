@@ -11,7 +11,7 @@ import logging
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from baton.api.admin.exposition import CONTENT_TYPE, Measured, exposition
+from baton.api.admin.metrics import CONTENT_TYPE, Measured, exposition
 from baton.container import Container
 from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import ItemKind

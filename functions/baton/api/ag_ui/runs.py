@@ -15,7 +15,7 @@ from starlette.responses import Response
 from baton.agents.agent import Agent
 from baton.agents.registry import UnknownAgentError
 from baton.api.ag_ui.body import RunAgentInput, answer_of, read_run_input
-from baton.api.ag_ui.run_form import Run, RunForm
+from baton.api.ag_ui.run_stream import Run, RunStream
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.approval_answers import decide
 from baton.api.jobs.approval_list import approvals_of
@@ -67,7 +67,7 @@ class AgUiApi:
         else:
             first = await self._read(principal, agent, body)
         assert first.job is not None, "it is accepted, or was found"
-        form = RunForm(_run_of(body), first.job.id, seen)
+        form = RunStream(_run_of(body), first.job.id, seen)
         return self._streams.respond(request, principal, first, form=form)
 
     async def _read(self, principal: Principal, agent: Agent, body: RunAgentInput) -> StoredParts:

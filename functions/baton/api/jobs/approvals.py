@@ -20,7 +20,7 @@ from baton.api.jobs.job import JobsApi
 from baton.api.problem import ApiError, invalid, limited_body, parsed
 from baton.commands.approve import DecidedError, EditError, SamePersonError, edited
 from baton.container import Container
-from baton.engine.background import started_in
+from baton.engine.background_calls import started_in
 from baton.engine.state import CallRecord
 from baton.sdk.any_json import JsonObject
 from baton.storage.ports.jobs import Snapshot
@@ -215,7 +215,7 @@ class Approvals:
 
 def _answer(form: dict[str, Any], tool: str, answer: dict[str, Any]) -> dict[str, Any]:
     """Check a person's answer to a question of the tool."""
-    from baton.tools.json_schema import JsonSchema  # noqa: PLC0415 - few tools have questions
+    from baton.tools.foreign_schema import JsonSchema  # noqa: PLC0415 - few tools have questions
 
     try:
         return JsonSchema(tool, form).to_json(answer)

@@ -21,7 +21,7 @@ from baton.api.sessions.ui_message import assistant_message, file_parts, user_me
 from baton.container import Container
 from baton.conversation.exchanges import is_rolled_back, still_valid
 from baton.engine.all_jobs.job_list import Query
-from baton.engine.background import OPERATION
+from baton.engine.background_calls import OPERATION
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.runtime.job_view import continues_of

@@ -22,7 +22,7 @@ from baton.engine.commit.answers import Claim
 from baton.engine.effects import CallModel
 from baton.engine.step_results import ModelWaits
 from baton.executors.model_call import ModelCalls
-from baton.executors.offloading import provider_state
+from baton.executors.offloading import polling
 from baton.models.catalog import OffloadedModel, background_provider, can_offload, works_in_background
 from baton.models.chain import models_of
 from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, Origin, UserMessage
@@ -68,7 +68,7 @@ class OffloadedCalls:
         found = await calls.cache.lookup(model, question) if calls.cache else None
         return found or await self._sent(agent, effect, calls, model, question, 1)
 
-    async def look(self, memo: dict[str, Any], model: Model) -> HttpResponse | ModelWaits | None:
+    async def poll(self, memo: dict[str, Any], model: Model) -> HttpResponse | ModelWaits | None:
         """Poll a provider: return the response to read, or when to poll again; None: the model has no provider.
 
         Raises:
@@ -81,8 +81,8 @@ class OffloadedCalls:
         address = self._addresses.get(asked.name)
         if address is None:  # of any request, since a poll needs no history
             address = self._addresses[asked.name] = await (await asked.offloaded()).request_for(_ANY_QUESTION)
-        found = provider_state.after_look(await background_provider().looked_at(address, *place), memo, now_ms)
-        if isinstance(found, HttpResponse) and found.status == provider_state.LATE:
+        found = polling.after_poll(await background_provider().polled(address, *place), memo, now_ms)
+        if isinstance(found, HttpResponse) and found.status == polling.LATE:
             await background_provider().stopped(address, *place)
         return found
 
@@ -98,7 +98,7 @@ class OffloadedCalls:
         seconds = math.ceil(agent.model_timeout_seconds / len(models))
         if in_background:
             begun = await background_provider().begun(request, number)
-            found = provider_state.after_begin(begun, self._clock.now_ms(), seconds)
+            found = polling.after_begin(begun, self._clock.now_ms(), seconds)
             if isinstance(found, ModelWaits):
                 return found
             return await self._answered(agent, effect, found, calls, model, question)

@@ -1,8 +1,7 @@
 """One request to a provider, through pydantic-ai's model class for it: never through its agents.
 
 Invariant: every failure leaves here as a `ModelError`; the library's own retries are off, and a request ends with the
-caller's time limit. An answer's cost follows from the price list that comes with pydantic-ai (genai-prices); an unknown
-price is 0, never a guess. Must not: keep anything between requests but the connections.
+caller's time limit. Must not: keep anything between requests but the connections.
 """
 
 from typing import Any, cast
@@ -20,20 +19,9 @@ from pydantic_ai.tools import ToolDefinition
 from baton.models.model import ModelAnswer, ModelError, ModelRequest, Origin, ToolMessage, ToolSpec
 from baton.models.providers.errors import model_error
 from baton.models.providers.messages import calls_of, listen, provider_field, text_of, to_messages
+from baton.models.providers.prices import cost_usd
 
 _RESPONSES, _OPENAI = frozenset({"openai", "openai-responses"}), "//api.openai.com/"
-
-
-def cost_usd(response: ModelResponse) -> float:
-    """Compute the cost in US dollars, from the provider's own figure, else from the price list."""
-    if response.usage.cost is not None:
-        return float(response.usage.cost)
-    if not response.model_name:
-        return 0.0
-    try:
-        return float(response.cost().total_price)
-    except (LookupError, ValueError):  # the list lacks the model, or a price for such tokens
-        return 0.0
 
 
 def origin_of(response: ModelResponse, *, streamed: bool) -> Origin:

@@ -1,10 +1,19 @@
-"""Limits of calls in memory: moments as in Redis (storage/redis/access.py), and places by the rule of the admission."""
+"""Limits of calls in memory: moments as in storage/redis/call_limits.py, and places by the rule of the admission."""
 
 import math
 from collections.abc import Callable, Sequence
 
 from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, fill, take
-from baton.storage.ports.access import PLACE_MS, CallAnswer, KeyLimit, NamedCall, abandoned, gone, is_missed, latest
+from baton.storage.ports.call_limits import (
+    PLACE_MS,
+    CallAnswer,
+    KeyLimit,
+    NamedCall,
+    abandoned,
+    gone,
+    is_missed,
+    latest,
+)
 
 _MINUTE_MS = 60_000
 

@@ -14,8 +14,8 @@ from baton.engine.commit.patch import Patch
 from baton.engine.commit.tree import Tree
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.tree_details import as_dict
-from baton.storage.redis.tree_writes import all_keys
+from baton.storage.redis.tree.details import as_dict
+from baton.storage.redis.tree.writes import all_keys
 from baton_events.errors import StoreError
 from baton_events.ids import canonical_json, root_of
 

@@ -16,7 +16,7 @@ from baton.engine.transcript import recalled
 from baton.storage.ports.jobs import Snapshot, StoredParts
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.tree_details import without_start
+from baton.storage.redis.tree.details import without_start
 from baton.transport.redis_rest import Command
 from baton_events.errors import StoreAnswerError
 

@@ -28,11 +28,11 @@ from baton.engine.work_items import ItemKind
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.totals import adding, counting
-from baton.storage.redis.tree_attempt import Transition
-from baton.storage.redis.tree_reading import calls_claimed_with, calls_continued, outcomes_continued
-from baton.storage.redis.tree_snapshot import Place
-from baton.storage.redis.tree_transactions import KNOWN_CHARS, Transactions
-from baton.storage.redis.tree_writes import Kept
+from baton.storage.redis.tree.attempt import Transition
+from baton.storage.redis.tree.reading import calls_claimed_with, calls_continued, outcomes_continued
+from baton.storage.redis.tree.snapshot import Place
+from baton.storage.redis.tree.transactions import KNOWN_CHARS, Transactions
+from baton.storage.redis.tree.writes import Kept
 from baton_events.ids import job_of_call, root_of
 
 # Below the hosted store's limit of 10 MB for an answer, whose other data has the rest.

@@ -64,7 +64,7 @@ def replay(
 
 
 def _send(place: Deployment, target: str) -> None:
-    """Over the API, with an admin key; what was applied already is not sent, and said to be so."""
+    """Replay over the API, with an admin key; report what was applied already, which is not sent."""
     if target.startswith("job_"):
         redriven = place.request("POST", f"/api/admin/agent-jobs/{quote(target, safe='')}/drive")["driven"]
         print(f"{target}: {redriven} step(s) redriven" if redriven else f"{target}: expects nothing now")

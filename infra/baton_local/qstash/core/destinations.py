@@ -95,7 +95,7 @@ def check_name(name: str, field: str) -> str:
 
 @lru_cache(maxsize=1_024)
 def origin_of(url: str) -> str:
-    """Scheme, host and port: what shares a connection pool and a share of the deliveries in flight."""
+    """Return scheme, host and port, which share a connection pool and a part of the deliveries in flight."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
 

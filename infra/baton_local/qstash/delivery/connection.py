@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ready."""
+        """Get ready."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without inheriting
         notice_death(transport.get_extra_info("socket"))
 

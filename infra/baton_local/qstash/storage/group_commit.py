@@ -64,7 +64,7 @@ class GroupCommit:
         return True
 
     def on_disk(self) -> asyncio.Future[None]:
-        """Done when everything added so far is on disk; each waiter has one of its own, so that it may be cancelled."""
+        """Return a future, done once all added so far is on disk; each waiter has its own, which may be cancelled."""
         self._request_flush()
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._batch.waiters.append(waiter)
@@ -110,7 +110,7 @@ class GroupCommit:
             self._committed(None, batch)
 
     def _wait_for_disk(self) -> None:
-        """Runs in the thread: one batch after the other, each before the next is written."""
+        """Commit one batch after the other in the thread, each before the next is written."""
         while (batch := self._written.get()) is not None:
             failure: Exception | None = None
             try:

@@ -34,7 +34,7 @@ class LogTimes:
         self._latest_ms = last[0] + self._back_ms if last else 0  # or earlier
 
     def written(self, times_ms: Iterable[int]) -> None:
-        """Events of these times are added to the log, in this order."""
+        """Note that events of these times are added to the log, in this order."""
         back_ms = self._back_ms
         for time_ms in times_ms:
             self._latest_ms = max(self._latest_ms, time_ms)

@@ -65,7 +65,7 @@ async def get_flow(call: Call) -> Answer:
 
 
 async def global_parallelism(call: Call) -> Answer:
-    """Deliveries in flight."""
+    """Return the deliveries in flight."""
     return flow_control.global_parallelism(call.engine.state, call.tenant)
 
 

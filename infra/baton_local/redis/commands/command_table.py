@@ -1,7 +1,7 @@
 """What the server says about its own commands (COMMAND): which only read, and where their keys are.
 
-Invariant: nothing here is a list kept by hand, so a newer server's commands are covered; before the server has been
-asked, no command counts as a read and no argument as a key. Pure once loaded.
+Invariant: nothing here is a list kept by hand (refused.py has one), so a newer server's commands are covered; before
+the server has been asked, no command counts as a read and no argument as a key. Pure once loaded.
 """
 
 from collections.abc import Iterator, Sequence

@@ -11,9 +11,10 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 
-from baton_local.redis.commands.access import READ_ONLY, why_refused
+from baton_local.redis.commands.access import READ_ONLY
 from baton_local.redis.commands.command import Answer, Apart, Command, Forward, ScanPage, refusal
 from baton_local.redis.commands.command_table import CommandTable
+from baton_local.redis.commands.refused import why_refused
 from baton_local.redis.link.resp import OK, Reply, ServerError
 
 _FLAG = b"allow-key-locking"

@@ -136,7 +136,7 @@ async def scan(call: Call) -> Answer:
 
 
 def _cursor_of(body: Body) -> int:
-    """Callers begin with "0" and with "" (vector-rest.md 3); the JavaScript SDK may send a number."""
+    """Read a cursor: callers begin with "0" and with "" (vector-rest.md 3); the JavaScript SDK may send a number."""
     given = body.get("cursor")
     cursor = str(given) if isinstance(given, int) and not isinstance(given, bool) else text(body, "cursor") or "0"
     if _CURSOR.fullmatch(cursor) is None:

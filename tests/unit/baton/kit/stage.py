@@ -143,6 +143,7 @@ class Stage:
         self._pipelines: dict[EventType, Pipeline] = {}
 
     def _ports(self, verifier: Verifier, rate_limit: RateLimit | None, follow_limit: RateLimit | None) -> Ports:
+        call_limits = InMemoryCallLimits(self.clock.now_ms)
         return Ports(
             store=self.store,
             reader=self.reader,
@@ -161,7 +162,7 @@ class Stage:
             api_key_store=self.api_key_store,
             audit_log=self.audit_log,
             rate_limit=rate_limit,
-            call_limits=InMemoryCallLimits(self.clock.now_ms),
+            call_limits=lambda: call_limits,
             follow_limit=follow_limit,
             kept_events=FakeKeptEvents(self.store),
             stored_bytes=FakeStoredBytes(self.admission),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from baton_local.dev.surroundings import inherited_environment
+from baton_local.dev.environment import inherited_environment
 from tests.contract.js.node_program import NodeProgram
 from tests.npm_packages import find_node, npm_packages
 from tests.unit.baton.client.described import DOCUMENT, EXPECTED, SCHEMAS, of

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.dev.surroundings import inherited_environment
+from baton_local.dev.environment import inherited_environment
 from tests.contract.js.node_program import NodeProgram
 from tests.npm_client import source_copy
 from tests.npm_packages import find_node

@@ -18,7 +18,7 @@ from baton.engine.work_items import loop_item
 from baton.executors.bounded import limits_by
 from baton.sdk.records import Failure
 from baton.storage.in_memory.call_limits import InMemoryCallLimits
-from baton.storage.ports.access import PLACE_MS, KeyLimit, NamedCall
+from baton.storage.ports.call_limits import PLACE_MS, KeyLimit, NamedCall
 from baton.testing import Run, Simulation
 from baton.testing.dice import Dice
 from baton.tools.running_calls import NotYetError

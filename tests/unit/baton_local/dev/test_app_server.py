@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from baton_local.dev import app_server
-from baton_local.dev.surroundings import inherited_environment
+from baton_local.dev.environment import inherited_environment
 
 
 def serve(folder: Path, registry: str) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from baton_local.dev.surroundings import inherited_environment
+from baton_local.dev.environment import inherited_environment
 
 
 class ServerProcess:

@@ -81,12 +81,12 @@ def get_flow(state: State, tenant: Tenant, key: str, now_ms: int) -> Answer:
 
 
 def global_parallelism(state: State, tenant: Tenant) -> Answer:
-    """Deliveries in flight, of how many at most."""
+    """Return the deliveries in flight, of how many at most."""
     return Answer(HTTPStatus.OK, {"parallelismMax": state.capacity.slots, "parallelismCount": tenant.in_flight})
 
 
 def set_flow_paused(step: Transition, command: SetFlowPaused) -> Answer:
-    """Paused: all messages of the key wait. A key may be paused before its first message."""
+    """Pause a key: all its messages wait. A key may be paused before its first message."""
     tenant = step.state.tenant(command.user)
     flow = dispatch.flow_key(step, tenant, command.key) if command.paused else _flow(tenant, command.key)
     flow.paused = command.paused

@@ -26,7 +26,7 @@ def get_keys(tenant: Tenant) -> Answer:
 
 
 def rotate_keys(step: Transition, command: RotateKeys) -> Answer:
-    """Messages sent later are signed with the new current key."""
+    """Rotate the keys: messages sent later are signed with the new current one."""
     tenant = step.state.tenant(command.user)
     tenant.keys = SigningKeys(tenant.keys.next, command.new_key, tenant.keys.configured)
     step.changes.append(ThingStored("keys", tenant.user, "", tenant.keys))

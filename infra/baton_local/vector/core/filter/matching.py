@@ -69,7 +69,7 @@ def _compares(value: Any, sign: str, literal: Literal) -> bool:
 
 
 def _is_comparable(value: Any, literal: Literal) -> bool:
-    """Strings with strings, numbers with numbers, booleans with booleans and with the numbers that stand for them.
+    """Return whether both are strings, numbers or booleans; a boolean compares with the numbers that stand for it, too.
 
     A stored boolean equals 1 or 0; a stored number never equals `true` or `false`.
     """

@@ -11,7 +11,7 @@ from pydantic_ai.usage import RequestUsage
 from baton.agents.agent import Agent, chosen_models
 from baton.models.catalog import ProviderModel
 from baton.models.model import Call, ModelError, ModelRequest, ToolSpec, UserMessage
-from baton.models.providers.client import cost_usd
+from baton.models.providers.prices import cost_usd
 from tests.unit.baton.models.providers.provider_cases import OPENAI
 from tests.unit.baton.models.providers.requesting import QUESTION, Requested
 

@@ -7,7 +7,7 @@ import pytest
 from baton.engine.state import Job
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.reader import PAGE_ENTRIES, RedisReader
-from baton.storage.redis.tree_snapshot import TreeSnapshot
+from baton.storage.redis.tree.snapshot import TreeSnapshot
 
 JOB = Job("job_1", "s", "acme", "clerk", created_at_ms=17)
 

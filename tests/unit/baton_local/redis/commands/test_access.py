@@ -2,7 +2,8 @@
 
 import pytest
 
-from baton_local.redis.commands.access import Access, Tokens, why_refused
+from baton_local.redis.commands.access import Access, Tokens
+from baton_local.redis.commands.refused import why_refused
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from ag_ui.core import Event
 from pydantic import TypeAdapter
 
-from baton.api.ag_ui.run_form import Run, RunForm
+from baton.api.ag_ui.run_stream import Run, RunStream
 from baton.engine.state import Job
 
 JOB = Job("job_1", "thread-1", "acme", "agent", created_at_ms=7)
@@ -15,7 +15,7 @@ Part = dict[str, Any]
 
 
 def events(*parts: Part, run: Run | None = None, first: int = 1) -> list[dict[str, Any]]:
-    form = RunForm(run or Run("thread-1", "r1"), JOB.id)
+    form = RunStream(run or Run("thread-1", "r1"), JOB.id)
     text = "".join(form.part(JOB, number, json.dumps(part)) for number, part in enumerate(parts, first))
     found = [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
     for event in found:
@@ -68,7 +68,7 @@ def test_a_thousand_readers_that_drop_and_return_get_each_event_once() -> None:
 
 def written(parts: list[Part], seen: Any) -> list[str]:
     """The events, each with its id, that a reader gets who has got those up to `seen`."""
-    form = RunForm(Run("thread-1", "r1", [{"id": "m1", "role": "user", "content": "hello"}]), JOB.id, seen)
+    form = RunStream(Run("thread-1", "r1", [{"id": "m1", "role": "user", "content": "hello"}]), JOB.id, seen)
     text = "".join(form.part(JOB, number, json.dumps(part)) for number, part in enumerate(parts, 1))
     return text.split("\n\n")[:-1]
 
@@ -126,7 +126,7 @@ def test_a_run_whose_beginning_is_gone_begins_all_the_same_or_says_so_at_its_end
     """Where the question that it answers is no longer kept, nobody knows where it began."""
     found = events(*text("a", "delta", "end"), STEP, first=400)
     assert [event["type"] for event in found] == ["RUN_STARTED", "STEP_STARTED"]
-    form = RunForm(Run("thread-1", "r2", answers=frozenset({"op_x"})), JOB.id)
+    form = RunStream(Run("thread-1", "r2", answers=frozenset({"op_x"})), JOB.id)
     assert form.part(JOB, 400, json.dumps(STEP)) == ""
     assert [json.loads(line[6:])["type"] for line in form.ending(JOB).split("\n\n")[:-1]] == [
         "RUN_STARTED",

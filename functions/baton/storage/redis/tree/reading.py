@@ -16,9 +16,9 @@ from baton.engine.effects import Changes
 from baton.engine.state import CallRecord
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.storage.redis import keys
-from baton.storage.redis.tree_attempt import Transition
-from baton.storage.redis.tree_details import as_dict
-from baton.storage.redis.tree_snapshot import Place, TreeSnapshot, places_of
+from baton.storage.redis.tree.attempt import Transition
+from baton.storage.redis.tree.details import as_dict
+from baton.storage.redis.tree.snapshot import Place, TreeSnapshot, places_of
 
 _ENDING = frozenset({ItemKind.FAILED, ItemKind.WAIT})
 _ENDING_KEYS = tuple(f"{kind}:" for kind in sorted(_ENDING))

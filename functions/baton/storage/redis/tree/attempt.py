@@ -14,8 +14,8 @@ from baton.engine.commit.usage_ledger import apart_in, event_end, less, usage_in
 from baton.engine.state import NOTHING_USED, Usage
 from baton.storage.redis import keys
 from baton.storage.redis.totals import Commands, cost_of
-from baton.storage.redis.tree_snapshot import Place, Transcript, TreeSnapshot, of_calls, places_of
-from baton.storage.redis.tree_writes import Kept, Writes, siblings
+from baton.storage.redis.tree.snapshot import Place, Transcript, TreeSnapshot, of_calls, places_of
+from baton.storage.redis.tree.writes import Kept, Writes, siblings
 from baton_events.errors import JobGoneError
 
 _TURN = '"kind":"loop"'

@@ -28,7 +28,7 @@ def after_begin(response: HttpResponse, now_ms: int, seconds: float) -> HttpResp
     return _waits(memo | {"untilMs": now_ms + round(seconds * 1000)}, now_ms)
 
 
-def after_look(response: HttpResponse, memo: dict[str, Any], now_ms: int) -> HttpResponse | ModelWaits:
+def after_poll(response: HttpResponse, memo: dict[str, Any], now_ms: int) -> HttpResponse | ModelWaits:
     """Return the response to a poll, to be read, or when to poll again."""
     missed = response.status in _MAY_PASS or response.status >= _FIRST_SERVER_STATUS
     found = _read(response)

@@ -40,7 +40,7 @@ class Responses:
         body = json.loads(request.body) | {"background": True, "store": True}
         return await _sent("POST", request.url, request, number, json.dumps(body))
 
-    async def looked_at(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
+    async def polled(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
         """Read the state of a response, with the headers of its request."""
         return await _sent("GET", f"{request.url}/{quote(response_id, safe='')}", request, number)
 

@@ -17,7 +17,7 @@ from baton.engine.transcript import calls_in, uncompacted
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.tree_snapshot import Transcript
+from baton.storage.redis.tree.snapshot import Transcript
 from baton.transport.meter import charge
 from baton.transport.redis_rest import answer_bytes
 from baton_events.errors import StoreError

@@ -14,11 +14,11 @@ from msgspec import Struct, field
 from baton.engine.commit.patch import Patch
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.totals import Commands, HeldCounts, in_sum
-from baton.storage.redis.tree_attempt import Attempt, Transition
-from baton.storage.redis.tree_details import Details, with_ledger
-from baton.storage.redis.tree_reading import read_again, reads_of, suffices
-from baton.storage.redis.tree_snapshot import TreeSnapshot
-from baton.storage.redis.tree_writes import Kept
+from baton.storage.redis.tree.attempt import Attempt, Transition
+from baton.storage.redis.tree.details import Details, with_ledger
+from baton.storage.redis.tree.reading import read_again, reads_of, suffices
+from baton.storage.redis.tree.snapshot import TreeSnapshot
+from baton.storage.redis.tree.writes import Kept
 from baton.transport.meter import charge
 from baton.transport.redis_rest import answer_bytes
 from baton_events.errors import StoreError

@@ -38,7 +38,7 @@ class Run:
     answers: frozenset[str] = frozenset()
 
 
-class RunForm:
+class RunStream:
     """`Form` of a run. `seen`: the last event that its reader has received."""
 
     headers: ClassVar[Mapping[str, str]] = HEADERS
