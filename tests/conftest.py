@@ -4,6 +4,7 @@ Hypothesis has no time limits, which a busy machine breaks. A process that is pu
 our logs by itself, and pytest would not see them any more.
 """
 
+import gc
 import logging
 import signal
 from collections.abc import Iterator
@@ -35,6 +36,12 @@ def _rank(item: pytest.Item) -> int:
     if item.get_closest_marker("long") and item.nodeid.startswith("tests/simulation/"):
         return 0  # on both cores, and it gives way to all others
     return 1 if item.get_closest_marker("e2e") or item.get_closest_marker("browser") else 2
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector out of what was imported and collected: it stays, and is a lot to look through."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

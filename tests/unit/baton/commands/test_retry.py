@@ -80,6 +80,15 @@ async def test_a_backup_does_not_retry_a_job_a_second_time_that_failed_again() -
     assert not (await stage.now()).ended
 
 
+async def test_a_second_run_is_cancelled_and_retried_as_the_first_is() -> None:
+    stage = await FlakyStage.cancelled()
+    for run in (2, 3):
+        assert await stage.retry() == ""
+        assert ((await stage.now()).run, (await stage.now()).ended) == (run, False)
+        assert (await stage.commands.cancel(await stage.now(), "one")).changed
+        assert (await stage.now()).status is JobStatus.CANCELLED
+
+
 async def test_a_backup_retries_what_a_failover_forgot() -> None:
     stage = await FlakyStage.failed()
     forgotten = dict(stage.store.trees)

@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.qstash.clock import VirtualClock
+from baton_local.qstash.clock import RunIds, VirtualClock
+from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.message import AttemptResult
+from baton_local.qstash.settings import DEVELOPMENT_USERS, User
+from baton_local.qstash.storage.database import Database
 from tests.unit.baton_local.qstash.served import serving
 
 URL = "https://example.com/hook"
@@ -124,3 +127,20 @@ async def test_other_format_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="format 99"):
         async with serving(tmp_path):
             pass
+
+
+async def test_newly_configured_keys_win_over_rotated_ones(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        rotated = await server.call("POST", "/v2/keys/rotate")
+    user = DEVELOPMENT_USERS[0]
+    for configured, found in [
+        ((user.current_signing_key, user.next_signing_key), (rotated["current"], rotated["next"])),
+        (("sig_new", "sig_newer"), ("sig_new", "sig_newer")),
+    ]:
+        database = Database(tmp_path, synced=False, keep_finished_ms=1, keep_finished_bytes=1)
+        try:
+            state, _ = database.load([User(user.id, user.token, *configured)], Limits(), RunIds("t"), 0)
+        finally:
+            database.close()
+        keys = state.tenant(user.id).keys
+        assert (keys.current, keys.next) == found
