@@ -49,6 +49,7 @@ def texts_of(messages: list[dict[str, Any]]) -> list[str]:
     return [message["content"] for message in messages if message["role"] == "assistant" and message.get("content")]
 
 
+@pytest.mark.long
 @pytest.mark.node
 def test_the_official_client_survives_a_kill_and_dropped_connections(stack: DevStack, front_end: Path) -> None:
     """Killed in mid-text: the abandoned words are taken back, and each message stands once."""

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.dev_stack import DevStack, wait_for
 from tests.e2e.slow_agents import IN_FLIGHT, PAGES
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 AGENTS, ENVIRONMENT = "slow_agents", {"WORK_TIMEOUT_SECONDS": "5"}
 JOBS = 3
 

@@ -10,7 +10,7 @@ from tests.e2e.dev_stack import DevStack, StackMaker, wait_for
 from tests.unit.baton.mcp.served import serving
 from tests.unit.baton.mcp.working import asked, bakery
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 CRISP = asked("Crisp?", {"crisp": {"type": "boolean"}})
 
 

@@ -51,6 +51,7 @@ def test_ten_calls_bill_next_to_nothing_however_long_they_take(
     assert sum(job["usage"]["functionMs"] for job in jobs) <= _BILLED_MS[agent]
 
 
+@pytest.mark.long
 def test_a_call_outlives_the_process_that_asked_and_its_key_is_kept_nowhere(
     stack: DevStack, provider: SlowProvider
 ) -> None:
@@ -69,6 +70,7 @@ def test_a_call_outlives_the_process_that_asked_and_its_key_is_kept_nowhere(
     assert KEY not in stack.output
 
 
+@pytest.mark.long
 def test_a_response_in_the_background_outlives_the_process_that_asked(stack: DevStack, provider: SlowProvider) -> None:
     """Kill -9 between two looks; the provider is asked once a turn."""
     provider.seconds, asked, looks = 4, len(provider.asked), provider.looks

@@ -60,6 +60,7 @@ def state_of(answer: StreamResponse) -> TaskState:
     return answer.task.status.state if answer.HasField("task") else answer.status_update.status.state
 
 
+@pytest.mark.long
 async def test_a_task_of_a2a_outlives_the_process_that_works_on_it(stack: DevStack) -> None:
     """Killed in mid-text: the client subscribes again, and at last has the answer, once."""
     async with client_of(stack, "talker") as client:
@@ -104,6 +105,7 @@ async def test_input_is_required_and_given_by_a2a(stack: DevStack) -> None:
         assert cancelled.status.state == TaskState.TASK_STATE_CANCELED
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("tool", "answer"), [("talker", ANSWER), ("payer", "done")])
 def test_a_task_of_mcp_outlives_the_process_that_serves_it(stack: DevStack, tool: str, answer: str) -> None:
     """Killed once its client has the task's id: the client polls on, is asked where somebody is, and has the answer."""

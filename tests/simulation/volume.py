@@ -21,7 +21,7 @@ FRESH_SCHEDULES = 500
 # With one job or two: most violations need no more, and they take a third of the time.
 SMALL_SCHEDULES, SMALL_BASE_SEED = 17_500, SMALL_SEEDS + 12_391_831_578
 # Of the fresh ones, `make test` plays the first.
-FRESH_SLICE = 50
+FRESH_SLICE = 25
 # Two cores that also run the other tests take ten minutes for each. Far beyond that something is wrong, and that fails.
 TIME_LIMIT_SECONDS = 3_000.0
 FRESH_VARIABLE = "SIMULATION_FRESH_SEED"
