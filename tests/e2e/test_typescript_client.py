@@ -8,7 +8,7 @@ from tests.docs.fence import fences_in
 from tests.e2e.dev_stack import DevStack
 from tests.npm_client import TypeScriptProject
 
-pytestmark = [pytest.mark.e2e, pytest.mark.node]
+pytestmark = [pytest.mark.e2e, pytest.mark.node, pytest.mark.long]
 ARGUMENTS = "declare const process: any;\nconst [url, key, adminKey]: string[] = process.argv.slice(2);\n"
 
 

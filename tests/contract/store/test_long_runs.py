@@ -86,7 +86,7 @@ def windows(pieces: Sequence[Counted], size: int) -> tuple[Counted, Counted]:
     return sum_of(pieces[:size]), sum_of(pieces[-size:])
 
 
-@pytest.mark.parametrize("continuation", ["queue", "inline"])
+@pytest.mark.parametrize("continuation", ["queue", pytest.param("inline", marks=pytest.mark.long)])
 async def test_the_last_pieces_of_a_run_cost_what_the_first_did(
     redis_process: RedisProcess, continuation: Continuation
 ) -> None:
@@ -97,6 +97,7 @@ async def test_the_last_pieces_of_a_run_cost_what_the_first_did(
         assert last.size_bytes <= GROWTH * first.size_bytes
 
 
+@pytest.mark.long
 async def test_a_process_that_knows_only_the_start_is_told_the_rest_once(redis_process: RedisProcess) -> None:
     """Where turns and calls are functions apart, a piece costs what was said more than the first did."""
     turns, calls, told_bytes = await pieces_of(redis_process, "queue", apart=True)

@@ -34,6 +34,7 @@ def boss_of(*agents: Agent) -> Agent:
     return durable(PydanticAgent(scripted([*calls, call("add", a=1, b=1)], "done"), name="boss", tools=tools))
 
 
+@pytest.mark.long
 # The process also dies while other runs are being opened beside: what pydantic-ai had begun of them is just left.
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_nested_agents_are_jobs_below_at_each_crash_point() -> None:
