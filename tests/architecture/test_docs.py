@@ -195,3 +195,10 @@ def test_each_row_of_a_table_names_a_test() -> None:
     whole_files = {path for row in rows for path in re.findall(r"`(tests/[\w/]+\.py)`", row)}
     assert sorted(path for path in whole_files if not (ROOT / path).exists()) == []
     assert [row for row in rows if not re.search(r"`test_\w+`|`tests/[\w/]+\.py`", row)] == []
+
+
+def test_where_to_change_what_has_at_most_20_rows() -> None:
+    """Folders and names answer the rest."""
+    section = (ROOT / "CONTRIBUTING.md").read_text().split("## Where do I change", 1)[1].split("\n## ", 1)[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    assert 10 <= len(rows) <= 20
