@@ -170,6 +170,7 @@ def _passes(item: pytest.Item, after: pytest.Item | None) -> bool:
 
 def _functions_by_place() -> dict[_Key, list[FunctionType]]:
     found: dict[_Key, list[FunctionType]] = defaultdict(list)
+    gc.unfreeze()  # tests/conftest.py has frozen what was collected
     for function in gc.get_objects():
         if type(function) is FunctionType and _is_ours(function.__code__.co_filename):
             found[_relative(function.__code__.co_filename), function.__code__.co_firstlineno].append(function)

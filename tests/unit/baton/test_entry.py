@@ -12,6 +12,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baton.container import Container
 from baton.entry import LambdaHandler, LazyApp
+from baton.settings.settings import Settings
+from baton.storage.redis.call_limits import RedisCallLimits
+from baton.wiring import real_ports
 from baton_events.errors import SettingsError
 from tests.deploy.http_event import HttpRequest, function_url_event
 from tests.unit.baton.kit.invoker import Invoker
@@ -113,3 +116,12 @@ def test_a_function_url_event_becomes_a_request(encoded: bool) -> None:
     assert served == {("http", handler.loop)}
     found = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"]
     assert json.loads(found) == {"method": "POST", "path": "/workers/agent-loop", "body": text, "header": "b"}
+
+
+def test_what_few_deployments_have_is_made_where_settings_name_it() -> None:
+    ports = real_ports(Settings())
+    assert (ports.alerts, ports.tracer) == (None, None)
+    assert ports.call_limits is not None
+    assert isinstance(ports.call_limits(), RedisCallLimits)
+    assert real_ports(Settings(alert_webhook_url="https://example.com/hook")).alerts is not None
+    assert real_ports(Settings(otel_endpoint="https://example.com/otel")).tracer is not None

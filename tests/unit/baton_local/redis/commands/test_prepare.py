@@ -124,3 +124,26 @@ def test_a_page_may_stay_short_rather_than_scan_forever() -> None:
         calls += 1
     assert calls == 1000
     assert not page.take(ServerError(b"ERR value is not an integer"))
+
+
+def test_a_script_is_loaded_without_the_flag_and_found_by_its_own_hash(preparer: Preparer) -> None:
+    assert preparer.prepare([b"eval", FLAGGED, b"0"]) == Forward([b"eval", PLAIN, b"0"])
+    assert preparer.prepare([b"eval", FLAGGED, b"1"]) == Forward([b"eval", PLAIN, b"1"]), "it is known now"
+    assert preparer.prepare([b"EVALSHA", sha1_hex(FLAGGED), b"0"]) == Forward([b"EVALSHA", sha1_hex(PLAIN), b"0"])
+    exists = preparer.prepare([b"SCRIPT", b"exists", sha1_hex(FLAGGED), b"x"])
+    assert exists == Forward([b"SCRIPT", b"exists", sha1_hex(PLAIN), b"x"])
+
+
+@pytest.mark.parametrize("text", ["BLPOP k 0", "CLIENT KILL x", "SCRIPT DEBUG YES", "CLIENT"])
+def test_what_endangers_the_server_is_answered_as_it_would(preparer: Preparer, text: str) -> None:
+    command = preparer.prepare(text.encode().split())
+    assert isinstance(command, Answer)
+    assert isinstance(command.reply, ServerError)
+    assert command.reply.code == b"ERR"
+    assert preparer.prepare([b"client", b"setinfo", b"LIB-NAME", b"x"]) == Answer(OK)
+
+
+def test_no_key_is_known_to_be_too_large_before_the_server_was_asked() -> None:
+    preparer = Preparer(CommandTable(), key_limit_bytes=3)
+    long = b"k" * 4
+    assert preparer.prepare([b"GET", long]) == Forward([b"GET", long])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baton_local.stand_in.api_error import ApiError
 from baton_local.vector.core import selection, writing
 from baton_local.vector.core.index import Namespace
 from baton_local.vector.core.record import Include, NamespaceMade, RecordPut
@@ -145,3 +146,27 @@ def test_a_merge_patch_does_what_the_rfc_says(target: Any, patch: Any, expected:
     before = copy.deepcopy((target, patch))
     assert merge_patch(target, patch) == expected
     assert (target, patch) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "delete_existing", "refusal"),
+    [
+        pytest.param("", "b", False, "default namespace", id="the default one"),
+        pytest.param("no", "b", False, "no", id="an unknown one"),
+        pytest.param("a", "b", False, "b", id="to a name that is taken"),
+        pytest.param("a", "a", False, "", id="to its own name"),
+        pytest.param("a", "c", False, "", id="to a free name"),
+        pytest.param("a", "b", True, "", id="in place of another"),
+    ],
+)
+def test_a_namespace_gets_another_name(old: str, new: str, delete_existing: bool, refusal: str) -> None:
+    index = index_with()
+    for name in ("a", "b"):
+        execute(index, writing.upsert(index, name, [draft(name)]))
+    if refusal:
+        with pytest.raises(ApiError, match=refusal):
+            writing.rename_namespace(index, old, new, delete_existing=delete_existing)
+        return
+    execute(index, writing.rename_namespace(index, old, new, delete_existing=delete_existing))
+    assert list(index.namespaces[new].records) == [old]
+    assert (old in index.namespaces) == (old == new)
