@@ -1,6 +1,5 @@
 """Limits of calls in memory: moments as in storage/redis/call_limits.py, and places by the rule of the admission."""
 
-import math
 from collections.abc import Callable, Sequence
 
 from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, fill, take
@@ -14,8 +13,6 @@ from baton.storage.ports.call_limits import (
     is_missed,
     latest,
 )
-
-_MINUTE_MS = 60_000
 
 
 class InMemoryCallLimits:
@@ -52,12 +49,12 @@ class InMemoryCallLimits:
 
     def _replaced(self, limit: KeyLimit, name: str, at_ms: float, now_ms: int) -> float:
         """Return the moment, or another one where it is missed."""
-        step_ms, key = _MINUTE_MS / limit.per_minute if limit.per_minute else math.inf, limit.key
-        if not is_missed(at_ms, step_ms, now_ms):
+        key = limit.key
+        if not is_missed(at_ms, limit.step_ms, now_ms):
             return at_ms
         at_ms = max(self._missed_ms.get(key, 0.0), now_ms)
-        self._missed_ms[key] = at_ms + step_ms
-        self._next_ms[key] = max(self._next_ms.get(key, 0.0), now_ms) + step_ms
+        self._missed_ms[key] = at_ms + limit.step_ms
+        self._next_ms[key] = max(self._next_ms.get(key, 0.0), now_ms) + limit.step_ms
         self._moments[key, name] = at_ms
         return at_ms
 
@@ -67,7 +64,7 @@ class InMemoryCallLimits:
         if limit.per_minute is None or (at_ms and at_ms >= paused_ms):
             return max(at_ms, paused_ms)
         at_ms = max(self._next_ms.get(key, 0.0), now_ms, paused_ms)
-        self._next_ms[key] = at_ms + _MINUTE_MS / limit.per_minute
+        self._next_ms[key] = at_ms + limit.step_ms
         self._moments[key, name] = at_ms
         return at_ms
 

@@ -20,6 +20,11 @@ class KeyLimit(Struct, frozen=True):
     per_minute: float | None = None
     in_flight: int | None = None
 
+    @property
+    def step_ms(self) -> float:
+        """The time between two moments of the key; infinite without a limit per minute."""
+        return 60_000 / self.per_minute if self.per_minute else math.inf
+
 
 class NamedCall(Struct, frozen=True):
     """A call that is to begin.

@@ -4,7 +4,6 @@ The moments of a key are one sorted set; the calls in flight are a semaphore (se
 clock, and by the rules of storage/ports/call_limits.py.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,6 @@ from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.semaphore import Dropped, Member, Semaphore
 from baton.transport.redis_rest import Command
 
-_MINUTE_MS = 60_000
 _NEXT, _MISSED, _PAUSED, _OF_CALL = "next", "missed", "paused", "call:"
 _KEPT_MS, _HOUR_MS = 86_400_000, 3_600_000
 
@@ -91,15 +89,14 @@ class RedisCallLimits:
         (paused_ms, at_ms), key = scores, keys.call_moments_key(limit.key)
         if limit.per_minute is None or (at_ms and at_ms >= paused_ms):
             return _Moment(limit.key, max(paused_ms, at_ms), is_kept=at_ms > 0)
-        at_ms = await self._taken(key, _MINUTE_MS / limit.per_minute, max(now_ms, int(paused_ms)), _NEXT)
+        at_ms = await self._taken(key, limit.step_ms, max(now_ms, int(paused_ms)), _NEXT)
         return _Moment(limit.key, at_ms, is_new=True, is_kept=bool(scores[1]))
 
     async def _replaced(self, limit: KeyLimit, moment: "_Moment", now_ms: int) -> "_Moment":
         """Return the moment, or another one where it is missed."""
-        step_ms = _MINUTE_MS / limit.per_minute if limit.per_minute else math.inf
-        if not call_limits.is_missed(moment.at_ms, step_ms, now_ms):
+        if not call_limits.is_missed(moment.at_ms, limit.step_ms, now_ms):
             return moment
-        at_ms = await self._taken(keys.call_moments_key(limit.key), step_ms, now_ms, _MISSED, _NEXT)
+        at_ms = await self._taken(keys.call_moments_key(limit.key), limit.step_ms, now_ms, _MISSED, _NEXT)
         return _Moment(limit.key, at_ms, is_new=True, is_kept=True)
 
     async def _taken(self, key: str, step_ms: float, from_ms: int, *lines: str) -> float:
