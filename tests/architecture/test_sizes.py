@@ -9,7 +9,7 @@ import pytest
 
 from tests.architecture.source_files import PACKAGES, FunctionNode, all_files, production_files
 
-FILE_LIMIT_LINES = 300
+FILE_LIMIT_LINES = 400
 FUNCTION_LIMIT_LINES = 40
 CLASS_LIMIT_PUBLIC_METHODS = 10
 FOLDER_LIMIT_MODULES = 20
@@ -32,7 +32,7 @@ def _length_lines(function: FunctionNode) -> int:
     return (function.end_lineno or function.lineno) - function.lineno + 1 - docstring_lines
 
 
-def test_no_file_is_longer_than_300_lines() -> None:
+def test_no_file_is_longer_than_400_lines() -> None:
     """Tests included: a file that nobody can hold in mind is no proof of anything."""
     too_long = {file.name: lines for file in all_files() if (lines := len(file.text.splitlines())) > FILE_LIMIT_LINES}
     assert too_long == {}
@@ -72,7 +72,7 @@ def test_half_of_the_modules_have_120_to_160_lines_or_less() -> None:
 
 
 @pytest.mark.parametrize("folder", PACKAGES.values())
-def test_four_of_five_modules_have_60_to_300_lines(folder: str) -> None:
+def test_four_of_five_modules_have_60_to_400_lines(folder: str) -> None:
     """A crumb of a module costs its reader a jump, and saves him nothing."""
     lengths = _lengths_lines(folder)
     assert sum(lines in USUAL_LINES for lines in lengths) >= 0.8 * len(lengths)

@@ -1,0 +1,79 @@
+"""Storable text: whatever a value or an error says of itself, as text that UTF-8 can hold.
+
+Invariant: `storable` never raises, and returns any text that UTF-8 can hold unchanged. `text_of` never raises. Halves
+of a surrogate pair that stand together are joined; one that stands alone becomes U+FFFD, the replacement character,
+and counts. Must not: hide secrets, or know what a text is for.
+"""
+
+import re
+from itertools import count
+
+REPLACEMENT = "\ufffd"
+_LONE = re.compile("[\ud800-\udfff]")
+_FIRST_HALVES = ("\ud800", "\udbff")
+# The next of them is the number of characters that this process has replaced so far.
+_replaced = count()
+
+
+def is_storable(text: str) -> bool:
+    """Return whether UTF-8 can hold the text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def storable(text: str) -> str:
+    """Return the text with the halves of pairs joined, and every lone half replaced."""
+    if text.isascii() or is_storable(text):
+        return text
+    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return _LONE.sub(_replacement, joined)
+
+
+def _replacement(_: "re.Match[str]") -> str:
+    next(_replaced)
+    return REPLACEMENT
+
+
+def replaced_chars() -> int:
+    """Return how many characters this process has replaced."""
+    return int(repr(_replaced)[len("count(") : -1])
+
+
+def cut(text: str, limit_chars: int) -> str:
+    """Return the text, storable, with at most `limit_chars` characters; an ellipsis says that there were more."""
+    return storable(text[:limit_chars]) if len(text) <= limit_chars else f"{storable(text[: limit_chars - 1])}…"
+
+
+def text_of(value: object) -> str:
+    """Return what any value says of itself: `str(value)`, or its type where that fails. A text is itself."""
+    if isinstance(value, str):
+        return storable(str.__str__(value))
+    try:
+        return storable(str(value))
+    except Exception as error:  # noqa: BLE001 - foreign code
+        return f"<a {type(value).__name__} without text: {type(error).__name__}>"
+
+
+class Joiner:
+    """Joins the halves of pairs over the pieces of one text.
+
+    Invariant: the pieces it returns, and `rest` at the end, together equal `storable` of all the text.
+    """
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def next(self, piece: str) -> str:
+        """Return what can be stored by now; a first half at the end waits for its second."""
+        text = self._half + piece
+        holds = bool(text) and _FIRST_HALVES[0] <= text[-1] <= _FIRST_HALVES[1]
+        self._half = text[-1] if holds else ""
+        return storable(text[:-1] if holds else text)
+
+    def rest(self) -> str:
+        """Return what still waited."""
+        half, self._half = self._half, ""
+        return storable(half)

@@ -1,0 +1,77 @@
+"""Storable text: pairs are joined, lone halves replaced, and nothing that a value says of itself raises."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baton_events.values.text import Joiner, cut, replaced_chars, storable, text_of
+
+# Any text at all, halves of pairs included.
+TEXTS = st.text(st.characters(exclude_categories=()))
+
+
+class SilentError(Exception):
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+class Shouting(str):
+    """A text that lies about itself."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@given(TEXTS)
+def test_what_is_storable_is_utf_8_and_stays_as_it_is(text: str) -> None:
+    stored = storable(text)
+    stored.encode()
+    assert storable(stored) == stored
+    assert len(stored) <= len(text)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_text_that_utf_8_can_hold_is_not_changed(text: str) -> None:
+    assert storable(text) == text
+
+
+def test_halves_of_a_pair_are_joined_and_lone_ones_replaced_and_counted() -> None:
+    before = replaced_chars()
+    assert storable("good \ud83d\ude00 day") == "good \U0001f600 day"
+    assert replaced_chars() == before
+    assert storable("\ude00a\ud83d") == "\ufffda\ufffd"
+    assert replaced_chars() == before + 2
+
+
+@given(TEXTS, st.lists(st.integers(0, 20)))
+def test_pieces_joined_are_the_whole_text(text: str, lengths: list[int]) -> None:
+    joiner, told, at = Joiner(), "", 0
+    for length in lengths:
+        told += joiner.next(text[at : at + length])
+        at += length
+    assert told + joiner.next(text[at:]) + joiner.rest() == storable(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (SilentError(), "<a SilentError without text: ValueError>"),
+        (Shouting("plain"), "plain"),
+        (ValueError("a\ud800"), "a\ufffd"),
+        (None, "None"),
+        ({"a": 1}, "{'a': 1}"),
+        pytest.param(10**5_000, "<a int without text: ValueError>", id="huge"),
+    ],
+)
+def test_any_value_says_what_it_is(value: object, text: str) -> None:
+    assert text_of(value) == text
+
+
+def test_a_long_text_is_cut_with_a_mark() -> None:
+    assert cut("abcd", 4) == "abcd"
+    assert cut("abcde", 4) == "abc…"
+    assert cut("ab\ud83d\ude00", 4) == "ab\U0001f600"
