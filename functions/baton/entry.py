@@ -16,9 +16,12 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any, cast
 
 from mangum import Mangum
+from mangum.types import LambdaHandler as Gateway
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baton.container import Container
+from baton.lambda_requests import brought_request
+from baton.observability.error_reports import send_reports
 from baton.sdk.own_threads import OWN_THREADS
 from baton.wiring import container_from_environment
 
@@ -30,9 +33,10 @@ _TIMEOUT_SECONDS = 5.0
 
 
 def answer_and_end(runtime_api: str, request_id: str, answer: Any, reason: str) -> None:
-    """Answer the invocation and end the process; return only where the answer is not accepted."""
+    """Answer the invocation, send the error reports, and end the process; return if the answer is not accepted."""
     _log.error("this process ends after its answer: %s", reason)
     if _is_accepted(runtime_api, request_id, json.dumps(answer).encode()):
+        send_reports()  # Lambda freezes a process only when it asks for its next event
         logging.shutdown()
         os._exit(1)  # nothing else ends a process in which threads hang
 
@@ -75,6 +79,11 @@ class LazyApp:
         await self._app(scope, receive, send)
 
 
+class _Adapter(Mangum):
+    def infer(self, event: Any, context: Any) -> Gateway:
+        return cast("Gateway", brought_request(event, context, self.config))
+
+
 class LambdaHandler:
     """A Lambda handler for an ASGI app. `loop`: runs the app every time; nothing is made before the first use."""
 
@@ -87,14 +96,22 @@ class LambdaHandler:
         return asyncio.new_event_loop()
 
     @cached_property
-    def _mangum(self) -> Mangum:
+    def _adapter(self) -> Mangum:
         # Mangum runs the app on the thread's event loop and needs one to be set (mangum 0.22).
         asyncio.set_event_loop(self.loop)
-        return Mangum(cast("Any", self.app), lifespan="off")
+        return _Adapter(cast("Any", self.app), lifespan="off")
 
     def __call__(self, event: Any, context: Any) -> Any:
-        """Return the whole answer to one event."""
-        answer = self._mangum(event, context)
+        """Return the whole answer to one event.
+
+        Raises:
+            NoRequestError: the event is no HTTP request.
+            RuntimeError: code of the app wanted to end the process.
+        """
+        try:
+            answer = self._adapter(event, context)
+        except SystemExit as error:  # Lambda's runtime would end with it, and report nothing
+            raise RuntimeError(f"the app wanted to end its process, with {error.code!r}") from error
         container = self.app.container if isinstance(self.app, LazyApp) else None
         if container is not None and (fault := container.running_calls.fault()):
             answer_and_end(container.settings.lambda_runtime_api, context.aws_request_id, answer, fault)

@@ -3,7 +3,8 @@
 Lambda's own Python runtime returns whole answers only (decisions/0022-streaming-on-lambda). This one streams in a
 function URL's format: a prelude in JSON, eight NUL bytes, then the body as it comes. Events of an HTTP API, which
 cannot stream, go to the handler unchanged. Invariant: there is one invocation at a time, so a blocking write delays no
-other. Must not: run tools, whose hung calls only `LambdaHandler` handles.
+other. No event ends the process: what cannot be answered is reported as the invocation's error. Must not: run tools,
+whose hung calls only `LambdaHandler` handles.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
@@ -20,13 +21,13 @@ from dataclasses import dataclass
 from email.message import Message as Headers
 from http.client import HTTPConnection
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
-from mangum.handlers import HTTPGateway
 from mangum.types import LambdaConfig
 from starlette.types import ASGIApp, Message
 
 from baton.entry import UNTIL_MS, LambdaHandler
+from baton.lambda_requests import BroughtRequest, brought_request
 from baton.runtime.webhook import lambda_url
 
 _log = logging.getLogger("baton.lambda")
@@ -41,7 +42,8 @@ _STREAMED = {
 _DELIMITER = bytes(8)
 _ERROR_TRAILERS = b"Lambda-Runtime-Function-Error-Type: %b\r\nLambda-Runtime-Function-Error-Body: %b\r\n"
 _CONFIG = LambdaConfig(api_gateway_base_path="/", text_mime_types=[], exclude_headers=[])
-_ACCEPTED = 202
+_OK, _ACCEPTED = 200, 202
+_SHOWN_CHARS = 2_000
 # An answer ends this long before its function's time: a stream checks once a second, after a request to the store.
 _MARGIN_MS = 5_000
 
@@ -50,29 +52,33 @@ _MARGIN_MS = 5_000
 class Invocation:
     """One event, with the attributes of Lambda's context that handlers read."""
 
-    event: dict[str, Any]
+    event: Any
     aws_request_id: str
     deadline_ms: int
 
 
-class StreamedAnswer:
-    """The answer of an ASGI app to one event, on its way to the Runtime API at `address`."""
+class RuntimeApiError(Exception):
+    """The Runtime API gives no event, or takes no answer."""
 
-    def __init__(self, address: str, invocation: Invocation) -> None:
+
+class StreamedAnswer:
+    """The answer of an ASGI app to one event's request, on its way to the Runtime API at `address`."""
+
+    def __init__(self, address: str, invocation: Invocation, request: BroughtRequest) -> None:
         self._invocation = invocation
-        self._gateway = HTTPGateway(invocation.event, cast("Any", invocation), _CONFIG)
+        self._request = request
         self._connection = HTTPConnection(address)
         self._start: Message | None = None
         self._body_given, self._begun, self._over, self._gone = False, False, asyncio.Event(), False
 
     async def of(self, app: ASGIApp) -> None:
         """Run the app for this event. A failure is logged, and ends the answer."""
-        scope = self._gateway.scope
+        scope = self._request.scope
         scope["asgi"] = {"version": "3.0", "spec_version": "2.4"}  # a `send` may fail if its receiver is gone
         scope[UNTIL_MS] = self._invocation.deadline_ms - _MARGIN_MS
         try:
             await app(scope, self._receive, self._send)
-        except Exception as error:  # noqa: BLE001 - the last resort: the failure is answered
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - the last resort: it is answered
             if self._gone:
                 _log.info("nobody takes the answer to %s %s any more", scope["method"], scope["path"])
                 return
@@ -86,7 +92,7 @@ class StreamedAnswer:
         """Return the request's body once; then wait for the answer's end."""
         if not self._body_given:
             self._body_given = True
-            return {"type": "http.request", "body": self._gateway.body, "more_body": False}
+            return {"type": "http.request", "body": self._request.body, "more_body": False}
         await self._over.wait()
         return {"type": "http.disconnect"}
 
@@ -106,9 +112,9 @@ class StreamedAnswer:
             raise
 
     def _begin(self, status: int, headers: Iterable[Any]) -> None:
-        self._begun = True
-        answer = self._gateway({"status": status, "headers": list(headers), "body": b""})
+        answer = self._request({"status": status, "headers": list(headers), "body": b""})
         prelude = {name: answer[name] for name in ("statusCode", "headers", "cookies") if name in answer}
+        self._begun = True
         self._connection.putrequest("POST", f"{_API}/invocation/{self._invocation.aws_request_id}/response")
         for name, value in _STREAMED.items():
             self._connection.putheader(name, value)
@@ -137,14 +143,32 @@ class StreamedAnswer:
 
 
 def serve_next(address: str, handler: LambdaHandler) -> None:
-    """Wait for an event, and answer it."""
-    headers, body = _request(address, "invocation/next")
+    """Wait for an event, and answer it or report why it has no answer.
+
+    Raises:
+        RuntimeApiError: Lambda gives no event, which is the end of the process.
+    """
+    status, headers, event = _request(address, "invocation/next")
+    if status != _OK:
+        raise RuntimeApiError(f"Lambda answered {status} where the next event was due: {event[:_SHOWN_CHARS]!r}")
     request_id = headers["Lambda-Runtime-Aws-Request-Id"]
-    invocation = Invocation(json.loads(body), request_id, int(headers["Lambda-Runtime-Deadline-Ms"]))
-    if lambda_url({"aws.event": invocation.event}):
-        handler.loop.run_until_complete(StreamedAnswer(address, invocation).of(handler.app))
-    else:
-        _request(address, f"invocation/{request_id}/response", handler(invocation.event, invocation))
+    try:
+        _answer(address, handler, Invocation(json.loads(event), request_id, int(headers["Lambda-Runtime-Deadline-Ms"])))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the last resort: it is reported
+        _log.exception("the event %s has no answer", request_id)
+        _request(address, f"invocation/{request_id}/error", _error(type(error).__name__, str(error)))
+
+
+def _answer(address: str, handler: LambdaHandler, invocation: Invocation) -> None:
+    """Answer one event, as a stream where it came by a function URL."""
+    request = brought_request(invocation.event, invocation, _CONFIG)
+    if lambda_url(request.scope):
+        handler.loop.run_until_complete(StreamedAnswer(address, invocation, request).of(handler.app))
+        return
+    answer = handler(invocation.event, invocation)
+    status, _, body = _request(address, f"invocation/{invocation.aws_request_id}/response", answer)
+    if status != _ACCEPTED:
+        raise RuntimeApiError(f"Lambda answered {status} to the answer: {body[:_SHOWN_CHARS]!r}")
 
 
 def run(address: str, handler_name: str) -> None:
@@ -172,17 +196,17 @@ def _load(name: str) -> LambdaHandler:
 
 
 def _error(kind: str, message: str) -> dict[str, Any]:
-    return {"errorType": kind, "errorMessage": message, "stackTrace": []}
+    return {"errorType": kind, "errorMessage": message[:_SHOWN_CHARS], "stackTrace": []}
 
 
-def _request(address: str, path: str, document: Any = None) -> tuple[Headers, bytes]:
+def _request(address: str, path: str, document: Any = None) -> tuple[int, Headers, bytes]:
     """Send one request to the Runtime API; without a time limit, since the next event may be hours away."""
     connection = HTTPConnection(address)
     try:
         method, body = ("GET", None) if document is None else ("POST", json.dumps(document))
         connection.request(method, f"{_API}/{path}", body, {"Content-Type": "application/json"})
         response = connection.getresponse()
-        return response.headers, response.read()
+        return response.status, response.headers, response.read()
     finally:
         connection.close()
 

@@ -19,6 +19,8 @@ from baton.api.routes import api_routes
 from baton.console.routes import console_routes
 from baton.container import Container
 from baton.entry import LambdaHandler, LazyApp
+from baton.observability.error_reports import send_reports
+from baton.sdk.own_threads import in_own_thread
 from baton.web.routes import web_routes
 from baton_events.errors import BatonError
 
@@ -48,6 +50,7 @@ def build_site(container: Container) -> Starlette:
         await container.stopping.work_is_given_back()
         await container.metering.flush()
         await container.close()
+        await in_own_thread(send_reports)
 
     keys = Keys(container)
     made = Starlette(

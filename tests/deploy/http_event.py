@@ -1,4 +1,6 @@
-"""HTTP requests as Lambda gets them: from a function URL, and from an HTTP API (both payload format 2.0).
+"""HTTP requests as Lambda gets them: from a function URL, an HTTP API, a REST API, a load balancer.
+
+An HTTP API decodes the path; the others pass it on as it was written.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads,
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
@@ -6,8 +8,9 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import parse_qs, unquote
 
 FUNCTION_DOMAIN = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-central-1.on.aws"
 API_DOMAIN = "abc123.execute-api.eu-central-1.amazonaws.com"
@@ -31,7 +34,38 @@ def function_url_event(request: HttpRequest, domain: str = FUNCTION_DOMAIN) -> d
 
 def http_api_event(request: HttpRequest, stage: str = "$default") -> dict[str, Any]:
     """What a function behind an HTTP API gets; a named stage is the first part of the path."""
-    return _event(request, API_DOMAIN, stage, {"accountId": "000000000000", "apiId": "abc123"})
+    decoded = replace(request, path=unquote(request.path))
+    return _event(decoded, API_DOMAIN, stage, {"accountId": "000000000000", "apiId": "abc123"})
+
+
+def http_api_event_1(request: HttpRequest) -> dict[str, Any]:
+    """The same, in payload format 1.0."""
+    context = {"domainName": API_DOMAIN, "stage": "$default", "identity": {"sourceIp": "198.51.100.7"}}
+    return {**_older_event(replace(request, path=unquote(request.path)), context), "version": "1.0", "resource": "/"}
+
+
+def rest_api_event(request: HttpRequest) -> dict[str, Any]:
+    context = {"domainName": API_DOMAIN, "stage": "prod", "identity": {"sourceIp": "198.51.100.7"}}
+    return {**_older_event(request, context), "resource": "/{proxy+}"}
+
+
+def load_balancer_event(request: HttpRequest) -> dict[str, Any]:
+    return _older_event(
+        request, {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:eu-central-1:0:targetgroup/t"}}
+    )
+
+
+def _older_event(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    headers = {"host": API_DOMAIN, "x-forwarded-for": "198.51.100.7", "x-forwarded-proto": "https", **request.headers}
+    return {
+        "httpMethod": request.method,
+        "path": request.path,
+        "headers": headers,
+        "queryStringParameters": {name: texts[-1] for name, texts in parse_qs(request.query).items()},
+        "requestContext": context,
+        "body": base64.b64encode(request.body).decode(),
+        "isBase64Encoded": True,
+    }
 
 
 def _event(request: HttpRequest, domain: str, stage: str, context: dict[str, str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 _PREFIX = "/2018-06-01/runtime/"
+_LARGEST_BYTES = 6_291_556  # of an answer that is not streamed
 _STREAMED = "application/vnd.awslambda.http-integration-response"
 
 
@@ -29,7 +30,7 @@ class Invocation:
     """
 
     request_id: str
-    event: dict[str, Any]
+    event: Any  # bytes: as they are
     limit_seconds: float
     answer: "queue.Queue[tuple[str, Any]]" = field(default_factory=queue.Queue)
     deadline_ms: int = 0  # once it was handed out
@@ -80,14 +81,19 @@ class _Handler(BaseHTTPRequestHandler):
             "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-central-1:000000000000:function:test",
             "Lambda-Runtime-Trace-Id": "Root=1-0-0;Sampled=0",
         }
-        self._answer(200, json.dumps(invocation.event).encode(), headers)
+        event = invocation.event if isinstance(invocation.event, bytes) else json.dumps(invocation.event).encode()
+        self._answer(200, event, headers)
 
     def do_POST(self) -> None:
         """An answer, a streamed one, an error, or that the handler could not be loaded."""
         if self.headers.get("transfer-encoding") == "chunked":
             self._streamed()
             return
-        document = json.loads(self.rfile.read(int(self.headers["content-length"])) or b"null")
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if len(body) > _LARGEST_BYTES:
+            self._answer(413, b'{"errorType":"RequestEntityTooLarge"}', {})
+            return
+        document = json.loads(body or b"null")
         rest = self.path.removeprefix(_PREFIX)
         if rest == "init/error":
             self.runtime.init_error = document

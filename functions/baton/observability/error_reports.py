@@ -7,8 +7,9 @@ set; no local variables, no requests, no known secret leave the process, and not
 
 import json
 import logging
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from baton.observability.logs import about
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _OURS = "baton."
 LAST_PARTS, _SHOWN_CHARS = 20, 500
+_LAST_SECONDS = 2.0
 
 
 def report_errors(settings: Settings, secrets: KnownSecrets, transport: "type[Transport] | None" = None) -> None:
@@ -56,6 +58,15 @@ def report_errors(settings: Settings, secrets: KnownSecrets, transport: "type[Tr
         traces_sample_rate=settings.sentry_traces_sample_rate,
         before_send_transaction=before_send_transaction,
     )
+
+
+def send_reports() -> None:
+    """Send the reports made so far, before the process ends; give up after two seconds."""
+    if "sentry_sdk" in sys.modules:
+        import sentry_sdk  # noqa: PLC0415 - of an extra
+
+        with suppress(Exception):  # whatever a reporting library does, the process ends as it should
+            sentry_sdk.flush(_LAST_SECONDS)
 
 
 @contextmanager

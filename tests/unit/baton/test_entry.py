@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gc
 import json
+import sys
 
 import httpx
 import pytest
@@ -116,6 +117,22 @@ def test_a_function_url_event_becomes_a_request(encoded: bool) -> None:
     assert served == {("http", handler.loop)}
     found = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"]
     assert json.loads(found) == {"method": "POST", "path": "/workers/agent-loop", "body": text, "header": "b"}
+
+
+def test_code_that_wants_to_end_the_process_is_an_error_and_the_next_event_is_served() -> None:
+    """Lambda's own runtime reports exceptions alone; with a SystemExit it would end."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/leave":
+            asyncio.get_running_loop().call_soon(sys.exit, 3)
+        await asyncio.sleep(0.01)
+        await Response("here")(scope, receive, send)
+
+    handler = LambdaHandler(app)
+    with Invoker() as invoker:
+        with pytest.raises(RuntimeError, match="end its process, with 3"):
+            invoker.invoke(handler, function_url_event(HttpRequest("GET", "/leave")))
+        assert invoker.invoke(handler, function_url_event(HttpRequest("GET", "/")))["body"] == "here"
 
 
 def test_what_few_deployments_have_is_made_where_settings_name_it() -> None:

@@ -16,8 +16,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baton.entry import UNTIL_MS, LambdaHandler
-from baton.lambda_runtime import run, serve_next
+from baton.lambda_runtime import RuntimeApiError, run, serve_next
 from tests.deploy.http_event import HttpRequest, function_url_event, http_api_event
+from tests.deploy.odd_events import ODD_EVENTS
 from tests.deploy.runtime_api import Invocation, RuntimeApi
 
 ASKED = function_url_event(HttpRequest("POST", "/api/chat", {"cookie": "a=1"}, b"hello", "x=1"))
@@ -40,7 +41,7 @@ def serving(address: str, app: ASGIApp) -> Iterator[Future[None]]:
     handler.loop.close()
 
 
-def answered(api: RuntimeApi, app: ASGIApp, event: dict[str, Any] = ASKED) -> list[tuple[str, Any]]:
+def answered(api: RuntimeApi, app: ASGIApp, event: Any = ASKED) -> list[tuple[str, Any]]:
     invocation = Invocation("request-1", event, 60.0)
     api.waiting.put(invocation)
     with serving(api.address, app) as done:
@@ -117,6 +118,67 @@ def test_what_comes_through_an_http_api_is_answered_whole(api: RuntimeApi) -> No
     """It does not understand a stream."""
     [(kind, answer)] = answered(api, Response("here"), http_api_event(HttpRequest("GET", "/")))
     assert (kind, answer["statusCode"], answer["body"]) == ("response", 200, "here")
+
+
+_WRITTEN = {"no JSON": b"{", "nothing": b"", "no UTF-8": b'"\xff"', "a deep one": b"[" * 100_000}
+
+
+@pytest.mark.parametrize("event", [*ODD_EVENTS.values(), *_WRITTEN.values()], ids=[*ODD_EVENTS, *_WRITTEN])
+def test_an_event_that_is_no_request_is_reported_and_the_next_one_is_served(api: RuntimeApi, event: Any) -> None:
+    """By the same process, which does not ask the app."""
+    [(kind, error)] = answered(api, Response("here"), event)
+    assert kind == "error"
+    assert error["errorMessage"]
+    prelude, body, _ = streamed(answered(api, Response("here")))
+    assert (prelude["statusCode"], body) == (200, b"here")
+
+
+@pytest.mark.parametrize("ends", [SystemExit(3), asyncio.CancelledError()])
+def test_an_app_that_wants_to_end_its_process_is_a_500(api: RuntimeApi, ends: BaseException) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ends
+
+    prelude, body, _ = streamed(answered(api, app))
+    assert (prelude["statusCode"], body) == (500, b"Internal Server Error")
+    [(kind, answer)] = answered(api, app, http_api_event(HttpRequest("GET", "/")))
+    assert (kind, answer["statusCode"]) == ("response", 500)
+
+
+def test_an_answer_with_headers_that_cannot_be_written_is_a_500(api: RuntimeApi) -> None:
+    prelude, body, _ = streamed(answered(api, with_header(b"\xff", b"1")))
+    assert (prelude["statusCode"], body) == (500, b"Internal Server Error")
+    prelude, body, _ = streamed(answered(api, with_header(b"x-name", b"\xfc")))
+    assert (prelude["headers"]["x-name"], body) == ("\u00fc", b"here")
+
+
+def with_header(name: bytes, value: bytes) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(name, value)]})
+        await send({"type": "http.response.body", "body": b"here"})
+
+    return app
+
+
+def test_an_answer_that_lambda_does_not_take_is_reported(api: RuntimeApi) -> None:
+    """It is larger than Lambda's limit."""
+    event = http_api_event(HttpRequest("GET", "/"))
+    [(kind, error)] = answered(api, Response(b"x" * 7_000_000, media_type="text/plain"), event)
+    assert (kind, error["errorType"]) == ("error", "RuntimeApiError")
+
+
+def test_no_next_event_is_the_end_of_the_process() -> None:
+    """Lambda's page says so, and a process that asked again would do so without end."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as threads:
+        threads.submit(_refuse, server)
+        serve = serving(f"127.0.0.1:{server.getsockname()[1]}", Response("here"))
+        with serve as done, pytest.raises(RuntimeApiError, match="answered 500"):
+            done.result(PATIENCE_SECONDS)
+
+
+def _refuse(server: socket.socket) -> None:
+    with server.accept()[0] as asking:
+        asking.recv(10_000)
+        asking.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n{}")
 
 
 def test_an_app_learns_that_nobody_takes_its_answer(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,8 +2,16 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
+import threading
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +26,7 @@ from baton.observability.error_reports import report_errors
 from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings
 from baton_events.schema import encode_event
+from tests.deploy.runtime_api import Invocation, RuntimeApi
 from tests.fakes import FakeStore
 from tests.unit.baton.api.client import api_of
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -118,3 +127,61 @@ def test_an_alert_is_reported_and_a_warning_is_not(sent: list[dict[str, Any]]) -
     report_errors(Settings(), KnownSecrets(()), Kept)
     logging.getLogger("baton.alerts").error("nobody hears")
     assert [report["logentry"]["formatted"] for report in sent] == ["ALERT job job_1 failed"]
+
+
+_ENDS = """
+import sys
+from baton.entry import answer_and_end
+from baton.observability.error_reports import report_errors
+from baton.sdk.redaction import KnownSecrets
+from baton.settings.settings import Settings
+api, port = sys.argv[1:]
+report_errors(Settings(sentry_dsn=f"http://key@127.0.0.1:{port}/1"), KnownSecrets(()))
+answer_and_end(api, "request-1", {"statusCode": 200}, "a tool call hangs")
+"""
+_ROOT = Path(__file__).resolve().parents[4]
+
+
+@contextmanager
+def sentry(answers: threading.Event) -> Iterator[tuple[int, list[bytes]]]:
+    """A server that takes reports, and answers once it may."""
+    taken = list[bytes]()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            answers.wait(30)
+            taken.append(zlib.decompress(body, 31) if self.headers["content-encoding"] == "gzip" else body)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+            """Quietly."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server.server_address[1], taken
+        answers.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_process_that_ends_itself_answers_and_sends_its_report_first(is_there: bool) -> None:
+    """The answer does not wait for it, and the end waits for two seconds at most."""
+    api, invocation, answers = RuntimeApi(), Invocation("request-1", {}, 60.0), threading.Event()
+    api.given["request-1"] = invocation
+    if is_there:
+        threading.Timer(0.3, answers.set).start()
+    try:
+        with sentry(answers) as (port, taken):
+            path = os.pathsep.join(str(_ROOT / folder) for folder in ("functions", "events"))
+            process = subprocess.run(
+                [sys.executable, "-c", _ENDS, api.address, str(port)], env={"PYTHONPATH": path}, timeout=20, check=False
+            )
+            found = b"".join(taken)
+    finally:
+        api.close()
+    assert (process.returncode, invocation.answer.get(timeout=1)) == (1, ("response", {"statusCode": 200}))
+    assert (b"this process ends after its answer: a tool call hangs" in found) == is_there
