@@ -162,7 +162,7 @@ def set_cookie(request: Request, response: Response, name: str, text: str, secon
 
 def to_login(request: Request) -> Response:
     """Redirect to the login, which leads back here if this was a page."""
-    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    path = quote(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
     after = f"?after={quote(path, safe='')}" if request.method == "GET" and not path.endswith("/live") else ""
     return RedirectResponse(LOGIN + after, _SEE_OTHER, HEADERS)
 

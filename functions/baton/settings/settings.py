@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from baton.sdk.record import Record
 from baton.settings.service_prices import LIST_PRICES, Prices
@@ -137,8 +137,8 @@ class Settings(QueueSettings, Record, frozen=True):
 
     @property
     def base_path(self) -> str:
-        """The path of our public URL, before those of its endpoints: `/api/v2`; empty for none."""
-        return urlsplit(self.worker_base_url).path
+        """The path of our public URL, decoded as a request's is, before those of its endpoints; empty for none."""
+        return unquote(urlsplit(self.worker_base_url).path)
 
 
 def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:

@@ -45,6 +45,15 @@ async def test_all_else_is_the_site_which_serves_no_webhook_alone() -> None:
     assert [await status(without, path) for path in ("/healthz", "/api/v2/healthz")] == [200, 404]
 
 
+@pytest.mark.parametrize("base", ["/my%20app", "/b%C3%BCro", "/a%41b", "/50%2525", "/a%2Fb", "/a+b"])
+async def test_a_public_url_may_have_any_path_which_a_proxy_strips_or_not(base: str) -> None:
+    settings = replace(SETTINGS, worker_base_url=f"https://fn.example.com{base}")
+    for app in (build_app(Stage(settings=settings).container), build_site(Stage(settings=settings).container)):
+        assert [await status(app, path) for path in ("/healthz", f"{base}/healthz")] == [200, 200]
+    webhooks = build_app(Stage(settings=settings).container)
+    assert await status(webhooks, f"{base}/workers/agent-loop", "POST") == 401
+
+
 @pytest.mark.parametrize("endpoint", ["/workers/agent-loop", "/healthz"])
 async def test_it_may_be_mounted_in_another_app(endpoint: str) -> None:
     """Below any path, which need not be that of the public URL: a proxy may have changed it."""

@@ -164,12 +164,13 @@ async def test_it_leads_nowhere_else(stranger: Operator, after: str) -> None:
     assert (await stranger.log_in(after=after)).headers["location"] == "/console/jobs"
 
 
-async def test_it_leads_back_to_the_page_that_was_requested(stranger: Operator) -> None:
-    requested = await stranger.http.get("/console/messages?job=job_1")
+@pytest.mark.parametrize("page", ["/console/messages?job=job_1", "/console/sessions/a%2541b%3Fc?tenant=acme"])
+async def test_it_leads_back_to_the_page_that_was_requested(stranger: Operator, page: str) -> None:
+    requested = await stranger.http.get(page)
     markup = (await stranger.http.get(requested.headers["location"])).text
-    assert 'name="after" value="/console/messages?job=job_1"' in markup
-    response = await stranger.log_in(after="/console/messages?job=job_1")
-    assert response.headers["location"] == "/console/messages?job=job_1"
+    assert f'name="after" value="{page}"' in markup
+    response = await stranger.log_in(after=page)
+    assert response.headers["location"] == page
 
 
 async def test_a_session_ends_with_its_key(stranger: Operator) -> None:
