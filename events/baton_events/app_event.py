@@ -8,11 +8,13 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
+from pydantic_core import from_json
 
 from baton_events.errors import BatonError, MalformedEventError, TooLargeError
-from baton_events.ids import canonical_json
 from baton_events.schema import EVENTS_ENDPOINT, TOPIC_SUFFIXES, EventType, Identifier, WireModel, refuse_newer
 from baton_events.timestamps import moment
+from baton_events.values.json_value import TooLarge, Unrecordable, recorded_json
+from baton_events.values.text import storable
 
 DATA_LIMIT_BYTES = 256 * 1024
 KEY_LIMIT_CHARS = 200
@@ -99,15 +101,15 @@ def app_event(name: str, data: Any = None, key: str = "", *, event_id: str, tena
     if not isinstance(key, str) or len(key) > KEY_LIMIT_CHARS:
         raise AppEventError(f"the key {key!r} is no text of at most {KEY_LIMIT_CHARS} characters", "key")
     try:
-        size_bytes = len(canonical_json(data).encode())
-    except (TypeError, ValueError, RecursionError) as error:
-        raise AppEventError(f"the data of event {name!r} is not JSON: {error}", "data") from error
-    if size_bytes > DATA_LIMIT_BYTES:
+        told = from_json(recorded_json(data, "data", DATA_LIMIT_BYTES))
+    except TooLarge as error:
         raise TooLargeError(
-            f"the data of event {name!r} has {size_bytes} bytes, over the limit of {DATA_LIMIT_BYTES}:"
+            f"the data of event {name!r} has {error.size_bytes} bytes, over the limit of {DATA_LIMIT_BYTES}:"
             " send a reference to it"
-        )
-    return AppEvent(id=event_id, name=name, tenant=tenant, key=key, data=data, created_at=moment(now_ms))
+        ) from error
+    except Unrecordable as error:
+        raise AppEventError(f"the data of event {name!r} is not JSON: {error}", "data") from error
+    return AppEvent(id=event_id, name=name, tenant=tenant, key=storable(key), data=told, created_at=moment(now_ms))
 
 
 def delay_ms(delay_seconds: float) -> int:

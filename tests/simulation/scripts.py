@@ -152,7 +152,7 @@ class Expected:
     error: str = ""
 
 
-_ALWAYS = {"refuse": "ToolError", "huge": "result_too_large", "strange": "result_not_serializable"}
+_ALWAYS = {"refuse": "ToolError", "huge": "result_too_large", "strange": "unrecordable"}
 _REFUSED = {"unknown": "unknown_tool", "bad": "invalid_arguments"}
 _NOT_APPROVED = ("rejected", "expired")
 _RETRIED = {"fail": "ToolError", "hang": "timeout", "bug": "ValueError", "kill": "process_died", STUCK: "timeout"}

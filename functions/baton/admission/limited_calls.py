@@ -25,6 +25,7 @@ from baton.tools.running_calls import NotYetError
 from baton_events.emitter import Emitter
 from baton_events.errors import BatonError
 from baton_events.schema import parse_event
+from baton_events.values.text import text_of
 
 _log = logging.getLogger("baton.limits")
 
@@ -65,7 +66,8 @@ class Limited:
         try:
             limits = _limits_of(declared, effect, history)
         except Exception as error:  # noqa: BLE001 - a user's own function
-            failure = Failure(KEY_FAILED, f"the key of a CallLimit failed: {error!r}", traceback=traceback_of(error))
+            message = f"the key of a CallLimit failed: {type(error).__name__}: {text_of(error)}"
+            failure = Failure(KEY_FAILED, message, traceback=traceback_of(error))
             return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
         # An offloaded call has begun when its request was sent; its answer is due now.
         has_begun = claim.answer is not None or (isinstance(effect, CallModel) and effect.offloaded > 0)

@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from baton.models.model import ToolSpec
+from baton_events.values.json_value import plain
+from baton_events.values.text import text_of
 
 FINAL_TOOL = "final_result"
 _DESCRIPTION = "Give the final answer of the task, and nothing beside it. Call this when no other tool is needed."
@@ -52,11 +54,11 @@ class OutputType:
         """Return the answer as plain JSON, coerced and with its defaults, or raise `InvalidOutput` with all faults."""
         try:
             value = self._adapter.validate_python(arguments)
-            output = json.loads(self._adapter.dump_json(value))
+            output = plain(self._adapter.dump_python(value, mode="json"), "answer")
         except ValidationError as error:
             raise InvalidOutput(_faults_in(error)) from error
-        except ValueError as error:
-            raise InvalidOutput(f"the answer cannot be kept as JSON: {error}") from error
+        except Exception as error:
+            raise InvalidOutput(f"the answer cannot be kept as JSON: {text_of(error)}") from error
         if not isinstance(output, dict):
             raise InvalidOutput(f"the answer must be an object, got {_shortened(output)}")
         return output

@@ -25,9 +25,9 @@ from baton.conversation.fitting import fit
 from baton.conversation.policy import KeepAll, Summarize
 from baton.engine.commit.answers import History
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage
-from baton.executors.executor import storable
 from baton.executors.model_call import ModelCalls
 from baton.models.model import Model, ModelAnswer, ToolSpec
+from baton_events.values.text import storable
 
 _log = logging.getLogger("baton.models")
 

@@ -15,7 +15,6 @@ from msgspec import Struct
 from baton.agents.agent import Agent
 from baton.agents.output import FINAL_TOOL, InvalidOutput, OutputType
 from baton.engine.step_results import ModelAnswered, ModelFailed
-from baton.executors.executor import storable
 from baton.models.answer_cache import AnswerCache
 from baton.models.model import Call, Model, ModelAnswer, ModelRequest
 from baton.runtime.gen_ai import chat_span
@@ -25,6 +24,7 @@ from baton.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
 from baton.tools.contained import contained
 from baton.tools.tool import Tool
 from baton_events.ids import canonical_json
+from baton_events.values.text import storable
 
 
 def answered(

@@ -23,9 +23,9 @@ from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult
 from baton.engine.transcript import NewerEntryError, upcast_all
 from baton.executors.chat_files import ChatFiles, FileGoneError
-from baton.executors.executor import storable
 from baton.executors.history import build_prompt, prompt_again
 from baton.executors.model_call import ModelCalls, answered, calls_of
+from baton.executors.outcome_door import is_for_the_queue
 from baton.executors.plan_turns import PlannerTurn, planner_turn, static_turn
 from baton.executors.runner_work import recorded, runner_turn
 from baton.executors.text_stream import TextStream, TextStreams
@@ -47,7 +47,7 @@ from baton.planning.plan import is_plan, plan_prompt
 from baton.sdk.memory import ModelCache
 from baton.sdk.records import Failure
 from baton.tools.contained import CutShortError
-from baton_events.errors import PublishError
+from baton_events.values.text import text_of
 
 if TYPE_CHECKING:
     from baton.executors.offloading.calls import OffloadedCalls
@@ -167,12 +167,11 @@ class ModelTurn:
             return ModelFailed(late), None
         except ModelError as error:
             return _failed(error), None
-        except PublishError:
-            raise  # for the queue to repeat, not a failure of the model
-        except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a result
+        except Exception as error:
+            if is_for_the_queue(error):
+                raise
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-            failure = Failure("model_error", storable(f"{kind}: {error}"), retryable=True)
-            return ModelFailed(failure), None
+            return ModelFailed(Failure("model_error", f"{kind}: {text_of(error)}", retryable=True)), None
         if isinstance(answer, ModelWaits):
             return answer, None
         tools = self._registry.tools_of(agent)
@@ -183,7 +182,7 @@ class ModelTurn:
 
 
 def _failed(error: ModelError) -> ModelFailed:
-    failure = Failure("model_error", storable(error.message), retryable=error.retryable)
+    failure = Failure("model_error", error.message, retryable=bool(error.retryable))
     return ModelFailed(failure, error.retry_after_seconds)
 
 

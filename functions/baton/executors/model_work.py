@@ -12,9 +12,10 @@ from baton.engine.effects import CallModel, Effect, Notify, Remember
 from baton.executors.bounded import bounded
 from baton.executors.chat_files import ChatFiles
 from baton.executors.continuing import ContinueSession
-from baton.executors.executor import Executing, Hiding, UnlessForked
+from baton.executors.executor import Executing, UnlessForked
 from baton.executors.model_turn import ModelTurn
 from baton.executors.notifying import NotifyOfEnd
+from baton.executors.outcome_door import OutcomeDoor
 from baton.executors.remembering import Conversing, Recalling, RememberJob
 from baton.executors.runner_work import StopProvider
 from baton.executors.text_stream import Batching, TextStreams
@@ -50,7 +51,7 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
         return ForkedTurn(turn, turn_with, registry, ForkSources(ports.reader))
 
     return {
-        CallModel: bounded(container, Hiding(UnlessForked(turn_with(registry), forked), secrets)),
+        CallModel: bounded(container, OutcomeDoor(UnlessForked(turn_with(registry), forked), secrets)),
         Remember: RememberJob(memory, seconds, secrets.hide),
         Notify: NotifyOfEnd(
             *(ports.reader, container.emitter, ports.clock, ports.callbacks, settings.callback_key),

@@ -19,7 +19,6 @@ from baton.agents.output import FINAL_TOOL
 from baton.engine.commit.answers import History
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed
-from baton.executors.executor import storable
 from baton.executors.model_call import answered, refused, step_result
 from baton.models.model import Call, ModelAnswer, ModelRequest, ToolSpec
 from baton.planning.checking import plan_faults
@@ -30,6 +29,7 @@ from baton.planning.step import Step, planned
 from baton.sdk.limits import since
 from baton.sdk.records import Failure, Wanted
 from baton.tools.tool import Tool
+from baton_events.values.text import storable, text_of
 
 _NOT_ALONE = f"call {PLAN_TOOL!r} alone: tools run as steps of a plan, and an answer comes when the steps are over"
 _NO_PLAN = f"tools run as steps of a plan: call {PLAN_TOOL!r}"
@@ -84,7 +84,7 @@ class PlannerTurn(Struct, frozen=True):
         try:
             steps = read_plan(plan.arguments, self.tools, self.max_steps)
         except InvalidPlan as error:
-            return step_result(answer, text, (refused(plan, Failure("invalid_plan", storable(str(error)))),))
+            return step_result(answer, text, (refused(plan, Failure("invalid_plan", text_of(error))),))
         reflection = storable(str(plan.arguments.get("reflection", ""))) or text
         return structs.replace(
             step_result(answer, text, wanted_of(steps, self.tools)),

@@ -28,7 +28,6 @@ from baton.engine.effects import RunTool
 from baton.engine.state import FORK, Job
 from baton.engine.step_results import FollowedUp, ModelAnswered, ModelFailed, NotFollowedUp, StepResult
 from baton.engine.transcript import uncompacted
-from baton.executors.executor import storable
 from baton.executors.text_stream import TextStream
 from baton.models.model import Listener, Message, ModelError, files_of
 from baton.runtime.gen_ai import chat_span
@@ -40,6 +39,7 @@ from baton.tools.context import ToolContext, running
 from baton.tools.pending import Pending
 from baton.tools.runnable import InThread
 from baton_events.ids import job_of_call, started_by
+from baton_events.values.text import storable, text_of
 
 # A failure of the tool is final: retries are for attempts that died, or took too long.
 _RETRIES = 2
@@ -98,15 +98,15 @@ async def runner_turn(
     except TimeoutError:
         return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
     except ModelError as error:
-        failure = Failure("model_error", storable(error.message), retryable=error.retryable)
+        failure = Failure("model_error", error.message, retryable=bool(error.retryable))
         return ModelFailed(failure, error.retry_after_seconds)
     except RunFailedError as error:
-        return ModelFailed(Failure(storable(error.type), storable(error.message)))
+        return ModelFailed(Failure(error.type, error.message))
     except (UnicodeEncodeError, PydanticSerializationError) as error:
-        return ModelFailed(Failure("model_garbage", storable(f"not a usable answer: {error}"), retryable=True))
+        return ModelFailed(Failure("model_garbage", f"not a usable answer: {text_of(error)}", retryable=True))
     except Exception as error:  # noqa: BLE001 - foreign code: its failure is the job's
         kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-        return ModelFailed(Failure(kind, storable(str(error)) or "no message"))
+        return ModelFailed(Failure(kind, text_of(error)))
 
 
 def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
@@ -187,6 +187,6 @@ class StopProvider:
                 await contained(lambda: runner.abandon(recorded(job, history)))
         except Exception as error:  # noqa: BLE001 - foreign code
             retryable = error.retryable if isinstance(error, ModelError) else isinstance(error, TimeoutError)
-            message = storable(str(error)) or "no answer in time"
+            message = text_of(error) or "no answer in time"
             return NotFollowedUp(Failure("provider_not_stopped", message, retryable=retryable))
         return FollowedUp()

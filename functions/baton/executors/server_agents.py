@@ -12,7 +12,7 @@ from baton.agents.registry import Registry, UnknownAgentError
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunTool, Work
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolRunsAgain
-from baton.executors.executor import Executing, storable
+from baton.executors.executor import Executing
 from baton.mcp.client import McpError, listed
 from baton.mcp.mcp_server import McpContext, McpServer
 from baton.mcp.server_tools import server_tools
@@ -20,6 +20,7 @@ from baton.models.model import ToolSpec
 from baton.sdk.memory import ModelCache
 from baton.sdk.records import Failure
 from baton.tools.tool import Tool
+from baton_events.values.text import text_of
 
 
 class WithServers:
@@ -51,7 +52,7 @@ class WithServers:
             retryable = isinstance(error, McpError) and error.retryable
             if retryable and isinstance(effect, RunTool) and (later := _looked_at_later(effect, claim.now_ms)):
                 return later
-            failure = Failure("mcp_server", storable(str(error)), retryable)
+            failure = Failure("mcp_server", text_of(error), retryable)
             return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
         return await self._work_with(registry)(effect, history, claim)
 

@@ -26,6 +26,8 @@ from baton.sdk.limits import within
 from baton.tools.pending import ChildTask
 from baton_events.errors import JobGoneError
 from baton_events.ids import canonical_json, child_of, operation_id
+from baton_events.values.json_value import Unrecordable, plain
+from baton_events.values.text import text_of
 
 
 class NoChildError(Exception):
@@ -51,9 +53,9 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
     except UnknownAgentError as error:
         raise NoChildError("unknown_agent", str(error), retryable=True) from error
     try:
-        canonical_json(task.data).encode()
-    except (TypeError, ValueError) as error:
-        raise NoChildError("invalid_task", f"the data for agent {task.agent!r} is not JSON: {error}") from error
+        told = {"text": text_of(task.task), "data": plain(task.data, "data")}
+    except Unrecordable as error:
+        raise NoChildError("invalid_task", f"the task for agent {task.agent!r} cannot be recorded: {error}") from error
     job = replace(
         job,
         priority=parent.priority,
@@ -62,7 +64,7 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
         remembers=False,
         traceparent=work_traceparent("execute_tool") or parent.traceparent,
     )
-    return Submitted(job, {"text": str(task.task), "data": task.data})
+    return Submitted(job, told)
 
 
 class BackgroundCalls:

@@ -16,12 +16,12 @@ from baton.engine.commit.answers import Claim
 from baton.engine.commit.stored_bytes import bytes_of
 from baton.engine.effects import CallModel
 from baton.engine.step_results import StreamedText
-from baton.executors.executor import storable
 from baton.observability.tracing import first_chunk
 from baton.sdk.redaction import KnownSecrets
 from baton.storage.ports.jobs import Store
 from baton.transport.meter import write
 from baton_events.errors import StoreError
+from baton_events.values.text import storable
 
 _log = logging.getLogger("baton.models")
 

@@ -50,6 +50,8 @@ from baton_events.ids import (
     started_job_id,
 )
 from baton_events.timestamps import milliseconds, rfc3339
+from baton_events.values.json_value import Unrecordable, plain
+from baton_events.values.text import text_of
 
 
 class CallMemory:
@@ -71,7 +73,9 @@ class CallMemory:
             ToolError: the vector index does not answer. StoreError: the store does not.
         """
         try:
-            kept = await self._keeper.store(self._job.tenant, note_of(self._job, self._call_id, self._hide(text)))
+            kept = await self._keeper.store(
+                self._job.tenant, note_of(self._job, self._call_id, self._hide(text_of(text)))
+            )
         except MemoryUnavailableError as error:
             raise _unavailable(error) from error
         if not kept:
@@ -126,14 +130,14 @@ class StoreChannel:
             StoreError: it is not recorded; unless the tool catches this, the delivery fails and the tool runs again.
         """
         claim, number = self._claim, f"{self._claim.item_key.rpartition(':')[2]}-{self._appended + 1}"
-        shown = self._shown({"title": title, "data": data})
+        shown = self._shown({"title": title, "data": data}, "info")
         part = info_part(claim.job_id, self._call_id, number, **shown, at_ms=self._clock.now_ms())
         await self._append(part)
 
     async def progress(self, fraction: float, text: str) -> None:
         """Record how far the tool has come; a report that the store does not take does not make it run again."""
         try:
-            data = {"callId": self._call_id, **self._shown({"fraction": fraction, "text": text})}
+            data = {"callId": self._call_id, **self._shown({"fraction": fraction, "text": text_of(text)}, "progress")}
             await self._append(canonical_json({"type": "data-progress", "data": data}))
         except StoreError as error:
             _log.warning("a progress report of %s is lost: %s", self._call_id, error)
@@ -142,8 +146,8 @@ class StoreChannel:
         """Return whether the work item is no longer held: the job has ended, or another process took over."""
         return not await self._store.append(self._claim, 0, ())
 
-    def _shown(self, data: dict[str, Any]) -> dict[str, Any]:
-        shown: dict[str, Any] = self._secrets.hide_in(redacted(data))
+    def _shown(self, data: dict[str, Any], at: str) -> dict[str, Any]:
+        shown: dict[str, Any] = self._secrets.hide_in(redacted(plain(data, at)))
         return shown
 
     async def _append(self, part: str) -> None:
@@ -263,9 +267,8 @@ class CallOutlet:
     async def _emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
         clock, delayed_ms = self._outside.clock, delay_ms(delay_seconds)
         named = event_id(f"emit:{self._call_id}:{name}:{key}:{self._nth('emit', name, key)}")
-        event = app_event(
-            name, self._secrets.hide_in(data), key, event_id=named, tenant=self._job.tenant, now_ms=clock.now_ms()
-        )
+        shown = self._secrets.hide_in(plain(data, "data"))
+        event = app_event(name, shown, key, event_id=named, tenant=self._job.tenant, now_ms=clock.now_ms())
         not_before_ms = clock.now_ms() + delayed_ms if delayed_ms else 0
         await self._outside.emitter.send(event, not_before_ms=not_before_ms, deduplication_id=named)
         charge(messages=1)
@@ -282,15 +285,14 @@ class CallOutlet:
                 tenant=self._job.tenant,
                 now_ms=self._outside.clock.now_ms(),
             )
-            canonical_json(input_data)
+            told = {"text": text_of(task), "data": plain(input_data, "data")}
         except UnknownAgentError as error:
             raise ToolError(str(error), type="unknown_agent", retryable=True) from error
-        except (TypeError, ValueError) as error:
-            raise ToolError(f"the data for agent {agent!r} is not JSON: {error}", type="invalid_task") from error
+        except Unrecordable as error:
+            message = f"the task for agent {agent!r} cannot be recorded: {error}"
+            raise ToolError(message, type="invalid_task") from error
         try:
-            await self._outside.commands.submit(
-                job, self._secrets.hide_in({"text": task, "data": input_data}), may_exist=True
-            )
+            await self._outside.commands.submit(job, self._secrets.hide_in(told), may_exist=True)
         except JobGoneError:
             return job_id  # an earlier attempt has started it, and it is over
         return job_id

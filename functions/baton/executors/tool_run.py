@@ -8,8 +8,6 @@ model.
 import logging
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_json
-
 from baton.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.agents.runner import CallReturned, NeedsApproval
 from baton.clock import Clock
@@ -26,7 +24,7 @@ from baton.engine.step_results import (
     ToolWaits,
 )
 from baton.engine.waits import tool_digest
-from baton.executors.executor import hidden, storable
+from baton.executors.outcome_door import UNRECORDABLE, canonical, is_for_the_queue
 from baton.executors.runner_work import RunnerTool, recorded, recorded_starter
 from baton.executors.started_jobs import NoChildError, child_job
 from baton.executors.tool_context import CallMemory, CallOutlet, Outside, StoreChannel, TenantOperations
@@ -49,13 +47,19 @@ from baton_events.app_event import occurrence_name
 from baton_events.emitting import OF_CALL
 from baton_events.errors import StoreError
 from baton_events.ids import awaited_name, call_of_operation, operation_id
+from baton_events.values.json_value import TooLarge, Unrecordable, recorded_json
+from baton_events.values.text import storable, text_of
 
 _log = logging.getLogger("baton.tools")
-MESSAGE_LIMIT_CHARS, TRACEBACK_LIMIT_CHARS = 2_000, 8_000
 _ANY_MEMORY = Memory()
 _Found = tuple[Runnable, dict[str, Any]]
-_EXPECTED = (ToolError, InvalidArguments, InvalidResult, StillRunsError)
-_MISFITS = {InvalidArguments: "invalid_arguments", InvalidResult: "invalid_result"}
+_EXPECTED = (ToolError, InvalidArguments, InvalidResult, Unrecordable, StillRunsError)
+_MISFITS = {
+    InvalidArguments: "invalid_arguments",
+    InvalidResult: "invalid_result",
+    Unrecordable: UNRECORDABLE,
+    TooLarge: "too_large",
+}
 
 
 class ToolRun:
@@ -121,9 +125,9 @@ class ToolRun:
         if isinstance(result, ToolFailed):
             return result
         if isinstance(result, Pending):
-            return hidden(await self._waits(tool, result, context, effect.job, claim.now_ms), secrets)
+            return canonical(await self._waits(tool, result, context, effect.job, claim.now_ms), secrets)
         if isinstance(result, NeedsApproval | RunAgain):
-            return _later(result, arguments, claim.now_ms)
+            return canonical(_later(result, arguments, claim.now_ms), secrets)
         if isinstance(result, CallReturned):
             return self._returned(tool, result.value, result.kept)
         return self._returned(tool, result)
@@ -200,12 +204,12 @@ class ToolRun:
         emitting = OF_CALL.set(context.emit)
         try:
             return await self._calls.result(tool, arguments, context)
-        except (StoreError, NoTimeLeftError):
-            raise  # for the queue to repeat, not a failure of the tool
         except OverLimitError as error:
             late = f"tool {tool.name!r} did not return within {self._calls.limit_seconds(tool):g} s"
             return _failed("timeout", f"{late}; it still runs, and was written off" if error.hung else late)
-        except Exception as error:  # noqa: BLE001 - a tool is foreign code: its failure is a result
+        except Exception as error:
+            if isinstance(error, StoreError | NoTimeLeftError) and is_for_the_queue(error):
+                raise  # not a failure of the tool
             if not isinstance(error, _EXPECTED):
                 _log.warning("tool %r: %s", tool.name, secrets.hide(storable(traceback_of(error))))
             return _failure_of(error, tool.retry_on if isinstance(tool, Tool) else ())
@@ -213,20 +217,19 @@ class ToolRun:
             OF_CALL.reset(emitting)
 
     def _returned(self, tool: Runnable, result: Any, kept: Any = None) -> StepResult:
+        limit_bytes = self._result_limit_bytes
         try:
-            text = to_json(result, inf_nan_mode="null").decode()
-            kept_text = "" if kept is None else to_json(kept, inf_nan_mode="null").decode()
-        except (PydanticSerializationError, ValueError, RecursionError) as error:
-            message = f"tool {tool.name!r} returned a {type(result).__name__} that is not JSON: {error}"
-            return _failed("result_not_serializable", message, retryable=False)
-        size_bytes = max(len(text.encode()), len(kept_text.encode()))
-        if size_bytes > self._result_limit_bytes:
+            text = recorded_json(result, "result", limit_bytes)
+            return ToolReturned(text, "" if kept is None else recorded_json(kept, "kept", limit_bytes))
+        except TooLarge as error:
             message = (
-                f"tool {tool.name!r} returned {size_bytes} bytes, over the limit of {self._result_limit_bytes}: "
+                f"tool {tool.name!r} returned {error.size_bytes} bytes, over the limit of {error.limit_bytes}: "
                 "return less, or a reference (RESULT_LIMIT_BYTES raises the limit)"
             )
             return _failed("result_too_large", message, retryable=False)
-        return ToolReturned(text, kept_text)
+        except Unrecordable as error:
+            message = f"tool {tool.name!r} returned what cannot be recorded: {error}"
+            return _failed(UNRECORDABLE, message, retryable=False)
 
 
 def arguments_of(call: CallRecord, history: History) -> dict[str, Any]:
@@ -285,16 +288,14 @@ def _failure_of(error: Exception, retry_on: tuple[type[Exception], ...]) -> Tool
         case ToolError():
             failed = _failed(error.type, error.message, retryable=error.retryable, traceback=traceback_of(error))
             return ToolFailed(failed.failure, error.retry_after_seconds)
-        case InvalidArguments() | InvalidResult():
+        case InvalidArguments() | InvalidResult() | Unrecordable():
             return _failed(_MISFITS[type(error)], str(error), retryable=False)
         case StillRunsError():
             return _failed("still_running", str(error))
         case _:
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-            message, retried = str(error) or "no message", isinstance(error, retry_on)
-            return _failed(kind, message, retryable=retried, traceback=traceback_of(error))
+            return _failed(kind, text_of(error), retryable=isinstance(error, retry_on), traceback=traceback_of(error))
 
 
 def _failed(kind: str, message: str, *, retryable: bool = True, traceback: str = "") -> ToolFailed:
-    message = storable(message)[:MESSAGE_LIMIT_CHARS]
-    return ToolFailed(Failure(storable(kind), message, retryable, storable(traceback)[-TRACEBACK_LIMIT_CHARS:]))
+    return ToolFailed(Failure(kind, message, retryable, traceback))

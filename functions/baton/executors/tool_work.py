@@ -7,7 +7,8 @@ from baton.commands.taking_back import TakeBack
 from baton.container import Container
 from baton.engine.effects import Effect, RunTool
 from baton.executors.bounded import bounded, limited, limits_of_servers
-from baton.executors.executor import Executing, Hiding, UnlessForked
+from baton.executors.executor import Executing, UnlessForked
+from baton.executors.outcome_door import OutcomeDoor
 from baton.executors.started_jobs import BackgroundCalls
 from baton.executors.tool_context import Outside
 from baton.executors.tool_run import ToolRun
@@ -42,7 +43,7 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
 
         return ForkedRun(run, ForkSources(ports.reader))
 
-    return {RunTool: bounded(container, Hiding(UnlessForked(_with_files(container, tool_run), forked), secrets))}
+    return {RunTool: bounded(container, OutcomeDoor(UnlessForked(_with_files(container, tool_run), forked), secrets))}
 
 
 def _with_files(container: Container, tool_run: Executing) -> Executing:

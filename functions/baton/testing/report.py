@@ -18,7 +18,7 @@ _MEMORY = "keep nothing in memory between calls, and let results follow from the
 _NO_RESULT = {
     "timeout": "it is slower than its limit: return Pending, do less, or raise timeout_seconds",
     "still_running": "an earlier attempt still runs: it is slower than its limit",
-    "result_not_serializable": "return JSON: texts, numbers, lists, dicts, or a pydantic model",
+    "unrecordable": "return JSON: texts, numbers, lists, dicts, or a pydantic model",
     "result_too_large": "return less, or a reference",
 }
 

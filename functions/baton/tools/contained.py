@@ -10,8 +10,12 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from baton_events.values.text import text_of
+
 _T = TypeVar("_T")
 _CALLERS = ("baton.", "asyncio.", "importlib")  # the modules above foreign code in a traceback
+_OURS = ("baton.", "baton_events.")
+_BETWEEN = ("asyncio.", "concurrent.", "contextlib", "threading")  # calls of both go through these
 
 
 class CutShortError(Exception):
@@ -22,7 +26,7 @@ class CutShortError(Exception):
     """
 
     def __init__(self, cause: BaseException) -> None:
-        super().__init__(str(cause))
+        super().__init__(text_of(cause))
         self.__cause__ = cause
         self.type = type(cause).__name__
 
@@ -78,9 +82,27 @@ async def contained(work: Callable[[], Awaitable[_T]]) -> _T:
     return result
 
 
+def is_foreign(error: BaseException) -> bool:
+    """Return whether contained code has raised the error in its own words, and not by calling Baton."""
+    inside = foreign = False
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "")
+        if frame.f_code is outcome_of.__code__:
+            inside, foreign = True, False
+        elif inside and module.startswith(_OURS):
+            if foreign:
+                return False
+        elif inside and not module.startswith(_BETWEEN):
+            foreign = True
+    return foreign
+
+
 def traceback_of(error: BaseException) -> str:
     """Format the error with its traceback, which begins at the foreign code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_CALLERS):
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+    except Exception:  # noqa: BLE001 - an error's own text and notes are foreign code, too
+        return f"{type(error).__name__}: {text_of(error)}"

@@ -42,6 +42,11 @@ class RunAgain(Record, frozen=True, kw_only=True):
     title: str = ""
     begins_with: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    def __post_init__(self) -> None:
+        """Refuse a wait that never ends."""
+        if not 0 <= self.after_seconds <= LONGEST_SECONDS:
+            raise ValueError(f"RunAgain(after_seconds={self.after_seconds!r}): from 0 to {LONGEST_SECONDS} seconds")
+
     def at_ms(self, now_ms: int) -> int:
         """Return when it runs again, in milliseconds since 1970."""
         return now_ms + round(self.after_seconds * 1000)

@@ -24,8 +24,8 @@ from baton.engine.effects import CallModel, Effect, Notify, Remember, RequestSlo
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind
-from baton.executors.executor import Hiding
 from baton.executors.model_turn import ModelTurn
+from baton.executors.outcome_door import OutcomeDoor
 from baton.executors.remembering import Conversing, Recalling
 from baton.executors.tool_run import ToolRun
 from baton.queue.dispatch import Delivered, dispatch
@@ -110,8 +110,8 @@ def _executors(
     run = ToolRun(registry, store, memory, play.clock, calls, _RESULT_LIMIT_BYTES, secrets)
     return {
         RequestSlot: slot_client,
-        CallModel: Hiding(RecordedTurn(turn, play), secrets),
-        RunTool: Hiding(RecordedRun(run, play), secrets),
+        CallModel: OutcomeDoor(RecordedTurn(turn, play), secrets),
+        RunTool: OutcomeDoor(RecordedRun(run, play), secrets),
         Remember: nothing_left_to_do,
         Notify: nothing_left_to_do,
     }

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from baton.tools.tool_error import ToolError
+from baton_events.values.text import storable
 
 
 def write_whole_file(target: Path, content: bytes) -> None:
@@ -49,7 +50,7 @@ class Workspace:
             if len(found) >= _MAX_FILES_SEEN:
                 break
             if path.is_file() and path.resolve().is_relative_to(root):
-                found.append(path.relative_to(root).as_posix())
+                found.append(_shown(path.relative_to(root)))
         return sorted(found)
 
     def size_bytes(self, path: str) -> int:
@@ -78,7 +79,7 @@ class Workspace:
         Raises:
             ToolError: the path is refused, the text too large, or the file there and `replace` false; permanent.
         """
-        content = text.encode("utf-8", "replace")
+        content = storable(text).encode()
         if len(content) > MAX_FILE_SIZE_BYTES:
             message = f"the text has {len(content)} bytes; files up to {MAX_FILE_SIZE_BYTES} bytes can be written"
             raise ToolError(message, type="TooLarge")
@@ -115,6 +116,8 @@ class Workspace:
         root = self._real_root()
         _refuse_unsafe(path)
         file = (root / path).resolve()
+        if "\\" in path and not file.exists():
+            file = next((one for one in _walk(root) if _shown(one.relative_to(root)) == path), file).resolve()
         if not file.is_relative_to(root):
             raise ToolError(f"{path!r} leads out of the folder; give a path below it", type="PathRefused")
         if not file.is_file():  # also keeps out pipes and devices, which could block forever
@@ -126,6 +129,11 @@ class Workspace:
         more = len(paths) - _FILES_NAMED_IN_ERRORS
         names = ", ".join(paths[:_FILES_NAMED_IN_ERRORS]) or "none"
         return f"{names} and {more} more" if more > 0 else names
+
+
+def _shown(path: Path) -> str:
+    r"""Return a path as text: bytes of a name that are no UTF-8 stand as `\xe9`."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _refuse_unsafe(path: str) -> None:

@@ -97,11 +97,15 @@ def test_what_is_no_output_type_is_refused(output_type: Any, shown: str) -> None
         ),
         (City, {"name": "Troy", "people": 3}, {"name": "Troy", "people": 3, "founded": None}),
         (Point, {"x": 1}, {"x": 1.0, "y": 0.0}),
-        (Point, {"x": float("nan")}, {"x": None, "y": 0.0}),
         (Row, {"key": "a"}, {"key": "a"}),
         (Tree, {"children": [{}]}, {"children": [{"children": []}]}),
     ],
 )
 def test_what_fits_is_plain_json_with_its_defaults(output_type: Any, arguments: Any, output: Any) -> None:
-    """Coerced as pydantic does it; what JSON does not have becomes null."""
+    """Coerced as pydantic does it."""
     assert OutputType("a", output_type).check(arguments) == output
+
+
+def test_a_number_that_json_does_not_have_goes_back_to_the_model_with_its_place() -> None:
+    with pytest.raises(InvalidOutput, match=r"answer\.x: nan is no number in JSON"):
+        OutputType("a", Point).check({"x": "NaN"})

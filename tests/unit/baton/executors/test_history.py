@@ -116,7 +116,7 @@ async def test_a_turn_can_do_without_its_summary(reply: ModelAnswer | Exception,
 
 async def test_a_summary_that_no_store_can_hold_is_mended() -> None:
     told = await summed_up(ModelAnswer("bad \ud800 text"))
-    assert told.extra_usage.entries[0]["text"] == "bad ? text"
+    assert told.extra_usage.entries[0]["text"] == "bad \ufffd text"
 
 
 async def test_summary_and_gap_are_rendered_as_notes_and_unknown_roles_not_at_all() -> None:

@@ -160,6 +160,6 @@ async def test_no_secret_is_shown_however_it_is_cut(text: str, cuts: list[int]) 
     edges = sorted({0, *(min(cut, len(text)) for cut in cuts), len(text)})
     for start, end in itertools.pairwise(edges):
         await stream.says(text[start:end])
-    whole, said = KnownSecrets(known).hide(text.encode("utf-8", "replace").decode()), "".join(stream.deltas)
+    whole, said = KnownSecrets(known).hide(text.replace("\ud800", "\ufffd")), "".join(stream.deltas)
     assert whole.startswith(said)
     assert len(whole) - len(said) < len(SECRET) + len("-longer")

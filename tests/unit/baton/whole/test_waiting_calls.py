@@ -105,7 +105,7 @@ async def test_a_wait_whose_result_is_no_json_is_a_failure_of_the_tool() -> None
     await stage.started()
     (call,) = await stage.calls()
     assert call.error is not None
-    assert call.error.type == "result_not_serializable"
+    assert call.error.type == "unrecordable"
 
 
 @pytest.mark.parametrize("wrong", [{}, {"timeout_seconds": -1}, {"timeout_seconds": 10**12}])

@@ -1,0 +1,117 @@
+"""Waits that somebody else names: a provider, a tool, a server, in every form in use.
+
+Invariant: a wait is a finite number of seconds from 0 to `LONGEST_WAIT_SECONDS`, or None where nothing can be read;
+whatever is given, nothing is raised. Must not: decide whether a call is repeated, or read a clock.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from math import inf, isnan
+from typing import Any
+
+# As a job's own delay between two attempts.
+LONGEST_WAIT_SECONDS = 3_600.0
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_PIECE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_LONGEST_CHARS = 100
+_MS = 0.001
+# A number of seconds from here on is a time since 1970, not a wait of thirty years.
+_FIRST_TIME_SECONDS, _FIRST_TIME_MS = 1e9, 1e12
+
+
+def wait_seconds(named: object, unit_seconds: float = 1.0) -> float | None:
+    """Return the wait that any value names, as a number, a text or a `timedelta`; None: it names none.
+
+    Infinite and huge numbers are the longest wait, negative ones are 0.
+
+    Args:
+        named: what somebody gave, such as `ToolError.retry_after_seconds`.
+        unit_seconds: the unit of a number; 0.001 for milliseconds.
+    """
+    if isinstance(named, timedelta):
+        return _bounded(named.total_seconds())
+    if isinstance(named, str):
+        found = _number(named)
+        return duration_seconds(named) if found is None else _bounded(found * unit_seconds)
+    if named is None or isinstance(named, bool | bytes):
+        return None
+    number: Any = named
+    try:
+        return _bounded(_float(number) * unit_seconds)
+    except Exception:  # noqa: BLE001 - foreign code converts it
+        return None
+
+
+def _float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return inf if number > 0 else -inf
+
+
+def requested_wait_seconds(headers: Mapping[str, str], now_ms: int) -> float | None:
+    """Return the wait that the headers of an answer name; None: none, or none that can be read.
+
+    `retry-after-ms` counts first, then `Retry-After`: seconds, a fraction of them, a duration, or a date. Otherwise the
+    latest `…ratelimit…reset…` counts of the limits that are used up, by the `…remaining…` beside it.
+
+    Args:
+        headers: of the answer, their names in lower case.
+        now_ms: the time, for dates.
+    """
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return _bounded(milliseconds * _MS)
+    named = _named_seconds(headers.get("retry-after", ""), now_ms)
+    if named is not None:
+        return named
+    waits = [
+        _named_seconds(text, now_ms)
+        for name, text in headers.items()
+        if "ratelimit" in name and "reset" in name and _number(headers.get(name.replace("reset", "remaining"), "")) == 0
+    ]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def duration_seconds(text: str) -> float | None:
+    """Convert `1h2m3.5s` to seconds; None: it is no such duration."""
+    pieces = _PIECE.findall(text) if len(text) <= _LONGEST_CHARS else []
+    if not pieces or "".join(number + unit for number, unit in pieces) != text:
+        return None
+    return _bounded(sum(float(number) * _UNIT_SECONDS[unit] for number, unit in pieces))
+
+
+def _named_seconds(text: str, now_ms: int) -> float | None:
+    """Read a number of seconds, a duration, or a time in any form."""
+    number = _number(text)
+    if number is None:
+        found = duration_seconds(text.strip())
+        return _until(text.strip(), now_ms) if found is None else found
+    if number >= _FIRST_TIME_MS:
+        return _bounded((number - now_ms) * _MS)
+    return _bounded(number - now_ms * _MS if number >= _FIRST_TIME_SECONDS else number)
+
+
+def _until(text: str, now_ms: int) -> float | None:
+    """Return the seconds until an HTTP date, or a time of RFC 3339; one without a time zone is in UTC."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            at = read(text[:_LONGEST_CHARS])
+            return _bounded((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now_ms * _MS)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+    return None
+
+
+def _number(text: str) -> float | None:
+    word = text.strip()
+    if word.lower() in ("inf", "+inf", "infinity"):
+        return inf
+    return float(word) if len(word) <= _LONGEST_CHARS and _NUMBER.fullmatch(word) else None
+
+
+def _bounded(seconds: float) -> float | None:
+    return None if isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
