@@ -29,6 +29,7 @@ _ITEMS_LIMIT = 1_000_000
 _WRITER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 # Around a text these stop a reader of 200 levels where the text has more than DEPTH_LIMIT.
 _BEFORE, _AFTER = b"[" * (200 - DEPTH_LIMIT), b"]" * (200 - DEPTH_LIMIT)
+_BARE = (bool, type(None))
 _ERRORS = (TypeError, ValueError, RecursionError, UnicodeError)
 
 
@@ -63,25 +64,27 @@ def recorded_json(value: Any, at: str, limit_bytes: int | None = None) -> str:
     Raises:
         Unrecordable: JSON cannot hold it. TooLarge: its text has over `limit_bytes` in UTF-8.
     """
-    text = _faithful(value)
-    if text is None:
-        text = _WRITER.encode(_Walk(at).plain(value))
+    found = _faithful(value)
+    text = _WRITER.encode(_Walk(at).plain(value)) if found is None else found[0]
     if limit_bytes is not None and (len(text) > limit_bytes or len(text.encode()) > limit_bytes):
         raise TooLarge(at, len(text.encode()), limit_bytes)
     return text
 
 
 def plain(value: Any, at: str) -> Any:
-    """Return the value as JSON data: the value itself where it is that already.
+    """Return the value as JSON data: Python's own types, and nothing that is shared with the value.
 
     Raises:
         Unrecordable: JSON cannot hold it.
     """
-    return value if _faithful(value) is not None else _Walk(at).plain(value)
+    if value.__class__ in _BARE:
+        return value
+    found = _faithful(value)
+    return _Walk(at).plain(value) if found is None else found[1]
 
 
-def _faithful(value: Any) -> str | None:
-    """Return the JSON text of a value that equals what is read of it; None: it is no such value."""
+def _faithful(value: Any) -> tuple[str, Any] | None:
+    """Return the JSON text of a value that equals what is read of it, and that; None: it is no such value."""
     try:
         text = _WRITER.encode(value)
         body = text.encode()
@@ -90,7 +93,7 @@ def _faithful(value: Any) -> str | None:
             from_json(_BEFORE + body + _AFTER)
     except _ERRORS:
         return None
-    return text if read == value else None
+    return (text, read) if read == value else None
 
 
 class _Walk:
@@ -106,7 +109,7 @@ class _Walk:
         if value is None or value is True or value is False:
             return value
         if isinstance(value, str):
-            return storable(str.__str__(value))
+            return storable(value)
         if isinstance(value, int | float):
             return self._number(value, place)
         if isinstance(value, Mapping):

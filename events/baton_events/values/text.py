@@ -26,6 +26,8 @@ def is_storable(text: str) -> bool:
 
 def storable(text: str) -> str:
     """Return the text with the halves of pairs joined, and every lone half replaced."""
+    if text.__class__ is not str:
+        text = str.__str__(text)
     if text.isascii() or is_storable(text):
         return text
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
@@ -50,7 +52,7 @@ def cut(text: str, limit_chars: int) -> str:
 def text_of(value: object) -> str:
     """Return what any value says of itself: `str(value)`, or its type where that fails. A text is itself."""
     if isinstance(value, str):
-        return storable(str.__str__(value))
+        return storable(value)
     try:
         return storable(str(value))
     except Exception as error:  # noqa: BLE001 - foreign code

@@ -182,7 +182,7 @@ class ModelTurn:
 
 
 def _failed(error: ModelError) -> ModelFailed:
-    failure = Failure("model_error", error.message, retryable=bool(error.retryable))
+    failure = Failure("model_error", error.message, retryable=error.retryable)
     return ModelFailed(failure, error.retry_after_seconds)
 
 

@@ -92,7 +92,8 @@ def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:  # 
             child = step_result.child
             if child is not None:
                 child = replace(child, task=_data(child.task, "start", secrets))
-            return replace(step_result, timeout_result=_json(step_result.timeout_result, secrets), child=child)
+            otherwise = _json(step_result.timeout_result, secrets)
+            return replace(step_result, timeout_result=otherwise, event=storable(step_result.event), child=child)
         case ToolRunsAgain():
             return replace(step_result, memo=plain(step_result.memo, "memo"))
         case ToolNeedsApproval():
@@ -164,6 +165,7 @@ def _failure(failure: Failure, secrets: KnownSecrets) -> Failure:
         failure,
         type=cut(kind, MESSAGE_LIMIT_CHARS),
         message=cut(message, MESSAGE_LIMIT_CHARS) or "no message",
+        retryable=isinstance(failure.retryable, int) and bool(failure.retryable),
         traceback=cut(secrets.hide(text_of(failure.traceback)), TRACEBACK_LIMIT_CHARS),
     )
 

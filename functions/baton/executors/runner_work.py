@@ -98,7 +98,7 @@ async def runner_turn(
     except TimeoutError:
         return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
     except ModelError as error:
-        failure = Failure("model_error", error.message, retryable=bool(error.retryable))
+        failure = Failure("model_error", error.message, retryable=error.retryable)
         return ModelFailed(failure, error.retry_after_seconds)
     except RunFailedError as error:
         return ModelFailed(Failure(error.type, error.message))

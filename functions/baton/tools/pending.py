@@ -76,6 +76,8 @@ class Pending(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse a wait without an end, or one that never begins."""
+        if not isinstance(self.event, str) or not isinstance(self.key, str | None):
+            raise TypeError(f"Pending(event={self.event!r}, key={self.key!r}): names are texts")
         if self.key is not None and (not self.event or len(self.key) > KEY_LIMIT_CHARS):
             raise ValueError(
                 f"Pending(key={self.key!r}): a key of at most {KEY_LIMIT_CHARS} characters, beside an event"
