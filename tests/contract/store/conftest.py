@@ -7,7 +7,7 @@ import pytest
 from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess, Transport
-from tests.contract.store.side import Side, connected, fake_side, real_side
+from tests.contract.store.side import Side, connected, fake_side, in_process, real_side, side_over
 
 # Whose tests run over RESP in the quick set, too: where answers have shapes of their own, transports could differ, and
 # the scripts of a job run. All others do so among the long ones.
@@ -21,8 +21,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     over = ["rest"] if metafunc.definition.get_closest_marker("bridge") else ["rest", resp]
     if "transport" in metafunc.fixturenames:
         metafunc.parametrize("transport", over, indirect=True, scope="session")
+    if "redis" in metafunc.fixturenames:
+        metafunc.parametrize("redis", ["in-process", *over], indirect=True)
     for each in {"side", "either"} & {*metafunc.fixturenames}:
-        metafunc.parametrize(each, ["fake", *over], indirect=True)
+        metafunc.parametrize(each, ["fake", "in-process", *over], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +55,19 @@ async def either(request: pytest.FixtureRequest, redis_server: RedisProcess) -> 
     if request.param == "fake":
         yield None
         return
+    if request.param == "in-process":
+        yield in_process()
+        return
+    async with connected(redis_server.over(request.param), OneSlot) as made:
+        yield made
+
+
+@pytest.fixture
+async def redis(request: pytest.FixtureRequest, redis_server: RedisProcess) -> AsyncIterator[RedisConnection]:
+    """To an empty server, in this process and as a process."""
+    if request.param == "in-process":
+        yield in_process()
+        return
     async with connected(redis_server.over(request.param), OneSlot) as made:
         yield made
 
@@ -72,6 +87,9 @@ def redis_process(redis_server: RedisProcess, transport: Transport) -> RedisProc
 async def side(request: pytest.FixtureRequest, redis_server: RedisProcess) -> AsyncIterator[Side]:
     if request.param == "fake":
         yield fake_side()
+        return
+    if request.param == "in-process":
+        yield side_over(in_process())
         return
     async with real_side(redis_server.over(request.param)) as real:
         yield real

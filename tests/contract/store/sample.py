@@ -108,10 +108,11 @@ async def slot_request(
         "tenant": "t",
         "session": f"session-{name}",
         "agent": "a",
+        "priority": 5,
         "created_ms": NOW_MS + ord(name[0]),
     }
     place |= {field: more.pop(field) for field in list(more) if field in place}
-    queued = QueuedJob(place["tenant"], place["session"], 5, place["created_ms"], place["agent"])
+    queued = QueuedJob(place["tenant"], place["session"], place["priority"], place["created_ms"], place["agent"])
     return await side.admission.slot_request(name, SlotState(want, epoch), queued, NOW_MS + after_ms, **more)
 
 

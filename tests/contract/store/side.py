@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from baton.clock import SystemClock
 from baton.observability.counters import Counters, ToolStatistics
 from baton.settings.settings import Settings
 from baton.storage.ports.all_jobs import Admission, AdmissionControl, Listing, StoredBytes
@@ -12,6 +13,7 @@ from baton.storage.ports.jobs import Archive, Reader, Store
 from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
 from baton.storage.redis.archive import RedisArchive
 from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.storage.redis.listing import RedisListing
 from baton.storage.redis.reader import RedisReader
 from baton.storage.redis.store import TreeStore
@@ -69,6 +71,14 @@ def fake_side() -> Side:
 
 def connection_to(process: RedisProcess) -> RedisConnection:
     return OneSlot(process.settings())
+
+
+class InProcess(OneSlot, InProcessConnection):
+    """A connection to an empty Redis in this process."""
+
+
+def in_process() -> RedisConnection:
+    return InProcess(InProcessRedis(SystemClock().now_ms))
 
 
 @asynccontextmanager

@@ -84,7 +84,7 @@ class Patch:
             texts = list(map(str, arguments))
             first = self._add(texts)
             self._reads.append([name, self._key(str(key)), *([first, first + len(texts) - 1] if texts else [])])
-            self.commands += 1
+            self.commands += max(1, -(-len(texts) // _SLICE))
 
     def _key(self, name: str) -> int:
         return self._keys.setdefault(name, len(self._keys) + 1)

@@ -45,8 +45,9 @@ local function member(name)
   return r
 end
 
+-- A prefix ends with a zero, so the text behind all that begin with it ends with a one.
 local function first(key, prefix)
-  return call('ZRANGEBYLEX', key, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, 1)[1]
+  return call('ZRANGEBYLEX', key, '[' .. prefix, '(' .. string.sub(prefix, 1, -2) .. '\1', 'LIMIT', 0, 1)[1]
 end
 
 -- Whose turn it is in a queue: who holds, else who has held before, else by order. It is that of who is free.

@@ -1,0 +1,357 @@
+"""Defects in the scripts that run: each is caught by the contract tests named beside it.
+
+A defect is a part of a script and what stands there instead. It is planted in a Redis in this process, so no file
+changes, and what is caught is the text that production sends.
+"""
+
+from dataclasses import dataclass
+
+from baton.clock import SystemClock
+from baton.storage.redis.in_process.server import InProcessRedis
+from tests.contract.store.side import InProcess
+
+# As a server's own limit: a script that goes round in circles ends with an error.
+_ENDS = "debug.sethook(function() error('it does not come to an end') end, '', 3000000) "
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """`old` becomes `new`; the test `caught_by` (module::name) fails."""
+
+    name: str
+    old: str
+    new: str
+    caught_by: str
+
+
+class PlantedRedis(InProcessRedis):
+    def __init__(self, defect: Defect) -> None:
+        super().__init__(SystemClock().now_ms)
+        self._defect, self.planted = defect, False
+
+    def script(self, text: str) -> str:
+        found = text.count(self._defect.old)
+        if not found:
+            return text
+        assert found == 1, f"{self._defect.old!r} stands in the script {found} times"
+        self.planted = True
+        return _ENDS + text.partition("\n")[2].replace(self._defect.old, self._defect.new)
+
+
+_WRITE = "test_compare_and_write"
+APPLY = (
+    Defect(
+        "a text that is another one holds",
+        "if not sum and text ~= (there",
+        "if not sum and not text and text ~= (there",
+        f"{_WRITE}::test_fields_hold_while_they_have_these_texts",
+    ),
+    Defect(
+        "a field that is there is absent",
+        "absent = function(key, first, count) return compare(key, first, count, false) end",
+        "absent = function(key, first, count) return true end",
+        f"{_WRITE}::test_a_field_is_absent_while_it_is_not_there",
+    ),
+    Defect(
+        "a hash that has changed is the same",
+        "redis.sha1hex(table.concat(texts, '\\0')) == ARGV[digest]",
+        "true",
+        f"{_WRITE}::test_a_hash_is_the_same_while_nothing_of_it_has_changed",
+    ),
+    Defect(
+        "none of several fields is needed",
+        "any = function(key, first, count) return not compare(key, first, count, false) end",
+        "any = function(key, first, count) return true end",
+        f"{_WRITE}::test_one_of_several_fields_is_enough_and_needed",
+    ),
+    Defect(
+        "one of two keys may be there",
+        "call('EXISTS', key, KEYS[other])",
+        "call('EXISTS', key)",
+        f"{_WRITE}::test_two_keys_are_missing_while_neither_is_there",
+    ),
+    Defect(
+        "another number of values holds",
+        "return number == 0",
+        "return number <= 0",
+        f"{_WRITE}::test_as_many_values_have_a_text_as_were_seen",
+    ),
+    Defect(
+        "a text is a pattern",
+        "string.find(value, ARGV[text], 1, true)",
+        "string.find(value, ARGV[text])",
+        f"{_WRITE}::test_as_many_values_have_a_text_as_were_seen",
+    ),
+    Defect(
+        "the first condition alone is looked at",
+        "in ipairs(plan.conditions) do",
+        "in ipairs({plan.conditions[1]}) do",
+        f"{_WRITE}::test_each_condition_must_hold_wherever_it_stands",
+    ),
+    Defect(
+        "a refused patch writes all the same",
+        "    return {commands, 0, {each[1]}}",
+        "    for _, one in ipairs(plan.writes) do run(unpack(one)) end\n    return {commands, 0, {each[1]}}",
+        f"{_WRITE}::test_each_condition_must_hold_wherever_it_stands",
+    ),
+    Defect(
+        "the last write is left out",
+        "in ipairs(plan.writes) do",
+        "in ipairs({unpack(plan.writes, 1, #plan.writes - 1)}) do",
+        f"{_WRITE}::test_each_condition_must_hold_wherever_it_stands",
+    ),
+    Defect(
+        "it is read before it is written",
+        "for _, each in ipairs(plan.writes) do",
+        "local early = read(plan.reads)\nread = function() return early end\nfor _, each in ipairs(plan.writes) do",
+        f"{_WRITE}::test_what_is_read_is_what_was_written",
+    ),
+    Defect(
+        "a sum begins anew",
+        "each[3] + (tonumber(text) or 0)",
+        "each[3]",
+        f"{_WRITE}::test_a_sum_is_that_of_what_is_there_and_not_of_what_was_known",
+    ),
+    Defect(
+        "more is read than may be",
+        "sum <= plan.most and",
+        "true and",
+        f"{_WRITE}::test_more_than_may_be_read_is_answered_by_its_size",
+    ),
+)
+COUNTED = (
+    Defect(
+        "the calls of a script are not counted",
+        "    commands = commands + 1\n    return server.call(...)",
+        "    return server.call(...)",
+        "test_planted::test_a_script_says_what_it_costs",
+    ),
+)
+
+
+def planted_connection(defect: Defect) -> tuple[InProcess, PlantedRedis]:
+    redis = PlantedRedis(defect)
+    return InProcess(redis), redis
+
+
+_RULE, _CONTROL, _ADMISSION = "test_slot_rule", "test_admission_control", "test_admission"
+MEMBERS = (
+    Defect(
+        "a free slot does not go to who has run before",
+        "r.ran and '0' or '1'",
+        "'0'",
+        f"{_RULE}::test_a_free_slot_goes_to_a_job_that_has_run_before_whatever_its_tenant_holds",
+    ),
+    Defect(
+        "flows go by what they hold before who has run",
+        "string.sub(own, 1, 1) .. string.format('%06d', flow.held)",
+        "string.format('%06d', flow.held) .. string.sub(own, 1, 1)",
+        f"{_RULE}::test_a_free_slot_goes_to_a_job_that_has_run_before_whatever_its_tenant_holds",
+    ),
+    Defect(
+        "within a flow weight goes before who has run",
+        "'\\0' .. ran .. r.weight .. r.order",
+        "'\\0' .. r.weight .. ran .. r.order",
+        f"{_RULE}::test_of_a_tenant_who_has_run_before_goes_first_whatever_its_priority_and_age",
+    ),
+    Defect(
+        "weight counts nothing",
+        "ran .. r.weight .. r.order",
+        "ran .. '00' .. r.order",
+        f"{_RULE}::test_a_higher_priority_goes_first_within_a_tenant_and_between_tenants_that_hold_as_many",
+    ),
+    Defect(
+        "the youngest goes first",
+        "ran .. r.weight .. r.order",
+        "ran .. r.weight .. string.format('%015.0f', 999999999999999 - tonumber(string.sub(r.order, 1, 15)))",
+        f"{_RULE}::test_of_equals_the_oldest_goes_first",
+    ),
+    Defect(
+        "what a flow holds counts nothing",
+        "string.format('%06d', flow.held)",
+        "'000000'",
+        f"{_RULE}::test_the_tenant_with_the_fewest_slots_goes_first_whatever_the_priority",
+    ),
+    Defect(
+        "what a flow holds is not counted down",
+        "(is[3] and 1 or 0) - (was[3] and 1 or 0)",
+        "(is[3] and not was[3] and 1 or 0)",
+        f"{_RULE}::test_the_tenant_with_the_fewest_slots_goes_first_whatever_the_priority",
+    ),
+    Defect(
+        "all members are free of their queues",
+        "return r.free and '' or",
+        "return true and '' or",
+        f"{_ADMISSION}::test_jobs_of_a_session_run_one_after_the_other",
+    ),
+    Defect(
+        "no member is free of its queue",
+        "return r.free and '' or",
+        "return",
+        f"{_RULE}::test_a_child_waits_for_no_other_job_of_its_session",
+    ),
+    Defect(
+        "who rests leaves its queue",
+        "r.state == 'rests' and r.ran",
+        "false",
+        f"{_RULE}::test_a_session_belongs_to_a_job_that_has_begun_until_it_ends",
+    ),
+    Defect(
+        "who has not begun holds up its queue",
+        "r.state == 'rests' and r.ran",
+        "r.state == 'rests'",
+        f"{_RULE}::test_a_session_belongs_to_a_job_that_has_begun_until_it_ends",
+    ),
+    Defect(
+        "who leaves the line stays counted",
+        "- (was.line and 1 or 0))",
+        "- 0)",
+        f"{_RULE}::test_who_leaves_the_line_is_counted_no_more",
+    ),
+)
+SEMAPHORE = (
+    Defect(
+        "an older update counts",
+        "if new.revision > r.revision then",
+        "if new.revision ~= r.revision then",
+        f"{_RULE}::test_an_older_update_changes_nothing_and_is_answered_with_the_later_one",
+    ),
+    Defect(
+        "who repeats its update has run",
+        "r.ran and r.state ~= 'out'",
+        "r.state ~= 'out'",
+        f"{_RULE}::test_who_only_repeats_that_it_wants_a_slot_has_not_run",
+    ),
+    Defect(
+        "who is begun anew has run",
+        "r.ran and r.state ~= 'out'",
+        "r.ran",
+        f"{_RULE}::test_who_only_repeats_that_it_wants_a_slot_has_not_run",
+    ),
+    Defect(
+        "a repeated update is no sign of life",
+        "math.max(r.seen, new.seen)",
+        "r.seen",
+        f"{_RULE}::test_a_repeated_update_counts_as_a_sign_of_life_and_never_an_earlier_one",
+    ),
+    Defect(
+        "an earlier sign of life counts",
+        "math.max(r.seen, new.seen)",
+        "new.seen",
+        f"{_RULE}::test_a_repeated_update_counts_as_a_sign_of_life_and_never_an_earlier_one",
+    ),
+    Defect(
+        "a stopped semaphore is given",
+        "values.closed == 0 and",
+        "",
+        f"{_CONTROL}::test_nobody_is_admitted_while_it_is_stopped",
+    ),
+    Defect(
+        "one more holds it",
+        "values.holders < (values.size or plan.size)",
+        "values.holders <= (values.size or plan.size)",
+        f"{_ADMISSION}::test_free_slots_are_given_at_once_and_the_first_one_arms_a_sweep",
+    ),
+    Defect(
+        "the size that an operator set counts nothing",
+        "(values.size or plan.size)",
+        "plan.size",
+        f"{_CONTROL}::test_a_start_says_how_many_slots_there_are_until_another_one_says_otherwise",
+    ),
+    Defect(
+        "a free slot stays free",
+        "while may_hold() and values.lines > 0 do",
+        "while false do",
+        f"{_ADMISSION}::test_jobs_of_a_session_run_one_after_the_other",
+    ),
+    Defect(
+        "who passes over others is given at once",
+        "and values.lines == 0 and (turn",
+        "and (turn",
+        f"{_RULE}::test_who_comes_does_not_pass_over_who_waits_for_a_slot_that_is_free",
+    ),
+    Defect(
+        "who got a slot is not told",
+        "r.held, r.ran, r.by = true, true, name == plan.fill and '' or plan.fill",
+        "r.held, r.ran, r.by = true, true, ''",
+        f"{_RULE}::test_a_granted_slot_is_told_by_who_caused_it_until_it_is_taken",
+    ),
+    Defect(
+        "what others caused is told by everybody",
+        "plan.everybody and {'-', '+'}",
+        "true and {'-', '+'}",
+        f"{_RULE}::test_a_granted_slot_is_told_by_who_caused_it_until_it_is_taken",
+    ),
+    Defect(
+        "a sweep tells of its own grants alone",
+        "plan.everybody and {'-', '+'}",
+        "false",
+        f"{_RULE}::test_a_granted_slot_is_told_by_who_caused_it_until_it_is_taken",
+    ),
+    Defect(
+        "no alarm is set",
+        "if values.holders == 0 or is_alarm_set() then",
+        "if true then",
+        f"{_RULE}::test_a_sweep_is_armed_while_a_job_holds_a_slot_and_by_one_update_alone",
+    ),
+    Defect(
+        "an alarm is set though nobody holds it",
+        "if values.holders == 0 or is_alarm_set() then",
+        "if is_alarm_set() then",
+        f"{_RULE}::test_a_sweep_is_armed_while_a_job_holds_a_slot_and_by_one_update_alone",
+    ),
+    Defect(
+        "an alarm that is much too late counts",
+        "and math.abs(values.alarm - clock - plan.interval / 2) <= 1.5 * plan.interval",
+        "and values.alarm >= clock - plan.interval",
+        f"{_RULE}::test_a_sweep_is_armed_while_a_job_holds_a_slot_and_by_one_update_alone",
+    ),
+    Defect(
+        "a lost alarm is not set again",
+        "and math.abs(values.alarm - clock - plan.interval / 2) <= 1.5 * plan.interval",
+        "and values.alarm <= clock + 2 * plan.interval",
+        f"{_RULE}::test_a_sweep_is_armed_while_a_job_holds_a_slot_and_by_one_update_alone",
+    ),
+    Defect(
+        "the copy of an alarm sets another one",
+        "values.alarm > (plan.due or 0)",
+        "values.alarm ~= (plan.due or 0) and not plan.due",
+        f"{_RULE}::test_a_sweep_that_comes_arms_the_next_one_and_its_copy_none",
+    ),
+    Defect(
+        "the alarm that has come counts as set",
+        "values.alarm > (plan.due or 0)",
+        "values.alarm > 0",
+        f"{_RULE}::test_a_sweep_that_comes_arms_the_next_one_and_its_copy_none",
+    ),
+    Defect(
+        "who wants to be alone enters all the same",
+        "if plan.alone and not r and turn",
+        "if false and not r and turn",
+        f"{_ADMISSION}::test_who_wants_to_be_alone_is_not_entered_while_another_one_of_the_session_is_live",
+    ),
+    Defect(
+        "what was seen since is dropped",
+        "elseif r and r.seen == new.seen then",
+        "elseif r then",
+        f"{_RULE}::test_a_pruned_job_leaves_if_it_was_not_heard_of_since",
+    ),
+    Defect(
+        "nothing is dropped",
+        "elseif r and r.seen == new.seen then",
+        "elseif false then",
+        f"{_RULE}::test_a_pruned_job_leaves_if_it_was_not_heard_of_since",
+    ),
+    Defect(
+        "what is counted with the first update is counted with each",
+        "plan.entered and not r or",
+        "plan.entered or",
+        f"{_RULE}::test_what_a_job_stores_is_counted_with_its_first_update_alone",
+    ),
+    Defect(
+        "an end is counted with each update",
+        "and r and new.revision > r.revision and r.state ~= 'out'",
+        "and r",
+        f"{_CONTROL}::test_each_end_is_counted_once_by_agent",
+    ),
+)

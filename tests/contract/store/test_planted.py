@@ -1,0 +1,28 @@
+"""Each planted defect in a script that runs is caught by a contract test that speaks of it."""
+
+import asyncio
+import inspect
+from importlib import import_module
+
+import pytest
+
+from baton.storage.redis.connection import RedisConnection, counted
+from tests.contract.store.planted import APPLY, COUNTED, MEMBERS, SEMAPHORE, Defect, planted_connection
+from tests.contract.store.side import side_over
+
+
+async def test_a_script_says_what_it_costs(redis: RedisConnection) -> None:
+    """EVAL, and each call in it."""
+    text = counted("redis.call('SET', KEYS[1], 'x')\nreturn redis.call('GET', KEYS[1])")
+    assert list(await redis._evaluate(redis._text(text), ["baton:{a}:text"], [], ())) == [3, "x"]
+
+
+@pytest.mark.parametrize("defect", [*MEMBERS, *SEMAPHORE, *APPLY, *COUNTED], ids=lambda defect: defect.name)
+def test_a_defect_in_a_script_is_caught(defect: Defect) -> None:
+    module, _, name = defect.caught_by.partition("::")
+    test = getattr(import_module(f"tests.contract.store.{module}"), name)
+    connection, redis = planted_connection(defect)
+    [takes] = inspect.signature(test).parameters
+    with pytest.raises(AssertionError):
+        asyncio.run(test(connection if takes == "redis" else side_over(connection)))
+    assert redis.planted, "the script has other words by now"

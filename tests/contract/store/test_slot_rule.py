@@ -1,0 +1,185 @@
+"""The slot rule, clause by clause: who gets a free slot (decisions/0011-admission), and what an update changes."""
+
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.storage.ports.all_jobs import SlotAnswer
+from tests.contract.store.sample import NOW_MS, slot_request
+from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side
+
+
+async def fill(side: Side, tenant: str = "t") -> None:
+    """Give all slots to the jobs a, b and c."""
+    for name in "abc"[:SLOTS]:
+        assert (await slot_request(side, name, tenant=tenant)).slot
+
+
+async def freed(side: Side, name: str) -> list[str]:
+    """Who gets the slot that a job gives back at its end."""
+    return [one.job_id for one in (await slot_request(side, name, "gone", 9)).granted]
+
+
+async def test_a_free_slot_goes_to_a_job_that_has_run_before_whatever_its_tenant_holds(side: Side) -> None:
+    """Before a new job of a tenant that holds none, and of one that holds fewer."""
+    await fill(side)
+    await slot_request(side, "a", "none", 1)
+    await slot_request(side, "d", tenant="u")
+    await slot_request(side, "e", tenant="v")
+    await slot_request(side, "a", "slot", 2)
+    assert await freed(side, "b") == ["a"]
+    assert await freed(side, "c") == ["e"]
+
+
+async def test_of_a_tenant_who_has_run_before_goes_first_whatever_its_priority_and_age(side: Side) -> None:
+    await fill(side)
+    await slot_request(side, "c", "none", 1)
+    await slot_request(side, "d", tenant="u")
+    await slot_request(side, "aa", priority=9)
+    await slot_request(side, "c", "slot", 2)
+    assert await freed(side, "b") == ["c"]
+    assert await freed(side, "a") == ["aa"]
+
+
+async def test_who_only_repeats_that_it_wants_a_slot_has_not_run(side: Side) -> None:
+    """Nor has one that ran, ended, and was begun anew."""
+    await fill(side)
+    await slot_request(side, "d")
+    await slot_request(side, "e")
+    await slot_request(side, "e", "slot", 1)
+    assert await freed(side, "a") == ["d"]
+    await slot_request(side, "a", "slot", 10)
+    await slot_request(side, "x", tenant="u")
+    assert await freed(side, "b") == ["x"]
+    assert await freed(side, "c") == ["a"]
+
+
+async def test_a_higher_priority_goes_first_within_a_tenant_and_between_tenants_that_hold_as_many(side: Side) -> None:
+    await fill(side)
+    for name, priority, tenant in (("d", 5, "u"), ("e", 6, "u"), ("f", 7, "v"), ("g", 9, "t")):
+        await slot_request(side, name, priority=priority, tenant=tenant)
+    assert await freed(side, "a") == ["f"]
+    assert await freed(side, "b") == ["e"]
+    assert await freed(side, "c") == ["g"]
+    assert await freed(side, "e") == ["d"]
+
+
+async def test_of_equals_the_oldest_goes_first(side: Side) -> None:
+    await fill(side)
+    for name in ("f", "e", "d"):
+        await slot_request(side, name)
+    assert [await freed(side, name) for name in "abc"] == [["d"], ["e"], ["f"]]
+
+
+async def test_the_tenant_with_the_fewest_slots_goes_first_whatever_the_priority(side: Side) -> None:
+    await slot_request(side, "a")
+    await slot_request(side, "b")
+    await slot_request(side, "c", tenant="u")
+    await slot_request(side, "d", priority=9)
+    await slot_request(side, "e", tenant="u", priority=1)
+    await slot_request(side, "f", tenant="v", priority=0)
+    assert await freed(side, "a") == ["f"]  # t: 1, u: 1, v: 1
+    assert await freed(side, "b") == ["d"]  # t had none any more
+    assert await freed(side, "c") == ["e"]
+
+
+async def test_a_session_belongs_to_a_job_that_has_begun_until_it_ends(side: Side) -> None:
+    """Also while that wants no slot, and to a younger one before an older one; what has not begun holds up nobody."""
+    assert (await slot_request(side, "m", session="s")).slot
+    assert not (await slot_request(side, "k", session="s")).slot
+    assert (await slot_request(side, "m", "none", 1, session="s")).granted == ()
+    assert not (await slot_request(side, "k", session="s")).slot
+    assert (await slot_request(side, "m", "slot", 2, session="s")).slot
+    assert [one.job_id for one in (await slot_request(side, "m", "gone", 3, session="s")).granted] == ["k"]
+    await slot_request(side, "i", "none", session="other")
+    assert (await slot_request(side, "j", session="other")).slot
+
+
+async def test_a_child_waits_for_no_other_job_of_its_session(side: Side) -> None:
+    assert (await slot_request(side, "a", session="s")).slot
+    assert (await slot_request(side, "a.1", session="s")).slot
+    assert not (await slot_request(side, "b", session="s")).slot
+
+
+async def test_an_older_update_changes_nothing_and_is_answered_with_the_later_one(side: Side) -> None:
+    await slot_request(side, "a", "slot", 5)
+    before = await side.admission.slot_table()
+    for want in ("none", "gone"):
+        answer = await slot_request(side, "a", want, 4, after_ms=7)
+        assert answer == SlotAnswer(slot=False, later_epoch=5)
+    assert await side.admission.slot_table() == before
+
+
+async def test_a_repeated_update_counts_as_a_sign_of_life_and_never_an_earlier_one(side: Side) -> None:
+    await slot_request(side, "a", after_ms=5)
+    assert (await slot_request(side, "a", after_ms=9)).slot
+    assert (await slot_request(side, "a", after_ms=2)).slot
+    assert (await side.admission.slot_table())["a"].since_ms == NOW_MS + 9
+
+
+async def test_who_leaves_the_line_is_counted_no_more(side: Side) -> None:
+    await fill(side)
+    await slot_request(side, "d")
+    await slot_request(side, "e")
+    assert (await side.admission_control.state()).pending == 2
+    await slot_request(side, "d", "none", 1)
+    assert (await side.admission_control.state()).pending == 1
+    await slot_request(side, "e", "gone", 1)
+    state = await side.admission_control.state()
+    assert (state.active, state.pending) == (SLOTS, 0)
+
+
+async def test_a_granted_slot_is_told_by_who_caused_it_until_it_is_taken(side: Side) -> None:
+    """To nobody else, and by a sweep."""
+    await fill(side)
+    await slot_request(side, "d")
+    await slot_request(side, "e")
+    assert await freed(side, "a") == ["d"]
+    assert await freed(side, "a") == ["d"]
+    assert await freed(side, "b") == ["e"]
+    assert [one.job_id for one in (await side.admission.reconcile(0, NOW_MS)).granted] == ["d", "e"]
+    await slot_request(side, "d")
+    assert await freed(side, "a") == []
+
+
+async def test_a_sweep_is_armed_while_a_job_holds_a_slot_and_by_one_update_alone(side: Side) -> None:
+    """Again where the last one is overdue by more than its interval, or is set for a time that no clock here has."""
+    due_ms = NOW_MS + RECONCILE_INTERVAL_MS
+    assert (await slot_request(side, "a", "none")).reconcile_at_ms == 0
+    assert (await slot_request(side, "b")).reconcile_at_ms == due_ms
+    assert (await slot_request(side, "c")).reconcile_at_ms == 0
+    late_ms = 2 * RECONCILE_INTERVAL_MS
+    assert (await slot_request(side, "c", after_ms=late_ms)).reconcile_at_ms == 0
+    assert (await slot_request(side, "c", after_ms=late_ms + 1)).reconcile_at_ms == due_ms + late_ms + 1
+    assert (await slot_request(side, "c", after_ms=RECONCILE_INTERVAL_MS + 1)).reconcile_at_ms == 0
+    assert (await slot_request(side, "c", after_ms=RECONCILE_INTERVAL_MS)).reconcile_at_ms == late_ms + NOW_MS
+
+
+async def test_a_sweep_that_comes_arms_the_next_one_and_its_copy_none(side: Side) -> None:
+    due_ms = (await slot_request(side, "a")).reconcile_at_ms
+    assert (await side.admission.reconcile(due_ms, due_ms)).next_ms == due_ms + RECONCILE_INTERVAL_MS
+    assert (await side.admission.reconcile(due_ms, due_ms + 1)).next_ms == 0
+    await slot_request(side, "a", "gone", 1)
+    assert (await side.admission.reconcile(due_ms + RECONCILE_INTERVAL_MS, due_ms + RECONCILE_INTERVAL_MS)).next_ms == 0
+
+
+async def test_what_a_job_stores_is_counted_with_its_first_update_alone(side: Side) -> None:
+    more = BytesAdded({NOW_MS: 7}, 1000)
+    for name in ("a", "a", "b"):
+        await slot_request(side, name, stored=more)
+    await slot_request(side, "a", "none", 1, stored=more)
+    assert await side.stored_bytes.sums("t") == {NOW_MS: 14}
+
+
+async def test_a_pruned_job_leaves_if_it_was_not_heard_of_since(side: Side) -> None:
+    await fill(side)
+    await slot_request(side, "d")
+    await side.admission.prune([("a", NOW_MS - 1), ("b", NOW_MS)])
+    assert set(await side.admission.slot_table()) == {"a", "c", "d"}
+    assert not (await side.admission.slot_table())["d"].slot  # the sweep gives it: nobody would tell
+
+
+async def test_who_comes_does_not_pass_over_who_waits_for_a_slot_that_is_free(side: Side) -> None:
+    """A pruned job frees one, and nobody is told; the next update gives it to who waits."""
+    await fill(side)
+    await slot_request(side, "d")
+    await side.admission.prune([("a", NOW_MS)])
+    answer = await slot_request(side, "x", session="another")
+    assert (answer.slot, [one.job_id for one in answer.granted]) == (False, ["d"])
