@@ -1,7 +1,8 @@
 """HTTP/1.1 below httpx over asyncio's own connections: a quarter of the CPU time of httpx's own for a request.
 
-Invariants: nothing is sent twice; a request that is given up closes its connection; a connection that is old, or that
-the server closed, is not used again. Must not: set time limits, follow redirects, or speak to a proxy.
+Invariants: nothing is sent twice; a request that is given up closes its connection and the kept ones to that address; a
+connection that is old, or that the server closed, is not used again. Must not: set time limits, follow redirects, or
+speak to a proxy.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from baton.transport.dialing import Dialer
 from baton.transport.http import Headers, Refuse
 from baton.transport.http1_connection import Answer, Connection
 
@@ -30,6 +32,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self._kept_at_most = limits.max_keepalive_connections or 0
         self._kept_seconds = limits.keepalive_expiry or 0.0
         self._free: defaultdict[Place, list[Connection]] = defaultdict(list)
+        self._dialer = Dialer()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request, and read the whole answer.
@@ -49,6 +52,10 @@ class Http1Transport(httpx.AsyncBaseTransport):
             connection = self._kept(place) or await self._connected(place)
             try:
                 answer = await connection.exchange(data)
+            except asyncio.CancelledError:
+                connection.close()
+                self._leave(place, connection.address)
+                raise
             except BaseException:
                 connection.close()
                 raise
@@ -84,14 +91,30 @@ class Http1Transport(httpx.AsyncBaseTransport):
             connection.close()
         return None
 
+    def _leave(self, place: Place, address: str) -> None:
+        """Use another address next, if there is one: this one did not answer in time."""
+        self._dialer.blame(address, place[2])
+        free = self._free.pop(place, [])
+        for connection in free:
+            if connection.address == address:
+                connection.close()
+            else:
+                self._free[place].append(connection)
+
     async def _connected(self, place: Place) -> Connection:
         scheme, host, port = place
         secure = self.ssl_context if scheme == "https" else None
+
+        async def connect(address: str) -> Connection:
+            loop, name = asyncio.get_running_loop(), host if secure else None
+            _, made = await loop.create_connection(Connection, address, port, ssl=secure, server_hostname=name)
+            made.address = address
+            return made
+
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(Connection, host, port, ssl=secure)
+            return await self._dialer.dial(host, port, connect, Connection.close)
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
-        return connection
 
     async def aclose(self) -> None:
         """Close the kept connections; those in use belong to their callers."""

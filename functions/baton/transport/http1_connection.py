@@ -73,9 +73,13 @@ class Answer:
 
 
 class Connection(asyncio.Protocol):
-    """`is_open`: another request may follow; `free_since`: the end of the last one, by the event loop's time."""
+    """`is_open`: another request may follow; `free_since`: the end of the last one, by the event loop's time.
+
+    `address`: the one that was dialed.
+    """
 
     def __init__(self) -> None:
+        self.address = ""
         self.is_open = False
         self.free_since = 0.0
         self._loop = asyncio.get_running_loop()

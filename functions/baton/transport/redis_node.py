@@ -1,12 +1,13 @@
 """One server that speaks RESP: commands that are ready together are written together, on few kept connections.
 
-Invariants: nothing is sent twice. A command whose answer was lost is never reported as refused. A kept connection that
-is old, or that the server closed, is replaced before anything is written to it. A connection to a server that no longer
-accepts writes is given up, so the next use looks up its name again. Must not: know the commands.
+Invariants: nothing is sent twice. A command whose answer was lost is never reported as refused, and one that was never
+written is reported as unsent. A kept connection that is old, or that the server closed, is replaced before anything is
+written to it. Connections to a server that does not answer, or no longer accepts writes, are given up, so the next use
+looks up its name again. Must not: know the commands.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
@@ -25,11 +26,31 @@ _KEPT_SECONDS = 50
 _LEAVE = ("READONLY", "MASTERDOWN", "LOADING")
 
 
-class RespNode:
-    """A server; `connect` makes a connection that is not open yet."""
+class Unsent(Exception):  # noqa: N818 - it says what became of the commands
+    """No connection to the server was made, so no command was written; `reason` is the failure."""
 
-    def __init__(self, connect: Callable[[], AbstractConnection], bounds: Bounds) -> None:
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class RespNode:
+    """A server; `connect` opens a connection, `leave` hears of one that did not answer.
+
+    `connect_seconds`: the share of the time limit in which a connection must be made. `failed_at`: the time of the last
+    failure, by the event loop's clock.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[AbstractConnection]],
+        leave: Callable[[AbstractConnection], None],
+        bounds: Bounds,
+    ) -> None:
         self._connect = connect
+        self._leave = leave
+        self.connect_seconds = bounds.seconds
+        self.failed_at = 0.0
         self._free: list[tuple[AbstractConnection, float]] = []
         # Separate, so that no step waits for the large answers of readers.
         self._scripts: Batcher[list[bytes], Answered] = Batcher(self._send, bounds)
@@ -39,7 +60,7 @@ class RespNode:
         """Send commands; return each one's answer or UpstashError, and whether they are the first in their exchange.
 
         Raises:
-            OSError: an answer was lost, or the server cannot be reached; UpstashError: the login was refused.
+            Unsent: the server cannot be reached. OSError: an answer was lost. UpstashError: the login was refused.
         """
         batcher = self._scripts if scripts else self._others
         return await batcher.send(written, len(written), sum(map(len, written)))
@@ -51,12 +72,17 @@ class RespNode:
         await self._drop_free()
 
     async def _send(self, items: list[list[bytes]]) -> Sequence[Answered | Exception]:
+        connection = await self._reached()
         try:
-            connection = await self._open()
             await connection.send_packed_command([command for send in items for command in send], check_health=False)
             answers = await _read(connection, sum(map(len, items)))
         except RedisError as error:
+            await self._give_up()
             raise _failure(error) from error
+        except asyncio.CancelledError:
+            self._leave(connection)
+            await self._give_up()
+            raise
         if any(isinstance(answer, UpstashError) and str(answer).startswith(_LEAVE) for answer in answers):
             await connection.disconnect(nowait=True)
             await self._drop_free()
@@ -64,6 +90,27 @@ class RespNode:
             self._free.append((connection, asyncio.get_running_loop().time()))
         following = iter(answers)
         return [_of_one([next(following) for _ in send], leads=send is items[0]) for send in items]
+
+    async def _reached(self) -> AbstractConnection:
+        """Return a connection within its share of the time.
+
+        Raises:
+            Unsent: there is none. UpstashError: the login was refused.
+        """
+        try:
+            async with asyncio.timeout(self.connect_seconds):
+                return await self._open()
+        except (RedisError, OSError) as error:
+            await self._give_up()
+            failure = _failure(error) if isinstance(error, RedisError) else error
+            raise failure if isinstance(failure, UpstashError) else Unsent(failure) from error
+        except asyncio.CancelledError:
+            await self._give_up()
+            raise
+
+    async def _give_up(self) -> None:
+        self.failed_at = asyncio.get_running_loop().time()
+        await self._drop_free()
 
     async def _open(self) -> AbstractConnection:
         """Return the last used connection, so that connections beyond the need grow old; else a new one."""
@@ -73,9 +120,7 @@ class RespNode:
             if used > since and not await _has_ended(connection):
                 return connection
             await connection.disconnect(nowait=True)
-        made = self._connect()
-        await made.connect_check_health()
-        return made
+        return await self._connect()
 
     async def _drop_free(self) -> None:
         while self._free:

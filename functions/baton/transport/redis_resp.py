@@ -1,8 +1,13 @@
 """The adapters' commands over RESP, to one server or to a cluster; answers have the shapes of REST's.
 
 Invariants: a command goes to the owner of its key's slot; commands of one pipeline with several owners are sent to
-each, in their order there. Only a command that a server has redirected, and so not run, is sent again, once. A server
-that redirects is part of a cluster: CLUSTER SLOTS gives the map of its slots.
+each, in their order there. Only a command that did not run is sent again: one that a server has redirected, once, and
+one for which no connection was made. A server that redirects is part of a cluster: CLUSTER SLOTS gives the map of its
+slots. Each request has one time limit; a connection and the map have half of it at most. After a failure the map is
+read anew, from whichever server answers first.
+
+The library's own client for clusters is not used: it sends again what may have run, and without that never reads the
+map anew after a pipeline (tests/unit/baton/transport/test_resp_library.py).
 """
 
 import asyncio
@@ -10,17 +15,25 @@ from binascii import crc_hqx
 from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 from hiredis import pack_command
-from redis.asyncio.connection import AbstractConnection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    ConnectionPool,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from upstash_redis.errors import UpstashError
 from upstash_redis.format import cast_response
 
 from baton.settings.store import wants_cluster, without_cluster
 from baton.transport.batching import Bounds
+from baton.transport.dialing import Dialer, first_of
 from baton.transport.http_transport import tls_context
-from baton.transport.redis_node import Answered, RespNode
+from baton.transport.redis_node import Answered, RespNode, Unsent
 from baton.transport.redis_rest import Command
 
 Place = tuple[str, int]
@@ -31,9 +44,15 @@ _KEY_AFTER_SUBCOMMAND = frozenset({"XGROUP", "XINFO", "OBJECT", "MEMORY"})
 
 
 class SlotMap:
-    """Ranges of slots and their owners. `answering`: the server that sent them, which a missing name stands for."""
+    """Ranges of slots and their owners. `answering`: the server that sent them, which a missing name stands for.
+
+    `servers`: owners and their replicas, any of which may be an owner next.
+    """
 
     def __init__(self, answer: Sequence[Any], answering: Place) -> None:
+        self.servers = tuple(
+            dict.fromkeys(place_of(each[0], each[1], answering) for _, _, *servers in answer for each in servers)
+        )
         ranges = sorted(
             (int(first), int(last), place_of(owner[0], owner[1], answering)) for first, last, owner, *_ in answer
         )
@@ -100,6 +119,17 @@ def _written(command: Command) -> bytes:
 
 
 _ASKING, _LIST_SLOTS = _written(["ASKING"]), _written(["CLUSTER", "SLOTS"])
+# Of a request's time limit: the rest is for another server.
+_SHARE = 0.5
+
+
+class _NamedTls(SSLConnection):
+    """A connection to an address, whose certificate is checked against the name that was dialed."""
+
+    server_name = ""
+
+    def _connection_arguments(self) -> Any:
+        return {**super()._connection_arguments(), "server_hostname": self.server_name}
 
 
 class RespCommands:
@@ -122,6 +152,7 @@ class RespCommands:
         known = self._pool.connection_kwargs
         self._first: Place = (str(known.get("host", "localhost")), int(known.get("port", 6379)))
         self._nodes: dict[Place, RespNode] = {}
+        self._dialer = Dialer()
         self._slots: SlotMap | None = None
         self._must_learn = wants_cluster(address)
         self._learning = asyncio.Lock()
@@ -130,14 +161,18 @@ class RespCommands:
         """Run commands one after the other, not atomically: see redis_rest.py."""
         written = [_written(command) for command in commands]
         scripts = beside_scripts or str(commands[0][0]).startswith("EVAL")
-        if self._slots is None and not self._must_learn:
-            answers, leads = await self._node(self._first).send(written, scripts=scripts)
-        else:
-            async with asyncio.timeout(self._seconds):  # for the map and the answers together
-                answers, leads = await self._to_owners(commands, written, scripts=scripts)
-        if any(map(_is_redirected, answers)):
-            async with asyncio.timeout(self._seconds):
-                answers = await self._followed(commands, written, answers)
+        until = asyncio.get_running_loop().time() + self._seconds
+        try:
+            if self._slots is None and not self._must_learn:
+                answers, leads = await self._node(self._first).send(written, scripts=scripts)
+            else:
+                async with asyncio.timeout_at(until):  # for the map, connections and answers together
+                    answers, leads = await self._to_owners(commands, written, scripts=scripts)
+            if any(map(_is_redirected, answers)):
+                async with asyncio.timeout_at(until):
+                    answers = await self._followed(commands, written, answers)
+        except Unsent as error:
+            raise error.reason from error
         return [_shaped(command, answer) for command, answer in zip(commands, answers, strict=True)], leads
 
     async def close(self) -> None:
@@ -147,36 +182,81 @@ class RespCommands:
 
     def _node(self, place: Place) -> RespNode:
         if place not in self._nodes:
-            self._nodes[place] = RespNode(lambda: self._connection(place), self._bounds)
-        return self._nodes[place]
+            self._nodes[place] = RespNode(partial(self._connected, place), self._leave, self._bounds)
+        node = self._nodes[place]
+        in_cluster = self._slots is not None or self._must_learn
+        node.connect_seconds = self._seconds * (_SHARE if in_cluster else 1)
+        return node
 
-    def _connection(self, place: Place) -> AbstractConnection:
-        kind, known = self._pool.connection_class, self._pool.connection_kwargs
-        if not issubclass(kind, UnixDomainSocketConnection):
-            known = {**known, "host": place[0], "port": place[1]}
-        made = kind(**known)
-        if isinstance(made, SSLConnection) and not self._own_tls:
+    async def _connected(self, place: Place) -> AbstractConnection:
+        if issubclass(self._pool.connection_class, UnixDomainSocketConnection):
+            return await _opened(self._pool.connection_class(**self._pool.connection_kwargs))
+        return await self._dialer.dial(*place, lambda address: _opened(self._connection(place, address)), _drop)
+
+    def _connection(self, place: Place, address: str) -> AbstractConnection:
+        kind, known = self._pool.connection_class, {**self._pool.connection_kwargs, "host": address, "port": place[1]}
+        if not issubclass(kind, SSLConnection):
+            return kind(**known)
+        made = _NamedTls(**known)
+        made.server_name = place[0]
+        if not self._own_tls:
             made.ssl_context.context = tls_context()  # otherwise each would read the CA certificates anew
         return made
 
+    def _leave(self, connection: AbstractConnection) -> None:
+        if isinstance(connection, Connection):
+            self._dialer.blame(connection.host, connection.port)
+
     async def _to_owners(self, commands: Sequence[Command], written: list[bytes], *, scripts: bool) -> Answered:
-        slots = await self._map()
-        by_owner: dict[Place, list[int]] = {}
-        for position, command in enumerate(commands):
-            by_owner.setdefault(slots.owner(next(iter(keys_of(command)), None)), []).append(position)
-        answering = [
+        """Send each command to its owner; what could not be sent goes to the owner in a new map, if that is another."""
+        answers: list[Any] = [None] * len(commands)
+        leads = False
+        unsent = list(range(len(commands)))
+        tried: dict[Place, Unsent] = {}
+        while unsent:
+            slots = await self._map()
+            by_owner: dict[Place, list[int]] = {}
+            for position in unsent:
+                owner = slots.owner(next(iter(keys_of(commands[position])), None))
+                if owner in tried:
+                    raise tried[owner]
+                by_owner.setdefault(owner, []).append(position)
+            unsent = []
+            for owner, result in (await self._asked(by_owner, written, scripts=scripts)).items():
+                if isinstance(result, Unsent):
+                    tried[owner] = result
+                    unsent += by_owner[owner]
+                    continue
+                leads = leads or result[1]
+                for position, answer in zip(by_owner[owner], result[0], strict=True):
+                    answers[position] = answer
+        return answers, leads
+
+    async def _asked(
+        self, by_owner: dict[Place, list[int]], written: list[bytes], *, scripts: bool
+    ) -> dict[Place, Answered | Unsent]:
+        """Send to several servers at once.
+
+        Raises:
+            OSError, UpstashError: of a server whose commands may have run.
+        """
+        sending = [
             self._node(owner).send([written[position] for position in positions], scripts=scripts)
             for owner, positions in by_owner.items()
         ]
-        found = await asyncio.gather(*answering, return_exceptions=True)
-        answers: list[Any] = [None] * len(commands)
-        for positions, result in zip(by_owner.values(), found, strict=True):
-            if isinstance(result, BaseException):
-                self._must_learn = self._must_learn or isinstance(result, OSError)  # the slot may have a new owner
+        found: list[Answered | BaseException] = []
+        try:
+            found = await asyncio.gather(*sending, return_exceptions=True)
+        finally:
+            # An owner that fails may have a successor; without answers the time is over.
+            if not found or any(isinstance(result, OSError | Unsent) for result in found):
+                self._must_learn = True
+        results: dict[Place, Answered | Unsent] = {}
+        for owner, result in zip(by_owner, found, strict=True):
+            if isinstance(result, BaseException) and not isinstance(result, Unsent):
                 raise result
-            for position, answer in zip(positions, result[0], strict=True):
-                answers[position] = answer
-        return answers, any(result[1] for result in found if not isinstance(result, BaseException))
+            results[owner] = result
+        return results
 
     async def _followed(self, commands: Sequence[Command], written: list[bytes], answers: list[Any]) -> list[Any]:
         """Follow redirections once, and return all answers; a second redirection stays an error."""
@@ -195,31 +275,62 @@ class RespCommands:
         return found
 
     async def _map(self) -> SlotMap:
-        """Return the cluster's map, read anew once an answer has shown that it has changed."""
+        """Return the cluster's map, read anew once an answer has shown that it has changed.
+
+        Where no server sends it in time, the last one counts: a healthy owner still answers.
+        """
         async with self._learning:
             if self._slots is None or self._must_learn:
-                self._slots = await self._learned()
                 self._must_learn = False
+                try:
+                    async with asyncio.timeout(self._seconds * _SHARE):
+                        self._slots = await self._learned()
+                except BaseException as error:
+                    self._must_learn = True
+                    if self._slots is None or not isinstance(error, OSError | UpstashError):
+                        raise
             return self._slots
 
     async def _learned(self) -> SlotMap:
-        """Read the map from the first server that has it.
+        """Read the map from the first server that has it; those that failed lately are asked last.
 
         Raises:
-            OSError, UpstashError: the last one's failure.
+            OSError, UpstashError: none has it.
         """
-        known = self._slots.places if self._slots is not None else ()
-        failure: Exception = ConnectionError("no server could be reached")
-        for place in dict.fromkeys((self._first, *known)):
-            try:
-                (answer,), _ = await self._node(place).send([_LIST_SLOTS], scripts=False)
-                if isinstance(answer, UpstashError):
-                    failure = answer
-                elif answer:
-                    return SlotMap(answer, place)
-            except (OSError, UpstashError) as error:
-                failure = error
-        raise failure
+        known = self._slots.servers if self._slots is not None else ()
+        places = sorted(dict.fromkeys((self._first, *known)), key=lambda place: self._node(place).failed_at)
+        _, slots = await first_of([partial(self._slots_of, place) for place in places], lambda _: None)
+        return slots
+
+    async def _slots_of(self, place: Place) -> SlotMap:
+        try:
+            (answer,), _ = await self._node(place).send([_LIST_SLOTS], scripts=False)
+        except Unsent as error:
+            raise error.reason from error
+        if isinstance(answer, UpstashError):
+            raise answer
+        if not answer:
+            raise ConnectionError("the server knows of no slots")
+        return SlotMap(answer, place)
+
+
+async def _opened(connection: AbstractConnection) -> AbstractConnection:
+    try:
+        await connection.connect_check_health()
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
+    return connection
+
+
+def _drop(connection: AbstractConnection) -> None:
+    """Close a connection that lost the race; nothing was written to it but the login."""
+    task = asyncio.get_running_loop().create_task(connection.disconnect(nowait=True))
+    _DROPPED.add(task)
+    task.add_done_callback(_DROPPED.discard)
+
+
+_DROPPED: set[asyncio.Task[None]] = set()  # the event loop keeps no reference to a task
 
 
 def _is_redirected(answer: Any) -> bool:

@@ -15,7 +15,7 @@ from baton.storage.redis.connection import RedisConnection, counted
 from baton.transport.redis_resp import SlotMap, keys_of, redirection, slot_of
 from baton_events.errors import StoreAnswerError, StoreError
 from baton_local.redis.link.resp import Reply, ServerError
-from tests.unit.baton.transport.resp_server import HangsUp, RespServer
+from tests.unit.baton.transport.resp_server import Hangs, HangsUp, RespServer
 
 LAST_SLOT, HALF = 16_383, 8_192
 # The slots of these: 15495, 3300, 7365.
@@ -24,27 +24,30 @@ TEXT = counted("return ARGV[1]")
 
 
 class Cluster:
-    """Two servers that share the slots; `owner`: of the low and of the high ones."""
+    """Two servers that share the slots; `owners`: of the low and of the high ones. `hung`: those without any answer."""
 
     def __init__(self) -> None:
         self.servers = [RespServer(lambda command: self._print(0, command)), RespServer(lambda c: self._print(1, c))]
         self.owners = [0, 1]
         self.requesting: set[str] = set()
         self.down: set[int] = set()
+        self.hung: set[int] = set()
+        self.replicas: tuple[int, ...] = ()
 
     def owner(self, key: str) -> int:
         return self.owners[slot_of(key) // HALF]
 
     def slots(self) -> Reply:
         names = [b"", b"127.0.0.1"]
-        return [
-            [half * HALF, (half + 1) * HALF - 1, [names[owner], self.servers[owner].port, b"id"]]
-            for half, owner in enumerate(self.owners)
-        ]
+        found: list[Reply] = []
+        for half, owner in enumerate(self.owners):
+            servers: list[Reply] = [[names[each], self.servers[each].port, b"id"] for each in (owner, *self.replicas)]
+            found.append([half * HALF, (half + 1) * HALF - 1, *servers])
+        return found
 
     def _print(self, number: int, command: list[str]) -> Any:
-        if number in self.down:
-            return HangsUp()
+        if number in self.down | self.hung:
+            return HangsUp() if number in self.down else Hangs()
         if command == ["CLUSTER", "SLOTS"]:
             return self.slots()
         if command == ["ASKING"]:
