@@ -7,5 +7,5 @@ RUN ["pip", "install", "--no-cache-dir", "uv"]
 COPY . .
 RUN ["uv", "sync", "--no-dev", "--extra", "local", "--extra", "models"]
 USER nobody
-HEALTHCHECK CMD ["python", "-c", "import os, urllib.request as url; url.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/healthz', timeout=5)"]
+HEALTHCHECK CMD ["python", "-c", "import os, urllib.request as url; url.build_opener(url.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['PORT'] + '/healthz', timeout=5)"]
 CMD ["sh", "-c", "exec uvicorn baton.app:app --port $PORT"]

@@ -13,7 +13,17 @@ from typing import Any, TypeVar
 
 import httpx
 from qstash import AsyncQStash
+from qstash.asyncio.dlq import AsyncDlqApi
+from qstash.asyncio.flow_control import AsyncFlowControlApi
+from qstash.asyncio.http import AsyncHttpClient
+from qstash.asyncio.log import AsyncLogApi
+from qstash.asyncio.message import AsyncMessageApi
+from qstash.asyncio.queue import AsyncQueueApi
+from qstash.asyncio.schedule import AsyncScheduleApi
+from qstash.asyncio.signing_key import AsyncSigningKeyApi
+from qstash.asyncio.url_group import AsyncUrlGroupApi
 from qstash.errors import QStashError
+from qstash.http import NO_RETRY
 from qstash.message import BatchRequest, FlowControl, Redact, prepare_batch_message_body
 
 from baton_events.errors import (
@@ -33,10 +43,36 @@ from baton_events.messages import (
     Flow,
     Outgoing,
 )
+from baton_events.proxies import AsyncEnvironmentTransport, reason_of, through
 from baton_events.settings import QueueSettings
 
 _Answer = TypeVar("_Answer")
 _NO_FLOW = Flow()
+
+
+class SdkHttp(AsyncHttpClient):
+    """The SDK's HTTP client over a transport that it is given: its constructor would choose a proxy by itself."""
+
+    def __init__(self, token: str, base_url: str, transport: httpx.AsyncBaseTransport) -> None:
+        self._token = f"Bearer {token}"
+        self._retry = NO_RETRY
+        self._client = httpx.AsyncClient(transport=transport, timeout=None)  # noqa: S113 - callers set the limit
+        self._base_url = base_url
+
+
+class Sdk(AsyncQStash):
+    """The SDK's client, over that."""
+
+    def __init__(self, http: AsyncHttpClient) -> None:
+        self.http = http
+        self.message = AsyncMessageApi(http)
+        self.url_group = AsyncUrlGroupApi(http)
+        self.queue = AsyncQueueApi(http)
+        self.schedule = AsyncScheduleApi(http)
+        self.signing_key = AsyncSigningKeyApi(http)
+        self.log = AsyncLogApi(http)
+        self.dlq = AsyncDlqApi(http)
+        self.flow_control = AsyncFlowControlApi(http)
 
 
 class SdkPublisher:
@@ -69,8 +105,8 @@ class SdkPublisher:
     @property
     def _sdk(self) -> AsyncQStash:
         if self._client is None:
-            where = self._settings.qstash_url
-            self._client = AsyncQStash(self._settings.qstash_token, base_url=where, retry=False)
+            http = SdkHttp(self._settings.qstash_token, self._settings.qstash_url, AsyncEnvironmentTransport())
+            self._client = Sdk(http)
         return self._client
 
     async def _request(self, request: Awaitable[_Answer], topic: str = "") -> _Answer:
@@ -91,9 +127,9 @@ async def answer_of(request: Awaitable[_Answer], queue_url: str, limit_seconds: 
         async with asyncio.timeout(limit_seconds):
             return await request
     except TimeoutError as error:
-        raise QueueUnreachableError(queue_url, f"nothing within {limit_seconds} s") from error
+        raise QueueUnreachableError(queue_url, f"nothing within {limit_seconds} s{through(queue_url)}") from error
     except (httpx.HTTPError, OSError) as error:
-        raise QueueUnreachableError(queue_url, type(error).__name__) from error
+        raise QueueUnreachableError(queue_url, reason_of(error)) from error
     except QStashError as error:
         raise _named(error, topic, queue_url) from error
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:

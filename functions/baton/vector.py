@@ -17,6 +17,7 @@ from baton.sdk.memory import MemoryEntry, MemoryHit
 from baton.settings.settings import Settings
 from baton_events.errors import MemoryUnavailableError
 from baton_events.ids import digest
+from baton_events.proxies import AsyncEnvironmentTransport, reason_of, through
 
 if TYPE_CHECKING:
     from upstash_vector import AsyncIndex
@@ -39,11 +40,7 @@ class UpstashLongTermMemory:
 
     def _index(self) -> "AsyncIndex":
         if self._client is None:
-            from upstash_vector import AsyncIndex  # noqa: PLC0415 - only functions that use memory load the SDK
-
-            self._client = AsyncIndex(
-                self._settings.vector_url, self._settings.vector_token, retries=0, allow_telemetry=False
-            )
+            self._client = _index_of(self._settings.vector_url, self._settings.vector_token)
         return self._client
 
     async def add(self, tenant: str, entry: MemoryEntry) -> None:
@@ -95,7 +92,7 @@ class UpstashLongTermMemory:
             async with asyncio.timeout(limit_seconds):
                 return await request(self._index())
         except TimeoutError as error:
-            message = f"no answer from the vector index at {where} within {limit_seconds} s"
+            message = f"no answer from the vector index at {where} within {limit_seconds} s{through(where)}"
             raise MemoryUnavailableError(message) from error
         except (UpstashError, ClientError) as error:
             if re.search(_UNKNOWN_NAMESPACE, str(error)):
@@ -104,7 +101,7 @@ class UpstashLongTermMemory:
             message = f"the vector index at {where} answered {str(error)[:300]!r}{hint}"
             raise MemoryUnavailableError(message) from error
         except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
-            message = f"no usable answer from the vector index at {where} ({type(error).__name__}): is it running?"
+            message = f"no usable answer from the vector index at {where} ({reason_of(error)}): is it running?"
             raise MemoryUnavailableError(message) from error
 
     async def close(self) -> None:
@@ -113,6 +110,20 @@ class UpstashLongTermMemory:
             client, self._client = self._client, None
             # The SDK has no close of its own; without this each client leaks its connection pool.
             await client._client.aclose()  # noqa: SLF001
+
+
+def _index_of(url: str, token: str) -> "AsyncIndex":
+    """Make the SDK's client. Its own constructor would choose a proxy, and fail where that cannot be used."""
+    from upstash_vector import AsyncIndex  # noqa: PLC0415 - only functions that use memory load the SDK
+    from upstash_vector.http import generate_headers  # noqa: PLC0415
+
+    class Index(AsyncIndex):
+        def __init__(self) -> None:
+            self._url, self._retries, self._retry_interval = url, 0, 0.0
+            self._headers = generate_headers(token, allow_telemetry=False)
+            self._client = httpx.AsyncClient(transport=AsyncEnvironmentTransport(), timeout=None)  # noqa: S113 - above
+
+    return Index()
 
 
 def _namespace(tenant: str) -> str:

@@ -226,7 +226,10 @@ def _running(
 
 
 def _set_environment(monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str]) -> None:
+    from baton_local.dev.environment import NO_PROXY, no_proxy
+
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    for name in ("NO_PROXY", "no_proxy"):  # a company proxy must not be asked for this machine
-        monkeypatch.setenv(name, "127.0.0.1,localhost", prepend=",")
+    hosts = no_proxy()
+    for name in NO_PROXY:
+        monkeypatch.setenv(name, hosts)

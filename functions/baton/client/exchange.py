@@ -12,6 +12,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import httpx
 
+from baton_events.proxies import AsyncEnvironmentTransport, EnvironmentTransport
+
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
@@ -50,7 +52,7 @@ class AsyncExchange:
     """On the event loop."""
 
     def __init__(self, timeout_seconds: float, transport: httpx.AsyncBaseTransport | None) -> None:
-        self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport)
+        self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport or AsyncEnvironmentTransport())
         self.build: Callable[..., httpx.Request] = self._http.build_request
 
     async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
@@ -82,7 +84,7 @@ class BlockingExchange:
     """In the caller's thread; its coroutines never suspend."""
 
     def __init__(self, timeout_seconds: float, transport: httpx.BaseTransport | None) -> None:
-        self._http = httpx.Client(timeout=timeout_seconds, transport=transport)
+        self._http = httpx.Client(timeout=timeout_seconds, transport=transport or EnvironmentTransport())
         self.build: Callable[..., httpx.Request] = self._http.build_request
 
     async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:

@@ -16,6 +16,7 @@ from baton.storage.redis.connection import RedisConnection
 from baton.transport.http_transport import tls_context
 from baton_events.errors import StoreError
 from baton_events.ids import digest
+from baton_events.proxies import AsyncEnvironmentTransport, reason_of
 
 _log = logging.getLogger("baton.alerts")
 
@@ -38,13 +39,13 @@ class WebhookAlerts:
             return
         body = {"text": _text(notice), "kind": notice.kind, "jobId": notice.job_id or None, "url": notice.url or None}
         try:
-            client = httpx.AsyncClient(follow_redirects=False, verify=tls_context())
+            client = httpx.AsyncClient(follow_redirects=False, transport=AsyncEnvironmentTransport(tls_context()))
             async with asyncio.timeout(_TIMEOUT_SECONDS), client:
                 response = await client.post(self._url, json=body)
             if not response.is_success:
                 _log.warning("the alert webhook (ALERT_WEBHOOK_URL) answered %d", response.status_code)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            _log.warning("no alert reached the webhook (ALERT_WEBHOOK_URL): %s", type(error).__name__)
+            _log.warning("no alert reached the webhook (ALERT_WEBHOOK_URL): %s", reason_of(error))
 
     async def _is_new(self, notice: Notice) -> bool:
         key = keys.alert_key(digest(notice.kind, "" if notice.counted else notice.job_id, notice.once)[:32])

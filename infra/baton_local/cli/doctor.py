@@ -13,6 +13,7 @@ from typing import Any
 import click
 import httpx
 
+from baton_events.proxies import EnvironmentTransport
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.place import Place, with_place
 from baton_local.dev.stack_error import StackError
@@ -78,7 +79,8 @@ def _judge(job: dict[str, Any], timeout_seconds: int) -> None:
 
 def _answers(deployment: Deployment, path: str, what: str, hint: str) -> None:
     try:
-        response = httpx.get(deployment.url + path, timeout=10.0)
+        with httpx.Client(transport=EnvironmentTransport(), timeout=10.0) as http:
+            response = http.get(deployment.url + path)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise StackError(f"{deployment.url}{path} does not answer ({error}): {hint}") from error
     if not response.is_success:

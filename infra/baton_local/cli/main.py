@@ -13,6 +13,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from baton.distribution import DISTRIBUTION
+from baton_local.dev.environment import reach_loopback_directly
 from baton_local.dev.stack_error import StackError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -99,7 +100,8 @@ class Commands(click.Group):
             formatter.write_dl([(name, SUBCOMMANDS[name].summary) for name in sorted(SUBCOMMANDS)])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Turn an error made for people into one clear line."""
+        """Turn an error made for people into one clear line; this machine is reached without a proxy."""
+        reach_loopback_directly()
         try:
             return super().invoke(ctx)
         except StackError as error:

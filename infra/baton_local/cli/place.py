@@ -19,7 +19,7 @@ from baton.settings.settings import Settings, read_settings
 from baton_events.errors import SettingsError
 from baton_local.cli.deployment import DEFAULT_FOLDER
 from baton_local.dev.data_folder import DEV_FILE_NAME, SHOWN_SETTINGS
-from baton_local.dev.environment import inherited_environment, reach_loopback_directly
+from baton_local.dev.environment import inherited_environment
 from baton_local.dev.secrets_file import DEV_TENANT, ROLES, api_key_entry
 from baton_local.dev.stack_error import StackError
 
@@ -65,7 +65,6 @@ def place_of(env_file: Path | None, data: Path | None) -> Place:
     Raises:
         StackError: the file or the stack is not there.
     """
-    reach_loopback_directly()
     around = inherited_environment()
     if data is not None:
         return Place({**around, **_stack(data)}, f"the local stack in {data}")

@@ -30,6 +30,13 @@ class Finding:
     way_out: str = ""
 
 
+def way_to_reach(error: str, otherwise: str) -> str:
+    """Return what to do about an error of reaching something: it may be a proxy's, which its message names."""
+    if " the proxy " in error:
+        return "correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or name this host in NO_PROXY"
+    return otherwise
+
+
 def ok(check: str, text: str) -> Finding:
     """Return a finding that all is well."""
     return Finding(check, Level.OK, text)

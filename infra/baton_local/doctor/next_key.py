@@ -15,6 +15,7 @@ import httpx
 
 from baton.runtime.webhook import PROBE_OUTCOME, probe_body
 from baton.settings.settings import Settings
+from baton_events.proxies import AsyncEnvironmentTransport, reason_of
 from baton_events.schema import WEBHOOK_ENDPOINTS
 
 _LIMIT_SECONDS = 15.0
@@ -46,7 +47,7 @@ def _text(data: bytes) -> str:
 
 async def refusals(settings: Settings, now_seconds: int) -> list[str]:
     """Return which endpoints refuse the next key's signatures, with their answers; none: all accept."""
-    async with httpx.AsyncClient(timeout=_LIMIT_SECONDS) as client:
+    async with httpx.AsyncClient(timeout=_LIMIT_SECONDS, transport=AsyncEnvironmentTransport()) as client:
         urls = [settings.endpoint_url(endpoint) for endpoint in WEBHOOK_ENDPOINTS]
         requests = (_refusal(client, url, settings.next_signing_key, now_seconds) for url in urls)
         return [each for each in await asyncio.gather(*requests) if each]
@@ -58,7 +59,7 @@ async def _refusal(client: httpx.AsyncClient, url: str, key: str, now_seconds: i
     try:
         answer = await client.post(url, content=body, headers=headers)
     except httpx.HTTPError as error:
-        return f"{url} does not answer ({type(error).__name__})"
+        return f"{url} does not answer ({reason_of(error)})"
     try:
         document = answer.json()
     except ValueError:

@@ -4,7 +4,7 @@ from baton.agents.loader import RegistryNotLoadedError
 from baton.queue.account import QueueSetup, SigningKeys
 from baton.settings.settings import Settings
 from baton_events.errors import MessageNotFoundError, PublishError, QueueUnauthorizedError, QueueUnreachableError
-from baton_local.doctor.finding import Finding, failed, note, ok, warning
+from baton_local.doctor.finding import Finding, failed, note, ok, warning, way_to_reach
 from baton_local.setup.account import Account, events_of
 from baton_local.setup.difference import Difference, PutDefaults, PutEndpoint, PutSchedule, RemoveEndpoint, difference
 from baton_local.setup.wanted import wanted_of
@@ -20,7 +20,9 @@ async def check_queue(queue: QueueSetup, settings: Settings) -> list[Finding]:
     except QueueUnauthorizedError as error:
         return [failed(QUEUE, str(error), "copy the token again from the queue's console; it must not be read-only")]
     except QueueUnreachableError as error:
-        return [failed(QUEUE, str(error), "check QSTASH_URL, and that this machine may reach it")]
+        return [
+            failed(QUEUE, str(error), way_to_reach(str(error), "check QSTASH_URL, and that this machine may reach it"))
+        ]
     except MessageNotFoundError as error:
         return [failed(QUEUE, f"{settings.qstash_url} is not the queue: {error}", "set QSTASH_URL without any path")]
     except PublishError as error:

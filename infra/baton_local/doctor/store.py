@@ -8,7 +8,7 @@ from baton.settings.settings import Settings
 from baton.storage.ports.jobs import StoreCheck
 from baton_events.errors import MemoryUnavailableError, StoreError
 from baton_events.setting import is_loopback
-from baton_local.doctor.finding import Finding, failed, note, ok, warning
+from baton_local.doctor.finding import Finding, failed, note, ok, warning, way_to_reach
 
 STORE = "store"
 _PINGS = 5
@@ -50,7 +50,7 @@ def _way_out_of_store(error: str, settings: Settings) -> str:
     if not_let_in:
         return "set UPSTASH_REDIS_REST_TOKEN to the REST token of this database"
     address = "the REST address; a redis:// one belongs into REDIS_URL"
-    return f"check UPSTASH_REDIS_REST_URL ({address}), and that the database is there"
+    return way_to_reach(error, f"check UPSTASH_REDIS_REST_URL ({address}), and that the database is there")
 
 
 def _speed(median_ms: int, about: Mapping[str, str], settings: Settings) -> Finding:

@@ -34,7 +34,8 @@ class Health:
         _ = self._container.registry  # a registry that cannot be loaded is not ready
         try:
             await self._container.ports.reader.ping()
-        except StoreError:
+        except StoreError as error:
+            _log.warning("not ready: %s", error)
             return JSONResponse({"status": "the store does not answer"}, 503)
         return JSONResponse({"status": "ready", "store": "RESP" if self._container.settings.resp_url else "REST"})
 

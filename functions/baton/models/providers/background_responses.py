@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from baton.sdk.records import HttpRequest, HttpResponse
+from baton_events.proxies import AsyncEnvironmentTransport
 
 _SECONDS = 20.0
 
@@ -24,7 +25,7 @@ def _trust() -> ssl.SSLContext:
 
 async def _sent(method: str, url: str, request: HttpRequest, number: int, body: str = "") -> HttpResponse:
     try:
-        async with httpx.AsyncClient(timeout=_SECONDS, verify=_trust()) as http:
+        async with httpx.AsyncClient(timeout=_SECONDS, transport=AsyncEnvironmentTransport(_trust())) as http:
             response = await http.request(method, url, headers=request.headers, content=body)
     except httpx.HTTPError as error:
         return HttpResponse(number, 0, {}, (str(error) or type(error).__name__).encode())

@@ -12,21 +12,12 @@ from typing import Any, TypeVar
 
 import httpx
 from qstash import AsyncQStash
-from qstash.asyncio.dlq import AsyncDlqApi
-from qstash.asyncio.flow_control import AsyncFlowControlApi
-from qstash.asyncio.http import AsyncHttpClient
-from qstash.asyncio.log import AsyncLogApi
-from qstash.asyncio.message import AsyncMessageApi
-from qstash.asyncio.queue import AsyncQueueApi
-from qstash.asyncio.schedule import AsyncScheduleApi
-from qstash.asyncio.signing_key import AsyncSigningKeyApi
-from qstash.asyncio.url_group import AsyncUrlGroupApi
-from qstash.http import NO_RETRY, HttpMethod, raise_for_non_ok_status
+from qstash.http import HttpMethod, raise_for_non_ok_status
 
 from baton.settings.settings import Settings, require
 from baton.transport.http import requesting
 from baton.transport.http_transport import http_transport
-from baton_events.publisher import answer_of
+from baton_events.publisher import Sdk, SdkHttp, answer_of
 
 _Answer = TypeVar("_Answer")
 
@@ -35,14 +26,11 @@ _Answer = TypeVar("_Answer")
 _address = lru_cache(128)(httpx.URL)
 
 
-class _Http(AsyncHttpClient):
-    """The SDK's, over a transport that it is given, without httpx's client: that looks for cookies and redirects."""
+class _Http(SdkHttp):
+    """The SDK's, without httpx's client: that looks for cookies and redirects."""
 
     def __init__(self, token: str, base_url: str, transport: httpx.AsyncBaseTransport) -> None:
-        self._token = f"Bearer {token}"
-        self._retry = NO_RETRY
-        self._client = httpx.AsyncClient(transport=transport, timeout=None)  # noqa: S113 - `request` sets the limit
-        self._base_url = base_url
+        super().__init__(token, base_url, transport)
         self._requested = requesting(transport)
 
     async def request(self, *, path: str, method: HttpMethod, parse_response: bool = True, **options: Any) -> Any:
@@ -53,21 +41,6 @@ class _Http(AsyncHttpClient):
         sent = content.encode() if isinstance(content, str) else content
         answer = await self._requested(method, address, headers, sent, raise_for_non_ok_status)
         return json.loads(answer) if parse_response else answer.decode()
-
-
-class _Sdk(AsyncQStash):
-    """The SDK's client, over that."""
-
-    def __init__(self, http: AsyncHttpClient) -> None:
-        self.http = http
-        self.message = AsyncMessageApi(http)
-        self.url_group = AsyncUrlGroupApi(http)
-        self.queue = AsyncQueueApi(http)
-        self.schedule = AsyncScheduleApi(http)
-        self.signing_key = AsyncSigningKeyApi(http)
-        self.log = AsyncLogApi(http)
-        self.dlq = AsyncDlqApi(http)
-        self.flow_control = AsyncFlowControlApi(http)
 
 
 class QStashClient:
@@ -86,7 +59,7 @@ class QStashClient:
         if self._client is None or self._loop is not loop:
             require(self._settings, "QSTASH_TOKEN")
             self._http, self._loop = http_transport(self._settings, self._settings.qstash_url), loop
-            self._client = _Sdk(_Http(self._settings.qstash_token, self._settings.qstash_url, self._http))
+            self._client = Sdk(_Http(self._settings.qstash_token, self._settings.qstash_url, self._http))
         return self._client
 
     async def request(self, request: Awaitable[_Answer], topic: str = "") -> _Answer:

@@ -23,6 +23,7 @@ from baton.transport.http_transport import http_transport
 from baton.transport.meter import charge, share
 from baton.transport.redis_rest import Command, RedisCommands, answer_bytes, command_bytes
 from baton_events.errors import SettingsError, StoreAnswerError, StoreError
+from baton_events.proxies import through
 
 _log = logging.getLogger("baton.store")
 
@@ -229,6 +230,10 @@ class RedisConnection:
 
     def _store_error(self, error: Exception) -> StoreError:
         where = self._settings.store_place
+        if isinstance(error, httpx.ProxyError):
+            return StoreError(f"the store at {where} was not asked: {error}")
+        if self._settings.redis_url and not self._settings.resp_url:
+            where += through(self._settings.redis_url)
         if isinstance(error, TimeoutError):
             return StoreError(f"no answer from the store at {where} within {self._settings.store_timeout_seconds} s")
         if isinstance(error, UpstashError):

@@ -1,7 +1,12 @@
 """`baton init`: what it writes, and what it refuses."""
 
+import json
 import re
+import subprocess
+import sys
+import threading
 import tomllib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Template
 
@@ -66,6 +71,33 @@ def test_the_container_s_description_is_this_repository_s_own(made: Path) -> Non
     ours, theirs = ((root / "Dockerfile").read_text("utf-8") for root in (ROOT, made))
     assert theirs == ours.replace("=baton.agents:", "=functions.agents:")
     assert (made / ".dockerignore").read_text("utf-8") == (ROOT / ".dockerignore").read_text("utf-8")
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_the_container_s_health_check_asks_no_proxy(status: int) -> None:
+    """It asks the app, whatever proxy is set and wherever it does not count."""
+
+    class App(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    check = json.loads((ROOT / "Dockerfile").read_text("utf-8").partition("HEALTHCHECK CMD ")[2].partition("\n")[0])
+    with ThreadingHTTPServer(("127.0.0.1", 0), App) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        port = str(server.server_address[1])
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            environment = {"PORT": port, name: "http://127.0.0.1:9", "NO_PROXY": "intranet.example"}
+            done = subprocess.run(
+                [sys.executable, *check[1:]], env=environment, capture_output=True, timeout=60, check=False
+            )
+            assert (done.returncode == 0) is (status == 200), done.stderr
+        server.shutdown()
+        thread.join()
 
 
 @pytest.mark.parametrize("name", ["My_agents", "1st", "a", "agents-", "ä-b"])

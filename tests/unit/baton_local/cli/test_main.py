@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from baton_events.proxies import proxy_for
 from baton_local.cli.main import SHELLS, SUBCOMMANDS, main
 
 BATON = str(Path(sys.executable).with_name("baton"))
@@ -32,6 +33,27 @@ def test_every_command_of_the_table_exists_and_an_unknown_one_names_them() -> No
     assert result.exit_code == 2
     assert "'nope'" in result.output
     assert "dev, diff, doctor, fork, gate, init, jobs, keys, mcp, package, qstash, redis" in result.output
+
+
+def test_every_command_reaches_this_machine_without_a_proxy_and_keeps_the_users_exceptions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The variable in small letters hides the other one, so each gets what was in the one that counted."""
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv(variable, "intranet.example")
+        CliRunner().invoke(main, ["completion", "bash"])
+        near = (
+            "http://127.0.0.1:1",
+            "http://127.0.0.9",
+            "http://localhost:2",
+            "http://[::1]:3",
+            "http://intranet.example",
+        )
+        assert [url for url in near if proxy_for(url)] == []
+        assert proxy_for("http://far.example.com") is not None
 
 
 def test_the_version_is_reported() -> None:
