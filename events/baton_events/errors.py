@@ -84,6 +84,15 @@ class TooLargeError(BatonError):
     status = 413
 
 
+class CodedBodyError(BatonError):
+    """A request whose body has a content coding: nobody here decodes it, since a little of it may become a lot."""
+
+    status = 415
+
+    def __init__(self, coding: str) -> None:
+        super().__init__(f"Content-Encoding: {coding!r} is not taken here: send the body as it is, without the header")
+
+
 class HungUpError(BatonError):
     """Who sent a request has gone before it was whole."""
 

@@ -34,7 +34,7 @@ from tests.unit.baton.kit.signing import delivery_headers, keyed
 pytestmark = pytest.mark.bridge
 
 # Of the delivery's own task, until it waits for its request; of the task that sends what several wait for; modules.
-REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 5, "modules": 77}
+REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 5, "modules": 78}
 BASE = "http://127.0.0.1:9"
 OURS = tuple(f"{ROOT / PACKAGES[name]}/" for name in ("baton", "baton_events"))
 REQUEST, EXCHANGE = Batcher.send.__code__, Connection.exchange.__code__

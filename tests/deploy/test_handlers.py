@@ -10,7 +10,8 @@ import pytest
 
 from baton.app import SPECS
 from baton.runtime.spec import Spec
-from baton.runtime.webhook import BODY_LIMIT_BYTES, probe_body
+from baton.runtime.webhook import probe_body
+from baton.settings.settings import MESSAGE_LIMIT_BYTES
 from tests.deploy.bundles import Bundle
 from tests.deploy.http_event import FUNCTION_DOMAIN, HttpRequest, body_of, function_url_event, http_api_event
 from tests.deploy.lambda_function import LambdaFunction
@@ -107,7 +108,7 @@ def test_a_body_that_is_no_text_or_over_the_limit_is_refused(
     """Not with a traceback, and not as a failure of ours, which the queue would repeat."""
     answer = functions[spec.name].invoke(function_url_event(delivery(spec, OWN + spec.path, bytes(range(256)))))
     assert answer["statusCode"] == 489
-    large = delivery(spec, OWN + spec.path, b"x" * (BODY_LIMIT_BYTES + 1), encoded=False)
+    large = delivery(spec, OWN + spec.path, b"x" * (MESSAGE_LIMIT_BYTES + 1), encoded=False)
     answer = functions[spec.name].invoke(function_url_event(large))
     assert (answer["statusCode"], problem(answer)["status"]) == (413, 413)
 

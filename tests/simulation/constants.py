@@ -4,12 +4,12 @@ Invariant: they are those of the product as it is, also while a defect is plante
 imported. What a deployment sets has the default of the settings.
 """
 
-from baton.api.jobs.job import BODY_LIMIT_BYTES
 from baton.engine.all_jobs.slots import KEEP_SLOT_MS, STALLED_AFTER_MS
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
 from baton.recovery.outage import CHECKS_EVERY_MS
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS
 from baton.sdk.limits import Limits
+from baton.settings.limits import TASK_BYTES
 from baton.settings.settings import Settings
 from baton_events.publisher import failure_callback_headers
 from baton_local.qstash.core import limits as queue_limits
@@ -30,7 +30,7 @@ DEDUPLICATION_SECONDS = _QUEUE.dedup_window_ms / 1000
 FAILURE_CALLBACK_HEADERS = {name.lower(): [value] for name, value in failure_callback_headers().items()}
 RECONCILE_INTERVAL_MS = _SETTINGS.sweep_interval_seconds * 1000
 # What the API takes of a submission, without what is said beside its input.
-LARGEST_INPUT_BYTES = BODY_LIMIT_BYTES - 10_000
+LARGEST_INPUT_BYTES = TASK_BYTES - 10_000
 LEASE_SECONDS, LEASE_MARGIN_SECONDS = LEASE_MS / 1000, LEASE_MARGIN_MS / 1000
 # After an outage: somebody looks whether the store is back, and what is without progress then is redriven.
 BACK_SECONDS = (CHECKS_EVERY_MS + STALLED_AFTER_MS) / 1000

@@ -96,9 +96,14 @@ class SimVerifier:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def verify(self, signature: str, body: bytes, url: str) -> None:
+    def signed_digest(self, signature: str, url: str) -> str:
+        """The signature, and the URL: the body is judged by both."""
         at = int(signature.rpartition(" ")[2])
-        if signature != sign(url, body, at * 1000):
-            raise SignatureError("the simulated queue did not sign this body for this URL")
         if not counts_at(self._clock.now_ms(), at, at + _COUNTS_SECONDS):
             raise SignatureError("the simulated queue did not sign this now")
+        return f"{signature} {url}"
+
+    def check_body(self, digest: str, body: bytes) -> None:
+        signature, _, url = digest.rpartition(" ")
+        if signature != sign(url, body, int(signature.rpartition(" ")[2]) * 1000):
+            raise SignatureError("the simulated queue did not sign this body for this URL")

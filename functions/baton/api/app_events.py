@@ -23,11 +23,9 @@ from baton.sdk.any_json import AnyJson
 from baton.sdk.redaction import redacted
 from baton.storage.ports.app_events import EventRecord
 from baton.storage.ports.jobs import Snapshot
-from baton_events.app_event import DATA_LIMIT_BYTES, AppEvent, AppEventError, app_event, parse_app_event
+from baton_events.app_event import AppEvent, AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
 from baton_events.ids import app_event_id, awaited_name, event_job_id
-
-BODY_LIMIT_BYTES = DATA_LIMIT_BYTES + 4_096
 
 
 class AppEventBody(BaseModel):
@@ -52,7 +50,7 @@ class AppEventsApi:
     async def post(self, request: Request) -> Response:
         """Answer `POST /api/events` with 202 `{"id", "handlers", "waiters"}`: how many take the event."""
         principal = await self._keys.authenticate(request)
-        body = parsed(AppEventBody, await limited_body(request, BODY_LIMIT_BYTES), explains=True)
+        body = parsed(AppEventBody, await limited_body(request), explains=True)
         key, ports = idempotency_key_of(request), self._container.ports
         event_id = app_event_id(principal.tenant, key) if key else f"evt_{ports.randomness.token()}"
         event = self._made(body, event_id, principal.tenant)

@@ -5,7 +5,6 @@ a key learns neither which routes exist nor what is wrong with the request. Must
 """
 
 import hmac
-import re
 from collections.abc import Mapping, Sequence
 
 from starlette.requests import HTTPConnection, Request
@@ -15,18 +14,17 @@ from starlette.types import Message, Receive
 
 from baton.api.audit import DETAIL_LIMIT_BYTES, Audit
 from baton.api.auth import Keys, Principal, known_principal, remember, source_of, too_many
-from baton.api.problem import ApiError, on_error
+from baton.api.problem import ApiError, check_body, on_error
 from baton.api.route import ApiRoute, Endpoint, without_body
 from baton.api.stream_token import StreamTokens, remember_grant
 from baton.container import Container
 from baton.runtime.throttling import wait_seconds
 from baton.runtime.webhook import SourceBudget
+from baton.settings.limits import ADDRESS_BYTES, HEADERS_BYTES
 
 # Limits for one source: requests without a key must not keep the store busy, and keys must not be guessed.
 OPEN_PER_MINUTE, WRONG_PER_MINUTE = 600, 30
-ADDRESS_LIMIT_BYTES, HEADERS_LIMIT_BYTES = 8_192, 32_768
 _TARGET_LIMIT_CHARS = 500
-_DIGITS, _LENGTH_DIGITS = re.compile(r"[0-9]+"), 15
 
 
 class Guard:
@@ -56,7 +54,8 @@ class Guard:
                 _check_head(request)
                 await self._admit(route, request)
                 async with self._observing.traced(request.headers.get("traceparent", "")):
-                    response = await route.endpoint(_limited(request, route, sent))
+                    check_body(request, route)
+                    response = await route.endpoint(Request(request.scope, _collecting(request.receive, sent)))
             except Exception as error:  # noqa: BLE001 - further out, an answer would lack the headers for browsers
                 response = await on_error(request, error)
             await self._keep(route, request, response, bytes(sent))
@@ -185,42 +184,19 @@ def _check_head(request: Request) -> None:
         ApiError: 414, 431.
     """
     address_bytes = len(request.scope.get("raw_path") or b"") + len(request.scope["query_string"])
-    if address_bytes > ADDRESS_LIMIT_BYTES:
-        raise ApiError(414, f"the address has {address_bytes} bytes; at most {ADDRESS_LIMIT_BYTES}")
+    if address_bytes > ADDRESS_BYTES:
+        raise ApiError(414, f"the address has {address_bytes} bytes; at most {ADDRESS_BYTES}")
     headers_bytes = sum(len(name) + len(value) for name, value in request.headers.raw)
-    if headers_bytes > HEADERS_LIMIT_BYTES:
-        raise ApiError(431, f"the headers have {headers_bytes} bytes; at most {HEADERS_LIMIT_BYTES}")
+    if headers_bytes > HEADERS_BYTES:
+        raise ApiError(431, f"the headers have {headers_bytes} bytes; at most {HEADERS_BYTES}")
 
 
-def _limited(request: Request, route: ApiRoute, sent: bytearray) -> Request:
-    """Return the request with a body that is refused once it exceeds the limit. `sent`: collects the body's beginning.
+def _collecting(receive: Receive, sent: bytearray) -> Receive:
+    """Pass on the body's chunks, and collect their beginning in `sent`."""
 
-    Raises:
-        ApiError: 413, its header says already that it is too large.
-    """
-    declared = request.headers.get("content-length", "")
-    if _DIGITS.fullmatch(declared) and (len(declared) > _LENGTH_DIGITS or int(declared) > route.body_limit_bytes):
-        raise _too_large(route)
-    return Request(request.scope, _counting(request.receive, route, sent))
-
-
-def _counting(receive: Receive, route: ApiRoute, sent: bytearray) -> Receive:
-    """Pass on the body's chunks while their sum stays below the limit."""
-    received_bytes = 0
-
-    async def counted() -> Message:
-        nonlocal received_bytes
+    async def collected() -> Message:
         message = await receive()
-        chunk = message.get("body", b"")
-        received_bytes += len(chunk)
-        sent.extend(chunk[: DETAIL_LIMIT_BYTES + 1 - len(sent)])
-        if received_bytes > route.body_limit_bytes:
-            raise _too_large(route)
+        sent.extend(message.get("body", b"")[: DETAIL_LIMIT_BYTES + 1 - len(sent)])
         return message
 
-    return counted
-
-
-def _too_large(route: ApiRoute) -> ApiError:
-    setting = f"; {route.limit_setting} is {route.body_limit_bytes}" if route.limit_setting else ""
-    return ApiError(413, f"the body is larger than {route.body_limit_bytes} bytes{setting}")
+    return collected

@@ -11,10 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from baton.runtime.webhook import read_body
+from baton.api.route import ApiRoute
 from baton.sdk.any_json import AnyJson, JsonObject
+from baton.settings.limits import COUNTED_FAULTS, FAULTS
+from baton.transport.bodies import check_announced, check_values, read_body
 from baton_events.errors import (
     BatonError,
+    CodedBodyError,
     HungUpError,
     JobGoneError,
     MemoryUnavailableError,
@@ -30,7 +33,7 @@ from baton_events.errors import (
 _log = logging.getLogger("baton.api")
 
 _SHOWN_CHARS = 80
-_LONGEST_CHARS, _MOST_FAULTS = 1_000, 50
+_LONGEST_CHARS = 1_000
 
 
 class Code(Enum):
@@ -50,6 +53,7 @@ class Code(Enum):
     TOO_LARGE = 413, "too large"
     ADDRESS_TOO_LONG = 414, "address too long"
     UNSUPPORTED_FILE = 415, "unsupported media type"
+    CODED_BODY = 415, "unsupported content coding"
     INVALID = 422, "unprocessable"
     UPGRADE_REQUIRED = 426, "upgrade required"
     TOO_MANY_REQUESTS = 429, "too many requests"
@@ -94,9 +98,7 @@ def problem(error: ApiError) -> Response:
         "detail": _cut(str(error)),
     }
     if error.faults:
-        body["errors"] = [
-            {"field": _cut(field), "message": _cut(message)} for field, message in error.faults[:_MOST_FAULTS]
-        ]
+        body["errors"] = [{"field": _cut(field), "message": _cut(message)} for field, message in error.faults[:FAULTS]]
     return JSONResponse(body, error.status, error.headers, media_type="application/problem+json")
 
 
@@ -106,10 +108,24 @@ def _cut(text: str) -> str:
 
 
 def invalid(error: ValidationError, what: str) -> ApiError:
-    """Make a 422 that lists every fault of a body or query."""
-    faults = [(".".join(str(part) for part in fault["loc"]) or what, _message(fault)) for fault in error.errors()]
+    """Make a 422 that lists the faults of a body or query, as many as an answer shows."""
+    count = error.error_count()
+    if count > COUNTED_FAULTS:  # to list some, pydantic lists all
+        return invalid_by([(what, f"it has {count:,} faults, too many to list")], what)
+    found = error.errors(include_url=False, include_context=False)[:FAULTS]
+    faults = [(".".join(str(part) for part in fault["loc"]) or what, _message(fault)) for fault in found]
+    return invalid_by(faults, what)
+
+
+def invalid_by(faults: Sequence[tuple[str, str]], what: str = "body") -> ApiError:
+    """Make a 422 that lists these faults."""
     listed = "; ".join(f"{field}: {message}" for field, message in faults)
     return ApiError(422, f"the {what} is not valid: {listed}", faults)
+
+
+def is_no_json(error: ValidationError) -> bool:
+    """Return whether what was to be validated is no JSON at all."""
+    return error.error_count() == 1 and error.errors(include_url=False)[0]["type"] == "json_invalid"
 
 
 def _message(fault: ErrorDetails) -> str:
@@ -128,7 +144,10 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
             return problem(error)
         case SessionBusyError():
             return problem(ApiError(error.status, str(error), code=Code.SESSION_BUSY))
-        case JobGoneError() | HungUpError():
+        case CodedBodyError():
+            taken = {"Accept-Encoding": "identity"}
+            return problem(ApiError(error.status, str(error), headers=taken, code=Code.CODED_BODY))
+        case JobGoneError() | HungUpError() | TooLargeError():
             return problem(ApiError(error.status, str(error)))
         case StorageFullError():
             wait = {"Retry-After": str(error.wait_seconds)}
@@ -155,28 +174,52 @@ __all__ = ["AnyJson", "JsonObject", "limited_body", "parsed"]
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
-async def limited_body(request: Request, limit_bytes: int, setting: str = "") -> bytes:
-    """Read the body. `setting`: the name of the setting that its limit comes from.
+# In the scope of an admitted request: the line of the table that it came by.
+ROUTE = "baton.route"
+
+
+def check_body(request: Request, route: ApiRoute) -> None:
+    """Refuse a body by its headers, and let `limited_body` read it up to the route's limit.
 
     Raises:
-        ApiError: 413, it is larger.
+        ApiError: 413, it says that it is larger. CodedBodyError: it has a content coding.
     """
+    request.scope[ROUTE] = route
     try:
-        return await read_body(request.receive, limit_bytes)
+        check_announced(request.headers.raw, route.body_limit_bytes)
     except TooLargeError as error:
-        raise ApiError(413, f"{error}; {setting} is {limit_bytes}" if setting else str(error)) from error
+        raise _too_large(error, route) from error
+
+
+async def limited_body(request: Request) -> bytes:
+    """Read the body, up to the limit of its route.
+
+    Raises:
+        ApiError: 413, it is larger. HungUpError.
+    """
+    route: ApiRoute = request.scope[ROUTE]
+    try:
+        return await read_body(request.headers.raw, request.receive, route.body_limit_bytes)
+    except TooLargeError as error:
+        raise _too_large(error, route) from error
+
+
+def _too_large(error: TooLargeError, route: ApiRoute) -> ApiError:
+    setting = f"; {route.limit_setting} is {route.body_limit_bytes}" if route.limit_setting else ""
+    return ApiError(413, f"{error}{setting}")
 
 
 def parsed(kind: type[_Body], body: bytes, *, explains: bool = False) -> _Body:
     """Parse the body. `explains`: the answer says why it is not JSON.
 
     Raises:
-        ApiError: 400 not JSON, 422 with every fault otherwise.
+        ApiError: 400 not JSON, 422 with its faults otherwise. TooLargeError: it has too many values.
     """
+    check_values(body)
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        if any(fault["type"] == "json_invalid" for fault in error.errors()):
+        if is_no_json(error):
             why = f": {error.errors()[0]['msg'].removeprefix('Invalid JSON: ')}" if explains else ""
             raise ApiError(400, f"the body is not JSON{why}") from error
         raise invalid(error, "body") from error

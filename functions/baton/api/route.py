@@ -11,6 +11,8 @@ from typing import Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
+from baton.settings.limits import BODY_BYTES
+
 
 def without_body(answer: Response) -> Response:
     """Return the same status and headers without the body; a body that is made piece by piece is never begun."""
@@ -26,8 +28,6 @@ def without_body(answer: Response) -> Response:
 # self: the endpoint authenticates by itself, since it takes no bearer key (a cookie, a short-lived token).
 Access = Literal["open", "client", "run", "stream", "admin", "operations", "metrics", "self"]
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-BODY_LIMIT_BYTES = 64_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +45,5 @@ class ApiRoute:
     access: Access
     endpoint: Endpoint
     what: str
-    body_limit_bytes: int = BODY_LIMIT_BYTES
+    body_limit_bytes: int = BODY_BYTES
     limit_setting: str = ""

@@ -9,30 +9,25 @@ from baton.api.admin.health import Health, MetricsApi
 from baton.api.admin.usage_by_day import UsageApi
 from baton.api.admin.versions import VersionsApi
 from baton.api.ag_ui.runs import AgUiApi
-from baton.api.app_events import BODY_LIMIT_BYTES as EVENT_LIMIT_BYTES
 from baton.api.app_events import AppEventsApi
 from baton.api.audit import Audit
 from baton.api.auth import Keys
 from baton.api.chat_aliases.routes import chat_alias_routes
 from baton.api.guard import Guard
 from baton.api.jobs.approval_links import ApprovalLinks, ApprovalLinksApi
-from baton.api.jobs.approvals import BODY_LIMIT_BYTES as DECISION_LIMIT_BYTES
 from baton.api.jobs.approvals import Approvals, CheckpointsApi
 from baton.api.jobs.bulk_change import BulkChangeApi
 from baton.api.jobs.diff import DiffApi
 from baton.api.jobs.fork import ForkApi
-from baton.api.jobs.job import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
 from baton.api.jobs.job import JobResultsApi, JobsApi
 from baton.api.jobs.listing import JobListingApi
 from baton.api.jobs.other_starts import AgentStartApi, SimpleScenario
 from baton.api.jobs.recording import RecordingsApi
 from baton.api.jobs.scores import ScoresApi
 from baton.api.jobs.signals import JobEventsApi, OperationsApi
-from baton.api.mcp.rpc import BODY_LIMIT_BYTES as MCP_LIMIT_BYTES
 from baton.api.mcp.rpc import McpApi
 from baton.api.openapi import OpenApi
 from baton.api.route import ApiRoute
-from baton.api.schedules import BODY_LIMIT_BYTES as SCHEDULE_LIMIT_BYTES
 from baton.api.schedules import SchedulesApi
 from baton.api.sessions.chat import ChatApi
 from baton.api.sessions.files import SessionFilesApi
@@ -41,6 +36,7 @@ from baton.api.stream import StreamApi, StreamTokensApi
 from baton.api.updates import PATH as UPDATES_PATH
 from baton.api.updates import update_routes, updates_over_http
 from baton.container import Container
+from baton.settings.limits import CONVERSATION_BYTES, DECISION_BYTES, EVENT_BYTES, SCHEDULE_BYTES, TASK_BYTES
 
 
 def api_routes(container: Container, keys: Keys) -> list[BaseRoute]:
@@ -100,7 +96,7 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         "the messages of a job whose agent is pydantic-ai's, as `ModelMessagesTypeAdapter` dumps them; 404 for others"
     )
     return [
-        ApiRoute("POST", jobs_path, "client", jobs.submit, submits, SUBMIT_LIMIT_BYTES),
+        ApiRoute("POST", jobs_path, "client", jobs.submit, submits, TASK_BYTES),
         ApiRoute("GET", jobs_path, "client", listing.show, lists),
         ApiRoute("GET", job_path, "client", jobs.read, reads),
         ApiRoute("PATCH", job_path, "client", jobs.change, changes),
@@ -124,7 +120,7 @@ def _of_forks(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]
     scores = '`{"name", "value", "comment"}`: what you think of the job, at any time; 201; a name again replaces it'
     return [
         ApiRoute("POST", f"{job_path}/scores", "client", ScoresApi(container, keys, jobs).post, scores),
-        ApiRoute("POST", f"{job_path}/fork", "client", api.post, forks, SUBMIT_LIMIT_BYTES),
+        ApiRoute("POST", f"{job_path}/fork", "client", api.post, forks, TASK_BYTES),
         ApiRoute("GET", f"{job_path}/diff/{{other_id}}", "client", DiffApi(container, keys, jobs).show, diffs),
     ]
 
@@ -134,7 +130,7 @@ def _of_schedules(container: Container, keys: Keys) -> list[ApiRoute]:
     one = f"{path}/{{schedule_id}}"
     makes = "a job that recurs: a job's fields, `cron` and `timeZone`; 201 and the schedule"
     return [
-        ApiRoute("POST", path, "client", schedules.create, makes, SCHEDULE_LIMIT_BYTES),
+        ApiRoute("POST", path, "client", schedules.create, makes, SCHEDULE_BYTES),
         ApiRoute("GET", path, "client", schedules.show_all, "schedules, by id"),
         ApiRoute("GET", one, "client", schedules.read, "a schedule, with its next run and its last jobs"),
         ApiRoute("PATCH", one, "client", schedules.pause, '`{"paused": true}` or false'),
@@ -147,7 +143,7 @@ def _of_app_events(container: Container, keys: Keys) -> list[ApiRoute]:
     sends = '`{"name", "data", "key"}`: an event of your own; 202, its id and how many handlers take it'
     shows = "the event, with each handler's status, attempts and error; kept as long as ended jobs"
     return [
-        ApiRoute("POST", path, "client", events.post, sends, EVENT_LIMIT_BYTES),
+        ApiRoute("POST", path, "client", events.post, sends, EVENT_BYTES),
         ApiRoute("GET", f"{path}/{{event_id}}", "client", events.show, shows),
     ]
 
@@ -164,7 +160,7 @@ def _of_checkpoints(container: Container, keys: Keys, jobs: JobsApi) -> list[Api
     return [
         ApiRoute("GET", "/api/agent-jobs/{job_id}/checkpoints", "client", checkpoints.of_job, lists),
         ApiRoute("GET", every, "admin", checkpoints.listed, pending),
-        ApiRoute("POST", path, "admin", checkpoints.approve, approves, DECISION_LIMIT_BYTES),
+        ApiRoute("POST", path, "admin", checkpoints.approve, approves, DECISION_BYTES),
         ApiRoute("DELETE", path, "admin", checkpoints.reject, '`{"reason"}`: rejects; 409 likewise'),
         ApiRoute("POST", f"{path}/links", "client", links.make, makes),
     ]
@@ -183,6 +179,7 @@ def _of_operations(container: Container) -> list[ApiRoute]:
 def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     chats, starting = ChatApi(container, keys), AgentStartApi(container, keys, jobs)
     tokens, runs = StreamTokensApi(container, keys, jobs), AgUiApi(container, keys, jobs)
+    files_bytes = 2 * container.settings.files_limit_bytes  # as Base64, and even some that are too large
     run = "a run of AG-UI, by its `RunAgentInput`: a message to answer, or answers to interrupts; 200 and its events"
     makes = '`{"jobId"}` or `{"sessionId"}`: a token for its streams, valid for 5 minutes, for clients without headers'
     starts = '`{"request", "conversationId", "agent"}`, the last two optional: 202 `{"workflowId"}`, a job\'s id'
@@ -192,11 +189,11 @@ def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]
         "the running answer's stream from its start, 204 if none runs; an admin key names the tenant with `?tenant=`"
     )
     return [
-        ApiRoute("POST", "/api/chat", "client", chats.send, sends, chats.body_limit_bytes),
+        ApiRoute("POST", "/api/chat", "client", chats.send, sends, CONVERSATION_BYTES + files_bytes),
         ApiRoute("GET", "/api/chat/{session_id:path}/stream", "stream", chats.resume, resumes),
-        ApiRoute("POST", "/api/ag-ui/{agent}", "run", runs.run, run, runs.body_limit_bytes),
+        ApiRoute("POST", "/api/ag-ui/{agent}", "run", runs.run, run, CONVERSATION_BYTES + files_bytes),
         ApiRoute("POST", "/api/stream-tokens", "client", tokens.make, makes),
-        ApiRoute("POST", "/api/agent/start", "client", starting.start, starts, SUBMIT_LIMIT_BYTES),
+        ApiRoute("POST", "/api/agent/start", "client", starting.start, starts, TASK_BYTES),
         ApiRoute("GET", UPDATES_PATH, "open", updates_over_http, updates),
     ]
 
@@ -222,7 +219,7 @@ def _of_a2a(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     cards, tasks, path = CardsApi(container), A2aApi(container, keys, jobs), "/a2a/{agent}"
     calls = "a method of A2A 1.0 by JSON-RPC, for an agent with `expose='a2a'`: 200 and its result, stream or error"
     return [
-        ApiRoute("POST", path, "client", tasks.call, calls, tasks.body_limit_bytes),
+        ApiRoute("POST", path, "client", tasks.call, calls, TASK_BYTES + 2 * container.settings.files_limit_bytes),
         ApiRoute("GET", f"{path}{CARD_PATH}", "open", cards.show, "the card of an exposed agent"),
         ApiRoute("GET", CARD_PATH, "open", cards.default, "the card of the first exposed agent, or of `DEFAULT_AGENT`"),
     ]
@@ -230,7 +227,7 @@ def _of_a2a(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
 
 def _of_mcp(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     calls = "a method of MCP by JSON-RPC: agents with `expose='mcp'` are tools; 200 and its result, stream or error"
-    return [ApiRoute("POST", "/mcp", "client", McpApi(container, keys, jobs).call, calls, MCP_LIMIT_BYTES)]
+    return [ApiRoute("POST", "/mcp", "client", McpApi(container, keys, jobs).call, calls, TASK_BYTES)]
 
 
 def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:

@@ -80,9 +80,6 @@ def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any
     }
 
 
-BODY_LIMIT_BYTES = 100_000  # it is sent with each message
-
-
 class SchedulesApi:
     """Endpoints of schedules."""
 
@@ -94,7 +91,7 @@ class SchedulesApi:
     async def create(self, request: Request) -> Response:
         """Answer `POST /api/agent-schedules` with 201 and the schedule."""
         principal = await self._keys.authenticate(request)
-        body = parsed(ScheduleBody, await limited_body(request, BODY_LIMIT_BYTES), explains=True)
+        body = parsed(ScheduleBody, await limited_body(request), explains=True)
         made = await self.made(principal, body, request.headers.get("idempotency-key", ""))
         return JSONResponse(made, 201)
 
@@ -147,7 +144,7 @@ class SchedulesApi:
     async def pause(self, request: Request) -> Response:
         """Answer `PATCH /api/agent-schedules/{id}` with 200 and the schedule."""
         principal = await self._keys.authenticate(request)
-        body = parsed(PauseBody, await limited_body(request, BODY_LIMIT_BYTES))
+        body = parsed(PauseBody, await limited_body(request))
         schedule, _ = await self._found(principal, request.path_params["schedule_id"])
         await self._schedules.pause(schedule.id, paused=body.paused)
         return JSONResponse(schedule_view(*await self._found(principal, schedule.id)))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from baton.agents.registry import UnknownAgentError
+from baton.commands.submit import check_task
 from baton.container import Container
 from baton.engine.all_jobs.slots import QueueEntry, SlotTable
 from baton.engine.commit.answers import Created
@@ -56,8 +57,9 @@ class Sessions:
         The choice between that job and a job of its own is recorded first, so a repeated message counts once.
 
         Raises:
-            PublishError, StoreError: as for a submission.
+            TooLargeError, PublishError, StoreError: as for a submission.
         """
+        check_task(task)
         commands = self._container.commands
         if await commands.submit.find(job.id):
             return None

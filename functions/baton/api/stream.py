@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.job import JobsApi, no_job
-from baton.api.problem import ApiError, parsed
+from baton.api.problem import ApiError, limited_body, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS
 from baton.api.stream_form import UI_MESSAGES, Form
 from baton.api.stream_token import TOKEN_SECONDS, Grant, Permit, StreamTokens, check_capacity, must_cover
@@ -284,7 +284,7 @@ class StreamTokensApi:
     async def make(self, request: Request) -> Response:
         """Answer 200 with `{"token", "expiresAt"}`; 404 and 403 for a job that is unknown, or another tenant's."""
         principal = await self._keys.authenticate(request)
-        body = parsed(StreamTokenBody, await request.body())
+        body = parsed(StreamTokenBody, await limited_body(request))
         expires_ms = self._container.ports.clock.now_ms() + TOKEN_SECONDS * 1000
         tenant = await self._tenant(principal, body)
         token = self._tokens.make(Grant(tenant, body.job_id or "", body.session_id or "", expires_ms))

@@ -10,6 +10,7 @@ a known one as the sweep does. The first changes of a new job: `engine.lifecycle
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,10 +35,11 @@ from baton.engine.state import Job
 from baton.engine.step_results import Submitted
 from baton.engine.work_items import WorkItem, slot_request_item
 from baton.observability.tracing import incoming_traceparent, submission
+from baton.settings.limits import TASK_BYTES
 from baton.storage.ports.jobs import Archive, Store
 from baton.storage.usage import create
-from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyError
-from baton_events.ids import event_id
+from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyError, TooLargeError
+from baton_events.ids import event_id, sorted_json
 from baton_events.schema import Event, Submission
 
 _log = logging.getLogger("baton.commands")
@@ -62,6 +64,20 @@ def submission_of(job: Job, task: dict[str, Any], created_at: datetime) -> tuple
     """Return the submission of a job that no client has sent, and the event that carries it."""
     command = Submission(job=job_values(job), task=task)
     return command_event(event_id(f"submit:{job.id}"), job.id, job.session_id, created_at, command), command
+
+
+def check_task(task: Mapping[str, Any]) -> int:
+    """Return the size of a task, in bytes: it is at most what its backup message carries, by whatever way it comes.
+
+    Raises:
+        TooLargeError: it is larger.
+    """
+    size_bytes = len(sorted_json(task).encode("utf-8", "surrogatepass"))
+    if size_bytes > TASK_BYTES:
+        raise TooLargeError(
+            f"the task has {size_bytes} bytes, over the limit of {TASK_BYTES}: send a reference, or files"
+        )
+    return size_bytes
 
 
 class SubmitJob:
@@ -96,12 +112,14 @@ class SubmitJob:
             alone: whether to refuse it while another job of its session is at work or in line.
 
         Raises:
-            SessionBusyError, StorageFullError: it is refused; there is no job, and will be none from this call.
+            TooLargeError, SessionBusyError, StorageFullError: it is refused; there is no job, and will be none from
+                this call.
             PublishError: the queue does not take the backup message, and there is no job; or it does not give it back,
                 and a job may come of it.
             StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
             JobGoneError: it was there, and its data is gone.
         """
+        check_task(task)
         job = replace(job, traceparent=incoming_traceparent())
         backup = self._backups.of(job, Submission(job=job_values(job), task=task))
         if may_exist and (there := await self.find(job.id)):

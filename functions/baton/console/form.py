@@ -7,10 +7,10 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 
 from baton.api.problem import ApiError
-from baton.runtime.webhook import read_body
-from baton_events.errors import HungUpError, TooLargeError
+from baton.settings.limits import FORM_BYTES
+from baton.transport.bodies import read_body
+from baton_events.errors import CodedBodyError, HungUpError, TooLargeError
 
-BODY_LIMIT_BYTES = 1_000_000
 _FIELDS = 1_200  # a page of messages, each with a box to tick
 
 Form = dict[str, list[str]]
@@ -20,12 +20,12 @@ async def read_form(request: Request) -> Form:
     """Read the fields, each with all its values, empty ones included.
 
     Raises:
-        ApiError: 413 too large, 400 no form, or not the whole of one.
+        ApiError: 413 too large, 415 with a content coding, 400 no form, or not the whole of one.
     """
     try:
-        body = await read_body(request.receive, BODY_LIMIT_BYTES)
+        body = await read_body(request.headers.raw, request.receive, FORM_BYTES)
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
-    except (TooLargeError, HungUpError) as error:
+    except (TooLargeError, CodedBodyError, HungUpError) as error:
         raise ApiError(error.status, str(error)) from error
     except ValueError as error:
         raise ApiError(

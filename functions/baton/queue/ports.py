@@ -143,8 +143,12 @@ class QueueRecords(Protocol):
 
 
 class Verifier(Protocol):
-    """Checks the queue's signature."""
+    """Checks the queue's signature: first its own text, then the body that it is for."""
 
-    def verify(self, signature: str, body: bytes, url: str) -> None:
-        """Check that the queue signed exactly this body for this URL, recently; raises SignatureError."""
+    def signed_digest(self, signature: str, url: str) -> str:
+        """Check that the queue signed for this URL, recently; return the digest of the body. Raises SignatureError."""
+        ...
+
+    def check_body(self, digest: str, body: bytes) -> None:
+        """Check that a body is the one that was signed. Raises SignatureError."""
         ...

@@ -1,9 +1,10 @@
-"""The edge of a webhook: raw body → verify the signature → parse → pipeline → status code.
+"""The edge of a webhook: verify the signature → read the body → compare its digest → pipeline → status code.
 
-Invariant: nothing of a request is read before its signature is verified against the public URL; on Lambda, the
-function's own from its request context. No switch turns this off. Errors are mapped to a status by their attributes,
-and a client never sees a traceback. A probe of `baton doctor` is answered after the signature was checked and changes
-nothing. A source that fails too often is refused by this process alone, without a request to the store.
+Invariant: a signature is verified against the public URL before anything of the body is read, so a request that the
+queue did not sign holds no memory; on Lambda, the function's own URL from its request context counts, too. No switch
+turns this off. Errors are mapped to a status by their attributes, and a client never sees a traceback. A probe of
+`baton doctor` is answered after the signature was checked and changes nothing. A source that fails too often is refused
+by this process alone, without a request to the store.
 """
 
 import contextlib
@@ -24,7 +25,8 @@ from baton.queue.dispatch import Outcome
 from baton.queue.ports import Verifier
 from baton.sdk.records import HttpResponse
 from baton.settings.settings import MESSAGE_LIMIT_BYTES
-from baton_events.errors import BatonError, HungUpError, MalformedEventError, SignatureError, TooLargeError
+from baton.transport.bodies import read_body
+from baton_events.errors import BatonError, MalformedEventError, SignatureError
 from baton_events.messages import RetryWaits
 from baton_events.schema import SCHEMA_VERSION, Event, EventType, parse_event
 
@@ -100,7 +102,6 @@ def own_version() -> str:
 
 _log = logging.getLogger("baton.edge")
 
-BODY_LIMIT_BYTES = MESSAGE_LIMIT_BYTES
 _RETRIED_DIGITS = 9
 LATER = frozenset({429, 503})
 NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
@@ -188,18 +189,18 @@ class SignedEndpoint:
 
     async def _verified(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
         signature = headers.get("upstash-signature", "")
-        if not signature:  # the body of an unsigned request is not read
+        if not signature:
             raise SignatureError("the request has no signature")
-        body = await read_body(receive, BODY_LIMIT_BYTES)
-        self._verify(signature, body, lambda_url(scope), _below(self._path, scope.get("path", "")))
+        digest = self._signed_digest(signature, lambda_url(scope), _below(self._path, scope.get("path", "")))
+        body = await read_body(scope["headers"], receive, MESSAGE_LIMIT_BYTES)
+        self._verifier.check_body(digest, body)
         return body
 
-    def _verify(self, signature: str, body: bytes, own_url: str, below: str) -> None:
+    def _signed_digest(self, signature: str, own_url: str, below: str) -> str:
         if own_url:
             with contextlib.suppress(SignatureError):
-                self._verifier.verify(signature, body, own_url + self._path + below)
-                return
-        self._verifier.verify(signature, body, self._url + below)
+                return self._verifier.signed_digest(signature, own_url + self._path + below)
+        return self._verifier.signed_digest(signature, self._url + below)
 
     def _come_again(self, headers: Mapping[str, str], error: BatonError) -> dict[str, str]:
         own_seconds = self._waits.requested_seconds(headers.get("upstash-message-id", ""), _retried(headers))
@@ -222,26 +223,6 @@ def _below(path: str, asked: str) -> str:
     """Return the rest of the requested path after the endpoint's own, whatever a proxy has put before it."""
     _, found, below = asked.rpartition(path)
     return below if found else ""
-
-
-async def read_body(receive: Receive, limit_bytes: int) -> bytes:
-    """Read a request's body.
-
-    Raises:
-        TooLargeError: it is larger than the limit; no more than that is read.
-        HungUpError: the sender has gone.
-    """
-    chunks, size_bytes, more = list[bytes](), 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise HungUpError("the client hung up before the request's body was complete")
-        chunk, more = message.get("body", b""), message.get("more_body", False)
-        size_bytes += len(chunk)
-        if size_bytes > limit_bytes:
-            raise TooLargeError(f"the body is larger than {limit_bytes} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _headers_of(scope: Scope) -> dict[str, str]:

@@ -13,4 +13,5 @@ def _readable(value: Any) -> Any:
 
 
 AnyJson = Annotated[Any, AfterValidator(_readable)]
+AnyJsonList = Annotated[list[Any], AfterValidator(_readable)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_readable)]

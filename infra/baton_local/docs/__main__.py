@@ -35,6 +35,7 @@ from baton_local.docs.reference_tables import (
     differences_table,
     emulated_table,
     env_example,
+    limits_table,
     not_emulated_table,
     settings_table,
 )
@@ -73,6 +74,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "commands": command_fields,
     },
     "docs/reference/settings.md": {"settings": settings_table},
+    "docs/reference/limits.md": {"limits": limits_table},
     "infra/README.md": {
         "emulated": emulated_table,
         "not-emulated": not_emulated_table,

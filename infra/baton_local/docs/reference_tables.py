@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import click
 
+from baton.settings.limits import LIMITS
 from baton.settings.table import SETTINGS
 from baton_events.setting import Setting
 from baton_local.cli.main import main
@@ -48,6 +49,11 @@ def _setting_row(setting: Setting) -> list[str]:
     what = setting.help + (" (secret)" if setting.secret else "")
     where = f"{setting.where}: **needed**" if setting.needed else setting.where
     return [f"`{setting.name}`", default, setting.unit, what, where]
+
+
+def limits_table() -> str:
+    """Return one row a limit, in the order of the code."""
+    return markdown_table(["what", "at most", "beyond"], LIMITS)
 
 
 _HELP = "--help"

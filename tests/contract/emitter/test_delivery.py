@@ -29,6 +29,7 @@ from baton_events.errors import (
 )
 from baton_events.schema import SWEEP_ENDPOINT, EventType, encode_event, parse_event
 from tests.contract.qstash.destination import Destination, Received, Reply
+from tests.unit.baton.kit.signing import verify
 
 NOW_MS, LATER_MS = 1_800_000_000_000, 4_000_000_000_000
 EVENT = event_of("session ü", loop_item("job_1", 1, 1, NOW_MS))
@@ -73,7 +74,7 @@ async def test_an_event_arrives_signed_with_its_headers_and_its_body(
     }
     assert {name: delivery.headers.get(name) for name in expected} == expected
     signature, url = delivery.headers["upstash-signature"], settings.event_url(EventType.LOOP_INIT)
-    QueueVerifier(settings).verify(signature, delivery.body, url)
+    verify(QueueVerifier(settings), signature, delivery.body, url)
     strange = QueueVerifier(replace(settings, current_signing_key="k" * 40, next_signing_key="l" * 40))
     for verifier, body, where in (
         (QueueVerifier(settings), delivery.body + b" ", url),
@@ -81,7 +82,7 @@ async def test_an_event_arrives_signed_with_its_headers_and_its_body(
         (strange, delivery.body, url),
     ):
         with pytest.raises(SignatureError):
-            verifier.verify(signature, body, where)
+            verify(verifier, signature, body, where)
 
 
 async def test_events_of_a_batch_arrive_each_once(emitter: Emitter, endpoint: Destination) -> None:

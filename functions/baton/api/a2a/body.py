@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 
-from baton.api.problem import ApiError, invalid
+from baton.api.problem import ApiError, invalid, is_no_json
 from baton.api.session_line import SESSION_LIMIT_CHARS
 from baton.sdk.any_json import AnyJson
+from baton.settings.limits import PARTS
+from baton.transport.bodies import check_values
 from baton_events.errors import BatonError
 
 VERSION = "1.0"
@@ -100,7 +102,7 @@ class TaskMessage(BaseModel):
 
     message_id: Annotated[str, Field(min_length=1, max_length=200)]
     role: Literal["ROLE_USER"]
-    parts: Annotated[list[MessagePart], Field(min_length=1)]
+    parts: Annotated[list[MessagePart], Field(min_length=1, max_length=PARTS)]
     context_id: Annotated[str, Field(max_length=SESSION_LIMIT_CHARS)] = ""
     task_id: Annotated[str, Field(max_length=400)] = ""
 
@@ -194,13 +196,14 @@ def read_call(request: Request, body: bytes) -> RpcRequest:
     """Parse the call in a request's body.
 
     Raises:
-        RpcError: it is not a call, or is of another version of the protocol.
+        RpcError: it is not a call, or is of another version of the protocol. TooLargeError: it has too many values.
     """
+    check_values(body)
     try:
         call = RpcRequest.model_validate_json(body)
     except ValidationError as error:
-        is_json = all(fault["type"] != "json_invalid" for fault in error.errors())
-        raise RpcError(INVALID_REQUEST if is_json else NOT_JSON, str(invalid(error, "request"))) from error
+        kind = NOT_JSON if is_no_json(error) else INVALID_REQUEST
+        raise RpcError(kind, str(invalid(error, "request"))) from error
     version = request.headers.get("a2a-version") or request.query_params.get("A2A-Version") or "0.3"
     if version.split(".")[:2] != VERSION.split("."):
         detail = f"this server speaks A2A {VERSION}, not {version[:20]}: send the header `A2A-Version: {VERSION}`"

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.agents.agent import Agent
 from baton.api.a2a.body import (
+    INVALID_PARAMS,
     METHOD_NOT_FOUND,
     PushParams,
     RpcError,
@@ -35,8 +36,8 @@ from baton.api.stream_form import position_in
 from baton.api.stream_token import Permit, check_capacity
 from baton.container import Container
 from baton.storage.ports.jobs import StoredParts
+from baton_events.errors import TooLargeError
 
-_BODY_LIMIT_BYTES = 1_000_000
 # The answer to a message waits this long for the task's end or for its question; few hosts allow a longer request.
 ANSWER_SECONDS = 25.0
 
@@ -62,17 +63,12 @@ class A2aApi:
             "GetExtendedAgentCard": self._no_extended_card,
         }
 
-    @property
-    def body_limit_bytes(self) -> int:
-        """Of a request: of its texts, and of the files of one message as Base64."""
-        return _BODY_LIMIT_BYTES + self._container.settings.files_limit_bytes * 2
-
     async def call(self, request: Request) -> Response:
         """Answer 200 with the method's result, as JSON or as a stream of events, or with its error."""
         principal, request_id = await self._keys.authenticate(request), None
         agent = exposed_agent(self._container, request.path_params["agent"])
         try:
-            call = read_call(request, await limited_body(request, self.body_limit_bytes))
+            call = read_call(request, await limited_body(request))
             request_id = call.id
             method = self._method(call.method)
             return await method(request, principal, agent, call)
@@ -80,6 +76,8 @@ class A2aApi:
             return _failed(request_id, error)
         except ApiError as error:
             return _failed(request_id, rpc_error(error))
+        except TooLargeError as error:
+            return _failed(request_id, RpcError(INVALID_PARAMS, str(error)))
 
     def _method(self, name: str) -> Method:
         if name not in self._methods:

@@ -13,7 +13,6 @@ from starlette.responses import JSONResponse, Response
 
 from baton.admission.control import Worker
 from baton.api.problem import ApiError, Code, limited_body, parsed
-from baton.api.route import BODY_LIMIT_BYTES
 from baton.container import Container
 from baton.engine.all_jobs.samples import Sample
 from baton.engine.all_jobs.tool_use import ToolCounters
@@ -122,7 +121,7 @@ class WorkerApi:
 
     async def start(self, request: Request) -> Response:
         """Start the admission and answer 200: jobs get slots from now on."""
-        body = parsed(WorkerBody, await limited_body(request, BODY_LIMIT_BYTES) or b"{}")
+        body = parsed(WorkerBody, await limited_body(request) or b"{}")
         slots = (body.max_concurrent_jobs or 0) if "max_concurrent_jobs" in body.model_fields_set else None
         return JSONResponse(worker_view(await self._worker.start(slots)))
 

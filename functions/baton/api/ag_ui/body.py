@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from baton.api.jobs.approval_answers import ApprovalAnswer
-from baton.api.problem import ApiError, parsed
+from baton.api.problem import invalid_by, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS
 from baton.sdk.any_json import AnyJson
+from baton.settings.limits import MESSAGES, PARTS
 
 _ID_LIMIT_CHARS = 200
 _ReadAsSent = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
@@ -65,12 +66,12 @@ class RunAgentInput(BaseModel):
 
     thread_id: Annotated[str, Field(min_length=1, max_length=SESSION_LIMIT_CHARS)]
     run_id: Annotated[str, Field(min_length=1, max_length=_ID_LIMIT_CHARS)]
-    messages: list[RunMessage]
+    messages: Annotated[list[RunMessage], Field(max_length=MESSAGES)]
     state: AnyJson = None
-    tools: list[RunTool] = Field(default_factory=list[RunTool])
-    context: list[RunContext] = Field(default_factory=list[RunContext])
+    tools: list[RunTool] = Field(default_factory=list[RunTool], max_length=PARTS)
+    context: list[RunContext] = Field(default_factory=list[RunContext], max_length=PARTS)
     forwarded_props: AnyJson = None
-    resume: list[ResumeEntry] = Field(default_factory=list[ResumeEntry])
+    resume: list[ResumeEntry] = Field(default_factory=list[ResumeEntry], max_length=PARTS)
 
     @property
     def place(self) -> int:
@@ -111,8 +112,7 @@ def read_run_input(body: bytes) -> RunAgentInput:
     read = parsed(RunAgentInput, body, explains=True)
     faults = _resume_faults(read) if read.resume else _message_faults(read)
     if faults:
-        listed = "; ".join(f"{field}: {message}" for field, message in faults)
-        raise ApiError(422, f"the body is not valid: {listed}", faults)
+        raise invalid_by(faults)
     return read
 
 
@@ -143,6 +143,8 @@ def _message_faults(read: RunAgentInput) -> list[tuple[str, str]]:
         return [(f"{field}.id", "the message needs an id")]
     if not isinstance(asked.content, str | list):
         return [(f"{field}.content", "it must be a text, or a list of parts")]
+    if isinstance(asked.content, list) and len(asked.content) > PARTS:
+        return [(f"{field}.content", f"the message has {len(asked.content)} parts; at most {PARTS}")]
     faults = [(f"{field}.content.{place}", fault) for place, part in _all_parts(asked) if (fault := _part_fault(part))]
     if not faults and not read.text.strip() and not read.file_parts:
         faults.append((f"{field}.content", "there is no text to answer"))

@@ -36,8 +36,6 @@ from baton.engine.waits import LIMIT_APPROVAL
 from baton.storage.ports.jobs import Snapshot, StoredParts
 from baton_events.ids import call_of_operation, digest, job_of_call, named_job_id, operation_id
 
-_BODY_LIMIT_BYTES = 4_000_000  # a front end sends the whole conversation each time
-
 
 class AgUiApi:
     """The one endpoint."""
@@ -48,15 +46,10 @@ class AgUiApi:
         self._files, self._sessions = ChatFiles(container), Sessions(container)
         self._streams = Streams(container, keys)
 
-    @property
-    def body_limit_bytes(self) -> int:
-        """Of a request: of its texts, and of the files of one message as Base64."""
-        return _BODY_LIMIT_BYTES + self._container.settings.files_limit_bytes * 2
-
     async def run(self, request: Request) -> Response:
         """Answer 200 with the run's events, or only those after `Last-Event-ID` if the request has it."""
         principal, seen = await self._keys.authenticate(request), position_in(request)
-        body = read_run_input(await limited_body(request, self.body_limit_bytes))
+        body = read_run_input(await limited_body(request))
         agent = self._agent(request.path_params["agent"])
         self._check_tools(agent, body)
         check_capacity(self._container, principal)  # before there is a job

@@ -3,12 +3,13 @@
 from baton.api.auth import Keys
 from baton.api.chat_aliases.sessions import ChatSessionsApi
 from baton.api.chat_aliases.tasks import ChatTasksApi
-from baton.api.jobs.job import BODY_LIMIT_BYTES, JobsApi
+from baton.api.jobs.job import JobsApi
 from baton.api.route import ApiRoute
 from baton.api.sessions.chat import ChatApi
 from baton.api.sessions.sessions import SessionsApi
 from baton.api.stream import StreamApi
 from baton.container import Container
+from baton.settings.limits import TASK_BYTES
 
 
 def chat_alias_routes(container: Container, keys: Keys, jobs: JobsApi, native: SessionsApi) -> list[ApiRoute]:
@@ -30,7 +31,7 @@ def chat_alias_routes(container: Container, keys: Keys, jobs: JobsApi, native: S
     return [
         ApiRoute("POST", every, "client", sessions.create, "create a session"),
         ApiRoute("GET", every, "client", sessions.listed, lists),
-        ApiRoute("POST", f"{one}/stream", "client", sessions.send, sends, BODY_LIMIT_BYTES),
+        ApiRoute("POST", f"{one}/stream", "client", sessions.send, sends, TASK_BYTES),
         ApiRoute("GET", f"{one}/stream", "stream", chats.resume, resumes),
         ApiRoute("POST", f"{one}/cancel", "client", sessions.cancel, cancels),
         ApiRoute("PATCH", f"{one}/assign-user", "client", sessions.assign, "200 for a session of the key's tenant"),

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.api.auth import Keys
 from baton.api.chat_aliases.bodies import StreamChatBody, read_sessions_query
-from baton.api.jobs.job import BODY_LIMIT_BYTES, idempotency_key_of
+from baton.api.jobs.job import idempotency_key_of
 from baton.api.problem import limited_body, parsed
 from baton.api.sessions.chat import ChatApi, ChatBody, requested_job
 from baton.api.sessions.sessions import SessionsApi, session_of
@@ -89,7 +89,7 @@ class ChatSessionsApi:
         """Answer `POST …/{id}/stream` with 200 and the answer's stream; its `start` has the task's id."""
         principal = await self._keys.authenticate(request)
         tenant, session_id = session_of(request, principal)
-        body = parsed(StreamChatBody, await limited_body(request, BODY_LIMIT_BYTES), explains=True)
+        body = parsed(StreamChatBody, await limited_body(request), explains=True)
         await self._sessions.must_exist(tenant, session_id)
         check_capacity(self._container, principal)
         name = idempotency_key_of(request) or self._container.ports.randomness.token()

@@ -51,7 +51,7 @@ class ChatTasksApi:
     async def complete(self, request: Request) -> Response:
         """Answer `POST /api/chat/operations/{id}/complete` with 200, also when repeated; 404 for an unknown one."""
         operation_id = request.path_params["operation_id"]
-        raw = await limited_body(request, self._container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
+        raw = await limited_body(request)
         body = parsed(OperationCompleteBody, raw)
         try:
             await self._container.operations.completing.complete(operation_id, body.completion, "webhook")

@@ -15,7 +15,6 @@ from baton.api.auth import Keys, Principal
 from baton.api.jobs.approval_list import view_of
 from baton.api.jobs.approvals import Approvals
 from baton.api.problem import ApiError, limited_body, parsed
-from baton.api.route import BODY_LIMIT_BYTES
 from baton.container import Container
 from baton.runtime.approval_link import Link, SignedLinks
 from baton_events.timestamps import rfc3339
@@ -90,7 +89,7 @@ class ApprovalLinksApi:
     async def make(self, request: Request) -> Response:
         """Answer `POST /api/admin/agent-checkpoints/{id}/links` with 201 and the link."""
         principal = await self._keys.authenticate(request)
-        raw = await limited_body(request, BODY_LIMIT_BYTES)
+        raw = await limited_body(request)
         body = parsed(LinkBody, raw) if raw.strip() else LinkBody()
         url, until_ms = await self._links.make(principal, request.path_params["checkpoint_id"], body)
         return JSONResponse({"url": url, "expiresAt": rfc3339(until_ms)}, 201)

@@ -238,7 +238,6 @@ def _too_late(checkpoint_id: str, why: str) -> ApiError:
 
 
 # Edited arguments are as long as a model's may be, and JSON may write each character as six.
-BODY_LIMIT_BYTES = 512_000
 
 
 class CheckpointsApi:
@@ -266,12 +265,12 @@ class CheckpointsApi:
     async def approve(self, request: Request) -> Response:
         """Answer `POST /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
         principal = await self._keys.authenticate(request)
-        raw = await limited_body(request, BODY_LIMIT_BYTES)
+        raw = await limited_body(request)
         body = parsed(ApprovalBody, raw) if raw.strip() else ApprovalBody()
         return JSONResponse(await self._approvals.approve(principal, request.path_params["checkpoint_id"], body))
 
     async def reject(self, request: Request) -> Response:
         """Answer `DELETE /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
         principal = await self._keys.authenticate(request)
-        body = parsed(RejectionBody, await limited_body(request, BODY_LIMIT_BYTES))
+        body = parsed(RejectionBody, await limited_body(request))
         return JSONResponse(await self._approvals.reject(principal, request.path_params["checkpoint_id"], body))

@@ -22,7 +22,6 @@ from baton.engine.transitions import END_STATUSES, JobStatus
 from baton.storage.ports.jobs import Snapshot
 from baton_events.errors import BatonError
 
-BODY_LIMIT_BYTES = 64_000
 _AT_ONCE = 8
 # The statuses that an action can change: a job of another status does not match, even if the filter includes it.
 _MEANT: dict[str, frozenset[JobStatus]] = {
@@ -76,7 +75,7 @@ class BulkChangeApi:
     async def change(self, request: Request) -> Response:
         """Answer 200 with `{"matched", "changed", "refused", "cursor"}`."""
         principal = await self._keys.authenticate(request)
-        body = parsed(BulkBody, await limited_body(request, BODY_LIMIT_BYTES))
+        body = parsed(BulkBody, await limited_body(request))
         return JSONResponse(await self.changed(principal, body))
 
     async def changed(self, principal: Principal, body: BulkBody) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.api.auth import Keys, Principal
-from baton.api.jobs.job import BODY_LIMIT_BYTES, JobsApi, idempotency_key_of, new_ids
+from baton.api.jobs.job import JobsApi, idempotency_key_of, new_ids
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.container import Container
 from baton.engine.fork import Edits, Ended, Fork, ToolsRun, forked_task
@@ -55,7 +55,7 @@ class ForkApi:
     async def post(self, request: Request) -> Response:
         """Answer 202 with the new job; 409 for a job that is not over or is another's child; 422 for unknown turns."""
         principal = await self._keys.authenticate(request)
-        body = parsed(ForkBody, await limited_body(request, BODY_LIMIT_BYTES))
+        body = parsed(ForkBody, await limited_body(request))
         job = await self.forked(principal, request.path_params["job_id"], body, idempotency_key_of(request))
         return JSONResponse(job, 202)
 

@@ -96,7 +96,6 @@ def callback_fault(url: str, settings: Settings) -> str:
     return ""
 
 
-BODY_LIMIT_BYTES = 1_000_000
 _KEY_LIMIT_CHARS = 255
 
 
@@ -111,7 +110,7 @@ class JobsApi:
     async def submit(self, request: Request) -> Response:
         """Answer `POST /api/agent-jobs` with 202 and the job, or with 202 `{"jobId"}` where a running job gets it."""
         principal = await self._keys.authenticate(request)
-        raw = await limited_body(request, BODY_LIMIT_BYTES)
+        raw = await limited_body(request)
         return JSONResponse(await self.accept(principal, read_submit_body(raw), idempotency_key_of(request)), 202)
 
     async def accept(
@@ -194,7 +193,7 @@ class JobsApi:
     async def change(self, request: Request) -> Response:
         """Answer `PATCH /api/agent-jobs/{id}` with 200 and the job; 409 where its state does not allow the change."""
         principal = await self._keys.authenticate(request)
-        body = read_change_body(await limited_body(request, BODY_LIMIT_BYTES))
+        body = read_change_body(await limited_body(request))
         return JSONResponse(await self.changed(principal, request.path_params["job_id"], body))
 
     async def changed(self, principal: Principal, job_id: str, body: ChangeBody) -> dict[str, Any]:

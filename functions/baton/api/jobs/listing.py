@@ -1,7 +1,7 @@
 """`GET /api/agent-jobs`: lists of jobs, found in the admission's list or slot table and read from the jobs themselves.
 
 Invariant: a job is shown in its state at the read; a row is a hint only. A page costs a bounded number of requests and
-reads: under a rare filter it may be short, or empty, and has a cursor.
+reads, and has a bounded size: under a rare filter, or of large jobs, it may be short, or empty, and has a cursor.
 """
 
 import asyncio
@@ -23,13 +23,16 @@ from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.transitions import END_STATUSES, JobStatus
 from baton.engine.waits import status_and_wait
 from baton.runtime.job_view import job_row
+from baton.settings.limits import PAGE_BYTES
 from baton.storage.ports.all_jobs import AdmissionControl, Listing
 from baton.storage.ports.jobs import Reader, Snapshot
-from baton_events.ids import is_child
+from baton_events.ids import is_child, sorted_json
 from baton_events.timestamps import rfc3339
 
 # Rows of one request where a filter may leave out many; requests of one page; jobs read for one page.
 _SCANNED_ROWS, _ROUNDS, _READ_JOBS = 1_000, 4, 300
+# Jobs of one read: each may have two megabytes.
+READ_AT_ONCE = 21
 # A listed job may not exist yet for up to this long: a backup message creates it.
 YOUNG_MS = 3_600_000
 
@@ -64,16 +67,17 @@ class JobList:
         position = position_from(cursor) if cursor else ""
         source = await self._source(query)
         jobs: list[Snapshot] = []
-        read = 0
+        read, size_bytes = 0, 0
         for _ in range(_ROUNDS):
             found, after = await source.next(position, limit + 1 - len(jobs))
-            for chunk in _chunks(found, limit + 1 - len(jobs)):
+            for chunk in _chunks(found, min(READ_AT_ONCE, limit + 1 - len(jobs))):
                 known = await self._reader.jobs([one.job_id for one in chunk])
                 read += len(chunk)
                 for one in chunk:
                     snapshot = known.get(one.job_id)
                     if snapshot is not None and one.position != position and matches(query, snapshot, now_ms):
-                        if len(jobs) == limit:
+                        size_bytes += size_of(snapshot)
+                        if len(jobs) == limit or (jobs and size_bytes > PAGE_BYTES):
                             return JobPage(tuple(jobs), cursor_of(position))
                         jobs.append(snapshot)
                     position = one.position
@@ -180,6 +184,11 @@ def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
         and query.after_ms <= job.created_at_ms < query.before_ms
         and (not query.words or mentions(query.words, job, snapshot.task))
     )
+
+
+def size_of(snapshot: Snapshot) -> int:
+    """Return about how many bytes a job has on a page."""
+    return len(sorted_json((snapshot.task, snapshot.job.result)))
 
 
 def _chunks(found: Sequence[Found], size: int) -> list[Sequence[Found]]:

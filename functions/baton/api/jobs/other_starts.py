@@ -19,7 +19,7 @@ from baton.agents.trial import TRIAL_AGENT
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.job import JobsApi, idempotency_key_of
 from baton.api.jobs.submission import SubmitBody
-from baton.api.problem import ApiError, parsed
+from baton.api.problem import ApiError, limited_body, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS, WhenBusy
 from baton.container import Container
 from baton.runtime.job_view import job_view
@@ -47,7 +47,7 @@ class AgentStartApi:
     async def start(self, request: Request) -> Response:
         """Answer 202 with `{"workflowId"}`: the job's id. `Idempotency-Key` is honoured."""
         principal = await self._keys.authenticate(request)
-        body = parsed(StartBody, await request.body(), explains=True)
+        body = parsed(StartBody, await limited_body(request), explains=True)
         name = body.agent or self._container.settings.default_agent or self._container.registry.agents[0].name
         try:
             self._container.registry.agent(name)

@@ -13,7 +13,6 @@ from starlette.responses import JSONResponse, Response
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.job import JobsApi, no_job
 from baton.api.problem import ApiError, limited_body, parsed
-from baton.api.route import BODY_LIMIT_BYTES
 from baton.container import Container
 from baton.engine.all_jobs.scores import COMMENT_CHARS, LARGEST, MOST_OF_A_JOB, NAME, Score, counts_of
 from baton.observability.counters import count
@@ -48,7 +47,7 @@ class ScoresApi:
     async def post(self, request: Request) -> Response:
         """Answer 201 with the score."""
         principal = await self._keys.authenticate(request)
-        body = parsed(ScoreBody, await limited_body(request, BODY_LIMIT_BYTES))
+        body = parsed(ScoreBody, await limited_body(request))
         return JSONResponse(await self.scored(principal, request.path_params["job_id"], body), 201)
 
     async def scored(self, principal: Principal, job_id: str, body: ScoreBody) -> dict[str, Any]:

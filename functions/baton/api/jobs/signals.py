@@ -114,8 +114,7 @@ class JobEventsApi:
         return JSONResponse({"jobId": job.id, "name": body.name}, 202)
 
     async def _read(self, request: Request) -> EventBody:
-        limit_bytes = self._container.settings.result_limit_bytes
-        return parsed(EventBody, await limited_body(request, limit_bytes, "RESULT_LIMIT_BYTES"))
+        return parsed(EventBody, await limited_body(request))
 
 
 class OperationsApi:
@@ -144,8 +143,7 @@ class OperationsApi:
         return JSONResponse({"operationId": request.path_params["operation_id"], "jobId": snapshot.job.id, **view})
 
     async def _read(self, request: Request) -> CompletionBody:
-        limit_bytes = self._container.settings.result_limit_bytes
-        return parsed(CompletionBody, await limited_body(request, limit_bytes, "RESULT_LIMIT_BYTES"))
+        return parsed(CompletionBody, await limited_body(request))
 
 
 _WHY = {

@@ -18,6 +18,7 @@ from starlette.datastructures import Headers
 
 from baton.api.problem import ApiError, invalid
 from baton.sdk.any_json import AnyJson, JsonObject
+from baton.transport.bodies import check_values
 from baton_events.errors import BatonError
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
@@ -154,8 +155,9 @@ def decoded(body: bytes) -> Any:
     """Parse the message of a body.
 
     Raises:
-        RpcError: it is no JSON.
+        RpcError: it is no JSON. TooLargeError: it has too many values.
     """
+    check_values(body)
     try:
         return from_json(body)  # which refuses half a surrogate: no answer could repeat it
     except ValueError as error:

@@ -36,7 +36,6 @@ from baton.api.problem import ApiError, limited_body
 from baton.container import Container
 from baton_events.ids import canonical_json
 
-BODY_LIMIT_BYTES = 1_000_000
 Part = dict[str, Any]
 Method = Callable[[Asked], Awaitable[Part | Response]]
 _CACHED = {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}
@@ -71,7 +70,7 @@ class McpApi:
         check_origin(request, self._container.settings)
         message: Any = None
         try:
-            message = decoded(await limited_body(request, BODY_LIMIT_BYTES))
+            message = decoded(await limited_body(request))
             request_id = _id_of(message)
             call = read_call(request.headers, message)
             if not call.method and isinstance(call.id, str):

@@ -19,7 +19,7 @@ from baton.agents.agent import Agent
 from baton.agents.registry import UnknownAgentError, agent_takes
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.submission import SubmitBody, new_job
-from baton.api.problem import ApiError, limited_body, parsed
+from baton.api.problem import ApiError, invalid_by, limited_body, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
 from baton.api.sessions.files import ChatFiles, Named
 from baton.api.sessions.sessions import session_of
@@ -28,7 +28,8 @@ from baton.api.stream_token import check_capacity, must_cover
 from baton.container import Container
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
-from baton.sdk.any_json import AnyJson
+from baton.sdk.any_json import AnyJsonList
+from baton.settings.limits import MESSAGES, PARTS
 from baton.storage.ports.jobs import Snapshot, StoredParts
 from baton_events.ids import chat_job_id, digest
 
@@ -43,7 +44,7 @@ class ChatMessage(BaseModel):
 
     id: Annotated[str, Field(max_length=_MESSAGE_ID_LIMIT_CHARS)] = ""
     role: str
-    parts: list[AnyJson]
+    parts: AnyJsonList
 
 
 class ChatBody(BaseModel):
@@ -52,7 +53,7 @@ class ChatBody(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
 
     id: Annotated[str, Field(min_length=1, max_length=SESSION_LIMIT_CHARS)]
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MESSAGES)]
     trigger: Trigger = "submit-message"
     message_id: Annotated[str, Field(max_length=_MESSAGE_ID_LIMIT_CHARS)] | None = None
     agent: Annotated[str, Field(min_length=1, max_length=64)] | None = None
@@ -69,7 +70,7 @@ class ChatBody(BaseModel):
         return "\n".join(part["text"] for part in self.last.parts if part["type"] == "text")
 
     @property
-    def file_parts(self) -> list[tuple[str, AnyJson]]:
+    def file_parts(self) -> list[tuple[str, Any]]:
         """The files that the user sends, each with its field."""
         at = f"messages.{len(self.messages) - 1}.parts"
         return [(f"{at}.{place}", part) for place, part in enumerate(self.last.parts) if part["type"] == "file"]
@@ -86,8 +87,7 @@ def read_chat_body(body: bytes) -> ChatBody:
     if not faults and not read.text.strip() and not read.file_parts:
         faults = [(f"messages.{len(read.messages) - 1}.parts", "there is no text to answer")]
     if faults:
-        listed = "; ".join(f"{field}: {message}" for field, message in faults)
-        raise ApiError(422, f"the body is not valid: {listed}", faults)
+        raise invalid_by(faults)
     return read
 
 
@@ -97,6 +97,8 @@ def _faults(last: ChatMessage, field: str) -> list[tuple[str, str]]:
         faults.append((f"{field}.role", f"the last message must be the user's, got {last.role!r}"))
     if not last.id:
         faults.append((f"{field}.id", "the message needs an id: a request that is repeated is known by it"))
+    if len(last.parts) > PARTS:
+        return [*faults, (f"{field}.parts", f"the message has {len(last.parts)} parts; at most {PARTS}")]
     wrong = [(index, part) for index, part in enumerate(last.parts) if not _is_text(part) and not _is_file(part)]
     return faults + [(f"{field}.parts.{index}", _wrong_part(part)) for index, part in wrong]
 
@@ -213,9 +215,6 @@ def _chat_job(
     return ChatJob(job, {"text": text, "chat": chat, "files": list(files)})
 
 
-_BODY_LIMIT_BYTES = 4_000_000  # `useChat` sends the whole conversation each time
-
-
 class ChatApi:
     """Endpoints of chats."""
 
@@ -226,15 +225,10 @@ class ChatApi:
         self._streams = Streams(container, keys)
         self._files = ChatFiles(container)
 
-    @property
-    def body_limit_bytes(self) -> int:
-        """The limit of a request: its texts, and one message's files as Base64, even some that are too large."""
-        return _BODY_LIMIT_BYTES + self._container.settings.files_limit_bytes * 2
-
     async def send(self, request: Request) -> Response:
         """Answer `POST /api/chat` with 200 and the answer's stream; 202 `{"jobId"}` if a running job takes it."""
         principal = await self._keys.authenticate(request)
-        body = read_chat_body(await limited_body(request, self.body_limit_bytes))
+        body = read_chat_body(await limited_body(request))
         check_capacity(self._container, principal)  # before there is a job
         files = await self._files.read(principal.tenant, body.id, body.file_parts)
         requested = await requested_job(self._container, principal.tenant, body, [file for file, _ in files])

@@ -25,11 +25,10 @@ from baton.api.stream_token import must_cover
 from baton.container import Container
 from baton.runtime.callbacks import address_fault
 from baton.sdk.result_files import BEGINNINGS, named_content
+from baton.settings.limits import FILES
 from baton_events.setting import is_loopback
 
 _OURS = re.compile(r"/api/sessions/(.+)/files/([0-9a-f]{64})")
-# A job names its files in a message of the queue, which must stay small.
-_MOST_FILES = 20
 # A task's entry for a file: `mediaType`, `filename`?, and `url`, or `name` (of its content) and `bytes`.
 Named = dict[str, Any]
 
@@ -57,8 +56,8 @@ class ChatFiles:
         Raises:
             ApiError: 413 too large together, or too many, 415 a type that is not taken, 422 no such file. StoreError.
         """
-        if len(parts) > _MOST_FILES:
-            raise ApiError(413, f"a message has at most {_MOST_FILES} files, and this one has {len(parts)}")
+        if len(parts) > FILES:
+            raise ApiError(413, f"a message has at most {FILES} files, and this one has {len(parts)}")
         read, left_bytes = list[tuple[Named, str]](), self._settings.files_limit_bytes
         for field, part in parts:
             read.append(await self._read(tenant, session_id, field, part))

@@ -13,22 +13,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.api.auth import Keys, Principal
-from baton.api.jobs.listing import JobList, JobPage
+from baton.api.jobs.listing import READ_AT_ONCE, JobList, JobPage
 from baton.api.jobs.query import MOST_ROWS, USUAL_ROWS, checked_cursor
 from baton.api.problem import ApiError, Code, invalid
 from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions
 from baton.api.sessions.ui_message import assistant_message, file_parts, user_message
 from baton.container import Container
 from baton.conversation.exchanges import is_rolled_back, still_valid
-from baton.engine.all_jobs.job_list import Query
+from baton.engine.all_jobs.job_list import Query, cursor_of, position_of
 from baton.engine.background_calls import OPERATION
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.runtime.job_view import continues_of
 from baton.runtime.usage_view import session_usage
+from baton.settings.limits import PAGE_BYTES
 from baton.storage.ports.jobs import Snapshot
 from baton_events.errors import JobGoneError
-from baton_events.ids import job_of_call, started_by
+from baton_events.ids import job_of_call, sorted_json, started_by
 from baton_events.timestamps import rfc3339
 
 
@@ -112,13 +113,11 @@ class SessionsApi:
         query = read_session_query(request.query_params)
         page = await self._page(tenant, session_id, query.limit, query.cursor or "")
         line = await self._sessions.line(tenant, session_id)
-        shown = [job for job in reversed(page.jobs) if not is_rolled_back(job.job) and not job.job.is_operation]
-        jobs = still_valid([(job.job.id, job.task, job) for job in shown])
         active = line[0].job.id if line else ""
-        exchanges = await asyncio.gather(*(self._exchange(job, active) for job in jobs))
+        page, jobs, messages = await self._messages(page, active)
         view: dict[str, Any] = {
             "id": session_id,
-            "messages": [message for exchange in exchanges for message in exchange],
+            "messages": messages,
             "activeStream": await self._active(active) if active else None,
             "usage": session_usage(page.jobs, self._container.settings.prices),
             "activeOperations": [_operation(job) for job in reversed(page.jobs) if _is_open(job)],
@@ -195,6 +194,26 @@ class SessionsApi:
         if await self._container.ports.chats.session_used_ms(tenant, session_id) is None:
             raise ApiError(404, f"there is no session {session_id!r}", code=Code.SESSION_NOT_FOUND)
         return page
+
+    async def _messages(self, page: JobPage, active: str) -> tuple[JobPage, list[Snapshot], list[dict[str, Any]]]:
+        """Return the page as far as its messages go on one, the jobs that have them, and the messages in order."""
+        shown = [job for job in reversed(page.jobs) if not is_rolled_back(job.job) and not job.job.is_operation]
+        jobs = still_valid([(job.job.id, job.task, job) for job in shown])[::-1]
+        exchanges, size_bytes = list[list[dict[str, Any]]](), 0
+        while len(exchanges) < len(jobs) and size_bytes <= PAGE_BYTES:
+            chunk = jobs[len(exchanges) : len(exchanges) + READ_AT_ONCE]
+            for exchange in await asyncio.gather(*(self._exchange(job, active) for job in chunk)):
+                size_bytes += len(sorted_json(exchange))
+                if exchanges and size_bytes > PAGE_BYTES:
+                    break
+                exchanges.append(exchange)
+        messages = [message for exchange in reversed(exchanges) for message in exchange]
+        if len(exchanges) == len(jobs):
+            return page, jobs[::-1], messages
+        last, jobs = jobs[len(exchanges) - 1].job, jobs[: len(exchanges)]
+        position = position_of(last.created_at_ms, last.id)
+        kept = tuple(each for each in page.jobs if position_of(each.job.created_at_ms, each.job.id) >= position)
+        return JobPage(kept, cursor_of(position)), jobs[::-1], messages
 
     async def _exchange(self, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:
         """Return question and answer; of the running job the question alone, since its stream has the answer."""

@@ -66,15 +66,28 @@ class QueueVerifier:
         self._keys = tuple(hmac.new(key.encode(), digestmod="sha256") for key in keys if key and _may_be_secret(key))
         self._clock = clock or SystemClock()
 
-    def verify(self, signature: str, body: bytes, url: str) -> None:
-        """Check that the queue signed exactly this body for exactly this URL, recently, or raise SignatureError."""
+    def signed_digest(self, signature: str, url: str) -> str:
+        """Check that the queue signed for exactly this URL, recently; return the digest of what it signed.
+
+        Raises:
+            SignatureError: it did not.
+        """
         if not self._configured:
             raise SignatureError("no signing key is configured: set QSTASH_CURRENT_SIGNING_KEY")
         signed, _, digest = signature.rpartition(".")
         header, _, payload = signed.partition(".")
         well_formed = signature.isascii() and "." not in payload
-        if not (well_formed and self._is_signed(signed, digest) and self._holds(header, payload, body, url)):
-            raise SignatureError("the request's signature is not valid for this URL and body")
+        if not (well_formed and self._is_signed(signed, digest) and _is_hs256(header)):
+            raise _not_valid()
+        claims = _read(payload)
+        if claims is None or not self._holds(claims, url):
+            raise _not_valid()
+        return claims.body.rstrip("=")
+
+    def check_body(self, digest: str, body: bytes) -> None:
+        """Check that a body has the digest that was signed. Raises SignatureError."""
+        if digest != _base64_of_32(hashlib.sha256(body).digest()):
+            raise _not_valid()
 
     def _is_signed(self, signed: str, digest: str) -> bool:
         """Return whether one of the keys has signed these two segments."""
@@ -86,17 +99,18 @@ class QueueVerifier:
                 return True
         return False
 
-    def _holds(self, header: str, payload: str, body: bytes, url: str) -> bool:
-        """Return whether the signed claims fit this body and this URL."""
-        claims = _read(payload) if _is_hs256(header) else None
-        if claims is None or claims.iss != "Upstash" or claims.sub != url or claims.aud:
+    def _holds(self, claims: _Claims, url: str) -> bool:
+        """Return whether the signed claims fit this URL, now."""
+        if claims.iss != "Upstash" or claims.sub != url or claims.aud:
             return False
         not_before, expires = max(claims.nbf, claims.iat), claims.exp
         if not (abs(claims.nbf) < _MOST_SECONDS and abs(claims.iat) < _MOST_SECONDS and abs(expires) < _MOST_SECONDS):
             return False
-        if not counts_at(self._clock.now_ms(), not_before, expires):
-            return False
-        return claims.body.rstrip("=") == _base64_of_32(hashlib.sha256(body).digest())
+        return counts_at(self._clock.now_ms(), not_before, expires)
+
+
+def _not_valid() -> SignatureError:
+    return SignatureError("the request's signature is not valid for this URL and body")
 
 
 def _may_be_secret(key: str) -> bool:

@@ -93,9 +93,18 @@ class RedisReader:
         )
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Return many jobs, two commands each."""
+        """Return many jobs, two commands each; more than the store answers at once are read in halves."""
         if not job_ids:
             return {}
+        try:
+            return await self._jobs(job_ids)
+        except StoreAnswerError:
+            if len(job_ids) == 1:
+                raise
+        middle = len(job_ids) // 2
+        return {**await self.jobs(job_ids[:middle]), **await self.jobs(job_ids[middle:])}
+
+    async def _jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
         commands: list[list[str | int]] = []
         for job_id in job_ids:
             commands += [["HGETALL", keys.state_key(job_id)], ["LRANGE", keys.transcript_key(job_id), 0, 0]]

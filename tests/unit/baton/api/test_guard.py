@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton.api.guard import ADDRESS_LIMIT_BYTES, HEADERS_LIMIT_BYTES, OPEN_PER_MINUTE, WRONG_PER_MINUTE
+from baton.api.guard import OPEN_PER_MINUTE, WRONG_PER_MINUTE
 from baton.api.openapi import described
 from baton.api.route import ApiRoute
+from baton.settings.limits import ADDRESS_BYTES, HEADERS_BYTES
 from baton_events.errors import StoreError
 from tests.fakes.rate_limit import FakeRateLimit
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem
@@ -96,11 +97,11 @@ async def test_a_wrong_method_learns_every_right_one(limited: Api) -> None:
 async def test_an_address_or_headers_that_are_too_large_are_refused(limited: Api, limit: FakeRateLimit) -> None:
     """Before anybody is asked for a key."""
     path = f"{PATH}?x="
-    fits = ADDRESS_LIMIT_BYTES - len(path) + 1  # the question mark belongs to neither part
+    fits = ADDRESS_BYTES - len(path) + 1  # the question mark belongs to neither part
     assert (await limited.request("GET", path + "x" * fits)).status_code == 404
     assert_problem(await limited.request("GET", path + "x" * (fits + 1), ""), 414)
     assert limit.taken.total() == 1
-    assert_problem(await limited.request("GET", PATH, headers={"x-large": "x" * HEADERS_LIMIT_BYTES}), 431)
+    assert_problem(await limited.request("GET", PATH, headers={"x-large": "x" * HEADERS_BYTES}), 431)
 
 
 async def test_completions_from_outside_are_not_limited_and_guesses_of_their_key_are(limited: Api) -> None:

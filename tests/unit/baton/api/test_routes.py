@@ -16,7 +16,7 @@ from baton.console.routes import console_routes
 from baton.runtime.spec import Spec
 from baton_events.errors import SignatureError
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER, api_of, api_with, assert_problem, digest, with_keys
-from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.kit.stage import AnySignature, Stage
 
 CONTAINER = Stage(settings=with_keys()).container
 TABLE = api_table(CONTAINER, Keys(CONTAINER), Audit(CONTAINER))
@@ -190,8 +190,8 @@ def test_only_these_routes_are_open() -> None:
     assert {route_name(route) for route in _of("self")} == SELF
 
 
-class StrangeSignature:
-    def verify(self, signature: str, body: bytes, url: str) -> None:
+class StrangeSignature(AnySignature):
+    def signed_digest(self, signature: str, url: str) -> str:
         raise SignatureError("not signed")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 
+from baton.queue.qstash.verifier import QueueVerifier
 from baton.settings.settings import Settings
 
 CURRENT, STRANGE = "sig_" + "c" * 40, "sig_" + "s" * 40
@@ -30,6 +31,11 @@ def signature(url: str, of: bytes, key: str = CURRENT, **changes: Any) -> str:
         **changes,
     }
     return jwt.encode({name: value for name, value in claims.items() if value is not None}, key, algorithm="HS256")
+
+
+def verify(verifier: QueueVerifier, token: str, body: bytes, url: str) -> None:
+    """Check a token and a body, as the edge does."""
+    verifier.check_body(verifier.signed_digest(token, url), body)
 
 
 def delivery_headers(url: str, body: bytes, **changes: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from baton.runtime.webhook import probe_answer
 from baton_events.errors import SignatureError
 from baton_events.schema import WEBHOOK_ENDPOINTS
 from baton_local.doctor.next_key import refusals, signed
+from tests.unit.baton.kit.signing import verify
 from tests.unit.baton_local.setup.accounts import SETTINGS
 
 
@@ -44,7 +45,7 @@ class World:
     def deliver(self, instance: int) -> None:
         current, following = self.instances[instance]
         settings = replace(SETTINGS, current_signing_key=key(current), next_signing_key=key(following))
-        QueueVerifier(settings).verify(signed(URL, BODY, key(self.keys[0]), now_seconds()), BODY, URL)
+        verify(QueueVerifier(settings), signed(URL, BODY, key(self.keys[0]), now_seconds()), BODY, URL)
 
 
 @given(st.lists(st.one_of(st.just("roll"), st.integers(0, 2)), max_size=30))
@@ -80,7 +81,7 @@ async def test_functions_that_take_the_next_key_are_ready() -> None:
         request = route.calls.last.request
         only_next = replace(KEYED, current_signing_key=key(2))
         url = KEYED.endpoint_url(endpoint)
-        QueueVerifier(only_next).verify(request.headers["Upstash-Signature"], request.content, url)
+        verify(QueueVerifier(only_next), request.headers["Upstash-Signature"], request.content, url)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from baton.queue.qstash.verifier import TOLERANCE_SECONDS, QueueVerifier
 from baton.settings.settings import Settings
 from baton_events.errors import SignatureError
 from tests.fakes.clock import FakeClock
+from tests.unit.baton.kit.signing import verify
 
 CURRENT, NEXT, STRANGE = "sig_" + "c" * 40, "sig_" + "n" * 40, "sig_" + "s" * 40
 URL = "https://fn.example.com/api/v2/workers/agent-loop"
@@ -47,20 +48,20 @@ def signed(key: str = CURRENT, of: bytes = BODY, **changes: Any) -> str:
 
 def refused(signature: str, body: bytes = BODY, url: str = URL, verifier: QueueVerifier = BOTH) -> str:
     with pytest.raises(SignatureError) as caught:
-        verifier.verify(signature, body, url)
+        verify(verifier, signature, body, url)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("key", [CURRENT, NEXT])
 def test_the_current_and_the_next_key_are_accepted(key: str) -> None:
-    BOTH.verify(signed(key), BODY, URL)
+    verify(BOTH, signed(key), BODY, URL)
 
 
 @pytest.mark.parametrize("settings", [Settings(current_signing_key=CURRENT), Settings(next_signing_key=CURRENT)])
 def test_one_key_is_enough(settings: Settings) -> None:
     """And the other, unset, accepts nothing: an empty key would be anybody's."""
     verifier = QueueVerifier(settings)
-    verifier.verify(signed(CURRENT), BODY, URL)
+    verify(verifier, signed(CURRENT), BODY, URL)
     refused(signed(NEXT), verifier=verifier)
     refused(forged("", {"alg": "HS256", "typ": "JWT"}), verifier=verifier)
 
@@ -131,7 +132,7 @@ def forged(key: str, header: dict[str, Any]) -> str:
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS512", "RS256", ""])
 def test_another_algorithm_is_refused(algorithm: str) -> None:
     """Signed with the right key or not at all; the forger of this file can make a valid token."""
-    BOTH.verify(forged(CURRENT, {"alg": "HS256", "typ": "JWT"}), BODY, URL)
+    verify(BOTH, forged(CURRENT, {"alg": "HS256", "typ": "JWT"}), BODY, URL)
     token = forged(CURRENT, {"alg": algorithm, "typ": "JWT"})
     refused(token)
     refused(token.rsplit(".", 1)[0] + ".")
@@ -167,7 +168,7 @@ def test_a_signature_counts_while_clocks_may_still_agree(after_ms: int) -> None:
     verifier = QueueVerifier(Settings(current_signing_key=CURRENT), clock)
     token = signed(iat=SIGNED_AT, nbf=SIGNED_AT, exp=SIGNED_AT + 300)
     if -1000 * TOLERANCE_SECONDS <= after_ms < 1000 * (300 + TOLERANCE_SECONDS):
-        verifier.verify(token, BODY, URL)
+        verify(verifier, token, BODY, URL)
     else:
         refused(token, verifier=verifier)
 
@@ -206,5 +207,5 @@ def test_no_bit_of_a_token_may_change(position: int, bit: int) -> None:
 )
 def test_a_body_is_judged_by_its_bytes(body: bytes, changes: dict[str, Any]) -> None:
     token = signed(of=body, **changes)
-    BOTH.verify(token, body, URL)
+    verify(BOTH, token, body, URL)
     refused(token, body=body + b"\xff")

@@ -1,0 +1,76 @@
+"""Bodies of requests: read once, counted while they come, and taken only as they are.
+
+Invariant: no more than the limit is held, and no body with a content coding is taken for what it is not. Every route
+that reads a body reads it here. Must not: know what a body is about.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from baton.settings.limits import VALUES
+from baton_events.errors import CodedBodyError, HungUpError, TooLargeError
+
+Headers = Iterable[tuple[bytes, bytes]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]  # of ASGI
+_LENGTH_DIGITS, _SHOWN_CHARS = 15, 80
+
+
+async def read_body(headers: Headers, receive: Receive, limit_bytes: int) -> bytes:
+    """Read a request's body.
+
+    Raises:
+        TooLargeError: it is larger than the limit, or says so; no more than that is read.
+        CodedBodyError: it has a content coding.
+        HungUpError: the sender has gone.
+    """
+    check_announced(headers, limit_bytes)
+    chunks, size_bytes, more = list[bytes](), 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HungUpError("the client hung up before the request's body was complete")
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        size_bytes += len(chunk)
+        if size_bytes > limit_bytes:
+            raise TooLargeError(f"the body is larger than {limit_bytes} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def check_announced(headers: Headers, limit_bytes: int) -> None:
+    """Refuse by what the headers say of a body, before any of it is read.
+
+    Raises:
+        TooLargeError, CodedBodyError: as of `read_body`.
+    """
+    codings = list[str]()
+    for name, value in headers:
+        if name == b"content-encoding":
+            codings += [each.strip().lower() for each in value.decode("latin-1").split(",")]
+        elif name == b"content-length" and value.isdigit() and _is_over(value, limit_bytes):
+            raise TooLargeError(f"the body is larger than {limit_bytes} bytes")
+    if named := [each for each in codings if each not in ("", "identity")]:
+        raise CodedBodyError(", ".join(named)[:_SHOWN_CHARS])
+
+
+def _is_over(length: bytes, limit_bytes: int) -> bool:
+    digits = length.lstrip(b"0")
+    return len(digits) > _LENGTH_DIGITS or int(digits or b"0") > limit_bytes
+
+
+def check_values(body: bytes) -> None:
+    """Refuse JSON of more values than a body may have, before it is parsed: a value takes up to 100 times its text.
+
+    Raises:
+        TooLargeError: there are more.
+    """
+    if _openings(body) <= VALUES:  # also those in texts: nearly every body ends here
+        return
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    strings = unescaped.count(b'"') // 2
+    if strings > 2 * VALUES or _openings(b"".join(unescaped.split(b'"')[::2])) > VALUES:
+        raise TooLargeError(f"the body has more than {VALUES} values: send less, or send it as a file")
+
+
+def _openings(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
