@@ -1,29 +1,35 @@
 """The world outside of a job: people who decide on its checkpoints, and systems that end its operations.
 
-Invariant: each is asked once, as soon as the job waits, and acts through the product's own code. Must not: know a
-process.
+Invariant: each is asked once, as soon as the job waits, and acts through the product's own code. What the test's own
+functions raise, and an answer that does not fit, is raised. Must not: know a process.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from baton.api.auth import Principal
 from baton.api.jobs.approval_list import approvals_of
 from baton.api.jobs.approvals import ApprovalBody, Approvals, RejectionBody
+from baton.api.problem import ApiError
 from baton.commands.signal import CompletionBody
 from baton.container import Container
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS
 from baton.storage.ports.jobs import Snapshot
-from baton.testing.records import Approve, Checkpoint, Decide, Operation, Outcomes
+from baton.testing.records import Approve, Checkpoint, Decide, Operation, Outcomes, Reject
 
 _OPERATOR = Principal("admin", "simulation")
+# Somebody was faster, or the store has forgotten the question: nothing that the test has done.
+_TOO_LATE = (404, 409)
 
 
 class People:
     """Decides and completes, through a process of the API."""
 
-    def __init__(self, api: Container, decide: Decide | None, outcomes: Outcomes | None) -> None:
-        self._api, self._decide, self._outcomes = api, decide, outcomes
+    def __init__(
+        self, api: Container, decide: Decide | None, outcomes: Outcomes | None, record: Callable[[str], None]
+    ) -> None:
+        self._api, self._decide, self._outcomes, self._record = api, decide, outcomes, record
         self._approvals = Approvals(api, cast("Any", None))  # only methods that read no other job are called
         self._decided: set[str] = set()
 
@@ -40,12 +46,24 @@ class People:
                 continue
             shown = (view["title"] or "", view["tool"] or "", view["arguments"] or {})
             decision = decide(Checkpoint(view["id"], snapshot.job.id, *shown))
+            if not isinstance(decision, Approve | Reject):
+                raise TypeError(
+                    f"decide returned {decision!r} for {view['tool']!r}: return Approve() or Reject(reason)"
+                )
             if isinstance(decision, Approve):
                 # If several people must approve, each approval is another person's.
                 by = f"{_OPERATOR.tenant} {len(view.get('approvals', ())) + 1}"
-                await self._approvals.approve_by(by, view["id"], ApprovalBody(arguments=decision.arguments))
+                await self._sent(self._approvals.approve_by(by, view["id"], ApprovalBody(arguments=decision.arguments)))
             else:
-                await self._approvals.reject(_OPERATOR, view["id"], RejectionBody(reason=decision.reason))
+                await self._sent(self._approvals.reject(_OPERATOR, view["id"], RejectionBody(reason=decision.reason)))
+
+    async def _sent(self, decision: Awaitable[object]) -> None:
+        try:
+            await decision
+        except ApiError as error:
+            if error.status not in _TOO_LATE:
+                raise
+            self._record(f"a decision is refused: {error}")
 
     async def _complete(self, snapshot: Snapshot, outcomes: Outcomes) -> None:
         for call in snapshot.calls:
@@ -53,6 +71,8 @@ class People:
             if not waits or not self._is_new(call.operation_id):
                 continue
             body = outcomes(Operation(call.operation_id, snapshot.job.id, call.tool, call.arguments))
+            if body is not None and not isinstance(body, Mapping):
+                raise TypeError(f"outcomes returned {body!r} for {call.tool!r}: return the body of a webhook, or None")
             if body is not None:
                 completion = CompletionBody.model_validate(body)
                 await self._api.operations.completing.complete(call.operation_id, completion, "webhook")

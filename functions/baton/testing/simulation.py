@@ -4,6 +4,7 @@ Invariant: a run plays production's code, opens no socket and does not sleep. Ea
 memory and the outside state that `fresh` leaves. Must not: load pytest.
 """
 
+import inspect
 import json
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -97,15 +98,16 @@ class Simulation:
         """Record a tool's effect outside under this key; outside of a run this does nothing."""
         work = WORK.get(None)
         if work is not None:
-            work.world.effect(work.attempt, str(key))
+            work.world.effect(work.attempt, key)
 
     @contextmanager
     def _played(self, scene: Scene, point: Point | None = None) -> Iterator[World]:
         """Play a scene in a fresh world."""
         self._registry.agent(scene.agent)
         self._memory.restore()
-        if self._fresh is not None:
-            self._fresh()
+        if self._fresh is not None and inspect.iscoroutine(left := self._fresh()):
+            left.close()
+            raise TypeError(f"fresh={self._fresh!r} was not run, since it is asynchronous: give a plain function")
         world = World(self._registry, self._memory, self._namespaces, scene, self._seed, self._left, point)
         with world.played():
             yield world

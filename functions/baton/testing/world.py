@@ -4,8 +4,9 @@ Invariant: a world follows from its seed, its faults and its point; its events a
 the state that earlier runs of its simulation have left in the store. Must not: judge the events.
 """
 
+import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, NoReturn
@@ -83,19 +84,22 @@ class World:
         self.story: list[tuple[float, str]] = []
         self.failed_turns = set[tuple[str, int]]()
         self.job_id, self.ended_seconds = "", 0.0
+        self._raised: BaseException | None = None
         self._at_work: dict[int, tuple[Process, Attempt, list[int]]] = {}
         self._process: Process | None = None
         self._surroundings = Context()
         self._deliveries, self._died = 0, False
         self.backend = Backend(self, left)
         self._api = SimulatedContainer(_SETTINGS, self.backend.ports, registry, self)
-        self._people = People(self._api, scene.decide, scene.outcomes)
+        self._people = People(self._api, scene.decide, scene.outcomes, self.record)
 
     @contextmanager
     def played(self) -> Iterator[None]:
         """Submit the job, and deliver until nothing is left to do; read its state within the block."""
         try:
             self._play()
+            if self._raised is not None:
+                raise self._raised
             if self.loop.refused:
                 raise RuntimeError(self.loop.refused)
             yield
@@ -198,8 +202,13 @@ class World:
                 attempt.swallowed = True
                 self.record(f"{attempt.start.tool} is cancelled, and goes on")
 
-    def effect(self, attempt: Attempt, key: str) -> None:
+    def effect(self, attempt: Attempt, named: object) -> None:
         """Record an effect outside, with a point before it and one after it."""
+        try:
+            key = str(named)
+        except Exception as error:
+            self.raised(error)
+            raise
         process, tool = PROCESS.get(), attempt.start.tool
         if self._ends(process, f"before an effect of {tool}"):
             _die()
@@ -230,9 +239,22 @@ class World:
             self.backend.queue.accept(message_to(_SETTINGS, SWEEP_ENDPOINT, ""))
             self._later(_HOUR, self._reconcile)
 
-    def _start(self, work: Any) -> None:
+    def raised(self, error: BaseException) -> None:
+        """End the world: what the test's own code raises is for the test, and no fate of a job. The first one counts."""
+        self._raised = self._raised or error
+        self.loop.stop()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work outside of all processes."""
-        self.loop.create_task(work, context=Context())
+        self.loop.create_task(self._watched(work), context=Context())
+
+    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except (GeneratorExit, asyncio.CancelledError):  # the world is over
+            raise
+        except BaseException as error:  # noqa: BLE001 - pytest.fail() raises no Exception
+            self.raised(error)
 
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
         self.loop.call_later(seconds, act, context=Context())
