@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from baton.agents.registry import Registry, has_servers
 from baton.commands.taking_back import TakeBack
 from baton.container import Container
-from baton.conversation.exchanges import EarlierJobs
+from baton.conversation.earlier_jobs import EarlierJobs
 from baton.engine.effects import CallModel, Effect, Notify, Remember
 from baton.executors.bounded import bounded
 from baton.executors.chat_files import ChatFiles

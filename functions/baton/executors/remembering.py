@@ -14,7 +14,8 @@ from msgspec.structs import replace as struct_replace
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.conversation.conversation import BYTES_PER_TOKEN
-from baton.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, Earlier, is_chat, recorded
+from baton.conversation.earlier_jobs import Earlier
+from baton.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, is_chat, recorded
 from baton.conversation.policy import KeepAll
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Remember, Work

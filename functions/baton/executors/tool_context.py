@@ -285,12 +285,13 @@ class CallOutlet:
                 tenant=self._job.tenant,
                 now_ms=self._outside.clock.now_ms(),
             )
-            told = {"text": text_of(task), "data": plain(input_data, "data")}
+            told: dict[str, Any] = {"text": text_of(task), "data": plain(input_data, "data")}
         except UnknownAgentError as error:
             raise ToolError(str(error), type="unknown_agent", retryable=True) from error
         except Unrecordable as error:
             message = f"the task for agent {agent!r} cannot be recorded: {error}"
             raise ToolError(message, type="invalid_task") from error
+        told |= {"chat": {}} if session_id else {}
         try:
             await self._outside.commands.submit(job, self._secrets.hide_in(told), may_exist=True)
         except JobGoneError:

@@ -240,7 +240,7 @@ class World:
             self._later(_HOUR, self._reconcile)
 
     def raised(self, error: BaseException) -> None:
-        """End the world: what the test's own code raises is for the test, and no fate of a job. The first one counts."""
+        """End the world: what the test's own code raises is for the test. The first one counts."""
         self._raised = self._raised or error
         self.loop.stop()
 

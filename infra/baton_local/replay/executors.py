@@ -8,7 +8,8 @@ other comes through the real code.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from baton.conversation.exchanges import Exchange, MessagesOf
+from baton.conversation.earlier_jobs import MessagesOf
+from baton.conversation.exchanges import Exchange
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunTool, Work
 from baton.engine.state import Job
@@ -113,6 +114,7 @@ class RecordedEarlier:
                 exchange["status"],
                 exchange.get("messages", ""),
                 tuple(exchange.get("files", ())),
+                tuple(exchange.get("calls", ())),
             )
             for exchange in entry["exchanges"]
         )

@@ -113,12 +113,8 @@ class JobsApi:
         raw = await limited_body(request)
         return JSONResponse(await self.accept(principal, read_submit_body(raw), idempotency_key_of(request)), 202)
 
-    async def accept(
-        self, principal: Principal, body: SubmitBody, idempotency_key: str, *, chats: bool = False
-    ) -> dict[str, Any]:
+    async def accept(self, principal: Principal, body: SubmitBody, idempotency_key: str) -> dict[str, Any]:
         """Accept a submission; return the job as JSON, or `jobId` of the running one that gets it.
-
-        `chats`: its model is sent the session's earlier messages.
 
         Raises:
             ApiError: 422, another body was sent under this Idempotency-Key before.
@@ -129,7 +125,7 @@ class JobsApi:
         job_id, session_id, now_ms = new_ids(self._container, principal, idempotency_key)
         ids = {"job_id": job_id, "session_id": session_id, "tenant": principal.tenant}
         job = new_job(body, self._container.registry, **ids, now_ms=now_ms)
-        task = {**body.task, "chat": {}} if chats else body.task
+        task = body.task
         if body.when_busy == "steer" and (taker := await self._sessions.steer(job, task)) is not None:
             return {"jobId": taker.id}
         return await self.submitted(principal, job, task, idempotency_key, body.when_busy)

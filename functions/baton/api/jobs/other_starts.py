@@ -57,7 +57,7 @@ class AgentStartApi:
         submitted = SubmitBody.model_validate(
             fields | ({"sessionId": body.conversation_id} if body.conversation_id else {})
         )
-        job = await self._jobs.accept(principal, submitted, idempotency_key_of(request), chats=True)
+        job = await self._jobs.accept(principal, submitted, idempotency_key_of(request))
         return JSONResponse({"workflowId": job.get("jobId") or job["id"]}, 202)
 
 

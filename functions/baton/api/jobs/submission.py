@@ -51,8 +51,9 @@ class JobBody(BaseModel):
 
     @property
     def task(self) -> dict[str, Any]:
-        """The first entry of the job's transcript."""
-        return {"text": self.task_description, "data": self.input_data}
+        """The first entry of the job's transcript; in a session that has a name, its model is sent the earlier ones."""
+        task: dict[str, Any] = {"text": self.task_description, "data": self.input_data}
+        return task if self.session_id is None else {**task, "chat": {}}
 
 
 class SubmitBody(JobBody):

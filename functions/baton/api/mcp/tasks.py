@@ -68,7 +68,7 @@ class Tasks:
             ArgumentsError: the arguments do not fit.
         """
         body = submission_of(agent, arguments)
-        view = await self._jobs.accept(principal, body, idempotency_key, chats=body.session_id is not None)
+        view = await self._jobs.accept(principal, body, idempotency_key)
         try:
             return await self.look_up(principal, view["id"])
         except ApiError as error:

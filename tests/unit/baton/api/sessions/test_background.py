@@ -205,7 +205,10 @@ async def test_who_cancels_the_session_cancels_its_operations(api: Api, model: S
     told = [getattr(message, "text", "") for message in model.requests[-1].messages]
     assert told[-3:] == [
         f"[Operation {operation['operationId']} of tool 'order', which was started before.]",
-        "[This was not answered: cancelled.]",
+        (
+            "[This was not answered: cancelled. Its calls, which are not undone:]\n"
+            "- order {}: was not over. Whether it had an effect is unknown."
+        ),
         "hello",
     ]
 
