@@ -141,7 +141,7 @@ def an_operation_ends_as_its_call_does(end: Ended) -> str | None:
 
 
 def a_session_goes_on_once_with_each_operation(end: Ended) -> str | None:
-    """By one job, which is told its outcome and answers; by none with one that was cancelled or rolled back."""
+    """By one job, which is told its outcome and answers; by none with one that was cancelled before, or rolled back."""
     world, job = end.world, end.job
     if not job.is_operation or not job.ended:
         return None
@@ -152,7 +152,8 @@ def a_session_goes_on_once_with_each_operation(end: Ended) -> str | None:
     if world.memory.ever_struck(job.id) and (told is None or job.status is JobStatus.CANCELLED):
         return None  # it may have ended otherwise before, and what it ended with been told
     if job.status is JobStatus.CANCELLED:
-        return f"{told_in} goes on with {job.id}, which is cancelled" if told else None
+        come = end.tree.results.get(job.id, {}).keys() & end.tree.calls[job.id].keys()  # and was answered before
+        return f"{told_in} goes on with {job.id}, which is cancelled" if told and not come else None
     if told is None:
         return None if _is_rolled_back(end) else f"nobody is told that {job.id} is {job.status}"
     text = json.loads(tree.transcript[told_in][0])["text"]

@@ -129,7 +129,7 @@ class OperationOutcomes:
             return False
         try:
             known = await self._completing.known_id(operation_id, task_id, entry.added_ms)
-            signal_result = await self._completing.complete(known, body, "stream")
+            signal_result = (await self._completing.complete(known, body, "stream")).signal_result
         except UnknownOperationError as error:
             if self._clock.now_ms() - entry.added_ms > PATIENCE_MS:
                 await self._bury(entry, str(error))

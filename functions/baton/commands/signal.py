@@ -6,8 +6,10 @@ there. An operation's outcome takes the same path by webhook and by stream. Must
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated, Any
 
+from msgspec import Struct, structs
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from baton.clock import Clock
@@ -54,6 +56,10 @@ class SignalJob:
             UnknownJobError: there is no such tool call of the job.
             PublishError, StoreError: as for a submission.
         """
+        return (await self.answered(job, command)).signal_result
+
+    async def answered(self, job: Job, command: Signalling) -> SignalAnswer:
+        """Record a signal, as above; return the store's answer."""
         if isinstance(command, Completion | Steering):
             command = command.model_copy(update={"run": job.run})
         command_id = self._backups.new_id(job.id, command)
@@ -64,7 +70,7 @@ class SignalJob:
             await backup.not_needed()
         await backup.publish_if_late()
         await backup.dispatch(job, signalled.items)
-        return signalled.signal_result
+        return signalled
 
     async def commit(self, job_id: str, signal: Signal, relay_id: str) -> SignalAnswer:
         """Record a signal, which ends a wait or is kept until there is one.
@@ -146,6 +152,15 @@ class CompletionBody(BaseModel):
         return {"error": {"type": "operation_failed", "message": self.error or _NO_ERROR_TEXT}}
 
 
+class TakenIn(Struct, frozen=True):
+    """How an outcome was taken in. `call`: the call of an operation's job that has ended by it; None: there is none."""
+
+    signal_result: SignalResult
+    operation: Job | None = None
+    call: CallRecord | None = None
+    outcome: Mapping[str, Any] = {}
+
+
 # How long an operation waits that its own outcome starts, should that be lost: its sender repeats it.
 _EARLY_MS = 86_400_000
 
@@ -211,7 +226,7 @@ class CompleteOperation:
             return waiting[0].operation_id
         return operation_id
 
-    async def complete(self, operation_id: str, body: CompletionBody, way: str) -> SignalResult:
+    async def complete(self, operation_id: str, body: CompletionBody, way: str) -> TakenIn:
         """Take in an outcome; `way`: how it came, for the counters.
 
         Raises:
@@ -220,22 +235,33 @@ class CompleteOperation:
         """
         try:
             snapshot, call_id = await self.find(operation_id)
-            job = snapshot.job
+            job, call = snapshot.job, next(call for call in snapshot.calls if call.id == call_id)
         except UnknownOperationError:
-            started, call_id = await self._started(operation_id)
+            started = await self._started(operation_id)
             if started is None:
-                return SignalResult.ENDED
-            job = started
+                return TakenIn(SignalResult.ENDED)
+            job, call = started
         outcome = self._secrets.hide_in(redacted(body.outcome))
         try:
-            signal_result = await self._signal(job, Completion(call_id=call_id, outcome=outcome))
+            answer = await self._signal.answered(job, Completion(call_id=call.id, outcome=outcome))
         except UnknownJobError as error:
             raise UnknownOperationError(operation_id) from error
-        await self._note(operation_id, way, signal_result)
-        return signal_result
+        await self._note(operation_id, way, answer.signal_result)
+        if not job.is_operation or not await self._is_over(job, call, answer):
+            return TakenIn(answer.signal_result)
+        return TakenIn(answer.signal_result, job, call, outcome)
 
-    async def _started(self, operation_id: str) -> tuple[Job | None, str]:
-        """Return the operation of a call in progress, whose outcome is here before the tool has returned.
+    async def _is_over(self, operation: Job, call: CallRecord, answer: SignalAnswer) -> bool:
+        """Return whether this outcome ends the call; one that came before its wait may not."""
+        if answer.signal_result is SignalResult.FIRST:
+            return any(item.call_id == call.id for item in answer.items)
+        if answer.signal_result is not SignalResult.AGAIN:
+            return False
+        snapshot = await self._reader.job(operation.id)
+        return snapshot is not None and call.id in snapshot.results
+
+    async def _started(self, operation_id: str) -> tuple[Job, CallRecord] | None:
+        """Return the operation of a call in progress, whose outcome is here before the tool has returned, and its call.
 
         None: the call is over, and has not gone on in the background.
 
@@ -249,15 +275,15 @@ class CompleteOperation:
         if snapshot is None or call is None or call_of(snapshot.job, call) != background_id:
             raise UnknownOperationError(operation_id)
         if not _may_start(snapshot.job, call, operation_id):
-            return None, background_id
+            return None
         now_ms = self._clock.now_ms()
         waits = ToolWaits(now_ms + _EARLY_MS, canonical_json({"ok": TIMED_OUT}), operation_id=operation_id)
         started = operation_of(snapshot.job, call, call.arguments, waits, now_ms)
         try:
             await self._submit(started.job, started.task, may_exist=True)
         except JobGoneError:
-            return None, background_id
-        return started.job, background_id
+            return None
+        return started.job, structs.replace(call, id=background_id)
 
     async def _note(self, operation_id: str, way: str, signal_result: SignalResult) -> None:
         try:

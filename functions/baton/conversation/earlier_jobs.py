@@ -11,17 +11,21 @@ from typing import Any, Protocol
 
 from baton.conversation.exchanges import (
     EXCHANGES,
+    OUTCOME,
     REPLACED,
     Exchange,
+    continued_owner,
     ends_early,
     exchange_of,
     is_rolled_back,
     still_valid,
 )
+from baton.conversation.fitting import cut
 from baton.conversation.past_calls import fitting, lines_of
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
+from baton.memory.entries import question_of
 from baton.sdk.records import messages_in, turns_of
 from baton.storage.ports.all_jobs import Listing
 from baton.storage.ports.jobs import Reader, Snapshot, Store
@@ -30,7 +34,7 @@ from baton_events.errors import StoreError
 # Builds the messages of a job with these turns, as `Runner.messages` does.
 MessagesOf = Callable[[Sequence[dict[str, Any]], Mapping[str, dict[str, Any]]], str]
 
-# Of the calls of one job.
+# Of the calls of one job, and of an operation's outcome.
 _CALLS_BYTES = 24_000
 # Replaced jobs are found as well.
 _ROWS = 2 * EXCHANGES
@@ -69,15 +73,17 @@ class EarlierJobs:
         # The job that this one replaces is replaced with all jobs after it.
         valid = still_valid([*((one.job.id, one.task, one.job.id) for one in earlier), (job.id, task, job.id)])
         now = [await self._ended(one) for one in earlier]
-        ended = [one for one in now if not is_rolled_back(one.job) and not _has_a_continuation(one.job)]
-        newest = [one.job.id for one in ended if one.job.id in valid][-EXCHANGES:]
+        told = [one for one in now if _is_told(one, now)]
+        newest = [one.job.id for one in told if one.job.id in valid and not is_rolled_back(one.job)][-EXCHANGES:]
 
         async def made(one: Snapshot) -> Exchange | None:
+            if is_rolled_back(one.job):
+                return Exchange(one.job.id, cut(question_of(one.task), _CALLS_BYTES), None, OUTCOME)
             if one.job.id in newest:
                 return await self._exchange(one, messages_of)
-            return exchange_of(one) if one.job.id in valid else await self._replaced(one.job)
+            return exchange_of(one) if one.job.id in valid else await self._replaced(one)
 
-        return tuple([one for one in await asyncio.gather(*map(made, ended)) if one is not None])
+        return tuple([one for one in await asyncio.gather(*map(made, told)) if one is not None])
 
     async def _exchange(self, one: Snapshot, messages_of: MessagesOf | None) -> Exchange:
         messages = await self._messages(one.job, messages_of) if messages_of else ""
@@ -86,10 +92,11 @@ class EarlierJobs:
         calls = await self._calls(one.job) if ends_early(one.job) else ()
         return exchange_of(one, more=await self._sent(one), calls=calls)
 
-    async def _replaced(self, job: Job) -> Exchange | None:
-        """Return an exchange of a replaced job's calls alone; None: it has made none."""
-        calls = await self._calls(job)
-        return Exchange(job.id, "", None, REPLACED, calls=calls) if calls else None
+    async def _replaced(self, one: Snapshot) -> Exchange | None:
+        """Return an exchange of a replaced job's calls alone, and of the outcome that it told; None: there is none."""
+        outcome = (f"- {cut(question_of(one.task), _CALLS_BYTES)}",) if continued_owner(one.task) else ()
+        calls = (*outcome, *await self._calls(one.job))
+        return Exchange(one.job.id, "", None, REPLACED, calls=calls) if calls else None
 
     async def _calls(self, job: Job) -> tuple[str, ...]:
         """Tell a job's calls.
@@ -129,6 +136,14 @@ class EarlierJobs:
             return snapshot
         loaded = await self._store.load(snapshot.job.id)
         return replace(snapshot, job=loaded.job) if loaded else snapshot
+
+
+def _is_told(one: Snapshot, all_jobs: Sequence[Snapshot]) -> bool:
+    """Return whether anything of a job is told: of one that was rolled back, an outcome that its owner still has."""
+    if not is_rolled_back(one.job):
+        return not _has_a_continuation(one.job)
+    owner = continued_owner(one.task)
+    return bool(owner) and all(other.job.id != owner or not is_rolled_back(other.job) for other in all_jobs)
 
 
 def _has_a_continuation(job: Job) -> bool:

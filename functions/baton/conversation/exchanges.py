@@ -73,6 +73,12 @@ def is_chat(task: Mapping[str, Any]) -> bool:
     return isinstance(task.get("chat"), dict)
 
 
+def continued_owner(task: Mapping[str, Any]) -> str:
+    """Return the job that started the operation whose outcome this task tells; empty: it tells none."""
+    chat = task.get("chat")
+    return str((chat.get("continues") or {}).get("jobId") or "") if isinstance(chat, dict) else ""
+
+
 def replaced_by(task: Mapping[str, Any]) -> str:
     """Return the job whose answer this one replaces; empty: none."""
     chat = task.get("chat")
@@ -94,8 +100,9 @@ def is_rolled_back(job: Job) -> bool:
     return job.error is not None and job.error.type == ROLLED_BACK
 
 
-# The status of an exchange whose answer another one has replaced: of this one, only its calls are told.
-REPLACED = "replaced"
+# The status of an exchange whose answer another one has replaced: of this one, only its calls are told. The status of
+# an operation's outcome whose answer was rolled back: it has come, whatever becomes of that answer.
+REPLACED, OUTCOME = "replaced", "outcome"
 
 
 def ends_early(job: Job) -> bool:
@@ -136,8 +143,8 @@ def recorded(exchanges: Sequence[Exchange], limit_bytes: int) -> dict[str, Any]:
 
 
 def _answering(exchanges: Sequence[Exchange]) -> int:
-    """Count those that are more than the calls of a replaced answer."""
-    return sum(one.status != REPLACED for one in exchanges)
+    """Count those that have an answer, or could have one."""
+    return sum(one.status not in (REPLACED, OUTCOME) for one in exchanges)
 
 
 def _written(exchange: Exchange) -> dict[str, Any]:
@@ -187,6 +194,8 @@ def _texts(exchange: Mapping[str, Any]) -> tuple[Message, ...]:
         return (
             UserMessage(f"[Calls of an answer that another one replaces, which are not undone:]\n{calls}", note=True),
         )
+    if exchange["status"] == OUTCOME:
+        return (UserMessage(exchange["asked"], note=True),)
     asked = UserMessage(exchange["asked"], files=files_of(exchange))
     made = f" Its calls, which are not undone:]\n{calls}" if calls else "]"
     if "answered" not in exchange:

@@ -1,11 +1,13 @@
 """Continues a session once an operation of it has ended: a job of its own, whose model gets the outcome.
 
 Invariant: each operation is continued once, however often its end is sent: the job's id follows from it. The job takes
-its place in the session's line as a message that comes at that moment does. An operation that was rolled back meanwhile
-is not continued.
+its place in the session's line as a message that comes at that moment does: before an outcome from outside is answered,
+so each message that is sent after the answer comes behind it. An operation that was rolled back meanwhile is not
+continued.
 """
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,10 +15,14 @@ from msgspec.structs import replace
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.clock import Clock
 from baton.commands.commands import Commands
+from baton.commands.signal import CompletionBody
 from baton.commands.taking_back import TakeBack, continuation_of
+from baton.container import Container
 from baton.conversation.fitting import cut
-from baton.engine.state import Job
+from baton.engine.commit.answers import SignalResult
+from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
+from baton.engine.transitions import JobStatus
 from baton.runtime.new_jobs import job_of
 from baton.sdk.records import Failure
 from baton.storage.ports.jobs import Snapshot
@@ -39,7 +45,10 @@ class ContinueSession:
 
     async def __call__(self, operation: Job, snapshot: Snapshot) -> StepResult:
         """Continue the session of an operation that has ended, which is read as `snapshot`."""
-        call = snapshot.calls[0]
+        return await self.told(operation, snapshot.calls[0], outcome_of(snapshot))
+
+    async def told(self, operation: Job, call: CallRecord, outcome: dict[str, Any]) -> StepResult:
+        """Continue the session of an operation with the outcome of its call."""
         name = operation_id(call.id)
         if await self._take_back.rolled_back_owner(operation):
             return FollowedUp()
@@ -54,7 +63,6 @@ class ContinueSession:
             )
         except UnknownAgentError as error:
             return NotFollowedUp(Failure("unknown_agent", str(error), retryable=True))
-        outcome = outcome_of(snapshot)
         continues = {
             "jobId": job_of_call(started_by(operation.id)[0]),
             "operationId": name,
@@ -72,14 +80,49 @@ class ContinueSession:
         return FollowedUp()
 
 
+async def completed(container: Container, operation: str, body: CompletionBody, way: str) -> SignalResult:
+    """Take in an outcome from outside, and continue the session of its operation, if it is one of a session.
+
+    What does not continue now does so once the operation's end is sent out. `way`: as for `CompleteOperation`.
+
+    Raises:
+        UnknownOperationError: there is no such operation.
+        PublishError, StoreError: it is not certain that it was taken in, or that the session goes on.
+    """
+    taken_in = await container.operations.completing.complete(operation, body, way)
+    if taken_in.operation is not None and taken_in.call is not None:
+        await ended(container, taken_in.operation, taken_in.call, taken_in.outcome)
+    return taken_in.signal_result
+
+
+async def ended(container: Container, operation: Job, call: CallRecord, stored: Mapping[str, Any]) -> None:
+    """Continue the session of an operation whose call has ended by what somebody outside has sent.
+
+    Raises:
+        PublishError, StoreError: it is not certain that the session goes on.
+    """
+    job = await container.commands.submit.find(operation.id)
+    if job is not None and job.status is not JobStatus.CANCELLED:
+        take_back = TakeBack(container.commands)
+        continue_session = ContinueSession(container.registry, container.commands, container.ports.clock, take_back)
+        await continue_session.told(job, call, _outcome(stored))
+
+
+def _outcome(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored outcome as it is told."""
+    if "error" in stored:
+        error = stored["error"]
+        return {"status": "failed", "error": {"type": error["type"], "message": error["message"]}}
+    return {"status": "timed_out" if stored.get("ok") == TIMED_OUT else "completed", "result": stored.get("ok")}
+
+
 def outcome_of(snapshot: Snapshot) -> dict[str, Any]:
     """Return the outcome of an operation that has ended: its status, and its result or error."""
     job, call = snapshot.job, snapshot.calls[0]
     if job.error is not None:
         status = "timed_out" if job.error.type == "expired" else "failed"
         return {"status": status, "error": {"type": job.error.type, "message": job.error.message}}
-    result = snapshot.results.get(call.id, {}).get("ok")
-    return {"status": "timed_out" if result == TIMED_OUT else "completed", "result": result}
+    return _outcome({"ok": snapshot.results.get(call.id, {}).get("ok")})
 
 
 def _text(name: str, tool: str, outcome: dict[str, Any]) -> str:
@@ -89,4 +132,6 @@ def _text(name: str, tool: str, outcome: dict[str, Any]) -> str:
         return f"[{head}, has failed: {outcome['error']['type']}: {outcome['error']['message']}]"
     if outcome["status"] == "timed_out":
         return f"[{head}, has had no outcome in its time.]"
+    if outcome["result"] is None:
+        return f"[{head}, is completed.]"
     return f"[{head}, is done. Its result: {cut(canonical_json(outcome['result']), _RESULT_BYTES)}]"

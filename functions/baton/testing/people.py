@@ -15,6 +15,7 @@ from baton.commands.signal import CompletionBody
 from baton.container import Container
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS
+from baton.executors.continuing import completed
 from baton.storage.ports.jobs import Snapshot
 from baton.testing.records import Approve, Checkpoint, Decide, Operation, Outcomes, Reject
 
@@ -75,7 +76,7 @@ class People:
                 raise TypeError(f"outcomes returned {body!r} for {call.tool!r}: return the body of a webhook, or None")
             if body is not None:
                 completion = CompletionBody.model_validate(body)
-                await self._api.operations.completing.complete(call.operation_id, completion, "webhook")
+                await completed(self._api, call.operation_id, completion, "webhook")
 
     def _is_new(self, name: str) -> bool:
         if name in self._decided:

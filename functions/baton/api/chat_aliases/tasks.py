@@ -15,6 +15,7 @@ from baton.commands.signal import UnknownOperationError, operations_of
 from baton.container import Container
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
+from baton.executors.continuing import completed
 from baton_events.ids import call_of_operation, job_of_call
 from baton_events.timestamps import rfc3339
 
@@ -54,7 +55,7 @@ class ChatTasksApi:
         raw = await limited_body(request)
         body = parsed(OperationCompleteBody, raw)
         try:
-            await self._container.operations.completing.complete(operation_id, body.completion, "webhook")
+            await completed(self._container, operation_id, body.completion, "webhook")
         except UnknownOperationError as error:
             raise ApiError(404, str(error), code=Code.OPERATION_NOT_FOUND) from error
         return JSONResponse({"status": "ok", "task_id": job_of_call(call_of_operation(operation_id))})

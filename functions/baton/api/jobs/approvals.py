@@ -22,6 +22,8 @@ from baton.commands.approve import DecidedError, EditError, SamePersonError, edi
 from baton.container import Container
 from baton.engine.background_calls import started_in
 from baton.engine.state import CallRecord
+from baton.engine.waits import APPROVALS
+from baton.executors.continuing import ended
 from baton.sdk.any_json import JsonObject
 from baton.storage.ports.jobs import Snapshot
 from baton.tools.arguments import InvalidArguments
@@ -204,13 +206,17 @@ class Approvals:
     ) -> Checkpoint:
         checkpoint_id = operation_id(approval.id)
         try:
-            return await self._container.commands.decide(snapshot.job, approval, by, verdict, decision)
+            decided = await self._container.commands.decide(snapshot.job, approval, by, verdict, decision)
         except UnknownJobError as error:
             raise ApiError(404, f"there is no checkpoint {checkpoint_id!r}") from error
         except SamePersonError as error:
             raise ApiError(409, str(error)) from error
         except DecidedError as error:
             raise _too_late(checkpoint_id, str(error)) from error
+        if verdict == "error" and snapshot.job.is_operation and "form" not in approval.arguments:
+            refused = next(call for call in snapshot.calls if call.tool not in APPROVALS)
+            await ended(self._container, snapshot.job, refused, {"error": decision})
+        return decided
 
 
 def _answer(form: dict[str, Any], tool: str, answer: dict[str, Any]) -> dict[str, Any]:

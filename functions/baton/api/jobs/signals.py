@@ -20,6 +20,7 @@ from baton.commands.signal import CompletionBody, UnknownOperationError
 from baton.container import Container
 from baton.engine.commit.answers import SignalResult
 from baton.engine.work_items import ItemKind
+from baton.executors.continuing import completed
 from baton.runtime.job_view import call_view
 from baton.sdk.any_json import AnyJson
 from baton.sdk.redaction import redacted
@@ -127,7 +128,7 @@ class OperationsApi:
         """Answer `POST /api/operations/{id}/complete` with 200, also when repeated; `applied`: this outcome counts."""
         operation_id, body = request.path_params["operation_id"], await self._read(request)
         try:
-            signal_result = await self._container.operations.completing.complete(operation_id, body, "webhook")
+            signal_result = await completed(self._container, operation_id, body, "webhook")
         except UnknownOperationError as error:
             raise ApiError(404, str(error), code=Code.OPERATION_NOT_FOUND) from error
         return JSONResponse({"operationId": operation_id, "applied": signal_result.counts, "why": _WHY[signal_result]})

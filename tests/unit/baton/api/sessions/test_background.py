@@ -242,5 +242,5 @@ async def test_an_outcome_takes_its_place_among_the_messages(api: Api, model: Sa
     await send(api, "m3", "after")
     assert text_of(await before) == "before"
     said = [getattr(message, "text", "") for message in model.requests[-1].messages]
-    places = [next(at for at, text in enumerate(said) if word in text) for word in ("before", "is done", "after")]
+    places = [next(at for at, text in enumerate(said) if word in text) for word in ("before", "is completed", "after")]
     assert places == sorted(places)

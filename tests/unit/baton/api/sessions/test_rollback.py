@@ -40,7 +40,7 @@ async def test_a_rollback_takes_the_operations_back(when_busy: str) -> None:
         assert (await complete(api, operation["operationId"], success=True))["applied"] != rolled_back
         shown = await api.read(operation["operationJobId"])
         assert shown["status"] == ("cancelled" if rolled_back else "completed")
-        assert ("is done" in (await last_answer(api))[0]) != rolled_back
+        assert ("is completed" in (await last_answer(api))[0]) != rolled_back
 
 
 async def test_nobody_continues_with_an_operation_whose_message_was_rolled_back_meanwhile() -> None:
