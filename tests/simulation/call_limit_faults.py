@@ -36,10 +36,10 @@ class CountedCalls(InMemoryCallLimits):
         self._world = world
         self.given = dict[tuple[str, str], Moment]()
 
-    def _moment(self, limit: KeyLimit, name: str, now_ms: int) -> float:
-        at_ms = super()._moment(limit, name, now_ms)
+    def _moment(self, limit: KeyLimit, call: NamedCall, now_ms: int) -> float:
+        at_ms, name = super()._moment(limit, call, now_ms), call.name
         at, before = (at_ms - self._world.epoch_ms) / 1000, self.given.get((limit.key, name))
-        if limit.per_minute is not None and (before is None or before.at != at):
+        if self._moments.get((limit.key, name)) == at_ms and (before is None or before.at != at):
             self.given[limit.key, name] = Moment(at, self._world.loop.seconds)
         return at_ms
 
@@ -73,14 +73,14 @@ class SimCallLimits:
         async def begin() -> tuple[CallAnswer, Begun]:
             answer = await counted.begin_call(limits, call, lease_ms)
             keys = [one.key for one in limits if one.per_minute is not None]
-            moments = {key: counted.given[key, call.name] for key in keys}
+            moments = {key: counted.given[key, call.name] for key in keys if (key, call.name) in counted.given}
             if not answer.wait_ms:
                 for key in keys:
                     del counted.given[key, call.name]
             elif answer.since_ms:
                 limit = next(one for one in limits if one.key == answer.limit)
                 world.check(ON_PLACE, Waiting(world, call.name, limit, counted.entries(limit.key)))
-            return answer, Begun(CURRENT.get(), call.name, limits, world.loop.seconds, moments)
+            return answer, Begun(CURRENT.get(), call.name, call.flow, limits, world.loop.seconds, moments)
 
         answer, begun = await self._request("begin", begin)
         if answer.wait_ms:
@@ -107,7 +107,7 @@ class SimCallLimits:
         self._woken(woken)
         return woken
 
-    async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
+    async def pause_calls(self, limits: Sequence[KeyLimit], flow: str, pause_ms: int) -> None:
         self._lives()
         world, begun = self._world, BEGUN.get()
         if begun is not None:
@@ -116,8 +116,8 @@ class SimCallLimits:
         async def pause() -> None:
             now = world.loop.seconds
             for one in limits:
-                world.call_limits.pauses[one.key].append(Moment(now + pause_ms / 1000, now))
-            await self._counted.pause_calls(limits, pause_ms)
+                world.call_limits.pauses[one.key, flow].append(Moment(now + pause_ms / 1000, now))
+            await self._counted.pause_calls(limits, flow, pause_ms)
 
         await self._request("pause", pause)
 

@@ -45,6 +45,7 @@ class Begun:
 
     who: Invocation
     name: str
+    flow: str
     limits: Sequence[KeyLimit]
     at: float
     moments: dict[str, Moment]
@@ -85,7 +86,7 @@ BEGUN: ContextVar[Begun | None] = ContextVar("begun", default=None)
 class SharedCalls:
     """Who uses the keys of one world.
 
-    `pauses`: by key, until when, and since when. `given_back`: by key, call and time of its beginning, when.
+    `pauses`: by key and tenant, until when, and since when. `given_back`: by key, call and time of its beginning, when.
     `messages`: by job, those of calls that wait, and of calls that are woken. `comes_at`: by call that waits, when its
     message comes. `woken`: by call, when it got a place, until it has come.
     """
@@ -95,7 +96,7 @@ class SharedCalls:
         self._works = list[Work]()
         self._latest = dict[str, Begun]()
         self.begun = list[Begun]()
-        self.pauses: defaultdict[str, list[Moment]] = defaultdict(list)
+        self.pauses: defaultdict[tuple[str, str], list[Moment]] = defaultdict(list)
         self.given_back = dict[tuple[str, str, int], float]()
         self.messages: Counter[str] = Counter()
         self.comes_at, self.woken = dict[str, float](), dict[str, float]()
@@ -219,7 +220,7 @@ def a_call_begins_at_its_moment(found: tuple[SharedCalls, Begun]) -> str | None:
         if moment and not -_ROUNDED_SECONDS <= begun.at - moment.at <= most_late:
             return f"{begun.name} begins at {begun.at:.3f}, and its moment by {limit.key!r} is {moment.at:.3f}"
     for limit in begun.limits:
-        for pause in calls.pauses[limit.key]:
+        for pause in calls.pauses[limit.key, begun.flow]:
             if pause.given_at < begun.at < pause.at - _ROUNDED_SECONDS and not calls.forgot(pause.given_at):
                 return f"{begun.name} begins at {begun.at:.3f}; {limit.key!r} pauses until {pause.at:.3f}"
     return None

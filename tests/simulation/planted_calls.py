@@ -120,9 +120,9 @@ async def _unpaused(after: Callable[..., Any], self: Limited, claim: Any, news: 
         await after(self, claim, news)
 
 
-def _same_again(moment: Any, self: InMemoryCallLimits, limit: Any, name: str, now_ms: int) -> float:
+def _same_again(moment: Any, self: InMemoryCallLimits, limit: Any, call: Any, now_ms: int) -> float:
     before = self._next_ms.get(limit.key, 0.0)
-    at_ms: float = moment(self, limit, name, now_ms)
+    at_ms: float = moment(self, limit, call, now_ms)
     self._next_ms[limit.key] = max(before, at_ms)
     return at_ms
 

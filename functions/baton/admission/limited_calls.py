@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from baton.engine.attempts import MAX_DELAY_MS
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunTool, Work
 from baton.engine.outbox import event_of
@@ -37,7 +38,10 @@ Executing = Callable[[Work, History, Claim], Coroutine[Any, Any, StepResult | No
 
 
 class Limited:
-    """Runs `executor` within the limits that are `declared` for it; a call's places are free after `lease_ms`."""
+    """Runs `executor` within the limits that are `declared` for it; a call's places are free after `lease_ms`.
+
+    `longest_pause_ms`: how long a failed call may pause its keys for its tenant.
+    """
 
     def __init__(
         self,
@@ -46,12 +50,14 @@ class Limited:
         call_limits: CallLimits,
         emitter: Emitter,
         lease_ms: int,
+        longest_pause_ms: int = MAX_DELAY_MS,
     ) -> None:
         self.executor = executor
         self._declared = declared
         self._limits = call_limits
         self._emitter = emitter
         self._lease_ms = lease_ms
+        self._longest_pause_ms = longest_pause_ms
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work.
@@ -79,7 +85,8 @@ class Limited:
                 await self._after(claim, self._end(limits, claim, since_ms))
         pause_seconds = step_result.retry_after_seconds if isinstance(step_result, ModelFailed | ToolFailed) else None
         if pause_seconds:
-            await self._after(claim, self._limits.pause_calls(limits, int(1000 * pause_seconds)))
+            pause_ms = min(int(1000 * pause_seconds), self._longest_pause_ms)
+            await self._after(claim, self._limits.pause_calls(limits, effect.job.tenant, pause_ms))
         return step_result
 
     async def _begin(self, limits: Sequence[KeyLimit], effect: CallModel | RunTool, claim: Claim) -> int:

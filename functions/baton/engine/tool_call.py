@@ -71,10 +71,12 @@ def failed(state: State, step_result: ToolFailed, now_ms: int) -> Decision:
     item = state.item
     record = replace(state.the_call, **_begun(state.the_call, item, Step.ERROR), error=step_result.failure)
     outcome = f"{step_result.failure.type}: {step_result.failure.message}"
+    wait_seconds = step_result.retry_after_seconds
+    retry_at_ms = now_ms + round(1000 * wait_seconds) if wait_seconds else 0
     return Decision(
         Changes(
             calls=(record,),
-            items=(following(item, ItemKind.FAILED, now_ms),),
+            items=(replace(following(item, ItemKind.FAILED, now_ms), retry_at_ms=retry_at_ms),),
             parts=(_handled(state, now_ms, outcome, step_result.failure),),
             used=_used(item, now_ms, failed=True),
         )
@@ -177,7 +179,7 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
     failure = record.error or Failure("unknown", "the attempt failed")
     made = _made(item, record)
     if failure.retryable and made <= record.retries:
-        delay_ms = backoff_ms(record.retry_delay_seconds, made)
+        delay_ms = backoff_ms(record.retry_delay_seconds, made, max(0, item.retry_at_ms - now_ms) / 1000)
         again_ms = min(now_ms + delay_ms, state.job.deadline_ms)
         again = following(item, ItemKind.CALL, now_ms, attempt=item.attempt + 1, not_before_ms=again_ms)
         outcome = f"attempt {made + 1} in {delay_ms / 1000:g} s"

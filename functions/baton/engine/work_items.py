@@ -79,6 +79,7 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
         claimed_ms: when it was claimed. since_ms: when it was added or last redriven by a sweep;
             of a call that waits for a limit, when its message comes.
         not_before_ms: earliest time; 0: at once.
+        retry_at_ms: of a failed attempt: the earliest time of the next one, as the other side requested; 0: at once.
         undelivered: how often the queue gave up delivering its event; `counted`: the callbacks that were counted.
         redriven: how often it was redriven since its endpoint had no capacity.
         appended: how many times parts were appended in mid-work under this claim.
@@ -117,6 +118,7 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
     claimed_ms: int = 0
     lease_until_ms: int = 0
     not_before_ms: int = 0
+    retry_at_ms: int = 0
     since_ms: int = 0
     undelivered: int = 0
     counted: str = ""
@@ -231,6 +233,7 @@ def following(
         claimed_ms=0,
         lease_until_ms=0,
         not_before_ms=not_before_ms,
+        retry_at_ms=0,
         since_ms=now_ms,
         undelivered=0,
         counted="",

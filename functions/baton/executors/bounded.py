@@ -117,7 +117,8 @@ def limited(
     from baton.admission.limited_calls import Limited  # noqa: PLC0415 - few have any
 
     lease_ms = 1000 * container.settings.work_timeout_seconds + LEASE_MARGIN_MS
-    return Limited(work, declared, call_limits(), container.emitter, lease_ms)
+    longest_pause_ms = 1000 * container.settings.call_pause_limit_seconds
+    return Limited(work, declared, call_limits(), container.emitter, lease_ms, longest_pause_ms)
 
 
 def limits_of_servers(registry: Registry, known: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, Origin, takes_file
+from baton_events.values.waits import wait_seconds
 
 
 class ModelChain:
@@ -68,7 +69,7 @@ def _all_failed(failures: Sequence[tuple[str, ModelError]]) -> ModelError:
         return failures[0][1]
     message = "; ".join(f"{name}: {error.message}" for name, error in failures)
     passing = [error for _, error in failures if error.retryable]
-    waits = [error.retry_after_seconds or 0 for error in passing]
+    waits = [wait_seconds(error.retry_after_seconds) or 0 for error in passing]
     wait_seconds = min(waits, default=0) or None
     return ModelError(
         f"no model of the chain answered: {message}", retryable=bool(passing), retry_after_seconds=wait_seconds

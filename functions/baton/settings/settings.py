@@ -80,6 +80,7 @@ class Settings(QueueSettings, Record, frozen=True):
     stream_max_length: int = 10_000
     max_concurrent_jobs: int = 100
     hung_tools_limit: int = 16
+    call_pause_limit_seconds: int = 3_600
     lambda_runtime_api: str = ""
     api_keys: str = ""
     operations_api_key: str = ""

@@ -169,6 +169,14 @@ SETTINGS = (
             whole(0, 10_000),
         ),
         Setting(
+            "CALL_PAUSE_LIMIT_SECONDS",
+            "call_pause_limit_seconds",
+            "3600",
+            "s",
+            "how long a `Retry-After` may keep other calls of its tenant that share a limit with the refused call",
+            whole(0, 3600),
+        ),
+        Setting(
             "AWS_LAMBDA_RUNTIME_API",
             "lambda_runtime_api",
             "",

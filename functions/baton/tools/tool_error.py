@@ -11,7 +11,8 @@ class ToolError(Exception):
         message: the text for the model, the job and its stream.
         retryable: whether the call may be retried, up to the tool's `retries`.
         type: shown beside the message (`error.type`).
-        retry_after_seconds: the wait that the other side requests: no call with its `call_limits` key begins.
+        retry_after_seconds: the wait that the other side requests, at most an hour: no attempt of this call, and no
+            call of the tenant with its `call_limits` key, begins before.
     """
 
     def __init__(

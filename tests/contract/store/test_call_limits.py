@@ -67,13 +67,24 @@ async def test_calls_that_missed_their_moments_begin_evenly_all_the_same(world: 
     assert (await world.begin("c4", one_at_once)).wait_ms == 4_000
 
 
-async def test_a_pause_moves_everybody(world: Limited) -> None:
+async def test_a_pause_holds_for_every_call_of_its_tenant(world: Limited) -> None:
+    """Those that come back after it begin evenly again, also if they had moments in the pause."""
     await world.begin("c0", TEN_A_SECOND)
     assert (await world.begin("c1", TEN_A_SECOND)).wait_ms == 100
-    await world.limits.pause_calls([TEN_A_SECOND], 5_000)
-    await world.limits.pause_calls([TEN_A_SECOND], 1_000)
-    assert (await world.begin("c1", TEN_A_SECOND)).wait_ms == 5_000
-    assert (await world.begin("c2", TEN_A_SECOND)).wait_ms == 5_100
+    await world.limits.pause_calls([TEN_A_SECOND], "acme", 5_000)
+    await world.limits.pause_calls([TEN_A_SECOND], "acme", 1_000)
+    assert [(await world.begin(name, TEN_A_SECOND)).wait_ms for name in ("c1", "c2")] == [5_000, 5_000]
+    world.now_ms += 5_000
+    assert [(await world.begin(name, TEN_A_SECOND)).wait_ms for name in ("c2", "c1", "c3")] == [0, 100, 200]
+
+
+async def test_a_pause_of_one_tenant_stops_no_other(world: Limited) -> None:
+    """Neither do its own calls that wait: they take no moments of the pause's time."""
+    for limit in (TEN_A_SECOND, TWO_AT_ONCE):
+        await world.limits.pause_calls([limit], "acme", 3_600_000)
+        assert [(await world.begin(f"c{n}", limit)).wait_ms for n in range(9)] == [3_600_000] * 9
+        assert (await world.begin("b0", limit, flow="other")).wait_ms == 0
+    assert (await world.begin("b1", TEN_A_SECOND, flow="other")).wait_ms == 100
 
 
 async def test_a_place_goes_to_who_waits_longest(world: Limited) -> None:
@@ -139,7 +150,7 @@ async def test_both_stores_agree(connection: RedisConnection) -> None:
                 elif what == "e":
                     answers.append(await world.end(name, since.get(name, 0), *limits))
                 else:
-                    await world.limits.pause_calls(chosen, 150)
+                    await world.limits.pause_calls(chosen, name[-1], 150)
             assert answers[1:] == answers[:1] or what == "p", (seed, step, what, name)
             if answers and isinstance(answers[0], CallAnswer) and not answers[0].wait_ms:
                 since[name] = answers[0].since_ms

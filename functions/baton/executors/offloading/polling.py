@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from baton.engine.step_results import ModelWaits
 from baton.sdk.records import HttpResponse
+from baton_events.values.waits import requested_wait_seconds
 
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 2.0, 30.0
 LATE, _SUCCESS, _MAY_PASS, _FIRST_SERVER_STATUS = 408, 200, frozenset({0, 408, 409, 425, 429}), 500
@@ -35,8 +36,7 @@ def after_poll(response: HttpResponse, memo: dict[str, Any], now_ms: int) -> Htt
     if not missed and found.get("status") not in _PENDING:
         return _ended(response, found)
     if now_ms < memo["untilMs"]:
-        pause = response.headers.get("retry-after", "")
-        return _waits(memo, now_ms, int(pause) if pause.isdecimal() else 0)
+        return _waits(memo, now_ms, requested_wait_seconds(response.headers, now_ms) or 0)
     seconds = (memo["untilMs"] - memo["sinceMs"]) / 1000
     return _error(response, LATE, f"the provider had no answer within {seconds:g} s")
 

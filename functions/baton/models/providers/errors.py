@@ -1,7 +1,7 @@
 """A provider's failure as a `ModelError`: its message, whether a retry may help, and the wait before it.
 
-The wait comes from `Retry-After`, or from related headers, whose names come in lower case. Invariant: no key is in a
-message. Must not: decide the number of retries.
+The wait is read from the headers, whose names come in lower case, or as the library has read it. Invariant: no key is
+in a message. Must not: decide the number of retries.
 """
 
 import re
@@ -18,44 +18,9 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 
+from baton.clock import SystemClock
 from baton.models.model import ModelError
-
-_UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_PIECE = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_KINDS = ("requests", "tokens")
-
-
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait; None: the headers have none, or none that can be read.
-
-    `Retry-After` may have a fraction, which RFC 9110 forbids and providers send. Otherwise the later of OpenAI's
-    `x-ratelimit-reset-requests` and `-tokens` counts, of those that are used up (`6m0s`, `120ms`).
-    """
-    plain = _number(headers.get("retry-after", ""))
-    if plain is not None:
-        return plain
-    waits = [_reset_seconds(headers, kind) for kind in _KINDS]
-    return max((wait for wait in waits if wait is not None), default=None)
-
-
-def _reset_seconds(headers: Mapping[str, str], kind: str) -> float | None:
-    remaining = _number(headers.get(f"x-ratelimit-remaining-{kind}", ""))
-    if remaining is None or remaining > 0:
-        return None
-    return duration_seconds(headers.get(f"x-ratelimit-reset-{kind}", ""))
-
-
-def duration_seconds(text: str) -> float | None:
-    """Convert `1h2m3.5s` to seconds; None: it is no such duration."""
-    pieces = _PIECE.findall(text)
-    if not pieces or "".join(number + unit for number, unit in pieces) != text:
-        return None
-    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in pieces)
-
-
-def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
-
+from baton_events.values.waits import requested_wait_seconds, wait_seconds
 
 _MAX_CHARS = 2_000
 _FIRST_SERVER_STATUS = 500
@@ -104,9 +69,9 @@ def _may_pass(error: ModelAPIError) -> bool:
 
 
 def _wait_seconds(error: ModelAPIError) -> float | None:
-    if error.retry_after is not None:
-        return error.retry_after
-    return retry_after_seconds(error.headers or {}) if isinstance(error, ModelHTTPError) else None
+    headers = (error.headers or {}) if isinstance(error, ModelHTTPError) else {}
+    requested = requested_wait_seconds(headers, SystemClock().now_ms())
+    return wait_seconds(error.retry_after) if requested is None else requested
 
 
 def _message_of(body: Any) -> str:

@@ -22,14 +22,14 @@ class InMemoryCallLimits:
         self._now_ms = now_ms
         self._next_ms: dict[str, float] = {}
         self._missed_ms: dict[str, float] = {}
-        self._paused_ms: dict[str, float] = {}
+        self._paused_ms: dict[tuple[str, str], float] = {}
         self._moments: dict[tuple[str, str], float] = {}
         self._places: dict[str, dict[str, QueueEntry]] = {}
 
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
         """Let the call begin, or return how long it waits."""
         now_ms, woken = self._now_ms(), list[str]()
-        moments = {one.key: self._moment(one, call.name, now_ms) for one in limits}
+        moments = {one.key: self._moment(one, call, now_ms) for one in limits}
         wait_ms, key = latest(moments, now_ms)
         if wait_ms > 0:
             return CallAnswer(wait_ms, key)
@@ -58,14 +58,14 @@ class InMemoryCallLimits:
         self._moments[key, name] = at_ms
         return at_ms
 
-    def _moment(self, limit: KeyLimit, name: str, now_ms: int) -> float:
-        key, paused_ms = limit.key, self._paused_ms.get(limit.key, 0.0)
-        at_ms = self._moments.get((key, name), 0.0)
-        if limit.per_minute is None or (at_ms and at_ms >= paused_ms):
+    def _moment(self, limit: KeyLimit, call: NamedCall, now_ms: int) -> float:
+        key, paused_ms = limit.key, self._paused_ms.get((limit.key, call.flow), 0.0)
+        at_ms = self._moments.get((key, call.name), 0.0)
+        if paused_ms > now_ms or limit.per_minute is None or (at_ms and at_ms >= paused_ms):
             return max(at_ms, paused_ms)
-        at_ms = max(self._next_ms.get(key, 0.0), now_ms, paused_ms)
+        at_ms = max(self._next_ms.get(key, 0.0), now_ms)
         self._next_ms[key] = at_ms + limit.step_ms
-        self._moments[key, name] = at_ms
+        self._moments[key, call.name] = at_ms
         return at_ms
 
     def _place(self, key: str, in_flight: int, call: NamedCall, times_ms: tuple[int, int]) -> tuple[bool, list[str]]:
@@ -92,12 +92,11 @@ class InMemoryCallLimits:
                 woken += _filled(entries, name, one.in_flight, since_ms)
         return tuple(woken)
 
-    async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
-        """Let no call of these keys begin for a while."""
+    async def pause_calls(self, limits: Sequence[KeyLimit], flow: str, pause_ms: int) -> None:
+        """Let no call of this flow and these keys begin for a while."""
         until_ms = self._now_ms() + pause_ms
         for one in limits:
-            self._paused_ms[one.key] = max(self._paused_ms.get(one.key, 0), until_ms)
-            self._next_ms[one.key] = max(self._next_ms.get(one.key, 0), until_ms)
+            self._paused_ms[one.key, flow] = max(self._paused_ms.get((one.key, flow), 0), until_ms)
 
 
 def _filled(entries: dict[str, QueueEntry], by: str, in_flight: int, now_ms: int) -> list[str]:

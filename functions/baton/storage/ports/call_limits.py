@@ -80,8 +80,9 @@ class CallLimits(Protocol):
 
     No more calls of one key run than its limit says, while each is over before its lease. A moment is given to one
     call, and used up when that begins. One that is missed is replaced once the call has its places: by the next moment
-    of those that were missed, for which later calls make room. Each method raises StoreError when the store does not
-    answer; a repeated `begin_call` may use up a further moment.
+    of those that were missed, for which later calls make room. A call that is paused takes no moment before the pause
+    is over. Each method raises StoreError when the store does not answer; a repeated `begin_call` may use up a further
+    moment.
     """
 
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
@@ -98,8 +99,8 @@ class CallLimits(Protocol):
         """Free the places of a call that is over; return the events of calls that have one now."""
         ...
 
-    async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
-        """Let no call of these keys begin for this time, as the other side has requested."""
+    async def pause_calls(self, limits: Sequence[KeyLimit], flow: str, pause_ms: int) -> None:
+        """Let no call of this flow and these keys begin for this time, as the other side has requested."""
         ...
 
 

@@ -17,7 +17,7 @@ from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.semaphore import Dropped, Member, Semaphore
 from baton.transport.redis_rest import Command
 
-_NEXT, _MISSED, _PAUSED, _OF_CALL = "next", "missed", "paused", "call:"
+_NEXT, _MISSED, _PAUSED, _OF_CALL = "next", "missed", "paused:", "call:"
 _KEPT_MS, _HOUR_MS = 86_400_000, 3_600_000
 
 
@@ -33,7 +33,7 @@ class RedisCallLimits:
 
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
         """Let the call begin, or return how long it waits."""
-        names, woken = [_PAUSED, f"{_OF_CALL}{call.name}"], list[str]()
+        names, woken = [f"{_PAUSED}{call.flow}", f"{_OF_CALL}{call.name}"], list[str]()
         time, *found = await self._redis.pipeline(
             ["TIME"], *(["ZMSCORE", keys.call_moments_key(one.key), *names] for one in limits)
         )
@@ -72,24 +72,24 @@ class RedisCallLimits:
                 woken += (await places.write(since_ms, {name: Dropped(since_ms)}, name))[1]
         return tuple(woken)
 
-    async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
-        """Let no call of these keys begin for a while."""
+    async def pause_calls(self, limits: Sequence[KeyLimit], flow: str, pause_ms: int) -> None:
+        """Let no call of this flow and these keys begin for a while."""
         until_ms = self._ms(await self._redis.execute("TIME")) + pause_ms
         commands: list[Command] = []
         for one in limits:
             key = keys.call_moments_key(one.key)
-            commands += [["ZADD", key, "GT", until_ms, _PAUSED, until_ms, _NEXT], ["PEXPIRE", key, pause_ms + _KEPT_MS]]
+            commands += [["ZADD", key, "GT", until_ms, f"{_PAUSED}{flow}"], ["PEXPIRE", key, pause_ms + _KEPT_MS]]
         await self._redis.pipeline(*commands)
 
     def _ms(self, time: Sequence[Any]) -> int:
         return self._now_ms() if self._now_ms else 1000 * int(time[0]) + int(time[1]) // 1000
 
     async def _moment(self, limit: KeyLimit, scores: list[float], now_ms: int) -> "_Moment":
-        """Return when the call may begin; a call without a moment of its own gets the next free one."""
+        """Return when the call may begin; one without a moment since the last pause gets the next free one."""
         (paused_ms, at_ms), key = scores, keys.call_moments_key(limit.key)
-        if limit.per_minute is None or (at_ms and at_ms >= paused_ms):
+        if paused_ms > now_ms or limit.per_minute is None or (at_ms and at_ms >= paused_ms):
             return _Moment(limit.key, max(paused_ms, at_ms), is_kept=at_ms > 0)
-        at_ms = await self._taken(key, limit.step_ms, max(now_ms, int(paused_ms)), _NEXT)
+        at_ms = await self._taken(key, limit.step_ms, now_ms, _NEXT)
         return _Moment(limit.key, at_ms, is_new=True, is_kept=bool(scores[1]))
 
     async def _replaced(self, limit: KeyLimit, moment: "_Moment", now_ms: int) -> "_Moment":

@@ -17,17 +17,19 @@ from typing import Annotated, Any
 import httpx
 from pydantic import Field
 
+from baton.clock import SystemClock
 from baton.tools.builtin.fetch_policy import FetchPolicy, origin_of, read_allowed
 from baton.tools.builtin.pinned_transport import PinnedTransport, Resolver, system_resolver
 from baton.tools.context import ToolContext
 from baton.tools.tool import Tool, tool
 from baton.tools.tool_error import ToolError
+from baton_events.values.waits import requested_wait_seconds
 
-_ANY_ZLIB_HEADER = 32 + zlib.MAX_WBITS
+_ANY_ZLIB_HEADER, _ANNOUNCED_DIGITS = 32 + zlib.MAX_WBITS, 20
 
 
-async def read_body(response: httpx.Response, max_bytes: int) -> bytes:
-    """Read and unpack the body.
+async def read_body(response: httpx.Response, max_bytes: int, *, whole: bool = True) -> bytes:
+    """Read and unpack the body; `whole` is False: only its beginning, where it is larger.
 
     Raises:
         ToolError: it is larger than `max_bytes`, or packed in a way that was not requested; permanent.
@@ -36,17 +38,19 @@ async def read_body(response: httpx.Response, max_bytes: int) -> bytes:
     if encoding not in ("identity", "gzip", "x-gzip", "deflate", ""):
         raise ToolError(f"the answer is encoded as {encoding!r}, which was not requested", type="NotText")
     announced = response.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > max_bytes:
+    if whole and announced.isdecimal() and int(announced[:_ANNOUNCED_DIGITS]) > max_bytes:
         raise _too_large(max_bytes)
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > max_bytes:
-            raise _too_large(max_bytes)
-    return bytes(body) if encoding in ("identity", "") else _unpacked(bytes(body), max_bytes)
+            if whole:
+                raise _too_large(max_bytes)
+            break
+    return bytes(body[:max_bytes]) if encoding in ("identity", "") else _unpacked(bytes(body), max_bytes, whole=whole)
 
 
-def _unpacked(packed: bytes, max_bytes: int) -> bytes:
+def _unpacked(packed: bytes, max_bytes: int, *, whole: bool) -> bytes:
     if not packed:
         return b""
     unpacker = zlib.decompressobj(_ANY_ZLIB_HEADER)
@@ -54,6 +58,8 @@ def _unpacked(packed: bytes, max_bytes: int) -> bytes:
         body = unpacker.decompress(packed, max_bytes + 1)
     except zlib.error as error:
         raise ToolError(f"the answer's encoding is damaged: {error}", retryable=True, type="NotText") from error
+    if not whole:
+        return body[:max_bytes]
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
     if not unpacker.eof:
@@ -73,7 +79,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPS_METHOD = frozenset({307, 308})
 _TOO_MANY, _FIRST_ERROR, _FIRST_SERVER_ERROR = 429, 400, 500
 _MAX_BODY_BYTES = 200_000
-_SHOWN_OF_AN_ERROR_CHARS = 300
+_SHOWN_OF_AN_ERROR_CHARS, _READ_OF_AN_ERROR_BYTES = 300, 16_384
 _USER_AGENT = "baton-fetch"
 
 
@@ -226,9 +232,9 @@ async def _sent(options: _Options, client: httpx.AsyncClient, request: _Request)
     ) as response:
         if response.status_code in _REDIRECTS and "location" in response.headers:
             return _next_request(options, request, response)
-        body = b"" if request.method == "HEAD" else await read_body(response, options.max_bytes)
         if response.status_code >= _FIRST_ERROR:
-            raise _error_answer(request, response, body)
+            raise _error_answer(request, response, await _beginning_of(response))
+        body = b"" if request.method == "HEAD" else await read_body(response, options.max_bytes)
         shown = {key: response.headers[key] for key in _SHOWN_HEADERS if key in response.headers}
         answer: dict[str, Any] = {"status": response.status_code, "url": str(request.url), "headers": shown}
         return {**answer, **_content(response, body)}
@@ -262,9 +268,19 @@ def _content(response: httpx.Response, body: bytes) -> dict[str, Any]:
     return {"text": text}
 
 
+async def _beginning_of(response: httpx.Response) -> bytes:
+    """Read as much of an error's body as is shown; the rest stays where it is."""
+    try:
+        return await read_body(response, _READ_OF_AN_ERROR_BYTES, whole=False)
+    except ToolError:
+        return b""
+
+
 def _error_answer(request: _Request, response: httpx.Response, body: bytes) -> ToolError:
     status = response.status_code
     excerpt = " ".join(body.decode("utf-8", "replace").split())[:_SHOWN_OF_AN_ERROR_CHARS]
     wait = f", to be asked again after {response.headers['retry-after']}" if "retry-after" in response.headers else ""
     message = f"{request.method} {request.url} answered {status}{wait}" + (f": {excerpt}" if excerpt else "")
-    return ToolError(message, status == _TOO_MANY or status >= _FIRST_SERVER_ERROR, f"http_{status}")
+    retryable = status == _TOO_MANY or status >= _FIRST_SERVER_ERROR
+    wait_seconds = requested_wait_seconds(response.headers, SystemClock().now_ms())
+    return ToolError(message, retryable, f"http_{status}", wait_seconds)

@@ -21,6 +21,7 @@ from tests.unit.baton.engine.sample_state import (
     call_record,
     call_state,
     changes_of,
+    claimed,
     decoded,
     outcomes,
     types_of,
@@ -80,6 +81,18 @@ def test_a_failure_that_may_pass_is_tried_again_later(attempt: int, delay_ms: in
     assert item.not_before_ms == NOW_MS + delay_ms
     assert (changes.calls, changes.join, changes.results) == ((), None, {})
     assert outcomes(changes.parts) == [f"attempt {attempt + 1} in {delay_ms // 1000} s"]
+
+
+@pytest.mark.parametrize("requested_seconds", [30, 0.5, 0, None, 3_600])
+@pytest.mark.parametrize("late_ms", [0, 400])
+def test_the_next_attempt_comes_no_earlier_than_requested(requested_seconds: float | None, late_ms: int) -> None:
+    """It counts from the failure, however late that is taken in; the attempt after it has a wait of its own."""
+    decision = decide(call_state(ItemKind.CALL), ToolFailed(FAILURE, requested_seconds), NOW_MS)
+    [record], [taken_in] = changes_of(decision).calls, changes_of(decision).items
+    [item] = changes_of(decide(State(JOB, claimed(taken_in), record), Started(), NOW_MS + late_ms)).items
+    assert item.kind is ItemKind.CALL
+    assert item.not_before_ms == NOW_MS + max(1000 * (requested_seconds or 0), late_ms + 1_000)
+    assert item.retry_at_ms == 0
 
 
 @pytest.mark.parametrize(("failure", "attempt"), [(FAILURE, 3), (FOR_GOOD, 1)])

@@ -101,9 +101,10 @@ async def test_a_job_is_answered_by_what_its_looks_find(provider: Provider) -> N
     assert KEY not in repr(stage.store.trees)
 
 
-async def test_a_look_that_fails_is_followed_by_another(provider: Provider) -> None:
+@pytest.mark.parametrize("wait", [{"Retry-After": "40"}, {"Retry-After": "40.5"}, {"Retry-After-Ms": "40000"}])
+async def test_a_look_that_fails_is_followed_by_another(provider: Provider, wait: dict[str, str]) -> None:
     stage = await submitted()
-    slow = httpx.Response(429, json=openai.refusal(429, "Slow down."), headers={"Retry-After": "40"})
+    slow = httpx.Response(429, json=openai.refusal(429, "Slow down."), headers=wait)
     provider.finds = [httpx.Response(503), slow]
     provider.finishes(DONE)
     began_ms = stage.clock.ms

@@ -130,11 +130,44 @@ async def test_calls_that_waited_for_a_place_begin_evenly_too() -> None:
     assert max(sum(at <= other < at + 60 for other in STARTS) for at in STARTS) <= 31
 
 
-async def test_what_the_other_side_asks_for_holds_for_everybody() -> None:
+async def test_what_the_other_side_asks_for_holds_for_all_calls_of_the_tenant() -> None:
     """No call of the key begins in the meantime, whoever was told."""
     await _run(Call("pay", {"euros": 1}), Call("pay", {"euros": 2}), Call("pay", {"euros": 3}))
     assert len(STARTS) == 4
     assert sum(start - STARTS[0] < 39 for start in STARTS) <= 2  # the other one had begun
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -5.0, 3e9, "soon", None, 10**400, "30"])
+async def test_a_wait_without_sense_repeats_no_call_and_ends_within_an_hour(seconds: Any) -> None:
+    """Neither of a tool that is not retried, nor of one that is."""
+
+    @tool(retries=0, call_limits=[CallLimit("bank", per_minute=6_000)])
+    async def charge() -> int:
+        STARTS.append(_now())
+        raise ToolError("busy", retry_after_seconds=seconds)
+
+    @tool(retries=1)
+    async def refund() -> int:
+        STARTS.append(_now())
+        raise ToolError("busy", retryable=True, retry_after_seconds=seconds)
+
+    for made, starts in ((charge, 1), (refund, 2)):
+        STARTS.clear()
+        agent = Agent(name="clerk", model=ScriptedModel([[Call(made.name, {})], "done"]), tools=[made])
+        run = await Simulation(Registry([agent])).run("clerk", "work")
+        assert (run.status, len(STARTS)) == ("completed", starts), run.error
+        assert run.virtual_seconds < 3_700
+
+
+async def test_a_tool_without_limits_waits_as_its_service_requests() -> None:
+    @tool(retries=1, retry_delay_seconds=1)
+    async def book() -> int:
+        STARTS.append(_now())
+        raise ToolError("busy", retryable=True, retry_after_seconds=30)
+
+    agent = Agent(name="clerk", model=ScriptedModel([[Call("book", {})], "done"]), tools=[book])
+    await Simulation(Registry([agent])).run("clerk", "work")
+    assert 29 <= STARTS[1] - STARTS[0] <= 32
 
 
 async def test_a_key_that_fails_is_the_calls_failure() -> None:

@@ -12,7 +12,7 @@ import pytest
 from pydantic_ai.exceptions import UserError
 
 from baton.models.model import ModelError
-from baton.models.providers.errors import duration_seconds, model_error, retry_after_seconds
+from baton.models.providers.errors import model_error
 from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, GOOGLE, KEY, OPENAI, OPENROUTER
 from tests.unit.baton.models.providers.requesting import Requested, requesting
 
@@ -126,37 +126,13 @@ async def test_an_error_inside_an_answer_is_one() -> None:
     assert "The provider went away." in error.message
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("6m0s", 360), ("120ms", 0.12), ("1h2m3.5s", 3723.5), ("2d", 172_800), ("0s", 0)]
-    + [(text, None) for text in ("", "7", "s", "1x", "1s ", "-1s")],
-)
-def test_a_duration_is_read_as_openai_writes_it(text: str, seconds: float | None) -> None:
-    """What is none is not read, rather than a part of it."""
-    assert duration_seconds(text) == (seconds if seconds is None else pytest.approx(seconds))
-
-
-USED_UP = {
-    "x-ratelimit-remaining-requests": "12",
-    "x-ratelimit-reset-requests": "1h",
-    "x-ratelimit-remaining-tokens": "0",
-    "x-ratelimit-reset-tokens": "2s",
-}
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        pytest.param({"retry-after": "0.5"}, 0.5, id="a fraction, which RFC 9110 has not"),
-        pytest.param(USED_UP, 2, id="the limit that is used up; the other one is reset as well, all the time"),
-        pytest.param(USED_UP | {"x-ratelimit-remaining-requests": "0"}, 3_600, id="the later one"),
-        pytest.param(USED_UP | {"x-ratelimit-remaining-tokens": "1"}, None, id="no limit is used up"),
-        pytest.param({}, None, id="nothing said"),
-        pytest.param({"retry-after": "soon", "x-ratelimit-remaining-tokens": "0"}, None, id="nothing readable"),
-    ],
-)
-def test_how_long_a_provider_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after_seconds(headers) == seconds
+async def test_a_limit_that_is_used_up_names_the_wait() -> None:
+    """The other one is reset as well, all the time."""
+    headers = {"x-ratelimit-remaining-requests": "12", "x-ratelimit-reset-requests": "1h"}
+    headers |= {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "2s"}
+    with requesting(OPENAI) as requested:
+        requested.fails(429, "x", headers)
+        assert (await failure_of(requested)).retry_after_seconds == 2
 
 
 @pytest.mark.parametrize("failures", [TIMEOUTS, REFUSED], ids=["no answer in time", "no connection"])

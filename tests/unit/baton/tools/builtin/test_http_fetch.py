@@ -108,8 +108,19 @@ async def test_too_much_is_not_read_to_its_end(body: bytes, headers: dict[str, s
 @pytest.mark.parametrize(("status", "retryable"), [(404, False), (400, False), (429, True), (500, True), (503, True)])
 async def test_an_error_status_is_an_error_and_says_whether_to_try_again(status: int, retryable: bool) -> None:
     error = await fails(lambda *_: answer(status, b"what  it\nsaid", retry_after="7"))
-    assert (error.type, error.retryable) == (f"http_{status}", retryable)
+    assert (error.type, error.retryable, error.retry_after_seconds) == (f"http_{status}", retryable, 7)
     assert f"answered {status}, to be asked again after 7: what it said" in error.message
+
+
+@pytest.mark.parametrize("encoding", [{}, {"content_encoding": "gzip"}])
+async def test_an_error_that_says_very_much_keeps_its_status_and_its_wait(encoding: dict[str, str]) -> None:
+    """Only its beginning is read, however large it is once unpacked."""
+    said = b"slow down " * 1_000_000
+    body = gzip.compress(said, mtime=0) if encoding else said
+    error = await fails(lambda *_: answer(429, body, retry_after="2.5", **encoding), options={"max_bytes": 100})
+    assert (error.type, error.retryable, error.retry_after_seconds) == ("http_429", True, 2.5)
+    assert "slow down slow down" in error.message
+    assert len(error.message) < 500
 
 
 async def test_a_private_address_is_not_fetched_without_permission() -> None:
