@@ -7,15 +7,15 @@ whatever is given, nothing is raised. Must not: decide whether a call is repeate
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from math import inf, isnan
 from typing import Any
 
 # As a job's own delay between two attempts.
 LONGEST_WAIT_SECONDS = 3_600.0
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_PIECE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+# Compiled by their first use: few processes read any wait.
+_PIECE = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
 _LONGEST_CHARS = 100
 _MS = 0.001
 # A number of seconds from here on is a time since 1970, not a wait of thirty years.
@@ -78,7 +78,7 @@ def requested_wait_seconds(headers: Mapping[str, str], now_ms: int) -> float | N
 
 def duration_seconds(text: str) -> float | None:
     """Convert `1h2m3.5s` to seconds; None: it is no such duration."""
-    pieces = _PIECE.findall(text) if len(text) <= _LONGEST_CHARS else []
+    pieces = re.findall(_PIECE, text) if len(text) <= _LONGEST_CHARS else []
     if not pieces or "".join(number + unit for number, unit in pieces) != text:
         return None
     return _bounded(sum(float(number) * _UNIT_SECONDS[unit] for number, unit in pieces))
@@ -97,6 +97,8 @@ def _named_seconds(text: str, now_ms: int) -> float | None:
 
 def _until(text: str, now_ms: int) -> float | None:
     """Return the seconds until an HTTP date, or a time of RFC 3339; one without a time zone is in UTC."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - few name a date
+
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             at = read(text[:_LONGEST_CHARS])
@@ -110,7 +112,7 @@ def _number(text: str) -> float | None:
     word = text.strip()
     if word.lower() in ("inf", "+inf", "infinity"):
         return inf
-    return float(word) if len(word) <= _LONGEST_CHARS and _NUMBER.fullmatch(word) else None
+    return float(word) if len(word) <= _LONGEST_CHARS and re.fullmatch(_NUMBER, word) else None
 
 
 def _bounded(seconds: float) -> float | None:

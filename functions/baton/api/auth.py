@@ -205,7 +205,8 @@ def _unknown_key() -> ApiError:
 def parse_keys(text: str) -> list[tuple[str, Principal]]:
     """Parse `role:tenant:sha256hex, …` into (hash, principal); the settings' parser has checked each entry's form."""
     keys: list[tuple[str, Principal]] = []
-    for match in map(API_KEY_ENTRY.fullmatch, (part.strip() for part in text.split(",") if part.strip())):
+    for part in text.split(","):
+        match = re.fullmatch(API_KEY_ENTRY, part.strip())
         if match is not None:
             role: Role = "admin" if match[1] == "admin" else "client"
             keys.append((match[3], Principal(role, match[2], match[3][:KEY_ID_CHARS])))

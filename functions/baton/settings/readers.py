@@ -12,7 +12,7 @@ from baton.settings.service_prices import LIST, Prices
 from baton_events.setting import require_https
 
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-API_KEY_ENTRY = re.compile(r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})")
+API_KEY_ENTRY = r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})"
 
 
 def flag(given: str) -> bool:
@@ -55,7 +55,7 @@ def reference(given: str) -> str:
 def api_keys(given: str) -> str:
     """Check entries of keys; faulty ones are counted, not shown."""
     entries = [part.strip() for part in given.split(",") if part.strip()]
-    wrong = [str(number) for number, entry in enumerate(entries, 1) if not API_KEY_ENTRY.fullmatch(entry)]
+    wrong = [str(number) for number, entry in enumerate(entries, 1) if not re.fullmatch(API_KEY_ENTRY, entry)]
     if wrong:
         raise ValueError(
             "a comma list of client:TENANT:SHA256 or admin:TENANT:SHA256, as `baton keys create` prints it; look at "

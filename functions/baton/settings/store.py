@@ -13,7 +13,7 @@ _TLS = ("ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "
 _OPTIONS = {"redis": ("cluster", "db"), "rediss": ("cluster", "db", *_TLS), "unix": ("db", "password", "username")}
 _PLACES = {"redis": r"redis://\S+", "rediss": r"rediss://\S+", "unix": r"unix://\S*/\S+"}
 _HIDDEN = "***"
-_PLACE = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d*)?(/\d*)?")
+_PLACE = r"(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d*)?(/\d*)?"
 
 
 def store_address(given: str) -> str:
@@ -42,7 +42,7 @@ def shown_address(address: str) -> str:
         return f"{scheme}{separator}{rest.partition('?')[0].rpartition('@')[2]}"
     user, at, place = rest.rpartition("@")
     place = place.partition("?")[0]
-    return f"{scheme}{separator}{_HIDDEN + at if user else ''}{place if _PLACE.fullmatch(place) else _HIDDEN}"
+    return f"{scheme}{separator}{_HIDDEN + at if user else ''}{place if re.fullmatch(_PLACE, place) else _HIDDEN}"
 
 
 def secrets_of(address: str) -> tuple[str, ...]:
