@@ -1,6 +1,9 @@
 """Values that are checked by a JSON schema from elsewhere, such as an MCP server's.
 
-Invariant: a fault does not name the value, which may be secret.
+Such a schema is data: it may ask for anything. Invariants: nothing outside of the schema is read, whatever it refers
+to; the check of one value takes a bounded number of steps, and its patterns `PATTERNS_MS` together. What is not decided
+within that is left to whoever gave the schema, who checks the value again. A fault does not name the value, which may
+be secret. Must not: decide whether the schema is wise.
 """
 
 from collections.abc import Mapping
@@ -8,27 +11,36 @@ from typing import Any
 
 from baton.tools.arguments import InvalidArguments
 
+_MOST_FAULTS, _SHOWN_CHARS = 20, 200
+
 
 class JsonSchema:
-    """The JSON schema of a tool's arguments, or of a person's answer."""
+    """The JSON schema of a tool's arguments or result, or of a person's answer."""
 
     def __init__(self, tool: str, json_schema: Mapping[str, Any]) -> None:
         self._tool = tool
         self.json_schema = {"properties": {}, **json_schema}
 
     def to_json(self, arguments: Any) -> dict[str, Any]:
-        """Check arguments; they stay unchanged."""
-        from jsonschema import SchemaError  # noqa: PLC0415 - it comes with the SDK, which other agents do not need
-        from jsonschema.validators import validator_for  # noqa: PLC0415
+        """Check arguments; they stay unchanged.
+
+        Raises:
+            InvalidArguments: they do not fit, or the schema is none.
+        """
+        from referencing.exceptions import Unresolvable  # noqa: PLC0415 - it comes with the SDK of MCP
+
+        from baton.tools.schema_steps import faults_of  # noqa: PLC0415 - the same
 
         try:
-            kind = validator_for(self.json_schema)
-            kind.check_schema(self.json_schema)
-        except SchemaError as error:
-            fault = f"its schema is no JSON schema: {error.message}"
+            faults = faults_of(self.json_schema, arguments, _MOST_FAULTS)
+        except Unresolvable as error:
+            fault = f"its schema refers to {str(error.ref)[:_SHOWN_CHARS]!r}, which is not in it; nothing else is read"
             raise InvalidArguments(self._tool, [fault], [()]) from error
-        faults = sorted(kind(self.json_schema).iter_errors(arguments), key=lambda fault: list(map(str, fault.path)))
+        except Exception as error:
+            named = repr(getattr(error, "type", type(error).__name__))[:_SHOWN_CHARS]
+            raise InvalidArguments(self._tool, [f"its schema is no JSON schema: {named}"], [()]) from error
         if faults:
+            faults.sort(key=lambda fault: list(map(str, fault.path)))
             lines = [f"{fault.json_path.removeprefix('$.')}: {_fault_text(fault)}" for fault in faults]
             raise InvalidArguments(self._tool, lines, [tuple(fault.absolute_path) for fault in faults])
         return dict(arguments)
@@ -40,6 +52,9 @@ class JsonSchema:
 
 def _fault_text(fault: Any) -> str:
     """Describe a fault without the value, which may be secret."""
-    if fault.validator == "required":
-        return str(fault.message)
-    return f"does not fit {fault.validator}: {fault.validator_value}"
+    text = (
+        str(fault.message)
+        if fault.validator == "required"
+        else f"does not fit {fault.validator}: {fault.validator_value}"
+    )
+    return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"

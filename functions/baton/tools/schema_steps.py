@@ -1,0 +1,171 @@
+"""The check of a value by a JSON schema in a bounded number of steps: `jsonschema` with counted keywords.
+
+Invariants: nothing is retrieved, since the registry is empty and a schema's own `$schema` changes nothing below it;
+patterns run in an engine with a time limit. A check without steps or time left finds no further fault. The keywords
+`unevaluatedItems` and `unevaluatedProperties` are not checked: what they cost cannot be counted.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+import regex
+from jsonschema import ValidationError
+from jsonschema.validators import extend, validator_for
+from referencing import Registry
+
+from baton.clock import SystemClock
+from baton_events.ids import canonical_json
+
+STEPS, PATTERNS_MS, PATTERN_CHARS = 10_000, 50, 1_000
+# So many entries of a keyword, and characters of a value, take as long as a step.
+_ENTRIES_PER_STEP, _CHARS_PER_STEP = 16, 250
+_UNCOUNTABLE = ("unevaluatedItems", "unevaluatedProperties")
+
+Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
+
+
+class _OutOfStepsError(Exception):
+    """The check takes too long."""
+
+
+class _Left:
+    """What is left of one check: its steps, and the time of its patterns."""
+
+    def __init__(self, value: Any) -> None:
+        self.steps, self.patterns_ms, self._clock = STEPS, PATTERNS_MS, SystemClock()
+        self._chars = dict[int, int]()
+        self._measure(value)
+
+    def _measure(self, value: Any) -> int:
+        """Return about how many characters a value has; note it for values that hold others."""
+        if isinstance(value, str):
+            return len(value)
+        if not isinstance(value, dict | list):
+            return 1
+        within = [*value, *value.values()] if isinstance(value, dict) else value
+        self._chars[id(value)] = chars = len(value) + sum(map(self._measure, within))
+        return chars
+
+    def take(self, wanted: Any, value: Any) -> None:
+        """Take the steps of one keyword.
+
+        Raises:
+            _OutOfStepsError: there are none left.
+        """
+        chars = len(value) if isinstance(value, str) else self._chars.get(id(value), 1)
+        entries = len(wanted) if isinstance(wanted, list | dict) else 0
+        self.steps -= 1 + entries // _ENTRIES_PER_STEP + chars // _CHARS_PER_STEP
+        if self.steps <= 0:
+            raise _OutOfStepsError
+
+    def finds(self, pattern: str, text: str) -> bool | None:
+        """Return whether the pattern is in the text; None: it is not known in time, or is no pattern here."""
+        if self.patterns_ms <= 0 or len(pattern) > PATTERN_CHARS:
+            return None
+        began_ms = self._clock.now_ms()
+        try:
+            return regex.search(pattern, text, timeout=self.patterns_ms / 1000) is not None
+        except Exception:  # noqa: BLE001 - a pattern of another language, or one that takes too long
+            return None
+        finally:
+            self.patterns_ms -= max(0, self._clock.now_ms() - began_ms)
+
+
+_LEFT: ContextVar[_Left] = ContextVar("left_of_a_check")
+
+
+def faults_of(json_schema: Mapping[str, Any], value: Any, most: int) -> list[ValidationError]:
+    """Return where the value does not fit, `most` faults at most.
+
+    Raises:
+        Exception: the schema is none, or refers to something outside of it (`referencing.exceptions.Unresolvable`).
+    """
+    token, faults = _LEFT.set(_Left(value)), list[ValidationError]()
+    try:
+        for fault in _counted_class(validator_for(json_schema))(json_schema, registry=Registry()).iter_errors(value):
+            faults.append(fault)
+            if len(faults) == most:
+                break
+    except _OutOfStepsError:
+        pass
+    finally:
+        _LEFT.reset(token)
+    return faults
+
+
+@cache
+def _counted_class(kind: Any) -> Any:
+    """Make a validator of this version of JSON Schema whose keywords are counted."""
+    keywords = {**kind.VALIDATORS, **{name: one for name, one in _OURS.items() if name in kind.VALIDATORS}}
+    counted = {name: _counted(keyword) for name, keyword in keywords.items()}
+    made = extend(kind, counted)  # type: ignore[no-untyped-call]
+    made.evolve = _evolved
+    return made
+
+
+def _evolved(validator: Any, **changes: Any) -> Any:
+    """Return the validator of a part of the schema, which is counted as well, whatever version the part names."""
+    fields = [one for one in type(validator).__attrs_attrs__ if one.init]
+    return type(validator)(**{one.alias: getattr(validator, one.name) for one in fields} | changes)
+
+
+def _counted(keyword: Keyword) -> Keyword:
+    def counted(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
+        _LEFT.get().take(wanted, value)
+        yield from keyword(validator, wanted, value, schema) or ()
+
+    return counted
+
+
+def _pattern(validator: Any, wanted: str, value: Any, _: Any) -> Iterator[ValidationError]:
+    if validator.is_type(value, "string") and _LEFT.get().finds(wanted, value) is False:
+        yield ValidationError("it does not match")
+
+
+def _pattern_properties(validator: Any, wanted: Any, value: Any, _: Any) -> Iterator[ValidationError]:
+    if validator.is_type(value, "object"):
+        for pattern, subschema in wanted.items():
+            for name, each in value.items():
+                _LEFT.get().take(None, name)
+                if _LEFT.get().finds(pattern, name):
+                    yield from validator.descend(each, subschema, path=name, schema_path=pattern)
+
+
+def _additional(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(value, "object"):
+        return
+    patterns, named = schema.get("patternProperties", {}), schema.get("properties", {})
+    extras = [name for name in value if name not in named and not _may_match(patterns, name)]
+    if validator.is_type(wanted, "object"):
+        for name in extras:
+            yield from validator.descend(value[name], wanted, path=name)
+    elif wanted is False and extras:
+        yield ValidationError("it has further properties")
+
+
+def _may_match(patterns: Mapping[str, Any], name: str) -> bool:
+    _LEFT.get().take(patterns, name)
+    return any(_LEFT.get().finds(pattern, name) is not False for pattern in patterns)
+
+
+def _unique(validator: Any, wanted: Any, value: Any, _: Any) -> Iterator[ValidationError]:
+    if wanted and validator.is_type(value, "array"):
+        for each in value:
+            _LEFT.get().take(None, each)
+        if len({canonical_json(each) for each in value}) < len(value):
+            yield ValidationError("it has an item twice")
+
+
+def _unchecked(*_: Any) -> None:
+    return None
+
+
+_OURS: dict[str, Keyword] = {
+    "pattern": _pattern,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional,
+    "uniqueItems": _unique,
+    **dict.fromkeys(_UNCOUNTABLE, _unchecked),
+}
