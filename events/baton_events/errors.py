@@ -106,9 +106,12 @@ class SessionBusyError(BatonError):
     status = 409
     retryable = False
 
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"session {session_id!r} is busy: another of its jobs is running or queued")
+
 
 class StorageFullError(BatonError):
-    """The jobs of a tenant have stored as much as they may; `wait_seconds`: until time alone gives room."""
+    """A tenant has stored as much as it may; `wait_seconds`: until time alone gives room."""
 
     status = 429
     retryable = True
@@ -116,8 +119,8 @@ class StorageFullError(BatonError):
     def __init__(self, tenant: str, size_bytes: int, limit_bytes: int, wait_ms: int) -> None:
         self.wait_seconds = max(1, -(-wait_ms // 1000))
         super().__init__(
-            f"the jobs of tenant {tenant!r} have stored {size_bytes} bytes, and BYTES_KEPT_PER_TENANT allows"
-            f" {limit_bytes}: delete ended jobs, or try again in {self.wait_seconds} s, when some of them have expired"
+            f"tenant {tenant!r} has stored {size_bytes} bytes, and BYTES_KEPT_PER_TENANT allows {limit_bytes}: delete"
+            f" ended jobs or sessions, send less, or try again in {self.wait_seconds} s, when some of it has expired"
         )
 
 

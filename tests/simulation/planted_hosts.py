@@ -91,7 +91,7 @@ async def _checking(send: Callable[..., Any], self: Backup) -> Any:
 
 def _counted_twice(self: Keeping, job: Job, usage: Usage) -> BytesAdded:
     """Leave what the job was submitted with."""
-    return self._added([(job.finished_at_ms or 0, usage.written)])
+    return self.moved([(job.finished_at_ms or 0, usage.written)])
 
 
 DEFECTS = (

@@ -1,20 +1,31 @@
-"""The quota of bytes that the jobs of a tenant have stored: a job over it is refused before anything is published.
+"""The quota of bytes that a tenant has stored: what would exceed it is refused before anything is published or stored.
 
-Invariant: without a limit nothing is read or counted. With one, a submission reads it once more; its additions and
-those of its job's end travel with their admission updates. A store that does not answer refuses no job. Sums may miss a
+Jobs count, files of sessions, events of a tenant's own, and events and messages for its jobs. Invariant: without a
+limit nothing is read or counted. With one, a submission reads it once more; its additions and those of its job's end
+travel with their admission updates. A store that does not answer refuses no job. Sums may miss a
 job or have one too many (a crash between a deletion and its count): never for longer than its data would be kept.
 """
 
 import logging
+from collections.abc import Iterable
 
 from baton.clock import Clock
-from baton.engine.commit.answers import Recalled
-from baton.engine.commit.stored_bytes import PARTS, BytesAdded, Keeping, Sums, below_at_ms, kept_bytes, written_bytes
+from baton.engine.commit.answers import Recalled, Signal
+from baton.engine.commit.stored_bytes import (
+    PARTS,
+    BytesAdded,
+    Keeping,
+    Sums,
+    below_at_ms,
+    kept_bytes,
+    signal_bytes,
+    written_bytes,
+)
 from baton.engine.effects import Changes
 from baton.engine.state import Job, Usage
 from baton.settings.settings import Settings
 from baton.storage.ports.all_jobs import StoredBytes
-from baton_events.errors import StorageFullError, StoreError
+from baton_events.errors import StorageFullError, StoreError, TooLargeError
 
 _log = logging.getLogger("baton.quota")
 
@@ -28,11 +39,11 @@ class StoredQuota:
         self._clock = clock
         self._keeping = Keeping(settings.job_retention_seconds * 1000)
 
-    async def check(self, tenant: str) -> None:
-        """Check that a tenant may submit one more job.
+    async def check(self, tenant: str, size_bytes: int = 0) -> None:
+        """Check that a tenant may store this many bytes more.
 
         Raises:
-            StorageFullError: its jobs have stored as much as they may.
+            StorageFullError: there is no room for them now. TooLargeError: there never is.
         """
         if self._stored is None:
             return
@@ -43,8 +54,12 @@ class StoredQuota:
         except StoreError as error:
             _log.warning("the stored bytes of tenant %r are unknown, so it may store more: %s", tenant, error)
             return
-        if (size := kept_bytes(sums, now_ms)) >= self._limit_bytes:
-            wait_ms = below_at_ms(sums, now_ms, self._limit_bytes) - now_ms
+        if size_bytes > self._limit_bytes:
+            detail = f"{size_bytes} bytes are more than BYTES_KEPT_PER_TENANT allows in all: {self._limit_bytes}"
+            raise TooLargeError(f"{detail}; send less")
+        room = self._limit_bytes - max(size_bytes - 1, 0)
+        if (size := kept_bytes(sums, now_ms)) >= room:
+            wait_ms = below_at_ms(sums, now_ms, room) - now_ms
             raise StorageFullError(tenant, size, self._limit_bytes, wait_ms)
 
     async def _forget(self, stored: StoredBytes, tenant: str, sums: Sums, now_ms: int) -> None:
@@ -61,19 +76,35 @@ class StoredQuota:
         """Return what the end of a job changes; None: nothing is counted."""
         return self._keeping.ended(job, usage) if self._stored else None
 
+    async def stored(self, tenant: str, size_bytes: int) -> None:
+        """Count bytes that are kept from now on for as long as ended jobs."""
+        await self._add(tenant, self._keeping.moved([(self._clock.now_ms(), size_bytes)]))
+
+    async def given_back(self, tenant: str, kept: Iterable[tuple[int, int]]) -> None:
+        """Give back bytes that were removed: since when they were kept, and how many."""
+        await self._add(tenant, self._keeping.moved([(at_ms, -size) for at_ms, size in kept]))
+
+    def counts(self, signal: Signal) -> int:
+        """Return how many bytes of a signal its job counts until it ends; an outcome counts with its end."""
+        return 0 if self._stored is None or signal.call_id else signal_bytes(signal)
+
+    async def signalled(self, job: Job, size_bytes: int) -> None:
+        """Count the bytes of a signal that was recorded for a job, which its ledger has counted as well."""
+        await self._add(job.tenant, self._keeping.submitted(job, size_bytes))
+
     async def retried(self, recalled: Recalled, again: Job) -> None:
         """Count an ended job as one that runs: until its next end it is as large as it was."""
         if again.id in recalled.written:
-            await self._add(again, self._keeping.retried(recalled.written[again.id], again))
+            await self._add(again.tenant, self._keeping.retried(recalled.written[again.id], again))
 
     async def removed(self, recalled: Recalled) -> None:
         """Give back the bytes that a job and those below it had stored."""
-        await self._add(recalled.loaded.job, self._keeping.removed(recalled.written.values()))
+        await self._add(recalled.loaded.job.tenant, self._keeping.removed(recalled.written.values()))
 
-    async def _add(self, job: Job, more: BytesAdded) -> None:
-        if self._stored is None:
+    async def _add(self, tenant: str, more: BytesAdded) -> None:
+        if self._stored is None or not more.adds:
             return
         try:
-            await self._stored.add(job.tenant, more)
+            await self._stored.add(tenant, more)
         except StoreError as error:
-            _log.warning("the bytes of job %s are not counted as they are now: %s", job.id, error)
+            _log.warning("the bytes of tenant %r are not counted as they are now: %s", tenant, error)

@@ -16,7 +16,7 @@ from baton.api.auth import Keys
 from baton.api.jobs.job import idempotency_key_of
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.container import Container
-from baton.runtime.app_events import MISFIT, misfits
+from baton.runtime.app_events import MISFIT, keep_event, misfits, stored_size
 from baton.runtime.batches import Batches, encoded, note_of_batch
 from baton.runtime.job_view import job_view
 from baton.sdk.any_json import AnyJson
@@ -56,7 +56,10 @@ class AppEventsApi:
         event = self._made(body, event_id, principal.tenant)
         handlers = self._container.registry.handlers.of(event.name)
         _refuse_misfits(handlers, event.data)
-        record = await self._records.add(event.id, encoded(event), tuple(handler.name for handler in handlers))
+        quota = self._container.commands.quota
+        if await self._records.find(event.id) is None:
+            await quota.check(event.tenant, stored_size(encoded(event)))
+        record = await keep_event(self._records, quota, event, tuple(handler.name for handler in handlers))
         first = parse_app_event(record.event.encode())
         if (first.name, first.key, first.data) != (event.name, event.key, event.data):
             raise ApiError(422, f"another body was sent under Idempotency-Key {key!r} before: use a new key")

@@ -8,14 +8,14 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from baton.agents.registry import UnknownAgentError
-from baton.commands.submit import check_task
+from baton.commands.submit import Attached, check_task
 from baton.container import Container
 from baton.engine.all_jobs.slots import QueueEntry, SlotTable
 from baton.engine.commit.answers import Created
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.storage.ports.jobs import Snapshot
-from baton_events.errors import UnknownJobError
+from baton_events.errors import SessionBusyError, UnknownJobError
 from baton_events.schema import Steering
 
 SESSION_LIMIT_CHARS = 200
@@ -34,7 +34,13 @@ class Sessions:
         self._container = container
 
     async def submit(
-        self, job: Job, task: dict[str, Any], when_busy: WhenBusy = "queue", *, may_exist: bool = False
+        self,
+        job: Job,
+        task: dict[str, Any],
+        when_busy: WhenBusy = "queue",
+        *,
+        may_exist: bool = False,
+        attached: Attached | None = None,
     ) -> Created:
         """Accept a job into its session, as `commands.SubmitJob`.
 
@@ -46,10 +52,19 @@ class Sessions:
             UnknownJobError: it is accepted, but its place in line, needed to interrupt others, is not known yet.
             PublishError, StoreError: as for a submission.
         """
-        created = await self._container.commands.submit(job, task, may_exist=may_exist, alone=when_busy == "reject")
+        alone = when_busy == "reject"
+        if alone and attached is not None and attached.size_bytes:  # a refused message leaves no file behind
+            await self._check_idle(job)
+        submit = self._container.commands.submit
+        created = await submit(job, task, may_exist=may_exist, alone=alone, attached=attached)
         if when_busy in ("interrupt", "rollback"):
             await self._interrupt(created, rolls_back=when_busy == "rollback")
         return created
+
+    async def _check_idle(self, job: Job) -> None:
+        before = [snapshot.job.id for snapshot in await self.line(job.tenant, job.session_id)]
+        if before and job.id not in before:
+            raise SessionBusyError(job.session_id)
 
     async def steer(self, job: Job, task: dict[str, Any]) -> Job | None:
         """Give a new job's task to the running job of its session, whose model gets it before its next turn.
@@ -57,10 +72,10 @@ class Sessions:
         The choice between that job and a job of its own is recorded first, so a repeated message counts once.
 
         Raises:
-            TooLargeError, PublishError, StoreError: as for a submission.
+            TooLargeError, StorageFullError, PublishError, StoreError: as for a submission.
         """
-        check_task(task)
         commands = self._container.commands
+        await commands.quota.check(job.tenant, 2 * check_task(task))  # it is shown as well
         if await commands.submit.find(job.id):
             return None
         target = await self._running(job) or job

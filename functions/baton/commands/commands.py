@@ -52,13 +52,14 @@ class Commands:
         notices: JobNotices,
     ) -> None:
         self.announce: Announce | None = None
+        self.quota = slot_client.quota
         backups = Backups(emitter, clock, randomness, notices)
         self.after_failover = after_failover = AfterFailover(store, admission, slot_client, emitter, clock)
         self.submit = SubmitJob(store, archive, slot_client, backups, after_failover, clock)
         self.cancel = CancelJob(store, archive, backups, clock)
         self.retry = RetryJob(store, archive, slot_client, backups, after_failover, clock)
         self.delete = DeleteJob(archive, slot_client, backups, after_failover, clock)
-        self.signal = SignalJob(store, backups, after_failover, clock)
+        self.signal = SignalJob(store, self.quota, backups, after_failover, clock)
         self.decide = DecideApproval(self.signal, clock, randomness)
         self.fire = FireSchedule(self.submit, admission, slot_client.quota, clock)
 

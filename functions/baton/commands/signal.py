@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from msgspec import Struct, structs
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from baton.admission.stored_quota import StoredQuota
 from baton.clock import Clock
 from baton.commands.after_failover import AfterFailover
 from baton.commands.backup import Backups
@@ -43,8 +44,11 @@ Signalling = Completion | Occurrence | Steering
 class SignalJob:
     """Signals jobs, for the API or for a backup message."""
 
-    def __init__(self, store: Store, backups: Backups, after_failover: AfterFailover, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, quota: StoredQuota, backups: Backups, after_failover: AfterFailover, clock: Clock
+    ) -> None:
         self._store = store
+        self._quota = quota
         self._backups = backups
         self._after_failover = after_failover
         self._clock = clock
@@ -65,20 +69,23 @@ class SignalJob:
         command_id = self._backups.new_id(job.id, command)
         backup = self._backups.of(job, command, command_id)
         signal = signal_of(command_id, command)
-        signalled = await backup.committed(lambda relay_id: self.commit(job.id, signal, relay_id))
+        counted = self._quota.counts(signal)
+        signalled = await backup.committed(lambda relay_id: self.commit(job.id, signal, relay_id, counted))
+        if counted and signalled.signal_result.is_new:
+            await self._quota.signalled(job, counted)
         if signalled.signal_result in (SignalResult.OTHER, SignalResult.ENDED) and not signalled.items:
             await backup.not_needed()
         await backup.publish_if_late()
         await backup.dispatch(job, signalled.items)
         return signalled
 
-    async def commit(self, job_id: str, signal: Signal, relay_id: str) -> SignalAnswer:
-        """Record a signal, which ends a wait or is kept until there is one.
+    async def commit(self, job_id: str, signal: Signal, relay_id: str, counted_bytes: int = 0) -> SignalAnswer:
+        """Record a signal, which ends a wait or is kept until there is one. `counted_bytes`: as of `create`.
 
         Raises:
             UnknownJobError: there is no such job, or it is not in that run (yet).
         """
-        signalled = await record_signal(self._store, job_id, relay_id, signal, self._clock.now_ms())
+        signalled = await record_signal(self._store, job_id, relay_id, signal, self._clock.now_ms(), counted_bytes)
         if signalled.signal_result is SignalResult.UNKNOWN:
             raise UnknownJobError(f"there is no job {job_id!r} (yet), or it is not in run {signal.run}")
         return signalled

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import ValidationError
 from msgspec.structs import replace
@@ -80,6 +80,19 @@ def check_task(task: Mapping[str, Any]) -> int:
     return size_bytes
 
 
+class Attached(Protocol):
+    """What a job has beside its task, such as files: `size_bytes` of it."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How much is stored."""
+        ...
+
+    async def keep(self, now_ms: int) -> None:
+        """Store it. Raises StoreError."""
+        ...
+
+
 class SubmitJob:
     """Submits jobs, for the API or for a backup message."""
 
@@ -100,7 +113,13 @@ class SubmitJob:
         self._clock = clock
 
     async def __call__(
-        self, job: Job, task: dict[str, Any], *, may_exist: bool = False, alone: bool = False
+        self,
+        job: Job,
+        task: dict[str, Any],
+        *,
+        may_exist: bool = False,
+        alone: bool = False,
+        attached: Attached | None = None,
     ) -> Created:
         """Accept a job: once this returns it will run to its end.
 
@@ -109,6 +128,7 @@ class SubmitJob:
             task: `{"text": …, "data": {…}}`.
             may_exist: whether to check first if it is there: then it needs no backup message, and no second entry in
                 the slot table.
+            attached: what is stored with it: once it may be, and before there is a job.
             alone: whether to refuse it while another job of its session is at work or in line.
 
         Raises:
@@ -119,7 +139,7 @@ class SubmitJob:
             StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
             JobGoneError: it was there, and its data is gone.
         """
-        check_task(task)
+        size_bytes = check_task(task)
         job = replace(job, traceparent=incoming_traceparent())
         backup = self._backups.of(job, Submission(job=job_values(job), task=task))
         if may_exist and (there := await self.find(job.id)):
@@ -128,7 +148,9 @@ class SubmitJob:
             return Created(new=False, job=there)
         if may_exist and await self.is_gone(job.id):
             raise JobGoneError(job.id)
-        await self._slot_client.quota.check(job.tenant)
+        await self._slot_client.quota.check(job.tenant, size_bytes + (attached.size_bytes if attached else 0))
+        if attached is not None:
+            await attached.keep(self._clock.now_ms())
         # A store that did not answer may have created the job, and its backup message guarantees it then, so it stays.
         # It also stays where the job "was there" and yet has this call's message as relay: the creation was sent twice.
         try:
@@ -212,7 +234,7 @@ class SubmitJob:
             )
         )
         if slot_answer is not None and slot_answer.busy:
-            raise SessionBusyError(f"session {job.session_id!r} is busy: another of its jobs is running or queued")
+            raise SessionBusyError(job.session_id)
         slot = slot_answer is not None and slot_answer.slot
         try:
             changes = _changes(job, task, now_ms, slot=slot)

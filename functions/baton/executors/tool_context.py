@@ -18,6 +18,7 @@ from msgspec import Struct
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.clock import Clock
 from baton.commands.commands import Commands
+from baton.commands.kept_files import KeptFiles
 from baton.commands.signal import operations_of
 from baton.engine.commit.answers import Claim
 from baton.engine.commit.stored_bytes import bytes_of
@@ -228,7 +229,7 @@ class CallOutlet:
         """Keep a file with the job's session.
 
         Raises:
-            ValueError: it is no file. ToolError: it is too large. StoreError.
+            ValueError: it is no file. ToolError: it is too large. StorageFullError: the tenant has no room. StoreError.
         """
         from baton.sdk.result_files import named_file  # noqa: PLC0415 - few calls have files
 
@@ -238,8 +239,9 @@ class CallOutlet:
                 type="file_too_large",
             )
         named, content = named_file(data, media_type, filename)
-        kept = f"{named['mediaType']},{content}"
-        await self._here(self._outside.chats.keep_file(self._job.tenant, self._job.session_id, named["name"], kept))
+        texts, outside = {named["name"]: f"{named['mediaType']},{content}"}, self._outside
+        files = KeptFiles(outside.chats, outside.commands.quota, self._job, texts)
+        await self._here(files.keep(outside.clock.now_ms(), checks=True))
         return named
 
     async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:

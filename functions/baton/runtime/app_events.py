@@ -12,18 +12,20 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from baton.admission.stored_quota import StoredQuota
 from baton.agents.handler import Handler, Misfit
 from baton.agents.registry import Registry
 from baton.clock import Clock
 from baton.commands.commands import Commands
 from baton.commands.submit import submission_of
+from baton.engine.commit.stored_bytes import bytes_of
 from baton.engine.outbox import command_event
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.queue.dispatch import Outcome, dispatch
 from baton.runtime.batches import Batches, encoded
 from baton.runtime.new_jobs import job_of
-from baton.storage.ports.app_events import AppEvents
+from baton.storage.ports.app_events import AppEvents, EventRecord
 from baton_events.app_event import AppEvent, DeadLetter, occurrence_name, parse_app_event
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, MalformedEventError, UnknownJobError
@@ -43,6 +45,20 @@ def misfits(handlers: tuple[Handler, ...], data: Any) -> list[tuple[Handler, Mis
         except Misfit as error:
             found.append((handler, error))
     return found
+
+
+async def keep_event(records: AppEvents, quota: StoredQuota, event: AppEvent, handlers: tuple[str, ...]) -> EventRecord:
+    """Keep an event, and count it for its tenant where it is new. Raises StoreError."""
+    text = encoded(event)
+    record = await records.add(event.id, text, handlers)
+    if record.new:
+        await quota.stored(event.tenant, stored_size(text))
+    return record
+
+
+def stored_size(text: str) -> int:
+    """Return how much an event takes: it is kept as a record, and its data for waits that begin later."""
+    return 2 * bytes_of((text,))
 
 
 def job_for(registry: Registry, handler: Handler, event: AppEvent, now_ms: int) -> tuple[Job, dict[str, Any]]:
@@ -91,7 +107,7 @@ class HandleAppEvent:
         if event.closes is not None:
             return await self._close(event, event.closes, message_id, redrive)
         handlers = self._registry.handlers.of(event.name)
-        await self._records.add(event.id, encoded(event), tuple(handler.name for handler in handlers))
+        await keep_event(self._records, self._commands.quota, event, tuple(handler.name for handler in handlers))
         if faults := misfits(handlers, event.data):
             listed = "; ".join(f"handler {handler.name!r}: {misfit}" for handler, misfit in faults)
             raise MalformedEventError(await self._records.note(event.id, MISFIT, listed))
@@ -126,7 +142,7 @@ class HandleAppEvent:
         Each event leaves a copy: where a failover forgot that the event joined, the copy makes it join again.
         """
         event = copy.model_copy(update={"closes": None})
-        await self._records.add(event.id, encoded(event), (name,))
+        await keep_event(self._records, self._commands.quota, event, (name,))
         handlers = [handler for handler in self._registry.handlers.of(event.name) if handler.name == name]
         dispatched = [await self._join(handler, event, message_id, redrive, closes=True) for handler in handlers]
         return Outcome("closed", sum(dispatched))

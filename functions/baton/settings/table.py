@@ -88,7 +88,7 @@ SETTINGS = (
             "bytes_kept_per_tenant",
             "0",
             "bytes",
-            "most that all jobs of a tenant may store before submissions are refused; 0: no limit",
+            "most that a tenant may store: jobs, files, events; 0: no limit",
             whole(0, 1_000_000_000_000),
         ),
         Setting(

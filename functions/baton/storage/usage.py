@@ -60,9 +60,11 @@ async def record(
     return answer
 
 
-async def record_signal(store: Store, job_id: str, relay_id: str, signal: Signal, now_ms: int) -> SignalAnswer:
-    """Call `Store.signal`, with the spending so far."""
+async def record_signal(
+    store: Store, job_id: str, relay_id: str, signal: Signal, now_ms: int, counted_bytes: int = 0
+) -> SignalAnswer:
+    """Call `Store.signal`, with the spending so far. `counted_bytes`: as of `create`."""
     with (keeping := Keeping(signal_bytes(signal))) as spent:
-        answer = await store.signal(job_id, relay_id, signal, now_ms, spent)
+        answer = await store.signal(job_id, relay_id, signal, now_ms, replace(spent, counted=counted_bytes))
         keeping.written = answer.signal_result.is_new
     return answer

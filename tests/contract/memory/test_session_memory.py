@@ -91,8 +91,9 @@ async def test_sessions_come_the_newest_first_and_page_by_page(chats: Chats) -> 
 async def test_a_large_file_comes_back_whole(chats: Chats) -> None:
     """In its pieces; of its own session alone."""
     text = "".join(chr(97 + number % 26) for number in range(5_000_003))
-    await chats.keep_file("t", "s", "large", text)
-    await chats.keep_file("t", "s", "empty", "")
+    assert await chats.keep_file("t", "s", "large", text, 1)
+    assert not await chats.keep_file("t", "s", "large", text, 2)
+    await chats.keep_file("t", "s", "empty", "", 1)
     assert await chats.read_file("t", "s", "large") == text
     assert await chats.read_file("t", "s", "empty") == ""
     assert await chats.read_file("t", "s2", "large") is None
@@ -100,9 +101,8 @@ async def test_a_large_file_comes_back_whole(chats: Chats) -> None:
 
 async def test_a_forgotten_chat_is_gone_with_its_files(chats: Chats) -> None:
     await chats.note_session("t", "s", 1)
-    await chats.keep_file("t", "s", "f", "text")
-    for _ in range(2):
-        await chats.forget_chat("t", "s")
+    await chats.keep_file("t", "s", "f", "text", 1)
+    assert [await chats.forget_chat("t", "s") for _ in range(2)] == [[(1, 4)], []]
     assert (await chats.session_used_ms("t", "s"), await chats.read_file("t", "s", "f")) == (None, None)
 
 
@@ -111,7 +111,7 @@ async def test_what_was_not_used_for_the_retention_time_is_dropped(connection: R
     chats = RedisChats(connection, RETENTION_MS)
     await chats.note_session("t", "old", 5)
     await chats.note_session("t", "new", 6 + RETENTION_MS)
-    await chats.keep_file("t", "s", "f", "text")
+    await chats.keep_file("t", "s", "f", "text", 1)
     assert await chats.newest_sessions("t", 10**15, 0, 9) == [("new", 6 + RETENTION_MS)]
     for key in (sessions_key("t"), files_key("t", "s"), files_key("t", "s", "f")):
         assert 0 < await connection.execute("PTTL", key) <= RETENTION_MS

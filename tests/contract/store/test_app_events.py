@@ -20,9 +20,9 @@ def records(either: RedisConnection | None) -> AppEvents:
 
 async def test_the_first_event_stays_and_handlers_are_added(records: AppEvents) -> None:
     assert await records.find("evt_1") is None
-    assert await records.add("evt_1", "first", ("b",)) == EventRecord("first", ("b",))
+    assert await records.add("evt_1", "first", ("b",)) == EventRecord("first", ("b",), new=True)
     assert await records.add("evt_1", "second", ("a", "b")) == EventRecord("first", ("a", "b"))
-    assert await records.add("evt_2", "other") == EventRecord("other")
+    assert await records.add("evt_2", "other") == EventRecord("other", new=True)
     assert await records.find("evt_1") == EventRecord("first", ("a", "b"))
 
 

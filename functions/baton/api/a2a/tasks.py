@@ -116,11 +116,12 @@ class Tasks:
         files = await self._files.read(tenant, session_id, message.file_parts)
         named = [file for file, _ in files]
         must_take(self._container, agent, named)
-        await self._files.keep_with_session(tenant, session_id, files)
         job = self._new_job(tenant, agent, message, job_id, session_id, named)
+        attached = self._files.attached(job, files)
         task: dict[str, Any] = {"text": message.text, "chat": {"messageId": message.message_id}, A2A: {}}
         task |= ({"data": message.data} if message.data else {}) | ({"files": named} if named else {})
-        accepted = (await self._sessions.submit(structs.replace(job, notifies=callback_url), task, may_exist=True)).job
+        notifying = structs.replace(job, notifies=callback_url)
+        accepted = (await self._sessions.submit(notifying, task, may_exist=True, attached=attached)).job
         if accepted.request_digest != job.request_digest:
             detail = f"message.messageId {message.message_id!r} was sent with other parts before: use a new id"
             raise RpcError(INVALID_PARAMS, detail)

@@ -104,10 +104,10 @@ class AgUiApi:
         files = await self._files.read(tenant, thread, body.file_parts)
         named = [file for file, _ in files]
         must_take(self._container, agent, named)
-        await self._files.keep_with_session(tenant, thread, files)
         job, task = self._new_job(agent, body, job_id, tenant, named)
         task["chat"] |= {"replaces": replaces} if replaces else {}
-        accepted = await self._sessions.submit(job, task, may_exist=True)
+        attached = self._files.attached(job, files)
+        accepted = await self._sessions.submit(job, task, may_exist=True, attached=attached)
         if replaced is not None and not replaced.job.ended:
             await self._sessions.stop([replaced.job], f"job {job.id}, which replaces its answer")
         if accepted.job.request_digest != job.request_digest:

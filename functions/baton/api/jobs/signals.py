@@ -7,7 +7,7 @@ before it is accepted, and three after.
 """
 
 import logging
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -26,6 +26,7 @@ from baton.sdk.any_json import AnyJson
 from baton.sdk.redaction import redacted
 from baton.storage.ports.jobs import Snapshot
 from baton_events.errors import StoreError
+from baton_events.ids import sorted_json
 from baton_events.schema import Occurrence
 
 _log = logging.getLogger("baton.api")
@@ -39,17 +40,20 @@ class KeptQuota:
 
     def __init__(self, container: Container) -> None:
         self._kept, self._clock = container.ports.kept_events, container.ports.clock
-        self._limit = container.settings.events_kept_per_tenant
+        self._stored, self._limit = container.commands.quota, container.settings.events_kept_per_tenant
         self._full: dict[str, int] = {}
 
-    async def check(self, snapshot: Snapshot, name: str) -> None:
+    async def check(self, snapshot: Snapshot, name: str, data: Any) -> None:
         """Check that a job may keep one more event of that name; an event that a wait takes is always allowed.
 
         Raises:
-            ApiError: 429, its tenant has as many as it may. StoreError: no answer.
+            ApiError: 429, its tenant has as many as it may. StorageFullError: as many bytes. StoreError: no answer.
         """
         tenant, now_ms = snapshot.job.tenant, self._clock.now_ms()
-        if self._kept is None or not self._limit or is_awaited(snapshot, name):
+        if is_awaited(snapshot, name):
+            return
+        await self._stored.check(tenant, 2 * len(sorted_json(data)))  # its wait copies it
+        if self._kept is None or not self._limit:
             return
         if (count := await self._kept.count(tenant)) < self._limit:
             return
@@ -105,8 +109,8 @@ class JobEventsApi:
         job = snapshot.job
         signal_result = SignalResult.ENDED
         if not job.ended:
-            await self._quota.check(snapshot, body.name)
             data = self._container.secrets.hide_in(redacted(body.data))
+            await self._quota.check(snapshot, body.name, data)
             signal_result = await self._container.commands.signal(job, Occurrence(name=body.name, data=data))
         if signal_result.is_new:
             await self._quota.increment(snapshot, body.name)

@@ -25,6 +25,7 @@ from baton.api.sessions.files import ChatFiles, Named
 from baton.api.sessions.sessions import session_of
 from baton.api.stream import Streams
 from baton.api.stream_token import check_capacity, must_cover
+from baton.commands.submit import Attached
 from baton.container import Container
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
@@ -232,11 +233,17 @@ class ChatApi:
         check_capacity(self._container, principal)  # before there is a job
         files = await self._files.read(principal.tenant, body.id, body.file_parts)
         requested = await requested_job(self._container, principal.tenant, body, [file for file, _ in files])
-        await self._files.keep_with_session(principal.tenant, body.id, files)
-        return await self.answered(request, principal, requested, body)
+        return await self.answered(request, principal, requested, body, self._files.attached(requested.job, files))
 
-    async def answered(self, request: Request, principal: Principal, requested: ChatJob, body: ChatBody) -> Response:
-        """Submit a message's job, and answer as `send` does.
+    async def answered(
+        self,
+        request: Request,
+        principal: Principal,
+        requested: ChatJob,
+        body: ChatBody,
+        attached: Attached | None = None,
+    ) -> Response:
+        """Submit a message's job, with what is attached to it, and answer as `send` does.
 
         Raises:
             ApiError: 422, the message's id was sent with another message before. SessionBusyError.
@@ -245,7 +252,9 @@ class ChatApi:
             taker = await self._sessions.steer(requested.job, requested.task)
             if taker is not None:
                 return JSONResponse({"jobId": taker.id}, 202)
-        accepted = await self._sessions.submit(requested.job, requested.task, body.when_busy, may_exist=True)
+        accepted = await self._sessions.submit(
+            requested.job, requested.task, body.when_busy, may_exist=True, attached=attached
+        )
         if requested.replaced is not None and not requested.replaced.ended:
             await self._sessions.stop([requested.replaced], f"job {requested.job.id}, which replaces its answer")
         if accepted.job.request_digest != requested.job.request_digest:

@@ -22,7 +22,9 @@ from baton.api.auth import Keys
 from baton.api.problem import ApiError, Code
 from baton.api.sessions.sessions import session_of
 from baton.api.stream_token import must_cover
+from baton.commands.kept_files import KeptFiles
 from baton.container import Container
+from baton.engine.state import Job
 from baton.runtime.callbacks import address_fault
 from baton.sdk.result_files import BEGINNINGS, named_content
 from baton.settings.limits import FILES
@@ -48,6 +50,7 @@ class ChatFiles:
     """Accepts the files of a message."""
 
     def __init__(self, container: Container) -> None:
+        self._container = container
         self._chats, self._settings = container.ports.chats, container.settings
 
     async def read(self, tenant: str, session_id: str, parts: Sequence[tuple[str, Any]]) -> list[tuple[Named, str]]:
@@ -67,11 +70,10 @@ class ChatFiles:
                 raise ApiError(413, f"the files of a message have more than {limit} bytes (FILES_LIMIT_BYTES)")
         return read
 
-    async def keep_with_session(self, tenant: str, session_id: str, read: Sequence[tuple[Named, str]]) -> None:
-        """Store the contents of files with their session. Raises StoreError."""
-        for file, content in read:
-            if content:
-                await self._chats.keep_file(tenant, session_id, file["name"], f"{file['mediaType']},{content}")
+    def attached(self, job: Job, read: Sequence[tuple[Named, str]]) -> KeptFiles:
+        """Return the contents of files, to be stored with the session of a job once it may be."""
+        texts = {file["name"]: f"{file['mediaType']},{content}" for file, content in read if content}
+        return KeptFiles(self._chats, self._container.commands.quota, job, texts)
 
     async def _read(self, tenant: str, session_id: str, field: str, part: Any) -> tuple[Named, str]:
         try:

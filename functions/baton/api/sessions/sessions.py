@@ -161,7 +161,8 @@ class SessionsApi:
             if not cursor:
                 break
         await self._container.memory.forget(tenant, session_id, self._container.ports.clock.now_ms())
-        await self._container.ports.chats.forget_chat(tenant, session_id)
+        kept = await self._container.ports.chats.forget_chat(tenant, session_id)
+        await self._container.commands.quota.given_back(tenant, kept)
         return Response(status_code=204)
 
     async def must_exist(self, tenant: str, session_id: str) -> None:

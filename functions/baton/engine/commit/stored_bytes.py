@@ -1,4 +1,4 @@
-"""The bytes that jobs have stored, for the quota of their tenant. Pure.
+"""The bytes that a tenant has stored, for its quota. Pure.
 
 A job's usage ledger counts what is written for it (`Usage.written`): task, transcript, results, stream, its calls and
 its record. Overwritten data counts each time; the state of a running job does not count. A tenant has a sum for each
@@ -70,26 +70,27 @@ class Keeping:
 
     def submitted(self, job: Job, size: int) -> BytesAdded:
         """Return the change of a job that is submitted with this many bytes."""
-        return self._added([(_since_ms(job), size)])
+        return self.moved([(_since_ms(job), size)])
 
     def ended(self, job: Job, usage: Usage) -> BytesAdded:
         """Return the change of a job that ended: its ledger's bytes replace those counted so far."""
-        return self._added([(_since_ms(job), -usage.counted), (job.finished_at_ms or 0, usage.written)])
+        return self.moved([(_since_ms(job), -usage.counted), (job.finished_at_ms or 0, usage.written)])
 
     def retried(self, ended: tuple[int, int], again: Job) -> BytesAdded:
         """Return the change of an ended job that runs again. `ended`: the time, and its usage ledger's bytes."""
         ended_ms, size = ended
-        return self._added([(ended_ms, -size), (_since_ms(again), size)])
+        return self.moved([(ended_ms, -size), (_since_ms(again), size)])
 
     def removed(self, ended: Iterable[tuple[int, int]]) -> BytesAdded:
         """Return the change of ended jobs that are deleted: the time of each end, and its usage ledger's bytes."""
-        return self._added([(ended_ms, -size) for ended_ms, size in ended])
+        return self.moved([(ended_ms, -size) for ended_ms, size in ended])
 
     def until_ms(self, at_ms: int) -> int:
         """Return the time until which data kept from `at_ms` on counts: never before the data is gone."""
         return -(-(at_ms + self._retention_ms) // self._part_ms) * self._part_ms
 
-    def _added(self, moved: Iterable[tuple[int, int]]) -> BytesAdded:
+    def moved(self, moved: Iterable[tuple[int, int]]) -> BytesAdded:
+        """Return the change of bytes that are kept from these times on; fewer than none are taken out."""
         adds: dict[int, int] = {}
         for at_ms, size in moved:
             until_ms = self.until_ms(at_ms)

@@ -20,9 +20,10 @@ class InMemoryAppEvents:
     async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
         """Keep an event, and these of its handlers."""
         known = self.records.get(event_id, EventRecord(event))
+        new = not self.records.get(event_id, EventRecord("")).event
         known = known if known.event else replace(known, event=event)
         self.records[event_id] = replace(known, handlers=tuple(sorted({*known.handlers, *handlers})))
-        return self.records[event_id]
+        return replace(self.records[event_id], new=new)
 
     async def note(self, event_id: str, name: str, text: str) -> str:
         """Keep a note."""

@@ -54,6 +54,7 @@ class InMemoryChats:
     def __init__(self) -> None:
         self.sessions: dict[str, dict[str, int]] = {}
         self.files: dict[tuple[str, str], dict[str, str]] = {}
+        self.kept_ms: dict[tuple[str, str, str], int] = {}
 
     async def note_session(self, tenant: str, session_id: str, used_ms: int) -> None:
         """Note that a session was used."""
@@ -68,18 +69,23 @@ class InMemoryChats:
         known = ((used_ms, name) for name, used_ms in self.sessions.get(tenant, {}).items() if used_ms <= until_ms)
         return [(name, used_ms) for used_ms, name in sorted(known, reverse=True)][skipped : skipped + limit]
 
-    async def keep_file(self, tenant: str, session_id: str, name: str, text: str) -> None:
+    async def keep_file(self, tenant: str, session_id: str, name: str, text: str, now_ms: int) -> bool:
         """Keep a file."""
-        self.files.setdefault((tenant, session_id), {})[name] = text
+        files, key = self.files.setdefault((tenant, session_id), {}), (tenant, session_id, name)
+        is_new = name not in files
+        self.kept_ms.setdefault(key, now_ms)
+        files[name] = text
+        return is_new
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
         """Read a file."""
         return self.files.get((tenant, session_id), {}).get(name)
 
-    async def forget_chat(self, tenant: str, session_id: str) -> None:
+    async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:
         """Forget a session and its files."""
-        self.files.pop((tenant, session_id), None)
         self.sessions.get(tenant, {}).pop(session_id, None)
+        files = self.files.pop((tenant, session_id), {})
+        return [(self.kept_ms.pop((tenant, session_id, name)), len(text)) for name, text in files.items()]
 
 
 class InMemoryLongTermMemory:

@@ -7,11 +7,12 @@ from msgspec import Struct, field
 
 
 class EventRecord(Struct, frozen=True):
-    """One app event: the message's body, its handlers' names, and notes by name."""
+    """One app event: the message's body, its handlers' names, and notes by name. `new`: it was not there before."""
 
     event: str
     handlers: tuple[str, ...] = ()
     notes: dict[str, str] = field(default_factory=dict[str, str])
+    new: bool = False
 
 
 class AppEvents(Protocol):

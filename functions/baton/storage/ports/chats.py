@@ -23,14 +23,14 @@ class Chats(Protocol):
         """Return sessions last used by `until_ms`, with that time, newest first, without the `skipped` first ones."""
         ...
 
-    async def keep_file(self, tenant: str, session_id: str, name: str, text: str) -> None:
-        """Keep a file of a session, as a text of ASCII characters."""
+    async def keep_file(self, tenant: str, session_id: str, name: str, text: str, now_ms: int) -> bool:
+        """Keep a file of a session, as a text of ASCII characters; False: it was there."""
         ...
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
         """Return a file's text; None: there is none (any more)."""
         ...
 
-    async def forget_chat(self, tenant: str, session_id: str) -> None:
-        """Forget a session and its files; repeatable."""
+    async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:
+        """Forget a session and its files; return since when each file was kept, and its size. Repeatable."""
         ...

@@ -33,6 +33,8 @@ class RedisModelCache:
 
 # The piece of a file in one field: a few of them are below the limit of a request or an answer.
 _PIECE_CHARS, _PIECES_AT_ONCE = 1_000_000, 4
+# The field of a file with the time since which it is kept, and its size.
+_KEPT = "kept"
 
 
 class RedisChats:
@@ -62,14 +64,17 @@ class RedisChats:
         [flat] = await self._redis.read(("ZRANGE", keys.sessions_key(tenant), *span))
         return [(str(name), int(float(score))) for name, score in zip(flat[::2], flat[1::2], strict=True)]
 
-    async def keep_file(self, tenant: str, session_id: str, name: str, text: str) -> None:
+    async def keep_file(self, tenant: str, session_id: str, name: str, text: str, now_ms: int) -> bool:
         """Keep a file; it exists once all of its pieces do."""
         key, pieces = keys.files_key(tenant, session_id, name), range(0, len(text), _PIECE_CHARS)
         await self._redis.execute("SADD", keys.files_key(tenant, session_id), name)
         for number, first in enumerate(pieces):
             await self._redis.execute("HSET", key, number, text[first : first + _PIECE_CHARS])
-        await self._redis.execute("HSET", key, "pieces", len(pieces))
+        *_, is_new = await self._redis.pipeline(
+            ["HSET", key, "pieces", len(pieces)], ["HSETNX", key, _KEPT, f"{now_ms} {len(text)}"]
+        )
         await self._prolong(tenant, session_id, name)
+        return bool(is_new)
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
         """Read a file, and prolong its time."""
@@ -84,12 +89,18 @@ class RedisChats:
             pieces += found
         return "".join(pieces)
 
-    async def forget_chat(self, tenant: str, session_id: str) -> None:
+    async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:
         """Forget a session and its files."""
+        kept = list[tuple[int, int]]()
         [names] = await self._redis.read(("SMEMBERS", keys.files_key(tenant, session_id)))
         for name in ("", *names):  # in a cluster each is on another server
-            await self._redis.execute("DEL", keys.files_key(tenant, session_id, name))
+            key = keys.files_key(tenant, session_id, name)
+            text, gone = await self._redis.pipeline(["HGET", key, _KEPT] if name else ["EXISTS", key], ["DEL", key])
+            if name and text and gone:
+                at_ms, _, size_bytes = str(text).partition(" ")
+                kept.append((int(at_ms), int(size_bytes)))
         await self._redis.execute("ZREM", keys.sessions_key(tenant), session_id)
+        return kept
 
     async def _prolong(self, tenant: str, session_id: str, name: str) -> None:
         of_file, of_session = keys.files_key(tenant, session_id, name), keys.files_key(tenant, session_id)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from baton.storage.ports.app_events import EventRecord
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
@@ -23,13 +25,13 @@ class RedisAppEvents:
         """Keep an event, and these of its handlers."""
         key = keys.app_event_key(event_id)
         handled = [field for name in handlers for field in (_HANDLER + name, "1")]
-        *_, found = await self._redis.pipeline(
+        new, *_, found = await self._redis.pipeline(
             ["HSETNX", key, _EVENT, event],
             *([["HSET", key, *handled]] if handled else []),
             ["PEXPIRE", key, self._retention_ms],
             ["HGETALL", key],
         )
-        return _record(found)
+        return replace(_record(found), new=bool(new))
 
     async def note(self, event_id: str, name: str, text: str) -> str:
         """Keep a note."""

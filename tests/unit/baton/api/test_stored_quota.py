@@ -52,12 +52,12 @@ async def kept(api: Api) -> int:
 
 async def test_a_tenant_over_its_quota_of_bytes_is_refused_with_the_way_out() -> None:
     """What waits counts as it was submitted; nothing is published; another tenant has a quota of its own."""
-    async with api_with(REGISTRY, bytes_kept_per_tenant=25_000) as api:
+    async with api_with(REGISTRY, bytes_kept_per_tenant=35_000) as api:
         assert [(await submits(api)).status_code for _ in range(3)] == [202] * 3
         published, jobs = len(api.stage.queue.published), len(api.stage.store.trees)
         refused = await submits(api)
         detail = assert_problem(refused, 429)
-        assert all(word in detail for word in ("'acme'", str(await kept(api)), "BYTES_KEPT_PER_TENANT", "25000"))
+        assert all(word in detail for word in ("'acme'", str(await kept(api)), "BYTES_KEPT_PER_TENANT", "35000"))
         assert "delete" in detail
         assert int(refused.headers["retry-after"]) >= 1
         assert (len(api.stage.queue.published), len(api.stage.store.trees)) == (published, jobs)
@@ -71,13 +71,13 @@ async def test_a_tenant_over_its_quota_of_bytes_is_refused_with_the_way_out() ->
 
 async def test_what_was_accepted_is_answered_again_whatever_is_stored_by_now() -> None:
     """It stores nothing more; a chat's message likewise."""
-    async with api_with(REGISTRY, bytes_kept_per_tenant=5_000) as api:
+    async with api_with(REGISTRY, bytes_kept_per_tenant=15_000) as api:
         assert (await submits(api, idempotency_key="k1")).status_code == 202
         assert (await submits(api, idempotency_key="k2")).status_code == 429
         assert (await submits(api, idempotency_key="k1")).status_code == 202
-    async with api_with(REGISTRY, bytes_kept_per_tenant=5_000) as api:
+    async with api_with(REGISTRY, bytes_kept_per_tenant=15_000) as api:
         first = await send(api, "chat-1", "m1", TEXT, agent="answers")
-        assert_problem(await api.request("POST", "/api/chat", json=chat_body("chat-1", "m2", "more")), 429)
+        assert_problem(await api.request("POST", "/api/chat", json=chat_body("chat-1", "m2", TEXT)), 429)
         assert (await send(api, "chat-1", "m1", TEXT, agent="answers")).text == first.text
 
 
@@ -96,7 +96,7 @@ async def test_jobs_that_a_job_starts_count_for_its_tenant() -> None:
 
 async def test_what_has_expired_is_given_back_by_time() -> None:
     """When `Retry-After` says so: never before the data has gone."""
-    async with api_with(REGISTRY, bytes_kept_per_tenant=5_000, job_retention_seconds=86_400) as api:
+    async with api_with(REGISTRY, bytes_kept_per_tenant=15_000, job_retention_seconds=86_400) as api:
         job_id = (await submits(api)).json()["id"]
         await api.stage.run()
         after_seconds = int((await submits(api)).headers["retry-after"])
