@@ -172,6 +172,16 @@ async def test_a_search_finds_texts_of_tasks_and_ends(side: Side) -> None:
     assert await searched(side, "task") == ["j0"]
 
 
+async def test_a_search_pages_over_the_texts_of_many_tenants_at_one_time(side: Side) -> None:
+    """Each text is found once, whoever has jobs in the same ten minutes; a tenant finds its own."""
+    for number in range(30):
+        row = Row(f"j{number:02d}", NOW_MS + number % 3, f"t{number % 10}", "s", "a", text="needle")
+        await side.listing.add(row)
+    found = await searched(side, "needle")
+    assert sorted(found) == [f"j{number:02d}" for number in range(30)]
+    assert sorted(await searched(side, "needle", tenant="t7")) == ["j07", "j17", "j27"]
+
+
 async def test_the_rows_of_jobs_below_go_with_their_parents(side: Side) -> None:
     for job_id in ("j1", "j1.c2", "j1.c2.d3", "j12", "j12.c4", "j12.c4.d5"):
         await listed(side, job_id)

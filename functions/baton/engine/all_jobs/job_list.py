@@ -115,6 +115,11 @@ def _each(marks: str) -> list[str]:
     return [marks[at : at + _MARK_CHARS] for at in range(0, len(marks), _MARK_CHARS)]
 
 
+def tenant_of(marks: str) -> str:
+    """Return the tenant's mark among the marks of a row."""
+    return marks[2 * _MARK_CHARS : 3 * _MARK_CHARS]
+
+
 def ranges_below(job_id: str) -> tuple[tuple[str, str], ...]:
     """Return the ranges of rows of the jobs below one: of its children, and of their children in turn."""
     return ((f"c:{job_id}:", f"c:{job_id};"), (f"c:{job_id}.", f"c:{job_id}/"))

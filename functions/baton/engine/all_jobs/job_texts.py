@@ -1,6 +1,6 @@
 """The texts by which a search finds jobs, pure: how they are stored, and which of them match a query.
 
-A text is `x:TIME:JOB:MARKS:PART:TEXT`, a member beside the job's row on the deployment's shelf. PART `q` is its task,
+A text is `x:TIME:JOB:MARKS:PART:TEXT`, a member beside the job's row on its tenant's shelf. PART `q` is its task,
 written at its submission. PART `r` is its answer and error, written at its end in place of an earlier run's. So a text
 is removed with its row. It is a hint, as a row is: the job's present text is read from the job.
 """

@@ -1,21 +1,23 @@
 """The keys of the list's rows, pure.
 
-A shelf has the rows of ten minutes: one for the deployment, one for each tenant; a catalogue names the shelves. A
-session has one key with its newest jobs, and so has a job with all that are below it.
+A shelf has the rows of ten minutes: one for the deployment, one for each tenant; a catalogue names the shelves. Texts
+are on their tenant's shelf, so a search reads what the asking tenant has. For operators the deployment's catalogue
+names those shelves, too. A session has one key with its newest jobs, and so has a job with all that are below it.
 """
 
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from baton.engine.all_jobs.job_list import Query, bounds, index_of
+from baton.engine.all_jobs.job_list import Query, bounds, index_of, tenant_of
 from baton.engine.all_jobs.job_texts import is_text, row_of_text
 from baton_events.ids import digest, root_of
 
 SHELF_MS = 600_000
 # A session lists this many of its newest jobs. One job in this many has them counted again.
 SESSION_ROWS, _TRIMMED_EVERY = 10_000, 64
-_CATALOGUED = "aetfgh"
+_CATALOGUED, _TEXTS = "aetfgh", "x"
 _BEFORE_ANY_ID, _AFTER_ANY_MARK = "-:", "~"
 
 
@@ -56,11 +58,29 @@ class Span(Struct, frozen=True):
 
 def place_of(member: str) -> Place:
     """Return the place of a row, or of a text."""
-    index, created, _, _ = (row_of_text(member) if is_text(member) else member).rsplit(":", 3)
+    if is_text(member):
+        return place_of_texts(row_of_text(member))
+    index, created, _, _ = member.rsplit(":", 3)
     if index[0] not in _CATALOGUED:
         return Place(_one_key(index))
     scope, entry = _scope(index), _entry(index, int(created))
     return Place(f"{scope}:{entry.rpartition(':')[2]}", scope, entry)
+
+
+def place_of_texts(member: str) -> Place:
+    """Return the place of the texts of a row's job."""
+    _, created, _, marks = member.rsplit(":", 3)
+    tenant, number = tenant_of(marks), f"{int(created) // SHELF_MS:08d}"
+    return Place(f"t:{tenant}:{number}", "all", f"{_TEXTS}:{number}:{tenant}")
+
+
+def texts_span_of(query: Query, before: str) -> Span:
+    """Return the span whose shelves have the texts that a query searches: those of its tenant, or of all tenants."""
+    span = span_of(query, before)
+    if query.tenant:
+        return span
+    first, last = (entry.rpartition(":")[2] for entry in (span.first_entry, span.last_entry))
+    return replace(span, first_entry=f"{_TEXTS}:{first}:~", last_entry=f"{_TEXTS}:{last}:")
 
 
 def span_of(query: Query, before: str) -> Span:
@@ -74,6 +94,9 @@ def span_of(query: Query, before: str) -> Span:
 
 def shelf_of(entry: str) -> Shelf:
     """Return the shelf of a catalogue's entry."""
+    if entry.startswith(f"{_TEXTS}:"):
+        _, number, tenant = entry.split(":")
+        return Shelf(f"t:{tenant}:{number}", int(number) * SHELF_MS)
     index, _, number = entry.rpartition(":")
     return Shelf(f"{_scope(index)}:{number}", int(number) * SHELF_MS)
 

@@ -13,7 +13,6 @@ from baton.engine.all_jobs.job_list import Found, Query, Row, all_members, found
 from baton.engine.all_jobs.job_texts import hits, outcomes_before, pattern, texts_of, with_texts
 from baton.engine.all_jobs.shelves import (
     SESSION_ROWS,
-    SHELF_MS,
     Place,
     Shelf,
     Span,
@@ -21,9 +20,11 @@ from baton.engine.all_jobs.shelves import (
     entries_of,
     is_trimmed_by,
     place_of,
+    place_of_texts,
     position_before,
     shelf_of,
     span_of,
+    texts_span_of,
 )
 from baton.storage.ports.all_jobs import Scanned
 from baton.storage.redis import keys
@@ -56,7 +57,9 @@ class RedisListing:
         if before := outcomes_before(row):
             commands.insert(0, _without(written[0], *before))
         if row.status != "completed":  # the catalogue has it from its first row
-            catalogued = entries_of(place_of(member) for member in written)
+            places = [place_of(member) for member in written]
+            texts = [] if is_child(row.job_id) else [place_of_texts(written[0])]
+            catalogued = entries_of((*places, *texts))
             commands += [["ZADD", keys.list_key(name), *_scored(entries)] for name, entries in catalogued.items()]
         if not row.status and is_trimmed_by(row.job_id):
             sessions = [key for key in by_key if key.startswith(keys.list_key("s:"))]
@@ -98,31 +101,30 @@ class RedisListing:
     async def search(self, query: Query, before: str, limit: int) -> Scanned:
         """Search for `limit` jobs, shelf by shelf, the newest first."""
         by_shelf = replace(query, session_id="", parent_id="")
-        span, found, requests, sizes = span_of(by_shelf, before), list[Found](), 1, iter(_SEARCHED_SHELVES)
+        span, found, requests, sizes = texts_span_of(by_shelf, before), list[Found](), 1, iter(_SEARCHED_SHELVES)
         (entries,) = await self._redis.pipeline(_entries_down(span, _MOST_SEARCHED))
-        shelves, read, size = [shelf_of(entry) for entry in entries], 0, next(sizes)
+        shelves, read, size = _whole([shelf_of(entry) for entry in entries]), 0, next(sizes)
         while read < len(shelves) and len(found) < limit and requests < _SEARCH_REQUESTS:
-            chunk = shelves[read : read + size]
+            chunk = _of_whole_times(shelves, read, size)
             texts, count = await self._matched(chunk, pattern(query))
             found += hits(by_shelf, before, texts)
             read, requests = read + len(chunk), requests + count
             size = next(sizes, size) if count == 1 else size
-        more = read < len(shelves) or read == _MOST_SEARCHED
+        more = read < len(shelves) or len(entries) == _MOST_SEARCHED
         return Scanned(tuple(found), position_before(shelves[read - 1].begins_ms) if more else "")
 
     async def _matched(self, shelves: Sequence[Shelf], wanted: str) -> tuple[set[str], int]:
         """Return all texts on these shelves that match, and the number of requests."""
-        open_shelves, found, requests = {shelf.begins_ms: "0" for shelf in shelves}, set[str](), 0
+        open_shelves, found, requests = {keys.list_key(shelf.key): "0" for shelf in shelves}, set[str](), 0
         while open_shelves:
             count = min(_MOST_MEMBERS, max(_LEAST_MEMBERS, _MEMBERS // len(open_shelves)))
-            keys_of = [keys.list_key(f"all:{begins_ms // SHELF_MS:08d}") for begins_ms in open_shelves]
-            scans = zip(keys_of, open_shelves.values(), strict=True)
+            scans = open_shelves.items()
             commands: list[_Command] = [["ZSCAN", key, at, "MATCH", wanted, "COUNT", count] for key, at in scans]
             answers = await self._redis.pipeline(*commands)
             requests += 1
             cursors = dict(zip(open_shelves, (str(cursor) for cursor, _ in answers), strict=True))
             found.update(member for _, members in answers for member, _ in members)
-            open_shelves = {begins_ms: cursor for begins_ms, cursor in cursors.items() if cursor != "0"}
+            open_shelves = {key: cursor for key, cursor in cursors.items() if cursor != "0"}
         return found, requests
 
     async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
@@ -165,6 +167,7 @@ class RedisListing:
             return
         gone = sorted({name for one in found for name in all_members(one.member)})
         shelves = {place_of(member) for member in gone if place_of(member).catalogue}
+        shelves |= {place_of_texts(one.member) for one in found if not is_child(one.job_id)}
         emptied = sorted({keys.list_key(place.key) for place in shelves})
         below = [
             ["ZREMRANGEBYLEX", keys.ADMISSION_LISTING, f"[{lowest}", f"({highest}"]
@@ -193,6 +196,21 @@ class RedisListing:
             await self._redis.pipeline(*commands)
 
 
+def _whole(shelves: list[Shelf]) -> list[Shelf]:
+    """Leave out the shelves of a time of which there may be more behind the last one that was read."""
+    if len(shelves) < _MOST_SEARCHED or shelves[0].begins_ms == shelves[-1].begins_ms:
+        return shelves
+    return [shelf for shelf in shelves if shelf.begins_ms != shelves[-1].begins_ms]
+
+
+def _of_whole_times(shelves: Sequence[Shelf], first: int, count: int) -> Sequence[Shelf]:
+    """Return about so many shelves: all of a time, as the next page begins before it."""
+    end = first + count
+    while end < len(shelves) and shelves[end].begins_ms == shelves[end - 1].begins_ms:
+        end += 1
+    return shelves[first:end]
+
+
 def _by_key(rows: Iterable[str]) -> dict[str, list[str]]:
     kept: dict[str, list[str]] = {}
     for member in rows:
@@ -202,9 +220,7 @@ def _by_key(rows: Iterable[str]) -> dict[str, list[str]]:
 
 def _without(member: str, lowest: str, highest: str) -> _Command:
     """Return the command that removes texts of the job with this row."""
-    _, created, _, _ = member.rsplit(":", 3)
-    key = keys.list_key(f"all:{int(created) // SHELF_MS:08d}")
-    return ["ZREMRANGEBYLEX", key, f"[{lowest}", f"({highest}"]
+    return ["ZREMRANGEBYLEX", keys.list_key(place_of_texts(member).key), f"[{lowest}", f"({highest}"]
 
 
 def _entries_down(span: Span, limit: int) -> _Command:
