@@ -1,9 +1,10 @@
 """Schedules: a publish that repeats by a cron expression, with minutes as resolution (qstash.md 17).
 
-Pure: the next run is computed from a given time. Local times that a clock change skips are skipped, repeated ones run
-once. Both day fields restricted means that either may match, as in classic cron. Invariant: a schedule keeps the
-headers and body of its creation and produces each message through the ordinary publish; ticks missed while the server
-was down are not made up for.
+Pure: the next run is computed from a given time. Local times that a clock change skips are skipped. Where it repeats an
+hour, an interval goes on (`*/30`, a range, every hour), and a fixed time runs once, as with Debian's cron. Both day
+fields restricted means that either may match, as in classic cron. Invariant: a schedule keeps the headers and body of
+its creation and produces each message through the ordinary publish; ticks missed while the server was down are not made
+up for.
 """
 
 import math
@@ -20,6 +21,8 @@ from baton_local.qstash.core.options import Options
 
 _ZONE = re.compile(r"(?:CRON_TZ|TZ)=(\S+)\s+(.*)")
 _PART = re.compile(r"(\*|\?|[0-9a-z]+)(?:-([0-9a-z]+))?(?:/([0-9]{1,4}))?")
+_INTERVAL = re.compile(r"[*?/-]")
+_HOURS = 24
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
 _DAYS = {name: number for number, name in enumerate(("sun", "mon", "tue", "wed", "thu", "fri", "sat"))}
@@ -46,21 +49,30 @@ class Cron:
     months: frozenset[int]
     weekdays: frozenset[int]  # 0 is Sunday
     either_day: bool
+    is_interval: bool  # it runs each time that the clock shows its times, also where a clock change repeats them
 
     def next_after_ms(self, after_ms: int) -> int | None:
         """Return the first run after this time in Unix milliseconds; None if there is none within nine years."""
-        start = datetime.fromtimestamp(after_ms / 1_000, self.zone).replace(tzinfo=None)
+        local_now = datetime.fromtimestamp(after_ms / 1_000, self.zone).replace(tzinfo=None)
+        start = local_now - _LARGEST_CLOCK_CHANGE
         for offset in range(_LOOK_AHEAD_DAYS):
             day = start.date() + timedelta(days=offset)
-            if not self._runs_on(day):
-                continue
-            for local in self._times(day):
-                if local < start - _LARGEST_CLOCK_CHANGE:
-                    continue
-                at_ms = self._unix_ms(local)
-                if at_ms is not None and at_ms > after_ms:
-                    return at_ms
+            if self._runs_on(day) and (at_ms := self._first_of(day, start, after_ms)) is not None:
+                return at_ms
         return None
+
+    def _first_of(self, day: date, start: datetime, after_ms: int) -> int | None:
+        """Return a day's first run after a time; a later local time is an earlier moment behind a clock change only."""
+        found: int | None = None
+        latest: datetime | None = None
+        for local in self._times(day):
+            if latest is not None and local > latest:
+                break
+            later = [at_ms for at_ms in self._unix_ms(local) if at_ms > after_ms] if local >= start else []
+            if later:
+                found = min(later if found is None else (found, *later))
+                latest = latest or local + _LARGEST_CLOCK_CHANGE
+        return found
 
     def _runs_on(self, day: date) -> bool:
         if day.month not in self.months:
@@ -73,12 +85,12 @@ class Cron:
             for minute in self.minutes:
                 yield datetime.combine(day, time(hour, minute))
 
-    def _unix_ms(self, local: datetime) -> int | None:
-        """Return the moment of a local time (the first, if it is repeated); None if the clock skips it."""
-        moment = local.replace(tzinfo=self.zone).astimezone(UTC)
-        if moment.astimezone(self.zone).replace(tzinfo=None) != local:
-            return None
-        return int(moment.timestamp()) * 1_000
+    def _unix_ms(self, local: datetime) -> Iterator[int]:
+        """Return the moments of a local time: none if the clock skips it, the first alone for a fixed time."""
+        for fold in (0, 1) if self.is_interval else (0,):
+            moment = local.replace(tzinfo=self.zone, fold=fold).astimezone(UTC)
+            if moment.astimezone(self.zone).replace(tzinfo=None) == local:
+                yield int(moment.timestamp()) * 1_000
 
 
 @lru_cache(maxsize=1_024)
@@ -110,6 +122,7 @@ def _parse(text: str) -> Cron:
         months,
         frozenset(day % 7 for day in weekdays),
         either_day=not parts[2].startswith(("*", "?")) and not parts[4].startswith(("*", "?")),
+        is_interval=_INTERVAL.search(" ".join(parts[:2])) is not None or len(hours) == _HOURS,
     )
     if cron.next_after_ms(0) is None:
         raise ValueError("no such day exists")

@@ -1,4 +1,6 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -58,6 +60,52 @@ def runs(expression: str, after: str, count: int) -> list[str]:
 def test_next_runs(expression: str, after: str, expected: list[str]) -> None:
     """Lists, ranges, steps, names; both day fields restricted means either."""
     assert runs(expression, after, len(expected)) == expected
+
+
+_CHANGES = [
+    pytest.param("Europe/Berlin", "2026-10-24 20:00", id="an hour back at 3:00"),
+    pytest.param("Europe/Berlin", "2026-03-28 20:00", id="an hour ahead at 2:00"),
+    pytest.param("America/New_York", "2026-11-01 00:00", id="behind UTC"),
+    pytest.param("Australia/Lord_Howe", "2026-04-04 10:00", id="half an hour back"),
+    pytest.param("Australia/Lord_Howe", "2026-10-03 10:00", id="half an hour ahead"),
+    pytest.param("America/Santiago", "2026-04-04 22:00", id="back to the day before"),
+    pytest.param("Africa/Cairo", "2026-10-29 15:00", id="back to the day before, ahead of UTC"),
+    pytest.param("America/Havana", "2026-10-31 22:00", id="back to midnight"),
+    pytest.param("Antarctica/Troll", "2026-10-24 20:00", id="two hours back"),
+    pytest.param("Asia/Tokyo", "2026-10-24 20:00", id="no change"),
+]
+
+
+@pytest.mark.parametrize(("zone", "begin"), _CHANGES)
+@pytest.mark.parametrize(
+    ("expression", "minutes", "hours", "is_interval"),
+    [
+        ("*/30 * * * *", range(0, 60, 30), range(24), True),
+        ("7-59/15 * * * *", range(7, 60, 15), range(24), True),
+        ("0,20 * * * *", (0, 20), range(24), True),
+        ("0 */2 * * *", (0,), range(0, 24, 2), True),
+        ("15 1-4 * * *", (15,), range(1, 5), True),
+        ("*/10 2 * * *", range(0, 60, 10), (2,), True),
+        (f"5 {','.join(map(str, range(24)))} * * *", (5,), range(24), True),
+        ("30 2 * * *", (30,), (2,), False),
+        ("30 0,1,23 * * *", (30,), (0, 1, 23), False),
+        ("45 23 * * *", (45,), (23,), False),
+    ],
+)
+def test_an_interval_runs_whenever_the_clock_shows_its_times_and_a_fixed_time_once(
+    zone: str, begin: str, expression: str, minutes: Sequence[int], hours: Sequence[int], is_interval: bool
+) -> None:
+    """For ten hours around a clock change, minute by minute."""
+    shown, expected = set[datetime](), list[int]()
+    for at_ms in range(ms(begin), ms(begin) + 10 * 3_600_000, 60_000):
+        local = datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone)).replace(tzinfo=None)
+        if local.minute in minutes and local.hour in hours and (is_interval or local not in shown):
+            expected.append(at_ms)
+        shown.add(local)
+    cron, at_ms, found = parse_cron(f"CRON_TZ={zone} {expression}"), ms(begin) - 1, list[int]()
+    while (at_ms := cron.next_after_ms(at_ms) or 0) < ms(begin) + 10 * 3_600_000:
+        found.append(at_ms)
+    assert found == expected
 
 
 @pytest.mark.parametrize(
