@@ -78,7 +78,7 @@ class Traced:
         if isinstance(effect, CallModel) and isinstance(step_result, ModelAnswered):
             item.attributes["baton.cached"] = step_result.cached
             if step_result.plan:
-                item.add_above(f"plan {effect.job.agent}", start_ms, plan_attributes(effect.job.agent))
+                item.add_above(f"plan {effect.job.agent}", start_ms, plan_attributes(item))
         elif isinstance(effect, RunTool) and not isinstance(step_result, ToolNeedsApproval):
             self._ran(item, effect, step_result, start_ms)
         return step_result

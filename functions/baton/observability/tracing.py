@@ -1,7 +1,7 @@
 """The spans of one delivery or request, and their places: one trace for all work items of a job.
 
-Spans of a piece of work, and of a job's end, are exported with the commit that wins. Their ids follow from the work
-item, so a repeated delivery adds none.
+Spans of a piece of work, and of a job's end, leave at once with the commit that wins, since the delivery may go on with
+further work and die. Their ids follow from the work item, so a repeated delivery adds none.
 
 A job's trace is that of the request which submitted it, else one whose id follows from the job's. So all its work items
 agree on it, also those that a sweep redrives without a known parent span. A work item's parent is the one that
@@ -9,7 +9,7 @@ dispatched it: its event's `traceparent`, if the sender traces. Invariant: witho
 are hexadecimal, as W3C Trace Context has them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 
 from msgspec import Struct, field
@@ -30,15 +30,23 @@ DONE = "done"
 class Trace(Struct):
     """The trace of one delivery or request. `incoming`: the caller's place; None: unknown.
 
-    `parents`: work item key → the place of the work item that dispatches it.
+    `send`: takes spans that are to leave, and returns at once. `parents`: work item key → the place of the work item
+    that dispatches it.
     """
 
     clock: Clock
     details: Details
+    send: Callable[[Sequence[Span]], None]
     incoming: Place | None = None
     spans: list[Span] = field(default_factory=list[Span])
     parents: dict[str, Place] = field(default_factory=dict[str, Place])
     items: list[OpenItem] = field(default_factory=list[OpenItem])
+
+    def leave(self) -> None:
+        """Send the spans so far."""
+        spans, self.spans = self.spans, []
+        if spans:
+            self.send(spans)
 
 
 _TRACE: ContextVar[Trace | None] = ContextVar("baton_trace", default=None)
@@ -46,19 +54,19 @@ _TRACE: ContextVar[Trace | None] = ContextVar("baton_trace", default=None)
 _ITEM: ContextVar[OpenItem | None] = ContextVar("baton_trace_item", default=None)
 
 
-def begin_trace(clock: Clock, details: Details, traceparent: str) -> Trace:
+def begin_trace(clock: Clock, details: Details, send: Callable[[Sequence[Span]], None], traceparent: str) -> Trace:
     """Begin to trace this task."""
-    trace = Trace(clock, details, place_of(traceparent))
+    trace = Trace(clock, details, send, place_of(traceparent))
     _TRACE.set(trace)
     return trace
 
 
-def end_trace(trace: Trace, error: str) -> Sequence[Span]:
-    """End the trace of this task and return its spans. `error`: its failure, if any."""
+def end_trace(trace: Trace, error: str) -> None:
+    """End the trace of this task and send its spans. `error`: its failure, if any."""
     _TRACE.set(None)
     for item in tuple(trace.items):
         _close(trace, item, "not committed", error)
-    return trace.spans
+    trace.leave()
 
 
 def submitted_at(job: Job) -> Place:
@@ -136,6 +144,7 @@ def item_ended(
     # If a message came in its last turn, the job has another turn instead of its end.
     if ended and not any(item.kind is ItemKind.LOOP and item.job_id == ended.id for item in following):
         job_ended(ended, opened.agent)
+    trace.leave()
 
 
 def job_ended(job: Job, more: Attributes | None = None) -> None:

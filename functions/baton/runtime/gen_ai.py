@@ -72,9 +72,15 @@ def agent_attributes(registry: Registry, name: str) -> Attributes:
     return shown | ({"gen_ai.agent.description": agent.description} if agent.description else {})
 
 
-def plan_attributes(agent: str) -> Attributes:
-    """Return the attributes of the span of a planning turn."""
-    return {"gen_ai.operation.name": "plan", "gen_ai.agent.name": agent}
+def plan_attributes(item: OpenItem) -> Attributes:
+    """Return the attributes of the span of a planning turn: the agent's, the session's, and its request's provider."""
+    provider = "gen_ai.provider.name"
+    return {
+        "gen_ai.operation.name": "plan",
+        "gen_ai.agent.name": item.job.agent,
+        "gen_ai.conversation.id": item.job.session_id,
+        provider: (item.details.agent(item.job.agent) | item.agent)[provider],
+    }
 
 
 def tool_attributes(name: str, call_id: str, description: str) -> Attributes:

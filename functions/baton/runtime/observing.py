@@ -1,10 +1,13 @@
 """Reports on each delivery and request: one line in the log, and its spans, where there is a tracer.
 
-Must not: change their outcome; their errors are raised.
+Spans leave while the delivery goes on, and have left when it ends. Invariant: each is exported once, one export after
+the other, so a slow collector costs a delivery one thread; the end takes as long as one export, whatever hangs. Must
+not: change the outcome of deliveries; their errors are raised.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from msgspec import Struct
@@ -12,7 +15,7 @@ from msgspec import Struct
 from baton.clock import Clock
 from baton.observability.error_reports import transaction
 from baton.observability.logs import name_in_logs
-from baton.observability.spans import Details, Tracer
+from baton.observability.spans import Details, Span, Tracer
 from baton.observability.tracing import begin_trace, end_trace
 from baton.queue.dispatch import Outcome
 from baton.settings.settings import Settings
@@ -26,6 +29,34 @@ class Seen(Struct):
     """The outcome of a delivery, once it is known."""
 
     outcome: Outcome = Outcome("error")
+
+
+class Exports:
+    """Exports the spans of one delivery in the background."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self._waiting: list[Span] = []
+        self._going: asyncio.Task[None] | None = None
+
+    def export_soon(self, spans: Sequence[Span]) -> None:
+        """Export these spans, together with those that wait meanwhile."""
+        self._waiting += spans
+        if self._going is None or self._going.done():
+            self._going = asyncio.create_task(self._export())
+
+    async def all_exported(self) -> None:
+        """Return when everything is exported, or given up; the last spans do not wait for those before them."""
+        last, self._waiting = self._waiting, []
+        if last:
+            await self._tracer.export(last)
+        if self._going is not None:
+            await self._going
+
+    async def _export(self) -> None:
+        while self._waiting:
+            spans, self._waiting = self._waiting, []
+            await self._tracer.export(spans)
 
 
 class Observing:
@@ -67,12 +98,13 @@ class Observing:
 
     @asynccontextmanager
     async def _in_trace(self, tracer: Tracer, traceparent: str) -> AsyncIterator[None]:
-        trace, failed = begin_trace(self._clock, self._details, traceparent), ""
+        exports = Exports(tracer)
+        trace, failed = begin_trace(self._clock, self._details, exports.export_soon, traceparent), ""
         try:
             yield
         except Exception as error:
             failed = type(error).__name__
             raise
         finally:
-            if spans := end_trace(trace, failed):
-                await tracer.export(spans)
+            end_trace(trace, failed)
+            await exports.all_exported()

@@ -96,8 +96,15 @@ CONVENTIONS: Mapping[str, Convention] = {
     "plan": Convention(
         kind="INTERNAL",
         subject="gen_ai.agent.name",
-        required=frozenset({"gen_ai.operation.name"}),
-        attributes={"gen_ai.operation.name": TEXT, "gen_ai.agent.name": TEXT, "error.type": TEXT},
+        # The conventions have neither provider nor conversation here; whoever looks for a conversation needs both.
+        required=frozenset({"gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.conversation.id"}),
+        attributes={
+            "gen_ai.operation.name": TEXT,
+            "gen_ai.agent.name": TEXT,
+            "gen_ai.provider.name": TEXT,
+            "gen_ai.conversation.id": TEXT,
+            "error.type": TEXT,
+        },
         content={},
     ),
 }

@@ -192,6 +192,9 @@ async def test_a_plan_is_above_the_request_that_made_it_and_beside_its_steps() -
         await traced.run()
         assert traced.parents()["plan plans"] == traced.parents()["execute_tool add"] == {"invoke_agent plans"}
         assert traced.parents()["chat scripted"] == {"plan plans", "invoke_agent plans"}
+        planned, asked = named(traced.spans(), "plan plans"), named(traced.spans(), "chat scripted")
+        for name in ("gen_ai.provider.name", "gen_ai.conversation.id"):
+            assert planned[name] == asked[name]
     assert not any(span.name.startswith("chat") for span in await spans_of("fixed"))
 
 

@@ -1,5 +1,6 @@
 """Traces: all work items of a job are one trace, with the right parents, across redeliveries and sweeps."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -118,6 +119,29 @@ async def test_an_exporter_that_fails_harms_nothing(caplog: pytest.LogCaptureFix
         async with api_of(stage) as api:
             await api.submitted(jobType="answers")
     assert "span(s) are lost: ConnectionError" in caplog.text
+
+
+async def test_the_spans_of_a_commit_leave_while_its_delivery_goes_on() -> None:
+    """One that is killed in the next step has lost none of the steps before; and each span leaves once."""
+    committed, seen = ["chat scripted", "chat scripted", "execute_tool add"], list[list[str]]()
+
+    def work() -> list[str]:
+        return sorted(span.name for span in traced.spans() if span.name.startswith(("chat", "execute_tool")))
+
+    @tool
+    async def nap() -> None:
+        async with asyncio.timeout(20):
+            while work() != committed:  # noqa: ASYNC110 - spans are exported by a thread
+                await asyncio.sleep(0.01)
+        seen.append(work())
+
+    model = ScriptedModel([[Call("add", {"a": 1, "b": 2})], [Call("nap")], "done"])
+    async with tracing(Registry([Agent(name="naps", model=model, tools=[add, nap])]), inline=True) as traced:
+        await traced.api.submitted(jobType="naps")
+        await traced.run()
+        assert seen == [committed]
+        ids = [span.context.span_id for span in traced.spans() if span.context]
+        assert len(ids) == len(set(ids)) > 10
 
 
 async def test_where_nobody_traces_events_say_nothing_of_it() -> None:
