@@ -70,7 +70,7 @@ def _import(module_name: str, reference: str) -> ModuleType:
 def _failed(module_name: str, reference: str, error: Exception) -> RegistryNotLoadedError:
     return RegistryNotLoadedError(
         f"importing {module_name!r} (wanted by {reference!r}) raised {type(error).__name__}: {error};"
-        f" see the traceback above, or try: python -c 'import {module_name}'"
+        f" for its traceback: python -c 'import {module_name}'"
     )
 
 

@@ -119,6 +119,8 @@ def deployment(url: str | None, key: str | None, data: Path) -> Deployment:
     path = data / DEV_FILE_NAME
     try:
         stack = json.loads(path.read_text(encoding="utf-8"))
+        if fault := stack.get("fault"):
+            raise StackError(f"the app does not run: {fault}; mend it, and `baton dev` starts it again by itself")
         return Deployment(stack["app_url"], key or stack["admin_key"])
     except FileNotFoundError as error:
         raise StackError(

@@ -17,7 +17,9 @@ from threading import Thread
 
 import uvicorn
 
+from baton_events.errors import SettingsError
 from baton_local.dev.app_lines import mark_own_lines
+from baton_local.dev.part_log import TRACEBACK
 from baton_local.stand_in.http_server import given_socket
 
 OWN_PACKAGES = ("baton", "baton_events")
@@ -52,12 +54,18 @@ def main(arguments: list[str]) -> None:
     logging.getLogger("baton").setLevel(logging.INFO)
     if options.registry is not None:
         check_registry(options.registry)
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    serve(options.target, options.host, options.port)
+
+
+def serve(target: str, host: str, port: int) -> None:
+    """Serve the application; end with an exit code that says whether it is worth another try."""
+    news = News()
+    logging.getLogger("uvicorn.error").addFilter(news)
     proof = os.environ.get(PROOF)  # noqa: TID251 - not a setting of the product
     config = uvicorn.Config(
-        options.target,
-        host=options.host,
-        port=options.port,
+        target,
+        host=host,
+        port=port,
         access_log=False,
         server_header=False,
         headers=[("Part-Proof", proof)] if proof else [],
@@ -66,15 +74,31 @@ def main(arguments: list[str]) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = uvicorn.Server(config)
-    server.run(sockets=[given] if (given := given_socket()) else None)
+    with contextlib.suppress(SystemExit):  # its code would say less than ours
+        server.run(sockets=[given] if (given := given_socket()) else None)
+    if news.wrong_settings is not None:
+        print(news.wrong_settings, file=sys.stderr)
+        sys.exit(os.EX_CONFIG)
     if not server.started:
         sys.exit(NOT_STARTED)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Drop the server's note on requests broken off by its stop: the claims say what those were."""
-    broken_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
-    return not broken_off and not record.getMessage().startswith("Cancel ")
+class News(logging.Filter):
+    """Drops two notes of the server.
+
+    One is on requests broken off by its stop: the claims say what those were. The other is a traceback of wrong
+    settings, which a person reads without it.
+    """
+
+    wrong_settings: SettingsError | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is news."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, SettingsError):
+            self.wrong_settings = error
+        known = isinstance(error, asyncio.CancelledError | SettingsError)
+        return not known and not record.getMessage().startswith("Cancel ")
 
 
 def check_registry(reference: str) -> None:
@@ -98,7 +122,8 @@ def check_registry(reference: str) -> None:
             Thread(target=_load_providers, name=LOADER, daemon=True).start()
     except RegistryNotLoadedError as error:
         if error.__cause__ is not None:
-            print(traceback_of(error.__cause__), file=sys.stderr)
+            trace = traceback_of(error.__cause__)
+            print(trace if trace.startswith(TRACEBACK) else f"{TRACEBACK}\n{trace}", file=sys.stderr)
         print(f"{error}", file=sys.stderr)
         sys.exit(os.EX_CONFIG)
     finally:

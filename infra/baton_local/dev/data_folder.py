@@ -101,7 +101,8 @@ class DevFile:
     """The content of `dev.json`.
 
     `settings`: what the person set that says how events go, for other commands. `store_url`: where the server is
-    reached over RESP; then there is no REST API, and `redis_url` and `redis_token` are empty.
+    reached over RESP; then there is no REST API, and `redis_url` and `redis_token` are empty. `fault`: why the app
+    serves nobody until its code is mended; empty: it serves.
     """
 
     app_url: str
@@ -119,6 +120,7 @@ class DevFile:
     processes: dict[str, int]
     settings: dict[str, str] = field(default_factory=dict[str, str])
     store_url: str = ""
+    fault: str = ""
 
     def as_record(self) -> dict[str, Any]:
         """Return it as it stands in the file."""

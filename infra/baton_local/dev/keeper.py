@@ -65,13 +65,14 @@ class PartKeeper:
     """One part and its present process."""
 
     def __init__(
-        self, part: Part, log: PartLog, screen: Screen, on_ready: Callable[[], None], free_bytes: Callable[[], int]
+        self, part: Part, log: PartLog, screen: Screen, on_change: Callable[[], None], free_bytes: Callable[[], int]
     ) -> None:
         self.part = part
         self.ready = asyncio.Event()
+        self.fault = ""  # why the part waits for its code to be mended; empty: it does not
         self.log = log
         self._screen = screen
-        self._on_ready = on_ready
+        self._on_change = on_change
         self._free_bytes = free_bytes
         self._process: subprocess.Popen[bytes] | None = None
         self._served_since: float | None = None
@@ -111,7 +112,7 @@ class PartKeeper:
                 continue
             if code == os.EX_CONFIG and self._served_since is None:
                 if self._changes is None or not self._has_served:
-                    raise self._broken(f"{self.part.name} cannot start with its settings.")
+                    raise self._broken(f"{self.part.name} cannot start.")
                 await self._until_changed(self._changes)
                 continue
             policy, verdict = policy.after_death(self._served_seconds())
@@ -165,9 +166,9 @@ class PartKeeper:
         """Wait until the part serves."""
         while not await self.part.is_ready():  # noqa: ASYNC110 - the part cannot set an event of ours
             await asyncio.sleep(POLL_SECONDS)
-        self._served_since, self._has_served = time.monotonic(), True
+        self._served_since, self._has_served, self.fault = time.monotonic(), True, ""
         self.ready.set()
-        self._on_ready()
+        self._on_change()
         if self._has_new_code:
             self._has_new_code = False
             self._screen.notice(self.part.name, "runs with the saved code")
@@ -188,7 +189,10 @@ class PartKeeper:
 
     async def _until_changed(self, changes: CodeChanges) -> None:
         """Wait until the code that cannot be loaded is changed; what is wrong with it has been shown."""
-        self._show(self.log.last_lines(1))
+        reason = self.log.last_lines(1)
+        self._show(reason)
+        self.fault = "".join(reason)
+        self._on_change()
         self._screen.notice(self.part.name, "waits for its code to be mended: it starts again when a file is saved")
         while not (changes.changed.is_set() or self._stopping.is_set()):
             await self._pause(POLL_SECONDS)

@@ -28,11 +28,19 @@ ReadyCheck = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
+class Code:
+    """A person's code: the folder whose files count, and the module that is loaded first."""
+
+    folder: Path
+    module: str
+
+
+@dataclass(frozen=True)
 class Part:
     """One process of the stack.
 
-    `listener`: the socket that it takes its callers from. `log_path`: of one that keeps a log of its own. `code`: the
-    folder of a person's code that it runs; it is started again when a file of that changes. `keeps_callers`: who called
+    `listener`: the socket that it takes its callers from. `log_path`: of one that keeps a log of its own. `code`: a
+    person's code that it runs; it is started again when a file of that changes. `keeps_callers`: who called
     while it was away is served when it is back; else they are hung up on, and have not been heard.
     """
 
@@ -43,7 +51,7 @@ class Part:
     needs: tuple[str, ...] = ()
     stop_seconds: float = 3.0
     log_path: Path | None = None
-    code: Path | None = None
+    code: Code | None = None
     listener: int | None = None
     keeps_callers: bool = False
 

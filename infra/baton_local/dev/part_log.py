@@ -67,6 +67,7 @@ class PartLog:
     path: Path
     limit_bytes: int = LOG_LIMIT_BYTES
     _read_bytes: int = field(default=0, init=False)
+    _begun_bytes: int = field(default=0, init=False)
     _unfinished: bytes = field(default=b"", init=False)
 
     @contextmanager
@@ -77,7 +78,7 @@ class PartLog:
         if size_bytes > self.limit_bytes:
             self.path.replace(self.path.with_name(f"{self.path.name}.1"))
             size_bytes = 0
-        self._read_bytes = size_bytes
+        self._read_bytes = self._begun_bytes = size_bytes
         self._unfinished = b""
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE_MODE)
         try:
@@ -97,10 +98,10 @@ class PartLog:
         return [line.decode(errors="replace").rstrip("\r") for line in lines]
 
     def last_lines(self, count: int) -> list[str]:
-        """Return the last lines that say something."""
+        """Return the last lines since the part's present start that say something."""
         if not self.path.exists():
             return []
         with self.path.open("rb") as file:
-            file.seek(max(0, self.path.stat().st_size - TAIL_BYTES))
+            file.seek(max(self._begun_bytes, self.path.stat().st_size - TAIL_BYTES))
             text = file.read().decode(errors="replace")
         return [line for line in text.splitlines() if line.strip()][-count:]

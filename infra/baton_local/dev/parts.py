@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from baton_local.dev.part import Part, http_is_ready, redis_socket_is_ready
+from baton_local.dev.part import Code, Part, http_is_ready, redis_socket_is_ready
 from baton_local.dev.ports import LOOPBACK
 from baton_local.dev.secrets_file import StackSecrets
 from baton_local.redis.data_dir import DataDir
@@ -201,5 +201,5 @@ def _app(plan: StackPlan) -> Part:
         listener=plan.listeners.get("app"),
         keeps_callers=True,
         stop_seconds=4.0,
-        code=folder if plan.app is not None and plan.reloads else None,
+        code=Code(folder, plan.app.partition(":")[0]) if plan.app is not None and plan.reloads else None,
     )

@@ -9,9 +9,11 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+from baton_events.errors import SettingsError
 from baton_local.dev.data_folder import (
     DevFile,
     folder_lock,
@@ -39,9 +41,11 @@ from baton_local.dev.ports import (
     remember_ports,
 )
 from baton_local.dev.secrets_file import load_or_make_secrets
+from baton_local.dev.stack_error import StackError
 from baton_local.dev.supervisor import Supervisor
 
 STACK_NAME = "baton"
+_ALIKE = 0.88  # of names: one letter or two of a usual name
 T = TypeVar("T")
 
 
@@ -83,6 +87,7 @@ class LocalStack:
             remove_dev_file(folder)
             reach_loopback_directly()
             self._plan = plan = self._make_plan(holds)
+            self._check(app_environment(plan))
             logs = folder / "logs"
             make_private_folder(logs)
             self._supervisor = supervisor = Supervisor(
@@ -144,6 +149,7 @@ class LocalStack:
             processes=self._supervisor.process_ids(),
             settings=shown_settings(app_environment(plan)),
             store_url=plan.store_url,
+            fault=self._supervisor.fault(),
         )
 
     def _make_plan(self, holds: PortHolds) -> StackPlan:
@@ -168,6 +174,24 @@ class LocalStack:
             reloads=options.reloads,
             listeners=holds.listeners_of(chosen.ports),
         )
+
+    def _check(self, environment: Mapping[str, str]) -> None:
+        """Check the app's settings before anything starts, and name those that are misspelt.
+
+        Raises:
+            StackError: settings are wrong, of which the app would only die.
+        """
+        from baton.settings.settings import read_settings  # noqa: PLC0415 - as the SDK, later than the lock
+        from baton.settings.table import SETTINGS  # noqa: PLC0415 - likewise
+
+        try:
+            read_settings(environment)
+        except SettingsError as error:
+            raise StackError(str(error)) from error
+        names = [setting.name for setting in SETTINGS]
+        for name in sorted(environment.keys() - names):
+            if near := get_close_matches(name, names, 1, _ALIKE):
+                self._screen.notice(STACK_NAME, f"{name} is no setting: did you mean {near[0]}?")
 
     async def _start(self, supervisor: Supervisor, plan: StackPlan) -> None:
         """Start the parts, and register with the queue while the slower ones are still starting."""

@@ -39,6 +39,10 @@ class Supervisor:
         """Return the process id of each part that runs."""
         return {name: keeper.pid for name, keeper in self._keepers.items() if keeper.pid is not None}
 
+    def fault(self) -> str:
+        """Return why a part waits for its code to be mended; empty: none does."""
+        return next((keeper.fault for keeper in self._keepers.values() if keeper.fault), "")
+
     async def start(self, limit_seconds: float = START_LIMIT_SECONDS) -> None:
         """Start all parts and return when all of them serve."""
         self._tasks = [asyncio.create_task(keeper.keep(self._keepers)) for keeper in self._keepers.values()]

@@ -8,10 +8,12 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from click.testing import CliRunner
 from rich.console import Console
 
 from baton.client import requests
 from baton_local.cli import jobs
+from baton_local.cli.main import main
 from tests.unit.baton_local.cli.api import JOB, URL, baton, problem, sent
 
 JOBS = f"{URL}/api/agent-jobs"
@@ -29,6 +31,17 @@ def test_a_submission_sends_what_was_given_and_nothing_else(api: respx.MockRoute
     assert route.calls[0].request.headers["idempotency-key"] == "k1"
     assert baton("jobs", "submit", "order").exit_code == 0  # an agent with a plan needs no task
     assert sent(route.calls[1]) == {"jobType": "order"}
+
+
+def test_a_stack_whose_code_is_broken_says_so_at_once(tmp_path: Path) -> None:
+    """Nothing is sent: the app's port takes callers and answers once it runs again."""
+    fault = "importing 'mine' (wanted by 'mine:registry') raised SyntaxError: invalid syntax (mine.py, line 2)"
+    described = {"app_url": "http://127.0.0.1:9", "admin_key": "bk", "fault": fault}
+    (tmp_path / "dev.json").write_text(json.dumps(described), encoding="utf-8")
+    for command in (("jobs", "submit", "a", "Go."), ("jobs", "list"), ("checkpoints", "list")):
+        done = CliRunner().invoke(main, [*command, "--data", str(tmp_path)])
+        shown = " ".join(done.output.split())
+        assert (done.exit_code, fault in shown, "mend it" in shown) == (1, True, True)
 
 
 @pytest.mark.parametrize(

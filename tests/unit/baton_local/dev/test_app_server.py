@@ -10,14 +10,15 @@ import pytest
 
 from baton_local.dev import app_server
 from baton_local.dev.environment import inherited_environment
+from baton_local.dev.part_log import TRACEBACK, ShownLines
 
 
-def serve(folder: Path, registry: str) -> subprocess.CompletedProcess[str]:
+def serve(folder: Path, registry: str, **settings: str) -> subprocess.CompletedProcess[str]:
     options = ("--app-dir", str(folder), "--registry", registry)
     command = (sys.executable, "-P", "-m", "baton_local.dev.app_server", *options)
     environment = inherited_environment()
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=180)
+    return subprocess.run(command, env=environment | settings, capture_output=True, text=True, check=False, timeout=180)
 
 
 def test_agents_that_are_not_there_end_it_for_good(tmp_path: Path) -> None:
@@ -33,8 +34,31 @@ def test_a_fault_in_the_users_own_module_is_shown_where_it_is(tmp_path: Path) ->
     assert done.returncode == os.EX_CONFIG
     assert "mine.py" in done.stderr
     assert "ZeroDivisionError" in done.stderr
+    assert done.stderr.startswith(TRACEBACK)
     # No bytecode is kept, else two saves within a second are one to Python, if the file's size is the same.
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
+def test_a_line_that_is_no_python_is_shown(tmp_path: Path) -> None:
+    """As a traceback, by whose head the screen knows it; Python has none for such an error."""
+    (tmp_path / "mine.py").write_text("x = 1\ndef broken(:\n")
+    done = serve(tmp_path, "mine:registry")
+    assert done.returncode == os.EX_CONFIG
+    shown = ShownLines().pick(done.stderr.splitlines())
+    assert "    def broken(:" in shown
+    assert "SyntaxError: invalid syntax" in shown
+    assert "raised SyntaxError: invalid syntax (mine.py, line 2)" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("settings", [{}, {"CONTINUATION": "inlne"}])
+def test_wrong_settings_are_lines_without_a_traceback(tmp_path: Path, settings: dict[str, str]) -> None:
+    """And the exit code says that trying again is useless."""
+    (tmp_path / "mine.py").write_text("from baton import Registry\nregistry = Registry([])\n")
+    done = serve(tmp_path, "mine:registry", **settings)
+    assert done.returncode == os.EX_CONFIG
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("inlne") == len(settings)
+    assert "QSTASH_TOKEN" in done.stderr
 
 
 @pytest.mark.parametrize(("model", "is_loaded"), [("openai:gpt-5-mini", True), ("demo", False)])

@@ -38,6 +38,8 @@ def test_the_last_lines_are_those_that_say_something(tmp_path: Path) -> None:
     assert log.last_lines(2) == []
     write(log, "one\ntwo\n\n  \nthree\n\n")
     assert log.last_lines(2) == ["two", "three"]
+    write(log, "four\n")
+    assert log.last_lines(2) == ["four"], "of an earlier start it says nothing"
 
 
 def test_errors_are_shown_and_chatter_is_not() -> None:

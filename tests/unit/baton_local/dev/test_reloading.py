@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.dev.part import Part, http_is_ready
+from baton_local.dev.part import Code, Part, http_is_ready
 from baton_local.dev.ports import any_free_port
 from baton_local.dev.stack_error import StackError
 from tests.unit.baton_local.dev.test_supervisor import Stage, server
@@ -33,7 +33,7 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 """
 
 
-def runner(folder: Path) -> Part:
+def runner(folder: Path, module: str = "code") -> Part:
     """A part that loads `code.py` of a folder, and serves if it can."""
     port = any_free_port(frozenset())
     return Part(
@@ -41,7 +41,7 @@ def runner(folder: Path) -> Part:
         command=(sys.executable, "-c", RUNS_CODE, str(port), str(folder / "code.py")),
         environment={},
         is_ready=partial(http_is_ready, "127.0.0.1", port, "/"),
-        code=folder,
+        code=Code(folder, module),
     )
 
 
@@ -80,24 +80,43 @@ async def test_what_is_no_code_changes_nothing(project: Path, tmp_path: Path) ->
     assert supervisor.process_ids() != before
 
 
+@pytest.mark.parametrize(("module", "counts"), [("code", False), ("tests.shop.agents", True), ("test_agents", True)])
+async def test_tests_count_only_where_the_app_is_one(
+    project: Path, tmp_path: Path, module: str, *, counts: bool
+) -> None:
+    names = ("tests/shop/agents.py", "test_code.py", "more/code_test.py", "conftest.py", "more/tests.py", "test/a.py")
+    for name in names:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+    stage = Stage(tmp_path, runner(project, module))
+    async with stage.started():
+        for name in names:
+            (project / name).write_text("x = 1\n")
+        if not counts:
+            (project / "latest.py").write_text("x = 1\n")  # seen, and after those
+        await until(lambda: stage.shown)
+    assert ("latest.py" in stage.shown[0]) is not counts
+
+
 async def test_code_that_cannot_be_loaded_is_shown_and_heals_with_the_next_save(project: Path, tmp_path: Path) -> None:
     stage = Stage(tmp_path, runner(project))
     async with stage.started() as supervisor:
         (project / "code.py").write_text("VALUE = 1\nimport no_such_module\n")
         await until(lambda: any("waits for its code to be mended" in line for line in stage.shown))
         assert supervisor.process_ids() == {}
+        assert supervisor.fault() == "code.py cannot be loaded"
         assert any(f'File "{project}/code.py", line 2' in line for line in stage.shown)
         assert "app: ModuleNotFoundError: No module named 'no_such_module'" in stage.shown
         assert "app: code.py cannot be loaded" in stage.shown
         (project / "code.py").write_text("VALUE = 3\n")
-        await until(lambda: stage.changes == 2)
+        await until(lambda: stage.changes == 3)
         assert list(supervisor.process_ids()) == ["app"]
+        assert supervisor.fault() == ""
     assert (tmp_path / "app.log").read_text().count("cannot be loaded") == 1
 
 
 async def test_a_stack_whose_code_cannot_be_loaded_does_not_start(project: Path, tmp_path: Path) -> None:
     (project / "code.py").write_text("raise ValueError('not yet')\n")
-    with pytest.raises(StackError, match=r"(?s)app cannot start with its settings.*not yet"):
+    with pytest.raises(StackError, match=r"(?s)app cannot start\..*not yet"):
         async with Stage(tmp_path, runner(project)).started():
             pass
 
@@ -111,7 +130,7 @@ async def test_a_stack_stops_while_it_waits_for_code(project: Path, tmp_path: Pa
 
 
 async def test_where_nobody_may_look_the_part_goes_on(project: Path, tmp_path: Path) -> None:
-    part = replace(runner(project), code=project / "gone")
+    part = replace(runner(project), code=Code(project / "gone", "code"))
     stage = Stage(tmp_path, part)
     async with stage.started() as supervisor:
         await until(lambda: stage.shown)

@@ -61,6 +61,34 @@ async def test_dev_json_describes_the_running_stack_and_goes_with_it(tmp_path: P
     assert {**first, "processes": None} == {**second, "processes": None}
 
 
+class Said(Silence):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def notice(self, name: str, line: str) -> None:
+        self.lines.append(line)
+
+
+async def test_wrong_settings_start_nothing(tmp_path: Path) -> None:
+    """All are named, in one message."""
+    settings = {"CONTINUATION": "inlne", "WORK_TIMEOUT_SECONDS": "long"}
+    options = StackOptions(folder=tmp_path, port=0, registers=False, parts_of=stand_ins, settings=settings)
+    with pytest.raises(StackError, match=r"(?s)CONTINUATION.*'inlne'.*WORK_TIMEOUT_SECONDS.*'long'"):
+        async with LocalStack(options, Silence()).running():
+            pass
+    assert not (tmp_path / "logs").exists()
+
+
+async def test_a_setting_with_a_wrong_letter_is_named(tmp_path: Path) -> None:
+    screen, settings = Said(), {"CONTINUATON": "inline", "OPENAI_API_KEY": "x", "CONTINUATION": "inline"}
+    options = StackOptions(folder=tmp_path, port=0, registers=False, parts_of=stand_ins, settings=settings)
+    async with LocalStack(options, screen).running():
+        pass
+    assert [line for line in screen.lines if "no setting" in line] == [
+        "CONTINUATON is no setting: did you mean CONTINUATION?"
+    ]
+
+
 async def test_a_leftover_description_is_gone_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "dev.json").write_text("{}")
     seen: list[bool] = []
