@@ -20,7 +20,6 @@ from mangum.types import LambdaHandler as Gateway
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baton.container import Container
-from baton.lambda_requests import brought_request
 from baton.observability.error_reports import send_reports
 from baton.sdk.own_threads import OWN_THREADS
 from baton.wiring import container_from_environment
@@ -81,6 +80,8 @@ class LazyApp:
 
 class _Adapter(Mangum):
     def infer(self, event: Any, context: Any) -> Gateway:
+        from baton.lambda_requests import brought_request  # noqa: PLC0415 - other hosts bring no events
+
         return cast("Gateway", brought_request(event, context, self.config))
 
 
