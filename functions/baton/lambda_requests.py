@@ -2,13 +2,15 @@
 
 Mangum reads and answers each of them. Invariant: a path is decoded once: an HTTP API has decoded it, in both of its
 formats, and the others pass it on as the client wrote it. An event without a request is refused by name, before the app
-sees it. Must not: run the app.
+sees it. A whole answer over Lambda's limit is a 500 that says so: Lambda's own runtime would end with it. Must not: run
+the app.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 """
 
+import json
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -18,6 +20,8 @@ from mangum.types import LambdaConfig, LambdaHandler, Response, Scope
 from baton.runtime.webhook import lambda_url
 
 _PORT = "x-forwarded-port"
+# Of a whole answer as JSON; smaller bodies fit however they are escaped.
+_LARGEST_BYTES, _FITTING_CHARS = 6 * 1024 * 1024, 1_000_000
 _SHOWN_NAMES, _SHOWN_CHARS = 8, 40
 
 
@@ -48,7 +52,16 @@ class BroughtRequest:
     def __call__(self, response: Response) -> dict[str, Any]:
         """Return an answer in the form that the event's sender takes. Header values are Latin-1, as ASGI has them."""
         headers = [[name, value.decode("latin-1").encode()] for name, value in response["headers"]]
-        return self._gateway({**response, "headers": headers})
+        answer = self._gateway({**response, "headers": headers})
+        if len(answer["body"]) <= _FITTING_CHARS or len(json.dumps(answer)) <= _LARGEST_BYTES:
+            return answer
+        kind = [b"content-type", b"application/problem+json"]
+        return self._gateway({"status": 500, "headers": [kind], "body": _too_large(len(response["body"]))})
+
+
+def _too_large(size_bytes: int) -> bytes:
+    detail = f"the answer has {size_bytes} bytes, and Lambda takes 6 MB: ask for less, or at the site's function URL"
+    return json.dumps({"type": "about:blank", "title": "answer too large", "status": 500, "detail": detail}).encode()
 
 
 def brought_request(event: Any, context: Any, config: LambdaConfig) -> BroughtRequest:

@@ -14,7 +14,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 _PREFIX = "/2018-06-01/runtime/"
-_LARGEST_BYTES = 6_291_556  # of an answer that is not streamed
 _STREAMED = "application/vnd.awslambda.http-integration-response"
 
 
@@ -41,6 +40,7 @@ class RuntimeApi:
         self.waiting: queue.Queue[Invocation | None] = queue.Queue()
         self.given: dict[str, Invocation] = {}
         self.init_error: Any = None
+        self.largest_bytes = 6_291_556  # of an answer that is not streamed
         api = self
 
         class Handler(_Handler):
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._streamed()
             return
         body = self.rfile.read(int(self.headers["content-length"]))
-        if len(body) > _LARGEST_BYTES:
+        if len(body) > self.runtime.largest_bytes:
             self._answer(413, b'{"errorType":"RequestEntityTooLarge"}', {})
             return
         document = json.loads(body or b"null")

@@ -1,5 +1,6 @@
 """Events of Lambda as HTTP requests: each way of hosting serves the same paths, and what is no request is named."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from mangum.types import LambdaConfig
 from baton.lambda_requests import BroughtRequest, NoRequestError, brought_request
 from tests.deploy.http_event import (
     HttpRequest,
+    body_of,
     function_url_event,
     http_api_event,
     http_api_event_1,
@@ -66,6 +68,18 @@ def test_an_answer_has_a_header_of_any_bytes(event_of: EventOf) -> None:
     request = brought(event_of(HttpRequest("GET", "/")))
     answer = request({"status": 200, "headers": [[b"x-name", "\u00fc".encode("latin-1")]], "body": b""})
     assert answer["headers"]["x-name"] == "\u00fc"
+
+
+@each_way
+@pytest.mark.parametrize("character", ["x", '"', "\u00fc"])
+@pytest.mark.parametrize("size", [900_000, 5_000_000, 7_000_000])
+def test_an_answer_over_lambdas_limit_says_so(event_of: EventOf, size: int, character: str) -> None:
+    """Counted as it is sent, as JSON; what is as large as it may be is sent whole."""
+    request, body = brought(event_of(HttpRequest("GET", "/"))), (character * size).encode()
+    answer = request({"status": 200, "headers": [[b"content-type", b"text/plain"]], "body": body})
+    fits = len(json.dumps(body.decode())) < 6 * 1024 * 1024
+    assert (answer["statusCode"], len(json.dumps(answer)) <= 6 * 1024 * 1024) == (200 if fits else 500, True)
+    assert fits or str(len(body)) in json.loads(body_of(answer))["detail"]
 
 
 @pytest.mark.parametrize("event", ODD_EVENTS.values(), ids=ODD_EVENTS)

@@ -25,6 +25,7 @@ from baton.models.model import ModelError
 from baton.observability.error_reports import report_errors
 from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings
+from baton.site import build_site
 from baton_events.schema import encode_event
 from tests.deploy.runtime_api import Invocation, RuntimeApi
 from tests.fakes import FakeStore
@@ -33,15 +34,19 @@ from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 SECRET, DSN = "a-key-of-somebody", "https://key@sentry.example.com/1"
 SENT: list[dict[str, Any]] = []
+FLUSHED: list[float] = []
 
 
 class Kept(Transport):
-    """Keeps what would be sent."""
+    """Keeps what would be sent, and the limits of time within which all of it was to leave."""
 
     def capture_envelope(self, envelope: Envelope) -> None:
         event = envelope.get_event() or envelope.get_transaction_event()
         if event is not None:
             SENT.append(json.loads(json.dumps(event, default=str)))
+
+    def flush(self, timeout: float, callback: Any = None) -> None:
+        FLUSHED.append(timeout)
 
 
 @pytest.fixture
@@ -127,6 +132,14 @@ def test_an_alert_is_reported_and_a_warning_is_not(sent: list[dict[str, Any]]) -
     report_errors(Settings(), KnownSecrets(()), Kept)
     logging.getLogger("baton.alerts").error("nobody hears")
     assert [report["logentry"]["formatted"] for report in sent] == ["ALERT job job_1 failed"]
+
+
+async def test_a_server_that_stops_sends_its_reports_first(sent: list[dict[str, Any]]) -> None:
+    FLUSHED.clear()
+    site = build_site(Stage().container)
+    async with site.router.lifespan_context(site):
+        assert FLUSHED == []
+    assert FLUSHED == [2.0]
 
 
 _ENDS = """
