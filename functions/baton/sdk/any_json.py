@@ -1,17 +1,16 @@
-"""Any JSON from outside that every reader can parse again."""
+"""Any JSON from outside, by the one door: every reader can parse it again."""
 
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from baton_events.ids import canonical_json
+from baton_events.values.json_value import plain
 
 
-def _readable(value: Any) -> Any:
-    canonical_json(value).encode()  # pydantic reads NaN, Infinity and half surrogates, which no JSON reader accepts
-    return value
+def _let_in(value: Any) -> Any:
+    return plain(value, "value")  # pydantic reads NaN, Infinity and half surrogates, which no JSON reader accepts
 
 
-AnyJson = Annotated[Any, AfterValidator(_readable)]
-AnyJsonList = Annotated[list[Any], AfterValidator(_readable)]
-JsonObject = Annotated[dict[str, Any], AfterValidator(_readable)]
+AnyJson = Annotated[Any, AfterValidator(_let_in)]
+AnyJsonList = Annotated[list[Any], AfterValidator(_let_in)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(_let_in)]
