@@ -18,11 +18,13 @@ from baton.agents.event import Event, HandlerContext
 from baton.planning.reference import task_data
 from baton.planning.step import Step
 from baton.sdk.limits import Limits
+from baton.tools.arguments import copied_json
 from baton.tools.context import ToolContext
 from baton.tools.tool import TOOL_NAME, Tool, tool
 from baton.tools.tool_error import ToolError
 from baton_events.app_event import LONGEST_DELAY_SECONDS, name_fault, topic_suffix
 from baton_events.ids import BATCH_PREFIX, digest
+from baton_events.values.text import text_of
 
 MOST_LANES = 1_000
 MOST_EVENTS_IN_A_BATCH = 100
@@ -76,7 +78,7 @@ class Handler:
         return self.function(event, context)
 
     def check(self, data: Any) -> Any:
-        """Return the data converted to the handler's schema.
+        """Return the data converted to the handler's schema; it stays as it is.
 
         Raises:
             Misfit: it does not fit.
@@ -84,9 +86,11 @@ class Handler:
         if self._schema is None:
             return data
         try:
-            return self._adapter.validate_python(data)
+            return self._adapter.validate_python(copied_json(data))
         except ValidationError as error:
             raise Misfit([(_place(fault["loc"]), fault["msg"]) for fault in error.errors()]) from error
+        except BaseException as error:  # a type's own validators are foreign code
+            raise Misfit([("data", f"{type(error).__name__}: {text_of(error)}")]) from error
 
     def session_of(self, event_id: str, key: str) -> str:
         """Return the session of the job for this event: jobs of one session run one by one, in order."""

@@ -130,8 +130,8 @@ class Registry:
         """Return the agent's tools as a model sees them."""
         return self._specs_of[self._known(agent)]
 
-    def checked(self, agent: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Check and coerce arguments for a tool of an agent.
+    def check(self, agent: str, tool: str, arguments: dict[str, Any]) -> None:
+        """Check arguments for a tool of an agent.
 
         Raises:
             InvalidArguments: they do not fit. UnknownToolError: no tool has that name.
@@ -139,8 +139,11 @@ class Registry:
         known = self._agents.get(agent)
         runner = known.runner if known else None
         if known and known.servers and tool not in self._tools:
-            return arguments  # the call checks them, with the server's schema
-        return self.tool(tool).check(arguments) if runner is None else runner.checked(tool, arguments)
+            return  # the call checks them, with the server's schema
+        if runner is None:
+            self.tool(tool).check(arguments)
+        else:
+            runner.check(tool, arguments)
 
     def model_of(self, agent: Agent | str) -> Model:
         """Return the agent's model, made on first use and kept. Several models are a chain."""

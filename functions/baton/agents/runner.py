@@ -125,7 +125,7 @@ class Runner(Protocol):
         """Return whether its model takes such a file, as far as it is known before the call."""
         ...
 
-    def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def check(self, tool: str, arguments: dict[str, Any]) -> None:
         """Check arguments that a person has edited.
 
         Raises:

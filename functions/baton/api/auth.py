@@ -19,6 +19,7 @@ from starlette.requests import HTTPConnection, Request
 from baton.api.cookie import COOKIE, Signer, from_here
 from baton.api.problem import ApiError
 from baton.container import Container
+from baton.engine.waits import Decider
 from baton.runtime.webhook import SourceBudget
 from baton.settings.readers import API_KEY_ENTRY
 from baton.storage.ports.access import StoredKey
@@ -52,6 +53,11 @@ class Principal:
     def name(self) -> str:
         """The caller's name for people, as decisions record it."""
         return self.label or self.tenant
+
+    @property
+    def decider(self) -> Decider:
+        """Whom their decisions count for: a client's key is one person, by whatever door it decides."""
+        return Decider(self.name, "" if self.role == "admin" else f"key:{self.key_id}")
 
     def may_see(self, tenant: str) -> bool:
         """Return whether the caller may see and change a tenant's jobs."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from baton.clock import Clock, Randomness
 from baton.commands.signal import SignalJob
 from baton.engine.state import CallRecord, Job
-from baton.engine.waits import LIMIT_APPROVAL, approval_view, left_hidden, restored
+from baton.engine.waits import LIMIT_APPROVAL, Decider, approval_view, left_hidden, persons_in, restored
 from baton.sdk.redaction import KnownSecrets, redacted
 from baton.tools.arguments import ARGUMENTS_LIMIT_BYTES
 from baton_events.errors import BatonError
@@ -43,7 +43,7 @@ class DecideApproval:
         self._randomness = randomness
 
     async def __call__(
-        self, job: Job, question: CallRecord, by: str, verdict: Literal["ok", "error"], decision: dict[str, Any]
+        self, job: Job, question: CallRecord, by: Decider, verdict: Literal["ok", "error"], decision: dict[str, Any]
     ) -> dict[str, Any]:
         """Record a decision; return the question with it, as it is shown.
 
@@ -52,10 +52,13 @@ class DecideApproval:
             SamePersonError: they have approved it already.
             PublishError, StoreError: as for a submission.
         """
-        if verdict == "ok" and by in (one["by"] for one in question.arguments.get("approvals", ())):
-            raise SamePersonError(f"{by!r} has approved it already: another person must approve it, too")
+        person = by.person or by.name
+        if verdict == "ok" and person in persons_in(question.arguments.get("approvals", ())):
+            who = f"{by.name!r}, which counts for one client's key," if by.person else f"{by.name!r}"
+            raise SamePersonError(f"{who} has approved it already: another person must approve it, too")
         # The token distinguishes this decision from an equal one: of two at once, one counts.
-        signed = {"by": by, "at": self._clock.now_ms(), "decision": self._randomness.token()}
+        signed = {"by": by.name, "at": self._clock.now_ms(), "decision": self._randomness.token()}
+        signed |= {"person": by.person} if by.person else {}
         outcome: dict[str, Any] = {verdict: decision | signed}
         signal_result = await self._signal(job, Completion(call_id=question.id, outcome=outcome))
         if not signal_result.counts:
@@ -67,21 +70,22 @@ def edited(
     question: CallRecord,
     arguments: dict[str, Any],
     secrets: KnownSecrets,
-    check: Callable[[str, dict[str, Any]], dict[str, Any]],
+    check: Callable[[str, dict[str, Any]], None],
 ) -> dict[str, Any]:
     """Return edited arguments as they are recorded: without secrets, which the question's own record has.
 
-    `check`: returns a tool's arguments as the tool takes them.
+    `check`: refuses arguments that do not fit the tool, with an error of its own.
 
     Raises:
-        EditError: they do not fit.
+        EditError: they cannot be taken.
     """
     if question.tool == LIMIT_APPROVAL:
         return _edited_limit(question, arguments)
     original = question.arguments["arguments"]
-    checked = check(question.arguments["tool"], restored(secrets.hide_in(arguments), original))
-    kept: dict[str, Any] = redacted(checked)
-    if restored(kept, original) != checked or left_hidden(checked, original):
+    given = restored(secrets.hide_in(arguments), original)
+    check(question.arguments["tool"], given)
+    kept: dict[str, Any] = redacted(given)
+    if restored(kept, original) != given or left_hidden(given, original):
         raise EditError("a secret cannot be edited, nor moved: leave it as it is shown, and where it is, or reject")
     size_bytes = len(canonical_json(kept).encode())
     if size_bytes > ARGUMENTS_LIMIT_BYTES:

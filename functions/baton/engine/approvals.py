@@ -26,6 +26,7 @@ from baton.engine.waits import (
     TOOL_APPROVAL,
     approval_part,
     approvals_after,
+    persons_in,
     restored,
     tool_digest,
 )
@@ -151,7 +152,7 @@ def _question(
     exact = {"callId": record.id, "tool": record.tool, "arguments": arguments}
     position = _POSITION + _ATTEMPTS * record.position + attempt
     # The id has the earlier approvals, so a decision never meets a question that a failover gave other approvals.
-    before = {"by": [one["by"] for one in approvals]} if (approvals := about.get("approvals")) else {}
+    before = {"by": persons_in(approvals)} if (approvals := about.get("approvals")) else {}
     return CallRecord(
         id=call_id(job.id, record.turn, position, TOOL_APPROVAL, {**exact, **before}),
         turn=record.turn,

@@ -37,6 +37,7 @@ class Fork(Struct, frozen=True, rename="camel", omit_defaults=True):
 
     `turn`: the first one that is asked anew, as the ended job counts. `session_id`: where its files are kept.
     `tools_run`: whether later calls get the recorded result of the same call, or run.
+    `asks`: whoever made it may run no tool again, nor with other arguments: a person is asked before each such call.
     """
 
     job_id: str
@@ -44,6 +45,7 @@ class Fork(Struct, frozen=True, rename="camel", omit_defaults=True):
     session_id: str = ""
     edits: Edits = field(default_factory=Edits)
     tools_run: ToolsRun = "recorded"
+    asks: bool = False
 
 
 def fork_of(task: Mapping[str, Any]) -> Fork:

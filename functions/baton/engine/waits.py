@@ -5,8 +5,10 @@ taken in yet. Secrets in arguments are not shown. Must not: decide anything.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from msgspec import Struct
 
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.state import CallRecord, Job
@@ -28,6 +30,18 @@ _FIELDS = (
     *("id", "jobId", "callId", "type", "status", "title", "data", "tool", "arguments", "digest", "createdAt"),
     *("expiresAt", "decidedAt", "decidedBy", "reason", "editedArguments"),
 )
+
+
+class Decider(Struct, frozen=True):
+    """Who decides. `name`: as people read it. `person`: whom the decision counts for; empty: whoever has the name."""
+
+    name: str
+    person: str = ""
+
+
+def persons_in(approvals: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the people whom these approvals count for."""
+    return [str(one.get("person") or one["by"]) for one in approvals]
 
 
 def tool_digest(tool: str, arguments: dict[str, Any]) -> str:
@@ -79,7 +93,8 @@ def approvals_after(question: CallRecord, decision: Mapping[str, Any]) -> list[d
         return before
     edited, asked = verdict.get("arguments"), question.arguments["arguments"]
     edits = edited is not None and restored(edited, asked) != asked
-    return [*([] if edits else before), {"by": verdict.get("by"), "at": verdict.get("at")}]
+    signed = {name: verdict[name] for name in ("by", "person", "at") if name in verdict}
+    return [*([] if edits else before), {"by": None, "at": None} | signed]
 
 
 def _people(question: CallRecord, decision: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,6 +142,7 @@ def limits_by(registry: Registry) -> Callable[[CallModel | RunTool], Sequence[Ca
             tool = registry.tool(effect.call.tool)
         except UnknownToolError:  # an agent's runner has it
             return ()
-        return () if tool.requires_approval and not effect.call.approved else tool.call_limits
+        # A function may let the call run at once.
+        return () if tool.requires_approval is True and not effect.call.approved else tool.call_limits
 
     return declared

@@ -1,20 +1,23 @@
 """Turns and tool calls of a fork: some are taken over from the job that it was made from, and the rest is done.
 
-Invariant: no tool runs that a recorded call answers. Unless the fork's tools are to run again, a call without a
-recorded one asks a person first. Must not: change or wait for the job that the fork was made from.
+Invariant: no tool runs that a recorded call answers. A call without a recorded one asks a person first, unless the
+fork's tools are to run again. A fork that a client has made always asks before a tool runs. Must not: change the job
+that the fork was made from, or wait for it.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from baton.agents.registry import Registry, registry_with
+from msgspec.structs import replace as struct_replace
+
+from baton.agents.registry import Registry, UnknownToolError, registry_with
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunTool, Work
 from baton.engine.fork import Edits, Ended, Fork, fork_of, same_arguments
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolNeedsApproval, ToolReturned
 from baton.executors.executor import Executing, with_entries
-from baton.executors.tool_run import arguments_of
+from baton.executors.tool_run import arguments_of, question_of
 from baton.planning.reference import UnresolvedReference
 from baton.sdk.records import Failure
 from baton.storage.ports.jobs import Reader
@@ -104,9 +107,8 @@ def registry_with_edits(registry: Registry, name: str, edits: Edits) -> Registry
 class ForkedRun:
     """Performs RunTool: `run`, unless a recorded call answers it."""
 
-    def __init__(self, run: Executing, sources: ForkSources) -> None:
-        self._run = run
-        self._sources = sources
+    def __init__(self, run: Executing, sources: ForkSources, registry: Registry) -> None:
+        self._run, self._sources, self._registry = run, sources, registry
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Return the recorded result, ask a person, or run the tool."""
@@ -124,16 +126,28 @@ class ForkedRun:
         """Return the call's result without a run, or the question whether it may run; None: it runs."""
         ended, call = await self._sources.of(effect.job.id, fork), effect.call
         turn = ended.turn_of(call.turn - effect.job.first_turn + 1)
+        is_edited = False
         if turn < fork.turn:
             taken_over = ended.call_at(turn, call.position)
-            return None if taken_over in fork.edits.arguments else _given(ended.outcome(taken_over, fork.edits))
-        if fork.tools_run == "again" or call.approved:
+            is_edited = taken_over in fork.edits.arguments
+            if not is_edited:
+                return _given(ended.outcome(taken_over, fork.edits))
+        if call.approved or (not fork.asks and (is_edited or fork.tools_run == "again")):
             return None
         arguments = arguments_of(call, history)
+        if is_edited or fork.tools_run == "again":
+            return self._question(call.tool, arguments, f"Run {call.tool}: a client has forked the job", claim.now_ms)
         if found := _recorded(ended, effect, arguments, history):
             return _given(ended.outcome(found, fork.edits))
-        title = f"Run {call.tool}: the forked job has no such call"
-        return ToolNeedsApproval(arguments, title, claim.now_ms + WEEK_SECONDS * 1000)
+        return self._question(call.tool, arguments, f"Run {call.tool}: the forked job has no such call", claim.now_ms)
+
+    def _question(self, tool: str, arguments: dict[str, object], title: str, now_ms: int) -> ToolNeedsApproval:
+        """Return the question, which as many people answer as the tool needs anyway."""
+        try:
+            asked = question_of(self._registry.tool(tool), arguments, now_ms)
+        except UnknownToolError:  # an agent's runner, or a server, has it
+            asked = ToolNeedsApproval(arguments, "", now_ms + WEEK_SECONDS * 1000)
+        return struct_replace(asked, title=title)
 
 
 def _recorded(ended: Ended, effect: RunTool, arguments: dict[str, object], history: History) -> str:

@@ -111,10 +111,10 @@ def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
         return Wanted(call.tool, call.arguments, Failure("unknown_tool", message))
     tool = tools[call.tool]
     try:
-        arguments = tool.check(call.arguments)
+        tool.check(call.arguments)
     except InvalidArguments as error:
         return Wanted(call.tool, call.arguments, Failure("invalid_arguments", str(error)))
-    return Wanted(call.tool, arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
+    return Wanted(call.tool, call.arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
 
 
 class ModelCalls(Struct, frozen=True):

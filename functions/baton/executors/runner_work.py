@@ -34,6 +34,7 @@ from baton.runtime.gen_ai import chat_span
 from baton.sdk.own_threads import in_own_thread
 from baton.sdk.records import SESSION_ROLE, Failure, Wanted, messages_in, named_files, turns_of
 from baton.storage.ports.jobs import Reader, Snapshot
+from baton.tools.arguments import copied_json
 from baton.tools.contained import CutShortError, contained
 from baton.tools.context import ToolContext, running
 from baton.tools.pending import Pending
@@ -161,7 +162,7 @@ class RunnerTool(Struct, frozen=True):
     ) -> CallReturned | NeedsApproval | Pending:
         """Run one attempt."""
         call = self.effect.call
-        attempt = RunnerCall(call.turn, call.position, call.tool, dict(arguments), self.approved, context)
+        attempt = RunnerCall(call.turn, call.position, call.tool, copied_json(arguments), self.approved, context)
         with running(context):
             return await self.runner.call(self.record, attempt)
 

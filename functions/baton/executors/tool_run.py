@@ -6,6 +6,7 @@ model.
 """
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from baton.agents.registry import Registry, UnknownAgentError, UnknownToolError
@@ -34,6 +35,7 @@ from baton.planning.reference import UnresolvedReference, resolved
 from baton.sdk.records import Failure, named_files
 from baton.sdk.redaction import KnownSecrets
 from baton.storage.ports.jobs import Store
+from baton.tools.approval_rule import ApprovalRule
 from baton.tools.arguments import InvalidArguments
 from baton.tools.contained import CutShortError, traceback_of
 from baton.tools.context import ToolContext
@@ -93,7 +95,7 @@ class ToolRun:
             return found
         tool, arguments = found
         outside = self._outside if effect.job.lets_go_of(effect.call, tool.background) else None
-        result = _not_run(tool, arguments, effect.call, claim.now_ms)
+        result = await self._not_run(tool, arguments, effect, claim)
         if outside is None:
             return result or await self._run(tool, arguments, effect, claim, effect.call.id)
         if result is None and not tool.background:
@@ -106,7 +108,49 @@ class ToolRun:
         self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, claim: Claim, operation: str
     ) -> StepResult:
         secrets = self._secrets.and_those_in(effect.call.arguments)
-        context = ToolContext(
+        context = self._context(effect, claim, operation, secrets)
+        result = await self._attempt(tool, arguments, context, secrets)
+        if isinstance(result, ToolFailed):
+            return result
+        if isinstance(result, Pending):
+            return canonical(await self._waits(tool, result, context, effect.job, claim.now_ms), secrets)
+        if isinstance(result, NeedsApproval | RunAgain):
+            return canonical(_later(result, arguments, claim.now_ms), secrets)
+        if isinstance(result, CallReturned):
+            return self._returned(tool, result.value, result.kept)
+        return self._returned(tool, result)
+
+    async def _not_run(
+        self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, claim: Claim
+    ) -> StepResult | None:
+        """Return why the tool is not run: its arguments are bad, or a person must be asked; None: it can run."""
+        if not isinstance(tool, Tool):
+            return None
+        if arguments != effect.call.arguments and (tool.requires_approval or tool.background):
+            try:  # results of other steps are among them: arguments without any were checked when they were requested
+                tool.check(arguments)
+            except InvalidArguments as error:
+                return _failed("invalid_arguments", str(error), retryable=False)
+        asks = await self._asks(tool, arguments, effect, claim)
+        if isinstance(asks, ToolFailed):
+            return asks
+        return question_of(tool, arguments, claim.now_ms) if asks else None
+
+    async def _asks(self, tool: Tool, arguments: dict[str, Any], effect: RunTool, claim: Claim) -> bool | ToolFailed:
+        """Return whether a person must be asked, or how the tool's own function for that has failed."""
+        rule = tool.requires_approval
+        if isinstance(rule, bool) or _is_approved(effect.call):
+            return bool(rule) and not _is_approved(effect.call)
+        secrets = self._secrets.and_those_in(arguments)
+        context = self._context(effect, claim, effect.call.id, secrets)
+        # An earlier attempt of the tool that still runs is not joined for this.
+        context = replace(context, idempotency_key=f"{context.idempotency_key}-approval")
+        runs = ApprovalRule(tool.name, rule, tool.timeout_seconds)
+        decided: bool | ToolFailed = await self._attempt(runs, arguments, context, secrets)
+        return decided
+
+    def _context(self, effect: RunTool, claim: Claim, operation: str, secrets: KnownSecrets) -> ToolContext:
+        return ToolContext(
             job_id=effect.job.id,
             session_id=effect.job.session_id,
             call_id=effect.call.id,
@@ -121,16 +165,6 @@ class ToolRun:
             ),
             **self._reach(effect, secrets),
         )
-        result = await self._attempt(tool, arguments, context, secrets)
-        if isinstance(result, ToolFailed):
-            return result
-        if isinstance(result, Pending):
-            return canonical(await self._waits(tool, result, context, effect.job, claim.now_ms), secrets)
-        if isinstance(result, NeedsApproval | RunAgain):
-            return canonical(_later(result, arguments, claim.now_ms), secrets)
-        if isinstance(result, CallReturned):
-            return self._returned(tool, result.value, result.kept)
-        return self._returned(tool, result)
 
     def _reach(self, effect: RunTool, secrets: KnownSecrets) -> dict[str, Any]:
         """Return the fields of the call's context that reach beyond its job."""
@@ -248,19 +282,8 @@ def _is_approved(call: CallRecord) -> bool:
     return call.approved == tool_digest(call.tool, call.arguments)
 
 
-def _not_run(tool: Runnable, arguments: dict[str, Any], call: CallRecord, now_ms: int) -> StepResult | None:
-    """Return why the tool is not run: its arguments are bad, or a person must be asked; None: it can run."""
-    asks = isinstance(tool, Tool) and tool.requires_approval and not _is_approved(call)
-    if not isinstance(tool, Tool) or not (asks or tool.background):
-        return None
-    try:
-        requested = tool.check(arguments)
-    except InvalidArguments as error:
-        return _failed("invalid_arguments", str(error), retryable=False)
-    return _question(tool, requested, now_ms) if asks else None
-
-
-def _question(tool: Tool, arguments: dict[str, Any], now_ms: int) -> ToolNeedsApproval:
+def question_of(tool: Tool, arguments: dict[str, Any], now_ms: int) -> ToolNeedsApproval:
+    """Return the question whether the tool may run with these arguments."""
     until_ms, escalates = now_ms + round(tool.approval_seconds * 1000), tool.escalate_after_seconds
     escalates_ms = now_ms + round(escalates * 1000) if escalates else 0
     return ToolNeedsApproval(arguments, tool.approval_title, until_ms, escalates_ms, tool.approval_people)

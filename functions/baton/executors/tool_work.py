@@ -41,7 +41,7 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     def forked(run: Executing) -> Executing:
         from baton.executors.forked import ForkedRun, ForkSources  # noqa: PLC0415 - most jobs are none
 
-        return ForkedRun(run, ForkSources(ports.reader))
+        return ForkedRun(run, ForkSources(ports.reader), container.registry)
 
     return {RunTool: bounded(container, OutcomeDoor(UnlessForked(_with_files(container, tool_run), forked), secrets))}
 

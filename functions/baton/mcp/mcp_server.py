@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from baton.sdk.call_limit import CallLimit, checked_limits
+from baton.tools.approval_rule import RequiresApproval, checked_rule
 from baton.tools.tool_source import ToolSource
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{0,32}")
@@ -57,7 +58,7 @@ class McpServer(ToolSource):
         headers: sent with each request; or a function that makes them from an `McpContext`, such as by tenant.
         prefix: a prefix of its tools' names.
         allow: the server's names of the tools to use; None: all.
-        requires_approval: each call waits until a person has approved it.
+        requires_approval: each call waits until a person has approved it; or a function, as of a tool.
         auth: OAuth client credentials.
         command: instead of `url`, the program to start and its arguments, for local development.
         timeout_seconds: limit of one attempt of a call.
@@ -70,7 +71,7 @@ class McpServer(ToolSource):
     headers: Headers = field(default=None, repr=False)
     prefix: str = ""
     allow: Collection[str] | None = None
-    requires_approval: bool = False
+    requires_approval: RequiresApproval = False
     auth: ClientCredentials | None = None
     command: Sequence[str] = ()
     timeout_seconds: float = 30
@@ -92,6 +93,7 @@ class McpServer(ToolSource):
             raise ValueError(
                 f"McpServer({self.name!r}): prefix {self.prefix!r} must be up to 32 letters, digits, '_' or '-'"
             )
+        checked_rule(f"McpServer({self.name!r})", self.requires_approval)
         if self.timeout_seconds <= 0:
             raise ValueError(
                 f"McpServer({self.name!r}): timeout_seconds must be more than 0, got {self.timeout_seconds!r}"

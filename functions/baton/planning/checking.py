@@ -93,10 +93,10 @@ def _argument_faults(
 
 def _misfits(step: PlannedStep, tool: Tool, referring: Sequence[Place]) -> Iterator[str]:
     """Yield the faults independent of references: one at, above or below a reference is not known yet."""
-    known = tool.parameters["properties"]
     for name in dict.fromkeys(place[0] for place in referring):
-        if name not in known:
-            yield f"invalid arguments for tool {tool.name!r}: {name}: is not an argument (it has: {_listed(known)})"
+        if name not in tool.schema.names:
+            known = _listed(tool.parameters["properties"])
+            yield f"invalid arguments for tool {tool.name!r}: {name}: is not an argument (it has: {known})"
     try:
         tool.check(step.arguments)
     except InvalidArguments as error:

@@ -11,7 +11,6 @@ from typing import Any, cast, get_args
 from msgspec import Struct
 
 from baton.models.model import ModelMessage, PastCall, ToolMessage
-from baton.planning.reference import references
 from baton.sdk.records import OnFailure, Wanted
 from baton.tools.tool import Tool
 from baton_events.ids import canonical_json
@@ -32,15 +31,14 @@ class PlannedStep(Struct, frozen=True):
 
 
 def wanted_of(steps: Sequence[PlannedStep], tools: Mapping[str, Tool]) -> tuple[Wanted, ...]:
-    """Return the calls of a plan without faults; arguments with references stay as they are until the step runs."""
+    """Return the calls of a plan without faults; arguments stay as they are until the step runs."""
     return tuple(_wanted(step, tools[step.tool]) for step in steps)
 
 
 def _wanted(step: PlannedStep, tool: Tool) -> Wanted:
-    refers = any(True for _ in references(step.arguments))
     return Wanted(
         tool.name,
-        step.arguments if refers else tool.check(step.arguments),
+        step.arguments,
         None,
         tool.retries,
         tool.retry_delay_seconds,

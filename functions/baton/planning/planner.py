@@ -93,7 +93,7 @@ def read_plan(arguments: Any, tools: Mapping[str, Tool], max_steps: int) -> tupl
         InvalidPlan: with all faults.
     """
     try:
-        steps = [PlanStep.model_validate(step) for step in _schema().to_json(arguments)["steps"]]
+        steps: list[PlanStep] = _schema().to_keywords(arguments)["steps"]
     except InvalidArguments as error:
         raise InvalidPlan(error.faults) from error
     planned = tuple(

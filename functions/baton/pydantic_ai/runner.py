@@ -35,7 +35,7 @@ from baton.models.providers.messages import contents_of, listen
 from baton.pydantic_ai.judging import calls_to_make, gone_on_from, judged
 from baton.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
 from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools, leaf_toolsets
-from baton.tools.arguments import misfit
+from baton.tools.arguments import copied_json, misfit
 from baton.tools.pending import Pending
 from baton.tools.tool import WEEK_SECONDS
 from baton.tools.tool_error import ToolError
@@ -106,16 +106,15 @@ class PydanticAIRunner:
         needed = _NEEDED.get(media_type.partition("/")[0], "supports_document_input")
         return not isinstance(model, Model) or bool(model.profile.get(needed, True))
 
-    def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def check(self, tool: str, arguments: dict[str, Any]) -> None:
         """Check edited arguments if the tool is a function; other tools check them when they run."""
         for function in function_tools(self._agent):
             if function.name == tool:
                 try:
-                    function.function_schema.validator.validate_python(arguments)
+                    function.function_schema.validator.validate_python(copied_json(arguments))
                 except ValidationError as error:
                     known = list(function.function_schema.json_schema.get("properties", ()))
                     raise misfit(tool, error, arguments, known) from error
-        return arguments
 
     async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
         """Continue up to one model request, and judge its answer."""

@@ -5,6 +5,7 @@ Invariant: a text that was not signed here, or was changed, is no link.
 
 from dataclasses import asdict, dataclass
 
+from baton.engine.waits import Decider
 from baton.settings.settings import Settings
 from baton.settings.signing import SignedTexts
 
@@ -15,18 +16,27 @@ _LIMIT_CHARS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The rights of a link."""
+    """The rights of a link.
+
+    `person`: whom its decision counts for, where several people must approve; empty: whoever it is named for.
+    """
 
     checkpoint: str
     name: str
     may: tuple[str, ...]
     edit: bool
     until_ms: int
+    person: str = ""
 
     @property
     def by(self) -> str:
         """The person who decides with it, as the decision names them."""
         return f"link:{self.name}" if self.name else "link"
+
+    @property
+    def decider(self) -> Decider:
+        """Whom its decision counts for."""
+        return Decider(self.by, self.person)
 
 
 class SignedLinks:

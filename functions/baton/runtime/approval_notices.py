@@ -94,7 +94,10 @@ class ApprovalNotices:
     ) -> dict[str, Any]:
         """Return a notice's content; a program gets it as it is."""
         base, agent = self._settings.worker_base_url, snapshot.job.agent
-        link = Link(view["id"], "", ("approve", "reject"), edit=False, until_ms=question.arguments["untilMs"])
+        number, until_ms = len(view.get("approvals", ())) + 1, question.arguments["untilMs"]
+        # Each notice is one person's, whoever the channel that gets it shows it to.
+        name, person = f"notice {number}", f"notice:{view['id']}"
+        link = Link(view["id"], name, ("approve", "reject"), edit=False, until_ms=until_ms, person=person)
         return {
             "type": "approval.escalated" if escalated else "approval.asked",
             "sentence": self._secrets.hide(approval_sentence(agent, view)),

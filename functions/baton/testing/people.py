@@ -14,7 +14,7 @@ from baton.api.problem import ApiError
 from baton.commands.signal import CompletionBody
 from baton.container import Container
 from baton.engine.transitions import CallStatus
-from baton.engine.waits import APPROVALS
+from baton.engine.waits import APPROVALS, Decider
 from baton.executors.continuing import completed
 from baton.storage.ports.jobs import Snapshot
 from baton.testing.records import Approve, Checkpoint, Decide, Operation, Outcomes, Reject
@@ -54,7 +54,8 @@ class People:
             if isinstance(decision, Approve):
                 # If several people must approve, each approval is another person's.
                 by = f"{_OPERATOR.tenant} {len(view.get('approvals', ())) + 1}"
-                await self._sent(self._approvals.approve_by(by, view["id"], ApprovalBody(arguments=decision.arguments)))
+                body = ApprovalBody(arguments=decision.arguments)
+                await self._sent(self._approvals.approve_by(Decider(by), view["id"], body))
             else:
                 await self._sent(self._approvals.reject(_OPERATOR, view["id"], RejectionBody(reason=decision.reason)))
 

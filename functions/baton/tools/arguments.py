@@ -1,14 +1,15 @@
 """Check the arguments a model sends against a tool's signature, and describe that signature as a JSON schema.
 
-Invariant: arguments that pass are exactly those the function can be called with; unknown ones are refused, because a
-model that misspells an argument must learn of it. Must not: run the tool.
+Invariant: the function gets its arguments through exactly one validation of the JSON that was sent. A check leaves no
+trace in that JSON, whatever a type's validators do. Unknown arguments are refused, because a model that misspells one
+must learn of it. Must not: run the tool, or convert the JSON that is stored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
@@ -16,6 +17,7 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 
 from baton.sdk.redaction import is_secret_name, redacted
 from baton.tools.signature import Argument, ToolSignature
+from baton_events.values.text import cut, storable, text_of
 
 ARGUMENTS_LIMIT_BYTES = 256 * 1024
 
@@ -33,9 +35,9 @@ class InvalidArguments(ValueError):  # noqa: N818 - the name says what happened;
     """
 
     def __init__(self, tool: str, faults: list[str], places: list[Place]) -> None:
-        super().__init__("\n".join([f"invalid arguments for tool {tool!r}:", *faults]))
+        self.faults = tuple(map(storable, faults))
+        super().__init__("\n".join([f"invalid arguments for tool {tool!r}:", *self.faults]))
         self.tool = tool
-        self.faults = tuple(faults)
         self.places = tuple(places)
 
 
@@ -53,21 +55,26 @@ class ArgumentSchema:
 
     def __init__(self, tool: str, signature: ToolSignature, descriptions: Mapping[str, str]) -> None:
         self._tool = tool
-        self._fields = {f"a{index}": argument.name for index, argument in enumerate(signature.arguments)}
+        self._fields = _field_names(signature)
         try:
-            self._model = _build_model(tool, signature, descriptions)
+            self._model = _build_model(tool, signature, descriptions, list(self._fields))
             self.json_schema = _json_schema(self._model)
         except PydanticUserError as error:
             raise TypeError(f"tool {tool!r}: an argument's type cannot be read from JSON: {error.message}") from error
+        known = zip(signature.arguments, self._model.model_fields.items(), strict=True)
+        # Every name at the top of what is sent that is read.
+        self.names = {_first_of(choice) for info in self._model.model_fields.values() for choice in _choices(info)}
+        # Their defaults are pydantic's: the function has none, or gets them validated.
+        self._filled = {key for each, (key, info) in known if each.is_required or info.validate_default}
 
-    def to_json(self, arguments: Any) -> dict[str, Any]:
-        """Check arguments and return them as plain JSON data, coerced; defaults are not filled in."""
-        return self._read(arguments).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    def check(self, arguments: Any) -> None:
+        """Refuse arguments that the function cannot be called with."""
+        self._read(arguments)
 
     def to_keywords(self, arguments: Any) -> dict[str, Any]:
-        """Check arguments and return them as Python values for the function's call; defaults are the function's own."""
+        """Return the arguments as Python values for the function's call; its own defaults are left to it."""
         read = self._read(arguments)
-        given = read.model_fields_set
+        given = read.model_fields_set | self._filled
         return {name: getattr(read, key) for key, name in self._fields.items() if key in given}
 
     def _read(self, arguments: Any) -> BaseModel:
@@ -75,9 +82,12 @@ class ArgumentSchema:
             fault = f"arguments: must be an object, got {_shortened(arguments)}"
             raise InvalidArguments(self._tool, [fault], [()])
         try:
-            return self._model.model_validate(dict(arguments))
+            return self._model.model_validate(copied_json(arguments))
         except ValidationError as error:
-            raise misfit(self._tool, error, arguments, list(self._fields.values())) from error
+            raise misfit(self._tool, error, arguments, list(self.json_schema["properties"])) from error
+        except BaseException as error:  # a type's own validators are foreign code, and no exit of theirs ends a step
+            fault = f"arguments: {type(error).__name__}: {text_of(error)}"
+            raise InvalidArguments(self._tool, [fault], [()]) from error
 
 
 def misfit(tool: str, error: ValidationError, arguments: Any, known: list[str]) -> InvalidArguments:
@@ -87,28 +97,58 @@ def misfit(tool: str, error: ValidationError, arguments: Any, known: list[str]) 
     return InvalidArguments(tool, faults, [_place(detail, arguments) for detail in details])
 
 
-def _build_model(tool: str, signature: ToolSignature, descriptions: Mapping[str, str]) -> type[BaseModel]:
-    """Make the model with neutral field names and the arguments' names as aliases.
+def copied_json(value: Any) -> Any:
+    """Copy the objects and lists of JSON: validators may change what they are given."""
+    if isinstance(value, Mapping):
+        return {name: copied_json(item) for name, item in value.items()}
+    return [copied_json(item) for item in value] if isinstance(value, list) else value
 
-    An argument may have any name then; as a field, `json`, `schema` or `_x` would clash with pydantic's own.
+
+def _field_names(signature: ToolSignature) -> dict[str, str]:
+    """Return the model's field names with the arguments' names, which they are wherever pydantic allows it.
+
+    An argument may have any name; as a field, `json`, `schema` or `_x` would clash with pydantic's own.
     """
+    names = [argument.name for argument in signature.arguments]
+    return {f"field{'_' * max(map(len, names))}{at}" if _clashes(name) else name: name for at, name in enumerate(names)}
+
+
+def _clashes(name: str) -> bool:
+    return name.startswith(("_", "model_")) or hasattr(BaseModel, name)
+
+
+def _build_model(
+    tool: str, signature: ToolSignature, descriptions: Mapping[str, str], names: Sequence[str]
+) -> type[BaseModel]:
+    """Make the model; its fields have these names, in the order of the arguments."""
     fields: dict[str, Any] = {
-        f"a{index}": _field(argument, descriptions.get(argument.name))
-        for index, argument in enumerate(signature.arguments)
+        name: _field(argument, descriptions.get(argument.name))
+        for name, argument in zip(names, signature.arguments, strict=True)
     }
-    # Arguments are stored as JSON, which has no NaN and no infinity.
+    # JSON has no NaN and no infinity, so neither has a number that is written as text.
     config = ConfigDict(extra="forbid", allow_inf_nan=False)
     return create_model(f"{tool}_arguments", __config__=config, **fields)
 
 
 def _field(argument: Argument, description: str | None) -> tuple[Any, Any]:
-    metadata = getattr(argument.annotation, "__metadata__", ())
-    if any(isinstance(item, FieldInfo) and item.description for item in metadata):
-        description = None  # the annotation's own description wins
+    own = [item for item in getattr(argument.annotation, "__metadata__", ()) if isinstance(item, FieldInfo)]
+    aliases = [choice for item in own for choice in _choices(item)]
+    # The annotation's own aliases and description win.
+    more: dict[str, Any] = {"validation_alias": AliasChoices(*aliases, argument.name)}
+    if description is not None and not any(item.description for item in own):
+        more["description"] = description
     default = PydanticUndefined if argument.is_required else argument.default
-    if description is None:
-        return Annotated[argument.annotation, Field(alias=argument.name)], Field(default)
-    return Annotated[argument.annotation, Field(alias=argument.name, description=description)], Field(default)
+    return Annotated[argument.annotation, Field(**more)], Field(default)
+
+
+def _choices(info: FieldInfo) -> Sequence[str | AliasPath]:
+    """Return the names under which an annotation's own field is read."""
+    alias = info.validation_alias or info.alias
+    return alias.choices if isinstance(alias, AliasChoices) else [alias] if alias else []
+
+
+def _first_of(choice: str | AliasPath) -> str:
+    return choice if isinstance(choice, str) else str(choice.path[0])
 
 
 def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -148,5 +188,8 @@ def _place(detail: ErrorDetails, arguments: Any) -> Place:
 
 
 def _shortened(value: Any) -> str:
-    text = repr(redacted(value))
-    return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"
+    try:
+        text = repr(redacted(value))
+    except Exception:  # noqa: BLE001 - a value that a validator has made is foreign code
+        text = f"a {type(value).__name__}"
+    return cut(text, _SHOWN_CHARS)

@@ -20,12 +20,13 @@ class JsonSchema:
     def __init__(self, tool: str, json_schema: Mapping[str, Any]) -> None:
         self._tool = tool
         self.json_schema = {"properties": {}, **json_schema}
+        self.names: Any = self.json_schema["properties"]
 
-    def to_json(self, arguments: Any) -> dict[str, Any]:
-        """Check arguments; they stay unchanged.
+    def check(self, arguments: Any) -> None:
+        """Check a value; it stays unchanged.
 
         Raises:
-            InvalidArguments: they do not fit, or the schema is none.
+            InvalidArguments: it does not fit, or the schema is none.
         """
         from referencing.exceptions import Unresolvable  # noqa: PLC0415 - it comes with the SDK of MCP
 
@@ -43,11 +44,11 @@ class JsonSchema:
             faults.sort(key=lambda fault: list(map(str, fault.path)))
             lines = [f"{fault.json_path.removeprefix('$.')}: {_fault_text(fault)}" for fault in faults]
             raise InvalidArguments(self._tool, lines, [tuple(fault.absolute_path) for fault in faults])
-        return dict(arguments)
 
     def to_keywords(self, arguments: Any) -> dict[str, Any]:
-        """Check arguments and return them as one value."""
-        return {"arguments": self.to_json(arguments)}
+        """Check arguments and return them as one value, exactly as they were sent."""
+        self.check(arguments)
+        return {"arguments": dict(arguments)}
 
 
 def _fault_text(fault: Any) -> str:

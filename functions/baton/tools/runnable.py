@@ -15,6 +15,14 @@ class InThread(Protocol):
         ...
 
 
+def call_in_thread(function: Callable[..., Any], keywords: Mapping[str, Any]) -> Any:
+    """Run a function that is not async; `StopIteration` cannot cross a future, so it would never be reported."""
+    try:
+        return function(**keywords)
+    except StopIteration as error:
+        raise RuntimeError(f"{error!r} left the tool: next() found nothing; give next() a default") from error
+
+
 class Runnable(Protocol):
     """A call's code: a tool, or a runner's version of the call."""
 

@@ -15,10 +15,11 @@ from typing_extensions import ParamSpec, TypeVar
 
 from baton.sdk.call_limit import CallLimit, checked_limits
 from baton.sdk.own_threads import in_own_thread
+from baton.tools.approval_rule import RequiresApproval, checked_rule
 from baton.tools.arguments import ArgumentSchema
 from baton.tools.context import ToolContext
 from baton.tools.return_type import ResultSchema
-from baton.tools.runnable import InThread
+from baton.tools.runnable import InThread, call_in_thread
 from baton.tools.signature import read_docstring, read_signature
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # every model provider accepts such a name of a function
@@ -40,7 +41,7 @@ class Tool(Generic[_P, _R_co]):
     timeout_seconds: float
     retries: int
     retry_delay_seconds: float
-    requires_approval: bool
+    requires_approval: RequiresApproval
     approval_seconds: float
     approval_title: str
     escalate_after_seconds: float | None
@@ -75,6 +76,7 @@ class Tool(Generic[_P, _R_co]):
             raise TypeError(f"tool {self.name!r}: background must be True, False or None, got {self.background!r}")
 
     def _check_approval(self) -> None:
+        checked_rule(f"tool {self.name!r}", self.requires_approval)
         if not _is_number(self.approval_seconds) or not 0 < self.approval_seconds <= _LONGEST_APPROVAL_SECONDS:
             raise TypeError(
                 f"tool {self.name!r}: approval_seconds must be more than 0 and at most a year"
@@ -95,12 +97,12 @@ class Tool(Generic[_P, _R_co]):
         """Call the original function."""
         return self.function(*args, **kwargs)
 
-    def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Validate and coerce a model's arguments, or raise `InvalidArguments`; the result is JSON, fit for `run`."""
-        return self.schema.to_json(arguments)
+    def check(self, arguments: Mapping[str, Any]) -> None:
+        """Refuse arguments that do not fit with `InvalidArguments`. Nothing is converted: `run` takes what was sent."""
+        self.schema.check(arguments)
 
     async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
-        """Check the arguments, run the function (one that is not async in a thread of its own), and check its result.
+        """Validate the arguments, run the function (one that is not async in a thread), and check its result.
 
         Raises:
             InvalidArguments: the function did not run. InvalidResult: it did.
@@ -111,7 +113,7 @@ class Tool(Generic[_P, _R_co]):
         function: Callable[..., Any] = self.function
         if _is_async(function):
             return self.results.check(await function(**keywords))
-        result = await in_thread(_call_in_thread, function, keywords)
+        result = await in_thread(call_in_thread, function, keywords)
         return self.results.check(await result if inspect.isawaitable(result) else result)
 
 
@@ -127,7 +129,7 @@ def tool(
     timeout_seconds: float = 30,
     retries: int = 2,
     retry_delay_seconds: float = 1.0,
-    requires_approval: bool = False,
+    requires_approval: RequiresApproval = False,
     approval_seconds: float = WEEK_SECONDS,
     approval_title: str = "",
     escalate_after_seconds: float | None = None,
@@ -148,7 +150,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
     timeout_seconds: float = 30,
     retries: int = 2,
     retry_delay_seconds: float = 1.0,
-    requires_approval: bool = False,
+    requires_approval: RequiresApproval = False,
     approval_seconds: float = WEEK_SECONDS,
     approval_title: str = "",
     escalate_after_seconds: float | None = None,
@@ -167,7 +169,8 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
         timeout_seconds: limit of one attempt.
         retries: attempts after the first, if one was too slow, or raised an exception that may be retried.
         retry_delay_seconds: pause before the second attempt; it doubles with each further one.
-        requires_approval: each call waits until a person has approved it.
+        requires_approval: each call waits until a person has approved it; or a function `f(arguments, ctx) -> bool`,
+            async or not, that says so of a call.
         approval_seconds: the longest wait for it (a week); then the call has failed as `expired`.
         approval_title: the title that the person reads above the arguments.
         escalate_after_seconds: when another notice is sent, if no one has decided (APPROVAL_ESCALATION_URL).
@@ -264,11 +267,3 @@ def _read_exceptions(tool_name: str, kinds: Collection[type[Exception]]) -> tupl
 def _is_number(value: object) -> bool:
     """Return whether the value is a finite number; a bool is none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value - value == 0
-
-
-def _call_in_thread(function: Callable[..., Any], keywords: dict[str, Any]) -> Any:
-    """Run a function that is not async; `StopIteration` cannot cross a future, so it would never be reported."""
-    try:
-        return function(**keywords)
-    except StopIteration as error:
-        raise RuntimeError(f"{error!r} left the tool: next() found nothing; give next() a default") from error

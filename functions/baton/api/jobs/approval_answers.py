@@ -57,11 +57,10 @@ async def decide(
             "an answer decides an approval, which needs an admin key;"
             " APPROVAL_LINKS=true lets client keys decide those of their tenant",
         )
-    by = principal.label or principal.tenant
     for checkpoint_id, answer in answers.items():
         if answer.approved:
             approval = ApprovalBody(arguments=answer.edited_args, comment=answer.reason)
-            await approvals.approve_by(by, checkpoint_id, approval)
+            await approvals.approve_by(principal.decider, checkpoint_id, approval)
         else:
             reason = answer.reason if answer.reason.strip() else "rejected without a reason"
-            await approvals.reject_by(by, checkpoint_id, RejectionBody(reason=reason))
+            await approvals.reject_by(principal.decider, checkpoint_id, RejectionBody(reason=reason))

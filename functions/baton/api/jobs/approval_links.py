@@ -59,7 +59,8 @@ class ApprovalLinks:
         if view["status"] != "pending":
             raise ApiError(409, f"checkpoint {checkpoint_id!r} needs no link any more: it is {view['status']}")
         until_ms = min(self._clock.now_ms() + body.expiresInSeconds * 1000, question.arguments["untilMs"])
-        url = self._signing.url(Link(checkpoint_id, body.name.strip(), body.may, body.edit, until_ms))
+        person = principal.decider.person  # a client may name a link for anybody, so it counts for the client
+        url = self._signing.url(Link(checkpoint_id, body.name.strip(), body.may, body.edit, until_ms, person))
         if not url:
             what = "WORKER_BASE_URL and QSTASH_TOKEN, or a token of the store"
             raise ApiError(503, f"links need {what}, which are not set")

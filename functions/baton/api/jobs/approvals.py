@@ -22,7 +22,7 @@ from baton.commands.approve import DecidedError, EditError, SamePersonError, edi
 from baton.container import Container
 from baton.engine.background_calls import started_in
 from baton.engine.state import CallRecord
-from baton.engine.waits import APPROVALS
+from baton.engine.waits import APPROVALS, Decider
 from baton.executors.continuing import ended
 from baton.sdk.any_json import JsonObject
 from baton.storage.ports.jobs import Snapshot
@@ -114,9 +114,9 @@ class Approvals:
                 not fit.
         """
         _operator(principal)
-        return await self.approve_by(principal.name, checkpoint_id, body)
+        return await self.approve_by(principal.decider, checkpoint_id, body)
 
-    async def approve_by(self, by: str, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
+    async def approve_by(self, by: Decider, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
         """Approve for a person whose right to decide is already checked.
 
         Raises:
@@ -137,9 +137,9 @@ class Approvals:
             ApiError: as for an approval.
         """
         _operator(principal)
-        return await self.reject_by(principal.name, checkpoint_id, body)
+        return await self.reject_by(principal.decider, checkpoint_id, body)
 
-    async def reject_by(self, by: str, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
+    async def reject_by(self, by: Decider, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
         """Reject for a person whose right to decide is already checked.
 
         Raises:
@@ -182,15 +182,15 @@ class Approvals:
 
     def _edited(self, agent: str, approval: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
         form = approval.arguments.get("form")
-        check = partial(self._checked, agent) if form is None else partial(_answer, form)
+        check = partial(self._check, agent) if form is None else partial(_check_answer, form)
         try:
             return edited(approval, arguments, self._container.secrets, check)
         except EditError as error:
             raise ApiError(422, str(error), [(error.field, str(error))]) from error
 
-    def _checked(self, agent: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _check(self, agent: str, tool: str, arguments: dict[str, Any]) -> None:
         try:
-            return self._container.registry.checked(agent, tool, arguments)
+            self._container.registry.check(agent, tool, arguments)
         except UnknownToolError as error:
             raise ApiError(409, f"{error}: arguments cannot be edited; approve them as they are, or reject") from error
         except InvalidArguments as error:
@@ -198,7 +198,7 @@ class Approvals:
 
     async def _decide(
         self,
-        by: str,
+        by: Decider,
         snapshot: Snapshot,
         approval: CallRecord,
         verdict: Literal["ok", "error"],
@@ -219,12 +219,12 @@ class Approvals:
         return decided
 
 
-def _answer(form: dict[str, Any], tool: str, answer: dict[str, Any]) -> dict[str, Any]:
+def _check_answer(form: dict[str, Any], tool: str, answer: dict[str, Any]) -> None:
     """Check a person's answer to a question of the tool."""
     from baton.tools.foreign_schema import JsonSchema  # noqa: PLC0415 - few tools have questions
 
     try:
-        return JsonSchema(tool, form).to_json(answer)
+        JsonSchema(tool, form).check(answer)
     except InvalidArguments as error:
         raise _misfit(error) from error
 

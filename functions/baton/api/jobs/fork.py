@@ -79,7 +79,8 @@ class ForkApi:
         except UnknownAgentError as error:
             raise ApiError(409, f"job {job.id!r} cannot be forked: {error}") from error
         transcript = await self._container.ports.reader.transcript(job.id)
-        fork = Fork(job.id, body.turn, job.session_id, Edits(**body.edits.model_dump()), body.tools_run)
+        edits = Edits(**body.edits.model_dump())
+        fork = Fork(job.id, body.turn, job.session_id, edits, body.tools_run, asks=principal.role != "admin")
         ended = Ended(job, snapshot.calls, snapshot.results, transcript)
         faults = [*ended.faults(fork), *_misfits(registry, agent, ended, fork)]
         if faults:
@@ -108,7 +109,7 @@ def _misfits(registry: Registry, agent: Agent, ended: Ended, fork: Fork) -> list
         call = ended.calls.get(call_id)
         try:
             if call is not None:
-                registry.checked(agent.name, call.tool, arguments)
+                registry.check(agent.name, call.tool, arguments)
         except (InvalidArguments, UnknownToolError) as error:
             faults.append((f"edits.arguments.{call_id}", str(error)))
     return faults

@@ -6,6 +6,7 @@ none.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -84,32 +85,34 @@ class LinkPage:
         about = await self._about.read(link.checkpoint)
         form = _allowed(link, "approve", await read_form(request), edits=about.is_question)
         deciding = self._deciding.approve(
-            about, form, lambda name, body: self._approvals.approve_by(link.by, name, body)
+            about, form, lambda name, body: self._approvals.approve_by(link.decider, name, body)
         )
         return await self._decided(request, link, about, deciding)
 
     async def _reject(self, request: Request, link: Link) -> Response:
         form = _allowed(link, "reject", await read_form(request))
         about = await self._about.read(link.checkpoint)
-        deciding = self._deciding.reject(about, form, lambda name, body: self._approvals.reject_by(link.by, name, body))
+        deciding = self._deciding.reject(
+            about, form, lambda name, body: self._approvals.reject_by(link.decider, name, body)
+        )
         return await self._decided(request, link, about, deciding)
 
     async def _decided(self, request: Request, link: Link, about: About, deciding: Awaitable[Draft | None]) -> Response:
         """Build the page after a form: with the outcome, also where another decision came first."""
-        status = 200
+        status, faults = 200, dict[str, str]()
         try:
             draft = await deciding
         except ApiError as error:
             if error.status != _CONFLICT:
                 raise
-            draft, status = None, error.status
+            draft, status, faults = None, error.status, {"": str(error)}
         if draft is not None:
             return self._page(request, link, about, draft)
         about = await self._about.read(link.checkpoint)
         who = Principal("client", about.tenant, "link", link.by)
         verb = request.url.path.rpartition("/")[2]
         await self._audit.record(who, f"POST {LINK_PATH}{{token}}/{verb}", about.approval["id"], status)
-        return self._page(request, link, about, draft_of(about), status)
+        return self._page(request, link, about, replace(draft_of(about), faults=faults), status)
 
     def _page(self, request: Request, link: Link, about: About, draft: Draft, status: int = 200) -> Response:
         return page(

@@ -1,11 +1,14 @@
 """`@on`: what it takes, and what a registry makes of handlers."""
 
 from datetime import UTC, datetime
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 
 import pytest
+from pydantic import BeforeValidator
 
 from baton import Agent, Event, HandlerContext, Registry, ScriptedModel, ToolContext, on
+from baton.agents.handler import Misfit
 
 
 def test_an_option_that_cannot_be_is_named() -> None:
@@ -44,6 +47,25 @@ def blocking(event: Event, ctx: HandlerContext) -> None:
 
 async def without_context(event: Event) -> None:
     """Take too little."""
+
+
+def _renamed(data: dict[str, Any]) -> dict[str, Any]:
+    return {"total": data.pop("sum")}
+
+
+def _fails(data: Any) -> Any:
+    raise SystemExit(data)
+
+
+def test_a_schema_leaves_the_event_s_data_as_it_came() -> None:
+    """It is checked when it comes, and converted for the run."""
+    handler = on("order.created", schema=Annotated[dict[str, Decimal], BeforeValidator(_renamed)])(nothing)
+    data = {"sum": "1.10"}
+    assert [handler.check(data) for _ in range(2)] == [{"total": Decimal("1.10")}] * 2
+    assert data == {"sum": "1.10"}
+    odd = on("order.created", schema=Annotated[Any, BeforeValidator(_fails)])(nothing)
+    with pytest.raises(Misfit, match="data: SystemExit: 3"):
+        odd.check(3)
 
 
 def test_a_registry_refuses_handlers_that_do_not_go_together() -> None:

@@ -136,9 +136,9 @@ def with_output(*calls: Call, text: str = "") -> ModelAnswered:
     return follows(ModelAnswer(text, calls, provider={"kind": "x"}), CITY)
 
 
-def test_a_wanted_call_that_can_run_has_checked_arguments() -> None:
+def test_a_wanted_call_that_can_run_has_the_arguments_that_the_model_sent() -> None:
     found = follows(ModelAnswer("I add", (Call("add", {"a": "2"}),), 5, 7))
-    assert (found.text, found.wanted[0].arguments, found.wanted[0].fault) == ("I add", {"a": 2}, None)
+    assert (found.text, found.wanted[0].arguments, found.wanted[0].fault) == ("I add", {"a": "2"}, None)
     assert (found.input_tokens, found.output_tokens) == (5, 7)
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel, Field
 from typing_extensions import TypedDict
 
 from baton import Agent, Limits, Registry, ScriptedModel, Step, result_of, sleep, tool
@@ -125,12 +125,22 @@ def test_what_has_no_reference_in_it_is_checked_before(arguments: dict[str, Any]
 
 
 def test_the_calls_of_a_plan_carry_the_tools_retries_and_the_steps_order() -> None:
-    """Arguments without references are coerced as ever; others stay until they are known."""
+    """Arguments stay as they were written until the step runs."""
     first, second = wanted_of([step("a", number="5"), step("b", "a", number=result_of("a"), text="x")], TOOLS)
-    assert (first.tool, first.arguments, first.step) == ("use", {"number": 5}, "a")
+    assert (first.tool, first.arguments, first.step) == ("use", {"number": "5"}, "a")
     assert (first.retries, first.retry_delay_seconds) == (4, 7)
     assert second.arguments == {"number": {"$resultOf": {"step": "a", "path": []}}, "text": "x"}
     assert (second.depends_on, second.on_failure, second.fault) == (("a",), "fail", None)
+
+
+def test_a_reference_may_stand_under_any_name_that_is_read() -> None:
+    @tool
+    def pay(cents: Annotated[int, Field(validation_alias=AliasChoices("euros", "amount"))]) -> None:
+        """Pay."""
+
+    for name, count in (("euros", 0), ("amount", 0), ("cents", 0), ("total", 2)):
+        steps = [step("a", number="5"), PlannedStep("b", "pay", {name: result_of("a").as_json()}, ("a",))]
+        assert len(list(plan_faults(steps, {**TOOLS, "pay": pay}))) == count
 
 
 def registry_faults(agent: Agent) -> list[str]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import json
 from enum import Enum
 from typing import Any
 
@@ -42,19 +41,13 @@ def measure(place: Place, count: int, unit: Unit = Unit.KELVIN, tags: tuple[str,
     return place, count, unit, tags
 
 
-def test_arguments_are_coerced_to_json_that_fits_again() -> None:
-    """What `check` gives can be stored, and goes through `check` unchanged."""
-    checked = measure.check({"place": {"name": "Kew", "since": "2020-01-02"}, "count": "3", "unit": "kelvin"})
-    assert checked == {"place": {"name": "Kew", "since": "2020-01-02"}, "count": 3, "unit": "kelvin"}
-    assert measure.check(json.loads(json.dumps(checked))) == checked
-
-
 async def test_the_function_gets_python_values_and_its_own_defaults() -> None:
-    """From what the model sent as well as from what `check` gave."""
+    """A check before it changes nothing."""
     sent = {"place": {"name": "Kew", "since": "2020-01-02"}, "count": "3"}
+    measure.check(sent)
+    assert sent == {"place": {"name": "Kew", "since": "2020-01-02"}, "count": "3"}
     expected = (Place(name="Kew", since=dt.date(2020, 1, 2)), 3, Unit.KELVIN, ())
     assert await measure.run(sent, CONTEXT) == expected
-    assert await measure.run(measure.check(sent), CONTEXT) == expected
 
 
 def test_all_faults_are_reported_at_once_one_line_each() -> None:
@@ -102,8 +95,7 @@ async def test_any_argument_name_works() -> None:
 def test_any_json_is_either_checked_or_refused_readably(arguments: Any) -> None:
     """Nothing but `InvalidArguments` leaves a check."""
     with contextlib.suppress(InvalidArguments):
-        checked = measure.check(arguments)
-        assert measure.check(json.loads(json.dumps(checked))) == checked
+        measure.check(arguments)
 
 
 def test_arguments_are_taken_out_of_the_description() -> None:
@@ -168,4 +160,4 @@ def test_a_tool_without_arguments_has_an_empty_object_as_schema() -> None:
         """Tell."""
 
     assert now.parameters == {"type": "object", "properties": {}, "additionalProperties": False}
-    assert now.check({}) == {}
+    now.check({})

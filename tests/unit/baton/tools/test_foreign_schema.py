@@ -20,7 +20,7 @@ MOST_SECONDS = 8
 
 def faults(schema: dict[str, Any], value: Any) -> tuple[str, ...]:
     try:
-        JsonSchema("t", schema).to_json(value)
+        JsonSchema("t", schema).check(value)
     except InvalidArguments as error:
         return error.faults
     return ()

@@ -177,7 +177,7 @@ async def test_slack_and_teams_get_their_own_form_with_a_link_that_decides() -> 
         assert {block["type"] for block in slack["blocks"]} == {"header", "section", "context", "actions"}
         link = slack["blocks"][-1]["elements"][0]["url"]
         await api.http.post(f"{link.removeprefix(BASE)}/approve")
-        assert (await checkpoints(api, job_id))[0]["decidedBy"] == "link"
+        assert (await checkpoints(api, job_id))[0]["decidedBy"] == "link:notice 1"
     async with _asked(approval_webhook_url=TEAMS) as (api, _):
         ((_, teams),) = _sent(api)
         card = teams["attachments"][0]["content"]
@@ -244,3 +244,14 @@ async def test_a_second_person_is_told_and_the_escalation_stays_one() -> None:
         assert [url for url, _ in _sent(api)] == [PLAIN, SLACK, PLAIN]
         (second,) = await pending(api, job_id)
         assert second["escalatedAt"] == first["escalatedAt"]
+
+
+async def test_each_notice_has_the_link_of_one_person() -> None:
+    async with _asked("lends", approval_webhook_url=PLAIN, approval_links=True) as (api, job_id):
+        for _ in range(2):
+            link = _sent(api)[-1][1]["link"]
+            assert (await api.http.post(f"{link.removeprefix(BASE)}/approve")).status_code == 200
+            await api.stage.run(within_seconds=60)
+        assert (await api.read(job_id))["status"] == "completed"
+        decided = [one["decidedBy"] for one in await checkpoints(api, job_id)]
+        assert decided == ["link:notice 1", "link:notice 2"]

@@ -3,13 +3,19 @@
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+import httpx
 import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
+from baton.api.auth import Principal
+from baton.api.jobs import approval_answers as answers
+from baton.api.jobs.approval_answers import ApprovalAnswer
+from baton.api.jobs.approvals import Approvals
+from baton.api.problem import ApiError
 from baton.testing import Approve, Simulation
-from tests.unit.baton.api.client import ADMIN, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import ACME, ADMIN, KEY, Api, api_of, assert_problem, digest, store_keys, with_keys
 from tests.unit.baton.console.operator import operator_of
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, pending
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
@@ -103,6 +109,44 @@ async def test_pages_say_who_has_approved_and_let_others() -> None:
         made = (await by.api.request("POST", path, ADMIN, json={"name": "Ann"})).json()["url"]
         seen = await by.http.post(f"{made.removeprefix(BASE)}/approve")
         assert "Approved by operators, link:Ann." in seen.text
+
+
+async def _approve_by_link(api: Api, job_id: str, key: str, name: str) -> httpx.Response:
+    path = f"/api/admin/agent-checkpoints/{(await _asked(api, job_id))['id']}/links"
+    made = (await api.request("POST", path, key, json={"name": name})).json()["url"]
+    return await api.http.post(f"{made.removeprefix(BASE)}/approve")
+
+
+async def test_a_client_is_one_person_whomever_it_names_its_links_for() -> None:
+    """Another key is another person."""
+    PAID.clear()
+    settings = with_keys(replace(SETTINGS, approval_links=True))
+    async with api_of(Stage(settings=settings, registry=REGISTRY)) as api:
+        await store_keys(api.stage)
+        job_id = (await api.submitted(jobType="pays"))["id"]
+        assert (await _approve_by_link(api, job_id, ACME, "Alice")).status_code == 200
+        refused = await _approve_by_link(api, job_id, ACME, "Bob")
+        assert (refused.status_code, PAID) == (409, [])
+        assert "counts for one client&#39;s key, has approved it already" in refused.text
+        assert (await _approve_by_link(api, job_id, KEY, "Bob")).status_code == 200
+        await api.stage.run(within_seconds=60)
+        assert PAID == [5]
+        assert [one["decidedBy"] for one in await checkpoints(api, job_id)] == ["link:Alice", "link:Bob"]
+
+
+async def test_a_client_s_answers_and_its_links_are_one_person_s() -> None:
+    """Answers are those of AG-UI and A2A."""
+    PAID.clear()
+    settings = with_keys(replace(SETTINGS, approval_links=True))
+    async with api_of(Stage(settings=settings, registry=REGISTRY)) as api:
+        container, client = api.stage.container, Principal("client", "acme", digest(ACME)[:12])
+        asked, yes = Approvals(container, cast("Any", None)), ApprovalAnswer(approved=True)
+        job_id = (await api.submitted(jobType="pays"))["id"]
+        await answers.decide(container, asked, client, {(await _asked(api, job_id))["id"]: yes})
+        with pytest.raises(ApiError, match="has approved it already"):
+            await answers.decide(container, asked, client, {(await _asked(api, job_id))["id"]: yes})
+        assert (await _approve_by_link(api, job_id, ACME, "Bob")).status_code == 409
+        assert PAID == []
 
 
 async def test_a_death_at_any_point_changes_nothing() -> None:

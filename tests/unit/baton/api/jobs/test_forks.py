@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Limits, Registry, Step, result_of, tool
+from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, result_of, tool
 from baton.models.model import ModelAnswer, ModelRequest, ToolMessage, UserMessage
-from tests.unit.baton.api.client import ADMIN, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.kit.stage import Stage
 
 
@@ -43,11 +43,19 @@ class Shop:
         self.model.requests.clear()
         return await self.api.read(job_id)
 
-    async def fork(self, job: dict[str, Any], turn: int, **body: Any) -> dict[str, Any]:
-        response = await self.api.request("POST", f"/api/agent-jobs/{job['id']}/fork", json={"turn": turn, **body})
+    async def fork(self, job: dict[str, Any], turn: int, key: str = ADMIN, **body: Any) -> dict[str, Any]:
+        path = f"/api/agent-jobs/{job['id']}/fork"
+        response = await self.api.request("POST", path, key, json={"turn": turn, **body})
         assert response.status_code == 202, response.text
         await self.api.stage.run(within_seconds=60)
         return await self.api.read(response.json()["id"])
+
+    async def asked(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The one question of a job."""
+        path = f"/api/agent-jobs/{job['id']}/checkpoints"
+        (question,) = (await self.api.request("GET", path)).json()["checkpoints"]
+        found: dict[str, Any] = question
+        return found
 
     async def diff(self, left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
         response = await self.api.request("GET", f"/api/agent-jobs/{left['id']}/diff/{right['id']}")
@@ -67,9 +75,16 @@ async def shop() -> AsyncIterator[Shop]:
         runs.append(of)
         return f"{of} cost 1"
 
+    @tool(retries=0, requires_approval=lambda arguments, _: arguments["euros"] > 9, approval_people=2)
+    async def pay(euros: int) -> int:
+        return euros
+
+    payer = Agent(name="payer", model=ScriptedModel([[Call("pay", {"euros": 5})], "done"]), tools=[pay])
     steps = (Step("a", "price", {"of": "x"}), Step("b", "price", {"of": result_of("a")}, depends_on=["a"]))
     buyer = Agent(name="buyer", model=model, tools=[price], limits=Limits(turns=9))
-    stage = Stage(settings=with_keys(), registry=Registry([buyer, Agent(name="fixed", plan=steps, tools=[price])]))
+    stage = Stage(
+        settings=with_keys(), registry=Registry([buyer, payer, Agent(name="fixed", plan=steps, tools=[price])])
+    )
     async with api_of(stage) as api:
         yield Shop(api, model, runs)
 
@@ -116,6 +131,28 @@ async def test_calls_run_on_request_and_with_edited_arguments(shop: Shop) -> Non
     shop.runs.clear()
     forked = await shop.fork(job, 2, toolsRun="again", edits={"taskDescription": "pears figs"})
     assert (forked["result"]["answer"], shop.runs) == ("pears cost 1, figs cost 1", ["figs"])
+
+
+async def test_a_client_s_fork_asks_before_a_tool_runs(shop: Shop) -> None:
+    """With arguments that the client wrote, or again: a person is shown them, and what is approved runs."""
+    job = await shop.ended()
+    edits = {"arguments": {job["toolCalls"][0]["id"]: {"of": "figs"}}}
+    for turn, tools, shown in ((2, "recorded", "figs"), (2, "again", "figs"), (1, "again", "pears")):
+        body = {"toolsRun": tools} | ({"edits": edits} if shown == "figs" else {})
+        forked = await shop.fork(job, turn, ACME, **body)
+        assert (forked["status"], shop.runs) == ("waiting", [])
+        asked = await shop.asked(forked)
+        assert (asked["title"], asked["arguments"]) == ("Run price: a client has forked the job", {"of": shown})
+        await shop.api.request("POST", f"/api/admin/agent-checkpoints/{asked['id']}", ADMIN, json={})
+        await shop.api.stage.run(within_seconds=60)
+        assert shop.runs == [shown]
+        shop.runs.clear()
+
+
+async def test_as_many_people_approve_a_fork_s_call_as_its_tool_says(shop: Shop) -> None:
+    job = await shop.ended(jobType="payer")
+    forked = await shop.fork(job, 1, ACME, toolsRun="again")
+    assert (forked["status"], (await shop.asked(forked))["people"]) == ("waiting", 2)
 
 
 async def test_a_fixed_plan_is_forked(shop: Shop) -> None:
