@@ -71,6 +71,10 @@ class StoreAnswerError(StoreError):
     """The store answered, with an error or with what its protocol does not know."""
 
 
+class StoreFullError(StoreAnswerError):
+    """The store's memory is full: it takes no writes, and has done nothing."""
+
+
 class MemoryUnavailableError(BatonError):
     """The vector index did not answer, or refused; what was asked may or may not have been applied."""
 

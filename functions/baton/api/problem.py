@@ -26,6 +26,7 @@ from baton_events.errors import (
     SettingsError,
     StorageFullError,
     StoreError,
+    StoreFullError,
     TooLargeError,
     UnknownJobError,
 )
@@ -160,6 +161,10 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
             return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
         case UnknownJobError():
             return problem(ApiError(503, f"{error}; try again", headers={"Retry-After": "5"}))
+        case StoreFullError():
+            _log.warning("the store: %s", error)
+            detail = "the store's memory is full; delete jobs or files, or give it more memory"
+            return problem(ApiError(503, detail, headers={"Retry-After": "60"}))
         case StoreError() | SettingsError() | MemoryUnavailableError():
             what = "vector index" if isinstance(error, MemoryUnavailableError) else "store"
             _log.warning("the %s: %s", what, error)

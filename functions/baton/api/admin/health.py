@@ -15,7 +15,7 @@ from baton.api.admin.metrics import CONTENT_TYPE, Measured, exposition
 from baton.container import Container
 from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import ItemKind
-from baton_events.errors import PublishError, StoreError
+from baton_events.errors import PublishError, StoreError, StoreFullError
 
 
 class Health:
@@ -34,6 +34,8 @@ class Health:
         _ = self._container.registry  # a registry that cannot be loaded is not ready
         try:
             await self._container.ports.reader.ping()
+        except StoreFullError:
+            return JSONResponse({"status": "the store's memory is full, so it takes no writes"}, 503)
         except StoreError as error:
             _log.warning("not ready: %s", error)
             return JSONResponse({"status": "the store does not answer"}, 503)

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from msgspec.json import Encoder
+from msgspec.json import Encoder, decode
 
 _encode = Encoder().encode
 _SLICE = 4000  # arguments of one command: apply.lua
+_FREEING = frozenset({"DEL", "HDEL", "LREM", "LTRIM", "PEXPIRE", "SREM", "UNLINK", "XDEL", "XTRIM", "ZREM"})
 Command = Sequence[str | int]
 # A field, and the place of an argument: that becomes this text, then the sum of this number and the field's.
 Sum = tuple[str, int, str, int]
@@ -115,6 +116,12 @@ class Patch:
     def request(self) -> tuple[list[str], list[str]]:
         """Return the script's keys and arguments, once it is planned."""
         return list(self._keys), self._arguments
+
+
+def frees(plan: str) -> bool:
+    """Return whether a plan needs no more memory: it only reads or removes, or writes in the place of whole keys."""
+    names = {each[0] for each in decode(plan)["writes"]}
+    return names <= _FREEING or "DEL" in names
 
 
 def _digest(texts: Mapping[str, str]) -> str:

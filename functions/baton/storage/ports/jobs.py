@@ -236,7 +236,7 @@ class Reader(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Raise StoreError unless the store answers."""
+        """Raise StoreError unless the store answers, and StoreFullError unless it takes writes."""
         ...
 
     async def close(self) -> None:

@@ -18,17 +18,20 @@ import httpx
 from upstash_redis.errors import UpstashError
 
 from baton.engine.commit.patch import Patch
+from baton.engine.commit.patch import frees as plan_frees
 from baton.settings.settings import Settings, require
 from baton.transport.http_transport import http_transport
 from baton.transport.meter import charge, share
 from baton.transport.redis_rest import Command, RedisCommands, answer_bytes, command_bytes
-from baton_events.errors import SettingsError, StoreAnswerError, StoreError
+from baton_events.errors import SettingsError, StoreAnswerError, StoreError, StoreFullError
 from baton_events.proxies import through
 
 _log = logging.getLogger("baton.store")
 
 # The flag is the hosted service's own: other servers refuse it.
 _SHEBANG, _PLAIN_SHEBANG = "#!lua flags=allow-key-locking\n", "#!lua\n"
+# The store refuses each script as a whole while its memory is full, unless the script's first line says otherwise.
+_FULL, _FREEING_FLAG = "OOM", "allow-oom"
 _ANSWER = "local answer = main()\nreturn {commands, answer}\n"
 # The data of one answer: its wrapping has the rest of the 10 MB that the hosted store allows.
 _MOST_BYTES = 8_000_000
@@ -65,6 +68,13 @@ def _sha1(text: str) -> str:
 @cache
 def _without_flag(text: str) -> str:
     return _PLAIN_SHEBANG + text.removeprefix(_SHEBANG) if text.startswith(_SHEBANG) else text
+
+
+@cache
+def _freeing(text: str) -> str:
+    """Return the script as it runs while the store's memory is full."""
+    line, _, rest = text.partition("\n")
+    return f"{line}{',' if 'flags=' in line else ' flags='}{_FREEING_FLAG}\n{rest}"
 
 
 class Transport(Protocol):
@@ -119,13 +129,16 @@ class RedisConnection:
         keys: Sequence[str],
         args: Sequence[str | int],
         beside: Sequence[Sequence[str | int]] = (),
+        *,
+        frees: bool = False,
     ) -> Any:
         """Run a script, and in the same request commands `beside` it; the present invocation pays for all.
 
-        The text is sent once; then its SHA1 stands for it. A store that has forgotten it, as after a failover, does
-        nothing, and gets the text again.
+        `frees`: it needs no more memory, so that it also runs while the store's memory is full. The text is sent once;
+        then its SHA1 stands for it. A store that has forgotten it, as after a failover, does nothing, and gets the text
+        again.
         """
-        commands, *value = await self._evaluate(self._text(text), keys, args, beside)
+        commands, *value = await self._evaluate(self._text(text), keys, args, beside, frees=frees)
         size_bytes = sum(map(command_bytes, (("", *keys, *args), *beside))) + answer_bytes(value)
         charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes)
         return value[0] if value else None
@@ -167,13 +180,20 @@ class RedisConnection:
         size_bytes, sha = sum(patch.size_bytes() for patch in patches), _sha1(self._text(_applying()))
         requests = [patch.request() for patch in patches]
         answers = await self._send([("EVALSHA", sha, len(keys), *keys, *args) for keys, args in requests])
-        answers = [None if _is_forgotten(answer) else self._value(answer) for answer in answers]
+        alone = [_is_forgotten(answer) or _is_full(answer) for answer in answers]
+        answers = [None if by_itself else self._value(answer) for answer, by_itself in zip(answers, alone, strict=True)]
         count = sum(answer[0] if answer else 1 for answer in answers)
         charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(answers))
         return [_all_of(answer[2]) if answer else None for answer in answers]
 
     async def _evaluate(
-        self, text: str, keys: Sequence[str], args: Sequence[str | int], beside: Sequence[Command]
+        self,
+        text: str,
+        keys: Sequence[str],
+        args: Sequence[str | int],
+        beside: Sequence[Command],
+        *,
+        frees: bool = False,
     ) -> Any:
         sha = _sha1(text)
         rest = (len(keys), *keys, *args)
@@ -182,6 +202,8 @@ class RedisConnection:
         if known[0] == "EVALSHA" and _is_forgotten(answer):
             charge(requests=1, commands=1, size_bytes=command_bytes(("", *keys, *args)))
             answer = (await self._send([("EVAL", text, *rest)]))[0]
+        if _is_full(answer) and (frees or (text == self._text(_applying()) and plan_frees(str(args[0])))):
+            answer = (await self._send([("EVAL", _freeing(text), *rest)]))[0]
         for other in others:
             if isinstance(other, UpstashError):
                 _log.warning("counting failed: %s", self._store_error(other))
@@ -236,6 +258,8 @@ class RedisConnection:
             where += through(self._settings.redis_url)
         if isinstance(error, TimeoutError):
             return StoreError(f"no answer from the store at {where} within {self._settings.store_timeout_seconds} s")
+        if _is_full(error):
+            return StoreFullError(f"the store at {where} has no memory left ({str(error)[:200]!r})")
         if isinstance(error, UpstashError):
             setting = "the password in REDIS_URL" if self._settings.resp_url else "UPSTASH_REDIS_REST_TOKEN"
             hint = f": check {setting}" if any(word in str(error) for word in _NOT_LET_IN) else ""
@@ -264,6 +288,11 @@ def _all_of(found: Sequence[Any]) -> list[Any] | None:
 def _is_forgotten(answer: Any) -> bool:
     """Return whether a server does not have the script that its SHA1 named: it did nothing."""
     return isinstance(answer, UpstashError) and "NOSCRIPT" in str(answer)
+
+
+def _is_full(answer: Any) -> bool:
+    """Return whether the store's memory is full, so that it did nothing."""
+    return isinstance(answer, UpstashError) and str(answer).startswith(_FULL)
 
 
 def _require_library(settings: Settings) -> None:

@@ -41,6 +41,8 @@ TOOL_USE = "baton:{tools}:use"
 COUNTERS = "baton:{figures}:sums"
 # Hash: digest → record; `used:` and digest → day.
 API_KEYS = "baton:{keys}:api"
+# String: whether the store takes writes; it expires.
+WRITABLE = "baton:writable"
 # Stream: actions of operators.
 AUDIT = "baton:{audit}:log"
 # Stream: outcomes that cannot be taken in. Other systems add theirs to OPERATIONS_STREAM_NAME.

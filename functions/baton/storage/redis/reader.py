@@ -22,6 +22,7 @@ from baton_events.errors import StoreAnswerError
 
 PIECE_BYTES = 4_000_000
 _NAMES = 500
+_WRITABLE_MS = 60_000
 
 
 async def in_pieces(redis: RedisConnection, key: str) -> dict[str, str]:
@@ -174,8 +175,8 @@ class RedisReader:
         return _numbered(job, await self._redis.execute(*_reading(job, after)), after).parts
 
     async def ping(self) -> None:
-        """Raise StoreError unless the store answers."""
-        await self._redis.execute("PING")
+        """Raise StoreError unless the store answers, and takes writes."""
+        await self._redis.execute("SET", keys.WRITABLE, 1, "PX", _WRITABLE_MS)
 
     async def close(self) -> None:
         """Close the connection, which store and listing share."""

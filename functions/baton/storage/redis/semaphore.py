@@ -168,7 +168,8 @@ class Semaphore:
         named = [*self._named, *more_keys, *before]
         if before:
             plan["former"] = len(named) - len(before) + 1
-        answer = await self.redis.run(_text(), named, [_encode(plan).decode()], beside)
+        frees = all(isinstance(each, Dropped) or each.state == "out" for each in members.values())
+        answer = await self.redis.run(_text(), named, [_encode(plan).decode()], beside, frees=frees)
         is_open, held, revision, alarm_ms, untaken = answer
         return Answer(int(is_open), bool(held), int(revision), int(alarm_ms), _granted(untaken))
 
