@@ -161,17 +161,20 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
             return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
         case UnknownJobError():
             return problem(ApiError(503, f"{error}; try again", headers={"Retry-After": "5"}))
-        case StoreFullError():
-            _log.warning("the store: %s", error)
-            detail = "the store's memory is full; delete jobs or files, or give it more memory"
-            return problem(ApiError(503, detail, headers={"Retry-After": "60"}))
         case StoreError() | SettingsError() | MemoryUnavailableError():
             what = "vector index" if isinstance(error, MemoryUnavailableError) else "store"
             _log.warning("the %s: %s", what, error)
-            return problem(ApiError(503, f"the {what} does not answer; try again", headers={"Retry-After": "5"}))
+            return problem(_unavailable(what, is_full=isinstance(error, StoreFullError)))
         case _:
             _log.error("an endpoint failed", exc_info=error)
             return problem(ApiError(500, "internal error"))
+
+
+def _unavailable(what: str, *, is_full: bool) -> ApiError:
+    if is_full:
+        detail = "the store's memory is full; delete jobs or files, or give it more memory"
+        return ApiError(503, detail, headers={"Retry-After": "60"})
+    return ApiError(503, f"the {what} does not answer; try again", headers={"Retry-After": "5"})
 
 
 __all__ = ["AnyJson", "JsonObject", "limited_body", "parsed"]

@@ -20,6 +20,7 @@ from baton.tools.tool_error import ToolError
 # (host, port) → addresses as text, in the order in which to try them.
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
+_ADDRESS_SECONDS = 1.0
 _NO_KEPT_CONNECTIONS = httpx.Limits(max_connections=1, max_keepalive_connections=0)
 
 
@@ -56,8 +57,8 @@ class PinnedTransport(httpx.AsyncBaseTransport):
                 extensions={**request.extensions, "sni_hostname": host.rstrip(".")},
             )
             try:
-                return await self._inner.handle_async_request(pinned)
-            except httpx.ConnectError:
+                return await self._inner.handle_async_request(pinned if last else _impatient(pinned))
+            except (httpx.ConnectError, httpx.ConnectTimeout):
                 if last:
                     raise
         raise AssertionError("a host without addresses is refused before")
@@ -81,6 +82,14 @@ class PinnedTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the connection."""
         await self._inner.aclose()
+
+
+def _impatient(request: httpx.Request) -> httpx.Request:
+    """Give up an address that does not answer after a second, while there is another one."""
+    limits = request.extensions.get("timeout", {})
+    connect = min(limits.get("connect") or _ADDRESS_SECONDS, _ADDRESS_SECONDS)
+    request.extensions = {**request.extensions, "timeout": {**limits, "connect": connect}}
+    return request
 
 
 @cache

@@ -188,10 +188,14 @@ async def test_one_bad_address_condemns_them_all(answers: list[str]) -> None:
     assert lying.requests == []
 
 
-async def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
+@pytest.mark.parametrize("failure", [httpx.ConnectError("no route"), httpx.ConnectTimeout("no answer")])
+async def test_the_next_address_is_tried_where_one_does_not_answer(failure: Exception) -> None:
+    """Within a second; the last one has all the time there is."""
     lying = Lying(["2606:4700::1111", PUBLIC])
-    await run_lying(lying, lying.network(httpx.ConnectError("no route"), ok()))
+    await run_lying(lying, lying.network(failure, ok()))
     assert [request.url.host for request in lying.requests] == ["2606:4700::1111", PUBLIC]
+    first, last = (request.extensions["timeout"]["connect"] for request in lying.requests)
+    assert first == 1.0 < last
 
 
 async def test_a_redirect_is_judged_like_the_first_request() -> None:
