@@ -61,14 +61,14 @@ class _Shared:
 
     @asynccontextmanager
     async def client(self, server: McpServer, context: McpContext) -> "AsyncIterator[Client]":
-        """Yield the connection to this server; after an error the next call gets another one."""
+        """Yield the connection to this server; after an error or a time-out the next call gets another one."""
         key = (id(server), *server.identity(context))
         connection = self._open.get(key)
         if connection is None:
             connection = self._open[key] = _Connection(server, context)
         try:
             yield await connection.client()
-        except Exception:
+        except BaseException:
             if self._open.get(key) is connection:
                 self._lost.append(self._open.pop(key))
             raise
