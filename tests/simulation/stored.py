@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _V = TypeVar("_V")
 _Changed = dict[str, dict[str, Any]]
-_STATE_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "events", "messages", "placed")
+_STATE_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "events", "messages", "needed_until", "placed")
 NO_KEYS = Keys()
 
 
@@ -102,7 +102,7 @@ def between(whole: Tree, before: Tree, after: Tree) -> Tree:
     `before`, `after`: what the process knew of the tree when it made this transition of it, and what it made.
     """
     parts: dict[str, Any] = {}
-    for part in ("jobs", "slot_states", "items", "child_usage"):
+    for part in ("jobs", "slot_states", "items", "child_usage", "needed_until"):
         parts[part] = _changed(getattr(whole, part), getattr(before, part), getattr(after, part))
     for part in ("calls", "results", "events", "messages"):
         parts[part] = _changed_by_job(getattr(whole, part), getattr(before, part), getattr(after, part))

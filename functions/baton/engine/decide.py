@@ -68,6 +68,7 @@ def _both(first: Changes, then: Decision) -> Decision:
         results=first.results | second.results,
         parts=(*first.parts, *second.parts),
         used=first.used,
+        needed_until_ms=first.needed_until_ms,
     )
     return Decision(changes, then.effects)
 

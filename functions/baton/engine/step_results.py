@@ -137,12 +137,14 @@ class ToolReturned(Struct, frozen=True):
     """The tool's result as JSON text, already checked for size.
 
     `kept_json`: further data for an agent's runner, kept with the result and never shown; empty: none.
-    `operation_id`: of the operation by which the call goes on in the background; empty: it is over.
+    `operation_id`: of the operation by which the call goes on in the background; empty: it is over. `until_ms`: how
+    long that waits, at most: until then it needs the records of the call's job.
     """
 
     result_json: str
     kept_json: str = ""
     operation_id: str = ""
+    until_ms: int = 0
 
 
 class ToolFailed(Struct, frozen=True):

@@ -62,6 +62,7 @@ def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
                 _handled(state, now_ms, "returned"),
             ),
             used=_used(item, now_ms),
+            needed_until_ms=step_result.until_ms,
         )
     )
 

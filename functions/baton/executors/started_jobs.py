@@ -93,4 +93,5 @@ class BackgroundCalls:
             question = next(call for call in changes.calls if call.tool == TOOL_APPROVAL) if changes else effect.call
             answer |= {"status": "pending_approval", "checkpointId": operation_id(question.id)}
             answer["message"] = f"Tool {effect.call.tool!r} waits for a person's approval; its outcome follows later."
-        return ToolReturned(canonical_json(answer), operation_id=name)
+        until_ms = submitted.task[background_calls.OPERATION].get("untilMs", now_ms)
+        return ToolReturned(canonical_json(answer), operation_id=name, until_ms=until_ms)

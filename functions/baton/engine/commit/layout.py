@@ -48,15 +48,18 @@ _KINDS = (
     _Kind("usage:", "usage", load_usage, dump_usage),
     _Kind("below:", "child_usage", load_spend, dump_spend),
 )
-_ALL = attrgetter(*(kind.attribute for kind in _KINDS))
-_BY_PREFIX = {kind.prefix: kind for kind in _KINDS}
+# By call, and not by job: each is written once.
+_NEEDED = _Kind("needed:", "needed_until", int, str)
+_WRITTEN = (*_KINDS, _NEEDED)
+_ALL = attrgetter(*(kind.attribute for kind in _WRITTEN))
+_BY_PREFIX = {kind.prefix: kind for kind in _WRITTEN}
 _ITEM, _EVENT, _MESSAGE = "leg:", "event:", "message:"
 _SHARED = ("job", "child_usage")
 
 
 def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) -> Tree:
     """Parse the state as a tree. `known`, `before`: a state that was read or written earlier, and its tree."""
-    found: dict[str, dict[str, Any]] = {kind.attribute: {} for kind in _KINDS}
+    found: dict[str, dict[str, Any]] = {kind.attribute: {} for kind in _WRITTEN}
     events: dict[str, dict[str, str]] = {}
     messages: dict[str, dict[str, str]] = {}
     items, placed = dict[str, WorkItem](), dict[str, str]()
@@ -87,6 +90,7 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
         usage=found["usage"],
         items=items,
         child_usage=found["child_usage"],
+        needed_until=found["needed_until"],
         events=events,
         messages=messages,
         placed=placed,
@@ -96,7 +100,7 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
 def written(before: Tree, after: Tree) -> tuple[Fields, list[str]]:
     """Return the fields of the state that a step has written, and those that it has removed."""
     new, gone = Fields(), list[str]()
-    for kind, was, now in zip(_KINDS, _ALL(before), _ALL(after), strict=True):
+    for kind, was, now in zip(_WRITTEN, _ALL(before), _ALL(after), strict=True):
         if was is now:
             continue
         for name, record in now.items():

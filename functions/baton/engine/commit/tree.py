@@ -30,6 +30,7 @@ class Tree(Struct, frozen=True):
 
     `events`: by job, events that no wait has taken yet: "TIME:FACT" → the event's name.
     `messages`: by job, messages of its user while it ran: "TIME:ID" → the transcript's entry; empty: it is there.
+    `needed_until`: by call whose operation goes on in the background, how long that waits and needs the tree, in ms.
     `placed`: by job, the key of the work item that is in the job's own field (layout.py).
     """
 
@@ -44,6 +45,7 @@ class Tree(Struct, frozen=True):
     child_usage: dict[str, Spend] = field(default_factory=dict[str, Spend])
     events: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     messages: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    needed_until: dict[str, int] = field(default_factory=dict[str, int])
     placed: dict[str, str] = field(default_factory=dict[str, str])
     expires_ms: int = 0
     tombstone: Tombstone | None = None

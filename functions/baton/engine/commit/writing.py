@@ -35,6 +35,9 @@ def changed(tree: Tree, job_id: str, message_id: str, changes: Changes, now_ms: 
     tree = tree.unblocked(message_id, now_ms).settled(job_id, message_id, now_ms, changes.later_epoch)
     if changes.report:
         tree = tree.reported(changes.report.call_id, changes.report.outcome, message_id, now_ms)
+    if changes.needed_until_ms:
+        needed = {record.id: changes.needed_until_ms for record in changes.calls}
+        tree = replace(tree, needed_until={**tree.needed_until, **needed})
     if changes.spends:
         tree = tree.with_spend(job_id, changes.spends)
     if changes.child and changes.child.job:

@@ -96,7 +96,7 @@ class Writes:
         if persists:
             self._persist(patch)
         elif self.expires:
-            self._expire(patch, kept.retention_ms)
+            self._expire(patch, self._left_ms(kept.retention_ms))
 
     def _stream(self, patch: Patch, job_id: str, count: int, length: int) -> None:
         """Add parts to a stream that has `count`, as one entry or a few, each with the number of its last part."""
@@ -121,6 +121,11 @@ class Writes:
         for key, texts in written.items():
             if texts:
                 patch.write("HSET", key, flat(texts))
+
+    def _left_ms(self, retention_ms: int) -> int:
+        """Return how long the tree is kept from now on, which is its end: what still waits for it adds its wait."""
+        ended_ms = self._after.jobs[self._root_id].finished_at_ms or 0
+        return retention_ms + max([0, *(until_ms - ended_ms for until_ms in self._after.needed_until.values())])
 
     def _expire(self, patch: Patch, retention_ms: int) -> None:
         for key in all_keys(self._root_id, self._after.jobs):

@@ -92,3 +92,9 @@ def test_what_is_written_is_read_whatever_comes_and_goes(seed: int) -> None:
         known, before = dict(kept.state), kept.tree
         kept.step(*dice.sample(able, dice.choice((0, 1, 1, 2, 4))))
         assert tree_of(kept.state, known, before) == kept.tree
+
+
+def test_how_long_an_operation_needs_the_tree_is_read_again() -> None:
+    before, after = Tree(), Tree(needed_until={"call_1": 5, "call_2": 7})
+    fields, gone = written(before, after)
+    assert (tree_of(fields, {}, Tree()).needed_until, gone) == (after.needed_until, [])

@@ -1,0 +1,104 @@
+"""Nothing expires that is waited for, however short the retention is."""
+
+from typing import Any
+
+import pydantic_ai
+import pytest
+from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.models.function import FunctionModel
+
+from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
+from baton.pydantic_ai import durable
+from tests.unit.baton.api.client import ADMIN, OPERATIONS_KEY, Api, api_of, with_keys
+from tests.unit.baton.api.sessions.chatting import parts_of, sending
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+from tests.unit.baton.pydantic_ai.played import PlayedStage
+
+DAY_MS = 86_400_000
+ran: list[str] = []
+
+
+@tool(requires_approval=True)
+def pay() -> str:
+    """Pay."""
+    ran.append("pay")
+    return "paid"
+
+
+@tool
+def order() -> Pending:
+    """Order something."""
+    return Pending(timeout_seconds=3 * 86_400)
+
+
+def library(name: str) -> Any:
+    def answer(messages: list[Any], _: Any) -> ModelResponse:
+        return ModelResponse([TextPart("fine") if len(messages) > 1 else ToolCallPart(name, {})])
+
+    agent = pydantic_ai.Agent(FunctionModel(answer), name="agent")
+
+    @agent.tool_plain(requires_approval=True)
+    def pay() -> str:
+        ran.append("pay")
+        return "paid"
+
+    @agent.tool_plain
+    def order() -> Pending:
+        return Pending(timeout_seconds=3 * 86_400)
+
+    return durable(agent)
+
+
+def stage_of(kind: str, name: str, continuation: str) -> PlayedStage:
+    ran.clear()
+    own = Agent("agent", ScriptedModel([[Call(name)], "fine"]), tools=[pay, order])
+    registry = Registry([own if kind == "own" else library(name)])
+    settings = with_keys(SETTINGS, operations_api_key=OPERATIONS_KEY, continuation=continuation)
+    return PlayedStage(registry=registry, settings=settings)
+
+
+async def begun(api: Api) -> tuple[str, dict[str, Any]]:
+    """Have a message answered, whose call goes on in the background; its job, and the operation."""
+    requesting = await sending(api, "chat-1", "m1", "go", agent="agent")
+    await api.stage.run(within_seconds=60)
+    parts = parts_of(await requesting)
+    return parts[0]["messageId"], next(part["data"] for part in parts if part["type"] == "data-operation")
+
+
+def expire(stage: Stage) -> None:
+    """Forget the jobs whose time is over."""
+    for root, tree in list(stage.store.trees.items()):
+        if 0 < tree.expires_ms <= stage.clock.ms:
+            del stage.store.trees[root]
+
+
+@pytest.mark.parametrize("continuation", ["inline", "queue"])
+@pytest.mark.parametrize("kind", ["own", "library"])
+async def test_a_call_runs_however_long_after_its_jobs_retention_it_is_approved(kind: str, continuation: str) -> None:
+    async with api_of(stage_of(kind, "pay", continuation)) as api:
+        job_id, _ = await begun(api)
+        api.stage.clock.ms += 6 * DAY_MS
+        expire(api.stage)
+        (question,) = (await api.request("GET", "/api/admin/agent-checkpoints", ADMIN)).json()["checkpoints"]
+        assert (await api.request("POST", f"/api/admin/agent-checkpoints/{question['id']}", ADMIN, json={})).is_success
+        await api.stage.run(within_seconds=60)
+        assert ran == ["pay"]
+        assert (await api.read(job_id))["status"] == "completed"
+        api.stage.clock.ms += 2 * DAY_MS
+        expire(api.stage)
+        assert job_id not in api.stage.store.trees
+
+
+@pytest.mark.parametrize("continuation", ["inline", "queue"])
+@pytest.mark.parametrize("kind", ["own", "library"])
+async def test_an_outcome_counts_however_long_after_its_jobs_retention_it_comes(kind: str, continuation: str) -> None:
+    async with api_of(stage_of(kind, "order", continuation)) as api:
+        job_id, operation = await begun(api)
+        api.stage.clock.ms += 2 * DAY_MS
+        expire(api.stage)
+        answer = await api.complete(operation["operationId"], success=True, result="three")
+        assert (answer.status_code, answer.json()["applied"]) == (200, True)
+        await api.stage.run(within_seconds=60)
+        session = (await api.request("GET", "/api/sessions/chat-1")).json()
+        assert [message["role"] for message in session["messages"]] == ["user", "assistant", "assistant"]
+        assert job_id in api.stage.store.trees
