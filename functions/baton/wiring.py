@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from baton.storage.ports.call_limits import CallLimits
 
 
-def real_ports(settings: Settings) -> Ports:
-    """Build the real adapters; they open nothing before their first use."""
+def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> Ports:
+    """Build the real adapters; they open nothing before their first use. `to_store`: another connection."""
     slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
-    connection, clock = RedisConnection(settings), SystemClock()
+    connection, clock = to_store or RedisConnection(settings), SystemClock()
     retention_ms = settings.job_retention_seconds * 1000
     return Ports(
         store=TreeStore(connection, retention_ms, settings.prompt_limit_bytes, settings.stream_max_length),

@@ -1,29 +1,29 @@
-"""The ports of a world's processes: the store, the queue and the memories, all in memory, as earlier runs left them.
+"""The ports of a world's processes: the adapters of production over one Redis in this process, as earlier runs left it.
 
-Invariant: nothing opens a connection. Must not: decide when a process ends.
+Invariant: nothing opens a connection; queue, clock and long-term memory are simulated. Must not: decide when a process
+ends.
 """
 
 from typing import Any, Protocol, cast
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from baton.container import Ports
 from baton.observability.alerts import Notice
 from baton.queue.ports import DeadLetters
-from baton.storage.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl, Kept
-from baton.storage.in_memory.app_events import InMemoryAppEvents
-from baton.storage.in_memory.call_limits import InMemoryCallLimits
-from baton.storage.in_memory.listing import InMemoryListing
-from baton.storage.in_memory.memory import InMemoryChats, InMemoryLongTermMemory, InMemorySessionMemory
-from baton.storage.in_memory.operation_stream import InMemoryOperationStream
-from baton.storage.in_memory.reader import InMemoryArchive, InMemoryReader
-from baton.storage.in_memory.statistics import InMemoryCounters, InMemoryToolStatistics
+from baton.settings.settings import Settings
+from baton.storage.redis.in_process.data import Version
+from baton.storage.redis.in_process.server import InProcessConnection
+from baton.storage.redis.reader import RedisReader
 from baton.testing.dice import Dice
+from baton.testing.long_term_memory import SimulatedLongTermMemory
 from baton.testing.queue import SimulatedQueue
 from baton.testing.queue import Surroundings as AroundQueue
-from baton.testing.store import SimulatedStore
+from baton.testing.store import SimulatedRedis, SimulatedStore
 from baton.testing.store import Surroundings as AroundStore
-from baton.testing.virtual_clock import VirtualClock, in_virtual_thread
+from baton.testing.virtual_clock import in_virtual_thread
+from baton.wiring import real_ports
 
 EPOCH_MS = 1_800_000_000_000
 BASE_URL = "https://simulation.invalid"
@@ -33,66 +33,49 @@ _TOKEN = 31
 class Surroundings(AroundQueue, AroundStore, Protocol):
     """The ports' view of their world."""
 
-    clock: VirtualClock
-
 
 class Left(Struct):
-    """The state that a simulation's runs leave to later ones: jobs, the sessions' memory, the time."""
+    """The state that a simulation's runs leave to later ones: the store, the long-term memory, the time."""
 
-    trees: dict[str, Any] = field(default_factory=dict)
-    admission: Kept = field(default_factory=Kept)
-    session: dict[Any, Any] = field(default_factory=dict)
+    version: Version = Version({}, {})
     long_term: dict[Any, Any] = field(default_factory=dict)
     epoch_ms: int = EPOCH_MS
     worlds: int = 0
 
 
 class Backend:
-    """The ports of one world, and their state."""
+    """What the processes of one world share."""
 
-    def __init__(self, world: Surroundings, left: Left) -> None:
+    def __init__(self, world: Surroundings, left: Left, settings: Settings) -> None:
         left.worlds += 1
-        self.store, self._admission = SimulatedStore(world), InMemoryAdmission()
-        self.store.trees = dict(left.trees)
-        self._admission.go_back(left.admission)
-        self._session, self._long_term = InMemorySessionMemory(), InMemoryLongTermMemory()
-        self._session.entries, self._long_term.entries = dict(left.session), dict(left.long_term)
-        self.reader = InMemoryReader(self.store, self._admission)
+        self._world, self._settings = world, settings
+        self.redis = SimulatedRedis(world)
+        self.redis.go_back(left.version)
+        self._long_term = SimulatedLongTermMemory()
+        self._long_term.entries = dict(left.long_term)
+        self.reader = RedisReader(InProcessConnection(self.redis))
         self.queue = SimulatedQueue(world, BASE_URL)
         self.tokens = _Tokens(world.dice, left.worlds)
-        self.ports = self._ports(world.clock)
 
     def hand_over(self, left: Left, seconds: float) -> None:
         """Leave the state to later runs; the world took `seconds`."""
-        left.trees, left.admission = dict(self.store.trees), self._admission.kept()
-        left.session, left.long_term = dict(self._session.entries), dict(self._long_term.entries)
+        left.version, left.long_term = self.redis.version(), dict(self._long_term.entries)
         left.epoch_ms += int((seconds + 1) * 1000)
 
-    def _ports(self, clock: VirtualClock) -> Ports:
+    def ports(self) -> Ports:
+        """Make the ports of one process."""
         unused = cast("Any", None)  # ports of the API alone
-        call_limits = InMemoryCallLimits(clock.now_ms)
-        return Ports(
-            store=self.store,
-            reader=self.reader,
-            archive=InMemoryArchive(self.store),
-            admission=self._admission,
-            admission_control=InMemoryAdmissionControl(self._admission),
-            listing=InMemoryListing(self._admission),
+        settings, real = self._settings, real_ports(self._settings, InProcessConnection(self.redis))
+        return replace(
+            real,
+            store=SimulatedStore(self._world, self.redis, settings.job_retention_seconds * 1000),
             queue=self.queue,
             queue_records=cast("Any", _NoDeadLetters()),
             schedules=unused,
             verifier=_AnySignature(),
-            clock=clock,
+            clock=self._world.clock,
             randomness=self.tokens,
-            session_memory=self._session,
-            tool_statistics=InMemoryToolStatistics(self.store),
-            counters=InMemoryCounters(self.store),
-            operation_stream=InMemoryOperationStream(),
-            app_events=InMemoryAppEvents(),
-            chats=InMemoryChats(),
-            call_limits=lambda: call_limits,
-            api_key_store=unused,
-            audit_log=unused,
+            callbacks=None,
             alerts=_NoAlerts(),
             long_term_memory=self._long_term,
             in_thread=in_virtual_thread,

@@ -1,20 +1,23 @@
-"""The store of a simulation: the product's store in memory, with the points around each claim and commit.
+"""The store of a simulation: the product's, over a Redis in this process, with points around claims and commits.
 
-Invariant: committed data stays, except for the fault of a store that forgets: then the last writes of one tree are lost
-once, as after a failover. Must not: know a process.
+Invariant: committed data stays, except for the fault of a store that forgets: then the last writes of the job's tree
+are lost once, as after a failover. A process has a connection of its own; what it knows of trees dies with it.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from baton.engine.commit.answers import Claim, ClaimResult, Committed
-from baton.engine.commit.tree import Tree
+from baton.engine.commit.codec import load_call
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.work_items import ItemKind, kind_of
-from baton.storage.in_memory.store import InMemoryStore
+from baton.storage.redis import keys
+from baton.storage.redis.in_process.data import Version
+from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.storage.redis.store import TreeStore
 from baton.testing.dice import Dice
-from baton_events.ids import root_of
+from baton.testing.virtual_clock import VirtualClock
 
 _FORGETS, _WHEN, _HOW_MUCH = "forgetful_store", 21, 22
 _WORDS = {
@@ -33,6 +36,8 @@ class Surroundings(Protocol):
 
     dice: Dice
     faults: frozenset[str]
+    clock: VirtualClock
+    job_id: str
 
     async def point(self, what: str) -> None:
         """Mark a point at which the process can die."""
@@ -43,14 +48,49 @@ class Surroundings(Protocol):
         ...
 
 
-class SimulatedStore(InMemoryStore):
-    """`Store` of one world."""
+class SimulatedRedis(InProcessRedis):
+    """The Redis of one world."""
 
     def __init__(self, world: Surroundings) -> None:
-        super().__init__()
+        super().__init__(world.clock.now_ms)
         self._world = world
-        self._versions: list[tuple[str, Tree]] = []
+        self._versions: list[Version] = []
         self._forgets_at = world.dice.whole(3, 12, _WHEN) if _FORGETS in world.faults else 0
+
+    def run(self, *command: str | int) -> Any:
+        """Run one command; where this store forgets, keep what the tree was before."""
+        if not self._forgets_at or keys.state_key(self._world.job_id) not in command:
+            return super().run(*command)
+        before = self.data.version(self._tag())
+        answer = super().run(*command)
+        if self.data.version(self._tag()).values != before.values:
+            self._versions.append(before)
+        return answer
+
+    def forget(self) -> None:
+        """Undo some writes, once."""
+        if not self._forgets_at or len(self._versions) < self._forgets_at:
+            return
+        version = self._versions[-self._world.dice.whole(1, 2, _HOW_MUCH)]
+        self._forgets_at = 0
+        self.data.go_back(version, self._tag())
+        self._world.record("the store forgets its last writes")
+
+    def jobs(self) -> list[str]:
+        """Return the job of the world, and those below it."""
+        fields: list[str] = self.run("HKEYS", keys.state_key(self._world.job_id))
+        return sorted(field.removeprefix("job:") for field in fields if field.startswith("job:"))
+
+    def _tag(self) -> str:
+        return keys.state_key(self._world.job_id).removesuffix("state")
+
+
+class SimulatedStore(TreeStore):
+    """`Store` of one process."""
+
+    def __init__(self, world: Surroundings, redis: SimulatedRedis, retention_ms: int) -> None:
+        super().__init__(InProcessConnection(redis), retention_ms)
+        self._world, self._server = world, redis
 
     async def claim(self, claim: Claim) -> ClaimResult:
         """Load and claim a work item."""
@@ -67,27 +107,11 @@ class SimulatedStore(InMemoryStore):
         what = self._named(claim)
         await self._world.point(f"before the commit of {what}")
         answer = await super().commit(claim, changes, spent, continuation)
-        self._forget()
+        self._server.forget()
         await self._world.point(f"after the commit of {what}")
         return answer
 
-    def write(self, job_id: str, tree: Tree) -> None:
-        """Store a new version of a tree."""
-        if self._forgets_at:
-            self._versions.append((root_of(job_id), self.tree(job_id)))
-        super().write(job_id, tree)
-
-    def _forget(self) -> None:
-        """Undo some writes, once."""
-        if not self._forgets_at or len(self._versions) < self._forgets_at:
-            return
-        root, tree = self._versions[-self._world.dice.whole(1, 2, _HOW_MUCH)]
-        self._forgets_at = 0
-        self.trees[root] = tree
-        self._world.record("the store forgets its last writes")
-
     def _named(self, claim: Claim) -> str:
-        kind = kind_of(claim.item_key)
-        call = self.tree(claim.job_id).calls.get(claim.job_id, {}).get(claim.call_id)
-        word = _WORDS.get(kind, "")
-        return f"{word} {call.tool}".strip() if call is not None else word
+        word = _WORDS.get(kind_of(claim.item_key), "")
+        text = self._server.run("HGET", keys.calls_key(claim.job_id), claim.call_id)
+        return f"{word} {load_call(text).tool}".strip() if text else word

@@ -1,4 +1,4 @@
-"""One world: the product's webhooks on ports in memory, in virtual time, with one process that may end at one point.
+"""One world: the product's webhooks in virtual time, over a store in this process; one process may end at one point.
 
 Invariant: a world follows from its seed, its faults and its point; its events are recorded as a story. It begins with
 the state that earlier runs of its simulation have left in the store. Must not: judge the events.
@@ -37,6 +37,7 @@ _SETTINGS = Settings(
     worker_base_url=BASE_URL,
     qstash_token="simulation",  # noqa: S106 - opens nothing
     operations_stream_seconds=0,
+    job_retention_seconds=10 * int(_LONGEST_SECONDS),  # what a run leaves is there for the later ones
 )
 
 
@@ -89,8 +90,8 @@ class World:
         self._process: Process | None = None
         self._surroundings = Context()
         self._deliveries, self._died = 0, False
-        self.backend = Backend(self, left)
-        self._api = SimulatedContainer(_SETTINGS, self.backend.ports, registry, self)
+        self.backend = Backend(self, left, _SETTINGS)
+        self._api = SimulatedContainer(_SETTINGS, self.backend.ports(), registry, self)
         self._people = People(self._api, scene.decide, scene.outcomes, self.record)
 
     @contextmanager
@@ -145,7 +146,7 @@ class World:
         if self._process is None or not self._process.alive or self._process.container.stopping.begun:
             self._memory.restore()
             self.clock.install(self._namespaces)
-            container = SimulatedContainer(_SETTINGS, self.backend.ports, self.registry, self)
+            container = SimulatedContainer(_SETTINGS, self.backend.ports(), self.registry, self)
             self._process = Process(container, webhook_apps(container), self._surroundings)
         return self._process
 
@@ -224,14 +225,14 @@ class World:
         self._start(self._let_people_decide())
 
     async def _let_people_decide(self) -> None:
-        for name in list(self.backend.store.tree(self.job_id).jobs):
+        for name in self.backend.redis.jobs():
             snapshot = await self.backend.reader.job(name)
             if snapshot is not None:
                 await self._people.decide(snapshot)
-        job = self.backend.store.tree(self.job_id).jobs.get(self.job_id)
-        if job is not None and job.ended and not self.ended_seconds:
+        own = (await self.backend.reader.jobs([self.job_id])).get(self.job_id)
+        if own is not None and own.job.ended and not self.ended_seconds:
             self.ended_seconds = self.loop.seconds
-            self.record(f"the job ends: {job.status}")
+            self.record(f"the job ends: {own.job.status}")
 
     def _reconcile(self) -> None:
         """Run the hourly schedule, for as long as the job lives."""

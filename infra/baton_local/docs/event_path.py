@@ -1,6 +1,6 @@
 """The picture of an event's path in docs/architecture.md: one `agent.tool.call`, traced while the product handles it.
 
-The run is real but for store, admission and queue, which are in memory, and the signature. Invariant: nothing opens a
+The run is real but for the queue and the signature; the store is in this process. Invariant: nothing opens a
 connection, and the same code gives the same picture.
 """
 
@@ -11,14 +11,15 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from types import CodeType, FrameType
-from typing import Any, cast
+from typing import Any
 
+from msgspec.structs import replace
 from starlette.types import ASGIApp
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.api.jobs.submission import SubmitBody, new_job
 from baton.app import webhook_apps
-from baton.container import Container, Ports
+from baton.container import Container
 from baton.engine.decide import decide
 from baton.executors.tool_run import ToolRun
 from baton.queue.dispatch import dispatch
@@ -26,11 +27,10 @@ from baton.queue.ports import Verifier
 from baton.runtime.pipeline import Pipeline
 from baton.runtime.webhook import SignedEndpoint
 from baton.settings.settings import Settings
-from baton.storage.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl
-from baton.storage.in_memory.listing import InMemoryListing
-from baton.storage.in_memory.reader import InMemoryArchive, InMemoryReader
-from baton.storage.in_memory.store import InMemoryStore
 from baton.storage.ports.jobs import Store
+from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.storage.redis.store import TreeStore
+from baton.wiring import real_ports
 from baton_events.messages import Outgoing, Queue
 from baton_events.schema import ENDPOINTS, EventType, parse_event
 from baton_local.replay.executors import CountingTokens, ReplayQueue
@@ -58,10 +58,10 @@ _WATCHED: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
     (_AnySignature.signed_digest, Verifier.signed_digest),
     (parse_event, parse_event),
     (Pipeline.handle, Pipeline.handle),
-    (InMemoryStore.claim, Store.claim),
+    (TreeStore.claim, Store.claim),
     (decide, decide),
     (ToolRun.__call__, ToolRun.__call__),
-    (InMemoryStore.commit, Store.commit),
+    (TreeStore.commit, Store.commit),
     (dispatch, dispatch),
     (ReplayQueue.publish, Queue.publish),
 )
@@ -98,29 +98,13 @@ async def _traced() -> list[str]:
 
 
 def _container(queue: Queue) -> Container:
-    store, admission, clock = InMemoryStore(), InMemoryAdmission(), ReplayClock(0)
-    unused = cast("Any", None)  # ports that nothing on this way touches
-    ports = Ports(
-        store=store,
-        reader=InMemoryReader(store, admission),
-        archive=InMemoryArchive(store),
-        admission=admission,
-        admission_control=InMemoryAdmissionControl(admission),
-        listing=InMemoryListing(admission),
+    clock = ReplayClock(0)
+    ports = replace(
+        real_ports(_SETTINGS, InProcessConnection(InProcessRedis(clock.now_ms))),
         queue=queue,
-        queue_records=unused,
-        schedules=unused,
         verifier=_AnySignature(),
         clock=clock,
         randomness=CountingTokens(),
-        session_memory=unused,
-        tool_statistics=unused,
-        counters=unused,
-        operation_stream=unused,
-        app_events=unused,
-        chats=unused,
-        api_key_store=unused,
-        audit_log=unused,
     )
     agent = Agent("picture", model=ScriptedModel([[Call("draw", {})], "done"]), tools=[draw])
     return Container(_SETTINGS, ports, Registry([agent]))

@@ -1,6 +1,6 @@
 """Plays a recorded job: submits it as it was submitted, and delivers its events until nothing is left to do.
 
-The stage is the product in one process: the real pipeline over everything in memory, for one recorded job. Invariants:
+The stage is the product, over a Redis in this process, for one recorded job. Invariants:
 nothing opens a connection, and jobs, calls and ends come from the real code. Events come in the order in which the
 recording has their work, and what it does not have comes last. So whatever ended the job before some of its work was
 done ends it before that work now, too.
@@ -35,9 +35,12 @@ from baton.runtime.spec import Executor, work_limits_ms
 from baton.sdk.records import FOREVER_MS
 from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings
-from baton.storage.in_memory.admission import InMemoryAdmission
-from baton.storage.in_memory.reader import InMemoryArchive, InMemoryReader
-from baton.storage.in_memory.store import InMemoryStore
+from baton.storage.ports.jobs import Store
+from baton.storage.redis.admission import RedisAdmission
+from baton.storage.redis.archive import RedisArchive
+from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.storage.redis.reader import RedisReader
+from baton.storage.redis.store import TreeStore
 from baton.tools.running_calls import RunningCalls
 from baton_events.emitter import Emitter
 from baton_events.ids import canonical_json
@@ -58,6 +61,7 @@ from baton_local.replay.recorded_agents import RecordedRegistry
 # Slots are no part of a job's decisions: there is always one.
 _SLOTS = 1_000_000
 _RESULT_LIMIT_BYTES = 1_000_000_000  # what was recorded was within the limit of its time
+_RETENTION_MS = 1_000_000_000  # nothing expires
 SETTINGS = Settings(worker_base_url="https://replay.invalid", qstash_token="replay")  # noqa: S106 - opens nothing
 
 
@@ -65,12 +69,17 @@ class Stage:
     """Store, queue and pipeline of one replay."""
 
     def __init__(self, registry: Registry, play: Play) -> None:
-        self.store, self.queue = InMemoryStore(), ReplayQueue()
-        self.reader = InMemoryReader(self.store)
+        connection = InProcessConnection(InProcessRedis(play.clock.now_ms, expires=False))
+        self.store, self.queue = TreeStore(connection, _RETENTION_MS), ReplayQueue()
+        self.reader = RedisReader(connection)
         self.emitter = Emitter(SETTINGS, self.queue)
-        admission, quota = InMemoryAdmission(_SLOTS), StoredQuota(None, play.clock, SETTINGS)
+        sweep_ms = SETTINGS.sweep_interval_seconds * 1000
+        admission, quota = RedisAdmission(connection, _SLOTS, sweep_ms), StoredQuota(None, play.clock, SETTINGS)
         slot_client = SlotClient(admission, NothingListed(), self.emitter, play.clock, quota)
-        randomness, stores = CountingTokens(), (self.store, InMemoryArchive(self.store), admission, slot_client)
+        randomness, stores = (
+            CountingTokens(),
+            (self.store, RedisArchive(connection, _RETENTION_MS), admission, slot_client),
+        )
         self.commands = Commands(*stores, self.emitter, play.clock, randomness, JobNotices())
         self.pipeline = Pipeline(
             self.store,
@@ -101,9 +110,7 @@ async def nothing_follows(_effects: Sequence[Effect]) -> None:
     """Do nothing: a replay sends no alert."""
 
 
-def _executors(
-    registry: Registry, store: InMemoryStore, slot_client: SlotClient, play: Play
-) -> dict[type[Effect], Executor]:
+def _executors(registry: Registry, store: Store, slot_client: SlotClient, play: Play) -> dict[type[Effect], Executor]:
     limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
     turn = Recalling(Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(play)), registry, memory)
     calls = RunningCalls(limit_seconds)
@@ -226,8 +233,10 @@ class _Player:
 
     async def _signal_outcomes(self, job_id: str) -> None:
         """Signal what calls wait for: a person's decision, an event, or a time."""
-        tree = self.stage.store.tree(job_id)
-        for item in tuple(tree.items.values()):
+        snapshot = await self.stage.reader.job(job_id)
+        if snapshot is None:
+            return
+        for item in snapshot.items:
             if item.kind is not ItemKind.WAIT or item.call_id in self._signalled:
                 continue
             call = self.play.call(item.call_id)
@@ -237,7 +246,7 @@ class _Player:
             signal = Signal(f"evt_{item.call_id}", canonical_json(call.outcome), call_id=item.call_id)
             now_ms = self.play.clock.now_ms()
             answer = await self.stage.store.signal(item.job_id, f"{_OUTSIDE}_{item.call_id}", signal, now_ms)
-            await dispatch(self.stage.emitter, tree.jobs[item.job_id].session_id, answer.items, item.call_id)
+            await dispatch(self.stage.emitter, snapshot.job.session_id, answer.items, item.call_id)
 
 
 def _is_work(event: Event) -> bool:

@@ -1,7 +1,7 @@
 """Limits of calls that share a key: the port, and the rules by which a call gets its moment and its place.
 
 A call over a limit gets a moment of its own, so that it asks once more and not again and again. Both stores decide by
-the functions here, and write in their own way: in_memory/call_limits.py and redis/call_limits.py.
+the functions here, and write in their own way: storage/redis/call_limits.py.
 """
 
 import math

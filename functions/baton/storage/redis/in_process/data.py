@@ -69,13 +69,18 @@ class Data:
         if over := [key for key, until_ms in self.expiring.items() if until_ms <= now_ms]:
             self.delete(*over)
 
-    def version(self) -> Version:
-        """Return all keys as they are now."""
-        return Version(self.values.copy(), self.expiring.copy())
+    def version(self, prefix: str = "") -> Version:
+        """Return all keys as they are now, or those with this prefix."""
+        if not prefix:
+            return Version(self.values.copy(), self.expiring.copy())
+        values = {key: value for key, value in self.values.items() if key.startswith(prefix)}
+        return Version(values, {key: until_ms for key, until_ms in self.expiring.items() if key in values})
 
-    def go_back(self, version: Version) -> None:
-        """Restore an earlier version, as a failover does."""
-        self.values, self.expiring = version.values.copy(), version.expiring.copy()
+    def go_back(self, version: Version, prefix: str = "") -> None:
+        """Restore an earlier version of all keys, or of those with this prefix, as a failover does."""
+        self.delete(*(key for key in list(self.values) if key.startswith(prefix)))
+        self.values.update(version.values)
+        self.expiring.update(version.expiring)
 
 
 def flag(text: str, words: Sequence[str]) -> bool:
