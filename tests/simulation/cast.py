@@ -6,7 +6,9 @@ The tools are made once for a process, since a schedule is cheap and making a to
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from baton.agents.agent import Agent
 from baton.agents.handler import Handler
@@ -35,15 +37,18 @@ _TALKING_SECONDS = 19.0
 _MOST_ROUNDS = 100
 _NONE: Mapping[str, tuple[int, float] | None] = {}
 _BUGS = (ValueError,)
+# A validator that is wrong for its own result: arguments that are converted twice, or shown converted, are others.
+_SHIFT = 1_000_003
+_Nonce = Annotated[int, AfterValidator(lambda sent: sent + _SHIFT)]
 
 
 def _tool(name: str) -> Tool:
     kind = {**TOOLS, **BACKGROUND_TOOLS}[name]
 
     @tool(name=name, **asdict(kind), retry_on=_BUGS, background=True if name in BACKGROUND_TOOLS else None)
-    async def act(number: int, how: str, times: int, seconds: float, nonce: int, ctx: ToolContext) -> Any:
+    async def act(number: int, how: str, times: int, seconds: float, nonce: _Nonce, ctx: ToolContext) -> Any:
         """Act as the script says."""
-        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
+        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce - _SHIFT}
         return await STAGE.world.actors.run(name, arguments, ctx)
 
     return act
@@ -53,9 +58,16 @@ def _blocking_tool(name: str) -> Tool:
     kind = BLOCKING_TOOLS[name]
 
     @tool(name=name, **asdict(kind), retry_on=_BUGS)
-    def act(number: int, how: str, times: int, seconds: float, nonce: int, stuck: float, ctx: ToolContext) -> Any:
+    def act(number: int, how: str, times: int, seconds: float, nonce: _Nonce, stuck: float, ctx: ToolContext) -> Any:
         """Act as the script says, in a thread (blocking.py)."""
-        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce, "stuck": stuck}
+        arguments = {
+            "number": number,
+            "how": how,
+            "times": times,
+            "seconds": seconds,
+            "nonce": nonce - _SHIFT,
+            "stuck": stuck,
+        }
         return STAGE.world.actors.run(name, arguments, ctx)
 
     return act
@@ -73,10 +85,10 @@ def _waiting_tool(name: str) -> Tool:
         approval_people=2 if name == COUNTERSIGNED else 1,
     )
     async def wait(
-        number: int, how: str, times: int, seconds: float, nonce: int, limit: float, name: str, ctx: ToolContext
+        number: int, how: str, times: int, seconds: float, nonce: _Nonce, limit: float, name: str, ctx: ToolContext
     ) -> Any:
         """Wait as the script says."""
-        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
+        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce - _SHIFT}
         return await STAGE.world.actors.run(tool_name, {**arguments, "limit": limit, "name": name}, ctx)
 
     tool_name = name
