@@ -23,6 +23,7 @@ ALLOWED = {
     **dict.fromkeys(("connection_lost", "connection_made", "data_received"), "asyncio.Protocol"),
     **dict.fromkeys(("on_body", "on_header", "on_headers_complete", "on_message_complete"), "httptools"),
     "check": "raises or reports what is wrong",
+    "handle_async_request": "httpx",
     "emit": "publishes an app event, whoever does it",
     "of": "the constructor of a record from another one",
 }  # fmt: skip

@@ -12,8 +12,6 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import httpx
 
-from baton_events.proxies import AsyncEnvironmentTransport, EnvironmentTransport
-
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
@@ -52,7 +50,11 @@ class AsyncExchange:
     """On the event loop."""
 
     def __init__(self, timeout_seconds: float, transport: httpx.AsyncBaseTransport | None) -> None:
-        self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport or AsyncEnvironmentTransport())
+        if transport is None:
+            from baton_events.proxies import AsyncEnvironmentTransport  # noqa: PLC0415 - whoever has its own needs none
+
+            transport = AsyncEnvironmentTransport()
+        self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport)
         self.build: Callable[..., httpx.Request] = self._http.build_request
 
     async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
@@ -84,7 +86,11 @@ class BlockingExchange:
     """In the caller's thread; its coroutines never suspend."""
 
     def __init__(self, timeout_seconds: float, transport: httpx.BaseTransport | None) -> None:
-        self._http = httpx.Client(timeout=timeout_seconds, transport=transport or EnvironmentTransport())
+        if transport is None:
+            from baton_events.proxies import EnvironmentTransport  # noqa: PLC0415 - as above
+
+            transport = EnvironmentTransport()
+        self._http = httpx.Client(timeout=timeout_seconds, transport=transport)
         self.build: Callable[..., httpx.Request] = self._http.build_request
 
     async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
