@@ -27,6 +27,7 @@ from tests.simulation import (
     planted_slots,
     planted_store,
     planted_streams,
+    planted_tenants,
     planted_waits,
 )
 from tests.simulation.directed import directed
@@ -107,6 +108,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_calls.DEFECTS,
     *planted_jobs.DEFECTS,
     *planted_streams.DEFECTS,
+    *planted_tenants.DEFECTS,
     *planted_approvals.DEFECTS,
     *planted_messages.DEFECTS,
     *planted_hosts.DEFECTS,

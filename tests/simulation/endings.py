@@ -21,6 +21,7 @@ from tests.simulation.scripts import expected
 from tests.simulation.sessions import ON_ALL_ENDED, ON_ALL_STEERED, ON_STEERED_AT_END, more_turns
 from tests.simulation.starters import ON_ALL_EMITTED, ON_ALL_SCHEDULED
 from tests.simulation.streaming import ON_STREAMS_AT_END, a_reader_has_the_stream
+from tests.simulation.tenants import ON_ALL_MOVED
 from tests.simulation.waiting_endings import (
     ON_ALL_IN_BACKGROUND,
     ON_BACKGROUND_AT_END,
@@ -249,7 +250,7 @@ def check_endings(world: "World") -> None:
             world.check((*ON_STREAMS_AT_END, *AT_END) if world.plan.streams else AT_END, end)
     check_readers(world)
     of_kinds = (*ON_ALL_STORED, *ON_ALL_SCHEDULED, *ON_ALL_STEERED, *ON_ALL_EMITTED, *ON_ALL_IN_BACKGROUND)
-    world.check((*ON_ALL_ENDED, *ON_ALL_LIMITED, *of_kinds), world)
+    world.check((*ON_ALL_ENDED, *ON_ALL_LIMITED, *ON_ALL_MOVED, *of_kinds), world)
     if world.plan.backstop:  # else an end may not be told: that is left to it
         world.check(ON_LISTED, world)
     if left := _left_in_the_slot_table(world):

@@ -45,6 +45,7 @@ _ONLY = {
     "again": (plan.AGAIN_SEEDS, "whose calls run several times"),
     "front-ends": (plan.FRONT_END_SEEDS + plan.STREAMING_SEEDS, "whose streams AG-UI's front ends read"),
     "steering": (plan.STEERING_SEEDS, "in which more is said to running jobs"),
+    "tenants": (plan.STEERING_SEEDS + plan.TENANT_SEEDS, "whose sessions of one name are two tenants'"),
     "small": (plan.SMALL_SEEDS, "with one job or two"),
     "events": (plan.EVENT_SEEDS, "whose jobs app events start"),
 }
@@ -54,7 +55,7 @@ _KINDS = tuple(
     _ONLY[name][0]
     for name in (
         *("kills", "crowds", "blocking", "crons", "events", "steering"),
-        *("background", "offloads", "again", "call-limits"),
+        *("background", "offloads", "again", "call-limits", "tenants"),
     )
 )
 _DEPLOYING = (0, *(_ONLY[name][0] for name in ("waits", "plans", "streams", "approvals", "returns")))

@@ -26,6 +26,7 @@ from tests.simulation.scripts import RESULT_LIMIT_BYTES
 from tests.simulation.sessions import with_steering
 from tests.simulation.shared_keys import MIXTURES
 from tests.simulation.starters import with_app_events, with_schedules
+from tests.simulation.tenants import with_two_tenants
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
 _MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL, _STORIES = 1, 2, 4, 5, 6, 8, 9, 10, 11, 12
@@ -50,6 +51,7 @@ FRONT_END_SEEDS = 1 << 56
 OFFLOADING_SEEDS = 1 << 57
 AGAIN_SEEDS = 1 << 58
 CALL_LIMIT_SEEDS = 1 << 59
+TENANT_SEEDS = 1 << 60
 # The first seed of each family: plain worlds are those before.
 WAITING_SEEDS = 1 << 40
 PLANNING_SEEDS = 1 << 41
@@ -241,6 +243,7 @@ def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ..
     jobs = with_blocking_tools(dice, jobs, work_timeout_seconds) if seed & BLOCKING_SEEDS else jobs
     jobs = with_schedules(dice, jobs) if seed & CRON_SEEDS else jobs
     jobs = with_steering(dice, jobs) if seed & STEERING_SEEDS else jobs
+    jobs = with_two_tenants(jobs) if seed & TENANT_SEEDS else jobs
     jobs = with_app_events(dice, jobs) if seed & EVENT_SEEDS else jobs
     jobs = with_background(dice, jobs) if seed & BACKGROUND_SEEDS else jobs
     jobs = with_two_people(dice, jobs) if seed & PEOPLE_SEEDS else jobs

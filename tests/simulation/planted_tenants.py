@@ -1,0 +1,29 @@
+"""Defects that let data reach another tenant, or another session."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.fakes import FakeAdmission, FakeAdmissionControl
+from tests.simulation import plan
+from tests.simulation.planting import around, defects
+
+
+async def _under_one_key(first_value: Callable[..., Awaitable[str]], of: Any, key: str, value: str) -> str:
+    return await first_value(of, key.partition(":")[0], value)
+
+
+async def _of_all_tenants(line: Callable[..., Awaitable[dict[str, Any]]], of: Any, tenant: str, session_id: str) -> Any:
+    others = {entry.tenant for entry in (await of.live()).values()} - {tenant}
+    found = dict(await line(of, tenant, session_id))
+    for other in sorted(others):
+        found |= await line(of, other, session_id)
+    return found
+
+
+DEFECTS = defects(
+    plan.STEERING_SEEDS + plan.TENANT_SEEDS,
+    what_moves_stays_with_its_tenant={
+        "all messages go to whoever got the first one": around(FakeAdmission, "first_value", _under_one_key),
+        "a session's line has jobs of other tenants": around(FakeAdmissionControl, "line", _of_all_tenants),
+    },
+)
