@@ -65,8 +65,8 @@ class AppEventsApi:
             raise ApiError(422, f"another body was sent under Idempotency-Key {key!r} before: use a new key")
         await self._container.emitter.send(first)
         name = awaited_name(event.tenant, event.name, event.key)
-        waiters = await self._records.waiting(name, ports.clock.now_ms())
-        return JSONResponse({"id": event.id, "handlers": len(handlers), "waiters": len(waiters)}, 202)
+        waiters = await self._records.count_waiting(name, ports.clock.now_ms())
+        return JSONResponse({"id": event.id, "handlers": len(handlers), "waiters": waiters}, 202)
 
     def _made(self, body: AppEventBody, event_id: str, tenant: str) -> AppEvent:
         data, now_ms = self._container.secrets.hide_in(body.data), self._container.ports.clock.now_ms()

@@ -7,7 +7,8 @@ delivery is refused for good, so the queue keeps it; a person causes any later o
 Source: decisions/0021-app-events.
 """
 
-import contextlib
+import asyncio
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -29,11 +30,13 @@ from baton.storage.ports.app_events import AppEvents, EventRecord
 from baton_events.app_event import AppEvent, DeadLetter, occurrence_name, parse_app_event
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, MalformedEventError, UnknownJobError
-from baton_events.ids import awaited_name, canonical_json, event_id, event_job_id, event_number, job_of_call
+from baton_events.ids import awaited_name, canonical_json, digest, event_id, event_job_id, event_number, job_of_call
 from baton_events.schema import Occurrence
 from baton_events.timestamps import milliseconds
 
 MISFIT = "misfit"
+# Calls whose waits one delivery ends, at the same time: their requests travel together; and calls of one read.
+_PAGE_CALLS, _READ_CALLS = 100, 2_000
 
 
 def misfits(handlers: tuple[Handler, ...], data: Any) -> list[tuple[Handler, Misfit]]:
@@ -81,6 +84,14 @@ def job_for(registry: Registry, handler: Handler, event: AppEvent, now_ms: int) 
     return replace(job, notifies=f"event:{event.name}:{event.id}"), {"text": handler.agent.task, "data": data}
 
 
+def _counts(results: Iterable[int | BaseException]) -> Iterator[int]:
+    """Yield the results once all are there; raise the first error."""
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        yield result
+
+
 class HandleAppEvent:
     """Handles messages of the endpoint."""
 
@@ -106,6 +117,8 @@ class HandleAppEvent:
             return await self._keep_or_retry(event, event.dead_letter, message_id)
         if event.closes is not None:
             return await self._close(event, event.closes, message_id, redrive)
+        if event.tells is not None:
+            return Outcome("told", await self._tell(event, event.tells, message_id, redrive))
         handlers = self._registry.handlers.of(event.name)
         await keep_event(self._records, self._commands.quota, event, tuple(handler.name for handler in handlers))
         if faults := misfits(handlers, event.data):
@@ -119,22 +132,46 @@ class HandleAppEvent:
         return Outcome(f"{len(handlers)} handlers", dispatched)
 
     async def _meet(self, event: AppEvent, message_id: str, redrive: str) -> int:
-        """End the waits for events of this name and key: it is kept before they are read, so none is missed."""
-        name, now_ms, dispatched = awaited_name(event.tenant, event.name, event.key), self._clock.now_ms(), 0
+        """End the waits for events of this name and key: it is kept before they are read, so none is missed.
+
+        Of many, each page gets a message of its own, so that no delivery has more to do than another.
+        """
+        name, now_ms, pages = awaited_name(event.tenant, event.name, event.key), self._clock.now_ms(), 0
         await self._records.keep(name, canonical_json(event.data))
-        calls = await self._records.waiting(name, now_ms)
-        for job_id in dict.fromkeys(map(job_of_call, calls)):
-            job = await self._commands.submit.find(job_id)
-            if job is None or job.ended:
-                continue
-            command = Occurrence(name=occurrence_name(event.name, event.key), data=event.data)
-            named = event_id(f"occur:{event.id}:{job_id}")
-            signalled = command_event(named, job_id, job.session_id, event.created_at, command)
-            with contextlib.suppress(UnknownJobError, JobGoneError):
-                items = await self._commands.signal.again(signalled, command, message_id)
-                dispatched += await dispatch(self._emitter, job.session_id, items, redrive)
-        await self._records.met(name, calls)
-        return dispatched
+        while calls := await self._records.waiting(name, now_ms, _READ_CALLS):
+            if not pages and len(calls) <= _PAGE_CALLS:
+                dispatched = await self._tell(event, calls, message_id, redrive)
+                await self._records.met(name, calls)
+                return dispatched
+            sending = [self._send_page(event, calls[at : at + _PAGE_CALLS]) for at in range(0, len(calls), _PAGE_CALLS)]
+            pages += sum(_counts(await asyncio.gather(*sending, return_exceptions=True)))
+            await self._records.met(name, calls)  # where this delivery dies, the next one goes on here
+        return pages
+
+    async def _send_page(self, event: AppEvent, page: tuple[str, ...]) -> int:
+        copy = event.model_copy(update={"tells": page})
+        await self._emitter.send(copy, deduplication_id=f"{event.id}.tells.{digest(*page)[:24]}")
+        return 1
+
+    async def _tell(self, event: AppEvent, calls: tuple[str, ...], message_id: str, redrive: str) -> int:
+        """End the waits of these calls; return the number of dispatched events."""
+        jobs = dict.fromkeys(map(job_of_call, calls))
+        told = (self._end_wait(job_id, event, message_id, redrive) for job_id in jobs)
+        return sum(_counts(await asyncio.gather(*told, return_exceptions=True)))
+
+    async def _end_wait(self, job_id: str, event: AppEvent, message_id: str, redrive: str) -> int:
+        """Signal a job that an event it waits for is there; return the number of dispatched events."""
+        job = await self._commands.submit.find(job_id)
+        if job is None or job.ended:
+            return 0
+        command = Occurrence(name=occurrence_name(event.name, event.key), data=event.data)
+        named = event_id(f"occur:{event.id}:{job_id}")
+        signalled = command_event(named, job_id, job.session_id, event.created_at, command)
+        try:
+            items = await self._commands.signal.again(signalled, command, message_id)
+        except (UnknownJobError, JobGoneError):
+            return 0
+        return await dispatch(self._emitter, job.session_id, items, redrive)
 
     async def _close(self, copy: AppEvent, name: str, message_id: str, redrive: str) -> Outcome:
         """Close the batch of an event, by the copy that the event has left, and start the batch's job.

@@ -38,10 +38,10 @@ async def test_the_first_note_of_a_name_stays(records: AppEvents) -> None:
 async def test_who_waits_is_found_until_its_time_is_over_or_it_has_met(records: AppEvents) -> None:
     for name, number, after_ms in (("a", 1, 1_000), ("a", 2, 5_000), ("b", 3, 5_000)):
         assert await records.wait(name, f"call-{number}", NOW_MS + after_ms, NOW_MS) == ""
-    assert await records.waiting("a", NOW_MS + 1_000) == ("call-1", "call-2")
-    assert await records.waiting("a", NOW_MS + 1_001) == ("call-2",)
+    assert await records.waiting("a", NOW_MS + 1_000, 9) == ("call-1", "call-2")
+    assert await records.waiting("a", NOW_MS + 1_001, 9) == ("call-2",)
     await records.met("a", ["call-2", "call-3"])
-    assert [await records.waiting(name, NOW_MS) for name in "ab"] == [("call-1",), ("call-3",)]
+    assert [await records.waiting(name, NOW_MS, 9) for name in "ab"] == [("call-1",), ("call-3",)]
     await records.met("a", [])
 
 

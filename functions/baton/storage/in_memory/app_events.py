@@ -46,9 +46,14 @@ class InMemoryAppEvents:
         """Keep an event's data; in memory it is kept for good."""
         self.kept.setdefault(name, data)
 
-    async def waiting(self, name: str, now_ms: int) -> tuple[str, ...]:
+    async def waiting(self, name: str, now_ms: int, limit: int) -> tuple[str, ...]:
         """Return the calls that wait."""
-        return tuple(sorted(call for call, until_ms in self.waits.get(name, {}).items() if until_ms >= now_ms))
+        found = sorted((until_ms, call) for call, until_ms in self.waits.get(name, {}).items() if until_ms >= now_ms)
+        return tuple(call for _, call in found[:limit])
+
+    async def count_waiting(self, name: str, now_ms: int) -> int:
+        """Return how many calls wait."""
+        return len(await self.waiting(name, now_ms, len(self.waits.get(name, {}))))
 
     async def met(self, name: str, call_ids: Sequence[str]) -> None:
         """Note that these wait no more."""

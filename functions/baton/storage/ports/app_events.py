@@ -38,8 +38,12 @@ class AppEvents(Protocol):
         """Keep an event's data for waits that begin later, unless one is kept."""
         ...
 
-    async def waiting(self, name: str, now_ms: int) -> tuple[str, ...]:
-        """Return the calls that wait for events known as `name`."""
+    async def waiting(self, name: str, now_ms: int, limit: int) -> tuple[str, ...]:
+        """Return some of the calls that wait for events known as `name`."""
+        ...
+
+    async def count_waiting(self, name: str, now_ms: int) -> int:
+        """Return how many calls wait for events known as `name`."""
         ...
 
     async def met(self, name: str, call_ids: Sequence[str]) -> None:

@@ -61,10 +61,15 @@ class RedisAppEvents:
         """Keep an event's data."""
         await self._redis.execute("SET", keys.app_event_kept_key(name), data, "NX", "PX", self._kept_ms)
 
-    async def waiting(self, name: str, now_ms: int) -> tuple[str, ...]:
-        """Return the calls that wait."""
-        found = await self._redis.execute("ZRANGE", keys.app_event_waits_key(name), now_ms, "+inf", "BYSCORE")
-        return tuple(sorted(found or ()))
+    async def waiting(self, name: str, now_ms: int, limit: int) -> tuple[str, ...]:
+        """Return the calls that wait, the first to give up first."""
+        page = ("BYSCORE", "LIMIT", 0, limit)
+        found = await self._redis.execute("ZRANGE", keys.app_event_waits_key(name), now_ms, "+inf", *page)
+        return tuple(found or ())
+
+    async def count_waiting(self, name: str, now_ms: int) -> int:
+        """Return how many calls wait."""
+        return int(await self._redis.execute("ZCOUNT", keys.app_event_waits_key(name), now_ms, "+inf"))
 
     async def met(self, name: str, call_ids: Sequence[str]) -> None:
         """Note that these wait no more."""

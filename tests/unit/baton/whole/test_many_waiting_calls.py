@@ -1,0 +1,76 @@
+"""One event for many waiting jobs: its delivery hands pages of them on, each a message of its own."""
+
+import json
+
+import pytest
+
+from baton import Agent, Registry, ScriptedModel, wait_for_event
+from baton.runtime import app_events
+from tests.unit.baton.api.client import Api, api_of, with_keys
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.whole.test_waiting_calls import ASKS, paid, result, waiting
+
+
+def waits() -> Stage:
+    agent = Agent(name="waits", model=ScriptedModel([[ASKS], "done"]), tools=[wait_for_event])
+    return Stage(settings=with_keys(max_concurrent_jobs=100), registry=Registry([agent]))
+
+
+def told(api: Api) -> list[list[str]]:
+    """The calls that copies of events tell, page by page."""
+    bodies = [json.loads(message.body) for _, message in api.stage.queue.published if '"tells"' in message.body]
+    return [body["tells"] for body in bodies]
+
+
+@pytest.mark.parametrize(("count", "pages"), [(3, []), (4, [3, 1]), (10, [3, 2, 3, 2])])
+async def test_pages_of_many_waiting_calls_are_messages_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, count: int, pages: list[int]
+) -> None:
+    """As many as one delivery takes are told by it; every job goes on, and none is told twice."""
+    monkeypatch.setattr(app_events, "_PAGE_CALLS", 3)
+    monkeypatch.setattr(app_events, "_READ_CALLS", 5)
+    async with api_of(waits()) as api:
+        jobs = [await waiting(api) for _ in range(count)]
+        assert (await paid(api))["waiters"] == count
+        assert [len(page) for page in told(api)] == pages
+        assert len({call for page in told(api) for call in page}) == sum(pages)
+        assert [await result(api, job_id) for job_id in jobs] == ["bank"] * count
+        assert {(await api.read(job_id))["status"] for job_id in jobs} == {"completed"}
+        assert (await paid(api, by="again"))["waiters"] == 0
+
+
+async def test_a_page_that_comes_twice_ends_each_wait_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_events, "_PAGE_CALLS", 1)
+    async with api_of(waits()) as api:
+        jobs, stage = [await waiting(api) for _ in range(2)], api.stage
+        await paid(api)
+        for message_id, message in [sent for sent in stage.queue.published if '"tells"' in sent[1].body]:
+            assert (await stage.deliver_app_event(message_id, message, 1)).status == 200
+        await stage.run(within_seconds=60)
+        assert [await result(api, job_id) for job_id in jobs] == ["bank", "bank"]
+        for job_id in jobs:
+            assert stage.store.tree(job_id).events.get(job_id, {}) == {}
+
+
+async def test_waits_of_which_no_page_was_sent_are_told_by_the_next_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delivery that dies behind its first pages leaves the others where they are."""
+    monkeypatch.setattr(app_events, "_PAGE_CALLS", 1)
+    monkeypatch.setattr(app_events, "_READ_CALLS", 2)
+    async with api_of(waits()) as api:
+        jobs, stage = [await waiting(api) for _ in range(4)], api.stage
+        answer = await api.request("POST", "/api/events", json={"name": "order.paid", "key": "A-7", "data": "bank"})
+        assert answer.status_code == 202
+        met, deaths = stage.app_events.met, [RuntimeError("the function dies")]
+
+        async def dies(name: str, call_ids: tuple[str, ...]) -> None:
+            if deaths:
+                raise deaths.pop()
+            await met(name, call_ids)
+
+        monkeypatch.setattr(stage.app_events, "met", dies)
+        await stage.run(within_seconds=60)
+        assert not deaths
+        message_id, message = next(sent for sent in stage.queue.published if sent[1].url.endswith("order.paid"))
+        assert (await stage.deliver_app_event(message_id, message, 1)).status == 200
+        await stage.run(within_seconds=60)
+        assert [await result(api, job_id) for job_id in jobs] == ["bank"] * 4
