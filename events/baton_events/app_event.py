@@ -45,7 +45,7 @@ class AppEvent(WireModel, defer_build=True):
     """One app event.
 
     `dead_letter`: the message only keeps the failure of one of its handlers, for people. `closes`: it is a late copy,
-    which closes the batch that the event has joined for this handler. `tells`: it is a copy, which ends the waits of
+    which closes the batch that the event has joined for this handler. `meets`: it is a copy, which ends the waits of
     these calls. Built with the first one: few need it.
     """
 
@@ -58,7 +58,7 @@ class AppEvent(WireModel, defer_build=True):
     schema_version: Literal[1] = 1
     dead_letter: DeadLetter | None = None
     closes: str | None = None
-    tells: tuple[str, ...] | None = None
+    meets: tuple[str, ...] | None = None
 
     def for_handler(self) -> dict[str, Any]:
         """Return what a handler gets of it, as JSON."""

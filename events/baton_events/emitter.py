@@ -121,7 +121,7 @@ class Emitter:
         What is for the endpoint alone, and no other subscriber of the topic, goes to its URL.
         """
         settings, body = self._settings, event.model_dump_json(by_alias=True, exclude_none=True)
-        is_copy = event.dead_letter is not None or event.closes is not None or event.tells is not None
+        is_copy = event.dead_letter is not None or event.closes is not None or event.meets is not None
         by_topic = settings.publish_by == "topic" and not is_copy
         message = message_to(settings, endpoint_of(event.name), body, deduplication_id)
         if event.dead_letter is not None:

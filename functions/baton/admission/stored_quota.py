@@ -57,9 +57,9 @@ class StoredQuota:
         if size_bytes > self._limit_bytes:
             detail = f"{size_bytes} bytes are more than BYTES_KEPT_PER_TENANT allows in all: {self._limit_bytes}"
             raise TooLargeError(f"{detail}; send less")
-        room = self._limit_bytes - max(size_bytes - 1, 0)
-        if (size := kept_bytes(sums, now_ms)) >= room:
-            wait_ms = below_at_ms(sums, now_ms, room) - now_ms
+        most_bytes = self._limit_bytes - max(size_bytes - 1, 0)
+        if (size := kept_bytes(sums, now_ms)) >= most_bytes:
+            wait_ms = below_at_ms(sums, now_ms, most_bytes) - now_ms
             raise StorageFullError(tenant, size, self._limit_bytes, wait_ms)
 
     async def _forget(self, stored: StoredBytes, tenant: str, sums: Sums, now_ms: int) -> None:

@@ -117,8 +117,8 @@ class HandleAppEvent:
             return await self._keep_or_retry(event, event.dead_letter, message_id)
         if event.closes is not None:
             return await self._close(event, event.closes, message_id, redrive)
-        if event.tells is not None:
-            return Outcome("told", await self._tell(event, event.tells, message_id, redrive))
+        if event.meets is not None:
+            return Outcome("met", await self._end_waits(event, event.meets, message_id, redrive))
         handlers = self._registry.handlers.of(event.name)
         await keep_event(self._records, self._commands.quota, event, tuple(handler.name for handler in handlers))
         if faults := misfits(handlers, event.data):
@@ -140,7 +140,7 @@ class HandleAppEvent:
         await self._records.keep(name, canonical_json(event.data))
         while calls := await self._records.waiting(name, now_ms, _READ_CALLS):
             if not pages and len(calls) <= _PAGE_CALLS:
-                dispatched = await self._tell(event, calls, message_id, redrive)
+                dispatched = await self._end_waits(event, calls, message_id, redrive)
                 await self._records.met(name, calls)
                 return dispatched
             sending = [self._send_page(event, calls[at : at + _PAGE_CALLS]) for at in range(0, len(calls), _PAGE_CALLS)]
@@ -149,15 +149,15 @@ class HandleAppEvent:
         return pages
 
     async def _send_page(self, event: AppEvent, page: tuple[str, ...]) -> int:
-        copy = event.model_copy(update={"tells": page})
-        await self._emitter.send(copy, deduplication_id=f"{event.id}.tells.{digest(*page)[:24]}")
+        copy = event.model_copy(update={"meets": page})
+        await self._emitter.send(copy, deduplication_id=f"{event.id}.meets.{digest(*page)[:24]}")
         return 1
 
-    async def _tell(self, event: AppEvent, calls: tuple[str, ...], message_id: str, redrive: str) -> int:
+    async def _end_waits(self, event: AppEvent, calls: tuple[str, ...], message_id: str, redrive: str) -> int:
         """End the waits of these calls; return the number of dispatched events."""
         jobs = dict.fromkeys(map(job_of_call, calls))
-        told = (self._end_wait(job_id, event, message_id, redrive) for job_id in jobs)
-        return sum(_counts(await asyncio.gather(*told, return_exceptions=True)))
+        ending = (self._end_wait(job_id, event, message_id, redrive) for job_id in jobs)
+        return sum(_counts(await asyncio.gather(*ending, return_exceptions=True)))
 
     async def _end_wait(self, job_id: str, event: AppEvent, message_id: str, redrive: str) -> int:
         """Signal a job that an event it waits for is there; return the number of dispatched events."""

@@ -18,8 +18,8 @@ def waits() -> Stage:
 
 def told(api: Api) -> list[list[str]]:
     """The calls that copies of events tell, page by page."""
-    bodies = [json.loads(message.body) for _, message in api.stage.queue.published if '"tells"' in message.body]
-    return [body["tells"] for body in bodies]
+    bodies = [json.loads(message.body) for _, message in api.stage.queue.published if '"meets"' in message.body]
+    return [body["meets"] for body in bodies]
 
 
 @pytest.mark.parametrize(("count", "pages"), [(3, []), (4, [3, 1]), (10, [3, 2, 3, 2])])
@@ -44,7 +44,7 @@ async def test_a_page_that_comes_twice_ends_each_wait_once(monkeypatch: pytest.M
     async with api_of(waits()) as api:
         jobs, stage = [await waiting(api) for _ in range(2)], api.stage
         await paid(api)
-        for message_id, message in [sent for sent in stage.queue.published if '"tells"' in sent[1].body]:
+        for message_id, message in [sent for sent in stage.queue.published if '"meets"' in sent[1].body]:
             assert (await stage.deliver_app_event(message_id, message, 1)).status == 200
         await stage.run(within_seconds=60)
         assert [await result(api, job_id) for job_id in jobs] == ["bank", "bank"]
