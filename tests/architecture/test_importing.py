@@ -15,7 +15,7 @@ from tests.architecture.source_files import PACKAGES, ROOT, module_of, source_fi
 
 MODELS_EXTRA = ("baton.models.providers", "baton.pydantic_ai")  # all of these need it, nothing else does
 REDIS_EXTRA = ("baton.transport.redis_resp", "baton.transport.redis_node")  # likewise
-MCP_EXTRA = ("baton.mcp.tasks", "baton.tools.schema_steps")  # likewise
+MCP_EXTRA = ("baton.mcp.guard", "baton.mcp.tasks", "baton.tools.schema_steps")  # likewise
 PATHS = [str(ROOT), *(str((ROOT / place).parent) for place in PACKAGES.values())]
 PROBE = Path(__file__).with_name("import_probe.py")
 

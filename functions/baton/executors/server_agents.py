@@ -53,7 +53,9 @@ class WithServers:
             if retryable and isinstance(effect, RunTool) and (later := _looked_at_later(effect, claim.now_ms)):
                 return later
             failure = Failure("mcp_server", text_of(error), retryable)
-            return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
+            wait_seconds = error.wait_seconds if isinstance(error, McpError) else None
+            failed = ModelFailed if isinstance(effect, CallModel) else ToolFailed
+            return failed(failure, wait_seconds)
         return await self._work_with(registry)(effect, history, claim)
 
 

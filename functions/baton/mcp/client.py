@@ -8,6 +8,7 @@ needed.
 
 import asyncio
 from base64 import b64decode
+from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,14 @@ from baton.mcp.connections import connection
 from baton.mcp.elicitation import ASKED, asked_of_people, question, taken_in
 from baton.mcp.mcp_server import McpContext, McpServer
 from baton.sdk.memory import ModelCache
+from baton.tools.arguments import InvalidArguments
 from baton.tools.context import ToolContext
+from baton.tools.foreign_schema import JsonSchema
 from baton.tools.pending import RunAgain
 from baton.tools.tool_error import ToolError
 from baton_events.errors import StoreError
 from baton_events.ids import digest
+from baton_events.values.waits import wait_seconds
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -33,15 +37,19 @@ _LOST = "mcp_connection_lost"
 _BUSY_SECONDS = 1.0
 _MOST_PAGES = 50
 _LIST_TIMEOUT_SECONDS = 20.0
+# A list is kept in the store and shown to a model: its tools, and one of them.
+_LIST_BYTES, _TOOL_BYTES, _MOST_TOOLS = 1_000_000, 100_000, 1_000
+_SHOWN_CHARS, _WORDS_CHARS, _MOST_REPORTS = 200, 1_000, 200
 Listing = list[dict[str, Any]]
 
 
 class McpError(Exception):
-    """The server gave no list of tools. `retryable`: a later request may succeed."""
+    """The server gave no list of tools. `retryable`: a later request may succeed, after `wait_seconds`."""
 
-    def __init__(self, message: str, *, retryable: bool = True) -> None:
+    def __init__(self, message: str, *, retryable: bool = True, wait_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.wait_seconds = wait_seconds
 
 
 async def listed(server: McpServer, context: McpContext, cache: ModelCache | None) -> Listing:
@@ -59,9 +67,11 @@ async def listed(server: McpServer, context: McpContext, cache: ModelCache | Non
         return json.decode(kept, type=Listing)
     try:
         async with asyncio.timeout(_LIST_TIMEOUT_SECONDS), connection(server, context) as client:
-            tools, seconds = await _all_pages(client, server.list_seconds)
+            tools, seconds = await _all_pages(client, server.list_seconds, server.allow)
     except Exception as error:  # the SDK's tasks raise groups of errors
-        raise McpError(f"MCP server {server.name}: its tools cannot be listed: {_words(error)}") from error
+        cause, fault = _first(error), f"MCP server {server.name}: its tools cannot be listed: {_words(error)}"
+        retryable = not isinstance(cause, McpError) or cause.retryable
+        raise McpError(fault, retryable=retryable, wait_seconds=_wait_seconds(cause)) from error
     if cache and seconds > 0:
         with suppress(StoreError):  # without it, the list is requested again
             await cache.put(context.tenant, key, json.encode(tools).decode(), seconds)
@@ -69,11 +79,18 @@ async def listed(server: McpServer, context: McpContext, cache: ModelCache | Non
 
 
 async def called(
-    server: McpServer, context: McpContext, name: str, arguments: dict[str, Any], run: ToolContext, *, again: bool
+    server: McpServer,
+    context: McpContext,
+    name: str,
+    arguments: dict[str, Any],
+    run: ToolContext,
+    *,
+    again: bool,
+    promised: JsonSchema | None = None,
 ) -> Any:
     """Call a tool, or poll the task that it became; return its result as JSON, or what the call waits for.
 
-    `again`: it may be called again after a lost connection.
+    `again`: it may be called again after a lost connection. `promised`: the schema of its results.
 
     Raises:
         ToolError: the tool or the server refused, or the connection was lost.
@@ -101,7 +118,7 @@ async def called(
         result = tasks.outcome(result, memo, run.started_at_ms)
     if isinstance(result, RunAgain):
         return question(server.name, result.memo) or result
-    return await _outcome(server, result, run)
+    return await _outcome(server, result, run, None if tasks.TASK in memo else promised)
 
 
 async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: dict[str, Any], run: ToolContext) -> Any:
@@ -109,8 +126,12 @@ async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: d
     from mcp.shared.exceptions import MCPError  # noqa: PLC0415
     from mcp_types import HEADER_MISMATCH, InputResponse  # noqa: PLC0415
 
+    reports = iter(range(_MOST_REPORTS))
+
     async def report(progress: float, total: float | None, message: str | None) -> None:
-        await run.progress(min(1.0, max(0.0, progress / total)) if total else 0.0, message or "")
+        if next(reports, None) is not None:
+            done = min(1.0, max(0.0, progress / total)) if total else 0.0
+            await run.progress(done, (message or "")[:_SHOWN_CHARS])
 
     answers: dict[str, InputResponse] | None = None
     if asked.get("answers"):
@@ -136,8 +157,12 @@ async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: d
     return await send()
 
 
-async def _outcome(server: McpServer, result: Any, run: ToolContext) -> Any:
-    """Return a result as JSON, or the next question to a person."""
+async def _outcome(server: McpServer, result: Any, run: ToolContext, promised: JsonSchema | None) -> Any:
+    """Return a result as JSON, or the next question to a person.
+
+    Raises:
+        ToolError: the tool has failed, or the result is not what the server has promised.
+    """
     if result.result_type == "input_required":
         requests = {
             key: each.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -148,6 +173,12 @@ async def _outcome(server: McpServer, result: Any, run: ToolContext) -> Any:
     blocks = [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in result.content]
     if result.is_error:
         raise ToolError(_text_of(blocks) or "the tool failed and said nothing", type="mcp_tool_error")
+    if promised is not None:
+        try:
+            promised.check(result.structured_content)
+        except InvalidArguments as error:
+            fault = f"MCP server {server.name}: its result is not what its schema promises: {'; '.join(error.faults)}"
+            raise ToolError(fault, type="mcp_invalid_result") from error
     return await _value(blocks, result.structured_content, run)
 
 
@@ -176,30 +207,71 @@ def _text_of(blocks: Listing) -> str:
     return "\n".join(block["text"] for block in blocks if block["type"] == "text")
 
 
-async def _all_pages(client: "Client", list_seconds: int) -> tuple[Listing, int]:
-    """Read the list, and the number of seconds for which it is fresh."""
-    found, cursor, seconds = Listing(), None, list_seconds
+async def _all_pages(client: "Client", list_seconds: int, allow: Collection[str] | None) -> tuple[Listing, int]:
+    """Read the list, and the number of seconds for which it is fresh.
+
+    Raises:
+        McpError: it is longer than a model could use.
+    """
+    found, cursor, seconds, size_bytes = Listing(), None, list_seconds, 0
     for _ in range(_MOST_PAGES):
         page = await client.list_tools(cursor=cursor)
         if page.ttl_ms is not None and "ttl_ms" in page.model_fields_set:
-            seconds = min(86_400, page.ttl_ms // 1000)
-        found += [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in page.tools]
+            seconds = max(0, min(86_400, page.ttl_ms // 1000))
+        for tool in page.tools:
+            found.append(_kept(tool, allow))
+            size_bytes += len(json.encode(found[-1]))
+            if size_bytes > _LIST_BYTES or len(found) > _MOST_TOOLS:
+                fault = f"its list of tools has more than {_LIST_BYTES} bytes, or {_MOST_TOOLS} tools"
+                raise McpError(f"{fault}; name those that you need in McpServer(allow=…)", retryable=False)
         cursor = page.next_cursor
         if cursor is None:
             return found, seconds
-    raise McpError(f"its list of tools has more than {_MOST_PAGES} pages")
+    raise McpError(f"its list of tools has more than {_MOST_PAGES} pages", retryable=False)
+
+
+def _kept(tool: Any, allow: Collection[str] | None) -> dict[str, Any]:
+    """Return a tool in the protocol's form; of one that is not allowed, its name.
+
+    Raises:
+        McpError: it is too large to be shown to a model.
+    """
+    name = tool.name[:_SHOWN_CHARS]
+    if allow is not None and tool.name not in allow:
+        return {"name": name}
+    entry: dict[str, Any] = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if len(json.encode(entry)) > _TOOL_BYTES:
+        fault = f"tool {name!r} has more than {_TOOL_BYTES} bytes with its schemas"
+        raise McpError(f"{fault}; leave it out by McpServer(allow=…)", retryable=False)
+    return entry
 
 
 def _failure(server: McpServer, error: Exception, *, again: bool) -> ToolError:
     from mcp.shared.exceptions import MCPError  # noqa: PLC0415
-    from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, REQUEST_TIMEOUT  # noqa: PLC0415
+    from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, PARSE_ERROR, REQUEST_TIMEOUT  # noqa: PLC0415
 
     cause = _first(error)
-    if isinstance(cause, RuntimeError | ValidationError):  # the SDK's way to report an invalid result
+    wait_seconds = _wait_seconds(cause)
+    if wait_seconds is not None:
+        busy = f"MCP server {server.name}: {_words(error)}"
+        return ToolError(busy, again, type="mcp_busy", retry_after_seconds=wait_seconds)
+    invalid = isinstance(cause, MCPError) and cause.error.code == PARSE_ERROR
+    if invalid or isinstance(cause, RuntimeError | ValidationError):  # the SDK's ways to report an invalid result
         return ToolError(f"MCP server {server.name}: {_words(error)}", type="mcp_invalid_result")
     if isinstance(cause, MCPError) and cause.error.code not in (CONNECTION_CLOSED, INTERNAL_ERROR, REQUEST_TIMEOUT):
         return ToolError(f"MCP server {server.name} refused the call: {_words(error)}", type="mcp_refused")
     return ToolError(f"MCP server {server.name}: the connection was lost: {_words(error)}", again, type=_LOST)
+
+
+def _wait_seconds(cause: BaseException) -> float | None:
+    """Return the wait that a refusal names."""
+    from mcp.shared.exceptions import MCPError  # noqa: PLC0415
+
+    from baton.mcp.guard import BUSY, WAIT_SECONDS  # noqa: PLC0415
+
+    if not isinstance(cause, MCPError) or cause.error.code != BUSY or not isinstance(cause.error.data, dict):
+        return None
+    return wait_seconds(cause.error.data.get(WAIT_SECONDS))
 
 
 def _first(error: BaseException) -> BaseException:
@@ -210,4 +282,4 @@ def _first(error: BaseException) -> BaseException:
 
 def _words(error: BaseException) -> str:
     cause = _first(error)
-    return str(cause) or type(cause).__name__
+    return (str(cause) or type(cause).__name__)[:_WORDS_CHARS]

@@ -123,7 +123,9 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
     from mcp.shared._httpx_utils import create_mcp_http_client  # noqa: PLC0415
     from mcp_types import ElicitRequestParams, ElicitResult  # noqa: PLC0415
 
+    from baton.mcp.guard import Guard, host_of  # noqa: PLC0415
     from baton.mcp.tasks import TasksExtension  # noqa: PLC0415
+    from baton.transport.bounded import ACCEPTED, ANSWER_LIMIT_BYTES  # noqa: PLC0415
 
     async def nobody_waits(_context: Any, _params: ElicitRequestParams) -> ElicitResult:
         """Cancel a question for which a server keeps its request open (revision 2025-11-25): people take days."""
@@ -133,11 +135,20 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
     if server.command:
         program, *arguments = server.command
         async with Client(StdioServerParameters(command=program, args=arguments), **declared) as client:
+            client.session.validate_tool_result = _by_ourselves  # type: ignore[method-assign,assignment]
             yield client
         return
-    http = create_mcp_http_client(server.headers_for(context), auth=_auth(server))
-    async with http, Client(streamable_http_client(server.url, http_client=http), **declared) as client:
+    http = create_mcp_http_client({"accept-encoding": ACCEPTED, **server.headers_for(context)}, auth=_auth(server))
+    issuers = (host_of(server.auth.issuer), *server.auth.hosts) if server.auth else ()
+    http.event_hooks = Guard((host_of(server.url), *issuers)).hooks
+    transport = streamable_http_client(server.url, http_client=http, max_sse_event_size=ANSWER_LIMIT_BYTES)
+    async with http, Client(transport, **declared) as client:
+        client.session.validate_tool_result = _by_ourselves  # type: ignore[method-assign,assignment]
         yield client
+
+
+async def _by_ourselves(_name: str, _result: Any) -> None:
+    """Leave a result's schema to us: the SDK would run its patterns without a limit."""
 
 
 def _auth(server: McpServer) -> Any:

@@ -37,12 +37,14 @@ class ClientCredentials(Struct, frozen=True):
         client_secret: our secret there.
         issuer: the authorization server that issued them; tokens are requested from no other.
         scope: the token's scopes, separated by spaces; empty: those that the server requires.
+        hosts: further hosts of the authorization server, such as that of its token endpoint; no other is asked.
     """
 
     client_id: str
     client_secret: str
     issuer: str
     scope: str = ""
+    hosts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Return a text without the secret."""
@@ -117,4 +119,5 @@ class McpServer(ToolSource):
     def identity(self, context: McpContext) -> tuple[Any, ...]:
         """Return our identity for the server, which its list may depend on. Contains secrets: keep a digest only."""
         client = self.auth.client_id if self.auth else ""
-        return self.url, *self.command, client, *sorted(self.headers_for(context).items())
+        allowed = sorted(self.allow or ())
+        return self.url, *self.command, client, *sorted(self.headers_for(context).items()), *allowed

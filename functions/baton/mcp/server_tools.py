@@ -37,9 +37,10 @@ def _tool(server: McpServer, context: McpContext, listed: Mapping[str, Any]) -> 
     name, hints = _OTHER_CHARS.sub("_", f"{server.prefix}{listed['name']}")[:_NAME_CHARS], listed.get("annotations", {})
     again = bool(hints.get("readOnlyHint") or hints.get("idempotentHint"))
     schema: Any = JsonSchema(name, listed.get("inputSchema", _ANYTHING))
+    promised = JsonSchema(name, listed["outputSchema"]) if listed.get("outputSchema") else None
 
     async def call(arguments: dict[str, Any], run: ToolContext) -> Any:
-        return await called(server, context, listed["name"], arguments, run, again=again)
+        return await called(server, context, listed["name"], arguments, run, again=again, promised=promised)
 
     return Tool(
         name=name,

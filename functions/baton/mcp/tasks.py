@@ -14,6 +14,7 @@ from mcp_types import CallToolResult, Request, RequestParams, Result
 from baton.mcp.elicitation import ASKED, asked_of_people
 from baton.tools.pending import RunAgain
 from baton.tools.tool_error import ToolError
+from baton_events.values.waits import wait_seconds
 
 # The key in a call's memo of its task.
 TASK = "task"
@@ -116,7 +117,8 @@ def outcome(found: TaskState, memo: dict[str, Any], now_ms: int) -> CallToolResu
 def _later(memo: dict[str, Any], now_ms: int) -> RunAgain:
     task = memo[TASK]
     age_seconds = max(0, now_ms - task["sinceMs"]) / 1000
-    seconds = max(_SHORTEST_SECONDS, task["intervalMs"] / 1000, min(age_seconds / _OF_ITS_AGE, _LONGEST_SECONDS))
+    requested = wait_seconds(task["intervalMs"], 0.001) or 0
+    seconds = max(_SHORTEST_SECONDS, requested, min(age_seconds / _OF_ITS_AGE, _LONGEST_SECONDS))
     if lost_times := task.get("lost", 0):
         seconds = max(seconds, min(seconds * 2**lost_times, _LONGEST_SECONDS))
     return RunAgain(after_seconds=seconds, memo=memo)

@@ -1,0 +1,73 @@
+"""What the HTTP of an MCP server may do here: its answers are bounded as they arrive, its metadata leads nowhere else.
+
+Invariants: a request goes only to the hosts of the server and of its issuer, whatever OAuth metadata says; a refusal
+with a wait becomes an error that names it. Imports the SDK's HTTP library: only calls do. Must not: retry.
+"""
+
+import json
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from baton.clock import SystemClock
+from baton.transport.bounded import ANSWER_LIMIT_BYTES, bound
+from baton_events.values.waits import requested_wait_seconds
+
+# The server's streams of a connection, with those that go on after a break.
+_MOST_STREAMS = 20
+_BUSY_STATUSES = frozenset({429, 503})
+# The code of our own error for a refusal, and the name of its wait.
+BUSY, WAIT_SECONDS = -32_029, "retryAfterSeconds"
+
+
+class AnswerTooLargeError(httpx2.SSEError, httpx2.StreamError):
+    """An answer is over the limit: an error that the SDK takes for the end of one request, whatever its form."""
+
+    def __init__(self) -> None:
+        httpx2.SSEError.__init__(self, f"the answer has more than {ANSWER_LIMIT_BYTES} bytes, or an unknown encoding")
+
+
+class Guard:
+    """The hooks of one connection's HTTP client. `hosts`: those that requests may go to."""
+
+    def __init__(self, hosts: Collection[str]) -> None:
+        self._hosts = frozenset(hosts)
+        self._streams = 0
+
+    @property
+    def hooks(self) -> dict[str, list[Any]]:
+        """The hooks, as the client takes them."""
+        return {"request": [self._ask], "response": [self._answer]}
+
+    async def _ask(self, request: httpx2.Request) -> None:
+        if request.url.host not in self._hosts:
+            raise httpx2.UnsupportedProtocol(
+                f"its OAuth metadata leads to {request.url.host!r}, which is neither its own host nor its issuer's:"
+                " name it in ClientCredentials(hosts=…) if it is right"
+            )
+        self._streams += request.method == "GET" and "text/event-stream" in request.headers.get("accept", "")
+        if self._streams > _MOST_STREAMS:
+            raise httpx2.ConnectError(f"the server has broken off {_MOST_STREAMS} streams")
+
+    async def _answer(self, response: httpx2.Response) -> None:
+        bound(httpx2, response, ANSWER_LIMIT_BYTES, AnswerTooLargeError())
+        if response.status_code not in _BUSY_STATUSES:
+            return
+        wait_seconds = requested_wait_seconds(response.headers, SystemClock().now_ms())
+        if wait_seconds is not None:
+            error = {
+                "code": BUSY,
+                "message": f"the server answered {response.status_code}",
+                "data": {WAIT_SECONDS: wait_seconds},
+            }
+            assert isinstance(response.stream, httpx2.AsyncByteStream), "of an asynchronous client"
+            await response.stream.aclose()  # not the answer, which is read once more
+            response.stream = httpx2.ByteStream(json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode())
+            response.headers["content-type"] = "application/json"
+
+
+def host_of(url: str) -> str:
+    """Return the host of an address."""
+    return urlsplit(url).hostname or ""
