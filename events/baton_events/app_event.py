@@ -103,7 +103,7 @@ def app_event(name: str, data: Any = None, key: str = "", *, event_id: str, tena
     if not isinstance(key, str) or len(key) > KEY_LIMIT_CHARS:
         raise AppEventError(f"the key {key!r} is no text of at most {KEY_LIMIT_CHARS} characters", "key")
     try:
-        told = from_json(recorded_json(data, "data", DATA_LIMIT_BYTES))
+        read = from_json(recorded_json(data, "data", DATA_LIMIT_BYTES))
     except TooLarge as error:
         raise TooLargeError(
             f"the data of event {name!r} has {error.size_bytes} bytes, over the limit of {DATA_LIMIT_BYTES}:"
@@ -111,7 +111,7 @@ def app_event(name: str, data: Any = None, key: str = "", *, event_id: str, tena
         ) from error
     except Unrecordable as error:
         raise AppEventError(f"the data of event {name!r} is not JSON: {error}", "data") from error
-    return AppEvent(id=event_id, name=name, tenant=tenant, key=storable(key), data=told, created_at=moment(now_ms))
+    return AppEvent(id=event_id, name=name, tenant=tenant, key=storable(key), data=read, created_at=moment(now_ms))
 
 
 def delay_ms(delay_seconds: float) -> int:

@@ -17,8 +17,8 @@ from baton.engine.effects import CallModel, RunTool
 from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import StepResult
 from baton.engine.work_items import ItemKind
+from baton.executors.executor import OutcomeDoor
 from baton.executors.model_turn import ModelTurn
-from baton.executors.outcome_door import OutcomeDoor
 from baton.executors.tool_run import ToolRun
 from baton.memory.keeper import MemoryKeeper
 from baton.models.model import ModelAnswer, ModelError

@@ -9,7 +9,7 @@ import re
 from itertools import count
 
 REPLACEMENT = "\ufffd"
-_LONE = re.compile("[\ud800-\udfff]")
+_LONE = "[\ud800-\udfff]"  # compiled by its first use: few processes read such text
 _FIRST_HALVES = ("\ud800", "\udbff")
 # The next of them is the number of characters that this process has replaced so far.
 _replaced = count()
@@ -31,7 +31,7 @@ def storable(text: str) -> str:
     if text.isascii() or is_storable(text):
         return text
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-    return _LONE.sub(_replacement, joined)
+    return re.sub(_LONE, _replacement, joined)
 
 
 def _replacement(_: "re.Match[str]") -> str:

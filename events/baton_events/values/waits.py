@@ -7,7 +7,7 @@ whatever is given, nothing is raised. Must not: decide whether a call is repeate
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from math import inf, isnan
+from math import isfinite
 from typing import Any
 
 # As a job's own delay between two attempts.
@@ -17,7 +17,7 @@ _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _PIECE = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
 _LONGEST_CHARS = 100
-_MS = 0.001
+_MS, _HUGE = 0.001, 1e300
 # A number of seconds from here on is a time since 1970, not a wait of thirty years.
 _FIRST_TIME_SECONDS, _FIRST_TIME_MS = 1e9, 1e12
 
@@ -25,7 +25,7 @@ _FIRST_TIME_SECONDS, _FIRST_TIME_MS = 1e9, 1e12
 def wait_seconds(named: object, unit_seconds: float = 1.0) -> float | None:
     """Return the wait that any value names, as a number, a text or a `timedelta`; None: it names none.
 
-    Infinite and huge numbers are the longest wait, negative ones are 0.
+    Huge numbers are the longest wait, negative ones are 0; NaN and infinity have no sense, and name none.
 
     Args:
         named: what somebody gave, such as `ToolError.retry_after_seconds`.
@@ -49,7 +49,7 @@ def _float(number: Any) -> float:
     try:
         return float(number)
     except OverflowError:
-        return inf if number > 0 else -inf
+        return _HUGE if number > 0 else -_HUGE
 
 
 def requested_wait_seconds(headers: Mapping[str, str], now_ms: int) -> float | None:
@@ -110,10 +110,8 @@ def _until(text: str, now_ms: int) -> float | None:
 
 def _number(text: str) -> float | None:
     word = text.strip()
-    if word.lower() in ("inf", "+inf", "infinity"):
-        return inf
-    return float(word) if len(word) <= _LONGEST_CHARS and re.fullmatch(_NUMBER, word) else None
+    return min(float(word), _HUGE) if len(word) <= _LONGEST_CHARS and re.fullmatch(_NUMBER, word) else None
 
 
 def _bounded(seconds: float) -> float | None:
-    return None if isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS) if isfinite(seconds) else None

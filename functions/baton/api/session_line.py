@@ -53,7 +53,7 @@ class Sessions:
             PublishError, StoreError: as for a submission.
         """
         alone = when_busy == "reject"
-        if alone and attached is not None and attached.size_bytes:  # a refused message leaves no file behind
+        if alone and attached is not None and attached.total_bytes:  # a refused message leaves no file behind
             await self._check_idle(job)
         submit = self._container.commands.submit
         created = await submit(job, task, may_exist=may_exist, alone=alone, attached=attached)

@@ -21,18 +21,18 @@ class KeptFiles(Struct, frozen=True):
     texts: Mapping[str, str]
 
     @property
-    def size_bytes(self) -> int:
+    def total_bytes(self) -> int:
         """How much is stored."""
         return sum(map(len, self.texts.values()))
 
-    async def keep(self, now_ms: int, *, checks: bool = False) -> None:
+    async def store(self, now_ms: int, *, checks: bool = False) -> None:
         """Store them. `checks`: only where the tenant has room for them.
 
         Raises:
             StoreError. StorageFullError, TooLargeError: there is no room.
         """
         if checks:
-            await self.quota.check(self.job.tenant, self.size_bytes)
+            await self.quota.check(self.job.tenant, self.total_bytes)
         for name, text in self.texts.items():
             if await self.chats.keep_file(self.job.tenant, self.job.session_id, name, text, now_ms):
                 await self.quota.stored(self.job.tenant, len(text))

@@ -81,14 +81,14 @@ def check_task(task: Mapping[str, Any]) -> int:
 
 
 class Attached(Protocol):
-    """What a job has beside its task, such as files: `size_bytes` of it."""
+    """What a job has beside its task, such as files: `total_bytes` of it."""
 
     @property
-    def size_bytes(self) -> int:
+    def total_bytes(self) -> int:
         """How much is stored."""
         ...
 
-    async def keep(self, now_ms: int) -> None:
+    async def store(self, now_ms: int) -> None:
         """Store it. Raises StoreError."""
         ...
 
@@ -148,9 +148,9 @@ class SubmitJob:
             return Created(new=False, job=there)
         if may_exist and await self.is_gone(job.id):
             raise JobGoneError(job.id)
-        await self._slot_client.quota.check(job.tenant, size_bytes + (attached.size_bytes if attached else 0))
+        await self._slot_client.quota.check(job.tenant, size_bytes + (attached.total_bytes if attached else 0))
         if attached is not None:
-            await attached.keep(self._clock.now_ms())
+            await attached.store(self._clock.now_ms())
         # A store that did not answer may have created the job, and its backup message guarantees it then, so it stays.
         # It also stays where the job "was there" and yet has this call's message as relay: the creation was sent twice.
         try:

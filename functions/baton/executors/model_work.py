@@ -12,10 +12,9 @@ from baton.engine.effects import CallModel, Effect, Notify, Remember
 from baton.executors.bounded import bounded
 from baton.executors.chat_files import ChatFiles
 from baton.executors.continuing import ContinueSession
-from baton.executors.executor import Executing, UnlessForked
+from baton.executors.executor import Executing, OutcomeDoor, UnlessForked
 from baton.executors.model_turn import ModelTurn
 from baton.executors.notifying import NotifyOfEnd
-from baton.executors.outcome_door import OutcomeDoor
 from baton.executors.remembering import Conversing, Recalling, RememberJob
 from baton.executors.runner_work import StopProvider
 from baton.executors.text_stream import Batching, TextStreams

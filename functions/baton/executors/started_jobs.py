@@ -53,7 +53,7 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
     except UnknownAgentError as error:
         raise NoChildError("unknown_agent", str(error), retryable=True) from error
     try:
-        told = {"text": text_of(task.task), "data": plain(task.data, "data")}
+        entry = {"text": text_of(task.task), "data": plain(task.data, "data")}
     except Unrecordable as error:
         raise NoChildError("invalid_task", f"the task for agent {task.agent!r} cannot be recorded: {error}") from error
     job = replace(
@@ -64,7 +64,7 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
         remembers=False,
         traceparent=work_traceparent("execute_tool") or parent.traceparent,
     )
-    return Submitted(job, told)
+    return Submitted(job, entry)
 
 
 class BackgroundCalls:

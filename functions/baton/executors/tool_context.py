@@ -241,7 +241,7 @@ class CallOutlet:
         named, content = named_file(data, media_type, filename)
         texts, outside = {named["name"]: f"{named['mediaType']},{content}"}, self._outside
         files = KeptFiles(outside.chats, outside.commands.quota, self._job, texts)
-        await self._here(files.keep(outside.clock.now_ms(), checks=True))
+        await self._here(files.store(outside.clock.now_ms(), checks=True))
         return named
 
     async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
@@ -287,15 +287,15 @@ class CallOutlet:
                 tenant=self._job.tenant,
                 now_ms=self._outside.clock.now_ms(),
             )
-            told: dict[str, Any] = {"text": text_of(task), "data": plain(input_data, "data")}
+            entry: dict[str, Any] = {"text": text_of(task), "data": plain(input_data, "data")}
         except UnknownAgentError as error:
             raise ToolError(str(error), type="unknown_agent", retryable=True) from error
         except Unrecordable as error:
             message = f"the task for agent {agent!r} cannot be recorded: {error}"
             raise ToolError(message, type="invalid_task") from error
-        told |= {"chat": {}} if session_id else {}
+        entry |= {"chat": {}} if session_id else {}
         try:
-            await self._outside.commands.submit(job, self._secrets.hide_in(told), may_exist=True)
+            await self._outside.commands.submit(job, self._secrets.hide_in(entry), may_exist=True)
         except JobGoneError:
             return job_id  # an earlier attempt has started it, and it is over
         return job_id

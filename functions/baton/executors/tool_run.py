@@ -25,7 +25,7 @@ from baton.engine.step_results import (
     ToolWaits,
 )
 from baton.engine.waits import tool_digest
-from baton.executors.outcome_door import UNRECORDABLE, canonical, is_for_the_queue
+from baton.executors.executor import UNRECORDABLE, canonical, is_for_the_queue
 from baton.executors.runner_work import RunnerTool, recorded, recorded_starter
 from baton.executors.started_jobs import NoChildError, child_job
 from baton.executors.tool_context import CallMemory, CallOutlet, Outside, StoreChannel, TenantOperations

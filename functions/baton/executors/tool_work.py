@@ -7,8 +7,7 @@ from baton.commands.taking_back import TakeBack
 from baton.container import Container
 from baton.engine.effects import Effect, RunTool
 from baton.executors.bounded import bounded, limited, limits_of_servers
-from baton.executors.executor import Executing, UnlessForked
-from baton.executors.outcome_door import OutcomeDoor
+from baton.executors.executor import Executing, OutcomeDoor, UnlessForked
 from baton.executors.started_jobs import BackgroundCalls
 from baton.executors.tool_context import Outside
 from baton.executors.tool_run import ToolRun

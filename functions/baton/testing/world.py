@@ -208,7 +208,7 @@ class World:
         try:
             key = str(named)
         except Exception as error:
-            self.raised(error)
+            self._fails_with(error)
             raise
         process, tool = PROCESS.get(), attempt.start.tool
         if self._ends(process, f"before an effect of {tool}"):
@@ -240,7 +240,7 @@ class World:
             self.backend.queue.accept(message_to(_SETTINGS, SWEEP_ENDPOINT, ""))
             self._later(_HOUR, self._reconcile)
 
-    def raised(self, error: BaseException) -> None:
+    def _fails_with(self, error: BaseException) -> None:
         """End the world: what the test's own code raises is for the test. The first one counts."""
         self._raised = self._raised or error
         self.loop.stop()
@@ -255,7 +255,7 @@ class World:
         except (GeneratorExit, asyncio.CancelledError):  # the world is over
             raise
         except BaseException as error:  # noqa: BLE001 - pytest.fail() raises no Exception
-            self.raised(error)
+            self._fails_with(error)
 
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
         self.loop.call_later(seconds, act, context=Context())

@@ -24,8 +24,8 @@ from baton.engine.effects import CallModel, Effect, Notify, Remember, RequestSlo
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind
+from baton.executors.executor import OutcomeDoor
 from baton.executors.model_turn import ModelTurn
-from baton.executors.outcome_door import OutcomeDoor
 from baton.executors.remembering import Conversing, Recalling
 from baton.executors.tool_run import ToolRun
 from baton.queue.dispatch import Delivered, dispatch
