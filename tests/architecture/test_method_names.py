@@ -24,7 +24,6 @@ ALLOWED = {
     **dict.fromkeys(("on_body", "on_header", "on_headers_complete", "on_message_complete"), "httptools"),
     "handle_async_request": "httpx",
     "check": "raises or reports what is wrong",
-    "handle_async_request": "httpx",
     "emit": "publishes an app event, whoever does it",
     "of": "the constructor of a record from another one",
 }  # fmt: skip
