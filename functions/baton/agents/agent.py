@@ -98,6 +98,7 @@ def _check_choice(agent: str, what: str, chosen: str, known: Sequence[str]) -> N
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
 _MODES = ("loop", "plan")
 _OFFLOADS = ("", "queue", "provider")
+_ON_CUT_ANSWER = ("fail", "keep")
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +136,9 @@ class Agent:
         offload: how a model answers while the job waits without compute: "queue": the queue sends the
             request, and delivers the answer; "provider": the provider answers in the background, and is polled.
             The text is not streamed then. By default the turn's function calls the model.
+        on_cut_answer: what becomes of a text that the model's length limit cut off: "fail": the job fails with
+            `answer_cut`, and its error has the text; "keep": it is the answer, marked as cut; None: "keep" in a chat,
+            else "fail".
         runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
     """
 
@@ -164,6 +168,7 @@ class Agent:
     expose: Collection[str] = ()
     call_limits: Sequence[CallLimit] = ()
     offload: str = ""
+    on_cut_answer: str | None = None
 
     def __post_init__(self) -> None:
         """Check every field, and make collections immutable."""
@@ -185,6 +190,8 @@ class Agent:
         object.__setattr__(self, "call_limits", checked_limits(f"agent {self.name!r}", self.call_limits))
         _check_choice(self.name, "mode", self.mode, _MODES)
         _check_choice(self.name, "offload", self.offload, _OFFLOADS)
+        if self.on_cut_answer is not None:
+            _check_choice(self.name, "on_cut_answer", self.on_cut_answer, _ON_CUT_ANSWER)
         self._check_parts()
         self._check_numbers()
         object.__setattr__(self, "plan", checked_plan(self.name, self.plan))

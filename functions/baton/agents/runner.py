@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from msgspec import field
 
-from baton.models.model import File, Listener, Message, ModelAnswer
+from baton.models.model import NOTHING_SPENT, File, Listener, Message, ModelAnswer, Spent
 from baton.sdk.record import Record
 from baton.sdk.records import turns_of
 from baton.tools.context import ToolContext
@@ -91,12 +91,17 @@ class NeedsApproval(Record, frozen=True):
 
 
 class RunFailedError(Exception):
-    """The run has failed for good: the job fails with this error, whose name is `type`."""
+    """The run has failed for good: the job fails with this error, whose name is `type`.
 
-    def __init__(self, kind: str, message: str) -> None:
+    `partial`: the text of an answer that was cut off. `spent`: the usage of the answers that were not taken.
+    """
+
+    def __init__(self, kind: str, message: str, partial: str = "", spent: Spent = NOTHING_SPENT) -> None:
         super().__init__(message)
         self.type = kind
         self.message = message
+        self.partial = partial
+        self.spent = spent
 
 
 class Runner(Protocol):

@@ -16,6 +16,8 @@ from baton.api.json_schema import ref as _ref
 from baton.api.json_schema import rows as _rows
 from baton.api.problem import Code
 
+# `partial`: the text of an answer that was cut off.
+_JOB_FAULT = _object({"type": _TEXT, "message": _TEXT, "partial": _TEXT}, optional=("partial",))
 PROBLEM = _object(
     {
         "type": {"type": "string", "format": "uri-reference"},
@@ -92,7 +94,7 @@ JOB = _object(
         "status": {"enum": ["pending", "processing", "waiting", "completed", "failed", "cancelled"]},
         "waitingFor": _TEXT_OR_NULL,
         "result": _ANY,
-        "error": {"anyOf": [_FAULT, {"type": "null"}]},
+        "error": {"anyOf": [_JOB_FAULT, {"type": "null"}]},
         "createdAt": _TIME,
         "updatedAt": _TIME,
         "startedAt": _TIME_OR_NULL,

@@ -17,10 +17,16 @@ class _Record(Struct, rename="camel", kw_only=True):
 
 
 class Fault(_Record):
-    """Why a job or a tool call failed."""
+    """Why a tool call failed."""
 
     type: str
     message: str
+
+
+class JobFault(Fault):
+    """Why a job failed. `partial`: the text of an answer that was cut off; None: none."""
+
+    partial: str | None = None
 
 
 class Usage(_Record):
@@ -134,7 +140,7 @@ class Job(_Record):
     parent_job_id: str | None = None
     waiting_for: str | None = None
     result: Any = None
-    error: Fault | None = None
+    error: JobFault | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     started_at: datetime | None = None

@@ -4,8 +4,8 @@ A job of a chat has `"chat": {"messageId", "replaces"?}` in its task; `replaces`
 that one and all after it are no longer part of the conversation, but their calls are told. So are the calls of a job
 that has ended early. A job that was rolled back leaves no trace. Invariant: the messages follow from recorded entries,
 the transcript's `{"role": "session", "v": 1, "exchanges": [{"jobId", "asked", "answered"?, "status", "messages"?,
-"files"?, "calls"?}], "leftOut"?}`, so they are the same in every turn. Only files are stored beside the jobs, so
-nothing else can be lost or disagree with them. Must not: read a store (`earlier_jobs` does).
+"files"?, "calls"?, "cut"?}], "leftOut"?}`, so they are the same in every turn. Only files are stored beside the jobs,
+so nothing else can be lost or disagree with them. Must not: read a store (`earlier_jobs` does).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from baton.engine.lifecycle import ROLLED_BACK
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.memory.entries import question_of
-from baton.models.model import Message, ModelMessage, UserMessage, files_of
+from baton.models.model import CUT_NOTE, Message, ModelMessage, UserMessage, files_of
 from baton.sdk.records import ENTRY_VERSION, SESSION_ROLE
 from baton.storage.ports.jobs import Snapshot
 from baton_events.ids import canonical_json
@@ -41,6 +41,7 @@ class Exchange(Struct, frozen=True):
 
     `messages`: all of the job's messages, for an agent that has a runner; empty: its texts are sent. `files`: of the
     question, as its task names them. `calls`: a line for each of its calls, where its answer does not tell of them.
+    `cut`: the model's length limit cut the answer off.
     """
 
     job_id: str
@@ -50,6 +51,7 @@ class Exchange(Struct, frozen=True):
     messages: str = ""
     files: tuple[dict[str, Any], ...] = ()
     calls: tuple[str, ...] = ()
+    cut: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -120,7 +122,8 @@ def exchange_of(
     answered = cut(answer, _SIDE_BYTES) if answer else None
     files, stopped_by = tuple(snapshot.task.get("files", ())), (snapshot.job.result or {}).get("stoppedBy")
     status = f"stopped by {stopped_by}" if stopped_by else snapshot.job.status
-    return Exchange(snapshot.job.id, question, answered, status, messages, files, calls)
+    is_cut = bool((snapshot.job.result or {}).get("cut"))
+    return Exchange(snapshot.job.id, question, answered, status, messages, files, calls, is_cut)
 
 
 def _answer(job: Job) -> str:
@@ -149,7 +152,8 @@ def _answering(exchanges: Sequence[Exchange]) -> int:
 
 def _written(exchange: Exchange) -> dict[str, Any]:
     written: dict[str, Any] = {"jobId": exchange.job_id, "asked": exchange.question, "status": exchange.status}
-    answered = {} if exchange.answered is None else {"answered": exchange.answered}
+    answered: dict[str, Any] = {} if exchange.answered is None else {"answered": exchange.answered}
+    answered |= {"cut": True} if exchange.cut else {}
     files = {"files": list(exchange.files)} if exchange.files else {}
     calls = {"calls": list(exchange.calls)} if exchange.calls else {}
     return written | answered | files | calls | ({"messages": exchange.messages} if exchange.messages else {})
@@ -201,4 +205,5 @@ def _texts(exchange: Mapping[str, Any]) -> tuple[Message, ...]:
     if "answered" not in exchange:
         return asked, UserMessage(f"[This was not answered: {exchange['status']}.{made}", note=True)
     ended = (UserMessage(f"[This ended early: {exchange['status']}.{made}", note=True),) if calls else ()
-    return asked, *ended, ModelMessage(exchange["answered"])
+    mark = (UserMessage(CUT_NOTE, note=True),) if exchange.get("cut") else ()
+    return asked, *ended, ModelMessage(exchange["answered"]), *mark

@@ -172,7 +172,8 @@ def _outcome(done: Job) -> str:
         message = f"agent {done.agent!r} (job {done.id}): {done.error.message}"
         return canonical_json({"error": {"type": done.error.type, "message": message}})
     result = done.result or {}
-    return canonical_json({"ok": result.get("output", result.get("answer", ""))})
+    answer = result.get("output", result.get("answer", ""))
+    return canonical_json({"ok": {"answer": answer, "cut": True} if result.get("cut") else answer})
 
 
 def _ended(

@@ -70,6 +70,18 @@ class ExtraUsage(Struct, frozen=True):
     cost_usd: float = 0.0
     compacted: tuple[int, int] | None = None
 
+    def __add__(self, other: "ExtraUsage") -> "ExtraUsage":
+        """Return both together."""
+        return ExtraUsage(
+            (*self.entries, *other.entries),
+            self.model_calls + other.model_calls,
+            self.cached_calls + other.cached_calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cost_usd + other.cost_usd,
+            self.compacted if other.compacted is None else other.compacted,
+        )
+
 
 NO_EXTRA_USAGE = ExtraUsage()
 
@@ -91,7 +103,8 @@ class ModelAnswered(Struct, frozen=True):
     needs in the next turn, kept as it is. `output`: the structured answer, any JSON but null, where there is one.
     `model_calls`: how many it took; 0: a plan gave the answer. `plan`: the wanted calls are the steps of a plan.
     `reflection`: the planner's thoughts on the plan's results. `request_digests`: digests of the request; None: not
-    taken. `streamed_text`: the part of the text that was streamed; None: none that is still open.
+    taken. `streamed_text`: the part of the text that was streamed; None: none that is still open. `cut`: a limit of its
+    length cut it off, so none of its calls can run.
     """
 
     text: str
@@ -110,6 +123,7 @@ class ModelAnswered(Struct, frozen=True):
     reflection: str = ""
     request_digests: dict[str, str] | None = None
     streamed_text: StreamedText | None = None
+    cut: bool = False
 
 
 class ModelFailed(Struct, frozen=True):

@@ -98,6 +98,12 @@ def usage(turn: int, answer: ModelAnswered) -> str:
     return canonical_json(part) if answer.cost_usd else sorted_json(part)
 
 
+def cut(turn: int, answer: ModelAnswered) -> tuple[str, ...]:
+    """Return the part that marks a text as cut off by a limit of its length; calls that were cut off fail instead."""
+    is_text = answer.cut and not answer.wanted
+    return (canonical_json({"type": "data-cut", "data": {"turn": turn}}),) if is_text else ()
+
+
 def step_finish() -> str:
     """Return the part that ends a turn."""
     return _FINISH_STEP

@@ -50,6 +50,8 @@ def _streamed_text(turn: int, answer: ModelAnswered, records: tuple[CallRecord, 
         entry["tokens"] = {"estimated": answer.estimated_tokens, "input": answer.input_tokens}
     if usage := _usage(answer):
         entry["usage"] = usage
+    if answer.cut:
+        entry["cut"] = True
     if answer.request_digests is not None:
         entry["asked"] = answer.request_digests
     return entry

@@ -82,6 +82,7 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
     parts = (
         *(() if text_stream else stream_parts.step_start(item.turn)),
         stream_parts.usage(item.turn, step_result),
+        *stream_parts.cut(item.turn, step_result),
         *thought,
         *text,
     )
@@ -169,7 +170,7 @@ def _after_model_call(job: Job, item: WorkItem, step_result: ModelAnswered, tool
         **_under_way(job, item),
         earlier=0,
         used=_used_for(job.used, step_result, tool_calls),
-        best_answer=step_result.text or job.best_answer,
+        best_answer=job.best_answer if step_result.cut else step_result.text or job.best_answer,
         reserve_tokens=tokens or job.reserve_tokens,
         reserve_usd=job.reserve_usd if step_result.cached else step_result.cost_usd or job.reserve_usd,
     )
@@ -192,7 +193,7 @@ def _used_for(before: Used, step_result: ModelAnswered, tool_calls: int) -> Used
 
 
 def _result(step_result: ModelAnswered) -> dict[str, Any]:
-    result: dict[str, Any] = {"answer": step_result.text}
+    result: dict[str, Any] = {"answer": step_result.text, **({"cut": True} if step_result.cut else {})}
     return result if step_result.output is None else {**result, "output": step_result.output}
 
 

@@ -201,6 +201,7 @@ def _failure(failure: Failure, secrets: KnownSecrets) -> Failure:
         message=cut(message, MESSAGE_LIMIT_CHARS) or "no message",
         retryable=isinstance(failure.retryable, int) and bool(failure.retryable),
         traceback=cut(secrets.hide(text_of(failure.traceback)), TRACEBACK_LIMIT_CHARS),
+        partial=secrets.hide(text_of(failure.partial)),
     )
 
 

@@ -25,9 +25,10 @@ from baton.conversation.fitting import fit
 from baton.conversation.policy import KeepAll, Summarize
 from baton.engine.commit.answers import History
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage
-from baton.executors.model_call import ModelCalls
-from baton.models.model import Model, ModelAnswer, ToolSpec
-from baton_events.values.text import storable
+from baton.executors.answer_usage import usage_of, usage_of_spent
+from baton.executors.model_call import ModelCalls, step_result
+from baton.models.model import CUT_CAUSE, Model, ModelAnswer, ModelError, ToolSpec
+from baton_events.values.text import storable, text_of
 
 _log = logging.getLogger("baton.models")
 
@@ -100,25 +101,19 @@ async def _with_summary(
     request = fitting.request_of(conversation, old, limit_bytes)
     try:
         answer = await calls.call(writer, request, _SUMMARY_SHARE)
-        text = storable(answer.text).strip()
+        used, text = usage_of(answer), "" if answer.is_cut else storable(answer.text).strip()
     except Exception as error:  # noqa: BLE001 - a model is foreign code, and the turn can do without its summary
-        _log.warning("no summary of turns up to %d: %s: %s", old[-1].number, type(error).__name__, error)
-        return conversation, ExtraUsage()
-    entries: tuple[dict[str, Any], ...] = ()
-    if text:
-        usage = {"inputTokens": answer.input_tokens, "outputTokens": answer.output_tokens, "costUsd": answer.cost_usd}
-        entry = {**fitting.entry_of(text, old, limit_bytes), "usage": {**usage, "cached": answer.cached}}
-        conversation, entries = summarized(conversation, entry), (entry,)
-    return conversation, _extra_usage(entries, answer)
+        _log.warning("no summary of turns up to %d: %s: %s", old[-1].number, type(error).__name__, text_of(error))
+        return conversation, usage_of_spent(error.spent) if isinstance(error, ModelError) else ExtraUsage()
+    if answer.is_cut:
+        _log.warning("no summary of turns up to %d: %s", old[-1].number, CUT_CAUSE)
+    if not text:
+        return conversation, used
+    entry = {**fitting.entry_of(text, old, limit_bytes), "usage": {**_usage(answer), "cached": answer.cached}}
+    return summarized(conversation, entry), replace(used, entries=(entry,))
 
 
-def _extra_usage(entries: tuple[dict[str, Any], ...], answer: ModelAnswer) -> ExtraUsage:
-    if answer.cached:
-        return ExtraUsage(entries, cached_calls=1)
-    return ExtraUsage(
-        entries=entries,
-        model_calls=1,
-        input_tokens=answer.input_tokens,
-        output_tokens=answer.output_tokens,
-        cost_usd=answer.cost_usd,
-    )
+def _usage(answer: ModelAnswer) -> dict[str, Any]:
+    """Return what the summary has cost; from the cache, what it cost the first time."""
+    taken = step_result(answer, "", ())
+    return {"inputTokens": taken.input_tokens, "outputTokens": taken.output_tokens, "costUsd": taken.cost_usd}

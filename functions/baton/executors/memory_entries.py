@@ -14,8 +14,9 @@ ANSWER_LIMIT_CHARS = 2_500
 
 
 def exchange_of(job: Job, task: dict[str, Any]) -> MemoryEntry | None:
-    """Return a completed job's question and answer; None where it has no answer in words."""
-    answer = (job.result or {}).get("answer")
+    """Return a completed job's question and answer; None where it has no whole answer in words."""
+    result = job.result or {}
+    answer = None if result.get("cut") else result.get("answer")
     question = question_of(task)
     if not isinstance(answer, str) or not answer.strip() or not question:
         return None

@@ -11,12 +11,27 @@ from dataclasses import replace
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace as replace_struct
 
 from baton.agents.agent import Agent
 from baton.agents.output import FINAL_TOOL, InvalidOutput, OutputType
+from baton.conversation.exchanges import is_chat
+from baton.engine.commit.answers import History
+from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed
+from baton.executors.answer_usage import cost, count, model_failed, usage_of, usage_of_spent
 from baton.models.answer_cache import AnswerCache
-from baton.models.model import Call, Model, ModelAnswer, ModelRequest
+from baton.models.model import (
+    ANSWER_CUT,
+    ANSWER_LIMIT_BYTES,
+    CUT_CAUSE,
+    Call,
+    Model,
+    ModelAnswer,
+    ModelError,
+    ModelRequest,
+    answer_too_large,
+)
 from baton.runtime.gen_ai import chat_span
 from baton.sdk.memory import ModelCache
 from baton.sdk.records import Failure, Wanted
@@ -24,38 +39,94 @@ from baton.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
 from baton.tools.contained import contained
 from baton.tools.tool import Tool
 from baton_events.ids import canonical_json
-from baton_events.values.text import storable
+from baton_events.values.json_value import Unrecordable
+from baton_events.values.text import storable, text_of
+
+CUT_CALL = Failure(ANSWER_CUT, f"{CUT_CAUSE}, so its calls did not run: make fewer calls at once, or shorter ones")
 
 
 def answered(
-    answer: ModelAnswer, tools: Mapping[str, Tool], output: OutputType | None = None
+    answer: ModelAnswer, tools: Mapping[str, Tool], output: OutputType | None = None, *, keeps_cut: bool = False
 ) -> ModelAnswered | ModelFailed:
-    """Return what follows from the answer; calls that cannot run carry their fault back to the model."""
+    """Return what follows from the answer; calls that cannot run carry their fault back to the model.
+
+    `keeps_cut`: a text that was cut off is an answer, too.
+    """
     try:
-        text = storable(answer.text)
+        if answer.is_cut:
+            return cut_off(answer, output, keeps_cut=keeps_cut)
+        text = whole_text(answer.text)
         wanted = tuple([_wanted(call, tools) for call in answer.calls])
         if output is None:
             return step_result(answer, text, wanted)
         return _with_output(answer, text, wanted, output)
-    except (TypeError, ValueError, AttributeError) as error:
-        return ModelFailed(Failure("model_garbage", f"not a usable answer: {error}", retryable=True))
+    except Exception as error:  # noqa: BLE001 - a model is foreign code, and so is all that it returns
+        return unusable(answer, error)
+
+
+def keeps_cut(agent: Agent, job: Job, history: History) -> bool:
+    """Return whether a text that was cut off is an answer: by default in a chat, whose reader sees its mark."""
+    if agent.on_cut_answer is not None:
+        return agent.on_cut_answer == "keep"
+    # A model that reads no history is given none.
+    return is_chat(history.transcript[0]) if history.transcript else job.background
+
+
+def unusable(answer: object, error: Exception) -> ModelFailed:
+    """Return the failure of an answer that cannot be read or recorded; its usage counts as far as it can be read."""
+    if isinstance(error, ModelError):
+        failed = model_failed(error)
+        return replace_struct(failed, extra_usage=failed.extra_usage + usage_of(answer))
+    kind = "unrecordable" if isinstance(error, Unrecordable) else "model_garbage"
+    message = text_of(error) if isinstance(error, Unrecordable) else f"not a usable answer: {text_of(error)}"
+    return ModelFailed(Failure(kind, message, retryable=True), extra_usage=usage_of(answer))
+
+
+def whole_text(text: str) -> str:
+    """Return an answer's text as it is kept.
+
+    Raises:
+        ModelError: it is over the size limit.
+    """
+    kept = storable(text)
+    if len(kept) * 4 > ANSWER_LIMIT_BYTES and (size_bytes := len(kept.encode())) > ANSWER_LIMIT_BYTES:
+        raise answer_too_large(size_bytes)
+    return kept
+
+
+def cut_off(answer: ModelAnswer, output: OutputType | None, *, keeps_cut: bool) -> ModelAnswered | ModelFailed:
+    """Return what follows from an answer that was cut off: none of its calls runs, and no half output is kept."""
+    text = whole_text(answer.text)
+    if answer.calls or output is not None:
+        finals = () if answer.calls else (Wanted(FINAL_TOOL, {}, CUT_CALL),)
+        return step_result(answer, text, (*(refused(call, CUT_CALL) for call in answer.calls), *finals))
+    if keeps_cut and text:
+        return step_result(answer, text, ())
+    failure = Failure(ANSWER_CUT, f"{CUT_CAUSE}; allow more, or Agent(on_cut_answer='keep')", partial=text)
+    return ModelFailed(failure, extra_usage=usage_of(answer))
 
 
 def step_result(
     answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], output: dict[str, Any] | None = None
 ) -> ModelAnswered:
-    """Return the answer with these calls, or with this output, and with its cost."""
+    """Return the answer with these calls, or with this output, and with its cost.
+
+    Raises:
+        Unrecordable: a count of its usage is no such number.
+    """
     return ModelAnswered(
         text,
         wanted,
-        answer.input_tokens,
-        answer.output_tokens,
-        answer.cost_usd,
+        count(answer.input_tokens, "answer.input_tokens"),
+        count(answer.output_tokens, "answer.output_tokens"),
+        cost(answer.cost_usd, "answer.cost_usd"),
         answer.cached,
-        cached_input_tokens=answer.cached_input_tokens,
+        cached_input_tokens=count(answer.cached_input_tokens, "answer.cached_input_tokens"),
         # An output ends the job; its call has no result that a provider could be sent.
         provider=None if output is not None or answer.provider is None else _kept(answer.provider),
         output=output,
+        cut=answer.is_cut,
+        extra_usage=usage_of_spent(answer.spent_before),
     )
 
 
@@ -68,13 +139,19 @@ def _with_output(answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], out
         fault = Failure("invalid_output", f"call {FINAL_TOOL!r} alone, once the results of all other tools are there")
         return step_result(answer, text, tuple(_refused(wanted_call, fault) for wanted_call in wanted))
     try:
-        result = output.check(finals[0].arguments) if finals else output.read(text)
+        result = _checked(output, finals[0]) if finals else output.read(text)
         result_json = canonical_json(result)
         result_json.encode()
     except (InvalidOutput, UnicodeEncodeError) as error:
         fault = Failure("invalid_output", storable(str(error)))
         return step_result(answer, text, (Wanted(FINAL_TOOL, _storable_arguments(finals), fault),))
     return step_result(answer, text if finals and text else result_json, (), result)
+
+
+def _checked(output: OutputType, final: Call) -> dict[str, Any]:
+    if final.fault:
+        raise InvalidOutput(final.fault)
+    return output.check(final.arguments)
 
 
 def refused(call: Call, fault: Failure) -> Wanted:
@@ -99,6 +176,8 @@ def _kept(values: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
+    if call.fault:
+        return Wanted(call.tool, {}, Failure("invalid_arguments", storable(call.fault)))
     try:
         size_bytes = len(canonical_json(call.arguments).encode())
     except ValueError as error:

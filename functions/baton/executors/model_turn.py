@@ -22,16 +22,18 @@ from baton.engine.effects import CallModel, Work
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult
 from baton.engine.transcript import NewerEntryError, upcast_all
+from baton.executors.answer_usage import model_failed
 from baton.executors.chat_files import ChatFiles, FileGoneError
 from baton.executors.executor import is_for_the_queue
 from baton.executors.history import build_prompt, prompt_again
-from baton.executors.model_call import ModelCalls, answered, calls_of
+from baton.executors.model_call import ModelCalls, answered, calls_of, keeps_cut
 from baton.executors.plan_turns import PlannerTurn, planner_turn, static_turn
 from baton.executors.runner_work import recorded, runner_turn
 from baton.executors.text_stream import TextStream, TextStreams
 from baton.memory import entries as recollection
 from baton.models.fingerprint import request_digests
 from baton.models.model import (
+    CUT_NOTE,
     Message,
     Model,
     ModelAnswer,
@@ -105,7 +107,7 @@ class ModelTurn:
             try:
                 found = await self._offloaded().poll(effect.memo, self._registry.model_of(agent))
             except ModelError as error:
-                return _failed(error)
+                return model_failed(error)
             if isinstance(found, ModelWaits):
                 return found
             claim = structs.replace(claim, answer=found)
@@ -130,9 +132,17 @@ class ModelTurn:
             if self._offloaded and (agent.offload or effect.offloaded or claim.answer)
             else calls.call
         )
-        step_result, digests = await self._answer(agent, request, asking, calls.limit_seconds, planner, effect.job.id)
+        taken = (
+            planner.answered
+            if planner
+            else partial(_answered, self._registry, agent, keeps_cut(agent, effect.job, history))
+        )
+        step_result, digests = await self._answer(
+            agent, request, asking, calls.limit_seconds, planner, taken, effect.job.id
+        )
+        step_result = structs.replace(step_result, extra_usage=prompt.extra_usage + step_result.extra_usage)
         if not isinstance(step_result, ModelAnswered):
-            return structs.replace(step_result, extra_usage=prompt.extra_usage)
+            return step_result
         streamed_text = await text_stream.streamed_text() if text_stream else None
         estimated = prompt.estimated_tokens
         return structs.replace(
@@ -140,7 +150,6 @@ class ModelTurn:
             request_digests=digests,
             estimated_tokens=estimated,
             streamed_text=streamed_text,
-            extra_usage=prompt.extra_usage,
         )
 
     async def _with_files(self, effect: CallModel, history: History, agent: Agent | None = None) -> History:
@@ -155,6 +164,7 @@ class ModelTurn:
         asking: Asking,
         limit_seconds: float,
         planner: PlannerTurn | None,
+        taken: Callable[[ModelAnswer], ModelAnswered | ModelFailed],
         job_id: str,
     ) -> tuple[ModelAnswered | ModelFailed | ModelWaits, dict[str, str] | None]:
         """Return the step result of the model call, and the digests of its request."""
@@ -166,7 +176,7 @@ class ModelTurn:
             late = Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True)
             return ModelFailed(late), None
         except ModelError as error:
-            return _failed(error), None
+            return model_failed(error), None
         except Exception as error:
             if is_for_the_queue(error):
                 raise
@@ -174,16 +184,14 @@ class ModelTurn:
             return ModelFailed(Failure("model_error", f"{kind}: {text_of(error)}", retryable=True)), None
         if isinstance(answer, ModelWaits):
             return answer, None
-        tools = self._registry.tools_of(agent)
-        step_result = planner.answered(answer) if planner else answered(answer, tools, agent.output)
+        step_result = taken(answer)
         if not isinstance(step_result, ModelAnswered):
             return step_result, None
         return step_result, request_digests(question, reads_history=model.reads_history, job_id=job_id)
 
 
-def _failed(error: ModelError) -> ModelFailed:
-    failure = Failure("model_error", error.message, retryable=error.retryable)
-    return ModelFailed(failure, error.retry_after_seconds)
+def _answered(registry: Registry, agent: Agent, keeps: bool, answer: ModelAnswer) -> ModelAnswered | ModelFailed:  # noqa: FBT001 - bound
+    return answered(answer, registry.tools_of(agent), agent.output, keeps_cut=keeps)
 
 
 def _offloaded(offloaded: "OffloadedCalls", agent: Agent, effect: CallModel, claim: Claim, calls: ModelCalls) -> Asking:
@@ -241,6 +249,8 @@ def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) ->
         [PastCall(wanted_call["id"], wanted_call["tool"], wanted_call["arguments"]) for wanted_call in wanted_calls]
     )
     prompt: list[Message] = [ModelMessage(entry["text"], calls, entry.get("provider"))]
+    if entry.get("cut") and not calls:
+        prompt.append(UserMessage(CUT_NOTE, note=True))
     for wanted_call in wanted_calls:
         stored = results.get(wanted_call["id"]) or wanted_call
         if "ok" in stored:

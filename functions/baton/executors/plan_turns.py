@@ -19,10 +19,10 @@ from baton.agents.output import FINAL_TOOL
 from baton.engine.commit.answers import History
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed
-from baton.executors.model_call import answered, refused, step_result
+from baton.executors.model_call import answered, keeps_cut, refused, step_result, unusable
 from baton.models.model import Call, ModelAnswer, ModelRequest, ToolSpec
 from baton.planning.checking import plan_faults
-from baton.planning.plan import PLAN_TOOL, answer_of, plans_in, wanted_of
+from baton.planning.plan import PLAN_TOOL, PlannedStep, answer_of, plans_in, wanted_of
 from baton.planning.planner import InvalidPlan, plan_spec, planner_instructions, read_plan
 from baton.planning.reference import UnresolvedReference, filled
 from baton.planning.step import Step, planned
@@ -43,6 +43,7 @@ class PlannerTurn(Struct, frozen=True):
     specs: tuple[ToolSpec, ...]
     rounds_made: int
     max_steps: int
+    keeps_cut: bool = False
 
     @property
     def prompt_specs(self) -> tuple[ToolSpec, ...]:
@@ -63,15 +64,15 @@ class PlannerTurn(Struct, frozen=True):
     def answered(self, answer: ModelAnswer) -> ModelAnswered | ModelFailed:
         """Return what follows: a plan, the final answer, or faults that go back to the model."""
         try:
-            plan = _plan_in(answer)
+            plan = None if answer.is_cut else _plan_in(answer)
             if plan is not None:
                 return self._planned(answer, plan)
             strangers = [call for call in answer.calls if call.tool != FINAL_TOOL]
-            if strangers:
+            if strangers and not answer.is_cut:
                 return _all_refused(answer)
-        except (TypeError, ValueError, AttributeError) as error:
-            return ModelFailed(Failure("model_garbage", f"not a usable answer: {error}", retryable=True))
-        step_result = answered(answer, {}, self.agent.output)
+        except Exception as error:  # noqa: BLE001 - a model is foreign code, and so is all that it returns
+            return unusable(answer, error)
+        step_result = answered(answer, {}, self.agent.output, keeps_cut=self.keeps_cut)
         if isinstance(step_result, ModelAnswered) and self.rounds_made:
             return structs.replace(step_result, reflection=storable(answer.text))
         return step_result
@@ -82,7 +83,7 @@ class PlannerTurn(Struct, frozen=True):
             message = f"no further plan is possible (max_rounds={self.agent.max_rounds}): answer with what there is"
             return step_result(answer, text, (refused(plan, Failure("no_rounds_left", message)),))
         try:
-            steps = read_plan(plan.arguments, self.tools, self.max_steps)
+            steps = _steps_of(plan, self.tools, self.max_steps)
         except InvalidPlan as error:
             return step_result(answer, text, (refused(plan, Failure("invalid_plan", text_of(error))),))
         reflection = storable(str(plan.arguments.get("reflection", ""))) or text
@@ -93,12 +94,23 @@ class PlannerTurn(Struct, frozen=True):
         )
 
 
+def _steps_of(plan: Call, tools: Mapping[str, Tool], max_steps: int) -> tuple[PlannedStep, ...]:
+    if plan.fault:
+        raise InvalidPlan(plan.fault)
+    return read_plan(plan.arguments, tools, max_steps)
+
+
 def planner_turn(
-    agent: Agent, job: Job, tools: Mapping[str, Tool], specs: tuple[ToolSpec, ...], history: History
+    agent: Agent,
+    job: Job,
+    tools: Mapping[str, Tool],
+    specs: tuple[ToolSpec, ...],
+    history: History,
 ) -> PlannerTurn:
     """Return the turn that follows this history, all of it."""
     left = max(0, job.limits.tool_calls - since(job.used, job.before).tool_calls)
-    return PlannerTurn(agent, tools, specs, len(plans_in(history.transcript)), left)
+    rounds_made = len(plans_in(history.transcript))
+    return PlannerTurn(agent, tools, specs, rounds_made, left, keeps_cut(agent, job, history))
 
 
 def _plan_in(answer: ModelAnswer) -> Call | None:

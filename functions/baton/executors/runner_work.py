@@ -28,6 +28,8 @@ from baton.engine.effects import RunTool
 from baton.engine.state import FORK, Job
 from baton.engine.step_results import FollowedUp, ModelAnswered, ModelFailed, NotFollowedUp, StepResult
 from baton.engine.transcript import uncompacted
+from baton.executors.answer_usage import cost, count, model_failed, usage_of_spent
+from baton.executors.model_call import CUT_CALL, unusable, whole_text
 from baton.executors.text_stream import TextStream
 from baton.models.model import Listener, Message, ModelError, files_of
 from baton.runtime.gen_ai import chat_span
@@ -99,35 +101,44 @@ async def runner_turn(
     except TimeoutError:
         return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
     except ModelError as error:
-        failure = Failure("model_error", error.message, retryable=error.retryable)
-        return ModelFailed(failure, error.retry_after_seconds)
+        return model_failed(error)
     except RunFailedError as error:
-        return ModelFailed(Failure(error.type, error.message))
-    except (UnicodeEncodeError, PydanticSerializationError) as error:
-        return ModelFailed(Failure("model_garbage", f"not a usable answer: {text_of(error)}", retryable=True))
+        failure = Failure(storable(error.type), storable(error.message), partial=storable(error.partial))
+        return ModelFailed(failure, extra_usage=usage_of_spent(error.spent))
     except Exception as error:  # noqa: BLE001 - foreign code: its failure is the job's
         kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-        return ModelFailed(Failure(kind, text_of(error)))
+        return ModelFailed(Failure(kind, text_of(error) or "no message"))
 
 
-def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
+def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered | ModelFailed:
+    try:
+        to_json(turn.answer.provider)  # data that no store can hold is not committed
+        return _step_result(turn, streamed_text)
+    except (ModelError, ValueError, PydanticSerializationError) as error:
+        return unusable(turn.answer, error)
+
+
+def _step_result(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
     answer = turn.answer
-    to_json(answer.provider)  # data that no store can hold is not committed
     wanted = tuple([Wanted(call.tool, call.arguments, None, _RETRIES) for call in answer.calls])
-    if any(turn.alone):
+    if answer.is_cut and wanted:
+        wanted = tuple([replace(call, fault=CUT_CALL) for call in wanted])
+    elif any(turn.alone):
         wanted = _in_turn(wanted, turn.alone)
     if turn.correction:
         wanted = (Wanted(FINAL_TOOL, {}, Failure("invalid_output", storable(turn.correction))),)
     return ModelAnswered(
-        storable(answer.text),
+        whole_text(answer.text),
         wanted,
-        answer.input_tokens,
-        answer.output_tokens,
-        answer.cost_usd,
-        cached_input_tokens=answer.cached_input_tokens,
+        count(answer.input_tokens, "answer.input_tokens"),
+        count(answer.output_tokens, "answer.output_tokens"),
+        cost(answer.cost_usd, "answer.cost_usd"),
+        cached_input_tokens=count(answer.cached_input_tokens, "answer.cached_input_tokens"),
         provider=answer.provider,
         output=turn.output,
         streamed_text=streamed_text,
+        cut=answer.is_cut,
+        extra_usage=usage_of_spent(answer.spent_before),
     )
 
 

@@ -21,7 +21,7 @@ from baton.sdk.redaction import KnownSecrets
 from baton.storage.ports.jobs import Store
 from baton.transport.meter import write
 from baton_events.errors import StoreError
-from baton_events.values.text import storable
+from baton_events.values.text import Joiner
 
 _log = logging.getLogger("baton.models")
 
@@ -56,6 +56,7 @@ class TextStream:
         self._opening = stream_parts.step_start(turn)
         self._number = 1
         self._held = self._waiting = self._sent = ""
+        self._joiner = Joiner()
         self._begun = self._silent = False
         self._unanswered: _Batch | None = None
         self._appended = self._failures = 0
@@ -66,7 +67,7 @@ class TextStream:
         first_chunk()
         if self._silent:
             return
-        shown, self._held = self._secrets.hide_so_far(self._held + storable(text))
+        shown, self._held = self._secrets.hide_so_far(self._held + self._joiner.next(text))
         self._waiting += shown
         if self._waiting and self._is_due():
             await self._send()
@@ -74,6 +75,7 @@ class TextStream:
     async def withdrawn(self) -> None:
         """Close the text so far as abandoned, before another model writes it from its beginning."""
         self._held = self._waiting = self._sent = ""
+        self._joiner = Joiner()
         if self._begun:
             # Its step ends with it, and the next text begins another one.
             self._opening = (*stream_parts.abandoned(self._open_id()), *stream_parts.step_start(1))

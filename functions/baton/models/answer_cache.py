@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct, json
 
-from baton.models.model import Model, ModelAnswer, ModelRequest
+from baton.models.model import NOTHING_SPENT, Model, ModelAnswer, ModelRequest
 from baton.sdk.memory import ModelCache
 from baton.sdk.redaction import secrets_in
 from baton_events.errors import StoreError
@@ -47,10 +47,10 @@ class AnswerCache(Struct, frozen=True):
         except (StoreError, TimeoutError, ValueError, TypeError) as error:
             _log.warning("the model cache gave nothing, so the model is asked: %s", error)
             return None
-        return answer and replace(answer, cached=True)
+        return answer and replace(answer, cached=True, spent_before=NOTHING_SPENT)
 
     async def keep(self, model: Model, request: ModelRequest, answer: ModelAnswer) -> None:
-        """Store a model's answer, unless it is too large."""
+        """Store a model's answer, unless it is too large, or cut off."""
         key = self._key(model, request)
         text = _text_of(answer)
         if key is None or text is None:
@@ -82,11 +82,13 @@ def _question(request: ModelRequest) -> dict[str, Any]:
 
 def _text_of(answer: ModelAnswer) -> str | None:
     try:
+        if answer.is_cut:
+            return None
         values = asdict(answer)
         text = canonical_json(values)
         size_bytes = len(text.encode())
         _ANSWER.decode(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, AttributeError):
         return None  # no JSON, or no answer: it goes back to the model as its fault, and must not come again
     if secrets_in(values):
         return None  # a secret that a tool is given is kept while its call is open, and nowhere else

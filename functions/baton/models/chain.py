@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, Origin, takes_file
+from baton.models.model import NOTHING_SPENT, Model, ModelAnswer, ModelError, ModelRequest, Origin, takes_file
 from baton_events.values.waits import wait_seconds
 
 
@@ -33,7 +33,8 @@ class ModelChain:
             share_seconds = None if ends_at is None else max(0.0, ends_at - clock()) / waiting
             try:
                 answer = await _request(model, replace(request, time_limit_seconds=share_seconds))
-                return replace(answer, origin=replace(answer.origin or Origin(), name=model.name))
+                spent = sum((error.spent for _, error in failures), answer.spent_before)
+                return replace(answer, origin=replace(answer.origin or Origin(), name=model.name), spent_before=spent)
             except ModelError as error:
                 failures.append((model.name, error))
                 if request.listener is not None:
@@ -70,7 +71,11 @@ def _all_failed(failures: Sequence[tuple[str, ModelError]]) -> ModelError:
     message = "; ".join(f"{name}: {error.message}" for name, error in failures)
     passing = [error for _, error in failures if error.retryable]
     waits = [wait_seconds(error.retry_after_seconds) or 0 for error in passing]
-    wait_seconds = min(waits, default=0) or None
+    shortest = min(waits, default=0) or None
     return ModelError(
-        f"no model of the chain answered: {message}", retryable=bool(passing), retry_after_seconds=wait_seconds
+        f"no model of the chain answered: {message}",
+        retryable=bool(passing),
+        retry_after_seconds=shortest,
+        spent=sum((error.spent for _, error in failures), NOTHING_SPENT),
+        type=failures[-1][1].type,
     )

@@ -13,12 +13,16 @@ from msgspec import field
 
 from baton.sdk.record import Record
 
+# The largest answer that is taken: its texts and the arguments of its calls.
+ANSWER_LIMIT_BYTES = 1_000_000
+
 
 class Call(Record, frozen=True):
-    """One call: a tool's name and its arguments (a JSON object)."""
+    """One call: a tool's name and its arguments (a JSON object). `fault`: why they cannot be read; empty: they can."""
 
     tool: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    fault: str = ""
 
     def __post_init__(self) -> None:
         """Refuse values that could not be a tool call."""
@@ -165,6 +169,27 @@ class Origin(Record, frozen=True):
     reasoning_tokens: int = 0
 
 
+class Spent(Record, frozen=True):
+    """The usage of calls whose answers were not taken: refused, empty, broken."""
+
+    model_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        """Return both together."""
+        return Spent(
+            self.model_calls + other.model_calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cost_usd + other.cost_usd,
+        )
+
+
+NOTHING_SPENT = Spent()
+
+
 class ModelAnswer(Record, frozen=True):
     """A model's answer in one turn; without calls, `text` is the final answer.
 
@@ -173,7 +198,8 @@ class ModelAnswer(Record, frozen=True):
         cached: it was stored for the same request before, so no model was called, and it costs nothing.
         cached_input_tokens: those of the input tokens that the provider had in a cache of its own.
         provider: JSON that only the provider reads, sent back to it in the next turn (signatures, ids).
-        origin: its source, for traces; None: unknown.
+        origin: its source; None: unknown. Its `finish_reason` says whether the answer was cut off.
+        spent_before: the usage of answers to the same request that were not taken, such as those of other models.
     """
 
     text: str = ""
@@ -185,16 +211,51 @@ class ModelAnswer(Record, frozen=True):
     cached_input_tokens: int = 0
     provider: dict[str, Any] | None = None
     origin: Origin | None = None
+    spent_before: Spent = NOTHING_SPENT
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a limit of its length cut it off: `max_tokens`, or the context window."""
+        return self.origin is not None and self.origin.finish_reason == "length"
+
+
+# The failure of an answer that was cut off, and what the model and people are told of it.
+ANSWER_CUT = "answer_cut"
+CUT_CAUSE = "the answer was cut off by its length limit (max_tokens, or the context window)"
+CUT_NOTE = "[The answer above was cut off by its length limit.]"
 
 
 class ModelError(Exception):
-    """A model's failure to answer, with whether a retry may help, and the wait before it."""
+    """A model's failure to answer.
 
-    def __init__(self, message: str, *, retryable: bool, retry_after_seconds: float | None = None) -> None:
+    Attributes:
+        message: for people.
+        retryable: whether a retry may help; `retry_after_seconds`: the wait before it.
+        spent: the usage of the answers that were not taken, which counts.
+        type: the failure's name for programs.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retryable: bool,
+        retry_after_seconds: float | None = None,
+        spent: Spent = NOTHING_SPENT,
+        type: str = "model_error",  # noqa: A002 - as `ToolError` has it
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.retryable = retryable
         self.retry_after_seconds = retry_after_seconds
+        self.spent = spent
+        self.type = type
+
+
+def answer_too_large(size_bytes: int, spent: Spent = NOTHING_SPENT) -> ModelError:
+    """Return the failure of an answer of this size."""
+    message = f"{size_bytes} bytes of answer, over the limit of {ANSWER_LIMIT_BYTES}: ask for less, or lower max_tokens"
+    return ModelError(message, retryable=False, spent=spent, type="answer_too_large")
 
 
 @runtime_checkable

@@ -9,9 +9,9 @@ from pydantic_core import to_jsonable_python
 from pydantic_graph import End
 
 from baton.agents.runner import RunFailedError, RunnerAnswer
-from baton.models.model import Call, ModelAnswer
+from baton.models.model import ANSWER_CUT, CUT_CAUSE, Call, ModelAnswer
 from baton.models.providers.client import origin_of
-from baton.models.providers.messages import text_of
+from baton.models.providers.messages import calls_of, text_of
 from baton.pydantic_ai.run_state import Run, RunState, kept_of_turn
 from baton_events.ids import canonical_json
 
@@ -35,21 +35,20 @@ def gone_on_from(state: RunState) -> tuple[list[ai.ModelMessage], ai.DeferredToo
 
 
 def calls_to_make(run: Run, response: ai.ModelResponse, limits: ai.UsageLimits) -> list[str]:
-    """Return the ids of an answer's calls, except for those of output tools.
-
-    Raises:
-        RunFailedError: two calls have the same id.
-    """
+    """Return the ids of an answer's calls, except for those of output tools."""
     tools = {part.tool_name: run.ctx.deps.tool_manager.get_tool_def(part.tool_name) for part in response.tool_calls}
     kinds = {name: "unknown" if tool is None else tool.kind for name, tool in tools.items()}
     calls = [part for part in response.tool_calls if kinds[part.tool_name] != "output"]
-    ids = list(dict.fromkeys(part.tool_call_id for part in calls))
-    if len(ids) < len(calls):
-        raise RunFailedError("UnexpectedModelBehavior", "the model made two calls with the same tool_call_id")
+    ids = [part.tool_call_id for part in calls]
     counted = sum(kinds[part.tool_name] in ("function", "unknown") for part in calls)
     if counted and limits.tool_calls_limit is not None:
         limits.check_before_tool_call(replace(run.usage, tool_calls=run.usage.tool_calls + counted))
     return ids
+
+
+def is_cut(response: ai.ModelResponse) -> bool:
+    """Return whether a limit of its length cut the answer off."""
+    return response.finish_reason == "length"
 
 
 def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_first: bool) -> RunnerAnswer:
@@ -62,13 +61,18 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
         while not isinstance(messages[-1], ai.ModelResponse):  # calls begun in this turn run in their own pieces
             messages.pop()
         parts = {part.tool_call_id: part for part in response.tool_calls}
-        calls = tuple([Call(parts[one].tool_name, parts[one].args_as_dict()) for one in ids])
-        alone = tuple([run.ctx.deps.tool_manager.is_sequential(parts[one]) for one in ids])
+        if is_cut(response):
+            calls = calls_of(response)
+        else:
+            calls = tuple([Call(parts[one].tool_name, parts[one].args_as_dict()) for one in ids])
+            alone = tuple([run.ctx.deps.tool_manager.is_sequential(parts[one]) for one in ids])
     elif isinstance(node, End) and isinstance(node.data.output, ai.PendingModelResponse):
         seconds = run.ctx.deps.model.continuation_delay(response) or 1.0
         calls = (Call(WAITS, {"seconds": min(seconds * 2**state.polls, max(seconds, _LONGEST_SECONDS))}),)
     elif isinstance(node, End):
         output = to_jsonable_python(node.data.output)
+        if is_cut(response) and not isinstance(output, str):
+            raise RunFailedError(ANSWER_CUT, f"{CUT_CAUSE}, so its output is not whole", partial=text)
         text = output if isinstance(output, str) else text or ("" if output is None else canonical_json(output))
     else:
         messages.append(node.request)

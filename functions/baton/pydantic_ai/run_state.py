@@ -16,7 +16,7 @@ import pydantic_ai as ai
 from pydantic import TypeAdapter
 
 from baton.agents.runner import Recorded, RunFailedError
-from baton.models.model import Message
+from baton.models.model import ANSWER_CUT, Message
 from baton.models.model import ModelRequest as Question
 from baton.models.providers.messages import to_messages
 from baton.sdk.file_contents import FileContents
@@ -29,7 +29,7 @@ NEXT_TO = "_tool_call"
 _JSON = ai.ModelMessagesTypeAdapter
 _USAGE, _LISTS = TypeAdapter(ai.RunUsage), TypeAdapter(dict[str, list[ai.ToolDefinition]])
 # Outcomes that the model gets; every other error fails the run, as an exception of a tool does.
-_OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed"}
+_OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed", ANSWER_CUT: "failed"}
 
 
 def dumped(messages: Sequence[ai.ModelMessage]) -> str:

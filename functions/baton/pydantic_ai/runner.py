@@ -28,11 +28,11 @@ from baton.agents.runner import (
     RunnerAnswer,
     RunnerCall,
 )
-from baton.models.model import Listener, ModelError
+from baton.models.model import Listener, ModelError, Spent
 from baton.models.providers.client import streams
 from baton.models.providers.errors import model_error
 from baton.models.providers.messages import contents_of, listen
-from baton.pydantic_ai.judging import calls_to_make, gone_on_from, judged
+from baton.pydantic_ai.judging import calls_to_make, gone_on_from, is_cut, judged
 from baton.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
 from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools, leaf_toolsets
 from baton.tools.arguments import copied_json, misfit
@@ -40,6 +40,7 @@ from baton.tools.pending import Pending
 from baton.tools.tool import WEEK_SECONDS
 from baton.tools.tool_error import ToolError
 from baton_events.errors import StoreError
+from baton_events.values.text import text_of
 
 OfJob = Callable[[JobInfo], Any]
 
@@ -118,6 +119,7 @@ class PydanticAIRunner:
 
     async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
         """Continue up to one model request, and judge its answer."""
+        used = list[ai.RunUsage]()
         try:
             state = RunState.of(recorded)
             prompt = None if state.messages else await _awaited(self._prompt(recorded.job))
@@ -129,13 +131,12 @@ class PydanticAIRunner:
             edits: Any = recorded.edits
             with self._agent.override(**edits):
                 async with self._opened(recorded.job, state, history, results, prompt) as run:
-                    return await self._turn(run, state, listener)
-        except (ModelError, RunFailedError):
-            raise
-        except (ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
-            raise model_error(error) from error
-        except Exception as error:  # an exception of a run fails the job; only a provider's may be retried
-            raise RunFailedError(type(error).__name__, str(error) or "no message") from error
+                    try:
+                        return await self._turn(run, state, listener)
+                    finally:
+                        used.append(run.usage - state.usage)
+        except Exception as error:
+            raise _failure(error, used) from error
 
     async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run the call, as the only one of the last answer."""
@@ -209,6 +210,8 @@ class PydanticAIRunner:
         outputs_first, ids = self._agent.end_strategy == "early", list[str]()
         if isinstance(node, ai.CallToolsNode) and node.model_response.state == "suspended":
             node = await run.next(node)
+        elif isinstance(node, ai.CallToolsNode) and is_cut(node.model_response) and node.model_response.tool_calls:
+            ids = [part.tool_call_id for part in node.model_response.tool_calls]  # none of them runs
         elif isinstance(node, ai.CallToolsNode):
             ids = calls_to_make(run, node.model_response, self._usage_limits)
             if outputs_first or not ids:
@@ -235,6 +238,21 @@ class PydanticAIRunner:
             parts = node.request.parts
             pending = next((part.content for part in parts if isinstance(part.content, Pending)), None)
             return pending or CallReturned(*kept_of_call(state, parts, run))
+
+
+def _failure(error: Exception, used: Sequence[ai.RunUsage]) -> ModelError | RunFailedError:
+    """Return the failure of a turn, with its usage: it fails the job; only a provider's failure may be retried."""
+    of_provider = ModelError | ai.ModelAPIError | ai.FallbackExceptionGroup
+    if isinstance(error, RunFailedError):
+        failure: ModelError | RunFailedError = error
+    elif isinstance(error, of_provider):
+        failure = model_error(error)
+    else:
+        failure = RunFailedError(type(error).__name__, text_of(error) or "no message")
+    for one in used:
+        if one.input_tokens or one.output_tokens:
+            failure.spent = Spent(max(one.requests, 1), one.input_tokens, one.output_tokens, float(one.cost or 0))
+    return failure
 
 
 async def _requested(run: Run, node: Any, listener: Listener | None) -> Any:

@@ -12,8 +12,11 @@ from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import CallDeferred
 from pydantic_ai.messages import ModelResponse
+from pydantic_ai.models import Model
 from pydantic_ai.tools import DeferredToolRequests, RunContext, Tool, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
+
+from baton.models.providers.whole import WholeModel
 
 ToolLists = MutableMapping[str, list[ToolDefinition]]
 
@@ -76,6 +79,10 @@ class Piece(AbstractCapability[Any]):
         self._retries = retries
         self._lists = lists
         self._answer = answer
+
+    def get_wrapper_model(self, model: Model) -> Model:
+        """Take only whole answers, with an id of its own for each call."""
+        return WholeModel(model)
 
     def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
         """List a server's tools in one piece alone, where its toolset allows it: an MCP server's."""

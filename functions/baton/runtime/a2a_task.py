@@ -45,7 +45,8 @@ def artifact_of(job: Job) -> Part | None:
     if job.status is not JobStatus.COMPLETED or not job.result:
         return None
     value = job.result.get("output", job.result.get("answer"))
-    return {"artifactId": "answer", "parts": [part_of(value)]}
+    artifact: Part = {"artifactId": "answer", "parts": [part_of(value)]}
+    return artifact | ({"metadata": {"cut": True}} if job.result.get("cut") else {})
 
 
 def part_of(value: Any) -> Part:

@@ -16,6 +16,7 @@ from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, status_and_wait
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.runtime.usage_view import job_cost, usage_view
+from baton.sdk.records import Failure
 from baton.sdk.redaction import redacted
 from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.storage.ports.jobs import Snapshot
@@ -91,7 +92,7 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "status": status,
         "waitingFor": waiting_for,
         "result": job.result,
-        "error": {"type": job.error.type, "message": job.error.message} if job.error else None,
+        "error": _error(job.error) if job.error else None,
         "createdAt": rfc3339(job.created_at_ms),
         "updatedAt": rfc3339(usage.updated_ms or job.created_at_ms),
         "startedAt": _time(job.started_at_ms),
@@ -101,6 +102,12 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         **({"continues": continues} if (continues := continues_of(snapshot.task)) else {}),
         **forked_from(snapshot.task),
     }
+
+
+def _error(failure: Failure) -> dict[str, Any]:
+    """Return a job's error; of an answer that was cut off with its text."""
+    shown = {"type": failure.type, "message": failure.message}
+    return shown | ({"partial": failure.partial} if failure.partial else {})
 
 
 def forked_from(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,16 +9,18 @@ from msgspec import Struct
 FOREVER_MS = 9_999_999_999_999
 
 
-class Failure(Struct, frozen=True):
+class Failure(Struct, frozen=True, omit_defaults=True):
     """A failure: a stable `type` for programs and a `message` for people.
 
-    `traceback`: of foreign code, for operators alone: no client and no model is sent it. Empty: none.
+    `traceback`: of foreign code, for operators alone: no client and no model is sent it. Empty: none. `partial`: the
+    text of an answer that was cut off; empty: none.
     """
 
     type: str
     message: str
     retryable: bool = False
     traceback: str = ""
+    partial: str = ""
 
 
 class ModelPolicy(Struct, frozen=True, omit_defaults=True):

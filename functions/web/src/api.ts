@@ -82,6 +82,7 @@ export interface components {
             error: {
                 type: string;
                 message: string;
+                partial?: string;
             } | null;
             /** Format: date-time */
             createdAt: string;

@@ -83,6 +83,8 @@ class JobLines:
                     self._detail("", f"plan: step {step['step']} = {step['tool']}{after}", "magenta")
             case "data-step-completed":
                 self._detail("", f"step {data['step']} is over: {data['status']}", "magenta")
+            case "data-cut":
+                self._detail("", "cut off by its length limit", "bold yellow")
             case "data-reflection":
                 self._detail("", f"reflects: {data['text']}", "italic magenta")
 

@@ -62,9 +62,11 @@ def print_job(console: Console, job: dict[str, Any]) -> None:
 
 def print_answer(console: Console, job: dict[str, Any]) -> None:
     """Print the job's answer, if it has one."""
-    answer = (job["result"] or {}).get("answer")
+    result = job["result"] or {}
+    answer = result.get("answer")
     if answer:
-        console.print(Text("\nAnswer", style="bold"))
+        mark = " (cut off by its length limit)" if result.get("cut") else ""
+        console.print(Text(f"\nAnswer{mark}", style="bold"))
         console.print(Text("\n".join(plain(line) for line in compact(answer).splitlines())), soft_wrap=True)
 
 

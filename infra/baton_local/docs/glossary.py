@@ -28,6 +28,7 @@ TERMS = (
     Term("commit", "one write that removes a work item and adds what follows; the first one wins", "compare-and-set"),
     Term("continuation", "the job by which a session answers an operation's outcome", "callback turn"),
     Term("counters", "the deployment's sums, kept in Redis for Prometheus", "metrics"),
+    Term("cut answer", "a model's answer that its length limit ended, so it is not whole", "truncated completion"),
     Term("dispatch", "publish a work item's event, or continue it inline", "enqueue"),
     Term("executor", "does the work that a step asks for: a model call, a tool run", "activity worker (Temporal)"),
     Term("extra usage", "what helper model calls of a turn used besides its answer", "overhead tokens"),

@@ -12,6 +12,7 @@ from baton.api.mcp.body import INTERNAL, RpcError
 from baton.commands.follow import come_back_ms
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
+from baton.models.model import CUT_NOTE
 from baton.storage.ports.jobs import Snapshot
 from baton_events.ids import canonical_json
 from baton_events.timestamps import rfc3339
@@ -44,6 +45,8 @@ def tool_result(job: Job) -> Part:
         result = job.result or {}
         value = result.get("output", result.get("answer"))
         shown = text_result(value if isinstance(value, str) else canonical_json(value))
+        if result.get("cut"):
+            shown["content"].append({"type": "text", "text": CUT_NOTE})
         return shown | {"structuredContent": value} if isinstance(value, dict) else shown
     if job.error is not None and job.error.type in _OF_SERVER:
         raise RpcError(INTERNAL, job.error.message)

@@ -11,6 +11,7 @@ request, whose headers hold the provider's key, or log one.
 import json
 import logging
 import math
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from baton.clock import Clock
 from baton.engine.commit.answers import Claim
 from baton.engine.effects import CallModel
 from baton.engine.step_results import ModelWaits
+from baton.executors.answer_usage import usage_of_spent
 from baton.executors.model_call import ModelCalls
 from baton.executors.offloading import polling
 from baton.models.catalog import OffloadedModel, background_provider, can_offload, works_in_background
@@ -141,12 +143,24 @@ class OffloadedCalls:
             if not error.retryable or response.number >= len(models):
                 raise
             _log.info("agent %r: the next model is asked: %s", agent.name, error.message)
-            return await self._sent(agent, effect, calls, model, question, response.number + 1)
+            return await _after(error, self._sent(agent, effect, calls, model, question, response.number + 1))
         if len(models) > 1:
             answer = replace(answer, origin=replace(answer.origin or Origin(), name=asked.name))
         if calls.cache:
             await calls.cache.keep(model, question, answer)
         return answer
+
+
+async def _after(failure: ModelError, sent: Awaitable[ModelAnswer | ModelWaits]) -> ModelAnswer | ModelWaits:
+    """Ask the next model; the usage of the answer that was not taken counts, whatever follows."""
+    try:
+        further = await sent
+    except ModelError as error:
+        error.spent = failure.spent + error.spent
+        raise
+    if isinstance(further, ModelAnswer):
+        return replace(further, spent_before=failure.spent + further.spent_before)
+    return structs.replace(further, extra_usage=usage_of_spent(failure.spent) + further.extra_usage)
 
 
 class _Brought:

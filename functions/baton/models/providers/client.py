@@ -10,17 +10,27 @@ from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters, infer_model
-from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import FunctionModel
-from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
-from baton.models.model import ModelAnswer, ModelError, ModelRequest, Origin, ToolMessage, ToolSpec
-from baton.models.providers.errors import model_error
+from baton.models.model import (
+    ANSWER_CUT,
+    CUT_CAUSE,
+    ModelAnswer,
+    ModelError,
+    ModelRequest,
+    Origin,
+    Spent,
+    ToolMessage,
+    ToolSpec,
+)
+from baton.models.providers.errors import model_error, refusal_in
 from baton.models.providers.messages import calls_of, listen, provider_field, text_of, to_messages
-from baton.models.providers.prices import cost_usd
+from baton.models.providers.prices import cost_usd, spent_of
+from baton.models.providers.whole import WholeModel, leaves_of
 
+_SHOWN_CHARS = 2_000
 _RESPONSES, _OPENAI = frozenset({"openai", "openai-responses"}), "//api.openai.com/"
 
 
@@ -40,10 +50,10 @@ def origin_of(response: ModelResponse, *, streamed: bool) -> Origin:
 
 def streams(model: Model) -> bool:
     """Return whether the model can stream; otherwise its answer is requested whole."""
-    while isinstance(model, WrapperModel):
-        model = model.wrapped
-    if isinstance(model, FallbackModel):
-        return all(map(streams, model.models))
+    return all(map(_streams, leaves_of(model)))
+
+
+def _streams(model: Model) -> bool:
     if isinstance(model, FunctionModel):
         return model.stream_function is not None
     return type(model).request_stream is not Model.request_stream
@@ -60,7 +70,7 @@ class ProviderClient:
     def __init__(self, name: str, made: Model | None = None) -> None:
         self._name = name
         try:
-            self._model = made or infer_model(name)
+            self._model: Model = WholeModel(made or infer_model(name))
         except UserError as error:
             raise ModelError(f"model {name!r}: {error.message}", retryable=False) from error
 
@@ -78,7 +88,7 @@ class ProviderClient:
         if provider not in _RESPONSES or not failure.message.startswith("404 ") or _OPENAI in str(self._model.base_url):
             return failure
         hint = f"if the server at {self._model.base_url} has no /responses, write 'openai-chat:{model}'"
-        return ModelError(f"{failure.message}; {hint}", retryable=False)
+        return ModelError(f"{failure.message}; {hint}", retryable=False, spent=failure.spent)
 
     async def _response(self, request: ModelRequest) -> ModelResponse:
         prompt, settings, parameters = to_messages(request), _settings(request), _parameters(request)
@@ -117,10 +127,14 @@ def _definition(spec: ToolSpec) -> ToolDefinition:
 
 def _answer(response: ModelResponse, *, streamed: bool) -> ModelAnswer:
     if response.finish_reason == "content_filter":
-        raise ModelError("the provider's content filter stopped the answer", retryable=False)
+        message, words = "the provider's content filter stopped the answer", refusal_in(response) or text_of(response)
+        message = f"{message}: {words[:_SHOWN_CHARS]}" if words else message
+        raise ModelError(message, retryable=False, spent=_spent(response))
     text, calls = text_of(response), calls_of(response)
     if not text and not calls:
         raise _empty(response)
+    if response.state == "suspended":
+        raise ModelError("the provider paused the answer, so it is not whole", retryable=True, spent=_spent(response))
     usage = response.usage
     return ModelAnswer(
         text=text,
@@ -131,10 +145,23 @@ def _answer(response: ModelResponse, *, streamed: bool) -> ModelAnswer:
         cached_input_tokens=usage.cache_read_tokens,
         provider=provider_field(response),
         origin=origin_of(response, streamed=streamed),
+        spent_before=_rejected(response),
     )
 
 
+def _spent(response: ModelResponse) -> Spent:
+    return spent_of(response) + _rejected(response)
+
+
+def _rejected(response: ModelResponse) -> Spent:
+    """Return the usage of answers that the library's own chain of models has rejected."""
+    usages = [one.usage for one in response.failed_attempts or () if one.usage is not None]
+    return sum((Spent(1, one.input_tokens, one.output_tokens, float(one.cost or 0)) for one in usages), Spent())
+
+
 def _empty(response: ModelResponse) -> ModelError:
+    spent = _spent(response)
     if response.finish_reason == "length":
-        return ModelError("max_tokens was used up before there was any answer; allow more", retryable=False)
-    return ModelError("the answer has neither text nor tool calls", retryable=True)
+        message = f"{CUT_CAUSE} before there was any: max_tokens was used up; allow more"
+        return ModelError(message, retryable=False, spent=spent, type=ANSWER_CUT)
+    return ModelError("the answer has neither text nor tool calls", retryable=True, spent=spent)

@@ -17,9 +17,13 @@ from pydantic_ai.exceptions import (
     ModelRequestRejectedError,
     UserError,
 )
+from pydantic_ai.messages import ModelResponse
 
 from baton.clock import SystemClock
-from baton.models.model import ModelError
+from baton.models.model import NOTHING_SPENT, ModelError
+from baton.models.providers.prices import spent_of
+from baton.models.providers.whole import BrokenAnswerError
+from baton_events.values.text import text_of
 from baton_events.values.waits import requested_wait_seconds, wait_seconds
 
 _MAX_CHARS = 2_000
@@ -37,17 +41,25 @@ def model_error(error: Exception) -> ModelError:
         case ModelError():
             return error
         case ContentFilterError():
-            return ModelError("the provider's content filter stopped the answer", retryable=False)
+            return ModelError(_clean(f"the provider's content filter stopped the answer: {error}"), retryable=False)
         case ModelAPIError():
             return _from_provider(error)
         case FallbackExceptionGroup():
             failures = [model_error(one) for one in error.exceptions if isinstance(one, ModelAPIError)]
             message = "; ".join(failure.message for failure in failures) or _clean(str(error))
-            return ModelError(message, retryable=any(failure.retryable for failure in failures))
+            spent = sum((failure.spent for failure in failures), NOTHING_SPENT)
+            return ModelError(message, retryable=any(failure.retryable for failure in failures), spent=spent)
         case UserError():
             return ModelError(_clean(error.message), retryable=False)
         case _:
-            return ModelError(_clean(f"{type(error).__name__}: {error}"), retryable=True)
+            return ModelError(_clean(f"{type(error).__name__}: {text_of(error)}"), retryable=True)
+
+
+def refusal_in(response: ModelResponse) -> str:
+    """Return the provider's words for why it stopped the answer; empty: none."""
+    details = response.provider_details or {}
+    words = [details.get(name) for name in ("refusal", "block_reason_message", "block_reason")]
+    return next((_clean(one) for one in words if isinstance(one, str) and one), "")
 
 
 def _from_provider(error: ModelAPIError) -> ModelError:
@@ -56,7 +68,8 @@ def _from_provider(error: ModelAPIError) -> ModelError:
     retryable = _may_pass(error)
     wait_seconds = _wait_seconds(error) if retryable else None
     message = _clean(f"{status}from {error.model_name}: {text}")
-    return ModelError(message, retryable=retryable, retry_after_seconds=wait_seconds)
+    spent = spent_of(error.response) if isinstance(error, BrokenAnswerError) else NOTHING_SPENT
+    return ModelError(message, retryable=retryable, retry_after_seconds=wait_seconds, spent=spent)
 
 
 def _may_pass(error: ModelAPIError) -> bool:

@@ -38,10 +38,13 @@ from pydantic_ai.messages import ModelMessage as PromptMessage
 from pydantic_ai.messages import ModelRequest as PromptRequest
 
 from baton.models.model import Call, File, Listener, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton.models.providers.whole import CALL_ID_CHARS
 from baton_events.ids import canonical_json, digest
+from baton_events.values.text import Joiner, cut
 
 PROVIDER_LIMIT_BYTES = 256 * 1024
 _KIND = "pydantic-ai"
+_SHOWN_CHARS = 200
 _RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
 _NOT_SENT_AGAIN = {"usage", "timestamp", "metadata", "finish_reason", "run_id", "conversation_id", "failed_attempts"}
 
@@ -52,8 +55,16 @@ def text_of(response: ModelResponse) -> str:
 
 
 def calls_of(response: ModelResponse) -> tuple[Call, ...]:
-    """Return the tool calls; arguments that are not JSON get a name that no tool knows, so the model gets them back."""
-    return tuple(Call(part.tool_name, part.args_as_dict()) for part in response.tool_calls)
+    """Return the tool calls; arguments that are no object have their fault beside them, which the model gets back."""
+    return tuple([_call_of(part) for part in response.tool_calls])
+
+
+def _call_of(part: ToolCallPart) -> Call:
+    try:
+        return Call(part.tool_name, part.args_as_dict(raise_if_invalid=True))
+    except (ValueError, AssertionError) as error:
+        shown = cut(str(part.args), _SHOWN_CHARS)
+        return Call(part.tool_name, {}, fault=f"the arguments must be a JSON object ({error}), got {shown}")
 
 
 def provider_field(response: ModelResponse) -> dict[str, Any] | None:
@@ -79,9 +90,6 @@ def recorded_before(provider: Mapping[str, Any] | None) -> ModelResponse | None:
 def _is_plain(part: ModelResponsePart) -> bool:
     return isinstance(part, TextPart | ToolCallPart) and part.id is None and not part.provider_details
 
-
-# Mistral accepts only nine letters and digits, and every other provider accepts those.
-_CALL_ID_CHARS = 9
 
 Part = UserPromptPart | ToolReturnPart
 # The provider refuses an unknown type of a user's file; a tool's file must not end its job.
@@ -147,7 +155,7 @@ def _response_of(message: ModelMessage) -> tuple[ModelResponse, dict[str, str]]:
         requested = [part.tool_call_id for part in before.tool_calls]
         # A further call was never made: it represents a text that was no answer, and its error is sent as text.
         return before, {call.call_id: prompt for call, prompt in zip(message.calls, requested, strict=False)}
-    ids = {call.call_id: digest(call.call_id)[:_CALL_ID_CHARS] for call in message.calls}
+    ids = {call.call_id: digest(call.call_id)[:CALL_ID_CHARS] for call in message.calls}
     parts = [TextPart(message.text)] if message.text else []
     return ModelResponse(parts=[*parts, *(_call(call, ids[call.call_id]) for call in message.calls)]), ids
 
@@ -177,6 +185,7 @@ def _error(message: ToolMessage) -> str:
 async def listen(events: AsyncIterable[ModelResponseStreamEvent], listener: Listener) -> None:
     """Send the text to the listener, joined as `ModelResponse.text` joins it: interrupted texts stay apart."""
     last_text: int | None = None
+    joiner = Joiner()
     async for event in events:
         match event:
             case PartStartEvent(index=index, part=TextPart(content=text)):
@@ -187,5 +196,7 @@ async def listen(events: AsyncIterable[ModelResponseStreamEvent], listener: List
                 pass
             case _:
                 continue
-        if text:
+        if text := joiner.next(text):
             await listener.write(text)
+    if text := joiner.rest():
+        await listener.write(text)

@@ -6,6 +6,8 @@ A newer release of genai-prices knows newer models: raise it in uv.lock (`uv loc
 
 from pydantic_ai.messages import ModelResponse
 
+from baton.models.model import Spent
+
 
 def cost_usd(response: ModelResponse) -> float:
     """Compute the cost in US dollars, from the provider's own figure, else from the price list."""
@@ -17,3 +19,8 @@ def cost_usd(response: ModelResponse) -> float:
         return float(response.cost().total_price)
     except (LookupError, ValueError):  # the list lacks the model, or a price for such tokens
         return 0.0
+
+
+def spent_of(response: ModelResponse) -> Spent:
+    """Return the usage of an answer that is not taken."""
+    return Spent(1, response.usage.input_tokens, response.usage.output_tokens, cost_usd(response))

@@ -43,6 +43,7 @@ export class Answer {
     this.jobId = "";
     this.status = "processing";
     /** @type {string|null} */ this.error = null;
+    /** Whether a limit of its length cut it off. */ this.cut = false;
   }
 
   /** What is said, without what an attempt said in vain. */
@@ -86,6 +87,9 @@ export class Answer {
         break;
       case "data-checkpoint":
         this.#marked(part.data);
+        break;
+      case "data-cut":
+        this.cut = true;
         break;
       case "error":
         this.error = part.errorText;

@@ -83,6 +83,7 @@ function showAnswer(into, answer, live) {
     parts.push(markBox({ ...mark, ...over }, reason));
   }
   for (const text of answer.messages.values()) parts.push(element("p", "meanwhile", text));
+  if (answer.cut) parts.push(element("p", "state bad", "Cut off by its length limit."));
   if (answer.error) parts.push(element("p", "state bad", answer.error));
   if (!live && answer.status === "cancelled") parts.push(element("p", "state quiet", "Stopped."));
   if (live && !answer.text) parts.push(element("p", "state quiet", waits(answer) ? "Waits for a decision." : "Works …"));
@@ -340,7 +341,7 @@ function stored(message) {
   message.parts.forEach((/** @type {any} */ part, /** @type {number} */ at) => {
     answer.order.add(part.toolCallId ?? `text-${at}`);
     if (part.type === "text") answer.texts.set(`text-${at}`, part.text);
-    else if (part.type === "data-checkpoint" || part.type === "data-message") answer.add(part);
+    else if (["data-checkpoint", "data-cut", "data-message"].includes(part.type)) answer.add(part);
     else if (part.toolCallId) {
       const name = part.type.replace(/^tool-/, "");
       const call = { id: part.toolCallId, name, input: part.input, error: part.errorText };

@@ -168,11 +168,12 @@ async def test_a_text_that_was_no_answer_is_answered_with_its_fault() -> None:
 
 
 async def test_arguments_that_are_not_json_reach_the_tool_s_check() -> None:
-    """Under a name that no tool has, so that it goes back to the model."""
+    """As a fault of the call, so that it goes back to the model."""
     with requesting(OPENAI_CHAT) as requested:
         requested.answers(requested.case.calls("", [("add", '{"a": 1, "b":')]))
         (call,) = (await requested.answer()).calls
-    assert call.arguments == {"INVALID_JSON": '{"a": 1, "b":'}
+    assert call.arguments == {}
+    assert call.fault.endswith('got {"a": 1, "b":')
 
 
 async def test_what_is_too_large_to_keep_is_left_out() -> None:
