@@ -25,8 +25,7 @@ from baton.conversation.fitting import fit
 from baton.conversation.policy import KeepAll, Summarize
 from baton.engine.commit.answers import History
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage
-from baton.executors.answer_usage import usage_of, usage_of_spent
-from baton.executors.model_call import ModelCalls, step_result
+from baton.executors.model_call import ModelCalls, step_result, usage_of, usage_of_spent
 from baton.models.model import CUT_CAUSE, Model, ModelAnswer, ModelError, ToolSpec
 from baton_events.values.text import storable, text_of
 

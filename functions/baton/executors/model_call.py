@@ -18,8 +18,7 @@ from baton.agents.output import FINAL_TOOL, InvalidOutput, OutputType
 from baton.conversation.exchanges import is_chat
 from baton.engine.commit.answers import History
 from baton.engine.state import Job
-from baton.engine.step_results import ModelAnswered, ModelFailed
-from baton.executors.answer_usage import cost, count, model_failed, usage_of, usage_of_spent
+from baton.engine.step_results import ExtraUsage, ModelAnswered, ModelFailed
 from baton.models.answer_cache import AnswerCache
 from baton.models.model import (
     ANSWER_CUT,
@@ -30,6 +29,7 @@ from baton.models.model import (
     ModelAnswer,
     ModelError,
     ModelRequest,
+    Spent,
     answer_too_large,
 )
 from baton.runtime.gen_ai import chat_span
@@ -40,9 +40,12 @@ from baton.tools.contained import contained
 from baton.tools.tool import Tool
 from baton_events.ids import canonical_json
 from baton_events.values.json_value import Unrecordable
-from baton_events.values.text import storable, text_of
+from baton_events.values.text import cut, storable, text_of
 
 CUT_CALL = Failure(ANSWER_CUT, f"{CUT_CAUSE}, so its calls did not run: make fewer calls at once, or shorter ones")
+# Counts and costs are recorded up to this, so that every sum of them can be written and read.
+_MOST = 2**53
+_SHOWN_CHARS = 80
 
 
 def answered(
@@ -194,6 +197,71 @@ def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
     except InvalidArguments as error:
         return Wanted(call.tool, call.arguments, Failure("invalid_arguments", str(error)))
     return Wanted(call.tool, call.arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
+
+
+def model_failed(error: ModelError) -> ModelFailed:
+    """Return a model's failure, with what it has used."""
+    failure = Failure(text_of(error.type), text_of(error.message), retryable=bool(error.retryable))
+    return ModelFailed(failure, error.retry_after_seconds, extra_usage=usage_of_spent(error.spent))
+
+
+def usage_of_spent(spent: Spent) -> ExtraUsage:
+    """Return the usage of answers that were not taken.
+
+    Raises:
+        Unrecordable: a count of it is no such number.
+    """
+    return ExtraUsage(
+        model_calls=count(spent.model_calls, "spent.model_calls"),
+        input_tokens=count(spent.input_tokens, "spent.input_tokens"),
+        output_tokens=count(spent.output_tokens, "spent.output_tokens"),
+        cost_usd=cost(spent.cost_usd, "spent.cost_usd"),
+    )
+
+
+def usage_of(answer: object) -> ExtraUsage:
+    """Return the usage of an answer that is not taken; none where it cannot be read."""
+    try:
+        assert isinstance(answer, ModelAnswer), "a model returns a ModelAnswer"
+        if answer.cached:
+            return ExtraUsage(cached_calls=1)
+        own = Spent(1, answer.input_tokens, answer.output_tokens, answer.cost_usd)
+        return usage_of_spent(own) + usage_of_spent(answer.spent_before)
+    except Exception:  # noqa: BLE001 - foreign code
+        return ExtraUsage(model_calls=1)
+
+
+def count(value: Any, place: str) -> int:
+    """Return a count of tokens; a missing one is zero.
+
+    Raises:
+        Unrecordable: it is no such number.
+    """
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST or value != int(value):
+        raise Unrecordable(place, f"{_shown(value)}: give a whole number from 0 to 2**53, or None")
+    return int(value)
+
+
+def cost(value: Any, place: str) -> float:
+    """Return a cost in US dollars; a missing one is zero.
+
+    Raises:
+        Unrecordable: it is no such number.
+    """
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+        raise Unrecordable(place, f"{_shown(value)}: give a number of dollars from 0, or None")
+    return float(value)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return cut(repr(value), _SHOWN_CHARS)
+    except Exception:  # noqa: BLE001 - foreign code; a number of many digits, too
+        return f"a {type(value).__name__}"
 
 
 class ModelCalls(Struct, frozen=True):

@@ -22,11 +22,10 @@ from baton.engine.effects import CallModel, Work
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult
 from baton.engine.transcript import NewerEntryError, upcast_all
-from baton.executors.answer_usage import model_failed
 from baton.executors.chat_files import ChatFiles, FileGoneError
 from baton.executors.executor import is_for_the_queue
 from baton.executors.history import build_prompt, prompt_again
-from baton.executors.model_call import ModelCalls, answered, calls_of, keeps_cut
+from baton.executors.model_call import ModelCalls, answered, calls_of, keeps_cut, model_failed
 from baton.executors.plan_turns import PlannerTurn, planner_turn, static_turn
 from baton.executors.runner_work import recorded, runner_turn
 from baton.executors.text_stream import TextStream, TextStreams

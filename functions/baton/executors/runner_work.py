@@ -28,8 +28,7 @@ from baton.engine.effects import RunTool
 from baton.engine.state import FORK, Job
 from baton.engine.step_results import FollowedUp, ModelAnswered, ModelFailed, NotFollowedUp, StepResult
 from baton.engine.transcript import uncompacted
-from baton.executors.answer_usage import cost, count, model_failed, usage_of_spent
-from baton.executors.model_call import CUT_CALL, unusable, whole_text
+from baton.executors.model_call import CUT_CALL, cost, count, model_failed, unusable, usage_of_spent, whole_text
 from baton.executors.text_stream import TextStream
 from baton.models.model import Listener, Message, ModelError, files_of
 from baton.runtime.gen_ai import chat_span

@@ -22,8 +22,7 @@ from baton.clock import Clock
 from baton.engine.commit.answers import Claim
 from baton.engine.effects import CallModel
 from baton.engine.step_results import ModelWaits
-from baton.executors.answer_usage import usage_of_spent
-from baton.executors.model_call import ModelCalls
+from baton.executors.model_call import ModelCalls, usage_of_spent
 from baton.executors.offloading import polling
 from baton.models.catalog import OffloadedModel, background_provider, can_offload, works_in_background
 from baton.models.chain import models_of

@@ -11,8 +11,7 @@ from baton.conversation.policy import Summarize
 from baton.engine.commit.answers import History
 from baton.engine.state import Job
 from baton.engine.step_results import ExtraUsage, ModelAnswered, ModelFailed
-from baton.executors.answer_usage import model_failed
-from baton.executors.model_call import answered, calls_of, keeps_cut
+from baton.executors.model_call import answered, calls_of, keeps_cut, model_failed
 from baton.executors.plan_turns import PlannerTurn
 from baton.models.model import ANSWER_LIMIT_BYTES, ModelAnswer, ModelError, ModelRequest, Origin, Spent, UserMessage
 from baton.planning.plan import PLAN_TOOL
