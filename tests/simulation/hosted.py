@@ -5,7 +5,7 @@ size, since it has limits of its own below them.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from baton.app import SPECS
 from baton.executors.bounded import PROMPT_TOO_LARGE
@@ -14,7 +14,6 @@ from baton.models.model import ModelRequest, ToolMessage, UserMessage
 from baton.testing.asgi import Answer
 from baton_events.ids import canonical_json
 from baton_events.schema import function_of
-from tests.fakes.applying import weight
 from tests.simulation.ended import Ended
 from tests.simulation.invocation import Invocation
 
@@ -114,3 +113,11 @@ def only_a_long_job_is_too_long_to_send(end: Ended) -> str | None:
 
 
 ON_HISTORY, ON_HISTORY_AT_END = (no_turn_is_given_too_much,), (only_a_long_job_is_too_long_to_send,)
+
+
+def weight(value: Any) -> int:
+    """As lua/apply.lua counts what it reads."""
+    if isinstance(value, str):
+        escaped = value.count('"') + value.count("\\")
+        return escaped + (len(value) if value.isascii() else len(value.encode()))
+    return sum(map(weight, value)) if isinstance(value, list) else 0

@@ -26,9 +26,9 @@ from baton_events import emitter
 from baton_events.errors import StoreError
 from baton_events.messages import Flow
 from baton_events.schema import Submission
-from tests.fakes.applying import Applying
 from tests.simulation import plan
 from tests.simulation.blocking import Threads
+from tests.simulation.kept import Kept
 from tests.simulation.planting import around, constant, defects, idle, replaced
 
 _COPIES = 7
@@ -111,7 +111,9 @@ DEFECTS = (
             ),
         },
         the_script_does_what_its_twin_does={
-            "the store's script counts, its twin does not": replaced(Applying, "_count", lambda *_: True),
+            "the store's script counts, its twin does not": around(
+                Kept, "script", lambda script, self: script(self).replace("return number == 0", "return true")
+            ),
         },
     ),
     *defects(

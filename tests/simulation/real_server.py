@@ -17,8 +17,9 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NotThereError
 
 from baton.storage import redis as adapters
+from baton.storage.redis.in_process.streams import Entry, Stream
 from baton_local.redis.valkey import server_address, server_command
-from tests.fakes.applying import Keys, Value
+from tests.simulation.kept import Kept
 
 Request = tuple[list[str], list[str]]
 _READY_SECONDS = 20.0
@@ -53,7 +54,7 @@ class RealServer:
             else:
                 return
 
-    def apply(self, before: Keys, request: Request, after: Keys) -> tuple[list[Any], dict[str, Any]]:
+    def apply(self, before: Kept, request: Request, after: Kept) -> tuple[list[Any], dict[str, Any]]:
         """Run the script over these keys; `after`: what its twin leaves. Returns its answer, and what it leaves."""
         keys, arguments = request
         pipe = self._redis.pipeline(transaction=False)
@@ -72,29 +73,38 @@ class RealServer:
         return answers[0], {name: _kept(value, left) for name, value, left in texts if value}
 
 
-def _put(pipe: Any, key: str, value: Value) -> None:
+def _put(pipe: Any, key: str, value: Any) -> None:
     if isinstance(value, dict):
         pipe.hset(key, mapping=value)
-    elif isinstance(value, tuple) and isinstance(value[0], str):
-        pipe.rpush(key, *value)
     elif isinstance(value, tuple):
-        for entry_id, fields in value:
-            pipe.execute_command("XADD", key, entry_id, *fields)
+        pipe.rpush(key, *value)
+    elif isinstance(value, Stream):
+        for entry in value.entries:
+            pipe.execute_command("XADD", key, _name(entry), *entry.flat)
     else:
         pipe.set(key, value)
 
 
-def _take(pipe: Any, key: str, value: Value | None) -> None:
+def _take(pipe: Any, key: str, value: Any | None) -> None:
     if isinstance(value, dict):
         pipe.hgetall(key)
-    elif isinstance(value, tuple) and isinstance(value[0], str):
-        pipe.lrange(key, 0, -1)
     elif isinstance(value, tuple):
+        pipe.lrange(key, 0, -1)
+    elif isinstance(value, Stream):
         pipe.execute_command("XRANGE", key, "-", "+")
     elif value is None:
         pipe.exists(key)
     else:
         pipe.get(key)
+
+
+def _name(entry: Entry) -> str:
+    return f"{entry.id[0]}-{entry.id[1]}"
+
+
+def _plain(value: Any) -> Any:
+    """As the server answers it."""
+    return tuple((_name(entry), entry.flat) for entry in value.entries) if isinstance(value, Stream) else value
 
 
 def _kept(value: Any, left_ms: int) -> Any:
@@ -105,10 +115,10 @@ def _entry(value: Any) -> Any:
     return (value[0], tuple(value[1])) if isinstance(value, list) else value
 
 
-def what_differs(before: Keys, request: Request, twin: list[Any], after: Keys) -> tuple[list[Any], str]:
+def what_differs(before: Kept, request: Request, twin: list[Any], after: Kept) -> tuple[list[Any], str]:
     """What the real script answers, and where it, or what it leaves, is not what its twin says; empty: nowhere."""
     answer, left = real_server().apply(before, request, after)
-    wanted = {name: (value, name in after.expiring) for name, value in after.values.items()}
+    wanted = {name: (_plain(value), name in after.expiring) for name, value in after.values.items()}
     if left != wanted:
         names = [name for name in {*left, *wanted} if left.get(name) != wanted.get(name)]
         return answer, f"of {names} the server keeps {[left.get(name) for name in names]}"

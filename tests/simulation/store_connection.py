@@ -24,7 +24,6 @@ from baton.storage.redis.tree.writes import Kept
 from baton.transport.meter import charge
 from baton.transport.redis_rest import answer_bytes, command_bytes
 from baton_events.errors import StoreError
-from tests.fakes.applying import Applying
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.real_server import what_differs
 from tests.simulation.store_writes import Made, running_as, show_writes
@@ -166,7 +165,7 @@ class SimConnection(RedisConnection):
         world = self._world
         before = world.fake.keys(root)
         kept = before.copy()
-        answer = Applying(kept, *request).answer()
+        answer = kept.apply(*request)
         if world.plan.on_server:
             answer, difference = what_differs(before, request, answer, kept)
             if difference:

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, Created, Recorded, SignalAnswer, Verdict
 from tests.fakes import Tree
-from tests.fakes.applying import Keys
 from tests.simulation.blocking import ON_TIME_OUT
 from tests.simulation.call_limits import ON_LIMITED_WRITE
 from tests.simulation.dying import ON_DEATHS
 from tests.simulation.guarantee import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_WRITE, Write
 from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.kept import Kept
 from tests.simulation.places import ON_PLACES
 from tests.simulation.returning import ON_RETURNS
 from tests.simulation.stored import between, with_objects_of
@@ -53,7 +53,7 @@ class Made:
         return "another" if isinstance(answer, tuple) and answer[0] is Recorded.COMMITTED else ""
 
 
-def show_writes(world: "World", root: str, kept: Keys, made: Sequence[Made]) -> None:
+def show_writes(world: "World", root: str, kept: Kept, made: Sequence[Made]) -> None:
     """A request was written: keep it, and hold each of its transitions to the invariants that it concerns."""
     stored = world.fake
     before, last = stored.tree(root), stored.wrote(root, kept)

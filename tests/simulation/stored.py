@@ -16,10 +16,11 @@ from baton.engine.commit.codec import load_call
 from baton.engine.commit.layout import tree_of
 from baton.engine.state import CallRecord
 from baton.storage.redis import keys as names
+from baton.storage.redis.in_process.streams import Stream
 from baton.storage.redis.tree.details import without_start
 from baton_events.ids import canonical_json, root_of
 from tests.fakes import FakeStore, Tree
-from tests.fakes.applying import Keys
+from tests.simulation.kept import Kept
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 _V = TypeVar("_V")
 _Changed = dict[str, dict[str, Any]]
 _STATE_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "events", "messages", "needed_until", "placed")
-NO_KEYS = Keys()
+NO_KEYS = Kept()
 
 
-def kept_tree(root: str, kept: Keys, before_kept: Keys, before: Tree) -> Tree:
+def kept_tree(root: str, kept: Kept, before_kept: Kept, before: Tree) -> Tree:
     """What the keys mean now, after they meant `before`."""
     state_key = names.state_key(root)
     state, known = kept.hash(state_key), before_kept.hash(state_key)
@@ -46,7 +47,7 @@ def kept_tree(root: str, kept: Keys, before_kept: Keys, before: Tree) -> Tree:
     return replace(before, **changes, expires_ms=kept.expiring.get(state_key, 0))
 
 
-def _of_jobs(kept: Keys, before_kept: Keys, before: Tree) -> dict[str, Any]:
+def _of_jobs(kept: Kept, before_kept: Kept, before: Tree) -> dict[str, Any]:
     """What each job has keys of its own for, as far as it has changed."""
     changed: _Changed = {}
     for key in kept.values.keys() | before_kept.values.keys():
@@ -70,8 +71,8 @@ def _of_jobs(kept: Keys, before_kept: Keys, before: Tree) -> dict[str, Any]:
 
 def _parts_of(kind: str, value: Any, known: Mapping[str, str]) -> list[tuple[str, Any, Mapping[str, str]]]:
     """What a key is about, what it has, and what it had: calls, and their results among them."""
-    if kind == "parts" and value and not isinstance(value[0], str):  # a stream, whose entries have several each
-        value = tuple(part for _, fields in value for part in fields[1::2])
+    if isinstance(value, Stream):  # whose entries have several parts each
+        value = tuple(part for entry in value.entries for part in entry.flat[1::2])
     if kind != "calls":
         return [(kind, value, {})]
     results = without_start(names.RESULT, value or {})
@@ -146,7 +147,7 @@ class Version(Struct, frozen=True):
     """A tag as it was: neither ever changes."""
 
     tree: Tree
-    keys: Keys
+    keys: Kept
 
 
 class StoredTrees(FakeStore):
@@ -157,17 +158,17 @@ class StoredTrees(FakeStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self._keys: dict[str, Keys] = {}
+        self._keys: dict[str, Kept] = {}
         self.processes = 0
 
     def tree(self, job_id: str) -> Tree:
         """The tag of a job: one empty tree for all that is unknown, since making one takes long."""
         return self.trees.get(job_id) or self.trees.get(root_of(job_id), NOTHING_STORED)
 
-    def keys(self, root: str) -> Keys:
+    def keys(self, root: str) -> Kept:
         return self._keys.get(root, NO_KEYS)
 
-    def wrote(self, root: str, kept: Keys) -> Tree:
+    def wrote(self, root: str, kept: Kept) -> Tree:
         tree = kept_tree(root, kept, self.keys(root), self.tree(root))
         self._keys[root], self.trees[root] = kept, tree
         return tree
@@ -183,7 +184,7 @@ class StoredTrees(FakeStore):
         root = root_of(job_id)
         stone = tree.tombstone
         text = canonical_json({"tenant": stone.tenant, "deleted": stone.deleted}) if stone else ""
-        kept = Keys({names.tombstone_key(root): text} if stone else {})
+        kept = Kept({names.tombstone_key(root): text} if stone else {})
         self._keys[root], self.trees[root] = kept, replace(tree)
 
     def version(self, root: str) -> Version:

@@ -1,4 +1,4 @@
-"""The script that compares and writes, and its twin over a dict: the same patches, answers and keys."""
+"""The script that compares and writes, in this process and on a server: the same patches, answers and keys."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +13,7 @@ from baton.engine.commit.patch import Patch
 from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
-from tests.fakes.applying import Applying, Keys
+from tests.simulation.kept import Kept
 
 _HASHES, _LISTS, _TEXTS = ("baton:{a}:h1", "baton:{a}:h2"), ("baton:{a}:l1", "baton:{a}:l2"), ("baton:{a}:s1",)
 _STREAM = "baton:{a}:x1"
@@ -22,14 +22,14 @@ _RETENTION_MS = "1000000"
 _NAMES = st.sampled_from(["one", "two", "three", "four", "\u00e9"])
 _VALUES = st.sampled_from(["", "x", '{"job_id":"a"}', '{"job_id":"b"}', "\u00fc\u4e2d", "100%.*"])
 _FIELDS = st.dictionaries(_NAMES, _VALUES, min_size=1, max_size=4)
-_Step = Callable[[Patch, Keys], None]
+_Step = Callable[[Patch, Kept], None]
 
 
-def _texts(key: str, keys: Keys) -> dict[str, str]:
+def _texts(key: str, keys: Kept) -> dict[str, str]:
     return dict(keys.values.get(key, {}))
 
 
-def _as_it_is(key: str, names: list[str], keys: Keys) -> dict[str, str | None]:
+def _as_it_is(key: str, names: list[str], keys: Kept) -> dict[str, str | None]:
     there = _texts(key, keys)
     return {name: there.get(name) for name in names}
 
@@ -43,7 +43,7 @@ def _known(key: str, names: list[str]) -> _Step:
 
 
 def _counted(key: str, part: str, error: int) -> _Step:
-    def step(patch: Patch, keys: Keys) -> None:
+    def step(patch: Patch, keys: Kept) -> None:
         patch.count(key, part, sum(part in text for text in _texts(key, keys).values()) + error)
 
     return step
@@ -52,7 +52,7 @@ def _counted(key: str, part: str, error: int) -> _Step:
 def _add(count: int, compared: list[str], texts: list[str]) -> _Step:
     """Number an entry of a stream by a field that is not compared, as others may have added meanwhile."""
 
-    def step(patch: Patch, keys: Keys) -> None:
+    def step(patch: Patch, keys: Kept) -> None:
         patch.equal(_HASHES[0], _as_it_is(_HASHES[0], compared, keys), ["sum"])
         patch.write("HSET", _HASHES[0], ["sum", "guess"], [("sum", 1, "", count)])
         entry = ["MAXLEN", "~", "1000", "guess", *(each for text in texts for each in ("p", text))]
@@ -119,13 +119,13 @@ def _content(process: RedisProcess) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value not in (None, [])}
 
 
-def _content_of(keys: Keys) -> dict[str, Any]:
+def _content_of(keys: Kept) -> dict[str, Any]:
     flat = {key: [each for pair in keys.hash(key).items() for each in pair] for key in _HASHES}
     found: dict[str, Any] = {
         key: flat.get(key, list(value) if isinstance(value, tuple) else value) for key, value in keys.values.items()
     }
     if _STREAM in found:
-        found[_STREAM] = [[entry_id, list(fields)] for entry_id, fields in found[_STREAM]]
+        found[_STREAM] = [entry.shown() for entry in found[_STREAM].entries]
     return found
 
 
@@ -153,7 +153,7 @@ async def _connected(process: RedisProcess) -> AsyncIterator[RedisConnection]:
 
 
 async def _apply_both(
-    process: RedisProcess, connection: RedisConnection, keys: Keys, step: tuple[Any, ...]
+    process: RedisProcess, connection: RedisConnection, keys: Kept, step: tuple[Any, ...]
 ) -> tuple[Any, Any]:
     conditions, writes, reads, most = step
     patch = Patch(most)
@@ -163,7 +163,7 @@ async def _apply_both(
     patch.size_bytes()
     request = patch.request()
     commands, written, found = await connection.apply(*request)
-    twin = Applying(keys, *request).answer()
+    twin = keys.apply(*request)
     if written:
         found, twin[2] = _ordered(found, reads), _ordered(twin[2], reads)
     expiring = {key for key in _EVERY if process.request("PTTL", key) > 0}
@@ -175,7 +175,7 @@ async def _apply_both(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_both_write_the_same(redis_process: RedisProcess, steps: list[tuple[Any, ...]]) -> None:
     async def compare() -> None:
-        keys = Keys()
+        keys = Kept()
         async with _connected(redis_process) as connection:
             for number, step in enumerate(steps):
                 real, twin = await _apply_both(redis_process, connection, keys, step)
@@ -186,7 +186,7 @@ def test_both_write_the_same(redis_process: RedisProcess, steps: list[tuple[Any,
 
 @pytest.mark.parametrize("fields", [3999, 4000, 4001, 9000])
 async def test_both_take_as_many_commands_for_many_fields(redis_process: RedisProcess, fields: int) -> None:
-    keys, texts = Keys(), {f"f{number}": str(number) for number in range(fields)}
+    keys, texts = Kept(), {f"f{number}": str(number) for number in range(fields)}
     flat = [each for pair in texts.items() for each in pair]
     steps: list[tuple[Any, ...]] = [
         ([], [_write("HSET", _HASHES[0], flat), _write("RPUSH", _LISTS[0], list(texts))], [], 0),
