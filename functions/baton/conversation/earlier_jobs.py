@@ -73,8 +73,8 @@ class EarlierJobs:
         # The job that this one replaces is replaced with all jobs after it.
         valid = still_valid([*((one.job.id, one.task, one.job.id) for one in earlier), (job.id, task, job.id)])
         now = [await self._ended(one) for one in earlier]
-        told = [one for one in now if _is_told(one, now)]
-        newest = [one.job.id for one in told if one.job.id in valid and not is_rolled_back(one.job)][-EXCHANGES:]
+        kept = [one for one in now if _is_kept(one, now)]
+        newest = [one.job.id for one in kept if one.job.id in valid and not is_rolled_back(one.job)][-EXCHANGES:]
 
         async def made(one: Snapshot) -> Exchange | None:
             if is_rolled_back(one.job):
@@ -83,7 +83,7 @@ class EarlierJobs:
                 return await self._exchange(one, messages_of)
             return exchange_of(one) if one.job.id in valid else await self._replaced(one)
 
-        return tuple([one for one in await asyncio.gather(*map(made, told)) if one is not None])
+        return tuple([one for one in await asyncio.gather(*map(made, kept)) if one is not None])
 
     async def _exchange(self, one: Snapshot, messages_of: MessagesOf | None) -> Exchange:
         messages = await self._messages(one.job, messages_of) if messages_of else ""
@@ -138,7 +138,7 @@ class EarlierJobs:
         return replace(snapshot, job=loaded.job) if loaded else snapshot
 
 
-def _is_told(one: Snapshot, all_jobs: Sequence[Snapshot]) -> bool:
+def _is_kept(one: Snapshot, all_jobs: Sequence[Snapshot]) -> bool:
     """Return whether anything of a job is told: of one that was rolled back, an outcome that its owner still has."""
     if not is_rolled_back(one.job):
         return not _has_a_continuation(one.job)

@@ -33,11 +33,11 @@ async def lines_of(snapshot: Snapshot, read: Reading) -> tuple[str, ...]:
         read: reads a job below it.
     """
     lines, below = list[str](), list[str]()
-    await _tell(snapshot, read, "", lines, below)
+    await _add_lines(snapshot, read, "", lines, below)
     return tuple(lines)
 
 
-async def _tell(snapshot: Snapshot, read: Reading, indent: str, lines: list[str], below: list[str]) -> None:
+async def _add_lines(snapshot: Snapshot, read: Reading, indent: str, lines: list[str], below: list[str]) -> None:
     for call in snapshot.calls:
         if call.tool in APPROVALS:
             continue
@@ -48,7 +48,7 @@ async def _tell(snapshot: Snapshot, read: Reading, indent: str, lines: list[str]
         below.append(call.child)
         child = await read(call.child)
         if child is not None:
-            await _tell(child, read, f"{indent}  ", lines, below)
+            await _add_lines(child, read, f"{indent}  ", lines, below)
 
 
 def _fate(call: CallRecord, snapshot: Snapshot) -> str:

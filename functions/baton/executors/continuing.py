@@ -45,9 +45,9 @@ class ContinueSession:
 
     async def __call__(self, operation: Job, snapshot: Snapshot) -> StepResult:
         """Continue the session of an operation that has ended, which is read as `snapshot`."""
-        return await self.told(operation, snapshot.calls[0], outcome_of(snapshot))
+        return await self.answer_for(operation, snapshot.calls[0], outcome_of(snapshot))
 
-    async def told(self, operation: Job, call: CallRecord, outcome: dict[str, Any]) -> StepResult:
+    async def answer_for(self, operation: Job, call: CallRecord, outcome: dict[str, Any]) -> StepResult:
         """Continue the session of an operation with the outcome of its call."""
         name = operation_id(call.id)
         if await self._take_back.rolled_back_owner(operation):
@@ -105,7 +105,7 @@ async def ended(container: Container, operation: Job, call: CallRecord, stored: 
     if job is not None and job.status is not JobStatus.CANCELLED:
         take_back = TakeBack(container.commands)
         continue_session = ContinueSession(container.registry, container.commands, container.ports.clock, take_back)
-        await continue_session.told(job, call, _outcome(stored))
+        await continue_session.answer_for(job, call, _outcome(stored))
 
 
 def _outcome(stored: Mapping[str, Any]) -> dict[str, Any]:

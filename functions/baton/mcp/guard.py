@@ -39,9 +39,9 @@ class Guard:
     @property
     def hooks(self) -> dict[str, list[Any]]:
         """The hooks, as the client takes them."""
-        return {"request": [self._ask], "response": [self._answer]}
+        return {"request": [self._check], "response": [self._answer]}
 
-    async def _ask(self, request: httpx2.Request) -> None:
+    async def _check(self, request: httpx2.Request) -> None:
         if request.url.host not in self._hosts:
             raise httpx2.UnsupportedProtocol(
                 f"its OAuth metadata leads to {request.url.host!r}, which is neither its own host nor its issuer's:"

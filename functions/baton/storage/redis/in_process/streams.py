@@ -24,7 +24,7 @@ class Entry(Struct, frozen=True):
     id: Id
     flat: tuple[str, ...]
 
-    def shown(self) -> list[Any]:
+    def reply(self) -> list[Any]:
         """Return the entry as an answer has it."""
         return [_text(self.id), list(self.flat)]
 
@@ -108,7 +108,7 @@ def _xtrim(data: Data, key: str, kind: str, *words: str) -> int:
 def _xrange(data: Data, key: str, first: str, last: str, *options: str) -> list[Any]:
     begin, end = _id(first.lstrip("(")), _id(last.lstrip("("), sequence=_LAST[1])
     found = [
-        entry.shown()
+        entry.reply()
         for entry in _of(data, key).entries
         if begin <= entry.id <= end
         and not (first[0] == "(" and entry.id == begin)
@@ -136,7 +136,7 @@ def _xread(data: Data, *words: str) -> list[Any] | None:
     answer = list[Any]()
     for key, after in streams:
         behind = _of(data, key).last if after == "$" else _id(after)
-        if found := [entry.shown() for entry in _of(data, key).entries if entry.id > behind][:most]:
+        if found := [entry.reply() for entry in _of(data, key).entries if entry.id > behind][:most]:
             answer.append([key, found])
     return answer or None
 
@@ -173,7 +173,7 @@ def _xreadgroup(data: Data, _word: str, name: str, consumer: str, *words: str) -
         if found := [entry for entry in _of(data, key).entries if entry.id > group.last][:most]:
             given = {entry.id: Pending(consumer, data.now_ms()) for entry in found}
             _keep(data, key, name, Group(found[-1].id, {**group.pending, **given}))
-            answer.append([key, [entry.shown() for entry in found]])
+            answer.append([key, [entry.reply() for entry in found]])
     return answer or None
 
 
@@ -198,7 +198,7 @@ def _xautoclaim(data: Data, key: str, name: str, consumer: str, idle_ms: str, st
     claimed = {each: Pending(consumer, now_ms, group.pending[each].count + 1) for each in idle if each in there}
     left = {each: pending for each, pending in group.pending.items() if each not in idle or each in there}
     _keep(data, key, name, replace(group, pending={**left, **claimed}))
-    return ["0-0", [there[each].shown() for each in claimed], [_text(each) for each in idle if each not in there]]
+    return ["0-0", [there[each].reply() for each in claimed], [_text(each) for each in idle if each not in there]]
 
 
 def _xpending(data: Data, key: str, name: str) -> list[Any]:
