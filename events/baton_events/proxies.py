@@ -18,8 +18,8 @@ import httpx
 _T = TypeVar("_T")
 _PORTS = {"http": 80, "https": 443}
 _SCHEMES = "http://, https://, socks5:// or socks5h://"
-_BRACKETS = re.compile(r"\[(.+)\](?::(\d+))?")
-_NAME_AND_PORT = re.compile(r"([^:]+):(\d+)")
+_BRACKETS = r"\[(.+)\](?::(\d+))?"
+_NAME_AND_PORT = r"([^:]+):(\d+)"
 
 
 class Proxy(NamedTuple):
@@ -64,7 +64,7 @@ def _is_excepted(url: httpx.URL, entry: str) -> bool:
     if scheme not in ("", "all", url.scheme):
         return False
     place = place.rstrip("/") if separator else place
-    parts = _BRACKETS.fullmatch(place) or _NAME_AND_PORT.fullmatch(place)
+    parts = re.fullmatch(_BRACKETS, place) or re.fullmatch(_NAME_AND_PORT, place)
     name, port = parts.groups() if parts else (place, None)
     if port and int(port) != (url.port or _PORTS[url.scheme]):
         return False

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from baton_events.schema import WEBHOOK_ENDPOINTS
 
 EVERYWHERE = "all functions"
-_TOPIC_PREFIX = re.compile(r"^[A-Za-z0-9_.-]+$")
+_TOPIC_PREFIX = r"^[A-Za-z0-9_.-]+$"
 
 
 def is_loopback(url: str) -> bool:
@@ -111,7 +111,7 @@ def _at_once(given: str) -> int:
 
 def topic_prefix(given: str) -> str:
     """Check the beginning of a topic's name by the queue's rules."""
-    if not _TOPIC_PREFIX.match(given) or given.startswith("http") or given == "api":
+    if not re.match(_TOPIC_PREFIX, given) or given.startswith("http") or given == "api":
         raise ValueError("letters, digits, '_', '-' and '.', not beginning with http")  # qstash.md 23
     return given
 

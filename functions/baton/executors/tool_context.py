@@ -18,7 +18,6 @@ from msgspec import Struct
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.clock import Clock
 from baton.commands.commands import Commands
-from baton.commands.kept_files import KeptFiles
 from baton.commands.signal import operations_of
 from baton.engine.commit.answers import Claim
 from baton.engine.commit.stored_bytes import bytes_of
@@ -231,7 +230,9 @@ class CallOutlet:
         Raises:
             ValueError: it is no file. ToolError: it is too large. StorageFullError: the tenant has no room. StoreError.
         """
-        from baton.sdk.result_files import named_file  # noqa: PLC0415 - few calls have files
+        # Few calls have files.
+        from baton.commands.kept_files import KeptFiles  # noqa: PLC0415
+        from baton.sdk.result_files import named_file  # noqa: PLC0415
 
         if len(data) > (most_bytes := self._outside.files_limit_bytes):
             raise ToolError(

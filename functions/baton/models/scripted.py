@@ -6,17 +6,16 @@ job may run in different processes) or look at the history.
 """
 
 import asyncio
-import re
 from collections.abc import Sequence
 
 from baton.models.model import Call, Listener, ModelAnswer, ModelError, ModelRequest
 
-_WORDS = re.compile(r"\s*\S+\s*")
+_WORDS = r"\s*\S+\s*"
 
 
 async def stream_text(listener: Listener, text: str, pause_seconds: float = 0.0) -> None:
     """Write the text, with a pause behind each word."""
-    for piece in _WORDS.findall(text) or [text]:
+    for piece in re.findall(_WORDS, text) or [text]:
         await listener.write(piece)
         if pause_seconds:
             await asyncio.sleep(pause_seconds)

@@ -38,7 +38,7 @@ _SECRET_ENDS = (
 )
 # A model needs these to request the next page, and they grant no access.
 _HARMLESS_ENDS = ("continuationtoken", "nexttoken", "pagetoken", "synctoken")
-_SEPARATORS = re.compile(r"[^a-z0-9]+")
+_SEPARATORS = r"[^a-z0-9]+"
 # A JSON text without any of these is not parsed: most have none.
 _PARTS_OF_NAMES = ("key", "auth", "cookie", "credential", "pass", "secret", "token")
 # Each turn goes through all messages: these types are skipped by their class alone.
@@ -50,7 +50,7 @@ _JSON_BEGINS = ("{", "[")
 @lru_cache(1024)
 def is_secret_name(name: str) -> bool:
     """Return whether a value of this name is a secret."""
-    plain = _SEPARATORS.sub("", name.lower())
+    plain = re.sub(_SEPARATORS, "", name.lower())
     return plain.endswith(_SECRET_ENDS) and not plain.endswith(_HARMLESS_ENDS)
 
 

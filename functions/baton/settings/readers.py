@@ -11,7 +11,7 @@ from typing import Any
 from baton.settings.service_prices import LIST, Prices
 from baton_events.setting import require_https
 
-_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_REFERENCE = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 API_KEY_ENTRY = r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})"
 
 
@@ -47,7 +47,7 @@ def origins(given: str) -> str:
 
 def reference(given: str) -> str:
     """Check a reference to an object in a module."""
-    if not _REFERENCE.fullmatch(given):
+    if not re.fullmatch(_REFERENCE, given):
         raise ValueError("a reference such as my_company.agents:registry")
     return given
 

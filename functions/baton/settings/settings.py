@@ -26,7 +26,7 @@ CLAIM_MARGIN_SECONDS = 10
 MESSAGE_LIMIT_BYTES, _ENVELOPE_BYTES = 4 * 1024 * 1024, 64 * 1024
 
 # Secrets of other programs in the same environment, such as the keys of model providers.
-_FOREIGN_SECRET = re.compile(r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)")
+_FOREIGN_SECRET = r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)"  # noqa: S105 - a pattern of names
 
 
 class Settings(QueueSettings, Record, frozen=True):
@@ -150,7 +150,7 @@ def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
     """
     values, problems = read_values(environment, SETTINGS, needed)
     known = {setting.name for setting in SETTINGS}
-    foreign = (name for name in sorted(environment) if name not in known and _FOREIGN_SECRET.fullmatch(name))
+    foreign = (name for name in sorted(environment) if name not in known and re.fullmatch(_FOREIGN_SECRET, name))
     values["foreign_keys"] = tuple(text for name in foreign if (text := environment[name].strip()))
     settings = Settings(**values)
     problems += _contradictions(settings)

@@ -6,9 +6,10 @@ approved. Invariant: a function that fails, or returns anything but a bool, lets
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from baton.sdk.own_threads import in_own_thread
 from baton.tools.arguments import copied_json
@@ -38,8 +39,7 @@ def checked_rule(whose: str, rule: Any) -> RequiresApproval:
     return rule  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True)
-class ApprovalRule:
+class ApprovalRule(Struct, frozen=True):
     """The function of a tool, as it is run within limits. Its result: whether the call needs a person."""
 
     name: str
