@@ -6,6 +6,7 @@ job may run in different processes) or look at the history.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 from baton.models.model import Call, Listener, ModelAnswer, ModelError, ModelRequest
