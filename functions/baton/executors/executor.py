@@ -40,7 +40,7 @@ from baton_events.values.waits import wait_seconds
 
 UNRECORDABLE = "unrecordable"
 MESSAGE_LIMIT_CHARS, TRACEBACK_LIMIT_CHARS = 2_000, 4_000
-_log = logging.getLogger("baton.executors")
+_log = logging.getLogger("baton.tools")
 
 
 class Executing(Protocol):
