@@ -56,6 +56,7 @@ class _AnySignature:
 _WATCHED: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
     (SignedEndpoint.__call__, SignedEndpoint.__call__),
     (_AnySignature.signed_digest, Verifier.signed_digest),
+    (_AnySignature.check_body, Verifier.check_body),
     (parse_event, parse_event),
     (Pipeline.handle, Pipeline.handle),
     (TreeStore.claim, Store.claim),

@@ -44,7 +44,8 @@ def test_an_event_is_verified_claimed_decided_done_committed_and_published_in_th
     steps = re.findall(r"\S+: (\S+)", event_path())
     assert steps == [
         "SignedEndpoint.__call__",
-        "Verifier.verify",
+        "Verifier.signed_digest",
+        "Verifier.check_body",
         "parse_event",
         "Pipeline.handle",
         "Store.claim",
