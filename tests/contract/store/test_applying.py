@@ -125,7 +125,7 @@ def _content_of(keys: Kept) -> dict[str, Any]:
         key: flat.get(key, list(value) if isinstance(value, tuple) else value) for key, value in keys.values.items()
     }
     if _STREAM in found:
-        found[_STREAM] = [entry.shown() for entry in found[_STREAM].entries]
+        found[_STREAM] = [entry.reply() for entry in found[_STREAM].entries]
     return found
 
 
