@@ -189,10 +189,15 @@ async def test_a_server_that_is_busy_names_the_wait(again: bool, retryable: bool
     async with raw(tools_list=listing(tool), tools_call=busy) as served:
         error = await fails(served)
     assert (error.type, error.retryable, error.retry_after_seconds) == ("mcp_busy", retryable, 30)
-    async with raw(tools_list=answered_with({"retry-after": "inf"}, [], 503)) as served:
+
+
+@pytest.mark.parametrize(("named", "wait_seconds"), [("86400", 3_600), ("9" * 12, 3_600), ("inf", None), ("nan", None)])
+async def test_a_list_of_a_server_that_is_busy_waits_an_hour_at_most(named: str, wait_seconds: float | None) -> None:
+    """Infinity has no sense as a wait, so it names none: the list is requested again all the same."""
+    async with raw(tools_list=answered_with({"retry-after": named}, [], 503)) as served:
         with pytest.raises(McpError) as caught:
             await tools_listed(McpServer(served.url), ACME, None)
-    assert (caught.value.retryable, caught.value.wait_seconds) == (True, 3_600)
+    assert (caught.value.retryable, caught.value.wait_seconds) == (True, wait_seconds)
 
 
 def promising(schema: dict[str, Any], value: Any) -> dict[str, Callable[[Any], Sent]]:
