@@ -19,6 +19,7 @@ from baton.executors.bounded import limits_by
 from baton.sdk.records import Failure
 from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.storage.ports.call_limits import PLACE_MS, KeyLimit, NamedCall
+from baton.storage.redis.call_limits import RedisCallLimits
 from baton.testing import Run, Simulation
 from baton.testing.dice import Dice
 from baton.tools.running_calls import NotYetError
@@ -104,13 +105,13 @@ async def test_calls_take_turns_at_a_place() -> None:
 
 async def test_a_call_that_waits_for_long_comes_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     requested: Counter[str] = Counter()
-    begin_call = InMemoryCallLimits.begin_call
+    begin_call = RedisCallLimits.begin_call
 
     async def counted(*arguments: Any) -> Any:
         requested[arguments[2].name] += 1
         return await begin_call(*arguments)
 
-    monkeypatch.setattr(InMemoryCallLimits, "begin_call", counted)
+    monkeypatch.setattr(RedisCallLimits, "begin_call", counted)
     run = await _run(*(Call("stamp", {"page": page}) for page in range(30)))
     assert run.virtual_seconds > 600
     assert max(requested.values()) <= run.virtual_seconds / 60 + 6  # five more are of the minute in which all came
