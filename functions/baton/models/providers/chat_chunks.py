@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic_ai.models import StreamedResponse
 
-# The fields of a delta that say nothing.
-_SAYS_NOTHING = frozenset({"role"})
+# The fields of a delta that have nothing of the answer.
+_NO_ANSWER = frozenset({"role"})
 
 
 class ChatChunks:
@@ -61,6 +61,6 @@ def _is_usage_alone(data: str) -> bool:
         names = [
             name for choice in chunk.get("choices") or () for name, one in (choice.get("delta") or {}).items() if one
         ]
-        return bool(chunk.get("usage")) and _SAYS_NOTHING.issuperset(names)
+        return bool(chunk.get("usage")) and _NO_ANSWER.issuperset(names)
     except (ValueError, AttributeError, TypeError):
         return False
