@@ -19,14 +19,14 @@ async def think(about: str) -> str:
 
 
 class Repeating:
-    """A model that thinks three times, then repeats what was said."""
+    """A model that thinks three times, then repeats what the user said."""
 
     name = "repeating"
     reads_history = True
     takes_files = ("image/*",)
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        shown = [message.text for message in request.messages if isinstance(message, UserMessage)]
+        shown = [each.text for each in request.messages if isinstance(each, UserMessage) and not each.note]
         files = [one for message in request.messages if isinstance(message, UserMessage) for one in message.files]
         if files:
             return ModelAnswer(f"You showed: {', '.join(one.filename + ' ' + one.data for one in files)}.")
