@@ -98,7 +98,7 @@ def _last_lines(text: str) -> str:
 _LEFT_OUT = ("tiktoken", "regex")
 
 # What an installer notes of itself, scripts that begin with the path of this machine's Python, lists of what was linked
-# into a library, and what only a type checker reads.
+# into a library, what it was compiled from, and what only a type checker or a test runner loads.
 _NOT_RUN = (
     ".lock",
     "bin",
@@ -109,7 +109,13 @@ _NOT_RUN = (
     "*.dist-info/uv_cache.json",
     "*.dist-info/sboms",
     "**/*.pyi",
+    "httptools/**/*.pxd",
+    "httptools/**/*.pyx",
+    "anyio/pytest_plugin.py",
     "pydantic/mypy.py",
+    "pydantic/v1/_hypothesis_plugin.py",
+    "pydantic/v1/mypy.py",
+    "starlette/testclient.py",
 )
 
 _LISTED = ("--no-header", "--no-annotate", "--no-emit-package", DISTRIBUTION)
