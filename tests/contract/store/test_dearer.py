@@ -65,7 +65,7 @@ class Event(NamedTuple):
 
 
 EVENTS = {
-    "loop asks": Event(LOOP, None, REQUESTS_TWO, 9, 4_800),
+    "loop asks": Event(LOOP, None, REQUESTS_TWO, 9, 4_850),
     "loop asks for an unknown tool": Event(LOOP, None, REQUESTS_UNKNOWN, 9, 4_400),
     "loop answers": Event(LOOP, None, ModelAnswered("done"), 13, 3_550),
     "call returns": Event(CALL, record_of(CALL), ToolReturned('{"found":true}'), 9, 2_600),
