@@ -1,4 +1,4 @@
-"""One call of a model: within its time and through the cache, and its answer as a step result.
+"""One call of a model or a runner: within its time, a model's through the cache, and its answer as a step result.
 
 A step result holds calls that can run, calls whose fault goes back to the model, or the job's result. Invariant: all
 calls of a turn together have the function's time; a later one has what the earlier ones left. An answer in any form
@@ -6,25 +6,29 @@ gives a step result, never an error. Must not: run a tool.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace as replace_struct
+from pydantic_core import PydanticSerializationError, to_json
 
 from baton.agents.agent import Agent
 from baton.agents.output import FINAL_TOOL, InvalidOutput, OutputType
+from baton.agents.runner import Recorded, RunFailedError, Runner, RunnerAnswer
 from baton.conversation.exchanges import is_chat
 from baton.engine.commit.answers import History
 from baton.engine.state import Job
 from baton.engine.step_results import ExtraUsage, ModelAnswered, ModelFailed
+from baton.executors.text_stream import TextStream
 from baton.models.answer_cache import AnswerCache
 from baton.models.model import (
     ANSWER_CUT,
     ANSWER_LIMIT_BYTES,
     CUT_CAUSE,
     Call,
+    Listener,
     Model,
     ModelAnswer,
     ModelError,
@@ -36,7 +40,7 @@ from baton.runtime.gen_ai import chat_span
 from baton.sdk.memory import ModelCache
 from baton.sdk.records import Failure, Wanted
 from baton.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
-from baton.tools.contained import contained
+from baton.tools.contained import CutShortError, contained
 from baton.tools.tool import Tool
 from baton_events.ids import canonical_json
 from baton_events.values.json_value import Unrecordable
@@ -46,6 +50,8 @@ CUT_CALL = Failure(ANSWER_CUT, f"{CUT_CAUSE}, so its calls did not run: make few
 # Counts and costs are recorded up to this, so that every sum of them can be written and read.
 _MOST = 2**53
 _SHOWN_CHARS = 80
+# Of a call that a runner runs. A failure of the tool is final: retries are for attempts that died, or took too long.
+_RETRIES = 2
 
 
 def answered(
@@ -197,6 +203,73 @@ def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
     except InvalidArguments as error:
         return Wanted(call.tool, call.arguments, Failure("invalid_arguments", str(error)))
     return Wanted(call.tool, call.arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
+
+
+async def runner_turn(
+    runner: Runner, record: Recorded, text_stream: TextStream | None, limit_seconds: float
+) -> ModelAnswered | ModelFailed:
+    """Do one turn of an agent that has a runner."""
+    listener: Listener | None = text_stream
+    try:
+        with chat_span(runner.name) as answered_with:
+            async with asyncio.timeout(limit_seconds):
+                turn = await contained(lambda: runner.turn(record, listener))
+            answered_with(turn.answer)
+        return _runner_answered(turn, await text_stream.streamed_text() if text_stream else None)
+    except TimeoutError:
+        return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
+    except ModelError as error:
+        return model_failed(error)
+    except RunFailedError as error:
+        failure = Failure(storable(error.type), storable(error.message), partial=storable(error.partial))
+        return ModelFailed(failure, extra_usage=usage_of_spent(error.spent))
+    except Exception as error:  # noqa: BLE001 - foreign code: its failure is the job's
+        kind = error.type if isinstance(error, CutShortError) else type(error).__name__
+        return ModelFailed(Failure(kind, text_of(error) or "no message"))
+
+
+def _runner_answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered | ModelFailed:
+    try:
+        to_json(turn.answer.provider)  # data that no store can hold is not committed
+        return _runner_step_result(turn, streamed_text)
+    except (ModelError, ValueError, PydanticSerializationError) as error:
+        return unusable(turn.answer, error)
+
+
+def _runner_step_result(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
+    answer = turn.answer
+    wanted = tuple([Wanted(call.tool, call.arguments, None, _RETRIES) for call in answer.calls])
+    if answer.is_cut and wanted:
+        wanted = tuple([replace_struct(call, fault=CUT_CALL) for call in wanted])
+    elif any(turn.alone):
+        wanted = _in_turn(wanted, turn.alone)
+    if turn.correction:
+        wanted = (Wanted(FINAL_TOOL, {}, Failure("invalid_output", storable(turn.correction))),)
+    return ModelAnswered(
+        whole_text(answer.text),
+        wanted,
+        count(answer.input_tokens, "answer.input_tokens"),
+        count(answer.output_tokens, "answer.output_tokens"),
+        cost(answer.cost_usd, "answer.cost_usd"),
+        cached_input_tokens=count(answer.cached_input_tokens, "answer.cached_input_tokens"),
+        provider=answer.provider,
+        output=turn.output,
+        streamed_text=streamed_text,
+        cut=answer.is_cut,
+        extra_usage=usage_of_spent(answer.spent_before),
+    )
+
+
+def _in_turn(calls: Sequence[Wanted], alone: Sequence[bool]) -> tuple[Wanted, ...]:
+    """Make steps of the calls: a call runs whatever the outcome of those before it."""
+    steps, last_alone, since = list[Wanted](), list[str](), list[str]()
+    for at, (call, is_alone) in enumerate(zip(calls, alone, strict=True), start=1):
+        before = (*last_alone, *since) if is_alone else tuple(last_alone)
+        steps.append(replace_struct(call, step=f"call {at}", depends_on=before, on_failure="continue"))
+        since.append(f"call {at}")
+        if is_alone:
+            last_alone, since = [f"call {at}"], []
+    return tuple(steps)
 
 
 def model_failed(error: ModelError) -> ModelFailed:

@@ -25,9 +25,9 @@ from baton.engine.transcript import NewerEntryError, upcast_all
 from baton.executors.chat_files import ChatFiles, FileGoneError
 from baton.executors.executor import is_for_the_queue
 from baton.executors.history import build_prompt, prompt_again
-from baton.executors.model_call import ModelCalls, answered, calls_of, keeps_cut, model_failed
+from baton.executors.model_call import ModelCalls, answered, calls_of, keeps_cut, model_failed, runner_turn
 from baton.executors.plan_turns import PlannerTurn, planner_turn, static_turn
-from baton.executors.runner_work import recorded, runner_turn
+from baton.executors.runner_work import recorded
 from baton.executors.text_stream import TextStream, TextStreams
 from baton.memory import entries as recollection
 from baton.models.fingerprint import request_digests

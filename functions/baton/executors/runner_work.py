@@ -1,4 +1,4 @@
-"""Turns and tool calls of agents that have a runner: from the records to the runner, from its answer to a step result.
+"""Tool calls of agents that have a runner, and what both its turns and its calls get: the records of the job.
 
 Invariant: every failure is a step result, as for Baton's own agents. Must not: know a runner's library.
 """
@@ -9,42 +9,26 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from pydantic_core import PydanticSerializationError, to_json
 
-from baton.agents.output import FINAL_TOOL
 from baton.agents.registry import Registry, UnknownAgentError
-from baton.agents.runner import (
-    CallReturned,
-    JobInfo,
-    NeedsApproval,
-    Recorded,
-    RunFailedError,
-    Runner,
-    RunnerAnswer,
-    RunnerCall,
-)
+from baton.agents.runner import CallReturned, JobInfo, NeedsApproval, Recorded, Runner, RunnerCall
 from baton.engine.commit.answers import History
 from baton.engine.effects import RunTool
 from baton.engine.state import FORK, Job
-from baton.engine.step_results import FollowedUp, ModelAnswered, ModelFailed, NotFollowedUp, StepResult
+from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
 from baton.engine.transcript import uncompacted
-from baton.executors.model_call import CUT_CALL, cost, count, model_failed, unusable, usage_of_spent, whole_text
-from baton.executors.text_stream import TextStream
-from baton.models.model import Listener, Message, ModelError, files_of
-from baton.runtime.gen_ai import chat_span
+from baton.models.model import Message, ModelError, files_of
 from baton.sdk.own_threads import in_own_thread
-from baton.sdk.records import SESSION_ROLE, Failure, Wanted, messages_in, named_files, turns_of
+from baton.sdk.records import SESSION_ROLE, Failure, messages_in, named_files, turns_of
 from baton.storage.ports.jobs import Reader, Snapshot
 from baton.tools.arguments import copied_json
-from baton.tools.contained import CutShortError, contained
+from baton.tools.contained import contained
 from baton.tools.context import ToolContext, running
 from baton.tools.pending import Pending
 from baton.tools.runnable import InThread
 from baton_events.ids import job_of_call, started_by
-from baton_events.values.text import storable, text_of
+from baton_events.values.text import text_of
 
-# A failure of the tool is final: retries are for attempts that died, or took too long.
-_RETRIES = 2
 # A fork's edits that replace settings of the agent (engine/fork.py).
 _OVERRIDES = ("instructions", "model")
 
@@ -84,73 +68,6 @@ async def recorded_starter(reader: Reader, effect: RunTool) -> tuple[RunTool, Re
     history = History(uncompacted(transcript, snapshot.job.compacted), snapshot.results)
     call = replace(effect.call, turn=made.turn, position=made.position)
     return replace(effect, call=call), recorded(snapshot.job, history)
-
-
-async def runner_turn(
-    runner: Runner, record: Recorded, text_stream: TextStream | None, limit_seconds: float
-) -> ModelAnswered | ModelFailed:
-    """Do one turn."""
-    listener: Listener | None = text_stream
-    try:
-        with chat_span(runner.name) as answered_with:
-            async with asyncio.timeout(limit_seconds):
-                turn = await contained(lambda: runner.turn(record, listener))
-            answered_with(turn.answer)
-        return _answered(turn, await text_stream.streamed_text() if text_stream else None)
-    except TimeoutError:
-        return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
-    except ModelError as error:
-        return model_failed(error)
-    except RunFailedError as error:
-        failure = Failure(storable(error.type), storable(error.message), partial=storable(error.partial))
-        return ModelFailed(failure, extra_usage=usage_of_spent(error.spent))
-    except Exception as error:  # noqa: BLE001 - foreign code: its failure is the job's
-        kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-        return ModelFailed(Failure(kind, text_of(error) or "no message"))
-
-
-def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered | ModelFailed:
-    try:
-        to_json(turn.answer.provider)  # data that no store can hold is not committed
-        return _step_result(turn, streamed_text)
-    except (ModelError, ValueError, PydanticSerializationError) as error:
-        return unusable(turn.answer, error)
-
-
-def _step_result(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
-    answer = turn.answer
-    wanted = tuple([Wanted(call.tool, call.arguments, None, _RETRIES) for call in answer.calls])
-    if answer.is_cut and wanted:
-        wanted = tuple([replace(call, fault=CUT_CALL) for call in wanted])
-    elif any(turn.alone):
-        wanted = _in_turn(wanted, turn.alone)
-    if turn.correction:
-        wanted = (Wanted(FINAL_TOOL, {}, Failure("invalid_output", storable(turn.correction))),)
-    return ModelAnswered(
-        whole_text(answer.text),
-        wanted,
-        count(answer.input_tokens, "answer.input_tokens"),
-        count(answer.output_tokens, "answer.output_tokens"),
-        cost(answer.cost_usd, "answer.cost_usd"),
-        cached_input_tokens=count(answer.cached_input_tokens, "answer.cached_input_tokens"),
-        provider=answer.provider,
-        output=turn.output,
-        streamed_text=streamed_text,
-        cut=answer.is_cut,
-        extra_usage=usage_of_spent(answer.spent_before),
-    )
-
-
-def _in_turn(calls: Sequence[Wanted], alone: Sequence[bool]) -> tuple[Wanted, ...]:
-    """Make steps of the calls: a call runs whatever the outcome of those before it."""
-    steps, last_alone, since = list[Wanted](), list[str](), list[str]()
-    for at, (call, is_alone) in enumerate(zip(calls, alone, strict=True), start=1):
-        before = (*last_alone, *since) if is_alone else tuple(last_alone)
-        steps.append(replace(call, step=f"call {at}", depends_on=before, on_failure="continue"))
-        since.append(f"call {at}")
-        if is_alone:
-            last_alone, since = [f"call {at}"], []
-    return tuple(steps)
 
 
 class RunnerTool(Struct, frozen=True):
