@@ -3,7 +3,8 @@
 Where one of these fails with a newer version, the library may take the place of redis_resp.py.
 """
 
-from collections.abc import Awaitable, Callable
+import gc
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
@@ -18,6 +19,14 @@ from tests.unit.baton.transport.test_resp_cluster import HIGH, LOW, Cluster, clu
 
 __all__ = ["cluster"]
 LIMIT_SECONDS = 0.3
+# The library leaves connections of servers that it gave up open: they are collected here, not in another test.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 # What COMMAND says of the two commands here: one key each.
