@@ -6,7 +6,6 @@ from baton.storage.in_memory.admission import InMemoryAdmissionControl as FakeAd
 from baton.storage.in_memory.app_events import InMemoryAppEvents as FakeAppEvents
 from baton.storage.in_memory.listing import InMemoryListing as FakeListing
 from baton.storage.in_memory.memory import InMemoryChats as FakeChats
-from baton.storage.in_memory.memory import InMemoryLongTermMemory as FakeLongTermMemory
 from baton.storage.in_memory.memory import InMemorySessionMemory as FakeSessionMemory
 from baton.storage.in_memory.operation_stream import InMemoryOperationStream as FakeOperationStream
 from baton.storage.in_memory.reader import InMemoryArchive as FakeArchive
@@ -15,6 +14,7 @@ from baton.storage.in_memory.statistics import InMemoryCounters as FakeCounters
 from baton.storage.in_memory.statistics import InMemoryToolStatistics as FakeToolStatistics
 from baton.storage.in_memory.store import InMemoryStore as FakeStore
 from baton.storage.in_memory.stored_bytes import InMemoryStoredBytes as FakeStoredBytes
+from baton.testing.long_term_memory import SimulatedLongTermMemory as FakeLongTermMemory
 
 __all__ = [
     "NO_SLOT_STATE",
