@@ -15,7 +15,7 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from mangum.handlers import ALB, APIGateway, HTTPGateway
-from mangum.types import LambdaConfig, LambdaHandler, Response, Scope
+from mangum.types import LambdaConfig, Response, Scope
 
 from baton.runtime.webhook import lambda_url
 
@@ -44,7 +44,7 @@ class HttpGateway(HTTPGateway):
 class BroughtRequest:
     """The request of one event, read once, and the form of its answer."""
 
-    def __init__(self, gateway: LambdaHandler) -> None:
+    def __init__(self, gateway: ALB | APIGateway | HTTPGateway) -> None:
         self.scope = gateway.scope
         self.body = gateway.body
         self._gateway = gateway

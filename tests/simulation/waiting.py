@@ -200,10 +200,14 @@ class Answered:
 def an_answer_to_those_outside_is_a_known_one(found: Answered) -> str | None:
     """Taken in, refused because the job has ended, or not now; unknown only where it is forgotten, or just there.
 
+    Where tenants have a quota, an event is refused once it is full; an outcome never is, since a call waits for it.
+
     What a failover forgot may never be made again, since its turn is asked anew, and may want something else, or since
     its job has ended before: a job below another one, and a call.
     """
     known = {"complete": (200, 503), "event": (202, 409, 503), "look": (200, 503)}[found.kind]
+    if found.kind == "event" and found.answer.status == 429:
+        return None if found.world.plan.bytes_kept else f"{found.shown}: {found.answer}"
     if found.answer.status in (404, 410) and found.shown.job_id.split(".")[0] in found.world.returns.deleting:
         return None
     unseen = found.answer.status == 404 and (found.young or is_forgotten(found.world, found.shown))

@@ -138,8 +138,9 @@ class OddModel:
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
 
-    async def answer(self, _: Any) -> Any:
-        """Answer."""
+    async def answer(self, request: Any) -> Any:
+        """Answer, whatever the request is."""
+        del request
         return self._make()
 
 

@@ -151,7 +151,7 @@ class Server(BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         self.do_GET()
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
         """Print nothing."""
 
 

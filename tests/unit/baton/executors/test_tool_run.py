@@ -105,7 +105,7 @@ async def test_the_log_has_the_traceback_of_what_nobody_expected(caplog: pytest.
 class DownStore(FakeStore):
     """Takes nothing."""
 
-    async def append(self, *_: Any) -> bool:
+    async def append(self, *_: Any, **__: Any) -> bool:
         raise StoreError("no answer from the store")
 
 

@@ -82,7 +82,7 @@ def test_the_container_s_health_check_asks_no_proxy(status: int) -> None:
             self.send_response(status)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             """Print nothing."""
 
     check = json.loads((ROOT / "Dockerfile").read_text("utf-8").partition("HEALTHCHECK CMD ")[2].partition("\n")[0])

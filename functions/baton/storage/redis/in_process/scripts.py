@@ -35,12 +35,14 @@ class Lua:
 
     def __init__(self) -> None:
         try:
-            from lupa.lua51 import LuaError, LuaRuntime, lua_type  # noqa: PLC0415 - of an extra
+            from lupa import lua51  # noqa: PLC0415 - of an extra
         except ModuleNotFoundError as error:
             raise SettingsError(_MISSING) from error
-        self._lua: Any = LuaRuntime(encoding="utf-8", register_eval=False, register_builtins=False)
-        self._type: Any = lua_type
-        self._error: type[Exception] = LuaError
+        # Its own types name parameters that it does not take.
+        lupa: Any = lua51
+        self._lua: Any = lupa.LuaRuntime(encoding="utf-8", register_eval=False, register_builtins=False)
+        self._type: Any = lupa.lua_type
+        self._error: type[Exception] = lupa.LuaError
         self._compiled: dict[str, Any] = {}
         self._call: Call = _nothing
         self._table: Any = self._lua.table_from
@@ -105,11 +107,12 @@ class Lua:
         return json.dumps(self._plain(value), ensure_ascii=False, separators=(",", ":")).replace("/", "\\/")
 
     def _plain(self, value: Any) -> Any:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return json.loads(f"{value:.14g}")
-        if self._type(value) != "table":
-            return value
-        pairs = dict(value.items())
+        if self._type(value) == "table":
+            return self._plain_table(dict(value.items()))
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return json.loads(f"{value:.14g}") if is_number else value
+
+    def _plain_table(self, pairs: dict[Any, Any]) -> Any:
         if pairs and all(isinstance(name, int) for name in pairs):
             return [self._plain(pairs[at]) for at in sorted(pairs)]
         return {_written(name): self._plain(each) for name, each in pairs.items()}

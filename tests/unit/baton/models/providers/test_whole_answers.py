@@ -155,7 +155,8 @@ async def test_a_chain_counts_the_answers_that_it_does_not_take() -> None:
     class Refusing:
         name, reads_history = "first", True
 
-        async def answer(self, _request: ModelRequest) -> ModelAnswer:
+        async def answer(self, request: ModelRequest) -> ModelAnswer:
+            assert request.turn == 1
             raise ModelError("empty", retryable=True, spent=Spent(1, 7, 3, 0.5))
 
     request = ModelRequest("", (QUESTION,), (), 1)
