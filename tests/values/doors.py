@@ -5,12 +5,13 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 import msgspec
 from pydantic_core import from_json
 
-from baton import Agent, Call, CallLimit, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
+from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
 from baton.engine.commit.answers import Claim, History
 from baton.engine.decide import decide
 from baton.engine.effects import CallModel, RunTool
@@ -46,20 +47,33 @@ def read_again(step_result: StepResult | None) -> None:
     assert from_json(text.encode()) == json.loads(text)
 
 
-async def tool_run(body: Callable[[ToolContext], Awaitable[Any]], limits: tuple[CallLimit, ...] = ()) -> StepResult:
+class OddTool:
+    """A tool that does whatever `body` does, made once: making a tool costs more than running it."""
+
+    def __init__(self) -> None:
+        self.body: Callable[[ToolContext], Awaitable[Any]]
+
+        @tool(retries=1)
+        async def odd(ctx: ToolContext) -> Any:
+            """Be odd."""
+            return await self.body(ctx)
+
+        registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[odd])])
+        keeper = MemoryKeeper(FakeSessionMemory(), None)
+        run = ToolRun(registry, FakeStore(), keeper, FakeClock(), RunningCalls(5), _RESULT_LIMIT_BYTES)
+        self.run = OutcomeDoor(run, SECRETS)
+
+
+_odd_tool = cache(OddTool)
+
+
+async def tool_run(body: Callable[[ToolContext], Awaitable[Any]]) -> StepResult:
     """Run a tool with this body, and decide what follows."""
-
-    @tool(retries=1, call_limits=limits)
-    async def odd(ctx: ToolContext) -> Any:
-        """Be odd."""
-        return await body(ctx)
-
-    registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[odd])])
-    keeper = MemoryKeeper(FakeSessionMemory(), None)
-    executor = ToolRun(registry, FakeStore(), keeper, FakeClock(), RunningCalls(5), _RESULT_LIMIT_BYTES)
+    odd = _odd_tool()
+    odd.body = body
     state = call_state(ItemKind.CALL, call_record())
     effect = RunTool(Job("job_1", "s", "t", "a", 0), CallRecord("job_1-1-0-x", 1, 0, "odd", {}), 1)
-    step_result = await OutcomeDoor(executor, SECRETS)(effect, History(), CLAIM)
+    step_result = await odd.run(effect, History(), CLAIM)
     read_again(step_result)
     assert step_result is not None
     assert decide(state, step_result, 1_000).changes is not None
@@ -131,32 +145,37 @@ async def a_report(drawn: Drawn) -> None:
 
 
 class OddModel:
-    """A model that answers with whatever `make` gives."""
+    """A model that answers with whatever `make` gives; its agent is made once, and may ask for a structured answer."""
 
     name, reads_history = "odd", False
 
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
+    def __init__(self, output: Any = None) -> None:
+        self.make: Callable[[], Any]
+
+        @tool
+        def look(x: int = 0) -> int:
+            """Look."""
+            return x
+
+        registry = Registry([Agent("agent_1", self, tools=[look], output_type=output)])
+        self.run = OutcomeDoor(ModelTurn(registry, 5), SECRETS)
 
     async def answer(self, request: Any) -> Any:
         """Answer, whatever the request is."""
         del request
-        return self._make()
+        return self.make()
+
+
+_odd_model = cache(OddModel)
 
 
 async def model_turn(make: Callable[[], Any], output: Any = None) -> None:
     """Ask a model that answers so, and decide what follows."""
-
-    @tool
-    def look(x: int = 0) -> int:
-        """Look."""
-        return x
-
-    registry = Registry([Agent("agent_1", OddModel(make), tools=[look], output_type=output)])
+    odd = _odd_model(output)
+    odd.make = make
     state = turn_state()
-    executor = OutcomeDoor(ModelTurn(registry, 5), SECRETS)
     task = {"role": "user", "text": "go", "data": {}}
-    step_result = await executor(CallModel(state.job, 2, 1), History((task,)), CLAIM)
+    step_result = await odd.run(CallModel(state.job, 2, 1), History((task,)), CLAIM)
     read_again(step_result)
     assert step_result is not None
     assert decide(state, step_result, 1_000).changes is not None
