@@ -71,12 +71,9 @@ QUERIES: list[tuple[Query, Callable[[int], bool]]] = [
 async def test_every_job_is_on_its_page_and_no_key_has_them_all(
     real: Side, redis_process: RedisProcess, limit: int
 ) -> None:
-    """Newest first, none doubled; a third of them was written by a version before."""
-    old = [member for number in range(2, JOBS, 3) for member in members(row(number))]
-    redis_process.request("ZADD", keys.ADMISSION_LISTING, *(text for member in old for text in ("0", member)))
+    """Newest first, none doubled."""
     for number in range(JOBS):
-        if number % 3 != 2:
-            await lives(real, number)
+        await lives(real, number)
     for query, means in QUERIES:
         expected = [f"job_{number:04d}" for number in reversed(range(JOBS)) if means(number)]
         assert await pages(real, query, limit) == expected
@@ -94,12 +91,10 @@ async def test_pruning_leaves_nothing_of_jobs_that_are_gone(real: Side, redis_pr
     for number in range(JOBS):
         await lives(real, number)
     await real.listing.add(Row("job_0001.c1", NOW_MS + STEP_MS, "tenant_1", "session_1", "agent"))
-    old = [text for member in members(row(JOBS)) for text in ("0", member)]
-    redis_process.request("ZADD", keys.ADMISSION_LISTING, *old)
     clock = FakeClock()
     clock.ms = NOW_MS + 2 * JOBS * STEP_MS
     pruning = Pruning(real.listing, real.reader, Stage().container.emitter, clock, STEP_MS)
-    assert await pruning.prune() == JOBS + 1
+    assert await pruning.prune() == JOBS
     assert redis_process.request("KEYS", "baton:*") == []
 
 

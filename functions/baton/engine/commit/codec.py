@@ -15,7 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from baton.engine.all_jobs.ends import AgentCounters, End
 from baton.engine.all_jobs.scores import Score
-from baton.engine.all_jobs.slots import QueueEntry, SlotState
+from baton.engine.all_jobs.slots import SlotState
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.work_items import WorkItem
 from baton.sdk.limits import NOTHING_SPENT, Spend
@@ -31,7 +31,6 @@ _CALL = Decoder(CallRecord, strict=False)
 _USAGE = Decoder(Usage, strict=False)
 _SPEND = Decoder(Spend, strict=False)
 _SLOT_STATE = Decoder(SlotState, strict=False)
-_QUEUE_ENTRY = Decoder(QueueEntry, strict=False)
 _COUNTERS = Decoder(AgentCounters, strict=False)
 _SCORE = Decoder(Score)
 # The last fields of a work item are left out while they hold nothing, as by versions that do not know them.
@@ -130,11 +129,6 @@ def dump_slot_state(slot_state: SlotState) -> str:
 def load_slot_state(text: str) -> SlotState:
     """Load a job's slot state from JSON text."""
     return _read(_SLOT_STATE, text)
-
-
-def load_entry(text: str) -> QueueEntry:
-    """Load an entry of the admission's slot table from JSON text."""
-    return _read(_QUEUE_ENTRY, text)
 
 
 def dump_end(end: End) -> str:

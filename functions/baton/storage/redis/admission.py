@@ -28,7 +28,6 @@ from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.semaphore import (
     Dropped,
-    OpenSemaphore,
     Semaphore,
     entry_from,
     member_field,
@@ -87,7 +86,6 @@ class RedisAdmission:
     ) -> None:
         self._redis = connection
         self._semaphore = Semaphore(connection, slots, reconcile_interval_ms, store_clock=store_clock)
-        self._open = OpenSemaphore(self._semaphore)
         self._sums = EndedSums(connection)
 
     async def slot_request(
@@ -114,7 +112,7 @@ class RedisAdmission:
         counted, writes = _counted(queued_job, end, stored)
         optional = {"alone": alone, "writes": writes, "entered": bool(writes and not end)}
         more = {"fill": job_id, **{name: value for name, value in optional.items() if value}}
-        answer = await self._open.run(now_ms, {job_id: member_of(job_id, update)}, more, more_keys=counted)
+        answer = await self._semaphore.run(now_ms, {job_id: member_of(job_id, update)}, more, more_keys=counted)
         if answer.revision < 0:
             return SlotAnswer(slot=False, busy=True)
         if answer.revision > slot_state.epoch:
@@ -128,7 +126,7 @@ class RedisAdmission:
         next_ms, granted = 0, tuple[SlotGranted, ...]()
         if not after:
             more = {"fill": BY_RECONCILER, "everybody": True, "due": due_ms}
-            answer = await self._open.run(now_ms, {}, more)
+            answer = await self._semaphore.run(now_ms, {}, more)
             next_ms, granted = answer.alarm_ms, answer.untaken
             await self._sample(now_ms)
             await self._sums.add_all()
@@ -145,12 +143,10 @@ class RedisAdmission:
 
     async def slot_table(self) -> dict[str, QueueEntry]:
         """Return all entries, by job id."""
-        await self._open.ready()
         return await self._semaphore.entries()
 
     async def entry(self, job_id: str) -> QueueEntry | None:
-        """Return a job's entry, also where an earlier version has kept it."""
-        await self._open.ready()
+        """Return a job's entry."""
         text = await self._redis.execute("HGET", keys.SLOTS, member_field(job_id))
         return entry_from(text) if text else None
 
@@ -197,7 +193,6 @@ class RedisAdmissionControl:
     ) -> None:
         self._redis = connection
         self._semaphore = Semaphore(connection, slots, reconcile_interval_ms, store_clock=store_clock)
-        self._open = OpenSemaphore(self._semaphore)
         self._sums = EndedSums(connection)
 
     async def stop(self, now_ms: int) -> None:
@@ -207,28 +202,24 @@ class RedisAdmissionControl:
 
     async def start(self, now_ms: int, slots: int | None = None) -> Started:
         """Admit jobs again, `slots` at once."""
-        await self._open.ready()
         if slots == 0:
             await self._redis.execute("HDEL", keys.SLOTS, "size")
         await self._redis.execute("HSET", keys.SLOTS, "closed", 0, *(("size", slots) if slots else ()))
-        answer = await self._open.run(now_ms, {}, {"fill": BY_RECONCILER, "everybody": True})
+        answer = await self._semaphore.run(now_ms, {}, {"fill": BY_RECONCILER, "everybody": True})
         return Started(answer.alarm_ms, answer.untaken)
 
     async def state(self) -> AdmissionState:
         """Return the admission's state; each update counts it, so it costs the same however many jobs there are."""
-        await self._open.ready()
         counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "closed", "swept", "size")
         active, pending, stopped_ms, reconciled_ms, slots = (int(value or 0) for value in counted)
         return AdmissionState(slots or self._semaphore.slots, active, pending, stopped_ms, reconciled_ms)
 
     async def live(self) -> dict[str, QueueEntry]:
         """Return the entries of all jobs that are not gone."""
-        await self._open.ready()
         return {name: entry for name, entry in (await self._semaphore.entries()).items() if entry.want != "gone"}
 
     async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
         """Return the entries of a session's jobs at work or in line."""
-        await self._open.ready()
         queue = queue_of(tenant, session_id)
         members = await self._redis.execute("ZRANGE", keys.SLOT_QUEUES, f"[{queue}", f"({queue}2", "BYLEX")
         return await self._semaphore.entries_of([member.rpartition("\0")[2] for member in members])

@@ -9,24 +9,8 @@ SLOTS = "baton:{admission}:slots"
 # Sorted sets, in the order in which the script has them.
 SLOT_INDEXES = tuple(f"{SLOTS}:{name}" for name in ("names", "holders", "out", "untaken", "queues", "lines", "flows"))
 SLOT_NAMES, SLOT_HOLDERS, SLOT_OUT, _, SLOT_QUEUES, _, _ = SLOT_INDEXES
-# The admission's data of earlier versions: entries of jobs; since when no job is admitted; and traces of its existence.
-SLOTS_BEFORE = tuple(f"baton:{{admission}}:{name}" for name in ("book", "gone", "jobs"))
-STOPPED_BEFORE, FLAGS_BEFORE = "baton:{admission}:stopped", "baton:{admission}:flags"
-TRACES_BEFORE = (*SLOTS_BEFORE, FLAGS_BEFORE, "baton:{admission}:sweep")
-ALL_BEFORE = (
-    *TRACES_BEFORE,
-    STOPPED_BEFORE,
-    *(
-        f"baton:{{admission}}:{name}"
-        for name in ("swept", "names", "holders", "ended", "lines", "tenants", "ranks", "held", "sessions", "untold")
-    ),
-)
-# String: instances of an earlier version may still run; it expires.
-BESIDE_BEFORE = "baton:{admission}:beside"
 # String: a sweep was requested; it expires, and then another one may be requested.
 ADMISSION_ASKED = "baton:{admission}:asked"
-# Sorted set: rows of jobs that earlier versions wrote; it is read, and only ever gets smaller.
-ADMISSION_LISTING = "baton:{admission}:listing"
 # Hash: agent → the sums of its ended jobs (engine/all_jobs/ends.py).
 ADMISSION_ENDS = "baton:{admission}:ends"
 # Hash: month and tenant → the usage of the jobs that ended in it (engine/all_jobs/ends.py).

@@ -1,15 +1,13 @@
 """The list of jobs on Upstash Redis: sorted sets in the order of their members' bytes (engine/all_jobs/job_list.py).
 
 In a search the store matches texts (ZSCAN), some shelves in a request, in steps so small that others hardly wait.
-
-Rows of earlier versions are in one sorted set, which is read beside the others, and only ever gets smaller.
 """
 
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.job_list import Found, Query, Row, all_members, found, matching, ranges_below
+from baton.engine.all_jobs.job_list import Found, Query, Row, all_members, found, matching
 from baton.engine.all_jobs.job_texts import hits, outcomes_before, pattern, texts_of, with_texts
 from baton.engine.all_jobs.shelves import (
     SESSION_ROWS,
@@ -77,18 +75,13 @@ class RedisListing:
         return Scanned(matching(query, stored), position_before(down_to_ms) if down_to_ms else "")
 
     async def _in_one_key(self, span: Span, limit: int) -> tuple[set[str], int]:
-        of_before, rows = await self._redis.pipeline(
-            _down(keys.ADMISSION_LISTING, span, limit), _down(keys.list_key(span.key), span, limit)
-        )
-        return {*of_before, *rows}, 0
+        (rows,) = await self._redis.pipeline(_down(keys.list_key(span.key), span, limit))
+        return set(rows), 0
 
     async def _on_shelves(self, span: Span, limit: int) -> tuple[set[str], int]:
         """Return rows, and the time down to which they are complete: 0: no older ones are left."""
-        of_before, entries = await self._redis.pipeline(
-            _down(keys.ADMISSION_LISTING, span, limit),
-            _entries_down(span, _MOST_SHELVES),
-        )
-        rows, shelves = set[str](of_before), [shelf_of(entry) for entry in entries]
+        (entries,) = await self._redis.pipeline(_entries_down(span, _MOST_SHELVES))
+        rows, shelves = set[str](), [shelf_of(entry) for entry in entries]
         read, count = 0, 0
         while read < len(shelves) and count < limit:
             chunk = shelves[read : read + (_FIRST_SHELVES if not read else _MOST_SHELVES)]
@@ -132,20 +125,10 @@ class RedisListing:
         span = span_of(Query(before_ms=before_ms), "")
         begin = f"({behind(span.index, after)}" if after else f"[{span.lowest}"
         first = f"[{place_of(f'{span.index}:{after or position_before(0)}').entry}"
-        of_before, entries = await self._redis.pipeline(
-            _up(keys.ADMISSION_LISTING, begin, span, limit),
-            [
-                "ZRANGE",
-                keys.list_key(span.catalogue),
-                first,
-                f"[{span.first_entry}",
-                "BYLEX",
-                "LIMIT",
-                0,
-                _MOST_SHELVES,
-            ],
+        (entries,) = await self._redis.pipeline(
+            ["ZRANGE", keys.list_key(span.catalogue), first, f"[{span.first_entry}", "BYLEX", "LIMIT", 0, _MOST_SHELVES]
         )
-        rows, shelves = set[str](of_before), [shelf_of(entry) for entry in entries]
+        rows, shelves = set[str](), [shelf_of(entry) for entry in entries]
         for answer in await self._all_of(shelves, begin, span, limit):
             rows.update(answer)
         highest = f"{span.index}:{shelves[-1].ends_ms:013d}:" if len(shelves) == _MOST_SHELVES else span.highest
@@ -169,17 +152,10 @@ class RedisListing:
         shelves = {place_of(member) for member in gone if place_of(member).catalogue}
         shelves |= {place_of_texts(one.member) for one in found if not is_child(one.job_id)}
         emptied = sorted({keys.list_key(place.key) for place in shelves})
-        below = [
-            ["ZREMRANGEBYLEX", keys.ADMISSION_LISTING, f"[{lowest}", f"({highest}"]
-            for one in found
-            for lowest, highest in ranges_below(one.job_id)
-        ]
         families: list[_Command] = [
             ["DEL", keys.list_key(f"c:{one.job_id}")] for one in found if not is_child(one.job_id)
         ]
         answers = await self._redis.pipeline(
-            ["ZREM", keys.ADMISSION_LISTING, *gone],
-            *below,
             *(["ZREM", key, *rows] for key, rows in _by_key(gone).items()),
             *(_without(one.member, *texts_of(one)) for one in found if not is_child(one.job_id)),
             *families,

@@ -1,21 +1,17 @@
 """The slots as a semaphore on Redis: jobs, tenants and sessions in the terms of lua/semaphore.lua.
 
 A job is a member, its tenant a flow, its session a queue. Their order follows from texts made here; the script compares
-and writes. An entry's want is a member's state. Entries of earlier versions are taken over before the first slot is
-given. For a day after that their instances may run: they read that the admission is stopped, and their writes are taken
-over with each update of this version.
+and writes. An entry's want is a member's state.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from msgspec import Struct
 from msgspec.json import Decoder, Encoder
 
-from baton.engine.all_jobs.slots import BY_RECONCILER, QueueEntry, Want
-from baton.engine.commit.codec import load_entry
-from baton.engine.commit.patch import Patch
+from baton.engine.all_jobs.slots import QueueEntry, Want
 from baton.storage.ports.all_jobs import SlotGranted
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection, script
@@ -57,7 +53,6 @@ class Dropped(Struct):
 class Answer(Struct):
     """The answer of the script (semaphore.lua)."""
 
-    open: int
     held: bool
     revision: int
     alarm_ms: int
@@ -158,20 +153,17 @@ class Semaphore:
         more: Mapping[str, Any],
         *,
         more_keys: Sequence[str] = (),
-        before: Sequence[str] = (),
         beside: Sequence[Command] = (),
     ) -> Answer:
-        """Write the states of members. `more`: optional fields of a request; `before`: keys of an earlier layout."""
+        """Write the states of members. `more`: optional fields of a request."""
         plan = {"now": now_ms, "size": self.slots, "interval": self._interval_ms, "members": members, **more}
         if self._store_clock:
             plan["own_clock"] = True
-        named = [*self._named, *more_keys, *before]
-        if before:
-            plan["former"] = len(named) - len(before) + 1
+        named = [*self._named, *more_keys]
         frees = all(isinstance(each, Dropped) or each.state == "out" for each in members.values())
         answer = await self.redis.run(_text(), named, [_encode(plan).decode()], beside, frees=frees)
-        is_open, held, revision, alarm_ms, untaken = answer
-        return Answer(int(is_open), bool(held), int(revision), int(alarm_ms), _granted(untaken))
+        held, revision, alarm_ms, untaken = answer
+        return Answer(bool(held), int(revision), int(alarm_ms), _granted(untaken))
 
     async def entries_of(self, names: Sequence[str]) -> dict[str, QueueEntry]:
         """Return the entries of these jobs, as many as there are."""
@@ -187,99 +179,17 @@ class Semaphore:
         return await self.entries_of(await self.redis.execute("ZRANGE", self._named[2], 0, -1))
 
     async def entries(self) -> dict[str, QueueEntry]:
-        """Return all entries, by job id."""
-        found: dict[str, QueueEntry] = {}
-        async for texts in pieces(self.redis, self._named[0], member_field("*")):
-            found.update((name.removeprefix(_MEMBER_FIELD), entry_from(text)) for name, text in texts.items())
-        return found
-
-
-async def pieces(redis: RedisConnection, key: str, match: str = "*") -> AsyncIterator[dict[str, str]]:
-    """Yield the fields of a large hash, some at a time; fields that come or go meanwhile may be among them or not."""
-    cursor = "0"
-    while True:
-        # The SDK makes a dict of some flat replies.
-        cursor, flat = await redis.execute("HSCAN", key, cursor, "MATCH", match, "COUNT", PIECE)
-        pairs = list(flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True))
-        for first in range(0, len(pairs), PIECE):
-            yield dict(pairs[first : first + PIECE])
-        if str(cursor) == "0":
-            return
+        """Return all entries, by job id; those that come or go meanwhile may be among them or not."""
+        found, cursor, wanted = dict[str, QueueEntry](), "0", member_field("*")
+        while True:
+            cursor, flat = await self.redis.execute("HSCAN", self._named[0], cursor, "MATCH", wanted, "COUNT", PIECE)
+            # The SDK makes a dict of some flat replies.
+            pairs = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
+            found.update((name.removeprefix(_MEMBER_FIELD), entry_from(text)) for name, text in pairs)
+            if str(cursor) == "0":
+                return found
 
 
 def _granted(flat: Sequence[str]) -> tuple[SlotGranted, ...]:
     entries = {name: entry_from(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
     return tuple(SlotGranted(name, entry.epoch, entry.session_id) for name, entry in sorted(entries.items()))
-
-
-BESIDE_MS = 86_400_000
-# Earlier versions read it as stopped. No operator has ever stopped it at that time.
-_BY_US = "1"
-
-
-class OpenSemaphore:
-    """A semaphore that first takes over the entries of earlier versions."""
-
-    def __init__(self, semaphore: Semaphore) -> None:
-        self._semaphore = semaphore
-        self._redis = semaphore.redis
-        self._is_over = False
-
-    async def run(self, now_ms: int, members: Mapping[str, Member], more: dict[str, Any], **rest: Any) -> Answer:
-        """Run as `Semaphore.run` does; entries that are taken over count as earlier ones."""
-
-        async def send() -> Answer:
-            before = () if self._is_over else keys.TRACES_BEFORE
-            return await self._semaphore.run(now_ms, members, more, before=before, **rest)
-
-        answer = await send()
-        self._is_over = not answer.open
-        if not answer.open or not await self._take_over(more["fill"], is_first=answer.open < 0):
-            return answer
-        again = await send()
-        again.alarm_ms = again.alarm_ms or answer.alarm_ms
-        return again
-
-    async def ready(self) -> None:
-        """Take over earlier entries before something is read."""
-        if not self._is_over:
-            is_open, traces = await self._redis.pipeline(["HGET", keys.SLOTS, "open"], ["EXISTS", *keys.TRACES_BEFORE])
-            self._is_over = is_open == "0"
-            if traces and not self._is_over:
-                await self._take_over(BY_RECONCILER, is_first=is_open is None)
-
-    async def _take_over(self, by: str, *, is_first: bool) -> bool:
-        """Return whether something was taken over, if only that the semaphore is open now."""
-        if is_first:
-            await self._begin()
-        beside, found = await self._redis.pipeline(["EXISTS", keys.BESIDE_BEFORE], ["EXISTS", *keys.SLOTS_BEFORE])
-        if beside:
-            await self._redis.pipeline(
-                ["SET", keys.STOPPED_BEFORE, _BY_US, "PX", BESIDE_MS], ["HSET", keys.FLAGS_BEFORE, "stopped", _BY_US]
-            )
-        for key in keys.SLOTS_BEFORE if found else ():
-            await self._move(key, by)
-        if is_first:
-            await self._redis.execute("HSETNX", keys.SLOTS, "open", 1)
-        elif not beside:
-            await self._redis.pipeline(["HSET", keys.SLOTS, "open", 0], ["DEL", *keys.ALL_BEFORE])
-        return bool(found) or is_first
-
-    async def _begin(self) -> None:
-        """Note whether it was stopped, and that earlier instances may still run; this may be repeated."""
-        stopped = await self._redis.pipeline(["GET", keys.STOPPED_BEFORE], ["HGET", keys.FLAGS_BEFORE, "stopped"])
-        since = next((text for text in stopped if text and text != _BY_US), "0")
-        await self._redis.pipeline(
-            ["HSETNX", keys.SLOTS, "closed", since], ["SET", keys.BESIDE_BEFORE, 1, "NX", "PX", BESIDE_MS]
-        )
-
-    async def _move(self, key: str, by: str) -> None:
-        """Move entries of an earlier layout; one that is written meanwhile is left to the next time."""
-        async for texts in pieces(self._redis, key):
-            members = {name: member_of(name, load_entry(text)) for name, text in texts.items()}
-            # A job that holds a slot here was informed there that it holds none.
-            await self._semaphore.run(0, members, {"again": by})
-            patch = Patch(0)
-            patch.equal(key, texts)
-            patch.write("HDEL", key, list(texts))
-            await self._redis.written(patch)

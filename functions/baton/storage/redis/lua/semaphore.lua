@@ -4,12 +4,11 @@
 -- given any), everybody (all untaken are answered, else those that the same one caused), due (the alarm that has come),
 -- alone (no new member enters a queue that has one), again (who is to have caused that known members hold), writes
 -- (command, key, arguments), once: when a new member has `entered`, else when it goes out; a PEXPIRE among them only where
--- the one before answers what it adds: the sum is new. own_clock (alarms are by the store's), former (the first of KEYS
--- of a former layout).
--- Answer: what `open` is (-1: there is a former layout that was not taken over, and nothing was done), 1 if who causes it
--- holds, its revision (-1: it did not enter), when an alarm is to be set (0: not), untaken holders (name, record; flat).
-local plan, told, fields = cjson.decode(ARGV[1]), {}, 
-  {'closed', 'alarm', 'holders', 'untaken', 'asking', 'lines', 'open', 'size'}
+-- the one before answers what it adds: the sum is new. own_clock (alarms are by the store's).
+-- Answer: 1 if who causes it holds, its revision (-1: it did not enter), when an alarm is to be set (0: not), untaken
+-- holders (name, record; flat).
+local plan, told = cjson.decode(ARGV[1]), {}
+local fields = {'closed', 'alarm', 'holders', 'untaken', 'asking', 'lines', 'size'}
 local clock = plan.now
 
 local function may_hold()
@@ -78,16 +77,10 @@ end
 for i, text in ipairs(call('HMGET', HASH, unpack(fields))) do
   values[fields[i]] = text and cjson.decode(text) or i < 7 and 0
 end
-if plan.former and not values.open then
-  if call('EXISTS', unpack(KEYS, plan.former)) > 0 then
-    return {-1, 0, 0, 0, {}}
-  end
-  set('open', 0)
-end
 for name, new in pairs(plan.members) do
   local r = member(name)
   if plan.alone and not r and turn(name, queue_of(new)) then
-    return {values.open, 0, -1, 0, {}}
+    return {0, -1, 0, {}}
   elseif not new.dropped then
     take(name, new)
   elseif r and r.seen == new.seen then
@@ -112,4 +105,4 @@ end
 for i = 1, #texts, 4000 do
   call('HSET', HASH, unpack(texts, i, math.min(i + 3999, #texts)))
 end
-return {values.open or 0, caused and caused.held and 1 or 0, caused and caused.revision or 0, alarm_ms, told}
+return {caused and caused.held and 1 or 0, caused and caused.revision or 0, alarm_ms, told}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import QueueEntry, SlotState
+from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.codec import (
     dump_call,
     dump_item,
@@ -20,7 +20,6 @@ from baton.engine.commit.codec import (
     job_from,
     job_values,
     load_call,
-    load_entry,
     load_item,
     load_job,
     load_results,
@@ -166,11 +165,9 @@ def test_what_is_no_json_is_refused_however_deep_it_may_be(text: str) -> None:
     assert load_values(["[" * 500 + "]" * 500, "1"])[1:] == [1]
 
 
-def test_usage_results_entries_and_slot_states_are_read() -> None:
+def test_usage_results_and_slot_states_are_read() -> None:
     """As the scripts write them: without spaces, in any order."""
     assert load_usage('{"messages":1,"redis_requests":2,"redis_commands":3,"updated_ms":4}') == Usage(1, 2, 3, 4)
     results = {"a": {"ok": 1}, "b": {"error": {"type": "t"}}}
     assert load_results({name: json.dumps(result) for name, result in results.items()}) == results
-    entry = '{"tenant":"t","session_id":"s","priority":5,"created_ms":1,"lap":2}'
-    assert load_entry(entry) == QueueEntry("t", "s", 5, 1, 2)
     assert load_slot_state('{"slot":false,"lap":1800000000000,"want":"none"}') == SlotState("none", NOW_MS, slot=False)
