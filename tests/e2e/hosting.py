@@ -6,26 +6,26 @@ Invariant: whatever was started here has ended when the block of `hosting_in` ha
 
 import contextlib
 import hashlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from baton.storage.redis.keys import state_key
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.e2e.dev_stack import ROOT, JobApi, answered, wait_for
 from tests.e2e.fault_stack import answers, parent_of
 
-KEY = "key-of-acme"
+KEY, ADMIN_KEY = "key-of-acme", "key-of-operators"
 BASE_PATH = "/api/v2"
 GRACE_SECONDS = 10
-RELEASES = ROOT / "tests" / "upgrade" / "releases"
 
 
 @dataclass
@@ -71,16 +71,22 @@ class Hosting(JobApi):
     def notes_path(self) -> Path:
         return self.folder / "notes"
 
-    def serve(self, *arguments: str, code: Path = ROOT, agents: str = "fault_agents", **settings: str) -> Server:
-        """Start one more server, of this code or of another; it is not waited for."""
+    def serve(
+        self,
+        *arguments: str,
+        code: Path = ROOT,
+        python: str = sys.executable,
+        agents: str = "fault_agents",
+        **settings: str,
+    ) -> Server:
+        """Start one more server, of this code and these libraries or of others; it is not waited for."""
         log_path = self.folder / f"server{len(self.servers)}.log"
         number = str(self.listener.fileno())
-        app = "baton.app:app" if (code / "functions" / "baton").exists() else "functions.app:app"  # as 0.1.0 has it
-        command = ["uvicorn", app, "--fd", number, "--no-access-log", "--lifespan", "on"]
+        command = ["uvicorn", "baton.app:app", "--fd", number, "--no-access-log", "--lifespan", "on"]
         with log_path.open("wb") as log:
             process = subprocess.Popen(
                 # Without `-P` the folder in which it starts would come before the code that it is to run.
-                [sys.executable, "-P", "-m", *command, "--timeout-graceful-shutdown", str(GRACE_SECONDS), *arguments],
+                [python, "-P", "-m", *command, "--timeout-graceful-shutdown", str(GRACE_SECONDS), *arguments],
                 stdout=log,
                 stderr=log,
                 env={**self._environment(code, agents), **settings},
@@ -99,11 +105,16 @@ class Hosting(JobApi):
     def request(self, method: str, path: str, key: str = KEY, **options: Any) -> Any:
         return answered(method, f"{self.base_url}{path}", key, **options)
 
+    def stored_job(self, job_id: str) -> dict[str, Any]:
+        """Its record, as the store has it."""
+        found: dict[str, Any] = json.loads(self.redis.request("HGET", state_key(job_id), f"job:{job_id}"))
+        return found
+
     def _environment(self, code: Path, agents: str) -> dict[str, str]:
         queue = self.queue.settings(self.base_url)
         return {
             **os.environ,  # noqa: TID251 - the service inherits this process's
-            "PYTHONPATH": os.pathsep.join(map(str, (code, code / "functions", code / "events", ROOT))),
+            "PYTHONPATH": os.pathsep.join(map(str, (code / "functions", code / "events", ROOT))),
             "PYTHONUNBUFFERED": "1",
             "QSTASH_URL": queue.qstash_url,
             "QSTASH_TOKEN": queue.qstash_token,
@@ -114,7 +125,7 @@ class Hosting(JobApi):
             "WORKER_BASE_URL": self.base_url,
             "BATON_APP": f"tests.e2e.{agents}:registry",
             "NOTES": str(self.notes_path),
-            "API_KEYS": f"client:acme:{hashlib.sha256(KEY.encode()).hexdigest()}",
+            "API_KEYS": f"client:acme:{_digest(KEY)}, admin:operators:{_digest(ADMIN_KEY)}",
             "MESSAGE_RETRY_DELAY_MS": "300",
             "MAX_CONCURRENT_JOBS": "12",
         }
@@ -144,7 +155,5 @@ def _end(hosting: Hosting) -> None:
                     os.kill(pid, signal.SIGKILL)
 
 
-def release(version: str, folder: Path) -> Path:
-    with tarfile.open(RELEASES / f"{version}.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
-    return folder
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

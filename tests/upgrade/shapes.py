@@ -1,19 +1,20 @@
 """What is stored and sent, as this code says it: the fields of each record and event, their types and defaults.
 
-Invariant: two versions with equal shapes read each other's records and events alike. The shapes of each version are
-kept beside its corpus.
+Invariant: two versions with equal shapes read each other's records and events alike. `schema.lock` has the shapes that
+are known; `python -m tests.upgrade.shapes` writes it.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from pydantic import TypeAdapter
 
 from baton.engine.all_jobs.ends import AgentCounters
-from baton.engine.all_jobs.slots import QueueEntry, SlotState
+from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.answers import Tombstone
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.work_items import WorkItem
@@ -22,7 +23,6 @@ from baton.sdk.memory import MemoryEntry
 from baton.sdk.records import ENTRY_VERSION
 from baton.storage.ports.access import StoredKey
 from baton_events.schema import SCHEMA_VERSION, Event
-from tests.upgrade.saved import CORPUS
 
 STORED = (
     Job,
@@ -31,20 +31,12 @@ STORED = (
     Usage,
     Spend,
     SlotState,
-    QueueEntry,
     AgentCounters,
     MemoryEntry,
     StoredKey,
     Tombstone,
 )
-# By today's name, the one that a record had when the first corpora were made; no name of a record is stored.
-NAMED_BEFORE: dict[str, str] = {
-    "WorkItem": "Leg",
-    "QueueEntry": "Entry",
-    "ItemKind": "LegKind",
-    "SlotState": "Standing",
-    "AgentCounters": "AgentFigures",
-}
+LOCK = Path(__file__).with_name("schema.lock")
 REQUIRED = "required"
 _CONSTRAINTS = ("format", "maxLength", "minLength", "maximum", "minimum", "pattern")
 
@@ -74,8 +66,8 @@ def shapes_of(kind: type[Any]) -> Shapes:
     return _shapes(msgspec.json.schema(kind))
 
 
-def kept(version: str) -> Schema:
-    return Schema(**json.loads((CORPUS / version / "schema.lock").read_text()))
+def known() -> Schema:
+    return Schema(**json.loads(LOCK.read_text()))
 
 
 def text_of(schema: Schema) -> str:
@@ -84,7 +76,7 @@ def text_of(schema: Schema) -> str:
 
 
 def _shapes(schema: dict[str, Any]) -> Shapes:
-    return {str(NAMED_BEFORE.get(name, name)): _shape(one) for name, one in schema["$defs"].items()}
+    return {name: _shape(one) for name, one in schema["$defs"].items()}
 
 
 def _shape(schema: dict[str, Any]) -> Shape:
@@ -99,8 +91,7 @@ def _shape(schema: dict[str, Any]) -> Shape:
 def _kind(schema: dict[str, Any]) -> str:  # noqa: PLR0911 - one for each form
     match schema:
         case {"$ref": str(path)}:
-            name = path.rpartition("/")[2]
-            return NAMED_BEFORE.get(name, name)
+            return path.rpartition("/")[2]
         case {"const": value}:
             return json.dumps(value)
         case {"anyOf": list(kinds)} | {"oneOf": list(kinds)}:
@@ -163,3 +154,7 @@ def _shown(shape: str) -> tuple[frozenset[str], str]:
     """The kinds that a field may have, in whatever order, and its default, or that it has none."""
     kinds, _, default = shape.rpartition(" = " if " = " in shape else " ")
     return frozenset(kinds.split(" | ")), default
+
+
+if __name__ == "__main__":
+    LOCK.write_text(text_of(of_this_code()))

@@ -1,0 +1,55 @@
+"""All that holds for agents of pydantic-ai under the locked version holds under the lowest that is supported."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.dev_stack import wait_for
+from tests.e2e.hosting import ADMIN_KEY, Hosting, hosting_in
+from tests.e2e.pydantic_ai_versions import environment_with, lowest, newest, run_in
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with the lowest version."""
+    return environment_with(lowest(), tmp_path_factory.mktemp("lowest"))
+
+
+@pytest.mark.long
+def test_agents_do_the_same_under_the_lowest_version(python: Path) -> None:
+    assert " passed" in run_in(python, "pytest", "-q", "-m", "not long", "tests/unit/baton/pydantic_ai")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("begins", ["lowest", "newest"])
+def test_a_run_that_began_under_one_version_is_finished_under_the_other(
+    python: Path, tmp_path: Path, begins: str
+) -> None:
+    """It waits for a person while its process is replaced; then it books, and its output is corrected."""
+    pythons = [str(python), sys.executable]
+    first, second = pythons if begins == "lowest" else reversed(pythons)
+    with hosting_in(tmp_path, base_path="") as hosting:
+        server = hosting.serve_and_wait(agents="pydantic_ai_agents", python=first)
+        job_id = hosting.submit("planner", "Plan a trip.", inputData={"who": "Ann"})
+        wait_for(lambda: len(asked(hosting, job_id)) == 1, "the question")
+        server.stop()
+        hosting.serve_and_wait(agents="pydantic_ai_agents", python=second)
+        [question] = asked(hosting, job_id)
+        hosting.request("POST", f"/api/admin/agent-checkpoints/{question['id']}", key=ADMIN_KEY, json={})
+        job = hosting.completed(job_id)
+        assert job["result"]["output"] == {"city": "Ulm", "euros": 120}
+        kinds = [line.split()[0] for line in hosting.notes_path.read_text().splitlines()]
+        assert (kinds.count("model"), kinds.count("begin"), kinds.count("book")) == (4, 2, 1)
+
+
+def asked(hosting: Hosting, job_id: str) -> list[dict[str, Any]]:
+    return list(hosting.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")["checkpoints"])
+
+
+def test_the_lowest_version_is_not_the_newest() -> None:
+    """Else nothing of this would say more than the other tests."""
+    assert lowest() != newest()
