@@ -21,6 +21,7 @@ from baton_events.errors import (
     HungUpError,
     JobGoneError,
     MemoryUnavailableError,
+    NewerVersionError,
     PublishError,
     SessionBusyError,
     SettingsError,
@@ -159,7 +160,7 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
         case PublishError():
             _log.warning("the queue: %s", error)
             return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
-        case UnknownJobError():
+        case UnknownJobError() | NewerVersionError():
             return problem(ApiError(503, f"{error}; try again", headers={"Retry-After": "5"}))
         case StoreError() | SettingsError() | MemoryUnavailableError():
             what = "vector index" if isinstance(error, MemoryUnavailableError) else "store"

@@ -5,10 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from baton.api.middleware import HEADERS, STRICT_TRANSPORT, SecurityHeaders
+from baton.api.problem import on_error
 from baton.settings.settings import read_settings
-from baton_events.errors import SettingsError
+from baton_events.errors import NewerVersionError, SettingsError
 from tests.unit.baton.api.client import Api, api_of, api_with, assert_problem
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
@@ -32,6 +34,12 @@ async def test_every_answer_has_the_headers(api: Api, method: str, path: str, st
     assert response.status_code == status
     assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
     assert response.headers["strict-transport-security"] == STRICT_TRANSPORT
+
+
+async def test_what_a_newer_version_wrote_is_left_to_its_instances() -> None:
+    """No defect: another instance answers the next request."""
+    answer = await on_error(Request({"type": "http"}), NewerVersionError("a job of version 2"))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
 async def test_an_answer_to_a_defect_has_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
