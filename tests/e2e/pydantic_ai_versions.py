@@ -9,8 +9,8 @@ from packaging.requirements import Requirement
 
 from baton_local.bundle.libraries import Uv
 from baton_local.dev.environment import inherited_environment
+from tests.e2e.dev_stack import ROOT
 
-ROOT = Path(__file__).parents[3]
 NAME = "pydantic-ai-slim"
 PATIENCE_SECONDS = 600
 

@@ -17,7 +17,7 @@ from baton.engine.commit.layout import tree_of
 from baton.engine.state import CallRecord
 from baton.storage.redis import keys as names
 from baton.storage.redis.in_process.streams import Stream
-from baton.storage.redis.tree.details import without_start
+from baton.storage.redis.tree.details import results_in
 from baton_events.ids import canonical_json, root_of
 from tests.fakes import FakeStore, Tree
 from tests.simulation.kept import Kept
@@ -75,7 +75,7 @@ def _parts_of(kind: str, value: Any, known: Mapping[str, str]) -> list[tuple[str
         value = tuple(part for entry in value.entries for part in entry.flat[1::2])
     if kind != "calls":
         return [(kind, value, {})]
-    results = without_start(names.RESULT, value or {})
+    results = results_in(value or {})
     calls = {name: text for name, text in value.items() if not name.startswith(names.RESULT)} if value else None
     return [(kind, calls, known), ("results", results or None, {})]
 

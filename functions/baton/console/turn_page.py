@@ -21,7 +21,7 @@ from baton.container import Container
 from baton.engine.commit.answers import History
 from baton.engine.fork import fork_of
 from baton.engine.state import FORK, Job
-from baton.engine.transcript import NewerEntryError, upcast_all
+from baton.engine.transcript import NewerEntryError, refuse_newer
 from baton.executors.forked import registry_with_edits
 from baton.executors.model_turn import messages, request_again
 from baton.models.fingerprint import parts_of, request_digests
@@ -99,9 +99,10 @@ class TurnPage:
     ) -> dict[str, Any]:
         """Return the request, part by part; `why`: the reason if there is none, `changed`: parts changed since."""
         try:
-            history = History(upcast_all(tuple(before)), results)
+            refuse_newer(before)
         except NewerEntryError as error:
             return {"why": str(error)}
+        history = History(tuple(before), results)
         try:
             fork = fork_of(before[0]) if before and FORK in before[0] else None
             registry = registry_with_edits(self._registry, job.agent, fork.edits) if fork else self._registry

@@ -14,9 +14,8 @@ from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
 from baton_events.ids import call_id, is_child, job_of_call
 
-# 2: see `Job.is_compact`; 3: an operation's job, which an earlier version would run as one with turns; 4: see
-# `Job.is_streamed`.
-STATE_VERSION = 4
+# Raised where an older version would misunderstand a job: it leaves it to the newer one (docs/upgrading.md).
+STATE_VERSION = 1
 # Prefix of `Job.notifies` of an operation's job, before the call that started it.
 OF_SESSION = "session:"
 # Task key: the job that this one forks. Clients cannot set it.
@@ -84,16 +83,6 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     agent_version: str = ""
     tags: tuple[str, ...] = ()
     version: int = STATE_VERSION
-
-    @property
-    def is_compact(self) -> bool:
-        """Whether it has a field of its own for its only work item, and its results among its calls."""
-        return self.version >= 2  # noqa: PLR2004 - jobs of version 1 stay as they are
-
-    @property
-    def is_streamed(self) -> bool:
-        """Whether its parts are a stream of the store; else they are a list."""
-        return self.version >= 4  # noqa: PLR2004 - as above
 
     @property
     def is_operation(self) -> bool:

@@ -1,11 +1,11 @@
-"""The entries of a job's transcript: how they are written, and how those of an older version are read.
+"""The entries of a job's transcript: how they are written, and which of them this code can read.
 
 An entry is a JSON object with a `role`, its version `v`, and what the role needs. Invariant: what is written stays as
-it is; a reader brings it to today's form. Must not: know any provider; data of a provider is kept as it came.
+it is. Must not: know any provider; data of a provider is kept as it came.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from baton.engine.state import CallRecord
@@ -75,31 +75,18 @@ def recalled(first_entries: Sequence[str]) -> dict[str, Any] | None:
     return entry if entry.get("role") == MEMORY_ROLE else None
 
 
-def upcast(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entry in today's form. Entries without a version are the first ones; they had the same fields.
+def refuse_newer(entries: Iterable[Mapping[str, Any]]) -> None:
+    """Leave entries to a newer version of this code, if one has written any of them.
 
     Raises:
-        NewerEntryError: it is of a version that this code does not know.
-    """
-    version = entry.get("v", 0)
-    if not isinstance(version, int) or version > ENTRY_VERSION:
-        raise NewerEntryError(
-            f"an entry of the transcript has version {version!r}, this code knows up to {ENTRY_VERSION};"
-            " run the newer version, which wrote it"
-        )
-    return {**entry, "v": ENTRY_VERSION}
-
-
-def upcast_all(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-    """Return the entries in today's form: the same tuple where all are, as usual.
-
-    Raises:
-        NewerEntryError: one is of a version that this code does not know.
+        NewerEntryError: one has.
     """
     for entry in entries:
-        if entry.get("v") != ENTRY_VERSION:
-            return tuple(map(upcast, entries))
-    return entries
+        if entry.get("v", ENTRY_VERSION) != ENTRY_VERSION:
+            raise NewerEntryError(
+                f"an entry of the transcript has version {entry['v']!r}, this code knows up to {ENTRY_VERSION};"
+                " run the newer version, which wrote it"
+            )
 
 
 def uncompacted(entries: Sequence[_Entry], compacted: tuple[int, int]) -> tuple[_Entry, ...]:

@@ -8,7 +8,6 @@ not: run tools; it only checks whether the requested ones exist and fit.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Work
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult
-from baton.engine.transcript import NewerEntryError, upcast_all
+from baton.engine.transcript import NewerEntryError, refuse_newer
 from baton.executors.chat_files import ChatFiles, FileGoneError
 from baton.executors.executor import is_for_the_queue
 from baton.executors.history import build_prompt, prompt_again
@@ -84,11 +83,9 @@ class ModelTurn:
             # Old code in the middle of a deploy may not know it yet.
             return ModelFailed(Failure("unknown_agent", str(error), retryable=True))
         try:
-            entries = upcast_all(history.transcript)
+            refuse_newer(history.transcript)
         except NewerEntryError as error:
             return ModelFailed(Failure("newer_transcript", str(error), retryable=True))
-        if entries is not history.transcript:
-            history = replace(history, transcript=entries)
         if agent.plan:
             return static_turn(agent.plan, self._registry.tools_of(agent), history)
         try:

@@ -72,11 +72,10 @@ async def test_items_come_by_key_and_belong_to_the_job(side: Side) -> None:
     assert [item.key for item in snapshot.items] == sorted(tool_key(item.kind, item.call_id, 1) for item in items)
 
 
-@pytest.mark.parametrize("version", [3, 4])
 @pytest.mark.parametrize(("after", "expected"), [(0, "abcd"), (1, "bcd"), (3, "d"), (4, ""), (99, ""), (-1, "d")])
-async def test_parts_come_from_a_position_on(side: Side, after: int, expected: str, version: int) -> None:
-    """`after` is how many the reader has; -1 is the last one alone. Jobs of older versions have a list."""
-    new = replace(a_job(), version=version)
+async def test_parts_come_from_a_position_on(side: Side, after: int, expected: str) -> None:
+    """`after` is how many the reader has; -1 is the last one alone."""
+    new = a_job()
     job = replace(new, status=JobStatus.PROCESSING)
     await side.store.create(replace(creation(new), parts=("a", "b")), "m1", NOW_MS)
     await side.store.commit(claim_of(first_item()), Changes(job=job, parts=("c", "d")), SPENT)

@@ -169,8 +169,7 @@ def stored(process: RedisProcess) -> tuple[int, int]:
     """The bytes that are there of the job: without its record, and of that."""
     entries = process.request("XRANGE", keys.parts_key("job_a"), "-", "+")
     lists = [*process.request("LRANGE", keys.transcript_key("job_a"), 0, -1), *(p for _, e in entries for p in e[1::2])]
-    named = (keys.results_key("job_a"), keys.calls_key("job_a"))
-    hashes = [text for key in named for text in process.request("HVALS", key)]
+    hashes = process.request("HVALS", keys.calls_key("job_a"))
     plain = [re.sub(r',"used":\{[^}]*\}', "", text) for text in (*lists, *hashes)]  # what the scripts add to events
     return sum(map(len, plain)), len(process.request("HGET", keys.state_key("job_a"), "job:job_a"))
 

@@ -1,8 +1,7 @@
 """The stored form of records, which a submission carries, too: compact JSON.
 
 Unknown fields of a newer version are ignored on reading. A record with a newer meaning (`STATE_VERSION`), or one that
-cannot be read, is left to the newer version. A record of an older version is brought to today's form here, and nowhere
-else.
+cannot be read, is left to the newer version.
 """
 
 import json

@@ -146,8 +146,7 @@ def placing(before: Tree, after: Tree) -> Tree:
     several = {item.job_id for item in before.items.values() if item.key not in ended or item.job_id not in alone}
     placed = {job_id: key for job_id, key in before.placed.items() if key in after.items}
     for key, item in after.items.items():
-        job = after.jobs.get(item.job_id)
-        if key not in before.items and item.job_id not in several and job is not None and job.is_compact:
+        if key not in before.items and item.job_id not in several and item.job_id in after.jobs:
             placed.setdefault(item.job_id, key)
     return replace(after, placed=placed)
 

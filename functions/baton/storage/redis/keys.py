@@ -1,6 +1,5 @@
 """The names of all Redis keys. All keys of a job tree share the hash tag of its root, so no script touches two tags."""
 
-from baton.engine.state import Job
 from baton_events.ids import digest, root_of
 
 # The semaphore of slots (lua/members.lua). Hash: how many hold one and ask for one, since when none is given, when a
@@ -63,23 +62,13 @@ def calls_key(job_id: str) -> str:
     return f"baton:{{{root_of(job_id)}}}:calls:{job_id}"
 
 
-def results_key(job_id: str) -> str:
-    """Return the key of a hash: call id → stored result, of a job of state version 1."""
-    return f"baton:{{{root_of(job_id)}}}:results:{job_id}"
-
-
-def results_of(job: Job) -> tuple[str, str]:
-    """Return where a job's results are: a hash, and the prefix of their fields."""
-    return (calls_key(job.id), RESULT) if job.is_compact else (results_key(job.id), "")
-
-
 def transcript_key(job_id: str) -> str:
     """Return the key of a list: the transcript's entries, only appended to."""
     return f"baton:{{{root_of(job_id)}}}:transcript:{job_id}"
 
 
 def parts_key(job_id: str) -> str:
-    """Return the key of a stream, before state version 4 of a list: the job's parts, numbered from 1.
+    """Return the key of a stream: the job's parts, numbered from 1.
 
     An entry has the parts of one write; its id is the job's creation time and the number of the last of them.
     """

@@ -16,7 +16,7 @@ from baton.engine.transcript import recalled
 from baton.storage.ports.jobs import Snapshot, StoredParts
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.tree.details import without_start
+from baton.storage.redis.tree.details import results_in
 from baton.transport.redis_rest import Command
 from baton_events.errors import StoreAnswerError
 
@@ -70,26 +70,24 @@ class RedisReader:
 
     async def job(self, job_id: str) -> Snapshot | None:
         """Return everything about a job."""
-        hashes = keys.calls_key(job_id), keys.results_key(job_id)
+        calls_key = keys.calls_key(job_id)
         transcript: Command = ["LRANGE", keys.transcript_key(job_id), 0, 1]
         others: tuple[Command, ...] = (["HGETALL", keys.state_key(job_id)], transcript, _STOPPED)
         try:
             # The SDK makes a dict of HGETALL's flat reply.
-            state, first, stopped, *both = await self._redis.pipeline(*others, *(["HGETALL", key] for key in hashes))
+            state, first, stopped, stored = await self._redis.pipeline(*others, ["HGETALL", calls_key])
         except StoreAnswerError:
             # All together may be more than the store answers at once.
             state, first, stopped = await self._redis.pipeline(*others)
-            both = [await in_pieces(self._redis, key) for key in hashes]
-        stored_calls, results = both
+            stored = await in_pieces(self._redis, calls_key)
         if f"job:{job_id}" not in state:
             return None
-        results |= without_start(keys.RESULT, stored_calls)
-        records = (load_call(text) for name, text in stored_calls.items() if not name.startswith(keys.RESULT))
+        records = (load_call(text) for name, text in stored.items() if not name.startswith(keys.RESULT))
         calls = sorted(records, key=lambda call: (call.turn, call.position))
         return replace(
             _snapshot(job_id, state, first, stopped),
             calls=tuple(calls),
-            results=load_results(results),
+            results=load_results(results_in(stored)),
             memory=recalled(first),
         )
 
@@ -161,12 +159,10 @@ class RedisReader:
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
         """Return one tool call, and its result."""
-        job, (call, inside), apart = await self._redis.pipeline(
+        job, (call, stored) = await self._redis.pipeline(
             ["HGET", keys.state_key(job_id), f"job:{job_id}"],
             ["HMGET", keys.calls_key(job_id), call_id, keys.RESULT + call_id],
-            ["HGET", keys.results_key(job_id), call_id],
         )
-        stored = inside or apart
         found = load_results({call_id: stored})[call_id] if stored else {}
         return load_job(job) if job else None, load_call(call) if call else None, found
 
@@ -186,8 +182,6 @@ class RedisReader:
 def _reading(job: Job, after: int) -> Command:
     """Return the command that reads a page of the job's parts."""
     key, after = keys.parts_key(job.id), min(after, _LAST)
-    if not job.is_streamed:
-        return ["LRANGE", key, after, after + PAGE_ENTRIES - 1 if after >= 0 else -1]
     if after < 0:
         return ["XREVRANGE", key, "+", "-", "COUNT", -after]
     return ["XRANGE", key, f"({job.created_at_ms}-{after}" if after else "-", "+", "COUNT", PAGE_ENTRIES]
@@ -195,7 +189,7 @@ def _reading(job: Job, after: int) -> Command:
 
 def _numbered(job: Job, page: Sequence[Any], after: int) -> StoredParts:
     """Return a page's parts after this number. An entry has several; its id has the number of its last."""
-    if not job.is_streamed or not page:
+    if not page:
         return StoredParts(job, tuple(page), max(0, after) + 1)
     rows = page if after >= 0 else page[::-1]
     parts = tuple(part for _, fields in rows for part in fields[1::2])

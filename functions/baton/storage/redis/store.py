@@ -130,9 +130,8 @@ class TreeStore:
         """Write what follows from a command, if the job is still as it was loaded."""
         job, names = loaded.job, list[str]()
         if changes.begins_again:
-            key, start = keys.results_of(job)
-            [found] = await self._redis.read(("HKEYS", key))
-            names = [name.removeprefix(start) for name in found if name.startswith(start)]
+            [found] = await self._redis.read(("HKEYS", keys.calls_key(job.id)))
+            names = [name.removeprefix(keys.RESULT) for name in found if name.startswith(keys.RESULT)]
         gone = [name for name in names if name.startswith("early:") or name in changes.forgets]
         transition = Transition(
             job_id=job.id,

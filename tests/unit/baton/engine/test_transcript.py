@@ -7,7 +7,7 @@ import pytest
 
 from baton.engine.state import CallRecord
 from baton.engine.step_results import ModelAnswered
-from baton.engine.transcript import NewerEntryError, model_entry, recalled, task_entry, upcast
+from baton.engine.transcript import NewerEntryError, model_entry, recalled, refuse_newer, task_entry
 from baton.sdk.records import ENTRY_VERSION, Failure
 
 CALL = CallRecord("c0", 1, 0, "add", {"a": 1})
@@ -38,13 +38,13 @@ def test_a_turn_is_kept_with_its_calls_and_the_errors_of_those_that_could_not_ru
     }
 
 
-def test_an_entry_without_a_version_is_of_the_first_and_one_of_newer_code_is_refused() -> None:
+def test_an_entry_of_newer_code_is_refused() -> None:
     """Jobs that run during the deploy are not misread."""
-    assert upcast({"role": "user", "text": "a"}) == {"role": "user", "text": "a", "v": ENTRY_VERSION}
-    assert upcast({"role": "user", "v": ENTRY_VERSION})["v"] == ENTRY_VERSION
+    mine = {"role": "user", "text": "a", "v": ENTRY_VERSION}
+    refuse_newer([mine])
     for version in (ENTRY_VERSION + 1, "2", None):
         with pytest.raises(NewerEntryError, match=f"has version {version!r}, this code knows up to {ENTRY_VERSION}"):
-            upcast({"role": "user", "v": version})
+            refuse_newer([mine, {"role": "user", "v": version}])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from baton.engine.commit.usage_ledger import apart_in, event_end, less, usage_in
 from baton.engine.state import NOTHING_USED, Usage
 from baton.storage.redis import keys
 from baton.storage.redis.totals import Commands, cost_of
-from baton.storage.redis.tree.snapshot import Place, Transcript, TreeSnapshot, of_calls, places_of
+from baton.storage.redis.tree.snapshot import Place, Transcript, TreeSnapshot, of_calls, result_field
 from baton.storage.redis.tree.writes import Kept, Writes, siblings
 from baton_events.errors import JobGoneError
 
@@ -154,8 +154,8 @@ class Attempt:
         self._compare_state(patch, digests=digests)
         by_key: dict[str, dict[str, str | None]] = {}
         for place, text in self._results.items():
-            for result_key, field in places_of(place, self._snapshot.tree):
-                by_key.setdefault(result_key, {})[field] = text
+            result_key, field = result_field(place)
+            by_key.setdefault(result_key, {})[field] = text
         for result_key, texts in by_key.items():
             patch.equal(result_key, texts)
         self._writes.add_to(patch, kept, persists=self._persists)

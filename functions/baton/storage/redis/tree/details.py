@@ -48,7 +48,7 @@ class Details:
             for name, first, last in _ranges(job):
                 self._read(name, job.id, ["LRANGE", keys.transcript_key(job.id), first, last])
             if job.compacted == (0, 0):
-                self._read("results", job.id, ["HGETALL", keys.results_of(job)[0]])
+                self._read("results", job.id, ["HGETALL", keys.calls_key(job.id)])
         if item.kind is ItemKind.REMEMBER:
             self._read("task", job.id, ["LRANGE", keys.transcript_key(job.id), 0, 0])
         if item.kind is ItemKind.CALL and item.after:
@@ -136,9 +136,9 @@ class Details:
         if job.compacted != (0, 0):
             return await self._uncompacted_history(entries, job, size_bytes)
         found, too_much = await self._answer("results", job.id)
-        if too_much and job.is_compact:
+        if too_much:
             found, too_much = await self._results_alone(job)
-        results = without_start(keys.results_of(job)[1], as_dict(found or ()))
+        results = results_in(as_dict(found or ()))
         prompt_bytes = _size(entries) + _size(results.values())
         if size_bytes + too_much or prompt_bytes > self._most_bytes:
             return History(size_bytes=size_bytes + too_much + prompt_bytes)
@@ -162,9 +162,9 @@ class Details:
 
     async def _results_alone(self, job: Job) -> tuple[dict[str, str], int]:
         """Read a job's results without the calls beside them; return them and 0, or their size."""
-        key, start = keys.results_of(job)
+        key = keys.calls_key(job.id)
         names, _ = await self._later("HKEYS", key)
-        fields = [name for name in names or () if name.startswith(start)]
+        fields = [name for name in names or () if name.startswith(keys.RESULT)]
         texts, too_much = await self._later("HMGET", key, *fields) if fields else ((), 0)
         return dict(zip(fields, texts or (), strict=not too_much)), too_much
 
@@ -181,13 +181,12 @@ class Details:
 
 def _results(job: Job, names: Iterable[str]) -> list[str]:
     """Return the command that reads these results."""
-    key, start = keys.results_of(job)
-    return ["HMGET", key, *(start + name for name in names)]
+    return ["HMGET", keys.calls_key(job.id), *(keys.RESULT + name for name in names)]
 
 
-def without_start(start: str, fields: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields that begin so, by the rest of their names."""
-    return {name.removeprefix(start): text for name, text in fields.items() if name.startswith(start)}
+def results_in(calls: Mapping[str, str]) -> dict[str, str]:
+    """Return the results among the fields of a job's calls, by call id."""
+    return {name.removeprefix(keys.RESULT): text for name, text in calls.items() if name.startswith(keys.RESULT)}
 
 
 def with_ledger(answer: Any, usage: Mapping[str, Usage]) -> Any:

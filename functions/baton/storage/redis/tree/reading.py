@@ -18,7 +18,7 @@ from baton.engine.work_items import ItemKind, WorkItem
 from baton.storage.redis import keys
 from baton.storage.redis.tree.attempt import Transition
 from baton.storage.redis.tree.details import as_dict
-from baton.storage.redis.tree.snapshot import Place, TreeSnapshot, places_of
+from baton.storage.redis.tree.snapshot import Place, TreeSnapshot, result_field
 
 _ENDING = frozenset({ItemKind.FAILED, ItemKind.WAIT})
 _ENDING_KEYS = tuple(f"{kind}:" for kind in sorted(_ENDING))
@@ -37,12 +37,12 @@ def suffices(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> bool:
     return True
 
 
-def reads_of(root_id: str, tree: Tree, results: Sequence[Place], calls: Sequence[Place]) -> list[Command]:
-    """Return the commands that read a tree, and these results and calls. `tree`: as it is known."""
+def reads_of(root_id: str, results: Sequence[Place], calls: Sequence[Place]) -> list[Command]:
+    """Return the commands that read a tree, and these results and calls."""
     return [
         ["HGETALL", keys.state_key(root_id)],
         ["GET", keys.tombstone_key(root_id)],
-        *(["HGET", *found] for place in results for found in places_of(place, tree)),
+        *(["HGET", *result_field(place)] for place in results),
         *(["HGET", keys.calls_key(job_id), name] for job_id, name in calls),
     ]
 
@@ -55,11 +55,8 @@ def read_again(
     state = as_dict(state)
     kept = json.loads(stone) if stone else None
     tombstone = Tombstone(kept["tenant"], kept["deleted"]) if kept else None
-    rest, known_results = iter(texts), dict[Place, str | None]()
-    for place in results:
-        there = [next(rest) for _ in places_of(place, snapshot.tree)]
-        known_results[place] = next((text for text in there if text), None)
-    known = {place: load_call(text) if text else None for place, text in zip(calls, rest, strict=True)}
+    known_results = {place: text or None for place, text in zip(results, texts, strict=False)}
+    known = {place: load_call(text) if text else None for place, text in zip(calls, texts[len(results) :], strict=True)}
     return snapshot.read_again(state, tombstone, known_results, known)
 
 

@@ -19,11 +19,9 @@ from baton.storage.redis import keys
 Place = tuple[str, str]  # a job, and a call of it, or a name among its results
 
 
-def places_of(place: Place, tree: Tree) -> list[tuple[str, str]]:
-    """Return where a result is: a key, and its field; of an unknown job, both possible places."""
-    job_id, name = place
-    both = [(keys.calls_key(job_id), keys.RESULT + name), (keys.results_key(job_id), name)]
-    return [both[not tree.jobs[job_id].is_compact]] if job_id in tree.jobs else both
+def result_field(place: Place) -> tuple[str, str]:
+    """Return where a result is: a key, and its field."""
+    return keys.calls_key(place[0]), keys.RESULT + place[1]
 
 
 def of_calls(names: Container[str], by_job: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

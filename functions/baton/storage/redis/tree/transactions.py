@@ -137,7 +137,7 @@ class Transactions:
 
     async def _read_each(self, roots: Sequence[str]) -> list[TreeSnapshot | None]:
         """Read these trees in one request; None: that one is read by itself."""
-        answers = await self._redis.read_each([reads_of(root, _NOTHING.tree, (), ()) for root in roots])
+        answers = await self._redis.read_each([reads_of(root, (), ()) for root in roots])
         return [read_again(_NOTHING, answer, (), ()) if answer else None for answer in answers]
 
     async def _run_on(self, root_id: str, transition: Transition, snapshot: TreeSnapshot | None) -> Any:
@@ -267,7 +267,7 @@ class Transactions:
             waiting = [place for transition in transitions for place, _ in transition.places(known.tree)]
             calls = list(dict.fromkeys(place for transition in transitions for place in transition.calls(known.tree)))
             results = list(dict.fromkeys(waiting))
-            reads = reads_of(root_id, known.tree, results, calls)
+            reads = reads_of(root_id, results, calls)
             answers = await self._redis.read(*reads)
             snapshot = read_again(known, answers, results, calls)
         raise StoreError(f"the tree of {root_id} changes faster than it can be read")

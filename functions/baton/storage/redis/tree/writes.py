@@ -14,7 +14,7 @@ from baton.engine.commit.codec import dump_call
 from baton.engine.commit.layout import field_of, written
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.tree import Tree
-from baton.engine.state import CallRecord, Job
+from baton.engine.state import CallRecord
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.storage.redis import keys
 from baton_events.ids import canonical_json
@@ -39,9 +39,7 @@ class Writes:
         self.state, self.gone = written(before, after)
         # The number of earlier parts, for each job with new parts of a stream.
         self.part_counts = {
-            job_id: int(state.get(keys.part_count(job_id), 0))
-            for job_id, parts in after.parts.items()
-            if parts and after.jobs[job_id].is_streamed
+            job_id: int(state.get(keys.part_count(job_id), 0)) for job_id, parts in after.parts.items() if parts
         }
         self.state |= {
             keys.part_count(job_id): str(count + len(after.parts[job_id])) for job_id, count in self.part_counts.items()
@@ -89,10 +87,9 @@ class Writes:
         self._add_calls(patch)
         for job_id, count in self.part_counts.items():
             self._stream(patch, job_id, count, kept.stream_length)
-        for key_of, lists in ((keys.transcript_key, self._after.transcript), (keys.parts_key, self._after.parts)):
-            for job_id, entries in lists.items():
-                if entries and not (lists is self._after.parts and job_id in self.part_counts):
-                    patch.write("RPUSH", key_of(job_id), entries)
+        for job_id, entries in self._after.transcript.items():
+            if entries:
+                patch.write("RPUSH", keys.transcript_key(job_id), entries)
         if persists:
             self._persist(patch)
         elif self.expires:
@@ -114,7 +111,7 @@ class Writes:
         for job_id, records in self.calls.items():
             written[keys.calls_key(job_id)] = {name: dump_call(record) for name, record in records.items()}
         for job_id, results in self.results.items():
-            key, start = keys.results_of(self._after.jobs[job_id])
+            key, start = keys.calls_key(job_id), keys.RESULT
             if self.forgotten[job_id]:
                 patch.write("HDEL", key, [start + name for name in self.forgotten[job_id]])
             written.setdefault(key, {}).update((start + name, text) for name, text in results.items())
@@ -141,11 +138,10 @@ class Writes:
         patch.write("DEL", keys.tombstone_key(self._root_id), [])
 
 
-def all_keys(root_id: str, jobs: Mapping[str, Job]) -> list[str]:
+def all_keys(root_id: str, jobs: Iterable[str]) -> list[str]:
     """Return the keys of a tree with these jobs."""
     each = (keys.calls_key, keys.transcript_key, keys.parts_key)
-    apart = [keys.results_key(job_id) for job_id, job in jobs.items() if not job.is_compact]
-    return [keys.state_key(root_id), *(key(job_id) for job_id in jobs for key in each), *apart]
+    return [keys.state_key(root_id), *(key(job_id) for job_id in jobs for key in each)]
 
 
 def flat(texts: Mapping[str, str]) -> list[str]:

@@ -32,9 +32,8 @@ def call(position: int) -> WorkItem:
 
 
 class Kept:
-    def __init__(self, *items: WorkItem, version: int = 2) -> None:
-        job = replace(JOB, version=version)
-        self.tree, self.state = Tree(jobs={"job_1": job}), {"job:job_1": dump_job(job)}
+    def __init__(self, *items: WorkItem) -> None:
+        self.tree, self.state = Tree(jobs={"job_1": JOB}), {"job:job_1": dump_job(JOB)}
         self.step(*items)
 
     def step(self, *items: WorkItem) -> tuple[dict[str, str], list[str]]:
@@ -74,13 +73,6 @@ def test_of_several_items_each_field_is_gone_once_its_item_is() -> None:
     assert (new, gone) == ({}, [f"leg:{call(2).key}"])
     new, gone = kept.step(call(3), call(4))
     assert ([*new], gone) == ([f"leg:{call(4).key}"], [])
-
-
-def test_a_job_of_version_1_stays_as_versions_before_read_it() -> None:
-    """Each item has its own field, also the only one."""
-    kept = Kept(turn(1), version=1)
-    new, gone = kept.step(turn(2))
-    assert ([*new], gone) == ([f"leg:{turn(2).key}"], [f"leg:{turn(1).key}"])
 
 
 @pytest.mark.parametrize("seed", range(20))
