@@ -19,11 +19,13 @@ from baton.tools.context import ToolContext
 from baton.tools.tool import Tool, tool
 from tests.simulation.actors import STAGE, SimModel
 from tests.simulation.scripts import (
+    ALL_KINDS,
     APPROVAL_SECONDS,
     APPROVED_TOOLS,
     BACKGROUND_TOOLS,
     BLOCKING_TOOLS,
     COUNTERSIGNED,
+    LATE_TOOLS,
     TOOLS,
     WAITING_TOOLS,
     Script,
@@ -43,7 +45,7 @@ _Nonce = Annotated[int, AfterValidator(lambda sent: sent + _SHIFT)]
 
 
 def _tool(name: str) -> Tool:
-    kind = {**TOOLS, **BACKGROUND_TOOLS}[name]
+    kind = ALL_KINDS[name]
 
     @tool(name=name, **asdict(kind), retry_on=_BUGS, background=True if name in BACKGROUND_TOOLS else None)
     async def act(number: int, how: str, times: int, seconds: float, nonce: _Nonce, ctx: ToolContext) -> Any:
@@ -96,7 +98,7 @@ def _waiting_tool(name: str) -> Tool:
 
 
 ALL_TOOLS = (
-    *(_tool(name) for name in (*TOOLS, *BACKGROUND_TOOLS)),
+    *(_tool(name) for name in (*TOOLS, *BACKGROUND_TOOLS, *LATE_TOOLS)),
     *(_waiting_tool(name) for name in (*WAITING_TOOLS, *APPROVED_TOOLS)),
     *map(_blocking_tool, BLOCKING_TOOLS),
 )

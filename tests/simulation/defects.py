@@ -32,6 +32,7 @@ from tests.simulation import (
 )
 from tests.simulation.directed import directed
 from tests.simulation.plan import (
+    BACKGROUND_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
     LIMITED_SEEDS,
@@ -92,8 +93,8 @@ def looked_through(defect: Defect, seed: int, most: int) -> Iterator[_Story]:
         old = [known for known in (*REGRESSIONS, *RARE_STORIES) if family_of(known) == first]
     elif kinds:
         old = [known for known in REGRESSIONS if known & kinds]
-    if first in (0, WAITING_SEEDS):
-        by_hand = directed(waits=first == WAITING_SEEDS)
+    if first in (0, WAITING_SEEDS, BACKGROUND_SEEDS + WAITING_SEEDS):
+        by_hand = directed(waits=first > 0)
     elif first == LIMITED_SEEDS:
         by_hand = {name: plan for name, plan in directed().items() if name.startswith("a_long_chain")}
     seeds = chain(old, range(first + seed, first + seed + most))

@@ -97,6 +97,22 @@ def a_job_wakes_up_behind_a_new_one() -> Iterator[Plan]:
         yield Plan(seed, jobs, inline=seed % 2 == 1, slots=1, waits=True, waits_seconds=200.0)
 
 
+def an_attempt_comes_after_its_slot() -> Iterator[Plan]:
+    """A call is tried again when its job has no slot; its message requests one, and an error keeps it from going on."""
+    turns = [TurnPlan(calls=(CallPlan("knock", 100 * turn, how="fail", times=1),)) for turn in range(1, 9)]
+    for seed in range(12):
+        yield Plan(seed, (_job(0, 0.0, *turns),), inline=seed % 2 == 1, rates={"throttle": 0.15}, calm_at=2_000.0)
+
+
+def a_message_is_rolled_back_whose_operation_waits() -> Iterator[Plan]:
+    """A chat's call goes on in the background for hours, and works on another when somebody rolls its message back."""
+    order = CallPlan("order", 100, wait=WaitPlan(20_000.0))
+    for seed in range(2):
+        chat = replace(_job(0, 0.0, TurnPlan(calls=(order,)), _LONG, _LONG), session="shared", chats=True)
+        next_one = replace(_job(1, 20.0 + seed), session="shared", chats=True, when_busy="rollback")
+        yield Plan(seed, (chat, next_one), inline=seed % 2 == 1, waits=True, waits_seconds=20_000.0)
+
+
 def calls_through_few_places(jobs: int, calls: int) -> Plan:
     """Many published calls at once, and a host that runs three functions and answers 429 beyond."""
     turn = TurnPlan(calls=tuple(CallPlan("work", 100 + n, seconds=20.0) for n in range(calls)))
@@ -116,12 +132,14 @@ _PLAIN = (
     an_outage_outlasts_callbacks,
     only_a_backup_looks,
     a_long_chain_meets_its_host_s_limit,
+    an_attempt_comes_after_its_slot,
 )
 _WAITING = (
     an_outcome_is_forgotten,
     a_call_and_its_outcome_are_forgotten,
     jobs_below_and_waits_side_by_side,
     a_job_wakes_up_behind_a_new_one,
+    a_message_is_rolled_back_whose_operation_waits,
 )
 
 

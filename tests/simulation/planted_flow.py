@@ -28,7 +28,6 @@ from baton.tools.context import ToolContext
 from baton_events.emitter import Delivery
 from baton_events.errors import StoreError
 from tests.fakes import Tree
-from tests.simulation.plan import PLANNING_SEEDS
 from tests.simulation.planting import around, constant, defects, idle, replaced
 
 _Call = Callable[..., Any]
@@ -149,6 +148,7 @@ DEFECTS = (
                 around(lifecycle, "first_slot_state", _always_epoch_0),
                 around(submission, "first_slot_state", _always_epoch_0),
             ),
+            "work that found no slot is not dispatched again": constant(invocation.Dispatched, "begin_anew", None),
             "a redelivered sweep dispatches nothing": around(reconciler.Reconciler, "handle", _only_once),
         },
         what_is_refused_met_a_fault={"a busy item is refused with 503": replaced(pipeline, "postpone", _refuse)},
@@ -193,11 +193,5 @@ DEFECTS = (
             "a chain in place has no end": constant(container, "guard_ms", 10**9),
         },
         every_job_ends={"a job that ended keeps its slot": around(Tree, "settled", _never_gone)},
-    ),
-    *defects(
-        PLANNING_SEEDS,
-        every_item_is_guaranteed={
-            "work that found no slot is not dispatched again": constant(invocation.Dispatched, "begin_anew", None),
-        },
     ),
 )

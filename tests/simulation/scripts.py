@@ -44,7 +44,9 @@ STUCK = "stuck"
 COUNTERSIGNED = "countersign"  # by two people
 APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30), COUNTERSIGNED: ToolKind(1, 1.0, 30)}
 BACKGROUND_TOOLS = {"post": ToolKind(1, 1.0, 30)}
-ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS | BLOCKING_TOOLS | BACKGROUND_TOOLS
+# One whose next attempt comes so late that its job has no slot meanwhile; in schedules by hand alone.
+LATE_TOOLS = {"knock": ToolKind(1, 100.0, 30)}
+ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS | BLOCKING_TOOLS | BACKGROUND_TOOLS | LATE_TOOLS
 LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in ALL_KINDS.values())
 APPROVAL_SECONDS = 900.0
 DEFAULT_DEPTH = USUAL_LIMITS.depth
