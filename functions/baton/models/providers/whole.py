@@ -6,6 +6,7 @@ call of an answer has an id that no other call of the conversation has, and its 
 whether an answer is good, or cut off by its length.
 """
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields, replace
@@ -13,6 +14,7 @@ from typing import Any
 
 from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior
 from pydantic_ai.messages import (
+    FinishReason,
     ModelMessage,
     ModelResponse,
     ModelResponsePart,
@@ -37,6 +39,9 @@ from baton_events.values.text import storable
 CALL_ID_CHARS = 9
 # Arguments that mean none: servers send them for a tool without arguments.
 _NONE, _NONE_WITHOUT_ARGUMENTS = frozenset({"", "null"}), "[]"
+# What servers call an answer that was cut off, or stopped, beside the words that their libraries know.
+_CUT = re.compile(r"length|max_?(output_?)?tokens|context_?window|token_?limit", re.IGNORECASE)
+_FILTERED = re.compile(r"filter|safety|refus|moderation|prohibited|blocked", re.IGNORECASE)
 
 
 class BrokenAnswerError(ModelAPIError):
@@ -172,9 +177,19 @@ def _taken(
     ids = {call.tool_call_id for one in messages if isinstance(one, ModelResponse) for call in one.tool_calls}
     bare = {tool.name for tool in parameters.function_tools if not tool.parameters_json_schema.get("properties")}
     parts = [_part(part, ids, bare) for part in response.parts]
-    details = _clean(response.provider_details)
-    changed = details is not response.provider_details or any(map(_differ, parts, response.parts))
-    return replace(response, parts=parts, provider_details=details) if changed else response
+    details, reason = _clean(response.provider_details), _finish_reason(response)
+    known = details is response.provider_details and reason == response.finish_reason
+    if known and not any(map(_differ, parts, response.parts)):
+        return response
+    return replace(response, parts=parts, provider_details=details, finish_reason=reason)
+
+
+def _finish_reason(response: ModelResponse) -> FinishReason | None:
+    """Return the reason, also where the server has a word of its own for it."""
+    word = (response.provider_details or {}).get("finish_reason")
+    if response.finish_reason is not None or not isinstance(word, str):
+        return response.finish_reason
+    return "length" if _CUT.search(word) else "content_filter" if _FILTERED.search(word) else None
 
 
 def _differ(part: ModelResponsePart, other: ModelResponsePart) -> bool:

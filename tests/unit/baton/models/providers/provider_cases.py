@@ -1,4 +1,4 @@
-"""The providers that the tests ask: three of their own kind, and three that speak like OpenAI."""
+"""The providers that the tests ask: three of their own kind, and four that speak like OpenAI."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -67,6 +67,15 @@ GROQ = ProviderCase(
     refusal=openai.refusal,
     using="httpcore",
 )
+MISTRAL = ProviderCase(
+    model="mistral:mistral-small-latest",
+    url="https://api.mistral.ai/v1/chat/completions",
+    key_variable="MISTRAL_API_KEY",
+    plain=openai.completion_text,
+    calls=openai.completion_calls,
+    filtered=openai.completion_filtered,
+    refusal=openai.refusal,
+)
 ANTHROPIC = ProviderCase(
     model="anthropic:claude-sonnet-5",
     url="https://api.anthropic.com/v1/messages",
@@ -87,5 +96,5 @@ GOOGLE = ProviderCase(
     refusal=other.gemini_refusal,
 )
 
-PROVIDERS = (OPENAI, OPENAI_CHAT, OPENROUTER, GROQ, ANTHROPIC, GOOGLE)
+PROVIDERS = (OPENAI, OPENAI_CHAT, OPENROUTER, GROQ, MISTRAL, ANTHROPIC, GOOGLE)
 KEY = "sk-secret-0123456789abcdef"

@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.unit.baton.models.providers import openai_bodies, other_bodies
-from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, GOOGLE, GROQ, OPENAI, OPENAI_CHAT, ProviderCase
+from tests.unit.baton.models.providers.provider_cases import (
+    ANTHROPIC,
+    GOOGLE,
+    GROQ,
+    MISTRAL,
+    OPENAI,
+    OPENAI_CHAT,
+    ProviderCase,
+)
 
 PIECES = ("Pay 40", "00 euros.")
 TEXT = "".join(PIECES)
@@ -19,11 +27,12 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Recorded:
-    """One stream. `events`: its server-sent events."""
+    """One stream. `events`: its server-sent events. `stride`: of the bytes to cut it at: some libraries are slow."""
 
     name: str
     case: ProviderCase
     events: tuple[bytes, ...]
+    stride: int = 1
 
 
 def named(*events: Body) -> tuple[bytes, ...]:
@@ -121,6 +130,7 @@ STREAMS = (
     Recorded("chat with usage alone", OPENAI_CHAT, chat(None, done=False)),
     Recorded("chat with [DONE] alone", OPENAI_CHAT, chat(None, usage=False)),
     Recorded("groq", GROQ, chat()),
+    Recorded("mistral", MISTRAL, chat(), stride=7),
     Recorded("responses", OPENAI, responses()),
     Recorded("messages", ANTHROPIC, messages()),
     Recorded("gemini", _GOOGLE, gemini()),

@@ -129,6 +129,6 @@ async def test_an_event_that_comes_twice_or_late_takes_nothing_from_the_answer(s
 @pytest.mark.long
 @formats
 async def test_a_stream_cut_at_any_byte_is_no_half_answer(stream: Recorded) -> None:
-    bodies = cuts_at_bytes(stream, 1)
+    bodies = cuts_at_bytes(stream, stream.stride)
     for found in (await outcomes(stream, bodies), await durable_outcomes(stream, bodies)):
         assert set(map(str, found)) <= {str(WHOLE), "retried"}
