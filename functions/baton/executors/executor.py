@@ -18,6 +18,7 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
 from baton.engine.state import FORK
 from baton.engine.step_results import (
+    NO_EXTRA_USAGE,
     ExtraUsage,
     ModelAnswered,
     ModelFailed,
@@ -86,6 +87,7 @@ class OutcomeDoor:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work."""
         secrets = self._secrets.and_those_in(effect.call.arguments) if isinstance(effect, RunTool) else self._secrets
+        step_result: StepResult | None = None
         try:
             step_result = await self._executor(effect, history, claim)
             return None if step_result is None else canonical(step_result, secrets)
@@ -94,7 +96,21 @@ class OutcomeDoor:
                 raise
             if not isinstance(error, Unrecordable):
                 _log.warning("%s: %s", claim.item_key, secrets.hide(storable(traceback_of(error))))
-            return _failed(effect, error, secrets)
+            return _failed(effect, error, secrets, used_by(step_result))
+
+
+def used_by(step_result: StepResult | None) -> ExtraUsage:
+    """Return all that the models of a turn have used for this outcome, which is not taken."""
+    match step_result:
+        case ModelAnswered(cached=True):
+            own = ExtraUsage(cached_calls=1)
+        case ModelAnswered(model_calls=calls, input_tokens=tokens, output_tokens=written, cost_usd=cost_usd):
+            own = ExtraUsage((), calls, 0, tokens, written, cost_usd)
+        case ModelFailed() | ModelWaits():
+            own = NO_EXTRA_USAGE
+        case _:
+            return NO_EXTRA_USAGE
+    return replace(step_result.extra_usage + own, entries=(), compacted=None)
 
 
 def is_for_the_queue(error: Exception) -> bool:
@@ -104,12 +120,12 @@ def is_for_the_queue(error: Exception) -> bool:
     return isinstance(error, BatonError) and error.retryable and not is_foreign(error)
 
 
-def _failed(effect: Work, error: Exception, secrets: KnownSecrets) -> StepResult:
+def _failed(effect: Work, error: Exception, secrets: KnownSecrets, used: ExtraUsage) -> StepResult:
     """Return the outcome of work whose own outcome cannot be recorded. Another answer of a model may fit."""
     is_tool, kind = isinstance(effect, RunTool), type(error).__name__
     message = text_of(error) if isinstance(error, Unrecordable) else f"{kind}: {text_of(error)}"
     failure = _failure(Failure(UNRECORDABLE, message, not is_tool, traceback_of(error)), secrets)
-    return ToolFailed(failure) if is_tool else ModelFailed(failure)
+    return ToolFailed(failure) if is_tool else ModelFailed(failure, extra_usage=used)
 
 
 def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:  # noqa: PLR0911 - one each

@@ -97,18 +97,20 @@ async def _with_summary(
     old = fitting.due(conversation, policy, limit_bytes)
     if not old:
         return conversation, ExtraUsage()
-    request = fitting.request_of(conversation, old, limit_bytes)
+    request, used = fitting.request_of(conversation, old, limit_bytes), ExtraUsage()
     try:
         answer = await calls.call(writer, request, _SUMMARY_SHARE)
-        used, text = usage_of(answer), "" if answer.is_cut else storable(answer.text).strip()
+        used = usage_of(answer)
+        usage = {**_usage(answer), "cached": answer.cached}
+        text = "" if answer.is_cut else storable(answer.text).strip()
     except Exception as error:  # noqa: BLE001 - a model is foreign code, and the turn can do without its summary
         _log.warning("no summary of turns up to %d: %s: %s", old[-1].number, type(error).__name__, text_of(error))
-        return conversation, usage_of_spent(error.spent) if isinstance(error, ModelError) else ExtraUsage()
+        return conversation, usage_of_spent(error.spent) if isinstance(error, ModelError) else used
     if answer.is_cut:
         _log.warning("no summary of turns up to %d: %s", old[-1].number, CUT_CAUSE)
     if not text:
         return conversation, used
-    entry = {**fitting.entry_of(text, old, limit_bytes), "usage": {**_usage(answer), "cached": answer.cached}}
+    entry = {**fitting.entry_of(text, old, limit_bytes), "usage": usage}
     return summarized(conversation, entry), replace(used, entries=(entry,))
 
 

@@ -9,6 +9,7 @@ not: run tools; it only checks whether the requested ones exist and fit.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -22,7 +23,7 @@ from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult
 from baton.engine.transcript import NewerEntryError, refuse_newer
 from baton.executors.chat_files import ChatFiles, FileGoneError
-from baton.executors.executor import is_for_the_queue
+from baton.executors.executor import is_for_the_queue, used_by
 from baton.executors.history import build_prompt, prompt_again
 from baton.executors.model_call import ModelCalls, answered, calls_of, keeps_cut, model_failed, runner_turn
 from baton.executors.plan_turns import PlannerTurn, planner_turn, static_turn
@@ -31,6 +32,8 @@ from baton.executors.text_stream import TextStream, TextStreams
 from baton.memory import entries as recollection
 from baton.models.fingerprint import request_digests
 from baton.models.model import (
+    ANSWER_CUT,
+    CUT_CAUSE,
     CUT_NOTE,
     Message,
     Model,
@@ -44,6 +47,7 @@ from baton.models.model import (
     files_of,
 )
 from baton.planning.plan import is_plan, plan_prompt
+from baton.sdk.limits import since
 from baton.sdk.memory import ModelCache
 from baton.sdk.records import Failure
 from baton.tools.contained import CutShortError
@@ -89,9 +93,9 @@ class ModelTurn:
         if agent.plan:
             return static_turn(agent.plan, self._registry.tools_of(agent), history)
         try:
-            return await self._asked(agent, effect, history, claim)
+            return unless_always_cut(await self._asked(agent, effect, history, claim), effect.job, history)
         except FileGoneError as error:
-            return ModelFailed(Failure("file_gone", str(error)))
+            return _file_gone(error)
 
     async def _asked(self, agent: Agent, effect: CallModel, history: History, claim: Claim) -> StepResult:
         if agent.runner is not None:
@@ -121,7 +125,10 @@ class ModelTurn:
             planner = planner_turn(agent, effect.job, self._registry.tools_of(agent), specs, history)
         prompt_specs = planner.prompt_specs if planner else specs
         prompt = await build_prompt(agent, history, prompt_specs, calls, self._registry.summarizer_of(agent))
-        prompt_history = await self._with_files(effect, prompt.history, agent)
+        try:
+            prompt_history = await self._with_files(effect, prompt.history, agent)
+        except FileGoneError as error:
+            return structs.replace(_file_gone(error), extra_usage=prompt.extra_usage)
         request = _request(self._registry, agent, prompt_history, effect.turn, text_stream)
         asking = (
             _offloaded(self._offloaded(), agent, effect, claim, calls)
@@ -184,6 +191,30 @@ class ModelTurn:
         if not isinstance(step_result, ModelAnswered):
             return step_result, None
         return step_result, request_digests(question, reads_history=model.reads_history, job_id=job_id)
+
+
+def _file_gone(error: FileGoneError) -> ModelFailed:
+    return ModelFailed(Failure("file_gone", str(error)))
+
+
+def unless_always_cut(step_result: StepResult, job: Job, history: History) -> StepResult:
+    """Return the failure of a turn whose answer was cut off again, after the model was told of it often enough.
+
+    A cut call or output goes back to the model, which may ask for less. It may not do so for ever.
+    """
+    if not (isinstance(step_result, ModelAnswered) and step_result.cut and step_result.wanted):
+        return step_result
+    turns = [entry for entry in history.transcript if entry["role"] == "model"]
+    # Those before a retry of the job do not count: somebody may have allowed more since.
+    cut_before = len(list(takewhile(_is_cut, islice(reversed(turns), since(job.used, job.before).turns))))
+    if cut_before < max(1, job.model.retries):
+        return step_result
+    failure = Failure(ANSWER_CUT, f"{CUT_CAUSE}, {cut_before + 1} times in a row: allow more", partial=step_result.text)
+    return ModelFailed(failure, extra_usage=used_by(step_result))
+
+
+def _is_cut(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("cut"))
 
 
 def _answered(registry: Registry, agent: Agent, keeps: bool, answer: ModelAnswer) -> ModelAnswered | ModelFailed:  # noqa: FBT001 - bound

@@ -12,6 +12,8 @@ from dataclasses import replace
 from baton.models.model import NOTHING_SPENT, Model, ModelAnswer, ModelError, ModelRequest, Origin, takes_file
 from baton_events.values.waits import wait_seconds
 
+_OF_THE_TIME = 0.98
+
 
 class ModelChain:
     """`Agent(model=["openai:gpt-5-mini", "anthropic:claude-haiku-4-5"])`."""
@@ -24,9 +26,12 @@ class ModelChain:
         self.takes_files = tuple(one for one in sorted(types) if all(takes_file(model, one) for model in self.models))
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Call one model after the other; each has an equal share of the time that is left."""
+        """Call one model after the other; each has an equal share of the time that is left.
+
+        The last one's ends before the caller's: the caller would not know what failed, and what it has used.
+        """
         clock = asyncio.get_running_loop().time
-        ends_at = None if request.time_limit_seconds is None else clock() + request.time_limit_seconds
+        ends_at = None if request.time_limit_seconds is None else clock() + request.time_limit_seconds * _OF_THE_TIME
         failures: list[tuple[str, ModelError]] = []
         for position, model in enumerate(self.models):
             waiting = len(self.models) - position

@@ -106,6 +106,7 @@ async def test_a_recorded_summary_is_not_written_again() -> None:
         (ValueError("bug"), ExtraUsage()),
         (TimeoutError(), ExtraUsage()),
         pytest.param(ModelAnswer(" \n", (), 9, 1), ExtraUsage((), 1, 0, 9, 1), id="an empty one was paid"),
+        pytest.param(ModelAnswer("in short", (), -9, 1), ExtraUsage((), 1), id="one whose tokens are no number"),
     ],
 )
 async def test_a_turn_can_do_without_its_summary(reply: ModelAnswer | Exception, usage: ExtraUsage) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from baton.models.chain import ModelChain
-from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, takes_file
+from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, Spent, takes_file
 from baton.models.scripted import ScriptedModel
 from tests.fakes.listener import FakeListener
 
@@ -75,6 +75,15 @@ async def test_one_that_hangs_leaves_the_others_their_share_of_the_time() -> Non
     shares = [requested.time_limit_seconds or 0 for requested in (*first.requested, *second.requested)]
     assert 0 < shares[0] <= 0.5
     assert 0 < shares[1] <= 0.5
+
+
+async def test_a_chain_says_what_failed_and_was_used_before_its_caller_s_time_is_over() -> None:
+    spent, second = Spent(1, 10, 5, 0.5), Stub("b", hangs=True)
+    chain = ModelChain([Stub("a", ModelError("empty", retryable=True, spent=spent)), second])
+    with pytest.raises(ModelError, match=r"a: empty; b: no answer within 0\.\d+ s") as caught:
+        await chain.answer(ModelRequest("i", (), (), 1, time_limit_seconds=0.3))
+    assert caught.value.spent == spent
+    assert (second.requested[0].time_limit_seconds or 1) < 0.295
 
 
 async def test_cancelling_the_turn_cancels_the_model() -> None:

@@ -3,9 +3,17 @@
 import json
 from typing import Any
 
-from baton import Agent, Call, Limits, Registry, ScriptedModel
+import pytest
+from pydantic import BaseModel
+from pydantic_ai import Agent as PydanticAgent
+from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.usage import RequestUsage
+
+from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
 from baton.engine.transitions import JobStatus
-from baton.models.model import CUT_NOTE, ModelAnswer, ModelRequest, Origin, UserMessage
+from baton.models.model import CUT_NOTE, ModelAnswer, ModelRequest, Origin, Spent, UserMessage
+from baton.pydantic_ai import durable
 from baton.runtime.job_view import job_view
 from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.pydantic_ai.played import PlayedStage
@@ -47,6 +55,63 @@ async def test_the_best_answer_at_a_limit_is_no_half_one() -> None:
     shown, _ = await view_of(agent)
     assert shown["result"] == {"answer": "", "stoppedBy": "turns"}
     assert [call["error"]["type"] for call in shown["toolCalls"]] == ["answer_cut"]
+
+
+class City(BaseModel):
+    name: str
+
+
+def always_cut(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+    call = ToolCallPart("purge", '{"older', f"c{len(messages)}")
+    return ModelResponse([call], usage=RequestUsage(input_tokens=10, output_tokens=5), finish_reason="length")
+
+
+@tool
+def purge() -> None:
+    """Purge all."""
+
+
+AGENTS = {
+    "a structured answer": Agent("a", Listening(lambda _: half()), model_retries=2, output_type=City),
+    "its call": Agent("a", Listening(lambda _: half("", Call("final_result"))), model_retries=2, output_type=City),
+    "a call": Agent("a", Listening(lambda _: half("", Call("purge"))), model_retries=2, tools=[purge]),
+    "a plan": Agent("a", Listening(lambda _: half("", Call("plan"))), model_retries=2, tools=[purge], mode="plan"),
+    "a durable agent": durable(PydanticAgent(FunctionModel(always_cut), name="a")),
+}
+
+
+@pytest.mark.parametrize("agent", AGENTS.values(), ids=AGENTS)
+async def test_what_is_always_cut_fails_by_that_cause_after_the_model_s_retries(agent: Agent) -> None:
+    shown, _ = await view_of(agent)
+    assert (shown["status"], shown["error"]["type"]) == ("failed", "answer_cut")
+    assert "max_tokens" in shown["error"]["message"]
+    asked, usage = 1 + agent.model_retries, shown["usage"]
+    assert f"{asked} times in a row" in shown["error"]["message"]
+    assert (usage["modelCalls"], usage["inputTokens"], usage["outputTokens"]) == (asked, asked * 10, asked * 5)
+
+
+async def test_what_is_cut_now_and_then_goes_on() -> None:
+    """Each time the model is told, and asks for less."""
+    script: list[Any] = [half("", Call("purge")), [Call("purge")]] * 3
+    shown, _ = await view_of(Agent("a", ScriptedModel([*script, "done"]), model_retries=1, tools=[purge]))
+    assert (shown["status"], shown["result"]) == ("completed", {"answer": "done"})
+
+
+async def test_tokens_of_an_answer_that_cannot_be_recorded_are_counted() -> None:
+    """Its arguments are JSON, but nested deeper than what is kept."""
+    deep: dict[str, Any] = {}
+    for _ in range(150):
+        deep = {"a": deep}
+
+    @tool
+    def keep(deep: Any) -> None:
+        """Keep it."""
+
+    model = Listening(lambda _: ModelAnswer("", (Call("keep", {"deep": deep}),), 10, 5, 0.25, spent_before=Spent(1, 7)))
+    shown, _ = await view_of(Agent("a", model, model_retries=1, tools=[keep]))
+    assert (shown["status"], shown["error"]["type"]) == ("failed", "unrecordable")
+    usage = shown["usage"]
+    assert (usage["modelCalls"], usage["inputTokens"], usage["outputTokens"], usage["costUsd"]) == (4, 34, 10, 0.5)
 
 
 async def test_a_sub_agent_s_half_answer_is_none_and_a_kept_one_says_so() -> None:
