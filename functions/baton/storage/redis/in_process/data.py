@@ -69,16 +69,16 @@ class Data:
         if over := [key for key, until_ms in self.expiring.items() if until_ms <= now_ms]:
             self.delete(*over)
 
-    def version(self, prefix: str = "") -> Version:
-        """Return all keys as they are now, or those with this prefix."""
-        if not prefix:
+    def version(self, *prefixes: str) -> Version:
+        """Return all keys as they are now, or those with one of these prefixes."""
+        if not prefixes:
             return Version(self.values.copy(), self.expiring.copy())
-        values = {key: value for key, value in self.values.items() if key.startswith(prefix)}
+        values = {key: value for key, value in self.values.items() if key.startswith(prefixes)}
         return Version(values, {key: until_ms for key, until_ms in self.expiring.items() if key in values})
 
-    def go_back(self, version: Version, prefix: str = "") -> None:
-        """Restore an earlier version of all keys, or of those with this prefix, as a failover does."""
-        self.delete(*(key for key in list(self.values) if key.startswith(prefix)))
+    def go_back(self, version: Version, *prefixes: str) -> None:
+        """Restore an earlier version of all keys, or of those with one of these prefixes, as a failover does."""
+        self.delete(*(key for key in list(self.values) if key.startswith(prefixes or "")))
         self.values.update(version.values)
         self.expiring.update(version.expiring)
 

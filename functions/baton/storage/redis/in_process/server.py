@@ -101,11 +101,12 @@ class _InProcess:
 
 
 class InProcessConnection(RedisConnection):
-    """`RedisConnection` to a server in this process."""
+    """`RedisConnection` to a server in this process: it belongs to no loop."""
 
     def __init__(self, server: InProcessRedis) -> None:
         super().__init__(Settings())
         self.server = server
+        self._in_process = _InProcess(server)
 
-    def _commands(self) -> _InProcess:
-        return _InProcess(self.server)
+    def _redis(self) -> _InProcess:
+        return self._in_process
