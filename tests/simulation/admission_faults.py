@@ -1,4 +1,4 @@
-"""The admission, as functions see it: the named fake behind a wire that fails; every change is shown to invariants."""
+"""The admission, as functions see it: production's, behind a wire that fails; every change is shown to invariants."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +9,6 @@ from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.work_items import slot_request_key
 from baton.storage.ports.all_jobs import ReconcileTurn, SlotAnswer
 from baton_events.errors import StoreError
-from tests.fakes import FakeAdmission
 from tests.simulation.fairness import ON_GRANTS, TableEntry
 from tests.simulation.invariants import ON_SLOT_TABLE
 from tests.simulation.invocation import CURRENT
@@ -23,9 +22,8 @@ _T = TypeVar("_T")
 
 
 class SimAdmission:
-    def __init__(self, world: "World", fake: FakeAdmission) -> None:
-        self._world = world
-        self._fake = fake
+    def __init__(self, world: "World") -> None:
+        self._world, self._port = world, world.admission.port
         self._streamed_text_at: dict[str, float] = {}
         self._looked_at: dict[str, float] = {}
 
@@ -44,8 +42,8 @@ class SimAdmission:
         world = self._world
 
         async def take() -> SlotAnswer:
-            before = self._fake.entries.get(job_id)
-            slot_answer = await self._fake.slot_request(
+            before = world.admission.entries.get(job_id)
+            slot_answer = await self._port.slot_request(
                 job_id, slot_state, queued_job, now_ms, alone=alone, end=end, stored=stored
             )
             if CURRENT.get().zombie:
@@ -56,7 +54,7 @@ class SimAdmission:
             if before is None and job_id in world.tree(job_id).jobs:
                 world.came_back.add(job_id)
             later = before is None or before.since_ms < now_ms  # who stood still meanwhile says what was known
-            if later and self._fake.entries[job_id].epoch == slot_state.epoch:  # not an older word
+            if later and world.admission.entries[job_id].epoch == slot_state.epoch:  # not an older word
                 self._streamed_text_at[job_id] = world.loop.seconds
             world.memory.update_of_a_forgotten_state(job_id)
             return slot_answer
@@ -67,7 +65,7 @@ class SimAdmission:
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
     ) -> ReconcileTurn:
         async def look() -> tuple[ReconcileTurn, float]:
-            return await self._fake.reconcile(
+            return await self._port.reconcile(
                 due_ms, now_ms, again=again, after=after, page=page
             ), self._world.loop.seconds
 
@@ -76,32 +74,33 @@ class SimAdmission:
         return turn
 
     async def slot_table(self) -> dict[str, QueueEntry]:
-        return await self._request("book", self._fake.slot_table)
+        return await self._request("book", self._port.slot_table)
 
     async def entry(self, job_id: str) -> QueueEntry | None:
-        return await self._request("entry", lambda: self._fake.entry(job_id))
+        return await self._request("entry", lambda: self._port.entry(job_id))
 
     async def may_request_reconcile(self, now_ms: int) -> bool:
-        return await self._request("may_request_reconcile", lambda: self._fake.may_request_reconcile(now_ms))
+        return await self._request("may_request_reconcile", lambda: self._port.may_request_reconcile(now_ms))
 
     async def first_value(self, name: str, value: str) -> str:
-        return await self._request("first", lambda: self._fake.first_value(name, value))
+        return await self._request("first", lambda: self._port.first_value(name, value))
 
     async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
         if ended:  # the real one asks nothing for nothing, too
-            await self._request("leave", lambda: self._fake.prune(ended))
+            await self._request("leave", lambda: self._port.prune(ended))
 
     async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        world, fake = self._world, self._fake
+        world, admission = self._world, self._world.admission
 
         def apply() -> _T:
-            before = fake.entries
+            before = admission.entries
             answer = at_once(make())
-            if fake.entries is not before:
+            after = admission.entries
+            if after is not before:
                 world.check(ON_SLOT_TABLE, world)
-                slots = 0 if fake.stopped_ms else fake.slots
-                world.check(ON_GRANTS, TableEntry(op, before, fake.entries, slots, self._streamed_text(op)))
-                for name in before.keys() - fake.entries.keys() & self._streamed_text_at.keys():
+                slots = 0 if admission.is_stopped else admission.slots
+                world.check(ON_GRANTS, TableEntry(op, before, after, slots, self._streamed_text(op)))
+                for name in before.keys() - after.keys() & self._streamed_text_at.keys():
                     if world.memory.forgot(ADMISSION, self._streamed_text_at[name]):
                         world.memory.taken_out_after_all(name)
             world.memory.tabled()

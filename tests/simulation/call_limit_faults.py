@@ -1,16 +1,18 @@
-"""The limits of calls, as functions see them: the product's own twin behind a wire that fails, by the true time."""
+"""The limits of calls, as functions see them: production's, behind a wire that fails, by the true time."""
 
 from collections.abc import Callable, Coroutine, Sequence
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.work_items import ItemKind, item_key_of, kind_of
-from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.storage.ports.call_limits import CallAnswer, KeyLimit, NamedCall
+from baton.storage.redis.call_limits import RedisCallLimits
+from baton.storage.redis.keys import call_places_keys
 from baton.testing.virtual_loop import Crashed
 from baton_events.errors import StoreError
 from baton_events.ids import job_of_call
 from baton_events.schema import parse_event
+from tests.simulation.all_jobs import entries_of
 from tests.simulation.call_limits import BEGUN, ON_PLACE, Begun, Waiting
 from tests.simulation.invocation import CURRENT
 from tests.simulation.memory import CALL_LIMITS
@@ -21,45 +23,45 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _T = TypeVar("_T")
-# What a failover forgets.
-Counted = dict[str, Any]
 # The rest it waits in its process.
 _HERE_SECONDS = 1.0
-_STATE = ("_next_ms", "_missed_ms", "_paused_ms", "_moments", "_places")
 
 
-class CountedCalls(InMemoryCallLimits):
-    """The twin, which also notes the moments that it gives: by key and call."""
+class CountedCalls(RedisCallLimits):
+    """Production's, which also notes the moments that it gives: by key and call."""
 
     def __init__(self, world: "World") -> None:
-        super().__init__(world.now_ms)
+        super().__init__(world.all_jobs.connection)
         self._world = world
+        self._name = ""
         self.given = dict[tuple[str, str], Moment]()
 
-    def _moment(self, limit: KeyLimit, call: NamedCall, now_ms: int) -> float:
-        at_ms, name = super()._moment(limit, call, now_ms), call.name
-        at, before = (at_ms - self._world.epoch_ms) / 1000, self.given.get((limit.key, name))
-        if self._moments.get((limit.key, name)) == at_ms and (before is None or before.at != at):
-            self.given[limit.key, name] = Moment(at, self._world.loop.seconds)
-        return at_ms
+    async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
+        self._name = call.name
+        return await super().begin_call(limits, call, lease_ms)
 
-    def _replaced(self, limit: KeyLimit, name: str, at_ms: float, now_ms: int) -> float:
-        new_ms = super()._replaced(limit, name, at_ms, now_ms)
-        if new_ms != at_ms:
-            at = (new_ms - self._world.epoch_ms) / 1000
-            self.given[limit.key, name] = Moment(at, self._world.loop.seconds, replaces=True)
-        return new_ms
+    async def _moment(self, limit: KeyLimit, scores: list[float], now_ms: int) -> Any:
+        moment = await super()._moment(limit, scores, now_ms)
+        before = self.given.get((limit.key, self._name))
+        at = self._seconds(moment.at_ms)
+        is_its_own = moment.is_new or (moment.is_kept and scores[1] == moment.at_ms)
+        if is_its_own and (before is None or before.at != at):
+            self.given[limit.key, self._name] = Moment(at, self._world.loop.seconds)
+        return moment
 
-    def entries(self, key: str) -> dict[str, Any]:
+    async def _replaced(self, limit: KeyLimit, moment: Any, now_ms: int) -> Any:
+        new = await super()._replaced(limit, moment, now_ms)
+        if new is not moment:
+            at = self._seconds(new.at_ms)
+            self.given[limit.key, self._name] = Moment(at, self._world.loop.seconds, replaces=True)
+        return new
+
+    def _seconds(self, at_ms: float) -> float:
+        return (at_ms - self._world.epoch_ms) / 1000
+
+    def entries(self, key: str) -> dict[str, QueueEntry]:
         """Who holds, and who waits for, places of this key."""
-        return self._places.get(key, {})
-
-    def kept(self) -> Counted:
-        return {name: deepcopy(getattr(self, name)) for name in _STATE}
-
-    def go_back(self, counted: Counted) -> None:
-        for name in _STATE:
-            setattr(self, name, deepcopy(counted.get(name, {})))
+        return entries_of(self._world.all_jobs.hash(call_places_keys(key)[0]))
 
 
 class SimCallLimits:
@@ -137,7 +139,7 @@ class SimCallLimits:
 
         def apply() -> _T:
             answer = at_once(make())
-            world.memory.counted(self._counted)
+            world.memory.counted()
             world.memory.strike(CALL_LIMITS)
             return answer
 

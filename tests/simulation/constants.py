@@ -28,7 +28,6 @@ LONGEST_DELAY_SECONDS = float(_SETTINGS.message_max_delay_seconds)
 QUEUE_LIMITS = _QUEUE
 DEDUPLICATION_SECONDS = _QUEUE.dedup_window_ms / 1000
 FAILURE_CALLBACK_HEADERS = {name.lower(): [value] for name, value in failure_callback_headers().items()}
-RECONCILE_INTERVAL_MS = _SETTINGS.sweep_interval_seconds * 1000
 # What the API takes of a submission, without what is said beside its input.
 LARGEST_INPUT_BYTES = TASK_BYTES - 10_000
 LEASE_SECONDS, LEASE_MARGIN_SECONDS = LEASE_MS / 1000, LEASE_MARGIN_MS / 1000

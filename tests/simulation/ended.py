@@ -1,11 +1,11 @@
 """A job at the end of its world, and what is needed to say how it must have ended."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from baton.engine.state import Job
-from baton.storage.in_memory.store import results_of
 from baton_events.ids import root_of
 from tests.fakes import Tree
 from tests.simulation.jobs import JobPlan
@@ -66,8 +66,8 @@ class Ended:
 
 
 def came_to(tree: Tree, job: Job) -> Came:
-    calls, results = tree.calls.get(job.id, {}), results_of(tree, job.id)
-    return {(call.turn, call.position): results[call.id] for call in calls.values() if call.id in results}
+    calls, results = tree.calls.get(job.id, {}), tree.results.get(job.id, {})
+    return {(call.turn, call.position): json.loads(results[call.id]) for call in calls.values() if call.id in results}
 
 
 def depth_of(world: "World", tree: Tree, job: Job) -> int:

@@ -1,4 +1,4 @@
-"""The ports beside store, queue and admission, as functions see them: named fakes behind a wire that fails.
+"""The ports beside store, queue and admission, as functions see them: production's, behind a wire that fails.
 
 What the reader shows may be a moment old. A removal by the archive is a write like any other. The faults of the list
 are rolled apart from those of other calls: whether it takes rows must change nothing else of a world.
@@ -9,21 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from baton.engine.all_jobs.job_list import Row
-from baton.engine.commit.answers import Recalled
-from baton.engine.state import Job
+from baton.engine.all_jobs.scores import Score
+from baton.engine.commit.answers import Recalled, Removed
+from baton.engine.state import CallRecord, Job
 from baton.queue.ports import DeadLetter, DeadLetters, QueuedMessage
 from baton.storage.ports.jobs import Snapshot
+from baton.storage.redis.archive import RedisArchive
+from baton.storage.redis.listing import RedisListing
+from baton.storage.redis.reader import RedisReader
 from baton_events.errors import StoreError
 from baton_events.ids import root_of
-from tests.fakes import (
-    FakeAdmission,
-    FakeAdmissionControl,
-    FakeAppEvents,
-    FakeArchive,
-    FakeListing,
-    FakeReader,
-    FakeStoredBytes,
-)
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords
 from tests.simulation.fairness import ON_GRANTS, TableEntry
@@ -31,8 +26,9 @@ from tests.simulation.invariants import ON_SLOT_TABLE, Write
 from tests.simulation.invocation import CURRENT
 from tests.simulation.memory import ADMISSION
 from tests.simulation.queue import Message, unreachable
+from tests.simulation.store_faults import RETENTION_MS
 from tests.simulation.store_writes import check, excuse
-from tests.simulation.stored import shown
+from tests.simulation.stored import shown, tag_alone
 from tests.simulation.watching import Op
 from tests.simulation.wire import at_once
 
@@ -44,32 +40,33 @@ _Call = Callable[[], Coroutine[Any, Any, Any]]
 
 
 class Through:
-    """A port: each call of it is one request on the way to its fake."""
+    """A port: each call of it is one request on the way to the real one."""
 
-    def __init__(self, fake: object, request: Callable[[str, _Call], Coroutine[Any, Any, Any]]) -> None:
-        self._fake, self._request = fake, request
+    def __init__(self, real: object, request: Callable[[str, _Call], Coroutine[Any, Any, Any]]) -> None:
+        self._real, self._request = real, request
 
     def __getattr__(self, op: str) -> Callable[..., Any]:
-        return lambda *given, **named: self._request(op, lambda: getattr(self._fake, op)(*given, **named))
+        return lambda *given, **named: self._request(op, lambda: getattr(self._real, op)(*given, **named))
 
 
-def through_wire(world: "World", name: str, fake: FakeStoredBytes | FakeAppEvents) -> Any:
+def through_wire(world: "World", name: str, real: object) -> Any:
     """A port whose requests have nothing to do with invariants."""
 
     async def request(op: str, make: _Call) -> Any:
         return await world.wire.request(f"{name}.{op}", "admission", "store", lambda: at_once(make()), StoreError)
 
-    return Through(fake, request)
+    return Through(real, request)
 
 
-def admission_control(world: "World", admission: FakeAdmission) -> Any:
+def admission_control(world: "World") -> Any:
     """`AdmissionControl`, of which a change of the slot table is shown to invariants."""
+    admission = world.admission
 
     async def request(op: str, make: _Call) -> Any:
         def apply() -> Any:
             before = admission.entries
             answer = at_once(make())
-            if admission.entries is not before:
+            if admission.entries is not before and op != "stop":
                 world.check(ON_SLOT_TABLE, world)
                 world.check(ON_GRANTS, TableEntry(op, before, admission.entries, admission.slots, frozenset()))
             world.memory.tabled()
@@ -78,32 +75,36 @@ def admission_control(world: "World", admission: FakeAdmission) -> Any:
 
         return await world.wire.request(f"operating.{op}", "admission", "store", apply, StoreError)
 
-    return Through(FakeAdmissionControl(admission), request)
+    return Through(admission.control, request)
 
 
-class SimReader(FakeReader):
-    """`Reader`; of the fake is what no fault meets."""
+class SimReader:
+    """`Reader`: each read of a job is as old as it happens to be."""
 
     def __init__(self, world: "World") -> None:
-        super().__init__(world.fake)
         self._world = world
 
     async def job(self, job_id: str) -> Any:
         return await self._read("job", job_id, job_id)
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Many jobs: each read is as old as it happens to be."""
-
         def read() -> dict[str, Snapshot]:
-            return {name: one for name in job_ids if (one := at_once(self._shown(name).job(name))) is not None}
+            return {name: one for each in job_ids for name, one in at_once(self._shown(each).jobs([each])).items()}
 
         return await self._world.wire.request("reader.jobs", "store", "store", read, StoreError)
 
     async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
         return frozenset(await self.jobs(job_ids))
 
+    async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
+        """The calls of many jobs, as they are: no fault meets this."""
+        readers = [
+            (name, RedisReader(tag_alone(self._world, self._world.fake.keys(root_of(name))))) for name in job_ids
+        ]
+        return {name: calls for each, reader in readers for name, calls in (await reader.calls([each])).items()}
+
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> Any:
-        return await self._read("parts", job_id, job_id, after)
+        return await self._read("parts", job_id, job_id, after, known)
 
     async def result(self, job_id: str, call_id: str) -> Any:
         return await self._read("result", job_id, job_id, call_id)
@@ -114,40 +115,47 @@ class SimReader(FakeReader):
     async def transcript(self, job_id: str) -> Any:
         return await self._read("transcript", job_id, job_id)
 
+    async def ping(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
     async def _read(self, op: str, job_id: str, *given: Any) -> Any:
         return await self._world.wire.request(
             f"reader.{op}", "store", "store", lambda: at_once(getattr(self._shown(job_id), op)(*given)), StoreError
         )
 
-    def _shown(self, job_id: str) -> FakeReader:
-        return FakeReader(shown(self._world, job_id, "reader"), self._world.admission)
+    def _shown(self, job_id: str) -> RedisReader:
+        return RedisReader(shown(self._world, job_id, "reader"))
 
 
-class SimArchive(FakeArchive):
-    """`Archive`; from a score, which is of the fake, nothing of a job follows."""
+class SimArchive:
+    """`Archive`: each call reads a tag as it is now, and may remove it."""
 
     def __init__(self, world: "World") -> None:
-        super().__init__(world.fake)
         self._world = world
 
     async def recall(self, job_id: str) -> Any:
-        """A job, as one script reads it: never as it was before."""
-        return await self._run("recall", job_id, lambda: FakeArchive.recall(self, job_id))
+        return await self._run("recall", job_id, job_id)
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Any:
-        return await self._run("remove", recalled.loaded.job.id, lambda: FakeArchive.remove(self, recalled, now_ms))
+        return await self._run("remove", recalled.loaded.job.id, recalled, now_ms)
 
     async def tombstone(self, job_id: str) -> Any:
-        return await self._run("tombstone", job_id, lambda: FakeArchive.tombstone(self, job_id))
+        return await self._run("tombstone", job_id, job_id)
 
-    async def _run(self, op: Op, job_id: str, make: _Call) -> Any:
+    async def keep_score(self, job_id: str, score: Score) -> bool:
+        raise AssertionError(f"nobody gives {job_id} a {score}")
+
+    async def _run(self, op: Op, job_id: str, *given: Any) -> Any:
         world, root = self._world, root_of(job_id)
 
         def apply() -> Any:
-            before = world.tree(root)
-            answer = at_once(make())
-            after = world.tree(root)
-            if after is not before:
+            before, kept = world.tree(root), world.fake.keys(root).copy()
+            answer = at_once(getattr(RedisArchive(tag_alone(world, kept), RETENTION_MS), op)(*given))
+            if answer is Removed.REMOVED:
+                after = world.fake.wrote(root, kept)
                 write = Write(world, op, None, before, after, answer)
                 check(world, write)
                 world.memory.wrote(root)
@@ -158,11 +166,11 @@ class SimArchive(FakeArchive):
         return await world.wire.request(f"store.{op}", "store", "store", apply, StoreError)
 
 
-class SimListing(FakeListing):
+class SimListing(RedisListing):
     """`Listing` that may be full."""
 
-    def __init__(self, world: "World", admission: FakeAdmission) -> None:
-        super().__init__(admission)
+    def __init__(self, world: "World") -> None:
+        super().__init__(world.all_jobs.connection)
         self._world = world
 
     async def add(self, row: Row) -> None:

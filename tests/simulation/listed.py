@@ -77,17 +77,18 @@ def each_end_is_counted_once(world: "World") -> str | None:
     """
     if world.memory.failovers or world.came_back:
         return None
+    ends = world.admission.ends()
     got = Counter(
         {
             (agent, status): getattr(sums, status)
-            for agent, sums in world.admission.ends.items()
+            for agent, sums in ends.items()
             for status in ("completed", "failed", "cancelled")
             if getattr(sums, status)
         }
     )
     if got != world.ends.by_status and not _only_unheard(world, got):
         return f"{got} are counted; {world.ends.by_status} have ended"
-    tokens = sum(sums.input_tokens + sums.output_tokens for sums in world.admission.ends.values())
+    tokens = sum(sums.input_tokens + sums.output_tokens for sums in ends.values())
     return None if tokens == world.ends.tokens else f"{tokens} tokens are counted; {world.ends.tokens} were used"
 
 
@@ -102,7 +103,7 @@ def what_is_counted_is_what_was_written(world: "World") -> str | None:
     for tree in world.trees.values():
         for name, job in tree.jobs.items():
             written[job.tenant] += tree.usage[name].written
-    counted = Counter({tenant: sum(sums.values()) for tenant, sums in world.admission.stored.items()})
+    counted = Counter({tenant: world.admission.stored(tenant) for tenant in written})
     return f"{+counted} bytes are counted, and {+written} were written" if +counted != +written else None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baton.engine.work_items import item_key_of, slot_request_key
-from baton.storage.in_memory.admission import Kept
+from baton.storage.redis.in_process.data import Version as KeysThen
 from baton.testing.dice import number_of
 from baton_events.ids import root_of
 from baton_events.messages import Outgoing
@@ -19,10 +19,10 @@ from tests.fakes import Tree
 from tests.simulation.constants import DEDUPLICATION_SECONDS
 from tests.simulation.excuses import LEFT_SECONDS
 from tests.simulation.invocation import CURRENT
-from tests.simulation.stored import Version
+from tests.simulation.stored import NO_KEYS, Version
 
 if TYPE_CHECKING:
-    from tests.simulation.call_limit_faults import Counted, CountedCalls
+    from tests.simulation.kept import Kept
     from tests.simulation.world import World
 
 LOSS_SECONDS, APART_SECONDS, STALE_SECONDS = 20.0, 300.0, 2.0
@@ -46,9 +46,8 @@ class Memory:
         rates = world.plan.rates
         self._fails, self._stale = rates.get("failover", 0.0) > 0, rates.get("stale", 0.0) > 0
         self._trees: dict[str, list[tuple[float, Version | None]]] = {}
-        self._slot_tables: list[tuple[float, Kept]] = [(_BEFORE, Kept())]
-        self._limits: list[tuple[float, Counted]] = [(_BEFORE, {})]
-        self._counted: CountedCalls | None = None
+        self._slot_tables: list[tuple[float, KeysThen]] = [(_BEFORE, KeysThen({}, {}))]
+        self._limits: list[tuple[float, KeysThen]] = [(_BEFORE, KeysThen({}, {}))]
         self._undo: list[tuple[float, str, Callable[[], None]]] = []
         self.failovers: list[Failover] = []
         self.reopened: set[str] = set()
@@ -63,16 +62,15 @@ class Memory:
     def tabled(self) -> None:
         if self._fails:
             slot_table = self._world.admission
-            self._slot_tables.append((self._world.loop.seconds, slot_table.kept()))
+            self._slot_tables.append((self._world.loop.seconds, slot_table.version()))
             for name in [
                 name for name in self.unbooked if name in slot_table.entries and slot_table.entries[name].slot
             ]:
                 del self.unbooked[name]
 
-    def counted(self, calls: "CountedCalls") -> None:
+    def counted(self) -> None:
         if self._fails:
-            self._counted = calls
-            self._limits.append((self._world.loop.seconds, calls.kept()))
+            self._limits.append((self._world.loop.seconds, self._world.all_jobs.limits()))
 
     def update_of_a_forgotten_state(self, job_id: str) -> None:
         """A job gave its slot back, and then a failover forgot that it had done so: it goes on as if it had one.
@@ -155,15 +153,15 @@ class Memory:
         at = self.listed.get(job_id, _BEFORE)
         return any(f.cut < at <= f.at and ADMISSION in f.tags for f in self.failovers)
 
-    def seen(self, root: str, point: str) -> Tree | None:
-        """What a read of a tag shows: sometimes what it was a moment ago (None: nothing)."""
+    def seen(self, root: str, point: str) -> "Kept":
+        """The keys that a read of a tag shows: sometimes as they were a moment ago."""
         world, who = self._world, CURRENT.get()
-        now = world.tree(root) if root in world.trees else None
+        now = world.fake.keys(root)
         if not self._stale or not world.faults.strikes("stale", who.name, who.calls):
             return now
         cut = world.loop.seconds - STALE_SECONDS * world.dice.roll(_STALE, who.number, number_of(point))
         version = self._version(root, cut)
-        shown = version.tree if version else None
+        shown = version.keys if version else NO_KEYS
         if shown is not now:
             who.faulty = True
             world.record(who, f"{point}: shows {root} as it was at {cut:.3f}")
@@ -178,9 +176,9 @@ class Memory:
         self.failovers.append(failover)
         if ADMISSION in failover.tags:
             self._forget_slot_table(failover.cut)
-        if CALL_LIMITS in failover.tags and self._counted is not None:
+        if CALL_LIMITS in failover.tags:
             self._limits = [version for version in self._limits if version[0] <= failover.cut]
-            self._counted.go_back(self._limits[-1][1])
+            world.all_jobs.forget_limits(self._limits[-1][1])
         for root in sorted(failover.tags - {ADMISSION, CALL_LIMITS}):
             self._forget_tree(root, failover.cut)
         for at, root, undo in self._undo:

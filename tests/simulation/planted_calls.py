@@ -19,9 +19,9 @@ from baton.executors.continuing import ContinueSession
 from baton.executors.started_jobs import BackgroundCalls
 from baton.queue import brought_answers
 from baton.sdk.records import FOREVER_MS, Failure
-from baton.storage.in_memory import call_limits
-from baton.storage.in_memory.call_limits import InMemoryCallLimits
+from baton.storage.ports import call_limits
 from baton.storage.redis import store
+from baton.storage.redis.call_limits import RedisCallLimits
 from baton.storage.redis.tree.details import Details
 from baton.tools.running_calls import NotYetError
 from tests.fakes import Tree
@@ -120,11 +120,13 @@ async def _unpaused(after: Callable[..., Any], self: Limited, claim: Any, news: 
         await after(self, claim, news)
 
 
-def _same_again(moment: Any, self: InMemoryCallLimits, limit: Any, call: Any, now_ms: int) -> float:
-    before = self._next_ms.get(limit.key, 0.0)
-    at_ms: float = moment(self, limit, call, now_ms)
-    self._next_ms[limit.key] = max(before, at_ms)
-    return at_ms
+async def _given_in_any_case(place: Callable[..., Any], *arguments: Any) -> tuple[bool, list[str]]:
+    _, events = await place(*arguments)
+    return True, events
+
+
+async def _as_it_is(_self: Any, _limit: Any, moment: Any, _now_ms: int) -> Any:
+    return moment
 
 
 DEFECTS = (
@@ -197,16 +199,16 @@ DEFECTS = (
         every_place_is_given_back={"a place is never given back": idle(Limited, "_end")},
         what_acts_has_begun={"a call over its limit begins": around(Limited, "_begin", _impatient)},
         no_more_are_in_flight={
-            "a call without a place runs": around(
-                InMemoryCallLimits, "_place", lambda place, *arguments: (True, place(*arguments)[1])
-            ),
+            "a call without a place runs": around(RedisCallLimits, "_place", _given_in_any_case),
         },
-        moments_are_apart={"two calls get one moment": around(InMemoryCallLimits, "_moment", _same_again)},
+        moments_are_apart={
+            "two calls get one moment": around(
+                RedisCallLimits, "_taken", lambda taken, self, key, _step_ms, *rest: taken(self, key, 0.0, *rest)
+            )
+        },
         a_call_begins_at_its_moment={
-            "a pause of a key is forgotten": idle(InMemoryCallLimits, "pause_calls"),
-            "all calls that are late begin at once": replaced(
-                InMemoryCallLimits, "_replaced", lambda _self, _limit, _name, at_ms, _now_ms: at_ms
-            ),
+            "a pause of a key is forgotten": idle(RedisCallLimits, "pause_calls"),
+            "all calls that are late begin at once": replaced(RedisCallLimits, "_replaced", _as_it_is),
         },
         who_wants_patience_gets_it={"nobody pauses a key": around(Limited, "_after", _unpaused)},
         who_gets_a_place_comes_at_once={"a call that has a place is not woken": idle(Limited, "_wake")},

@@ -12,7 +12,6 @@ from baton.commands.commands import Commands
 from baton.engine import lifecycle
 from baton.engine import tool_call as calls
 from baton.engine import turn as turns
-from baton.engine.all_jobs import slots as admission
 from baton.engine.commit.answers import Claim, Committed, Reconciled
 from baton.engine.effects import Changes
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
@@ -21,14 +20,13 @@ from baton.queue import dispatch
 from baton.queue.dispatch import Outcome
 from baton.recovery import reconciler, redelivery
 from baton.runtime import invocation, pipeline
-from baton.storage.in_memory import admission as fake_admission
 from baton.storage.redis.store import TreeStore
 from baton.testing.virtual_loop import Crashed
 from baton.tools.context import ToolContext
 from baton_events.emitter import Delivery
 from baton_events.errors import StoreError
 from tests.fakes import Tree
-from tests.simulation.planting import around, constant, defects, idle, replaced
+from tests.simulation.planting import around, constant, defects, idle, in_script, replaced
 
 _Call = Callable[..., Any]
 
@@ -91,17 +89,6 @@ def _other_arguments(started: _Call, state: Any, *rest: Any) -> Any:
     return started(replace(state, call=replace(record, arguments={**record.arguments, "nonce": 99})), *rest)
 
 
-def _any_epoch(take: _Call, slot_table: Any, job_id: str, slot_state: Any, *rest: Any, **named: Any) -> Any:
-    older = {name: replace(entry, epoch=-1) if name == job_id else entry for name, entry in slot_table.items()}
-    return take(older, job_id, slot_state, *rest, **named)
-
-
-def _notified_once(take: _Call, slot_table: Any, *rest: Any, **named: Any) -> Any:
-    taken = take(slot_table, *rest, **named)
-    new = tuple(name for name in taken.granted if name not in slot_table or not slot_table[name].slot)
-    return replace(taken, granted=new)
-
-
 def _never_gone(settled: Callable[..., Tree], self: Tree, job_id: str, *arguments: Any) -> Tree:
     return self if self.jobs[job_id].ended else settled(self, job_id, *arguments)
 
@@ -143,7 +130,13 @@ DEFECTS = (
             "nothing is dispatched": idle(pipeline, "dispatch", 0),
             "a backup is not taken in": around(Commands, "receive", _not_taken_in),
             "a failure callback is ignored": idle(redelivery.Redelivery, "handle", Outcome("ignored")),
-            "a slot is told once only": around(fake_admission, "take", _notified_once),
+            "a slot is told once only": in_script(
+                (
+                    "told[#told + 1], told[#told + 2] = name",
+                    "if plan.everybody or changed['member:' .. name] then told[#told + 1], told[#told + 2] = name",
+                ),
+                ("cjson.encode(member(name))\n", "cjson.encode(member(name)) end\n"),
+            ),
             "a later word has the epoch of an earlier one": (
                 around(lifecycle, "first_slot_state", _always_epoch_0),
                 around(submission, "first_slot_state", _always_epoch_0),
@@ -176,18 +169,18 @@ DEFECTS = (
             "a tool runs with other arguments": around(calls, "started", _other_arguments),
         },
         limits_hold={"limits are not checked": constant(turns, "exhausted_limit", None)},
-        a_later_update_stays={"a request with a lower epoch is obeyed": around(fake_admission, "take", _any_epoch)},
+        a_later_update_stays={
+            "a request with a lower epoch is obeyed": in_script(
+                ("if new.revision > r.revision then", "if new.revision ~= r.revision then")
+            ),
+        },
         slots_are_not_exceeded={
-            "there is one slot too many": around(
-                admission, "fill", lambda fill, entries, cause, slots, *rest: fill(entries, cause, slots + 1, *rest)
+            "there is one slot too many": in_script(
+                ("values.holders < (values.size or plan.size)", "values.holders <= (values.size or plan.size)")
             ),
         },
         one_job_of_a_session_at_a_time={
-            "two jobs of a session run at once": replaced(
-                admission,
-                "lines",
-                lambda entries: {name: name for name, entry in entries.items() if entry.want == "slot"},
-            ),
+            "two jobs of a session run at once": in_script(("return r.free and '' or", "return true and '' or")),
         },
         a_chain_ends_before_the_queue_gives_up={
             "a chain in place has no end": constant(container, "guard_ms", 10**9),

@@ -21,8 +21,9 @@ from baton.engine.state import CallRecord
 from baton.engine.step_results import Cancelled, Retried
 from baton.engine.transitions import CallStatus
 from baton.runtime import app_events, batches
+from baton.storage.redis.admission import RedisAdmission
 from baton.storage.redis.tree.writes import Writes
-from tests.fakes import FakeAdmission, Tree
+from tests.fakes import Tree
 from tests.simulation import plan
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planting import around, constant, defects, given, idle, replaced
@@ -164,7 +165,7 @@ DEFECTS = (
         a_message_is_told_once={
             "what is said is told in each turn": around(claiming, "_with_messages", _told_again),
             "a message that comes again goes to whichever job runs": replaced(
-                FakeAdmission, "first_value", _asked_anew
+                RedisAdmission, "first_value", _asked_anew
             ),
         },
     ),

@@ -9,8 +9,6 @@ from baton.api.jobs.job import JobsApi
 from baton.api.problem import ApiError
 from baton.commands import submit
 from baton.commands.backup import Backup
-from baton.engine.all_jobs import slots
-from baton.engine.all_jobs.slots import Taken
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Created
 from baton.engine.state import Job
@@ -18,14 +16,16 @@ from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue.dispatch import Outcome
 from baton.recovery import dead_letters, reconciler
 from baton.runtime import pipeline
-from baton.storage.in_memory import admission as fake_admission
-from baton.storage.in_memory import listing as fake_listing
+from baton.storage.redis import admission, keys, totals
+from baton.storage.redis.admission import RedisAdmissionControl
+from baton.storage.redis.listing import RedisListing
 from baton_events.errors import StoreError, UnknownJobError
 from tests.fakes import Tree
 from tests.simulation import plan, versions
-from tests.simulation.planting import around, constant, defects, idle, replaced
+from tests.simulation.planting import around, constant, defects, idle, in_script, replaced
 
 _Call = Callable[..., Any]
+_YOUNGEST_FIRST = "string.format('%015.0f', 10 ^ 15 - 1 - string.sub(r.order, 1, 15)) .. string.sub(r.order, 16)"
 _BACKUPS: dict[str, Backup] = {}
 
 
@@ -59,14 +59,6 @@ async def _as_it_is_read(self: JobsApi, principal: Any, job: Any, _key: str) -> 
     return {"id": stored.id, "status": "completed"}
 
 
-def _last_come_first_served(item: Any) -> Any:
-    return not item[1].slot, not item[1].started, -item[1].created_ms, item[0]
-
-
-def _new_ones_first(rank: _Call, name: str, entry: Any, held: Any) -> Any:
-    return rank(name, replace(entry, started=not entry.started), held)
-
-
 def _trusting_slot_requests(without_progress: _Call, self: Tree, job_id: str, entry: Any, *rest: Any) -> list[WorkItem]:
     found: list[WorkItem] = without_progress(self, job_id, entry, *rest)
     return [item for item in found if item.kind is not ItemKind.SLOT_REQUEST or entry is not None]
@@ -83,20 +75,10 @@ async def _acknowledging(handle: _Call, self: pipeline.Pipeline, delivered: Any)
         return Outcome("unknown")
 
 
-def _repeating_nothing(
-    take: Callable[..., Taken], table: Any, job_id: str, slot_state: Any, *rest: Any, **named: Any
-) -> Taken:
-    taken, before = take(table, job_id, slot_state, *rest, **named), table.get(job_id)
-    if before is None or before.epoch != slot_state.epoch:
-        return taken
-    entry = replace(taken.slot_table[job_id], since_ms=before.since_ms)
-    return replace(taken, slot_table={**taken.slot_table, job_id: entry})
-
-
-def _still_stopped(start: _Call, self: fake_admission.InMemoryAdmission, *rest: Any) -> Any:
-    stopped_ms = self.stopped_ms
-    started = start(self, *rest)
-    self.stopped_ms = stopped_ms
+async def _still_stopped(start: _Call, self: RedisAdmissionControl, *rest: Any) -> Any:
+    stopped_ms = (await self.state()).stopped_ms
+    started = await start(self, *rest)
+    await self._redis.execute("HSET", keys.SLOTS, "closed", stopped_ms)
     return started
 
 
@@ -104,20 +86,20 @@ DEFECTS = (
     *defects(
         0,
         nobody_is_admitted_while_it_is_stopped={
-            "a stopped admission gives slots": replaced(
-                fake_admission.InMemoryAdmission, "_given_slots", lambda self: self.slots
-            ),
+            "a stopped admission gives slots": in_script(("values.closed == 0 and", "")),
         },
         a_stop_and_a_start_are_what_they_say={
-            "a start leaves it stopped": around(fake_admission.InMemoryAdmission, "start", _still_stopped),
+            "a start leaves it stopped": around(RedisAdmissionControl, "start", _still_stopped),
         },
         each_end_is_counted_once={
             "an end is counted twice": around(
-                fake_admission, "with_end", lambda with_end, before, end: with_end(with_end(before, end), end)
+                totals, "with_end", lambda with_end, before, end: with_end(with_end(before, end), end)
             ),
         },
-        every_job_is_listed={"jobs are not listed": constant(fake_listing, "_written", ())},
-        no_slot_stays_free={"a sweep gives no free slot": constant(fake_admission, "fill", None)},
+        every_job_is_listed={"jobs are not listed": idle(RedisListing, "add")},
+        no_slot_stays_free={
+            "a sweep gives no free slot": in_script(("\nfill()\n", "\nif not plan.everybody then fill() end\n")),
+        },
         an_unknown_job_is_not_acknowledged={
             "an event of an unknown job is acknowledged": around(pipeline.Pipeline, "handle", _acknowledging),
         },
@@ -137,19 +119,22 @@ DEFECTS = (
         work_begins_with_a_slot={
             "a tombstone leaves at once": (
                 replaced(reconciler, "TOMBSTONE_MS", -(10**9)),
-                replaced(slots, "TOMBSTONE_MS", -(10**9)),
+                replaced(admission, "TOMBSTONE_MS", -(10**9)),
             ),
             "a job that was created with a slot, and is in line, is not corrected": replaced(
                 submit.SubmitJob, "_corrected", _as_created
             ),
         },
         tenants_are_treated_fairly={
-            "tenants are not treated fairly": around(
-                slots, "_rank", lambda rank, name, entry, _held: rank(name, entry, 0)
-            ),
+            "tenants are not treated fairly": in_script(("string.format('%06d', flow.held)", "'000000'")),
         },
         a_session_is_served_in_order={
-            "of a session the last comes first": replaced(slots, "_turn", _last_come_first_served),
+            "of a session the last comes first": in_script(
+                (
+                    "(r.held and '0' or '1') .. ran .. r.order",
+                    "(r.held and '0' or '1') .. ran .. " + _YOUNGEST_FIRST,
+                )
+            ),
         },
         the_stream_has_one_beginning_and_one_end={
             "a fact is written on whatever the job is by now": around(operations, "record", _whatever_it_was),
@@ -165,12 +150,22 @@ DEFECTS = (
     ),
     *defects(
         plan.WAITING_SEEDS,
-        a_wake_up_comes_before_a_new_job={"a new job comes before a wake-up": around(slots, "_rank", _new_ones_first)},
+        a_wake_up_comes_before_a_new_job={
+            "a new job comes before a wake-up": in_script(
+                ("ran .. r.weight .. r.order", "(r.ran and '1' or '0') .. r.weight .. r.order")
+            ),
+        },
     ),
     *defects(
         plan.RETURNING_SEEDS,
         who_speaks_stays={
-            "a repeated word does not refresh its entry": around(fake_admission, "take", _repeating_nothing),
+            "a repeated word does not refresh its entry": in_script(
+                (
+                    "r.revision, r.state, r.ran = new.revision",
+                    "r.seen, r.revision, r.state, r.ran = new.seen, new.revision",
+                ),
+                ("math.max(r.seen, new.seen)", "r.seen"),
+            ),
         },
     ),
     *defects(

@@ -9,8 +9,6 @@ from msgspec.structs import replace
 from baton.commands.backup import Backup
 from baton.engine import tool_call
 from baton.engine import waits as waiting
-from baton.engine.all_jobs import slots
-from baton.engine.all_jobs.slots import Taken
 from baton.engine.commit import operations, writing
 from baton.engine.commit import tree as rule_of_trees
 from baton.engine.commit.answers import Claim, ClaimResult, Signal, SignalAnswer, SignalResult
@@ -20,13 +18,13 @@ from baton.executors import started_jobs
 from baton.recovery import reconciler
 from baton.runtime import invocation
 from baton.sdk.records import FOREVER_MS
-from baton.storage.in_memory import admission as slot_table_in_memory
+from baton.storage.redis import semaphore
 from baton_events.ids import job_of_call
 from baton_events.schema import Completion, Occurrence
 from tests.fakes import Tree
 from tests.simulation import plan
 from tests.simulation.invocation import CURRENT
-from tests.simulation.planting import answering_step, around, constant, defects, given, idle, replaced
+from tests.simulation.planting import answering_step, around, constant, defects, given, idle, in_script, replaced
 
 _Call = Callable[..., Any]
 _Signal = Callable[..., Tree]
@@ -113,15 +111,6 @@ def _keeping_its_slot(wanted: _Call, slot_state: Any, items: Any, **rest: Any) -
     return "slot" if want == "none" and slot_state.want == "slot" else want
 
 
-def _taking_nothing_back(
-    take: Callable[..., Taken], table: Any, job_id: str, state: Any, *rest: Any, **named: Any
-) -> Taken:
-    taken, before = take(table, job_id, state, *rest, **named), table.get(job_id)
-    if state.want != "none" or before is None or not before.slot:
-        return taken
-    return replace(taken, slot_table={**taken.slot_table, job_id: replace(taken.slot_table[job_id], slot=True)})
-
-
 def _without_timers(pending: _Call, self: Tree, *rest: Any) -> Any:
     return tuple(item for item in pending(self, *rest) if item.kind is not ItemKind.WAIT or not item.not_before_ms)
 
@@ -183,7 +172,9 @@ _WAITS = defects(
         "a waiting job requests to keep its slot": around(rule_of_trees, "wanted", _keeping_its_slot),
     },
     who_wants_no_slot_holds_none={
-        "a waiting job keeps its slot": around(slot_table_in_memory, "take", _taking_nothing_back),
+        "a waiting job keeps its slot": in_script(
+            ("(r.held or new.held) and r.state == 'asks'", "(r.held or new.held) and r.state ~= 'out'")
+        ),
     },
     no_item_begins_early={"a timer on its way ends its wait": around(operations, "claim", _beginning_early)},
     every_item_is_guaranteed={
@@ -218,7 +209,7 @@ _CHILDREN = defects(
     who_ends_gives_its_slot_back={
         "a child that ends with its parent keeps its slot": around(writing, "without_children", _requesting_no_slot),
     },
-    no_slot_stays_free={"a child needs its parent's session": constant(slots, "is_child", answer=False)},
+    no_slot_stays_free={"a child needs its parent's session": constant(semaphore, "is_child", answer=False)},
     a_live_job_does_not_expire={
         "a child's end ends the data of its tree": constant(operations, "is_child", answer=False),
     },

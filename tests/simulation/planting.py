@@ -1,4 +1,4 @@
-"""A planted defect: a few names of the product (or of a fake, which says what a script does) mean something else.
+"""A planted defect: a few names of the product mean something else, or a part of one of its scripts reads otherwise.
 
 Invariant: what is planted is taken out again; no file is changed.
 """
@@ -7,11 +7,13 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from msgspec import Struct, structs
 
 from baton.engine.commit import operations
+from baton.storage.redis.in_process.server import InProcessRedis
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,22 @@ def given(owner: Any, attribute: str, position: int, **fields: Any) -> Patch:
         return original(*arguments[:position], other(record, **fields), *arguments[position + 1 :], **named)
 
     return around(owner, attribute, changed)
+
+
+def in_script(*parts: tuple[str, str]) -> Patch:
+    """In the script that has these parts, each of them becomes the other text beside it."""
+
+    @cache
+    def changed(text: str) -> str:
+        there = [text.count(old) for old, _ in parts]
+        if not any(there):
+            return text
+        assert all(count == 1 for count in there), f"{parts} stand in the script {there} times"
+        for old, new in parts:
+            text = text.replace(old, new)
+        return text
+
+    return replaced(InProcessRedis, "script", lambda _self, text: changed(text))
 
 
 def answering_step(name: str, change: Callable[..., Any]) -> Patch:

@@ -136,10 +136,9 @@ class SimConnection(RedisConnection):
 
     def _run(self, root: str, name: str, key: str, *arguments: str) -> Any:
         """One command alone: it reads the tag, or adds to a sum that is nobody's."""
-        stored = self._world.fake
         if name == "HINCRBY":
-            return stored.count(key, arguments[0], int(arguments[1]))
-        return stored.keys(root).run(name, key, *arguments)
+            return self._world.all_jobs.redis.run(name, key, *arguments)
+        return self._world.fake.keys(root).run(name, key, *arguments)
 
     async def apply(
         self, keys: Sequence[str], args: Sequence[str], beside: Sequence[_Command] = ()

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_RETENTION_MS = 1_000_000
+RETENTION_MS = 1_000_000
 
 
 class WatchedTreeStore(TreeStore):
     """`TreeStore`, whose transitions are seen as they are made."""
 
     def __init__(self, connection: SimConnection, prompt_limit_bytes: int) -> None:
-        super().__init__(connection, _RETENTION_MS, prompt_limit_bytes=prompt_limit_bytes)
+        super().__init__(connection, RETENTION_MS, prompt_limit_bytes=prompt_limit_bytes)
         usual = self._transactions
         self._transactions = WatchedTransactions(connection, usual._kept, usual._most_bytes, usual._known_chars)
 

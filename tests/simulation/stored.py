@@ -16,10 +16,11 @@ from baton.engine.commit.codec import load_call
 from baton.engine.commit.layout import tree_of
 from baton.engine.state import CallRecord
 from baton.storage.redis import keys as names
+from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.storage.redis.in_process.streams import Stream
 from baton.storage.redis.tree.details import results_in
-from baton_events.ids import canonical_json, root_of
-from tests.fakes import FakeStore, Tree
+from baton_events.ids import root_of
+from tests.fakes import Tree
 from tests.simulation.kept import Kept
 
 if TYPE_CHECKING:
@@ -150,14 +151,11 @@ class Version(Struct, frozen=True):
     keys: Kept
 
 
-class StoredTrees(FakeStore):
-    """The keys of all tags. `trees`: what they mean. `processes`: so many have asked for them.
-
-    Of the fake are those who read trees and sums.
-    """
+class StoredTrees:
+    """The keys of all tags. `trees`: what they mean. `processes`: so many have asked for them."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.trees: dict[str, Tree] = {}
         self._keys: dict[str, Kept] = {}
         self.processes = 0
 
@@ -173,20 +171,6 @@ class StoredTrees(FakeStore):
         self._keys[root], self.trees[root] = kept, tree
         return tree
 
-    def count(self, key: str, name: str, much: int) -> int:
-        sums = self.tool_uses if key == names.TOOL_USE else self.sums
-        sums[name] += much
-        return sums[name]
-
-    def write(self, job_id: str, tree: Tree) -> None:
-        """Keep what is left of a tag when its data is gone."""
-        assert not tree.jobs, "all else is written as keys"
-        root = root_of(job_id)
-        stone = tree.tombstone
-        text = canonical_json({"tenant": stone.tenant, "deleted": stone.deleted}) if stone else ""
-        kept = Kept({names.tombstone_key(root): text} if stone else {})
-        self._keys[root], self.trees[root] = kept, replace(tree)
-
     def version(self, root: str) -> Version:
         return Version(self.tree(root), self.keys(root))
 
@@ -199,13 +183,22 @@ class StoredTrees(FakeStore):
             self.trees[root], self._keys[root] = version.tree, version.keys
 
 
-def shown(world: "World", job_id: str, point: str) -> FakeStore:
+class TagAlone(InProcessRedis):
+    """One tag as somebody sees it, and beside it what all jobs share."""
+
+    def __init__(self, kept: Kept, shared: InProcessRedis) -> None:
+        super().__init__(int, expires=False)
+        self.data, self._shared = kept, shared
+
+    def run(self, *command: str | int) -> Any:
+        shares = command[1] in (names.SLOTS, names.WRITABLE)
+        return self._shared.run(*command) if shares else super().run(*command)
+
+
+def tag_alone(world: "World", kept: Kept) -> InProcessConnection:
+    return InProcessConnection(TagAlone(kept, world.all_jobs.redis))
+
+
+def shown(world: "World", job_id: str, point: str) -> InProcessConnection:
     """The store as a read of one job sees it."""
-    root = root_of(job_id)
-    tree = world.memory.seen(root, point)
-    if tree is world.fake.trees.get(root):
-        return world.fake
-    older = StoredTrees()
-    if tree is not None:
-        older.trees[root] = tree
-    return older
+    return tag_alone(world, world.memory.seen(root_of(job_id), point))

@@ -16,25 +16,21 @@ from starlette.types import ASGIApp
 
 from baton.container import Ports
 from baton.engine.work_items import item_key_of
-from baton.storage.in_memory.memory import InMemoryChats, InMemorySessionMemory
-from baton.storage.in_memory.operation_stream import InMemoryOperationStream
-from baton.storage.in_memory.statistics import InMemoryCounters, InMemoryToolStatistics
 from baton.testing import asgi
 from baton.testing.dice import Dice
 from baton.testing.virtual_loop import VirtualLoop
 from baton_events.schema import parse_event
 from baton_local.setup.wanted import wanted_of
-from tests.fakes import FakeAdmission, FakeAppEvents, FakeStoredBytes, Tree
-from tests.fakes.api_key_store import FakeApiKeyStore
-from tests.fakes.audit_log import FakeAuditLog
+from tests.fakes import Tree
 from tests.simulation.actors import STAGE, Actors
 from tests.simulation.admission_faults import SimAdmission
+from tests.simulation.all_jobs import AllJobs, StoredAdmission
 from tests.simulation.approving import Deciders
 from tests.simulation.blocking import Threads
 from tests.simulation.call_limit_faults import CountedCalls, SimCallLimits
 from tests.simulation.call_limits import SharedCalls
 from tests.simulation.clients import Client
-from tests.simulation.constants import BACKSTOP_SECONDS, RECONCILE_INTERVAL_MS
+from tests.simulation.constants import BACKSTOP_SECONDS
 from tests.simulation.delivery import Deliveries
 from tests.simulation.endings import check_endings
 from tests.simulation.excuses import Excuses
@@ -91,8 +87,11 @@ class World:
         self.plan, self.loop, self.story = plan, loop, Story(kept=keeps_story)
         self.dice = Dice(plan.seed)
         self.faults = Faults(plan, self.dice, loop, muted)
-        slots, self.fake = 1 if plan.one_slot_until else plan.slots, StoredTrees()
-        self.admission = FakeAdmission(slots, RECONCILE_INTERVAL_MS, lambda _: self.now_ms())
+        self.fake, self.settings = StoredTrees(), settings_of(plan)
+        self.all_jobs = AllJobs(self.now_ms, self.settings)
+        self.admission = StoredAdmission(self.all_jobs)
+        if plan.one_slot_until:
+            self.admission.deploy(1)
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
         self.hosting, self.processes, self.threads = Hosting(self), Processes(self), Threads(self)
         self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
@@ -112,7 +111,6 @@ class World:
         self.answered: defaultdict[str, set[int]] = defaultdict(set)
         self.returns, self.back = Returns(self), Back(self)
         self.invocations, self.owners = 0, dict[str, Invocation]()
-        self.settings = settings_of(plan)
         names = [event_of(job.agent, batched=job.batch is not None) for job in plan.jobs if job.emitted]
         self.topics = {topic.name: topic.endpoints[0].url for topic in wanted_of(self.settings, names).topics}
         self.hosts = Hosts(self, self.settings, self._ports())
@@ -123,30 +121,30 @@ class World:
         return who.process
 
     def _ports(self) -> Ports:
-        calls = SimCallLimits(self, CountedCalls(self))
+        calls, real = SimCallLimits(self, CountedCalls(self)), self.all_jobs.ports
         return Ports(
             store=SimStore(self),
             reader=SimReader(self),
             archive=SimArchive(self),
-            admission=SimAdmission(self, self.admission),
-            admission_control=admission_control(self, self.admission),
+            admission=SimAdmission(self),
+            admission_control=admission_control(self),
             call_limits=lambda: calls,
-            stored_bytes=through_wire(self, "stored_bytes", FakeStoredBytes(self.admission)),
-            listing=SimListing(self, self.admission),
+            stored_bytes=through_wire(self, "stored_bytes", real.stored_bytes),
+            listing=SimListing(self),
             queue=self.queue,
             queue_records=SimQueueRecords(self, SimClock(self)),
             schedules=self.schedules,
             verifier=SimVerifier(SimClock(self)),
             clock=SimClock(self),
             randomness=SimRandomness(self),
-            session_memory=InMemorySessionMemory(),
-            tool_statistics=InMemoryToolStatistics(self.fake),
-            counters=InMemoryCounters(self.fake),
-            api_key_store=FakeApiKeyStore(),
-            audit_log=FakeAuditLog(),
-            operation_stream=InMemoryOperationStream(),
-            app_events=through_wire(self, "app_events", FakeAppEvents()),
-            chats=InMemoryChats(),
+            session_memory=real.session_memory,
+            tool_statistics=real.tool_statistics,
+            counters=real.counters,
+            api_key_store=real.api_key_store,
+            audit_log=real.audit_log,
+            operation_stream=real.operation_stream,
+            app_events=through_wire(self, "app_events", real.app_events),
+            chats=real.chats,
             in_thread=self.threads,
         )
 
@@ -160,7 +158,7 @@ class World:
         self.loop.call_at(BACKSTOP_SECONDS, self._backstop)
         self.loop.call_at(self.excused.over_at(self.plan.calm_at), lambda: self.check(ON_CALM, self))
         if self.plan.one_slot_until:
-            self.loop.call_at(self.plan.one_slot_until, setattr, self.admission, "slots", self.plan.slots)
+            self.loop.call_at(self.plan.one_slot_until, self.admission.deploy, self.plan.slots)
         self.loop.call_at(self.plan.calm_at + DAY_SECONDS + self.plan.waits_seconds, self.loop.stop)
         self.loop.run_until_idle()
         if self.violation is None:
