@@ -85,9 +85,10 @@ class CallReturned(Record, frozen=True):
 
 
 class NeedsApproval(Record, frozen=True):
-    """The call may not run before a person has approved it."""
+    """The call may not run before a person has approved it; `metadata` is what the tool says to them."""
 
     title: str
+    metadata: dict[str, Any] | None = None
 
 
 class RunFailedError(Exception):

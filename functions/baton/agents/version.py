@@ -33,6 +33,12 @@ def version_of(registry: Registry, agent: Agent) -> str:
     return digest(json.dumps(_made_of(registry, agent), sort_keys=True, default=_kind_of))[:_CHARS]
 
 
+def tool_names(registry: Registry, agent: Agent) -> list[str]:
+    """Return the names of an agent's tools and servers, as far as they are known before a job."""
+    of_runner = agent.runner.made_of().get("tools", ()) if agent.runner else ()
+    return [*registry.tools_of(agent), *(name for name, *_ in of_runner), *(server.name for server in agent.servers)]
+
+
 def _kind_of(value: object) -> str:
     return type(value).__name__  # its text may contain an object's address, which differs in each process
 

@@ -118,8 +118,10 @@ class SchedulesApi:
         try:
             await put_schedule(self._schedules, self._container.emitter, job, body.task, body.cron, body.time_zone)
         except QueueRefusedError as error:
-            detail = f"{body.cron!r} is not a cron expression of five fields, such as '0 9 * * 1-5': {error}"
-            raise ApiError(422, detail, [("cron", detail)]) from error
+            if "cron" not in str(error).lower():
+                raise ApiError(422, f"the queue refuses this schedule: {error}") from error
+            why = f"{body.cron!r} is not a cron expression of five fields, such as '0 9 * * 1-5'"
+            raise ApiError(422, "the queue does not take the schedule's cron", [("cron", why)]) from error
         return schedule_view(*await self._found(principal, schedule_id))
 
     async def show_all(self, request: Request) -> Response:

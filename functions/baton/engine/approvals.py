@@ -131,6 +131,7 @@ def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int)
     about: dict[str, Any] = {"title": step_result.title, "untilMs": until_ms}
     about |= {"escalateMs": step_result.escalates_ms} if 0 < step_result.escalates_ms < until_ms else {}
     about |= {"people": step_result.people, "approvals": []} if step_result.people > 1 else {}
+    about |= {"data": step_result.data} if step_result.data is not None else {}
     about |= {"form": step_result.form} if step_result.form is not None else {}
     approval = _question(state.job, record, item.attempt, step_result.arguments, about, now_ms)
     waiting = replace(
@@ -255,7 +256,7 @@ def _next_question(
     """Ask another person, as more must approve: the call goes on waiting."""
     item, before, record = state.item, state.the_call.arguments, _the_subject(state)
     about: dict[str, Any] = {
-        name: before[name] for name in ("title", "untilMs", "escalateMs", "people") if name in before
+        name: before[name] for name in ("title", "untilMs", "escalateMs", "people", "data") if name in before
     }
     attempt = item.attempt + 1
     question = _question(state.job, record, attempt, arguments, {**about, "approvals": approvals}, now_ms)

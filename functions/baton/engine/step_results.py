@@ -200,7 +200,8 @@ class ToolNeedsApproval(Struct, frozen=True):
 
     `escalates_ms`: when another notice is sent if no decision has come; 0: never. `people`: how many must approve.
     `form`: JSON schema of a question in the midst of the attempt, which goes on with the answer and `memo`;
-    `arguments`: the form's first values. No form: the question is whether the call may run.
+    `arguments`: the form's first values. No form: the question is whether the call may run. `data`: what the tool says
+    about it; None: nothing.
     """
 
     arguments: dict[str, Any]
@@ -210,6 +211,7 @@ class ToolNeedsApproval(Struct, frozen=True):
     people: int = 1
     form: dict[str, Any] | None = None
     memo: dict[str, Any] = field(default_factory=dict[str, Any])
+    data: dict[str, Any] | None = None
 
 
 class FollowedUp(Struct, frozen=True):

@@ -74,6 +74,7 @@ def approval_view(
         "type": "approval",
         "status": status,
         **_subject(approval),
+        "data": redacted(approval.arguments.get("data")),
         "createdAt": rfc3339(approval.started_at_ms or 0),
         "expiresAt": rfc3339(approval.arguments["untilMs"]) if "untilMs" in approval.arguments else None,
         "decidedAt": rfc3339(decided_ms) if decided_ms else None,

@@ -173,6 +173,7 @@ def _question(asked: ToolNeedsApproval) -> ToolNeedsApproval:
         title=text_of(asked.title),
         form=plain(asked.form, "form"),
         memo=plain(asked.memo, "memo"),
+        data=plain(asked.data, "metadata"),
     )
 
 

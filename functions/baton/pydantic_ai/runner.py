@@ -147,7 +147,7 @@ class PydanticAIRunner:
             return await self._call(recorded.job, state, call)
         except StoppedError as stopped:
             if stopped.requests.approvals:
-                return NeedsApproval(f"run tool {call.tool}")
+                return NeedsApproval(f"run tool {call.tool}", next(iter(stopped.requests.metadata.values()), None))
             return Pending(timeout_seconds=WEEK_SECONDS)
         except (StoreError, ToolError):
             raise

@@ -12,7 +12,7 @@ from baton.agents.registry import Registry
 from baton.container import Container, Ports
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Effect, RequestSlot, RunTool, Work
-from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolReturned
+from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolReturned, ToolWaits
 from baton.executors.tool_run import arguments_of
 from baton.planning.reference import UnresolvedReference
 from baton.runtime.spec import Executor, Spec
@@ -24,6 +24,7 @@ from baton.tools.contained import Outcome
 from baton.tools.context import ToolContext
 from baton.tools.runnable import Runnable
 from baton.tools.running_calls import RunningCalls
+from baton_events.ids import canonical_json
 
 _SLOW, _SLOWEST_SECONDS = 11, 20.0
 
@@ -132,6 +133,8 @@ class Watched:
         step_result = await self._executor(effect, history, claim)
         if isinstance(step_result, ToolReturned):
             attempt.result = step_result.result_json
+        elif isinstance(step_result, ToolWaits) and step_result.child is not None:
+            attempt.started = canonical_json([step_result.child.job.agent, step_result.child.task])
         elif isinstance(step_result, ToolFailed):
             attempt.failure, attempt.message = step_result.failure.type, step_result.failure.message
         world.ended(attempt)

@@ -58,6 +58,7 @@ class Attempt(Struct):
     Attributes:
         effects: the keys of its effects, in order.
         result: its result as JSON; None: it has none, or waits.
+        started: the job that it starts, and waits for: its agent and its task, as JSON; empty: none.
         failure: its failure; empty: none.
         swallowed: it was cancelled, and continued.
     """
@@ -66,6 +67,7 @@ class Attempt(Struct):
     start: ToolStart
     effects: list[str] = field(default_factory=list)
     result: str | None = None
+    started: str = ""
     failure: str = ""
     message: str = ""
     swallowed: bool = False

@@ -12,6 +12,7 @@ from msgspec import Struct
 from baton.testing.comparing import comparable, leaves
 from baton.testing.process import Point
 from baton.testing.records import Attempt, Run
+from baton_events.ids import child_of, digest
 
 _KEY = "use ctx.idempotency_key, or what follows from it: it is the same in every attempt"
 _MEMORY = "keep nothing in memory between calls, and let results follow from the arguments and the key"
@@ -75,6 +76,7 @@ class Report:
             if attempt.swallowed:
                 way_out = "let asyncio.CancelledError pass: clean up, and raise it again"
                 yield Finding(run, attempt.start.tool, f"{attempt.start.tool} swallows its cancellation", way_out)
+        yield from _other_starts(run)
         yield from self._chance(run)
         if difference := self._difference(run):
             yield Finding(run, "", f"the job ends otherwise: {difference}", _MEMORY)
@@ -125,14 +127,34 @@ def _add(tools: list[str], tool: str) -> None:
 
 def _comparable(run: Run) -> dict[str, object]:
     compared = {"status": run.status, "result": run.result, "error": run.error, "messages": run.model_messages}
-    return dict(leaves(comparable(compared, run.names)))
+    return dict(leaves(comparable(compared, _names_of(run))))
+
+
+def _names_of(run: Run) -> dict[str, str]:
+    """Return the names that differ in each world; a job below another one is called after the call that started it."""
+    names = dict(run.names)
+    for attempt in run.attempts:
+        below = child_of(attempt.call).rpartition(".")[2]
+        if below not in names:
+            names[below] = digest(comparable(attempt.call, names))
+    return names
+
+
+def _other_starts(run: Run) -> Iterator[Finding]:
+    """Yield calls whose repeated attempt starts its job with other words: only the first one's would count."""
+    started: dict[str, str] = {}
+    for attempt in run.attempts:
+        if attempt.started and started.setdefault(attempt.call, attempt.started) != attempt.started:
+            what = f"{attempt.start.tool} starts its job with another task when it is repeated"
+            yield Finding(run, attempt.start.tool, what, f"let the task follow from the arguments and the key: {_KEY}")
 
 
 def _keys_of(run: Run) -> dict[str, tuple[str, set[str]]]:
     """Return the keys of the effects of each call, by the call's name, which is the same in every world."""
     found: dict[str, tuple[str, set[str]]] = {}
+    names = _names_of(run)
     for attempt in run.attempts:
-        call = comparable(attempt.call, run.names)
+        call = comparable(attempt.call, names)
         found.setdefault(call, (attempt.start.tool, set()))[1].update(attempt.effects)
     return found
 

@@ -7,6 +7,7 @@ runs in this process. Must not: retry; its caller decides.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from baton.sdk.own_threads import in_own_thread
 from baton.tools.contained import CutShortError, Outcome, outcome_of
 from baton.tools.context import ToolContext
 from baton.tools.runnable import InThread, Runnable
+
+_log = logging.getLogger("baton.tools")
 
 
 class OverLimitError(Exception):
@@ -134,6 +137,8 @@ class RunningCalls:
     ) -> Outcome:
         """Wait for a call, within a limit; raise where it cannot be ended."""
         running.waiting += 1
+        now_seconds = asyncio.get_running_loop().time
+        end_seconds = now_seconds() + limit_seconds
         try:
             await asyncio.wait({task}, timeout=limit_seconds)
         except asyncio.CancelledError:
@@ -143,6 +148,12 @@ class RunningCalls:
             raise
         finally:
             running.waiting -= 1
+        if task.done() and (late_seconds := now_seconds() - end_seconds) > self._grace_seconds:
+            _log.warning(
+                "tool %r ended %.1f s after its limit of %g s, and nothing else ran meanwhile:"
+                " an async function must not block; make it a plain one, or await",
+                *(tool.name, late_seconds, limit_seconds),
+            )
         if not task.done():
             await self._stop(running, task)
         if not task.done():

@@ -4,8 +4,6 @@ import json
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.job_lines import compact, plain
@@ -104,12 +102,8 @@ def _of_all(deployment: Deployment, status: str) -> list[dict[str, Any]]:
 
 
 def _print(found: list[dict[str, Any]]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    longest = max(len(one.get("id") or "") for one in found)
-    table.add_column("id", overflow="fold", min_width=longest)  # in one piece, to be copied
-    for name in ("status", "what", "tool", "arguments"):
-        table.add_column(name, overflow="fold")
+    """Print two lines for each, so that ids, tools and arguments stay whole in every terminal and pipe."""
     for one in found:
         arguments = plain(compact(one["arguments"])) if one.get("arguments") else ""
-        table.add_row(one.get("id") or "", one["status"], plain(one["title"]), one.get("tool") or "", arguments)
-    Console().print(table)
+        print(f"{one.get('id') or ''}  {one['status']}")
+        print(f"    {plain(one['title'])}  {arguments}".rstrip())

@@ -7,6 +7,7 @@ start quickly. Errors made for people are printed as one line with exit code 1, 
 import importlib
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -90,7 +91,9 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the commands there are when somebody asks for another."""
         if args and not args[0].startswith("-") and args[0] not in SUBCOMMANDS:
-            ctx.fail(f"there is no command {args[0]!r}; there are {', '.join(sorted(SUBCOMMANDS))}")
+            near = get_close_matches(args[0], SUBCOMMANDS, n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(SUBCOMMANDS))}"
+            ctx.fail(f"there is no command {args[0]!r}{meant}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

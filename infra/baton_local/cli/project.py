@@ -26,10 +26,10 @@ _EXTRAS = ("otel", "sentry")
 @click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
 def init(folder: Path) -> None:
     """Make a project with an agent, a tool and tests, in a new folder NAME."""
-    name = folder.name
+    name = folder.resolve().name
     if not _NAME.fullmatch(name):
         raise click.BadParameter(
-            f"{name!r}: write small letters, digits and hyphens, as in my-agents", param_hint="NAME"
+            f"{name!r} is no name: it takes small letters, digits and hyphens, as in my-agents", param_hint="NAME"
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise click.BadParameter(f"{folder} exists and is not empty: choose another name", param_hint="NAME")

@@ -114,8 +114,9 @@ def check_registry(reference: str) -> None:
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         registry = load_registry(reference)
+        of_handlers = {each.name for each in registry.handlers}  # no model reads theirs
         for tool in registry.tools:
-            if not tool.description:
+            if not tool.description and tool.name not in of_handlers:
                 print(f"tool {tool.name!r} has no docstring: its model is sent the name and the arguments alone")
         models = [model for agent in registry.agents for model in chosen_models(agent.model)]
         if any(isinstance(model, str) and ":" in model for model in models):

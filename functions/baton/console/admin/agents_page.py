@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-from baton.agents.version import model_names, version_of
+from baton.agents.version import model_names, tool_names, version_of
 from baton.api.admin.versions import FEW_RUNS, MOST_RUNS, USUAL_RUNS, VersionsApi, VersionsQuery
 from baton.api.problem import ApiError
 from baton.console.gate import Visit
@@ -38,15 +38,17 @@ class AgentsPage:
             {
                 "name": agent.name,
                 "model": model_names(agent),
-                "tools": [*registry.tools_of(agent), *(server.name for server in agent.servers)],
+                "tools": tool_names(registry, agent),
                 "limits": agent.limits,
                 "version": version_of(registry, agent),
                 "ends": ends.get(agent.name),
             }
             for agent in registry.agents
         ]
-        gone = sorted(set(ends).difference(agent.name for agent in registry.agents))
-        return visit.page("agents.html", agents=agents, gone=[(name, ends[name]) for name in gone])
+        handlers = [(each, ends.get(each.name)) for each in registry.handlers if each.function is not None]
+        known = {agent.name for agent in registry.agents} | {each.name for each, _ in handlers}
+        gone = [(name, ends[name]) for name in sorted(set(ends) - known)]
+        return visit.page("agents.html", agents=agents, handlers=handlers, gone=gone)
 
     async def versions(self, visit: Visit) -> Response:
         """Show two versions of an agent."""

@@ -197,7 +197,8 @@ def _no_answer(notes: Notes, tools: Mapping[str, ToolSpec]) -> str:
     if not tools.keys() & {"search_files", "read_file"} and "recall" in tools:
         return f"I remember nothing about {', '.join(words)}."
     if not tools.keys() & {"search_files", "read_file"}:
-        return f"I was given no tool to search or read files with, so I cannot look up {', '.join(words)}.{files}"
+        known = "I have no tool that this model knows how to use" if tools else "I was given no tool"
+        return f"{known}, so I cannot look up {', '.join(words)}.{files}"
     return f"I found nothing about {', '.join(words)} in the files.{files}"
 
 

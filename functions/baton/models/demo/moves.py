@@ -1,6 +1,7 @@
 """The demo model's next steps: calls of unknown tools, steps of a plan, an answer in a given form.
 
 - A tool that needs a `task` (another agent) is given the question; several share a question of several sentences.
+- A tool that needs nothing is called once.
 - A tool that needs a choice (`Literal["lamp", "lens"]`) is called for each choice that the question names.
 - A structured answer gets the text, lists of texts its sources, everything else the smallest value of its type.
 
@@ -31,11 +32,14 @@ def plan_by_form(question: str, tools: Sequence[ToolSpec]) -> Step:
     """Use all of these tools at once; a step without calls means that none fits."""
     tasks = _tasks(question, [spec.name for spec in tools if _needed(spec) == "task"])
     chosen = [(spec, value) for spec in tools for value in _choices(question, spec)]
+    bare = [spec.name for spec in tools if not spec.parameters.get("required")]
     calls = (
+        *map(Call, bare),
         *(Call(name, {"task": task}) for name, task in tasks.items()),
         *(Call(spec.name, {_needed(spec): value}) for spec, value in chosen),
     )
-    texts = [f"I give a task to {', '.join(tasks)}."] if tasks else []
+    texts = [f"I use {', '.join(bare)}."] if bare else []
+    texts += [f"I give a task to {', '.join(tasks)}."] if tasks else []
     texts += [f"I ask {spec.name} about {value}." for spec, value in chosen]
     return Step(" ".join(texts), calls)
 

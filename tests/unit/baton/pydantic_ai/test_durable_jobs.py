@@ -33,7 +33,7 @@ def payer(paid: list[Any]) -> Agent[Any, Any]:
     @agent.tool
     def pay(ctx: RunContext[Any], to: str, amount: int) -> str:
         if not ctx.tool_call_approved:
-            raise ApprovalRequired
+            raise ApprovalRequired(metadata={"why": "above the limit"})
         paid.append((to, amount, tool_context().idempotency_key))
         return f"{amount} to {to}"
 
@@ -63,6 +63,7 @@ async def test_an_approval_is_answered_later_by_another_process(
         await run_for_an_hour(api)
         [checkpoint] = await checkpoints(api, job_id)
         assert (checkpoint["tool"], checkpoint["arguments"]) == ("pay", {"to": "Ann", "amount": 5})
+        assert checkpoint["data"] == {"why": "above the limit"}
         assert paid == []
         stage.restart()
         unfit = await decide(api, checkpoint, arguments={"to": "Ben", "amount": "much"})

@@ -12,8 +12,8 @@ PLANTED = {
 }
 
 
-def test_forty_bugs_are_planted_and_fifteen_agents_are_correct() -> None:
-    assert (len(PLANTED), len(CORRECT)) == (40, 15)
+def test_bugs_are_planted_and_fifteen_agents_are_correct() -> None:
+    assert (len(PLANTED), len(CORRECT)) == (42, 15)
 
 
 @pytest.mark.parametrize("name", PLANTED)

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -238,3 +239,15 @@ asyncio.run(main())
 def test_the_end_of_a_process_does_not_wait_for_a_call_that_hangs() -> None:
     done = subprocess.run([sys.executable, "-c", _HANGS], check=True, capture_output=True, timeout=60, text=True)
     assert done.stdout == "over\n"
+
+
+async def test_an_async_tool_that_blocks_beyond_its_limit_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """Its result is taken: it has run; nothing else of the process has, meanwhile."""
+
+    @tool(timeout_seconds=0.01)
+    async def slow_report(number: int) -> int:
+        time.sleep(0.05)  # noqa: ASYNC251 - what users do
+        return number
+
+    assert await RunningCalls(60, grace_seconds=0.01).result(slow_report, {"number": 7}, CONTEXT) == 7
+    assert "tool 'slow_report' ended" in caplog.text

@@ -82,9 +82,12 @@ def test_what_calls_providers_is_loaded_before_the_first_call(
 def test_a_tool_without_a_docstring_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A handler's is not: no model reads it."""
     told = "@tool\ndef told() -> None:\n    'Tell.'\n@tool\ndef bare() -> None:\n    pass\n"
-    made = "registry = Registry([Agent('a', 'demo', tools=[told, bare])])\n"
-    (tmp_path / "agents_without_words.py").write_text(f"from baton import Agent, Registry, tool\n{told}{made}")
+    handler = "@on('a.b')\nasync def handle(event, ctx) -> None:\n    pass\n"
+    made = "registry = Registry([Agent('a', 'demo', tools=[told, bare])], handlers=[handle])\n"
+    code = f"from baton import Agent, Registry, on, tool\n{told}{handler}{made}"
+    (tmp_path / "agents_without_words.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
     app_server.check_registry("agents_without_words:registry")
     assert capsys.readouterr().out == (

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pydantic_ai
 import pytest
+from pydantic_ai.models.test import TestModel
 
-from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton import Agent, Call, Event, HandlerContext, Registry, ScriptedModel, on, tool
+from baton.pydantic_ai import durable
 from tests.unit.baton.api.client import ADMIN, Api, assert_problem, with_keys
 from tests.unit.baton.console.operator import operator_of
 from tests.unit.baton.kit.stage import Stage
@@ -66,3 +69,27 @@ async def test_what_is_no_agent_or_version_is_refused(api: Api) -> None:
     assert_problem(await api.request("GET", PATH, ADMIN), 404)
     path = "/api/admin/agents/answers/versions"
     assert (await api.request("GET", path, ADMIN)).json()["versions"] == []
+
+
+@on("order.placed")
+async def book(event: Event, ctx: HandlerContext) -> str:
+    """Book an order."""
+    return "booked"
+
+
+async def test_the_page_of_agents_names_handlers_and_the_tools_of_a_runner() -> None:
+    clerk = pydantic_ai.Agent(TestModel(), name="clerk")
+    clerk.tool_plain(look_up_invoice)
+    stage = Stage(settings=with_keys(), registry=Registry([durable(clerk)], handlers=[book]))
+    async with operator_of(stage) as operator:
+        await operator.api.request("POST", "/api/events", json={"name": "order.placed", "data": {}})
+        await stage.run(within_seconds=100)
+        markup = await operator.see("/console/agents")
+    assert "look_up_invoice" in markup
+    assert "handler of order.placed" in markup
+    assert "not registered any more" not in markup
+
+
+def look_up_invoice(number: str) -> str:
+    """Look it up."""
+    return number

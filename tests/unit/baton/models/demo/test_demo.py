@@ -197,6 +197,18 @@ def test_a_schema_without_fields_gives_nothing(schema: dict[str, Any]) -> None:
 OUTPUT = ToolSpec("final_result", "The answer.", Report.model_json_schema())
 
 
+async def test_a_tool_that_needs_nothing_is_called_once() -> None:
+    """Its result is the answer; a tool that the model cannot use is not denied."""
+    spec = ToolSpec("list_bookings", "List.", {"type": "object", "properties": {}})
+    task = UserMessage("List the bookings.")
+    answer = await DemoModel().answer(ModelRequest("", (task,), (spec,), 1))
+    assert [(call.tool, call.arguments) for call in answer.calls] == [("list_bookings", {})]
+    past = ModelMessage(answer.text, (PastCall("c0", "list_bookings", {}),))
+    found = ToolMessage("c0", "list_bookings", ["R-1"], is_error=False)
+    again = await DemoModel().answer(ModelRequest("", (task, past, found), (spec,), 2))
+    assert (again.calls, again.text) == ((), 'list_bookings: ["R-1"]')
+
+
 async def test_the_final_answer_is_a_call_of_the_final_tool() -> None:
     answer = await DemoModel().answer(ModelRequest("", (UserMessage("Who kept the light?"),), (), 1, output=OUTPUT))
     (call,) = answer.calls
@@ -219,7 +231,7 @@ async def test_an_answer_that_did_not_fit_is_not_given_again() -> None:
     [
         pytest.param("whale", [LISTED, NO_HITS], ALL, ["nothing about whale", "clocks.md and oil.md"], id="no hits"),
         pytest.param("", [LISTED], ALL, ["no question", "oil.md"], id="an empty question"),
-        pytest.param("whale oil", [], (), ["no tool to search or read"], id="no tools"),
+        pytest.param("whale oil", [], (), ["I was given no tool"], id="no tools"),
     ],
 )
 async def test_where_it_cannot_look_it_says_so(

@@ -111,7 +111,6 @@ def test_a_choice_is_made_for_each_that_the_question_names() -> None:
     "other",
     [
         spec("fetch", ["url"], url={"type": "string"}),
-        spec("now", []),
         spec("wait", ["event", "task"], event={}, task={}),
         spec("odd", ["x"], x={"enum": [1, 2]}),
     ],

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from baton import ToolContext, ToolError, tool
+from baton import Agent, Call, Registry, ScriptedModel, Step, ToolContext, ToolError, tool
 from baton.testing import Simulation
+from baton.tools.tool import Tool
 from tests.unit.baton.testing.planted import outside
 
 
@@ -42,7 +43,31 @@ def attempt_in_key(ctx: ToolContext) -> str:
     return "paid"
 
 
+def boss(start: Tool, *helps: Tool) -> Registry:
+    """Register an agent whose tool starts a job of another one."""
+    helper = Agent("helper", plan=[Step(one.name, one) for one in helps])
+    return Registry([Agent("agent", ScriptedModel([[Call(start.name)], "done"]), tools=[start]), helper])
+
+
+@tool(retries=3)
+def hire(ctx: ToolContext) -> object:
+    return ctx.start("helper", "help")
+
+
+@tool(retries=3)
+def hire_with_other_words(ctx: ToolContext) -> object:
+    return ctx.start("helper", f"report {outside.following()}")
+
+
+@tool
+def help_quietly() -> str:
+    return "helped"
+
+
 PLANTED = {
     one.name: outside.registry([one])
     for one in (starting_time, sequence, sequence_before_a_pause, second_effect, attempt_in_key)
+} | {
+    "an effect of a job below": boss(hire, sequence),
+    "a job that is started with other words": boss(hire_with_other_words, help_quietly),
 }
