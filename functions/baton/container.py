@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from baton.admission.slot_client import JobRows, SlotClient
@@ -214,7 +214,7 @@ class Container:
         others = {
             EVENTS_ENDPOINT: self._app_event_messages,
             DELIVERY_FAILED_ENDPOINT: self._delivery_failed,
-            SWEEP_ENDPOINT: self._sweep,
+            SWEEP_ENDPOINT: partial(self._sweep, spec),
         }
         return self._signed(spec, others[spec.path]() if spec.path in others else self._events(spec))
 
@@ -271,8 +271,9 @@ class Container:
 
         return handle
 
-    def _sweep(self) -> Handler:
+    def _sweep(self, spec: Spec) -> Handler:
         """Build the handler of sweeps."""
+        self.operations.outcomes.ended = partial(spec.ended, self) if spec.ended else None
         ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
         pruning = Pruning(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)
         maintenance = Maintenance(self._reconciler, self.operations.outcomes, pruning, ports.counters, self._away)

@@ -10,6 +10,7 @@ reason.
 import contextlib
 import json
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from baton.clock import Clock
 from baton.commands.signal import CompleteOperation, CompletionBody, UnknownOperationError
 from baton.engine.effects import COMPLETIONS
+from baton.engine.state import CallRecord, Job
 from baton.observability.counters import Counters, count
 from baton.storage.ports.operation_stream import OperationStream, StreamEntry
 from baton_events.emitter import Emitter
@@ -38,6 +40,10 @@ LAST_POLL = 12  # where pauses of a second would have become hours
 POLL_MS = 15_000
 
 
+# Of an operation, with its call and its outcome.
+Ended = Callable[[Job, CallRecord, Mapping[str, Any]], Awaitable[None]]
+
+
 class Poll(Struct, frozen=True):
     """An armed poll of the stream: its time, and its number since an operation began to wait."""
 
@@ -56,7 +62,13 @@ class UnreadableEntryError(ValueError):
 
 
 class OperationOutcomes:
-    """Reads the stream. `interval_ms`: how often while an operation waits; 0: never, the stream is not used."""
+    """Reads the stream. `interval_ms`: how often while an operation waits; 0: never, the stream is not used.
+
+    `ended`: continues the session of an operation that an entry has ended, before the entry is acknowledged; None: its
+    own end does.
+    """
+
+    ended: Ended | None = None
 
     def __init__(
         self,
@@ -129,12 +141,14 @@ class OperationOutcomes:
             return False
         try:
             known = await self._completing.known_id(operation_id, task_id, entry.added_ms)
-            signal_result = (await self._completing.complete(known, body, "stream")).signal_result
+            taken_in = await self._completing.complete(known, body, "stream")
         except UnknownOperationError as error:
             if self._clock.now_ms() - entry.added_ms > PATIENCE_MS:
                 await self._bury(entry, str(error))
             return False
-        _log.info("entry %s completes operation %s: %s", entry.id, operation_id, signal_result)
+        if self.ended is not None and taken_in.operation is not None and taken_in.call is not None:
+            await self.ended(taken_in.operation, taken_in.call, taken_in.outcome)
+        _log.info("entry %s completes operation %s: %s", entry.id, operation_id, taken_in.signal_result)
         return True
 
     async def _bury(self, entry: StreamEntry, reason: str) -> None:

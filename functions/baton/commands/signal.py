@@ -24,7 +24,7 @@ from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import ToolWaits
 from baton.engine.transcript import task_entry
 from baton.engine.waits import APPROVALS
-from baton.engine.work_items import WorkItem
+from baton.engine.work_items import ItemKind, WorkItem
 from baton.observability.counters import Counters, count
 from baton.sdk.any_json import AnyJson
 from baton.sdk.redaction import KnownSecrets, redacted
@@ -259,13 +259,19 @@ class CompleteOperation:
         return TakenIn(answer.signal_result, job, call, outcome)
 
     async def _is_over(self, operation: Job, call: CallRecord, answer: SignalAnswer) -> bool:
-        """Return whether this outcome ends the call; one that came before its wait may not."""
-        if answer.signal_result is SignalResult.FIRST:
-            return any(item.call_id == call.id for item in answer.items)
-        if answer.signal_result is not SignalResult.AGAIN:
+        """Return whether this is the call's outcome: of its wait, or kept for the wait that its running tool begins.
+
+        One that is kept while a person is asked is none: the call may be rejected.
+        """
+        if answer.signal_result is SignalResult.FIRST and any(item.call_id == call.id for item in answer.items):
+            return True
+        if answer.signal_result not in (SignalResult.FIRST, SignalResult.AGAIN):
             return False
         snapshot = await self._reader.job(operation.id)
-        return snapshot is not None and call.id in snapshot.results
+        if snapshot is None:
+            return False
+        runs = any(item.kind is ItemKind.CALL and item.call_id == call.id for item in snapshot.items)
+        return runs or call.id in snapshot.results
 
     async def _started(self, operation_id: str) -> tuple[Job, CallRecord] | None:
         """Return the operation of a call in progress, whose outcome is here before the tool has returned, and its call.

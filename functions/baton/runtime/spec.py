@@ -4,7 +4,7 @@ A record each, in handlers. A tool may have a limit of its own, below the one of
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -46,6 +46,7 @@ class Spec(Struct, frozen=True):
         retries: delivery attempts after the first.
         executors: functions that make its executors, by effect, from the process's container. The function names them
             itself, so that it imports no other's.
+        ended: continues the session of an operation that the stream of outcomes has ended, given the container.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Spec(Struct, frozen=True):
     continues: frozenset[ItemKind] = frozenset()
     retries: int = 3
     executors: tuple[Executors, ...] = ()
+    ended: Callable[..., Awaitable[None]] | None = None
 
     @property
     def timeout_seconds(self) -> int:

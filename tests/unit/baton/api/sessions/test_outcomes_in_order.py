@@ -9,6 +9,7 @@ from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
 
 from baton import Agent, Call, Pending, Registry, ToolContext, tool
+from baton.handlers import sweep
 from baton.models.model import ModelAnswer, ModelRequest
 from baton.pydantic_ai import durable
 from baton_events.messages import Outgoing
@@ -23,7 +24,9 @@ told: list[str] = []
 def orders(text: str) -> str:
     """Return the tool that a message asks for; empty: none, or it was called."""
     told.append(text)
-    return next((name for name in ("order", "pay") if f"call {name}" in text and "started before" not in text), "")
+    return next(
+        (name for name in ("order", "pay", "build") if f"call {name}" in text and "started before" not in text), ""
+    )
 
 
 @tool
@@ -36,6 +39,12 @@ async def order(ctx: ToolContext) -> Pending:
 def pay() -> str:
     """Pay."""
     return "paid"
+
+
+@tool(background=True)
+async def build(ctx: ToolContext) -> Pending:
+    """Build something."""
+    return Pending(timeout_seconds=3_600)
 
 
 def own(request: ModelRequest) -> ModelAnswer:
@@ -64,7 +73,7 @@ def library() -> Any:
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
     told.clear()
-    registry = Registry([Agent("own", Listening(own), tools=[order, pay]), library()])
+    registry = Registry([Agent("own", Listening(own), tools=[order, pay, build]), library()])
     settings = with_keys(operations_api_key=OPERATIONS_KEY)
     async with api_of(PlayedStage(registry=registry, settings=settings)) as made:
         yield made
@@ -111,6 +120,28 @@ async def test_a_message_behind_an_outcome_finds_it_told(api: Api, agent: str, b
     await send(api, 2, "behind it", agent)
     assert told[-1].index(text) < told[-1].index("behind it")
     assert told[-1].count(text) == 1
+
+
+async def test_an_outcome_that_comes_while_the_tool_runs_in_the_background_is_told(api: Api) -> None:
+    """It is kept for the wait that the tool begins, and told once."""
+    operation = await started(api, "own", "build")
+    assert (await api.complete(operation["operationId"], success=True, result="R-77")).json()["applied"]
+    await send(api, 2, "behind it", "own")
+    assert told[-1].index("R-77") < told[-1].index("behind it")
+    vars(api.stage).pop("_deliver")  # the queue delivers again
+    await api.stage.run(within_seconds=60)
+    await send(api, 3, "at last", "own")
+    assert told[-1].count("R-77") == 1
+
+
+async def test_an_outcome_of_the_stream_is_told_before_its_entry_is_acknowledged(api: Api) -> None:
+    operation = await started(api, "own")
+    container = api.stage.container
+    container.endpoint(sweep.SPEC)
+    api.stage.outcomes.add("1-0", operation_id=operation["operationId"], success="true", result='"R-77"')
+    assert await container.operations.outcomes.poll() == 1
+    await send(api, 2, "behind it", "own")
+    assert told[-1].index("R-77") < told[-1].index("behind it")
 
 
 @pytest.mark.parametrize("when_busy", ["interrupt", "rollback"])
