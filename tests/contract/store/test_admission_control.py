@@ -163,6 +163,26 @@ async def test_a_job_that_comes_back_and_ends_again_is_counted_again(side: Side)
     assert await side.admission_control.ends() == expected
 
 
+async def test_a_tenant_s_live_jobs_are_read_without_those_of_others(side: Side) -> None:
+    """Whatever the names, also who is to start later; children are none of them."""
+    ours: dict[str, Any] = {"tenant": "t\0 u", "session": ""}
+    wants: list[tuple[str, Want]] = [("a", "slot"), ("b", "slot"), ("c", "none"), ("a.1-0", "slot"), ("g", "gone")]
+    for name, want in wants:
+        await slot_request(side, name, want, **ours)
+    await slot_request(side, "d", tenant="t\0 u", session="s\1")
+    elsewhere: tuple[Want, ...] = ("slot", "none")
+    for tenant in ("t", "t\0 u\1", "t\0 u\0", "t\0 u2", ""):
+        for want in elsewhere:
+            await slot_request(side, f"other-{tenant}-{want}", want, tenant=tenant, session="x")
+    live = await side.admission_control.live()
+    assert await side.admission_control.live_of("t\0 u") == {name: live[name] for name in ("a", "b", "c", "d")}
+    later: list[tuple[str, Want]] = [("c", "slot"), ("a", "none"), ("b", "gone")]
+    for name, want in later:
+        await slot_request(side, name, want, 1, tenant="t\0 u", session="")
+    assert sorted(await side.admission_control.live_of("t\0 u")) == ["a", "c", "d"]
+    assert await side.admission_control.live_of("nobody") == {}
+
+
 async def test_a_session_s_line_is_its_jobs_at_work_or_in_line(side: Side) -> None:
     """Of that tenant and session alone, whatever their names; children, and who is to start later, are none of them."""
     ours: dict[str, Any] = {"tenant": "t\0 u", "session": "s\1\0é"}

@@ -91,7 +91,8 @@ class JobList:
 
     async def _source(self, query: Query) -> "_Live | _Searched | _Listed":
         if query.live:
-            return _Live(await self._admission_control.live(), query)
+            control, tenant = self._admission_control, query.tenant
+            return _Live(await (control.live_of(tenant) if tenant else control.live()), query)
         # A session and a job's children are few: each job is read, and its text is searched.
         narrow = query.session_id or query.parent_id
         return _Searched(self._listing, query) if query.words and not narrow else _Listed(self._listing, query)

@@ -34,6 +34,7 @@ from baton.engine.all_jobs.slots import (
 )
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.storage.ports.all_jobs import AdmissionState, ReconcileTurn, SlotAnswer, SlotGranted, Started
+from baton_events.ids import is_child
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,11 @@ class InMemoryAdmissionControl:
     async def live(self) -> dict[str, QueueEntry]:
         """Return the entries of all jobs that are not gone."""
         return {name: entry for name, entry in self._admission.entries.items() if entry.want != "gone"}
+
+    async def live_of(self, tenant: str) -> dict[str, QueueEntry]:
+        """Return the entries of a tenant's jobs that are not gone."""
+        live = await self.live()
+        return {name: entry for name, entry in live.items() if entry.tenant == tenant and not is_child(name)}
 
     async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
         """Return the entries of a session's jobs at work or in line."""

@@ -151,6 +151,10 @@ class AdmissionControl(Protocol):
         """Return the entries of all jobs that are not known to be gone, by job id."""
         ...
 
+    async def live_of(self, tenant: str) -> dict[str, QueueEntry]:
+        """Return those of a tenant; children are left out."""
+        ...
+
     async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
         """Return the entries of a session's jobs at work or in line, by job id; children are left out."""
         ...

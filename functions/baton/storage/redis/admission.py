@@ -30,6 +30,7 @@ from baton.storage.redis.semaphore import (
     Dropped,
     Semaphore,
     entry_from,
+    flow_of,
     member_field,
     member_of,
     queue_of,
@@ -220,8 +221,15 @@ class RedisAdmissionControl:
 
     async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
         """Return the entries of a session's jobs at work or in line."""
-        queue = queue_of(tenant, session_id)
-        members = await self._redis.execute("ZRANGE", keys.SLOT_QUEUES, f"[{queue}", f"({queue}2", "BYLEX")
+        return await self._below(queue_of(tenant, session_id))
+
+    async def live_of(self, tenant: str) -> dict[str, QueueEntry]:
+        """Return the entries of a tenant's jobs that are not gone; their number is what it costs."""
+        return await self._below(flow_of(tenant))
+
+    async def _below(self, prefix: str) -> dict[str, QueueEntry]:
+        """Return the entries of the members whose places begin so."""
+        members = await self._redis.execute("ZRANGE", keys.SLOT_QUEUES, f"[{prefix}", f"({prefix[:-1]}\1", "BYLEX")
         return await self._semaphore.entries_of([member.rpartition("\0")[2] for member in members])
 
     async def ends(self) -> dict[str, AgentCounters]:

@@ -110,9 +110,14 @@ def member_field(job_id: str) -> str:
     return f"{_MEMBER_FIELD}{job_id}"
 
 
+def flow_of(tenant: str) -> str:
+    """Return how the places of a tenant's members begin."""
+    return f"{_escaped(tenant)}\0"
+
+
 def queue_of(tenant: str, session_id: str) -> str:
     """Return the queue of a session."""
-    return f"{_escaped(tenant)}\0{_escaped(session_id)}\0"
+    return f"{flow_of(tenant)}{_escaped(session_id)}\0"
 
 
 def _escaped(text: str) -> str:

@@ -35,6 +35,8 @@ local function described(name, r)
   end
   if not r.free and (r.state == 'asks' or r.state == 'rests' and r.ran) then
     is[6] = is.queue .. (r.held and '0' or '1') .. ran .. r.order
+  elseif not r.free and r.state == 'rests' then
+    is.later = r.flow .. '\0\1\0' .. r.order -- beside its flow's queues: no name of one begins so
   end
   return is
 end
@@ -99,6 +101,7 @@ local function put(name)
   for at = 2, 6 do
     move(KEYS[at], COUNTERS[at], was[at], is[at])
   end
+  move(QUEUES, nil, was.later, is.later)
   if was[6] ~= is[6] then
     heads[queue] = heads[queue] == false and is[6] or nil
   end
