@@ -1,4 +1,4 @@
-"""Which proxy of the environment a request goes through, and transports of httpx that go there.
+"""Which proxy of the environment a request goes through, and transports of httpx and httpx2 that go there.
 
 Heeds what httpx heeds: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in small letters first. NO_PROXY may also have
 networks (`10.0.0.0/8`). Invariant: a proxy that cannot be used is an `httpx.ProxyError` that names it, once a request
@@ -10,10 +10,12 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.request import getproxies
 
 import httpx
+
+from baton_events.bounded import ANSWER_LIMIT_BYTES, TooLargeError, bound, too_large_message
 
 _T = TypeVar("_T")
 _PORTS = {"http": 80, "https": 443}
@@ -49,6 +51,16 @@ def through(url: str) -> str:
     """Return, for a message about a request that failed, which proxy was asked; empty: none."""
     proxy = proxy_for(url)
     return f" through {proxy}" if proxy else ""
+
+
+def unusable_proxy() -> str:
+    """Return what is wrong with a proxy of the environment that a request may need; empty: nothing."""
+    for url in ("https://a.invalid", "http://a.invalid"):
+        try:
+            _made(proxy_for(url), ssl.create_default_context(), lambda given: httpx.HTTPTransport(proxy=given))
+        except httpx.ProxyError as error:
+            return str(error)
+    return ""
 
 
 def reason_of(error: Exception) -> str:
@@ -118,28 +130,43 @@ class EnvironmentTransport(httpx.BaseTransport):
 
 
 class AsyncEnvironmentTransport(httpx.AsyncBaseTransport):
-    """The same on an event loop."""
+    """The same on an event loop, for httpx or httpx2, with a bound for each answer while it arrives.
 
-    def __init__(self, tls: ssl.SSLContext | None = None, limits: httpx.Limits | None = None) -> None:
-        self._tls = tls
-        self._limits = limits or httpx.Limits(max_connections=100, max_keepalive_connections=20)
-        self._made: dict[Proxy | None, httpx.AsyncHTTPTransport] = {}
+    `library`: `httpx2` for its clients; the errors are of the library. `limit_bytes`: of an answer; None: without one.
+    `too_large`: makes the error of an answer over it.
+    """
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        limits: httpx.Limits | None = None,
+        *,
+        library: Any = httpx,
+        limit_bytes: int | None = ANSWER_LIMIT_BYTES,
+        too_large: Callable[[], Exception] | None = None,
+    ) -> None:
+        self._tls, self._library, self._limit_bytes = tls, library, limit_bytes
+        self._limits = limits or library.Limits(max_connections=100, max_keepalive_connections=20)
+        self._made: dict[Proxy | None, Any] = {}
+        self._too_large = too_large or (lambda: _too_large(library, limit_bytes or 0))
+
+    async def handle_async_request(self, request: Any) -> Any:
         """Send the request; errors as above."""
-        proxy = proxy_for(request.url)
+        proxy, library = proxy_for(str(request.url)), self._library
         if proxy not in self._made:
-            tls, limits = self._tls or httpx.create_ssl_context(), self._limits
+            tls, limits = self._tls or library.create_ssl_context(), self._limits
             self._made[proxy] = _made(
-                proxy, tls, lambda given: httpx.AsyncHTTPTransport(verify=tls, limits=limits, proxy=given)
+                proxy, tls, lambda given: library.AsyncHTTPTransport(verify=tls, limits=limits, proxy=given), library
             )
         try:
             response = await self._made[proxy].handle_async_request(request)
         except Exception as error:
-            raise _failure(proxy, error) from error
+            raise _failure(proxy, error, library) from error
         if _is_refusal(proxy, response):
             await response.aclose()
-            raise httpx.ProxyError(_refused(proxy))
+            raise library.ProxyError(_refused(proxy))
+        if self._limit_bytes is not None:
+            bound(library, response, self._limit_bytes, self._too_large)
         return response
 
     async def aclose(self) -> None:
@@ -148,34 +175,42 @@ class AsyncEnvironmentTransport(httpx.AsyncBaseTransport):
             await each.aclose()
 
 
-def _made(proxy: Proxy | None, tls: ssl.SSLContext, make: Callable[[httpx.Proxy | None], _T]) -> _T:
+def _too_large(library: Any, limit_bytes: int) -> Exception:
+    """Make the library's own error, which is marked as one."""
+    made: Exception = type("AnswerTooLargeError", (TooLargeError, library.DecodingError), {})(
+        too_large_message(limit_bytes)
+    )
+    return made
+
+
+def _made(proxy: Proxy | None, tls: ssl.SSLContext, make: Callable[[Any], _T], library: Any = httpx) -> _T:
     """Make a transport.
 
     Raises:
-        httpx.ProxyError: the proxy is none, or its kind needs what is not installed.
+        ProxyError: of the library; the proxy is none, or its kind needs what is not installed.
     """
     if proxy is None:
         return make(None)
     try:
-        return make(httpx.Proxy(proxy.url, ssl_context=tls if proxy.url.lower().startswith("https:") else None))
+        return make(library.Proxy(proxy.url, ssl_context=tls if proxy.url.lower().startswith("https:") else None))
     except ImportError as error:
         way_out = "which is not installed: pip install 'httpx[socks]', or name the host in NO_PROXY"
-        raise httpx.ProxyError(f"{proxy} needs socksio, {way_out}") from error
-    except (ValueError, TypeError, httpx.InvalidURL) as error:
-        raise httpx.ProxyError(f"{proxy} is no address of one: {_SCHEMES}") from error
+        raise library.ProxyError(f"{proxy} needs socksio, {way_out}") from error
+    except (ValueError, TypeError, library.InvalidURL) as error:
+        raise library.ProxyError(f"{proxy} is no address of one: {_SCHEMES}") from error
 
 
-def _failure(proxy: Proxy | None, error: Exception) -> Exception:
+def _failure(proxy: Proxy | None, error: Exception, library: Any = httpx) -> Any:
     """Return the error to raise: a connection that failed is the proxy's fault, where there is one."""
     if proxy is None:
         return error
-    by_proxy = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
-    if by_proxy or not isinstance(error, httpx.HTTPError | httpx.InvalidURL):  # the library for SOCKS has its own
-        return httpx.ProxyError(f"{proxy} made no connection: {str(error) or type(error).__name__}")
+    by_proxy = isinstance(error, library.ConnectError | library.ConnectTimeout | library.ProxyError)
+    if by_proxy or not isinstance(error, library.HTTPError | library.InvalidURL):  # the library for SOCKS has its own
+        return library.ProxyError(f"{proxy} made no connection: {str(error) or type(error).__name__}")
     return error
 
 
-def _is_refusal(proxy: Proxy | None, response: httpx.Response) -> bool:
+def _is_refusal(proxy: Proxy | None, response: Any) -> bool:
     return proxy is not None and response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED
 
 

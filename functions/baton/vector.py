@@ -15,6 +15,7 @@ import httpx
 
 from baton.sdk.memory import MemoryEntry, MemoryHit
 from baton.settings.settings import Settings
+from baton_events.bounded import OWN_LIMIT_BYTES
 from baton_events.errors import MemoryUnavailableError
 from baton_events.ids import digest
 from baton_events.proxies import AsyncEnvironmentTransport, reason_of, through
@@ -121,7 +122,8 @@ def _index_of(url: str, token: str) -> "AsyncIndex":
         def __init__(self) -> None:
             self._url, self._retries, self._retry_interval = url, 0, 0.0
             self._headers = generate_headers(token, allow_telemetry=False)
-            self._client = httpx.AsyncClient(transport=AsyncEnvironmentTransport(), timeout=None)  # noqa: S113 - above
+            transport = AsyncEnvironmentTransport(limit_bytes=OWN_LIMIT_BYTES)
+            self._client = httpx.AsyncClient(transport=transport, timeout=None)  # noqa: S113 - above
 
     return Index()
 

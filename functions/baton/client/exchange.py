@@ -53,7 +53,7 @@ class AsyncExchange:
         if transport is None:
             from baton_events.proxies import AsyncEnvironmentTransport  # noqa: PLC0415 - whoever has its own needs none
 
-            transport = AsyncEnvironmentTransport()
+            transport = AsyncEnvironmentTransport(limit_bytes=None)  # its server is the caller's own
         self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport)
         self.build: Callable[..., httpx.Request] = self._http.build_request
 

@@ -120,12 +120,12 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
     """Connect in the newest revision that the server speaks."""
     from mcp import Client, StdioServerParameters  # noqa: PLC0415 - only agents with MCP servers load the SDK
     from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
-    from mcp.shared._httpx_utils import create_mcp_http_client  # noqa: PLC0415
     from mcp_types import ElicitRequestParams, ElicitResult  # noqa: PLC0415
 
-    from baton.mcp.guard import Guard, host_of  # noqa: PLC0415
+    from baton.mcp.guard import guarded_client, host_of  # noqa: PLC0415
+    from baton.mcp.lines import ENCODING  # noqa: PLC0415
     from baton.mcp.tasks import TasksExtension  # noqa: PLC0415
-    from baton.transport.bounded import ACCEPTED, ANSWER_LIMIT_BYTES  # noqa: PLC0415
+    from baton_events.bounded import ANSWER_LIMIT_BYTES  # noqa: PLC0415
 
     async def nobody_waits(_context: Any, _params: ElicitRequestParams) -> ElicitResult:
         """Cancel a question for which a server keeps its request open (revision 2025-11-25): people take days."""
@@ -134,13 +134,13 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
     declared: dict[str, Any] = {"elicitation_callback": nobody_waits, "extensions": [TasksExtension()], "cache": None}
     if server.command:
         program, *arguments = server.command
-        async with Client(StdioServerParameters(command=program, args=arguments), **declared) as client:
+        started = StdioServerParameters(command=program, args=arguments, encoding=ENCODING)
+        async with Client(started, **declared) as client:
             client.session.validate_tool_result = _by_ourselves  # type: ignore[method-assign,assignment]
             yield client
         return
-    http = create_mcp_http_client({"accept-encoding": ACCEPTED, **server.headers_for(context)}, auth=_auth(server))
     issuers = (host_of(server.auth.issuer), *server.auth.hosts) if server.auth else ()
-    http.event_hooks = Guard((host_of(server.url), *issuers)).hooks
+    http = guarded_client(server.headers_for(context), _auth(server), (host_of(server.url), *issuers))
     transport = streamable_http_client(server.url, http_client=http, max_sse_event_size=ANSWER_LIMIT_BYTES)
     async with http, Client(transport, **declared) as client:
         client.session.validate_tool_result = _by_ourselves  # type: ignore[method-assign,assignment]

@@ -6,17 +6,20 @@ with a wait becomes an error that names it. Imports the SDK's HTTP library: only
 
 import json
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx2
 
 from baton.clock import SystemClock
-from baton.transport.bounded import ANSWER_LIMIT_BYTES, bound
+from baton_events.bounded import ACCEPTED, ANSWER_LIMIT_BYTES, too_large_message
+from baton_events.proxies import AsyncEnvironmentTransport
 from baton_events.values.waits import requested_wait_seconds
 
 # The server's streams of a connection, with those that go on after a break.
 _MOST_STREAMS = 20
+# As the SDK's own client has them: a server may hold a stream open.
+_SECONDS, _STREAM_SECONDS = 30.0, 300.0
 _BUSY_STATUSES = frozenset({429, 503})
 # The code of our own error for a refusal, and the name of its wait.
 BUSY, WAIT_SECONDS = -32_029, "retryAfterSeconds"
@@ -26,7 +29,7 @@ class AnswerTooLargeError(httpx2.SSEError, httpx2.StreamError):
     """An answer is over the limit: an error that the SDK takes for the end of one request, whatever its form."""
 
     def __init__(self) -> None:
-        httpx2.SSEError.__init__(self, f"the answer has more than {ANSWER_LIMIT_BYTES} bytes, or an unknown encoding")
+        httpx2.SSEError.__init__(self, too_large_message(ANSWER_LIMIT_BYTES))
 
 
 class Guard:
@@ -52,7 +55,6 @@ class Guard:
             raise httpx2.ConnectError(f"the server has broken off {_MOST_STREAMS} streams")
 
     async def _answer(self, response: httpx2.Response) -> None:
-        bound(httpx2, response, ANSWER_LIMIT_BYTES, AnswerTooLargeError())
         if response.status_code not in _BUSY_STATUSES:
             return
         wait_seconds = requested_wait_seconds(response.headers, SystemClock().now_ms())
@@ -66,6 +68,17 @@ class Guard:
             await response.stream.aclose()  # not the answer, which is read once more
             response.stream = httpx2.ByteStream(json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode())
             response.headers["content-type"] = "application/json"
+
+
+def guarded_client(headers: dict[str, str], auth: Any, hosts: Collection[str]) -> httpx2.AsyncClient:
+    """Make the HTTP client of one connection: through the environment's proxies, with bounded answers."""
+    return httpx2.AsyncClient(
+        headers={"accept-encoding": ACCEPTED, **headers},
+        auth=auth,
+        timeout=httpx2.Timeout(_SECONDS, read=_STREAM_SECONDS),
+        transport=cast("Any", AsyncEnvironmentTransport(library=httpx2, too_large=AnswerTooLargeError)),
+        event_hooks=Guard(hosts).hooks,
+    )
 
 
 def host_of(url: str) -> str:

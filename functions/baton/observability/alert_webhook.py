@@ -40,10 +40,13 @@ class WebhookAlerts:
         body = {"text": _text(notice), "kind": notice.kind, "jobId": notice.job_id or None, "url": notice.url or None}
         try:
             client = httpx.AsyncClient(follow_redirects=False, transport=AsyncEnvironmentTransport(tls_context()))
-            async with asyncio.timeout(_TIMEOUT_SECONDS), client:
-                response = await client.post(self._url, json=body)
-            if not response.is_success:
-                _log.warning("the alert webhook (ALERT_WEBHOOK_URL) answered %d", response.status_code)
+            async with (
+                asyncio.timeout(_TIMEOUT_SECONDS),
+                client,
+                client.stream("POST", self._url, json=body) as response,  # its body is nobody's concern
+            ):
+                if not response.is_success:
+                    _log.warning("the alert webhook (ALERT_WEBHOOK_URL) answered %d", response.status_code)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             _log.warning("no alert reached the webhook (ALERT_WEBHOOK_URL): %s", reason_of(error))
 

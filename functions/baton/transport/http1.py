@@ -39,7 +39,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
 
         Raises:
             httpx.ConnectError, ReadError, RemoteProtocolError: it failed. LocalProtocolError: an invalid request.
-            DecodingError: the body is not what its headers say.
+            DecodingError: the body is too large, or not what its headers say.
         """
         body = await request.aread()
         head = head_of(request.method, request.url, request.headers.raw)
@@ -75,7 +75,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         answer = await self.send(place_of(url), b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(content), content))
         if not httpx.codes.is_success(answer.status):
             refuse(_response(answer))
-        return _body_of(answer)
+        return b"".join(answer.body)
 
     def posting(self, url: httpx.URL, headers: Headers) -> "Http1Posting":
         """Make a function that posts to one address, as http.py describes."""
@@ -137,18 +137,11 @@ class Http1Posting:
         more = b"%b: %b\r\nContent-Length: %d" % (*echo, len(content))
         answer = await self._transport.send(self._place, b"%b\r\n%b\r\n\r\n%b" % (self._head, more, content))
         fields = {name.lower(): value for name, value in answer.headers}
-        return _body_of(answer), fields.get(echo[0].lower(), b"")
+        return b"".join(answer.body), fields.get(echo[0].lower(), b"")
 
 
 def _response(answer: Answer, request: httpx.Request | None = None) -> httpx.Response:
     return httpx.Response(answer.status, headers=answer.headers, content=b"".join(answer.body), request=request)
-
-
-def _body_of(answer: Answer) -> bytes:
-    """Return the body, unpacked by httpx if it is packed."""
-    if any(name.lower() == b"content-encoding" for name, _ in answer.headers):
-        return _response(answer).content
-    return b"".join(answer.body)
 
 
 def place_of(url: httpx.URL) -> Place:

@@ -1,32 +1,39 @@
 """One HTTP/1.1 connection of asyncio's, and one answer, parsed by httptools piece by piece.
 
-Invariants: one request at a time, and the next one only after a whole answer; an incomplete answer is an error. Must
-not: read the answer to HEAD, which has a length and no body.
+Invariants: one request at a time, and the next one only after a whole answer; an incomplete answer is an error, and so
+is one over its limit, packed or unpacked. Must not: read the answer to HEAD, which has a length and no body.
 """
 
 import asyncio
 import select
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from baton_events.bounded import OWN_LIMIT_BYTES, Body, too_large_message
+
 _FIRST_FINAL = 200  # a lower status only announces an answer
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
+_OF_PACKED = frozenset({b"content-encoding", b"content-length"})
 
 
 class Answer:
-    """Its status (0: not received yet), its headers as they were sent, its body.
+    """Its status (0: not received yet), its headers, its body, which is unpacked and then has no headers of its coding.
 
-    `is_whole`: nothing more will come; `keeps`: the server keeps the connection, and has sent nothing after it.
+    `limit_bytes`: of the body. `is_whole`: nothing more will come; `keeps`: the server keeps the connection, and has
+    sent nothing after it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit_bytes: int = OWN_LIMIT_BYTES) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] = []
         self.is_whole = self.keeps = False
+        self._limit_bytes, self._size_bytes = limit_bytes, 0
+        self._coded: Body | None = None
         self._parser = HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
@@ -34,10 +41,14 @@ class Answer:
 
         Raises:
             httpx.RemoteProtocolError: the piece is no HTTP.
+            httpx.DecodingError: the body is too large, or not what its headers say.
         """
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
+            cause = error.__context__  # what a callback raised
+            if isinstance(cause, httpx.DecodingError | zlib.error):
+                raise httpx.DecodingError(str(cause)) from cause
             raise httpx.RemoteProtocolError(f"no HTTP answer: {type(error).__name__}") from error
 
     @property
@@ -58,11 +69,23 @@ class Answer:
         """Store the status, once all headers have come (a callback of httptools)."""
         if not self.is_whole:
             self.status = self._parser.get_status_code()
+            coding = next((text for name, text in self.headers if name.lower() == b"content-encoding"), b"")
+            if coding:
+                self._coded = Body(coding.decode("latin-1"), self._limit_bytes, self._too_large, events=False)
+                if self._coded.is_packed:
+                    self.headers = [one for one in self.headers if one[0].lower() not in _OF_PACKED]
 
     def on_body(self, body: bytes) -> None:
         """Store a piece of the body (a callback of httptools)."""
-        if not self.is_whole:
-            self.body.append(body)
+        if self.is_whole:
+            return
+        if self._coded is not None:
+            self.body.extend(self._coded.feed(body))
+            return
+        self._size_bytes += len(body)
+        if self._size_bytes > self._limit_bytes:
+            raise self._too_large()
+        self.body.append(body)
 
     def on_message_complete(self) -> None:
         """Mark the answer as whole, unless it only announced one (a callback of httptools)."""
@@ -70,6 +93,9 @@ class Answer:
             self.status, self.headers = 0, []
         elif not self.is_whole:
             self.is_whole, self.keeps = True, self._parser.should_keep_alive()
+
+    def _too_large(self) -> httpx.DecodingError:
+        return httpx.DecodingError(too_large_message(self._limit_bytes))
 
 
 class Connection(asyncio.Protocol):
@@ -93,6 +119,7 @@ class Connection(asyncio.Protocol):
 
         Raises:
             httpx.RemoteProtocolError: no answer, or not a whole one. httpx.ReadError: the connection broke.
+            httpx.DecodingError: the body is too large, or not what its headers say.
         """
         self._answer, self._waiting = Answer(), self._loop.create_future()
         self._transport.write(data)
@@ -122,7 +149,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             answer.feed(data)
-        except httpx.RemoteProtocolError as error:
+        except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             self._fail(error)
         if answer.is_whole:
             self.is_open = self.is_open and answer.keeps
@@ -142,7 +169,7 @@ class Connection(asyncio.Protocol):
         if not self._waiting.done():
             self._waiting.set_result(answer)
 
-    def _fail(self, error: httpx.TransportError) -> None:
+    def _fail(self, error: httpx.RequestError) -> None:
         self.close()
         if self._answer is not None and not self._waiting.done():
             self._waiting.set_exception(error)

@@ -13,6 +13,7 @@ from functools import cache
 import httpx
 
 from baton.settings.settings import Settings
+from baton_events.bounded import OWN_LIMIT_BYTES
 from baton_events.proxies import AsyncEnvironmentTransport, proxy_for
 
 # Below a minute, after which load balancers close idle connections: a request is not written into a closing one.
@@ -28,11 +29,9 @@ def tls_context() -> ssl.SSLContext:
 
 def http_transport(settings: Settings, url: str) -> httpx.AsyncBaseTransport:
     """Make the transport of requests to `url`, without a time limit; it opens nothing before its first use."""
-    if proxy_for(url) is not None:
-        return AsyncEnvironmentTransport(tls_context(), _LIMITS)
     lean = settings.http_transport == "httptools" or (settings.http_transport == "auto" and "respx" not in sys.modules)
-    if lean:
+    if lean and proxy_for(url) is None:
         from baton.transport.http1 import Http1Transport  # noqa: PLC0415 - not needed with httpx
 
         return Http1Transport(tls_context(), _LIMITS)
-    return httpx.AsyncHTTPTransport(verify=tls_context(), limits=_LIMITS)
+    return AsyncEnvironmentTransport(tls_context(), _LIMITS, limit_bytes=OWN_LIMIT_BYTES)

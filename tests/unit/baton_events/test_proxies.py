@@ -5,12 +5,15 @@ import builtins
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
+import httpx2
 import pytest
 import trustme
 
@@ -279,3 +282,38 @@ def test_an_error_that_no_proxy_is_in_stays_as_it_is(around: Callable[..., None]
     around()
     with pytest.raises(httpx.ConnectError):
         blocking("http://127.0.0.1:9")
+
+
+async def socks(asked: list[tuple[str, int]], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One connection of a SOCKS5 proxy (RFC 1928) that wants user and password (RFC 1929); it resolves every name."""
+    with suppress(OSError, asyncio.IncompleteReadError):
+        _, methods = await reader.readexactly(2)
+        assert 2 in await reader.readexactly(methods)
+        writer.write(b"\x05\x02")
+        words = [await reader.readexactly((await reader.readexactly(n))[-1]) for n in (2, 1)]
+        assert words == [b"user", b"swordfish"]
+        writer.write(b"\x01\x00")
+        kind = (await reader.readexactly(4))[-1]
+        size = (await reader.readexactly(1))[0] if kind == 3 else {1: 4, 4: 16}[kind]
+        host, port = await reader.readexactly(size), int.from_bytes(await reader.readexactly(2))
+        asked.append((host.decode() if kind == 3 else str(ip_address(host)), port))
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+        await writer.drain()
+    writer.close()
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+async def test_a_proxy_of_socks_is_used(scheme: str, library: Any, around: Callable[..., None]) -> None:
+    """It resolves the name, and gets user and password."""
+    asked = list[tuple[str, int]]()
+    async with await asyncio.start_server(partial(socks, asked), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        around(ALL_PROXY=f"{scheme}://user:swordfish@127.0.0.1:{port}", NO_PROXY="10.0.0.0/8")
+        async with library.AsyncClient(transport=AsyncEnvironmentTransport(library=library), timeout=5) as client:
+            assert (await client.get("http://far.example.com/a")).text == "ok"
+        blocked = await asyncio.to_thread(blocking, "http://192.0.2.7:81/b")
+        assert blocked.text == "ok"
+    assert asked == [("far.example.com", 80), ("192.0.2.7", 81)]

@@ -18,14 +18,14 @@ _SECONDS = 20.0
 
 
 @lru_cache(1)
-def _trust() -> ssl.SSLContext:
+def trust() -> ssl.SSLContext:
     """Return the certificates that every connection trusts; loading them takes longer than one request."""
     return httpx.create_ssl_context()
 
 
 async def _sent(method: str, url: str, request: HttpRequest, number: int, body: str = "") -> HttpResponse:
     try:
-        async with httpx.AsyncClient(timeout=_SECONDS, transport=AsyncEnvironmentTransport(_trust())) as http:
+        async with httpx.AsyncClient(timeout=_SECONDS, transport=AsyncEnvironmentTransport(trust())) as http:
             response = await http.request(method, url, headers=request.headers, content=body)
     except httpx.HTTPError as error:
         return HttpResponse(number, 0, {}, (str(error) or type(error).__name__).encode())

@@ -6,6 +6,8 @@ caller's time limit. Must not: keep anything between requests but the connection
 
 from typing import Any, cast
 
+import httpx
+import httpx2
 from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelResponse
@@ -29,6 +31,7 @@ from baton.models.providers.errors import model_error, refusal_in
 from baton.models.providers.messages import calls_of, listen, provider_field, text_of, to_messages
 from baton.models.providers.prices import cost_usd, spent_of
 from baton.models.providers.whole import WholeModel, leaves_of
+from baton_events.proxies import unusable_proxy
 
 _SHOWN_CHARS = 2_000
 _RESPONSES, _OPENAI = frozenset({"openai", "openai-responses"}), "//api.openai.com/"
@@ -73,6 +76,11 @@ class ProviderClient:
             self._model: Model = WholeModel(made or infer_model(name))
         except UserError as error:
             raise ModelError(f"model {name!r}: {error.message}", retryable=False) from error
+        except (ImportError, ValueError, httpx.InvalidURL, httpx2.InvalidURL) as error:
+            fault = unusable_proxy()  # which the library's client reads before ours does
+            if not fault:
+                raise
+            raise ModelError(f"model {name!r}: {fault}", retryable=False) from error
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Send the request, and convert the answer to our form."""

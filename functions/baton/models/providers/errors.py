@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
+import httpx2
 from pydantic_ai.exceptions import (
     ContentFilterError,
     FallbackExceptionGroup,
@@ -23,11 +25,13 @@ from baton.clock import SystemClock
 from baton.models.model import NOTHING_SPENT, ModelError
 from baton.models.providers.prices import spent_of
 from baton.models.providers.whole import BrokenAnswerError
+from baton_events.bounded import TooLargeError
 from baton_events.values.text import text_of
 from baton_events.values.waits import requested_wait_seconds, wait_seconds
 
 _MAX_CHARS = 2_000
 _FIRST_SERVER_STATUS = 500
+_OF_TRANSPORT = (TooLargeError, httpx.ProxyError, httpx2.ProxyError)
 _MAY_PASS = frozenset({408, 409, 425, 429})
 # Keys in the providers' formats, and any text behind a scheme of authorization.
 _SECRET = re.compile(
@@ -37,9 +41,21 @@ _SECRET = re.compile(
 
 def model_error(error: Exception) -> ModelError:
     """Convert any failure to a `ModelError`."""
+    return error if isinstance(error, ModelError) else _of_transport(error) or _of_library(error)
+
+
+def _of_transport(error: Exception) -> ModelError | None:
+    """Convert a failure of our own transport, whose words the provider's library hides."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, _OF_TRANSPORT):
+        cause = cause.__cause__
+    if cause is None:
+        return None
+    return ModelError(_clean(text_of(cause)), retryable=not isinstance(cause, TooLargeError))
+
+
+def _of_library(error: Exception) -> ModelError:
     match error:
-        case ModelError():
-            return error
         case ContentFilterError():
             return ModelError(_clean(f"the provider's content filter stopped the answer: {error}"), retryable=False)
         case ModelAPIError():

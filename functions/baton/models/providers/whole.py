@@ -31,6 +31,7 @@ from pydantic_ai.tools import RunContext
 
 from baton.models.model import ANSWER_LIMIT_BYTES, answer_too_large
 from baton.models.providers.chat_chunks import ChatChunks
+from baton.models.providers.connections import guard
 from baton.models.providers.prices import spent_of
 from baton_events.ids import digest
 from baton_events.values.text import storable
@@ -54,6 +55,11 @@ class BrokenAnswerError(ModelAPIError):
 
 class WholeModel(WrapperModel):
     """The wrapped model, whose answers are whole, with storable texts and an id of its own for each call."""
+
+    def __init__(self, wrapped: Any) -> None:
+        super().__init__(wrapped)
+        for leaf in leaves_of(self.wrapped):
+            guard(leaf)
 
     async def request(
         self,

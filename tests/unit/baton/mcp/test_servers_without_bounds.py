@@ -19,7 +19,7 @@ from baton.mcp.server_tools import server_tools
 from baton.tools.context import ToolContext
 from baton.tools.tool import Tool
 from baton.tools.tool_error import ToolError
-from baton.transport.bounded import ANSWER_LIMIT_BYTES
+from baton_events.bounded import ANSWER_LIMIT_BYTES
 
 ACME = McpContext("acme")
 JSON, STREAM = {"content-type": "application/json"}, {"content-type": "text/event-stream"}

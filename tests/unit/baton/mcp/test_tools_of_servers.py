@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import tracemalloc
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from typing import Any
@@ -24,6 +25,7 @@ from baton.runtime.job_view import job_view
 from baton.sdk.records import Failure
 from baton.tools.context import ToolContext
 from baton.tools.tool_error import ToolError
+from baton_events.bounded import ANSWER_LIMIT_BYTES
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.mcp.served import PNG, Served, serving, shop
 
@@ -238,6 +240,36 @@ async def test_a_program_of_this_machine_is_a_server(runs: list[str]) -> None:
     await ran(stage)
     [result] = (await stage.snapshot()).results.values()
     assert result == {"ok": {"euros": 3}}
+
+
+ENDLESS = """
+import json, sys
+about = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "e", "version": "1"}}
+tool = {"name": "price", "description": "d", "inputSchema": {"type": "object", "properties": {}}}
+for line in sys.stdin:
+    asked = json.loads(line)
+    found = {"initialize": about, "tools/list": {"tools": [tool]}}.get(asked.get("method"), {})
+    if asked.get("method") == "tools/call":
+        found = {"content": [{"type": "text", "text": "x" * 40_000_000}]}
+    reply = {"jsonrpc": "2.0", "id": asked.get("id"), "result": found}
+    if "id" in asked:
+        print(json.dumps(dict(sorted(reply.items(), reverse=BACKWARDS))), flush=True)
+"""
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_a_line_of_such_a_program_is_bounded(*, backwards: bool) -> None:
+    """Its own call fails at once, wherever the line has its id."""
+    server = McpServer(command=[sys.executable, "-c", ENDLESS.replace("BACKWARDS", str(backwards))])
+    [tool] = server_tools(server, ACME, await tools_listed(server, ACME, None))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ToolError, match=f"more than {ANSWER_LIMIT_BYTES} bytes"):
+            async with asyncio.timeout(20):
+                await tool.run({}, ToolContext.for_test())
+        assert tracemalloc.get_traced_memory()[1] < 3 * ANSWER_LIMIT_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

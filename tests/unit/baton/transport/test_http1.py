@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from baton.transport import http_transport
 from baton.transport.http1 import Http1Transport
+from baton_events.bounded import OWN_LIMIT_BYTES
 
 LIMITS = httpx.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=50)
 SHORT = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=0)
@@ -166,6 +167,22 @@ async def test_a_large_and_packed_answer_is_unpacked() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
     async with serving(head + packed) as served, client() as through:
         assert (await send(through, served.url)).content == b"y" * 5_000_000
+
+
+@pytest.mark.parametrize("coding", ["", "gzip", "br"])
+async def test_an_answer_over_its_limit_is_an_error_while_it_arrives(coding: str) -> None:
+    body = b"y" * (OWN_LIMIT_BYTES + 1)
+    packed = gzip.compress(body, compresslevel=1) if coding == "gzip" else body
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (coding.encode(), len(packed))
+    async with serving(head + packed) as served, client() as through:
+        with pytest.raises(httpx.DecodingError, match=f"more than {OWN_LIMIT_BYTES} bytes"):
+            await send(through, served.url)
+
+
+async def test_an_answer_that_is_not_packed_as_it_says_is_an_error() -> None:
+    async with serving(OK.replace(b"OK", b"OK\r\nContent-Encoding: gzip")) as served, client() as through:
+        with pytest.raises(httpx.DecodingError):
+            await send(through, served.url)
 
 
 async def test_what_nobody_requested_is_no_answer() -> None:

@@ -25,7 +25,7 @@ async def test_clients_share_one_tls_context_that_checks_certificates(transport:
     assert made is http_transport.tls_context()
     assert (made.verify_mode, made.check_hostname) == (ssl.CERT_REQUIRED, True)
     async with http_transport.http_transport(Settings(http_transport=transport), "https://a.example.com") as below:
-        assert (below.ssl_context if isinstance(below, Http1Transport) else below._pool._ssl_context) is made  # type: ignore[attr-defined]
+        assert (below.ssl_context if isinstance(below, Http1Transport) else below._tls) is made  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -1,0 +1,105 @@
+"""The bodies of other people's answers, counted and unpacked while they arrive: for clients of httpx and of httpx2.
+
+Invariant: a body never takes more memory than its limit, packed or unpacked; a few kilobytes of gzip may hold
+gigabytes, and both libraries unpack a whole chunk at once. A stream of events may go on, but each event has the limit.
+Must not: decide what follows from a body that is too large.
+"""
+
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+# Larger than any result and any file of the default settings in Base64.
+ANSWER_LIMIT_BYTES = 16_000_000
+# Of the store, the queue and the index: more than a page of the largest jobs.
+OWN_LIMIT_BYTES = 64_000_000
+# What a client may ask for: all that is unpacked here.
+ACCEPTED = "gzip, deflate"
+_PLAIN, _PACKED = ("", "identity"), ("gzip", "x-gzip", "deflate")
+_ANY_HEADER, _PIECE_BYTES = 32 + zlib.MAX_WBITS, 65_536
+_EVENT_ENDS, _LONGEST_END = (b"\n\n", b"\r\n\r\n", b"\r\r"), 4
+
+
+class TooLargeError(Exception):
+    """An answer is over its limit; the error of a client's library is one, too."""
+
+
+class Body:
+    """One body, given piece by piece. `limit_bytes`: unpacked; of each event, where it is a stream of events."""
+
+    def __init__(self, coding: str, limit_bytes: int, too_large: Callable[[], Exception], *, events: bool) -> None:
+        coding = coding.strip().lower()
+        self.is_packed = coding in _PACKED
+        self._unpacker = zlib.decompressobj(_ANY_HEADER) if self.is_packed else None
+        self._limit = limit_bytes if self.is_packed or coding in _PLAIN else -1
+        self._too_large, self._events = too_large, events
+        self._size, self._tail = 0, b""
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what the chunk holds.
+
+        Raises:
+            zlib.error: it is not what its coding says.
+        """
+        for piece in self._unpacked(chunk):
+            self._size += len(piece)
+            if self._size > self._limit:
+                raise self._too_large()
+            if self._events:
+                self._size = min(self._size, self._since_the_last_end(piece))
+            yield piece
+
+    def _unpacked(self, chunk: bytes) -> Iterator[bytes]:
+        if self._unpacker is None:
+            yield chunk
+            return
+        while chunk:
+            yield self._unpacker.decompress(chunk, _PIECE_BYTES)
+            chunk = self._unpacker.unconsumed_tail
+
+    def _since_the_last_end(self, piece: bytes) -> int:
+        seen = self._tail + piece
+        self._tail = seen[1 - _LONGEST_END :]
+        found = max(seen.rfind(end) for end in _EVENT_ENDS)
+        return len(seen) - found if found >= 0 else self._size
+
+
+def too_large_message(limit_bytes: int) -> str:
+    """Return what is said of an answer over the limit."""
+    return f"the answer has more than {limit_bytes} bytes, or an unknown encoding"
+
+
+def bound(library: Any, response: Any, limit_bytes: int, too_large: Callable[[], Exception]) -> None:
+    """Bound the body of an answer that is not read yet; its reader gets `too_large` where it is larger.
+
+    Args:
+        library: `httpx` or `httpx2`, which the answer is of.
+        response: the answer.
+        limit_bytes: of its body, unpacked; of each event of a stream of events.
+        too_large: makes the error; also for a coding that was not asked for.
+    """
+    is_stream = response.headers.get("content-type", "").strip().lower().startswith("text/event-stream")
+    body = Body(response.headers.get("content-encoding", ""), limit_bytes, too_large, events=is_stream)
+
+    class Counted(library.AsyncByteStream):  # type: ignore[misc]
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            try:
+                async for chunk in self._stream:
+                    for piece in body.feed(chunk):
+                        yield piece
+            except zlib.error as error:
+                raise library.DecodingError(f"the answer's encoding is damaged: {error}") from error
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._stream, name)
+
+    response.stream = Counted(response.stream)
+    if body.is_packed:
+        for name in ("content-encoding", "content-length"):
+            response.headers.pop(name, None)
