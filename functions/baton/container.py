@@ -211,7 +211,7 @@ class Container:
 
     def endpoint(self, spec: Spec) -> SignedEndpoint:
         """Build the ASGI app of one function."""
-        others = {
+        others: dict[str, Callable[[], Handler]] = {
             EVENTS_ENDPOINT: self._app_event_messages,
             DELIVERY_FAILED_ENDPOINT: self._delivery_failed,
             SWEEP_ENDPOINT: partial(self._sweep, spec),
