@@ -10,6 +10,7 @@ class Listening:
     """It answers as `answers` says, such as a `ScriptedModel`'s."""
 
     name, reads_history = "listening", True
+    takes_files: tuple[str, ...] = ()
 
     def __init__(
         self, answers: Callable[[ModelRequest], ModelAnswer | Awaitable[ModelAnswer]] = lambda _: ModelAnswer("done")

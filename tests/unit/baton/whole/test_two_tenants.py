@@ -1,94 +1,351 @@
 """Two tenants who use the same names for everything: what moves between jobs and sessions reaches its own tenant."""
 
-from collections.abc import AsyncIterator
+import base64
+import json
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Memory, Pending, Registry, tool
+from baton import Agent, Call, CallLimit, Memory, Pending, Registry, ToolContext, ToolError, tool
 from baton.models.model import ModelAnswer, ModelRequest, ToolMessage
+from baton_events.schema import parse_event
 from tests.fakes import FakeLongTermMemory
+from tests.unit.baton.api.ag_ui.test_runs import run_input, user
 from tests.unit.baton.api.client import ACME, OTHER, Api, api_of, with_keys
+from tests.unit.baton.api.mcp.calling import Client
+from tests.unit.baton.api.sessions.chatting import chat_body, delivering
 from tests.unit.baton.kit.listening import Listening
+from tests.unit.baton.kit.stage import BASE
 from tests.unit.baton.pydantic_ai.played import PlayedStage
 
 TENANTS = {ACME: "of acme", OTHER: "of other"}
+HOUR_SECONDS = 3_600
 
 
 @tool
 def hear() -> Pending:
     """Wait for an event of a key."""
-    return Pending(event="order.paid", key="A-7", timeout_seconds=3_600)
+    return Pending(event="order.paid", key="A-7", timeout_seconds=HOUR_SECONDS)
+
+
+@tool
+def begin(ctx: ToolContext, task: str) -> Pending:
+    """Let another agent work."""
+    return ctx.start("agent", task)
+
+
+@tool(requires_approval=True)
+def pay(to: str) -> str:
+    """Pay."""
+    return f"paid {to}"
+
+
+@tool(retries=3, call_limits=[CallLimit("bank", in_flight=5)])
+def charge(whom: str) -> str:
+    """Charge somebody; the bank asks one of the tenants to wait."""
+    if whom == TENANTS[ACME]:
+        raise ToolError("busy", retryable=True, retry_after_seconds=1_800)
+    return f"charged {whom}"
+
+
+TOOLS: dict[str, Any] = {"hear": hear, "begin": begin, "pay": pay, "charge": charge}
+ARGUMENTS = {"begin": "task", "pay": "to", "charge": "whom"}
 
 
 def answer(request: ModelRequest) -> ModelAnswer:
-    done = any(isinstance(message, ToolMessage) for message in request.messages)
-    if "hear" in repr(request.messages) and not done:
-        return ModelAnswer("", (Call("hear"),))
-    return ModelAnswer(f"done: {request.messages[-1]!r}")
+    """Call the tool that the task begins with, and then say what came last."""
+    last = repr(request.messages[-1])
+    asked = next((name for name in TOOLS if f"text='{name} " in repr(request.messages)), "")
+    if asked and not any(isinstance(message, ToolMessage) for message in request.messages):
+        who = next(who for who in TENANTS.values() if who in repr(request.messages))
+        return ModelAnswer("", (Call(asked, {ARGUMENTS[asked]: who} if asked in ARGUMENTS else {}),))
+    return ModelAnswer(f"done: {last}")
 
 
 @pytest.fixture
 def model() -> Listening:
-    return Listening(answer)
+    made = Listening(answer)
+    made.takes_files = ("*/*",)
+    return made
 
 
 @pytest.fixture
 async def api(model: Listening) -> AsyncIterator[Api]:
-    registry = Registry([Agent("agent", model, tools=[hear], memory=Memory())])
-    stage = PlayedStage(registry=registry, settings=with_keys(), long_term_memory=FakeLongTermMemory())
+    agents = [
+        Agent("agent", model, tools=list(TOOLS.values()), memory=Memory(), expose={"a2a", "mcp"}, description="Works."),
+        Agent("cached", model, cache_seconds=HOUR_SECONDS),
+        Agent("starts", model, on="order.created"),
+    ]
+    settings = with_keys(approval_links=True, callback_key="secret")
+    stage = PlayedStage(registry=Registry(agents), settings=settings, long_term_memory=FakeLongTermMemory())
     async with api_of(stage) as made:
         yield made
 
 
-async def submit(api: Api, key: str, name: str, text: str, **fields: Any) -> str:
-    """Submit a job under the same names as the other tenant; return the id of the job that gets the text."""
-    api.stage.clock.ms += 10
-    body = {"jobType": "agent", "taskDescription": text, "sessionId": "one", **fields}
-    job = await api.submitted(key, idempotency_key=name, **body)
-    return str(job.get("jobId") or job["id"])
+# What one tenant does, step by step, and yields: all that it sees of it. An address is its alone.
+Path = Callable[["Tenant"], AsyncIterator[Any]]
 
 
-def told(model: Listening, tenant: str) -> str:
-    """Return everything that was told to the models of one tenant, which is named in each task."""
-    return "".join(repr(found) for found in model.found if tenant in repr(found))
+class Tenant:
+    """One of the two. `urls`: what it can read, and the other one must not."""
 
+    def __init__(self, api: Api, key: str) -> None:
+        self.api, self.key, self.who = api, key, TENANTS[key]
+        self.urls = set[str]()
 
-async def test_what_is_said_to_a_running_job_reaches_its_own_session(api: Api, model: Listening) -> None:
-    jobs = {key: await submit(api, key, "first", f"hear {who}") for key, who in TENANTS.items()}
-    await api.stage.run(within_seconds=60)
-    for key, who in TENANTS.items():
-        assert await submit(api, key, "more", f"more {who}", whenBusy="steer") == jobs[key]
-    for key, who in TENANTS.items():
-        event = {"name": "order.paid", "key": "A-7", "data": {"payer": who}}
+    async def request(self, method: str, path: str, status: int = 200, **options: Any) -> Any:
+        request = self.api.request(method, path, self.key, **options)
+        response = await delivering(self.api, request, within_seconds=60)
+        assert response.status_code == status, response.text
+        return response.json() if "json" in response.headers.get("content-type", "") else response.text
+
+    async def submit(self, name: str, text: str, **fields: Any) -> str:
+        """Submit a job under the same names as the other tenant; return the id of the job that gets the text."""
+        self.api.stage.clock.ms += 10
+        body = {"jobType": "agent", "taskDescription": text, "sessionId": "one", **fields}
+        job = await self.api.submitted(self.key, idempotency_key=name, **body)
+        job_id = str(job.get("id") or job["jobId"])
+        self.urls.add(f"/api/agent-jobs/{job_id}")
+        return job_id
+
+    async def read(self, job_id: str) -> Any:
+        return await self.request("GET", f"/api/agent-jobs/{job_id}")
+
+    async def jobs(self, **query: str) -> Any:
+        return await self.request("GET", "/api/agent-jobs", params=query)
+
+    async def emit(self, name: str, **event: Any) -> Any:
         headers = {"idempotency-key": "same"}
-        answer = await api.request("POST", "/api/events", key, json=event, headers=headers)
-        assert answer.is_success, answer.text
-        await api.stage.run(within_seconds=60)
-        assert [(await api.read(job, each))["status"] for each, job in jobs.items()][: 1 + (key == OTHER)] == (
-            ["completed"] * (1 + (key == OTHER))
-        )
-    for who, other in zip(TENANTS.values(), reversed(TENANTS.values()), strict=True):
-        assert f"more {who}" in told(model, who)
-        assert f"payer': '{who}" in told(model, who)
-        assert other not in told(model, who)
+        return await self.request("POST", "/api/events", 202, json={"name": name, **event}, headers=headers)
 
 
-async def test_a_session_its_memory_and_a_search_are_of_one_tenant(api: Api, model: Listening) -> None:
+async def steering(one: Tenant) -> AsyncIterator[Any]:
+    job = await one.submit("first", f"hear {one.who}")
+    yield job
+    yield await one.submit("more", f"more {one.who}", whenBusy="steer") == job
+    yield await one.emit("order.paid", key="A-7", data={"payer": one.who})
+    yield await one.read(job)
+
+
+async def interrupting(one: Tenant) -> AsyncIterator[Any]:
+    first = await one.submit("first", f"hear {one.who}")
+    yield first
+    last = await one.submit("second", f"hear {one.who}", whenBusy="interrupt") if one.key == ACME else first
+    yield last
+    yield [await one.read(first), await one.jobs(sessionId="one")]
+    assert (await one.read(first))["status"] == ("cancelled" if one.key == ACME else "waiting")
+    assert (await one.request("POST", "/api/sessions/one/cancel"))["cancelledJobs"] == [last]
+
+
+async def events_of_jobs(one: Tenant) -> AsyncIterator[Any]:
+    job = await one.submit("first", f"hear {one.who}")
+    yield job
+    if one.key == ACME:
+        yield await one.emit("order.paid", key="A-7", data={"payer": one.who})
+        return
+    yield one.who
+    assert (await one.read(job))["status"] == "waiting"
+
+
+async def events_that_start_jobs(one: Tenant) -> AsyncIterator[Any]:
+    sent = await one.emit("order.created", data={"buyer": one.who})
+    one.urls.add(f"/api/events/{sent['id']}")
+    yield sent
+    (job,) = (await one.jobs())["jobs"]
+    one.urls.add(f"/api/agent-jobs/{job['id']}")
+    yield await one.read(job["id"])
+
+
+async def a_session_its_memory_and_a_search(one: Tenant) -> AsyncIterator[Any]:
     for number in range(2):
-        for key, who in TENANTS.items():
-            await submit(api, key, f"job {number}", f"I am {who}, {number}.")
-            await api.stage.run(within_seconds=60)
-    for who, other in zip(TENANTS.values(), reversed(TENANTS.values()), strict=True):
-        assert f"I am {who}, 0." in repr([found for found in model.found if f"{who}, 1." in repr(found)])
-        assert other not in told(model, who)
-    for key, who in TENANTS.items():
-        found = (await api.request("GET", "/api/agent-jobs?q=am&sessionId=one", key)).json()["jobs"]
-        assert sorted(job["taskDescription"] for job in found) == [f"I am {who}, {number}." for number in range(2)]
+        yield await one.submit(f"job {number}", f"I am {one.who}, {number}.", tags=["same"])
+    for query in ({"q": "am"}, {"tag": "same"}, {"sessionId": "one"}, {"jobType": "agent"}):
+        found = await one.jobs(**query)
+        assert len(found["jobs"]) == 2
+        yield found
+    if one.key == ACME:
+        await one.request("DELETE", "/api/sessions/one/memory")
+        await one.request("DELETE", "/api/sessions/one", 204)
+        one.urls.clear()
+    yield await one.submit("after", f"And now, {one.who}?")
+    yield await one.jobs()
+    assert len((await one.jobs())["jobs"]) == (1 if one.key == ACME else 3)
 
 
-async def test_a_cancelled_session_is_that_of_its_tenant(api: Api) -> None:
-    jobs = {key: await submit(api, key, "first", f"hear {who}") for key, who in TENANTS.items()}
-    await api.stage.run(within_seconds=60)
-    assert (await api.request("POST", "/api/sessions/one/cancel", ACME)).json()["cancelledJobs"] == [jobs[ACME]]
-    assert (await api.read(jobs[OTHER], OTHER))["status"] == "waiting"
+async def cached_answers(one: Tenant) -> AsyncIterator[Any]:
+    """The questions are the same; who asked is seen by the job alone."""
+    for cached in range(2):
+        job = await one.submit(f"job {cached}", "Who?", jobType="cached", sessionId=f"{cached}", inputData={})
+        yield job
+        assert (await one.read(job))["usage"].get("cachedCalls", 0) == cached
+    yield one.who
+
+
+async def pauses_of_call_limits(one: Tenant) -> AsyncIterator[Any]:
+    job = await one.submit("first", f"charge {one.who}")
+    yield job
+    yield await one.read(job)
+    assert ((await one.read(job))["status"] == "completed") == (one.key == OTHER)
+
+
+async def child_jobs(one: Tenant) -> AsyncIterator[Any]:
+    job = await one.submit("first", f"begin {one.who}")
+    yield job
+    found = (await one.jobs(parentJobId=job))["jobs"]
+    one.urls |= {f"/api/agent-jobs/{each['id']}" for each in found}
+    yield [found, await one.read(job)]
+    assert found
+
+
+async def followers_and_callbacks(one: Tenant) -> AsyncIterator[Any]:
+    url = f"https://example.com/{one.who[3:]}"
+    job = await one.submit("first", f"I am {one.who}", callbackUrl=url)
+    yield job
+    one.urls |= {f"/api/agent-jobs/{job}/{name}" for name in ("stream", "recording", "checkpoints")}
+    yield await one.request("GET", f"/api/agent-jobs/{job}/stream")
+    sent = [body for to, _, body in one.api.stage.callbacks.sent if to == url]
+    assert len(sent) == 1
+    yield sent
+
+
+async def files(one: Tenant) -> AsyncIterator[Any]:
+    """One of them has the same content for both; deleting it for one of them deletes it for that one."""
+
+    def part(content: str) -> dict[str, Any]:
+        url = f"data:text/plain;base64,{base64.b64encode(content.encode()).decode()}"
+        return {"type": "file", "mediaType": "text/plain", "filename": "a.txt", "url": url}
+
+    body = chat_body("c", "m1", f"I am {one.who}", agent="agent")
+    body["messages"][0]["parts"] += [part(f"a file {one.who}"), part("the same")]
+    yield await one.request("POST", "/api/chat", json=body)
+    parts = (await one.request("GET", "/api/sessions/c"))["messages"][0]["parts"]
+    own, common = [found["url"] for found in parts if found["type"] == "file"]
+    one.urls.add(own)
+    yield await one.request("GET", own)
+    if one.key == ACME:
+        await one.request("DELETE", "/api/sessions/c", 204)
+        await one.request("GET", common, 404)
+        one.urls.clear()
+    yield one.who
+    if one.key == OTHER:
+        assert await one.request("GET", common) == "the same"
+
+
+async def chats(one: Tenant) -> AsyncIterator[Any]:
+    for number in range(2):
+        body = chat_body("c", f"m{number}", f"I am {one.who}", agent="agent")
+        yield await one.request("POST", "/api/chat", json=body)
+    yield await one.request("GET", "/api/sessions/c")
+
+
+async def forks_and_scores(one: Tenant) -> AsyncIterator[Any]:
+    job = await one.submit("first", f"I am {one.who}")
+    yield job
+    path = f"/api/agent-jobs/{job}"
+    fork = (await one.request("POST", f"{path}/fork", 202, json={"turn": 1}, headers={"idempotency-key": "f"}))["id"]
+    await one.request("POST", f"{path}/scores", 201, json={"name": "good", "value": 1, "comment": one.who})
+    one.urls |= {f"/api/agent-jobs/{fork}", f"{path}/diff/{fork}"}
+    yield [await one.read(fork), await one.read(job)]
+
+
+async def schedules(one: Tenant) -> AsyncIterator[Any]:
+    path, headers = "/api/agent-schedules", {"idempotency-key": "daily"}
+    body = {"jobType": "agent", "taskDescription": f"I am {one.who}", "cron": "0 9 * * 1-5"}
+    made = await one.request("POST", path, 201, json=body, headers=headers)
+    one.urls.add(f"{path}/{made['id']}")
+    yield made
+    (listed,) = (await one.request("GET", path))["schedules"]
+    tick = parse_event(one.api.stage.schedules.known[made["id"]].body.encode())
+    await one.api.stage.deliver(tick, "tick")
+    yield listed
+    yield await one.jobs()
+    if one.key == ACME:
+        await one.request("DELETE", f"{path}/{made['id']}", 204)
+        one.urls.clear()
+    yield one.who
+    assert len((await one.request("GET", path))["schedules"]) == (0 if one.key == ACME else 1)
+
+
+async def approvals_and_their_links(one: Tenant) -> AsyncIterator[Any]:
+    job = await one.submit("first", f"pay {one.who}")
+    yield job
+    (asked,) = (await one.request("GET", f"/api/agent-jobs/{job}/checkpoints"))["checkpoints"]
+    made = await one.request("POST", f"/api/admin/agent-checkpoints/{asked['id']}/links", 201, json={"name": "Ann"})
+    path = made["url"].removeprefix(BASE)
+    yield (await one.api.http.get(path)).text
+    if one.key == ACME:
+        assert (await one.api.http.post(f"{path}/approve", data={})).is_success
+    yield await one.read(job)
+    assert (await one.read(job))["status"] == ("completed" if one.key == ACME else "waiting")
+
+
+async def contexts_of_a2a(one: Tenant) -> AsyncIterator[Any]:
+    for number in range(2):
+        message = {"role": "ROLE_USER", "messageId": f"m{number}", "contextId": "one"}
+        params = {"message": {**message, "parts": [{"text": f"I am {one.who}"}]}}
+        body = {"jsonrpc": "2.0", "id": "1", "method": "SendMessage", "params": params}
+        task = (await one.request("POST", "/a2a/agent", json=body, headers={"a2a-version": "1.0"}))["result"]["task"]
+        one.urls.add(f"/api/agent-jobs/{task['id']}")
+        yield task
+    listed = {"jsonrpc": "2.0", "id": "1", "method": "ListTasks", "params": {"contextId": "one"}}
+    yield await one.request("POST", "/a2a/agent", json=listed, headers={"a2a-version": "1.0"})
+
+
+async def threads_of_ag_ui(one: Tenant) -> AsyncIterator[Any]:
+    for number in range(2):
+        body = run_input(f"run-{number}", user(f"m{number}", f"I am {one.who}"), thread="one")
+        yield await one.request("POST", "/api/ag-ui/agent", json=body)
+    one.urls |= {f"/api/agent-jobs/{job['id']}" for job in (await one.jobs())["jobs"]}
+
+
+async def calls_of_our_mcp_server(one: Tenant) -> AsyncIterator[Any]:
+    for _ in range(2):
+        yield await Client(one.api, key=one.key).called("agent", {"task": f"I am {one.who}"})
+    one.urls |= {f"/api/agent-jobs/{job['id']}" for job in (await one.jobs())["jobs"]}
+    assert len(one.urls) == 2
+
+
+PATHS: tuple[Path, ...] = (
+    steering,
+    interrupting,
+    events_of_jobs,
+    events_that_start_jobs,
+    a_session_its_memory_and_a_search,
+    cached_answers,
+    pauses_of_call_limits,
+    child_jobs,
+    followers_and_callbacks,
+    files,
+    chats,
+    forks_and_scores,
+    schedules,
+    approvals_and_their_links,
+    contexts_of_a2a,
+    threads_of_ag_ui,
+    calls_of_our_mcp_server,
+)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.__name__)
+async def test_what_moves_between_jobs_and_sessions_reaches_its_own_tenant(
+    api: Api, model: Listening, path: Path
+) -> None:
+    """Both do the same under the same names, a step each in turn."""
+    tenants = [Tenant(api, key) for key in TENANTS]
+    steps, seen = {one: path(one) for one in tenants}, dict.fromkeys(tenants, "")
+    while steps:
+        for one in tuple(steps):
+            async for shown in steps[one]:
+                seen[one] += json.dumps(shown, default=repr)
+                break
+            else:
+                del steps[one]
+        await api.stage.run(within_seconds=60)
+    for one, other in (tenants, tenants[::-1]):
+        heard = "".join(repr(found) for found in model.found if one.who in repr(found))
+        assert one.who in seen[one] + heard
+        assert other.who not in seen[one] + heard
+        for url in sorted(one.urls):
+            assert (await api.request("GET", url, one.key)).status_code == 200
+            assert (await api.request("GET", url, other.key)).status_code in (403, 404)
