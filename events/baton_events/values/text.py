@@ -11,6 +11,14 @@ from itertools import count
 REPLACEMENT = "\ufffd"
 _LONE = "[\ud800-\udfff]"  # compiled by its first use: few processes read such text
 _FIRST_HALVES = ("\ud800", "\udbff")
+# In JSON's text: half of a pair beside which no other half stands. Compiled by its first use, as above.
+_LONE_ESCAPE = (
+    rb"\\u(?:[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|[dD][c-fC-F][0-9a-fA-F]{2}(?<!\\u[dD][89abAB]..\\u....))"
+)
+_ESCAPES, _BACKSLASH = (b"\\ud", b"\\uD"), ord("\\")
+# A text with more of them is no text of a person; it is refused where it is read.
+_MOST_ESCAPES, _MOST_BACKSLASHES = 10_000, 100
 # The next of them is the number of characters that this process has replaced so far.
 _replaced = count()
 
@@ -32,6 +40,24 @@ def storable(text: str) -> str:
         return text
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
     return re.sub(_LONE, _replacement, joined)
+
+
+def storable_json(body: bytes) -> bytes:
+    """Return a text of JSON whose texts are storable: each lone half of a pair is replaced."""
+    if not any(escape in body for escape in _ESCAPES):
+        return body
+    return re.sub(_LONE_ESCAPE, _escape, body, count=_MOST_ESCAPES)
+
+
+def _escape(found: "re.Match[bytes]") -> bytes:
+    """Return what stands for an escape. After an odd number of backslashes it is none, but a text about one."""
+    at = found.start()
+    while at and found.start() - at < _MOST_BACKSLASHES and found.string[at - 1] == _BACKSLASH:
+        at -= 1
+    if (found.start() - at) % 2:
+        return found[0]
+    next(_replaced)
+    return rb"\ufffd"
 
 
 def _replacement(_: "re.Match[str]") -> str:

@@ -31,6 +31,7 @@ from baton_events.errors import (
     TooLargeError,
     UnknownJobError,
 )
+from baton_events.values.text import storable_json
 
 _log = logging.getLogger("baton.api")
 
@@ -201,14 +202,14 @@ def check_body(request: Request, route: ApiRoute) -> None:
 
 
 async def limited_body(request: Request) -> bytes:
-    """Read the body, up to the limit of its route.
+    """Read the body, up to the limit of its route; the texts in its JSON are storable.
 
     Raises:
         ApiError: 413, it is larger. HungUpError.
     """
     route: ApiRoute = request.scope[ROUTE]
     try:
-        return await read_body(request.headers.raw, request.receive, route.body_limit_bytes)
+        return storable_json(await read_body(request.headers.raw, request.receive, route.body_limit_bytes))
     except TooLargeError as error:
         raise _too_large(error, route) from error
 

@@ -159,7 +159,7 @@ def decoded(body: bytes) -> Any:
     """
     check_values(body)
     try:
-        return from_json(body)  # which refuses half a surrogate: no answer could repeat it
+        return from_json(body)
     except ValueError as error:
         raise RpcError(NOT_JSON, "the body is not JSON") from error
 

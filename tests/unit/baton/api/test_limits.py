@@ -80,6 +80,17 @@ async def test_a_task_below_the_limit_is_taken(how: str) -> None:
         assert len(api.stage.store.trees) == 1
 
 
+@pytest.mark.parametrize("how", [each for each in starts("") if "steering" not in each])
+async def test_half_a_character_of_a_text_is_replaced(how: str) -> None:
+    """A program that cuts texts anywhere sends such; it is a text of JSON by its grammar."""
+    async with api_with(REGISTRY) as api:
+        path, headers, body = starts("half \ud83d, whole \ud83d\ude00")[how]
+        headers = {**headers, "content-type": "application/json"}
+        answer = await delivering(api, api.request("POST", path, content=json.dumps(body), headers=headers))
+        assert answer.status_code in (200, 202), answer.text
+        assert "half \ufffd, whole \U0001f600" in repr([tree.transcript for tree in api.stage.store.trees.values()])
+
+
 async def test_earlier_messages_of_a_chat_may_be_larger_together() -> None:
     """They are not read: a client sends the whole conversation, with results of tools, each time."""
     output = {"type": "tool-x", "toolCallId": "c", "state": "output-available", "input": {}, "output": "y" * 3_000_000}

@@ -1,10 +1,13 @@
 """Storable text: pairs are joined, lone halves replaced, and nothing that a value says of itself raises."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import from_json
 
-from baton_events.values.text import Joiner, cut, replaced_chars, storable, text_of
+from baton_events.values.text import Joiner, cut, replaced_chars, storable, storable_json, text_of
 
 # Any text at all, halves of pairs included.
 TEXTS = st.text(st.characters(exclude_categories=()))
@@ -75,3 +78,22 @@ def test_a_long_text_is_cut_with_a_mark() -> None:
     assert cut("abcd", 4) == "abcd"
     assert cut("abcde", 4) == "abc…"
     assert cut("ab\ud83d\ude00", 4) == "ab\U0001f600"
+
+
+PIECES = ["\ud83d", "\ude00", "\ud800", "\udfff", "a", "\\", "\n", "é", '"', "\\ud800."]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9))
+def test_json_of_any_text_has_a_storable_text(pieces: list[str]) -> None:
+    """As `storable` makes of the text, whatever its escapes look like."""
+    text = "".join(pieces)
+    assert from_json(storable_json(json.dumps([text]).encode())) == [storable(text)]
+
+
+def test_json_without_halves_stays_as_it_is() -> None:
+    before = replaced_chars()
+    body = rb'["\ud83d\ude00", "\\ud800", "\u00e9"]'
+    assert storable_json(body) == body
+    assert replaced_chars() == before
+    assert storable_json(rb'["\ud800x\uDC00"]') == rb'["\ufffdx\ufffd"]'
+    assert replaced_chars() == before + 2

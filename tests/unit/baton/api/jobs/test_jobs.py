@@ -67,7 +67,7 @@ async def test_a_tool_call_is_shown_with_its_fields(api: Api) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "fields"),
     [
-        *[(body, 400, []) for body in (b"", b"\xff", b"[" * 5_000, b'{"jobType": "\\ud800"}')],
+        *[(body, 400, []) for body in (b"", b"\xff", b"[" * 5_000, b'{"jobType": "\\ud8')],
         (b"[]", 422, ["body"]),
         (b"{}", 422, ["jobType"]),
         (b'{"jobType": "answers", "inputData": {"x": 1e999}}', 422, ["inputData"]),
