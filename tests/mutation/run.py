@@ -1,242 +1,236 @@
-"""Sample mutants of `events` and `functions`, and say how many the unit tests notice: `python -m tests.mutation.run`.
+"""Sample mutants of folders, and say how many the unit tests notice: `python -m tests.mutation.run`.
 
-Invariant: no file is changed. Tests are imported and collected once; each mutant lives in a forked process, where the
-code of one function is replaced, and tests that call it are run until one fails: those of its
-own file first, the quickest first. A test that takes far too
-long has noticed, too.
+Invariant: no file of the product is changed. Tests are imported and collected once. Each mutant lives in forked
+processes, where the code of one function is replaced, and the tests that reach the changed line run until one fails. A
+test that also fails alone without the mutant has noticed nothing. A test that takes far too long has.
 """
 
 import argparse
-import ast
-import gc
 import json
 import os
+import re
 import signal
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from random import Random  # noqa: TID251 - the one place that draws, from a seed that is printed
-from types import CodeType, FrameType, FunctionType
+from typing import Any
 
 import pytest
-from _pytest.runner import runtestprotocol
 
+from tests.mutation.code import ROOT, Functions, files_of
 from tests.mutation.mutants import Mutant, mutants_of, mutated
+from tests.mutation.reach import Reach, append, is_passed, share_out, silent
 
-_ROOT = Path(__file__).parents[2]
-_SOURCES, _TESTS = (
-    ("events/baton_events", "functions/baton"),
-    ("tests/unit/baton_events", "tests/unit/baton"),
-)
-_Key = tuple[str, int]  # file, first line
-KILLED, SURVIVED, UNREACHED = "killed", "survived", "unreached"
-
-
-def folder_of(path: str) -> str:
-    """The folder by which a file counts: two levels at most."""
-    return "/".join(Path(path).parent.parts[:2])
+_FOLDERS = [f"functions/baton/{name}" for name in ("api", "executors", "tools", "models", "conversation")]
+_MOST_SECONDS, _MOST_TESTS, _MOST_EXAMPLES = 4.0, 60, 25
+_MOST_SECONDS_AGAIN = 30.0
+KILLED, TIMED_OUT, SURVIVED, UNREACHED = "killed", "timed out", "survived", "unreached"
 
 
 class Mutating:
     """A pytest plugin that runs the tests of mutants instead of all tests."""
 
-    def __init__(self, most: int, seed: int, seconds: float, only: str, out: Path, again: frozenset[str]) -> None:
-        self._most, self._random, self._seconds, self._only, self._out = most, Random(seed), seconds, only, out
-        self._again = again
-        self._reached: dict[_Key, list[tuple[float, int]]] = defaultdict(list)
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._sound: dict[int, bool] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Draw the same values each time, and let a property that fails be enough."""
+        from hypothesis import Phase, settings  # noqa: PLC0415 - pytest refuses plugins that are imported before it
+
+        phases = (Phase.explicit, Phase.generate)
+        settings.register_profile("mutants", settings.default, phases=phases, derandomize=True, database=None)
+        settings.load_profile("mutants")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Try few examples of a property for each mutant, and all of them for those that survived."""
+        for item in () if self._options.again else session.items:
+            of: Any = getattr(item, "obj", None)
+            of = getattr(of, "__func__", of)
+            chosen = getattr(of, "_hypothesis_internal_use_settings", None)
+            if chosen is not None and chosen.max_examples > _MOST_EXAMPLES:
+                of._hypothesis_internal_use_settings = type(chosen)(chosen, max_examples=_MOST_EXAMPLES)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Learn which tests call what, and then play mutant after mutant."""
-        self._learn(session.items)
-        functions = _functions_by_place()
-        mutants = [mutant for mutant in _all_mutants(self._only) if _key(mutant) in functions]
-        if self._again:
-            mutants = [mutant for mutant in mutants if _line(SURVIVED, mutant) in self._again]
-        self._random.shuffle(mutants)
-        ends_at = time.monotonic() + self._seconds
-        with self._out.open("a") as out:
-            for mutant in mutants[: self._most]:
-                if time.monotonic() > ends_at:
-                    break
-                verdict = self._try(mutant, functions[_key(mutant)], session.items)
-                out.write(_line(verdict, mutant) + "\n")
-                out.flush()
+        """Learn which tests reach what, and then play mutant after mutant."""
+        self._items = session.items
+        session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined] # one for all processes
+        workers, files = self._options.workers, files_of(_FOLDERS)
+        self._functions = Functions(files_of(self._options.only or _FOLDERS))
+        self._reach = Reach(self._items, self._functions, files, self._options.reach, workers)
+        self._ends_at = time.monotonic() + self._options.seconds
+        share_out(workers, self._sample(), self._play)
         return True
 
-    def _learn(self, items: list[pytest.Item]) -> None:
-        """Run all tests once, each file in a process of its own, and note which functions each calls, and how long."""
-        for _, numbered in groupby(enumerate(items), key=lambda entry: entry[1].path):
-            self._learn_file(list(numbered))
+    def _play(self, mutant: Mutant) -> None:
+        if time.monotonic() < self._ends_at:
+            verdict, by = self._try(mutant)
+            append(self._options.out, {"verdict": verdict, "by": by, **asdict(mutant)})
 
-    def _learn_file(self, numbered: list[tuple[int, pytest.Item]]) -> None:
-        read, write = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(read)
-            _silent()
-            with os.fdopen(write, "w") as found:
-                signal.alarm(10 * _TOO_LONG_SECONDS)
-                following = [*(item for _, item in numbered[1:]), None]
-                for (at, item), after in zip(numbered, following, strict=True):
-                    seen, began_at = set[CodeType](), time.perf_counter()
-                    sys.setprofile(_noting(seen))
-                    good = _passes(item, after)
-                    sys.setprofile(None)
-                    if good:
-                        took = time.perf_counter() - began_at
-                        keys = {(_relative(code.co_filename), code.co_firstlineno) for code in seen}
-                        found.write(json.dumps([at, took, sorted(keys)]) + "\n")
-                        found.flush()  # a test may end its process
-            os._exit(0)
-        os.close(write)
-        with os.fdopen(read) as found:
-            for line in found:
-                at, took, keys = json.loads(line)
-                for path, first_line in keys:
-                    self._reached[path, first_line].append((took, at))
-        os.waitpid(child, 0)
+    def _sample(self) -> list[Mutant]:
+        """Choose by the mutants' names, so that it stays the same while other functions change."""
+        options = self._options
+        files = files_of(options.only or _FOLDERS)
+        every = [mutant for name in files for mutant in mutants_of(name, (ROOT / name).read_text())]
+        again = {read.name for read in _read(options.again, {SURVIVED, UNREACHED})} if options.again else None
+        if again is not None:
+            return [mutant for mutant in every if mutant.name in again]
+        chosen = sorted(every, key=lambda mutant: sha256(f"{options.seed} {mutant.name}".encode()).digest())
+        sample = sorted(chosen, key=lambda mutant: not mutant.mixes_up)[: options.mutants]
+        played = {read.name for read in _read(options.out, {KILLED, TIMED_OUT, SURVIVED, UNREACHED})}
+        return [mutant for mutant in sample if mutant.name not in played]
 
-    def _try(self, mutant: Mutant, functions: list[FunctionType], items: list[pytest.Item]) -> str:
-        tests, budget = list[int](), _MOST_SECONDS
-        own = Path(mutant.path).stem
-        reached = sorted(self._reached[_key(mutant)], key=lambda test: (own not in items[test[1]].path.stem, test))
-        for took, at in reached if self._again else reached[:_MOST_TESTS]:
-            budget -= took
-            if tests and budget < 0 and not self._again:
-                break
-            tests.append(at)
+    def _try(self, mutant: Mutant) -> tuple[str, str]:
+        """Return whether tests notice the mutant, and which one."""
+        tests = self._tests_of(mutant)
         if not tests:
-            return UNREACHED
-        child = os.fork()
-        if child == 0:
-            _silent()
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(_TOO_LONG_SECONDS)
-            if not _replace(mutant, functions):
-                os._exit(2)
-            chosen = [items[at] for at in tests]
-            noticed = any(not _passes(item, after) for item, after in zip(chosen, [*chosen[1:], None], strict=True))
-            os._exit(1 if noticed else 0)
-        _, status = os.waitpid(child, 0)
-        return SURVIVED if os.waitstatus_to_exitcode(status) == 0 else KILLED
+            return UNREACHED, ""
+        while tests:
+            failed, in_time = _first_failed(self._items, tests, lambda: self._put_in(mutant), self._allowed(tests))
+            if failed is None:
+                return (SURVIVED, "") if in_time else (TIMED_OUT, self._items[tests[0]].nodeid)
+            at = tests.index(failed)
+            if self._is_sound(failed) and (at == 0 or self._fails_alone(failed, mutant)):
+                return (KILLED if in_time else TIMED_OUT), self._items[failed].nodeid
+            tests = tests[at + 1 :]
+        return SURVIVED, ""
+
+    def _put_in(self, mutant: Mutant) -> None:
+        tree = mutated(mutant, (ROOT / mutant.path).read_text())
+        self._functions.replace(mutant.path, tree, (mutant.qualname, mutant.function_line))
+
+    def _tests_of(self, mutant: Mutant) -> list[int]:
+        """Those first whose file names what is changed, then those of its own file, then the quickest of each file."""
+        seconds, own = self._reach.seconds, Path(mutant.path).stem
+        words = set(re.findall(r"[A-Za-z_]{4,}", mutant.what if mutant.kind == "text" else mutant.qualname))
+        files: Counter[Path] = Counter()
+        ranked = list[tuple[int, bool, int, float, int]]()
+        for at in sorted(self._reach.tests(mutant), key=lambda at: seconds[at]):
+            path = self._items[at].path
+            named = len(words & _words_of(path))
+            ranked.append((-named, own not in path.stem, files[path], seconds[at], at))
+            files[path] += 1
+        left, most = (_MOST_SECONDS_AGAIN, len(ranked)) if self._options.again else (_MOST_SECONDS, _MOST_TESTS)
+        chosen = list[int]()
+        for *_, at in sorted(ranked)[:most]:
+            left -= seconds[at]
+            if chosen and left < 0:
+                break
+            chosen.append(at)
+        return chosen
+
+    def _allowed(self, tests: Sequence[int]) -> int:
+        return 20 + int(4 * sum(self._reach.seconds[at] for at in tests))
+
+    def _is_sound(self, at: int) -> bool:
+        if at not in self._sound:
+            self._sound[at] = _first_failed(self._items, [at], lambda: None, self._allowed([at])) == (None, True)
+        return self._sound[at]
+
+    def _fails_alone(self, at: int, mutant: Mutant) -> bool:
+        verdict = _first_failed(self._items, [at], lambda: self._put_in(mutant), self._allowed([at]))
+        return verdict != (None, True)
 
 
-def _line(verdict: str, mutant: Mutant) -> str:
-    return json.dumps([verdict, mutant.path, mutant.line, mutant.qualname, mutant.what], ensure_ascii=False)
+@cache
+def _words_of(path: Path) -> frozenset[str]:
+    return frozenset(re.findall(r"[A-Za-z_]{4,}", path.read_text()))
 
 
-_MOST_SECONDS, _MOST_TESTS, _TOO_LONG_SECONDS = 2.0, 40, 60
+def _first_failed(
+    items: list[pytest.Item], tests: Sequence[int], prepare: Callable[[], None], seconds: int
+) -> tuple[int | None, bool]:
+    """Run tests in a process of their own; return the first that fails or is not over in time, and if all were."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        os.close(read)
+        silent()
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(seconds)
+        prepare()
+        for at in tests:
+            os.write(write, f"{at}\n".encode())
+            if not is_passed(items[at]):
+                os._exit(1)
+        os._exit(0)
+    os.close(write)
+    _, status = os.waitpid(child, 0)
+    _end_group(child)
+    with os.fdopen(read) as begun:
+        last = int(begun.read().split()[-1])
+    return (None if status == 0 else last), not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGALRM
 
 
-def _noting(seen: set[CodeType]) -> Callable[[FrameType, str, object], None]:
-    """Note each function of ours that is called."""
-
-    def note(frame: FrameType, event: str, _argument: object) -> None:
-        code = frame.f_code
-        if event == "call" and code not in seen and _is_ours(code.co_filename):
-            seen.add(code)
-
-    return note
+def _end_group(leader: int) -> None:
+    """End what a test has started and could not end any more."""
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        return
 
 
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(_PREFIXES)
-
-
-_PREFIXES = tuple(f"{_ROOT / folder}/" for folder in _SOURCES)
-
-
-def _relative(filename: str) -> str:
-    return str(Path(filename).relative_to(_ROOT))
-
-
-def _key(mutant: Mutant) -> _Key:
-    return mutant.path, mutant.function_line
-
-
-def _silent() -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-
-
-def _passes(item: pytest.Item, after: pytest.Item | None) -> bool:
-    return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=after))
-
-
-def _functions_by_place() -> dict[_Key, list[FunctionType]]:
-    found: dict[_Key, list[FunctionType]] = defaultdict(list)
-    gc.unfreeze()  # tests/conftest.py has frozen what was collected
-    for function in gc.get_objects():
-        if type(function) is FunctionType and _is_ours(function.__code__.co_filename):
-            found[_relative(function.__code__.co_filename), function.__code__.co_firstlineno].append(function)
-    return found
-
-
-def _all_mutants(only: str) -> Iterable[Mutant]:
-    for folder in _SOURCES:
-        for path in sorted((_ROOT / folder).rglob("*.py")):
-            name = str(path.relative_to(_ROOT))
-            if name.startswith(only):
-                yield from mutants_of(name, path.read_text())
-
-
-def _replace(mutant: Mutant, functions: list[FunctionType]) -> bool:
-    """Give the functions the mutant's code; False where it is none that fits."""
-    path = _ROOT / mutant.path
-    module: ast.Module = mutated(mutant, path.read_text())
-    code = _code_in(compile(module, str(path), "exec", dont_inherit=True), mutant)
-    if code is None:
-        return False
-    for function in functions:
-        if function.__code__.co_freevars == code.co_freevars:
-            function.__code__ = code
-    return True
-
-
-def _code_in(code: CodeType, mutant: Mutant) -> CodeType | None:
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            if constant.co_firstlineno == mutant.function_line and constant.co_qualname == mutant.qualname:
-                return constant
-            inside = _code_in(constant, mutant)
-            if inside is not None:
-                return inside
-    return None
+def _read(path: Path, verdicts: set[str]) -> list[Mutant]:
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    fields = Mutant.__dataclass_fields__
+    return [Mutant(**{name: line[name] for name in fields}) for line in lines if line["verdict"] in verdicts]
 
 
 def table(lines: Iterable[str]) -> str:
-    """Say for each folder how many mutants were killed."""
+    """Say for each folder and kind how many mutants were noticed; what was played again counts once."""
+    verdicts = {Mutant(**{n: e[n] for n in Mutant.__dataclass_fields__}): e["verdict"] for e in map(json.loads, lines)}
     counted: dict[str, Counter[str]] = defaultdict(Counter)
-    for line in lines:
-        verdict, path, *_ = json.loads(line)
-        counted[folder_of(path)][verdict] += 1
-        counted["all"][verdict] += 1
-    rows = ["| folder | mutants | killed | survived | no test calls it | killed of all |", "|---|---|---|---|---|---|"]
-    for folder, of in sorted(counted.items(), key=lambda entry: (entry[0] == "all", entry[0])):
-        rate = f"{100 * of[KILLED] / of.total():.0f} %"
-        rows.append(f"| {folder} | {of.total()} | {of[KILLED]} | {of[SURVIVED]} | {of[UNREACHED]} | {rate} |")
+    for mutant, verdict in verdicts.items():
+        for row in ("/".join(mutant.path.split("/")[:3]), mutant.kind, "~ all"):
+            counted[row][verdict] += 1
+    rows = [
+        "| mutants of | sampled | killed | timed out | survived | unreached | noticed |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row, of in sorted(counted.items(), key=lambda entry: (not entry[0].startswith("functions"), entry[0])):
+        noticed = f"{100 * (of[KILLED] + of[TIMED_OUT]) / of.total():.1f} %"
+        figures = (of.total(), of[KILLED], of[TIMED_OUT], of[SURVIVED], of[UNREACHED], noticed)
+        rows.append(f"| {row.removeprefix('~ ')} | {' | '.join(map(str, figures))} |")
     return "\n".join(rows)
 
 
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description="Sample mutants, and say how many the unit tests notice.")
-    parser.add_argument("--mutants", type=int, default=1_000)
+    parser.add_argument("--mutants", type=int, default=1_500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=3_600.0, help="begin no more after that time")
-    parser.add_argument("--only", default="", help="a folder or file: functions/baton/runtime/pipeline.py")
+    parser.add_argument("--seconds", type=float, default=7_200.0, help="begin no more after that time")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", action="append", help="a folder or file: functions/baton/tools/arguments.py")
     parser.add_argument("--out", type=Path, default=Path("/tmp/mutants.jsonl"), help="a line for each is added here")
-    parser.add_argument("--again", type=Path, help="only what survived there, by all tests that call it")
+    parser.add_argument(
+        "--reach", type=Path, default=Path("/tmp/reach.jsonl"), help="which test reaches what is kept here"
+    )
+    parser.add_argument("--again", type=Path, help="only what survived there, by all tests that reach it")
     parser.add_argument("tests", nargs="*", help="folders or files of tests; else all unit tests")
     options = parser.parse_args()
-    again = frozenset(options.again.read_text().splitlines()) if options.again else frozenset[str]()
-    plugin = Mutating(options.mutants, options.seed, options.seconds, options.only, options.out, again)
-    pytest.main(["-q", "-p", "no:cacheprovider", *(options.tests or _TESTS)], plugins=[plugin])
+    pytest.main(
+        [
+            "-q",
+            "-m",
+            "not long and not e2e",
+            "-p",
+            "no:cacheprovider",
+            "-n",
+            "0",
+            "--tb=native",
+            *(options.tests or ["tests/unit"]),
+        ],
+        plugins=[Mutating(options)],
+    )
     print(table(options.out.read_text().splitlines()))  # noqa: T201 - it is a command
     return 0
 
