@@ -59,6 +59,7 @@ async def test_over_http_nothing_is_promised_about_https() -> None:
     """A browser that heard it of a local stack would refuse every other one on this machine."""
     async with api_of(Stage(settings=replace(SETTINGS, worker_base_url="http://127.0.0.1:8090"))) as api:
         response = await api.http.get("http://127.0.0.1:8090/healthz")
+    assert response.json() == {"status": "ok"}
     assert "strict-transport-security" not in response.headers
 
 
@@ -94,6 +95,7 @@ async def test_only_pages_of_these_origins_may_read_answers(setting: str, origin
         after = await api.request("GET", "/api/agent-jobs/job_1", headers={"origin": origin})
     assert (before.headers.get("access-control-allow-origin"), before.status_code == 200) == (allowed, bool(allowed))
     assert after.headers.get("access-control-allow-origin") == allowed
+    assert after.headers["cross-origin-resource-policy"] == ("cross-origin" if setting else "same-origin")
     assert "access-control-allow-credentials" not in after.headers
 
 

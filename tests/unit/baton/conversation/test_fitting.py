@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from baton.conversation.conversation import Turn, conversation_of, size_bytes
 from baton.conversation.fitting import LEAST_RESULT_BYTES, cut, due, entry_of, fit, request_of, shorten
+from baton.conversation.past_calls import fitting
 from baton.conversation.policy import Summarize
 from baton.engine.commit.answers import History
 from baton.models.model import UserMessage
@@ -77,6 +78,12 @@ def test_whatever_the_sizes_calls_and_results_stay_together_and_the_limit_is_hel
     unavoidable = conversation_of(history).head_bytes + size_bytes(streamed_text(99)) + LEAST_RESULT_BYTES + 50
     assert history_bytes <= max(limit_bytes, unavoidable)
     assert fitted(history, limit_bytes) == found
+
+
+def test_of_told_calls_the_newest_stay_and_the_others_are_counted() -> None:
+    lines = tuple(f"- call {number} {'x' * 90}" for number in range(10))
+    assert fitting(lines, 990) == lines
+    assert fitting(lines, 250) == ("- 8 calls before these are left out here.", *lines[-2:])
 
 
 def turn_of(**results: object) -> Turn:

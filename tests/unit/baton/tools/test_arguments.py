@@ -140,10 +140,12 @@ def test_names_are_words_and_values_are_short() -> None:
         "key": "[redacted]",
         "tags": [1, 2, 3, 4, 5],
         "a": {"b_c": None},
+        "b": {"c": "y" * 59},
     }
     assert sentence("support", "refund", arguments) == (
         f"support wants to run refund: order id 1234, to whom A B {'x' * 55}…, is gift yes,"
-        " tags [1, 2, 3, 4 and 1 more], a (b c none)"
+        " tags [1, 2, 3, 4 and 1 more], a (b c none),"
+        f" b (c {'y' * 57}…)"
     )
     assert sentence("a", "b", {}) == "a wants to run b"
     assert sentence("a", "b", {str(n): n for n in range(8)}).endswith("5 5, and 2 more")

@@ -49,5 +49,6 @@ def test_the_attributes_are_plain_and_fixed() -> None:
     context = ToolContext(**ids, attempt=2, started_at_ms=5, channel=ToolRecorder())
     assert {name: getattr(context, name) for name in ids} == ids
     assert (context.attempt, context.started_at_ms) == (2, 5)
+    assert ToolContext.for_test(call_id="c").operation_id != ToolContext.for_test(call_id="d").operation_id
     with pytest.raises(dataclasses.FrozenInstanceError):
         context.attempt = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

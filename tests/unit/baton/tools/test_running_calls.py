@@ -11,7 +11,7 @@ from threading import Event
 
 import pytest
 
-from baton.tools.contained import CutShortError
+from baton.tools.contained import CutShortError, contained
 from baton.tools.running_calls import HungCall, NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
 from baton.tools.tool import Tool, tool
 from tests.unit.baton.tools.test_tool import CONTEXT
@@ -202,8 +202,7 @@ async def test_what_would_end_the_loop_is_an_error_of_the_tool(cause: type[BaseE
     assert caught.value.type == cause.__name__
 
 
-async def test_a_tool_that_cancels_its_own_task_has_failed() -> None:
-    @tool
+async def test_what_cancels_its_own_task_has_failed() -> None:
     async def cancels() -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -211,7 +210,9 @@ async def test_a_tool_that_cancels_its_own_task_has_failed() -> None:
         await asyncio.sleep(0)
 
     with pytest.raises(CutShortError):
-        await RunningCalls(60).result(cancels, {}, CONTEXT)
+        await RunningCalls(60).result(tool(cancels), {}, CONTEXT)
+    with pytest.raises(CutShortError):
+        await contained(cancels)
 
 
 _HANGS = """

@@ -71,6 +71,13 @@ async def test_a_function_decides_of_each_call(rule: Rule) -> None:
     assert (run.status, till.paid, till.asked) == ("completed", [5, 500, 6], [{"euros": 500}])
 
 
+async def test_each_call_is_decided_under_a_key_of_its_own() -> None:
+    """One key for two calls would give the second one the first one's answer."""
+    keys = list[str]()
+    await Till(lambda _, ctx: bool(keys.append(ctx.idempotency_key))).run(5, 6)
+    assert len(set(keys)) == 2
+
+
 async def test_it_decides_by_what_a_plan_s_references_lead_to() -> None:
     till = Till(much)
     for euros in (5, 500):

@@ -171,6 +171,18 @@ async def test_the_next_model_of_a_list_is_asked_in_the_same_turn() -> None:
     assert (job.result, job.used.turns) == ({"answer": "From Claude."}, 1)
 
 
+async def test_an_answer_that_says_nothing_is_paid_also_where_the_next_model_is_asked_directly() -> None:
+    stage = OffloadedStage(agent(model=[OPENAI.model, ANTHROPIC.model], model_settings={"max_tokens": 1024}))
+    first = await stage.asks()
+    stage.queue.failing.append(QueueRefusedError("too large"))
+    with requesting(ANTHROPIC) as requested:
+        requested.answers(ANTHROPIC.plain("From Claude."))
+        await stage.bring(first, openai.response())
+    job = await stage.now()
+    assert (job.result, job.used.model_calls) == ({"answer": "From Claude."}, 2)
+    assert job.used.output_tokens == 20
+
+
 @pytest.mark.parametrize("refused", [True, False])
 async def test_what_the_queue_refuses_or_brings_in_part_is_asked_for_directly(refused: bool) -> None:
     """As one that is larger than its messages may be. The job goes on, and one call counts."""

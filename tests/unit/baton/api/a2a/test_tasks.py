@@ -73,6 +73,7 @@ async def error(api: Api, agent: str, method: str, params: Any, key: str = ACME,
     answer = (await called(api, agent, method, params, key, **headers)).json()
     found = answer["error"]
     assert found["message"]
+    assert {one["@type"] for one in found.get("data", [])} <= {"type.googleapis.com/google.rpc.ErrorInfo"}
     return found["code"], (found.get("data") or [{}])[0].get("reason", "")
 
 
@@ -99,6 +100,7 @@ async def test_a_message_is_a_task_with_an_answer() -> None:
         assert (await error(api, "talks", "SendMessage", message("m1", "bye")))[0] == -32602
         second = await task(api, "talks", message("m2", "and?", contextId=first["contextId"]))
         assert (second["contextId"], second["id"] != first["id"]) == (first["contextId"], True)
+        assert (await task(api, "talks", message("m3", "hello")))["contextId"] != first["contextId"]
         got = await result(api, "talks", "GetTask", {"id": first["id"], "historyLength": 0})
         assert got == {name: value for name, value in first.items() if name != "history"}
 

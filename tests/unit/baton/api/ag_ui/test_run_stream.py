@@ -8,6 +8,7 @@ from ag_ui.core import Event
 from pydantic import TypeAdapter
 
 from baton.api.ag_ui.run_stream import Run, RunStream
+from baton.api.jobs.open_calls import OpenCalls
 from baton.engine.state import Job
 
 JOB = Job("job_1", "thread-1", "acme", "agent", created_at_ms=7)
@@ -45,10 +46,11 @@ STEP = {"type": "start-step"}
 def test_an_abandoned_text_is_taken_back() -> None:
     """The front end gets the conversation without it, and what came before."""
     question = {"id": "m1", "role": "user", "content": "hello"}
-    parts = [STEP, *text("a", "start", "delta", "end"), data("retry", textId="a"), {"type": "finish-step"}]
+    said = data("message", text="and?") | {"id": "m2"}
+    parts = [said, STEP, *text("a", "start", "delta", "end"), data("retry", textId="a"), {"type": "finish-step"}]
     run = Run("thread-1", "r1", [question])
     snapshot = next(event for event in events(*parts, run=run) if event["type"] == "MESSAGES_SNAPSHOT")
-    assert snapshot["messages"] == [question]
+    assert snapshot["messages"] == [question, {"id": "m2", "role": "user", "content": "and?"}]
 
 
 def test_a_thousand_readers_that_drop_and_return_get_each_event_once() -> None:
@@ -71,6 +73,20 @@ def written(parts: list[Part], seen: Any) -> list[str]:
     form = RunStream(Run("thread-1", "r1", [{"id": "m1", "role": "user", "content": "hello"}]), JOB.id, seen)
     text = "".join(form.part(JOB, number, json.dumps(part)) for number, part in enumerate(parts, 1))
     return text.split("\n\n")[:-1]
+
+
+def test_a_run_waits_for_people_alone_once_every_other_call_waits_as_well() -> None:
+    calls = OpenCalls()
+    for call_id in ("asks", "operates"):
+        calls.take({"type": "tool-input-available", "toolCallId": call_id})
+    calls.take(data("checkpoint", type="approval", id="op_1", callId="asks", status="pending"))
+    for status, alone in (("waiting", True), ("running", False)):
+        calls.take(data("operation", callId="operates", status=status))
+        assert calls.only_people_are_awaited is alone
+    calls.take({"type": "tool-output-available", "toolCallId": "operates"})
+    assert calls.only_people_are_awaited
+    calls.take(data("checkpoint", type="approval", id="op_1", callId="asks", status="approved"))
+    assert not calls.only_people_are_awaited
 
 
 def test_what_is_open_at_the_end_is_closed() -> None:
@@ -97,11 +113,19 @@ def test_a_failure_is_the_runs_error_and_a_retry_is_another_run() -> None:
 @pytest.mark.parametrize(
     ("part", "wanted"),
     [
-        (data("reflection", turn=1, text="good"), {"type": "REASONING_MESSAGE_CONTENT", "delta": "good"}),
+        (
+            data("reflection", turn=1, text="good"),
+            {"type": "REASONING_MESSAGE_CONTENT", "messageId": "job_1-1", "delta": "good"},
+        ),
         (
             data("progress", callId="c", fraction=0.5, text="half"),
-            {"type": "ACTIVITY_SNAPSHOT", "activityType": "progress"},
+            {"type": "ACTIVITY_SNAPSHOT", "messageId": "c-progress", "activityType": "progress"},
         ),
+        (
+            data("plan-created", turn=2, steps=[]),
+            {"type": "ACTIVITY_SNAPSHOT", "messageId": "job_1-plan-2", "activityType": "plan"},
+        ),
+        (text("a", "start")[0], {"type": "TEXT_MESSAGE_START", "messageId": "job_1-a", "role": "assistant"}),
         (
             data("checkpoint", type="info", title="state", data={"city": "Oslo"}),
             {"type": "STATE_SNAPSHOT", "snapshot": {"city": "Oslo"}},
@@ -110,7 +134,7 @@ def test_a_failure_is_the_runs_error_and_a_retry_is_another_run() -> None:
         (data("message", text="and?") | {"id": "m2"}, {"type": "TEXT_MESSAGE_START", "role": "user"}),
         (
             {"type": "tool-output-error", "toolCallId": "c", "errorText": "no"},
-            {"type": "TOOL_CALL_RESULT", "content": "no", "metadata": {"error": True}},
+            {"type": "TOOL_CALL_RESULT", "messageId": "c-result", "content": "no", "metadata": {"error": True}},
         ),
     ],
 )

@@ -126,6 +126,7 @@ async def test_the_same_key_and_body_are_the_same_job(api: Api) -> None:
     assert (late["status"], late["result"]) == ("completed", {"answer": "3 and 7"})
     await api.stage.run()
     assert api.stage.step_result.runs == ["add 1 2", "add 3 4"]
+    assert (await api.submitted(jobType="adds", idempotency_key="k2"))["sessionId"] != first["sessionId"]
 
 
 @pytest.mark.parametrize("change", [{"taskDescription": "other"}, {"inputData": {"a": 1}}, {"tags": ["a"]}])

@@ -26,6 +26,7 @@ async def test_what_there_is_is_said_in_both_revisions() -> None:
         params = {"protocolVersion": "2099-01-01", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
         said = await old.result("initialize", **params)
         assert (said["protocolVersion"], said["serverInfo"]["name"]) == (LEGACY, "baton")
+        assert said["capabilities"]["tasks"] == {"cancel": {}, "requests": {"tools": {"call": {}}}}
         older = await old.result("initialize", **params | {"protocolVersion": "2025-06-18"})
         assert older["protocolVersion"] == "2025-06-18"
         assert await old.result("ping") == {}
@@ -33,7 +34,8 @@ async def test_what_there_is_is_said_in_both_revisions() -> None:
         assert "ttlMs" not in listed
         assert listed["tools"][0]["execution"] == {"taskSupport": "optional"}
         (said,) = await new.streamed("subscriptions/listen", notifications={"toolsListChanged": True})
-        assert said["method"] == "notifications/subscriptions/acknowledged", "there are no changes to tell of"
+        acknowledged = ("2.0", "notifications/subscriptions/acknowledged")
+        assert (said["jsonrpc"], said["method"]) == acknowledged, "there are no changes to tell of"
         assert said["params"] == {"_meta": {f"{META}/subscriptionId": "call-1"}, "notifications": {}}
         sent = {"jsonrpc": "2.0", "method": "notifications/initialized"}
         assert (await old.sent(sent, {"mcp-protocol-version": LEGACY})).status_code == 202

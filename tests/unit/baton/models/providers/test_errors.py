@@ -113,7 +113,8 @@ async def test_gemini_says_it_in_the_body() -> None:
 
 def test_a_message_is_kept_short() -> None:
     """It goes into the state of a job; our own error stays as it is."""
-    assert len(model_error(UserError("x" * 10_000)).message) == 2_000
+    long = model_error(UserError("x" * 10_000))
+    assert (len(long.message), long.retryable) == (2_000, False)
     error = ModelError("m", retryable=False)
     assert model_error(error) is error
 

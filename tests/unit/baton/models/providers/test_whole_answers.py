@@ -162,6 +162,7 @@ async def test_usage_in_a_chunk_that_says_something_is_no_end_mark() -> None:
 async def test_what_is_not_taken_is_counted_and_its_words_are_kept(events: Any, message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
         await streamed(unnamed(*events, chunk(usage=USAGE)))
+    assert caught.value.retryable is (message == "neither text nor tool calls")
     assert caught.value.spent == Spent(1, 100, 10, caught.value.spent.cost_usd)
 
 

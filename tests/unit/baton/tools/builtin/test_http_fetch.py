@@ -196,6 +196,7 @@ async def test_the_next_address_is_tried_where_one_does_not_answer(failure: Exce
     assert [request.url.host for request in lying.requests] == ["2606:4700::1111", PUBLIC]
     first, last = (request.extensions["timeout"]["connect"] for request in lying.requests)
     assert first == 1.0 < last
+    assert len({request.extensions["timeout"]["read"] for request in lying.requests}) == 1
 
 
 async def test_a_redirect_is_judged_like_the_first_request() -> None:

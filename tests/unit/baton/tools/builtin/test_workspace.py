@@ -129,6 +129,9 @@ def test_a_file_is_written_and_replaced_only_where_that_is_shown(tmp_path: Path)
     assert (caught.value.type, workspace.text(path)) == ("FileExists", "grüß\n")
     workspace.write(path, "new", replace=True)
     assert workspace.text(path) == "new"
+    with pytest.raises(ToolError, match=r"cannot write 'notes/2026/plan\.md/a'") as caught:
+        workspace.write(f"{path}/a", "new", replace=True)
+    assert caught.value.type == "NotWritten"
     with pytest.raises(ToolError, match="can be written"):
         workspace.write("a.md", "x" * 1_000_001, replace=True)
     assert workspace.paths() == [path]
