@@ -131,6 +131,7 @@ CHECKPOINT = _object(
     {
         "id": _TEXT,
         "jobId": _TEXT,
+        "callId": _TEXT_OR_NULL,
         "type": {"enum": ["info", "approval"]},
         "status": {"enum": ["recorded", "pending", "approved", "rejected", "expired", "cancelled"]},
         "title": _TEXT,
@@ -152,7 +153,7 @@ CHECKPOINT = _object(
     },
     # Fields of an approval; `data` is an info checkpoint's.
     optional=(
-        *("id", "data", "tool", "arguments", "digest", "createdAt", "expiresAt"),
+        *("id", "callId", "data", "tool", "arguments", "digest", "createdAt", "expiresAt"),
         *("decidedAt", "decidedBy", "reason", "editedArguments"),
         *("escalatesAt", "escalatedAt", "people", "approvals", "form"),
     ),
