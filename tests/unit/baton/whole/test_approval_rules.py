@@ -74,7 +74,12 @@ async def test_a_function_decides_of_each_call(rule: Rule) -> None:
 async def test_each_call_is_decided_under_a_key_of_its_own() -> None:
     """One key for two calls would give the second one the first one's answer."""
     keys = list[str]()
-    await Till(lambda _, ctx: bool(keys.append(ctx.idempotency_key))).run(5, 6)
+
+    def rule(_: dict[str, Any], ctx: ToolContext) -> bool:
+        keys.append(ctx.idempotency_key)
+        return False
+
+    await Till(rule).run(5, 6)
     assert len(set(keys)) == 2
 
 

@@ -73,7 +73,20 @@ async def test_nothing_but_arithmetic_is_understood(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["1 / 0", "sqrt(-1)", "(-8) ** 0.5", "1e308 * 10", "1 +", "(" * 300, "log(0)", "round()", "1\0", ""]
+    "expression",
+    [
+        "1 / 0",
+        "sqrt(-1)",
+        "(-8) ** 0.5",
+        "1e308 * 10",
+        "1 +",
+        "(" * 300,
+        "log(0)",
+        "round()",
+        "1\0",
+        "",
+        "factorial(-1)",
+    ],
 )
 async def test_what_has_no_value_says_so(expression: str) -> None:
     """As a permanent failure, not as a crash of the tool."""
