@@ -49,7 +49,7 @@ GROUPS: dict[str, _Kinds] = {
 }
 
 
-# Calls that are seldom made meet faults more often, so that a thousand schedules meet each crash point.
+# Calls that are seldom made meet faults more often, so that the fixed schedules meet each crash point.
 _RARE = frozenset(
     {
         "admission.leave",
