@@ -101,19 +101,12 @@ class RedisAdmission:
         stored: BytesAdded | None = None,
     ) -> SlotAnswer:
         """Take a job's update."""
-        update = QueueEntry(
-            queued_job.tenant,
-            queued_job.session_id,
-            queued_job.priority,
-            queued_job.created_ms,
-            slot_state.epoch,
-            slot_state.want,
-            agent=queued_job.agent,
-        )
         counted, writes = _counted(queued_job, end, stored)
         optional = {"alone": alone, "writes": writes, "entered": bool(writes and not end)}
         more = {"fill": job_id, **{name: value for name, value in optional.items() if value}}
-        answer = await self._semaphore.run(now_ms, {job_id: member_of(job_id, update)}, more, more_keys=counted)
+        answer = await self._semaphore.run(
+            now_ms, {job_id: member_of(job_id, queued_job, slot_state)}, more, more_keys=counted
+        )
         if answer.revision < 0:
             return SlotAnswer(slot=False, busy=True)
         if answer.revision > slot_state.epoch:

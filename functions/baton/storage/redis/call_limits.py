@@ -126,7 +126,7 @@ class RedisCallLimits:
     ) -> tuple[bool, list[str]]:
         """Return whether the call has a place now, and the events of others that have one."""
         (now_ms, lease_ms), places = times_ms, _Places(self._redis, limit.key, in_flight)
-        member = Member(call.flow, "", "50", f"{now_ms:015d}\0{call.name}", 1, "asks", now_ms, call.event, free=True)
+        member = Member(call.flow, "", "50", f"{now_ms:015d}\0{call.name}", 1, "asks", call.event, free=True)
         held, events = await places.write(now_ms, {call.name: member}, call.name)
         if not held and (old := call_limits.abandoned(await places.holders(), now_ms, lease_ms)):
             held, more = await places.write(now_ms, _dropped(old), call.name)

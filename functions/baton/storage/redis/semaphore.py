@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.json import Decoder, Encoder
 
-from baton.engine.all_jobs.slots import QueueEntry, Want
+from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, Want
 from baton.storage.ports.all_jobs import SlotGranted
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection, script
@@ -34,9 +34,9 @@ class Member(Struct, omit_defaults=True):
     order: str
     revision: int
     state: str
-    seen: int = 0
     note: str = ""
     free: bool = False
+    seen: int = 0
     held: bool = False
     ran: bool = False
     by: str = ""
@@ -69,21 +69,17 @@ def _text() -> str:
     return script("semaphore", "members")
 
 
-def member_of(job_id: str, entry: QueueEntry) -> Member:
+def member_of(job_id: str, job: QueuedJob, slot_state: SlotState) -> Member:
     """Return the record of a job, as it reports itself."""
     return Member(
-        flow=_escaped(entry.tenant),
-        queue=_escaped(entry.session_id),
+        flow=_escaped(job.tenant),
+        queue=_escaped(job.session_id),
         free=is_child(job_id),  # it has the session of the job that started it
-        weight=f"{99 - entry.priority:02d}",
-        order=f"{entry.created_ms:015d}\0{job_id}",
-        note=entry.agent,
-        revision=entry.epoch,
-        state=_STATES[entry.want],
-        seen=entry.since_ms,
-        held=entry.slot,
-        ran=entry.started,
-        by=entry.granted_by,
+        weight=f"{99 - job.priority:02d}",
+        order=f"{job.created_ms:015d}\0{job_id}",
+        note=job.agent,
+        revision=slot_state.epoch,
+        state=_STATES[slot_state.want],
     )
 
 

@@ -1,10 +1,9 @@
 -- A semaphore, after members.lua: at most `size` members hold it at once, or as many as the field `size` says.
--- ARGV[1]: JSON: now, size, interval (of alarms), members (name → record as it is said to be, `seen` now where it says no
--- other time; or `dropped`, if it was not seen since). Optional: fill (who causes that others hold; absent: nobody is
--- given any), everybody (all untaken are answered, else those that the same one caused), due (the alarm that has come),
--- alone (no new member enters a queue that has one), again (who is to have caused that known members hold), writes
--- (command, key, arguments), once: when a new member has `entered`, else when it goes out; a PEXPIRE among them only where
--- the one before answers what it adds: the sum is new. own_clock (alarms are by the store's).
+-- ARGV[1]: JSON: now, size, interval (of alarms), members (name → record as it reports itself; or `dropped`, if it was not
+-- seen since). Optional: fill (who causes that others hold; absent: nobody is given any), everybody (all untaken are
+-- answered, else those that the same one caused), due (the alarm that has come), alone (no new member enters a queue that
+-- has one), writes (command, key, arguments), once: when a new member has `entered`, else when it goes out; a PEXPIRE
+-- among them only where the one before answers what it adds: the sum is new. own_clock (alarms are by the store's).
 -- Answer: 1 if who causes it holds, its revision (-1: it did not enter), when an alarm is to be set (0: not), untaken
 -- holders (name, record; flat).
 local plan, told = cjson.decode(ARGV[1]), {}
@@ -18,16 +17,16 @@ end
 -- What comes with a lower revision than before changes nothing.
 local function take(name, new)
   local r, field = member(name), 'member:' .. name
-  new.seen = new.seen or plan.now
+  new.seen, new.by = plan.now, ''
   local writes = plan.entered and not r or not plan.entered and r and new.revision > r.revision and r.state ~= 'out'
   r = r or new
   values[field] = r
   if new.revision > r.revision then
     r.revision, r.state, r.ran = new.revision, new.state, r.ran and r.state ~= 'out'
   end
-  r.held, r.ran = (r.held or new.held) and r.state == 'asks', r.ran or new.ran
+  r.held = r.held and r.state == 'asks'
   if new.revision == r.revision then
-    r.seen, r.by = math.max(r.seen, new.seen), r.held and (r ~= new and plan.again or new.by or '') or r ~= new and r.by or ''
+    r.seen, r.by = math.max(r.seen, new.seen), r.held and '' or r.by
   end
   -- Where nobody is in line, nobody is passed over.
   if r.state == 'asks' and not r.held and may_hold() and values.lines == 0 and (turn(name, queue_of(r)) or name) == name then
