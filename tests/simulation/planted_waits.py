@@ -172,9 +172,7 @@ _WAITS = defects(
         "a waiting job requests to keep its slot": around(rule_of_trees, "wanted", _keeping_its_slot),
     },
     who_wants_no_slot_holds_none={
-        "a waiting job keeps its slot": in_script(
-            ("(r.held or new.held) and r.state == 'asks'", "(r.held or new.held) and r.state ~= 'out'")
-        ),
+        "a waiting job keeps its slot": in_script(("r.held and r.state == 'asks'", "r.held and r.state ~= 'out'")),
     },
     no_item_begins_early={"a timer on its way ends its wait": around(operations, "claim", _beginning_early)},
     every_item_is_guaranteed={

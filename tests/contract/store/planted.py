@@ -5,6 +5,7 @@ changes, and what is caught is the text that production sends.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from baton.clock import SystemClock
 from baton.storage.redis.in_process.server import InProcessRedis
@@ -12,6 +13,7 @@ from tests.contract.store.side import InProcess
 
 # As a server's own limit: a script that goes round in circles ends with an error.
 _ENDS = "debug.sethook(function() error('it does not come to an end') end, '', 3000000) "
+_HAS_ENDED = "debug.sethook()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,12 @@ class PlantedRedis(InProcessRedis):
     def __init__(self, defect: Defect) -> None:
         super().__init__(SystemClock().now_ms)
         self._defect, self.planted = defect, False
+
+    def run(self, *command: str | int) -> Any:
+        try:
+            return super().run(*command)
+        finally:
+            self._lua.run(_HAS_ENDED, [], [], self._call)
 
     def script(self, text: str) -> str:
         found = text.count(self._defect.old)
@@ -203,6 +211,18 @@ MEMBERS = (
         f"{_RULE}::test_a_session_belongs_to_a_job_that_has_begun_until_it_ends",
     ),
     Defect(
+        "of a session's jobs the oldest goes first, whoever has run",
+        "(r.held and '0' or '1') .. ran .. r.order",
+        "r.order",
+        f"{_RULE}::test_a_session_belongs_to_a_job_that_has_begun_until_it_ends",
+    ),
+    Defect(
+        "lines and flows are in one order",
+        "KEYS[7], KEYS[8]",
+        "KEYS[8], KEYS[8]",
+        f"{_RULE}::test_whatever_its_names_are_a_session_has_its_place_in_the_order",
+    ),
+    Defect(
         "who leaves the line stays counted",
         "- (was.line and 1 or 0))",
         "- 0)",
@@ -277,6 +297,12 @@ SEMAPHORE = (
         f"{_RULE}::test_a_granted_slot_is_told_by_who_caused_it_until_it_is_taken",
     ),
     Defect(
+        "who was given it by another one has not run",
+        "r.held, r.ran, r.by = true, true, name == plan.fill",
+        "r.held, r.ran, r.by = true, false, name == plan.fill",
+        f"{_RULE}::test_a_job_that_was_given_a_slot_by_another_one_has_run",
+    ),
+    Defect(
         "what others caused is told by everybody",
         "plan.everybody and {'-', '+'}",
         "true and {'-', '+'}",
@@ -347,6 +373,18 @@ SEMAPHORE = (
         "plan.entered and not r or",
         "plan.entered or",
         f"{_RULE}::test_what_a_job_stores_is_counted_with_its_first_update_alone",
+    ),
+    Defect(
+        "what is counted is kept for longer with each addition",
+        "if is_new or each[1] ~= 'PEXPIRE' then",
+        "if true then",
+        f"{_RULE}::test_sums_of_stored_bytes_are_kept_for_longer_with_a_new_one_alone",
+    ),
+    Defect(
+        "an alarm goes by the clock of who asks",
+        "if plan.own_clock and values.holders > 0",
+        "if false and values.holders > 0",
+        f"{_RULE}::test_a_sweep_is_armed_by_the_store_s_clock",
     ),
     Defect(
         "an end is counted with each update",

@@ -1,9 +1,18 @@
 """The slot rule, clause by clause: who gets a free slot (decisions/0011-admission), and what an update changes."""
 
+from dataclasses import replace
+
+from baton.clock import SystemClock
+from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.storage.ports.all_jobs import SlotAnswer
+from baton.storage.redis.admission import RedisAdmission
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.keys import stored_bytes_key
+from baton.storage.redis.semaphore import Semaphore, member_of
+from baton.transport.meter import Meter, metered, take
 from tests.contract.store.sample import NOW_MS, slot_request
-from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side
+from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side, side_over
 
 
 async def fill(side: Side, tenant: str = "t") -> None:
@@ -51,6 +60,17 @@ async def test_who_only_repeats_that_it_wants_a_slot_has_not_run(side: Side) -> 
     assert await freed(side, "c") == ["a"]
 
 
+async def test_a_job_that_was_given_a_slot_by_another_one_has_run(side: Side) -> None:
+    await fill(side)
+    await slot_request(side, "z")
+    assert await freed(side, "a") == ["z"]
+    await slot_request(side, "z", "none", 1)
+    assert (await slot_request(side, "d", tenant="u")).slot
+    await slot_request(side, "e", tenant="v")
+    await slot_request(side, "z", "slot", 2)
+    assert await freed(side, "d") == ["z"]
+
+
 async def test_a_higher_priority_goes_first_within_a_tenant_and_between_tenants_that_hold_as_many(side: Side) -> None:
     await fill(side)
     for name, priority, tenant in (("d", 5, "u"), ("e", 6, "u"), ("f", 7, "v"), ("g", 9, "t")):
@@ -90,6 +110,31 @@ async def test_a_session_belongs_to_a_job_that_has_begun_until_it_ends(side: Sid
     assert [one.job_id for one in (await slot_request(side, "m", "gone", 3, session="s")).granted] == ["k"]
     await slot_request(side, "i", "none", session="other")
     assert (await slot_request(side, "j", session="other")).slot
+
+
+async def test_whatever_its_names_are_a_session_has_its_place_in_the_order(side: Side) -> None:
+    """Names before digits and behind letters, beside those that others have."""
+    await fill(side)
+    for name, tenant, session in (("d", "!", "!"), ("e", "~", "!"), ("f", "!", "~")):
+        await slot_request(side, name, tenant=tenant, session=session)
+    assert [await freed(side, name) for name in "abc"] == [["d"], ["e"], ["f"]]
+
+
+async def test_any_number_of_members_is_written_at_once(redis: RedisConnection) -> None:
+    """Lua's unpack has room for a few thousand texts."""
+    semaphore = Semaphore(redis, 2_100, RECONCILE_INTERVAL_MS)
+    job = QueuedJob("t", "s", 5, NOW_MS)
+    members = {f"root.{n}": member_of(f"root.{n}", job, SlotState()) for n in range(2_100)}
+    await semaphore.run(NOW_MS, members, {"fill": "root.0"})
+    assert sorted(await semaphore.holders()) == sorted(members)
+
+
+async def test_who_finds_a_free_slot_takes_few_commands(redis: RedisConnection) -> None:
+    """It is not put in line first."""
+    side = side_over(redis)
+    with metered(Meter(SystemClock(), memory_mb=512)):
+        await slot_request(side, "a")
+        assert take().commands == 7
 
 
 async def test_a_child_waits_for_no_other_job_of_its_session(side: Side) -> None:
@@ -152,6 +197,15 @@ async def test_a_sweep_is_armed_while_a_job_holds_a_slot_and_by_one_update_alone
     assert (await slot_request(side, "c", after_ms=RECONCILE_INTERVAL_MS)).reconcile_at_ms == late_ms + NOW_MS
 
 
+async def test_a_sweep_is_armed_by_the_store_s_clock(redis: RedisConnection) -> None:
+    """A caller's may be wrong."""
+    clock = SystemClock()
+    admission = RedisAdmission(redis, SLOTS, RECONCILE_INTERVAL_MS)
+    before_ms = clock.now_ms() + RECONCILE_INTERVAL_MS
+    armed_ms = (await slot_request(replace(side_over(redis), admission=admission), "a")).reconcile_at_ms
+    assert before_ms <= armed_ms <= clock.now_ms() + RECONCILE_INTERVAL_MS
+
+
 async def test_a_sweep_that_comes_arms_the_next_one_and_its_copy_none(side: Side) -> None:
     due_ms = (await slot_request(side, "a")).reconcile_at_ms
     assert (await side.admission.reconcile(due_ms, due_ms)).next_ms == due_ms + RECONCILE_INTERVAL_MS
@@ -161,11 +215,20 @@ async def test_a_sweep_that_comes_arms_the_next_one_and_its_copy_none(side: Side
 
 
 async def test_what_a_job_stores_is_counted_with_its_first_update_alone(side: Side) -> None:
-    more = BytesAdded({NOW_MS: 7}, 1000)
-    for name in ("a", "a", "b"):
-        await slot_request(side, name, stored=more)
-    await slot_request(side, "a", "none", 1, stored=more)
-    assert await side.stored_bytes.sums("t") == {NOW_MS: 14}
+    more, sums = BytesAdded({NOW_MS: 7}, 1000), list[dict[int, int]]()
+    for name, epoch in (("a", 0), ("a", 0), ("b", 0), ("a", 1)):
+        await slot_request(side, name, "slot", epoch, stored=more)
+        sums.append(await side.stored_bytes.sums("t"))
+    assert sums == [{NOW_MS: size} for size in (7, 7, 14, 14)]
+
+
+async def test_sums_of_stored_bytes_are_kept_for_longer_with_a_new_one_alone(redis: RedisConnection) -> None:
+    """What is added to one that is there expires when it did."""
+    side, key, kept_ms = side_over(redis), stored_bytes_key("t"), list[bool]()
+    for name, expiry, ms in (("a", NOW_MS, 100_000), ("b", NOW_MS, 300_000), ("c", NOW_MS + 1, 200_000)):
+        await slot_request(side, name, stored=BytesAdded({expiry: 7}, ms))
+        kept_ms.append(int(await redis.execute("PTTL", key)) > 150_000)
+    assert kept_ms == [False, False, True]
 
 
 async def test_a_pruned_job_leaves_if_it_was_not_heard_of_since(side: Side) -> None:

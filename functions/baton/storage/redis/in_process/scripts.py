@@ -133,10 +133,14 @@ def _nothing(*_: Any) -> None:
 
 
 def _written(value: Any) -> str:
-    """Write an argument of a command as a server does."""
+    """Write an argument of a command as a server does, which takes texts and numbers alone."""
     if value.__class__ is str:
         return value
-    return f"{value:.17g}" if isinstance(value, float) else str(value)
+    if value.__class__ is int:
+        return str(value)
+    if value.__class__ is float:
+        return f"{value:.17g}"
+    raise UpstashError("ERR Lua redis lib command arguments must be strings or integers")
 
 
 def _sha1hex(text: str) -> str:

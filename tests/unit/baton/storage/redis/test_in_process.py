@@ -2,6 +2,7 @@
 
 import sys
 
+import lupa
 import pytest
 
 from baton.storage.redis.connection import counted
@@ -19,6 +20,7 @@ class Clock:
 
 def test_without_its_library_it_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lupa.lua51", None)
+    monkeypatch.delattr(lupa, "lua51", raising=False)
     with pytest.raises(SettingsError, match=r"lupa.*`testing`.*durable-baton\[testing\]"):
         Lua()
 
@@ -48,7 +50,13 @@ def test_a_key_goes_when_its_time_is_over() -> None:
 
 @pytest.mark.parametrize(
     ("text", "error"),
-    [("return nothing_of_the_kind", "nonexistent global"), ("made = 1", "readonly"), ("return redis.call('NO')", "NO")],
+    [
+        ("return redis.call('GET', nil)", "must be strings or integers"),
+        ("return redis.call('SET', KEYS[1], true)", "must be strings or integers"),
+        ("return nothing_of_the_kind", "nonexistent global"),
+        ("made = 1", "readonly"),
+        ("return redis.call('NO')", "NO"),
+    ],
 )
 async def test_a_script_that_a_server_refuses_is_refused(text: str, error: str) -> None:
     connection = InProcessConnection(InProcessRedis(Clock().now_ms))
