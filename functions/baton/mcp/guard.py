@@ -5,7 +5,7 @@ with a wait becomes an error that names it. Imports the SDK's HTTP library: only
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ import httpx2
 from baton.clock import SystemClock
 from baton_events.bounded import ACCEPTED, ANSWER_LIMIT_BYTES, too_large_message
 from baton_events.proxies import AsyncEnvironmentTransport
+from baton_events.values.text import storable_json
 from baton_events.values.waits import requested_wait_seconds
 
 # The server's streams of a connection, with those that go on after a break.
@@ -30,6 +31,29 @@ class AnswerTooLargeError(httpx2.SSEError, httpx2.StreamError):
 
     def __init__(self) -> None:
         httpx2.SSEError.__init__(self, too_large_message(ANSWER_LIMIT_BYTES))
+
+
+class StorableLines(httpx2.AsyncByteStream):
+    """An answer in JSON, or its events, with storable texts: the SDK refuses an answer with half a character whole."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Pass on whole lines: a chunk may end within a text."""
+        held = list[bytes]()
+        async for piece in self._stream:
+            lines, end, rest = piece.rpartition(b"\n" if b"\n" in piece else b"\r")
+            if end:
+                yield storable_json(b"".join((*held, lines, end)))
+                held.clear()
+            held.append(rest)
+        if rest := b"".join(held):
+            yield storable_json(rest)
+
+    async def aclose(self) -> None:
+        """Close the answer's own."""
+        await self._stream.aclose()
 
 
 class Guard:
@@ -55,7 +79,9 @@ class Guard:
             raise httpx2.ConnectError(f"the server has broken off {_MOST_STREAMS} streams")
 
     async def _answer(self, response: httpx2.Response) -> None:
+        assert isinstance(response.stream, httpx2.AsyncByteStream), "of an asynchronous client"
         if response.status_code not in _BUSY_STATUSES:
+            response.stream = StorableLines(response.stream)
             return
         wait_seconds = requested_wait_seconds(response.headers, SystemClock().now_ms())
         if wait_seconds is not None:
@@ -64,7 +90,6 @@ class Guard:
                 "message": f"the server answered {response.status_code}",
                 "data": {WAIT_SECONDS: wait_seconds},
             }
-            assert isinstance(response.stream, httpx2.AsyncByteStream), "of an asynchronous client"
             await response.stream.aclose()  # not the answer, which is read once more
             response.stream = httpx2.ByteStream(json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode())
             response.headers["content-type"] = "application/json"

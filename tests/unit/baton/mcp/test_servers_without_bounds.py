@@ -132,6 +132,21 @@ async def test_an_answer_is_bounded_while_it_is_read(answer: Callable[[Any], Sen
     assert len(error.message) < 2_000
 
 
+@pytest.mark.parametrize("head", [JSON, STREAM])
+async def test_half_a_character_in_an_answer_fails_no_call(head: dict[str, str]) -> None:
+    """In whatever pieces it comes: the call had its effect."""
+
+    def answer(request_id: Any) -> Sent:
+        content = [{"type": "text", "text": "half \ud83d, whole \ud83d\ude00"}]
+        body = json.dumps({"jsonrpc": "2.0", "id": request_id, "result": {"content": content}}).encode()
+        text = body if head is JSON else b"event: message\ndata: " + body + b"\n\n"
+        return 200, head, [text[at : at + 3] for at in range(0, len(text), 3)]
+
+    async with raw(tools_call=answer) as served:
+        returned = await (await tool_of(served)).run({}, ToolContext.for_test())
+    assert "half \ufffd, whole \U0001f600" in repr(returned)
+
+
 async def test_an_answer_that_is_too_large_ends_its_own_call_only() -> None:
     """The connection goes on, with its other calls."""
     sizes = iter((300, 0))
