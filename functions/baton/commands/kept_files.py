@@ -36,3 +36,5 @@ class KeptFiles(Struct, frozen=True):
         for name, text in self.texts.items():
             if await self.chats.keep_file(self.job.tenant, self.job.session_id, name, text, now_ms):
                 await self.quota.stored(self.job.tenant, len(text))
+        if self.texts and self.job.start_at_ms > now_ms:
+            await self.chats.need_files(self.job.tenant, self.job.session_id, self.job.start_at_ms - now_ms)

@@ -1,17 +1,23 @@
 """The executor that runs tools, for the functions that may."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from baton.agents.registry import Registry, has_servers
+from baton.clock import Clock
 from baton.commands.taking_back import TakeBack
 from baton.container import Container
-from baton.engine.effects import Effect, RunTool
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import Effect, RunTool, Work
+from baton.engine.step_results import StepResult
 from baton.executors.bounded import bounded, limited, limits_of_servers
 from baton.executors.executor import Executing, OutcomeDoor, UnlessForked
 from baton.executors.started_jobs import BackgroundCalls
 from baton.executors.tool_context import Outside
 from baton.executors.tool_run import ToolRun
 from baton.runtime.spec import Executor
+from baton.storage.ports.chats import Chats
+from baton_events.errors import StoreError
 
 
 def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
@@ -42,7 +48,8 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
 
         return ForkedRun(run, ForkSources(ports.reader), container.registry)
 
-    return {RunTool: bounded(container, OutcomeDoor(UnlessForked(_with_files(container, tool_run), forked), secrets))}
+    done = OutcomeDoor(UnlessForked(_with_files(container, tool_run), forked), secrets)
+    return {RunTool: bounded(container, FilesOfWaits(done, ports.chats, ports.clock))}
 
 
 def _with_files(container: Container, tool_run: Executing) -> Executing:
@@ -52,3 +59,20 @@ def _with_files(container: Container, tool_run: Executing) -> Executing:
     from baton.executors.chat_files import ChatFiles, ToolsWithFiles  # noqa: PLC0415 - others load nothing of it
 
     return ToolsWithFiles(tool_run, ChatFiles(container.ports.chats, container.settings.files_limit_bytes))
+
+
+class FilesOfWaits:
+    """Performs RunTool: `run`, after which the job's files live for as long as its call waits."""
+
+    def __init__(self, run: Executing, chats: Chats, clock: Clock) -> None:
+        self._run, self._chats, self._clock = run, chats, clock
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Run the tool; its result stands where the store does not answer, which the commit needs as well."""
+        assert isinstance(effect, RunTool), "this executor is registered for RunTool"
+        step_result, job = await self._run(effect, history, claim), effect.job
+        until_ms = max(getattr(step_result, name, 0) for name in ("until_ms", "at_ms"))
+        if until_ms:
+            with suppress(StoreError):
+                await self._chats.need_files(job.tenant, job.session_id, until_ms - self._clock.now_ms())
+        return step_result

@@ -75,6 +75,9 @@ class InMemoryChats:
         """Read a file."""
         return self.files.get((tenant, session_id), {}).get(name)
 
+    async def need_files(self, tenant: str, session_id: str, for_ms: int) -> None:
+        """Keep the files, as ever."""
+
     async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:
         """Forget a session and its files."""
         self.sessions.get(tenant, {}).pop(session_id, None)

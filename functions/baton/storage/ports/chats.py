@@ -31,6 +31,10 @@ class Chats(Protocol):
         """Return a file's text; None: there is none (any more)."""
         ...
 
+    async def need_files(self, tenant: str, session_id: str, for_ms: int) -> None:
+        """Keep the files of a session for at least as long as a job waits."""
+        ...
+
     async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:
         """Forget a session and its files; return since when each file was kept, and its size. Repeatable."""
         ...

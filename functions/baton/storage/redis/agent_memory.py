@@ -38,7 +38,7 @@ _KEPT = "kept"
 
 
 class RedisChats:
-    """`Chats` over one connection. All of a chat expires `retention_ms` after it was last used."""
+    """`Chats` over one connection. All of a chat expires `retention_ms` after it was last used, or is waited for."""
 
     def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
         self._redis = connection
@@ -65,15 +65,21 @@ class RedisChats:
         return [(str(name), int(float(score))) for name, score in zip(flat[::2], flat[1::2], strict=True)]
 
     async def keep_file(self, tenant: str, session_id: str, name: str, text: str, now_ms: int) -> bool:
-        """Keep a file; it exists once all of its pieces do."""
+        """Keep a file; it exists once all of its pieces do, and expires from its first piece on."""
         key, pieces = keys.files_key(tenant, session_id, name), range(0, len(text), _PIECE_CHARS)
-        await self._redis.execute("SADD", keys.files_key(tenant, session_id), name)
+        of_session, kept_ms = keys.files_key(tenant, session_id), self._retention_ms
+        await self._redis.pipeline(
+            ["SADD", of_session, name],
+            ["PEXPIRE", of_session, kept_ms, "NX"],
+            ["HSET", key, "begun", now_ms],
+            ["PEXPIRE", key, kept_ms, "NX"],
+        )
         for number, first in enumerate(pieces):
             await self._redis.execute("HSET", key, number, text[first : first + _PIECE_CHARS])
         *_, is_new = await self._redis.pipeline(
             ["HSET", key, "pieces", len(pieces)], ["HSETNX", key, _KEPT, f"{now_ms} {len(text)}"]
         )
-        await self._prolong(tenant, session_id, name)
+        await self._prolong(tenant, session_id, [name], kept_ms)
         return bool(is_new)
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
@@ -82,7 +88,7 @@ class RedisChats:
         [count] = await self._redis.read(("HGET", key, "pieces"))
         if count is None:
             return None
-        await self._prolong(tenant, session_id, name)
+        await self._prolong(tenant, session_id, [name], self._retention_ms)
         fields, pieces = list(map(str, range(int(count)))), list[str]()
         for first in range(0, len(fields), _PIECES_AT_ONCE):
             [found] = await self._redis.read(("HMGET", key, *fields[first : first + _PIECES_AT_ONCE]))
@@ -102,10 +108,18 @@ class RedisChats:
         await self._redis.execute("ZREM", keys.sessions_key(tenant), session_id)
         return kept
 
-    async def _prolong(self, tenant: str, session_id: str, name: str) -> None:
-        of_file, of_session = keys.files_key(tenant, session_id, name), keys.files_key(tenant, session_id)
-        kept_ms = self._retention_ms
-        await self._redis.pipeline(["PEXPIRE", of_file, kept_ms], ["PEXPIRE", of_session, kept_ms])
+    async def need_files(self, tenant: str, session_id: str, for_ms: int) -> None:
+        """Keep the files while a job waits; for a shorter wait, the last reader has prolonged them enough."""
+        if 2 * for_ms > self._retention_ms:
+            [names] = await self._redis.read(("SMEMBERS", keys.files_key(tenant, session_id)))
+            await self._prolong(tenant, session_id, names, for_ms + self._retention_ms)
+
+    async def _prolong(self, tenant: str, session_id: str, names: Sequence[str], kept_ms: int) -> None:
+        """Keep them for at least as long: what waits for them may need them longer than their next reader."""
+        if names:
+            prolonged = [keys.files_key(tenant, session_id, name) for name in ("", *names)]
+            commands: list[list[str | int]] = [["PEXPIRE", key, kept_ms, "GT"] for key in prolonged]
+            await self._redis.pipeline(*commands)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -4,11 +4,18 @@ from typing import Any
 
 import pydantic_ai
 import pytest
+from msgspec.structs import replace
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
+from baton.commands.kept_files import KeptFiles
+from baton.engine.state import Job
 from baton.pydantic_ai import durable
+from baton.storage.redis.agent_memory import RedisChats
+from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton_events.errors import StoreError
+from tests.fakes.clock import FakeClock
 from tests.unit.baton.api.client import ADMIN, OPERATIONS_KEY, Api, api_of, with_keys
 from tests.unit.baton.api.sessions.chatting import parts_of, sending
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -73,9 +80,9 @@ def expire(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("continuation", ["inline", "queue"])
-@pytest.mark.parametrize("kind", ["own", "library"])
-async def test_a_call_runs_however_long_after_its_jobs_retention_it_is_approved(kind: str, continuation: str) -> None:
-    async with api_of(stage_of(kind, "pay", continuation)) as api:
+async def test_a_call_runs_however_long_after_its_jobs_retention_it_is_approved(continuation: str) -> None:
+    """One of a library waits within its job, which expires no sooner."""
+    async with api_of(stage_of("own", "pay", continuation)) as api:
         job_id, _ = await begun(api)
         api.stage.clock.ms += 6 * DAY_MS
         expire(api.stage)
@@ -102,3 +109,53 @@ async def test_an_outcome_counts_however_long_after_its_jobs_retention_it_comes(
         session = (await api.request("GET", "/api/sessions/chat-1")).json()
         assert [message["role"] for message in session["messages"]] == ["user", "assistant", "assistant"]
         assert job_id in api.stage.store.trees
+
+
+def stored(stage: Stage) -> RedisChats:
+    """Let the chats of a stage be kept as Redis keeps them, for a day, by the stage's clock."""
+    chats = RedisChats(InProcessConnection(InProcessRedis(lambda: stage.clock.ms)), DAY_MS)
+    stage.ports = replace(stage.ports, chats=chats)
+    stage.restart()
+    return chats
+
+
+@pytest.mark.parametrize(("kind", "name"), [("own", "pay"), ("own", "order"), ("library", "order")])
+async def test_the_files_of_a_job_live_for_as_long_as_its_call_waits(kind: str, name: str) -> None:
+    """They expire behind it; a reader in between does not shorten that."""
+    stage = stage_of(kind, name, "queue")
+    chats = stored(stage)
+    async with api_of(stage) as api:
+        await chats.keep_file("acme", "chat-1", "f", "image/png,AAAA", api.stage.clock.ms)
+        await begun(api)
+        for _ in range(2):
+            api.stage.clock.ms += DAY_MS
+            assert await chats.read_file("acme", "chat-1", "f") == "image/png,AAAA"
+        api.stage.clock.ms += 9 * DAY_MS
+        assert await chats.read_file("acme", "chat-1", "f") is None
+
+
+async def test_the_files_of_a_job_live_until_it_starts() -> None:
+    stage = stage_of("own", "pay", "queue")
+    chats = stored(stage)
+    async with api_of(stage):
+        job = Job("job_1", "s", "t", "agent", stage.clock.ms, start_at_ms=stage.clock.ms + 9 * DAY_MS)
+        await KeptFiles(chats, stage.container.commands.quota, job, {"f": "text"}).store(stage.clock.ms)
+        stage.clock.ms += 9 * DAY_MS
+        assert await chats.read_file("t", "s", "f") == "text"
+
+
+async def test_pieces_of_a_file_whose_upload_broke_off_expire_by_themselves() -> None:
+    clock = FakeClock()
+    redis = InProcessRedis(lambda: clock.ms)
+
+    class BreaksOff(InProcessConnection):
+        async def execute(self, *command: str | int) -> Any:
+            if command[0] == "HSET":
+                raise StoreError("the process is killed")
+            return await super().execute(*command)
+
+    with pytest.raises(StoreError):
+        await RedisChats(BreaksOff(redis), DAY_MS).keep_file("t", "s", "f", "text", clock.ms)
+    assert redis.data.values
+    clock.ms += DAY_MS
+    assert redis.run("KEYS", "*") == []
