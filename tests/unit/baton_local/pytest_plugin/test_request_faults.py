@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from upstash_redis import Redis
 from upstash_redis.errors import UpstashError
@@ -39,6 +40,17 @@ def test_a_redis_request_is_lost_refused_or_late_as_planned(
     redis_faults.delay(0.05, 1)
     assert redis.incr("n") == 3
     assert redis_server.call("GET", "/admin/faults")["delay_replies"] == 0
+
+
+def test_a_redis_that_hangs_answers_nothing_until_that_is_over(
+    redis: Redis, redis_faults: RedisFaults, redis_server: RedisServer
+) -> None:
+    headers = {"authorization": f"Bearer {redis_server.token}"}
+    redis_faults.hang()
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(redis_server.url, json=["PING"], headers=headers, timeout=0.2)
+    redis_faults.clear()
+    assert redis.ping() == "PONG"
 
 
 def test_a_vector_request_is_lost_refused_or_late_as_planned(
