@@ -26,7 +26,7 @@ ON_WORKERS := -n $(WORKERS) --no-loadscope-reorder
 PARALLEL := $(MAKE) --no-print-directory -k -j2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-all test-long check static quick-tests package format-check lint types pyright imports docs docs-check gallery soak soak-values bench clean
+.PHONY: help setup demo dev test test-all test-long check static quick-tests package format-check lint types pyright imports docs docs-check gallery soak soak-values soak-stack bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -92,6 +92,10 @@ soak: $(READY) ## simulate faults for SECONDS=360 from SEED=1000000 on, and say 
 VALUES ?= 100000
 soak-values: $(READY) ## play VALUES=100000 odd values at every door that values of models, tools and clients enter by
 	@$(BIN)/python -m tests.values.soak --values $(VALUES) $(ARGS)
+
+STACK_SECONDS ?= 3600
+soak-stack: $(READY) ## wear the local stack for STACK_SECONDS=3600: ten tenants, hung servers, a full disk, proxies
+	@$(BIN)/python -m tests.e2e.soak --seconds $(STACK_SECONDS) $(ARGS)
 
 BENCH ?= full
 bench: $(READY) ## measure Baton beside its peers; BENCH=quick takes five minutes, ARGS=--docs writes the page
