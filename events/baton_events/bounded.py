@@ -35,7 +35,7 @@ class Body:
         self._too_large, self._events = too_large, events
         self._size, self._tail = 0, b""
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
         """Yield what the chunk holds.
 
         Raises:
@@ -83,18 +83,15 @@ def bound(library: Any, response: Any, limit_bytes: int, too_large: Callable[[],
 
     class Counted(library.AsyncByteStream):  # type: ignore[misc]
         def __init__(self, stream: Any) -> None:
-            self._stream = stream
+            self._stream, self.aclose = stream, stream.aclose
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             try:
                 async for chunk in self._stream:
-                    for piece in body.feed(chunk):
+                    for piece in body.pieces(chunk):
                         yield piece
             except zlib.error as error:
                 raise library.DecodingError(f"the answer's encoding is damaged: {error}") from error
-
-        async def aclose(self) -> None:
-            await self._stream.aclose()
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._stream, name)

@@ -80,7 +80,7 @@ class Answer:
         if self.is_whole:
             return
         if self._coded is not None:
-            self.body.extend(self._coded.feed(body))
+            self.body.extend(self._coded.pieces(body))
             return
         self._size_bytes += len(body)
         if self._size_bytes > self._limit_bytes:
