@@ -20,6 +20,8 @@ EVENT_BYTES = DATA_LIMIT_BYTES + 4_096
 # Of one body: the values of its JSON, the messages of a conversation, the parts of the message that is answered, and
 # the faults that an answer lists. A body with more faults than can be counted cheaply is refused without a list.
 VALUES, MESSAGES, PARTS, FAULTS, COUNTED_FAULTS = 200_000, 10_000, 1_000, 100, 1_000
+# A reader of JSON takes some ten times as long for an escape as for a letter: these take 50 ms.
+ESCAPES = 4_000_000
 # Of a message. A job names its files in a message of the queue, which must stay small.
 FILES = 20
 # About this much of its jobs has a page of a list, or of a session; one more job may go over it.
@@ -59,6 +61,7 @@ LIMITS = (
     Limit("a form of the console", _size(FORM_BYTES), "413"),
     Limit("any other body", _size(BODY_BYTES), "413"),
     Limit("values in the JSON of one body: numbers, texts, lists, objects", f"{VALUES:,}", "413"),
+    Limit("escapes (backslashes) in the JSON of one body", f"{ESCAPES:,}", "413"),
     Limit("levels of the JSON of one body", "200", "400"),
     Limit("messages in the body of a chat or of AG-UI", f"{MESSAGES:,}", "422"),
     Limit("parts of the message to answer", f"{PARTS:,}", "422"),

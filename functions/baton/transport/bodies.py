@@ -7,7 +7,7 @@ that reads a body reads it here. Must not: know what a body is about.
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from baton.settings.limits import VALUES
+from baton.settings.limits import ESCAPES, VALUES
 from baton_events.errors import CodedBodyError, HungUpError, TooLargeError
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -59,11 +59,15 @@ def _is_over(length: bytes, limit_bytes: int) -> bool:
 
 
 def check_values(body: bytes) -> None:
-    """Refuse JSON of more values than a body may have, before it is parsed: a value takes up to 100 times its text.
+    """Refuse JSON of more values or escapes than a body may have, before it is parsed.
+
+    A value takes up to 100 times the memory of its text, and an escape ten times the time of a letter.
 
     Raises:
         TooLargeError: there are more.
     """
+    if len(body) > ESCAPES and body.count(b"\\") > ESCAPES:
+        raise TooLargeError(f"the body has more than {ESCAPES} escapes: send such data in Base64")
     if _openings(body) <= VALUES:  # also those in texts: nearly every body ends here
         return
     unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from baton.settings.limits import VALUES
+from baton.settings.limits import ESCAPES, VALUES
 from baton.transport.bodies import check_announced, check_values, read_body
 from baton_events.errors import CodedBodyError, HungUpError, TooLargeError
 
@@ -97,3 +97,11 @@ def test_more_values_than_a_body_may_have_are_refused_unparsed(piece: bytes) -> 
 def test_values_are_no_signs_in_a_text(text: bytes) -> None:
     """A table, or JSON inside a text, is one value however long it is."""
     check_values(b'{"text": "' + text + b'", "data": [1, 2]}')
+
+
+def test_a_body_has_so_many_escapes() -> None:
+    """Wherever they stand: in a field that nobody reads, too."""
+    body = b'{"nobody": {"reads": "' + b"\\n" * ESCAPES + b'%b"}}'
+    check_values(body % b"")
+    with pytest.raises(TooLargeError, match=f"more than {ESCAPES} escapes"):
+        check_values(body % b"\\n")
