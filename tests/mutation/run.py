@@ -186,9 +186,13 @@ def _read(path: Path, verdicts: set[str]) -> list[Mutant]:
 
 def table(lines: Iterable[str]) -> str:
     """Say for each folder and kind how many mutants were noticed; what was played again counts once."""
-    verdicts = {Mutant(**{n: e[n] for n in Mutant.__dataclass_fields__}): e["verdict"] for e in map(json.loads, lines)}
+    verdicts: dict[str, tuple[Mutant, str]] = {}
+    for entry in map(json.loads, lines):
+        mutant = Mutant(**{name: entry[name] for name in Mutant.__dataclass_fields__})
+        if verdicts.get(mutant.name, (mutant, ""))[1] not in (KILLED, TIMED_OUT):
+            verdicts[mutant.name] = mutant, entry["verdict"]
     counted: dict[str, Counter[str]] = defaultdict(Counter)
-    for mutant, verdict in verdicts.items():
+    for mutant, verdict in verdicts.values():
         for row in ("/".join(mutant.path.split("/")[:3]), mutant.kind, "~ all"):
             counted[row][verdict] += 1
     rows = [

@@ -53,6 +53,8 @@ async def test_streams_are_limited_apart_from_other_requests_and_take_one_token_
             assert "[DONE]" in (await api.request("GET", f"/api/agent-jobs/{job_id}/stream")).text
         assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/stream"), 429)
         assert (follows.taken.total(), limit.taken.total()) == (3, taken)
+        other = await api.request("GET", f"/api/agent-jobs/{job_id}/stream", OTHER)
+        assert_problem(other, 403)  # not 429: each key has a limit of its own
 
 
 async def test_while_the_store_does_not_answer_nobody_is_kept_out(limited: Api, limit: FakeRateLimit) -> None:

@@ -121,6 +121,9 @@ async def test_a_job_that_waits_holds_no_slot_and_says_so() -> None:
     stored = [dump_job(snapshot.job), *map(dump_item, snapshot.items), repr(stage.store.trees)]
     stored += [message.body for message in stage.outgoing()]
     assert not any(KEY in text for text in (*stored, request.callback))
+    await stage.submit("a", "job_2")
+    await stage.goes_on()
+    assert len(stage.requests()) == 2, "one request would be the other job's"
 
 
 async def test_an_answer_that_comes_again_or_to_an_attempt_that_was_given_up_changes_nothing() -> None:
