@@ -43,7 +43,7 @@ from baton.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
 from baton.tools.contained import CutShortError, contained
 from baton.tools.tool import Tool
 from baton_events.ids import canonical_json
-from baton_events.values.json_value import Unrecordable
+from baton_events.values.json_value import Unrecordable, plain
 from baton_events.values.text import cut, storable, text_of
 
 CUT_CALL = Failure(ANSWER_CUT, f"{CUT_CAUSE}, so its calls did not run: make fewer calls at once, or shorter ones")
@@ -179,30 +179,32 @@ def _storable_arguments(finals: list[Call]) -> dict[str, Any]:
 def _kept(values: dict[str, Any]) -> dict[str, Any] | None:
     """Return the values, if the store can hold them."""
     try:
-        return values if len(canonical_json(values).encode()) <= ARGUMENTS_LIMIT_BYTES * 2 else None
-    except (TypeError, ValueError):
+        kept: dict[str, Any] = plain(values, "values")
+    except Unrecordable:
         return None
+    return kept if len(canonical_json(kept).encode()) <= ARGUMENTS_LIMIT_BYTES * 2 else None
 
 
 def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
     if call.fault:
         return Wanted(call.tool, {}, Failure("invalid_arguments", storable(call.fault)))
     try:
-        size_bytes = len(canonical_json(call.arguments).encode())
-    except ValueError as error:
-        return Wanted(call.tool, {}, Failure("invalid_arguments", f"arguments that are not JSON: {error}"))
+        arguments = plain(call.arguments, "arguments")
+    except Unrecordable as error:
+        return Wanted(call.tool, {}, Failure("invalid_arguments", str(error)))
+    size_bytes = len(canonical_json(arguments).encode())
     if size_bytes > ARGUMENTS_LIMIT_BYTES:
         message = f"{size_bytes} bytes of arguments, over the limit of {ARGUMENTS_LIMIT_BYTES}"
         return Wanted(call.tool, {}, Failure("arguments_too_large", message))
     if call.tool not in tools:
         message = f"there is no tool {call.tool!r}; there are: {', '.join(sorted(tools)) or 'none'}"
-        return Wanted(call.tool, call.arguments, Failure("unknown_tool", message))
+        return Wanted(call.tool, arguments, Failure("unknown_tool", message))
     tool = tools[call.tool]
     try:
-        tool.check(call.arguments)
+        tool.check(arguments)
     except InvalidArguments as error:
-        return Wanted(call.tool, call.arguments, Failure("invalid_arguments", str(error)))
-    return Wanted(call.tool, call.arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
+        return Wanted(call.tool, arguments, Failure("invalid_arguments", str(error)))
+    return Wanted(call.tool, arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
 
 
 async def runner_turn(

@@ -116,6 +116,11 @@ def add(a: int, b: int = 1) -> int:
     return a + b
 
 
+@tool
+def echo(a: object) -> object:
+    return a
+
+
 class City(BaseModel):
     name: str
     people: int
@@ -149,7 +154,7 @@ def test_a_wanted_call_that_can_run_has_the_arguments_that_the_model_sent() -> N
         pytest.param(Call(FINAL_TOOL, {}), "unknown_tool", {}, id="a final tool that nobody offered"),
         pytest.param(Call("add", {"a": "x"}), "invalid_arguments", {"a": "x"}, id="arguments that do not fit"),
         pytest.param(Call("add", {"a": float("nan")}), "invalid_arguments", {}, id="no JSON, which is not kept"),
-        pytest.param(Call("add", {"a": "half a pair \ud800"}), "invalid_arguments", {}, id="no text that can be kept"),
+        pytest.param(Call("add", {"a": "half \ud800"}), "invalid_arguments", {"a": "half \ufffd"}, id="mended"),
         pytest.param(Call("unknown", {"a": float("inf")}), "invalid_arguments", {}, id="which nothing else checks"),
         pytest.param(Call("add", {"a": "x" * 300_000}), "arguments_too_large", {}, id="too large to be kept"),
     ],
@@ -160,12 +165,24 @@ def test_what_cannot_run_goes_back_to_the_model(call: Call, fault: str, kept: di
     assert (wanted.fault.type, wanted.arguments) == (fault, kept)
 
 
+def test_a_call_gets_text_by_the_rules_of_every_door_and_is_told_the_place_of_no_number() -> None:
+    """Halves of a pair that meet are joined, and a lone one is replaced; NaN is refused by its place."""
+    sent = (Call("echo", {"a": {"\udc00": ["\ud83d" + "\ude00"]}}), Call("echo", {"a": {"b": [1, float("nan")]}}))
+    found = answered(ModelAnswer(calls=sent), {"echo": echo}, None)
+    assert isinstance(found, ModelAnswered)
+    mended, refused = found.wanted
+    assert (mended.fault, mended.arguments) == (None, {"a": {"\ufffd": ["\U0001f600"]}})
+    assert refused.fault
+    assert refused.fault.message.startswith("arguments.a.b[1]: nan is no number in JSON")
+
+
 def test_what_no_store_can_hold_is_mended_or_left_out() -> None:
     """Half a surrogate pair. What the provider wants to see again is kept otherwise."""
     assert follows(ModelAnswer("bad \ud800 text")).text == "bad \ufffd text"
     found = follows(ModelAnswer("x", provider={"kind": "x"}, cached_input_tokens=5))
     assert (found.provider, found.cached_input_tokens) == ({"kind": "x"}, 5)
-    assert follows(ModelAnswer("x", provider={"kind": "\ud800"})).provider is None
+    assert follows(ModelAnswer("x", provider={"kind": "\ud800"})).provider == {"kind": "\ufffd"}
+    assert follows(ModelAnswer("x", provider={"seed": float("nan")})).provider is None
 
 
 def test_the_final_tool_ends_the_job() -> None:
