@@ -19,10 +19,13 @@ from tests.simulation.call_limits import ON_LIMITED_START
 from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_run_for_ever
 from tests.simulation.hosted import ON_HISTORY
 from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.odd import ON_ODD_START, Paid
+from tests.simulation.odd_values import ODD_CALLS, ODD_TURNS, SENT
 from tests.simulation.offloading import Offloaded
 from tests.simulation.scripts import (
     BLOCKING_TOOLS,
     INPUT_TOKENS,
+    ODD_TOOL,
     OUTPUT_TOKENS,
     RESULT_LIMIT_BYTES,
     UNKNOWN_TOOL,
@@ -39,6 +42,10 @@ from tests.simulation.starting import ON_START, Run, Start
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_ON_START = (
+    *(*ON_START, *ON_APPROVED_START, *ON_DYING_START),
+    *(*ON_BLOCKING_START, *ON_LIMITED_START, *ON_ODD_START),
+)
 _ENDLESS_SECONDS, _TEXT_STREAM = 10_000.0, 81
 # Between the runs of a call, by its number.
 _PAUSES_SECONDS: tuple[tuple[float, ...], ...] = ((0.5, 3.0, 30.0), (), (0.0,), (100.0, 400.0))
@@ -80,12 +87,13 @@ class SimModel:
             about = f"turn {request.turn} of {CURRENT.get().job_id}"
             self._killing[about] += 1
             a_turn_that_kills_is_not_run_for_ever(STAGE.world, about, self._killing[about], self._script.model_retries)
+        STAGE.world.actors.paid.asked(CURRENT.get().job_id, request.turn, self._script.model_retries)
         await STAGE.world.actors.work("work.model", plan.seconds)
         if plan.forever or requested <= plan.fails:
             if self._script.words:
                 text = f"attempt {requested} of turn {request.turn} comes to nothing{more_words(requested)}"
                 await say(STAGE.world, request, text)
-            return await _fail(plan)
+            return await _fail(plan, request.turn)
         answer = self.answer_to(request, requested)
         if self._script.words:
             await say(STAGE.world, request, answer.text)
@@ -105,7 +113,10 @@ class SimModel:
         return ModelAnswer(text, calls, INPUT_TOKENS, OUTPUT_TOKENS)
 
 
-async def _fail(plan: TurnPlan) -> ModelAnswer:
+async def _fail(plan: TurnPlan, turn: int) -> ModelAnswer:
+    if plan.how in ODD_TURNS:
+        odd: ModelAnswer = ODD_TURNS[plan.how].does(turn)
+        return odd
     match plan.how:
         case "hang":
             await asyncio.sleep(_ENDLESS_SECONDS)
@@ -133,6 +144,8 @@ def _call(plan: CallPlan, nonce: int) -> Call:
     arguments = {"number": plan.number, "how": plan.how, "times": plan.times, "seconds": plan.seconds, "nonce": nonce}
     if plan.tool in BLOCKING_TOOLS:
         arguments["stuck"] = plan.stuck
+    if plan.tool == ODD_TOOL:
+        arguments["value"] = SENT[plan.number % len(SENT)][0]
     if plan.wait is not None:
         arguments |= {"limit": plan.wait.seconds, "name": plan.wait.name}
     return Call(name, arguments)
@@ -147,6 +160,7 @@ class Actors:
         self.runs: dict[str, list[Run]] = {}
         self.keys, self.deaths, self.kills = dict[str, str](), Counter[str](), Counter[str]()
         self.at_work, self.died_at_work = set[tuple[Invocation, str]](), Counter[tuple[str, str]]()
+        self.paid = Paid(world)
         self.shown, self.again = Counter[tuple[str, str]](), Counter[str]()
 
     def claim_result(self, claim: Claim, answer: ClaimResult) -> None:
@@ -188,7 +202,7 @@ class Actors:
         claim = _claim_of(context)
         run = self._run(name, claim, context)
         start = Start(world, name, arguments, context, run)
-        world.check((*ON_START, *ON_APPROVED_START, *ON_DYING_START, *ON_BLOCKING_START, *ON_LIMITED_START), start)
+        world.check(_ON_START, start)
         runs, loop = self.runs.setdefault(call_id, []), world.loop
         runs.append(run)
         world.record(who, f"{name} starts, attempt {context.attempt} of {call_id}")
@@ -202,9 +216,10 @@ class Actors:
             await self.work("work.tool", arguments["seconds"])
             if arguments["how"] == "kill" and sum(one.of == run.of for one in runs) <= arguments["times"]:
                 raise self.killed()
-            return await _end(name, arguments, context)
+            return await (_odd_end if arguments["how"] in ODD_CALLS else _end)(name, arguments, context)
         except ToolError as error:
-            error.retry_after_seconds = world.call_limits.patience_of(arguments["number"])
+            if arguments["how"] not in ODD_CALLS:
+                error.retry_after_seconds = world.call_limits.patience_of(arguments["number"])
             raise
         finally:
             run.goes_on, run.ended_at = False, loop.seconds
@@ -240,6 +255,14 @@ def _claim_of(context: ToolContext) -> Claim:
     channel = context.channel
     assert isinstance(channel, StoreChannel), "a tool speaks through its claim"
     return channel._claim
+
+
+async def _odd_end(name: str, arguments: dict[str, Any], context: ToolContext) -> Any:
+    odd = ODD_CALLS[arguments["how"]]
+    if context.attempt <= arguments["times"] or not odd.again:
+        STAGE.world.actors.again[context.job_id] += odd.most == 1  # it waits for so long that it gives its slot back
+        return odd.does(arguments["number"])
+    return await _end(name, arguments, context)
 
 
 async def _end(name: str, arguments: dict[str, Any], context: ToolContext) -> Any:

@@ -38,7 +38,7 @@ class Caller:
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if key:
             headers["authorization"] = f"Bearer {key}"
-        sent = b"" if body is None else json.dumps(body).encode()
+        sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         self.calls += 1
         requested_at = world.loop.seconds
         name = f"{kind}:{self._label}#{self.calls}"

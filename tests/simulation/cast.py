@@ -17,6 +17,7 @@ from baton.models.model import ModelAnswer, ModelError, ModelRequest
 from baton.sdk.limits import Limits
 from baton.tools.context import ToolContext
 from baton.tools.tool import Tool, tool
+from baton_events.values.waits import wait_seconds
 from tests.simulation.actors import STAGE, SimModel
 from tests.simulation.scripts import (
     ALL_KINDS,
@@ -26,6 +27,8 @@ from tests.simulation.scripts import (
     BLOCKING_TOOLS,
     COUNTERSIGNED,
     LATE_TOOLS,
+    ODD_TOOL,
+    ODD_TOOLS,
     TOOLS,
     WAITING_TOOLS,
     Script,
@@ -97,10 +100,18 @@ def _waiting_tool(name: str) -> Tool:
     return wait
 
 
+@tool(name=ODD_TOOL, **asdict(ODD_TOOLS[ODD_TOOL]), retry_on=_BUGS)
+async def _carry(number: int, how: str, times: int, seconds: float, nonce: _Nonce, value: Any, ctx: ToolContext) -> Any:
+    """Act as the script says, with a value of any kind."""
+    arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce - _SHIFT}
+    return await STAGE.world.actors.run(ODD_TOOL, {**arguments, "value": value}, ctx)
+
+
 ALL_TOOLS = (
     *(_tool(name) for name in (*TOOLS, *BACKGROUND_TOOLS, *LATE_TOOLS)),
     *(_waiting_tool(name) for name in (*WAITING_TOOLS, *APPROVED_TOOLS)),
     *map(_blocking_tool, BLOCKING_TOOLS),
+    _carry,
 )
 
 
@@ -117,7 +128,7 @@ class LimitedModel(SimModel):
             try:
                 return await super().answer(request)
             except ModelError as error:
-                calls.wants_patience(error.retry_after_seconds or 0.0)
+                calls.wants_patience(wait_seconds(error.retry_after_seconds) or 0.0)
                 raise
 
 

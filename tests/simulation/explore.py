@@ -46,6 +46,7 @@ _ONLY = {
     "front-ends": (plan.FRONT_END_SEEDS + plan.STREAMING_SEEDS, "whose streams AG-UI's front ends read"),
     "steering": (plan.STEERING_SEEDS, "in which more is said to running jobs"),
     "tenants": (plan.STEERING_SEEDS + plan.TENANT_SEEDS, "whose sessions of one name are two tenants'"),
+    "odd": (plan.ODD_SEEDS, "with values that cannot be written, and rude clients"),
     "small": (plan.SMALL_SEEDS, "with one job or two"),
     "events": (plan.EVENT_SEEDS, "whose jobs app events start"),
 }

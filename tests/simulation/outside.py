@@ -18,6 +18,7 @@ from baton_events.ids import call_of_operation, canonical_json, child_of, job_of
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.jobs import JobPlan
 from tests.simulation.memory import STALE_SECONDS
+from tests.simulation.odd import Rude
 from tests.simulation.scripts import CallPlan, Message
 from tests.simulation.waiting import ON_ANSWER, Answered
 
@@ -68,6 +69,8 @@ class Outside:
     def accepted(self, plan: JobPlan, job_id: str) -> None:
         """A job was accepted: events will happen to it, and somebody looks at it."""
         self._tenants[job_id] = plan.tenant
+        if self._world.plan.odd:
+            self._world.start(Rude(self._world, plan, job_id).run)
         for number, message in enumerate(plan.words):
             self._world.start(self._send, message, f"{plan.agent}/{number}", job_id, "")
         for number, at in enumerate(plan.checks):

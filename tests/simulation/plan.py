@@ -19,6 +19,7 @@ from tests.simulation.families import (
 )
 from tests.simulation.jobs import JobPlan, make_jobs, with_large_inputs
 from tests.simulation.killing import with_a_killer
+from tests.simulation.odd import with_odd_values
 from tests.simulation.offloading import with_offloaded_calls
 from tests.simulation.outages import Outage, long_outages, usual_outages
 from tests.simulation.returning import with_returns
@@ -52,6 +53,7 @@ OFFLOADING_SEEDS = 1 << 57
 AGAIN_SEEDS = 1 << 58
 CALL_LIMIT_SEEDS = 1 << 59
 TENANT_SEEDS = 1 << 60
+ODD_SEEDS = 1 << 61
 # The first seed of each family: plain worlds are those before.
 WAITING_SEEDS = 1 << 40
 PLANNING_SEEDS = 1 << 41
@@ -148,6 +150,10 @@ class Plan:
     @property
     def again(self) -> bool:
         return bool(self.seed & AGAIN_SEEDS)
+
+    @property
+    def odd(self) -> bool:
+        return bool(self.seed & ODD_SEEDS)
 
     @property
     def front_ends(self) -> bool:
@@ -249,7 +255,8 @@ def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ..
     jobs = with_two_people(dice, jobs) if seed & PEOPLE_SEEDS else jobs
     jobs = with_a_killer(dice, jobs) if seed & KILLING_SEEDS else jobs
     jobs = with_offloaded_calls(dice, jobs) if seed & OFFLOADING_SEEDS else jobs
-    return with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
+    jobs = with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
+    return with_odd_values(dice, jobs) if seed & ODD_SEEDS else jobs
 
 
 def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from baton_events.ids import canonical_json
 from tests.simulation.constants import USUAL_LIMITS
+from tests.simulation.odd_values import ODD_CALLS, ODD_TURNS
 
 RESULT_LIMIT_BYTES = 2_000
 UNKNOWN_TOOL = "nonesuch"
@@ -46,7 +47,9 @@ APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30), COUNTERSIGNED: ToolKind(1, 1.0, 
 BACKGROUND_TOOLS = {"post": ToolKind(1, 1.0, 30)}
 # One whose next attempt comes so late that its job has no slot meanwhile; in schedules by hand alone.
 LATE_TOOLS = {"knock": ToolKind(1, 100.0, 30)}
-ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS | BLOCKING_TOOLS | BACKGROUND_TOOLS | LATE_TOOLS
+ODD_TOOL = "carry"  # gets an odd value (odd_values.py)
+ODD_TOOLS = {ODD_TOOL: ToolKind(2, 1.0, 30)}
+ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS | BLOCKING_TOOLS | BACKGROUND_TOOLS | LATE_TOOLS | ODD_TOOLS
 LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in ALL_KINDS.values())
 APPROVAL_SECONDS = 900.0
 DEFAULT_DEPTH = USUAL_LIMITS.depth
@@ -154,10 +157,14 @@ class Expected:
     error: str = ""
 
 
-_ALWAYS = {"refuse": "ToolError", "huge": "result_too_large", "strange": "unrecordable"}
+_ALWAYS = {"refuse": "ToolError", "huge": "result_too_large", "strange": "unrecordable"} | {
+    how: odd.error for how, odd in ODD_CALLS.items() if not odd.again
+}
 _REFUSED = {"unknown": "unknown_tool", "bad": "invalid_arguments"}
 _NOT_APPROVED = ("rejected", "expired")
-_RETRIED = {"fail": "ToolError", "hang": "timeout", "bug": "ValueError", "kill": "process_died", STUCK: "timeout"}
+_RETRIED = {"fail": "ToolError", "hang": "timeout", "bug": "ValueError", "kill": "process_died", STUCK: "timeout"} | {
+    how: odd.error for how, odd in ODD_CALLS.items() if odd.again
+}
 
 
 # What the calls that wait were told, by turn and position: the call's outcome as it is stored.
@@ -280,7 +287,9 @@ def _left_out(before: Outcome, step: CallPlan) -> bool:
     return before.error == "skipped" or bool(before.error and step.on_failure in ("skip", "replan"))
 
 
-_MODEL_ERRORS = {"hang": "model_timeout", "garbage": "model_garbage", "kill": "process_died"}
+_MODEL_ERRORS = {"hang": "model_timeout", "garbage": "model_garbage", "kill": "process_died"} | {
+    how: odd.error for how, odd in ODD_TURNS.items()
+}
 
 
 def _limit(limits: dict[str, Any], used_turns: int) -> str:

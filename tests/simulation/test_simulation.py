@@ -173,6 +173,17 @@ def test_schedules_that_once_broke_an_invariant_break_none() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    "first", [0, plan.WAITING_SEEDS, plan.PLANNING_SEEDS, plan.SESSION_SEEDS, plan.RETURNING_SEEDS]
+)
+def test_values_that_cannot_be_written_break_no_invariant(first: int) -> None:
+    """Of tools, models and clients, under all faults."""
+    first += plan.ODD_SEEDS + BASE_SEED
+    summary = play_many(range(first, first + 12))
+    assert not summary.failures, summary_of(summary, 0)
+
+
+@pytest.mark.long
 def test_without_faults_a_job_takes_no_message_too_many() -> None:
     """The bound on messages is exact where nothing goes wrong."""
     of_forty = (plan.PLANNING_SEEDS, plan.STREAMING_SEEDS, plan.RETURNING_SEEDS)

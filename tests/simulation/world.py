@@ -50,6 +50,7 @@ from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.killing import Processes
 from tests.simulation.listed import Ends
 from tests.simulation.memory import Memory
+from tests.simulation.odd import Visitor
 from tests.simulation.offloading import Provider
 from tests.simulation.operators import Operator
 from tests.simulation.outside import Outside
@@ -163,6 +164,9 @@ class World:
         self.loop.run_until_idle()
         if self.violation is None:
             check_endings(self)
+        if self.violation is None and self.plan.odd:
+            self.start(Visitor(self).run)
+            self.loop.run_until_idle()
         self.loop.clear()
         return self.violation
 
