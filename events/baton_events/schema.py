@@ -159,21 +159,21 @@ class Spending(WireModel):
 class LoopPayload(WireModel):
     """`turn` and `attempt` count from 1.
 
-    `wish`: the request epoch of the job's slot request, where the event is one to the admission. `remember`: the job
-    has ended, and is to be remembered. `notify`: its end is to be sent out; `turn` is the run that ended.
+    `slotRequest`: the request epoch of the job's slot request, where the event is one to the admission. `remember`: the
+    job has ended, and is to be remembered. `notify`: its end is to be sent out; `turn` is the run that ended.
     `announces`: the call that waits for a person, of which people get a notice; `escalated`: nobody decides.
-    `fact`: an API call's command, where the event is its backup message.
+    `command`: an API call's command, where the event is its backup message.
     `spent`: what the call that sent it has used of Redis since its last write.
     """
 
     turn: Annotated[int, Field(ge=1)]
     attempt: Annotated[int, Field(ge=1)] = 1
-    slot_request: Annotated[int | None, Field(alias="wish")] = None
+    slot_request: int | None = None
     remember: bool | None = None
     notify: bool | None = None
     announces: str | None = None
     escalated: bool | None = None
-    command: Annotated[Command | None, Field(alias="fact")] = None
+    command: Command | None = None
     spent: Spending | None = None
 
 

@@ -122,8 +122,8 @@ def check_stored(stack: FaultStack, job: dict[str, Any]) -> None:
     calls = stack.query_redis("HKEYS", f"{tag}:calls:{job['id']}")
     assert sum(field.startswith("result:") for field in calls) == len(job["toolCalls"])
     state = stack.query_redis("HGETALL", f"{tag}:state")
-    items = [text for field, text in zip(state[::2], state[1::2], strict=True) if field.startswith("leg:") and text]
-    assert [item for item in items if '"kind":"wish"' not in item] == []
+    items = [text for field, text in zip(state[::2], state[1::2], strict=True) if field.startswith("item:") and text]
+    assert [item for item in items if '"kind":"slot_request"' not in item] == []
     assert stack.query_redis("PTTL", f"{tag}:state") > 0
 
 

@@ -133,10 +133,12 @@ def one_entry_for_each_handled_event(end: Ended) -> str | None:
     What follows an end has none, nor has a slot request, but for one that could not be delivered: with it the job
     failed.
     """
-    slot_requests = {event_id(key) for key in end.committed if key.startswith("wish:")} if end.undeliverable else set()
+    slot_requests = (
+        {event_id(key) for key in end.committed if key.startswith("slot_request:")} if end.undeliverable else set()
+    )
     found = Counter(part["data"]["eventId"] for part in end.parts if part["type"] == "data-event")
     found = Counter({name: count for name, count in found.items() if name not in slot_requests or count > 1})
-    keys = [key for key in end.committed if not key.startswith(("wish:", "notify:"))]
+    keys = [key for key in end.committed if not key.startswith(("slot_request:", "notify:"))]
     done = Counter(map(event_id, keys))
     runs = [key.removeprefix("call:") for key in keys if key.startswith("call:")]
     with_it = {event_id(f"{kind}:{run}") for kind in ("complete", "failed") for run in runs}

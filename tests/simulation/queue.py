@@ -221,11 +221,11 @@ def _kind(outgoing: Outgoing) -> str:
     if outgoing.url.endswith(SWEEP_ENDPOINT):
         return "look" if '"awayMs":' in outgoing.body else "sweep"
     kind = _KINDS[outgoing.headers["x-event-type"]]
-    if kind == "loop" and '"wish":' in outgoing.body:
+    if kind == "loop" and '"slotRequest":' in outgoing.body:
         return "wish"
     if kind == "complete" and '"wait":' in outgoing.body:
         return "wait"
-    return "witness" if kind == "loop" and '"fact":' in outgoing.body else kind
+    return "witness" if kind == "loop" and '"command":' in outgoing.body else kind
 
 
 def unreachable(reason: str) -> BatonError:

@@ -98,7 +98,7 @@ def who_only_waits_wants_no_slot(write: Write) -> str | None:
 
 def who_wants_no_slot_holds_none(write: Write) -> str | None:
     """Once its word was heard the slot is somebody else's."""
-    if write.claim is None or not write.claim.item_key.startswith("wish:"):
+    if write.claim is None or not write.claim.item_key.startswith("slot_request:"):
         return None
     job_id = write.claim.job_id
     slot_state, entry = write.after.slot_state(job_id), write.world.admission.entries.get(job_id)

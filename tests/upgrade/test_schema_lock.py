@@ -88,8 +88,8 @@ def test_what_may_hold_more_loses_nothing() -> None:
     """Another kind of fact, for one."""
     payload = NOW.events["LoopPayload"]
     assert isinstance(payload, dict)
-    fact = payload["fact"].replace("Removal", "Removal | Renaming")
-    wider = replace(NOW, events={**NOW.events, "LoopPayload": {**payload, "fact": fact}})
+    command = payload["command"].replace("Removal", "Removal | Renaming")
+    wider = replace(NOW, events={**NOW.events, "LoopPayload": {**payload, "command": command}})
     assert unnoticed(NOW, wider)
     assert not lost(NOW, wider)
     assert lost(wider, NOW)

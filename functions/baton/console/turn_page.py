@@ -114,7 +114,7 @@ class TurnPage:
             return {"why": "No model is asked: the plan of the agent is fixed."}
         if agent.runner is not None:
             return self._of_runner(agent, job, turn, before, answer, results)
-        recorded = (answer or {}).get("asked")
+        recorded = (answer or {}).get("requestDigests")
         if fork and answer and not recorded:
             return {"why": f"No model was asked: the turn is taken over from job {fork.job_id}."}
         return _of_model(registry, agent, job, history, recorded)

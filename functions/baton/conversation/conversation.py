@@ -121,7 +121,7 @@ def compacted(history: History, up_to: int) -> tuple[int, int] | None:
 
 def _tellable(entry: Entry) -> Entry:
     """Remove the fields that only replaying the run needs."""
-    return {name: value for name, value in entry.items() if name not in ("asked", "usage")}
+    return {name: value for name, value in entry.items() if name not in ("requestDigests", "usage")}
 
 
 def _turn(entries: Sequence[dict[str, Any]], history: History) -> Turn:

@@ -46,7 +46,7 @@ def operation_of(
     task |= {"retryDelaySeconds": call.retry_delay_seconds, "isolated": call.isolated}
     match waits:
         case ToolWaits():
-            wait = {"event": waits.event, "otherwise": waits.timeout_result, "operationId": waits.operation_id}
+            wait = {"event": waits.event, "timeoutResult": waits.timeout_result, "operationId": waits.operation_id}
             task |= {"arguments": redacted(arguments), "untilMs": waits.until_ms, "wait": wait}
         case ToolNeedsApproval():
             task |= {"arguments": waits.arguments, "untilMs": waits.until_ms, "title": waits.title}
@@ -109,7 +109,7 @@ def begun(step_result: Submitted, now_ms: int) -> Decision:
 def _waits(state: State, task: dict[str, Any], now_ms: int) -> Changes | None:
     if "wait" in task:
         wait = task["wait"]
-        waits = ToolWaits(task["untilMs"], wait["otherwise"], wait["event"], wait["operationId"])
+        waits = ToolWaits(task["untilMs"], wait["timeoutResult"], wait["event"], wait["operationId"])
         return tool_call.waits(state, waits, now_ms).changes
     if "title" in task:
         more = (task.get("escalateMs", 0), task.get("people", 1), task.get("form"), task.get("memo", {}))

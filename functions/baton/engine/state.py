@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
-from baton.engine.work_items import CALL_RECORD, JOB_STATE, ItemKind, WorkItem, tool_key, turn_group
+from baton.engine.work_items import ItemKind, WorkItem, tool_key, turn_group
 from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
 from baton_events.ids import call_id, is_child, job_of_call
@@ -24,7 +24,7 @@ FORK = "fork"
 A2A = "a2a"
 
 
-class Job(Struct, frozen=True, rename=JOB_STATE):
+class Job(Struct, frozen=True):
     """One request to an agent. Its task (text and data) is the first entry of its transcript, not here.
 
     `start_at_ms`: it does not start before; 0: at once. `request_digest`: of the request that submitted it.
@@ -120,7 +120,7 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
         return (self.counted_from_ms or self.created_at_ms) + self.limits.wall_seconds * 1000
 
 
-class CallRecord(Struct, frozen=True, rename=CALL_RECORD):
+class CallRecord(Struct, frozen=True, omit_defaults=True):
     """One tool call: its request and how far it got. Its result is stored apart, under its id.
 
     `operation_id`: the id under which it is finished from outside, once it waits for that. `child`: the job that it
@@ -145,7 +145,7 @@ class CallRecord(Struct, frozen=True, rename=CALL_RECORD):
     operation_id: str = ""
     child: str = ""
     step: str = ""
-    after: dict[str, str] = field(default_factory=dict[str, str])
+    after: dict[str, str] = {}
     dependants: tuple[str, ...] = ()
     on_failure: OnFailure = ""
     approved: str = ""
@@ -153,7 +153,7 @@ class CallRecord(Struct, frozen=True, rename=CALL_RECORD):
     isolated: bool = False
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
-    memo: dict[str, Any] = field(default_factory=dict[str, Any])
+    memo: dict[str, Any] = {}
 
     @property
     def idempotency_key(self) -> str:

@@ -31,7 +31,7 @@ def task_entry(task: dict[str, Any]) -> str:
 def model_entry(turn: int, answer: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
     """Return the entry of a model's answer in a turn. Its `provider` is data that only that provider reads again.
 
-    `usage` and `asked` (digests of the request) are sent to no model: a recorded run is played back by them.
+    `usage` and `requestDigests` are sent to no model: a recorded run is played back by them.
     """
     return canonical_json(_streamed_text(turn, answer, records))
 
@@ -53,7 +53,7 @@ def _streamed_text(turn: int, answer: ModelAnswered, records: tuple[CallRecord, 
     if answer.cut:
         entry["cut"] = True
     if answer.request_digests is not None:
-        entry["asked"] = answer.request_digests
+        entry["requestDigests"] = answer.request_digests
     return entry
 
 

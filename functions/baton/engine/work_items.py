@@ -1,28 +1,16 @@
 """A work item: one step of a job that must still happen. The open work items of a state are its outbox.
 
-Invariant: a work item's key follows from what it does, so the same step never stands in a state twice. Stored states
-and messages keep the names that earlier versions wrote: a table maps a field's name in code to its stored name.
+Invariant: a work item's key follows from what it does, so the same step never stands in a state twice.
 """
 
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from baton_events.schema import Event, EventType, ToolPayload, event_type
-
-WORK_ITEM = {
-    "timeout_result": "otherwise",
-    "approval_of_call": "asks_for",
-    "relay_id": "carrier",
-    "redelivered": "handed_on",
-    "redriven": "driven",
-}
-SLOT_STATE = {"epoch": "lap", "granted_by": "cause"}
-JOB_STATE = {"compacted": "untold"}
-CALL_RECORD = {"questions": "asked"}
 
 
 class ItemKind(StrEnum):
@@ -33,7 +21,7 @@ class ItemKind(StrEnum):
     COMPLETE = "complete"
     FAILED = "failed"
     WAIT = "wait"
-    SLOT_REQUEST = "wish"
+    SLOT_REQUEST = "slot_request"
     REMEMBER = "remember"
     NOTIFY = "notify"
 
@@ -61,11 +49,11 @@ _TOOL_KIND = {
 }
 
 
-class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
+class WorkItem(Struct, frozen=True, omit_defaults=True):
     """One open step.
 
     Attributes:
-        key: `loop:JOB:TURN:ATTEMPT`, `call|complete|failed|wait:CALL_ID:ATTEMPT`, `wish:JOB:LAP`, or
+        key: `loop:JOB:TURN:ATTEMPT`, `call|complete|failed|wait:CALL_ID:ATTEMPT`, `slot_request:JOB:EPOCH`, or
             `remember:JOB:ATTEMPT` and `notify:JOB:RUN:ATTEMPT`, which are left when the job has ended.
         want: of a slot request: `slot`, `none` or `gone`; its request epoch is its attempt.
         group: work items whose end starts a join together (the tool calls of a turn); empty: none.
@@ -132,7 +120,7 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
     redriven: int = 0
     limited_by: str = ""
     offloaded: int = 0
-    memo: dict[str, Any] = field(default_factory=dict[str, Any])
+    memo: dict[str, Any] = {}
 
     def free_at_ms(self, owner: str = "") -> int:
         """Return the time from which `owner` may work on it: after another owner's lease and `not_before_ms`."""

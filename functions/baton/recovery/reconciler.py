@@ -47,7 +47,7 @@ class Page(Struct, frozen=True):
 
     def body(self) -> str:
         """Return the body of its message."""
-        fields = {"dueMs": self.due_ms, "after": self.after, "carrier": self.relay_id}
+        fields = {"dueMs": self.due_ms, "after": self.after, "relayId": self.relay_id}
         return json.dumps({name: value for name, value in fields.items() if value != ""})
 
 
@@ -55,7 +55,7 @@ def read_page(body: bytes) -> Page:
     """Parse the request of a sweep's message; the scheduled backstop has an empty body."""
     try:
         fields = json.loads(body) if body else {}
-        return Page(int(fields.get("dueMs", 0)), str(fields.get("after", "")), str(fields.get("carrier", "")))
+        return Page(int(fields.get("dueMs", 0)), str(fields.get("after", "")), str(fields.get("relayId", "")))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedEventError(f"not a sweep's body: {body[:100]!r}") from error
 

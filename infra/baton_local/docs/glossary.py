@@ -24,7 +24,7 @@ TERMS = (
     Term("budget scope", "a job whose limits a turn is held to: its own, or one above it", "quota scope"),
     Term("callback", "what the queue sends when it gives up on a message", "dead-letter hook"),
     Term("claim", "the exclusive, expiring right to work on a work item", "visibility timeout (SQS), lease"),
-    Term("command", "what an API call does to a job; its backup message has it, too (`fact` on the wire)", "request"),
+    Term("command", "what an API call does to a job; its backup message has it, too", "request"),
     Term("commit", "one write that removes a work item and adds what follows; the first one wins", "compare-and-set"),
     Term("continuation", "the job by which a session answers an operation's outcome", "callback turn"),
     Term("counters", "the deployment's sums, kept in Redis for Prometheus", "metrics"),

@@ -108,8 +108,8 @@ class Comparison:
             yield from self._call(where, call, now.call(turn, call.position), then, now)
 
     def _was_called(self, where: str, turn: int, then: RecordedJob, now: RecordedJob) -> Iterator[Difference]:
-        digests: dict[str, str] = (then.model_answer(turn) or {}).get("asked") or {}
-        digests_now: dict[str, str] = (now.model_answer(turn) or {}).get("asked") or {}
+        digests: dict[str, str] = (then.model_answer(turn) or {}).get("requestDigests") or {}
+        digests_now: dict[str, str] = (now.model_answer(turn) or {}).get("requestDigests") or {}
         request = self._play.requests.get((now.id, turn))
         if not digests or not digests_now or request is None:
             return  # nothing was recorded of it (a plan that is fixed asks nobody)

@@ -47,7 +47,7 @@ _RANGES = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
 _REPORTS = st.sampled_from([Report(_PARENT_CALL, text) for text in ('{"ok":1}', '{"error":{}}')])
 _TEXT_IDS = st.sampled_from(["", "text-1-1-a.1", "text-1-1-a.2"])
 _TEXT_STREAMS = [TextStream(f"text-1-1-a.{n}", appended, ("rest",), ("anew",)) for n in (1, 2) for appended in (1, 2)]
-_TEXTS = st.sampled_from(["", "x", 'q"\\/\n', '"carrier":"m1"', "é漢", '"reads_history":true'])
+_TEXTS = st.sampled_from(["", "x", 'q"\\/\n', '"relay_id":"m1"', "é漢", '"reads_history":true'])
 
 
 def _items_of(job_id: str) -> list[WorkItem]:

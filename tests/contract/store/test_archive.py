@@ -86,8 +86,8 @@ async def test_a_retry_takes_what_an_ended_job_had_left_to_do_and_what_is_to_be_
     assert recorded is Recorded.COMMITTED
     snapshot = await job_of(side)
     assert (snapshot.job, snapshot.results) == (AGAIN, {})
-    assert [(item.kind, item.want) for item in snapshot.items] == [("loop", ""), ("wish", "slot")]
-    assert [item.kind for item in pending] == ["wish"]
+    assert [(item.kind, item.want) for item in snapshot.items] == [("loop", ""), ("slot_request", "slot")]
+    assert [item.kind for item in pending] == ["slot_request"]
     assert snapshot.slot_state.epoch > recalled.slot_requests[0].slot_request.attempt
     # What it used before was told with its end; the retry counts from there.
     assert snapshot.usage.before["redis_requests"] == snapshot.usage.redis_requests - 1 > 0

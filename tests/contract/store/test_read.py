@@ -114,8 +114,8 @@ async def test_many_jobs_are_read_at_once_and_unknown_ones_are_left_out(side: Si
 
 ODD_TEXTS = [
     "quote \" and ' and \\ and \\\\ and \\/",
-    '"carrier":"m1"',
-    '{"carrier":"m1","group":"job_a:1","job_id":"job_a","reads_history":true}',
+    '"relay_id":"m1"',
+    '{"relay_id":"m1","group":"job_a:1","job_id":"job_a","reads_history":true}',
     "line\nfeed\r\n\ttab \x00 nul \x1b escape \x7f delete",
     "ümlaut 漢字 🎉 \u202e\u2028\ufeff\ufffe",
     " %s %% $1 {} [[ ]] -- ",

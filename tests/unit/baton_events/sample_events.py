@@ -34,5 +34,5 @@ EVENTS: dict[str, Event] = {
     "failed": TOOL_FAILED,
     "submitted": SUBMITTED,
     "cancelled": CANCELLED,
-    "wish": SLOT_REQUEST,
+    "slotRequest": SLOT_REQUEST,
 }

@@ -77,7 +77,7 @@ def test_an_event_has_the_names_of_the_design_on_the_wire() -> None:
     called = {"turn": 2, "position": 0, "callId": "job_1-2-0-aaaaaaaaaa", "tool": "read_file", "attempt": 3}
     assert wire(TOOL_CALL)["payload"] == called
     fact = {"kind": "submit", "job": SUBMISSION.job, "task": SUBMISSION.task}
-    assert wire(SUBMITTED)["payload"] == {"turn": 1, "attempt": 1, "fact": fact}
+    assert wire(SUBMITTED)["payload"] == {"turn": 1, "attempt": 1, "command": fact}
 
 
 def test_what_a_newer_sender_adds_is_ignored_and_an_attempt_that_is_left_out_is_the_first() -> None:
@@ -151,8 +151,8 @@ def test_an_event_of_a_newer_version_is_left_to_that(changes: dict[str, object])
 
 def test_a_command_of_an_unknown_kind_is_malformed() -> None:
     """A backup message that nobody can take in stays in the dead letter queue for a person."""
-    with pytest.raises(MalformedEventError, match=r"payload\.fact"):
-        parse_event(body(type="agent.loop.init", payload={"turn": 1, "fact": {"kind": "bribe"}}))
+    with pytest.raises(MalformedEventError, match=r"payload\.command"):
+        parse_event(body(type="agent.loop.init", payload={"turn": 1, "command": {"kind": "bribe"}}))
 
 
 def test_an_event_never_changes() -> None:

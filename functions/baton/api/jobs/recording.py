@@ -74,7 +74,7 @@ def recording(root_id: str, sources: Mapping[str, JobSource], texts: Mapping[str
         digest
         for source in sources.values()
         for entry in source.transcript
-        for digest in (entry.get("asked") or {}).values()
+        for digest in (entry.get("requestDigests") or {}).values()
     }
     return {
         "v": RECORDING_VERSION,

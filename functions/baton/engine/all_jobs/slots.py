@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.engine.work_items import SLOT_STATE, ItemKind, WorkItem, blocked
+from baton.engine.work_items import ItemKind, WorkItem, blocked
 from baton_events.ids import is_child, root_of
 
 Want = Literal["slot", "none", "gone"]
@@ -31,7 +31,7 @@ FIRST_VALUE_KEPT_MS = 3_600_000
 BY_RECONCILER = "sweep"
 
 
-class SlotState(Struct, frozen=True, rename=SLOT_STATE):
+class SlotState(Struct, frozen=True):
     """A job's slot state: what it wants of the admission, in which request epoch, and whether it holds a slot."""
 
     want: Want = "slot"
@@ -49,7 +49,7 @@ class QueuedJob(Struct, frozen=True):
     agent: str = ""
 
 
-class QueueEntry(Struct, frozen=True, rename=SLOT_STATE):
+class QueueEntry(Struct, frozen=True):
     """A job in the admission's slot table: its place, and its last update.
 
     Attributes:

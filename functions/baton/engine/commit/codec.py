@@ -32,13 +32,6 @@ _SPEND = Decoder(Spend, strict=False)
 _SLOT_STATE = Decoder(SlotState, strict=False)
 _COUNTERS = Decoder(AgentCounters, strict=False)
 _SCORE = Decoder(Score)
-# The last fields of a work item are left out while they hold nothing, as by versions that do not know them.
-_RARE = ',"abandoned":'
-_NO_MEMO = ',"memo":{}}'  # likewise, of a call
-_NOTHING_RARE = (
-    *(f"{_RARE}0", ',"died":0', ',"handed_on":false', ',"driven":0'),
-    *(',"limited_by":""', ',"offloaded":0', ',"memo":{}'),
-)
 
 
 def _read(decoder: Decoder[_T], text: str) -> _T:
@@ -96,12 +89,7 @@ def job_values(job: Job) -> dict[str, Any]:
 
 def dump_item(item: WorkItem) -> str:
     """Return a work item as JSON text."""
-    text = _encode(item).decode()
-    at = text.rindex(_RARE)  # a quote inside a text is escaped, so this is the field
-    rare = text[at:]
-    for nothing in _NOTHING_RARE:
-        rare = rare.replace(nothing, "")
-    return text[:at] + rare
+    return _encode(item).decode()
 
 
 def load_item(text: str) -> WorkItem:
@@ -111,8 +99,7 @@ def load_item(text: str) -> WorkItem:
 
 def dump_call(record: CallRecord) -> str:
     """Return a tool call as JSON text."""
-    text = _encode(record).decode()
-    return text if record.memo else text.removesuffix(_NO_MEMO) + "}"
+    return _encode(record).decode()
 
 
 def load_call(text: str) -> CallRecord:

@@ -44,16 +44,16 @@ class _Kind(Struct, frozen=True):
 
 _KINDS = (
     _Kind("job:", "jobs", load_job, dump_job),
-    _Kind("standing:", "slot_states", load_slot_state, dump_slot_state),
+    _Kind("slot_state:", "slot_states", load_slot_state, dump_slot_state),
     _Kind("usage:", "usage", load_usage, dump_usage),
-    _Kind("below:", "child_usage", load_spend, dump_spend),
+    _Kind("child_usage:", "child_usage", load_spend, dump_spend),
 )
 # By call, and not by job: each is written once.
-_NEEDED = _Kind("needed:", "needed_until", int, str)
+_NEEDED = _Kind("needed_until:", "needed_until", int, str)
 _WRITTEN = (*_KINDS, _NEEDED)
 _ALL = attrgetter(*(kind.attribute for kind in _WRITTEN))
 _BY_PREFIX = {kind.prefix: kind for kind in _WRITTEN}
-_ITEM, _EVENT, _MESSAGE = "leg:", "event:", "message:"
+_ITEM, _EVENT, _MESSAGE = "item:", "event:", "message:"
 _SHARED = ("job", "child_usage")
 
 

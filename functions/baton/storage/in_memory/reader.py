@@ -121,7 +121,7 @@ class InMemoryReader:
         """Do nothing: nothing is open."""
 
     def _snapshot(self, job_id: str, tree: Tree) -> Snapshot:
-        items = sorted(tree.items.values(), key=lambda item: f"leg:{item.key}")
+        items = sorted(tree.items.values(), key=lambda item: f"item:{item.key}")
         return Snapshot(
             job=tree.jobs[job_id],
             task=json.loads(tree.transcript[job_id][0]),

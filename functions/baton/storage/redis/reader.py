@@ -204,12 +204,12 @@ def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopp
     from baton.engine.commit.usage_ledger import used_by  # noqa: PLC0415 - no step reads a whole job
 
     sent, scored = f"message:{job_id}:", keys.score_prefix(job_id)
-    items = sorted((load_item(text) for field, text in state.items() if field.startswith("leg:") and text), key=_KEY)
+    items = sorted((load_item(text) for field, text in state.items() if field.startswith("item:") and text), key=_KEY)
     return Snapshot(
         job=load_job(state[f"job:{job_id}"]),
         task=json.loads(first[0]) if first else {},
         items=tuple(item for item in items if item.job_id == job_id),
-        slot_state=load_slot_state(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else SlotState(),
+        slot_state=load_slot_state(state[f"slot_state:{job_id}"]) if f"slot_state:{job_id}" in state else SlotState(),
         usage=used_by(job_id, state),
         stopped=stopped not in (None, "", "0"),
         messages={

@@ -145,7 +145,7 @@ async def test_a_call_that_waited_is_made_again_and_an_outcome_of_the_earlier_ru
     await stage.retry()
     late = Completion(call_id=call.id, outcome={"ok": "late"})
     assert (await stage.commands.signal(job, late)).value == "ended"
-    slot_request = next(item for item in await stage.items() if item.kind == "wish")
+    slot_request = next(item for item in await stage.items() if item.kind == "slot_request")
     assert slot_request.want == "slot"
     again = Completion(call_id=call.id, outcome={"ok": 1})
     assert (await stage.commands.signal(await stage.now(), again)).value == "first"
@@ -220,7 +220,7 @@ async def test_a_deletion_that_stood_still_does_not_take_the_slot_of_a_later_run
     ended = await stage.now()
     recalled = await stage.ports.archive.recall(ended.id)
     await stage.retry()
-    await stage.deliver(stage.events()[-1], "wish")
+    await stage.deliver(stage.events()[-1], "slot_request")
     assert stage.entry().slot
 
     async def as_it_was(_recall: Method, _job_id: str) -> object:
@@ -255,7 +255,7 @@ async def test_a_refused_retry_dispatches_what_it_guarantees() -> None:
     """Who looks at such a job takes its slot request along."""
     stage = FlakyStage()
     assert "has not ended" in await stage.retry(await soon(stage))
-    [slot_request] = [item for item in await stage.items() if item.kind == "wish"]
+    [slot_request] = [item for item in await stage.items() if item.kind == "slot_request"]
     told = [event.payload.slot_request for event in stage.events() if isinstance(event, AgentLoopInit)]
     assert slot_request.attempt in told
 

@@ -85,12 +85,12 @@ async def test_every_kind_of_request_is_made_again_as_it_was(make: Callable[[], 
     await case.stage.run()
     snapshot, registry = await case.stage.snapshot(), case.stage.container.registry
     entries = await case.stage.reader.transcript("job_1")
-    asked = [entry for entry in entries if "asked" in entry]
+    asked = [entry for entry in entries if "requestDigests" in entry]
     for entry in asked:
         before, _ = before_turn(entries, snapshot.job, entry["turn"])
         history = History(tuple(before), snapshot.results)
         request = request_again(registry, registry.agent("agent"), snapshot.job, history)
-        assert request_digests(request) == entry["asked"]
+        assert request_digests(request) == entry["requestDigests"]
     assert len(asked) == snapshot.job.turn
 
 

@@ -65,7 +65,7 @@ def test_keys_follow_from_what_is_to_be_done() -> None:
     """So that the same step never stands in a state twice."""
     call = call_state(ItemKind.CALL).item
     assert loop_item("job_1", 2, 3, NOW_MS).key == "loop:job_1:2:3"
-    assert slot_request_item("job_1", "slot", 7, NOW_MS).key == "wish:job_1:7"
+    assert slot_request_item("job_1", "slot", 7, NOW_MS).key == "slot_request:job_1:7"
     assert call.key == "call:job_1-2-0-aaaaaaaaaa:1"
     assert following(call, ItemKind.COMPLETE, NOW_MS).key == "complete:job_1-2-0-aaaaaaaaaa:1"
     assert following(call, ItemKind.CALL, NOW_MS, attempt=2).key == "call:job_1-2-0-aaaaaaaaaa:2"

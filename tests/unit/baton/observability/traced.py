@@ -50,7 +50,7 @@ class Traced:
             published = self.stage.queue.published
             for number in range(self._seen, len(published)):
                 message_id, message = published[number]
-                if "x-event-id" in message.headers and "fact" not in message.body:
+                if "x-event-id" in message.headers and '"command":' not in message.body:
                     heapq.heappush(waiting, (message.not_before_ms, number, message_id))
             self._seen = len(published)
             if not waiting:

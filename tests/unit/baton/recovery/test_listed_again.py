@@ -115,7 +115,7 @@ async def test_a_backup_that_stood_still_does_not_take_the_slot_of_a_later_run()
             stands_still.clear()
             stage.clock.ms += 1_000
             await stage.retry()
-            await stage.deliver(stage.events()[-1], "wish")
+            await stage.deliver(stage.events()[-1], "slot_request")
             stage.clock.ms += 1_000
         return reconciled
 

@@ -116,7 +116,7 @@ async def test_a_slot_of_a_forgotten_job_is_given_on_and_reported_at_each_sweep_
     await stage.submit("answers", "job_1")
     stage.clock.ms += 1
     waits = await stage.submit("answers", "job_2")
-    assert item_key_of(waits) == f"wish:job_2:{stage.clock.ms}"
+    assert item_key_of(waits) == f"slot_request:job_2:{stage.clock.ms}"
     del stage.store.trees["job_1"]
     stage.clock.ms += 10 * TOMBSTONE_MS + 1
     await stage.swept(0, "m1")
@@ -127,7 +127,7 @@ async def test_a_slot_of_a_forgotten_job_is_given_on_and_reported_at_each_sweep_
         seen = len(stage.events())
         await stage.swept(1, f"m{number}")
         found = stage.events()[seen:]  # by the first one twice: nobody had redriven the slot request, either
-        assert {item_key_of(event) for event in found} == {"wish:job_2:1"}  # the epoch of its entry
+        assert {item_key_of(event) for event in found} == {"slot_request:job_2:1"}  # the epoch of its entry
         assert stage.entry("job_2").slot
     await stage.deliver(waits, "m-told")
     seen = len(stage.events())
@@ -149,7 +149,7 @@ async def test_sweeps_of_one_minute_notify_a_job_of_its_slot_once() -> None:
     for number in (1, 2, 3):
         seen = len(stage.outgoing())
         await stage.sweep.handle(Page(1), "m1", f"m1.{number}", again=True)
-        names.append(next(m for m in stage.outgoing()[seen:] if "wish" in m.body).deduplication_id)
+        names.append(next(m for m in stage.outgoing()[seen:] if "slotRequest" in m.body).deduplication_id)
         stage.clock.ms += STALLED_AFTER_MS // 2
     first, copy, later = names
     assert first == copy != later

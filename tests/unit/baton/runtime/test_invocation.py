@@ -20,7 +20,7 @@ from tests.unit.baton.engine.sample_state import NOW_MS, turn_state
 TURN = WorkItem("loop:job_1:1:1", ItemKind.LOOP, "job_1", 1, 1)
 CALL = WorkItem("call:a:1", ItemKind.CALL, "job_1", 1, 1, call_id="a", tool="look")
 OTHER = replace(CALL, key="call:b:1", call_id="b")
-SLOT_REQUEST = WorkItem("wish:job_1:2", ItemKind.SLOT_REQUEST, "job_1", 1, 2, want="slot")
+SLOT_REQUEST = WorkItem("slot_request:job_1:2", ItemKind.SLOT_REQUEST, "job_1", 1, 2, want="slot")
 
 
 def run_of(item: WorkItem, retried: int = 0) -> Invocation:

@@ -81,4 +81,4 @@ async def test_a_fork_asks_what_its_job_has_asked(
 
 
 async def asked_in(stage: Stage, job_id: str) -> list[Any]:
-    return [entry.get("asked") for entry in await stage.reader.transcript(job_id) if entry["role"] == "model"]
+    return [entry.get("requestDigests") for entry in await stage.reader.transcript(job_id) if entry["role"] == "model"]

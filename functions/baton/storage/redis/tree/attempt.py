@@ -203,7 +203,7 @@ class Attempt:
         state = self._snapshot.state
         messages = {message for transition in self._transitions for message in transition.messages}
         for message_id in sorted(messages):
-            text = f'"carrier":"{message_id}"'
+            text = f'"relay_id":"{message_id}"'
             patch.count(key, text, sum(text in each for each in state.values()))
         guaranteed = [
             field_of(item, self._snapshot.tree)
@@ -216,7 +216,7 @@ class Attempt:
         """Return the fields of their job and its slot state; the patch checks that one of the others is still there."""
         tree = self._snapshot.tree
         items = [tree.items[each.item_key] for each in self._transitions]
-        names = [field for item in items for field in (f"job:{item.job_id}", f"standing:{item.job_id}")]
+        names = [field for item in items for field in (f"job:{item.job_id}", f"slot_state:{item.job_id}")]
         names += [field_of(item, tree) for item in items]
         if self._siblings:
             patch.any(key, self._siblings)

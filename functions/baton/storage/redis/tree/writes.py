@@ -184,5 +184,5 @@ def _is_theirs(job_id: str, writes: Writes) -> bool:
     """Return whether nothing is written but work items, calls, results, parts, and usage."""
     names = {*writes.state, *writes.gone}
     mine = (f"usage:{job_id}", keys.part_count(job_id))
-    other = any(not name.startswith("leg:") and name not in mine for name in names)
+    other = any(not name.startswith("item:") and name not in mine for name in names)
     return not (other or writes.expires or any(writes.forgotten.values()) or writes.extends_transcripts)

@@ -35,7 +35,7 @@ async def test_it_has_everything_that_was_answered(api: Api) -> None:
         ({"a": 3, "b": 4}, 7),
     ]
     assert [attempt["outcome"] for attempt in job["modelCalls"]] == ["asks for 2 tool calls", "answers"]
-    digests = job["transcript"][1]["asked"]
+    digests = job["transcript"][1]["requestDigests"]
     assert [spec["name"] for spec in document["texts"][digests["tools"]]] == ["add"]
     assert document["texts"][digests["instructions"]] == ""
     (failed,) = (await ended(api, jobType="breaks"))["job"]["toolCalls"]

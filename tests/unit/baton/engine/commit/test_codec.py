@@ -88,14 +88,12 @@ def test_whatever_a_record_holds_is_read_back(kind: Any, dump: Any, load: Any, d
     assert list(json.loads(text)) == [name for name in kind.__struct_encode_fields__ if name in json.loads(text)]
 
 
-def test_an_item_says_only_what_older_versions_know_unless_there_is_more_to_record() -> None:
-    """They would refuse nothing, and their own texts stay as they are."""
-    plain = replace(call_state(ItemKind.WAIT).item, timeout_result='{"ok":",\\"died\\":0"}', event=',"driven":0')
-    assert load_item(dump_item(plain)) == plain
-    assert list(json.loads(dump_item(plain)))[-2:] == ["text_id", "isolated"]
-    rare = replace(plain, abandoned=10, died=1, redelivered=True, redriven=2)
-    assert load_item(dump_item(rare)) == rare
-    assert dump_item(rare).endswith('"isolated":false,"abandoned":10,"died":1,"handed_on":true,"driven":2}')
+def test_an_item_and_a_call_say_only_what_differs_from_the_defaults() -> None:
+    """Many are written for each job."""
+    item = replace(WorkItem("wait:c:1", ItemKind.WAIT, "job_1", 2, 1), relay_id="m1", redelivered=True)
+    assert load_item(dump_item(item)) == item
+    assert [*json.loads(dump_item(item))] == ["key", "kind", "job_id", "turn", "attempt", "relay_id", "redelivered"]
+    assert [*json.loads(dump_call(CallRecord("c", 1, 0, "add", {})))] == ["id", "turn", "position", "tool", "arguments"]
 
 
 @pytest.mark.parametrize("turn", ["1e+14", "100000000000000.0", '"100000000000000"'])
@@ -170,4 +168,6 @@ def test_usage_results_and_slot_states_are_read() -> None:
     assert load_usage('{"messages":1,"redis_requests":2,"redis_commands":3,"updated_ms":4}') == Usage(1, 2, 3, 4)
     results = {"a": {"ok": 1}, "b": {"error": {"type": "t"}}}
     assert load_results({name: json.dumps(result) for name, result in results.items()}) == results
-    assert load_slot_state('{"slot":false,"lap":1800000000000,"want":"none"}') == SlotState("none", NOW_MS, slot=False)
+    assert load_slot_state('{"slot":false,"epoch":1800000000000,"want":"none"}') == SlotState(
+        "none", NOW_MS, slot=False
+    )

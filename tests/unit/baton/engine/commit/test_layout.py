@@ -14,7 +14,7 @@ from baton.engine.work_items import WorkItem, loop_item
 from tests.contract.store.sample import record_of
 
 JOB = Job("job_1", "s", "acme", "a", 1)
-OWN = "leg:job_1"
+OWN = "item:job_1"
 
 
 @cache  # what is the same object is not written again
@@ -58,7 +58,7 @@ def test_what_follows_the_only_item_takes_its_field() -> None:
     new, gone = kept.step(turn(2))
     assert ([*new], gone) == ([OWN], [])
     new, gone = kept.step(call(0), call(1))
-    assert ([*new], gone) == ([OWN, f"leg:{call(1).key}"], [])
+    assert ([*new], gone) == ([OWN, f"item:{call(1).key}"], [])
 
 
 def test_of_several_items_each_field_is_gone_once_its_item_is() -> None:
@@ -68,11 +68,11 @@ def test_of_several_items_each_field_is_gone_once_its_item_is() -> None:
     assert field_of(call(0), kept.tree) == OWN
     assert kept.step(call(1), call(2)) == ({}, [OWN])
     new, gone = kept.step(call(2), call(3))
-    assert ([*new], gone) == ([f"leg:{call(3).key}"], [f"leg:{call(1).key}"])
+    assert ([*new], gone) == ([f"item:{call(3).key}"], [f"item:{call(1).key}"])
     new, gone = kept.step(call(3))
-    assert (new, gone) == ({}, [f"leg:{call(2).key}"])
+    assert (new, gone) == ({}, [f"item:{call(2).key}"])
     new, gone = kept.step(call(3), call(4))
-    assert ([*new], gone) == ([f"leg:{call(4).key}"], [])
+    assert ([*new], gone) == ([f"item:{call(4).key}"], [])
 
 
 @pytest.mark.parametrize("seed", range(20))
