@@ -117,9 +117,9 @@ async def test_a_sum_is_that_of_what_is_there_and_not_of_what_was_known(redis: R
     for total in (5, 10):
         patch = Patch(_MOST)
         patch.equal(_HASH, {}, ["sum"])
-        patch.write("HSET", _HASH, ["sum", "guess"], [("sum", 1, "", 5)])
+        patch.write("HSET", _HASH, ["sum", "guess", "shown", "guess"], [("sum", 1, "", 5), ("sum", 3, "in all ", 5)])
         assert await redis.written(patch)
-        assert await redis.execute("HGET", _HASH, "sum") == str(total)
+        assert await redis.execute("HMGET", _HASH, "sum", "shown") == [str(total), f"in all {total}"]
 
 
 @pytest.mark.parametrize("fields", [3_999, 4_000, 4_001, 9_000])
