@@ -2,7 +2,7 @@
 
     python -m tests.bench.job_list [--jobs 100000] [--days 7] [--rounds 9]
 
-The same ended jobs are in memory and in the local Redis, over REST: spread evenly over so many days, with their rows,
+Ended jobs are in the local Redis, over REST: spread evenly over so many days, with their rows,
 texts and states, written past the product. One process asks the app in this very process; nothing goes over a network
 but from the app to the store. A row shows the median time, and what one such request asks of the store.
 """
@@ -26,9 +26,7 @@ from baton.engine.all_jobs.job_list import Row
 from baton.engine.all_jobs.job_texts import outcome_text, task_text, with_texts
 from baton.engine.all_jobs.shelves import entries_of, place_of
 from baton.engine.commit.codec import dump_job
-from baton.engine.lifecycle import submitted
 from baton.engine.state import Job
-from baton.engine.step_results import Submitted
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus
 from baton.storage.redis import keys
@@ -114,20 +112,6 @@ def write_to(socket_path: Path, made: list[Made]) -> None:
 
 
 @asynccontextmanager
-async def in_memory(made: list[Made]) -> AsyncIterator[tuple[Operator, None]]:
-    stage = Stage(settings=with_keys())
-    for one in made:
-        changes = submitted(Submitted(one.job, one.task), one.job.created_at_ms).changes
-        assert changes is not None
-        await stage.store.create(
-            structs.replace(changes, job=one.job, items=()), f"msg_{one.job.id}", one.job.created_at_ms
-        )
-    stage.admission.rows = frozenset(member for one in made for member in one.members)
-    async with operator_of(stage) as operator:
-        yield operator, None
-
-
-@asynccontextmanager
 async def on_redis(made: list[Made]) -> AsyncIterator[tuple[Operator, RedisProcess]]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         process = RedisProcess(Path(folder) / "data")
@@ -146,7 +130,7 @@ async def on_redis(made: list[Made]) -> AsyncIterator[tuple[Operator, RedisProce
             process.stop()
 
 
-async def measured(operator: Operator, process: RedisProcess | None, path: str, rounds: int) -> dict[str, Any]:
+async def measured(operator: Operator, process: RedisProcess, path: str, rounds: int) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {ADMIN}"} if path.startswith("/api") else {}
 
     async def answer() -> tuple[float, str]:
@@ -155,12 +139,10 @@ async def measured(operator: Operator, process: RedisProcess | None, path: str, 
         assert response.status_code == 200, (path, response.text)
         return (time.perf_counter() - began) * 1_000, response.text
 
-    before = process.counted() if process else None
+    before = process.counted()
     _, text = await answer()
-    found: dict[str, Any] = {}
-    if process and before:
-        counted = process.counted().since(before)
-        found = {"requests": counted.requests, "commands": counted.commands}
+    counted = process.counted().since(before)
+    found: dict[str, Any] = {"requests": counted.requests, "commands": counted.commands}
     took_ms = [(await answer())[0] for _ in range(rounds)]
     found |= {"ms": round(statistics.median(took_ms), 1), "slowest_ms": round(max(took_ms), 1)}
     if path.startswith("/api"):
@@ -173,12 +155,11 @@ async def main(chosen: argparse.Namespace) -> None:
     now_ms = Stage().clock.now_ms()
     made = list(jobs(chosen.jobs, chosen.days, now_ms))
     middle = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((now_ms - chosen.days * DAY_MS / 2) / 1_000))
-    for name, stored in (("Redis", on_redis), ("memory", in_memory)):
-        async with stored(made) as (operator, process):
-            for asked, path in ASKED.items():
-                found = await measured(operator, process, path.format(middle=middle), chosen.rounds)
-                sys.stdout.write(json.dumps({"store": name, "asked": asked, **found}) + "\n")
-                sys.stdout.flush()
+    async with on_redis(made) as (operator, process):
+        for asked, path in ASKED.items():
+            found = await measured(operator, process, path.format(middle=middle), chosen.rounds)
+            sys.stdout.write(json.dumps({"asked": asked, **found}) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

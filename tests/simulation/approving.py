@@ -10,12 +10,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from baton.engine.commit.tree import Tree
 from baton.engine.state import CallRecord
 from baton.engine.waits import TOOL_APPROVAL
 from baton.testing.asgi import Answer
 from baton.testing.dice import number_of
 from baton_events.ids import canonical_json, job_of_call
-from tests.fakes import Tree
 from tests.simulation.calling import Caller
 from tests.simulation.ended import Ended
 from tests.simulation.memory import STALE_SECONDS

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.executors.bounded import PROMPT_TOO_LARGE
-from tests.fakes import Tree
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL
 from tests.simulation.scripts import ALL_KINDS, STUCK, Died, Script

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton_events.ids import root_of
-from tests.fakes import Tree
 from tests.simulation.jobs import JobPlan
 from tests.simulation.scripts import DEFAULT_DEPTH, INPUT_TOKENS, OUTPUT_TOKENS, Came, Expected
 from tests.simulation.waiting import parent_of

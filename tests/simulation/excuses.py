@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from baton.engine.commit.answers import Claim
+from baton.engine.commit.tree import Tree
 from baton.engine.work_items import ItemKind, WorkItem, kind_of
 from baton_events.ids import job_of_call, root_of
-from tests.fakes import Tree
 from tests.simulation.constants import BACKSTOP_SECONDS
 
 if TYPE_CHECKING:

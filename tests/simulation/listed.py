@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from baton.engine.all_jobs.ends import end_of
 from baton.engine.all_jobs.job_list import Row, members
+from baton.engine.commit.tree import Tree
 from baton_events.ids import is_child, root_of
-from tests.fakes import Tree
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

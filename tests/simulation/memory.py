@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from baton.engine.commit.tree import Tree
 from baton.engine.work_items import item_key_of, slot_request_key
 from baton.storage.redis.in_process.data import Version as KeysThen
 from baton.testing.dice import number_of
 from baton_events.ids import root_of
 from baton_events.messages import Outgoing
 from baton_events.schema import parse_event
-from tests.fakes import Tree
 from tests.simulation.constants import DEDUPLICATION_SECONDS
 from tests.simulation.excuses import LEFT_SECONDS
 from tests.simulation.invocation import CURRENT

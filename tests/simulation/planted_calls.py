@@ -10,6 +10,7 @@ from baton.commands.taking_back import TakeBack
 from baton.engine import lifecycle, tool_call, turn
 from baton.engine.commit import operations
 from baton.engine.commit.answers import History
+from baton.engine.commit.tree import Tree
 from baton.engine.effects import Decision, Join, RunTool, Skip
 from baton.engine.state import CallRecord, State
 from baton.engine.step_results import FollowedUp, ToolReturned
@@ -24,7 +25,6 @@ from baton.storage.redis import store
 from baton.storage.redis.call_limits import RedisCallLimits
 from baton.storage.redis.tree.details import Details
 from baton.tools.running_calls import NotYetError
-from tests.fakes import Tree
 from tests.simulation import plan
 from tests.simulation.planting import Patch, around, constant, defects, given, idle, replaced
 

@@ -13,6 +13,7 @@ from baton.engine import lifecycle
 from baton.engine import tool_call as calls
 from baton.engine import turn as turns
 from baton.engine.commit.answers import Claim, Committed, Reconciled
+from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from baton.executors import tool_run
@@ -25,7 +26,6 @@ from baton.testing.virtual_loop import Crashed
 from baton.tools.context import ToolContext
 from baton_events.emitter import Delivery
 from baton_events.errors import StoreError
-from tests.fakes import Tree
 from tests.simulation.planting import around, constant, defects, idle, in_script, replaced
 
 _Call = Callable[..., Any]

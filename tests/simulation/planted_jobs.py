@@ -15,6 +15,7 @@ from baton.engine import lifecycle
 from baton.engine.commit import claiming, operations
 from baton.engine.commit.answers import Claim
 from baton.engine.commit.patch import Patch as WrittenPatch
+from baton.engine.commit.tree import Tree
 from baton.engine.effects import Decision
 from baton.engine.job_retry import EndedJob
 from baton.engine.state import CallRecord
@@ -23,7 +24,6 @@ from baton.engine.transitions import CallStatus
 from baton.runtime import app_events, batches
 from baton.storage.redis.admission import RedisAdmission
 from baton.storage.redis.tree.writes import Writes
-from tests.fakes import Tree
 from tests.simulation import plan
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planting import around, constant, defects, given, idle, replaced

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from baton.engine.commit import claiming, operations
 from baton.engine.commit.answers import Committed
+from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
 from baton.engine.work_items import WorkItem
 from baton.runtime import pipeline, webhook
 from baton_events.errors import MalformedEventError, NewerVersionError
 from baton_events.schema import Event
-from tests.fakes import Tree
 from tests.simulation import plan, store_faults
 from tests.simulation.planting import around, constant, defects, given, replaced
 

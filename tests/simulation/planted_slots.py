@@ -11,6 +11,7 @@ from baton.commands import submit
 from baton.commands.backup import Backup
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Created
+from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue.dispatch import Outcome
@@ -20,7 +21,6 @@ from baton.storage.redis import admission, keys, totals
 from baton.storage.redis.admission import RedisAdmissionControl
 from baton.storage.redis.listing import RedisListing
 from baton_events.errors import StoreError, UnknownJobError
-from tests.fakes import Tree
 from tests.simulation import plan, versions
 from tests.simulation.planting import around, constant, defects, idle, in_script, replaced
 

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Claim, Undelivered, Verdict
+from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue import dispatch
-from tests.fakes import Tree
 from tests.simulation.actors import STAGE
 from tests.simulation.planting import Patch, answering_step, around, constant, defects, replaced
 from tests.simulation.world import World

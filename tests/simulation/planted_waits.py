@@ -12,6 +12,7 @@ from baton.engine import waits as waiting
 from baton.engine.commit import operations, writing
 from baton.engine.commit import tree as rule_of_trees
 from baton.engine.commit.answers import Claim, ClaimResult, Signal, SignalAnswer, SignalResult
+from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes, Decision
 from baton.engine.work_items import ItemKind
 from baton.executors import started_jobs
@@ -21,7 +22,6 @@ from baton.sdk.records import FOREVER_MS
 from baton.storage.redis import semaphore
 from baton_events.ids import job_of_call
 from baton_events.schema import Completion, Occurrence
-from tests.fakes import Tree
 from tests.simulation import plan
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planting import answering_step, around, constant, defects, given, idle, in_script, replaced

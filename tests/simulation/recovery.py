@@ -9,8 +9,8 @@ but where the queue took nothing and yet delivered, the bound is that of the hou
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from baton.engine.commit.tree import Tree
 from baton.engine.work_items import ItemKind, WorkItem
-from tests.fakes import Tree
 from tests.simulation.constants import BACK_SECONDS
 from tests.simulation.excuses import LEFT_SECONDS
 from tests.simulation.guarantee import is_guaranteed

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.testing.dice import Dice
@@ -20,7 +21,6 @@ from baton_events.emitter import Emitter
 from baton_events.ids import event_job_id, scheduled_job_id
 from baton_events.messages import Outgoing
 from baton_events.timestamps import milliseconds
-from tests.fakes import Tree
 from tests.fakes.schedules import FakeSchedules
 from tests.simulation.calling import Caller, key_of
 from tests.simulation.jobs import JobPlan

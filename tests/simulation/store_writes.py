@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, Created, Recorded, SignalAnswer, Verdict
-from tests.fakes import Tree
+from baton.engine.commit.tree import Tree
 from tests.simulation.blocking import ON_TIME_OUT
 from tests.simulation.call_limits import ON_LIMITED_WRITE
 from tests.simulation.dying import ON_DEATHS

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from baton.api.ag_ui import runs
 from baton.api.ag_ui.run_stream import Run, RunStream
+from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton.testing.asgi import OK
 from baton.testing.dice import number_of
 from baton.testing.virtual_loop import Crashed
 from baton_events.ids import named_job_id
-from tests.fakes import Tree
 from tests.simulation import asgi
 from tests.simulation.calling import SUBMIT_PATH, key_of
 from tests.simulation.invocation import Invocation

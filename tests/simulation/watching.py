@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from msgspec.structs import astuple
 
-from tests.fakes import Tree
+from baton.engine.commit.tree import Tree
 
 Invariant = Callable[[Any], str | None]
 # What is asked of the store. A name that no write has would switch an invariant off.

@@ -29,8 +29,8 @@ from baton.tools.running_calls import RunningCalls
 from baton_events.app_event import AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
 from baton_events.ids import canonical_json
-from tests.fakes import FakeSessionMemory, FakeStore
 from tests.fakes.clock import FakeClock
+from tests.fakes.stored import FakeSessionMemory, FakeStore
 from tests.unit.baton.engine.sample_state import call_record, call_state, turn_state
 from tests.values.odd import Drawn, Fits
 

@@ -1,4 +1,4 @@
-"""Both sides of the contract of memory: the fakes, and the real adapters on the local servers."""
+"""The contract of memory: the adapters over a Redis in this process and on the local servers; and the fake index."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,8 @@ from baton.storage.redis.agent_memory import RedisChats, RedisSessionMemory
 from baton.storage.redis.connection import RedisConnection
 from baton.vector import UpstashLongTermMemory
 from baton_local.fixtures.servers import RedisServer, VectorServer
-from tests.fakes import FakeChats, FakeLongTermMemory, FakeSessionMemory
+from tests.fakes import FakeLongTermMemory
+from tests.fakes.stored import FakeConnection
 
 RETENTION_MS = 1_000_000
 
@@ -36,20 +37,19 @@ async def real_long_term(vector_server: VectorServer) -> AsyncIterator[UpstashLo
     await memory.close()
 
 
-@pytest.fixture(params=["fake", "real"])
-def either(request: pytest.FixtureRequest) -> RedisConnection | None:
-    """Each side in turn: None for the fake."""
-    return request.getfixturevalue("connection") if request.param == "real" else None
+@pytest.fixture(params=["in-process", "real"])
+def redis(request: pytest.FixtureRequest) -> RedisConnection:
+    return request.getfixturevalue("connection") if request.param == "real" else FakeConnection()
 
 
 @pytest.fixture
-def session_memory(either: RedisConnection | None) -> SessionMemory:
-    return RedisSessionMemory(either, RETENTION_MS) if either else FakeSessionMemory()
+def session_memory(redis: RedisConnection) -> SessionMemory:
+    return RedisSessionMemory(redis, RETENTION_MS)
 
 
 @pytest.fixture
-def chats(either: RedisConnection | None) -> Chats:
-    return RedisChats(either, RETENTION_MS) if either else FakeChats()
+def chats(redis: RedisConnection) -> Chats:
+    return RedisChats(redis, RETENTION_MS)
 
 
 @pytest.fixture(params=["fake", "real"])

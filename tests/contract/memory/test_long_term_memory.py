@@ -13,7 +13,7 @@ from baton_events.errors import MemoryUnavailableError
 from baton_local.fixtures.servers import VectorFaults, VectorServer
 from tests.contract.memory.conftest import an_entry
 from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
-from tests.fakes import FakeSessionMemory
+from tests.fakes.stored import FakeSessionMemory
 
 LAMP, FOG, BREAD = "the lamp on the tower is red", "the fog horn sounds twice a minute", "bread needs flour and salt"
 

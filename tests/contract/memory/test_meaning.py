@@ -15,7 +15,7 @@ from baton.settings.settings import Settings
 from baton.vector import UpstashLongTermMemory
 from tests.contract.memory.conftest import an_entry
 from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
-from tests.fakes import FakeSessionMemory
+from tests.fakes.stored import FakeSessionMemory
 
 MODEL = ("--dimension", "256", "--embedder", "tests.contract.memory.small_model:embed")
 JUDGED = {

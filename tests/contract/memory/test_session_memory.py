@@ -1,4 +1,4 @@
-"""A session's newest entries, and what chats keep beside their jobs: the same for the fakes and for Redis."""
+"""A session's newest entries, and what chats keep beside their jobs."""
 
 import asyncio
 

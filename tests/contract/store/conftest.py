@@ -1,4 +1,4 @@
-"""Both sides of the store's contract as fixtures: a test that takes `side` runs against the fakes, REST and RESP."""
+"""The store's contract as fixtures: tests that take `side` or `redis` run in this process, over REST and over RESP."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess, Transport
-from tests.contract.store.side import Side, connected, fake_side, in_process, real_side, side_over
+from tests.contract.store.side import Side, connected, in_process, real_side, side_over
 
 # Whose tests run over RESP in the quick set, too: where answers have shapes of their own, transports could differ, and
 # the scripts of a job run. All others do so among the long ones.
@@ -21,10 +21,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     over = ["rest"] if metafunc.definition.get_closest_marker("bridge") else ["rest", resp]
     if "transport" in metafunc.fixturenames:
         metafunc.parametrize("transport", over, indirect=True, scope="session")
-    if "redis" in metafunc.fixturenames:
-        metafunc.parametrize("redis", ["in-process", *over], indirect=True)
-    for each in {"side", "either"} & {*metafunc.fixturenames}:
-        metafunc.parametrize(each, ["fake", "in-process", *over], indirect=True)
+    for each in {"side", "redis"} & {*metafunc.fixturenames}:
+        metafunc.parametrize(each, ["in-process", *over], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -46,19 +44,6 @@ async def real(redis_process: RedisProcess) -> AsyncIterator[Side]:
 async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
     """To the emptied server."""
     async with connected(redis_process, OneSlot) as made:
-        yield made
-
-
-@pytest.fixture
-async def either(request: pytest.FixtureRequest, redis_server: RedisProcess) -> AsyncIterator[RedisConnection | None]:
-    """For a port outside of `Side`, each side in turn: None for the fake."""
-    if request.param == "fake":
-        yield None
-        return
-    if request.param == "in-process":
-        yield in_process()
-        return
-    async with connected(redis_server.over(request.param), OneSlot) as made:
         yield made
 
 
@@ -85,9 +70,6 @@ def redis_process(redis_server: RedisProcess, transport: Transport) -> RedisProc
 
 @pytest.fixture
 async def side(request: pytest.FixtureRequest, redis_server: RedisProcess) -> AsyncIterator[Side]:
-    if request.param == "fake":
-        yield fake_side()
-        return
     if request.param == "in-process":
         yield side_over(in_process())
         return

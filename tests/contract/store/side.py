@@ -1,4 +1,4 @@
-"""One side of the contract: the fakes, or the real adapters on a real server, through the bridge or straight."""
+"""The adapters of the store over a Redis in this process or a real server, through the bridge or straight."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,17 +20,6 @@ from baton.storage.redis.store import TreeStore
 from baton.storage.redis.totals import RedisCounters, RedisStoredBytes, RedisToolStatistics
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
-from tests.fakes import (
-    FakeAdmission,
-    FakeAdmissionControl,
-    FakeArchive,
-    FakeCounters,
-    FakeListing,
-    FakeReader,
-    FakeStore,
-    FakeStoredBytes,
-    FakeToolStatistics,
-)
 
 Connection = TypeVar("Connection", bound=RedisConnection)
 RETENTION_MS = 1_000_000
@@ -40,7 +29,6 @@ RECONCILE_INTERVAL_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    name: str
     store: Store
     reader: Reader
     admission: Admission
@@ -50,23 +38,6 @@ class Side:
     listing: Listing
     archive: Archive
     stored_bytes: StoredBytes
-
-
-def fake_side() -> Side:
-    store = FakeStore(RETENTION_MS)
-    admission = FakeAdmission(SLOTS, RECONCILE_INTERVAL_MS)
-    return Side(
-        "fake",
-        store,
-        FakeReader(store, admission),
-        admission,
-        FakeToolStatistics(store),
-        FakeCounters(store),
-        FakeAdmissionControl(admission),
-        FakeListing(admission),
-        FakeArchive(store),
-        FakeStoredBytes(admission),
-    )
 
 
 def connection_to(process: RedisProcess) -> RedisConnection:
@@ -104,7 +75,6 @@ async def connected(process: RedisProcess, kind: Callable[[Settings], Connection
 
 def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
     return Side(
-        "real",
         store or TreeStore(connection, RETENTION_MS),
         RedisReader(connection),
         RedisAdmission(connection, SLOTS, RECONCILE_INTERVAL_MS, store_clock=False),

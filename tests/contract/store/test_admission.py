@@ -1,17 +1,12 @@
 """The admission's slot table: who gets a slot, who is told, and which sweep is armed; rules and script are the same."""
 
-import asyncio
-
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
-
-from baton.engine.all_jobs.slots import QueuedJob, SlotState, Want
+from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.storage.ports.all_jobs import SlotAnswer, SlotGranted
 from baton.storage.redis.admission import RedisAdmission
 from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS, slot_request
-from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side, fake_side, real_side
+from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side
 
 RECONCILE_AT_MS = NOW_MS + RECONCILE_INTERVAL_MS
 HOUR_MS = 3_600_000
@@ -116,52 +111,3 @@ async def test_sweeps_are_armed_by_the_store_s_clock(connection: RedisConnection
         assert not (await admission.slot_request("a", wants, place, store_ms + wrong_ms)).reconcile_at_ms
     turn = await admission.reconcile(armed, store_ms + HOUR_MS)
     assert abs(turn.next_ms - store_ms - RECONCILE_INTERVAL_MS) < 30_000
-
-
-WANTS: list[Want] = ["slot", "slot", "slot", "none", "gone"]
-SLOT_REQUESTS = st.tuples(st.sampled_from("abcdefghij"), st.sampled_from(WANTS), st.integers(0, 6), st.integers(0, 9))
-STEPS = st.one_of(SLOT_REQUESTS, SLOT_REQUESTS, SLOT_REQUESTS, st.integers(0, 3), st.just("leave"))
-
-
-async def take_step(side: Side, step: tuple[str, Want, int, int] | int | str, at_ms: int) -> object:
-    """One step on one side; what it answers, and the slot table after it."""
-    answer: object = None
-    match step:
-        case (name, want, epoch, priority):
-            number = ord(name)
-            # Two sessions of each tenant; a job stays in its own.
-            place = QueuedJob(f"t{number % 3}", f"s{number // 3 % 2}", priority, NOW_MS + number // 2)
-            alone = epoch == 0 and priority > 4  # of half of the first words
-            answer = await side.admission.slot_request(name, SlotState(want, epoch), place, at_ms, alone=alone)
-        case int():
-            answer = await side.admission.reconcile(step and NOW_MS + step * RECONCILE_INTERVAL_MS, at_ms)
-        case _:
-            # Some as they are, holders of slots among them, and some that have said something since.
-            slot_table = await side.admission.slot_table()
-            await side.admission.prune([(name, entry.since_ms - ord(name) % 2) for name, entry in slot_table.items()])
-    return answer, await side.admission.slot_table()
-
-
-# Whoever held the slot of a session leaves together with the one that waits behind it.
-LEAVE_TOGETHER = [*(("a", "slot", 0, 0), ("h", "slot", 0, 0), ("b", "slot", 0, 0)), "leave", ("c", "slot", 0, 0)]
-# One that is first in line leaves.
-FIRST_LEAVES = [*((name, "slot", 0, 0) for name in "acehg"), "leave", ("b", "slot", 0, 0), ("d", "slot", 0, 0)]
-
-
-@given(steps=st.lists(STEPS, min_size=5, max_size=40))
-@example(steps=LEAVE_TOGETHER)
-@example(steps=FIRST_LEAVES)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_rules_and_script_agree(
-    redis_process: RedisProcess, steps: list[tuple[str, Want, int, int] | int | str]
-) -> None:
-    """Whatever is said in whatever order, time going on by a third of the sweep's interval."""
-
-    async def compare() -> None:
-        fake = fake_side()
-        async with real_side(redis_process) as real:
-            for number, step in enumerate(steps):
-                at_ms = NOW_MS + number * RECONCILE_INTERVAL_MS // 3
-                assert await take_step(real, step, at_ms) == await take_step(fake, step, at_ms), f"step {number}"
-
-    asyncio.run(compare())

@@ -8,14 +8,13 @@ from baton.storage.redis.app_events import RedisAppEvents
 from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import RETENTION_MS
-from tests.fakes import FakeAppEvents
 
 KEPT_MS = 60_000
 
 
 @pytest.fixture
-def records(either: RedisConnection | None) -> AppEvents:
-    return RedisAppEvents(either, RETENTION_MS, KEPT_MS) if either else FakeAppEvents()
+def records(redis: RedisConnection) -> AppEvents:
+    return RedisAppEvents(redis, RETENTION_MS, KEPT_MS)
 
 
 async def test_the_first_event_stays_and_handlers_are_added(records: AppEvents) -> None:
@@ -40,6 +39,7 @@ async def test_who_waits_is_found_until_its_time_is_over_or_it_has_met(records: 
         assert await records.wait(name, f"call-{number}", NOW_MS + after_ms, NOW_MS) == ""
     assert await records.waiting("a", NOW_MS + 1_000, 9) == ("call-1", "call-2")
     assert await records.waiting("a", NOW_MS + 1_001, 9) == ("call-2",)
+    assert [await records.count_waiting("a", NOW_MS + after_ms) for after_ms in (1_000, 1_001)] == [2, 1]
     await records.met("a", ["call-2", "call-3"])
     assert [await records.waiting(name, NOW_MS, 9) for name in "ab"] == [("call-1",), ("call-3",)]
     await records.met("a", [])

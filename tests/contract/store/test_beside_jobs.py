@@ -1,7 +1,6 @@
 """What is stored beside jobs: API keys, the audit log, cached answers of models, rate limits, tokens.
 
-The fake and Redis know and forget the same; records that a later version has written are read, since old and new code
-run at once while a deployment changes.
+Records that a later version has written are read, since old and new code run at once while a deployment changes.
 """
 
 import json
@@ -21,10 +20,6 @@ from baton.storage.redis.connection import RedisConnection
 from baton_events.errors import StoreError
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import Side
-from tests.fakes.api_key_store import FakeApiKeyStore
-from tests.fakes.audit_log import FakeAuditLog
-from tests.fakes.clock import FakeClock
-from tests.fakes.model_cache import FakeModelCache
 
 OLD = StoredKey("a" * 64, "client", "acme", "bk_client_aaaaaa", 'é 😀 " label', 1)
 NEW = StoredKey("b" * 64, "admin", "operators", "bk_admin_bbbbbb", "", 2)
@@ -34,18 +29,18 @@ PER_MINUTE = 6  # a token each 10 s: none comes while a test runs
 
 
 @pytest.fixture
-def keys(either: RedisConnection | None) -> ApiKeyStore:
-    return RedisApiKeyStore(either) if either else FakeApiKeyStore()
+def keys(redis: RedisConnection) -> ApiKeyStore:
+    return RedisApiKeyStore(redis)
 
 
 @pytest.fixture
-def log(either: RedisConnection | None) -> AuditLog:
-    return RedisAuditLog(either, 1000) if either else FakeAuditLog()
+def log(redis: RedisConnection) -> AuditLog:
+    return RedisAuditLog(redis, 1000)
 
 
 @pytest.fixture
-def cache(either: RedisConnection | None) -> ModelCache:
-    return RedisModelCache(either) if either else FakeModelCache(FakeClock())
+def cache(redis: RedisConnection) -> ModelCache:
+    return RedisModelCache(redis)
 
 
 def entry(number: int) -> AuditEntry:
@@ -142,16 +137,6 @@ async def test_redis_forgets_a_text_by_itself_and_is_asked_once_for_each(
     assert (spent.requests, spent.commands) == (2, 2)
     [key] = redis_process.request("KEYS", "*")
     assert 55 <= redis_process.request("TTL", key) <= 60
-
-
-async def test_the_fake_forgets_by_its_clock() -> None:
-    clock = FakeClock()
-    cache = FakeModelCache(clock)
-    await cache.put("acme", "key", TEXT, 1)
-    clock.ms += 999
-    assert await cache.get("acme", "key") == TEXT
-    clock.ms += 1
-    assert await cache.get("acme", "key") is None
 
 
 async def test_all_processes_share_one_bucket_for_each_name(connection: RedisConnection) -> None:

@@ -1,11 +1,9 @@
-"""Limits of calls: both stores give the same moments and places, whatever calls begin, end and pause."""
+"""Limits of calls: which moments and places calls are given, whatever begins, ends and pauses."""
 
 from collections.abc import Sequence
-from random import Random  # noqa: TID251 - the one place here that draws, from seeds that are fixed
 
 import pytest
 
-from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.storage.ports.call_limits import PLACE_MS, CallAnswer, CallLimits, KeyLimit, NamedCall
 from baton.storage.redis.call_limits import RedisCallLimits
 from baton.storage.redis.connection import RedisConnection
@@ -18,11 +16,9 @@ TEN_A_SECOND, TWO_AT_ONCE = KeyLimit("provider", per_minute=600), KeyLimit("crm"
 class Limited:
     """A clock, and a store by it."""
 
-    def __init__(self, connection: RedisConnection | None) -> None:
+    def __init__(self, connection: RedisConnection) -> None:
         self.now_ms = NOW_MS
-        self.limits: CallLimits = InMemoryCallLimits(lambda: self.now_ms)
-        if connection:
-            self.limits = RedisCallLimits(connection, lambda: self.now_ms)
+        self.limits: CallLimits = RedisCallLimits(connection, lambda: self.now_ms)
 
     async def begin(self, name: str, *limits: KeyLimit, flow: str = "acme") -> CallAnswer:
         """A call asks; what it leaves is its name."""
@@ -34,8 +30,8 @@ class Limited:
 
 
 @pytest.fixture
-def world(either: RedisConnection | None) -> Limited:
-    return Limited(either)
+def world(redis: RedisConnection) -> Limited:
+    return Limited(redis)
 
 
 async def test_calls_get_moments_evenly(world: Limited) -> None:
@@ -130,27 +126,3 @@ async def test_the_place_of_a_call_that_is_gone_is_free_in_the_end(world: Limite
     assert (await world.begin("c3", TWO_AT_ONCE)).wait_ms == 0
     world.now_ms += LEASE_MS
     assert (await world.begin("c4", TWO_AT_ONCE)).wait_ms == 0
-
-
-async def test_both_stores_agree(connection: RedisConnection) -> None:
-    for seed in range(20):
-        random, worlds = Random(seed), (Limited(None), Limited(connection))
-        limits = (KeyLimit(f"a{seed}", 700, 2), KeyLimit(f"b{seed}", None, 1), KeyLimit(f"c{seed}", 333))
-        since: dict[str, int] = {}
-        for step in range(40):
-            now_ms = NOW_MS + (70 + 900 * (seed % 2)) * step  # in every other one moments are missed
-            what, name = random.choice("bbbbeep"), f"c{random.randrange(8)}"
-            chosen = random.sample(limits, random.randint(1, 3))
-            chosen.sort(key=lambda one: one.key)
-            answers: list[CallAnswer | Sequence[str]] = []
-            for world in worlds:
-                world.now_ms = now_ms
-                if what == "b":
-                    answers.append(await world.begin(name, *chosen, flow=name[-1]))
-                elif what == "e":
-                    answers.append(await world.end(name, since.get(name, 0), *limits))
-                else:
-                    await world.limits.pause_calls(chosen, name[-1], 150)
-            assert answers[1:] == answers[:1] or what == "p", (seed, step, what, name)
-            if answers and isinstance(answers[0], CallAnswer) and not answers[0].wait_ms:
-                since[name] = answers[0].since_ms

@@ -27,10 +27,8 @@ from tests.contract.store.sample import (
     leases_of,
     record_of,
 )
-from tests.contract.store.side import RETENTION_MS, Side, fake_side, side_over
+from tests.contract.store.side import RETENTION_MS, Side, side_over
 from tests.contract.store.test_signals import wait_item
-from tests.fakes import FakeStore
-from tests.fakes.kept_events import FakeKeptEvents
 
 CHECKPOINT = '{"type":"data-checkpoint","data":{"type":"info","status":"recorded","title":"half"}}'
 
@@ -127,12 +125,8 @@ class World:
 
 
 @pytest.fixture
-def world(either: RedisConnection | None) -> World:
-    if either:
-        return World(side_over(either), RedisKeptEvents(either, RETENTION_MS))
-    side = fake_side()
-    assert isinstance(side.store, FakeStore)
-    return World(side, FakeKeptEvents(side.store))
+def world(redis: RedisConnection) -> World:
+    return World(side_over(redis), RedisKeptEvents(redis, RETENTION_MS))
 
 
 async def test_kept_events_are_counted_for_their_tenant(world: World) -> None:

@@ -1,9 +1,8 @@
 """Processes that decide on what they know of the same trees give answers as if one had come after the other.
 
 Between the moment a process decides and the moment its patch is compared, another one writes; answers get lost. What
-comes of it is what the rule alone makes of the same steps, in the order in which they were written: so the fakes, which
-are the rule, and the real adapters answer alike. Each process that works on the calls of one turn pays for itself
-alone, and the turn goes on once.
+comes of it is what one process alone makes of the same steps, in the order in which they were written, with a store of
+its own. Each process that works on the calls of one turn pays for itself alone, and the turn goes on once.
 """
 
 import asyncio
@@ -41,7 +40,7 @@ from tests.contract.store.sample import (
     next_turn,
     record_of,
 )
-from tests.contract.store.side import RETENTION_MS, Side, fake_side, several, side_over
+from tests.contract.store.side import RETENTION_MS, Side, in_process, several, side_over
 
 # These ask for more than one thing: others may come between, and then the answer is another one.
 _SEVERAL = ("fact", "remove")
@@ -74,12 +73,12 @@ async def run(operation: Operation, side: Side) -> Any:
 
 
 class Processes:
-    """Two of them over one server, and the rule alone."""
+    """Two of them over one server, and one alone."""
 
     def __init__(self, connections: list[Interrupted]) -> None:
         self.connections = connections
         self.sides = [side_over(each, TreeStore(each, RETENTION_MS)) for each in connections]
-        self.fake = fake_side()
+        self.alone = side_over(in_process())
 
     def change_places(self) -> None:
         self.connections.reverse()
@@ -92,7 +91,7 @@ class Processes:
         async def meanwhile() -> None:
             assert second is not None
             found.append(await run(second, self.sides[1]))
-            expected.append(await run(second, self.fake))
+            expected.append(await run(second, self.alone))
 
         if first.name.startswith(_SEVERAL):
             await self.both(second, None, lost=False) if second else None
@@ -102,13 +101,13 @@ class Processes:
         try:
             answer = await run(first, self.sides[0])
         except StoreError:
-            await run(first, self.fake)
+            await run(first, self.alone)
             answer = await run(first, self.sides[0])
-        assert answer == await run(first, self.fake), first
+        assert answer == await run(first, self.alone), first
         assert found == expected, second
         here.meanwhile, here.loses = None, False
         if second and not found:
-            assert await run(second, self.sides[1]) == await run(second, self.fake)
+            assert await run(second, self.sides[1]) == await run(second, self.alone)
 
     async def state(self, side: Side) -> list[Any]:
         """All that can be read."""
@@ -131,7 +130,7 @@ async def two_processes(process: RedisProcess) -> AsyncIterator[Processes]:
 def compare(
     process: RedisProcess, first: Sequence[Operation], steps: Sequence[Step], *, clocks_go_back: bool = False
 ) -> None:
-    """Do all of them, and see that nothing but the rule comes of it; a failing example prints what reproduces it."""
+    """Do all of them, and see that the same comes of it as of one process alone."""
 
     async def do() -> None:
         async with two_processes(process) as processes:
@@ -139,7 +138,7 @@ def compare(
                 await processes.both(one, second, lost=lost)
                 if changes:
                     processes.change_places()
-            found, right = [await processes.state(side) for side in (processes.sides[0], processes.fake)]
+            found, right = [await processes.state(side) for side in (processes.sides[0], processes.alone)]
             if clocks_go_back:
                 found, right = [*map(_timeless, found)], [*map(_timeless, right)]
             assert found == right
@@ -280,9 +279,9 @@ async def test_the_last_of_two_that_end_at_the_same_time_goes_on(redis_process: 
         first, second = map(_ends, _CALLS[:2])
         for operation in _requested(2)[:-1]:
             await run(operation, processes.sides[0])
-            await run(operation, processes.fake)
+            await run(operation, processes.alone)
         late = TreeStore(processes.connections[1], RETENTION_MS)  # which reads the tree as it is now
         processes.sides[1] = side_over(processes.connections[1], late)
         processes.change_places()
         await processes.both(first, second, lost=False)
-        assert await run(first, processes.fake) == await run(first, processes.sides[1])
+        assert await run(first, processes.alone) == await run(first, processes.sides[1])

@@ -1,11 +1,8 @@
 """The list of jobs: what is written of a job, and how it is looked at."""
 
-import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import End, row_of
@@ -13,9 +10,8 @@ from baton.engine.all_jobs.job_list import Query, Row
 from baton.engine.all_jobs.job_texts import words_of
 from baton.engine.all_jobs.slots import QueuedJob
 from baton.storage.ports.all_jobs import Scanned
-from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
-from tests.contract.store.side import Side, fake_side, real_side
+from tests.contract.store.side import Side
 
 LIMIT = 100
 DONE = End("completed", 1_000, 0, 10, 5, 100)
@@ -202,30 +198,3 @@ async def test_old_jobs_come_page_by_page_from_the_oldest_on(side: Side) -> None
         seen.append([one.job_id for one in scanned.found])
         position = scanned.next
     assert seen == [["j1", "j2"], ["j3", "j4"], ["j5"]]
-
-
-JOBS = st.tuples(st.integers(1, 30), st.sampled_from("tu"), st.sampled_from("sr"), st.sampled_from("ab"), st.booleans())
-
-
-@given(
-    jobs=st.lists(JOBS, max_size=25), limit=st.integers(1, 5), ended=st.booleans(), tenant=st.sampled_from(["", "t"])
-)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_the_list_in_memory_and_the_real_one_agree(
-    redis_process: RedisProcess, jobs: list[tuple[int, str, str, str, bool]], limit: int, ended: bool, tenant: str
-) -> None:
-    async def pages(side: Side) -> list[Scanned]:
-        for number, job_tenant, session, agent, end in jobs:
-            place = {"tenant": job_tenant, "session": session, "agent": agent}
-            await listed(side, f"j{number}", end="failed" if end else "", **place)
-        found: list[Scanned] = []
-        while not found or found[-1].next:
-            query = Query(tenant=tenant, statuses=frozenset({"failed"} if ended else ()), agent="a")
-            found.append(await side.listing.scan(query, found[-1].next if found else "", limit))
-        return found
-
-    async def compare() -> None:
-        async with real_side(redis_process) as real:
-            assert await pages(real) == await pages(fake_side())
-
-    asyncio.run(compare())

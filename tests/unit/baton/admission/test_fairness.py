@@ -10,7 +10,7 @@ from baton.commands.schedule import recurrence
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
-from tests.fakes import FakeStore
+from tests.fakes.stored import FakeStore
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 SLOTS = 3

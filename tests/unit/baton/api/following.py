@@ -14,7 +14,7 @@ from baton.app import build_app
 from baton.engine.state import Job
 from baton.storage.ports.jobs import Snapshot, StoredParts
 from baton.testing.virtual_loop import VirtualLoop
-from tests.fakes import FakeReader
+from tests.fakes.stored import FakeReader
 from tests.simulation import asgi
 from tests.unit.baton.api.client import ACME, Api, with_keys
 from tests.unit.baton.kit.stage import Stage
@@ -54,7 +54,7 @@ def cut(stage: Stage, first: int) -> None:
             at = max(stored.first, first)
             return replace(stored, parts=stored.parts[at - stored.first :], first=at)
 
-    stage.container.ports = replace(stage.ports, reader=Cut(stage.store, stage.admission))
+    stage.container.ports = replace(stage.ports, reader=Cut(stage.redis))
 
 
 @tool(retries=0)
@@ -82,7 +82,7 @@ def waiting_stage(**settings: Any) -> Stage:
     stumbles = Agent(name="stumbles", model=ScriptedModel([[Call("stumble")], "done"]), tools=[stumble])
     keyed = with_keys(redis_token="of the store", **settings)
     stage = Stage(settings=keyed, registry=Registry([waits, works, stumbles]))
-    counting = Counting(stage.store, stage.admission)
+    counting = Counting(stage.redis)
     stage.reader = counting
     stage.ports = replace(stage.ports, reader=counting)
     stage.container.ports = stage.ports

@@ -17,7 +17,7 @@ async def test_no_change_by_an_operator_is_forgotten(route: ApiRoute) -> None:
     """Each route of the table that changes something, also when it refuses."""
     async with api_with() as api:
         response = await api.request(route.method, path_of(route), ADMIN, json={"secretKey": "x" * 20})
-        [entry] = api.stage.audit_log.entries
+        [entry] = await api.stage.audit_log.entries()
         assert (entry.action, entry.status) == (f"{route.method} {route.path}", response.status_code)
         assert entry.target == path_of(route)
         assert "x" * 20 not in str(entry)
@@ -31,7 +31,7 @@ async def test_an_entry_says_who_did_what_to_which_and_when(api: Api) -> None:
     assert listed == {
         "entries": [
             {
-                "id": "1-0",
+                "id": "1800000000000-0",
                 "at": "2027-01-15T08:00:00.000Z",
                 "key": digest(ADMIN_KEY)[:12],
                 "label": "on call",
@@ -49,7 +49,7 @@ async def test_only_what_operators_change_is_kept_and_no_task_that_they_submit(a
     await api.submitted(ACME)
     await api.request("GET", "/api/admin/tools", ADMIN)
     await api.submitted(ADMIN, taskDescription="a long story")
-    [entry] = api.stage.audit_log.entries
+    [entry] = await api.stage.audit_log.entries()
     assert (entry.action, entry.detail) == ("POST /api/agent-jobs", {})
 
 
@@ -57,7 +57,7 @@ async def test_only_what_operators_change_is_kept_and_no_task_that_they_submit(a
 async def test_a_body_that_cannot_be_shown_is_kept_by_its_size(api: Api, body: bytes) -> None:
     """It is not JSON, or too much of it."""
     await api.request("PATCH", "/api/agent-jobs/job_1", ADMIN, content=body)
-    [entry] = api.stage.audit_log.entries
+    [entry] = await api.stage.audit_log.entries()
     assert entry.detail == {"bytes": min(len(body), 2001)}
 
 
@@ -66,7 +66,7 @@ async def test_an_action_goes_through_while_the_log_is_down_and_is_in_the_proces
 ) -> None:
     """An operator who stops a runaway job is not stopped by this."""
     job_id = (await api.submitted())["id"]
-    api.stage.audit_log.down = StoreError("down")
+    api.stage.audit_log.connection.down = StoreError("down")
     with caplog.at_level(logging.WARNING, "baton.audit"):
         response = await api.request("PATCH", f"/api/agent-jobs/{job_id}", ADMIN, json={"action": "cancel"})
     assert response.status_code == 200

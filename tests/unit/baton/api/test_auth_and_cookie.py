@@ -6,6 +6,7 @@ import pytest
 
 from baton.api.auth import BELIEVED_MS, UNKNOWN_PER_MINUTE, Principal, parse_keys
 from baton.api.cookie import Signer
+from baton.storage.redis import keys
 from baton_events.errors import StoreError
 from tests.unit.baton.api.client import ACME, ADMIN_KEY, KEY, Api, assert_problem, digest, store_keys, with_keys
 
@@ -49,10 +50,10 @@ async def test_a_stored_key_opens_what_its_role_and_tenant_may_see(api: Api) -> 
 async def test_a_key_is_looked_up_every_30_s_and_a_revoked_one_is_good_no_longer(api: Api) -> None:
     for _ in range(5):
         await api.request("GET", PATH, KEY)
-    assert api.stage.api_key_store.checks == 1
+    assert api.stage.api_key_store.connection.sent.count("HMGET") == 1
     api.stage.clock.ms += BELIEVED_MS
     await api.request("GET", PATH, KEY)
-    assert api.stage.api_key_store.checks == 2
+    assert api.stage.api_key_store.connection.sent.count("HMGET") == 2
     await api.stage.api_key_store.revoke(digest(KEY))
     assert (await api.request("GET", PATH, KEY)).status_code == 404
     api.stage.clock.ms += BELIEVED_MS
@@ -62,7 +63,7 @@ async def test_a_key_is_looked_up_every_30_s_and_a_revoked_one_is_good_no_longer
 @pytest.mark.parametrize("key", ["x", "bk_root_" + "a" * 43, KEY + "a", KEY[:-1], digest(KEY)])
 async def test_what_cannot_be_a_key_costs_no_read(api: Api, key: str) -> None:
     assert_problem(await api.request("GET", PATH, key), 401)
-    assert api.stage.api_key_store.checks == 0
+    assert api.stage.api_key_store.connection.sent.count("HMGET") == 0
 
 
 async def test_who_guesses_costs_few_reads_and_locks_nobody_out(api: Api) -> None:
@@ -72,7 +73,7 @@ async def test_who_guesses_costs_few_reads_and_locks_nobody_out(api: Api) -> Non
     assert [response.status_code for response in answers].count(401) == UNKNOWN_PER_MINUTE
     assert_problem(answers[-1], 429)
     assert int(answers[-1].headers["retry-after"]) >= 1
-    assert api.stage.api_key_store.checks == 1 + UNKNOWN_PER_MINUTE
+    assert api.stage.api_key_store.connection.sent.count("HMGET") == 1 + UNKNOWN_PER_MINUTE
     assert (await api.request("GET", PATH, KEY)).status_code == 404
     api.stage.clock.ms += BELIEVED_MS  # the budget has filled a little meanwhile
     again = [(await api.request("GET", PATH, guess(number))).status_code for number in range(UNKNOWN_PER_MINUTE)]
@@ -84,10 +85,10 @@ async def test_who_guesses_behind_a_proxy_locks_out_no_key_that_was_not_seen_bef
     """All who come through it have its address; guesses cost one look at all keys in half a minute."""
     for number in range(UNKNOWN_PER_MINUTE + 20):
         await api.request("GET", PATH, guess(number))
-    checks = api.stage.api_key_store.checks
+    checks = api.stage.api_key_store.connection.sent.count("HMGET")
     assert (await api.request("GET", PATH, KEY)).status_code == 404  # there is no such job
     assert_problem(await api.request("GET", PATH, guess(99)), 429)
-    assert api.stage.api_key_store.checks == checks
+    assert api.stage.api_key_store.connection.sent.count("HMGET") == checks
     await api.stage.api_key_store.revoke(digest(KEY))
     api.stage.clock.ms += BELIEVED_MS
     assert_problem(await api.request("GET", PATH, KEY), 401)
@@ -95,15 +96,15 @@ async def test_who_guesses_behind_a_proxy_locks_out_no_key_that_was_not_seen_bef
 
 async def test_the_day_of_use_is_noted_once_a_day(api: Api) -> None:
     await api.request("GET", PATH, KEY)
-    assert api.stage.api_key_store.keys[digest(KEY)].used_day == "2027-01-15"
+    assert api.stage.redis.hash(keys.API_KEYS)[f"used:{digest(KEY)}"] == "2027-01-15"
     api.stage.clock.ms += 86_400_000
     await api.request("GET", PATH, KEY)
-    assert api.stage.api_key_store.keys[digest(KEY)].used_day == "2027-01-16"
+    assert api.stage.redis.hash(keys.API_KEYS)[f"used:{digest(KEY)}"] == "2027-01-16"
 
 
 async def test_while_the_store_does_not_answer_only_keys_of_the_setting_are_known(api: Api) -> None:
     """503, not 401: the key may be good."""
-    api.stage.api_key_store.down = StoreError("down")
+    api.stage.api_key_store.connection.down = StoreError("down")
     assert_problem(await api.request("GET", PATH, KEY), 503)
     assert (await api.request("GET", PATH, ACME)).status_code == 404
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from baton import Agent, Registry, ScriptedModel, wait_for_event
-from baton.storage.in_memory.memory import InMemoryChats
+from baton.storage.redis import keys
 from tests.unit.baton.api.client import Api, api_with, assert_problem
 from tests.unit.baton.api.sessions.chatting import chat_body, delivering
 from tests.unit.baton.api.test_stored_quota import REGISTRY, TEXT, WAITS, job_of, kept
@@ -66,9 +66,7 @@ async def sends_picture(
 
 async def everything(api: Api) -> tuple[int, ...]:
     """What is counted, and how many messages, jobs and files there are."""
-    chats = api.stage.ports.chats
-    assert isinstance(chats, InMemoryChats)
-    files = chats.files.get(("acme", "c"), {})
+    files = api.stage.redis.run("SMEMBERS", keys.files_key("acme", "c"))
     return await kept(api), len(api.stage.queue.published), len(api.stage.store.trees), len(files)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, tool, wait_for_event
 from baton.storage.ports.all_jobs import StoredBytes
+from baton.storage.redis.keys import stored_bytes_key
 from baton_events.errors import StoreError
 from tests.unit.baton.api.client import ACME, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.api.sessions.chatting import chat_body, send
@@ -209,7 +210,7 @@ async def test_without_quotas_nothing_is_asked_or_counted(
         assert await api.stage.ports.kept_events.count("acme") == 0
         await api.stage.run()
         await api.request("DELETE", f"/api/agent-jobs/{job_id}")
-        assert (api.stage.admission.stored, "away" in caplog.text) == ({}, False)
+        assert (api.stage.redis.run("EXISTS", stored_bytes_key("acme")), "away" in caplog.text) == (0, False)
 
 
 async def test_a_store_that_does_not_answer_refuses_nobody(

@@ -113,7 +113,7 @@ async def test_a_store_that_fails_in_mid_stream_ends_the_answer_without_the_end(
 
     async def fail() -> None:
         await asyncio.sleep(0.05)
-        api.stage.reader.down = StoreError("the store is down")
+        api.stage.reader.connection.down = StoreError("the store is down")
 
     response, _ = await asyncio.gather(api.request("GET", f"/api/agent-jobs/{job_id}/stream"), fail())
     assert response.status_code == 200

@@ -3,6 +3,7 @@
 Source: decisions/0011-admission.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -113,22 +114,31 @@ def costly(event: Event) -> Event:
     return event.with_spent(COSTS)
 
 
-async def test_a_second_delivery_of_the_message_counts_nothing() -> None:
-    """The first one has told what its sender spent, or its process has died with it."""
+async def counted(sent: Callable[[Event], Event], retried: int) -> int:
+    """The commands that a job's first delivery counts."""
     stage = Stage()
     with metered(Meter(stage.clock, 128)):
-        await stage.deliver(costly(await stage.submit("answers")), retried=1)
-    assert (await stage.snapshot()).usage.redis_commands == 0
+        await stage.deliver(sent(await stage.submit("answers")), retried=retried)
+    return (await stage.snapshot()).usage.redis_commands
+
+
+@pytest.mark.parametrize(("retried", "more"), [(0, COSTS.commands), (1, 0)])
+async def test_a_second_delivery_of_the_message_counts_nothing(retried: int, more: int) -> None:
+    """The first one has told what its sender spent, or its process has died with it."""
+    assert await counted(costly, retried) == more + await counted(lambda event: event, retried)
 
 
 async def test_a_message_that_is_postponed_counts_once() -> None:
     stage = Stage()
     job = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 1_000)
     await stage.container.commands.submit(job, TASK)
-    meter = Meter(stage.clock, 128)
-    with metered(meter):
-        await stage.deliver(costly(stage.events()[-1]))
-    assert meter.rest().commands == COSTS.commands
+    spent = list[int]()
+    for event in (stage.events()[-1], costly(stage.events()[-1])):
+        meter = Meter(stage.clock, 128)
+        with metered(meter):
+            await stage.deliver(event)
+        spent.append(meter.rest().commands)
+    assert spent[1] - spent[0] == COSTS.commands
     again = stage.events()[-1]
     assert isinstance(again, AgentLoopInit)
     assert again.payload.spent is None

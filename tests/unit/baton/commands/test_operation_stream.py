@@ -13,6 +13,7 @@ from baton.commands.signal import CompletionBody
 from baton.recovery.maintenance import Maintenance, Pruning, read_poll
 from baton.recovery.outage import StoreAway
 from baton.storage.ports.operation_stream import StreamEntry
+from baton.storage.redis import keys
 from baton_events.errors import MalformedEventError, PublishError
 from baton_events.ids import call_of_operation, job_of_call
 from tests.unit.baton.kit.flaky import FlakyStage
@@ -21,6 +22,7 @@ from tests.unit.baton.kit.stage import SETTINGS, Stage
 LIMIT_BYTES = 1_000
 DAY_MS = 86_400_000
 INTERVAL_MS = SETTINGS.operations_stream_seconds * 1000
+NAME, IDLE_MS = SETTINGS.operations_stream_name, 60_000
 
 
 async def waiting() -> tuple[Stage, str]:
@@ -28,8 +30,24 @@ async def waiting() -> tuple[Stage, str]:
     stage = FlakyStage()
     await stage.waiting("waits")
     (call,) = await stage.calls()
-    assert call.operation_id in stage.outcomes.waiting
+    assert stage.redis.run("ZSCORE", keys.OPERATIONS_EXPECTED, call.operation_id)
     return stage, call.operation_id
+
+
+def add(stage: Stage, entry_id: str, **fields: str) -> None:
+    """Add an outcome, as another system does."""
+    stage.redis.run("XADD", NAME, entry_id, *(text for pair in fields.items() for text in pair))
+
+
+def reasons(stage: Stage) -> list[str]:
+    """Why entries are kept for a person."""
+    return [row[1][3] for row in stage.redis.run("XREVRANGE", keys.OPERATIONS_DEAD, "+", "-", "COUNT", 9)]
+
+
+async def is_all_done(stage: Stage) -> bool:
+    """Whether nothing is left, for this reader or the next one."""
+    stage.clock.ms += IDLE_MS
+    return not await stage.ports.operation_stream.take()
 
 
 async def poll(stage: Stage) -> int:
@@ -55,10 +73,10 @@ def polls(stage: Stage) -> list[int]:
 async def test_an_entry_whose_reader_died_is_taken_in_by_the_next() -> None:
     """It was taken, and never done; not even when the reader died after it had recorded the outcome."""
     stage, operation_id = await waiting()
-    stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
-    await stage.outcomes.take()
+    add(stage, entry_id(stage), operation_id=operation_id, success="true", result="1")
+    await stage.ports.operation_stream.take()
     assert await poll(stage) == 0
-    stage.outcomes.let_go()
+    stage.clock.ms += IDLE_MS
     await stage.container.operations.completing.complete(
         operation_id, CompletionBody(success=True, result=1), "webhook"
     )
@@ -70,14 +88,14 @@ async def test_an_entry_whose_reader_died_is_taken_in_by_the_next() -> None:
 async def test_an_outcome_of_an_unknown_operation_is_kept_for_a_while() -> None:
     """It may come before its job is known; then it is buried, with the reason."""
     stage = Stage()
-    stage.outcomes.add(entry_id(stage), operation_id="op_job_9-1-0-abc", success="true")
+    add(stage, entry_id(stage), operation_id="op_job_9-1-0-abc", success="true")
     assert await poll(stage) == 0
-    assert stage.outcomes.buried == {}
-    stage.outcomes.let_go()
+    assert reasons(stage) == []
+    stage.clock.ms += IDLE_MS
     stage.clock.ms += PATIENCE_MS + 1
     await poll(stage)
-    assert list(stage.outcomes.buried.values()) == ["there is no operation 'op_job_9-1-0-abc'"]
-    assert stage.outcomes.entries == {}
+    assert reasons(stage) == ["there is no operation 'op_job_9-1-0-abc'"]
+    assert await is_all_done(stage)
 
 
 @pytest.mark.parametrize("named", [{"operation_id": "foreign-1"}, {}])
@@ -85,7 +103,7 @@ async def test_an_outcome_of_a_foreign_operation_is_that_of_its_task(named: dict
     """Seed 003, completion_consumer.py: `find_task_by_operation_id`, else `get_task(message.task_id)`."""
     stage, operation_id = await waiting()
     job_id = job_of_call(call_of_operation(operation_id))
-    stage.outcomes.add(entry_id(stage), task_id=job_id, success="true", result="7", **named)
+    add(stage, entry_id(stage), task_id=job_id, success="true", result="7", **named)
     assert await poll(stage) == 1
     await stage.run()
     assert [call.status for call in await stage.calls()] == ["completed"]
@@ -94,35 +112,33 @@ async def test_an_outcome_of_a_foreign_operation_is_that_of_its_task(named: dict
 async def test_an_outcome_is_not_that_of_what_its_task_began_to_wait_for_later() -> None:
     """An entry that is read again must not finish the next operation of the task."""
     stage, operation_id = await waiting()
-    stage.outcomes.add(f"{stage.clock.ms - 5_000}-0", task_id=job_of_call(call_of_operation(operation_id)), success="1")
+    add(stage, f"{stage.clock.ms - 5_000}-0", task_id=job_of_call(call_of_operation(operation_id)), success="1")
     assert await poll(stage) == 0
 
 
 async def test_an_unreadable_entry_is_buried_and_holds_up_none(caplog: pytest.LogCaptureFixture) -> None:
     stage, operation_id = await waiting()
-    stage.outcomes.add(entry_id(stage, 1), success="true")
-    stage.outcomes.add(entry_id(stage, 2), operation_id=operation_id, success="true", result="1")
+    add(stage, entry_id(stage, 1), success="true")
+    add(stage, entry_id(stage, 2), operation_id=operation_id, success="true", result="1")
     assert await poll(stage) == 1
-    assert list(stage.outcomes.buried.values()) == [
-        "it names no operation: it needs the field `operation_id`, or `task_id`"
-    ]
+    assert reasons(stage) == ["it names no operation: it needs the field `operation_id`, or `task_id`"]
     assert "is kept for a person" in caplog.text
 
 
 async def test_an_outcome_whose_backup_finds_no_queue_is_taken_in_later() -> None:
     stage, operation_id = await waiting()
-    stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
+    add(stage, entry_id(stage), operation_id=operation_id, success="true", result="1")
     stage.queue.failing.append(PublishError("the queue is down"))
     with pytest.raises(PublishError):
         await poll(stage)
-    stage.outcomes.let_go()
+    stage.clock.ms += IDLE_MS
     assert await poll(stage) == 1
 
 
 async def test_a_waiting_operation_costs_four_messages_a_day_at_most() -> None:
     """The stream is read at growing intervals, and then by the hourly sweep alone."""
     stage, _ = await waiting()
-    stage.outcomes.waiting["op_of_a_month"] = stage.clock.ms + 30 * DAY_MS
+    await stage.ports.operation_stream.expect("op_of_a_month", stage.clock.ms + 30 * DAY_MS)
     began_ms, seen = stage.clock.ms, 0
     maintenance = maintenance_of(stage)
     while seen < len(polls(stage)):
@@ -134,28 +150,27 @@ async def test_a_waiting_operation_costs_four_messages_a_day_at_most() -> None:
         stage.clock.ms += 3_600_000
         await maintenance.handle(b"", "m", "d", again=False)  # the hourly sweep
     assert [round((at - began_ms) / INTERVAL_MS) for at in polls(stage)] == [1, 4, 16]
-    assert stage.outcomes.waiting  # it still waits
+    assert await stage.ports.operation_stream.expected(stage.clock.ms)  # it still waits
 
 
 async def test_one_look_takes_in_a_long_stream_page_by_page() -> None:
     stage, operation_id = await waiting()
-    stage.outcomes.at_once = 100
     for number in range(450):
-        stage.outcomes.add(entry_id(stage, number), operation_id=operation_id, success="true", result="1")
+        add(stage, entry_id(stage, number), operation_id=operation_id, success="true", result="1")
     assert await poll(stage) == 450
-    assert (stage.outcomes.entries, stage.outcomes.trimmed) == ({}, 1)
+    assert await is_all_done(stage)
 
 
 async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
     stage, operation_id = await waiting()
     maintenance = maintenance_of(stage)
-    stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
+    add(stage, entry_id(stage), operation_id=operation_id, success="true", result="1")
     slot = json.dumps({"operationsMs": stage.clock.ms}).encode()
     assert (await maintenance.handle(slot, "m", "d", again=False)).label == "looked"
-    stage.outcomes.add(entry_id(stage, 1), operation_id=operation_id, success="true", result="1")
+    add(stage, entry_id(stage, 1), operation_id=operation_id, success="true", result="1")
     assert (await maintenance.handle(b"", "m", "d", again=False)).label == "swept"
-    assert stage.outcomes.entries == {}
-    assert stage.store.sums["sweeps"] == 1
+    assert await is_all_done(stage)
+    assert stage.redis.sums["sweeps"] == 1
 
 
 @pytest.mark.parametrize(
@@ -215,7 +230,6 @@ ACTIONS = ("add", "look", "die", "minute", "webhook", "forget acknowledgements")
 class Played:
     def __init__(self) -> None:
         self.stage = FlakyStage()
-        self.stream = self.stage.outcomes
         self.operation_id = ""
         self.made = 0
         self.entries = dict[str, dict[str, str]]()
@@ -232,20 +246,21 @@ class Played:
                 self.made += 1
                 name, fields = f"{self.stage.clock.ms}-{self.made}", {"success": "true", "result": str(self.made)}
                 self.entries[name] = {"operation_id": self.operation_id, **fields}
-                self.stream.add(name, **self.entries[name])
+                add(self.stage, name, **self.entries[name])
             case "look":
                 await self.stage.container.operations.outcomes.poll()
             case "die":
-                await self.stream.take()
+                await self.stage.ports.operation_stream.take()
             case "minute":
-                self.stream.let_go()
+                self.stage.clock.ms += IDLE_MS
             case "webhook":
                 self.made += 1
                 body = CompletionBody(success=True, result=self.made)
                 await self.stage.container.operations.completing.complete(self.operation_id, body, "webhook")
-            case _:  # a failover brings back what was acknowledged
+            case _:  # a failover forgets what was acknowledged
+                self.stage.redis.forget(NAME)
                 for name, found in self.entries.items():
-                    self.stream.add(name, **found)
+                    add(self.stage, name, **found)
 
     async def first(self) -> int | None:
         results = (await self.stage.snapshot()).results
@@ -267,6 +282,8 @@ def test_the_first_outcome_stays_whatever_the_order(actions: list[str]) -> None:
         snapshot = await played.stage.snapshot()
         assert snapshot.job.status == "completed"
         assert list(snapshot.results.values()) == [{"ok": first}]
-        assert (played.stream.entries, played.stream.buried, played.stream.waiting) == ({}, {}, {})
+        assert reasons(played.stage) == []
+        assert await is_all_done(played.stage)
+        assert not await played.stage.ports.operation_stream.expected(0)
 
     asyncio.run(play())

@@ -1,5 +1,6 @@
 """Retries: an ended job runs again under its id; they meet failovers, backup messages, and words of earlier runs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from baton.models.model import ModelAnswer, ModelRequest
 from baton_events.errors import PublishError, StoreError
 from baton_events.ids import child_of
 from baton_events.schema import AgentLoopInit, Cancellation, Completion, Retrial
-from tests.fakes import Tree
+from tests.fakes.stored import TREES
 from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.flaky import FlakyStage
 
@@ -91,9 +92,9 @@ async def test_a_second_run_is_cancelled_and_retried_as_the_first_is() -> None:
 
 async def test_a_backup_retries_what_a_failover_forgot() -> None:
     stage = await FlakyStage.failed()
-    forgotten = dict(stage.store.trees)
+    failover = stage.redis.failover(*TREES)
     await stage.retry()
-    stage.store.trees = forgotten
+    failover()
     await stage.run()
     job = await stage.now()
     assert (job.status, job.run) == (JobStatus.COMPLETED, 2)
@@ -104,15 +105,15 @@ async def test_a_backup_waits_for_an_end_that_a_failover_forgot() -> None:
     stage = FlakyStage()
     stage.flaky.model_fails = 2
     await stage.submit("flaky")
-    live: dict[str, Tree] = {}
+    failover: list[Callable[[], None]] = []
 
     async def remember_the_last_live_state() -> None:
         if not (await stage.now()).ended:
-            live.update(stage.store.trees)
+            failover[:] = [stage.redis.failover(*TREES)]
 
     await stage.run(remember_the_last_live_state)
     await stage.retry()
-    stage.store.trees = live
+    failover[0]()
     assert (await stage.deliver(stage.backup(Retrial), "w1")).label == "signalled"
     again = stage.outgoing()[-1]
     assert again.not_before_ms == stage.clock.now_ms() + 60_000
@@ -235,7 +236,7 @@ async def test_a_deletion_that_stood_still_does_not_take_the_slot_of_a_later_run
 async def test_a_retry_is_in_the_slot_table_before_it_is_recorded() -> None:
     """It left the slot table with its end: whatever becomes of the call, and of its backup, a sweep finds the job."""
     stage = await FlakyStage.failed()
-    stage.admission.entries = {}
+    stage.admission.entries.clear()
     fail(stage.store, "record", StoreError("nobody hears the answer"), applied=True)
     with pytest.raises(StoreError, match="nobody hears"):
         await stage.retry()

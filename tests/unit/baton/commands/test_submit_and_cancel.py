@@ -15,6 +15,7 @@ from baton.sdk.limits import first_reserve
 from baton_events.errors import MalformedEventError, PublishError, QueueUnreachableError, StoreError, UnknownJobError
 from baton_events.messages import Outgoing
 from baton_events.schema import AgentLoopInit, Cancellation, LoopPayload, Submission
+from tests.fakes.stored import TREES
 from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.stage import Stage
 
@@ -141,7 +142,7 @@ async def test_a_job_is_cancelled_at_once_with_a_backup() -> None:
     """What it still has to say to the admission is dispatched. What the store forgets is sent again by the backup."""
     stage = Stage()
     await stage.submit("adds")
-    before, seen = dict(stage.store.trees), len(stage.events())
+    failover, seen = stage.redis.failover(*TREES), len(stage.events())
     found = await stage.container.commands.cancel(await stage.now(), "client of acme")
     assert (found.changed, found.job.status) == (True, JobStatus.CANCELLED)
     backup, slot_request = stage.events()[seen:]
@@ -149,7 +150,7 @@ async def test_a_job_is_cancelled_at_once_with_a_backup() -> None:
     assert isinstance(slot_request, AgentLoopInit)
     assert backup.payload.command == Cancellation(by="client of acme")
     assert slot_request.payload.slot_request is not None
-    stage.store.trees = before
+    failover()
     await stage.deliver(backup, "m-witness")
     await stage.run()
     assert (await stage.now()).status is JobStatus.CANCELLED

@@ -124,7 +124,7 @@ async def test_what_an_operator_does_with_a_form_is_kept(operator: Operator) -> 
     await operator.see(f"/console/jobs/{job_id}")
     await operator.do(f"/console/jobs/{job_id}/cancel", password="x" * 20)
     await operator.do("/console/jobs/job_unknown/cancel")
-    login, entry, refused = operator.stage.audit_log.entries
+    login, entry, refused = await operator.stage.audit_log.entries()
     assert (login.action, login.key_id, login.detail) == ("POST /console/login", entry.key_id, {})
     assert (entry.tenant, entry.target, entry.status) == ("operators", f"/console/jobs/{job_id}/cancel", 303)
     assert (len(entry.key_id), entry.detail) == (12, {"body": {"password": "[redacted]"}})

@@ -15,8 +15,7 @@ from baton.executors.model_call import answered, calls_of, keeps_cut, model_fail
 from baton.executors.plan_turns import PlannerTurn
 from baton.models.model import ANSWER_LIMIT_BYTES, ModelAnswer, ModelError, ModelRequest, Origin, Spent, UserMessage
 from baton.planning.plan import PLAN_TOOL
-from tests.fakes.clock import FakeClock
-from tests.fakes.model_cache import FakeModelCache
+from tests.fakes.stored import FakeModelCache
 from tests.unit.baton.conversation.sample_history import history_of
 from tests.unit.baton.executors.test_history import prompt
 from tests.unit.baton.kit.listening import Listening
@@ -117,7 +116,7 @@ def test_other_settings_are_refused() -> None:
 
 
 async def test_nothing_cut_is_cached() -> None:
-    cache, request = FakeModelCache(FakeClock()), ModelRequest("", (UserMessage("q"),), (), 1)
+    cache, request = FakeModelCache(), ModelRequest("", (UserMessage("q"),), (), 1)
     model = Listening(lambda _: cut("half"))
     for _ in range(2):
         await calls_of(Agent("a", model=model, cache_seconds=60), "t", 10, cache).call(model, request)

@@ -14,8 +14,7 @@ from baton.engine.step_results import ModelAnswered, ModelFailed
 from baton.executors.model_call import answered, calls_of
 from baton.executors.model_turn import ModelTurn, messages
 from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
-from tests.fakes.clock import FakeClock
-from tests.fakes.model_cache import FakeModelCache
+from tests.fakes.stored import FakeModelCache
 from tests.unit.baton.kit.listening import Listening
 
 REQUEST = ModelRequest("", (UserMessage("do it"),), (), 1)
@@ -44,15 +43,15 @@ async def test_a_call_ends_with_the_first_of_its_limits(
 
 
 async def test_an_agent_with_cache_reads_it_first_and_fills_it_post_commit() -> None:
-    cache = FakeModelCache(FakeClock())
+    cache = FakeModelCache()
     model = ScriptedModel([ModelAnswer("done", (), 5, 5, 0.1)])
     await calls_of(agent_with(), "acme", 10, cache).call(model, REQUEST)
-    assert cache.requests == []  # an agent without cache asks for none
+    assert cache.connection.sent == []  # an agent without cache asks for none
     calls = calls_of(agent_with(cache_seconds=60), "acme", 10, cache)
     assert await calls.call(model, REQUEST) == ModelAnswer("done", (), 5, 5, 0.1)
-    assert cache.requests == ["get", "put"]
+    assert cache.connection.sent == ["GET", "SET"]
     assert await calls.call(model, REQUEST) == ModelAnswer("done", (), 5, 5, 0.1, cached=True)
-    assert cache.requests == ["get", "put", "get"]
+    assert cache.connection.sent == ["GET", "SET", "GET"]
 
 
 def test_the_model_is_given_results_and_errors_of_its_calls() -> None:

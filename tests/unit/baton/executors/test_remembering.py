@@ -16,7 +16,8 @@ from baton.memory.entries import NOTE_LIMIT_CHARS, question_of
 from baton.memory.keeper import MemoryKeeper
 from baton.models.model import ModelError, UserMessage
 from baton_events.errors import MemoryUnavailableError, StoreError
-from tests.fakes import FakeLongTermMemory, FakeSessionMemory
+from tests.fakes import FakeLongTermMemory
+from tests.fakes.stored import FakeSessionMemory
 from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.memory.sample_entries import JOB, QUESTION, SUBMITTED_MS, TASK, a_job, an_entry
 
@@ -34,7 +35,7 @@ class Scene:
         self.executor = Recalling(turn, registry, MemoryKeeper(self.session, None))
 
     async def turn(self, number: int = 1, history: History = REQUESTED, agent: str = "keeper") -> StepResult:
-        if self.session.down is None:
+        if self.session.connection.down is None:
             await self.session.add("acme", an_entry())
         step_result = await self.executor(CallModel(a_job(agent=agent), number, 1), history, CLAIM)
         assert step_result is not None
@@ -69,7 +70,7 @@ async def test_what_was_recorded_is_sent_again_and_not_retrieved_again() -> None
     step_result = await scene.turn()
     assert isinstance(step_result, ModelAnswered)
     recorded = json.loads(json.dumps(step_result.extra_usage.entries[0]))
-    scene.session.down = StoreError("nobody may ask")
+    scene.session.connection.down = StoreError("nobody may ask")
     for number in (1, 2):
         history = History((*REQUESTED.transcript, recorded))
         assert roles(await scene.turn(number, history)) == []
@@ -79,13 +80,13 @@ async def test_what_was_recorded_is_sent_again_and_not_retrieved_again() -> None
 async def test_an_agent_without_memory_sends_nothing() -> None:
     for memory, number, agent in ((False, 1, "keeper"), (True, 2, "keeper"), (True, 1, "unknown")):
         scene = Scene(memory=memory)
-        scene.session.down = StoreError("nobody may ask")
+        scene.session.connection.down = StoreError("nobody may ask")
         assert roles(await scene.turn(number, agent=agent)) == []
 
 
 async def test_an_outage_of_memory_fails_nothing() -> None:
     scene = Scene(memory=True)
-    scene.session.down = StoreError("no answer")
+    scene.session.connection.down = StoreError("no answer")
     step_result = await scene.turn()
     assert isinstance(step_result, ModelAnswered)
     assert step_result.extra_usage.entries[0]["warnings"] == ["session memory did not answer"]
@@ -94,7 +95,7 @@ async def test_an_outage_of_memory_fails_nothing() -> None:
 
 async def test_a_required_memory_that_is_away_is_waited_for() -> None:
     scene = Scene(Memory(required=True))
-    scene.session.down = StoreError("no answer")
+    scene.session.connection.down = StoreError("no answer")
     step_result = await scene.turn()
     assert isinstance(step_result, ModelFailed)
     assert (step_result.failure.type, step_result.failure.retryable) == ("memory_unavailable", True)
@@ -174,7 +175,7 @@ async def test_nothing_is_stored_where_there_is_nothing_to_remember() -> None:
     assert await ended.remembered("") == FollowedUp()
     await ended.keeper.forget("acme", "session_1", SUBMITTED_MS)
     assert await ended.remembered() == FollowedUp()
-    assert (ended.session.entries, ended.index.entries) == ({}, {})
+    assert (await ended.session.recent("acme", "session_1"), ended.index.entries) == ((), {})
 
 
 async def test_an_index_that_is_away_is_asked_later_and_a_store_by_the_queue() -> None:
@@ -184,6 +185,6 @@ async def test_an_index_that_is_away_is_asked_later_and_a_store_by_the_queue() -
     found = await ended.remembered()
     assert isinstance(found, NotFollowedUp)
     assert (found.failure.type, found.failure.retryable) == ("memory_unavailable", True)
-    ended.index.down, ended.session.down = None, StoreError("no answer")
+    ended.index.down, ended.session.connection.down = None, StoreError("no answer")
     with pytest.raises(StoreError):
         await ended.remembered()

@@ -17,8 +17,9 @@ from baton.memory.keeper import MemoryKeeper
 from baton.tools.running_calls import RunningCalls
 from baton.tools.tool import Tool
 from baton_events.errors import MemoryUnavailableError, StoreError
-from tests.fakes import FakeLongTermMemory, FakeSessionMemory, FakeStore
+from tests.fakes import FakeLongTermMemory
 from tests.fakes.clock import FakeClock
+from tests.fakes.stored import FakeSessionMemory, FakeStore
 from tests.unit.baton.memory.sample_entries import JOB, SUBMITTED_MS, an_entry
 
 

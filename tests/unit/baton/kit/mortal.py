@@ -6,7 +6,7 @@ from typing import Any
 
 from baton.engine.commit.answers import Claim
 from baton.queue.dispatch import Outcome
-from tests.fakes import FakeStore
+from tests.fakes.stored import FakeStore
 
 
 class MortalStore(FakeStore):

@@ -7,7 +7,7 @@ import heapq
 import json
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from baton import Agent, Call, Registry, ScriptedModel, ToolError, tool
@@ -24,40 +24,30 @@ from baton.recovery.reconciler import Page, Reconciler
 from baton.recovery.redelivery import MALFORMED_STATUS
 from baton.runtime.pipeline import Pipeline
 from baton.settings.settings import Settings
-from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.storage.ports.access import RateLimit
 from baton.storage.ports.jobs import Snapshot
 from baton.testing import asgi
 from baton.testing.deliveries import delivery_headers
+from baton.wiring import real_ports
 from baton_events.messages import Outgoing
 from baton_events.schema import EVENTS_ENDPOINT, Event, EventType, event_type, parse_event
-from tests.fakes import (
-    FakeAdmission,
-    FakeAdmissionControl,
-    FakeAppEvents,
-    FakeArchive,
-    FakeChats,
-    FakeCounters,
-    FakeListing,
-    FakeLongTermMemory,
-    FakeOperationStream,
-    FakeReader,
-    FakeSessionMemory,
-    FakeStore,
-    FakeStoredBytes,
-    FakeToolStatistics,
-)
+from tests.fakes import FakeLongTermMemory
 from tests.fakes.alerts import FakeAlerts
-from tests.fakes.api_key_store import FakeApiKeyStore
-from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.callbacks import FakeCallbacks
-from tests.fakes.clock import FakeClock
-from tests.fakes.kept_events import FakeKeptEvents
-from tests.fakes.model_cache import FakeModelCache
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords
 from tests.fakes.randomness import FakeRandomness
 from tests.fakes.schedules import FakeSchedules
+from tests.fakes.stored import (
+    FakeAdmission,
+    FakeApiKeyStore,
+    FakeAuditLog,
+    FakeConnection,
+    FakeModelCache,
+    FakeReader,
+    FakeSessionMemory,
+    FakeStore,
+)
 
 BASE = "https://fn.example.com"
 # Each event is a message of its own, so that a test can deliver one of them.
@@ -125,17 +115,17 @@ class Stage:
         rate_limit: RateLimit | None = None,
         follow_limit: RateLimit | None = None,
     ) -> None:
-        self.clock, self.queue = FakeClock(), queue or FakeQueue()
-        self.store = store or FakeStore()
-        self.admission, self.cache = FakeAdmission(settings.max_concurrent_jobs), FakeModelCache(self.clock)
-        self.reader = FakeReader(self.store, self.admission)
-        self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
-        self.api_key_store, self.audit_log = FakeApiKeyStore(), FakeAuditLog()
-        self.outcomes, self.alerts, self.app_events = FakeOperationStream(), FakeAlerts(), FakeAppEvents()
-        self.schedules, self.callbacks, self.chats = FakeSchedules(), FakeCallbacks(), FakeChats()
+        self.queue = queue or FakeQueue()
+        self.store = store or FakeStore(retention_ms=settings.job_retention_seconds * 1000)
+        self.redis, self.clock = self.store.redis, self.store.redis.clock
+        self.admission, self.cache = FakeAdmission(self.redis, settings.max_concurrent_jobs), FakeModelCache(self.redis)
+        self.reader = FakeReader(self.redis)
+        self.session_memory, self.long_term_memory = FakeSessionMemory(self.redis), long_term_memory
+        self.api_key_store, self.audit_log = FakeApiKeyStore(self.redis), FakeAuditLog(self.redis)
+        self.schedules, self.callbacks, self.alerts = FakeSchedules(), FakeCallbacks(), FakeAlerts()
         self.step_result = StepHappened()
-        self.ports = self._ports(verifier or AnySignature(), rate_limit, follow_limit)
         self._settings, self._registry = settings, registry or registry_of(self.step_result)
+        self.ports = self._ports(verifier or AnySignature(), rate_limit, follow_limit)
         self.restart()
         self._delivered = 0
         self._waiting: list[tuple[int, int, str]] = []
@@ -147,32 +137,21 @@ class Stage:
         self._pipelines: dict[EventType, Pipeline] = {}
 
     def _ports(self, verifier: Verifier, rate_limit: RateLimit | None, follow_limit: RateLimit | None) -> Ports:
-        call_limits = InMemoryCallLimits(self.clock.now_ms)
-        return Ports(
+        return replace(
+            real_ports(self._settings, FakeConnection(self.redis)),
             store=self.store,
             reader=self.reader,
-            archive=FakeArchive(self.store),
             admission=self.admission,
-            admission_control=FakeAdmissionControl(self.admission),
-            listing=FakeListing(self.admission),
             queue=self.queue,
             queue_records=FakeQueueRecords(self.queue, self.clock),
             schedules=self.schedules,
             verifier=verifier,
             clock=self.clock,
             randomness=FakeRandomness(),
-            tool_statistics=FakeToolStatistics(self.store),
-            counters=FakeCounters(self.store),
             api_key_store=self.api_key_store,
             audit_log=self.audit_log,
             rate_limit=rate_limit,
-            call_limits=lambda: call_limits,
             follow_limit=follow_limit,
-            kept_events=FakeKeptEvents(self.store),
-            stored_bytes=FakeStoredBytes(self.admission),
-            operation_stream=self.outcomes,
-            app_events=self.app_events,
-            chats=self.chats,
             callbacks=self.callbacks,
             alerts=self.alerts,
             model_cache=self.cache,

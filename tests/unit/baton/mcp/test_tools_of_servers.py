@@ -84,7 +84,7 @@ async def test_a_call_is_a_call_as_any_other(served: Served, runs: list[str]) ->
     assert results[2][2] == link
     assert results[2][3] == {"type": "image", "data": f"[{len(PNG)} bytes, left out]"}  # it is no GIF
     assert (runs, served.tokens) == (["price tea", "order 2 tea"], {"Bearer acme"})
-    assert "put" not in stage.cache.requests  # the server says that its list is stale at once
+    assert "SET" not in stage.cache.connection.sent  # the server says that its list is stale at once
 
 
 async def test_calls_of_a_server_share_its_limits(

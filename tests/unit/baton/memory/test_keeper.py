@@ -12,7 +12,8 @@ from baton.memory.keeper import Forgotten, MemoryKeeper
 from baton.memory.policy import Memory, memory_of
 from baton.sdk.memory import MemoryEntry
 from baton_events.errors import MemoryUnavailableError, StoreError
-from tests.fakes import FakeLongTermMemory, FakeSessionMemory
+from tests.fakes import FakeLongTermMemory
+from tests.fakes.stored import FakeSessionMemory
 from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.memory.sample_entries import SUBMITTED_MS, an_entry
@@ -76,7 +77,7 @@ async def test_whatever_does_not_answer_is_reported_and_the_rest_is_used() -> No
     kept.index.down = OUT
     found = await kept.retrieve()
     assert (ids(found), found.warnings) == (["a"], ("long-term memory did not answer",))
-    kept.session.down = StoreError("no answer")
+    kept.session.connection.down = StoreError("no answer")
     found = await kept.retrieve()
     assert (ids(found), found.warnings) == ([], ("session memory did not answer", "long-term memory did not answer"))
 
@@ -94,12 +95,12 @@ async def test_a_memory_that_hangs_is_given_up() -> None:
 
 async def test_a_store_that_failed_half_way_is_repaired_by_doing_it_again() -> None:
     kept = Kept()
-    kept.session.down = StoreError("no answer")
+    kept.session.connection.down = StoreError("no answer")
     with pytest.raises(StoreError):
         await kept.keeper.store("acme", an_entry("a"))
-    kept.session.down = None
+    kept.session.connection.down = None
     assert await kept.keeper.store("acme", an_entry("a"))
-    assert (len(kept.session.entries), len(kept.index.entries)) == (1, 1)
+    assert (len(await kept.session.recent("acme", "session_1")), len(kept.index.entries)) == (1, 1)
 
 
 async def test_forgetting_takes_everything_of_a_session_and_nothing_else() -> None:
@@ -110,7 +111,8 @@ async def test_forgetting_takes_everything_of_a_session_and_nothing_else() -> No
     assert await kept.keeper.forget("acme", "session_1", SUBMITTED_MS) == Forgotten(2, 2)
     assert await kept.keeper.forget("acme", "session_1", SUBMITTED_MS) == Forgotten(0, 0)
     assert sorted(kept.index.entries) == [("acme", "c"), ("other", "d")]
-    assert sorted(kept.session.entries) == [("acme", "session_2"), ("other", "session_1")]
+    sessions = [("acme", "session_1"), ("acme", "session_2"), ("other", "session_1")]
+    assert [len(await kept.session.recent(*session)) for session in sessions] == [0, 1, 1]
 
 
 async def test_a_store_that_comes_after_forgetting_leaves_nothing() -> None:
@@ -132,7 +134,7 @@ async def test_forgetting_in_the_middle_of_a_store_leaves_nothing() -> None:
 
     around(kept.index, "add", interrupted)
     assert not await kept.keeper.store("acme", an_entry("a"))
-    assert (kept.index.entries, kept.session.entries) == ({}, {})
+    assert (kept.index.entries, await kept.session.recent("acme", "session_1")) == ({}, ())
 
 
 async def test_forgetting_that_fails_half_way_is_repaired_by_asking_again() -> None:

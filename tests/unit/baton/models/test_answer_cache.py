@@ -21,7 +21,7 @@ from baton.models.model import (
 from baton.models.scripted import ScriptedModel
 from baton_events.errors import StoreError
 from tests.fakes.clock import FakeClock
-from tests.fakes.model_cache import FakeModelCache
+from tests.fakes.stored import FakeModelCache, FakeRedis
 
 MODEL = ScriptedModel(["done"])
 ANSWER = ModelAnswer("I look", (Call("read", {"path": "é"}), Call("list")), 100, 20, 0.5)
@@ -46,7 +46,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def cache(clock: FakeClock) -> FakeModelCache:
-    return FakeModelCache(clock)
+    return FakeModelCache(FakeRedis(clock))
 
 
 async def test_the_same_question_of_another_job_is_answered(cache: FakeModelCache) -> None:
@@ -101,10 +101,10 @@ async def test_nobody_is_given_what_others_asked(cache: FakeModelCache, other: d
 
 async def test_an_outage_of_the_cache_is_a_miss(cache: FakeModelCache) -> None:
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
-    cache.down = StoreError("gone")
+    cache.connection.down = StoreError("gone")
     assert await kept_in(cache).lookup(MODEL, request_of()) is None
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
-    assert cache.requests == ["put", "get", "put"]
+    assert cache.connection.sent == ["SET", "GET", "SET"]
 
 
 async def test_a_cache_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ class Garbage(FakeModelCache):
 @pytest.mark.parametrize("text", ["no json", "[]", '{"text": 3}', '{"calls": [{"tool": ""}]}', "null"])
 async def test_what_is_no_answer_is_a_miss(text: str) -> None:
     """Written by another version, or by somebody else."""
-    cache = Garbage(FakeClock())
+    cache = Garbage()
     cache.text = text
     assert await kept_in(cache).lookup(MODEL, request_of()) is None
 
@@ -147,7 +147,7 @@ async def test_what_is_too_large_or_no_answer_is_not_kept(
 ) -> None:
     """No request for it: a model that is asked again may do better."""
     await kept_in(cache).keep(MODEL, request_of(**question), answer)
-    assert cache.requests == []
+    assert cache.connection.sent == []
     assert await kept_in(cache).lookup(MODEL, request_of(**question)) is None
 
 

@@ -58,7 +58,7 @@ async def test_a_callback_of_the_queue_reaches_a_person_and_is_counted() -> None
         ("job_failed", "job_1"),
     ]
     assert (await stage.snapshot()).job.status == "failed"
-    assert stage.store.sums["undelivered:agent.loop.init"] == UNDELIVERED_BUDGET + 1
+    assert stage.redis.sums["undelivered:agent.loop.init"] == UNDELIVERED_BUDGET + 1
 
 
 @tool(retries=0)

@@ -28,7 +28,7 @@ from baton.settings.settings import Settings
 from baton.site import build_site
 from baton_events.schema import encode_event
 from tests.deploy.runtime_api import Invocation, RuntimeApi
-from tests.fakes import FakeStore
+from tests.fakes.stored import FakeStore
 from tests.unit.baton.api.client import api_of
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 

@@ -16,7 +16,7 @@ from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings
 from baton_events.schema import Event, encode_event
 from tests.architecture.source_files import source_files
-from tests.fakes import FakeStore
+from tests.fakes.stored import FakeStore
 from tests.unit.baton.api.client import api_of
 from tests.unit.baton.kit.stage import Stage
 

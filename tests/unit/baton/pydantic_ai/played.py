@@ -20,7 +20,7 @@ from baton.engine.transitions import JobStatus
 from baton.pydantic_ai.run_state import RunState
 from baton.sdk.records import turns_of
 from baton.storage.ports.jobs import Snapshot
-from tests.fakes import FakeStore
+from tests.fakes.stored import FakeStore
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 Turn = Sequence[ToolCallPart | TextPart] | Exception | str

@@ -12,7 +12,7 @@ from baton import Registry
 from baton.engine.fork import Edits
 from baton.engine.transitions import JobStatus
 from baton.pydantic_ai import durable
-from tests.fakes import FakeStore
+from tests.fakes.stored import FakeStore
 from tests.unit.baton.kit.forking import fork
 from tests.unit.baton.pydantic_ai import documented_agents as agents
 from tests.unit.baton.pydantic_ai import documented_features as features

@@ -15,7 +15,7 @@ from baton.engine.transitions import JobStatus
 from baton.pydantic_ai import durable, tool_context
 from baton.pydantic_ai.stopping import leaf_toolsets
 from baton.testing import Simulation
-from tests.fakes import FakeStore
+from tests.fakes.stored import FakeStore
 from tests.unit.baton.pydantic_ai.documented_agents import add
 from tests.unit.baton.pydantic_ai.documented_toolsets import CountingServer, mcp_of
 from tests.unit.baton.pydantic_ai.played import PlayedStage, call, played, scripted, state_of

@@ -13,7 +13,7 @@ from baton import Limits, Registry
 from baton.agents.registry import agent_takes
 from baton.pydantic_ai import durable
 from baton.sdk.file_contents import LARGE_BYTES, FileContents
-from tests.fakes import FakeStore
+from tests.fakes.stored import FakeStore
 from tests.unit.baton.api.client import api_of, with_keys
 from tests.unit.baton.api.sessions.chatting import job_of, send, text_of
 from tests.unit.baton.pydantic_ai.documented_models import DETAIL, PICTURE, large_files

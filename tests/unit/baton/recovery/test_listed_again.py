@@ -10,9 +10,9 @@ from baton.engine.all_jobs.job_list import Query
 from baton.engine.all_jobs.slots import STALLED_AFTER_MS
 from baton.engine.transitions import JobStatus
 from baton.recovery.maintenance import PAGE_ROWS, RUN_MS, Pruning, read_prune_after
-from baton.storage.in_memory.admission import Kept
 from baton_events.errors import MalformedEventError, StoreError
 from baton_events.schema import AgentLoopInit, Event, Submission
+from tests.fakes.stored import ADMISSION
 from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.flaky import FlakyStage
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -42,7 +42,7 @@ async def in_line() -> Stage:
 async def test_a_job_in_line_is_admitted_and_has_another_backup() -> None:
     """What the admission is told now may be forgotten, too: nobody else would speak of the job."""
     stage = await in_line()
-    stage.admission.go_back(Kept())
+    stage.redis.forget(*ADMISSION)
     [backup] = backups(stage)
     await stage.deliver(backup, "late")
     assert (await stage.now("job_2")).ended
@@ -61,14 +61,16 @@ async def test_a_job_that_is_in_line_has_no_more_backups() -> None:
 async def test_an_ended_job_that_the_admission_forgot_is_listed_again_with_its_end(*, forgotten: bool) -> None:
     """Nobody else speaks of it: it has ended, and its last word was told. One that is known costs no word more."""
     stage = Stage()
+    await stage.played("answers", "job_0")
+    failover = stage.redis.failover(*ADMISSION)
     await stage.submit("answers", "job_1")
     await stage.run(within_seconds=20)
     assert (await stage.now()).ended
     requested_ms = stage.entry().since_ms
     if forgotten:
-        stage.admission.go_back(Kept())
+        failover()
     await stage.run()
-    assert await found(stage, Query()) == await found(stage, COMPLETED) == ["job_1"]
+    assert await found(stage, Query()) == await found(stage, COMPLETED) == ["job_1", "job_0"]
     assert (stage.entry().want, stage.entry().since_ms == requested_ms) == ("gone", not forgotten)
 
 
@@ -77,12 +79,12 @@ async def test_a_retried_job_whose_second_run_the_admission_forgot_is_listed_aga
     """Whether it still knows the end of the first run or that has left the slot table."""
     stage = await FlakyStage.failed()
     if left:
-        stage.admission.entries = {}
-    before = stage.admission.kept()
+        stage.admission.entries.clear()
+    failover = stage.redis.failover(*ADMISSION)
     await stage.retry()
     await stage.run(within_seconds=20)
     assert await found(stage, COMPLETED) == ["job_1"]
-    stage.admission.go_back(before)
+    failover()
     await stage.run()
     assert await found(stage, COMPLETED) == ["job_1"]
     assert stage.entry().want == "gone"
@@ -91,13 +93,13 @@ async def test_a_retried_job_whose_second_run_the_admission_forgot_is_listed_aga
 async def test_a_retry_that_only_its_backup_made_is_reported_once_more() -> None:
     """A failover may forget what the backup message did, as it may what a call did."""
     stage = await FlakyStage.failed()
-    before = stage.admission.kept()
+    failover = stage.redis.failover(*ADMISSION)
     fail(stage.store, "record", StoreError("nobody hears it"))
     with pytest.raises(StoreError, match="nobody hears it"):
         await stage.retry()
     await stage.run(within_seconds=80)
     assert (await stage.now()).status is JobStatus.COMPLETED
-    stage.admission.go_back(before)
+    failover()
     await stage.run()
     assert await found(stage, COMPLETED) == ["job_1"]
 
@@ -106,7 +108,7 @@ async def test_a_backup_that_stood_still_does_not_take_the_slot_of_a_later_run()
     """It saw an ended job without an entry; until it says so, somebody has retried the job."""
     stage = await FlakyStage.cancelled()
     await stage.run(within_seconds=20)
-    stage.admission.go_back(Kept())
+    stage.redis.forget(*ADMISSION)
     stands_still = [True]
 
     async def slowly(reconcile: Method, *requested: Any, **named: Any) -> Any:

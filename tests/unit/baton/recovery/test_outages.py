@@ -9,9 +9,8 @@ from baton.recovery.outage import CHECKS_EVERY_MS, ReconcileRequests, StoreAway
 from baton_events.emitter import Emitter
 from baton_events.errors import QueueUnreachableError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT
-from tests.fakes import FakeAdmission
-from tests.fakes.clock import FakeClock
 from tests.fakes.queue import FakeQueue
+from tests.fakes.stored import FakeAdmission, FakeRedis
 from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.kit.stage import SETTINGS
 
@@ -22,7 +21,8 @@ class Scene:
     """One process, the queue, and a store that is away until somebody says otherwise."""
 
     def __init__(self) -> None:
-        self.admission, self.queue, self.clock = FakeAdmission(3), FakeQueue(), FakeClock()
+        self.redis, self.queue = FakeRedis(), FakeQueue()
+        self.admission, self.clock = FakeAdmission(self.redis), self.redis.clock
         self.is_away = True
         around(self.admission, "may_request_reconcile", self._requested)
         self.process()

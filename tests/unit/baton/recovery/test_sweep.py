@@ -169,7 +169,7 @@ async def test_a_job_that_changes_while_the_sweep_looks_stays_in_the_slot_table(
             await stage.container.commands.submit(interrupting.pop(), {"text": ""})
         return reconciled
 
-    around(stage.store, "reconcile", interrupted)
+    around(stage.store, "reconcile_all", interrupted)
     await stage.swept()
     assert (stage.entry().since_ms, stage.entry().slot) == (stage.clock.ms, True)
     assert await is_completed(stage)
@@ -223,7 +223,7 @@ async def crowded() -> Stage:
     stage = Stage()
     await stage.submit("answers", "job_z")
     waiting = {f"job_{n:04}": QueueEntry("t", f"s{n}", 5, n, 1, since_ms=stage.clock.ms) for n in range(PAGE + 5)}
-    stage.admission.entries = {**waiting, **stage.admission.entries}
+    stage.admission.entries.update(waiting)
     stage.clock.ms += STALLED_AFTER_MS + 1
     return stage
 

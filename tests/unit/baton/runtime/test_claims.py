@@ -19,8 +19,8 @@ from baton.runtime.claims import Claims
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, RENEW_SECONDS, SPREAD_MS, TOGETHER_SECONDS, Policy, Suspects
 from baton.runtime.spec import work_limits_ms
 from baton_events.errors import StoreError
-from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
+from tests.fakes.stored import FakeStore
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 STEP_SECONDS = 0.02

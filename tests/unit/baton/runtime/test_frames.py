@@ -9,7 +9,7 @@ from baton.handlers.agent_loop import SPEC
 from baton.runtime.webhook import SignedEndpoint
 from baton.testing import asgi
 from baton_events.schema import encode_event
-from tests.fakes import FakeStore
+from tests.fakes.stored import FakeStore
 from tests.unit.baton.kit.stage import Stage
 
 FRAMES: defaultdict[str, list[int]] = defaultdict(list)

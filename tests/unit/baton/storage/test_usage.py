@@ -11,8 +11,8 @@ from baton.engine.outbox import Continuation
 from baton.storage.usage import commit
 from baton.transport.meter import Meter, charge, metered, take
 from baton_events.errors import StoreError
-from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
+from tests.fakes.stored import FakeStore
 
 CLAIM = Claim("job_a", "leg", "m1", "o1", 0, 0)
 

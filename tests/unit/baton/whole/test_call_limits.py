@@ -17,13 +17,14 @@ from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.engine.work_items import loop_item
 from baton.executors.bounded import limits_by
 from baton.sdk.records import Failure
-from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.storage.ports.call_limits import PLACE_MS, KeyLimit, NamedCall
 from baton.storage.redis.call_limits import RedisCallLimits
+from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.testing import Run, Simulation
 from baton.testing.dice import Dice
 from baton.tools.running_calls import NotYetError
 from baton_events.errors import PublishError
+from tests.fakes.stored import FakeConnection
 from tests.unit.baton.api.following import in_virtual_time
 from tests.unit.baton.kit.stage import Stage
 
@@ -249,18 +250,18 @@ async def _job(limited: Limited, number: int, dice: Dice) -> float:
 
 async def test_a_call_that_can_wake_nobody_runs_and_gives_its_place_back() -> None:
     """Where the queue is away, others come by themselves; a place that is not given back would keep them waiting."""
-    stage, now_ms, desk = Stage(), 0, KeyLimit("desk", in_flight=2)
+    stage, desk = Stage(), KeyLimit("desk", in_flight=2)
 
     async def run(_effect: Work, _history: History, _claim: Claim) -> StepResult | None:
         return ModelAnswered("done")
 
-    limits = InMemoryCallLimits(lambda: now_ms)
+    limits = RedisCallLimits(FakeConnection(stage.redis))
     agent = Agent(name="asks", model=ScriptedModel(["done"]), call_limits=[CallLimit("desk", in_flight=2)])
     limited = Limited(run, limits_by(Registry([agent])), limits, stage.container.emitter, LEASE_MS)
     event = event_of("session", loop_item("job_2", 1, 1, 0)).model_dump_json(by_alias=True, exclude_none=True)
     for name in ("died", "died too", "waits"):
         await limits.begin_call([desk], NamedCall(name, "acme", event), LEASE_MS)
-    now_ms = LEASE_MS + 1
+    stage.clock.ms += LEASE_MS + 1
     stage.queue.failing.append(PublishError("full"))
     job = Job("job_1", "session", "acme", "asks", 0)
     claim = Claim(job.id, "loop:job_1:1:1", "msg", "owner", 0, 0)
@@ -274,7 +275,8 @@ def test_a_thousand_jobs_keep_within_what_a_provider_allows() -> None:
     async def scenario() -> None:
         loop, provider, dice = asyncio.get_running_loop(), Provider(), Dice(7)
         limit = CallLimit("provider", per_minute=60 * A_SECOND)
-        limits = InMemoryCallLimits(lambda: int(1000 * loop.time()))
+        redis = InProcessRedis(lambda: int(1000 * loop.time()))
+        limits = RedisCallLimits(InProcessConnection(redis))
         declared = limits_by(Registry([Agent(name="asks", model=ScriptedModel(["done"]), call_limits=[limit])]))
         limited = Limited(provider, declared, limits, Stage().container.emitter, 300_000)
         ends = await asyncio.gather(*(_job(limited, number, dice) for number in range(JOBS)))

@@ -98,6 +98,6 @@ async def test_a_cache_that_is_down_fails_no_job() -> None:
     """Every turn asks the model."""
     model = Counting()
     stage = stage_with(model, DropOldest(MAX_TOKENS), cache_seconds=3_600)
-    stage.cache.down = StoreError("gone")
+    stage.cache.connection.down = StoreError("gone")
     assert (await stage.played("reads")).status is JobStatus.COMPLETED
     assert len(model.requests) == TURNS + 1

@@ -60,14 +60,14 @@ async def test_waits_of_which_no_page_was_sent_are_told_by_the_next_delivery(mon
         jobs, stage = [await waiting(api) for _ in range(4)], api.stage
         answer = await api.request("POST", "/api/events", json={"name": "order.paid", "key": "A-7", "data": "bank"})
         assert answer.status_code == 202
-        met, deaths = stage.app_events.met, [RuntimeError("the function dies")]
+        met, deaths = stage.ports.app_events.met, [RuntimeError("the function dies")]
 
         async def dies(name: str, call_ids: tuple[str, ...]) -> None:
             if deaths:
                 raise deaths.pop()
             await met(name, call_ids)
 
-        monkeypatch.setattr(stage.app_events, "met", dies)
+        monkeypatch.setattr(stage.ports.app_events, "met", dies)
         await stage.run(within_seconds=60)
         assert not deaths
         message_id, message = next(sent for sent in stage.queue.published if sent[1].url.endswith("order.paid"))

@@ -60,7 +60,8 @@ def stage_of(kind: str, name: str, continuation: str) -> PlayedStage:
     ran.clear()
     own = Agent("agent", ScriptedModel([[Call(name)], "fine"]), tools=[pay, order])
     registry = Registry([own if kind == "own" else library(name)])
-    settings = with_keys(SETTINGS, operations_api_key=OPERATIONS_KEY, continuation=continuation)
+    keys: dict[str, Any] = {"operations_api_key": OPERATIONS_KEY, "continuation": continuation}
+    settings = with_keys(SETTINGS, job_retention_seconds=1_000, **keys)
     return PlayedStage(registry=registry, settings=settings)
 
 
@@ -72,27 +73,18 @@ async def begun(api: Api) -> tuple[str, dict[str, Any]]:
     return parts[0]["messageId"], next(part["data"] for part in parts if part["type"] == "data-operation")
 
 
-def expire(stage: Stage) -> None:
-    """Forget the jobs whose time is over."""
-    for root, tree in list(stage.store.trees.items()):
-        if 0 < tree.expires_ms <= stage.clock.ms:
-            del stage.store.trees[root]
-
-
 @pytest.mark.parametrize("continuation", ["inline", "queue"])
 async def test_a_call_runs_however_long_after_its_jobs_retention_it_is_approved(continuation: str) -> None:
     """One of a library waits within its job, which expires no sooner."""
     async with api_of(stage_of("own", "pay", continuation)) as api:
         job_id, _ = await begun(api)
         api.stage.clock.ms += 6 * DAY_MS
-        expire(api.stage)
         (question,) = (await api.request("GET", "/api/admin/agent-checkpoints", ADMIN)).json()["checkpoints"]
         assert (await api.request("POST", f"/api/admin/agent-checkpoints/{question['id']}", ADMIN, json={})).is_success
         await api.stage.run(within_seconds=60)
         assert ran == ["pay"]
         assert (await api.read(job_id))["status"] == "completed"
         api.stage.clock.ms += 2 * DAY_MS
-        expire(api.stage)
         assert job_id not in api.stage.store.trees
 
 
@@ -102,7 +94,6 @@ async def test_an_outcome_counts_however_long_after_its_jobs_retention_it_comes(
     async with api_of(stage_of(kind, "order", continuation)) as api:
         job_id, operation = await begun(api)
         api.stage.clock.ms += 2 * DAY_MS
-        expire(api.stage)
         answer = await api.complete(operation["operationId"], success=True, result="three")
         assert (answer.status_code, answer.json()["applied"]) == (200, True)
         await api.stage.run(within_seconds=60)

@@ -98,8 +98,8 @@ async def test_what_was_accepted_and_forgotten_waits_for_its_turn() -> None:
     await submit(stage, "job_1", "reject")
     backup = next(event for event in stage.events() if isinstance(event, AgentLoopInit) and event.payload.command)
     assert isinstance(backup.payload.command, Submission)
-    stage.store.write("job_1", type(stage.store.tree("job_1"))())
-    stage.admission.entries = {}
+    del stage.store.trees["job_1"]
+    stage.admission.entries.clear()
     await submit(stage, "job_2")
     await stage.deliver(backup, "m9")
     assert sorted(await names(stage)) == ["job_1", "job_2"]

@@ -36,11 +36,11 @@ async def test_a_start_that_could_not_notify_notifies_when_it_is_repeated(api: A
 
 
 async def test_a_process_is_not_ready_while_its_store_is_down(api: Api) -> None:
-    api.stage.reader.down = StoreError("no answer from https://store.internal")
+    api.stage.reader.connection.down = StoreError("no answer from https://store.internal")
     response = await api.request("GET", "/readyz", "")
     assert response.status_code == 503
     assert "store.internal" not in response.text
-    api.stage.reader.down = None
+    api.stage.reader.connection.down = None
     response = await api.request("GET", "/readyz", "")
     assert response.status_code == 200
     assert response.json() == {"status": "ready", "store": "REST"}, "no agent: whoever asks shows no key"

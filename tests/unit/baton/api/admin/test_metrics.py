@@ -110,8 +110,8 @@ async def test_what_was_never_counted_is_zero_and_what_a_newer_version_counts_is
         ("expired", "approval"): 0,
     }
     assert values(found["agent_sweeps"]) == {(): 0}
-    api.stage.store.sums.update({"checkpoints:info": 1, "no such thing": 1, "checkpoints:info:recorded": 2})
-    api.stage.store.sums['model_failures:a "b"\n:model_error'] = 1
+    await api.stage.ports.counters.add({"checkpoints:info": 1, "no such thing": 1, "checkpoints:info:recorded": 2})
+    await api.stage.ports.counters.add({'model_failures:a "b"\n:model_error': 1})
     found = await scraped(api)
     assert values(found["agent_checkpoints"])["recorded", "info"] == 2
     assert values(found["agent_model_failures"]) == {('a "b"\n', "model_error"): 1}

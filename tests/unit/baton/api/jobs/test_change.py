@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from baton.engine.commit.tree import Tree
+from tests.fakes.stored import RETENTION_MS, TREES
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
 
 CANCEL = {"action": "cancel"}
@@ -89,10 +89,9 @@ async def test_a_key_of_a_deleted_job_submits_no_other(api: Api) -> None:
 async def test_an_expired_job_is_gone_and_an_unknown_one_is_not_found(api: Api) -> None:
     job_id = (await api.submitted())["id"]
     await api.stage.run()
-    kept = api.stage.store.trees[job_id].tombstone
-    api.stage.store.trees[job_id] = Tree(tombstone=kept)
+    api.stage.clock.ms = api.stage.store.tree(job_id).expires_ms
     assert "has expired" in assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
-    del api.stage.store.trees[job_id]
+    api.stage.clock.ms += RETENTION_MS
     assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 404)
 
 
@@ -100,9 +99,9 @@ async def test_an_expired_job_is_gone_and_an_unknown_one_is_not_found(api: Api) 
 async def test_a_deletion_that_a_failover_forgot_is_sent_again(api: Api, retried: bool) -> None:
     """By its backup message; it does not take a job that somebody wanted to run again since."""
     job_id = await cancelled(api)
-    before = dict(api.stage.store.trees)
+    failover = api.stage.redis.failover(*TREES)
     await delete(api, job_id)
-    api.stage.store.trees = before
+    failover()
     assert (await api.read(job_id))["status"] == "cancelled"
     if retried:
         assert (await change(api, job_id, {"action": "retry"})).status_code == 200

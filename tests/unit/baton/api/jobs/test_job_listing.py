@@ -14,15 +14,17 @@ from baton.engine.state import Job
 from baton.engine.step_results import Submitted
 from baton.engine.transitions import JobStatus
 from baton.storage.ports.jobs import Snapshot
-from tests.fakes import FakeAdmission, FakeAdmissionControl, FakeListing, FakeReader, FakeStore
+from baton.storage.redis.admission import RedisAdmissionControl
+from baton.storage.redis.listing import RedisListing
+from tests.fakes.stored import FakeAdmission, FakeConnection, FakeReader, FakeRedis, FakeStore
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, assert_problem
 
 NOW_MS = 1_800_000_000_000
 
 
 class CountingReader(FakeReader):
-    def __init__(self, store: FakeStore) -> None:
-        super().__init__(store)
+    def __init__(self, redis: FakeRedis) -> None:
+        super().__init__(redis)
         self.read: list[int] = []
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
@@ -32,10 +34,11 @@ class CountingReader(FakeReader):
 
 class Kit:
     def __init__(self) -> None:
-        self.store, self.admission = FakeStore(), FakeAdmission(slots=1)
-        self.reader = CountingReader(self.store)
-        self.listing = FakeListing(self.admission)
-        self.list = JobList(self.listing, FakeAdmissionControl(self.admission), self.reader)
+        redis = FakeRedis()
+        connection = FakeConnection(redis)
+        self.store, self.admission = FakeStore(redis), FakeAdmission(redis, slots=1)
+        self.reader, self.listing = CountingReader(redis), RedisListing(connection)
+        self.list = JobList(self.listing, RedisAdmissionControl(connection, 1, 60_000), self.reader)
 
     async def add(self, number: int, agent: str = "usual", *, listed_as: str = "") -> str:
         """A job; `listed_as`: of which agent its row says that it is."""
@@ -184,10 +187,10 @@ async def test_a_job_that_is_gone_is_left_out_and_its_rows_go(api: Api) -> None:
     """Not while it is young: its backup message may still create it."""
     kept, gone = await submitted(api, 2)
     del api.stage.store.trees[gone]
-    rows = len(api.stage.admission.rows)
+    rows = len(api.stage.redis.rows())
     assert await ids(api) == [kept]
-    assert len(api.stage.admission.rows) == rows
+    assert len(api.stage.redis.rows()) == rows
     api.stage.clock.ms += YOUNG_MS + 2_000
     for _ in range(2):
         assert await ids(api) == [kept]
-        assert len(api.stage.admission.rows) == rows // 2
+        assert len(api.stage.redis.rows()) == rows // 2

@@ -75,13 +75,13 @@ async def test_errors_are_found_and_the_end_of_a_retry_replaces_the_one_before(a
     """A text that is not said any more finds nothing, and is kept no more."""
     job = await api.submitted(jobType="breaks", taskDescription="try it")
     await api.stage.run()
-    before = {row for row in api.stage.admission.rows if row.startswith("x:")}
+    before = {row for row in api.stage.redis.rows() if row.startswith("x:")}
     answer = (await api.read(job["id"]))["result"]["answer"]
     assert await found(api, f"q={answer}") == ["try it"]
     await api.request("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "cancel"})
     await api.request("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "retry", "from": "start"})
     await api.stage.run()
-    assert len([row for row in api.stage.admission.rows if row.startswith("x:")]) == len(before)
+    assert len([row for row in api.stage.redis.rows() if row.startswith("x:")]) == len(before)
 
 
 async def test_pages_of_a_search_follow_each_other(api: Api) -> None:
@@ -101,6 +101,6 @@ async def test_only_the_beginning_of_a_text_is_kept(api: Api) -> None:
     assert (await found(api, "q=hunter22"), len(await found(api, "q=ann"))) == ([], 1)
     deleted = await tagged(api, "a secret plan")
     await api.stage.run()
-    assert any("secret plan" in row for row in api.stage.admission.rows)
+    assert any("secret plan" in row for row in api.stage.redis.rows())
     assert (await api.request("DELETE", f"/api/agent-jobs/{deleted['id']}")).status_code == 204
-    assert not any("secret plan" in row for row in api.stage.admission.rows)
+    assert not any("secret plan" in row for row in api.stage.redis.rows())

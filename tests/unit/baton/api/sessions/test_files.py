@@ -121,13 +121,13 @@ async def test_what_is_too_much_or_not_for_the_model_is_refused(
 async def test_a_job_whose_file_is_gone_fails_and_says_so(api: Api) -> None:
     """An earlier message's file is left out instead."""
     await asked(api, "m1", file_part())
-    api.stage.chats.files.clear()
+    api.stage.redis.forget("baton:files:")
     response = await asked(api, "m2", {"type": "text", "text": "And now?"})
     assert text_of(response) == "a.png 0"
 
     messages = [{"id": "m3", "role": "user", "parts": [file_part()]}]
     requesting = await sending(api, "c", "m3", "", messages=messages)
-    api.stage.chats.files.clear()
+    api.stage.redis.forget("baton:files:")
     await api.stage.run()
     await requesting
     (job, *_) = (await api.request("GET", "/api/agent-jobs?sessionId=c")).json()["jobs"]

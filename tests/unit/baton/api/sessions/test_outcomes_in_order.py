@@ -15,6 +15,7 @@ from baton.pydantic_ai import durable
 from baton_events.messages import Outgoing
 from tests.unit.baton.api.client import ADMIN, OPERATIONS_KEY, Api, api_of, with_keys
 from tests.unit.baton.api.sessions.chatting import parts_of, sending
+from tests.unit.baton.commands.test_operation_stream import add
 from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.pydantic_ai.played import PlayedStage
 
@@ -138,7 +139,7 @@ async def test_an_outcome_of_the_stream_is_told_before_its_entry_is_acknowledged
     operation = await started(api, "own")
     container = api.stage.container
     container.endpoint(sweep.SPEC)
-    api.stage.outcomes.add("1-0", operation_id=operation["operationId"], success="true", result='"R-77"')
+    add(api.stage, "1-0", operation_id=operation["operationId"], success="true", result='"R-77"')
     assert await container.operations.outcomes.poll() == 1
     await send(api, 2, "behind it", "own")
     assert told[-1].index("R-77") < told[-1].index("behind it")

@@ -1,0 +1,278 @@
+"""The adapters of production over a Redis in this process; and what tests look up there, take away, or put there.
+
+Invariant: adapters and scripts decide what is written. What a test puts there has the form in which they write it.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec.json import encode
+from msgspec.structs import asdict, replace
+
+from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState
+from baton.engine.commit.codec import dump_call, load_call
+from baton.engine.commit.layout import written
+from baton.engine.commit.tree import Tree
+from baton.settings.settings import Settings
+from baton.storage.ports.access import AuditEntry
+from baton.storage.redis import connection, keys
+from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog
+from baton.storage.redis.admission import RedisAdmission
+from baton.storage.redis.agent_memory import RedisModelCache, RedisSessionMemory
+from baton.storage.redis.in_process.data import Version
+from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.storage.redis.in_process.streams import Stream
+from baton.storage.redis.reader import RedisReader
+from baton.storage.redis.semaphore import entry_from, member_field, member_of
+from baton.storage.redis.store import TreeStore
+from baton.storage.redis.tree.details import results_in
+from baton.storage.redis.tree.reading import read_again
+from baton.storage.redis.tree.snapshot import TreeSnapshot
+from baton_events.errors import StoreError
+from baton_events.ids import root_of
+from tests.fakes.clock import FakeClock
+
+_V = TypeVar("_V")
+RETENTION_MS = Settings().job_retention_seconds * 1000
+NOTHING = Version({}, {})
+_ROW = re.compile(r":\d{13}:")
+# How the keys begin that a failover loses together: of all jobs; of the admission with the lists of jobs.
+TREES, ADMISSION = ("baton:{job_",), ("baton:{admission}", keys.list_key(""))
+# Keeps a member's record, and what finds it, as the script does.
+_PUT = """
+for i, counter in ipairs({'holders', 'untaken', 'asking', 'lines'}) do
+  values[counter] = tonumber(call('HGET', HASH, counter) or 0)
+end
+member(ARGV[1])
+values['member:' .. ARGV[1]] = ARGV[2] ~= '' and cjson.decode(ARGV[2])
+put(ARGV[1])
+for field in pairs(changed) do
+  if values[field] then
+    call('HSET', HASH, field, cjson.encode(values[field]))
+  else
+    call('HDEL', HASH, field)
+  end
+end
+"""
+
+
+class Records(MutableMapping[str, _V]):
+    """Records of one kind by name, as they are now. What is assigned is written; what is deleted is gone."""
+
+    def __init__(self, read: Callable[[], Mapping[str, _V]], write: Callable[[str, _V | None], None]) -> None:
+        self._read, self._write = read, write
+
+    def __getitem__(self, name: str) -> _V:
+        return self._read()[name]
+
+    def __setitem__(self, name: str, record: _V) -> None:
+        self._write(name, record)
+
+    def __delitem__(self, name: str) -> None:
+        self._write(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return repr(self._read())
+
+    def clear(self) -> None:
+        for name in self._read():
+            self._write(name, None)
+
+
+class FakeRedis(InProcessRedis):
+    """The server, whose time is that of `clock`. `trees`: by root; `entries`: the slot table, by job."""
+
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
+        super().__init__(lambda: self.clock.ms)
+        self.trees = Records[Tree](lambda: {root: self.tree(root) for root in self._roots()}, self._put_tree)
+        self.entries = Records[QueueEntry](self._entries, self._put_entry)
+
+    def hash(self, key: str) -> dict[str, str]:
+        return self.data.get(key, dict, {})
+
+    def tree(self, job_id: str) -> Tree:
+        """All that is stored of a job, and of those above and below it."""
+        self.data.expire()
+        root = root_of(job_id)
+        state, stone = self.hash(keys.state_key(root)), self.data.values.get(keys.tombstone_key(root))
+        tree = read_again(TreeSnapshot(), [state, stone], (), ()).tree
+        kept: dict[str, dict[str, Any]] = {"calls": {}, "results": {}, "transcript": {}, "parts": {}}
+        for name in tree.jobs:
+            texts = self.hash(keys.calls_key(name))
+            calls = {field: load_call(text) for field, text in texts.items() if not field.startswith(keys.RESULT)}
+            kept["calls"][name], kept["results"][name] = calls, results_in(texts)
+            kept["transcript"][name] = self.data.values.get(keys.transcript_key(name), ())
+            stream = self.data.values.get(keys.parts_key(name), Stream())
+            kept["parts"][name] = tuple(part for entry in stream.entries for part in entry.flat[1::2])
+        return replace(tree, **kept, expires_ms=self.data.expiring.get(keys.state_key(root), 0))
+
+    @property
+    def sums(self) -> dict[str, int]:
+        return {name: int(text) for name, text in self.hash(keys.COUNTERS).items()}
+
+    def forget(self, *prefixes: str) -> None:
+        """Lose all keys that begin so, as a failover does."""
+        for prefix in prefixes:
+            self.data.go_back(NOTHING, prefix)
+
+    def failover(self, *prefixes: str) -> Callable[[], None]:
+        """What loses all that is written from now on of keys that begin so."""
+        before = {prefix: self.data.version(prefix) for prefix in prefixes}
+
+        def lose() -> None:
+            for prefix, version in before.items():
+                self.data.go_back(version, prefix)
+
+        return lose
+
+    def rows(self) -> set[str]:
+        """The rows of all lists of jobs, without what says where there are such."""
+        lists = (value for key, value in self.data.values.items() if key.startswith(keys.list_key("")))
+        return {member for rows in lists for member in rows.scores if _ROW.search(member)}
+
+    def _roots(self) -> list[str]:
+        self.data.expire()
+        return [key[7:-7] for key in self.data.values if key.startswith("baton:{") and key.endswith("}:state")]
+
+    def _put_tree(self, root: str, tree: Tree | None) -> None:
+        before = self.tree(root)
+        if tree is None or not tree.jobs:
+            self.forget(keys.state_key(root).removesuffix("state"))
+            return
+        key = keys.state_key(root)
+        fields, gone = written(before, tree)
+        self._hash(key, {**{name: text for name, text in self.hash(key).items() if name not in gone}, **fields})
+        for name in tree.jobs:
+            calls = {call.id: dump_call(call) for call in tree.calls.get(name, {}).values()}
+            results = {keys.RESULT + field: text for field, text in tree.results.get(name, {}).items()}
+            self._hash(keys.calls_key(name), calls | results)
+            if tree.parts.get(name, ()) != before.parts.get(name, ()):
+                self._put_parts(name, tree)
+
+    def _put_parts(self, name: str, tree: Tree) -> None:
+        parts, start = tree.parts[name], f"{tree.jobs[name].created_at_ms}-"
+        self.run("DEL", keys.parts_key(name))
+        for number, part in enumerate(parts, 1):
+            self.run("XADD", keys.parts_key(name), f"{start}{number}", "p", part)
+        self.run("HSET", keys.state_key(name), keys.part_count(name), len(parts))
+
+    def _hash(self, key: str, fields: dict[str, str]) -> None:
+        """Write a hash, with the expiry that it has."""
+        self.data.put(key, fields)
+
+    def _entries(self) -> dict[str, QueueEntry]:
+        start = member_field("")
+        records = self.hash(keys.SLOTS).items()
+        return {name.removeprefix(start): entry_from(text) for name, text in records if name.startswith(start)}
+
+    def _put_entry(self, job_id: str, entry: QueueEntry | None) -> None:
+        text = encode(_record(job_id, entry)).decode() if entry else ""
+        members = Path(connection.__file__).with_name("lua").joinpath("members.lua").read_text(encoding="utf-8")
+        named = [keys.SLOTS, *keys.SLOT_INDEXES]
+        self.run("EVAL", members + _PUT, len(named), *named, job_id, text)
+
+
+def _record(job_id: str, entry: QueueEntry) -> dict[str, Any]:
+    """What the script keeps of a job."""
+    job = QueuedJob(entry.tenant, entry.session_id, entry.priority, entry.created_ms, entry.agent)
+    said = asdict(member_of(job_id, job, SlotState(entry.want, entry.epoch)))
+    return said | {"seen": entry.since_ms, "held": entry.slot, "ran": entry.started, "by": entry.granted_by}
+
+
+class FakeConnection(InProcessConnection):
+    """A connection to `redis`. `down`: raised instead of an answer; `sent`: the commands that it was asked for."""
+
+    def __init__(self, redis: FakeRedis | None = None) -> None:
+        self.redis = redis or FakeRedis()
+        super().__init__(self.redis)
+        self.down: StoreError | None = None
+        self.sent: list[str] = []
+
+    async def _send(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
+        self.sent += [str(command[0]) for command in commands]
+        if self.down:
+            raise self.down
+        return await super()._send(commands, beside_scripts=beside_scripts)
+
+
+class FakeStore(TreeStore):
+    """The store of one process."""
+
+    def __init__(self, redis: FakeRedis | None = None, retention_ms: int = RETENTION_MS) -> None:
+        self.redis = redis or FakeRedis()
+        super().__init__(FakeConnection(self.redis), retention_ms)
+
+    @property
+    def trees(self) -> MutableMapping[str, Tree]:
+        return self.redis.trees
+
+    def tree(self, job_id: str) -> Tree:
+        return self.redis.tree(job_id)
+
+    def write(self, job_id: str, tree: Tree) -> None:
+        self.redis.trees[root_of(job_id)] = tree
+
+
+class FakeAdmission(RedisAdmission):
+    """The admission of one process. `entries`: the slot table."""
+
+    def __init__(self, redis: FakeRedis, slots: int = 3, reconcile_interval_ms: int = 60_000) -> None:
+        self.redis = redis
+        super().__init__(FakeConnection(redis), slots, reconcile_interval_ms)
+
+    @property
+    def entries(self) -> MutableMapping[str, QueueEntry]:
+        return self.redis.entries
+
+
+class FakeReader(RedisReader):
+    """A reader whose `connection` may be down."""
+
+    def __init__(self, redis: FakeRedis) -> None:
+        self.connection = FakeConnection(redis)
+        super().__init__(self.connection)
+
+
+class FakeSessionMemory(RedisSessionMemory):
+    """The memory of sessions, whose `connection` may be down."""
+
+    def __init__(self, redis: FakeRedis | None = None) -> None:
+        self.connection = FakeConnection(redis)
+        super().__init__(self.connection, RETENTION_MS)
+
+
+class FakeApiKeyStore(RedisApiKeyStore):
+    """API keys, whose `connection` may be down."""
+
+    def __init__(self, redis: FakeRedis) -> None:
+        self.connection = FakeConnection(redis)
+        super().__init__(self.connection)
+
+
+class FakeAuditLog(RedisAuditLog):
+    """What operators did; its `connection` may be down."""
+
+    def __init__(self, redis: FakeRedis) -> None:
+        self.connection = FakeConnection(redis)
+        super().__init__(self.connection, 1_000)
+
+    async def entries(self) -> list[AuditEntry]:
+        """The newest ones, the oldest of them first."""
+        return [entry for _, entry in reversed(await self.page("", 9))]
+
+
+class FakeModelCache(RedisModelCache):
+    """Answers of models, whose `connection` may be down."""
+
+    def __init__(self, redis: FakeRedis | None = None) -> None:
+        self.connection = FakeConnection(redis)
+        super().__init__(self.connection)
