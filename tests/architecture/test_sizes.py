@@ -17,7 +17,6 @@ USUAL_LINES = range(60, FILE_LIMIT_LINES + 1)
 MEDIAN_LINES = range(120, 161)
 # `Store` is one port, and a tree is what all of its steps are made of.
 MANY_STEPS = (
-    "functions/baton/storage/in_memory/",
     "functions/baton/storage/redis/store.py",
     "functions/baton/engine/commit/tree.py",
 )

@@ -1,1 +1,1 @@
-"""The storage of jobs and all that belongs to them: ports, the adapter on Redis, the twin in memory."""
+"""The storage of jobs and all that belongs to them: ports, and the adapters on Redis."""

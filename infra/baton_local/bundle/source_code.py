@@ -20,7 +20,7 @@ from baton_local.bundle.libraries import FOLDER, PYTHON, PYTHON_VERSION
 from baton_local.dev.stack_error import StackError
 
 OWN_PACKAGES = ("baton", "baton_events")
-_FOR_TESTS = ("baton/testing", "baton/storage/in_memory", "baton/storage/redis/in_process")
+_FOR_TESTS = ("baton/testing", "baton/storage/redis/in_process")
 HANDLERS = Path("functions", "handlers")
 REQUIREMENTS = "requirements.txt"
 _MADE_BY_TOOLS = {"__pycache__", "node_modules"}

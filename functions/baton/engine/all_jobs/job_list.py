@@ -120,11 +120,6 @@ def tenant_of(marks: str) -> str:
     return marks[2 * _MARK_CHARS : 3 * _MARK_CHARS]
 
 
-def ranges_below(job_id: str) -> tuple[tuple[str, str], ...]:
-    """Return the ranges of rows of the jobs below one: of its children, and of their children in turn."""
-    return ((f"c:{job_id}:", f"c:{job_id};"), (f"c:{job_id}.", f"c:{job_id}/"))
-
-
 def found(member: str) -> Found:
     """Parse a row."""
     _, created, job_id, _ = _parts(member)
