@@ -43,7 +43,7 @@ def with_abandoned(job: Job, item: WorkItem) -> Job:
 
 
 def shared(state: State, decision: Decision) -> Decision:
-    """Return the decision with a child's usage noted at the jobs above it, in the same script."""
+    """Return the decision with a child's usage noted at the jobs above it, in the same write."""
     changes = decision.changes
     if changes is None or changes.job is None or not is_child(state.job.id):
         return decision

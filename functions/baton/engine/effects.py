@@ -89,7 +89,7 @@ Effect = CallModel | RunTool | RequestSlot | Alert | Expect | Remember | Notify
 
 
 class Join(Struct, frozen=True):
-    """Add `item` once no item of `group` is open: computed by the script from what is recorded, never counted down."""
+    """Add `item` once no item of `group` is open: computed from the tree as it is written, never counted down."""
 
     group: str
     item: WorkItem

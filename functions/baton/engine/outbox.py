@@ -26,12 +26,6 @@ from baton_events.schema import (
 )
 from baton_events.timestamps import moment
 
-
-def expected_events(job: Job, items: Iterable[WorkItem]) -> tuple[Event, ...]:
-    """Return the events that must still be handled, one for each open item; equal items give equal events."""
-    return tuple(event_of(job.session_id, item) for item in items)
-
-
 # Payload fields of a turn's event, by the kind of its work item.
 _LOOPS: Mapping[ItemKind, Mapping[str, Any]] = {
     ItemKind.LOOP: {},

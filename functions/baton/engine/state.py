@@ -54,7 +54,7 @@ class Job(Struct, frozen=True):
     created_at_ms: int
     priority: int = 5
     status: JobStatus = JobStatus.PENDING
-    run: int = 1  # before `result`: a script looks for the first field of this name
+    run: int = 1
     start_at_ms: int = 0
     turn: int = 1
     first_turn: int = 1

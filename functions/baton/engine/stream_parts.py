@@ -75,7 +75,7 @@ def text_rest(block: str, content: str) -> tuple[str, ...]:
 
 
 def abandoned(block: str) -> tuple[str, ...]:
-    """Return the parts that close an open text, name it as abandoned, and end its step. The scripts write the same."""
+    """Return the parts that close an open text, name it as abandoned, and end its step."""
     retry = canonical_json({"type": "data-retry", "data": {"textId": block}})
     return (*text_rest(block, ""), retry, step_finish())
 

@@ -8,7 +8,10 @@ from enum import StrEnum
 
 
 class JobStatus(StrEnum):
-    """A job's status. `pending`: not started yet; `waiting`: for a time or something outside, without using compute."""
+    """A job's status. `pending`: not started yet; `waiting`: for a time or something outside, without using compute.
+
+    `waiting` is never stored: it follows from the open work items (waits.py).
+    """
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -38,7 +41,6 @@ class Step(StrEnum):
     FAIL = "no way on"
     CANCEL = "somebody cancels"
     WAIT = "only waits are left"
-    WAKE = "what it waited for has come"
     RUN = "an attempt begins"
     REQUEST_APPROVAL = "a person is asked"
     APPROVE = "a person approves"
@@ -59,10 +61,6 @@ JOB_TRANSITIONS: dict[tuple[JobStatus, Step], JobStatus] = {
     (JobStatus.PROCESSING, Step.ANSWER): JobStatus.COMPLETED,
     (JobStatus.PROCESSING, Step.FAIL): JobStatus.FAILED,
     (JobStatus.PROCESSING, Step.CANCEL): JobStatus.CANCELLED,
-    (JobStatus.PROCESSING, Step.WAIT): JobStatus.WAITING,
-    (JobStatus.WAITING, Step.WAKE): JobStatus.PROCESSING,
-    (JobStatus.WAITING, Step.FAIL): JobStatus.FAILED,
-    (JobStatus.WAITING, Step.CANCEL): JobStatus.CANCELLED,
     (JobStatus.COMPLETED, Step.RETRY): JobStatus.PENDING,
     (JobStatus.FAILED, Step.RETRY): JobStatus.PENDING,
     (JobStatus.CANCELLED, Step.RETRY): JobStatus.PENDING,

@@ -207,7 +207,7 @@ class UnsentRequest(Struct, frozen=True):
 
 
 class Recalled(Struct, frozen=True):
-    """A job, ended or not, as one script read it.
+    """A job, ended or not, as it was at one moment.
 
     `slot_requests`: of its tree, those that the admission may not have received. `written`: of the job and the ended
     ones below it: the time of the end, and the stored bytes by its usage ledger.

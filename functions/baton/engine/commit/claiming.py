@@ -1,4 +1,4 @@
-"""Claims in memory: granting an item, appending under its claim, and releasing it.
+"""Claims: granting an item, appending under its claim, and releasing it.
 
 Invariant: a text that is open belongs to the work item that its owner holds; taking or removing the work item closes
 it.

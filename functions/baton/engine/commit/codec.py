@@ -12,7 +12,7 @@ from msgspec import DecodeError, convert
 from msgspec.json import Decoder, Encoder, decode
 from pydantic_core import to_jsonable_python
 
-from baton.engine.all_jobs.ends import AgentCounters, End
+from baton.engine.all_jobs.ends import AgentCounters
 from baton.engine.all_jobs.scores import Score
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
@@ -115,11 +115,6 @@ def dump_slot_state(slot_state: SlotState) -> str:
 def load_slot_state(text: str) -> SlotState:
     """Load a job's slot state from JSON text."""
     return _read(_SLOT_STATE, text)
-
-
-def dump_end(end: End) -> str:
-    """Return an ended job's additions to the counters, as JSON text."""
-    return _encode(end).decode()
 
 
 def load_counters(text: str) -> AgentCounters:

@@ -1,7 +1,6 @@
-"""The data under one hash tag in the store in memory: a job, its children, and all that belongs to them.
+"""The data under one hash tag, as far as a step reads it: a job, its children, and all that belongs to them.
 
-Invariant: a Tree never changes; a write makes a new one. So an older version is a reference, and a failover that
-forgets the last writes costs nothing to model.
+Invariant: a Tree never changes; a step makes a new one, and what differs is written.
 """
 
 from collections.abc import Sequence

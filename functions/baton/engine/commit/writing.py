@@ -1,4 +1,4 @@
-"""The writes of a COMMIT, or of a command, into a tree in memory, step by step as the script does them.
+"""The writes of a COMMIT, or of a command, into a tree, one after the other.
 
 Invariant: it makes a new tree of the old one; usage and expiry are the store's.
 """

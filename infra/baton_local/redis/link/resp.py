@@ -5,7 +5,7 @@ Pure: no sockets, no clock. It never speaks RESP3, whose doubles and maps the RE
 (redis-rest.md 3).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, Union
 
@@ -149,8 +149,3 @@ def _line_value(kind: int, line: bytes) -> Reply:
     if kind == _MINUS:
         return ServerError(line)
     raise ResponseSyntaxError(f"a reply starts with {chr(kind)!r}, which RESP2 does not know")
-
-
-def encode_commands(commands: Iterable[Sequence[bytes]]) -> bytes:
-    """Several commands as one run of bytes, to be written without a gap."""
-    return b"".join(map(encode_command, commands))
