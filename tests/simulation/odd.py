@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from baton.engine.work_items import ItemKind
 from baton.testing.dice import Dice
+from baton_events.values.waits import LONGEST_WAIT_SECONDS
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.jobs import JobPlan, with_calls, with_scripts
 from tests.simulation.odd_values import ODD_CALLS, ODD_TURNS, SENT
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _CALL, _TURN = 231, 232
 _SPARED = ("unknown", "bad", "kill")
-_SENDERS, _LONGEST_WAIT_MS, _ERROR_CHARS = 5, 3_600_000, 4_000
+_SENDERS, _ERROR_CHARS = 5, 4_000
 _TRIED = (ItemKind.CALL, ItemKind.LOOP)
 _NAN, _HUGE = float("nan"), float("inf")
 
@@ -89,7 +90,7 @@ def a_retry_comes_within_an_hour(write: "Write") -> str | None:
     """Whatever wait a tool, a model or a server names; a call that runs again as the same attempt says when itself."""
     if not write.world.plan.odd:
         return None
-    latest_ms = write.world.now_ms() + write.world.plan.skew_ms + _LONGEST_WAIT_MS
+    latest_ms = write.world.now_ms() + write.world.plan.skew_ms + int(1000 * LONGEST_WAIT_SECONDS)
     for key, item in write.after.items.items():
         if key in write.before.items or item.kind not in _TRIED or item.attempt == 1 or item.offloaded:
             continue
