@@ -1,8 +1,8 @@
 """The four core events on the wire: names, topics, endpoints, payloads, version (decisions/0002-four-events).
 
 Invariant: a body that `parse_event` accepts is an event that every function of this version can handle; anything else
-is a MalformedEventError, but for what a newer version has sent: that is left to it. Later versions read older ones here
-(upcast by `schemaVersion`), nowhere else.
+is a MalformedEventError, but for what a newer version has sent: that is left to it. Later versions read older ones
+here, by `schemaVersion`, and nowhere else.
 """
 
 import json

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.api.auth import Keys, Principal
-from baton.api.jobs.submission import JobBody, SubmitBody, new_job, without_unknown
+from baton.api.jobs.submission import JobBody, SubmitBody, new_job
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.commands.schedule import put_schedule
 from baton.container import Container
@@ -104,7 +104,7 @@ class SchedulesApi:
             ApiError: 422, no such agent, or no cron expression.
         """
         ports = self._container.ports
-        alike = body.model_dump_json(exclude=without_unknown(body))
+        alike = body.model_dump_json()
         known_by = ("schedule", principal.tenant, key) if key else ("alike", principal.tenant, alike)
         schedule_id = f"{PREFIX}{digest(*known_by)[:24]}"
         job = new_job(

@@ -1,7 +1,7 @@
 """Usage and its cost as JSON, with the same names for a step, a job, a session and a tenant.
 
 A step is a turn or a tool call. Invariant: a job's steps and the usage beside them add up to its usage ledger. Usage
-that no part holds (a submission, slot requests, a job of an older version) is beside them. Pure.
+that no part holds (a submission, slot requests) is beside them. Pure.
 """
 
 import json

@@ -26,7 +26,7 @@ class Failure(Struct, frozen=True, omit_defaults=True):
 class ModelPolicy(Struct, frozen=True, omit_defaults=True):
     """A failed model call's retries, and the readers of the conversation: the model, and each tool call, too.
 
-    `name`: of the model, or of several in their order; empty: there is none, or an older version wrote it.
+    `name`: of the model, or of several in their order; empty: there is none.
     """
 
     retries: int = 3

@@ -108,7 +108,6 @@ def _stack(data: Path) -> dict[str, str]:
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
         keys = ",".join(api_key_entry(role, DEV_TENANT, described[f"{role}_key"]) for role in ROLES)
-        described.setdefault("store_url", "")  # of a stack that an earlier version started
         own = {name: str(described[key]) for name, key in _OF_STACK.items()}
         return {**dict.fromkeys(SHOWN_SETTINGS, ""), **described.get("settings", {}), **own, "API_KEYS": keys}
     except FileNotFoundError as error:

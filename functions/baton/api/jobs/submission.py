@@ -95,11 +95,6 @@ def read_submit_body(body: bytes) -> SubmitBody:
     return parsed(SubmitBody, body, explains=True)
 
 
-def without_unknown(body: JobBody) -> set[str]:
-    """Return the empty fields to leave out of a body's digest: older versions did not know them."""
-    return {name for name in ("tags", "callback_url") if not getattr(body, name, None)}
-
-
 def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
     """Make the job of a submission, with its agent's limits.
 
@@ -123,5 +118,5 @@ def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: st
         tags=body.tags,
         start_at_ms=body.start_at_ms(now_ms),
         notifies=body.callback_url or "",
-        request_digest=digest(body.model_dump(mode="json", exclude={"when_busy", *without_unknown(body)})),
+        request_digest=digest(body.model_dump(mode="json", exclude={"when_busy"})),
     )

@@ -12,16 +12,11 @@ from zlib import crc32
 
 from baton_local.qstash.core.message import Message
 from baton_local.qstash.core.selection import Selection, values_of
-from baton_local.qstash.storage import codec
 
 # Each by itself: of both at once SQLite reads the whole table.
 _ENDS = "SELECT (SELECT min(n) FROM events), (SELECT max(n) FROM events)"
 _BACK = "SELECT value FROM meta WHERE key='clockBackMs'"
 _NOTE = "INSERT OR REPLACE INTO meta VALUES('clockBackMs', ?)"
-_MEASURED = (
-    "SELECT coalesce(max(latest - time_ms), 0)"
-    " FROM (SELECT time_ms, max(time_ms) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS latest FROM events)"
-)
 
 
 class LogTimes:
@@ -42,11 +37,6 @@ class LogTimes:
         if back_ms > self._back_ms:
             self._back_ms = back_ms
             self._connection.execute(_NOTE, (str(back_ms),))
-
-
-def measure(connection: sqlite3.Connection) -> None:
-    """Note how far the clock has gone back in a log that was written without that."""
-    connection.execute(_NOTE, (str(connection.execute(_MEASURED).fetchone()[0]),))
 
 
 def part_of(connection: sqlite3.Connection, selection: Selection) -> range:
@@ -88,12 +78,6 @@ def rows_of(message: Message) -> _Rows:
         for value in values_of(message, name)
         if value is not None
     ]
-
-
-def fill(connection: sqlite3.Connection) -> None:
-    """Give messages their traits that were written before there was an index."""
-    for row in connection.execute("SELECT seq, id, user, content, NULL FROM messages"):
-        connection.executemany(TRAIT, rows_of(codec.decode_message(*row)))
 
 
 def few_messages(connection: sqlite3.Connection, selection: Selection) -> Numbers | None:

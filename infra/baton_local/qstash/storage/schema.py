@@ -12,10 +12,9 @@ from pathlib import Path
 
 from baton_local.qstash.core.message import AttemptResult, DlqEntry, Live
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
-from baton_local.qstash.storage import codec, log_index
+from baton_local.qstash.storage import codec
 
 VERSION = 2
-_WITHOUT_TRAITS = "1"
 # Rows are written at the end of their tables, and read soon or never: a larger cache only grows with what was sent.
 _CACHE_KIB = 4_000
 
@@ -61,20 +60,9 @@ def open_database(path: Path, *, synced: bool) -> sqlite3.Connection:
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("INSERT OR IGNORE INTO meta VALUES('version', ?)", (str(VERSION),))
     (found,) = connection.execute("SELECT value FROM meta WHERE key='version'").fetchone()
-    if found == _WITHOUT_TRAITS:
-        _upgrade(connection)
-    elif found != str(VERSION):
+    if found != str(VERSION):
         connection.close()
         raise RuntimeError(f"{path} has format {found}, this version reads {VERSION}; choose another data folder")
-
-
-def _upgrade(connection: sqlite3.Connection) -> None:
-    """Give what an older version wrote its place in the index; all or nothing."""
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        log_index.fill(connection)
-        log_index.measure(connection)
-        connection.execute("UPDATE meta SET value=? WHERE key='version'", (str(VERSION),))
 
 
 def load_tenant(connection: sqlite3.Connection, tenant: Tenant, now_ms: int) -> None:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from baton.api.jobs.submission import SubmitBody, without_unknown
-from baton.api.schedules import ScheduleBody
 from baton.engine.all_jobs.job_texts import SEARCHED_CHARS, words_of
 from tests.unit.baton.api.client import ADMIN, OTHER, Api
 
@@ -43,14 +41,6 @@ async def test_a_fork_a_retry_and_a_bulk_change_know_tags(api: Api) -> None:
     await api.request("PATCH", f"/api/agent-jobs/{fork.json()['id']}", json={"action": "retry", "from": "start"})
     await api.stage.run()
     assert await found(api, "tag=prod&status=completed") == ["one", "one"]
-
-
-def test_a_body_without_tags_is_what_it_was_to_versions_before() -> None:
-    """So that a request that is repeated across an upgrade is known, and a schedule is not made twice."""
-    body, full = {"jobType": "a"}, {"jobType": "a", "tags": ["t"], "callbackUrl": "https://example.com/"}
-    assert without_unknown(SubmitBody.model_validate(body)) == {"tags", "callback_url"}
-    assert without_unknown(SubmitBody.model_validate(full)) == set()
-    assert "tags" in without_unknown(ScheduleBody.model_validate({**body, "cron": "0 9 * * *"}))
 
 
 async def test_all_words_must_occur_in_task_or_answer(api: Api) -> None:

@@ -138,25 +138,6 @@ def test_a_search_by_time_misses_nothing_where_the_clock_went_back(tmp_path: Pat
         database.close()
 
 
-def test_a_log_that_was_written_without_an_index_gets_one(tmp_path: Path) -> None:
-    """At the first start of this version, once; how far the clock went back in it is found, too."""
-    database = database_in(tmp_path)
-    written(database, (life(seq, 100_000 if seq == 5 else 0) for seq in range(1, 40)))
-    for statement in (
-        "DELETE FROM traits",
-        "DROP INDEX events_of_trouble",
-        "DELETE FROM meta WHERE key='clockBackMs'",
-        "UPDATE meta SET value='1' WHERE key='version'",
-    ):
-        database._connection.execute(statement)
-    database.close()
-    for _ in range(2):
-        with closing(database_in(tmp_path)) as database:
-            assert len(search(database, ("label", "job-0")).events) == 3 * JOB
-            assert len(search(database, ("state", "FAILED")).events) == 1
-            assert len(search(database, ("fromDate", "7000"), ("toDate", "8000")).events) == 6
-
-
 def test_what_is_forgotten_leaves_nothing_in_the_index(tmp_path: Path) -> None:
     with closing(Database(tmp_path, synced=False, keep_finished_ms=1, keep_finished_bytes=10**12)) as database:
         written(database, (life(seq) for seq in range(1, 10)))
