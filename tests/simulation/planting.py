@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
 
 from baton.engine.commit import operations
+from baton.storage import redis as adapters
 from baton.storage.redis.in_process.server import InProcessRedis
+
+_SCRIPTS = tuple(Path(str(adapters.__file__)).with_name("lua").glob("*.lua"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ def given(owner: Any, attribute: str, position: int, **fields: Any) -> Patch:
 
 def in_script(*parts: tuple[str, str]) -> Patch:
     """In the script that has these parts, each of them becomes the other text beside it."""
+    for old, _ in parts:
+        assert any(old in path.read_text(encoding="utf-8") for path in _SCRIPTS), f"no script has {old!r}"
 
     @cache
     def changed(text: str) -> str:
