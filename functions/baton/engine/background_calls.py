@@ -52,6 +52,7 @@ def operation_of(
             task |= {"arguments": waits.arguments, "untilMs": waits.until_ms, "title": waits.title}
             task |= {"escalateMs": waits.escalates_ms} if waits.escalates_ms else {}
             task |= {"people": waits.people} if waits.people > 1 else {}
+            task |= {"data": waits.data} if waits.data is not None else {}
             if waits.form is not None:
                 task |= {"arguments": arguments, "beginsWith": waits.arguments, "form": waits.form, "memo": waits.memo}
         case ToolRunsAgain():
@@ -112,7 +113,13 @@ def _waits(state: State, task: dict[str, Any], now_ms: int) -> Changes | None:
         waits = ToolWaits(task["untilMs"], wait["timeoutResult"], wait["event"], wait["operationId"])
         return tool_call.waits(state, waits, now_ms).changes
     if "title" in task:
-        more = (task.get("escalateMs", 0), task.get("people", 1), task.get("form"), task.get("memo", {}))
+        more = (
+            task.get("escalateMs", 0),
+            task.get("people", 1),
+            task.get("form"),
+            task.get("memo", {}),
+            task.get("data"),
+        )
         asked = task.get("beginsWith", task["arguments"])
         asks = ToolNeedsApproval(asked, task["title"], task["untilMs"], *more)
         return tool_call.wait_for_approval(state, asks, now_ms).changes

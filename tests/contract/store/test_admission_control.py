@@ -175,12 +175,12 @@ async def test_a_tenant_s_live_jobs_are_read_without_those_of_others(side: Side)
         for want in elsewhere:
             await slot_request(side, f"other-{tenant}-{want}", want, tenant=tenant, session="x")
     live = await side.admission_control.live()
-    assert await side.admission_control.live_of("t\0 u") == {name: live[name] for name in ("a", "b", "c", "d")}
+    assert await side.admission_control.live("t\0 u") == {name: live[name] for name in ("a", "b", "c", "d")}
     later: list[tuple[str, Want]] = [("c", "slot"), ("a", "none"), ("b", "gone")]
     for name, want in later:
         await slot_request(side, name, want, 1, tenant="t\0 u", session="")
-    assert sorted(await side.admission_control.live_of("t\0 u")) == ["a", "c", "d"]
-    assert await side.admission_control.live_of("nobody") == {}
+    assert sorted(await side.admission_control.live("t\0 u")) == ["a", "c", "d"]
+    assert await side.admission_control.live("nobody") == {}
 
 
 async def test_a_session_s_line_is_its_jobs_at_work_or_in_line(side: Side) -> None:

@@ -135,7 +135,7 @@ async def test_a_search_reads_what_its_tenant_has(real: Side, redis_process: Red
         await real.listing.add(replace(row(number), status="", tenant="large", text=f"a needle and {number}"))
     await real.listing.add(replace(row(50), status="", tenant="small", text="a needle"))
     before = scanned(redis_process)
-    found = await real.listing.search(Query(tenant="small", words=("needle",)), "", 20)
+    found = await real.listing.search_texts(Query(tenant="small", words=("needle",)), "", 20)
     assert [one.job_id for one in found.found] == [row(50).job_id]
     assert scanned(redis_process) - before == 1
 

@@ -135,7 +135,7 @@ async def test_a_forgotten_job_is_in_no_list_until_it_speaks_again(side: Side) -
 async def searched(side: Side, text: str, **query: Any) -> list[str]:
     wanted, position, found = Query(words=words_of(text), **query), "", list[str]()
     while True:
-        scanned = await side.listing.search(wanted, position, 2)
+        scanned = await side.listing.search_texts(wanted, position, 2)
         found += [one.job_id for one in scanned.found]
         position = scanned.next
         if not position:

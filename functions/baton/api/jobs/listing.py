@@ -92,7 +92,7 @@ class JobList:
     async def _source(self, query: Query) -> "_Live | _Searched | _Listed":
         if query.live:
             control, tenant = self._admission_control, query.tenant
-            return _Live(await (control.live_of(tenant) if tenant else control.live()), query)
+            return _Live(await control.live(tenant), query)
         # A session and a job's children are few: each job is read, and its text is searched.
         narrow = query.session_id or query.parent_id
         return _Searched(self._listing, query) if query.words and not narrow else _Listed(self._listing, query)
@@ -139,7 +139,7 @@ class _Searched:
 
     async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:
         """Return jobs whose texts have a word of the query's, and the position down to which the list is complete."""
-        scanned = await self._listing.search(self._query, position, count)
+        scanned = await self._listing.search_texts(self._query, position, count)
         return scanned.found, scanned.next
 
 

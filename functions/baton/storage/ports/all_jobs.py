@@ -147,12 +147,11 @@ class AdmissionControl(Protocol):
         """Return the admission's state."""
         ...
 
-    async def live(self) -> dict[str, QueueEntry]:
-        """Return the entries of all jobs that are not known to be gone, by job id."""
-        ...
+    async def live(self, tenant: str = "") -> dict[str, QueueEntry]:
+        """Return the entries of all jobs that are not known to be gone, by job id; of a tenant, children are left out.
 
-    async def live_of(self, tenant: str) -> dict[str, QueueEntry]:
-        """Return those of a tenant; children are left out."""
+        Those of a tenant cost what the tenant has, whatever others have.
+        """
         ...
 
     async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
@@ -198,7 +197,7 @@ class Listing(Protocol):
         """Read up to `limit` rows before that position (empty: from the newest one); in one request."""
         ...
 
-    async def search(self, query: Query, before: str, limit: int) -> Scanned:
+    async def search_texts(self, query: Query, before: str, limit: int) -> Scanned:
         """Search for at least `limit` jobs before that position whose texts have the longest of the query's words.
 
         It reads whole shelves, so it may find more; in a few requests, so it may find fewer.

@@ -208,17 +208,15 @@ class RedisAdmissionControl:
         active, pending, stopped_ms, reconciled_ms, slots = (int(value or 0) for value in counted)
         return AdmissionState(slots or self._semaphore.slots, active, pending, stopped_ms, reconciled_ms)
 
-    async def live(self) -> dict[str, QueueEntry]:
-        """Return the entries of all jobs that are not gone."""
+    async def live(self, tenant: str = "") -> dict[str, QueueEntry]:
+        """Return the entries of the jobs that are not gone."""
+        if tenant:
+            return await self._below(flow_of(tenant))
         return {name: entry for name, entry in (await self._semaphore.entries()).items() if entry.want != "gone"}
 
     async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
         """Return the entries of a session's jobs at work or in line."""
         return await self._below(queue_of(tenant, session_id))
-
-    async def live_of(self, tenant: str) -> dict[str, QueueEntry]:
-        """Return the entries of a tenant's jobs that are not gone; their number is what it costs."""
-        return await self._below(flow_of(tenant))
 
     async def _below(self, prefix: str) -> dict[str, QueueEntry]:
         """Return the entries of the members whose places begin so."""

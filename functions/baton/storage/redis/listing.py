@@ -91,7 +91,7 @@ class RedisListing:
         more = read < len(shelves) or read == _MOST_SHELVES
         return rows, shelves[read - 1].begins_ms if more else 0
 
-    async def search(self, query: Query, before: str, limit: int) -> Scanned:
+    async def search_texts(self, query: Query, before: str, limit: int) -> Scanned:
         """Search for `limit` jobs, shelf by shelf, the newest first."""
         by_shelf = replace(query, session_id="", parent_id="")
         span, found, requests, sizes = texts_span_of(by_shelf, before), list[Found](), 1, iter(_SEARCHED_SHELVES)
