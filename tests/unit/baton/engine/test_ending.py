@@ -43,7 +43,7 @@ def undelivered(times: int, *, malformed: bool = False) -> Decision:
     return decide(worn, Undeliverable("the endpoint answered 500 no", malformed=malformed), NOW_MS)
 
 
-@pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.WAITING])
+@pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PROCESSING])
 def test_a_live_job_is_cancelled_at_once(status: JobStatus) -> None:
     """Whatever runs: its work item is gone when it comes back."""
     changes = changes_of(cancel(replace(JOB, status=status), Cancelled("client of acme"), NOW_MS))
