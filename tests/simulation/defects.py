@@ -24,6 +24,7 @@ from tests.simulation import (
     planted_hosts,
     planted_jobs,
     planted_messages,
+    planted_odd,
     planted_slots,
     planted_store,
     planted_streams,
@@ -113,6 +114,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_approvals.DEFECTS,
     *planted_messages.DEFECTS,
     *planted_hosts.DEFECTS,
+    *planted_odd.DEFECTS,
 )
 # Since claims last twelve seconds a thousand schedules do not meet these any more; README.md names the tests that hold
 # their rules. They are planted by hand, as words of the command, until there is a schedule that tells of them.
