@@ -135,7 +135,7 @@ DEFECTS = (
             "a backup message brings a deleted job back": (
                 idle(SubmitJob, "is_gone", answer=False),
                 given(operations, "create", 0, tombstone=None),
-                around(WrittenPatch, "missing", lambda missing, self, *keys: missing(self, keys[0])),
+                around(WrittenPatch, "missing", lambda missing, self, *keys: missing(self, keys[0], keys[0])),
             ),
         },
         a_cancellation_is_of_the_run_that_was_seen={
