@@ -170,7 +170,7 @@ DEFECTS = (
     ),
     *defects(
         plan.SESSION_SEEDS,
-        nothing_is_left_to_a_sweep={
+        every_item_is_guaranteed={
             "a slot request that the slot table knows nothing of is trusted": around(
                 Tree, "without_progress", _trusting_slot_requests
             ),
