@@ -47,11 +47,13 @@ def model_error(error: Exception) -> ModelError:
 def _of_transport(error: Exception) -> ModelError | None:
     """Convert a failure of our own transport, whose words the provider's library hides."""
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, _OF_TRANSPORT):
+    seen = set[int]()  # an error that a library raises again may be among its own causes
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, _OF_TRANSPORT):
+            return ModelError(_clean(text_of(cause)), retryable=not isinstance(cause, TooLargeError))
+        seen.add(id(cause))
         cause = cause.__cause__
-    if cause is None:
-        return None
-    return ModelError(_clean(text_of(cause)), retryable=not isinstance(cause, TooLargeError))
+    return None
 
 
 def _of_library(error: Exception) -> ModelError:
