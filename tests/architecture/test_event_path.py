@@ -34,8 +34,8 @@ from tests.unit.baton.kit.signing import delivery_headers, keyed
 pytestmark = pytest.mark.bridge
 
 # Of the delivery's own task, until it waits for its request; of the task that sends what several wait for; modules,
-# one of which is the door of all values (`baton_events/values/json_value.py`).
-REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 5, "modules": 79}
+# two of which are the doors of values and of answers (`baton_events/values/json_value.py`, `bounded.py`).
+REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 5, "modules": 80}
 BASE = "http://127.0.0.1:9"
 OURS = tuple(f"{ROOT / PACKAGES[name]}/" for name in ("baton", "baton_events"))
 REQUEST, EXCHANGE = Batcher.send.__code__, Connection.exchange.__code__

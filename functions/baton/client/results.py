@@ -199,6 +199,7 @@ class Checkpoint(_Record):
     status: str
     title: str
     id: str = ""
+    call_id: str | None = None
     data: Any = None
     tool: str | None = None
     arguments: Json | None = None

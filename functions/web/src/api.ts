@@ -10,6 +10,7 @@ export interface components {
         Checkpoint: {
             id?: string;
             jobId: string;
+            callId?: string | null;
             /** @enum {unknown} */
             type: "info" | "approval";
             /** @enum {unknown} */

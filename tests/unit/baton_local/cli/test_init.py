@@ -106,7 +106,7 @@ def test_a_name_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     done = run(name)
     assert (done.exit_code, list(tmp_path.iterdir())) == (2, [])
-    assert f"{name!r}: write small letters, digits and hyphens, as in my-agents" in done.output
+    assert f"{name!r} is no name: it takes small letters, digits and hyphens, as in my-agents" in done.output
 
 
 def test_what_is_there_is_not_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,9 @@ async def test_a_planners_job(case: str) -> None:
 async def test_a_planners_instructions_are_known() -> None:
     """In its first turns as in its last, which is told that it is the last."""
     document = await recorded(planning(PLANS["too many"]), "plans")
-    requested = [entry["requestDigests"]["instructions"] for entry in document["job"]["transcript"] if "asked" in entry]
+    requested = [
+        entry["requestDigests"]["instructions"] for entry in document["job"]["transcript"] if "requestDigests" in entry
+    ]
     assert len(set(requested)) == 2
     assert set(requested) <= set(document["texts"])
 

@@ -92,7 +92,7 @@ async def test_a_tenants_jobs_add_up_by_month_and_a_sessions(api: Api) -> None:
     found = (await api.request("GET", USAGE, ADMIN)).json()
     overhead = found["overhead"]["usage"]
     assert [name for name in shown_as.values() if overhead[name] < 1_000_000] == []
-    assert overhead["redisBytes"] == 0
+    assert overhead["redisBytes"] > 0  # the page itself has read the sums
     assert [price["source"] for price in found["prices"]] == [price.source for price in LIST]
     assert all(price["usd"] == price["listUsd"] for price in found["prices"])
     (row,) = found["tenants"]
