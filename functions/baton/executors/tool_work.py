@@ -9,13 +9,15 @@ from baton.commands.taking_back import TakeBack
 from baton.container import Container
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import Effect, RunTool, Work
-from baton.engine.step_results import StepResult
+from baton.engine.state import Job
+from baton.engine.step_results import StepResult, ToolNeedsApproval, ToolReturned, ToolRunsAgain, ToolWaits
 from baton.executors.bounded import bounded, limited, limits_of_servers
 from baton.executors.executor import Executing, OutcomeDoor, UnlessForked
 from baton.executors.started_jobs import BackgroundCalls
 from baton.executors.tool_context import Outside
 from baton.executors.tool_run import ToolRun
 from baton.runtime.spec import Executor
+from baton.sdk.records import FOREVER_MS
 from baton.storage.ports.chats import Chats
 from baton_events.errors import StoreError
 
@@ -71,8 +73,18 @@ class FilesOfWaits:
         """Run the tool; its result stands where the store does not answer, which the commit needs as well."""
         assert isinstance(effect, RunTool), "this executor is registered for RunTool"
         step_result, job = await self._run(effect, history, claim), effect.job
-        until_ms = max(getattr(step_result, name, 0) for name in ("until_ms", "at_ms"))
-        if until_ms:
+        if until_ms := _waits_until_ms(step_result, job):
             with suppress(StoreError):
                 await self._chats.need_files(job.tenant, job.session_id, until_ms - self._clock.now_ms())
         return step_result
+
+
+def _waits_until_ms(step_result: StepResult | None, job: Job) -> int:
+    """Return until when the call waits; 0: it does not. A job that it waits for ends by the deadline of its parent."""
+    match step_result:
+        case ToolReturned(until_ms=until_ms) | ToolWaits(until_ms=until_ms) | ToolNeedsApproval(until_ms=until_ms):
+            return until_ms if until_ms < FOREVER_MS else job.deadline_ms
+        case ToolRunsAgain(at_ms=at_ms):
+            return at_ms
+        case _:
+            return 0

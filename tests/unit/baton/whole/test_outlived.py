@@ -125,6 +125,21 @@ async def test_the_files_of_a_job_live_for_as_long_as_its_call_waits(kind: str, 
         assert await chats.read_file("acme", "chat-1", "f") is None
 
 
+async def test_the_files_of_a_job_expire_also_where_it_has_waited_for_another_job() -> None:
+    """Such a wait has no end of its own; the other job ends by its parent's deadline."""
+    helper = Agent("helper", ScriptedModel(["helped"]), description="Helps.")
+    boss = Agent("agent", ScriptedModel([[Call("helper", {"task": "help"})], "fine"]), tools=[helper])
+    stage = Stage(registry=Registry([boss, helper]), settings=with_keys(SETTINGS, continuation="queue"))
+    chats = stored(stage)
+    async with api_of(stage) as api:
+        await chats.keep_file("acme", "chat-1", "f", "image/png,AAAA", api.stage.clock.ms)
+        job_id = (await api.submitted(jobType="agent", sessionId="chat-1"))["id"]
+        await stage.run(within_seconds=60)
+        assert (await api.read(job_id))["result"] == {"answer": "fine"}
+        api.stage.clock.ms += 9 * DAY_MS
+        assert await chats.read_file("acme", "chat-1", "f") is None
+
+
 async def test_the_files_of_a_job_live_until_it_starts() -> None:
     stage = stage_of("own", "pay", "queue")
     chats = stored(stage)
