@@ -4,7 +4,8 @@ Invariant: adapters and scripts decide what is written. What a test puts there h
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, ItemsView, Iterator, Mapping, MutableMapping, Sequence, ValuesView
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,6 +59,16 @@ end
 """
 
 
+_MEMBER = member_field("")
+# Most of them are the same from one look to the next.
+_entry = lru_cache(maxsize=4096)(entry_from)
+
+
+def entries_of(semaphore: Mapping[str, str]) -> dict[str, QueueEntry]:
+    """The members of a semaphore, as entries."""
+    return {field.removeprefix(_MEMBER): _entry(text) for field, text in semaphore.items() if field.startswith(_MEMBER)}
+
+
 class Records(MutableMapping[str, _V]):
     """Records of one kind by name, as they are now. What is assigned is written; what is deleted is gone."""
 
@@ -78,6 +89,12 @@ class Records(MutableMapping[str, _V]):
 
     def __len__(self) -> int:
         return len(self._read())
+
+    def items(self) -> ItemsView[str, _V]:
+        return self._read().items()
+
+    def values(self) -> ValuesView[_V]:
+        return self._read().values()
 
     def __repr__(self) -> str:
         return repr(self._read())
@@ -170,9 +187,7 @@ class FakeRedis(InProcessRedis):
         self.data.put(key, fields)
 
     def _entries(self) -> dict[str, QueueEntry]:
-        start = member_field("")
-        records = self.hash(keys.SLOTS).items()
-        return {name.removeprefix(start): entry_from(text) for name, text in records if name.startswith(start)}
+        return entries_of(self.hash(keys.SLOTS))
 
     def _put_entry(self, job_id: str, entry: QueueEntry | None) -> None:
         text = encode(_record(job_id, entry)).decode() if entry else ""

@@ -4,7 +4,6 @@ Invariant: the adapters and their scripts write all of it; this reads. A version
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 
 from baton.container import Ports
 from baton.engine.all_jobs.ends import AgentCounters
@@ -15,22 +14,13 @@ from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
 from baton.storage.redis.in_process.data import Version
 from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.storage.redis.in_process.sorted_sets import SortedSet
-from baton.storage.redis.semaphore import entry_from, member_field
 from baton.wiring import real_ports
+from tests.fakes.stored import entries_of
 from tests.simulation.wire import at_once
 
 # The keys that a failover of the admission makes older, and those of one of call limits.
 _OF_ADMISSION = ("baton:{admission}", keys.list_key(""))
 _OF_LIMITS = ("baton:call-limit:", "baton:{call-limit:")
-_MEMBER = member_field("")
-
-
-_entry = lru_cache(maxsize=4096)(entry_from)
-
-
-def entries_of(semaphore: Mapping[str, str]) -> dict[str, QueueEntry]:
-    """The members of a semaphore, as entries."""
-    return {field.removeprefix(_MEMBER): _entry(text) for field, text in semaphore.items() if field.startswith(_MEMBER)}
 
 
 class AllJobs:

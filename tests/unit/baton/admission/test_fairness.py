@@ -14,7 +14,7 @@ from tests.fakes.stored import FakeStore
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 SLOTS = 3
-MANY = 100
+MANY = 500
 
 
 class Enough(Exception):  # noqa: N818 - no error: what was to be seen was seen
@@ -42,7 +42,7 @@ async def order_of_beginning(stage: Stage, until: Callable[[], bool]) -> list[st
     return began
 
 
-async def test_a_tenant_with_100_waiting_jobs_delays_another_tenants_single_job_by_no_more_than_the_jobs_running() -> (
+async def test_a_tenant_with_500_waiting_jobs_delays_another_tenants_single_job_by_no_more_than_the_jobs_running() -> (
     None
 ):
     """The first slot that is given back is the other tenant's; none of the waiting ones goes before."""
