@@ -1,8 +1,10 @@
 """Comparison of runs: values without the ids, times and names that differ in each world."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from baton_events.ids import child_of, digest
 
 # Of a message: its time, and ids that a framework made.
 _OWN = frozenset(
@@ -28,6 +30,16 @@ def messages_of(transcript: Sequence[Mapping[str, Any]], results: Mapping[str, A
             if call.get("id") in results:
                 messages.append({"role": "tool", "callId": call["id"], **results[call["id"]]})
     return messages
+
+
+def names_of(root: Mapping[str, str], calls: Iterable[str]) -> dict[str, str]:
+    """Return the names that differ in each world: `root`, and jobs below, each after the call that started it."""
+    names = dict(root)
+    for call in calls:
+        below = child_of(call).rpartition(".")[2]
+        if below not in names:
+            names[below] = digest(comparable(call, names))
+    return names
 
 
 def comparable(value: Any, names: Mapping[str, str]) -> Any:

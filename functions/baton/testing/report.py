@@ -12,7 +12,6 @@ from msgspec import Struct
 from baton.testing.comparing import comparable, leaves
 from baton.testing.process import Point
 from baton.testing.records import Attempt, Run
-from baton_events.ids import child_of, digest
 
 _KEY = "use ctx.idempotency_key, or what follows from it: it is the same in every attempt"
 _MEMORY = "keep nothing in memory between calls, and let results follow from the arguments and the key"
@@ -127,17 +126,7 @@ def _add(tools: list[str], tool: str) -> None:
 
 def _comparable(run: Run) -> dict[str, object]:
     compared = {"status": run.status, "result": run.result, "error": run.error, "messages": run.model_messages}
-    return dict(leaves(comparable(compared, _names_of(run))))
-
-
-def _names_of(run: Run) -> dict[str, str]:
-    """Return the names that differ in each world; a job below another one is called after the call that started it."""
-    names = dict(run.names)
-    for attempt in run.attempts:
-        below = child_of(attempt.call).rpartition(".")[2]
-        if below not in names:
-            names[below] = digest(comparable(attempt.call, names))
-    return names
+    return dict(leaves(comparable(compared, run.names)))
 
 
 def _other_starts(run: Run) -> Iterator[Finding]:
@@ -152,9 +141,8 @@ def _other_starts(run: Run) -> Iterator[Finding]:
 def _keys_of(run: Run) -> dict[str, tuple[str, set[str]]]:
     """Return the keys of the effects of each call, by the call's name, which is the same in every world."""
     found: dict[str, tuple[str, set[str]]] = {}
-    names = _names_of(run)
     for attempt in run.attempts:
-        call = comparable(attempt.call, names)
+        call = comparable(attempt.call, run.names)
         found.setdefault(call, (attempt.start.tool, set()))[1].update(attempt.effects)
     return found
 

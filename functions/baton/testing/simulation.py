@@ -13,7 +13,7 @@ from typing import Any
 from baton.agents.registry import Registry
 from baton.agents.runner import run_messages
 from baton.runtime.job_view import job_view
-from baton.testing.comparing import messages_of
+from baton.testing.comparing import messages_of, names_of
 from baton.testing.ports import Left
 from baton.testing.process import Point
 from baton.testing.process_memory import ProcessMemory, tool_namespaces
@@ -140,5 +140,5 @@ async def _outcome(world: World, point: Point | None) -> Run:
         virtual_seconds=world.ended_seconds or world.loop.seconds,
         attempts=world.attempts,
         story=world.story,
-        names={job.id: "JOB", job.session_id: "SESSION"},
+        names=names_of({job.id: "JOB", job.session_id: "SESSION"}, (attempt.call for attempt in world.attempts)),
     )
