@@ -13,7 +13,7 @@ from msgspec.json import encode
 from msgspec.structs import asdict, replace
 
 from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState
-from baton.engine.commit.codec import dump_call, load_call
+from baton.engine.commit.codec import dump, load_call
 from baton.engine.commit.layout import written
 from baton.engine.commit.tree import Tree
 from baton.settings.settings import Settings
@@ -169,7 +169,7 @@ class FakeRedis(InProcessRedis):
         fields, gone = written(before, tree)
         self._hash(key, {**{name: text for name, text in self.hash(key).items() if name not in gone}, **fields})
         for name in tree.jobs:
-            calls = {call.id: dump_call(call) for call in tree.calls.get(name, {}).values()}
+            calls = {call.id: dump(call) for call in tree.calls.get(name, {}).values()}
             results = {keys.RESULT + field: text for field, text in tree.results.get(name, {}).items()}
             self._hash(keys.calls_key(name), calls | results)
             if tree.parts.get(name, ()) != before.parts.get(name, ()):

@@ -12,7 +12,7 @@ from baton.testing.virtual_loop import Crashed
 from baton_events.errors import StoreError
 from baton_events.ids import job_of_call
 from baton_events.schema import parse_event
-from tests.simulation.all_jobs import entries_of
+from tests.fakes.stored import entries_of
 from tests.simulation.call_limits import BEGUN, ON_PLACE, Begun, Waiting
 from tests.simulation.invocation import CURRENT
 from tests.simulation.memory import CALL_LIMITS

@@ -9,15 +9,13 @@ import base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import fields, replace
 from pydantic_core import from_json, to_json
 
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.codec import (
-    dump_call,
-    dump_item,
-    dump_job,
-    dump_slot_state,
+    dump,
     job_values,
     load_call,
     load_item,
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from tests.simulation.queue import Message
     from tests.simulation.world import World
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=Struct)
 NEWER_SCHEMA = SCHEMA_VERSION + 1
 _UNKNOWN = {"aFieldOfAnotherVersion": {"of": "another version"}}
 
@@ -73,7 +71,7 @@ def body_for(world: "World", who: Invocation, message: "Message") -> str:
 def as_another_version_writes(world: "World", changes: Changes) -> Changes:
     """The same changes, as they are read back from what another version has written of them."""
 
-    def again(record: _T, dump: Callable[[_T], str], load: Callable[[str], _T]) -> _T:
+    def again(record: _T, load: Callable[[str], _T]) -> _T:
         read = load(_text(_rewritten(record, from_json(dump(record)))))
         if read != record:
             world.broken("versions_understand_each_other", f"{record} of another version is read as {read}")
@@ -81,11 +79,11 @@ def as_another_version_writes(world: "World", changes: Changes) -> Changes:
 
     return replace(
         changes,
-        job=again(changes.job, dump_job, load_job) if changes.job else None,
-        items=tuple(again(item, dump_item, load_item) for item in changes.items),
-        calls=tuple(again(call, dump_call, load_call) for call in changes.calls),
+        job=again(changes.job, load_job) if changes.job else None,
+        items=tuple(again(item, load_item) for item in changes.items),
+        calls=tuple(again(call, load_call) for call in changes.calls),
         child=as_another_version_writes(world, changes.child) if changes.child else None,
-        slot_state=again(changes.slot_state, dump_slot_state, load_slot_state) if changes.slot_state else None,
+        slot_state=again(changes.slot_state, load_slot_state) if changes.slot_state else None,
     )
 
 
@@ -121,5 +119,5 @@ def _defaults_of(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
 
 _DEFAULTS: dict[type[Any], dict[str, Any]] = {
     Job: _defaults_of(Job, job_values(Job("", "", "", "", 0))),
-    SlotState: _defaults_of(SlotState, from_json(dump_slot_state(SlotState()))),
+    SlotState: _defaults_of(SlotState, from_json(dump(SlotState()))),
 }

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from msgspec import DecodeError, convert
+from msgspec import DecodeError, Struct, convert
 from msgspec.json import Decoder, Encoder, decode
 from pydantic_core import to_jsonable_python
 
@@ -58,9 +58,9 @@ def _known(job: Job) -> Job:
     return job
 
 
-def dump_job(job: Job) -> str:
-    """Return a job's state as JSON text."""
-    return _encode(job).decode()
+def dump(record: Struct) -> str:
+    """Return a record as JSON text."""
+    return _encode(record).decode()
 
 
 def load_job(text: str) -> Job:
@@ -87,29 +87,14 @@ def job_values(job: Job) -> dict[str, Any]:
     return values
 
 
-def dump_item(item: WorkItem) -> str:
-    """Return a work item as JSON text."""
-    return _encode(item).decode()
-
-
 def load_item(text: str) -> WorkItem:
     """Load a work item from JSON text."""
     return _read(_ITEM, text)
 
 
-def dump_call(record: CallRecord) -> str:
-    """Return a tool call as JSON text."""
-    return _encode(record).decode()
-
-
 def load_call(text: str) -> CallRecord:
     """Load a tool call from JSON text."""
     return _read(_CALL, text)
-
-
-def dump_slot_state(slot_state: SlotState) -> str:
-    """Return a job's slot state as JSON text."""
-    return _encode(slot_state).decode()
 
 
 def load_slot_state(text: str) -> SlotState:
@@ -122,11 +107,6 @@ def load_counters(text: str) -> AgentCounters:
     return _read(_COUNTERS, text)
 
 
-def dump_score(score: Score) -> str:
-    """Return a score as JSON text."""
-    return _encode(score).decode()
-
-
 def load_score(text: str) -> Score:
     """Load a score from JSON text."""
     return _read(_SCORE, text)
@@ -135,16 +115,6 @@ def load_score(text: str) -> Score:
 def load_usage(text: str) -> Usage:
     """Load a job's usage from JSON text."""
     return _read(_USAGE, text)
-
-
-def dump_usage(usage: Usage) -> str:
-    """Return a job's usage as JSON text."""
-    return _encode(usage).decode()
-
-
-def dump_spend(spend: Spend) -> str:
-    """Return the usage of the jobs below one, as JSON text."""
-    return _encode(spend).decode()
 
 
 def load_spend(text: str) -> Spend:

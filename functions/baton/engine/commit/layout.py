@@ -14,11 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.commit.codec import (
-    dump_item,
-    dump_job,
-    dump_slot_state,
-    dump_spend,
-    dump_usage,
+    dump,
     load_item,
     load_job,
     load_slot_state,
@@ -39,14 +35,14 @@ class _Kind(Struct, frozen=True):
     prefix: str
     attribute: str
     load: Callable[[str], Any]
-    dump: Callable[[Any], str]
+    write: Callable[[Any], str] = dump
 
 
 _KINDS = (
-    _Kind("job:", "jobs", load_job, dump_job),
-    _Kind("slot_state:", "slot_states", load_slot_state, dump_slot_state),
-    _Kind("usage:", "usage", load_usage, dump_usage),
-    _Kind("child_usage:", "child_usage", load_spend, dump_spend),
+    _Kind("job:", "jobs", load_job),
+    _Kind("slot_state:", "slot_states", load_slot_state),
+    _Kind("usage:", "usage", load_usage),
+    _Kind("child_usage:", "child_usage", load_spend),
 )
 # By call, and not by job: each is written once.
 _NEEDED = _Kind("needed_until:", "needed_until", int, str)
@@ -105,7 +101,7 @@ def written(before: Tree, after: Tree) -> tuple[Fields, list[str]]:
             continue
         for name, record in now.items():
             if name not in was or was[name] is not record:
-                new[kind.prefix + name] = kind.dump(record)
+                new[kind.prefix + name] = kind.write(record)
         for name in was:
             if name not in now:
                 gone.append(kind.prefix + name)
@@ -121,7 +117,7 @@ def written(before: Tree, after: Tree) -> tuple[Fields, list[str]]:
 def _add_items(before: Tree, after: Tree, new: Fields) -> list[str]:
     """Add the fields of the work items that are written; return those that are removed."""
     was = before.items
-    new |= {field_of(item, after): dump_item(item) for key, item in after.items.items() if was.get(key) is not item}
+    new |= {field_of(item, after): dump(item) for key, item in after.items.items() if was.get(key) is not item}
     ended = [item for key, item in was.items() if key not in after.items]
     gone = [field for item in ended if (field := field_of(item, before)) not in new]
     alone = _alone(before)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from baton.engine.commit.answers import Signal
-from baton.engine.commit.codec import dump_call, dump_job
+from baton.engine.commit.codec import dump
 from baton.engine.effects import Changes
 from baton.engine.state import Job, Usage
 from baton.engine.transitions import CallStatus
@@ -42,11 +42,11 @@ def written_bytes(changes: Changes, item_key: str = "") -> int:
         size += bytes_of((skip.result, *skip.parts))
     for call in changes.calls:
         if call.status in _NEW and not call.attempts:  # as it is made: later records replace it
-            size += bytes_of((dump_call(call),))
+            size += bytes_of((dump(call),))
     if changes.report:
         size += bytes_of((changes.report.outcome,))
     if changes.job and (changes.ends or changes.slot_state):
-        size += bytes_of((dump_job(changes.job),))
+        size += bytes_of((dump(changes.job),))
     return size + (written_bytes(changes.child) if changes.child else 0)
 
 

@@ -278,7 +278,7 @@ class Tree(Struct, frozen=True):
         same = entry is not None and (entry.epoch, entry.want) == (slot_state.epoch, slot_state.want)
         in_line = same and entry is not None and entry.want == "slot" and not entry.slot
         found: list[WorkItem] = []
-        for item in sorted(self.items.values(), key=lambda item: f"item:{item.key}"):
+        for item in sorted(self.items.values(), key=lambda item: item.key):
             waits = in_line if item.kind is ItemKind.SLOT_REQUEST else self.gated(item, now_ms) or self.held(item)
             # The slot table has forgotten this request: a submission's backup message must not come too soon.
             patience_ms = (

@@ -10,7 +10,7 @@ from msgspec.json import Encoder
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import COUNTED
-from baton.engine.commit.codec import dump_usage, load_usage
+from baton.engine.commit.codec import dump, load_usage
 from baton.engine.commit.tree import Tree
 from baton.engine.state import NOTHING_USED, Usage
 
@@ -75,7 +75,7 @@ def _sums(used: Usage, other: Usage, sign: int) -> dict[str, Any]:
 
 def used_apart(job_id: str, stamp: str, used: Usage) -> tuple[str, str]:
     """Return a field for the usage of one of several calls, and its text, which names the job as a work item's does."""
-    return f"{USED_APART}{job_id}:{stamp}", f'{{"job_id":"{job_id}",{dump_usage(used)[1:]}'
+    return f"{USED_APART}{job_id}:{stamp}", f'{{"job_id":"{job_id}",{dump(used)[1:]}'
 
 
 def apart_in(state: Mapping[str, str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import json
 from baton.engine.all_jobs.scores import Score
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Loaded, Recalled, Removed, Tombstone
-from baton.engine.commit.codec import dump_score, load_call, load_job
+from baton.engine.commit.codec import dump, load_call, load_job
 from baton.engine.commit.layout import tree_of
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.tree import Tree
@@ -88,5 +88,5 @@ class RedisArchive:
         """Keep a score with its job, if that is there."""
         patch, key = Patch(0), keys.state_key(job_id)
         patch.any(key, [f"job:{job_id}"])
-        patch.write("HSET", key, [f"{keys.score_prefix(job_id)}{score.name}", dump_score(score)])
+        patch.write("HSET", key, [f"{keys.score_prefix(job_id)}{score.name}", dump(score)])
         return await self._redis.written(patch)

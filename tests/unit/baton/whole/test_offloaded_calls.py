@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from baton import Agent, CallLimit, Registry, ScriptedModel, tool
 from baton.agents.registry import RegistryError
 from baton.app import build_app
-from baton.engine.commit.codec import dump_item, dump_job
+from baton.engine.commit.codec import dump
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import status_and_wait
 from baton.runtime.job_view import job_view
@@ -118,7 +118,7 @@ async def test_a_job_that_waits_holds_no_slot_and_says_so() -> None:
     status, line = status_and_wait(snapshot.job, snapshot.items, snapshot.slot_state, stage.clock.ms)
     assert (status, line) == (JobStatus.WAITING, "the model's answer in turn 1, until 2027-01-15T08:03:00.000Z")
     assert not stage.entry().slot
-    stored = [dump_job(snapshot.job), *map(dump_item, snapshot.items), repr(stage.store.trees)]
+    stored = [dump(snapshot.job), *map(dump, snapshot.items), repr(stage.store.trees)]
     stored += [message.body for message in stage.outgoing()]
     assert not any(KEY in text for text in (*stored, request.callback))
     await stage.submit("a", "job_2")

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.engine.commit.codec import dump_usage
+from baton.engine.commit.codec import dump
 from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, items_of, placing, turns_of
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.tree import Tree
@@ -239,7 +239,7 @@ class Attempt:
             more = size_bytes
             used = _costing(last, commands, more)
             after = used if charged.after is last else _costing(charged.after, commands, more)
-            usage_ledger = used_apart(job_id, "", used)[1] if self._usage_ledger else dump_usage(used)
+            usage_ledger = used_apart(job_id, "", used)[1] if self._usage_ledger else dump(used)
             part = with_usage(old_part, charged.before, after) if old_part else ""
             size_bytes = base + len(usage_ledger) + len(part)
         patch.exchange(old_ledger, usage_ledger)

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from baton.engine.commit.codec import dump_call
+from baton.engine.commit.codec import dump
 from baton.engine.commit.layout import field_of, written
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.tree import Tree
@@ -109,7 +109,7 @@ class Writes:
     def _add_calls(self, patch: Patch) -> None:
         written = dict[str, dict[str, str]]()
         for job_id, records in self.calls.items():
-            written[keys.calls_key(job_id)] = {name: dump_call(record) for name, record in records.items()}
+            written[keys.calls_key(job_id)] = {name: dump(record) for name, record in records.items()}
         for job_id, results in self.results.items():
             key, start = keys.calls_key(job_id), keys.RESULT
             if self.forgotten[job_id]:

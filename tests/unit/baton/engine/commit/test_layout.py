@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 from msgspec.structs import replace
 
-from baton.engine.commit.codec import dump_job
+from baton.engine.commit.codec import dump
 from baton.engine.commit.layout import field_of, placing, tree_of, written
 from baton.engine.commit.tree import Tree
 from baton.engine.state import Job, call_item
@@ -33,7 +33,7 @@ def call(position: int) -> WorkItem:
 
 class Kept:
     def __init__(self, *items: WorkItem) -> None:
-        self.tree, self.state = Tree(jobs={"job_1": JOB}), {"job:job_1": dump_job(JOB)}
+        self.tree, self.state = Tree(jobs={"job_1": JOB}), {"job:job_1": dump(JOB)}
         self.step(*items)
 
     def step(self, *items: WorkItem) -> tuple[dict[str, str], list[str]]:
