@@ -9,6 +9,7 @@ import re
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, NamedTuple, TypeVar
 from urllib.request import getproxies
@@ -51,6 +52,12 @@ def through(url: str) -> str:
     """Return, for a message about a request that failed, which proxy was asked; empty: none."""
     proxy = proxy_for(url)
     return f" through {proxy}" if proxy else ""
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Return this process's one TLS context: reading the CA certificates takes some 18 ms."""
+    return httpx.create_ssl_context()
 
 
 def unusable_proxy() -> str:

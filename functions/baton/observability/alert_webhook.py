@@ -13,10 +13,9 @@ import httpx
 from baton.observability.alerts import Notice
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
-from baton.transport.http_transport import tls_context
 from baton_events.errors import StoreError
 from baton_events.ids import digest
-from baton_events.proxies import AsyncEnvironmentTransport, reason_of
+from baton_events.proxies import AsyncEnvironmentTransport, reason_of, tls_context
 
 _log = logging.getLogger("baton.alerts")
 

@@ -6,25 +6,17 @@ and in a process whose tests mock httpx (respx), which would not see ours. The c
 belongs to the event loop that it is used in.
 """
 
-import ssl
 import sys
-from functools import cache
 
 import httpx
 
 from baton.settings.settings import Settings
 from baton_events.bounded import OWN_LIMIT_BYTES
-from baton_events.proxies import AsyncEnvironmentTransport, proxy_for
+from baton_events.proxies import AsyncEnvironmentTransport, proxy_for, tls_context
 
 # Below a minute, after which load balancers close idle connections: a request is not written into a closing one.
 _KEPT_SECONDS = 50
 _LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=_KEPT_SECONDS)
-
-
-@cache
-def tls_context() -> ssl.SSLContext:
-    """Return this process's one TLS context: reading the CA certificates takes some 18 ms."""
-    return httpx.create_ssl_context()
 
 
 def http_transport(settings: Settings, url: str) -> httpx.AsyncBaseTransport:

@@ -32,9 +32,9 @@ from upstash_redis.format import cast_response
 from baton.settings.store import wants_cluster, without_cluster
 from baton.transport.batching import Bounds
 from baton.transport.dialing import Dialer, first_of
-from baton.transport.http_transport import tls_context
 from baton.transport.redis_node import Answered, RespNode, Unsent
 from baton.transport.redis_rest import Command
+from baton_events.proxies import tls_context
 
 Place = tuple[str, int]
 

@@ -5,27 +5,19 @@ connection is a response without a status. Must not: read an answer, since pydan
 """
 
 import json
-import ssl
-from functools import lru_cache
 from urllib.parse import quote
 
 import httpx
 
 from baton.sdk.records import HttpRequest, HttpResponse
-from baton_events.proxies import AsyncEnvironmentTransport
+from baton_events.proxies import AsyncEnvironmentTransport, tls_context
 
 _SECONDS = 20.0
 
 
-@lru_cache(1)
-def trust() -> ssl.SSLContext:
-    """Return the certificates that every connection trusts; loading them takes longer than one request."""
-    return httpx.create_ssl_context()
-
-
 async def _sent(method: str, url: str, request: HttpRequest, number: int, body: str = "") -> HttpResponse:
     try:
-        async with httpx.AsyncClient(timeout=_SECONDS, transport=AsyncEnvironmentTransport(trust())) as http:
+        async with httpx.AsyncClient(timeout=_SECONDS, transport=AsyncEnvironmentTransport(tls_context())) as http:
             response = await http.request(method, url, headers=request.headers, content=body)
     except httpx.HTTPError as error:
         return HttpResponse(number, 0, {}, (str(error) or type(error).__name__).encode())

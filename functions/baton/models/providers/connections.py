@@ -10,9 +10,8 @@ import httpx
 import httpx2
 from pydantic_ai.models import Model
 
-from baton.models.providers.background_responses import trust
 from baton_events.bounded import ACCEPTED
-from baton_events.proxies import AsyncEnvironmentTransport
+from baton_events.proxies import AsyncEnvironmentTransport, tls_context
 
 _LIMITS = httpx.Limits(max_connections=1_000, max_keepalive_connections=100)  # as the library has them
 
@@ -37,7 +36,7 @@ class _Guarding(partial[Any]):
 def _guarded(client: Any) -> Any:
     if not isinstance(client._transport, AsyncEnvironmentTransport):  # noqa: SLF001 - as above
         library = httpx if isinstance(client, httpx.AsyncClient) else httpx2
-        client._transport = AsyncEnvironmentTransport(trust(), _LIMITS, library=library)  # noqa: SLF001
+        client._transport = AsyncEnvironmentTransport(tls_context(), _LIMITS, library=library)  # noqa: SLF001
         client._mounts = {}  # noqa: SLF001 - the library's choice of proxies
         client.headers["accept-encoding"] = ACCEPTED
     return client

@@ -8,14 +8,13 @@ found by its address, whatever name it was made for.
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Awaitable, Callable
-from functools import cache
 
 import httpx
 
 from baton.tools.builtin.fetch_policy import refusal
 from baton.tools.tool_error import ToolError
+from baton_events.proxies import tls_context
 
 # (host, port) → addresses as text, in the order in which to try them.
 Resolver = Callable[[str, int], Awaitable[list[str]]]
@@ -38,7 +37,9 @@ class PinnedTransport(httpx.AsyncBaseTransport):
     ) -> None:
         self._allow_private = allow_private
         self._resolver = resolver
-        self._inner = inner or httpx.AsyncHTTPTransport(verify=_tls(), limits=_NO_KEPT_CONNECTIONS, trust_env=False)
+        self._inner = inner or httpx.AsyncHTTPTransport(
+            verify=tls_context(), limits=_NO_KEPT_CONNECTIONS, trust_env=False
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request to the first of the host's addresses that accepts a connection.
@@ -90,9 +91,3 @@ def _impatient(request: httpx.Request) -> httpx.Request:
     connect = min(limits.get("connect") or _ADDRESS_SECONDS, _ADDRESS_SECONDS)
     request.extensions = {**request.extensions, "timeout": {**limits, "connect": connect}}
     return request
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return the process's one context: reading the certificates takes tens of milliseconds."""
-    return httpx.create_ssl_context()

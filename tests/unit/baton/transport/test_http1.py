@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.transport import http_transport
 from baton.transport.http1 import Http1Transport
+from baton_events import proxies
 from baton_events.bounded import OWN_LIMIT_BYTES
 
 LIMITS = httpx.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=50)
@@ -90,7 +90,7 @@ async def serving(*pieces: bytes, closes: bool = False, host: str = "127.0.0.1")
 
 @asynccontextmanager
 async def client(limits: httpx.Limits = LIMITS) -> AsyncIterator[Http1Transport]:
-    made = Http1Transport(http_transport.tls_context(), limits)
+    made = Http1Transport(proxies.tls_context(), limits)
     yield made
     await made.aclose()
     await asyncio.sleep(0)

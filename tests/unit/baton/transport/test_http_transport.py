@@ -15,14 +15,15 @@ from baton.queue.qstash.client import QStashClient, _Http
 from baton.settings.settings import Settings, read_settings
 from baton.transport import http_transport
 from baton.transport.http1 import Http1Transport
+from baton_events import proxies
 
 TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_clients_share_one_tls_context_that_checks_certificates(transport: Literal["httpx", "httptools"]) -> None:
-    made = http_transport.tls_context()
-    assert made is http_transport.tls_context()
+    made = proxies.tls_context()
+    assert made is proxies.tls_context()
     assert (made.verify_mode, made.check_hostname) == (ssl.CERT_REQUIRED, True)
     async with http_transport.http_transport(Settings(http_transport=transport), "https://a.example.com") as below:
         assert (below.ssl_context if isinstance(below, Http1Transport) else below._tls) is made  # type: ignore[attr-defined]

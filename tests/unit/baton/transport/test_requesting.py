@@ -7,7 +7,7 @@ import pytest
 
 from baton.transport.http import posting, requesting
 from baton.transport.http1 import Http1Transport
-from baton.transport.http_transport import tls_context
+from baton_events.proxies import tls_context
 from tests.unit.baton.transport.test_http1 import serving
 
 HEADERS = {"Authorization": "Bearer t", "Upstash-Label": "one"}

@@ -9,7 +9,8 @@ import trustme
 
 from baton.settings.settings import Settings
 from baton.storage.redis.connection import RedisConnection
-from baton.transport import http_transport, redis_node
+from baton.transport import redis_node
+from baton_events import proxies
 from baton_events.errors import StoreAnswerError, StoreError
 from baton_local.redis.link.resp import Reply, ServerError
 from tests.unit.baton.transport.resp_server import Hangs, HangsUp, RespServer
@@ -153,7 +154,7 @@ async def test_tls_is_checked_and_knows_the_same_authorities_as_http(
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    http_transport.tls_context.cache_clear()
+    proxies.tls_context.cache_clear()
     try:
         async with RespServer(pong, context) as server:
             redis = RedisConnection(settings_of(server))
@@ -164,4 +165,4 @@ async def test_tls_is_checked_and_knows_the_same_authorities_as_http(
                     await redis.execute("PING")
             await redis.close()
     finally:
-        http_transport.tls_context.cache_clear()
+        proxies.tls_context.cache_clear()

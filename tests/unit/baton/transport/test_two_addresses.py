@@ -15,7 +15,7 @@ import trustme
 from baton.queue.qstash.client import QStashClient
 from baton.settings.settings import Settings
 from baton.storage.redis.connection import RedisConnection
-from baton.transport import http_transport
+from baton_events import proxies
 from baton_events.errors import PublishError, StoreError
 from baton_local.redis.link.resp import ReplyParser
 
@@ -87,9 +87,9 @@ def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLCont
 
 @contextmanager
 def fresh_context() -> Iterator[None]:
-    http_transport.tls_context.cache_clear()
+    proxies.tls_context.cache_clear()
     yield
-    http_transport.tls_context.cache_clear()
+    proxies.tls_context.cache_clear()
 
 
 def store(port: int, kind: str) -> RedisConnection:

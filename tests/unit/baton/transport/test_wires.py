@@ -15,7 +15,7 @@ import trustme
 from baton.queue.qstash.publisher import QStashQueue
 from baton.settings.settings import Settings
 from baton.storage.redis.connection import RedisConnection
-from baton.transport import http_transport
+from baton_events import proxies
 from baton_events.errors import PublishError, QueueUnreachableError, StoreError
 from baton_events.messages import Outgoing
 
@@ -37,9 +37,9 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """It is known to this process, as operators make theirs known."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    http_transport.tls_context.cache_clear()
+    proxies.tls_context.cache_clear()
     yield
-    http_transport.tls_context.cache_clear()
+    proxies.tls_context.cache_clear()
 
 
 def served_by(authority: trustme.CA, host: str) -> ssl.SSLContext:
