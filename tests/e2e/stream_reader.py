@@ -103,3 +103,18 @@ def standing_texts(parts: list[dict[str, Any]]) -> list[str]:
                 texts.pop(part["data"]["textId"])
     assert not still
     return list(texts.values())
+
+
+def standing_messages(events: list[dict[str, Any]]) -> list[str]:
+    """The agent's texts of a run as a front end has them: a snapshot takes out those that were abandoned."""
+    texts: dict[str, str] = {}
+    for event in events:
+        match event["type"]:
+            case "TEXT_MESSAGE_CONTENT":
+                texts[event["messageId"]] = texts.get(event["messageId"], "") + event["delta"]
+            case "MESSAGES_SNAPSHOT":
+                stand = {message["id"] for message in event["messages"]}
+                texts = {message_id: text for message_id, text in texts.items() if message_id in stand}
+            case _:
+                pass
+    return list(texts.values())

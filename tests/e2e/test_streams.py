@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.dev_stack import RECOVERY_SECONDS, TALK_RECOVERY, DevStack, wait_for
 from tests.e2e.stream_agents import ANSWER, FIRST
-from tests.e2e.stream_reader import RunReader, StreamReader, standing_texts
+from tests.e2e.stream_reader import RunReader, StreamReader, standing_messages, standing_texts
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
@@ -56,6 +56,5 @@ def test_a_hundred_readers_of_ag_ui_that_come_and_go_lose_nothing(stack: DevStac
     read_to_their_ends(readers)
     for run in runs:
         assert all(reader.events == run[0].events for reader in run)
-        said = "".join(event["delta"] for event in run[0].parts if event["type"] == "TEXT_MESSAGE_CONTENT")
-        assert said == FIRST + ANSWER
+        assert standing_messages(run[0].parts) == [FIRST, ANSWER]
         assert run[0].parts[0]["type"] == "RUN_STARTED"

@@ -105,7 +105,7 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
     if seed & ~plan.SMALL_SEEDS >= plan.LIMITED_SEEDS:
         return _ranges(schedules, seed)
     each, returning, deploying = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60, schedules // 80
-    cutting, killing = schedules // 200, schedules // 400
+    cutting, killing = schedules // 200, max(1, schedules // 400)
     others = (
         *((deploying, plan.DEPLOYING_SEEDS + first) for first in _DEPLOYING),
         *((cutting, plan.CUTTING_SEEDS + first) for first in _CUTTING),

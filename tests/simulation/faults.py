@@ -67,12 +67,14 @@ class Faults:
         self._dice = dice
         self._loop = loop
         self._muted = muted
-        self._rates, self._calm_at = plan.rates, plan.calm_at
+        self._rates, self._calm_at, self._dies_at = plan.rates, plan.calm_at, plan.dies_at
         self._tables = {group: _table(plan.rates, kinds) for group, kinds in GROUPS.items()}
         self.outages = tuple(outage for outage in plan.outages if f"{outage.what}-down" not in muted)
         self.happened: list[str] = []
         self.calls: Counter[tuple[str, str]] = Counter()
         self.crashes: Counter[tuple[str, str, str]] = Counter()
+        # Calls at which an invocation could have died.
+        self.mortal = set[tuple[str, str]]()
 
     def pick(self, who: Invocation, point: str, group: str, *, rare: bool = False) -> str:
         """What befalls this call: the name of a fault, or empty. `rare`: as of calls that are seldom made."""
@@ -80,6 +82,10 @@ class Faults:
         thresholds, names = self._tables[group]
         if not thresholds or self._loop.seconds >= self._calm_at:
             return ""
+        if "crash" in self._rates:
+            self.mortal.add((who.kind, point))
+        if (who.kind, point) == self._dies_at[:2]:
+            return self._dies(who, point)
         rolled = self._dice.roll(_PICK, who.number, who.calls) / (_RARER if rare or point in _RARE else 1)
         if rolled >= thresholds[-1]:
             return ""
@@ -89,6 +95,12 @@ class Faults:
         if fault.startswith("crash"):
             self.crashes[who.kind, point, "before" if fault == "crash-before" else "after"] += 1
         return fault
+
+    def _dies(self, who: Invocation, point: str) -> str:
+        (*_, when), self._dies_at = self._dies_at, ("", "", "")
+        self._happens(f"{who.name}:{who.calls}")
+        self.crashes[who.kind, point, when] += 1
+        return f"crash-{when}"
 
     def strikes(self, kind: str, name: str, which: int = 0) -> bool:
         """Whether a fault of the queue's own strikes this message or delivery."""

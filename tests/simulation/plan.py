@@ -119,6 +119,7 @@ class Plan:
     `most_hung`: so many calls may hang in a process, before it is replaced; 0: none of its tools blocks. `probed`: by
     who asks for its health; else it ends after an answer.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
+    `dies_at`: the first invocation of such a kind dies before or after such a call of it. No seed has that.
     """
 
     seed: int
@@ -146,6 +147,7 @@ class Plan:
     waits: bool = False
     streams: bool = False
     waits_seconds: float = 0.0
+    dies_at: tuple[str, str, str] = ("", "", "")
 
     @property
     def again(self) -> bool:

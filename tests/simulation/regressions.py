@@ -1,4 +1,4 @@
-"""Schedules that once broke an invariant, and what was wrong (`own`: in the simulation); some that meet what is rare.
+"""Schedules that once broke an invariant, and what was wrong (`own`: in the simulation).
 
 A change of what a seed means takes these out, or brings other seeds of the same stories: plant the defect again.
 """
@@ -7,17 +7,12 @@ from tests.simulation.plan import (
     APPROVING_SEEDS,
     AWAY_SEEDS,
     BACKGROUND_SEEDS,
-    CALL_LIMIT_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
-    EVENT_SEEDS,
-    FULL_SEEDS,
     LIMITED_SEEDS,
     PLANNING_SEEDS,
     RETURNING_SEEDS,
     SESSION_SEEDS,
-    SMALL_SEEDS,
-    STEERING_SEEDS,
     STREAMING_SEEDS,
     WAITING_SEEDS,
 )
@@ -161,21 +156,3 @@ REGRESSIONS = {
     8808509403299: "own: copies of a submission and a claim came after a failover that forgot their slot",
 }
 # With a call that the fixed ones (volume.py) may not make often enough to meet a crash at it.
-SELDOM = {
-    RETURNING_SEEDS + 111: "a deletion crashes before the data is gone",
-    RETURNING_SEEDS + 524: "a deletion crashes when the data is gone",
-    FULL_SEEDS + RETURNING_SEEDS + 180: "a backup message crashes when the stored bytes of its job are moved",
-    FULL_SEEDS + RETURNING_SEEDS + 632: "a deletion crashes before the stored bytes are moved",
-    SESSION_SEEDS + 360: "submissions crash before and after they look who is in line in their session",
-    EVENT_SEEDS + 18: "an app event crashes before and after it looks who waits for it",
-    EVENT_SEEDS + 54: "an app event crashes when it is kept",
-    EVENT_SEEDS + 78: "an app event crashes when its handlers are noted",
-    EVENT_SEEDS + 82: "app events crash before they are kept, and before and after they meet who waits",
-    EVENT_SEEDS + 973: "an app event crashes before its handlers are noted",
-    EVENT_SEEDS + 1_060: "an app event crashes before it counts who waits for it",
-    SMALL_SEEDS + FULL_SEEDS + 1_038: "a submission crashes when it has read the stored bytes",
-    STREAMING_SEEDS + 20_005: "a reader's connection breaks when it has looked for more parts",
-    STREAMING_SEEDS + 20_020: "a reader's connection breaks before it looks for more parts",
-    CALL_LIMIT_SEEDS + 34: "calls crash before and after they begin, end and pause by their limits",
-    STEERING_SEEDS + 55: "messages crash before and after it is recorded who gets them",
-}
