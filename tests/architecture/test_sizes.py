@@ -1,20 +1,15 @@
-"""Files, functions, classes and folders stay small enough to be held in mind, and files are no crumbs."""
+"""Files, functions, classes and folders stay small enough to be held in mind; test_budget.py has the sums."""
 
 import ast
 from collections import Counter
 from pathlib import PurePath
-from statistics import median
 
-import pytest
-
-from tests.architecture.source_files import PACKAGES, FunctionNode, all_files, production_files
+from tests.architecture.source_files import FunctionNode, all_files, production_files
 
 FILE_LIMIT_LINES = 400
 FUNCTION_LIMIT_LINES = 40
 CLASS_LIMIT_PUBLIC_METHODS = 10
 FOLDER_LIMIT_MODULES = 20
-USUAL_LINES = range(60, FILE_LIMIT_LINES + 1)
-MEDIAN_LINES = range(120, 161)
 # `Store` is one port, and a tree is what all of its steps are made of.
 MANY_STEPS = (
     "functions/baton/storage/redis/store.py",
@@ -58,23 +53,6 @@ def test_no_class_has_more_than_10_public_methods() -> None:
         > CLASS_LIMIT_PUBLIC_METHODS
     }
     assert too_many == {}
-
-
-def _lengths_lines(*folders: str) -> list[int]:
-    modules = [file for file in production_files() if not file.is_package_file and file.name.startswith(folders)]
-    return [len(file.text.splitlines()) for file in modules]
-
-
-def test_half_of_the_modules_have_120_to_160_lines_or_less() -> None:
-    """An idea a file: a reader opens few of them, and holds each in mind."""
-    assert int(median(_lengths_lines(*PACKAGES.values()))) in MEDIAN_LINES
-
-
-@pytest.mark.parametrize("folder", PACKAGES.values())
-def test_four_of_five_modules_have_60_to_400_lines(folder: str) -> None:
-    """A crumb of a module costs its reader a jump, and saves him nothing."""
-    lengths = _lengths_lines(folder)
-    assert sum(lines in USUAL_LINES for lines in lengths) >= 0.8 * len(lengths)
 
 
 def test_no_folder_has_more_than_20_modules() -> None:

@@ -1,0 +1,194 @@
+"""The house stays small: each sum is at most its bound, and a bound follows its sum down.
+
+A change that raises a sum adds a line to `RAISES` that says what it buys. Whoever lowers one lowers its bound.
+"""
+
+import dataclasses
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+
+import click
+
+from baton import Agent, tool
+from baton.api.auth import Keys
+from baton.console.routes import console_routes
+from baton.container import Container, Ports
+from baton.settings.settings import Settings
+from baton.settings.table import SETTINGS
+from baton.wiring import real_ports
+from baton_local.cli.main import main
+from baton_local.docs.endpoint_tables import api_routes
+from tests.architecture.source_files import ROOT, SourceFile, production_files, source_files
+
+# Each layer with its folders. A file belongs to the longest folder that it is in.
+LAYERS: Mapping[str, tuple[str, ...]] = {
+    "testing": ("testing",),
+    "server": ("api", "console", "web", "app.py", "site.py", "lambda_runtime.py"),
+    "worker": (
+        *("runtime", "executors", "commands", "recovery", "admission", "handlers", "conversation"),
+        *("container.py", "wiring.py", "entry.py", "lambda_requests.py"),
+    ),
+    "queue": ("queue", "observability"),
+    "store": ("storage", "transport", "vector.py"),
+    "engine": ("engine", "settings", "clock.py", "distribution.py"),
+    "sdk": (
+        *("sdk", "agents", "tools", "models", "planning", "memory", "mcp", "pydantic_ai"),
+        *("conversation/policy.py", "__init__.py"),
+    ),
+    "client": ("client", "events/baton_events"),
+    "local": ("infra/baton_local",),
+}
+DOORS = ("baton", "baton.tools", "baton.mcp", "baton.pydantic_ai", "baton.testing", "baton.client")
+
+KINDS = ("lines", "modules", "functions", "classes")
+# Of each layer, in the order of `KINDS`.
+LAYER_BOUNDS = {
+    "testing": (2_300, 18, 200, 47),
+    "server": (14_400, 101, 990, 205),
+    "worker": (11_300, 84, 790, 131),
+    "queue": (2_000, 18, 160, 40),
+    "store": (7_800, 47, 710, 111),
+    "engine": (7_800, 50, 470, 104),
+    "sdk": (12_200, 91, 840, 169),
+    "client": (4_100, 25, 300, 113),
+    "local": (23_500, 183, 1_720, 348),
+}
+BOUNDS = {
+    "lines": 85_000,
+    "modules": 617,
+    "functions": 6_140,
+    "classes": 1_268,
+    "public names": 69,
+    "Agent fields": 27,
+    "@tool options": 14,
+    "settings": 77,
+    "ports": 32,
+    "Protocols": 67,
+    "API routes": 69,
+    "console pages": 56,
+    "commands": 33,
+    "test lines": 100_700,
+    "docs words": 96_000,
+}
+# (sum, by how much, what it buys)
+RAISES: tuple[tuple[str, int, str], ...] = ()
+
+# A bound may be above its sum by this share, or by a few.
+SLACK = 0.04
+FEW = 5
+
+
+def _folder(file: SourceFile) -> str:
+    """Return the longest of the layers' folders, or files, that a file is in."""
+    name = file.name.removeprefix("functions/baton/")
+    places = (place for layer in LAYERS.values() for place in layer if name == place or name.startswith(f"{place}/"))
+    return max(places, key=len, default="")
+
+
+def _layer_of(file: SourceFile) -> str:
+    folder = _folder(file)
+    return next((layer for layer, folders in LAYERS.items() if folder in folders), "")
+
+
+def _sums_of(files: list[SourceFile]) -> tuple[int, int, int, int]:
+    return (
+        sum(len(file.text.splitlines()) for file in files),
+        sum(not file.is_package_file for file in files),
+        sum(len(file.functions()) for file in files),
+        sum(len(file.classes()) for file in files),
+    )
+
+
+def _protocols() -> int:
+    bases = (base for file in production_files() for node in file.classes() for base in node.bases)
+    return sum(
+        "Protocol" in {getattr(part, "id", "") for part in (base, getattr(base, "value", None))} for base in bases
+    )
+
+
+def _commands(command: click.Command) -> int:
+    if not isinstance(command, click.Group):
+        return 1
+    context = click.Context(command)
+    found = (command.get_command(context, name) for name in command.list_commands(context))
+    return sum(_commands(each) for each in found if each is not None)
+
+
+def _console_pages() -> int:
+    container = Container(Settings(), real_ports(Settings()))
+    return len(console_routes(container, Keys(container)))
+
+
+def _words() -> int:
+    return sum(len(page.read_text(encoding="utf-8").split()) for page in (ROOT / "docs").rglob("*.md"))
+
+
+MEASURES: Mapping[str, Callable[[], int]] = {
+    "public names": lambda: sum(len(importlib.import_module(door).__all__) for door in DOORS),
+    "Agent fields": lambda: len(dataclasses.fields(Agent)),
+    "@tool options": lambda: len(inspect.signature(tool).parameters) - 1,  # the first one is the function
+    "settings": lambda: len(SETTINGS),
+    "ports": lambda: len(Ports.__annotations__),
+    "Protocols": _protocols,
+    "API routes": lambda: len(api_routes()),
+    "console pages": _console_pages,
+    "commands": lambda: _commands(main),
+    "test lines": lambda: sum(len(file.text.splitlines()) for file in source_files("tests")),
+    "docs words": _words,
+}
+
+
+def _sums() -> dict[str, int]:
+    files = list(production_files())
+    sums = dict(zip(KINDS, _sums_of(files), strict=True)) | {what: measure() for what, measure in MEASURES.items()}
+    for layer in LAYERS:
+        of_layer = _sums_of([file for file in files if _layer_of(file) == layer])
+        sums |= {f"{kind} of {layer}": each for kind, each in zip(KINDS, of_layer, strict=True)}
+    return sums
+
+
+def _bounds() -> dict[str, int]:
+    bounds = dict(BOUNDS)
+    for layer, of_layer in LAYER_BOUNDS.items():
+        bounds |= {f"{kind} of {layer}": each for kind, each in zip(KINDS, of_layer, strict=True)}
+    for what, more, _ in RAISES:
+        bounds[what] += more
+    return bounds
+
+
+def faults(sums: Mapping[str, int], bounds: Mapping[str, int]) -> list[str]:
+    """Say of each sum over its bound by how much, and of each bound that no sum comes near."""
+    over = [
+        f"{what}: {now} is {now - bounds[what]} over its bound: take as much out, or say in RAISES what it buys"
+        for what, now in sums.items()
+        if now > bounds[what]
+    ]
+    idle = [
+        f"{what}: {now} is {bounds[what] - now} below its bound of {bounds[what]}: lower the bound"
+        for what, now in sums.items()
+        if bounds[what] - now > max(SLACK * bounds[what], FEW)
+    ]
+    return over + idle
+
+
+def test_every_module_is_of_a_layer() -> None:
+    assert [file.name for file in production_files() if not _layer_of(file)] == []
+
+
+def test_no_sum_is_over_its_bound_and_no_bound_is_idle() -> None:
+    assert faults(_sums(), _bounds()) == []
+
+
+def test_a_raise_says_what_it_buys() -> None:
+    assert [what for what, more, buys in RAISES if more <= 0 or len(buys.split()) < FEW] == []
+
+
+def test_the_fault_names_the_sum_and_by_how_much() -> None:
+    bounds = {"lines of store": 100, "settings": 40, "ports": 30}
+    assert faults({"lines of store": 103, "settings": 40, "ports": 29}, bounds) == [
+        "lines of store: 103 is 3 over its bound: take as much out, or say in RAISES what it buys"
+    ]
+    assert faults({"lines of store": 90, "settings": 40, "ports": 30}, bounds) == [
+        "lines of store: 90 is 10 below its bound of 100: lower the bound"
+    ]
