@@ -152,7 +152,7 @@ class StreamReader:
                 yield text
             if self._complete:
                 return
-            if stored.job.ended:
+            if stored.job.ended or self.form.over:
                 yield self.form.ending(stored.job)
                 return
             if self.stopped or not self.live:  # the client comes back for more, to a process that stays
@@ -181,9 +181,6 @@ class StreamReader:
             self.after = number
             if text or gone:
                 yield gone + (text or "\n")
-            if self.form.over:
-                self._complete = True
-                return
 
     @property
     def stopped(self) -> bool:

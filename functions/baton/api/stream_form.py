@@ -18,17 +18,21 @@ HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 
 
 class Form(Protocol):
-    """Writes one stream, from its first part on. `over`: no later part belongs to it."""
+    """Writes one stream, from its first part on."""
 
     headers: ClassVar[Mapping[str, str]]
-    over: bool
+
+    @property
+    def over(self) -> bool:
+        """Whether the stream ends with the parts that are stored now, before the job does."""
+        ...
 
     def part(self, job: Job, number: int, part: str) -> str:
         """Return the events of one part, each with its blank line; empty if it has none for this reader."""
         ...
 
     def ending(self, job: Job) -> str:
-        """Return the text behind the last part of a job that has ended."""
+        """Return the text behind the last part, where the job has ended or the stream is over."""
         ...
 
 

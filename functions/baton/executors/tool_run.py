@@ -32,7 +32,7 @@ from baton.executors.tool_context import CallMemory, CallOutlet, Outside, StoreC
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
 from baton.planning.reference import UnresolvedReference, resolved
-from baton.sdk.records import Failure, named_files
+from baton.sdk.records import Failure
 from baton.sdk.redaction import KnownSecrets
 from baton.storage.ports.jobs import Store
 from baton.tools.approval_rule import ApprovalRule
@@ -100,7 +100,7 @@ class ToolRun:
             return result or await self._run(tool, arguments, effect, claim, effect.call.id)
         if result is None and not tool.background:
             result = await self._run(tool, arguments, effect, claim, call_of(effect.job, effect.call))
-        if result is None or (isinstance(result, CallWaits) and _goes_on(tool, result, history)):
+        if result is None or (isinstance(result, CallWaits) and _goes_on(tool, result)):
             return await outside.background.start(effect, arguments, result)
         return result
 
@@ -299,11 +299,12 @@ def _later(result: NeedsApproval | RunAgain, arguments: dict[str, Any], now_ms: 
     return ToolNeedsApproval(result.begins_with, result.title, until_ms, form=result.form, memo=result.memo)
 
 
-def _goes_on(tool: Runnable, waits: CallWaits, history: History) -> bool:
-    """Return whether the waiting call can continue in the background: a runner's call needs its run, without files."""
-    if isinstance(waits, ToolWaits):
-        return not waits.holds_job
-    return isinstance(tool, Tool) or not named_files(history.transcript)
+def _goes_on(tool: Runnable, waits: CallWaits) -> bool:
+    """Return whether the waiting call can continue in the background.
+
+    A runner's call that waits for a person cannot: its run would go on as if the call had been made.
+    """
+    return not waits.holds_job if isinstance(waits, ToolWaits) else isinstance(tool, Tool)
 
 
 def _failure_of(error: Exception, retry_on: tuple[type[Exception], ...]) -> ToolFailed:

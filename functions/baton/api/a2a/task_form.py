@@ -47,8 +47,8 @@ class TaskForm:
         read: Part = json.loads(part)
         self._calls.take(read)
         self._calls.decided(self._decided)
-        updates = [] if self._finished else self._updates(job, read)
-        if self._calls.only_people_are_awaited:
+        updates = [] if self._finished or self.over else self._updates(job, read)
+        if self._calls.only_people_are_awaited and not self.over:
             asked = list(self._calls.questions.values())
             updates.append(_status_update(job, input_required(job, asked, self._now_ms)))
             self.over = True

@@ -54,6 +54,8 @@ class RunStream:
         """Return the run's events of one part."""
         read: Part = json.loads(part)
         self._calls.take(read)
+        if self.over:
+            return ""  # of the next run
         if not self._begun:
             self._look_for_the_beginning()
             return ""

@@ -40,6 +40,8 @@ class CallForm:
 
     def part(self, job: Job, number: int, part: str) -> str:  # noqa: ARG002 - as Form has it
         """Return the messages of one part."""
+        if self.over:
+            return ""
         read: Part = json.loads(part)
         self._calls.take(read)
         self._calls.decided(self._decided)
@@ -53,12 +55,12 @@ class CallForm:
         return "".join(f"event: message\ndata: {canonical_json(message)}\n\n" for message in messages)
 
     def ending(self, job: Job) -> str:
-        """Return the answer, where no part has announced the job's end."""
-        return f"event: message\ndata: {canonical_json(self._last(job))}\n\n"
+        """Return the answer, where no part has had it."""
+        return "" if self.over else f"event: message\ndata: {canonical_json(self._last(job))}\n\n"
 
     def closing(self) -> str:
         """Return the answer of a stream that ends before the job."""
-        return "" if self.over else f"event: message\ndata: {canonical_json(self._last(self._job))}\n\n"
+        return self.ending(self._job)
 
     def _last(self, job: Job, asked: Sequence[Part] = ()) -> Part:
         self.over = True

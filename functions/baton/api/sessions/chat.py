@@ -5,9 +5,10 @@ Invariant: a job's id follows from the message and the job it replaces, so a rep
 the same job's stream. Stop is not disconnect: a closed connection changes nothing.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import structs
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,12 +19,14 @@ from starlette.responses import JSONResponse, Response
 from baton.agents.agent import Agent
 from baton.agents.registry import UnknownAgentError, agent_takes
 from baton.api.auth import Keys, Principal
+from baton.api.jobs.open_calls import OpenCalls
 from baton.api.jobs.submission import SubmitBody, new_job
 from baton.api.problem import ApiError, invalid_by, limited_body, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
 from baton.api.sessions.files import ChatFiles, Named
 from baton.api.sessions.sessions import session_of
 from baton.api.stream import Streams
+from baton.api.stream_form import UI_MESSAGES
 from baton.api.stream_token import check_capacity, must_cover
 from baton.commands.submit import Attached
 from baton.container import Container
@@ -216,6 +219,29 @@ def _chat_job(
     return ChatJob(job, {"text": text, "chat": chat, "files": list(files)})
 
 
+class ChatForm:
+    """`Form` of a chat's answer: it is over, too, where its turn waits for people alone. Its front end asks them."""
+
+    headers: ClassVar[Mapping[str, str]] = UI_MESSAGES.headers
+
+    def __init__(self) -> None:
+        self._calls = OpenCalls()
+
+    @property
+    def over(self) -> bool:
+        """Whether the job waits for people alone, after the parts so far."""
+        return self._calls.only_people_are_awaited
+
+    def part(self, job: Job, number: int, part: str) -> str:
+        """Return the part unchanged, as one event."""
+        self._calls.take(json.loads(part))
+        return UI_MESSAGES.part(job, number, part)
+
+    def ending(self, job: Job) -> str:
+        """Return the end of every such stream."""
+        return UI_MESSAGES.ending(job)
+
+
 class ChatApi:
     """Endpoints of chats."""
 
@@ -264,7 +290,7 @@ class ChatApi:
         stored = await reader.parts(requested.job.id, 0)
         # A read may be older than a new submission.
         first = stored if stored.job is not None else StoredParts(accepted.job)
-        return self._streams.respond(request, principal, first)
+        return self._streams.respond(request, principal, first, form=ChatForm())
 
     async def resume(self, request: Request) -> Response:
         """Answer `GET /api/chat/{id}/stream` with 200 and the running answer's stream from its start, else 204."""
@@ -275,4 +301,5 @@ class ChatApi:
         if not line:
             return Response(status_code=204)
         first = await self._container.ports.reader.parts(line[0].job.id, 0)
-        return self._streams.respond(request, principal, replace(first, job=first.job or line[0].job))
+        first = replace(first, job=first.job or line[0].job)
+        return self._streams.respond(request, principal, first, form=ChatForm())

@@ -284,18 +284,19 @@ async function post(body, signal) {
 async function* sent(body) {
   const signal = following?.signal;
   const response = await post(body, signal);
-  let [jobId, lastId] = ["", ""];
+  let [jobId, lastId, over] = ["", "", false];
   try {
     for await (const event of serverSentEvents(response)) {
-      if (event.data === "[DONE]") return;
+      if (event.data === "[DONE]") break; // its job may wait for a person
       const part = JSON.parse(event.data);
+      over = part.type === "finish";
       [jobId, lastId] = [part.type === "start" ? part.messageId : jobId, event.id || lastId];
       yield part;
     }
   } catch (error) {
     if (signal?.aborted || !jobId) throw error;
   }
-  if (jobId) yield* followed(jobId, lastId);
+  if (jobId && !over) yield* followed(jobId, lastId);
 }
 
 /** @param {string} jobId @param {string} [lastId] */

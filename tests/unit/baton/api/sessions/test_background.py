@@ -12,7 +12,7 @@ import pytest
 from baton import Agent, Call, Pending, Registry, ToolContext, tool
 from baton.models.model import ModelAnswer, ModelRequest
 from tests.unit.baton.api.client import ADMIN, OPERATIONS_KEY, Api, api_with
-from tests.unit.baton.api.sessions.chatting import job_of, parts_of, sending, text_of
+from tests.unit.baton.api.sessions.chatting import delivering, job_of, parts_of, sending, text_of
 
 HOUR_MS = 3_600_000
 
@@ -244,3 +244,25 @@ async def test_an_outcome_takes_its_place_among_the_messages(api: Api, model: Sa
     said = [getattr(message, "text", "") for message in model.requests[-1].messages]
     places = [next(at for at, text in enumerate(said) if word in text) for word in ("before", "is completed", "after")]
     assert places == sorted(places)
+
+
+@tool(requires_approval=True, background=False)
+def book() -> str:
+    """Book, while the turn waits."""
+    return "booked"
+
+
+@pytest.mark.parametrize("path", ["/api/chat/chat-1/stream", "/api/chat/sessions/chat-1/stream"])
+async def test_a_stream_ends_while_its_turn_waits_for_a_person_and_begins_again_after_the_decision(path: str) -> None:
+    """The front end has the question then; who asks before the decision gets the same once more."""
+    async with api_with(Registry([Agent(name="says", model=Says(), tools=[book])])) as api:
+        asked = parts_of(await send(api, "m1", "call book"))
+        (question,) = (part["data"] for part in asked if part["type"] == "data-checkpoint")
+        assert question["status"] == "pending"
+        assert parts_of(await api.request("GET", path)) == asked
+        decided = await api.request("POST", f"/api/admin/agent-checkpoints/{question['id']}", ADMIN, json={})
+        assert decided.is_success
+        whole = parts_of(await delivering(api, api.request("GET", path), 60))
+        assert whole[: len(asked)] == asked
+        assert whole[-1]["type"] == "finish"
+        assert (await api.request("GET", path)).status_code == 204
