@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from baton.models.model import Model
     from baton.testing import Simulation
     from baton_local.fixtures.agent_app import AgentApp
+    from baton_local.fixtures.network import LocalProxy
     from baton_local.fixtures.servers import (
         QStashFaults,
         QStashServer,
@@ -129,6 +130,24 @@ def vector_faults(vector_server: "VectorServer") -> Iterator["VectorFaults"]:
     faults = VectorFaults(vector_server)
     yield faults
     faults.clear()
+
+
+@pytest.fixture
+def local_proxy() -> Iterator["LocalProxy"]:
+    """A proxy on this machine that a test turns off and on, or lets hang: `agent_app(…, **local_proxy.env)`."""
+    from baton_local.fixtures.network import LocalProxy
+
+    proxy = LocalProxy()
+    yield proxy
+    proxy.off()
+
+
+@pytest.fixture(scope="session")
+def odd_lambda_events() -> Mapping[str, Any]:
+    """Events that are no HTTP request, by name: a function of yours has to report each, and to serve the next one."""
+    from baton_local.fixtures.odd_events import ODD_EVENTS
+
+    return ODD_EVENTS
 
 
 @pytest.fixture

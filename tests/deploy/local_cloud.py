@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from baton.app import SPECS
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT
+from baton_local.fixtures.lambda_events import HttpRequest, body_of, function_url_event, http_api_event
 from tests.deploy.bundles import Bundle
-from tests.deploy.http_event import HttpRequest, body_of, function_url_event, http_api_event
 from tests.deploy.lambda_function import TASK, WRAPPER, LambdaFunction
 from tests.deploy.runtime_api import FunctionError
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from baton_local.fixtures.lambda_events import HttpRequest
 from baton_local.fixtures.servers import QStashServer, RedisServer
 from tests.deploy.bundles import ROOT, made_bundle
 from tests.deploy.deployment import KEY, LIMIT_SECONDS, Deployment
-from tests.deploy.http_event import HttpRequest
 from tests.deploy.local_cloud import BASE
 from tests.e2e import chat_agents, test_chat
 from tests.e2e.chat_client import chat

@@ -12,8 +12,8 @@ from baton.app import SPECS
 from baton.runtime.spec import Spec
 from baton.runtime.webhook import probe_body
 from baton.settings.settings import MESSAGE_LIMIT_BYTES
+from baton_local.fixtures.lambda_events import FUNCTION_DOMAIN, HttpRequest, body_of, function_url_event, http_api_event
 from tests.deploy.bundles import Bundle
-from tests.deploy.http_event import FUNCTION_DOMAIN, HttpRequest, body_of, function_url_event, http_api_event
 from tests.deploy.lambda_function import LambdaFunction
 from tests.deploy.local_cloud import functions_of
 from tests.unit.baton.kit.signing import CURRENT, delivery_headers

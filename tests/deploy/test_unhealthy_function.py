@@ -4,8 +4,8 @@ import sysconfig
 import time
 from pathlib import Path
 
+from baton_local.fixtures.lambda_events import HttpRequest, function_url_event
 from tests.deploy.bundles import ROOT
-from tests.deploy.http_event import HttpRequest, function_url_event
 from tests.deploy.lambda_function import LambdaFunction
 
 _FUNCTION = """

@@ -7,14 +7,12 @@ or a part has grown by more than a fifth since its warm-up.
 """
 
 import argparse
-import http.server
 import resource
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -24,6 +22,7 @@ import pytest
 
 from baton_events.proxies import EnvironmentTransport
 from baton_local.dev.secrets_file import add_api_key_entry, api_key_entry, new_api_key
+from baton_local.fixtures.network import LocalProxy
 from tests.e2e.fault_chaos import submissions
 from tests.e2e.fault_client import FaultClient, Load, Submission
 from tests.e2e.fault_stack import PARTS, FaultStack, fault_stack_in
@@ -119,44 +118,21 @@ def _full_disk(stack: FaultStack) -> None:
 
 def _proxies(stack: FaultStack) -> None:
     """Ask for readiness by a proxy that is there, around it, and by one that is not."""
-    with _proxy() as (there, asked):
-        for number_asked, around in ((1, ""), (1, "127.0.0.0/8")):
-            assert _is_ready(stack, there, around)
-            assert len(asked) == number_asked
-        with pytest.raises(httpx.ProxyError, match="made no connection"):
-            _is_ready(stack, "http://127.0.0.1:9", "")
+    proxy = LocalProxy()
+    try:
+        for around in ("", "127.0.0.0/8"):
+            assert _is_ready(stack, proxy.url, around)
+            assert len(proxy.requests) == 1
+    finally:
+        proxy.off()
+    with pytest.raises(httpx.ProxyError, match="made no connection"):
+        _is_ready(stack, proxy.url, "")
 
 
 def _is_ready(stack: FaultStack, proxy: str, around: str) -> bool:
     named = {"HTTP_PROXY": proxy, "NO_PROXY": around, "http_proxy": proxy, "no_proxy": around}
     with patch.dict("os.environ", named), httpx.Client(transport=EnvironmentTransport(), timeout=10) as client:
         return client.get(f"{stack.described['app_url']}/readyz").is_success
-
-
-@contextmanager
-def _proxy() -> Iterator[tuple[str, list[str]]]:
-    asked = list[str]()
-
-    class Proxy(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            answer = httpx.get(self.path, trust_env=False, timeout=10)
-            self.send_response(answer.status_code)
-            self.send_header("content-length", str(len(answer.content)))
-            self.end_headers()
-            self.wfile.write(answer.content)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-            """Print nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", asked
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 FAULTS: dict[str, Callable[[FaultStack], None]] = {

@@ -18,6 +18,7 @@ from threading import Thread
 import uvicorn
 
 from baton_events.errors import SettingsError
+from baton_local.dev import dead_address
 from baton_local.dev.app_lines import mark_own_lines
 from baton_local.dev.part_log import TRACEBACK
 from baton_local.stand_in.http_server import given_socket
@@ -66,6 +67,7 @@ def serve(target: str, host: str, port: int) -> None:
         target,
         host=host,
         port=port,
+        loop="asyncio" if dead_address.resolve_if_named() else "auto",
         access_log=False,
         server_header=False,
         headers=[("Part-Proof", proof)] if proof else [],

@@ -17,7 +17,7 @@ from baton.settings.settings import Settings
 from baton.storage.redis.call_limits import RedisCallLimits
 from baton.wiring import real_ports
 from baton_events.errors import SettingsError
-from tests.deploy.http_event import HttpRequest, function_url_event
+from baton_local.fixtures.lambda_events import HttpRequest, function_url_event
 from tests.unit.baton.kit.invoker import Invoker
 
 ENVIRONMENT = {

@@ -8,7 +8,7 @@ import pytest
 from mangum.types import LambdaConfig
 
 from baton.lambda_requests import BroughtRequest, NoRequestError, brought_request
-from tests.deploy.http_event import (
+from baton_local.fixtures.lambda_events import (
     HttpRequest,
     body_of,
     function_url_event,
@@ -17,7 +17,7 @@ from tests.deploy.http_event import (
     load_balancer_event,
     rest_api_event,
 )
-from tests.deploy.odd_events import ODD_EVENTS
+from baton_local.fixtures.odd_events import ODD_EVENTS
 
 _CONFIG = LambdaConfig(api_gateway_base_path="/", text_mime_types=["text/"], exclude_headers=[])
 _WAYS = (function_url_event, http_api_event, http_api_event_1, rest_api_event, load_balancer_event)

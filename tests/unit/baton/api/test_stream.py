@@ -12,7 +12,7 @@ from starlette.types import Message
 from baton.app import build_app
 from baton.entry import LambdaHandler
 from baton_events.errors import StoreError
-from tests.deploy.http_event import HttpRequest, function_url_event
+from baton_local.fixtures.lambda_events import HttpRequest, function_url_event
 from tests.unit.baton.api.client import ACME, Api, assert_problem, with_keys
 from tests.unit.baton.api.following import cut, stream_on_lambda
 from tests.unit.baton.kit.invoker import Invoker

@@ -24,7 +24,7 @@ from baton_events.schema import (
     EventType,
     encode_event,
 )
-from tests.deploy.http_event import FUNCTION_DOMAIN, HttpRequest, function_url_event
+from baton_local.fixtures.lambda_events import FUNCTION_DOMAIN, HttpRequest, function_url_event
 from tests.unit.baton.kit.invoker import Invoker
 from tests.unit.baton.kit.signing import CURRENT, delivery_headers, keyed
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage

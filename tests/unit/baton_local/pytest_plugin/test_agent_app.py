@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from baton_local.fixtures.agent_app import AgentApp, AgentAppError
-from baton_local.fixtures.servers import QStashFaults, RedisFaults
+from baton_local.fixtures.network import LocalProxy
+from baton_local.fixtures.servers import QStashFaults, RedisFaults, RedisServer
 
 pytestmark = pytest.mark.e2e
 AGENTS = "tests.unit.baton_local.pytest_plugin.agents_of_a_project:registry"
@@ -56,3 +57,25 @@ def test_a_store_that_is_away_is_waited_out(agent_app: Start, redis_faults: Redi
     assert app.wait(job_id)["status"] == "completed"
     with pytest.raises(RuntimeError, match="404"):
         app.wait("job_nowhere")
+
+
+def test_an_app_reaches_store_and_queue_past_a_dead_address(
+    agent_app: Start, redis_faults: RedisFaults, qstash_faults: QStashFaults
+) -> None:
+    app = agent_app(AGENTS, **{**redis_faults.first_address_dead(), **qstash_faults.first_address_dead()})
+    assert app.wait(app.submit("greeter"))["status"] == "completed"
+
+
+def test_a_proxy_that_goes_takes_the_store_behind_it_away(
+    agent_app: Start, redis_server: RedisServer, local_proxy: LocalProxy
+) -> None:
+    app = agent_app(AGENTS, **local_proxy.env, UPSTASH_REDIS_REST_URL=local_proxy.behind(redis_server.url))
+    job_id = app.submit("asker")
+    app.wait(job_id, until="waiting")
+    assert any(redis_server.url.rpartition(":")[2] not in each for each in local_proxy.requests)
+    for away in (local_proxy.off, local_proxy.hang):
+        away()
+        with pytest.raises(RuntimeError, match="503"):
+            app.job(job_id)
+        local_proxy.on()
+        assert app.job(job_id)["status"] == "waiting"

@@ -12,11 +12,11 @@ from baton_local.vector.__main__ import _parser as vector_parser
 
 PAGE = (Path(__file__).resolve().parents[4] / "infra" / "README.md").read_text(encoding="utf-8")
 WRITTEN = PAGE.partition("## What is emulated")[0]
-FIXTURES = {name for name in vars(baton_pytest) if re.fullmatch(r"(qstash|redis|vector|agent)_\w+", name)}
+FIXTURES = {name for name in vars(baton_pytest) if re.fullmatch(r"(qstash|redis|vector|agent|local|odd)_\w+", name)}
 
 
 def test_every_fixture_is_on_the_page_and_no_other() -> None:
-    named = set(re.findall(r"`((?:qstash|redis|vector|agent)_\w+)`", WRITTEN))
+    named = set(re.findall(r"`((?:qstash|redis|vector|agent|local|odd)_\w+)`", WRITTEN))
     assert named == FIXTURES
 
 
