@@ -174,6 +174,7 @@ SCHEDULE = _object(
         "nextRunAt": _TIME_OR_NULL,
         "lastRunAt": _TIME_OR_NULL,
         "lastJobs": {"type": "array", "items": _TEXT},
+        "tags": {"type": "array", "items": _TEXT},
     }
 )
 
@@ -205,8 +206,11 @@ COMPLETED = _object({"operationId": _TEXT, "applied": {"type": "boolean"}, "why"
 
 # Parts and other fields are those of pydantic-ai's `ModelMessagesTypeAdapter`.
 MODEL_MESSAGE = _object(
-    {"kind": {"enum": ["request", "response"]}, "parts": {"type": "array", "items": _object({"part_kind": _TEXT})}}
-)
+    {
+        "kind": {"enum": ["request", "response"]},
+        "parts": {"type": "array", "items": {**_object({"part_kind": _TEXT}), "additionalProperties": True}},
+    }
+) | {"additionalProperties": True}
 
 
 SCHEMAS: dict[str, dict[str, Any]] = {

@@ -47,10 +47,16 @@ WORKER = json_object(
     optional=("history",),
 )
 
+_COUNTS = dict.fromkeys(
+    ("messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "functionMs"), WHOLE
+) | {"gbSeconds": USD}
+_USAGE = json_object(
+    dict.fromkeys(("jobs", "inputTokens", "outputTokens"), WHOLE) | _COUNTS | {"costUsd": USD},
+)
 _SERIES = dict.fromkeys(("agent", "tenant", "model"), TEXT)
 _STATUSES = dict.fromkeys(("completed", "failed", "cancelled"), WHOLE)
 _DAY = json_object(
-    {"day": TEXT, "month": TEXT, **_SERIES, "usage": {"type": "object"}, "cost": ref("Cost"), **_STATUSES},
+    {"day": TEXT, "month": TEXT, **_SERIES, "usage": _USAGE, "cost": ref("Cost"), **_STATUSES},
     optional=("day", "month"),
 )
 
@@ -60,10 +66,10 @@ TENANT_USAGE = json_object(
         "tenants": {
             "type": "array",
             "items": json_object(
-                {"tenant": TEXT, "month": TEXT, "usage": {"type": "object"}, "cost": ref("Cost")},
+                {"tenant": TEXT, "month": TEXT, "usage": _USAGE, "cost": ref("Cost")},
             ),
         },
-        "overhead": json_object({"usage": {"type": "object"}, "cost": ref("Cost")}),
+        "overhead": json_object({"usage": json_object(_COUNTS | {"sharedRequests": WHOLE}), "cost": ref("Cost")}),
         "prices": {
             "type": "array",
             "items": json_object({"name": TEXT, "usd": USD, "per": TEXT, "listUsd": USD, "source": TEXT, "asOf": TEXT}),

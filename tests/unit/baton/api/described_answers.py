@@ -34,4 +34,17 @@ def _hold(described: dict[str, Any], name: str, response: httpx.Response) -> Non
 
 @cache
 def _validator(reference: str) -> Any:
-    return OAS31Validator({"$ref": reference, "components": DOCUMENT["components"]})
+    return OAS31Validator({"$ref": reference, "components": _CLOSED})
+
+
+def _closed(schema: Any) -> Any:
+    """Refuse fields that the document does not name: a client may rely on those only that it names."""
+    if isinstance(schema, list):
+        return [_closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: _closed(part) for name, part in schema.items()}
+    return ({"additionalProperties": False} if {"required", "properties"} <= schema.keys() else {}) | closed
+
+
+_CLOSED = _closed(DOCUMENT["components"])
