@@ -6,13 +6,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.engine import turn
+from baton.api.jobs.job import JobsApi
+from baton.api.problem import ApiError
+from baton.engine import attempts, turn
 from baton.engine.effects import RunTool
 from baton.engine.step_results import StepResult, ToolRunsAgain
 from baton.executors import executor
 from baton.tools import arguments
 from baton_events.errors import StoreError
-from baton_events.values import json_value, text
+from baton_events.values import json_value, text, waits
 from tests.simulation import plan
 from tests.simulation.planting import around, defects, replaced
 
@@ -37,6 +39,12 @@ def _or_nothing(number: Callable[..., Any], walk: Any, value: float, place: str)
     return number(walk, value, place) if isinstance(value, int) or isfinite(value) else None
 
 
+async def _but_for_failed_ones(remove: Callable[..., Any], api: JobsApi, principal: Any, job_id: str) -> None:
+    if (await api.snapshot(principal, job_id)).job.error is not None:
+        raise ApiError(422, f"job {job_id!r} is kept: it has failed")
+    await remove(api, principal, job_id)
+
+
 DEFECTS = defects(
     plan.ODD_SEEDS,
     what_is_refused_met_a_fault={
@@ -48,6 +56,15 @@ DEFECTS = defects(
     a_call_starts_seldom={"a call whose value cannot be recorded runs again": around(executor, "_failed", _again)},
     a_turn_is_paid_seldom={
         "a turn is tried more often than its agent says": around(turn, "_model_failed", _more_often),
+    },
+    a_retry_comes_within_an_hour={
+        "the wait that a service names is taken as it is": (
+            replaced(attempts, "MAX_DELAY_MS", 365 * 86_400_000),
+            replaced(waits, "LONGEST_WAIT_SECONDS", 365 * 86_400.0),
+        ),
+    },
+    every_job_can_be_read_and_deleted={
+        "a failed job cannot be deleted": around(JobsApi, "remove", _but_for_failed_ones),
     },
     a_tool_gets_what_its_model_sent={
         "whole numbers are read as floats": around(
