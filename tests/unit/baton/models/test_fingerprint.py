@@ -1,5 +1,6 @@
 """Digests of what a model was asked: of each part, and of a conversation whatever is known of the turn before."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -58,7 +59,11 @@ def test_neither_a_calls_id_nor_a_secret_counts() -> None:
     digests = request_digests(question())
     assert digests == request_digests(question("job_2-1-0-bb"))
     assert digests is not None
-    assert digests["messages"].startswith("3-")
+    assert re.fullmatch(r"3-[0-9a-f]+", digests["messages"])
+    call = ["model", "I add", [[0, "add", {"a": 1}]]]
+    assert prompt_value(question().messages) == [["user", "do it", {"n": 1}], call, ["result", 0, "add", 3]]
+    tools = [{"name": "add", "description": "Add.", "parameters": {"type": "object"}}]
+    assert digests["tools"] == fingerprint(tools)
     found = [(UserMessage("do it", {"password": password}),) for password in ("hidden-value", "[redacted]")]
     assert request_digests(question(messages=found[0])) == request_digests(question(messages=found[1]))
 

@@ -58,6 +58,8 @@ def test_all_faults_are_reported_at_once_one_line_each() -> None:
     assert str(caught.value).splitlines()[0] == "invalid arguments for tool 'measure':"
     lines = dict(line.split(": ", 1) for line in caught.value.faults)
     assert set(lines) == {"place.name", "place.since", "count", "tags[1]", "colour"}
+    places = {("place", "name"), ("place", "since"), ("count",), ("tags", 1), ("colour",)}
+    assert set(caught.value.places) == places
     assert lines["place.name"] == "is required"
     assert lines["count"].endswith("got 'many'")
     assert lines["colour"] == "is not an argument of this tool (it has: place, count, unit, tags), got 1"

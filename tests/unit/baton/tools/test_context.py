@@ -24,6 +24,11 @@ async def test_what_a_tool_says_goes_to_its_channel() -> None:
     assert await ToolContext.for_test(cancelled=True).cancelled() is True
 
 
+async def test_what_a_tool_sends_out_has_a_name_in_a_test() -> None:
+    context = ToolContext.for_test()
+    assert [await context.emit("paid", {}, key=key) for key in "ab"] == ["evt_1", "evt_2"]
+
+
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, 50, float("nan")])
 async def test_progress_outside_0_to_1_is_refused(fraction: float) -> None:
     with pytest.raises(ValueError, match="fraction from 0 to 1"):

@@ -192,6 +192,22 @@ def test_a_fault_is_short_and_tells_no_value() -> None:
     assert fault == "its schema is no JSON schema: 'no such type'"
 
 
+def test_faults_are_in_the_order_of_their_places_and_end_where_there_is_no_room() -> None:
+    schema = of(b={"type": "array", "items": {"const": "z" * 150}}, a={"enum": ["z" * 300]})
+    places = [line.partition(":")[0] for line in faults(schema, {"b": [1], "a": 1})]
+    assert places == ["a", "b[0]"]
+    assert all(line.endswith("z…") for line in faults(of(a={"enum": ["z" * 300]}), {"a": 1}))
+
+
+def test_a_large_value_takes_more_of_the_steps() -> None:
+    """Each of its texts and keys counts, also in objects, and a pattern of properties counts for each name."""
+    one_fault: dict[str, Any] = {"not": {}}
+    many = {"allOf": [{"minProperties": 0, "minItems": 0}] * 400, **one_fault}
+    for large in ({"k" * 250_000: 1}, {"k": "v" * 250_000}, ["v" * 250_000], {"k": ["v" * 250_000]}):
+        assert faults(of(x=many), {"x": {"k": 1} if isinstance(large, dict) else [1]}) != ()
+        assert faults(of(x=many), {"x": large}) == ()
+
+
 NAMES = ("type", "properties", "items", "$ref", "pattern", "patternProperties", "enum", "anyOf", "not", "uniqueItems")
 ODD = st.recursive(
     st.none()

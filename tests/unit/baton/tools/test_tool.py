@@ -48,6 +48,18 @@ def test_what_a_person_is_asked_is_fixed_with_the_tool() -> None:
     assert (loud.requires_approval, loud.approval_title, loud.approval_seconds) == (True, "shout at people", 60)
 
 
+def test_the_least_of_each_number_is_taken_and_a_rule_is_kept_as_it_is() -> None:
+    """A tool that is made here, so that all of its making is run here."""
+
+    def rule(arguments: dict[str, Any], ctx: ToolContext) -> bool:
+        return bool(arguments or ctx)
+
+    least = tool(timeout_seconds=0.5, retry_delay_seconds=0, requires_approval=rule)(shout.function)
+    assert (least.timeout_seconds, least.retry_delay_seconds) == (0.5, 0)
+    assert (least.requires_approval, least.approval_title) == (rule, "run tool shout")
+    assert least.parameters == shout.parameters
+
+
 def test_the_schema_describes_arguments_and_leaves_the_context_out() -> None:
     assert shout.parameters == {
         "type": "object",

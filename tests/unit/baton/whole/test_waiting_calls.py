@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from baton.engine.commit.answers import SignalResult
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import status_and_wait
 from baton.engine.work_items import ItemKind
+from baton.tools.pending import LONGEST_SECONDS, ChildTask
 from baton_events.schema import Completion, ToolPayload
 from tests.unit.baton.api.client import ACME, OTHER, Api, api_of, with_keys
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -107,10 +109,33 @@ async def test_a_wait_whose_result_is_no_json_is_a_failure_of_the_tool() -> None
     assert call.error.type == "unrecordable"
 
 
-@pytest.mark.parametrize("wrong", [{}, {"timeout_seconds": -1}, {"timeout_seconds": 10**12}])
-def test_a_wait_without_a_proper_end_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="Pending"):
+LATER = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({}, ValueError),
+        ({"timeout_seconds": -1}, ValueError),
+        ({"timeout_seconds": 10**12}, ValueError),
+        ({"timeout_seconds": 1, "until": LATER}, ValueError),
+        ({"until": LATER.replace(tzinfo=None)}, ValueError),
+        ({"timeout_seconds": 1, "event": 7}, TypeError),
+        ({"timeout_seconds": 1, "event": "paid", "key": 7}, TypeError),
+        ({"timeout_seconds": 1, "key": "A-7"}, ValueError),
+        ({"timeout_seconds": 10**12, "child": ChildTask(agent="adds", task="")}, ValueError),
+    ],
+)
+def test_a_wait_without_a_proper_end_is_refused(wrong: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error, match="Pending"):
         Pending(**wrong)
+
+
+@pytest.mark.parametrize(("now_ms", "until_ms"), [(0, LONGEST_SECONDS * 1000), (17 * 10**11, 1_777_593_600_000)])
+def test_a_wait_until_a_time_ends_then_and_no_later_than_ten_years(now_ms: int, until_ms: int) -> None:
+    wait = Pending(until=LATER)
+    assert wait.until_ms(now_ms) == until_ms
+    assert wait.until_ms(2 * 10**12) == 2 * 10**12
 
 
 ASKS = Call("wait_for_event", {"name": "order.paid", "key": "A-7", "timeout_seconds": 600})

@@ -57,7 +57,7 @@ async def called(api: Api, agent: str, method: str, params: Any, key: str = ACME
 
 async def result(api: Api, agent: str, method: str, params: Any, key: str = ACME) -> dict[str, Any]:
     answer = (await called(api, agent, method, params, key)).json()
-    assert answer["id"] == "call-1"
+    assert (answer["jsonrpc"], answer["id"]) == ("2.0", "call-1")
     assert "error" not in answer, answer["error"]
     ParseDict(answer["result"], _RESULTS[method]())
     found: dict[str, Any] = answer["result"]
@@ -73,7 +73,9 @@ async def error(api: Api, agent: str, method: str, params: Any, key: str = ACME,
     answer = (await called(api, agent, method, params, key, **headers)).json()
     found = answer["error"]
     assert found["message"]
-    assert {one["@type"] for one in found.get("data", [])} <= {"type.googleapis.com/google.rpc.ErrorInfo"}
+    assert answer["jsonrpc"] == "2.0"
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "domain": "a2a-protocol.org"}
+    assert all(one.items() >= info.items() and len(one) == 3 for one in found.get("data", []))
     return found["code"], (found.get("data") or [{}])[0].get("reason", "")
 
 
@@ -131,6 +133,7 @@ async def test_a_stream_has_the_task_its_artifact_and_its_end() -> None:
         last = whole[-2]["artifactUpdate"]
         assert (last["artifact"]["parts"], last["append"], last["lastChunk"]) == ([{"text": "good day"}], False, True)
         answer = await called(api, "talks", "SendStreamingMessage", HELLO)
+        assert answer.text.endswith("\n\n: end\n\n")
         ids = [line for line in answer.text.splitlines() if line.startswith("id: ")]
         seen = {"last-event-id": ids[-2].removeprefix("id: ")}
         rest = await streamed(api, "talks", "SendStreamingMessage", HELLO, **seen)

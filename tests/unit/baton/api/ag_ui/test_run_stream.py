@@ -20,7 +20,8 @@ def events(*parts: Part, run: Run | None = None, first: int = 1) -> list[dict[st
     text = "".join(form.part(JOB, number, json.dumps(part)) for number, part in enumerate(parts, first))
     found = [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
     for event in found:
-        TypeAdapter[Any](Event).validate_python(event)
+        typed = TypeAdapter[Any](Event).validate_python(event)
+        assert not typed.model_extra, f"AG-UI knows no {typed.model_extra} of {event}"
     return found
 
 
@@ -152,7 +153,13 @@ def test_a_run_whose_beginning_is_gone_begins_all_the_same_or_says_so_at_its_end
     assert [event["type"] for event in found] == ["RUN_STARTED", "STEP_STARTED"]
     form = RunStream(Run("thread-1", "r2", answers=frozenset({"op_x"})), JOB.id)
     assert form.part(JOB, 400, json.dumps(STEP)) == ""
-    assert [json.loads(line[6:])["type"] for line in form.ending(JOB).split("\n\n")[:-1]] == [
-        "RUN_STARTED",
-        "RUN_ERROR",
-    ]
+    started, lost = [json.loads(line[6:]) for line in form.ending(JOB).split("\n\n")[:-1]]
+    message = "job job_1 has ended, and this run of it is no longer kept"
+    assert (started["type"], lost) == ("RUN_STARTED", {"type": "RUN_ERROR", "message": message, "code": "gone"})
+
+
+def test_each_call_has_the_turn_s_text_as_its_parent_and_an_abandoned_one_none() -> None:
+    call = {"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {}}
+    for parts in ([STEP], [STEP, *text("a", "start", "end"), data("retry", textId="a")]):
+        starts = [each for each in events(*parts, call) if each["type"] == "TOOL_CALL_START"]
+        assert [each["parentMessageId"] for each in starts] == ["c"]

@@ -11,6 +11,7 @@ from baton.models.demo.model import DemoModel
 from baton.models.demo.moves import output_arguments
 from baton.models.demo.notes import prompt_entries, recalled_entries, to_remember
 from baton.models.model import (
+    Call,
     Message,
     ModelAnswer,
     ModelError,
@@ -35,12 +36,18 @@ LISTED: Result = ("list_files", {}, {"files": [{"path": "clocks.md"}, {"path": "
 NO_HITS: Result = ("search_files", {"query": "whale"}, {"hits": [], "files": {}})
 
 
+NO_ENTRIES: Result = ("recall", {"query": "whale"}, {"entries": []})
+
+
 def spec(name: str, *arguments: str) -> ToolSpec:
     required = [argument for argument in arguments if argument not in {"limit", "max_chars"}]
     return ToolSpec(name, "", {"properties": {argument: {} for argument in arguments}, "required": required})
 
 
 ALL = tuple(spec(name, *arguments) for name, arguments in PARAMETERS.items())
+
+
+RECALL = spec("recall", "query")
 
 
 async def request(*messages: Message, tools: tuple[ToolSpec, ...] = ALL) -> ModelAnswer:
@@ -194,6 +201,41 @@ def test_a_schema_without_fields_gives_nothing(schema: dict[str, Any]) -> None:
     assert output_arguments(schema, "x", []) == {}
 
 
+def test_a_fixed_value_and_a_nested_definition_are_filled_in() -> None:
+    kind = {"$ref": "#/$defs/a/b"}
+    schema = {"type": "object", "required": ["kind", "of"], "properties": {"kind": {"const": "x"}, "of": kind}}
+    assert output_arguments(schema | {"$defs": {"b": {"const": 7}}}, "It is.", []) == {"kind": "x", "of": 7}
+
+
+@pytest.mark.parametrize(
+    ("tools", "calls"),
+    [
+        (ALL, [("list_files", {}), ("search_files", {"query": "whale", "limit": 10})]),
+        ((ToolSpec("list_bookings", "", {"properties": {}}),), [("list_bookings", {})]),
+    ],
+)
+async def test_a_plan_has_all_steps_that_can_be_taken_together(tools: Any, calls: Any) -> None:
+    made = ModelRequest("Be brief.", (UserMessage("Find a whale"),), (spec("make_plan"),), 1, step_tools=tools)
+    answer = await DemoModel().answer(made)
+    steps = [
+        {"name": f"{at}-{tool}", "tool": tool, "arguments": arguments, "depends_on": [], "on_failure": "continue"}
+        for at, (tool, arguments) in enumerate(calls, 1)
+    ]
+    assert answer.calls == (Call("make_plan", {"steps": steps}),)
+    assert (answer.input_tokens, answer.output_tokens > len(steps)) == (5, True)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_a_report_s_title_is_the_question_cut_at_its_limit(more: int) -> None:
+    question, hit = "whale " + "o" * (74 + more), {"path": "a.md", "line": 1, "text": "The whale was here."}
+    read = ("read_file", {"path": "a.md"}, {"path": "a.md", "text": "The whale was here for many years."})
+    counted = ("count_words", {"path": "a.md"}, {"path": "a.md", "words": 7})
+    results = past(LISTED, ("search_files", {"query": "whale"}, {"hits": [hit]}), read, counted)
+    answer = await request(UserMessage(question), *results)
+    (report,) = [call for call in answer.calls if call.tool == "write_report"]
+    assert report.arguments["title"] == (f"{question[:79]}…" if more else question)
+
+
 OUTPUT = ToolSpec("final_result", "The answer.", Report.model_json_schema())
 
 
@@ -229,6 +271,8 @@ async def test_an_answer_that_did_not_fit_is_not_given_again() -> None:
 @pytest.mark.parametrize(
     ("question", "results", "tools", "said"),
     [
+        pytest.param("whale", [], (ALL[2],), ["nothing about whale in the files."], id="a reader alone"),
+        pytest.param("whale", [NO_HITS, NO_ENTRIES], (ALL[1], RECALL), ["I found nothing"], id="memory and a search"),
         pytest.param("whale", [LISTED, NO_HITS], ALL, ["nothing about whale", "clocks.md and oil.md"], id="no hits"),
         pytest.param("", [LISTED], ALL, ["no question", "oil.md"], id="an empty question"),
         pytest.param("whale oil", [], (), ["I was given no tool"], id="no tools"),

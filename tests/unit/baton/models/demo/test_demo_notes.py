@@ -180,6 +180,8 @@ def test_rare_words_rank_a_file_higher_than_common_ones() -> None:
     counts = {"lighthouse": {"a.md": 9, "b.md": 9, "c.md": 9}, "whale": {"c.md": 1}}
     assert rank_files(["lighthouse", "whale"], counts, ["a.md", "b.md", "c.md"])[0] == "c.md"
     assert rank_files(["oil"], {}, ["lamps.md", "whale-oil.md"]) == ["whale-oil.md"]
+    counts = {"oil": {"a.md": 1}, "lamp": {"oil.md": 2}}
+    assert rank_files(["oil", "lamp"], counts, []) == ["oil.md", "a.md"], "a name counts as one hit"
 
 
 def test_the_sentence_that_answers_is_quoted_exactly_without_markup() -> None:

@@ -21,6 +21,9 @@ async def test_a_text_is_the_answer(requested: Requested) -> None:
     requested.answers(requested.case.plain("It is 3."))
     answer = await requested.answer()
     assert (answer.text, answer.calls) == ("It is 3.", ())
+    said = requested.case.plain("It is 3.")
+    assert answer.origin is not None
+    assert (answer.origin.id, answer.origin.streamed) == (said.get("id") or said.get("responseId") or "", False)
     assert (answer.input_tokens, answer.output_tokens, answer.cached_input_tokens) == (100, 10, 20)
     assert 0 <= answer.cost_usd < 1
     assert (answer.cost_usd > 0) >= (requested.case is OPENAI)  # by the model that answered, not by the name asked for

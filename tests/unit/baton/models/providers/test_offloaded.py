@@ -57,7 +57,7 @@ async def test_a_failure_says_whether_and_when_to_ask_again(requested: Requested
     assert (caught.value.retryable, caught.value.retry_after_seconds) == (True, 7)
     assert KEY not in caught.value.message
     with pytest.raises(ModelError) as caught:
-        await answer_of(requested, 0, b"timeout")
+        await answer_of(requested, 0, b"timeout\xff")
     assert caught.value.retryable
 
 

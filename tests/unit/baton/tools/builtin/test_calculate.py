@@ -27,6 +27,7 @@ async def value_of(expression: str) -> Any:
         ("factorial(20)", str(2432902008176640000)),
         ("2 ** 64", str(2**64)),
         ("cos(pi)", -1.0),
+        ("1 ** 9999", 1),
     ],
 )
 async def test_arithmetic_is_computed(expression: str, value: Any) -> None:
@@ -86,6 +87,7 @@ async def test_nothing_but_arithmetic_is_understood(expression: str) -> None:
         "1\0",
         "",
         "factorial(-1)",
+        "factorial(2.5)",
     ],
 )
 async def test_what_has_no_value_says_so(expression: str) -> None:

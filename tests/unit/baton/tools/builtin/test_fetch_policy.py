@@ -73,6 +73,13 @@ def test_an_entry_of_another_form_is_refused_when_the_tool_is_made(pattern: str)
             read_allowed(patterns)
 
 
+@pytest.mark.parametrize(("more", "shown"), [(0, ""), (1, "…")])
+def test_a_long_address_is_shown_in_part(more: int, shown: str) -> None:
+    url = "http:" + "x" * 195 + "y" * more
+    with pytest.raises(ToolError, match=f"^'{url[: 200 - more]}{shown}'"):
+        policy("*").check(url)
+
+
 def test_a_redirect_is_resolved_against_its_page_and_checked_the_same() -> None:
     over = policy("a.test")
     page = over.check("https://a.test/x/y")

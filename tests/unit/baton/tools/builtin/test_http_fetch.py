@@ -82,6 +82,7 @@ async def test_a_host_without_an_address_may_be_tried_again() -> None:
         ("grüß".encode("latin-1"), {"content_type": "text/html; charset=latin-1"}, "grüß"),
         (b"{not json", {"content_type": "application/json"}, "{not json"),
         (gzip.compress(b"packed", mtime=0), {"content_encoding": "gzip"}, "packed"),
+        (gzip.compress(b"packed", mtime=0), {"content_encoding": "x-gzip"}, "packed"),
         (zlib.compress(b"packed"), {"content_encoding": "deflate"}, "packed"),
         (b"", {}, ""),
         (b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", {"transfer_encoding": "chunked"}, "abcde"),
@@ -232,6 +233,10 @@ async def test_a_post_sends_its_body_and_the_key_of_the_call() -> None:
         assert server.bodies == [b'{"a": 1}']
         assert "idempotency-key: k-7" in server.heads[0].lower()
         assert "content-type: application/json" in server.heads[0].lower()
+        assert "accept-encoding: gzip, deflate\r\n" in server.heads[0].lower()
+        with pytest.raises(ToolError, match="more than 200000 bytes") as caught:
+            await tool.run({**arguments, "body": "x" * 200_001}, ToolContext.for_test())
+        assert (caught.value.type, len(server.bodies)) == ("TooLarge", 1)
         assert f"host: 127.0.0.1:{server.port}" in server.heads[0].lower()
 
 

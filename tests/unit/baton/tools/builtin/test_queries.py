@@ -69,7 +69,7 @@ async def test_order_and_limit_are_kept_apart_from_the_count() -> None:
 async def test_a_fault_is_named(text: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ToolError, match=message) as caught:
         await query(text, **arguments)
-    assert caught.value.retryable is False
+    assert (caught.value.type, caught.value.retryable) == ("UnknownColumn" if arguments else "NotCsv", False)
 
 
 async def test_another_delimiter_is_reported_and_an_unknown_operator_refused() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from baton.tools.builtin.workspace import MAX_FILE_SIZE_BYTES, Workspace
+from baton.tools.builtin.workspace import MAX_FILE_SIZE_BYTES, Workspace, write_whole_file
 from baton.tools.tool_error import ToolError
 
 SECRET = "the secret"
@@ -114,10 +114,26 @@ def test_what_is_not_there_is_reported_when_it_is_used(root: Path) -> None:
         Workspace(root).text("pipe")
     for number in range(11):
         (root / f"{number:02}.md").touch()
+        if number == 7:
+            with pytest.raises(ToolError, match=r"07\.md, a\.md, deep/b\.md and 1 more"):
+                Workspace(root).text("x.md")
     with pytest.raises(ToolError, match=r"08\.md, 09\.md and 4 more"):
         Workspace(root).text("x.md")
     with pytest.raises(ToolError, match="the folder 'nowhere' does not exist"):
         Workspace(root / "nowhere").paths()
+
+
+def test_a_file_that_cannot_be_put_in_its_place_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_whole_file(tmp_path / "taken", b"x")
+    assert [each.name for each in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_name_of_other_bytes_is_read_by_the_name_that_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("alpha", encoding="utf-8")
+    (tmp_path / os.fsdecode(b"gr\xfc\xdf.md")).write_text("hello", encoding="utf-8")
+    assert Workspace(tmp_path).text("gr\\xfc\\xdf.md") == "hello"
 
 
 def test_a_file_is_written_and_replaced_only_where_that_is_shown(tmp_path: Path) -> None:
