@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from baton.engine.all_jobs.ends import end_of
 from baton.engine.all_jobs.job_list import Row, members
+from baton.engine.all_jobs.shelves import entries_of, place_of
 from baton.engine.commit.tree import Tree
 from baton_events.ids import is_child, root_of
 
@@ -58,7 +59,8 @@ def every_job_is_listed(world: "World") -> str | None:
                 continue
             status = str(job.status) if job.ended else ""
             row = Row(job.id, job.created_at_ms, job.tenant, job.session_id, job.agent, status)
-            missing = set(members(row)) - world.admission.rows
+            shelves = {entry for entries in entries_of(map(place_of, members(row))).values() for entry in entries}
+            missing = ({*members(row)} | shelves) - world.admission.rows
             if missing:
                 return f"{job.id} is {job.status}, and {sorted(missing)} are not in the list"
     return None

@@ -67,6 +67,21 @@ QUERIES: list[tuple[Query, Callable[[int], bool]]] = [
 ]
 
 
+@pytest.mark.parametrize("lost", ["baton:list:all", "baton:list:t:*", "baton:list:all:*", "*"])
+@pytest.mark.parametrize("status", ["completed", "failed"])
+async def test_a_job_that_ends_is_found_whatever_of_the_list_a_failover_has_lost(
+    real: Side, redis_process: RedisProcess, status: str, lost: str
+) -> None:
+    ended = replace(row(1), status=status, text="a needle")
+    await real.listing.add(replace(ended, status=""))
+    redis_process.request("DEL", *redis_process.request("KEYS", lost))
+    await real.listing.add(ended)
+    for query in (Query(), Query(tenant="tenant_1"), Query(statuses=frozenset({status}))):
+        assert await pages(real, query, 7) == ["job_0001"]
+    for query in (Query(words=("needle",)), Query(tenant="tenant_1", words=("needle",))):
+        assert [one.job_id for one in (await real.listing.search_texts(query, "", 7)).found] == ["job_0001"]
+
+
 @pytest.mark.parametrize("limit", [7, 200])
 async def test_every_job_is_on_its_page_and_no_key_has_them_all(
     real: Side, redis_process: RedisProcess, limit: int

@@ -45,20 +45,20 @@ class RedisListing:
         self._redis = connection
 
     async def add(self, row: Row) -> None:
-        """Write a job's rows and its text: five commands, three for one that has completed.
+        """Write a job's rows and its text: five commands; one for a job below another.
 
-        One for a job below another; one more where the text of an earlier run is replaced.
+        One more where the text of an earlier run is replaced. The catalogue is renewed each time: a failover may have
+        lost it, or the shelf's first row.
         """
         written = with_texts(row)
         by_key = _by_key(written)
         commands: list[_Command] = [["ZADD", key, *_scored(rows)] for key, rows in by_key.items()]
         if before := outcomes_before(row):
             commands.insert(0, _without(written[0], *before))
-        if row.status != "completed":  # the catalogue has it from its first row
-            places = [place_of(member) for member in written]
-            texts = [] if is_child(row.job_id) else [place_of_texts(written[0])]
-            catalogued = entries_of((*places, *texts))
-            commands += [["ZADD", keys.list_key(name), *_scored(entries)] for name, entries in catalogued.items()]
+        places = [place_of(member) for member in written]
+        texts = [] if is_child(row.job_id) else [place_of_texts(written[0])]
+        catalogued = entries_of((*places, *texts))
+        commands += [["ZADD", keys.list_key(name), *_scored(entries)] for name, entries in catalogued.items()]
         if not row.status and is_trimmed_by(row.job_id):
             sessions = [key for key in by_key if key.startswith(keys.list_key("s:"))]
             commands += [["ZREMRANGEBYRANK", key, 0, -SESSION_ROWS - 1] for key in sessions]
