@@ -30,6 +30,8 @@ class ItemKind(StrEnum):
 WORK_KINDS = frozenset({ItemKind.LOOP, ItemKind.CALL})
 # Kinds that outlive the end of their job.
 FOLLOW_UPS = frozenset({ItemKind.REMEMBER, ItemKind.NOTIFY})
+# Longer than they are repeated: a day, and outages in it. They need the data of their job.
+FOLLOW_UP_MS = 2 * 86_400_000
 
 EVENT_OF_KIND = {
     ItemKind.LOOP: EventType.LOOP_INIT,

@@ -7,7 +7,16 @@ import pytest
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.scores import Score
-from baton.engine.commit.answers import Recalled, Recorded, Removed, Signal, SignalResult, Tombstone, Verdict
+from baton.engine.commit.answers import (
+    LEAST_TOMBSTONE_MS,
+    Recalled,
+    Recorded,
+    Removed,
+    Signal,
+    SignalResult,
+    Tombstone,
+    Verdict,
+)
 from baton.engine.effects import Changes
 from baton.engine.state import CallRecord, Job
 from baton.engine.transitions import JobStatus
@@ -142,7 +151,7 @@ async def test_a_removal_takes_every_key_of_the_tree(real: Side, redis_process: 
     recalled = await recalled_of(real)
     assert await real.archive.remove(recalled, NOW_MS) is Removed.REMOVED
     assert list(expiry_ms(redis_process)) == [f"baton:{{{JOB_ID}}}:tombstone"]
-    assert 0 < expiry_ms(redis_process)[f"baton:{{{JOB_ID}}}:tombstone"] <= 3_600_000
+    assert 0 < expiry_ms(redis_process)[f"baton:{{{JOB_ID}}}:tombstone"] <= LEAST_TOMBSTONE_MS
 
 
 async def test_a_job_that_is_not_as_it_was_recalled_is_not_removed(side: Side) -> None:

@@ -219,6 +219,11 @@ class Recalled(Struct, frozen=True):
     written: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
 
+# How long a message of a job whose data is gone may come, also where data is kept for a shorter time: the copy that
+# closes a batch waits for seven days.
+LEAST_TOMBSTONE_MS = 8 * 86_400_000
+
+
 class Tombstone(Struct, frozen=True):
     """The record of a job whose data is gone: its tenant, and whether it was deleted or expired."""
 

@@ -162,7 +162,7 @@ def _changed(
     if not changes.ends or is_child(job_id):
         return tree
     tombstone = Tombstone(tree.jobs[job_id].tenant, deleted=False)
-    return replace(tree, expires_ms=max([now_ms, *tree.needed_until.values()]) + retention_ms, tombstone=tombstone)
+    return replace(tree, expires_ms=now_ms + tree.kept_ms(now_ms, retention_ms), tombstone=tombstone)
 
 
 def signal(

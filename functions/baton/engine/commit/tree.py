@@ -14,7 +14,16 @@ from baton.engine.all_jobs.slots import QueueEntry, SlotState, Want, next_epoch,
 from baton.engine.commit.answers import Signal, Tombstone
 from baton.engine.effects import Skip
 from baton.engine.state import BudgetScope, CallRecord, Job, Usage
-from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem, blocked, slot_request_item, slot_request_key
+from baton.engine.work_items import (
+    FOLLOW_UP_MS,
+    FOLLOW_UPS,
+    WORK_KINDS,
+    ItemKind,
+    WorkItem,
+    blocked,
+    slot_request_item,
+    slot_request_key,
+)
 from baton.sdk.limits import NOTHING_SPENT, Spend
 from baton.sdk.records import FOREVER_MS
 from baton_events.ids import job_of_call
@@ -48,6 +57,12 @@ class Tree(Struct, frozen=True):
     placed: dict[str, str] = field(default_factory=dict[str, str])
     expires_ms: int = 0
     tombstone: Tombstone | None = None
+
+    def kept_ms(self, ended_ms: int, retention_ms: int) -> int:
+        """Return how long an ended tree is kept from then on: what still waits for it adds its wait."""
+        waits = [until_ms - ended_ms for until_ms in self.needed_until.values()]
+        follows = any(item.kind in FOLLOW_UPS for item in self.items.values())
+        return max(retention_ms + max([0, *waits]), FOLLOW_UP_MS if follows else 0)
 
     def pending(self, message_id: str, now_ms: int, but: str = "") -> tuple[WorkItem, ...]:
         """Return the work items that a message must dispatch, in the order of their keys."""

@@ -9,9 +9,12 @@ from baton.storage.ports.app_events import EventRecord
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from baton.transport.redis_rest import Command
+from baton_events.app_event import LONGEST_DELAY_SECONDS
 
 _EVENT, _HANDLER, _NOTE = "event", "handler:", "note:"
 _CLOCK_MS = 60_000  # a waiting call and a reader may have different clocks
+# Longer than an event waits for its batch, or for a newer one of its key, and than its handler is delivered again.
+_WAITED_MS = (LONGEST_DELAY_SECONDS + 86_400) * 1_000
 
 
 class RedisAppEvents:
@@ -19,10 +22,10 @@ class RedisAppEvents:
 
     def __init__(self, connection: RedisConnection, retention_ms: int, kept_ms: int) -> None:
         self._redis = connection
-        self._retention_ms, self._kept_ms = retention_ms, kept_ms
+        self._retention_ms, self._kept_ms = max(retention_ms, _WAITED_MS), kept_ms
 
     async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
-        """Keep an event, and these of its handlers."""
+        """Keep an event, and these of its handlers, for as long as it may wait for its batch at least."""
         key = keys.app_event_key(event_id)
         handled = [field for name in handlers for field in (_HANDLER + name, "1")]
         new, *_, found = await self._redis.pipeline(

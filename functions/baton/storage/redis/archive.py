@@ -7,7 +7,7 @@ import json
 
 from baton.engine.all_jobs.scores import Score
 from baton.engine.commit import operations
-from baton.engine.commit.answers import Loaded, Recalled, Removed, Tombstone
+from baton.engine.commit.answers import LEAST_TOMBSTONE_MS, Loaded, Recalled, Removed, Tombstone
 from baton.engine.commit.codec import dump, load_call, load_job
 from baton.engine.commit.layout import tree_of
 from baton.engine.commit.patch import Patch
@@ -20,12 +20,10 @@ from baton_events.errors import StoreError
 from baton_events.ids import canonical_json, root_of
 
 _ATTEMPTS = 3
-# How long a message of a deleted job may come, also where data is kept for a shorter time.
-_SHORTEST_MS = 3_600_000
 
 
 class RedisArchive:
-    """`Archive` over one connection. The tombstone of a deleted job stays for `retention_ms`, or an hour."""
+    """`Archive` over one connection. The tombstone of a deleted job stays for `retention_ms`, or eight days."""
 
     def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
         self._redis = connection
@@ -70,7 +68,7 @@ class RedisArchive:
         for each in all_keys(root_id, tree.jobs):
             patch.write("DEL", each, [])
         stone = canonical_json({"tenant": tenant, "deleted": True, "at": now_ms})
-        kept_ms = max(_SHORTEST_MS, self._retention_ms)
+        kept_ms = max(LEAST_TOMBSTONE_MS, self._retention_ms)
         patch.write("SET", keys.tombstone_key(root_id), [stone, "PX", str(kept_ms)])
         return await self._redis.written(patch)
 

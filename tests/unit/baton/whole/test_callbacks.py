@@ -57,19 +57,23 @@ async def test_an_ended_job_is_sent_once_and_signed(api: Api, status: str) -> No
     assert (job["id"], job["status"], job["error"]) == (job_id, status, (await api.read(job_id))["error"])
 
 
-async def test_what_is_not_taken_is_sent_again_for_a_day_with_one_id(api: Api) -> None:
-    stage = api.stage
-    stage.callbacks.refusals = ["it answered 500"] * 100
-    job_id, began_ms = (await api.submitted(callbackUrl=URL))["id"], stage.clock.now_ms()
-    await stage.run()
-    sent = stage.callbacks.sent
-    assert {headers["webhook-id"] for _, headers, _ in sent} == {f"msg_{job_id}.1"}
-    assert all(is_signed(headers, body) for _, headers, body in sent)
-    times = [int(headers["webhook-timestamp"]) for _, headers, _ in sent]
-    assert len(set(times)) == len(sent)
-    assert 86_400 <= times[-1] - began_ms // 1000 <= 90_000
-    assert "it answered 500" in stage.alerts.sent[-1].text
-    assert (await api.read(job_id))["status"] == "completed"
+@pytest.mark.parametrize("retention_seconds", [1, 2_592_000])
+async def test_what_is_not_taken_is_sent_again_for_a_day_with_one_id(retention_seconds: int) -> None:
+    """However soon the job's data would be gone."""
+    settings = replace(with_keys(), callback_key=SECRET, job_retention_seconds=retention_seconds)
+    async with api_of(Stage(settings=settings, registry=Registry(AGENTS))) as api:
+        stage = api.stage
+        stage.callbacks.refusals = ["it answered 500"] * 100
+        job_id, began_ms = (await api.submitted(callbackUrl=URL))["id"], stage.clock.now_ms()
+        await stage.run()
+        sent = stage.callbacks.sent
+        assert {headers["webhook-id"] for _, headers, _ in sent} == {f"msg_{job_id}.1"}
+        assert all(is_signed(headers, body) for _, headers, body in sent)
+        times = [int(headers["webhook-timestamp"]) for _, headers, _ in sent]
+        assert len(set(times)) == len(sent)
+        assert 86_400 <= times[-1] - began_ms // 1000 <= 90_000
+        assert "it answered 500" in stage.alerts.sent[-1].text
+        assert (await api.read(job_id))["status"] == "completed"
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,16 @@ async def shown(api: Api, event_id: str, handler: str = "pack") -> dict[str, Any
     return next(each for each in response.json()["handlers"] if each["handler"] == handler)
 
 
+async def test_a_batch_is_whole_however_short_the_retention(shop: Shop) -> None:
+    async with api_of(Stage(settings=with_keys(job_retention_seconds=1), registry=shop.registry())) as api:
+        for number in (1, 2):
+            await sent(api, number)
+            await api.stage.run(within_seconds=2)
+        await api.stage.run(within_seconds=60)
+    assert [numbers for _, numbers in shop.packed] == [[1, 2]]
+    assert shop.counted == [[1, 2]]
+
+
 async def test_a_batch_begins_once_it_is_full_or_its_time_is_up(api: Api, shop: Shop) -> None:
     ids = await sent(api, 1, 2, 3, 4)
     assert [numbers for _, numbers in shop.packed] == [[1, 2, 3]]

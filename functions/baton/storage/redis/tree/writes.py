@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from baton.engine.commit.answers import LEAST_TOMBSTONE_MS
 from baton.engine.commit.codec import dump
 from baton.engine.commit.layout import field_of, written
 from baton.engine.commit.patch import Patch
@@ -93,7 +94,8 @@ class Writes:
         if persists:
             self._persist(patch)
         elif self.expires:
-            self._expire(patch, self._left_ms(kept.retention_ms))
+            ended_ms = self._after.jobs[self._root_id].finished_at_ms or 0
+            self._expire(patch, self._after.kept_ms(ended_ms, kept.retention_ms))
 
     def _stream(self, patch: Patch, job_id: str, count: int, length: int) -> None:
         """Add parts to a stream that has `count`, as one entry or a few, each with the number of its last part."""
@@ -119,18 +121,14 @@ class Writes:
             if texts:
                 patch.write("HSET", key, flat(texts))
 
-    def _left_ms(self, retention_ms: int) -> int:
-        """Return how long the tree is kept from now on, which is its end: what still waits for it adds its wait."""
-        ended_ms = self._after.jobs[self._root_id].finished_at_ms or 0
-        return retention_ms + max([0, *(until_ms - ended_ms for until_ms in self._after.needed_until.values())])
-
     def _expire(self, patch: Patch, retention_ms: int) -> None:
         for key in all_keys(self._root_id, self._after.jobs):
             patch.write("PEXPIRE", key, [str(retention_ms)])
         if self._after.tombstone:
-            # Kept as long again as the data was.
+            # Kept as long again as the data was, at least.
             text = canonical_json({"tenant": self._after.tombstone.tenant, "deleted": False})
-            patch.write("SET", keys.tombstone_key(self._root_id), [text, "PX", str(2 * retention_ms)])
+            kept_ms = retention_ms + max(retention_ms, LEAST_TOMBSTONE_MS)
+            patch.write("SET", keys.tombstone_key(self._root_id), [text, "PX", str(kept_ms)])
 
     def _persist(self, patch: Patch) -> None:
         for key in all_keys(self._root_id, self._after.jobs):
