@@ -184,6 +184,8 @@ def test_the_newest_exchanges_are_recorded() -> None:
     entry = recorded(exchanges(EXCHANGES + 2), TOTAL_BYTES)
     assert [shown["jobId"] for shown in entry["exchanges"]] == [f"job_{n}" for n in range(2, EXCHANGES + 2)]
     assert entry["leftOut"] == 2
+    exact = sum(one.size_bytes for one in exchanges(5, 100))
+    assert [len(recorded(exchanges(5, 100), size)["exchanges"]) for size in (exact - 1, exact)] == [4, 5]
     small = recorded(exchanges(5, 100), 450)
     assert [shown["jobId"] for shown in small["exchanges"]] == ["job_3", "job_4"]
     assert "leftOut" not in recorded(exchanges(5), TOTAL_BYTES)

@@ -177,6 +177,8 @@ def test_the_writer_reads_plain_text_with_task_former_summary_turns_and_results(
         '\nTurn 2:\ncalled read({"n":2})\n→ {"error":{"message":"broke","type":"boom"}}\n'
         'called fly({})\n→ {"error":{"message":"no","type":"unknown_tool"}}'
     )
+    only_data = History(({"role": "user", "v": 1, "data": {"n": 1}}, *history.transcript[1:]), results)
+    assert text_for(only_data).startswith('The task:\n {"n":1}\n')
     again = text_for(history_of(6, 10, summary(2, "what was found")))
     assert "Summary of what was before:\nwhat was found\n\nTurn 3:" in again
 

@@ -119,7 +119,7 @@ def test_a_completed_job_becomes_its_question_and_answer() -> None:
     assert exchange_of(a_job(finished_at_ms=5), TASK) == entry
 
 
-@pytest.mark.parametrize("result", [None, {}, {"answer": " "}, {"answer": 3}])
+@pytest.mark.parametrize("result", [None, {}, {"answer": " "}, {"answer": 3}, {"answer": "half", "cut": True}])
 def test_a_job_without_an_answer_in_words_becomes_nothing(result: dict[str, Any] | None) -> None:
     assert exchange_of(a_job(result=result), TASK) is None
 

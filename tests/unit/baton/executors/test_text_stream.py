@@ -79,6 +79,12 @@ async def test_the_first_words_come_at_once_and_the_rest_in_batches() -> None:
     assert later.types == ["finish-step", "start-step", "text-start", "text-delta"]
 
 
+async def test_a_batch_is_due_at_its_size() -> None:
+    stream = Stream(batching=RARELY)
+    await stream.says("a", "123456789", "0", "b")
+    assert stream.deltas == ["a", "1234567890"]
+
+
 async def test_a_batch_is_due_after_some_time() -> None:
     stream = Stream(batching=Batching(ms=1, size_bytes=1_000))
     await stream.says("a")

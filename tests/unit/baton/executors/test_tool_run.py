@@ -174,7 +174,8 @@ async def test_a_repeated_attempt_stores_once_and_nothing_in_a_forgotten_convers
     assert list(scene.index.entries) == [("acme", "call_1")]
     assert [entry.text for entry in await scene.keeper.recent("acme", "session_1")] == [LAMP]
     await scene.keeper.forget("acme", "session_1", SUBMITTED_MS)
-    assert (await scene.call.remember(LAMP))["remembered"] is False
+    note = "this conversation was forgotten on request after the job began"
+    assert await scene.call.remember(LAMP) == {"remembered": False, "note": note}
     assert scene.index.entries == {}
 
 

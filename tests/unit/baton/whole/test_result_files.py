@@ -84,6 +84,7 @@ async def test_what_is_no_file_or_too_large_is_refused(arguments: dict[str, Any]
     model = Looking(Call("draw", arguments))
     await played(model)
     assert error in model.results[0].content["message"]
+    assert (model.results[0].content["type"] == "file_too_large") is ("limit" in error)
 
 
 @pytest.mark.parametrize(

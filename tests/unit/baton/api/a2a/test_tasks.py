@@ -15,6 +15,8 @@ from a2a.types.a2a_pb2 import AgentCard
 from google.protobuf.json_format import ParseDict
 
 from baton import Agent, Registry, ScriptedModel
+from baton.api.a2a.task_form import TaskForm
+from baton.engine.state import Job
 from baton.models.model import Call
 from tests.unit.baton.api.client import ACME, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.api.sessions.chatting import delivering
@@ -98,6 +100,9 @@ async def test_a_message_is_a_task_with_an_answer() -> None:
         assert first["status"]["state"] == "TASK_STATE_COMPLETED"
         assert first["artifacts"] == [{"artifactId": "answer", "parts": [{"text": "good day"}]}]
         assert first["history"][0]["parts"] == [{"text": "hello"}]
+        assert (await api.read(first["id"]))["inputData"] == {}
+        with_data = await task(api, "talks", message("m0", "hello", {"n": 1}))
+        assert (await api.read(with_data["id"]))["inputData"] == {"n": 1}
         assert await task(api, "talks", HELLO) == first
         assert (await error(api, "talks", "SendMessage", message("m1", "bye")))[0] == -32602
         second = await task(api, "talks", message("m2", "and?", contextId=first["contextId"]))
@@ -138,6 +143,21 @@ async def test_a_stream_has_the_task_its_artifact_and_its_end() -> None:
         seen = {"last-event-id": ids[-2].removeprefix("id: ")}
         rest = await streamed(api, "talks", "SendStreamingMessage", HELLO, **seen)
         assert [next(iter(one)) for one in rest] == ["task", "statusUpdate"]
+
+
+def test_a_report_of_a_tool_is_a_message_of_the_working_task() -> None:
+    job = Job("job_1", "s", "acme", "talks", 1)
+    form = TaskForm(1, {"id": "job_1"}, frozenset(), None, 7)
+    told = [
+        form.part(job, number, json.dumps({"type": "data-progress", "data": {"callId": "c", "text": words}}))
+        for number, words in enumerate(("half", ""), 1)
+    ]
+    update = json.loads(told[0].strip().rpartition("data: ")[2])["result"]["statusUpdate"]
+    assert (update["status"]["state"], update["status"]["message"]["parts"]) == (
+        "TASK_STATE_WORKING",
+        [{"text": "half"}],
+    )
+    assert told[1] == ""
 
 
 @pytest.mark.parametrize("streams", [False, True])

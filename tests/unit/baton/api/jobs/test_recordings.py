@@ -42,6 +42,8 @@ async def test_it_has_everything_that_was_answered(api: Api) -> None:
     failure = {"type": "ToolError", "message": "it broke"}
     assert [attempt["failure"] for attempt in failed["attempts"]] == [failure | {"retryable": True}] * 2
     assert failed["error"] == failure
+    assert {"createdAtMs", "startedAtMs", "finishedAtMs"} <= job.keys()
+    assert job["createdAtMs"] <= job["startedAtMs"] <= job["finishedAtMs"]
     open_id = (await api.submitted())["id"]
     assert "has ended" in assert_problem(await api.request("GET", f"/api/agent-jobs/{open_id}/recording"), 409)
     assert_problem(await api.request("GET", "/api/agent-jobs/job_none/recording"), 404)

@@ -4,11 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from mcp_types import ElicitRequestFormParams
+from msgspec.structs import replace
 
 from baton.api.mcp import calls
 from baton.api.mcp.body import Call
 from baton.api.mcp.call_form import CallForm
 from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER
 from tests.unit.baton.api.mcp.calling import LEGACY, MODERN, TAKES_TASKS, Client, exposed, text_of
 from tests.unit.baton.kit.approval_kit import Kit
@@ -226,6 +229,20 @@ async def test_progress_is_streamed(revision: str) -> None:
         assert text_of(last["result"]) == "good day"
 
 
+def test_a_report_of_a_tool_is_told_in_its_words_and_the_job_s_last_answer_at_its_end() -> None:
+    job = Job("job_1", "s", "acme", "pays", 1)
+    call = Call("tools/call", 1, {"_meta": {"progressToken": "p-1"}})
+    form = CallForm(call, job, lambda one, asked: {"ended": one.ended, "asked": list(asked)}, frozenset())
+    report = json.dumps({"type": "data-progress", "data": {"callId": "c", "fraction": 0.5, "text": "half"}})
+    told = json.loads(form.part(job, 1, report).partition("data: ")[2])
+    params = {"progressToken": "p-1", "progress": 1, "message": "half"}
+    assert told == {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+    assert form.part(job, 2, json.dumps({"type": "finish"})) == "", "it is retried, or another job's"
+    ended = replace(job, status=JobStatus.COMPLETED)
+    for part in ({"type": "start"}, {"type": "finish"}):
+        assert ("ended" in form.part(ended, 3, json.dumps(part))) is (part["type"] == "finish")
+
+
 def test_an_older_client_is_asked_on_the_stream() -> None:
     """Once, and not what is decided already; an older client is not asked to come again."""
     job = Job("job_1", "s", "acme", "pays", 1)
@@ -233,7 +250,9 @@ def test_an_older_client_is_asked_on_the_stream() -> None:
     part = json.dumps({"type": "data-checkpoint", "data": view | {"arguments": {"amount": 5}}})
     form = CallForm(Call("tasks/result", 1), job, lambda _job, _asked: {}, frozenset())
     asked = json.loads(form.part(job, 1, part).partition("data: ")[2])
-    assert (asked["id"], asked["method"]) == ("op_1", "elicitation/create")
+    assert (asked["jsonrpc"], asked["id"], asked["method"]) == ("2.0", "op_1", "elicitation/create")
+    ElicitRequestFormParams.model_validate(asked["params"])
+    assert asked["params"]["mode"] == "form"
     assert asked["params"]["_meta"]["io.modelcontextprotocol/related-task"] == {"taskId": "job_1"}
     assert form.waits_for_people
     assert not form.over
