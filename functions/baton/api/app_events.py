@@ -50,7 +50,7 @@ class AppEventsApi:
     async def post(self, request: Request) -> Response:
         """Answer `POST /api/events` with 202 `{"id", "handlers", "waiters"}`: how many take the event."""
         principal = await self._keys.authenticate(request)
-        body = parsed(AppEventBody, await limited_body(request), explains=True)
+        body = parsed(AppEventBody, await limited_body(request))
         key, ports = idempotency_key_of(request), self._container.ports
         event_id = app_event_id(principal.tenant, key) if key else f"evt_{ports.randomness.token()}"
         event = self._made(body, event_id, principal.tenant)

@@ -219,8 +219,8 @@ def _too_large(error: TooLargeError, route: ApiRoute) -> ApiError:
     return ApiError(413, f"{error}{setting}")
 
 
-def parsed(kind: type[_Body], body: bytes, *, explains: bool = False) -> _Body:
-    """Parse the body. `explains`: the answer says why it is not JSON.
+def parsed(kind: type[_Body], body: bytes) -> _Body:
+    """Parse the body.
 
     Raises:
         ApiError: 400 not JSON, 422 with its faults otherwise. TooLargeError: it has too many values.
@@ -230,6 +230,6 @@ def parsed(kind: type[_Body], body: bytes, *, explains: bool = False) -> _Body:
         return kind.model_validate_json(body)
     except ValidationError as error:
         if is_no_json(error):
-            why = f": {error.errors()[0]['msg'].removeprefix('Invalid JSON: ')}" if explains else ""
-            raise ApiError(400, f"the body is not JSON{why}") from error
+            why = error.errors()[0]["msg"].removeprefix("Invalid JSON: ")
+            raise ApiError(400, f"the body is not JSON: {why}") from error
         raise invalid(error, "body") from error

@@ -91,7 +91,7 @@ class SchedulesApi:
     async def create(self, request: Request) -> Response:
         """Answer `POST /api/agent-schedules` with 201 and the schedule."""
         principal = await self._keys.authenticate(request)
-        body = parsed(ScheduleBody, await limited_body(request), explains=True)
+        body = parsed(ScheduleBody, await limited_body(request))
         made = await self.made(principal, body, request.headers.get("idempotency-key", ""))
         return JSONResponse(made, 201)
 

@@ -109,7 +109,7 @@ def read_run_input(body: bytes) -> RunAgentInput:
     Raises:
         ApiError: 400 not JSON, 422 with every fault otherwise.
     """
-    read = parsed(RunAgentInput, body, explains=True)
+    read = parsed(RunAgentInput, body)
     faults = _resume_faults(read) if read.resume else _message_faults(read)
     if faults:
         raise invalid_by(faults)

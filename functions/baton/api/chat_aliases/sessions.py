@@ -89,7 +89,7 @@ class ChatSessionsApi:
         """Answer `POST …/{id}/stream` with 200 and the answer's stream; its `start` has the task's id."""
         principal = await self._keys.authenticate(request)
         tenant, session_id = session_of(request, principal)
-        body = parsed(StreamChatBody, await limited_body(request), explains=True)
+        body = parsed(StreamChatBody, await limited_body(request))
         await self._sessions.must_exist(tenant, session_id)
         check_capacity(self._container, principal)
         name = idempotency_key_of(request) or self._container.ports.randomness.token()

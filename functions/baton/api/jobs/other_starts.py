@@ -47,7 +47,7 @@ class AgentStartApi:
     async def start(self, request: Request) -> Response:
         """Answer 202 with `{"workflowId"}`: the job's id. `Idempotency-Key` is honoured."""
         principal = await self._keys.authenticate(request)
-        body = parsed(StartBody, await limited_body(request), explains=True)
+        body = parsed(StartBody, await limited_body(request))
         name = body.agent or self._container.settings.default_agent or self._container.registry.agents[0].name
         try:
             self._container.registry.agent(name)

@@ -92,7 +92,7 @@ def read_submit_body(body: bytes) -> SubmitBody:
     Raises:
         ApiError: 400 not JSON, 422 with every fault otherwise.
     """
-    return parsed(SubmitBody, body, explains=True)
+    return parsed(SubmitBody, body)
 
 
 def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:

@@ -86,7 +86,7 @@ def read_chat_body(body: bytes) -> ChatBody:
     Raises:
         ApiError: 400 not JSON, 422 with every fault otherwise.
     """
-    read = parsed(ChatBody, body, explains=True)
+    read = parsed(ChatBody, body)
     faults = _faults(read.last, f"messages.{len(read.messages) - 1}")
     if not faults and not read.text.strip() and not read.file_parts:
         faults = [(f"messages.{len(read.messages) - 1}.parts", "there is no text to answer")]

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from baton.api.audit import DETAIL_LIMIT_BYTES
 from baton.api.route import ApiRoute
 from baton_events.errors import StoreError
 from tests.unit.baton.api.client import ACME, ADMIN, ADMIN_KEY, Api, api_with, digest, store_keys
@@ -59,6 +60,13 @@ async def test_a_body_that_cannot_be_shown_is_kept_by_its_size(api: Api, body: b
     await api.request("PATCH", "/api/agent-jobs/job_1", ADMIN, content=body)
     [entry] = await api.stage.audit_log.entries()
     assert entry.detail == {"bytes": min(len(body), 2001)}
+
+
+async def test_a_body_is_shown_up_to_the_limit(api: Api) -> None:
+    text = "x" * (DETAIL_LIMIT_BYTES - len('{"a":""}'))
+    await api.request("PATCH", "/api/agent-jobs/job_1", ADMIN, content=f'{{"a":"{text}"}}'.encode())
+    [entry] = await api.stage.audit_log.entries()
+    assert entry.detail == {"body": {"a": text}}
 
 
 async def test_an_action_goes_through_while_the_log_is_down_and_is_in_the_processs_log(

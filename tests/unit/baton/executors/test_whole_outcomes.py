@@ -10,7 +10,7 @@ from baton import Agent, Call, Registry, ScriptedModel, Step, tool
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool
 from baton.engine.state import CallRecord, Job
-from baton.engine.step_results import ExtraUsage, FollowedUp, ModelAnswered, ModelFailed, ToolFailed, Wanted
+from baton.engine.step_results import ExtraUsage, FollowedUp, ModelAnswered, ModelFailed, ToolFailed
 from baton.engine.transitions import JobStatus
 from baton.executors.continuing import outcome_of
 from baton.executors.executor import canonical
@@ -22,7 +22,7 @@ from baton.executors.tool_context import StoreChannel
 from baton.executors.tool_run import ToolRun
 from baton.memory.keeper import MemoryKeeper
 from baton.models.model import ANSWER_LIMIT_BYTES, ModelAnswer
-from baton.sdk.records import Failure, HttpResponse
+from baton.sdk.records import Failure, HttpResponse, Wanted
 from baton.sdk.redaction import KnownSecrets
 from baton.storage.ports.jobs import Snapshot
 from baton.tools.running_calls import RunningCalls

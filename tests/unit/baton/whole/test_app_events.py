@@ -106,6 +106,7 @@ async def sent(api: Api, name: str = "order.created", **body: Any) -> str:
 async def shown(api: Api, event_id: str) -> dict[str, dict[str, Any]]:
     response = await api.request("GET", f"{PATH}/{event_id}", ACME)
     assert response.status_code == 200, response.text
+    assert {"id", "name", "key", "data", "createdAt", "handlers"} == response.json().keys()
     return {each.pop("handler"): each for each in response.json()["handlers"]}
 
 

@@ -33,6 +33,15 @@ def test_a_text_is_put_together() -> None:
     ]
 
 
+def test_data_keeps_its_id_and_an_answer_that_was_not_streamed_comes_last() -> None:
+    said = [{"type": "text-start", "id": "a"}, {"type": "text-delta", "id": "a", "delta": "hi"}]
+    stored = [{"type": "data-note", "id": "n", "data": {"at": 1}, "transient": False}, *said]
+    for answer, more in (("hi", []), ("bye", [{"type": "text", "text": "bye", "state": "done"}])):
+        message = assistant_message("job_1", "completed", map(json.dumps, stored), answer)
+        note, text = {"type": "data-note", "id": "n", "data": {"at": 1}}, {"type": "text", "text": "hi"}
+        assert message["parts"] == [note, text | {"state": "streaming"}, *more]
+
+
 def test_the_text_of_an_abandoned_attempt_is_left_out() -> None:
     assert parts_of(
         {"type": "text-start", "id": "a"},
