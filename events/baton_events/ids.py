@@ -68,6 +68,21 @@ def app_event_id(tenant: str, idempotency_key: str) -> str:
     return f"evt_{digest('app-event', tenant, idempotency_key)[:24]}"
 
 
+def once_name(kind: str, tenant: str, name: str, key: str) -> str:
+    """Return the id under which the turns of a tenant's key are counted: of its jobs, or of its events of a name."""
+    return digest("once", kind, tenant, name, key)[:24]
+
+
+def once_job_id(name: str, turn: int) -> str:
+    """Return the id of the job that a key's turn has, whoever starts it."""
+    return f"job_{digest('once', name, turn)[:24]}"
+
+
+def once_event_id(name: str, turn: int) -> str:
+    """Return the id of the app event that a key's turn has, whoever sends it."""
+    return f"evt_{digest('once', name, turn)[:24]}"
+
+
 def awaited_name(tenant: str, name: str, key: str) -> str:
     """Return the id under which waiters know the app events of this name and key."""
     return digest("await", tenant, name, key)[:24]

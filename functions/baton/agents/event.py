@@ -46,12 +46,29 @@ class HandlerContext:
         """The number of this handler's attempts on this event, from 1."""
         return self.call.attempt
 
-    async def emit(self, name: str, data: Any = None, key: str = "", delay_seconds: float = 0) -> str:
-        """Publish an app event of the same tenant; return its id. Raises as `emit`."""
-        return await self.call.emit(name, data, key, delay_seconds)
+    async def emit(
+        self,
+        name: str,
+        data: Any = None,
+        key: str = "",
+        delay_seconds: float = 0,
+        *,
+        once_for: str | None = None,
+        once_for_seconds: float = 86_400,
+    ) -> str:
+        """Publish an app event of the same tenant; return its id. Raises as `emit`. `once_for`: as of `start`."""
+        once: dict[str, Any] = {"once_for": once_for, "once_for_seconds": once_for_seconds}
+        return await self.call.emit(name, data, key, delay_seconds, **once)
 
     async def start(
-        self, agent: str, task: str = "", *, input_data: Mapping[str, Any] | None = None, session_id: str = ""
+        self,
+        agent: str,
+        task: str = "",
+        *,
+        input_data: Mapping[str, Any] | None = None,
+        session_id: str = "",
+        once_for: str | None = None,
+        once_for_seconds: float = 86_400,
     ) -> str:
         """Start a job of an agent without waiting for it; return its id.
 
@@ -60,5 +77,9 @@ class HandlerContext:
             task: its task.
             input_data: its data, a JSON object.
             session_id: the conversation that it belongs to; empty: one of its own.
+            once_for: a text: while a job that was started under it lives, that job's id is returned, and none is
+                started.
+            once_for_seconds: how long that holds after its end.
         """
-        return await self.call.outlet.start(agent, task, dict(input_data or {}), session_id)
+        once = None if once_for is None else (once_for, once_for_seconds)
+        return await self.call.outlet.start(agent, task, dict(input_data or {}), session_id, once)

@@ -8,13 +8,16 @@ import json
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.agents.handler import Handler
 from baton.api.auth import Keys
 from baton.api.jobs.job import idempotency_key_of
+from baton.api.jobs.submission import OnceKey, OnceSeconds
 from baton.api.problem import ApiError, limited_body, parsed
+from baton.commands.once import ONCE_SECONDS, OnceFor, event_of
 from baton.container import Container
 from baton.runtime.app_events import MISFIT, keep_event, misfits, stored_size
 from baton.runtime.batches import Batches, encoded, note_of_batch
@@ -31,11 +34,13 @@ from baton_events.ids import app_event_id, awaited_name, event_job_id
 class AppEventBody(BaseModel):
     """An app event; `data` is any JSON value."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1)]
     data: AnyJson = None
     key: str = ""
+    once_for: OnceKey | None = None
+    once_for_seconds: OnceSeconds = ONCE_SECONDS
 
 
 class AppEventsApi:
@@ -52,21 +57,31 @@ class AppEventsApi:
         principal = await self._keys.authenticate(request)
         body = parsed(AppEventBody, await limited_body(request))
         key, ports = idempotency_key_of(request), self._container.ports
-        event_id = app_event_id(principal.tenant, key) if key else f"evt_{ports.randomness.token()}"
-        event = self._made(body, event_id, principal.tenant)
-        handlers = self._container.registry.handlers.of(event.name)
+        handlers = self._container.registry.handlers.of(body.name)
+        event = self._made(body, await self._id_of(body, principal.tenant, key), principal.tenant)
         _refuse_misfits(handlers, event.data)
         quota = self._container.commands.quota
         if await self._records.find(event.id) is None:
             await quota.check(event.tenant, stored_size(encoded(event)))
         record = await keep_event(self._records, quota, event, tuple(handler.name for handler in handlers))
         first = parse_app_event(record.event.encode())
-        if (first.name, first.key, first.data) != (event.name, event.key, event.data):
+        if key and (first.name, first.key, first.data) != (event.name, event.key, event.data):
             raise ApiError(422, f"another body was sent under Idempotency-Key {key!r} before: use a new key")
         await self._container.emitter.send(first)
         name = awaited_name(event.tenant, event.name, event.key)
         waiters = await self._records.count_waiting(name, ports.clock.now_ms())
         return JSONResponse({"id": event.id, "handlers": len(handlers), "waiters": waiters}, 202)
+
+    async def _id_of(self, body: AppEventBody, tenant: str, key: str) -> str:
+        """Return the event's id: a random one, unless a key says which event it is."""
+        if body.once_for is None:
+            return app_event_id(tenant, key) if key else f"evt_{self._container.ports.randomness.token()}"
+        if key:
+            detail = "onceFor decides which event this is, and cannot go with Idempotency-Key: leave one of them out"
+            raise ApiError(422, detail, [("onceFor", detail)])
+        names = [handler.name for handler in self._container.registry.handlers.of(body.name)]
+        once, now_ms = OnceFor(body.once_for, body.once_for_seconds), self._container.ports.clock.now_ms()
+        return await event_of(self._records, self._container.commands.submit, (tenant, body.name), names, once, now_ms)
 
     def _made(self, body: AppEventBody, event_id: str, tenant: str) -> AppEvent:
         data, now_ms = self._container.secrets.hide_in(body.data), self._container.ports.clock.now_ms()

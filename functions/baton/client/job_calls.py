@@ -75,8 +75,13 @@ class JobCalls(Calls):
         when_busy: WhenBusy | None = None,
         callback_url: str | None = None,
         idempotency_key: str = "",
+        once_for: str | None = None,
+        once_for_seconds: float | None = None,
     ) -> Job:
         """Submit a job; with the same idempotency key it is the same one.
+
+        `once_for`: while a job that was submitted under this text lives, and `once_for_seconds` after its end, it is
+        that one.
 
         A repeated request makes no second job, with a key of yours or without. `when_busy="steer"` returns the running
         job of the session, which gets the task.
@@ -92,8 +97,11 @@ class JobCalls(Calls):
             "startAt": start_at,
             "whenBusy": when_busy,
             "callbackUrl": callback_url,
+            "onceFor": once_for,
+            "onceForSeconds": once_for_seconds,
         }
-        call = Call("POST", _JOBS, body, headers=once(idempotency_key), repeatable=True)
+        headers = {} if once_for is not None and not idempotency_key else once(idempotency_key)
+        call = Call("POST", _JOBS, body, headers=headers, repeatable=True)
         answer = await self._requests.fetch_record(call, Json)
         return msgspec.convert(answer, Job) if "id" in answer else await self._get(job_path(answer["jobId"]), Job)
 

@@ -20,10 +20,20 @@ class EventCalls(Calls):
         """Send an event to one job, which may wait for it now or later."""
         await self._requests.response(Call("POST", job_path(job, "/events"), {"name": name, "data": data}))
 
-    async def emit(self, name: str, data: Any = None, *, key: str = "", idempotency_key: str = "") -> str:
-        """Publish an app event for all its handlers; return its id."""
-        body = {"name": name, "data": data, "key": key}
-        call = Call("POST", "/api/events", body, headers=once(idempotency_key), repeatable=True)
+    async def emit(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        key: str = "",
+        idempotency_key: str = "",
+        once_for: str | None = None,
+        once_for_seconds: float | None = None,
+    ) -> str:
+        """Publish an app event for all its handlers; return its id. `once_for`: as of `submit`, for jobs of its own."""
+        body = {"name": name, "data": data, "key": key, "onceFor": once_for, "onceForSeconds": once_for_seconds}
+        headers = {} if once_for is not None and not idempotency_key else once(idempotency_key)
+        call = Call("POST", "/api/events", body, headers=headers, repeatable=True)
         return str((await self._requests.fetch_record(call, Json))["id"])
 
     async def event(self, event_id: str) -> Json:

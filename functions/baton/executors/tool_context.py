@@ -7,6 +7,7 @@ agent, for a job), and how many the attempt has sent before. So another attempt,
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -18,6 +19,7 @@ from msgspec import Struct
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.clock import Clock
 from baton.commands.commands import Commands
+from baton.commands.once import OnceFor, event_of, holder_of
 from baton.commands.signal import operations_of
 from baton.engine.commit.answers import Claim
 from baton.engine.commit.stored_bytes import bytes_of
@@ -245,17 +247,19 @@ class CallOutlet:
         await self._here(files.store(outside.clock.now_ms(), checks=True))
         return named
 
-    async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
-        """Publish an app event of the job's tenant."""
-        return await self._here(self._emit(name, data, key, delay_seconds))
+    async def emit(self, name: str, data: Any, key: str, delay_seconds: float, once: tuple[str, float] | None) -> str:
+        """Publish an app event of the job's tenant; ValueError: `once` has no such key or time."""
+        return await self._here(self._emit(name, data, key, delay_seconds, OnceFor(*once) if once else None))
 
-    async def start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
+    async def start(
+        self, agent: str, task: str, input_data: dict[str, Any], session_id: str, once: tuple[str, float] | None
+    ) -> str:
         """Start a job of the job's tenant.
 
         Raises:
-            ToolError: there is no such agent, or its data is no JSON.
+            ToolError: there is no such agent, or its data is no JSON. ValueError: `once` has no such key or time.
         """
-        return await self._here(self._start(agent, task, input_data, session_id))
+        return await self._here(self._start(agent, task, input_data, session_id, OnceFor(*once) if once else None))
 
     async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
         """Return whether no newer event of this one's key has come to the handler."""
@@ -267,9 +271,13 @@ class CallOutlet:
             return await work
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
-    async def _emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
-        clock, delayed_ms = self._outside.clock, delay_ms(delay_seconds)
+    async def _emit(self, name: str, data: Any, key: str, delay_seconds: float, once: OnceFor | None) -> str:
+        clock, delayed_ms, outside = self._outside.clock, delay_ms(delay_seconds), self._outside
         named = event_id(f"emit:{self._call_id}:{name}:{key}:{self._nth('emit', name, key)}")
+        if once is not None:
+            handlers = [handler.name for handler in self._registry.handlers.of(name)]
+            about, now_ms = (self._job.tenant, name), clock.now_ms()
+            named = await event_of(outside.app_events, outside.commands.submit, about, handlers, once, now_ms)
         shown = self._secrets.hide_in(plain(data, "data"))
         event = app_event(name, shown, key, event_id=named, tenant=self._job.tenant, now_ms=clock.now_ms())
         not_before_ms = clock.now_ms() + delayed_ms if delayed_ms else 0
@@ -277,7 +285,9 @@ class CallOutlet:
         charge(messages=1)
         return named
 
-    async def _start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
+    async def _start(
+        self, agent: str, task: str, input_data: dict[str, Any], session_id: str, once: OnceFor | None
+    ) -> str:
         job_id = started_job_id(self._call_id, agent, self._nth("start", agent))
         try:
             job = job_of(
@@ -295,11 +305,14 @@ class CallOutlet:
             message = f"the task for agent {agent!r} cannot be recorded: {error}"
             raise ToolError(message, type="invalid_task") from error
         entry |= {"chat": {}} if session_id else {}
-        try:
+        if once is not None:
+            outside = self._outside
+            job, there = await holder_of(outside.app_events, outside.commands.submit, job, once, outside.clock.now_ms())
+            if there:
+                return job.id
+        with contextlib.suppress(JobGoneError):  # an earlier attempt has started it, and it is over
             await self._outside.commands.submit(job, self._secrets.hide_in(entry), may_exist=True)
-        except JobGoneError:
-            return job_id  # an earlier attempt has started it, and it is over
-        return job_id
+        return job.id
 
     def _nth(self, *what: str) -> int:
         self._sent[what] += 1

@@ -68,12 +68,14 @@ class Outlet(Protocol):
         """Store a file with the session; return its name for a result."""
         ...
 
-    async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
-        """Publish an app event; return its id."""
+    async def emit(self, name: str, data: Any, key: str, delay_seconds: float, once: tuple[str, float] | None) -> str:
+        """Publish an app event; return its id. `once`: a key, and for how long it counts."""
         ...
 
-    async def start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
-        """Start a job that the call does not wait for; return its id."""
+    async def start(
+        self, agent: str, task: str, input_data: dict[str, Any], session_id: str, once: tuple[str, float] | None
+    ) -> str:
+        """Start a job that the call does not wait for; return its id. `once`: as for an event."""
         ...
 
     async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
@@ -163,12 +165,24 @@ class ToolContext:
         """
         return await self.outlet.keep_file(data, media_type, filename)
 
-    async def emit(self, name: str, data: Any = None, key: str = "", delay_seconds: float = 0) -> str:
+    async def emit(
+        self,
+        name: str,
+        data: Any = None,
+        key: str = "",
+        delay_seconds: float = 0,
+        *,
+        once_for: str | None = None,
+        once_for_seconds: float = 86_400,
+    ) -> str:
         """Publish an app event of the job's tenant; return its id, which is the same in every attempt of the call.
 
-        Of two events with the same name and key in one call, the second has the same id in every attempt.
+        Of two events with the same name and key in one call, the second has the same id in every attempt. With
+        `once_for` it is the event of this name that was sent under that text, while a job of it lives, and
+        `once_for_seconds` after its end.
         """
-        return await self.outlet.emit(name, data, key, delay_seconds)
+        once = None if once_for is None else (once_for, once_for_seconds)
+        return await self.outlet.emit(name, data, key, delay_seconds, once)
 
     def start(self, agent: str, task: str, data: dict[str, Any] | None = None) -> Pending:
         """Give a task to another agent, as a job below this one: `return ctx.start("writer", "…")`.

@@ -33,12 +33,14 @@ class RecordedMemory(Struct):
 class RecordedOutlet(Struct):
     """`Outlet` for unit tests, and of a context that was given none: `emitted` has (name, data, key, delay).
 
-    `started` has (agent, task, input data, session), `files` the contents by their names.
+    `started` has (agent, task, input data, session), `files` the contents by their names; `once` the ids by
+    `once_for`.
     """
 
     emitted: list[tuple[str, Any, str, float]] = struct_field(default_factory=list)
     started: list[tuple[str, str, dict[str, Any], str]] = struct_field(default_factory=list)
     files: dict[str, bytes] = struct_field(default_factory=dict)
+    once: dict[tuple[str, str], str] = struct_field(default_factory=dict)
 
     async def keep_file(self, data: bytes, media_type: str, filename: str) -> dict[str, Any]:
         """Record the file."""
@@ -46,15 +48,26 @@ class RecordedOutlet(Struct):
         self.files[named["name"]] = data
         return named
 
-    async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
-        """Record the event."""
+    async def emit(self, name: str, data: Any, key: str, delay_seconds: float, once: tuple[str, float] | None) -> str:
+        """Record the event, unless one has the key."""
+        if once and (known := self.once.get((name, once[0]))):
+            return known
         self.emitted.append((name, data, key, delay_seconds))
-        return f"evt_{len(self.emitted)}"
+        return self._named(f"evt_{len(self.emitted)}", name, once)
 
-    async def start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
-        """Record the job."""
+    async def start(
+        self, agent: str, task: str, input_data: dict[str, Any], session_id: str, once: tuple[str, float] | None
+    ) -> str:
+        """Record the job, unless one has the key."""
+        if once and (known := self.once.get(("", once[0]))):
+            return known
         self.started.append((agent, task, input_data, session_id))
-        return f"job_{len(self.started)}"
+        return self._named(f"job_{len(self.started)}", "", once)
+
+    def _named(self, made: str, name: str, once: tuple[str, float] | None) -> str:
+        if once:
+            self.once[name, once[0]] = made
+        return made
 
     async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
         """Return True: a test has one event."""

@@ -251,6 +251,10 @@ export interface components {
             data?: unknown;
             /** @default  */
             key?: string;
+            /** @default null */
+            onceFor?: string | null;
+            /** @default 86400 */
+            onceForSeconds?: number;
         };
         /**
          * @description Approves. `arguments`: to run with instead of those asked for; of a limit: `value`, what it is raised to.
@@ -433,6 +437,10 @@ export interface components {
             whenBusy?: "queue" | "reject" | "interrupt" | "rollback" | "steer";
             /** @default null */
             callbackUrl?: string | null;
+            /** @default null */
+            onceFor?: string | null;
+            /** @default 86400 */
+            onceForSeconds?: number;
         };
     };
     responses: never;

@@ -62,7 +62,8 @@ export class BatonClient extends PageClient {
     { idempotencyKey, signal, ...fields }: Omit<SubmitBody, Question> & Keyed & Ends = {},
   ): Promise<Job> {
     const body: SubmitBody = { jobType: agent, taskDescription: task, ...fields };
-    const found = await this.request("POST", JOBS, { body, headers: once(idempotencyKey), signal, repeatable: true });
+    const headers = fields.onceFor && !idempotencyKey ? {} : once(idempotencyKey);
+    const found = await this.request("POST", JOBS, { body, headers, signal, repeatable: true });
     return "id" in found ? found : this.get(found.jobId);
   }
 
@@ -176,9 +177,13 @@ export class BatonClient extends PageClient {
   }
 
   /** Publish an app event for all who take it; its id. */
-  async emit(name: string, data: unknown = null, { key, idempotencyKey }: { key?: string } & Keyed = {}): Promise<string> {
-    const body: AppEventBody = { name, data, key };
-    const headers = once(idempotencyKey);
+  async emit(
+    name: string,
+    data: unknown = null,
+    { idempotencyKey, ...fields }: Partial<Pick<AppEventBody, "key" | "onceFor" | "onceForSeconds">> & Keyed = {},
+  ): Promise<string> {
+    const body: AppEventBody = { name, data, ...fields };
+    const headers = fields.onceFor && !idempotencyKey ? {} : once(idempotencyKey);
     return (await this.request("POST", "/api/events", { body, headers, repeatable: true })).id;
   }
 

@@ -15,7 +15,9 @@ from baton.api.jobs.query import read_job_query
 from baton.api.jobs.submission import SubmitBody, new_job, read_submit_body
 from baton.api.problem import ApiError, Code, limited_body, parsed
 from baton.api.session_line import Sessions, WhenBusy
+from baton.commands.once import holder_of
 from baton.container import Container
+from baton.engine.commit.answers import Created
 from baton.engine.job_retry import EndedJob, why_not
 from baton.engine.state import Job
 from baton.engine.step_results import Retried
@@ -126,9 +128,28 @@ class JobsApi:
         ids = {"job_id": job_id, "session_id": session_id, "tenant": principal.tenant}
         job = new_job(body, self._container.registry, **ids, now_ms=now_ms)
         task = body.task
+        if body.once is not None:
+            return await self._once(principal, job, task, body, idempotency_key)
         if body.when_busy == "steer" and (taker := await self._sessions.steer(job, task)) is not None:
             return {"jobId": taker.id}
         return await self.submitted(principal, job, task, idempotency_key, body.when_busy)
+
+    async def _once(
+        self, principal: Principal, job: Job, task: dict[str, Any], body: SubmitBody, idempotency_key: str
+    ) -> dict[str, Any]:
+        """Return the job that has the body's key as JSON; it is submitted unless it is there, whatever its body was."""
+        if idempotency_key or body.when_busy == "steer":
+            other = "Idempotency-Key" if idempotency_key else 'whenBusy "steer"'
+            detail = f"onceFor decides which job this is, and cannot go with {other}: leave one of them out"
+            raise ApiError(422, detail, [("onceFor", detail)])
+        assert body.once is not None, "the caller has looked"
+        records, now_ms = self._container.ports.app_events, self._container.ports.clock.now_ms()
+        job, there = await holder_of(records, self._container.commands.submit, job, body.once, now_ms)
+        accepted = None if there else await self._sessions.submit(job, task, body.when_busy, may_exist=True)
+        known = accepted.job if accepted is not None else job
+        if accepted is None or not accepted.new:
+            return await self._submitted_before(principal, known, "")
+        return self._view(accepted, task)
 
     async def submitted(
         self,
@@ -147,9 +168,15 @@ class JobsApi:
         accepted = await self._sessions.submit(job, task, when_busy, may_exist=bool(idempotency_key))
         if not accepted.new:
             return await self._submitted_before(principal, job, idempotency_key)
+        return self._view(accepted, task)
+
+    def _view(self, accepted: Created, task: dict[str, Any]) -> dict[str, Any]:
+        """Return a job that was submitted just now as JSON."""
+        job = accepted.job
         first = loop_item(job.id, job.turn, 1, job.created_at_ms, job.start_at_ms)
-        snapshot = Snapshot(accepted.job, task, (first,), accepted.slot_state)
-        return job_view(snapshot, job.created_at_ms, self._container.settings.prices)
+        return job_view(
+            Snapshot(job, task, (first,), accepted.slot_state), job.created_at_ms, self._container.settings.prices
+        )
 
     async def _submitted_before(self, principal: Principal, job: Job, idempotency_key: str) -> dict[str, Any]:
         snapshot = await self._container.ports.reader.job(job.id)

@@ -9,10 +9,12 @@ from pydantic.alias_generators import to_camel
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.api.problem import ApiError, parsed
 from baton.api.session_line import WhenBusy
+from baton.commands.once import ONCE_LIMIT_CHARS, ONCE_SECONDS, OnceFor
 from baton.engine.state import Job
 from baton.runtime.callbacks import address_fault
 from baton.runtime.new_jobs import job_of
 from baton.sdk.any_json import JsonObject
+from baton.tools.pending import LONGEST_SECONDS
 from baton_events.ids import digest
 from baton_events.timestamps import milliseconds
 
@@ -33,6 +35,8 @@ def _distinct(tags: tuple[str, ...]) -> tuple[str, ...]:
     return tags
 
 
+OnceKey = Annotated[str, Field(min_length=1, max_length=ONCE_LIMIT_CHARS)]
+OnceSeconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, strict=True)]
 Tag = Annotated[str, Field(min_length=1, max_length=LONGEST_TAG_CHARS), AfterValidator(_printable)]
 Tags = Annotated[tuple[Tag, ...], Field(max_length=MOST_TAGS), AfterValidator(_distinct)]
 
@@ -63,6 +67,13 @@ class SubmitBody(JobBody):
     start_at: AwareDatetime | None = None
     when_busy: WhenBusy = "queue"
     callback_url: str | None = None
+    once_for: OnceKey | None = None
+    once_for_seconds: OnceSeconds = ONCE_SECONDS
+
+    @property
+    def once(self) -> OnceFor | None:
+        """The key of which there is one job at a time."""
+        return None if self.once_for is None else OnceFor(self.once_for, self.once_for_seconds)
 
     @field_validator("callback_url")
     @classmethod

@@ -54,6 +54,9 @@ class AppEvents(Protocol):
         """Add to the end of the list of this name, which only grows; return all of it."""
         ...
 
-    async def newest(self, name: str, number: int = 0) -> int:
-        """Note the number of an event known as `name`, 0: none; return the highest that is noted, 0: none."""
+    async def newest(self, name: str, number: int = 0, kept_ms: int = 0) -> int:
+        """Note the number of an event known as `name`, 0: none; return the highest that is noted, 0: none.
+
+        `kept_ms`: how much longer than an ended job it is kept; a later note never shortens that.
+        """
         ...

@@ -86,11 +86,13 @@ class RedisAppEvents:
         *_, found = await self._redis.pipeline(*adding, ["LRANGE", key, 0, -1])
         return tuple(found)
 
-    async def newest(self, name: str, number: int = 0) -> int:
+    async def newest(self, name: str, number: int = 0, kept_ms: int = 0) -> int:
         """Return the highest number that is noted."""
-        key = keys.app_event_newest_key(name)
+        key, left_ms = keys.app_event_newest_key(name), self._retention_ms + kept_ms
         noting: list[Command] = (
-            [["ZADD", key, "GT", number, "n"], ["PEXPIRE", key, self._retention_ms]] if number else []
+            [["ZADD", key, "GT", number, "n"], *(["PEXPIRE", key, left_ms, how] for how in ("NX", "GT"))]
+            if number
+            else []
         )
         *_, highest = await self._redis.pipeline(*noting, ["ZSCORE", key, "n"])
         return int(float(highest or 0))

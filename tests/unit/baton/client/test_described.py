@@ -27,11 +27,20 @@ from tests.unit.baton.client.described import sample as sample_of
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 APPROVAL = Checkpoint(id="op_1", job_id="job_1", type="approval", status="pending", title="?", digest="d")
 JOB: dict[str, Any] = {"input_data": {"a": 1}, "session": "s", "priority": 3, "tags": ["t"]}
+ONCE: dict[str, Any] = {"once_for": "o", "once_for_seconds": 60}
 
 # A call of each method, with all of its arguments.
 CALLS: dict[str, Callable[[BatonClient], Any]] = {
     "submit": lambda c: c.submit(
-        "a", "t", **JOB, delay_seconds=1, start_at=NOW, when_busy="queue", callback_url="https://x", idempotency_key="k"
+        "a",
+        "t",
+        **JOB,
+        **ONCE,
+        delay_seconds=1,
+        start_at=NOW,
+        when_busy="queue",
+        callback_url="https://x",
+        idempotency_key="k",
     ),
     "get": lambda c: c.get("j", steps=True),
     "jobs": lambda c: list(
@@ -64,7 +73,7 @@ CALLS: dict[str, Callable[[BatonClient], Any]] = {
     "reject": lambda c: c.reject(APPROVAL, "no"),
     "approval_link": lambda c: c.approval_link(APPROVAL, name="Ada", may=["reject"], edit=True, expires_in_seconds=60),
     "send_event": lambda c: c.send_event("j", "paid", {"a": 1}),
-    "emit": lambda c: c.emit("order.created", {"a": 1}, key="A-7", idempotency_key="k"),
+    "emit": lambda c: c.emit("order.created", {"a": 1}, key="A-7", idempotency_key="k", **ONCE),
     "event": lambda c: c.event("evt_1"),
     "operation": lambda c: c.operation("op_1"),
     "complete_operation": lambda c: c.complete_operation("op_1", 1, error="no"),
