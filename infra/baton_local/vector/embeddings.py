@@ -6,21 +6,22 @@ machine, with every Python; so Python's own `hash` is out. What a model returns 
 faulty one is a clear error and never stored.
 """
 
+import asyncio
 import hashlib
 import importlib
 import math
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from baton_local.vector.core.record import Vector
-
-Embed = Callable[[list[str]], Any]
+HASHING_EMBEDDER, NO_EMBEDDER = "hash", "none"
+DEFAULT_DIMENSION = 384
+_WORD = re.compile(r"\w+")
 
 
 class EmbedderError(RuntimeError):
@@ -33,72 +34,62 @@ class EmbeddingModel:
 
     name: str
     dimension: int
-    embed: Embed
+    embed: Callable[[list[str]], Any]
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def vectors_of(self, texts: list[str]) -> list[Vector]:
-        """Return one vector for each text.
+    async def vectors_of(self, texts: list[str]) -> list[Sequence[float]]:
+        """Return one vector for each text; the model works in a thread. EmbedderError if it failed."""
+        async with self.one_at_a_time:
+            return await asyncio.to_thread(self.embedded, texts)
 
-        Raises:
-            EmbedderError: the model failed, or returned something else.
-        """
-        rows = embedded(self.name, self.embed, texts)
+    def embedded(self, texts: list[str]) -> list[Sequence[float]]:
+        """Return the vectors as plain numbers; arrays of numeric libraries are taken, too."""
+        try:
+            rows = [[float(number) for number in row] for row in self.embed(texts)]
+        except Exception as error:
+            raise EmbedderError(f"the embedder {self.name} failed: {type(error).__name__}: {error}") from error
+        if len(rows) != len(texts):
+            raise EmbedderError(f"the embedder {self.name} returned {len(rows)} vectors for {len(texts)} texts")
         for row in rows:
-            if len(row) != self.dimension:
-                raise EmbedderError(f"the embedder {self.name} returned {len(row)} numbers instead of {self.dimension}")
-        return [Vector.of(row) for row in rows]
+            if self.dimension and len(row) != self.dimension:
+                text = f"returned {len(row)} numbers instead of {self.dimension}"
+                raise EmbedderError(f"the embedder {self.name} {text}")
+            if not all(map(math.isfinite, row)):
+                raise EmbedderError(f"the embedder {self.name} returned a number that is not finite")
+        return list(rows)
 
 
-def embedded(name: str, embed: Embed, texts: list[str]) -> list[list[float]]:
-    """Return the function's vectors for these texts as plain numbers (arrays of numeric libraries are taken, too)."""
-    try:
-        rows = [[float(number) for number in row] for row in embed(texts)]
-    except Exception as error:
-        raise EmbedderError(f"the embedder {name} failed: {type(error).__name__}: {error}") from error
-    if len(rows) != len(texts):
-        raise EmbedderError(f"the embedder {name} returned {len(rows)} vectors for {len(texts)} texts")
-    if not all(math.isfinite(number) for row in rows for number in row):
-        raise EmbedderError(f"the embedder {name} returned a number that is not finite")
-    return rows
-
-
-DEFAULT_DIMENSION = 384
-_WORD = re.compile(r"\w+")
-_WORD_WEIGHT, _PAIR_WEIGHT, _TRIGRAM_WEIGHT = 1.0, 0.5, 0.25
-_TRIGRAM = 3
-
-_Feature = tuple[str, str, float]
-
-
-def hashing_model(dimension: int = DEFAULT_DIMENSION) -> EmbeddingModel:
-    """Return the model for an index of this dimension."""
-    return EmbeddingModel(
-        f"BATON_HASH_{dimension}", dimension, lambda texts: [hashed_text(text, dimension) for text in texts]
-    )
+def model_of(embedder: str, dimension: int | None) -> EmbeddingModel | None:
+    """Return the model that an option names, for an index of this dimension; None for an index without one."""
+    if embedder == NO_EMBEDDER:
+        return None
+    if embedder == HASHING_EMBEDDER:
+        size = dimension or DEFAULT_DIMENSION
+        return EmbeddingModel(f"BATON_HASH_{size}", size, lambda texts: [hashed_text(text, size) for text in texts])
+    model = load_model(embedder)
+    if dimension not in {None, model.dimension}:
+        text = f"makes vectors of dimension {model.dimension}, not {dimension}"
+        raise EmbedderError(f"the embedder {model.name} {text}; leave --dimension out or name another --embedder")
+    return model
 
 
 def hashed_text(text: str, dimension: int) -> list[float]:
-    """Return the vector of a text, of length 1."""
+    """Return the vector of a text, of length 1: the sum of its features, each of a kind, a content and a weight."""
     words = _WORD.findall(unicodedata.normalize("NFKC", text.lower()))
-    numbers = _sum_of(_features(words), dimension)
+    marked = [f"^{word}$" for word in words]
+    features = [
+        *(("word", word, 1.0) for word in words),
+        *(("pair", f"{one} {other}", 0.5) for one, other in pairwise(words)),
+        *(("trigram", each[start : start + 3], 0.25) for each in marked for start in range(len(each) - 2)),
+    ]
+    numbers = _sum_of(features, dimension)
     if not any(numbers):  # no words, or their features cancel out: never the zero vector
-        numbers = _sum_of(iter([("text", text, _WORD_WEIGHT)]), dimension)
+        numbers = _sum_of([("text", text, 1.0)], dimension)
     length = math.hypot(*numbers)
     return [number / length for number in numbers]
 
 
-def _features(words: list[str]) -> Iterator[_Feature]:
-    """Yield what a text consists of: kind, content, weight."""
-    for word in words:
-        yield "word", word, _WORD_WEIGHT
-    for one, next_one in pairwise(words):
-        yield "pair", f"{one} {next_one}", _PAIR_WEIGHT
-    for word in words:
-        marked = f"^{word}$"
-        for start in range(len(marked) - _TRIGRAM + 1):
-            yield "trigram", marked[start : start + _TRIGRAM], _TRIGRAM_WEIGHT
-
-
-def _sum_of(features: Iterator[_Feature], dimension: int) -> list[float]:
+def _sum_of(features: list[tuple[str, str, float]], dimension: int) -> list[float]:
     numbers = [0.0] * dimension
     for kind, content, weight in features:
         digest = hashlib.blake2b(f"{kind}:{content}".encode(), digest_size=8).digest()
@@ -107,15 +98,8 @@ def _sum_of(features: Iterator[_Feature], dimension: int) -> list[float]:
     return numbers
 
 
-_PROBE = "probe"
-
-
 def load_model(reference: str) -> EmbeddingModel:
-    """Import and try the model.
-
-    Raises:
-        EmbedderError: there is none of that name, or it does not do what is expected.
-    """
+    """Import and try the model; EmbedderError where it does not do what is expected."""
     module_name, _, function_name = reference.partition(":")
     own_folder = str(Path.cwd())
     if own_folder not in sys.path:
@@ -129,7 +113,7 @@ def load_model(reference: str) -> EmbeddingModel:
         ) from error
     if not callable(embed):
         raise EmbedderError(f"the embedder {reference} is not a function but {type(embed).__name__}")
-    (row,) = embedded(reference, embed, [_PROBE])
+    (row,) = EmbeddingModel(reference, 0, embed).embedded(["probe"])
     if not row:
         raise EmbedderError(f"the embedder {reference} returned a vector without numbers")
     return EmbeddingModel(reference, len(row), embed)

@@ -60,6 +60,22 @@ NOT_EMULATED = (
         "400 `ERR BITOP … is of Redis 8.2`",
     ),
     NotEmulated(
+        "in vector indexes: updates of parts, pages, queries that go on",
+        (
+            *("upstash-vector Index.update", "upstash-vector Index.range", "upstash-vector Index.resumable_query"),
+            *("upstash-vector ResumableQueryHandle.*", "@upstash/vector *.update", "@upstash/vector *.range"),
+            "@upstash/vector *.resumableQuery",
+        ),
+        "no agent uses them",
+        "501",
+    ),
+    NotEmulated(
+        "filters with OR, parentheses, `GLOB`, `CONTAINS`, `HAS FIELD`, elements of arrays; sparse and hybrid indexes",
+        (),
+        "no agent uses them",
+        "501",
+    ),
+    NotEmulated(
         "Upstash Workflow",
         ("@upstash/qstash Workflow.*",),
         "second tier (qstash.md 24)",

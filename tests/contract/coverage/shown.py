@@ -12,7 +12,6 @@ _KEYS, _MESSAGES, _NAMES = (f"contract/qstash/test_{name}.py" for name in ("sign
 _RECORDS, _QUERIES, _SPACES = (f"contract/vector_rest/test_sdk_{x}.py" for x in ("records", "queries", "namespaces"))
 _BITS = f"{_CLIENTS}::test_bit_fields_are_chains_on_one_key"
 _BATCHES = f"{_CLIENTS}::test_a_pipeline_is_one_request_and_forgets_what_is_reset"
-_GOES_ON = f"{_QUERIES}::test_a_query_that_goes_on"
 
 SHOWN: Sequence[tuple[str, str, Sequence[str]]] = (
     (f"{_CLIENTS}::test_a_redis_client_is_made_of_the_environment", "upstash-redis Redis", ("from_env",)),
@@ -67,13 +66,9 @@ SHOWN: Sequence[tuple[str, str, Sequence[str]]] = (
     ),
     (f"{_CLIENTS}::test_an_index_is_made_of_the_environment", "upstash-vector Index", ("from_env",)),
     (f"{_RECORDS}::test_every_form_of_a_record_is_stored_as_sent", "upstash-vector Index", ("upsert", "fetch")),
-    (f"{_RECORDS}::test_updating_parts_of_a_record", "upstash-vector Index", ("update",)),
     (f"{_RECORDS}::test_deleting_by_ids_prefix_and_filter", "upstash-vector Index", ("delete",)),
-    (f"{_RECORDS}::test_paging_ends_with_an_empty_cursor", "upstash-vector Index", ("range",)),
     (f"{_QUERIES}::test_the_most_similar_come_first", "upstash-vector Index", ("query",)),
     (f"{_QUERIES}::test_several_queries_at_once", "upstash-vector Index", ("query_many",)),
-    (_GOES_ON, "upstash-vector Index", ("resumable_query",)),
-    (_GOES_ON, "upstash-vector ResumableQueryHandle", ("fetch_next", "stop")),
     (f"{_SPACES}::test_reset_empties_and_keeps_namespaces", "upstash-vector Index", ("reset",)),
     (f"{_SPACES}::test_info_has_every_figure_that_the_sdk_reads", "upstash-vector Index", ("info",)),
     (f"{_SPACES}::test_deleting_a_namespace", "upstash-vector Index", ("list_namespaces", "delete_namespace")),

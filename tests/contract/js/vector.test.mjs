@@ -70,17 +70,6 @@ method(
   /dimension/,
 );
 method(
-  "Index.resumableQuery",
-  async () => {
-    const { result, fetchNext, stop } = await index.resumableQuery({ data: "red apple", topK: 1, maxIdle: 60 });
-    assert.deepEqual(ids(result), ["apple"]);
-    assert.deepEqual(ids(await fetchNext(5)), ["plum"]);
-    assert.equal(await stop(), "Success");
-  },
-  () => index.resumableQuery({ vector: [1], topK: 1, maxIdle: 60 }),
-  /dimension/,
-);
-method(
   "Index.fetch",
   async () => {
     assert.deepEqual(ids(await index.fetch(["plum", "none", "apple"])), ["plum", null, "apple"]);
@@ -99,27 +88,6 @@ method(
   },
   () => index.delete({ filter: NO_FILTER }),
   /filter/,
-);
-method(
-  "Index.update",
-  async () => {
-    assert.deepEqual(await index.update({ id: "apple", metadata: { price: 9 }, metadataUpdateMode: "PATCH" }), { updated: 1 });
-    assert.deepEqual(await index.update({ id: "none", metadata: {} }), { updated: 0 });
-    const [{ metadata }] = await index.fetch(["apple"], { includeMetadata: true });
-    assert.deepEqual(metadata, { kind: "fruit", price: 9 });
-  },
-  () => index.update({ id: "apple", vector: [1] }),
-  /dimension/,
-);
-method(
-  "Index.range",
-  async () => {
-    const first = await index.range({ cursor: 0, limit: 1 });
-    const rest = await index.range({ cursor: first.nextCursor, limit: 5, includeMetadata: true });
-    assert.deepEqual([ids(first.vectors), ids(rest.vectors), rest.nextCursor], [["apple"], ["plum"], ""]);
-  },
-  () => index.range({ cursor: 0, limit: -1 }),
-  /limit/,
 );
 method(
   "Index.reset",
@@ -154,19 +122,14 @@ method("Index.namespace", async () => assert.deepEqual(ids(await index.namespace
 
 const there = () => index.namespace("ns");
 method("Namespace.upsert", async () => assert.equal(await there().upsert({ id: "bus", data: "a bus" }), "Success"), () => there().upsert({ id: "x", vector: [1] }), /dimension/);
-method("Namespace.update", async () => assert.deepEqual(await there().update({ id: "car", data: "x" }), { updated: 1 }), () => there().update({ id: "car", vector: [1] }), /dimension/);
 method("Namespace.fetch", async () => assert.deepEqual(ids(await there().fetch(["car", "apple"])), ["car", null]), () => stranger.namespace("ns").fetch(["car"]));
 method("Namespace.query", async () => assert.deepEqual(ids(await there().query({ data: "x", topK: 5 })), ["car"]), () => there().query({ data: "x", topK: 1, filter: NO_FILTER }), /filter/);
-method(
-  "Namespace.resumableQuery",
-  async () => {
-    const { result, stop } = await there().resumableQuery({ data: "x", topK: 5, maxIdle: 60 });
-    assert.deepEqual(ids(result), ["car"]);
-    await stop();
-  },
-  () => there().resumableQuery({ vector: [1], topK: 1, maxIdle: 60 }),
-  /dimension/,
-);
 method("Namespace.delete", async () => assert.deepEqual(await there().delete("car"), { deleted: 1 }), () => there().delete({ filter: NO_FILTER }), /filter/);
-method("Namespace.range", async () => assert.deepEqual(ids((await there().range({ cursor: "0", limit: 5 })).vectors), ["car"]), () => there().range({ cursor: "0", limit: -1 }), /limit/);
 method("Namespace.reset", async () => assert.equal(await there().reset(), "Success"), () => stranger.namespace("ns").reset());
+
+test("what no agent uses is answered 501", async () => {
+  const one = { vector: unit(1), topK: 1, maxIdle: 60 };
+  for (const of of [index, there()])
+    for (const ask of [() => of.update({ id: "apple", data: "x" }), () => of.range({ cursor: "0", limit: 1 }), () => of.resumableQuery(one)])
+      await assert.rejects(ask, /is not emulated locally/);
+});

@@ -8,13 +8,12 @@ import httpx
 
 from tests.contract.local_process import TOKEN, LocalProcess
 
-READER = "reader"
-__all__ = ["READER", "TOKEN", "LocalVector"]
+__all__ = ["TOKEN", "LocalVector"]
 
 
 class LocalVector(LocalProcess):
     def __init__(self, folder: Path, *options: str, cwd: Path | None = None) -> None:
-        super().__init__("baton_local.vector", ("--data", str(folder), "--read-only-token", READER, *options), cwd)
+        super().__init__("baton_local.vector", ("--data", str(folder), *options), cwd)
 
     def post(self, path: str, body: Any = None) -> httpx.Response:
         return self.http.post(path, content=json.dumps(body))  # ASCII, so that lone surrogates can be sent, too

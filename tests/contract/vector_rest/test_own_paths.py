@@ -27,23 +27,22 @@ def test_readiness_needs_no_token(plane: LocalVector) -> None:
 
 
 def test_the_counters_report_what_would_be_billed(plane: LocalVector) -> None:
-    """A query, fetch or range is one, an upsert or delete counts per vector (vector-rest.md 9)."""
+    """A query or fetch is one, an upsert or delete counts per vector (vector-rest.md 9)."""
     before = counters(plane)
     assert counters(plane) == before
     plane.result("/upsert", [{"id": name, "vector": [1, 0]} for name in "abc"])
     plane.result("/query", {"vector": [1, 0]})
     plane.result("/query", [{"vector": [1, 0]}, {"vector": [1, 0]}])
     plane.result("/fetch", {"ids": ["a", "b"]})
-    plane.result("/range", {"cursor": "0", "limit": 9})
     plane.result("/delete", ["a", "b"])
     plane.result("/info")
     assert plane.error("/query", {"vector": [1]})[0] == 422
     after = counters(plane)
-    assert after["http_requests"] - before["http_requests"] == 8
-    assert after["operations"] - before["operations"] == 10
+    assert after["http_requests"] - before["http_requests"] == 7
+    assert after["operations"] - before["operations"] == 9
     known = before["operations_by_name"]
     grown = {name: count - known.get(name, 0) for name, count in after["operations_by_name"].items()}
-    expected = {"upsert": 3, "query": 3, "fetch": 1, "range": 1, "delete": 2}
+    expected = {"upsert": 3, "query": 3, "fetch": 1, "delete": 2}
     assert {name: count for name, count in grown.items() if count} == expected
 
 
@@ -105,7 +104,6 @@ def test_a_new_vector_is_fetched_at_once_and_found_later(tmp_path: Path) -> None
         server.result("/upsert", {"id": "a", "vector": [1, 0]})
         assert state() == ([], 0, 1)
         assert server.result("/fetch", {"ids": ["a"]}) == [{"id": "a"}]
-        assert [record["id"] for record in server.result("/range", {"cursor": "0", "limit": 5})["vectors"]] == ["a"]
         give_up_at = time.monotonic() + 120
         while state()[2]:
             assert time.monotonic() < give_up_at

@@ -8,11 +8,9 @@ import httpx
 import pytest
 from upstash_vector.errors import UpstashError
 
-from baton_local.vector.wire.routes import ROUTES
+from baton_local.vector.operations import LEFT_OUT
 from tests.contract.coverage.either import EitherIndex
-from tests.contract.vector_rest.local_vector import READER, TOKEN, LocalVector
-
-WRITES = ["delete", "delete-namespace", "rename-namespace", "reset", "update", "upsert", "upsert-data"]
+from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer ü"])
@@ -34,36 +32,25 @@ async def test_the_sdk_raises_what_the_server_says(plane: LocalVector, kind: str
     await client.close()
 
 
-def test_the_read_only_token_reads_and_changes_nothing(plane: LocalVector) -> None:
-    plane.result("/upsert/ns", {"id": "a", "vector": [1, 0]})
-    before = plane.result("/info")
-    assert sorted(name for name, route in ROUTES.items() if route.changes) == WRITES
-    with httpx.Client(base_url=plane.url, headers={"Authorization": f"Bearer {READER}"}) as reader:
-        for operation in WRITES:
-            for path in (f"/{operation}", f"/{operation}/ns"):
-                answer = reader.post(path, json={"id": "a", "ids": ["a"], "vector": [0, 1]})
-                assert answer.status_code in {403, 404}, path
-                if path.count("/") == 1:
-                    assert "needs the full token" in answer.json()["error"]
-        assert reader.post("/admin/counters").status_code == reader.post("/admin/faults").status_code == 403
-        assert reader.post("/query/ns", json={"vector": [1, 0]}).json()["result"][0]["id"] == "a"
-        assert reader.post("/fetch/ns", json={"ids": ["a"]}).json() == {"result": [{"id": "a"}]}
-        assert reader.get("/list-namespaces").json() == {"result": ["", "ns"]}
-    assert plane.result("/info") == before
+@pytest.mark.parametrize("operation", LEFT_OUT)
+def test_what_is_left_out_is_answered_501_by_its_name(plane: LocalVector, operation: str) -> None:
+    for path in (f"/{operation}", f"/{operation}/ns"):
+        assert plane.error(path, {"id": "a"}) == (
+            501,
+            f"/{operation} is not emulated locally; the hosted service has it",
+        )
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_documented_methods_are_all_the_same(plane: LocalVector, method: str) -> None:
-    """The documentation shows other methods than the SDK sends; what it shows nowhere is refused in JSON."""
+    """The documentation shows other methods than the SDK sends."""
     record = {"id": "a", "vector": [1, 0]}
     assert plane.http.request(method, "/upsert", json=record).json() == {"result": "Success"}
     assert plane.http.request(method, "/fetch", json={"ids": ["a"]}).json() == {"result": [{"id": "a"}]}
     assert plane.http.request(method, "/reset").json() == {"result": "Success"}
-    answer = plane.http.request("PATCH", "/info")
-    assert answer.status_code == answer.json()["status"] == 405
 
 
-@pytest.mark.parametrize("path", ["/", "/info/ns", "/list-namespaces/x", "/upsertx", "/UPSERT"])
+@pytest.mark.parametrize("path", ["/", "/upsertx", "/UPSERT"])
 def test_unknown_paths_are_named(plane: LocalVector, path: str) -> None:
     """With what there is."""
     status, text = plane.error(path)
@@ -80,7 +67,7 @@ def test_a_slash_too_many_harms_nothing(plane: LocalVector) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"vector": [NaN, 1]}', b"[" * 100_000])
-@pytest.mark.parametrize("operation", ["upsert", "query", "fetch", "update", "delete", "range", "rename-namespace"])
+@pytest.mark.parametrize("operation", ["upsert", "query", "fetch", "delete"])
 def test_what_is_not_json_is_refused(plane: LocalVector, operation: str, body: bytes) -> None:
     answer = plane.http.post(f"/{operation}", content=body)
     assert answer.status_code == answer.json()["status"] == 400
@@ -107,13 +94,8 @@ def test_what_is_not_json_is_refused(plane: LocalVector, operation: str, body: b
         ("fetch", {"ids": "a"}),
         ("fetch", {"ids": [None]}),
         ("fetch", {"prefix": 5}),
-        ("update", {"vector": [1, 2]}),
-        ("update", {"id": "a", "metadataUpdateMode": "MERGE"}),
-        ("range", {"cursor": 0.5, "limit": 1}),
-        ("range", {"cursor": "-1", "limit": 1}),
-        ("resumable-query", [{"vector": [1, 2]}]),
-        ("resumable-query-next", {"uuid": 5}),
-        ("rename-namespace", {"namespace": "a", "newNamespace": "b", "deleteExisting": "yes"}),
+        ("fetch", []),
+        ("delete", [None]),
     ],
 )
 def test_bodies_of_the_wrong_form_are_refused(plane: LocalVector, operation: str, body: Any) -> None:
@@ -134,14 +116,14 @@ def test_null_counts_as_absent_and_unknown_fields_are_let_pass(plane: LocalVecto
 
 
 def test_metadata_come_back_as_they_were(plane: LocalVector) -> None:
-    """Except for numbers that are none, and what is too deep to be written out again."""
-    metadata: dict[str, Any] = {"": {"é": [1.5, -0.0, 10**30, True, None, "\ud83d", {"x": []}]}}
+    """Except for numbers that are none, and what is too deep."""
+    metadata: dict[str, Any] = {"": {"é": [1.5, -0.0, 10**30, True, None, {"x": []}]}}
     plane.result("/upsert", {"id": "a", "vector": [1, 2], "metadata": metadata})
     assert plane.result("/fetch", {"ids": ["a"], "includeMetadata": True})[0]["metadata"] == metadata
     too_large = b'{"id": "a", "vector": [1, 2], "metadata": {"n": 1e999}}'
     assert plane.http.post("/upsert", content=too_large).status_code == 400
-    too_deep = b'{"id": "a", "vector": [1, 2], "metadata": {"n": ' + b"[" * 200 + b"]" * 200 + b"}}"
-    assert plane.http.post("/upsert", content=too_deep).status_code == 422
+    too_deep = b'{"id": "a", "vector": [1, 2], "metadata": {"n": ' + b"[" * 20_000 + b"]" * 20_000 + b"}}"
+    assert plane.http.post("/upsert", content=too_deep).status_code == 400
 
 
 def test_a_body_over_the_limit_is_refused(plane: LocalVector) -> None:

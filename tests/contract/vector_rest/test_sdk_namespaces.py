@@ -2,9 +2,9 @@
 
 import pytest
 from upstash_vector.errors import ClientError, UpstashError
-from upstash_vector.types import DenseIndexInfo, InfoResult, NamespaceInfo, RangeResult
+from upstash_vector.types import DenseIndexInfo, InfoResult, NamespaceInfo
 
-from tests.contract.coverage.either import Either, EitherIndex
+from tests.contract.coverage.either import EitherIndex
 from tests.contract.vector_rest.local_vector import LocalVector
 
 
@@ -16,7 +16,7 @@ async def test_an_upsert_makes_its_namespace_and_stays_in_it(sdk: EitherIndex) -
     assert (await sdk.fetch(["a"], namespace="ns", include_vectors=True))[0].vector == [0.0, 1.0]
     assert [hit.score for hit in await sdk.query([0, 1], namespace="ns")] == [1]
     assert (await sdk.delete(["a"], namespace="ns")).deleted == 1
-    assert [record.id for record in (await sdk.range(limit=5)).vectors] == ["a"]
+    assert [record.id for record in await sdk.fetch(prefix="a")] == ["a"]
 
 
 @pytest.mark.parametrize("name", ["with space", "ünïcode", "a/b", "50%", "a.b:c-d_e"])
@@ -30,11 +30,7 @@ async def test_an_unknown_namespace_reads_as_an_empty_one(sdk: EitherIndex) -> N
     """And is not made by reading or resetting (vector-rest.md 3)."""
     assert await sdk.query([1, 0], namespace="no") == []
     assert await sdk.fetch(["a"], namespace="no") == [None]
-    assert await sdk.range(limit=1, namespace="no") == RangeResult("", [])
     assert (await sdk.delete(["a"], namespace="no")).deleted == 0
-    hits, handle = await sdk.resumable_query([1, 0], namespace="no")
-    assert hits == []
-    await Either(handle).stop()
     assert await sdk.reset(namespace="no") == "Success"
     assert await sdk.list_namespaces() == [""]
 
@@ -82,30 +78,3 @@ async def test_info_has_every_figure_that_the_sdk_reads(sdk: EitherIndex, plane:
         sparse_index=None,
         namespaces={"": NamespaceInfo(2, 0), "ns": NamespaceInfo(0, 0)},
     )
-
-
-def test_renaming_a_namespace(plane: LocalVector) -> None:
-    """Not in the Python SDK. Another one of that name is only replaced when the caller says so."""
-    for name, vector in (("one", [1, 0]), ("two", [0, 1])):
-        plane.result(f"/upsert/{name}", {"id": name, "vector": vector})
-    assert plane.result("/rename-namespace", {"namespace": "one", "newNamespace": "three"}) == {"renamed": True}
-    assert plane.result("/list-namespaces") == ["", "two", "three"]
-    body = {"namespace": "three", "newNamespace": "two"}
-    assert plane.error("/rename-namespace", body)[0] == 422
-    assert plane.result("/rename-namespace", {**body, "deleteExisting": True}) == {"renamed": True}
-    assert plane.result("/list-namespaces") == ["", "two"]
-    assert plane.result("/fetch/two", {"ids": ["one", "two"]}) == [{"id": "one"}, None]
-    assert plane.result("/rename-namespace", {"namespace": "two", "newNamespace": "two"}) == {"renamed": True}
-    # The default namespace keeps its name, and nobody else gets it.
-    for name, new, status in (("", "x", 422), ("two", "", 422), ("no", "x", 404)):
-        assert plane.error("/rename-namespace", {"namespace": name, "newNamespace": new})[0] == status
-    assert plane.error("/rename-namespace", {"namespace": "two"}) == (400, "newNamespace: is missing")
-
-
-def test_a_random_record(plane: LocalVector) -> None:
-    assert plane.result("/random") is None
-    records = [{"id": name, "vector": [1.0, 2.0], "metadata": {"k": name}, "data": name} for name in "abc"]
-    plane.result("/upsert/ns", records)
-    seen = [plane.http.get("/random/ns").json()["result"] for _ in range(60)]
-    assert all(record in records for record in seen)
-    assert len({record["id"] for record in seen}) == 3

@@ -4,7 +4,7 @@ import pytest
 from upstash_vector.errors import UpstashError
 from upstash_vector.types import Data
 
-from tests.contract.coverage.either import Either, EitherIndex
+from tests.contract.coverage.either import EitherIndex
 from tests.contract.vector_rest.local_vector import LocalVector
 
 TEXTS = [
@@ -34,34 +34,18 @@ async def test_texts_and_vectors_are_of_one_space(text_sdk: EitherIndex) -> None
     assert (hit.id, hit.score) == ("soup", 1)
 
 
-async def test_several_texts_at_once_and_one_after_the_other(text_sdk: EitherIndex) -> None:
+async def test_several_texts_at_once(text_sdk: EitherIndex) -> None:
     await text_sdk.upsert(TEXTS)
     queries = [{"data": "lentil soup", "top_k": 1}, {"data": "dough", "top_k": 1}]
     found = await text_sdk.query_many(queries=queries)
     assert [[hit.id for hit in hits] for hits in found] == [["soup"], ["bread"]]
-    hits, handle = await text_sdk.resumable_query(data="the lamp", top_k=1)
-    assert [hit.id for hit in hits] == ["lamp"]
-    assert {hit.id for hit in await Either(handle).fetch_next(9)} == {"bread", "soup"}
-    await Either(handle).stop()
-
-
-async def test_a_new_text_is_embedded_anew(text_sdk: EitherIndex) -> None:
-    """Unless a vector comes with it."""
-    await text_sdk.upsert(TEXTS)
-    assert await text_sdk.update("lamp", data="a recipe for pancakes") is True
-    (hit,) = await text_sdk.query(data="pancakes", top_k=1, include_data=True)
-    assert (hit.id, hit.data) == ("lamp", "a recipe for pancakes")
-    vector = [1.0] + [0.0] * 383
-    assert await text_sdk.update("lamp", data="another text", vector=vector) is True
-    (record,) = await text_sdk.fetch(["lamp"], include_vectors=True, include_data=True)
-    assert (record.vector, record.data) == (vector, "another text")
 
 
 async def test_a_record_without_vector_or_text_is_refused(text_sdk: EitherIndex, texts: LocalVector) -> None:
     with pytest.raises(UpstashError, match="Invalid vector dimension: 0, expected: 384"):
         await text_sdk.upsert([("a", [])])
     assert texts.error("/upsert-data", {"id": "a"}) == (400, "data: is missing")
-    assert texts.error("/upsert-data", [{"id": "a", "data": "x"}, {"id": "", "data": "x"}])[0] == 422
+    assert texts.error("/upsert-data", [{"id": "a", "data": "x"}, {"id": "", "data": "x"}])[0] == 400
     assert texts.error("/query-data", {"vector": [1]}) == (400, "data: is missing")
     assert texts.result("/fetch", {"ids": ["a"]}) == [None]
 

@@ -3,28 +3,21 @@ from pathlib import Path
 import pytest
 
 from baton_local.vector.__main__ import parse
-from baton_local.vector.settings import Settings
 
 
 def test_without_options_the_defaults_hold() -> None:
     """The usual port, a folder of its own, the offline model, no delay, no faults."""
-    assert parse([], {}) == Settings(data=Path(".baton/vector"))
-    assert (parse([], {}).port, parse([], {}).embedder, parse([], {}).faults) == (8078, "hash", False)
-
-
-def test_every_option_has_its_place() -> None:
-    line = "--host ::1 --port 0 --data d --token t --read-only-token r --dimension 5 --embedder m:f --index-delay-ms 7"
-    assert parse([*line.split(), "--faults"], {}) == Settings(
-        data=Path("d"),
-        host="::1",
-        port=0,
-        token="t",
-        read_only_token="r",
-        dimension=5,
-        embedder="m:f",
-        index_delay_ms=7,
-        faults=True,
-    )
+    options = parse([], {"LOCAL_VECTOR_TOKEN": "t"})
+    assert vars(options) == {
+        "host": "127.0.0.1",
+        "port": 8078,
+        "data": Path(".baton/vector"),
+        "token": "t",
+        "dimension": None,
+        "embedder": "hash",
+        "index_delay_ms": 0,
+        "faults": False,
+    }
 
 
 @pytest.mark.parametrize(
@@ -37,8 +30,6 @@ def test_every_option_has_its_place() -> None:
         (["--embedder", "nocolon"], "'nocolon' is neither hash, none nor of the form module:function"),
         (["--embedder", ":f"], "module:function"),
         (["--token", ""], "must not be empty"),
-        (["--read-only-token", ""], "must not be empty"),
-        (["--token", "t", "--read-only-token", "t"], "are the same"),
         (["--nosuch"], "--nosuch"),
     ],
 )

@@ -1,16 +1,14 @@
 import math
 import subprocess
 import sys
-from array import array
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton_local.vector.core.querying import scorer
-from baton_local.vector.core.record import Vector
-from baton_local.vector.embeddings import EmbedderError, EmbeddingModel, hashed_text, hashing_model, load_model
+from baton_local.vector.embeddings import EmbedderError, EmbeddingModel, hashed_text, load_model, model_of
+from baton_local.vector.index import score as score_of
 
 MODULE = """
 from array import array
@@ -41,7 +39,7 @@ def test_a_model_of_the_current_folder_is_loaded_and_tried(module: str, function
     """Its dimension is what it returns; numbers of any kind become plain ones."""
     model = load_model(f"{module}:{function}")
     assert (model.name, model.dimension) == (f"{module}:{function}", 2)
-    assert [vector.values for vector in model.vectors_of(["ab", "abc"])] == [array("d", [2, 1]), array("d", [3, 1])]
+    assert model.embedded(["ab", "abc"]) == [[2.0, 1.0], [3.0, 1.0]]
 
 
 @pytest.mark.parametrize(
@@ -69,9 +67,9 @@ def test_a_module_that_is_not_there_is_a_clear_error() -> None:
 
 def test_a_model_that_changes_its_dimension_is_found_out() -> None:
     model = EmbeddingModel("m:f", 2, lambda texts: [[1.0] * len(text) for text in texts])
-    assert len(model.vectors_of(["ab"])) == 1
+    assert len(model.embedded(["ab"])) == 1
     with pytest.raises(EmbedderError, match="m:f returned 3 numbers instead of 2"):
-        model.vectors_of(["ab", "abc"])
+        model.embedded(["ab", "abc"])
 
 
 # The vector of `hello hello`: the word twice, one pair, five trigrams twice each.
@@ -79,8 +77,7 @@ KEPT = {39: 0.2132, 58: 0.8528, 158: 0.2132, 191: -0.2132, 223: 0.2132, 237: -0.
 
 
 def score(one: str, other: str) -> float:
-    first, second = hashing_model().vectors_of([one, other])
-    return scorer(first)(second)
+    return score_of(hashed_text(one, 384), hashed_text(other, 384))
 
 
 def test_the_same_text_has_the_same_vector_everywhere() -> None:
@@ -125,8 +122,7 @@ def test_texts_without_words_differ() -> None:
 
 
 def test_a_model_has_the_dimension_that_the_index_wants() -> None:
-    model = hashing_model(16)
-    assert (model.name, model.dimension) == ("BATON_HASH_16", 16)
-    (vector,) = model.vectors_of(["text"])
-    assert isinstance(vector, Vector)
-    assert len(vector.values) == 16
+    model = model_of("hash", 16)
+    assert model is not None
+    assert (model.name, model.dimension, len(model.embedded(["text"])[0])) == ("BATON_HASH_16", 16, 16)
+    assert model_of("none", 16) is None

@@ -1,1 +1,0 @@
-"""The index as a pure state machine: no I/O, no clock, no randomness."""

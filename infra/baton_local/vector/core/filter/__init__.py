@@ -1,1 +1,0 @@
-"""The language of metadata filters (vector-rest.md 7)."""
