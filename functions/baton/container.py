@@ -149,7 +149,7 @@ class Container:
     def _reconciler(self) -> Reconciler:
         ports = self.ports
         dead = DeadCallbacks(ports.queue_records, self.settings.failure_callback_url)
-        return Reconciler(ports.store, ports.admission, self.emitter, dead, ports.clock)
+        return Reconciler(ports.store, ports.admission, self.emitter, dead, ports.clock, ports.chats)
 
     @cached_property
     def _forged(self) -> SourceBudget:

@@ -22,6 +22,7 @@ from baton.engine.commit.answers import Reconciled
 from baton.queue.dispatch import Outcome, dispatch
 from baton.recovery.dead_letters import DeadCallbacks
 from baton.storage.ports.all_jobs import Admission
+from baton.storage.ports.chats import Chats
 from baton.storage.ports.jobs import Store
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError
@@ -63,8 +64,17 @@ def read_page(body: bytes) -> Page:
 class Reconciler:
     """Checks jobs for progress."""
 
-    def __init__(self, store: Store, admission: Admission, emitter: Emitter, dead: DeadCallbacks, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        admission: Admission,
+        emitter: Emitter,
+        dead: DeadCallbacks,
+        clock: Clock,
+        chats: Chats,
+    ) -> None:
         self._store = store
+        self._chats = chats
         self._admission = admission
         self._emitter = emitter
         self._dead = dead
@@ -89,6 +99,8 @@ class Reconciler:
         redriven = await self._reconcile(turn.slot_table, relay_id, now_ms, redrive)
         if redriven:
             _log.warning("the sweep redrove %d event(s) without progress for %d s", redriven, STALLED_AFTER_MS // 1000)
+        if not page.due_ms:
+            await self._chats.prolong_files(_ages_ms(turn.slot_table, now_ms))
         if not page.due_ms and not turn.after:  # the last page, which may come again: nothing follows it
             redriven += await self._dead.revive()
         return Outcome("swept", redriven)
@@ -105,6 +117,16 @@ class Reconciler:
             leaving += over(trees[root_id], reconciled, now_ms)
         await self._admission.prune(leaving)
         return redriven
+
+
+def _ages_ms(slot_table: SlotTable, now_ms: int) -> dict[tuple[str, str], int]:
+    """Return, by tenant and session, the age of its oldest job that has not ended."""
+    ages_ms: dict[tuple[str, str], int] = {}
+    for entry in slot_table.values():
+        if entry.want != "gone":
+            session = entry.tenant, entry.session_id
+            ages_ms[session] = max(ages_ms.get(session, 0), now_ms - entry.created_ms)
+    return ages_ms
 
 
 def over(tree: SlotTable, reconciled: Reconciled, now_ms: int) -> list[tuple[str, int]]:

@@ -4,7 +4,7 @@ Invariant: all of a chat is kept for as long as its jobs' data after it was last
 content, so keeping it twice is one file. Must not: know the subject of a session, or the content of a file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
@@ -33,6 +33,10 @@ class Chats(Protocol):
 
     async def need_files(self, tenant: str, session_id: str, for_ms: int) -> None:
         """Keep the files of a session for at least as long as a job waits."""
+        ...
+
+    async def prolong_files(self, ages_ms: Mapping[tuple[str, str], int]) -> None:
+        """Keep files on where a job has not ended: by tenant and session, how old the oldest such job is."""
         ...
 
     async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:

@@ -4,7 +4,7 @@ A session's memory is one hash under a hash tag of its own; each write is decide
 it still is. The cache is one GET before a model call, and one SET with its expiry after it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -35,14 +35,19 @@ class RedisModelCache:
 _PIECE_CHARS, _PIECES_AT_ONCE = 1_000_000, 4
 # The field of a file with the time since which it is kept, and its size.
 _KEPT = "kept"
+# How long a file is kept at least: the hourly sweep prolongs it while its job waits, and may be away for a day.
+_LEAST_MS = 2 * 86_400_000
 
 
 class RedisChats:
-    """`Chats` over one connection. All of a chat expires `retention_ms` after it was last used, or is waited for."""
+    """`Chats` over one connection. All of a chat expires `retention_ms` after it was last used, or is waited for.
+
+    Two days after it at the earliest: nobody knows for how long a job is in line.
+    """
 
     def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
         self._redis = connection
-        self._retention_ms = retention_ms
+        self._retention_ms = max(retention_ms, _LEAST_MS)
 
     async def note_session(self, tenant: str, session_id: str, used_ms: int) -> None:
         """Note that a session is created, or used again."""
@@ -113,6 +118,14 @@ class RedisChats:
         if 2 * for_ms > self._retention_ms:
             [names] = await self._redis.read(("SMEMBERS", keys.files_key(tenant, session_id)))
             await self._prolong(tenant, session_id, names, for_ms + self._retention_ms)
+
+    async def prolong_files(self, ages_ms: Mapping[tuple[str, str], int]) -> None:
+        """Keep files on where a job has not ended; those of a young one have enough time left."""
+        sessions = [session for session, age_ms in ages_ms.items() if 4 * age_ms > self._retention_ms]
+        if sessions:
+            found = await self._redis.read(*(("SMEMBERS", keys.files_key(*session)) for session in sessions))
+            for session, names in zip(sessions, found, strict=True):
+                await self._prolong(*session, names, self._retention_ms)
 
     async def _prolong(self, tenant: str, session_id: str, names: Sequence[str], kept_ms: int) -> None:
         """Keep them for at least as long: what waits for them may need them longer than their next reader."""

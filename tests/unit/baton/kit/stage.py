@@ -169,7 +169,7 @@ class Stage:
     def sweep(self) -> Reconciler:
         """The sweep over the stage's ports; the failure callbacks of these come to its container's address."""
         dead = DeadCallbacks(self.records, self.container.settings.failure_callback_url)
-        return Reconciler(self.store, self.admission, self.container.emitter, dead, self.clock)
+        return Reconciler(self.store, self.admission, self.container.emitter, dead, self.clock, self.ports.chats)
 
     def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
         return Job(job_id, changes.get("session", f"session-{job_id}"), "acme", agent, self.clock.now_ms())

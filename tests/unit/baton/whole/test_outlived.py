@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
+from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, tool
 from baton.commands.kept_files import KeptFiles
 from baton.engine.state import Job
 from baton.pydantic_ai import durable
@@ -36,6 +36,12 @@ def pay() -> str:
 def order() -> Pending:
     """Order something."""
     return Pending(timeout_seconds=3 * 86_400)
+
+
+@tool
+def rest() -> str:
+    """Rest."""
+    return "rested"
 
 
 def library(name: str) -> Any:
@@ -150,6 +156,47 @@ async def test_the_files_of_a_job_live_until_it_starts() -> None:
         assert await chats.read_file("t", "s", "f") == "text"
 
 
+async def days_pass(stage: Stage, count: int) -> None:
+    """With the hourly sweep, which is away for a day between two of its days."""
+    for hour in range(24 * count):
+        stage.clock.ms += DAY_MS // 24
+        if hour // 24 % 2:
+            await stage.swept()
+
+
+@pytest.mark.parametrize("why", ["the admission is stopped", "its session is busy"])
+async def test_the_files_of_a_job_live_for_as_long_as_it_is_in_line(why: str) -> None:
+    """Nobody knows for how long that is, so the hourly sweep prolongs them."""
+    stage = stage_of("own", "pay", "queue")
+    chats = stored(stage)
+    async with api_of(stage) as api:
+        if why == "its session is busy":
+            await api.submitted(jobType="agent", sessionId="chat-1")
+        else:
+            await api.request("DELETE", "/api/admin/agent-worker", ADMIN)
+        await stage.run(within_seconds=60)
+        await chats.keep_file("acme", "chat-1", "f", "image/png,AAAA", stage.clock.ms)
+        job_id = (await api.submitted(jobType="agent", sessionId="chat-1", taskDescription="later"))["id"]
+        await days_pass(stage, 8)
+        assert (await api.read(job_id))["status"] == "pending"
+        assert await chats.read_file("acme", "chat-1", "f") == "image/png,AAAA"
+
+
+async def test_the_files_of_a_job_live_for_as_long_as_it_asks_about_its_limit() -> None:
+    agent = Agent(
+        "agent", ScriptedModel([[Call("rest")], "fine"]), tools=[rest], limits=Limits(turns=1, on_limit="ask")
+    )
+    stage = Stage(registry=Registry([agent]), settings=with_keys(SETTINGS, job_retention_seconds=1))
+    chats = stored(stage)
+    async with api_of(stage) as api:
+        await chats.keep_file("acme", "chat-1", "f", "image/png,AAAA", stage.clock.ms)
+        job_id = (await api.submitted(jobType="agent", sessionId="chat-1"))["id"]
+        await stage.run(within_seconds=60)
+        await days_pass(stage, 6)
+        assert (await api.read(job_id))["status"] == "waiting"
+        assert await chats.read_file("acme", "chat-1", "f") == "image/png,AAAA"
+
+
 async def test_pieces_of_a_file_whose_upload_broke_off_expire_by_themselves() -> None:
     clock = FakeClock()
     redis = InProcessRedis(lambda: clock.ms)
@@ -163,5 +210,5 @@ async def test_pieces_of_a_file_whose_upload_broke_off_expire_by_themselves() ->
     with pytest.raises(StoreError):
         await RedisChats(BreaksOff(redis), DAY_MS).keep_file("t", "s", "f", "text", clock.ms)
     assert redis.data.values
-    clock.ms += DAY_MS
+    clock.ms += 2 * DAY_MS
     assert redis.run("KEYS", "*") == []
