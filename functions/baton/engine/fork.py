@@ -35,7 +35,8 @@ class Edits(Struct, frozen=True, rename="camel", omit_defaults=True):
 class Fork(Struct, frozen=True, rename="camel", omit_defaults=True):
     """The job that is forked, and how.
 
-    `turn`: the first one that is asked anew, as the ended job counts. `session_id`: where its files are kept.
+    `turn`: the first one that is asked anew, as the ended job counts; `first_own`: as the fork counts. `session_id`:
+    where its files are kept.
     `tools_run`: whether later calls get the recorded result of the same call, or run.
     `asks`: whoever made it may run no tool again, nor with other arguments: a person is asked before each such call.
     """
@@ -46,6 +47,7 @@ class Fork(Struct, frozen=True, rename="camel", omit_defaults=True):
     edits: Edits = field(default_factory=Edits)
     tools_run: ToolsRun = "recorded"
     asks: bool = False
+    first_own: int = 1
 
 
 def fork_of(task: Mapping[str, Any]) -> Fork:

@@ -75,6 +75,9 @@ class ForkedTurn:
         """Take the turn over, or call the model."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
         fork = fork_of(history.transcript[0])
+        asks = self._with_edits(effect.job.agent, fork.edits)
+        if effect.turn > fork.first_own:
+            return await asks(effect, history, claim)  # all that it takes over is there
         try:
             ended = await self._sources.of(effect.job.id, fork)
         except ForkSourceError as error:
@@ -82,7 +85,6 @@ class ForkedTurn:
         turn = ended.turn_of(effect.turn)
         if turn < fork.turn:
             return ended.model_answer(turn, fork.edits)
-        asks = self._with_edits(effect.job.agent, fork.edits)
         entries = ended.entries_before(turn) if turn == fork.turn else ()
         new = tuple([entry for entry in entries if entry not in history.transcript])
         prompt_history = dataclasses.replace(history, transcript=(*history.transcript, *new))
@@ -124,22 +126,36 @@ class ForkedRun:
 
     async def _known(self, effect: RunTool, fork: Fork, history: History, claim: Claim) -> StepResult | None:
         """Return the call's result without a run, or the question whether it may run; None: it runs."""
-        ended, call = await self._sources.of(effect.job.id, fork), effect.call
-        turn = ended.turn_of(call.turn - effect.job.first_turn + 1)
-        is_edited = False
-        if turn < fork.turn:
-            taken_over = ended.call_at(turn, call.position)
+        call = effect.call
+        if call.approved:  # it may have waited for longer than the ended job is kept
+            return None
+        number, is_edited = call.turn - effect.job.first_turn + 1, False
+        if number < fork.first_own:
+            ended = await self._sources.of(effect.job.id, fork)
+            taken_over = ended.call_at(ended.turn_of(number), call.position)
             is_edited = taken_over in fork.edits.arguments
             if not is_edited:
                 return _given(ended.outcome(taken_over, fork.edits))
-        if call.approved or (not fork.asks and (is_edited or fork.tools_run == "again")):
+        if not fork.asks and (is_edited or fork.tools_run == "again"):
             return None
         arguments = arguments_of(call, history)
         if is_edited or fork.tools_run == "again":
             return self._question(call.tool, arguments, f"Run {call.tool}: a client has forked the job", claim.now_ms)
-        if found := _recorded(ended, effect, arguments, history):
-            return _given(ended.outcome(found, fork.edits))
-        return self._question(call.tool, arguments, f"Run {call.tool}: the forked job has no such call", claim.now_ms)
+        return await self._recorded(effect, fork, arguments, history, claim.now_ms)
+
+    async def _recorded(
+        self, effect: RunTool, fork: Fork, arguments: dict[str, object], history: History, now_ms: int
+    ) -> StepResult:
+        """Return the recorded result of the same call, or ask a person."""
+        tool, why = effect.call.tool, "the forked job has no such call"
+        try:
+            ended = await self._sources.of(effect.job.id, fork)
+        except ForkSourceError:
+            why = "the forked job is gone"
+        else:
+            if found := _recorded(ended, effect, arguments, history):
+                return _given(ended.outcome(found, fork.edits))
+        return self._question(tool, arguments, f"Run {tool}: {why}", now_ms)
 
     def _question(self, tool: str, arguments: dict[str, object], title: str, now_ms: int) -> ToolNeedsApproval:
         """Return the question, which as many people answer as the tool needs anyway."""

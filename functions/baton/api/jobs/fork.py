@@ -80,7 +80,15 @@ class ForkApi:
             raise ApiError(409, f"job {job.id!r} cannot be forked: {error}") from error
         transcript = await self._container.ports.reader.transcript(job.id)
         edits = Edits(**body.edits.model_dump())
-        fork = Fork(job.id, body.turn, job.session_id, edits, body.tools_run, asks=principal.role != "admin")
+        fork = Fork(
+            job.id,
+            body.turn,
+            job.session_id,
+            edits,
+            body.tools_run,
+            asks=principal.role != "admin",
+            first_own=body.turn - job.first_turn + 1,
+        )
         ended = Ended(job, snapshot.calls, snapshot.results, transcript)
         faults = [*ended.faults(fork), *_misfits(registry, agent, ended, fork)]
         if faults:

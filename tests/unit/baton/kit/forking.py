@@ -10,7 +10,7 @@ async def fork(stage: Stage, turn: int, edits: Edits | None = None, of: str = "j
     """A fork of one of the stage's jobs, once nothing is left to do."""
     ended, transcript, name = await stage.snapshot(of), await stage.reader.transcript(of), f"fork_{turn}"
     job = fork_job_of(stage.container.registry, ended.job, job_id=name, session_id=name, now_ms=stage.clock.now_ms())
-    spec = Fork(of, turn, ended.job.session_id, edits or Edits())
+    spec = Fork(of, turn, ended.job.session_id, edits or Edits(), first_own=turn - ended.job.first_turn + 1)
     await stage.container.commands.submit(job, forked_task(transcript[0], spec))
     await stage.run()
     return await stage.snapshot(name)

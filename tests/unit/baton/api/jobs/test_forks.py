@@ -122,6 +122,22 @@ async def test_the_same_calls_are_answered_from_the_recorded_ones(shop: Shop) ->
     assert [turn["change"] for turn in (await shop.diff(forked, job))["turns"]][-1] == "removed"
 
 
+async def test_a_fork_that_waits_outlives_its_job(shop: Shop) -> None:
+    """Once all is taken over it needs nothing of it; calls that might have been recorded ask a person."""
+    job = await shop.ended("pears")
+    forked = await shop.fork(job, 2, edits={"instructions": "kale figs"})
+    await shop.api.request("DELETE", f"/api/agent-jobs/{job['id']}")
+    for title in ("Run price: the forked job has no such call", "Run price: the forked job is gone"):
+        shop.api.stage.restart()
+        path = f"/api/agent-jobs/{forked['id']}/checkpoints"
+        question = (await shop.api.request("GET", path)).json()["checkpoints"][-1]
+        assert (question["title"], question["status"]) == (title, "pending")
+        await shop.api.request("POST", f"/api/admin/agent-checkpoints/{question['id']}", ADMIN, json={})
+        await shop.api.stage.run(within_seconds=60)
+    assert (await shop.api.read(forked["id"]))["result"]["answer"] == "pears cost 1, kale cost 1, figs cost 1"
+    assert shop.runs == ["kale", "figs"]
+
+
 async def test_calls_run_on_request_and_with_edited_arguments(shop: Shop) -> None:
     """Those of turns that are asked anew; an edited one in a turn that is taken over, as if the model had asked so."""
     job = await shop.ended()
