@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+_DAY_MS = 86_400_000
+
+
 class Write(Struct, frozen=True):
     """One write: what was done, under which claim, the tag before and after, the answer.
 
@@ -177,6 +180,17 @@ def a_live_job_does_not_expire(write: Write) -> str | None:
     return None
 
 
+def what_waits_for_an_ended_job_finds_it(write: Write) -> str | None:
+    """Its data stays, however short its own time is, for operations that go on, and for the day of a follow-up."""
+    after, now_ms = write.after, write.world.now_ms()
+    if not after.expires_ms or write.before.expires_ms:
+        return None
+    needed_ms = {key: _DAY_MS for key, item in after.items.items() if item.kind in FOLLOW_UPS}
+    needed_ms |= {call_id: until_ms - now_ms for call_id, until_ms in after.needed_until.items()}
+    short = [name for name, for_ms in needed_ms.items() if for_ms > after.expires_ms]
+    return f"{', '.join(after.jobs)} expires in {after.expires_ms} ms, before {short}" if short else None
+
+
 def limits_hold(write: Write) -> str | None:
     """No limit is exceeded by more than what is in flight: one turn's tokens."""
     for job_id, job in write.after.jobs.items():
@@ -249,6 +263,7 @@ ON_WRITE = (
     of("jobs items", a_live_job_has_an_item),
     of("items", no_turn_begins_while_a_step_is_open),
     of("jobs expires_ms", a_live_job_does_not_expire),
+    of("jobs expires_ms", what_waits_for_an_ended_job_finds_it),
     of("jobs", limits_hold),
     at("claim", work_begins_with_a_slot),
     at("claim", no_item_begins_early),

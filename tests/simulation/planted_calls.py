@@ -163,6 +163,11 @@ DEFECTS = (
             "a rollback takes no operation back": idle(TakeBack, "operations_of"),
             "a session goes on with what was rolled back": idle(TakeBack, "rolled_back_owner"),
         },
+        what_waits_for_an_ended_job_finds_it={
+            "an ended job goes after its own time, whatever waits for it": around(
+                Tree, "kept_ms", lambda kept_ms, *given: given[-1]
+            ),
+        },
         each_call_that_goes_on_has_its_operation={
             "a call goes on by no job": around(BackgroundCalls, "start", _without_an_operation),
         },
