@@ -107,7 +107,6 @@ QUEUE_SETTINGS = (
             "",
             "whose the app events of a program are that publishes them by `emit`; elsewhere the job's or the key's",
         ),
-        Setting("QUEUE_TIMEOUT_SECONDS", "queue_timeout_seconds", "10", "s", "limit of one publish", whole(1, 60)),
     ),
 )
 

@@ -62,7 +62,7 @@ BOUNDS = {
     "public names": 69,
     "Agent fields": 27,
     "@tool options": 14,
-    "settings": 77,
+    "settings": 69,
     "ports": 32,
     "Protocols": 66,
     "API routes": 69,

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.dev_stack import wait_for
 
 pytestmark = pytest.mark.e2e
-SETTINGS = {"WORK_TIMEOUT_SECONDS": "2", "STREAM_BATCH_MS": "0"}
+SETTINGS = {"WORK_TIMEOUT_SECONDS": "2", "STREAM_BATCH_BYTES": "1"}
 
 
 def lines(notes: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """The way of one request from a function to the store or the queue and back, with all that may go wrong on it.
 
 Invariant: what is asked is applied at one moment, whole or not at all; nothing of a dead invocation comes back. The
-numbers: a request has the time that the settings give it (STORE_TIMEOUT_SECONDS, QUEUE_TIMEOUT_SECONDS); what a
+numbers: a request has the time that the settings give it (STORE_TIMEOUT_SECONDS); what a
 request that was given up does is done within the time that the queue waits before it delivers again.
 """
 

@@ -148,7 +148,7 @@ class Guard:
         """
         if seconds := await wait_seconds(self._follow_limit, f"{principal.key_id}:follow"):
             limit = self._settings.followers_per_key
-            raise too_many(f"more than {limit} streams a second with this key (FOLLOWERS_PER_KEY)", seconds)
+            raise too_many(f"more than {limit} streams a second with this key", seconds)
 
     @staticmethod
     def _spend(budget: SourceBudget, request: Request) -> None:

@@ -160,5 +160,5 @@ def check_capacity(container: Container, principal: Principal) -> None:
     """
     followers = container.followers
     if followers.is_full(principal.key_id):
-        detail = f"this key follows {followers.most} jobs here already, as many as FOLLOWERS_PER_KEY allows"
+        detail = f"this key follows {followers.most} jobs here already, as many as it may"
         raise too_many(detail, _RETRY_SECONDS)

@@ -86,16 +86,8 @@ REPORT_SETTINGS = (
             "alert_failed_jobs",
             "1",
             "count",
-            "how many jobs of an agent have to fail, for the same reason and in that time, until an alert; 0: none",
+            "how many jobs of an agent have to fail within an hour, for the same reason, until an alert; 0: none",
             whole(0, 1_000_000),
-        ),
-        Setting(
-            "ALERT_QUIET_SECONDS",
-            "alert_quiet_seconds",
-            "3600",
-            "s",
-            "for how long failed jobs are counted, from the first one on, and give one alert at most",
-            whole(1, 604_800),
         ),
         Setting(
             "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -30,7 +30,7 @@ _FOREIGN_SECRET = r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)"  # noq
 
 
 class Settings(QueueSettings, Record, frozen=True):
-    """Every setting, with its default; see SETTINGS for names, units and meaning.
+    """Every setting with its default, and some constants; see SETTINGS for names, units and meaning.
 
     `foreign_keys`: values of other variables with a secret's name; known only so that they are never shown.
     """
@@ -59,14 +59,11 @@ class Settings(QueueSettings, Record, frozen=True):
     deliveries_at_once: tuple[tuple[str, int], ...] = ()
     work_timeout_seconds: int = 120
     function_memory_mb: int = 512
-    stream_batch_ms: int = 100
     stream_batch_bytes: int = 400
     message_timeout_seconds: int = 300
     http_transport: Literal["auto", "httpx", "httptools"] = "auto"
     store_timeout_seconds: int = 10
-    queue_timeout_seconds: int = 10
     tenant: str = "default"
-    vector_timeout_seconds: int = 5
     result_limit_bytes: int = 1_000_000
     prompt_limit_bytes: int = 8_000_000
     files_limit_bytes: int = 10_000_000
@@ -80,7 +77,6 @@ class Settings(QueueSettings, Record, frozen=True):
     stream_max_length: int = 10_000
     max_concurrent_jobs: int = 100
     hung_tools_limit: int = 16
-    call_pause_limit_seconds: int = 3_600
     lambda_runtime_api: str = ""
     api_keys: str = ""
     operations_api_key: str = ""
@@ -98,21 +94,28 @@ class Settings(QueueSettings, Record, frozen=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alert_webhook_url: str = ""
     alert_failed_jobs: int = 1
-    alert_quiet_seconds: int = 3600
     approval_webhook_url: str = ""
     approval_escalation_url: str = ""
     approval_webhook_format: Literal["auto", "slack", "teams", "json"] = "auto"
     approval_links: bool = False
     rate_limit_per_minute: int = 600
     worker_rate_limit_per_minute: int = 0
-    followers_per_key: int = 200
     stream_silence_seconds: int = 0
-    events_kept_per_tenant: int = 10_000
     event_retention_seconds: int = 86_400
-    audit_log_length: int = 10_000
     cors_origins: str = ""
     metrics_token: str = ""
     foreign_keys: tuple[str, ...] = ()
+
+    # The time limit of a store request holds for these, too.
+    queue_timeout_seconds: int = 10
+    vector_timeout_seconds: int = 10
+    # Constants, which no deployment has a reason to change; tests have others.
+    alert_quiet_seconds: int = 3_600
+    audit_log_length: int = 10_000
+    call_pause_limit_seconds: int = 3_600
+    events_kept_per_tenant: int = 10_000
+    followers_per_key: int = 200
+    stream_batch_ms: int = 100
 
     def __repr__(self) -> str:
         """Return a text without secrets: settings end up in logs."""
@@ -152,6 +155,8 @@ def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
     known = {setting.name for setting in SETTINGS}
     foreign = (name for name in sorted(environment) if name not in known and re.fullmatch(_FOREIGN_SECRET, name))
     values["foreign_keys"] = tuple(text for name in foreign if (text := environment[name].strip()))
+    if (limit_seconds := values.get("store_timeout_seconds")) is not None:
+        values |= {"queue_timeout_seconds": limit_seconds, "vector_timeout_seconds": limit_seconds}
     settings = Settings(**values)
     problems += _contradictions(settings)
     if environment.get("AWS_LAMBDA_FUNCTION_NAME"):

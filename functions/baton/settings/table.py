@@ -43,7 +43,12 @@ SETTINGS = (
             whole(1, 1_000_000),
         ),
         Setting(
-            "STORE_TIMEOUT_SECONDS", "store_timeout_seconds", "10", "s", "limit of one store request", whole(1, 60)
+            "STORE_TIMEOUT_SECONDS",
+            "store_timeout_seconds",
+            "10",
+            "s",
+            "limit of one request to the store, the queue or the vector index",
+            whole(1, 60),
         ),
         Setting(
             "HTTP_TRANSPORT",
@@ -52,9 +57,6 @@ SETTINGS = (
             "auto, httpx or httptools",
             "the HTTP client for store and queue; auto: httptools (a quarter of httpx's CPU), unless respx mocks httpx",
             one_of("auto", "httpx", "httptools"),
-        ),
-        Setting(
-            "VECTOR_TIMEOUT_SECONDS", "vector_timeout_seconds", "5", "s", "limit of one vector request", whole(1, 60)
         ),
         Setting(
             "RESULT_LIMIT_BYTES", "result_limit_bytes", "1000000", "bytes", "largest tool result", whole(1, 8_000_000)
@@ -169,14 +171,6 @@ SETTINGS = (
             whole(0, 10_000),
         ),
         Setting(
-            "CALL_PAUSE_LIMIT_SECONDS",
-            "call_pause_limit_seconds",
-            "3600",
-            "s",
-            "how long a `Retry-After` may keep other calls of its tenant that share a limit with the refused call",
-            whole(0, 3600),
-        ),
-        Setting(
             "AWS_LAMBDA_RUNTIME_API",
             "lambda_runtime_api",
             "",
@@ -184,19 +178,11 @@ SETTINGS = (
             "the address for the answers of invocations; Lambda sets it itself",
         ),
         Setting(
-            "STREAM_BATCH_MS",
-            "stream_batch_ms",
-            "100",
-            "ms",
-            "how often a model's text is appended to the stream while it is made",
-            whole(0, 60_000),
-        ),
-        Setting(
             "STREAM_BATCH_BYTES",
             "stream_batch_bytes",
             "400",
             "bytes",
-            "and after how much of it at the latest; 0: texts come whole, with their turn",
+            "after how much of a model's text it is appended to the stream, or after 100 ms; 0: whole, with its turn",
             whole(0, 1_000_000),
         ),
         Setting(

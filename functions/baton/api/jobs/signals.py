@@ -36,7 +36,7 @@ _READS_AGAIN_MS = 10_000
 
 
 class KeptQuota:
-    """Holds tenants to EVENTS_KEPT_PER_TENANT."""
+    """Holds tenants to a number of kept events."""
 
     def __init__(self, container: Container) -> None:
         self._kept, self._clock = container.ports.kept_events, container.ports.clock
@@ -63,7 +63,7 @@ class KeptQuota:
             self._full = {other: until_ms for other, until_ms in self._full.items() if until_ms > now_ms}
             self._full[tenant] = now_ms + _READS_AGAIN_MS
         detail = (
-            f"tenant {tenant!r} has {count} events that no job waits for, and EVENTS_KEPT_PER_TENANT allows"
+            f"tenant {tenant!r} has {count} events that no job waits for, and it may have"
             f" {self._limit}; they are given back when a job takes them, ends or is deleted"
         )
         raise too_many(detail, (self._full[tenant] - now_ms) / 1000)

@@ -25,6 +25,17 @@ SECRETS = {
     "APPROVAL_ESCALATION_URL": "https://hooks.example.com/secret-escalations",
     "CALLBACK_SECRET": "secret-callbacks",
 }
+# Fields that no variable sets.
+NO_SETTINGS = {
+    *("foreign_keys", "queue_timeout_seconds", "vector_timeout_seconds", "alert_quiet_seconds", "audit_log_length"),
+    *("call_pause_limit_seconds", "events_kept_per_tenant", "followers_per_key", "stream_batch_ms"),
+}
+
+
+def test_one_time_limit_holds_for_requests_to_store_queue_and_index() -> None:
+    settings = read_settings({"STORE_TIMEOUT_SECONDS": "3"})
+    limits = (settings.store_timeout_seconds, settings.queue_timeout_seconds, settings.vector_timeout_seconds)
+    assert limits == (3, 3, 3)
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -34,7 +45,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 def test_every_setting_has_one_name_one_field_and_the_default_that_it_says() -> None:
     """The table that people read and the record that programs read are the same."""
-    assert {setting.field for setting in SETTINGS} == {field.name for field in fields(Settings)} - {"foreign_keys"}
+    assert {setting.field for setting in SETTINGS} == {field.name for field in fields(Settings)} - NO_SETTINGS
     assert len({setting.name for setting in SETTINGS}) == len(SETTINGS)
     for setting in SETTINGS:
         expected = setting.read(setting.default) if setting.default else ""
