@@ -44,21 +44,21 @@ DOORS = ("baton", "baton.tools", "baton.mcp", "baton.pydantic_ai", "baton.testin
 KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
-    "testing": (2_300, 18, 200, 47),
-    "server": (14_400, 101, 990, 205),
-    "worker": (11_300, 84, 790, 131),
+    "testing": (2_300, 18, 200, 50),
+    "server": (14_500, 101, 1_000, 210),
+    "worker": (11_500, 85, 790, 135),
     "queue": (2_000, 18, 160, 40),
-    "store": (7_800, 47, 710, 111),
-    "engine": (7_800, 50, 470, 104),
-    "sdk": (12_200, 91, 840, 169),
-    "client": (4_100, 25, 300, 113),
-    "local": (21_600, 166, 1_580, 297),
+    "store": (7_800, 47, 710, 115),
+    "engine": (7_800, 50, 480, 105),
+    "sdk": (12_200, 91, 840, 170),
+    "client": (4_100, 25, 300, 115),
+    "local": (22_000, 170, 1_610, 305),
 }
 BOUNDS = {
-    "lines": 83_100,
-    "modules": 600,
-    "functions": 6_010,
-    "classes": 1_217,
+    "lines": 83_800,
+    "modules": 605,
+    "functions": 6_060,
+    "classes": 1_225,
     "public names": 69,
     "Agent fields": 27,
     "@tool options": 14,
@@ -68,8 +68,8 @@ BOUNDS = {
     "API routes": 69,
     "console pages": 56,
     "commands": 33,
-    "test lines": 99_800,
-    "docs words": 95_500,
+    "test lines": 100_400,
+    "docs words": 95_600,
 }
 # (sum, by how much, what it buys)
 RAISES: tuple[tuple[str, int, str], ...] = ()
