@@ -1,11 +1,14 @@
 """One event for many waiting jobs: its delivery hands pages of them on, each a message of its own."""
 
 import json
+from typing import Any
 
 import pytest
 
 from baton import Agent, Registry, ScriptedModel, wait_for_event
 from baton.runtime import app_events
+from baton.storage.redis import keys
+from baton_events.ids import awaited_name
 from tests.unit.baton.api.client import Api, api_of, with_keys
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.whole.test_waiting_calls import ASKS, paid, result, waiting
@@ -37,6 +40,29 @@ async def test_pages_of_many_waiting_calls_are_messages_of_their_own(
         assert [await result(api, job_id) for job_id in jobs] == ["bank"] * count
         assert {(await api.read(job_id))["status"] for job_id in jobs} == {"completed"}
         assert (await paid(api, by="again"))["waiters"] == 0
+
+
+async def test_the_delivery_of_an_event_for_ten_thousand_calls_does_hardly_more_than_hand_them_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of their hundred messages has a hundred calls, so no delivery has more to do."""
+    async with api_of(waits()) as api:
+        stage, name = api.stage, keys.app_event_waits_key(awaited_name("acme", "order.paid", "A-7"))
+        for number in range(10_000):
+            stage.redis.run("ZADD", name, stage.clock.ms + 60_000, f"call_{number:024x}")
+        answer = await api.request("POST", "/api/events", json={"name": "order.paid", "key": "A-7", "data": "bank"})
+        assert answer.json()["waiters"] == 10_000
+        message_id, message = next(sent for sent in stage.queue.published if sent[1].url.endswith("order.paid"))
+        run, commands = stage.redis.run, list[str]()
+
+        def counted(*words: str) -> Any:
+            commands.append(words[0])
+            return run(*words)
+
+        monkeypatch.setattr(stage.redis, "run", counted)
+        assert (await stage.deliver_app_event(message_id, message, 0)).status == 200
+        assert 0 < len(commands) <= 30
+        assert [len(page) for page in told(api)] == [100] * 100
 
 
 async def test_a_page_that_comes_twice_ends_each_wait_once(monkeypatch: pytest.MonkeyPatch) -> None:
