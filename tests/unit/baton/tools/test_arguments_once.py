@@ -68,8 +68,9 @@ def with_defaults(
 async def test_annotations_of_arguments_count_as_those_of_fields(
     item: Tool, sent: dict[str, Any], expected: list[Any]
 ) -> None:
-    item.check(sent)
-    assert await item.run(sent, CONTEXT) == expected
+    for made in (item, tool(item.function)):
+        made.check(sent)
+        assert await made.run(sent, CONTEXT) == expected
 
 
 def test_the_schema_names_what_is_read() -> None:

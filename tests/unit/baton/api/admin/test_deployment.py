@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from baton.settings.service_prices import LIST
-from baton_events.errors import PublishError, StoreError
+from baton.api.admin.usage import usage_and_cost
+from baton.settings.service_prices import LIST, Prices
+from baton_events.errors import PublishError, StoreError, StoreFullError
 from baton_events.timestamps import rfc3339
 from tests.unit.baton.api.client import ADMIN, Api, assert_problem
 
@@ -40,6 +41,9 @@ async def test_a_process_is_not_ready_while_its_store_is_down(api: Api) -> None:
     response = await api.request("GET", "/readyz", "")
     assert response.status_code == 503
     assert "store.internal" not in response.text
+    api.stage.reader.connection.down = StoreFullError("OOM command not allowed")
+    full = await api.request("GET", "/readyz", "")
+    assert (full.status_code, full.json()) == (503, {"status": "the store's memory is full, so it takes no writes"})
     api.stage.reader.connection.down = None
     response = await api.request("GET", "/readyz", "")
     assert response.status_code == 200
@@ -106,6 +110,20 @@ async def test_a_tenants_jobs_add_up_by_month_and_a_sessions(api: Api) -> None:
     usage = (await api.request("GET", f"/api/sessions/{jobs[0]['sessionId']}")).json()["usage"]
     assert (usage["jobs"], usage["cost"]) == (1, jobs[0]["cost"])
     assert usage["redisRequests"] == jobs[0]["usage"]["redisRequests"]
+
+
+def test_sums_are_shown_by_their_names_and_what_is_not_counted_is_zero() -> None:
+    names = {"jobs": "jobs", "input_tokens": "inputTokens", "output_tokens": "outputTokens"}
+    names |= {"messages": "messages", "deliveries": "deliveries", "redis_requests": "redisRequests"}
+    names |= {"redis_commands": "redisCommands", "redis_bytes": "redisBytes", "function_ms": "functionMs"}
+    used = {name: number for number, name in enumerate(names, 7)}
+    found = usage_and_cost({**used, "micro_usd": 2_500_000, "mb_ms": 3 * 1024 * 1000}, Prices())
+    shown = {names[name]: number for name, number in used.items()}
+    assert found["usage"] == shown | {"costUsd": 2.5, "gbSeconds": 3.0}
+    nothing = usage_and_cost({}, Prices())
+    assert {*nothing["usage"].values(), *nothing["cost"].values()} == {0}
+    paid = usage_and_cost({"messages": 10**6}, Prices())["cost"]
+    assert paid["queueUsd"] == paid["totalUsd"] > 0
 
 
 async def test_the_last_days_are_requested_by_agent_tenant_and_model(api: Api) -> None:

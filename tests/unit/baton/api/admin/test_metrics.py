@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from baton.engine.effects import CHECKPOINTS, COMPLETIONS, HUNG_TOOLS, MODEL_FAILURES, UNDELIVERED
 from baton_events.errors import PublishError
 from tests.architecture.source_files import ROOT
 from tests.unit.baton.api.client import ADMIN, Api, api_with, assert_problem
@@ -74,12 +75,19 @@ async def test_a_queue_that_does_not_answer_leaves_out_its_own_counter(api: Api)
 
 async def test_every_metric_is_in_the_page_and_no_other(api: Api) -> None:
     """docs/operations.md, by the names that Prometheus shows."""
-    await api.stage.submit("answers", "job_1")
+    await api.stage.submit("adds", "job_1")
     await api.stage.run()
+    for counted in (CHECKPOINTS, MODEL_FAILURES, COMPLETIONS, HUNG_TOOLS, UNDELIVERED):
+        await api.stage.ports.counters.add({f"{counted}:a": 1, f"{counted}:a:b": 1})
     page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^\| `(agent_[a-z_]+)`", page, re.MULTILINE))
     found = await scraped(api)
-    assert {f"{name}_total" if family.type == "counter" else name for name, family in found.items()} == documented
+    names = {name: f"{name}_total" if family.type == "counter" else name for name, family in found.items()}
+    assert set(names.values()) == documented
+    labels = dict(re.findall(r"^\| `(agent_[a-z_]+)` \| ([^|]*)\|", page, re.MULTILINE))
+    for name, family in found.items():
+        shown = {label for sample in family.samples for label in sample.labels}
+        assert not family.samples or shown == set(re.findall(r"\w+", labels[names[name]])), name
 
 
 async def test_tools_are_distinguished_by_name_and_outcome(api: Api) -> None:

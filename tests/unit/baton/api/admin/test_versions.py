@@ -1,5 +1,6 @@
 """`GET /api/admin/agents/{agent}/versions`, and its page."""
 
+from datetime import datetime
 from typing import Any
 
 import pydantic_ai
@@ -8,6 +9,7 @@ from pydantic_ai.models.test import TestModel
 
 from baton import Agent, Call, Event, HandlerContext, Registry, ScriptedModel, on, tool
 from baton.pydantic_ai import durable
+from baton_events.timestamps import milliseconds
 from tests.unit.baton.api.client import ADMIN, Api, assert_problem, with_keys
 from tests.unit.baton.console.operator import operator_of
 from tests.unit.baton.kit.stage import Stage
@@ -55,6 +57,8 @@ async def test_two_versions_are_compared_over_their_runs(monkeypatch: pytest.Mon
         assert [(each["version"], each["runs"]) for each in found["versions"]] == [("v2", 3), ("v1", 1)]
         left, right = found["left"], found["right"]
         assert (left["version"], left["runs"], left["jobs"]) == ("v1", 1, [first["id"]])
+        took_ms = [milliseconds(datetime.fromisoformat(first[name])) for name in ("startedAt", "finishedAt")]
+        assert left["p50Ms"] == left["p95Ms"] == took_ms[1] - took_ms[0]
         assert left["scores"] == {"right": {"mean": 0.5, "runs": 1}}
         assert (right["version"], right["jobs"]) == ("v2", [job["id"] for job in reversed(new)][:2])
         assert [(side["toolCalls"], side["toolFailures"]) for side in (left, right)] == [(1, 1), (2, 0)]

@@ -43,7 +43,8 @@ async def create_list_and_delete(api: Api) -> None:
     rest = (await api.request("GET", f"{SESSIONS}?limit=2&cursor={first['cursor']}")).json()
     assert ({one["id"] for one in (*first["sessions"], *rest["sessions"])}, "cursor" in rest) == (ids, False)
     assert (await api.request("GET", SESSIONS, OTHER)).json()["sessions"] == []
-    assert (await api.request("GET", f"{SESSIONS}/{made['id']}")).json()["messages"] == []
+    shown = (await api.request("GET", f"{SESSIONS}/{made['id']}")).json()
+    assert (shown["messages"], shown["created_at"]) == ([], made["created_at"])
     assert (await api.request("DELETE", f"{SESSIONS}/{made['id']}")).status_code == 204
     for method, path in (("GET", made["id"]), ("DELETE", made["id"]), ("PATCH", "nobody/assign-user")):
         await refused(api, 404, "SESSION_NOT_FOUND", method, f"{SESSIONS}/{path}")
