@@ -10,6 +10,7 @@ import pytest
 from ag_ui.core import Event
 from pydantic import TypeAdapter
 
+from baton.settings.limits import PARTS
 from tests.fakes.rate_limit import FakeRateLimit
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, api_of, api_with, assert_problem, with_keys
 from tests.unit.baton.api.sessions.chatting import delivering
@@ -61,6 +62,7 @@ def outcome_of(response: httpx.Response) -> dict[str, Any]:
 
 
 HELLO = user("m1", "hello")
+A_FILE = {"type": "url", "value": "ftp://a", "mimeType": "image/png"}
 
 
 @pytest.fixture
@@ -148,10 +150,27 @@ async def test_messages_behind_the_users_newest_are_taken_back(api: Api) -> None
 
 
 async def test_state_and_context_are_data_of_the_job(api: Api) -> None:
+    """But for what is empty."""
     context = [{"description": "the user's name", "value": "Ann"}]
-    await send(api, "answers", run_input("r1", HELLO, state={"city": "Oslo"}, context=context, forwardedProps={}))
+    await send(api, "answers", run_input("r1", HELLO, state={"city": "Oslo"}, context=context, forwardedProps=""))
     job = (await api.request("GET", "/api/agent-jobs")).json()["jobs"][0]
     assert (await api.read(job["id"]))["inputData"] == {"state": {"city": "Oslo"}, "context": context}
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        ([{"type": "text", "text": "x"}] * (PARTS + 1), "messages.0.content"),
+        ([{"type": "text", "text": " "}], "messages.0.content"),
+        ([{"type": "smell", "text": "x"}], "messages.0.content.0"),
+        (
+            [{"type": "image", "source": {"type": "url", "value": "ftp://a", "mimeType": "image/png"}}],
+            "messages.0.content.0.url",
+        ),
+    ],
+)
+async def test_a_part_that_cannot_be_taken_is_named(api: Api, content: Any, field: str) -> None:
+    assert_problem(await send(api, "answers", run_input("r1", HELLO | {"content": content})), 422, field)
 
 
 async def test_an_approval_is_an_interrupt(asking: Api, kit: Kit) -> None:
