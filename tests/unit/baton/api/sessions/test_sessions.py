@@ -110,12 +110,16 @@ async def test_a_session_is_deleted(api: Api) -> None:
         await send(api, "chat-1", f"m{number}", "hello")
     other = job_of(await send(api, "chat-2", "m1", "hello"))
     running = await sending(api, "chat-1", "m4", "hello")
+    memory = api.stage.container.memory
+    for session in ("chat-1", "chat-2"):
+        await memory.store("acme", an_entry(f"of {session}", session=session))
     assert "cancel it first" in assert_problem(await api.request("DELETE", "/api/sessions/chat-1"), 409)
     await api.stage.run()
     job_id = job_of(await running)
     assert_problem(await api.request("DELETE", "/api/sessions/chat-1", OTHER), 404)
     answer = await api.request("DELETE", "/api/sessions/chat-1")
     assert (answer.status_code, answer.content) == (204, b"")
+    assert [len(await memory.recent("acme", session)) for session in ("chat-1", "chat-2")] == [0, 1]
     await api.stage.run()
     assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
     assert_problem(await api.request("GET", "/api/sessions/chat-1"), 404)
