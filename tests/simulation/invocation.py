@@ -28,6 +28,7 @@ class Invocation:
             meanwhile. stalled: a fault held it up.
         faulty: it met a fault of whatever kind. unsent: it could not publish. job_id: of the message.
         limit_seconds: how long the queue waits for it; 0: no message brought it.
+        billed: some job has paid for its delivery.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Invocation:
     unsent: bool = False
     job_id: str = ""
     limit_seconds: float = 0.0
+    billed: bool = False
     crashed_in: object = None
 
     def crash(self) -> Crashed:

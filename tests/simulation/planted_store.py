@@ -10,9 +10,14 @@ from msgspec.structs import replace
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Claim, Undelivered, Verdict
 from baton.engine.commit.tree import Tree
+from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
+from baton.engine.state import Usage
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue import dispatch
+from baton.storage.redis.tree import billing
+from baton.storage.redis.tree.billing import Bill
+from baton.transport.meter import Meter
 from tests.simulation.actors import STAGE
 from tests.simulation.planting import Patch, answering_step, around, constant, defects, replaced
 from tests.simulation.world import World
@@ -22,6 +27,16 @@ _Step = Callable[..., tuple[Tree, Any]]
 _KEPT: WeakKeyDictionary[World, dict[str, WorkItem]] = WeakKeyDictionary()
 # What a third one counts: how many are open, by group and by who says so.
 _COUNTED: WeakKeyDictionary[World, dict[str, Counter[str]]] = WeakKeyDictionary()
+
+
+def _staying(take: Callable[[Meter], Spent], meter: Meter) -> Spent:
+    taken = take(meter)
+    meter.refund(taken)
+    return taken
+
+
+def _without_request(with_used: Callable[[str, Usage], str], text: str, used: Usage) -> str:
+    return with_used(text, replace(used, redis_requests=used.redis_requests - 1))
 
 
 def _kept() -> dict[str, WorkItem]:
@@ -53,15 +68,6 @@ def _putting_back(commit: _Step, tree: Tree, claim: Claim, *rest: Any) -> tuple[
     if item is not None and claim.item_key not in tree.items and not tree.jobs[claim.job_id].ended:
         tree = replace(tree, items={**tree.items, claim.item_key: item})
     return commit(tree, claim, *rest)
-
-
-def _booking_nothing(commit: _Step, tree: Tree, claim: Claim, *rest: Any) -> tuple[Tree, Any]:
-    before = tree.usage.get(claim.job_id)
-    tree, committed = commit(tree, claim, *rest)
-    if committed.applied and before is not None and claim.job_id in tree.usage:
-        usage = {**tree.usage, claim.job_id: replace(before, updated_ms=tree.usage[claim.job_id].updated_ms)}
-        tree = replace(tree, usage=usage)
-    return tree, committed
 
 
 def _counting_down(commit: _Step, tree: Tree, claim: Claim, changes: Changes, *rest: Any) -> tuple[Tree, Any]:
@@ -155,7 +161,14 @@ DEFECTS = defects(
         "a creation overwrites the job that is there": around(
             operations, "create", lambda create, _tree, *rest: create(Tree(), *rest)
         ),
-        "a COMMIT does not keep what was spent": around(operations, "commit", _booking_nothing),
+        "a COMMIT does not keep what was spent": constant(Bill, "add", None),
+    },
+    a_delivery_is_billed_once={
+        "what was billed stays in the meter": around(Meter, "take", _staying),
+        "what a refused write took is gone": constant(Meter, "refund", None),
+    },
+    an_event_says_what_was_billed_for_it={
+        "an event says nothing of its own request": around(billing, "with_used", _without_request),
     },
     parts_come_from_live_attempts={
         "anybody may append parts in mid-work": around(operations, "append", _anybody_appends),

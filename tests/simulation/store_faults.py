@@ -16,7 +16,6 @@ from baton.engine.commit.answers import (
     Reconciled,
     Undelivered,
 )
-from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.storage.redis.store import TreeStore
@@ -59,13 +58,11 @@ class SimStore:
         self._continues(who, claim.item_key, goes_on=True)
         return await self._run(Requested(who, "claim", claim), self._store.claim, claim)
 
-    async def commit(
-        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
-    ) -> Committed:
+    async def commit(self, claim: Claim, changes: Changes, continuation: Continuation | None = None) -> Committed:
         who, changes = CURRENT.get(), self._written(changes)
         self._continues(who, claim.item_key, goes_on=continuation is not None)
         requested = Requested(who, "commit", claim, gives_slot=changes.admitted)
-        return await self._run(requested, self._store.commit, claim, changes, spent, continuation)
+        return await self._run(requested, self._store.commit, claim, changes, continuation)
 
     def _continues(self, who: Invocation, item_key: str, *, goes_on: bool) -> None:
         if goes_on and who.zombie and not who.stalled and not who.dead:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, Created, Recorded, SignalAnswer, Verdict
 from baton.engine.commit.tree import Tree
+from tests.simulation.billing import ON_BILLED, Billed
 from tests.simulation.blocking import ON_TIME_OUT
 from tests.simulation.call_limits import ON_LIMITED_WRITE
 from tests.simulation.dying import ON_DEATHS
@@ -51,13 +52,22 @@ class Made:
             return answer.job.id if answer.new else ""
         if isinstance(answer, SignalAnswer):
             return answer.job.id if answer.job and answer.signal_result.is_new else ""
-        return "another" if isinstance(answer, tuple) and answer[0] is Recorded.COMMITTED else ""
+        recorded = isinstance(answer, tuple) and answer[0] is Recorded.COMMITTED
+        return "another" if recorded and self.after.usage is not self.before.usage else ""
+
+    @property
+    def pays(self) -> bool:
+        """Whether some ledger has what its invocation spent: a claim that counts what others appended pays, too."""
+        claim = self.requested.claim
+        of_claim = claim is not None and self.after.usage.get(claim.job_id) is not self.before.usage.get(claim.job_id)
+        return bool(self.paid_by) or of_claim
 
 
 def show_writes(world: "World", root: str, kept: Kept, made: Sequence[Made]) -> None:
     """A request was written: keep it, and hold each of its transitions to the invariants that it concerns."""
     stored = world.fake
-    before, last = stored.tree(root), stored.wrote(root, kept)
+    first = before = stored.tree(root)
+    last = stored.wrote(root, kept)
     payers = [number for number, each in enumerate(made) if each.paid_by]
     paying = payers[-1] if payers else _last_that_writes(made)
     trees = _one_by_one(before, last, made, paying) if len(made) > 1 else [last]
@@ -66,6 +76,7 @@ def show_writes(world: "World", root: str, kept: Kept, made: Sequence[Made]) -> 
         with running_as(each.requested.who):
             _show(world, each, before, after, each.paid_by if number == paying else "")
         before = after
+    world.check(ON_BILLED, Billed(first, last, [each.requested.who for each in made if each.pays]))
     world.memory.wrote(root)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from baton.engine.transitions import JobStatus
 from baton.testing.virtual_loop import Crashed, VirtualLoop
-from baton.transport.meter import Meter, is_metered, metered
+from baton.transport.meter import Meter, current, metered
 from baton_events.errors import StoreError
 from tests.fakes.clock import FakeClock
 from tests.simulation.directed import calls_through_few_places
@@ -57,7 +57,7 @@ def test_nobody_spends_from_the_meter_of_the_request_that_led_to_it() -> None:
     seen = list[bool]()
 
     async def deliver() -> None:
-        seen.append(is_metered())
+        seen.append(current() is not None)
 
     with closing(VirtualLoop()) as loop:
         world = World(make_plan(1), loop)

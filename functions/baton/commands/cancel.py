@@ -16,7 +16,6 @@ from baton.engine.step_results import Cancelled
 from baton.engine.work_items import WorkItem
 from baton.observability.tracing import job_ended
 from baton.storage.ports.jobs import Archive, Store
-from baton.storage.usage import record
 from baton_events.errors import StoreError
 from baton_events.schema import Cancellation, Event
 
@@ -61,7 +60,7 @@ class CancelJob:
             now_ms = self._clock.now_ms()
             cancelled = Cancelled(command.by, command.run, command.rolls_back)
             changes = cancel(loaded.job, cancelled, now_ms).changes
-            recorded, items = await record(self._store, loaded, relay_id, changes or Changes(), now_ms)
+            recorded, items = await self._store.record(loaded, relay_id, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED:
                 job = changes.job if changes and changes.job else loaded.job
                 if changes is not None:

@@ -19,7 +19,6 @@ from baton.engine.state import Job
 from baton.engine.step_results import Retried
 from baton.engine.work_items import WorkItem
 from baton.storage.ports.jobs import Archive, Store
-from baton.storage.usage import record
 from baton_events.schema import Event, Retrial
 
 
@@ -72,7 +71,7 @@ class RetryJob:
                     await self._slot_client.release(request, relay_id)
             if changes:
                 await self._enter(job, relay_id)
-            recorded, items = await record(self._store, recalled.loaded, relay_id, changes or Changes(), now_ms)
+            recorded, items = await self._store.record(recalled.loaded, relay_id, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED and changes and changes.job:
                 await self._slot_client.quota.retried(recalled, changes.job)
                 return CommandResult(changes.job, changed=True, items=items)

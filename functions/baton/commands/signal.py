@@ -30,7 +30,6 @@ from baton.sdk.any_json import AnyJson
 from baton.sdk.redaction import KnownSecrets, redacted
 from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton.storage.ports.operation_stream import OperationStream
-from baton.storage.usage import record_signal
 from baton.tools.pending import TIMED_OUT
 from baton_events.errors import BatonError, JobGoneError, StoreError, UnknownJobError
 from baton_events.ids import call_of_operation, canonical_json, job_of_call, started_by
@@ -85,7 +84,7 @@ class SignalJob:
         Raises:
             UnknownJobError: there is no such job, or it is not in that run (yet).
         """
-        signalled = await record_signal(self._store, job_id, relay_id, signal, self._clock.now_ms(), counted_bytes)
+        signalled = await self._store.signal(job_id, relay_id, signal, self._clock.now_ms(), counted_bytes)
         if signalled.signal_result is SignalResult.UNKNOWN:
             raise UnknownJobError(f"there is no job {job_id!r} (yet), or it is not in run {signal.run}")
         return signalled

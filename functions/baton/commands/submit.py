@@ -37,7 +37,6 @@ from baton.engine.work_items import WorkItem, slot_request_item
 from baton.observability.tracing import incoming_traceparent, submission
 from baton.settings.limits import TASK_BYTES
 from baton.storage.ports.jobs import Archive, Store
-from baton.storage.usage import create
 from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyError, TooLargeError
 from baton_events.ids import event_id, sorted_json
 from baton_events.schema import Event, Submission
@@ -181,7 +180,7 @@ class SubmitJob:
         changes, slot_state = _changes(job, task, now_ms, slot=True), first_slot_state(job, now_ms)
         stored = self._slot_client.quota.submitted(job, changes)
         # Begun first, and awaited last: both are ready at the same time, so one request carries them.
-        creating = asyncio.create_task(create(self._store, changes, relay_id, now_ms, _counted(stored)))
+        creating = asyncio.create_task(self._store.create(changes, relay_id, now_ms, _counted(stored)))
         try:
             slot_answer = await self._slot_client.request(
                 job, slot_state, relay_id, stored=stored, text=task_text(task)
@@ -238,7 +237,7 @@ class SubmitJob:
         slot = slot_answer is not None and slot_answer.slot
         try:
             changes = _changes(job, task, now_ms, slot=slot)
-            created = await create(self._store, changes, relay_id, now_ms, _counted(stored))
+            created = await self._store.create(changes, relay_id, now_ms, _counted(stored))
         except JobGoneError:
             await self._leave(job, slot_state, relay_id)
             raise

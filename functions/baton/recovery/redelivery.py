@@ -26,7 +26,6 @@ from baton.queue.dispatch import Outcome, dispatch, redrive_of
 from baton.recovery.reconciler import Reconciler, read_page
 from baton.runtime.post_commit import PostCommit
 from baton.storage.ports.jobs import Store
-from baton.storage.usage import commit
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError, UnknownJobError
 from baton_events.schema import ANSWERS_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT, Event, ToolPayload, parse_event
@@ -179,7 +178,7 @@ class Redelivery:
             decision = decide(found.state, step_result, claim.now_ms)
             if decision.changes is not None:
                 claim = replace(claim, run=found.state.job.run)
-                committed = await commit(self._store, claim, decision.changes)
+                committed = await self._store.commit(claim, decision.changes)
                 await self._post_commit(decision.effects if committed.applied else ())
                 if committed.applied and decision.changes.ends and decision.changes.job:
                     job_ended(decision.changes.job)

@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 from baton.clock import Clock
 from baton.engine.commit.usage_ledger import Spent
 from baton.observability.counters import Counters, count
-from baton.transport.meter import Meter, charge, is_metered, metered
+from baton.transport.meter import Meter, charge, current, metered
 
 OVERHEAD = "overhead"
 _PART = nullcontext[None]()
@@ -33,7 +33,7 @@ class Metering:
 
     def invocation(self) -> AbstractAsyncContextManager[None]:
         """Return a block whose usage is metered; within a metered one it is a part of that."""
-        return _PART if is_metered() else self._metered()
+        return _PART if current() else self._metered()
 
     @asynccontextmanager
     async def _metered(self) -> AsyncIterator[None]:

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from baton.clock import Clock, Randomness
 from baton.commands.commands import Commands
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, History, Verdict
-from baton.engine.commit.stored_bytes import written_bytes
 from baton.engine.decide import decide
 from baton.engine.effects import Alert, Changes, Decision, Effect, Expect
 from baton.engine.outbox import Continuation, event_of
@@ -28,7 +27,6 @@ from baton.runtime.invocation import Invocation, InvocationItem
 from baton.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.runtime.spec import Executor
 from baton.storage.ports.jobs import Store
-from baton.storage.usage import Keeping
 from baton.tools.running_calls import NoTimeLeftError, NotYetError
 from baton.transport.meter import charge
 from baton_events.emitter import Emitter
@@ -236,9 +234,7 @@ class Pipeline:
         continuation, pauses_seconds = self._capacity(invocation, step, claim.now_ms), iter(PAUSES_SECONDS)
         while True:
             try:
-                with (keeping := Keeping(written_bytes(changes, claim.item_key))) as spent:
-                    committed = await self._store.commit(claim, changes, spent, continuation)
-                    keeping.written = committed.applied
+                committed = await self._store.commit(claim, changes, continuation)
             except StoreError:
                 now_ms, pause_seconds = self._clock.now_ms(), next(pauses_seconds, None)
                 fresh = continuation is not None and self._is_fresh(invocation, now_ms)

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from baton.engine.commit.answers import Claim, ClaimResult, Committed
 from baton.engine.commit.codec import load_call
-from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.work_items import ItemKind, kind_of
@@ -100,13 +99,11 @@ class SimulatedStore(TreeStore):
         await self._world.point(f"after the claim of {what}")
         return answer
 
-    async def commit(
-        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
-    ) -> Committed:
+    async def commit(self, claim: Claim, changes: Changes, continuation: Continuation | None = None) -> Committed:
         """Remove the work item and write its successors."""
         what = self._named(claim)
         await self._world.point(f"before the commit of {what}")
-        answer = await super().commit(claim, changes, spent, continuation)
+        answer = await super().commit(claim, changes, continuation)
         self._server.forget()
         await self._world.point(f"after the commit of {what}")
         return answer

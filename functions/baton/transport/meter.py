@@ -83,9 +83,9 @@ class metered:  # noqa: N801 - a context manager, used as the functions below ar
         _METER.reset(self._before)
 
 
-def is_metered() -> bool:
-    """Return whether a meter runs here."""
-    return _METER.get() is not None
+def current() -> Meter | None:
+    """Return the meter that runs here, if one does."""
+    return _METER.get()
 
 
 def charge(

@@ -26,7 +26,6 @@ from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
     NOW_MS,
-    SPENT,
     a_job,
     by_key,
     call_item,
@@ -193,7 +192,7 @@ def _begin(_draw: st.DrawFn, claim: Claim) -> Operation:
 def _commit(draw: st.DrawFn, claim: Claim) -> Operation:
     change = draw(changes(claim.job_id, claim.item_key))
     on = draw(st.none() | rooms(claim, ITEMS[claim.job_id]))
-    return Operation(f"commit {claim} {change} {on}", lambda side: side.store.commit(claim, change, SPENT, on))
+    return Operation(f"commit {claim} {change} {on}", lambda side: side.store.commit(claim, change, on))
 
 
 def _create(draw: st.DrawFn, claim: Claim) -> Operation:

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, SlotTable, Want
 from baton.engine.commit.answers import Claim, Loaded
-from baton.engine.commit.usage_ledger import Spent
 from baton.engine.decide import submit
 from baton.engine.effects import Changes, Join
 from baton.engine.lifecycle import first_slot_state
@@ -24,7 +23,6 @@ NOW_MS = 1_800_000_000_000
 LEASE_MS = 130_000
 JOB_ID = "job_a"
 FIRST_EPOCH = first_slot_state(Job(JOB_ID, "", "", "", NOW_MS), NOW_MS).epoch
-SPENT = Spent(messages=1, requests=1, commands=0, written=5)
 
 
 def a_job(job_id: str = JOB_ID, *, reads_history: bool = True) -> Job:
@@ -142,7 +140,7 @@ async def fan_out(side: Side, count: int, message: str = "m1") -> list[WorkItem]
     items = [call_item(position) for position in range(count)]
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     changes = Changes(items=tuple(items), calls=tuple(map(record_of, items)))
-    assert (await side.store.commit(claim_of(first_item(), message), changes, SPENT)).applied
+    assert (await side.store.commit(claim_of(first_item(), message), changes)).applied
     return items
 
 
@@ -151,4 +149,4 @@ async def take_in(side: Side, items: Iterable[WorkItem]) -> None:
     for item in items:
         message = f"call{item.position}"
         changes = Changes(items=(complete_item(item.position),), results={item.call_id: '{"ok":1}'})
-        assert (await side.store.commit(claim_of(item, message), changes, SPENT)).applied
+        assert (await side.store.commit(claim_of(item, message), changes)).applied

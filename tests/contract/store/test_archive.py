@@ -28,7 +28,6 @@ from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
-    SPENT,
     a_job,
     call_item,
     claim_of,
@@ -61,8 +60,8 @@ async def ended(side: Side) -> Recalled:
     items = await fan_out(side, 2)
     records = tuple(record_of(item) for item in items)
     changes = Changes(calls=records, results={items[0].call_id: '{"ok":1}'})
-    await side.store.commit(claim_of(items[0], "m2"), changes, SPENT)
-    await side.store.commit(claim_of(items[1], "m3"), END, SPENT)
+    await side.store.commit(claim_of(items[0], "m2"), changes)
+    await side.store.commit(claim_of(items[1], "m3"), END)
     return await recalled_of(side)
 
 
@@ -84,7 +83,7 @@ async def test_a_job_is_recalled_with_its_calls_and_what_it_has_left_to_do(side:
 async def test_what_was_remembered_for_a_job_is_sent_in_each_run(side: Side) -> None:
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     entries = (canonical_json({"role": MEMORY_ROLE, "entries": [], "warnings": []}), '{"role":"model"}')
-    await side.store.commit(claim_of(first_item()), Changes(transcript=entries), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(transcript=entries))
     recalled = await recalled_of(side)
     assert (recalled.ended.entries, recalled.ended.kept) == (3, 2)
 
@@ -105,7 +104,7 @@ async def test_a_retry_takes_what_an_ended_job_had_left_to_do_and_what_is_to_be_
 async def test_nothing_of_a_retried_tree_expires(real: Side, redis_process: RedisProcess) -> None:
     await real.store.create(creation(a_job()), "m1", NOW_MS)
     await real.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
-    await real.store.commit(claim_of(first_item()), END, SPENT)
+    await real.store.commit(claim_of(first_item()), END)
     recalled = await recalled_of(real)
     assert all(left_ms > 0 for left_ms in expiry_ms(redis_process).values())
     await real.store.record(recalled.loaded, "w", begins_again(), NOW_MS)
@@ -122,7 +121,7 @@ async def test_what_comes_of_an_earlier_run_is_dropped(side: Side) -> None:
         signal = Signal(f"f{run}", f'{{"ok":{run}}}', call_id, run=run)
         assert (await side.store.signal(JOB_ID, "m8", signal, NOW_MS)).signal_result is told
         claim = replace(claim_of(first_item(), "m9"), run=run)
-        assert (await side.store.commit(claim, Changes(parts=(f"{run}",)), SPENT)).applied is applied
+        assert (await side.store.commit(claim, Changes(parts=(f"{run}",)))).applied is applied
 
 
 async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over(side: Side) -> None:
@@ -194,7 +193,7 @@ async def test_a_command_about_a_job_that_changed_since_writes_nothing(side: Sid
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     loaded = await loaded_of(side)
     goes_on = Changes(job=replace(a_job(), status=JobStatus.PROCESSING), items=(call_item(0),))
-    await side.store.commit(claim_of(first_item()), goes_on, SPENT)
+    await side.store.commit(claim_of(first_item()), goes_on)
     before = await side.reader.job(JOB_ID)
     assert await side.store.record(loaded, "w", CANCEL, NOW_MS) == (Recorded.CHANGED, ())
     assert await side.reader.job(JOB_ID) == before

@@ -11,7 +11,6 @@ from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
     NOW_MS,
-    SPENT,
     a_job,
     call_item,
     claim_of,
@@ -80,7 +79,7 @@ async def test_compacted_entries_are_not_loaded(side: Side) -> None:
         items=(loop_item(JOB_ID, 6, 1, NOW_MS),),
     )
     await created(side)
-    assert (await side.store.commit(MINE, changes, SPENT)).applied
+    assert (await side.store.commit(MINE, changes)).applied
     history = (await side.store.claim(claim_of(loop_item(JOB_ID, 6, 1, NOW_MS), "m2"))).history
     assert [entry.get("turn") for entry in history.transcript] == [None, 4, 5]
     assert (history.results, history.compacted) == ({"c4": {"ok": 4}}, (1, 4))

@@ -6,19 +6,19 @@ import pytest
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Committed, Created, Verdict
-from baton.engine.commit.usage_ledger import Spent
+from baton.engine.commit.stored_bytes import written_bytes
 from baton.engine.effects import Changes
 from baton.engine.state import Usage
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from baton.storage.redis.store import TreeStore
+from baton.transport.meter import Meter, charge, metered
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
     NOW_MS,
-    SPENT,
     a_job,
     by_key,
     call_item,
@@ -30,6 +30,7 @@ from tests.contract.store.sample import (
     record_of,
 )
 from tests.contract.store.side import RETENTION_MS, Side, connected, several, side_over
+from tests.fakes.clock import FakeClock
 
 REQUESTED = Changes(
     job=replace(a_job(), status=JobStatus.PROCESSING),
@@ -48,14 +49,17 @@ AGAIN = following(FAILED, ItemKind.CALL, NOW_MS, attempt=2)
 
 async def test_a_new_job_is_guaranteed_by_its_backup_and_is_read_as_it_was_submitted(side: Side) -> None:
     """Its usage begins with what was spent before, and one request."""
-    created = await side.store.create(creation(a_job()), "m1", NOW_MS, Spent(messages=1, requests=2, function_ms=7))
+    with metered(Meter(FakeClock(NOW_MS), memory_mb=1)):
+        charge(messages=1, requests=2)
+        created = await side.store.create(creation(a_job()), "m1", NOW_MS, counted_bytes=3)
     items = (replace(first_item(), relay_id="m1"),)
     assert created == Created(new=True, job=a_job(), pending=items)
     snapshot = await job_of(side)
     assert (snapshot.job, snapshot.items) == (a_job(), items)
     assert snapshot.task == {"role": "user", "v": 1, "text": "do it", "data": {"a": None}}
     used = replace(snapshot.usage, redis_commands=0, redis_bytes=0, stamp="")
-    assert used == Usage(messages=1, redis_requests=3, updated_ms=NOW_MS, function_ms=7)
+    size_bytes = written_bytes(creation(a_job()))
+    assert used == Usage(messages=1, redis_requests=3, updated_ms=NOW_MS, written=size_bytes, counted=3)
     assert (await side.reader.parts(JOB_ID, 0)).parts == creation(a_job()).parts
 
 
@@ -63,7 +67,7 @@ async def test_a_commit_removes_its_item_and_writes_what_follows(side: Side) -> 
     """The work items that follow are carried by the message that did it."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.claim(claim_of(first_item()))
-    committed = await side.store.commit(claim_of(first_item()), REQUESTED, SPENT)
+    committed = await side.store.commit(claim_of(first_item()), REQUESTED)
     assert committed.applied
     assert by_key(committed.pending) == [replace(item, relay_id="m1") for item in REQUESTED.items]
     snapshot = await job_of(side)
@@ -75,11 +79,11 @@ async def test_a_commit_removes_its_item_and_writes_what_follows(side: Side) -> 
 async def test_a_second_commit_changes_nothing_but_learns_what_it_guarantees(side: Side) -> None:
     """Its own message's work items, so that a repeated command, whose reply was lost, can still dispatch."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
-    first = await side.store.commit(claim_of(first_item()), REQUESTED, SPENT)
+    first = await side.store.commit(claim_of(first_item()), REQUESTED)
     before = await side.reader.job(JOB_ID), await side.reader.parts(JOB_ID, 0)
-    again = await side.store.commit(claim_of(first_item()), REQUESTED, SPENT)
+    again = await side.store.commit(claim_of(first_item()), REQUESTED)
     assert (again.applied, by_key(again.pending)) == (False, by_key(first.pending))
-    other = await side.store.commit(claim_of(first_item(), "m2", "o2"), Changes(parts=("{}",)), SPENT)
+    other = await side.store.commit(claim_of(first_item(), "m2", "o2"), Changes(parts=("{}",)))
     assert other == Committed(applied=False)
     assert (await side.reader.job(JOB_ID), await side.reader.parts(JOB_ID, 0)) == before
 
@@ -89,9 +93,9 @@ async def test_the_first_commit_wins_whichever_instance_holds_the_claim(side: Si
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.claim(claim_of(first_item(), "m1", "o1"))
     await side.store.claim(claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS))
-    late = await side.store.commit(claim_of(first_item(), "m1", "o1", after_ms=LEASE_MS + 1), REQUESTED, SPENT)
+    late = await side.store.commit(claim_of(first_item(), "m1", "o1", after_ms=LEASE_MS + 1), REQUESTED)
     assert late.applied
-    overtaken = await side.store.commit(claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS + 2), REQUESTED, SPENT)
+    overtaken = await side.store.commit(claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS + 2), REQUESTED)
     assert overtaken == Committed(applied=False)
     assert (await side.store.claim(claim_of(call_item(0), "m3", "o3"))).verdict is Verdict.GRANTED
 
@@ -100,7 +104,7 @@ async def test_a_commit_that_adds_its_own_item_again_leaves_a_free_one(side: Sid
     """The claim is gone; the message carries it, once."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.claim(claim_of(first_item()))
-    committed = await side.store.commit(claim_of(first_item()), Changes(items=(first_item(),)), SPENT)
+    committed = await side.store.commit(claim_of(first_item()), Changes(items=(first_item(),)))
     assert committed.pending == (replace(first_item(), relay_id="m1"),)
 
 
@@ -126,7 +130,7 @@ async def test_what_goes_on_with_a_step_has_the_deaths_of_which_an_overtaken_own
         owner = claim_of(item, f"m{number}", f"o{number}", after_ms=number * LEASE_MS)
         assert (await side.store.claim(owner)).verdict is Verdict.GRANTED
     late = claim_of(item, "m0", "o0", after_ms=2 * LEASE_MS + 1)
-    assert (await side.store.commit(late, Changes(items=(follows,)), SPENT)).applied
+    assert (await side.store.commit(late, Changes(items=(follows,)))).applied
     (found,) = (await job_of(side)).items
     assert (found.key, found.abandoned, found.died) == (follows.key, *deaths)
 
@@ -138,7 +142,7 @@ async def test_a_turn_that_a_sweep_has_redriven_since_it_was_claimed_counts_whil
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.claim(claim_of(first_item(), "m1", "o1"))
     redriven = replace(claim_of(first_item(), "m1", "o1"), since_ms=first_item().since_ms - 1)
-    assert (await side.store.commit(redriven, REQUESTED, SPENT)).applied is True
+    assert (await side.store.commit(redriven, REQUESTED)).applied is True
 
 
 async def test_a_call_that_runs_again_is_another_one_for_whoever_held_it(side: Side) -> None:
@@ -149,10 +153,10 @@ async def test_a_call_that_runs_again_is_another_one_for_whoever_held_it(side: S
         assert answer.verdict is Verdict.GRANTED
     again = Changes(items=(replace(CALL, offloaded=1),))
     first, late = (claim_of(CALL, owner, owner, after_ms=LEASE_MS + 1) for owner in ("o2", "o1"))
-    assert (await side.store.commit(first, again, SPENT)).applied
-    assert not (await side.store.commit(late, again, SPENT)).applied
+    assert (await side.store.commit(first, again)).applied
+    assert not (await side.store.commit(late, again)).applied
     assert (await side.store.claim(claim_of(CALL, "m3", "o3", after_ms=LEASE_MS + 2))).verdict is Verdict.GRANTED
-    assert (await side.store.commit(replace(claim_of(CALL, "m3", "o3"), looks=1), Changes(), SPENT)).applied
+    assert (await side.store.commit(replace(claim_of(CALL, "m3", "o3"), looks=1), Changes())).applied
 
 
 async def race(side: Side, one: TreeStore | None = None, two: TreeStore | None = None) -> None:
@@ -163,7 +167,7 @@ async def race(side: Side, one: TreeStore | None = None, two: TreeStore | None =
         claims = [claim_of(item, f"m{n}", f"o{n}") for n in (1, 2)]
         found = await asyncio.gather(*(store.claim(claim) for store, claim in zip(rivals, claims, strict=True)))
         assert sorted(each.verdict for each in found) == [Verdict.BUSY, Verdict.GRANTED]
-        commits = [s.commit(claim, Changes(parts=(item.key,)), SPENT) for s, claim in zip(rivals, claims, strict=True)]
+        commits = [s.commit(claim, Changes(parts=(item.key,))) for s, claim in zip(rivals, claims, strict=True)]
         assert sorted(done.applied for done in await asyncio.gather(*commits)) == [False, True]
     assert (await side.reader.parts(JOB_ID, 1)).parts == tuple(item.key for item in items)
 
@@ -183,7 +187,7 @@ async def test_the_one_that_commits_first_among_many_wins(side: Side) -> None:
     claims = [claim_of(item, f"m{n}", f"o{n}", after_ms=n * LEASE_MS) for n in range(10)]
     for claim in claims:
         assert (await side.store.claim(claim)).verdict is Verdict.GRANTED
-    done = await asyncio.gather(*(side.store.commit(claim, Changes(parts=(claim.owner,)), SPENT) for claim in claims))
+    done = await asyncio.gather(*(side.store.commit(claim, Changes(parts=(claim.owner,))) for claim in claims))
     winners = [claim.owner for claim, committed in zip(claims, done, strict=True) if committed.applied]
     assert (await side.reader.parts(JOB_ID, 1)).parts == tuple(winners)
     assert len(winners) == 1

@@ -15,7 +15,6 @@ from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
-    SPENT,
     a_job,
     call_item,
     claim_of,
@@ -42,7 +41,7 @@ def returning(position: int, *, failed: bool = False, duration_ms: int = 100) ->
 async def test_what_a_commit_and_others_count_adds_up_by_name(side: Side) -> None:
     assert await side.counters.sums() == {}
     await side.store.create(creation(a_job()), "witness", NOW_MS)
-    await side.store.commit(claim_of(first_item()), Changes(counts={"a": 2, "b:x": 1}), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(counts={"a": 2, "b:x": 1}))
     await side.counters.add({"a": 3})
     await side.counters.add({})
     assert await side.counters.sums() == {"a": 5, "b:x": 1}
@@ -62,15 +61,15 @@ async def test_each_attempt_of_a_tool_is_counted(side: Side) -> None:
     assert await side.tools.counters() == ()
     for position, item in enumerate(await fan_out(side, 3)):
         changes = returning(position, failed=position == 0, duration_ms=10 ** (position + 1))
-        assert (await side.store.commit(claim_of(item, f"m{position}"), changes, SPENT)).applied
-    await side.store.commit(claim_of(complete_item(0), "m0"), Changes(), SPENT)
+        assert (await side.store.commit(claim_of(item, f"m{position}"), changes)).applied
+    await side.store.commit(claim_of(complete_item(0), "m0"), Changes())
     assert await side.tools.counters() == (ToolCounters("tool_a", 3, 1, 99, 939),)
 
 
 async def test_a_repeated_commit_counts_again_and_changes_nothing_else(side: Side) -> None:
     """The counters are for people; nothing rests on them."""
     (item,) = await fan_out(side, 1)
-    first, second = [await side.store.commit(claim_of(item, "m5"), returning(0), SPENT) for _ in range(2)]
+    first, second = [await side.store.commit(claim_of(item, "m5"), returning(0)) for _ in range(2)]
     assert (first.applied, second.applied, second.pending) == (True, False, first.pending)
     assert (await side.tools.counters())[0].calls == 2
 
@@ -82,13 +81,13 @@ async def test_an_invocation_that_goes_on_counts_once_it_ends(real: Side) -> Non
     going_on = Continuation("o1.1", leases_of(), 9)
     items = tuple(map(call_item, range(2)))
     requested = Changes(items=items, calls=tuple(map(record_of, items)))
-    assert len((await real.store.commit(claim_of(first_item()), requested, SPENT, going_on)).claimed) == 2
+    assert len((await real.store.commit(claim_of(first_item()), requested, going_on)).claimed) == 2
     for position, item in enumerate(items):
         mine = claim_of(item, owner="o1.1")
-        assert (await real.store.commit(mine, returning(position), SPENT, going_on)).claimed
+        assert (await real.store.commit(mine, returning(position), going_on)).claimed
         assert await real.tools.counters() == ()
     for position in range(2):
-        await real.store.commit(claim_of(complete_item(position), owner="o1.1"), Changes(), SPENT)
+        await real.store.commit(claim_of(complete_item(position), owner="o1.1"), Changes())
         assert await real.tools.counters() == (ToolCounters("tool_a", 2, 0, 99, 99),)
 
 
@@ -105,7 +104,7 @@ async def test_counters_that_fail_are_not_in_the_way_of_a_commit(
     """Here the key holds something else; the result is recorded, and what follows is dispatched."""
     (item,) = await fan_out(real, 1)
     redis_process.request("SET", key, "not a hash")
-    committed = await real.store.commit(claim_of(item, "m5"), changes, SPENT)
+    committed = await real.store.commit(claim_of(item, "m5"), changes)
     assert [pending.key for pending in committed.pending] == [complete_item(0).key]
     snapshot = await job_of(real)
     assert snapshot.results == {item.call_id: {"ok": 1}}
@@ -144,7 +143,7 @@ async def test_what_a_job_has_taken_or_lost_is_given_back(world: World) -> None:
     (call,) = await fan_out(world.side, 1)
     await world.events(JOB_ID, 3)
     waits = Changes(items=(wait_item(0, "paid"),))
-    assert (await world.side.store.commit(claim_of(call, "call0"), waits, SPENT)).applied
+    assert (await world.side.store.commit(claim_of(call, "call0"), waits)).applied
     await world.kept.add("acme", "job_nobody_knows")
     assert await world.kept.count("acme") == 4
     assert [await world.kept.recount("acme"), await world.kept.recount("acme")] == [2, 2]

@@ -22,13 +22,11 @@ from baton.engine.stream_parts import text_delta
 from baton.engine.transitions import CallStatus
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from baton.sdk.records import Failure, Wanted
-from baton.storage.usage import commit
 from baton.transport.meter import Meter, metered, take
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
-    SPENT,
     a_job,
     call_item,
     claim_of,
@@ -88,7 +86,7 @@ async def job_with(side: Side, item: WorkItem, record: CallRecord | None, *, tur
         parts=tuple('{"type":"data-event"}' for _ in range(5 * turns)),
     )
     await side.store.create(creation(a_job(reads_history=reads_history)), "witness", NOW_MS)
-    assert (await side.store.commit(claim_of(first_item(), "m0"), changes, SPENT)).applied
+    assert (await side.store.commit(claim_of(first_item(), "m0"), changes)).applied
 
 
 async def handle(side: Side, event: Event) -> ClaimResult:
@@ -98,7 +96,7 @@ async def handle(side: Side, event: Event) -> ClaimResult:
         assert claim_result.state is not None
         decision = decide(claim_result.state, event.step_result or Started(), NOW_MS)
         assert decision.changes is not None
-        assert (await commit(side.store, claim, decision.changes)).applied
+        assert (await side.store.commit(claim, decision.changes)).applied
         assert take() == NOTHING
     return claim_result
 

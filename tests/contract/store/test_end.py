@@ -18,7 +18,6 @@ from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
     NOW_MS,
-    SPENT,
     a_job,
     by_key,
     call_item,
@@ -50,11 +49,11 @@ async def test_the_end_takes_all_items_of_the_job(side: Side) -> None:
     """Claimed ones, too; whoever comes later finds nothing to do and carries nothing."""
     items = await fan_out(side, 3)
     await side.store.claim(claim_of(items[1], "m2", "o2"))
-    assert await side.store.commit(claim_of(items[0], "m3"), END, SPENT) == Committed(True, (GONE,))
+    assert await side.store.commit(claim_of(items[0], "m3"), END) == Committed(True, (GONE,))
     snapshot = await job_of(side)
     assert (snapshot.job, snapshot.items) == (ENDED, (GONE,))
     assert (await side.store.claim(claim_of(items[1], "m2", "o2"))).verdict is Verdict.APPLIED
-    assert await side.store.commit(claim_of(items[1], "m2", "o2"), Changes(), SPENT) == Committed(applied=False)
+    assert await side.store.commit(claim_of(items[1], "m2", "o2"), Changes()) == Committed(applied=False)
     assert not await side.store.append(claim_of(items[1], "m2", "o2"), 1, ["{}"])
 
 
@@ -62,14 +61,14 @@ async def test_a_parent_ends_without_touching_a_stranger_whose_id_begins_like_it
     await side.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
     await side.store.create(creation(a_job(f"{CHILD_ID}1")), "m2", NOW_MS)
     end = replace(END, job=replace(ENDED, id=CHILD_ID))
-    await side.store.commit(claim_of(first_item(CHILD_ID), "m1"), end, SPENT)
+    await side.store.commit(claim_of(first_item(CHILD_ID), "m1"), end)
     assert (await side.store.claim(claim_of(first_item(f"{CHILD_ID}1"), "m2"))).verdict is Verdict.GRANTED
 
 
 async def test_nothing_of_a_live_job_expires(real: Side, redis_process: RedisProcess) -> None:
     items = await fan_out(real, 2)
     changes = Changes(items=(complete_item(0),), results={items[0].call_id: '{"ok":1}'}, parts=("{}",))
-    await real.store.commit(claim_of(items[0], "m2"), changes, SPENT)
+    await real.store.commit(claim_of(items[0], "m2"), changes)
     await real.store.append(claim_of(items[1], "m3"), 1, ["{}"])
     await real.store.undelivered(claim_of(items[1], "m4"), "m1")
     await real.store.reconcile(JOB_ID, "m5", NOW_MS + 100_000, 60_000, table_of(JOB_ID))
@@ -81,8 +80,8 @@ async def test_nothing_of_a_live_job_expires(real: Side, redis_process: RedisPro
 async def test_every_key_of_an_ended_job_expires(real: Side, redis_process: RedisProcess) -> None:
     """After the retention time, counted from the end; what is left then after as long again."""
     items = await fan_out(real, 2)
-    await real.store.commit(claim_of(items[0], "m2"), Changes(results={items[0].call_id: "{}"}), SPENT)
-    await real.store.commit(claim_of(items[1], "m3"), END, SPENT)
+    await real.store.commit(claim_of(items[0], "m2"), Changes(results={items[0].call_id: "{}"}))
+    await real.store.commit(claim_of(items[1], "m3"), END)
     found = expiry_ms(redis_process)
     tombstone_ms = found.pop(f"baton:{{{JOB_ID}}}:tombstone")
     assert 0 <= RETENTION_MS + LEAST_TOMBSTONE_MS - tombstone_ms < 60_000
@@ -92,11 +91,11 @@ async def test_every_key_of_an_ended_job_expires(real: Side, redis_process: Redi
 
 async def test_what_comes_after_the_end_leaves_no_key_that_stays(real: Side, redis_process: RedisProcess) -> None:
     await real.store.create(creation(a_job()), "witness", NOW_MS)
-    await real.store.commit(claim_of(first_item(), "m1"), END, SPENT)
+    await real.store.commit(claim_of(first_item(), "m1"), END)
     before = set(expiry_ms(redis_process))
     late = Changes(items=(call_item(0),), calls=(record_of(call_item(0)),), results={"a": "{}"}, parts=("{}",))
     await real.store.claim(claim_of(first_item(), "m2"))
-    await real.store.commit(claim_of(first_item(), "m2"), replace(late, join=next_turn()), SPENT)
+    await real.store.commit(claim_of(first_item(), "m2"), replace(late, join=next_turn()))
     await real.store.create(creation(a_job()), "witness2", NOW_MS)
     await real.store.undelivered(claim_of(first_item(), "m4"), "m1")
     await real.store.append(claim_of(first_item()), 1, ["{}"])
@@ -115,7 +114,7 @@ async def answered(side: Side) -> tuple[WorkItem, ...]:
     await side.store.create(creation(job), "witness", NOW_MS)
     changes = decide(State(job, first_item()), ModelAnswered("done"), NOW_MS).changes
     assert changes is not None
-    committed = await side.store.commit(claim_of(first_item(), "m1"), changes, SPENT)
+    committed = await side.store.commit(claim_of(first_item(), "m1"), changes)
     assert committed.applied
     return committed.pending
 
@@ -141,13 +140,13 @@ async def test_the_sweep_redrives_it_and_keeps_the_job_in_the_slot_table_until_t
     [slot_request] = [item for item in pending if item.kind is ItemKind.SLOT_REQUEST]
     slot_answer = claim_of(slot_request, "m2", "o2")
     await side.store.claim(slot_answer)
-    await side.store.commit(slot_answer, Changes(admitted=True), SPENT)
+    await side.store.commit(slot_answer, Changes(admitted=True))
     slot_table = {JOB_ID: QueueEntry("tenant_a", "session_a", 5, NOW_MS, epoch=slot_request.attempt, want="gone")}
     later_ms = NOW_MS + LEASE_MS
     found = await side.store.reconcile(JOB_ID, "sweep", later_ms, 60_000, slot_table)
     assert ([item.key for item in found.stalled], found.ended) == ([REMEMBER.key], ())
     claim = claim_of(REMEMBER, "sweep", "o3", after_ms=LEASE_MS)
     await side.store.claim(claim)
-    await side.store.commit(claim, Changes(), SPENT)
+    await side.store.commit(claim, Changes())
     found = await side.store.reconcile(JOB_ID, "sweep2", later_ms, 60_000, slot_table)
     assert (found.stalled, found.ended) == ((), (JOB_ID,))

@@ -19,7 +19,6 @@ from tests.contract.store.sample import (
     FIRST_EPOCH,
     JOB_ID,
     NOW_MS,
-    SPENT,
     a_job,
     call_item,
     claim_of,
@@ -52,7 +51,7 @@ async def turn_of(side: Side, count: int) -> Committed:
     assert (await side.store.claim(claim_of(first_item()))).verdict is Verdict.GRANTED
     items = [call_item(at) for at in range(count)]
     turn = Changes(items=tuple(items), calls=tuple(map(record_of, items)))
-    return await side.store.commit(claim_of(first_item()), turn, SPENT, room(1))
+    return await side.store.commit(claim_of(first_item()), turn, room(1))
 
 
 async def in_place(side: Side, count: int = 1) -> list[WorkItem]:
@@ -61,7 +60,7 @@ async def in_place(side: Side, count: int = 1) -> list[WorkItem]:
 
 
 async def committed(side: Side, changes: Changes = OVER) -> Committed:
-    return await side.store.commit(claim_of(CALL, owner="o1.1"), changes, SPENT, room(2))
+    return await side.store.commit(claim_of(CALL, owner="o1.1"), changes, room(2))
 
 
 def kinds_of(done: Committed) -> list[ItemKind]:
@@ -183,7 +182,7 @@ async def test_all_that_it_holds_is_dispatched(side: Side) -> None:
     pending = (await side.store.claim(claim_of(first_item(), owner="o2"))).pending
     assert [(item.key, item.redelivered) for item in pending] == [(item.key, True) for item in items]
     assert (await committed(side)).applied
-    last = await side.store.commit(claim_of(items[1], owner="o1.1"), OVER, SPENT, room(3))
+    last = await side.store.commit(claim_of(items[1], owner="o1.1"), OVER, room(3))
     assert (last.applied, is_released(last)) == (True, True)
 
 
@@ -196,7 +195,7 @@ async def test_without_its_items_nothing_is_continued_post_commit(side: Side) ->
     assert (repeated.applied, is_released(repeated)) == (False, True)
     (turn,) = [item for item in repeated.pending if item.kind is ItemKind.LOOP]
     assert (await side.store.claim(claim_of(turn))).verdict is Verdict.GRANTED
-    done = await side.store.commit(claim_of(turn), Changes(items=(call_item(1),)), SPENT, room(3))
+    done = await side.store.commit(claim_of(turn), Changes(items=(call_item(1),)), room(3))
     assert is_released(done)
 
 
@@ -211,7 +210,7 @@ async def test_an_invocation_does_not_release_what_it_has_in_hand(side: Side) ->
     await in_place(side, 2)
     later = following(call_item(1), ItemKind.FAILED, NOW_MS)
     failed = Changes(items=(later,), calls=(record_of(call_item(1)),))
-    assert (await side.store.commit(claim_of(call_item(1), owner="o1.1"), failed, SPENT)).applied
+    assert (await side.store.commit(claim_of(call_item(1), owner="o1.1"), failed)).applied
     assert (await side.store.claim(claim_of(later, owner="o1"))).verdict is Verdict.GRANTED
     done = await committed(side, changes=replace(OVER, join=None, items=(loop_item(JOB_ID, 2, 1, NOW_MS),)))
     assert kinds_of(done) == [ItemKind.LOOP]
@@ -222,7 +221,7 @@ async def test_a_new_claim_is_not_dispatched(side: Side) -> None:
     await again(side)
     late = claim_of(CALL, "m2", "o2", after_ms=CALL_MS + 1)
     assert not (await state_of(side.store, late)).item.redelivered
-    assert kinds_of(await side.store.commit(late, OVER, SPENT, room(1, "o2"))) == [ItemKind.LOOP]
+    assert kinds_of(await side.store.commit(late, OVER, room(1, "o2"))) == [ItemKind.LOOP]
 
 
 @pytest.mark.parametrize("continuation", [room(1, "o2"), None], ids=["in place", "not in place"])
@@ -231,7 +230,7 @@ async def test_who_comes_too_late_dispatches_what_another_one_holds(
 ) -> None:
     """Its own COMMIT finds the work item gone, and is told what the message carries since."""
     await in_place(side)
-    late = await side.store.commit(claim_of(first_item(), owner="o2"), Changes(), SPENT, continuation)
+    late = await side.store.commit(claim_of(first_item(), owner="o2"), Changes(), continuation)
     assert (late.applied, [(item.key, item.redelivered) for item in late.pending]) == (False, [(CALL.key, True)])
     assert is_released(await committed(side))
 
@@ -240,11 +239,11 @@ async def test_what_nobody_has_claimed_yet_is_dispatched_once(side: Side) -> Non
     """Its first delivery is about to ask for it: that request is slow, and the message comes again."""
     items = await in_place(side)
     taken_in = Changes(items=(following(items[0], ItemKind.COMPLETE, NOW_MS),), results={items[0].call_id: '{"ok":1}'})
-    first = await side.store.commit(claim_of(items[0], owner="o1.1"), taken_in, SPENT)
+    first = await side.store.commit(claim_of(items[0], owner="o1.1"), taken_in)
     second = await side.store.claim(claim_of(first_item(), owner="o2"))
     assert [(item.key, item.redelivered) for item in second.pending] == [(first.pending[0].key, True)]
     assert (await side.store.claim(claim_of(first.pending[0], owner="o1"))).verdict is Verdict.GRANTED
-    done = await side.store.commit(claim_of(first.pending[0]), Changes(join=next_turn()), SPENT, room(2))
+    done = await side.store.commit(claim_of(first.pending[0]), Changes(join=next_turn()), room(2))
     assert is_released(done)
 
 
@@ -274,14 +273,14 @@ async def test_a_slot_request_that_is_taken_from_somebody_else_is_released(side:
         await side.store.claim(claim_of(slot_request, *who)) for who in (("m2", "o2"), ("m2", "o2.1"), ("m1", "o1"))
     ]
     assert [each.state.item.redelivered for each in claim_result if each.state] == [False, False, True]
-    done = await side.store.commit(claim_of(slot_request), Changes(admitted=True), SPENT, room(1))
+    done = await side.store.commit(claim_of(slot_request), Changes(admitted=True), room(1))
     assert (is_released(done), [item.key for item in done.pending]) == (True, [first_item().key])
 
 
 async def test_an_invocation_that_continues_nothing_gets_no_items(side: Side) -> None:
     await in_place(side)
     await again(side)
-    done = await side.store.commit(claim_of(CALL, owner="o1.1"), OVER, SPENT)
+    done = await side.store.commit(claim_of(CALL, owner="o1.1"), OVER)
     assert (done.applied, is_released(done)) == (True, False)
 
 
@@ -295,6 +294,6 @@ async def test_a_slot_that_is_given_anew_brings_what_somebody_works_on(
     again = Changes(items=(slot_request,), slot_state=SlotState("slot", NOW_MS + 1, slot=False))
     loaded = await loaded_of(side)
     await side.store.record(loaded, "m3", replace(again, job=loaded.job), NOW_MS)
-    found = await side.store.commit(claim_of(slot_request, "m3", "o3"), Changes(admitted=True), SPENT, continuation)
+    found = await side.store.commit(claim_of(slot_request, "m3", "o3"), Changes(admitted=True), continuation)
     assert [(item.key, item.redelivered) for item in found.pending] == [(CALL.key, True)]
     assert is_released(await committed(side))

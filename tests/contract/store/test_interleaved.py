@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from baton.engine.commit.answers import Claim, Verdict
+from baton.engine.commit.answers import Claim, Committed, Verdict
 from baton.engine.effects import Changes
 from baton.engine.work_items import ItemKind, WorkItem, following
 from baton.storage.ports.jobs import Snapshot
 from baton.storage.redis.store import TreeStore
+from baton.transport.meter import Meter, charge, metered
 from baton_events.errors import StoreError
 from tests.contract.store.comparable import comparable, creations, uncounted
 from tests.contract.store.one_slot import OneSlot
@@ -30,7 +31,6 @@ from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
     NOW_MS,
-    SPENT,
     a_job,
     call_item,
     claim_of,
@@ -41,6 +41,7 @@ from tests.contract.store.sample import (
     record_of,
 )
 from tests.contract.store.side import RETENTION_MS, Side, in_process, several, side_over
+from tests.fakes.clock import FakeClock
 
 # These ask for more than one thing: others may come between, and then the answer is another one.
 _SEVERAL = ("fact", "remove")
@@ -175,6 +176,13 @@ def _claim(item: WorkItem) -> Claim:
     return claim_of(item, f"call{item.position}", f"o{item.position}.1")
 
 
+async def _ended(store: TreeStore, item: WorkItem) -> Committed:
+    """Each call ends in an invocation of its own, which a message brought."""
+    with metered(Meter(FakeClock(NOW_MS), memory_mb=1)):
+        charge(messages=1)
+        return await store.commit(_claim(item), _returns(item))
+
+
 async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted, Counted]:
     """What it takes to begin, and to end, so many calls at the same time, each in a process of its own."""
     async with several(process, count, OneSlot) as connections:
@@ -182,18 +190,18 @@ async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted
         items = [call_item(position) for position in range(count)]
         await stores[0].create(creation(a_job()), "m1", NOW_MS)
         await stores[0].claim(claim_of(first_item()))
-        await stores[0].commit(claim_of(first_item()), _turn(items), SPENT)
+        await stores[0].commit(claim_of(first_item()), _turn(items))
         at_first, pairs = process.counted(), list(zip(stores, items, strict=True))
         claimed = await asyncio.gather(*(store.claim(_claim(item)) for store, item in pairs))
         assert [each.verdict for each in claimed] == count * [Verdict.GRANTED]
         between = process.counted()
-        answers = await asyncio.gather(*(store.commit(_claim(item), _returns(item), SPENT) for store, item in pairs))
+        answers = await asyncio.gather(*(_ended(store, item) for store, item in pairs))
         costs = between.since(at_first), process.counted().since(between)
         assert all(answer.applied for answer in answers)
         assert [item.key for answer in answers for item in answer.pending] == [next_turn().item.key]
         side = side_over(connections[0], stores[0])
         found = await job_of(side)
-        assert (len(found.results), found.usage.messages) == (count, 1 + count)
+        assert (len(found.results), found.usage.messages) == (count, count)
         parts = (await side.reader.parts(JOB_ID, 0)).parts
         assert parts.count('"returned"') == count, "each writer's parts have numbers of their own"
         read = [(await side.reader.parts(JOB_ID, after)).parts for after in range(len(parts))]
@@ -238,7 +246,7 @@ def steps_of_calls(draw: st.DrawFn) -> Operation:
     changes = draw(st.sampled_from(_ways(item)))
     requests = {
         "begin": lambda side: side.store.claim(claim),
-        "commit": lambda side: side.store.commit(claim, changes, SPENT),
+        "commit": lambda side: side.store.commit(claim, changes),
         "renew": lambda side: side.store.renew([claim], claim.lease_until_ms + LEASE_MS),
         "append": lambda side: side.store.append(claim, number, ["said"], ""),
     }
@@ -250,7 +258,7 @@ def _begins(claim: Claim) -> Operation:
 
 
 def _ends(item: WorkItem) -> Operation:
-    return Operation(f"end {item.position}", lambda side: side.store.commit(_claim(item), _returns(item), SPENT))
+    return Operation(f"end {item.position}", lambda side: side.store.commit(_claim(item), _returns(item)))
 
 
 def _requested(count: int) -> list[Operation]:
@@ -259,7 +267,7 @@ def _requested(count: int) -> list[Operation]:
     return [
         Operation("create", lambda side: side.store.create(creation(a_job()), "m1", NOW_MS)),
         Operation("turn", lambda side: side.store.claim(turn)),
-        Operation("calls", lambda side: side.store.commit(turn, _turn(_CALLS[:count]), SPENT)),
+        Operation("calls", lambda side: side.store.commit(turn, _turn(_CALLS[:count]))),
         *(_begins(_claim(item)) for item in _CALLS),
     ]
 

@@ -25,7 +25,6 @@ from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
     NOW_MS,
-    SPENT,
     a_job,
     call_item,
     claim_of,
@@ -68,10 +67,10 @@ async def fan(store: TreeStore, *results: str) -> None:
     await store.create(creation(a_job()), "m1", NOW_MS)
     await store.claim(claim_of(first_item()))
     items = [call_item(at) for at in range(len(results))]
-    await store.commit(claim_of(first_item()), Changes(items=tuple(items), calls=tuple(map(record_of, items))), SPENT)
+    await store.commit(claim_of(first_item()), Changes(items=tuple(items), calls=tuple(map(record_of, items))))
     for item, text in zip(items, results, strict=True):
         ends = Changes(results={item.call_id: json.dumps({"ok": text})}, join=next_turn())
-        await store.commit(claim_of(item), ends, SPENT)
+        await store.commit(claim_of(item), ends)
 
 
 async def begun_with_bytes(store: TreeStore) -> tuple[ClaimResult, int]:
@@ -124,7 +123,7 @@ async def test_a_process_that_knows_nothing_loads_no_compacted_past(connection: 
     said = tuple(f'{{"calls":[{{"id":"c{n}","tool":"t"}}],"role":"model","turn":{n}}}' for n in range(1, 6))
     results = {f"c{n}": f'{{"ok":{n}}}' for n in range(1, 6)}
     turn = Changes(job=replace(a_job(), compacted=(1, 4)), items=(SECOND,), transcript=said, results=results)
-    await store.commit(claim_of(first_item()), turn, SPENT)
+    await store.commit(claim_of(first_item()), turn)
     history = (await store_on(connection).claim(claim_of(SECOND))).history
     assert [entry.get("turn") for entry in history.transcript] == [None, 4, 5]
     assert (history.results, history.compacted) == ({"c4": {"ok": 4}, "c5": {"ok": 5}}, (1, 4))
@@ -137,11 +136,11 @@ async def test_steps_with_much_to_load_are_not_all_loaded_at_once(connection: We
     await store.create(creation(a_job()), "m1", NOW_MS)
     await store.claim(claim_of(first_item()))
     turn = Changes(items=(first, *steps), calls=tuple(map(record_of, (first, *steps))))
-    await store.commit(claim_of(first_item()), turn, SPENT)
+    await store.commit(claim_of(first_item()), turn)
     await store.claim(claim_of(first))
     large = Changes(results={first.call_id: json.dumps({"ok": "x" * (LIMIT_BYTES * 2 // 5)})})
     room = Continuation("o1.1", leases_of(frozenset(ItemKind)), 9)
-    done = await store.commit(claim_of(first), large, SPENT, room)
+    done = await store.commit(claim_of(first), large, room)
     assert [each.state.item.step for each in done.claimed if each.state] == ["s1", "s2", "s3", "s4"]
     assert all(claim_result.history.results.keys() == {first.call_id} for claim_result in done.claimed)
     assert connection.largest_bytes < 1.1 * LIMIT_BYTES
@@ -186,7 +185,7 @@ async def test_a_job_with_twelve_results_of_nearly_a_megabyte_is_read(redis_proc
         items = await fan_out(side, 12)
         for item in items:
             text = json.dumps({"ok": f"{item.position}" * 900_000})
-            assert (await side.store.commit(claim_of(item, "m"), Changes(results={item.call_id: text}), SPENT)).applied
+            assert (await side.store.commit(claim_of(item, "m"), Changes(results={item.call_id: text}))).applied
         found = await job_of(side)
     sizes = {call_id: len(result["ok"]) for call_id, result in found.results.items()}
     assert sizes == {item.call_id: 900_000 * len(str(item.position)) for item in items}

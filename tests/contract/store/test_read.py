@@ -22,7 +22,6 @@ from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
     NOW_MS,
-    SPENT,
     a_job,
     by_key,
     call_item,
@@ -54,14 +53,14 @@ async def test_tool_calls_come_by_turn_and_position(side: Side) -> None:
     places = [(10, 0), (2, 10), (2, 9), (1, 0)]
     records = tuple(record_of(call_item(position, turn=turn)) for turn, position in places)
     await side.store.create(creation(a_job()), "m1", NOW_MS)
-    await side.store.commit(claim_of(first_item()), Changes(calls=records), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(calls=records))
     snapshot = await job_of(side)
     assert [(call.turn, call.position) for call in snapshot.calls] == sorted(places)
 
 
 async def test_entries_come_in_the_order_in_which_they_were_added(side: Side) -> None:
     await side.store.create(replace(creation(a_job()), transcript=('{"n":1}',)), "m1", NOW_MS)
-    await side.store.commit(claim_of(first_item()), Changes(transcript=('{"n":2}', '{"n":3}')), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(transcript=('{"n":2}', '{"n":3}')))
     assert await side.reader.transcript(JOB_ID) == ({"n": 1}, {"n": 2}, {"n": 3})
 
 
@@ -78,7 +77,7 @@ async def test_parts_come_from_a_position_on(side: Side, after: int, expected: s
     new = a_job()
     job = replace(new, status=JobStatus.PROCESSING)
     await side.store.create(replace(creation(new), parts=("a", "b")), "m1", NOW_MS)
-    await side.store.commit(claim_of(first_item()), Changes(job=job, parts=("c", "d")), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(job=job, parts=("c", "d")))
     found = StoredParts(job, tuple(expected), max(0, after) + 1)
     assert (await side.reader.parts(JOB_ID, after), await side.reader.parts(JOB_ID, after, job)) == (found, found)
     assert await side.reader.parts_after(job, after) == found.parts
@@ -135,7 +134,7 @@ async def test_an_odd_text_comes_back_as_it_was(side: Side, text: str) -> None:
     items, entry = (call_item(0), replace(call_item(1), tool=text)), canonical_json({"text": text})
     told: dict[str, Any] = {"results": {record.id: entry}, "transcript": (entry,), "parts": (entry,)}
     await side.store.create(creation(a_job(), text), "m1", NOW_MS)
-    await side.store.commit(claim_of(first_item(), "m2"), Changes(job=job, items=items, calls=(record,), **told), SPENT)
+    await side.store.commit(claim_of(first_item(), "m2"), Changes(job=job, items=items, calls=(record,), **told))
     snapshot = await job_of(side)
     assert (snapshot.job, snapshot.calls, snapshot.task["text"]) == (job, (record,), text)
     assert snapshot.results == {record.id: {"text": text}}
@@ -152,7 +151,7 @@ async def test_a_text_that_utf_8_cannot_carry_is_refused_or_kept(side: Side) -> 
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     entry = '{"text":"\ud800"}'
     try:
-        await side.store.commit(claim_of(first_item()), Changes(transcript=(entry,), parts=(entry,)), SPENT)
+        await side.store.commit(claim_of(first_item()), Changes(transcript=(entry,), parts=(entry,)))
     except StoreError:
         assert (await side.store.claim(claim_of(first_item(), "m2"))).state is not None
         assert (await side.reader.parts(JOB_ID, 1)).parts == ()
@@ -167,7 +166,7 @@ async def test_ids_with_dots_and_dashes_are_ids_like_others(side: Side, job_id: 
     await side.store.create(creation(a_job(job_id)), "m1", NOW_MS)
     item = call_item(0, job_id)
     changes = Changes(items=(item,), calls=(record_of(item),), results={item.call_id: "{}"}, parts=("p",))
-    assert (await side.store.commit(claim_of(first_item(job_id)), changes, SPENT)).applied
+    assert (await side.store.commit(claim_of(first_item(job_id)), changes)).applied
     assert (await state_of(side.store, claim_of(item, "m2"))).call == record_of(item)
     snapshot = await job_of(side, neighbour.id)
     assert (snapshot.calls, len(snapshot.items)) == ((), 1)
@@ -186,7 +185,7 @@ async def test_five_thousand_parts_in_one_commit_keep_their_order(side: Side) ->
         transcript=tuple(f'{{"n":{n}}}' for n in numbers),
         parts=numbers,
     )
-    committed = await side.store.commit(claim_of(first_item()), changes, SPENT)
+    committed = await side.store.commit(claim_of(first_item()), changes)
     assert len(committed.pending) == count
     assert (await side.reader.parts(JOB_ID, 1)).parts == numbers
     snapshot = await job_of(side)
@@ -197,17 +196,17 @@ async def test_five_thousand_parts_in_one_commit_keep_their_order(side: Side) ->
 async def test_a_fan_out_larger_than_lua_can_unpack_ends_in_one_step(side: Side) -> None:
     items = tuple(call_item(position) for position in range(9_000))
     await side.store.create(creation(a_job()), "m1", NOW_MS)
-    await side.store.commit(claim_of(first_item()), Changes(items=items), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(items=items))
     reconciled = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 100_000, 60_000, table_of(JOB_ID))
     assert len(reconciled.stalled) == len(items)
-    committed = await side.store.commit(claim_of(items[0], "m2"), Changes(ends=True), SPENT)
+    committed = await side.store.commit(claim_of(items[0], "m2"), Changes(ends=True))
     assert (committed.applied, committed.pending) == (True, (slot_request_of("none", "m2"),))
 
 
 async def test_parts_are_json_texts_exactly_as_they_were_written(side: Side) -> None:
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     parts = ('{ "a" : 1.10, "b":"\\u00e9\\/" }', json.dumps({"é": "/"}))
-    await side.store.commit(claim_of(first_item()), Changes(parts=parts), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(parts=parts))
     assert (await side.reader.parts(JOB_ID, 1)).parts == parts
 
 
@@ -235,7 +234,7 @@ async def types(side: Side) -> list[str]:
 
 async def test_the_owner_s_commit_goes_on_with_the_text(side: Side) -> None:
     claim = await talking(side)
-    assert (await side.store.commit(claim, replace(NEXT, text_stream=TEXT_STREAM), SPENT)).applied
+    assert (await side.store.commit(claim, replace(NEXT, text_stream=TEXT_STREAM))).applied
     assert await types(side) == ["rest", "after"]
 
 
@@ -245,7 +244,7 @@ async def test_who_lost_the_item_and_commits_first_streams_all_anew(side: Side) 
     later = claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS + 1)
     await side.store.claim(later)
     assert await side.store.append(later, 1, [stream_parts.text_start("text-1-1-y.1")], "text-1-1-y.1")
-    assert (await side.store.commit(early, replace(NEXT, text_stream=TEXT_STREAM), SPENT)).applied
+    assert (await side.store.commit(early, replace(NEXT, text_stream=TEXT_STREAM))).applied
     assert await types(side) == [*ABANDONED, "text-start", *ABANDONED, "anew", "after"]
     assert not await side.store.append(later, 2, ["{}"], "text-1-1-y.1")
 

@@ -14,7 +14,6 @@ from baton.engine.work_items import ItemKind, WorkItem, following
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
-    SPENT,
     a_job,
     call_item,
     claim_of,
@@ -42,7 +41,7 @@ def wait_item(position: int, event: str = "", until_ms: int = LATER_MS) -> WorkI
 async def waiting(side: Side, *items: WorkItem) -> None:
     calls = await fan_out(side, len(items))
     for call, item in zip(calls, items, strict=True):
-        assert (await side.store.commit(claim_of(call, f"call{call.position}"), Changes(items=(item,)), SPENT)).applied
+        assert (await side.store.commit(claim_of(call, f"call{call.position}"), Changes(items=(item,)))).applied
 
 
 def outcome_of(position: int, text: str = '{"ok":7}', command_id: str = "evt_9") -> Signal:
@@ -75,9 +74,9 @@ async def test_a_wait_whose_time_is_up_is_over_once_it_is_begun(side: Side) -> N
 async def test_an_outcome_before_its_wait_is_kept(side: Side) -> None:
     """The wait that comes later is due at once, carried by the message that made it."""
     calls = await fan_out(side, 1)
-    await side.store.commit(claim_of(calls[0], "m2"), Changes(items=(call_item(0),)), SPENT)
+    await side.store.commit(claim_of(calls[0], "m2"), Changes(items=(call_item(0),)))
     await told(side, "w1", outcome_of(0), 1)
-    (item,) = (await side.store.commit(claim_of(call_item(0), "m3"), Changes(items=(wait_item(0),)), SPENT)).pending
+    (item,) = (await side.store.commit(claim_of(call_item(0), "m3"), Changes(items=(wait_item(0),)))).pending
     assert (item.key, item.relay_id, item.not_before_ms) == (wait_item(0).key, "m3", 0)
 
 
@@ -89,7 +88,7 @@ async def test_an_outcome_of_a_call_that_was_never_made_is_none_of_the_next_run(
     again = Changes(job=job, items=(call,), calls=(record_of(call),), begins_again=True)
     assert (await side.store.record(await loaded_of(side), "w2", again, NOW_MS))[0] is Recorded.COMMITTED
     claim = replace(claim_of(call, "w2"), run=2)
-    assert (await side.store.commit(claim, Changes(items=(wait_item(1),)), SPENT)).applied
+    assert (await side.store.commit(claim, Changes(items=(wait_item(1),)))).applied
     assert (await side.store.claim(claim_of(wait_item(1), "w2"))).verdict is Verdict.EARLY
     assert await told(side, "w3", outcome_of(1), 2) is SignalResult.ENDED
 
@@ -132,10 +131,10 @@ async def requested(side: Side) -> None:
     """A plan whose first step waits for a decision, and whose second comes after it."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     calls = (record_of(SUBJECT), record_of(NEXT))
-    assert (await side.store.commit(claim_of(first_item()), Changes(items=(SUBJECT, NEXT), calls=calls), SPENT)).applied
+    assert (await side.store.commit(claim_of(first_item()), Changes(items=(SUBJECT, NEXT), calls=calls))).applied
     question = replace(record_of(QUESTION), dependants=(SUBJECT.call_id, NEXT.call_id))
     changes = Changes(items=(QUESTION,), calls=(question,))
-    assert (await side.store.commit(claim_of(SUBJECT, "m2"), changes, SPENT)).applied
+    assert (await side.store.commit(claim_of(SUBJECT, "m2"), changes)).applied
 
 
 async def relay_ids(side: Side) -> dict[str, str]:
@@ -150,10 +149,10 @@ async def test_what_comes_after_a_call_waits_while_somebody_is_asked_about_it(si
     reconciled = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 500_000, 60_000, table_of(JOB_ID))
     assert NEXT.key not in {item.key for item in reconciled.stalled}
     again = replace(following(SUBJECT, ItemKind.CALL, NOW_MS, attempt=2), after="")
-    assert (await side.store.commit(claim_of(QUESTION, "m3"), Changes(items=(again,)), SPENT)).applied
+    assert (await side.store.commit(claim_of(QUESTION, "m3"), Changes(items=(again,)))).applied
     assert await relay_ids(side) == {again.key: "m3", NEXT.key: ""}
     assert (await side.store.claim(claim_of(NEXT, "m9", after_ms=500_000))).verdict is Verdict.APPLIED
-    assert (await side.store.commit(claim_of(again, "m4"), Changes(), SPENT)).applied
+    assert (await side.store.commit(claim_of(again, "m4"), Changes())).applied
     assert await relay_ids(side) == {NEXT.key: "m4"}
 
 
@@ -171,7 +170,7 @@ async def test_of_decisions_at_once_one_counts(side: Side) -> None:
     await fan_out(side, 1)
     question: WorkItem = replace(QUESTION, approval_of_call=call_item(0).call_id, not_before_ms=NOW_MS + 5)
     changes = Changes(items=(question,), calls=(record_of(question),))
-    assert (await side.store.commit(claim_of(call_item(0)), changes, SPENT)).applied
+    assert (await side.store.commit(claim_of(call_item(0)), changes)).applied
     found = [side.store.signal(JOB_ID, f"w{number}", decision(number), NOW_MS + 6) for number in range(1, 51)]
     claim_result, answers = await asyncio.gather(
         side.store.claim(claim_of(question, "timer", "o9", after_ms=6)), asyncio.gather(*found)

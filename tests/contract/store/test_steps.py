@@ -15,7 +15,6 @@ from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
     NOW_MS,
-    SPENT,
     a_job,
     by_key,
     call_item,
@@ -45,16 +44,16 @@ async def planned(side: Side) -> None:
     items = (FIRST, SECOND, BOTH, LAST)
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     calls = tuple(replace(record_of(item), dependants=(LAST.call_id,) if item is BOTH else ()) for item in items)
-    committed = await side.store.commit(claim_of(first_item(), "m1"), Changes(items=items, calls=calls), SPENT)
+    committed = await side.store.commit(claim_of(first_item(), "m1"), Changes(items=items, calls=calls))
     assert [item.key for item in by_key(committed.pending)] == [FIRST.key, SECOND.key]
 
 
 async def over(side: Side, item: WorkItem, message: str) -> tuple[WorkItem, ...]:
     taken = replace(complete_item(item.position), after=item.after, step=item.step)
     changes = Changes(items=(taken,), results={item.call_id: f'{{"ok":{item.position}}}'})
-    pending = (await side.store.commit(claim_of(item, f"{message}a"), changes, SPENT)).pending
+    pending = (await side.store.commit(claim_of(item, f"{message}a"), changes)).pending
     assert [item.key for item in pending] == [taken.key]
-    return (await side.store.commit(claim_of(taken, message), Changes(join=next_turn()), SPENT)).pending
+    return (await side.store.commit(claim_of(taken, message), Changes(join=next_turn()))).pending
 
 
 async def test_a_step_is_due_when_the_last_one_before_it_is_over(side: Side) -> None:
@@ -94,7 +93,7 @@ async def test_a_step_is_skipped_once(side: Side) -> None:
     await planned(side)
     for number, item in enumerate((FIRST, SECOND)):
         skip = Skip(BOTH.key, record_of(BOTH), f'{{"error":{{"number":{number}}}}}', (f"skipped {number}",))
-        assert (await side.store.commit(claim_of(item, f"m{number}"), Changes(skips=(skip,)), SPENT)).applied
+        assert (await side.store.commit(claim_of(item, f"m{number}"), Changes(skips=(skip,)))).applied
     assert (await job_of(side)).results == {BOTH.call_id: {"error": {"number": 0}}}
     assert (await side.reader.parts(JOB_ID, 1)).parts == ("skipped 0",)
 
@@ -105,10 +104,10 @@ JOINED = Changes(join=next_turn())
 async def committed_in_order(side: Side, order: list[int]) -> None:
     """Take the results in, in this order: only the last one starts the next turn."""
     for position in order[:-1]:
-        committed = await side.store.commit(claim_of(complete_item(position), f"m{position}"), JOINED, SPENT)
+        committed = await side.store.commit(claim_of(complete_item(position), f"m{position}"), JOINED)
         assert committed == Committed(applied=True), f"after {position} of {order}"
     last = order[-1]
-    committed = await side.store.commit(claim_of(complete_item(last), f"m{last}"), JOINED, SPENT)
+    committed = await side.store.commit(claim_of(complete_item(last), f"m{last}"), JOINED)
     assert committed == Committed(True, (replace(next_turn().item, relay_id=f"m{last}"),))
     assert (await job_of(side)).items == committed.pending
 
@@ -124,8 +123,8 @@ async def test_two_that_both_began_before_either_committed_join_once(side: Side)
     await take_in(side, await fan_out(side, 2))
     for position in (0, 1):
         await side.store.claim(claim_of(complete_item(position), f"m{position}", f"o{position}"))
-    first = await side.store.commit(claim_of(complete_item(0), "m0", "o0"), JOINED, SPENT)
-    second = await side.store.commit(claim_of(complete_item(1), "m1", "o1"), JOINED, SPENT)
+    first = await side.store.commit(claim_of(complete_item(0), "m0", "o0"), JOINED)
+    second = await side.store.commit(claim_of(complete_item(1), "m1", "o1"), JOINED)
     assert first == Committed(applied=True)
     assert second == Committed(True, (replace(next_turn().item, relay_id="m1"),))
 
@@ -136,9 +135,9 @@ async def test_a_sibling_in_any_stage_holds_the_join_back(side: Side, kind: Item
     items = await fan_out(side, 2)
     await take_in(side, items[:1])
     waiting = following(call_item(1), kind, NOW_MS, attempt=2, not_before_ms=NOW_MS + 60_000)
-    await side.store.commit(claim_of(items[1], "m2"), Changes(items=(waiting,)), SPENT)
-    assert await side.store.commit(claim_of(complete_item(0), "m3"), JOINED, SPENT) == Committed(applied=True)
-    last = await side.store.commit(claim_of(waiting, "m4"), JOINED, SPENT)
+    await side.store.commit(claim_of(items[1], "m2"), Changes(items=(waiting,)))
+    assert await side.store.commit(claim_of(complete_item(0), "m3"), JOINED) == Committed(applied=True)
+    last = await side.store.commit(claim_of(waiting, "m4"), JOINED)
     assert [item.key for item in last.pending] == [next_turn().item.key]
 
 
@@ -150,7 +149,7 @@ ANSWER = '{"ok":"the answer"}'
 async def started(side: Side) -> None:
     (call,) = await fan_out(side, 1)
     changes = Changes(items=(wait_item(0, until_ms=FOREVER_MS),), child=creation(a_job(CHILD), slot=False))
-    assert (await side.store.commit(claim_of(call, "m2"), changes, SPENT)).applied
+    assert (await side.store.commit(claim_of(call, "m2"), changes)).applied
 
 
 async def ended(side: Side, job_id: str, message: str, report: Report | None = None) -> None:
@@ -202,20 +201,20 @@ async def test_the_end_of_a_parent_is_the_end_of_all_below_it(side: Side) -> Non
         assert snapshot.job.error.message == "the job that started it has ended"
         assert [(item.kind, item.want) for item in snapshot.items] == [(ItemKind.SLOT_REQUEST, "gone")]
         assert (await side.reader.parts(name, 0)).parts[-1] == '{"type":"abort"}'
-        assert not (await side.store.commit(claim_of(first_item(name), "m6"), Changes(), SPENT)).applied
+        assert not (await side.store.commit(claim_of(first_item(name), "m6"), Changes())).applied
 
 
 async def two_children(side: Side) -> None:
     for call, name in zip(await fan_out(side, 2), (CHILD, OTHER), strict=True):
         changes = Changes(items=(wait_item(call.position, until_ms=FOREVER_MS),), child=creation(a_job(name)))
-        assert (await side.store.commit(claim_of(call, f"m{name}"), changes, SPENT)).applied
+        assert (await side.store.commit(claim_of(call, f"m{name}"), changes)).applied
 
 
 async def test_what_children_use_is_summed_above_them(side: Side) -> None:
     await two_children(side)
     for name in (CHILD, OTHER):
         changes = Changes(job=a_job(name), spends=Spend(1, 2, 30, 0.25))
-        await side.store.commit(claim_of(first_item(name), "m5"), changes, SPENT)
+        await side.store.commit(claim_of(first_item(name), "m5"), changes)
     await side.store.create(creation(a_job(f"{CHILD}.c")), "m6", 1)
     scopes = (await state_of(side.store, claim_of(first_item(f"{CHILD}.c"), "m6"))).budget_scopes
     names_and_sums = [(scope.job.id, scope.child_usage) for scope in scopes]

@@ -16,7 +16,6 @@ from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
     NOW_MS,
-    SPENT,
     a_job,
     call_item,
     claim_of,
@@ -195,11 +194,11 @@ async def test_a_slot_request_that_the_admission_does_not_heed_is_requested_agai
     """Above the request epoch that it knows: time itself may not have come so far. The same message tells it, once."""
     await waiting_job(side)
     later_epoch = NOW_MS + 5
-    committed = await side.store.commit(slot_request_claim(FIRST_EPOCH), Changes(later_epoch=later_epoch), SPENT)
+    committed = await side.store.commit(slot_request_claim(FIRST_EPOCH), Changes(later_epoch=later_epoch))
     slot_request = replace(slot_request_of("slot", "m1", later_epoch + 1), since_ms=NOW_MS)
     assert committed == Committed(True, (slot_request,))
     assert await slot_state_of(side) == SlotState("slot", later_epoch + 1, slot=False)
-    again = await side.store.commit(slot_request_claim(FIRST_EPOCH, "m2"), Changes(later_epoch=later_epoch), SPENT)
+    again = await side.store.commit(slot_request_claim(FIRST_EPOCH, "m2"), Changes(later_epoch=later_epoch))
     assert again == Committed(applied=False)
 
 
@@ -228,9 +227,9 @@ async def test_a_sweep_does_not_ask_again_what_an_ended_job_has_reported_lately(
     """However old the request is: the slot table may have been read before it was told."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     end = Changes(job=replace(a_job(), status=JobStatus.COMPLETED), ends=True)
-    await side.store.commit(claim_of(first_item()), end, SPENT)
+    await side.store.commit(claim_of(first_item()), end)
     requested_ms, half_ms = 10 * STALLED_AFTER_MS, STALLED_AFTER_MS // 2
-    await side.store.commit(slot_request_claim(NOW_MS, after_ms=requested_ms), Changes(admitted=True), SPENT)
+    await side.store.commit(slot_request_claim(NOW_MS, after_ms=requested_ms), Changes(admitted=True))
     for after_ms in (requested_ms - 1, requested_ms + half_ms):
         found = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + after_ms, STALLED_AFTER_MS, table_of(JOB_ID))
         assert found.stalled == ()

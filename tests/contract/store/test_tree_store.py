@@ -19,13 +19,13 @@ from baton.sdk.limits import FIRST_CALL_TOKENS
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.store import TreeStore
 from baton.storage.redis.tree import transactions
+from baton.transport.meter import Meter, metered, take
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
     NOW_MS,
-    SPENT,
     a_job,
     call_item,
     claim_of,
@@ -40,6 +40,7 @@ from tests.contract.store.sample import (
 )
 from tests.contract.store.side import RETENTION_MS, connected, side_over
 from tests.contract.store.test_signals import OTHERWISE, outcome_of, wait_item
+from tests.fakes.clock import FakeClock
 
 pytestmark = pytest.mark.bridge
 
@@ -63,12 +64,12 @@ async def fan(store: TreeStore, count: int) -> list[Committed]:
     items = [call_item(position) for position in range(count)]
     room = Continuation("o1.1", leases_of(), count)
     turn = Changes(items=tuple(items), calls=tuple(map(record_of, items)), transcript=(ENTRY,))
-    assert len((await store.commit(claim_of(first_item()), turn, SPENT, room)).claimed) == count
+    assert len((await store.commit(claim_of(first_item()), turn, room)).claimed) == count
     commits = list[Awaitable[Committed]]()
     for number, item in enumerate(items, 2):
         ends = Changes(results={item.call_id: '{"ok":1}'}, join=next_turn())
         on = Continuation(f"o1.{number}", leases_of(), count)
-        commits.append(store.commit(claim_of(item, "m1", "o1.1"), ends, SPENT, on))
+        commits.append(store.commit(claim_of(item, "m1", "o1.1"), ends, on))
     return list(await asyncio.gather(*commits))
 
 
@@ -85,10 +86,27 @@ async def test_calls_that_end_at_the_same_time_are_one_request(
     assert (len(history.transcript), len(history.results)) == (2, 10)
 
 
+async def test_what_going_on_in_place_reads_is_billed_once(
+    one: TreeStore, two: TreeStore, redis_process: RedisProcess
+) -> None:
+    """By a process that knows nothing of the job yet; the ledger cannot have the answer, so the invocation has it."""
+    [item] = await requested(one, 1)
+    await one.claim(claim_of(item))
+    before, counted = await job_of(side_over(one._redis, one)), redis_process.counted()
+    with metered(Meter(FakeClock(NOW_MS), memory_mb=1)):
+        ends, room = Changes(results={item.call_id: "{}"}, join=next_turn()), Continuation("o1.1", leases_of(), 1)
+        [turn] = (await two.commit(claim_of(item), ends, room)).claimed
+        spent, rest = redis_process.counted().since(counted), take()
+    assert turn.history.transcript
+    after = await job_of(side_over(one._redis, one))
+    assert after.usage.redis_commands - before.usage.redis_commands + rest.commands == spent.commands
+    assert after.usage.redis_bytes - before.usage.redis_bytes + rest.size_bytes == spent.size_bytes
+
+
 async def requested(store: TreeStore, count: int) -> list[WorkItem]:
     await begun_turn(store)
     items = [call_item(position) for position in range(count)]
-    await store.commit(claim_of(first_item()), Changes(items=tuple(items), calls=tuple(map(record_of, items))), SPENT)
+    await store.commit(claim_of(first_item()), Changes(items=tuple(items), calls=tuple(map(record_of, items))))
     return items
 
 
@@ -120,7 +138,7 @@ async def test_the_last_update_knows_what_the_end_cost(connection: RedisConnecti
     store = TreeStore(connection, RETENTION_MS)
     await begun_turn(store)
     ends = Changes(job=replace(a_job(), status=JobStatus.COMPLETED), ends=True)
-    [word] = (await store.commit(claim_of(first_item()), ends, SPENT, Continuation("o1.1", leases_of(), 9))).claimed
+    [word] = (await store.commit(claim_of(first_item()), ends, Continuation("o1.1", leases_of(), 9))).claimed
     assert word.state is not None
     assert word.state.item.kind is ItemKind.SLOT_REQUEST
     assert word.state.usage == (await job_of(side_over(connection))).usage
@@ -134,7 +152,7 @@ async def test_no_more_is_kept_than_there_is_room_for(
     for job_id in (JOB_ID, "job_b"):
         await begun_turn(store, job_id)
         turn = Changes(items=(next_turn(job_id).item,), transcript=(ENTRY,))
-        await store.commit(claim_of(first_item(job_id)), turn, SPENT)
+        await store.commit(claim_of(first_item(job_id)), turn)
     before = redis_process.counted()
     claim_result = await store.claim(claim_of(SECOND))
     assert len(claim_result.history.transcript) == 2
@@ -178,9 +196,9 @@ async def test_what_calls_cost_at_the_same_time_stays_in_the_ledger(
     first, last = await requested(one, 2)
     for item in (first, last):
         await two.claim(claim_of(item, f"m{item.position}"))
-    await two.commit(claim_of(first, "m0"), Changes(results={first.call_id: "{}"}, join=next_turn()), SPENT)
+    await two.commit(claim_of(first, "m0"), Changes(results={first.call_id: "{}"}, join=next_turn()))
     before = (await job_of(side_over(connection))).usage
-    await two.commit(claim_of(last, "m1"), Changes(results={last.call_id: "{}"}, join=next_turn()), SPENT)
+    await two.commit(claim_of(last, "m1"), Changes(results={last.call_id: "{}"}, join=next_turn()))
     after = (await job_of(side_over(connection))).usage
     assert after.redis_bytes > before.redis_bytes
     assert after.redis_commands > before.redis_commands + 1
@@ -195,7 +213,7 @@ async def test_a_wait_that_begins_beside_other_calls_has_what_came_before_it(
         await two.claim(claim_of(item, f"m{item.position}"))
     signal = Signal("evt_1", '{"ok":1}', event="paid")
     assert (await one.signal(JOB_ID, "w1", signal, NOW_MS)).signal_result is SignalResult.FIRST
-    await two.commit(claim_of(first, "m0"), Changes(items=(wait_item(0, "paid"),)), SPENT)
+    await two.commit(claim_of(first, "m0"), Changes(items=(wait_item(0, "paid"),)))
     job = await job_of(side_over(connection))
     assert job.results == {"event:evt_1": {"ok": 1}, first.call_id: {"ok": 1}}
     assert [item.not_before_ms for item in job.items if item.kind is ItemKind.WAIT] == [0]
@@ -207,13 +225,13 @@ async def test_an_outcome_is_not_overwritten_by_its_wait_s_end(
     """A COMMIT goes on with a wait whose time is up, in a process that does not know what somebody has told of it."""
     first, last = await requested(one, 2)
     wait = wait_item(0, until_ms=NOW_MS + 10)
-    await one.commit(claim_of(first), Changes(items=(wait,)), SPENT)
+    await one.commit(claim_of(first), Changes(items=(wait,)))
     await two.claim(claim_of(last))
     # By whose clock the wait is over, though nobody has begun it.
     assert (await one.signal(JOB_ID, "w1", outcome_of(0), NOW_MS + 20)).signal_result is SignalResult.FIRST
     room = Continuation("o1.1", leases_of(), 2)
     ends = Changes(items=(complete_item(1),), results={last.call_id: "{}"})
-    committed = await two.commit(claim_of(last, after_ms=20), ends, SPENT, room)
+    committed = await two.commit(claim_of(last, after_ms=20), ends, room)
     outcomes = {each.state.item.key: each.state.outcome for each in committed.claimed if each.state}
     assert outcomes[wait.key] == '{"ok":7}' != OTHERWISE
     assert (await job_of(side_over(connection))).results[first.call_id] == {"ok": 7}
@@ -235,7 +253,7 @@ async def test_who_is_granted_an_item_is_informed_of_its_call_as_it_was_then(one
     await two.claim(claim_of(first))
     late = claim_of(first, "m2", "o2", after_ms=LEASE_MS + 1)
     done = Changes(calls=(replace(record_of(first), status=CallStatus.FAILED),))
-    state, committed = await asyncio.gather(state_of(two, late), two.commit(claim_of(first), done, SPENT))
+    state, committed = await asyncio.gather(state_of(two, late), two.commit(claim_of(first), done))
     assert (committed.applied, state.call) == (True, record_of(first))
 
 
@@ -275,7 +293,7 @@ async def test_who_has_an_item_already_is_informed_of_its_call_as_it_is(
     first, *_ = await requested(one, 2)
     await two.claim(claim_of(first))
     done = Changes(calls=(replace(record_of(first), status=CallStatus.FAILED),))
-    overtaken.meanwhile = lambda: one.commit(claim_of(first), done, SPENT)
+    overtaken.meanwhile = lambda: one.commit(claim_of(first), done)
     assert (await TreeStore(overtaken, RETENTION_MS).claim(claim_of(first))).verdict is Verdict.APPLIED
 
 
@@ -288,13 +306,13 @@ async def test_who_is_granted_a_failed_step_is_informed_of_those_after_it_as_the
     after = record_of(later)
     record = replace(record_of(step), step="one", dependants=(after.id,))
     await begun_turn(one)
-    await one.commit(claim_of(first_item()), Changes(items=(failed, later), calls=(record, after)), SPENT)
+    await one.commit(claim_of(first_item()), Changes(items=(failed, later), calls=(record, after)))
 
     async def overtake() -> None:
         late = claim_of(failed, "m3", "o3", after_ms=LEASE_MS + 1)
         await one.claim(late)
         skips = (Skip(later.key, replace(after, status=CallStatus.FAILED), "{}"),)
-        await one.commit(late, Changes(calls=(record,), skips=skips), SPENT)
+        await one.commit(late, Changes(calls=(record,), skips=skips))
 
     overtaken.meanwhile, overtaken.once_written = overtake, True
     assert (await state_of(TreeStore(overtaken, RETENTION_MS), claim_of(failed))).dependants == (after,)

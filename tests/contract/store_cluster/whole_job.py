@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from baton.engine.all_jobs.ends import End, row_of
 from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.commit.answers import Claim, Recorded, Verdict
-from baton.engine.commit.usage_ledger import Spent
 from baton.engine.decide import cancel, decide, submit
 from baton.engine.effects import CallModel, RequestSlot, RunTool
 from baton.engine.lifecycle import first_slot_state
@@ -116,7 +115,7 @@ class WholeJob:
             step_result = await self._step_result(claim_result.state, decision.effects[0], claim)
             decision = decide(claim_result.state, step_result, self._now_ms)
         assert decision.changes is not None
-        committed = await self._side.store.commit(claim, decision.changes, Spent(1, 1))
+        committed = await self._side.store.commit(claim, decision.changes)
         assert committed.applied
         known = {other.key for other in self._items}
         self._items.extend(other for other in committed.pending if other.key not in known)

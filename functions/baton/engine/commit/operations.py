@@ -40,20 +40,20 @@ from baton.engine.commit.claiming import (
     released,
     steered,
 )
+from baton.engine.commit.stored_bytes import signal_bytes, written_bytes
 from baton.engine.commit.tree import Tree
-from baton.engine.commit.usage_ledger import Spent, more
 from baton.engine.commit.writing import changed, created
 from baton.engine.effects import Changes
 from baton.engine.job_retry import EndedJob
 from baton.engine.outbox import Continuation
-from baton.engine.state import NOTHING_USED, CallRecord, Job, State
+from baton.engine.state import NOTHING_USED, CallRecord, Job, State, Usage
 from baton.engine.transcript import recalled as remembered
 from baton.engine.work_items import ItemKind, WorkItem
 from baton_events.errors import JobGoneError
 from baton_events.ids import is_child, root_of
 
 
-def create(tree: Tree, changes: Changes, message_id: str, now_ms: int, spent: Spent) -> tuple[Tree, Created]:
+def create(tree: Tree, changes: Changes, message_id: str, now_ms: int, counted_bytes: int = 0) -> tuple[Tree, Created]:
     """Write a new job, unless it is there.
 
     Raises:
@@ -68,7 +68,8 @@ def create(tree: Tree, changes: Changes, message_id: str, now_ms: int, spent: Sp
     if tree.tombstone is not None:
         raise JobGoneError(job.id)
     tree = created(tree, job, changes, message_id)
-    tree = replace(tree, usage={**tree.usage, job.id: more(NOTHING_USED, spent, now_ms)})
+    used = Usage(updated_ms=now_ms, written=written_bytes(changes), counted=counted_bytes)
+    tree = replace(tree, usage={**tree.usage, job.id: used})
     # The write does not depend on other jobs' work items, so the process may know older ones.
     mine = tuple([item for item in tree.pending(message_id, now_ms) if item.job_id == job.id])
     return tree, Created(new=True, job=job, pending=mine)
@@ -122,7 +123,7 @@ def _refused(tree: Tree, claim: Claim, item: WorkItem, verdict: Verdict) -> tupl
 
 
 def commit(
-    tree: Tree, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None, retention_ms: int
+    tree: Tree, claim: Claim, changes: Changes, continuation: Continuation | None, retention_ms: int
 ) -> tuple[Tree, Committed]:
     """Remove the work item and write what follows from it, unless that has happened; claim items to continue with."""
     if claim.job_id not in tree.jobs:
@@ -131,34 +132,39 @@ def commit(
     gone = item is None or tree.blocked(item) or claim.run != tree.jobs[claim.job_id].run or is_anew(item, claim)
     applied = not gone and not ends_otherwise(tree, claim, changes)
     if applied:
+        size_bytes = written_bytes(changes, claim.item_key)
         tree, changes = done(tree, claim, steered(tree, claim.job_id, changes))
-        tree = _changed(tree, claim.job_id, claim.message_id, changes, spent, claim.now_ms, retention_ms)
+        tree = _changed(tree, claim.job_id, claim.message_id, changes, size_bytes, claim.now_ms, retention_ms)
     tree, committed = inline_continuation(claim, tree, continuation, item if applied else None)
     return tree, committed
 
 
 def record(
-    tree: Tree, expected: Job, message_id: str, changes: Changes, now_ms: int, spent: Spent, retention_ms: int
+    tree: Tree, expected: Job, message_id: str, changes: Changes, now_ms: int, retention_ms: int
 ) -> tuple[Tree, tuple[Recorded, PendingItems]]:
     """Write what follows from a command, if the job is still as expected."""
     job_id = expected.id
     if tree.jobs.get(job_id) != expected:
         return tree, ((Recorded.CHANGED if job_id in tree.jobs else Recorded.UNKNOWN), ())
-    tree = _changed(tree, job_id, message_id, changes, spent, now_ms, retention_ms)
     again = changes.job is None and not changes.items
+    if again:  # nothing is billed: the command has been carried out before
+        tree = changed(tree, job_id, message_id, changes, now_ms)
+    else:
+        tree = _changed(tree, job_id, message_id, changes, written_bytes(changes), now_ms, retention_ms)
     tree, items = dispatched(tree, message_id, now_ms, free=again)
     return tree, (Recorded.COMMITTED, items)
 
 
 def _changed(
-    tree: Tree, job_id: str, message_id: str, changes: Changes, spent: Spent, now_ms: int, retention_ms: int
+    tree: Tree, job_id: str, message_id: str, changes: Changes, size_bytes: int, now_ms: int, retention_ms: int
 ) -> Tree:
     tree = changed(tree, job_id, message_id, changes, now_ms)
     used = tree.usage.get(job_id, NOTHING_USED)
     if changes.begins_again:  # earlier usage was reported before
         before = {name: getattr(used, name) for name in COUNTED}
         used = replace(used, before=before, counted=used.written)
-    tree = replace(tree, usage={**tree.usage, job_id: more(used, spent, now_ms)})
+    used = replace(used, written=used.written + size_bytes, updated_ms=now_ms)
+    tree = replace(tree, usage={**tree.usage, job_id: used})
     if not changes.ends or is_child(job_id):
         return tree
     tombstone = Tombstone(tree.jobs[job_id].tenant, deleted=False)
@@ -166,7 +172,7 @@ def _changed(
 
 
 def signal(
-    tree: Tree, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent
+    tree: Tree, job_id: str, message_id: str, signal: Signal, now_ms: int, counted_bytes: int = 0
 ) -> tuple[Tree, SignalAnswer]:
     """End a wait by a signal, or keep the signal until there is one."""
     job = tree.jobs.get(job_id)
@@ -195,7 +201,8 @@ def signal(
         return tree, SignalAnswer(signal_result, job, items)
     tree = tree.signalled(job_id, signal, message_id, now_ms).settled(job_id, message_id, now_ms)
     used = tree.usage.get(job_id, NOTHING_USED)
-    tree = replace(tree, usage={**tree.usage, job_id: more(used, spent, used.updated_ms)})
+    used = replace(used, written=used.written + signal_bytes(signal), counted=used.counted + counted_bytes)
+    tree = replace(tree, usage={**tree.usage, job_id: used})
     tree, items = dispatched(tree, message_id, now_ms)
     return tree, SignalAnswer(SignalResult.EARLY if early else SignalResult.FIRST, job, items)
 

@@ -1,17 +1,16 @@
-"""A job's usage ledger, pure: the usage of parallel calls, together and apart, and its place in each event's part."""
+"""A job's usage ledger, pure: its sums, those of parallel calls apart, and the usage in each event's part."""
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from operator import attrgetter
+from operator import add, attrgetter, neg
 from typing import Any
 
 from msgspec import Struct
 from msgspec.json import Encoder
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from baton.engine.all_jobs.ends import COUNTED
 from baton.engine.commit.codec import dump, load_usage
-from baton.engine.commit.tree import Tree
 from baton.engine.state import NOTHING_USED, Usage
 
 
@@ -30,7 +29,6 @@ class Spent(Struct, frozen=True):
         shared: of the requests, those that travelled with another one. No job's usage ledger has them: the last COMMIT
             of an invocation learns of it when it is written.
         written: bytes that were stored of a job; they are no overhead.
-        counted: of these, the bytes that its tenant's quota has counted already.
     """
 
     messages: int = 0
@@ -42,7 +40,14 @@ class Spent(Struct, frozen=True):
     mb_ms: int = 0
     shared: int = 0
     written: int = 0
-    counted: int = 0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        """Return the sum of both."""
+        return Spent(*map(add, astuple(self), astuple(other)))
+
+    def __neg__(self) -> "Spent":
+        """Return what takes it off again."""
+        return Spent(*map(neg, astuple(self)))
 
 
 NOTHING = Spent()
@@ -73,9 +78,10 @@ def _sums(used: Usage, other: Usage, sign: int) -> dict[str, Any]:
     return {name: getattr(used, name) + sign * getattr(other, name) for name in _SUMS}
 
 
-def used_apart(job_id: str, stamp: str, used: Usage) -> tuple[str, str]:
-    """Return a field for the usage of one of several calls, and its text, which names the job as a work item's does."""
-    return f"{USED_APART}{job_id}:{stamp}", f'{{"job_id":"{job_id}",{dump(used)[1:]}'
+def ledger_text(job_id: str, field: str, used: Usage, spent: Spent = NOTHING) -> str:
+    """Return the text of a field for usage, with this spending. Where it is apart, it names its job as an item does."""
+    text = dump(more(used, spent))
+    return f'{{"job_id":"{job_id}",{text[1:]}' if field.startswith(USED_APART) else text
 
 
 def apart_in(state: Mapping[str, str]) -> tuple[str, ...]:
@@ -96,43 +102,27 @@ def used_by(job_id: str, state: Mapping[str, str]) -> Usage:
     return reduce(plus, map(load_usage, texts.values()), load_usage(own) if own else NOTHING_USED)
 
 
-def with_used(before: Tree, tree: Tree, job_id: str) -> Tree:
-    """Return the tree that a COMMIT has made of `before`, with the usage of its event in the event's part."""
-    parts = tree.parts.get(job_id, ())
-    at = event_end(parts, len(before.parts.get(job_id, ())))
-    if at is None:
-        return tree
-    text = with_usage(parts[at], before.usage.get(job_id, NOTHING_USED), tree.usage.get(job_id, NOTHING_USED))
-    return replace(tree, parts={**tree.parts, job_id: (*parts[:at], text, *parts[at + 1 :])})
+def event_end(parts: Sequence[str]) -> str:
+    """Return the first of these parts that ends an event; empty: there is none."""
+    return next((text for text in parts if text.endswith(_EVENT_END)), "")
 
 
-def event_end(parts: Sequence[str], known: int) -> int | None:
-    """Return where the first part is that ends an event, behind the `known` first ones; None: there is none."""
-    for at in range(known, len(parts)):
-        if parts[at].endswith(_EVENT_END):
-            return at
-    return None
+def with_used(text: str, used: Usage) -> str:
+    """Return a part that ends an event, with this usage of it."""
+    amounts = {name: amount for name, amount in zip(_SHOWN_AS, _amounts(used), strict=True) if amount}
+    return f'{text[: -len(_EVENT_END)]},"used":{_encode(amounts).decode()}{_EVENT_END}'
 
 
-def with_usage(text: str, before: Usage, after: Usage) -> str:
-    """Return a part that ends an event, with the usage between."""
-    amounts = zip(_SHOWN_AS, _amounts(before), _amounts(after), strict=True)
-    more = _encode({name: now - was for name, was, now in amounts if now != was}).decode()
-    return f'{text[: -len(_EVENT_END)]},"used":{more}{_EVENT_END}'
-
-
-def more(used: Usage, spent: Spent, now_ms: int) -> Usage:
-    """Return the usage with this spending and the request that writes it, whose commands are not counted here."""
+def more(used: Usage, spent: Spent) -> Usage:
+    """Return the usage with this spending."""
     return replace(
         used,
         messages=used.messages + spent.messages,
         deliveries=used.deliveries + spent.deliveries,
-        redis_requests=used.redis_requests + spent.requests + 1,
+        redis_requests=used.redis_requests + spent.requests,
         redis_commands=used.redis_commands + spent.commands,
         redis_bytes=used.redis_bytes + spent.size_bytes,
         function_ms=used.function_ms + spent.function_ms,
         mb_ms=used.mb_ms + spent.mb_ms,
-        updated_ms=now_ms,
         written=used.written + spent.written,
-        counted=used.counted + spent.counted,
     )

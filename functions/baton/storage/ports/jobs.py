@@ -26,7 +26,6 @@ from baton.engine.commit.answers import (
     Tombstone,
     Undelivered,
 )
-from baton.engine.commit.usage_ledger import NOTHING, Spent
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.state import CallRecord, Job, Usage
@@ -51,12 +50,17 @@ class Holding(Protocol):
 
 
 class Store(Holding, Protocol):
-    """The state of jobs. Each method is one atomic script on one hash tag, harmless when repeated."""
+    """The state of jobs. Each method is one atomic script on one hash tag, harmless when repeated.
+
+    What an invocation has spent so far is billed to its job with what `create`, `commit`, `record` or `signal` writes.
+    """
 
     def create(
-        self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING
+        self, changes: Changes, message_id: str, now_ms: int, counted_bytes: int = 0
     ) -> Coroutine[Any, Any, Created]:
-        """Write a new job with its backup message as relay, unless it is there; its usage ledger begins with `spent`.
+        """Write a new job with its backup message as relay, unless it is there.
+
+        `counted_bytes`: of what it stores, the bytes that its tenant's quota has counted already.
 
         Raises:
             JobGoneError: it was there, and its data is gone.
@@ -68,7 +72,7 @@ class Store(Holding, Protocol):
         ...
 
     def commit(
-        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+        self, claim: Claim, changes: Changes, continuation: Continuation | None = None
     ) -> Coroutine[Any, Any, Committed]:
         """Remove the work item and write what follows from it. The first COMMIT of a work item wins, whatever sends it.
 
@@ -101,15 +105,18 @@ class Store(Holding, Protocol):
         ...
 
     def record(
-        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
+        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int
     ) -> Coroutine[Any, Any, tuple[Recorded, PendingItems]]:
         """Write what follows from a command, with its backup message as relay, if the job is still as it was loaded."""
         ...
 
     def signal(
-        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
+        self, job_id: str, message_id: str, signal: Signal, now_ms: int, counted_bytes: int = 0
     ) -> Coroutine[Any, Any, SignalAnswer]:
-        """End a wait by a signal, or keep the signal until there is one. The first outcome of a call stays."""
+        """End a wait by a signal, or keep the signal until there is one. The first outcome of a call stays.
+
+        `counted_bytes`: as of `create`.
+        """
         ...
 
     def reconcile_all(

@@ -21,13 +21,12 @@ from baton.engine.commit.answers import (
 from baton.engine.commit.claiming import given_back, prolonged
 from baton.engine.commit.codec import load_job
 from baton.engine.commit.tree import Tree
-from baton.engine.commit.usage_ledger import NOTHING, Spent
 from baton.engine.effects import Changes, checkpoints_in
 from baton.engine.outbox import Continuation
 from baton.engine.work_items import ItemKind
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.totals import adding, counting
+from baton.storage.redis.totals import counting, of_deployment
 from baton.storage.redis.tree.attempt import Transition
 from baton.storage.redis.tree.reading import calls_claimed_with, calls_continued, outcomes_continued
 from baton.storage.redis.tree.snapshot import Place
@@ -64,15 +63,14 @@ class TreeStore:
             connection, Kept(retention_ms, stream_length), prompt_limit_bytes, known_chars
         )
 
-    def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Coming[Created]:
+    def create(self, changes: Changes, message_id: str, now_ms: int, counted_bytes: int = 0) -> Coming[Created]:
         """Write a new job with its backup message as relay, unless it is there."""
         job_id = changes.job.id if changes.job else ""
         transition = Transition(
             job_id=job_id,
-            make=lambda tree: operations.create(tree, changes, message_id, now_ms, spent),
+            make=lambda tree: operations.create(tree, changes, message_id, now_ms, counted_bytes),
             messages=(message_id,),
             jobs=_only(job_id),
-            pays=lambda answer: answer.new,
             guesses=True,
         )
         return self._transactions.run(root_of(job_id), transition)
@@ -92,9 +90,7 @@ class TreeStore:
         )
         return self._transactions.run(root_of(claim.job_id), transition)
 
-    def commit(
-        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
-    ) -> Coming[Committed]:
+    def commit(self, claim: Claim, changes: Changes, continuation: Continuation | None = None) -> Coming[Committed]:
         """Remove the work item and write what follows, unless it is gone; claim items to continue with."""
 
         def places(tree: Tree) -> _Places:
@@ -105,16 +101,15 @@ class TreeStore:
 
         transition = Transition(
             job_id=claim.job_id,
-            make=lambda tree: operations.commit(tree, claim, changes, spent, continuation, self._retention_ms),
+            make=lambda tree: operations.commit(tree, claim, changes, continuation, self._retention_ms),
             messages=(claim.message_id,),
             jobs=_touched_by(changes, claim.job_id),
             item_key=claim.item_key,
             places=places,
             calls=lambda tree: calls_continued(claim, changes, tree) if continuation else (),
-            pays=lambda answer: answer.applied,
             turns=continuation is not None,
             ends=changes.ends,
-            beside=counting(changes),
+            counts=counting(changes),
             size_chars=lambda: _size_of(changes),
         )
         return self._transactions.run(root_of(claim.job_id), transition)
@@ -125,7 +120,7 @@ class TreeStore:
         return Loaded(load_job(text), text) if text else None
 
     async def record(
-        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
+        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int
     ) -> tuple[Recorded, PendingItems]:
         """Write what follows from a command, if the job is still as it was loaded."""
         job, names = loaded.job, list[str]()
@@ -135,21 +130,20 @@ class TreeStore:
         gone = [name for name in names if name.startswith("early:") or name in changes.forgets]
         transition = Transition(
             job_id=job.id,
-            make=lambda tree: operations.record(tree, job, message_id, changes, now_ms, spent, self._retention_ms),
+            make=lambda tree: operations.record(tree, job, message_id, changes, now_ms, self._retention_ms),
             messages=(message_id,),
             jobs=_touched_by(changes, job.id),
             places=lambda tree: [*_read_by(changes, job.id, tree), *(((job.id, name), True) for name in gone)],
-            pays=lambda answer: answer[0] is Recorded.COMMITTED,
             ends=changes.ends,
             persists=changes.begins_again,
-            beside=counting(changes),
+            counts=counting(changes),
             size_chars=lambda: _size_of(changes),
         )
         recorded: tuple[Recorded, PendingItems] = await self._transactions.run(root_of(job.id), transition)
         return recorded
 
     def signal(
-        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
+        self, job_id: str, message_id: str, signal: Signal, now_ms: int, counted_bytes: int = 0
     ) -> Coming[SignalAnswer]:
         """End a wait by a signal, or keep the signal until there is one."""
 
@@ -160,12 +154,11 @@ class TreeStore:
 
         transition = Transition(
             job_id=job_id,
-            make=lambda tree: operations.signal(tree, job_id, message_id, signal, now_ms, spent),
+            make=lambda tree: operations.signal(tree, job_id, message_id, signal, now_ms, counted_bytes),
             messages=(message_id,),
             jobs=_only(job_id),
             places=places,
             calls=lambda _: [(job_id, signal.call_id)] if signal.call_id else [],
-            pays=lambda answer: answer.signal_result.is_new,
         )
         return self._transactions.run(root_of(job_id), transition)
 
@@ -218,7 +211,7 @@ class TreeStore:
             job_id=claim.job_id,
             make=lambda tree: operations.append(tree, claim, sequence, parts, text_id),
             jobs=_none,
-            beside=adding(checkpoints_in(parts)),
+            counts=of_deployment(checkpoints_in(parts)),
             size_chars=lambda: sum(map(len, parts)),
         )
         return self._transactions.run(root_of(claim.job_id), transition)

@@ -8,7 +8,6 @@ reader adds it to the sums. The line is written with the update that reports the
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
 from msgspec.json import Decoder, Encoder
@@ -26,20 +25,32 @@ from baton.engine.all_jobs.days import (
 )
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end, with_used
 from baton.engine.all_jobs.tool_use import ToolCounters, counters
-from baton.engine.commit.answers import Committed
 from baton.engine.commit.codec import load_counters
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.effects import Changes
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
-from baton.transport.redis_rest import Command, command_bytes
+from baton.transport.redis_rest import Command
 from baton_events.ids import canonical_json
 
+Counts = Mapping[tuple[str, str], int]  # a hash and its field: how much is added
 
-def adding(counts: Mapping[str, int]) -> list[list[str | int]]:
-    """Return the commands that add to the sums."""
-    return [["HINCRBY", keys.COUNTERS, name, much] for name, much in counts.items()]
+
+def adding(counts: Counts) -> list[Command]:
+    """Return the commands that add to sums."""
+    return [["HINCRBY", key, name, much] for (key, name), much in counts.items()]
+
+
+def of_deployment(counts: Mapping[str, int]) -> Counts:
+    """Return what is added to the deployment's counters."""
+    return {(keys.COUNTERS, name): much for name, much in counts.items()}
+
+
+def counting(changes: Changes) -> Counts:
+    """Return the counts of what the changes are."""
+    counts = of_deployment(changes.counts)
+    return {**counts, (keys.TOOL_USE, changes.used.count): 1} if changes.used else counts
 
 
 class RedisCounters:
@@ -51,53 +62,13 @@ class RedisCounters:
     async def add(self, counts: Mapping[str, int]) -> None:
         """Add to the sums, by name."""
         if counts:
-            await self._redis.pipeline(*adding(counts))
+            await self._redis.pipeline(*adding(of_deployment(counts)))
 
     async def sums(self) -> dict[str, int]:
         """Return all sums, by name."""
         # The SDK makes a dict of the flat reply.
         (sums,) = await self._redis.pipeline(["HGETALL", keys.COUNTERS])
         return {name: int(much) for name, much in sums.items()}
-
-
-Commands = Sequence[Sequence[str | int]]
-
-
-def counting(changes: Changes) -> Commands:
-    """Return the commands that count what the changes are."""
-    used: list[list[str | int]] = [["HINCRBY", keys.TOOL_USE, changes.used.count, 1]] if changes.used else []
-    return [*used, *adding(changes.counts)] if changes.counts else used
-
-
-def in_sum(several: Iterable[Commands]) -> Commands:
-    """Return the same, with one command for each sum."""
-    sums: dict[tuple[str, str], int] = {}
-    for commands in several:
-        for _, key, name, much in commands:
-            sums[str(key), str(name)] = sums.get((str(key), str(name)), 0) + int(much)
-    return [["HINCRBY", key, name, much] for (key, name), much in sums.items()]
-
-
-class HeldCounts:
-    """Counts of invocations that go on. A later COMMIT of their process adds them up; a death loses them."""
-
-    def __init__(self) -> None:
-        self._held: Commands = ()
-
-    def beside(self, answers: Iterable[Any], counts: Commands) -> Commands:
-        """Return the counts that travel with these answers: all held ones, or none where every invocation goes on."""
-        commits = [answer for answer in answers if isinstance(answer, Committed)]
-        if not commits:
-            return counts
-        counts, self._held = in_sum((self._held, counts)), ()
-        if all(answer.claimed for answer in commits):
-            counts, self._held = (), counts
-        return counts
-
-
-def cost_of(commands: Commands) -> tuple[int, int]:
-    """Return the number of these commands, and their bytes."""
-    return len(commands), sum(map(command_bytes, commands))
 
 
 class RedisToolStatistics:

@@ -37,13 +37,13 @@ def results_lost(stage: Stage, times: int, meanwhile: Callable[[], None] = lambd
     """So many COMMITs of a tool's result fail; the room of each COMMIT that is asked for."""
     rooms, left = list[Any](), [times]
 
-    async def away(commit: Method, claim: Any, changes: Any, spent: Any, continuation: Any = None) -> Any:
+    async def away(commit: Method, claim: Any, changes: Any, continuation: Any = None) -> Any:
         rooms.append(continuation)
         if left[0] and changes.used:
             left[0] -= 1
             meanwhile()
             raise AWAY
-        return await commit(claim, changes, spent, continuation)
+        return await commit(claim, changes, continuation)
 
     around(stage.store, "commit", away)
     return rooms

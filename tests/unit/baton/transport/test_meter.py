@@ -3,7 +3,7 @@
 import pytest
 
 from baton.engine.commit.usage_ledger import NOTHING, Spent
-from baton.transport.meter import Meter, charge, give_back, is_metered, metered, share, take
+from baton.transport.meter import Meter, charge, current, give_back, metered, share, take
 from baton.transport.redis_rest import answer_bytes, command_bytes
 from tests.fakes.clock import FakeClock
 
@@ -45,7 +45,7 @@ def test_where_nobody_meters_nothing_is_kept() -> None:
     charge(messages=1)
     share()
     give_back(Spent(requests=1))
-    assert (take(), is_metered()) == (NOTHING, False)
+    assert (take(), current()) == (NOTHING, None)
 
 
 def test_a_command_weighs_its_arguments() -> None:

@@ -3,19 +3,20 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from baton.engine.commit.codec import dump
 from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, items_of, placing, turns_of
-from baton.engine.commit.patch import Patch
+from baton.engine.commit.patch import Command, Patch
 from baton.engine.commit.tree import Tree
-from baton.engine.commit.usage_ledger import apart_in, event_end, less, usage_in, used_apart, with_usage
-from baton.engine.state import NOTHING_USED, Usage
+from baton.engine.commit.usage_ledger import USED_APART, apart_in, ledger_text, less, more, usage_in
+from baton.engine.state import NOTHING_USED
 from baton.storage.redis import keys
-from baton.storage.redis.totals import Commands, cost_of
+from baton.storage.redis.totals import Counts
+from baton.storage.redis.tree.billing import Bill
 from baton.storage.redis.tree.snapshot import Place, Transcript, TreeSnapshot, of_calls, result_field
 from baton.storage.redis.tree.writes import Kept, Writes, siblings
+from baton.transport.meter import Meter, current
 from baton_events.errors import JobGoneError
 
 _TURN = '"kind":"loop"'
@@ -32,13 +33,13 @@ class Transition(Struct, kw_only=True):
         item_key: the work item that it begins or ends; empty: it is about more, or less.
         places: the results that it reads; with True where their existence must be known.
         calls: the calls that it reads, which must be known.
-        pays: whether the job's usage ledger has its cost, with this answer.
         guesses: it may be made of an empty tree, as if nothing were there.
         turns: it may begin a turn, which reads reservations of the tree's other turns, and usage of the jobs above.
         ends: work items of others are gone after it.
         persists: an ended tree begins again.
-        beside: commands that travel with it.
+        counts: what its request adds to sums besides.
         size_chars: about how much it writes.
+        meter: of the invocation that makes it.
     """
 
     job_id: str
@@ -48,22 +49,13 @@ class Transition(Struct, kw_only=True):
     item_key: str = ""
     places: Callable[[Tree], Iterable[tuple[Place, bool]]] = lambda _: ()
     calls: Callable[[Tree], Iterable[Place]] = lambda _: ()
-    pays: Callable[[Any], bool] = lambda _: False
     guesses: bool = False
     turns: bool = False
     ends: bool = False
     persists: bool = False
-    beside: Commands = ()
+    counts: Counts = {}
     size_chars: Callable[[], int] = lambda: 0
-
-
-class _Charged(Struct):
-    """A transition whose cost is in its job's usage: the usage before and after, and the part of the stream with it."""
-
-    job_id: str
-    before: Usage
-    after: Usage
-    part: int | None
+    meter: Meter | None = field(default_factory=current)
 
 
 class Attempt:
@@ -71,9 +63,6 @@ class Attempt:
 
     `apart`: where it is a step of one of several calls, writes of the others at the same time do not conflict.
     """
-
-    size_bytes = 0  # of the request, once it is settled
-    _usage_ledger: tuple[str, Usage] | None = None
 
     def __init__(
         self,
@@ -86,7 +75,7 @@ class Attempt:
     ) -> None:
         self._root_id, self._snapshot, self._transitions = root_id, snapshot, transitions
         self.answers: list[Any] = []
-        self._charged: list[_Charged] = []
+        self.bill = Bill()
         # An unknown result is taken for absent, which is then a condition.
         self._results: dict[Place, str | None] = {}
         self._persists = False
@@ -102,9 +91,9 @@ class Attempt:
             except JobGoneError as error:
                 answer = error
             self.answers.append(answer)
-            if not isinstance(answer, Exception) and transition.pays(answer):
-                self._charged.append(_charged(transition.job_id, before, tree))
-        self.tree = placing(snapshot.tree, _stamped(self._with_usage(tree), snapshot.tree, stamp))
+            self.bill.add(transition.job_id, transition.meter, before, tree)
+        self.tree = placing(snapshot.tree, _stamped(tree, snapshot.tree, stamp))
+        self._ledgers = {job_id: (f"usage:{job_id}", used) for job_id, used in self.tree.usage.items()}
         self._writes = Writes(root_id, snapshot.tree, self.tree, snapshot.state)
         self._siblings = (
             siblings(snapshot.tree, self.tree, [each.item_key for each in transitions], self._writes) if apart else None
@@ -118,36 +107,17 @@ class Attempt:
 
     def _write_apart(self, stamp: str) -> None:
         """Write the usage in a field apart from that of others."""
-        state = self._writes.state
-        for job_id in [name for name in self.tree.usage if f"usage:{name}" in state]:
-            del state[f"usage:{job_id}"]
-            added = less(self.tree.usage[job_id], self._snapshot.tree.usage.get(job_id, NOTHING_USED))
-            name, state[name] = used_apart(job_id, stamp, added)
-            self._usage_ledger = (name, added)
+        state, before = self._writes.state, self._snapshot.tree.usage
+        for job_id, (field_name, used) in self._ledgers.items():
+            if state.pop(field_name, None) is not None:
+                apart, added = f"{USED_APART}{job_id}:{stamp}", less(used, before.get(job_id, NOTHING_USED))
+                state[apart] = ledger_text(job_id, apart, added)
+                self._ledgers[job_id] = (apart, added)
 
     @property
     def is_apart(self) -> bool:
         """Whether others may write at the same time."""
         return self._siblings is not None
-
-    @property
-    def is_charged(self) -> bool:
-        """Whether some job's usage ledger has its cost."""
-        return bool(self._charged)
-
-    def _with_usage(self, tree: Tree) -> Tree:
-        """Show each transition's cost in its part of the stream. All are one request, charged to the last one."""
-        if len(self._charged) < 2:  # noqa: PLR2004 - one, or none
-            return tree
-        usage, streams = dict(tree.usage), {job_id: list(texts) for job_id, texts in tree.parts.items()}
-        for charged in self._charged[:-1]:
-            usage_ledger = usage[charged.job_id]
-            usage[charged.job_id] = replace(usage_ledger, redis_requests=usage_ledger.redis_requests - 1)
-            charged.after = replace(charged.after, redis_requests=charged.after.redis_requests - 1)
-            if charged.part is not None:
-                texts = streams[charged.job_id]
-                texts[charged.part] = with_usage(texts[charged.part], charged.before, charged.after)
-        return replace(tree, usage=usage, parts={job_id: tuple(texts) for job_id, texts in streams.items()})
 
     def fill(self, patch: Patch, kept: Kept, *, digests: bool) -> None:
         """Add the conditions and the writes to the patch."""
@@ -222,33 +192,11 @@ class Attempt:
             patch.any(key, self._siblings)
         return {name: self._snapshot.state.get(name) for name in names}
 
-    def settle(self, patch: Patch, beside: Commands) -> None:
-        """Charge the cost of the patch to the last transition whose job pays."""
-        beside_commands, beside_bytes = cost_of(beside)
-        self.size_bytes = size_bytes = patch.size_bytes() + beside_bytes
-        if not self._charged:
-            return
-        charged = self._charged[-1]
-        commands, job_id = patch.commands + beside_commands, charged.job_id
-        field, last = self._usage_ledger or (f"usage:{job_id}", self.tree.usage[job_id])
-        stream, old_ledger = self.tree.parts.get(job_id, ()), self._writes.state[field]
-        old_part = stream[charged.part] if charged.part is not None else ""
-        base = size_bytes - len(old_ledger) - len(old_part)
-        used, usage_ledger, part, more = last, "", "", 0
-        while size_bytes > more:  # its own digits count, too
-            more = size_bytes
-            used = _costing(last, commands, more)
-            after = used if charged.after is last else _costing(charged.after, commands, more)
-            usage_ledger = used_apart(job_id, "", used)[1] if self._usage_ledger else dump(used)
-            part = with_usage(old_part, charged.before, after) if old_part else ""
-            size_bytes = base + len(usage_ledger) + len(part)
-        patch.exchange(old_ledger, usage_ledger)
-        self._writes.state[field] = usage_ledger
-        used = _costing(self.tree.usage[job_id], commands, more)  # the usage ledger may be a part of it
-        self.tree = replace(self.tree, usage={**self.tree.usage, job_id: used})
-        if old_part:
-            patch.exchange(old_part, part)
-        self.size_bytes = more
+    def settle(self, patch: Patch, beside: Sequence[Command]) -> None:
+        """Finish the patch: add the bill."""
+        owed, usage = self.bill.settle(patch, beside, self._ledgers, self._writes.state), self.tree.usage
+        billed = {job_id: more(usage[job_id], spent) for job_id, spent in owed.items()}
+        self.tree = replace(self.tree, usage={**usage, **billed})
 
     def transcripts(self) -> dict[str, Transcript]:
         """Return the transcripts that are known after the write, by job."""
@@ -276,10 +224,6 @@ class Attempt:
         return TreeSnapshot(state, bare, transcripts, apart=apart, is_contended=self.is_apart)
 
 
-def _costing(used: Usage, commands: int, size_bytes: int) -> Usage:
-    return replace(used, redis_commands=used.redis_commands + commands, redis_bytes=used.redis_bytes + size_bytes)
-
-
 def _stamped(tree: Tree, before: Tree, stamp: str) -> Tree:
     """Stamp the usage of each job whose transcript or results change."""
     names = set(tree.transcript)
@@ -287,8 +231,3 @@ def _stamped(tree: Tree, before: Tree, stamp: str) -> Tree:
         names |= {job_id for job_id, texts in tree.results.items() if texts != before.results.get(job_id)}
     usage = {job_id: replace(tree.usage[job_id], stamp=stamp) for job_id in names if job_id in tree.usage}
     return replace(tree, usage={**tree.usage, **usage}) if usage else tree
-
-
-def _charged(job_id: str, before: Tree, after: Tree) -> _Charged:
-    part = event_end(after.parts.get(job_id, ()), len(before.parts.get(job_id, ())))
-    return _Charged(job_id, before.usage.get(job_id, NOTHING_USED), after.usage.get(job_id, NOTHING_USED), part)

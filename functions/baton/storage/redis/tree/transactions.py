@@ -5,22 +5,22 @@ is answered before it is written; one that writes nothing is computed from a fre
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 
 from msgspec import Struct, field
 
-from baton.engine.commit.patch import Patch
+from baton.engine.commit.patch import Command, Patch
 from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.totals import Commands, HeldCounts, in_sum
+from baton.storage.redis.totals import adding
 from baton.storage.redis.tree.attempt import Attempt, Transition
+from baton.storage.redis.tree.billing import Bill, HeldCounts
 from baton.storage.redis.tree.details import Details, with_ledger
 from baton.storage.redis.tree.reading import read_again, reads_of, suffices
 from baton.storage.redis.tree.snapshot import TreeSnapshot
 from baton.storage.redis.tree.writes import Kept
-from baton.transport.meter import charge
-from baton.transport.redis_rest import answer_bytes
 from baton_events.errors import StoreError
 
 _ATTEMPTS = 20
@@ -186,21 +186,24 @@ class Transactions:
     async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
         """Make these transitions, or fail each of them."""
         transitions = [each.transition for each in batch]
-        beside, refused = in_sum(each.beside for each in transitions), None
+        counts, refused, bills = Counter[tuple[str, str]](), None, list[Bill]()
+        for each in transitions:
+            counts.update(each.counts)
         try:
             for number in range(_ATTEMPTS):
                 snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
+                while bills:
+                    bills.pop().found_in(snapshot.state)
                 # Where a digest is refused though nothing has changed, the server's scripts know no digests.
                 self._digests = self._digests and snapshot.state != refused
                 for attempt in self._attempts(root_id, snapshot, transitions):
                     details = Details(attempt.answers, attempt.transcripts())
-                    beside = self._held.beside(attempt.answers, beside)
-                    commands, written, found = await self._requested(attempt, details, beside)
-                    if commands:
-                        _pay(attempt, details, commands + len(beside), found, written=bool(written))
+                    beside = adding(self._held.beside(attempt.answers, counts))
+                    written, found = await self._requested(attempt, details, beside)
                     if written:
                         return _end(batch, await self._known(queue, attempt, details, found))
-                    beside, refused = (), snapshot.state if found == ["same"] else None
+                    bills.append(attempt.bill)
+                    counts, refused = Counter(), snapshot.state if found == ["same"] else None
                 self._keep(queue, None)
             self._fail(queue, batch, StoreError(f"the tree of {root_id} changes faster than it can be written"))
         except UnicodeEncodeError as error:
@@ -224,25 +227,22 @@ class Transactions:
             if attempt.is_apart:
                 yield attempt
 
-    def _requested(
-        self, attempt: Attempt, details: Details, beside: Commands
-    ) -> Coroutine[Any, Any, tuple[int, int, list[Any]]]:
-        """Compare, write and read, as `RedisConnection.apply` does.
+    async def _requested(self, attempt: Attempt, details: Details, beside: Sequence[Command]) -> tuple[bool, list[Any]]:
+        """Compare, write and read; return whether it is written, and what was read, as `RedisConnection.apply` does.
 
         Where nothing is to be written, the fresh read is the answer; if more is to be read, it must still hold.
         """
         if attempt.is_nothing and not details.reads:
-            return self._beside(beside)
+            if beside:
+                await self._redis.pipeline(*beside)
+            return True, []
         patch = Patch(self._most_bytes)
         attempt.fill(patch, self._kept, digests=self._digests)
         patch.read(details.reads)
         attempt.settle(patch, beside)
-        return self._redis.apply(*patch.request(), beside)
-
-    async def _beside(self, beside: Commands) -> tuple[int, int, list[Any]]:
-        if beside:
-            await self._redis.pipeline(*beside)
-        return 0, 1, []
+        commands, written, found = await self._redis.apply(*patch.request(), beside)
+        attempt.bill.sent(commands + len(beside), found, written=bool(written))
+        return bool(written), found
 
     async def _known(self, queue: _Queue, attempt: Attempt, details: Details, found: Sequence[Any]) -> list[Any]:
         """Return the complete answers after the write, and keep the new snapshot of the tree."""
@@ -276,14 +276,6 @@ class Transactions:
 def _end(batch: Sequence[_Waiting], answers: Sequence[Any]) -> None:
     for each, answer in zip(batch, answers, strict=True):
         each.end(answer)
-
-
-def _pay(attempt: Attempt, details: Details, commands: int, found: Sequence[Any], *, written: bool) -> None:
-    """Charge costs that are in no usage ledger: a ledger has all that were known before its write."""
-    if not (written and attempt.is_charged):
-        charge(requests=1, commands=commands, size_bytes=attempt.size_bytes + answer_bytes(found))
-    elif found:
-        charge(commands=len(details.reads), size_bytes=answer_bytes(found))
 
 
 async def _to_its_end(making: Coroutine[Any, Any, None]) -> None:

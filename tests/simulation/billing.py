@@ -1,0 +1,66 @@
+"""Invariants of the money: what a request writes into usage ledgers is what its invocations had spent, once.
+
+ON_BILLED: at each request that is written, with all who pay by it. One whose answer is lost counts as billed.
+"""
+
+import json
+from collections.abc import Sequence
+from operator import sub
+
+from msgspec import Struct
+
+from baton.engine.commit.tree import Tree
+from baton.engine.state import NOTHING_USED, Usage
+from tests.simulation.invocation import Invocation
+
+
+class Billed(Struct, frozen=True):
+    """A request that is written: the tree before and after, and who pays."""
+
+    before: Tree
+    after: Tree
+    who: Sequence[Invocation]
+
+    def added(self) -> list[int]:
+        """What all ledgers of the tree have more."""
+        sums = [[0] * len(_NAMES)]
+        for job_id, usage in self.after.usage.items():
+            was = self.before.usage.get(job_id, NOTHING_USED)
+            sums.append(list(map(sub, _amounts(usage), _amounts(was))))
+        return list(map(sum, zip(*sums, strict=True)))
+
+
+_NAMES = ("deliveries", "messages", "redisRequests", "redisCommands", "redisBytes")
+
+
+def _amounts(usage: Usage) -> tuple[int, ...]:
+    return usage.deliveries, usage.messages, usage.redis_requests, usage.redis_commands, usage.redis_bytes
+
+
+def a_delivery_is_billed_once(billed: Billed) -> str | None:
+    """By the first write of its invocation that pays, however often that is asked for."""
+    anew = {id(who) for who in billed.who if who.limit_seconds and not who.billed}
+    faulty = any(who.faulty or who.dead for who in billed.who)
+    for who in billed.who:
+        who.billed = True
+    deliveries, *_ = billed.added()
+    if deliveries > len(anew) or (deliveries < len(anew) and not faulty):
+        return f"{deliveries} deliveries are billed, and {len(anew)} have not been before"
+    return None
+
+
+def an_event_says_what_was_billed_for_it(billed: Billed) -> str | None:
+    """All that is added to the ledgers, where each of those who pay ends an event."""
+    new = [
+        text
+        for job_id, texts in billed.after.parts.items()
+        for text in texts[len(billed.before.parts.get(job_id, ())) :]
+    ]
+    shown = [json.loads(text)["data"]["used"] for text in new if '"used":{' in text and '"type":"data-event"' in text]
+    if len(shown) != len(billed.who):
+        return None
+    told = [sum(used.get(name, 0) for used in shown) for name in _NAMES]
+    return None if told == billed.added() else f"{billed.added()} is billed, and the events say {told}"
+
+
+ON_BILLED = (a_delivery_is_billed_once, an_event_says_what_was_billed_for_it)
