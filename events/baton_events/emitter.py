@@ -135,29 +135,33 @@ class Emitter:
 
     def message_of(self, event: Event) -> Outgoing:
         """Return the message that would bring this event, for a schedule of the queue."""
-        return self._outgoing(Delivery(event))
+        return message_of(self._settings, event)
 
     async def close(self) -> None:
         """Close connections."""
         await self._queue.close()
 
     def _outgoing(self, delivery: Delivery) -> Outgoing:
-        event, settings = delivery.event, self._settings
-        kind = event_type(event)
-        topic = settings.topic(kind) if settings.publish_by == "topic" else ""
-        return replace(
-            message_to(settings, ENDPOINTS[kind], encode_event(event), delivery.deduplication_id),
-            url="" if topic else settings.event_url(kind),
-            topic=topic,
-            headers={
-                "x-event-id": event.id,
-                "x-event-type": event.type,
-                "x-session-id": header_value(event.session_id),
-                "x-job-id": event.job_id,
-            },
-            not_before_ms=delivery.not_before_ms,
-            label=event.job_id,
-        )
+        message = message_of(self._settings, delivery.event, delivery.deduplication_id)
+        return replace(message, not_before_ms=delivery.not_before_ms)
+
+
+def message_of(settings: QueueSettings, event: Event, deduplication_id: str = "") -> Outgoing:
+    """Return the message that brings an event, as the settings address it."""
+    kind = event_type(event)
+    topic = settings.topic(kind) if settings.publish_by == "topic" else ""
+    return replace(
+        message_to(settings, ENDPOINTS[kind], encode_event(event), deduplication_id),
+        url="" if topic else settings.event_url(kind),
+        topic=topic,
+        headers={
+            "x-event-id": event.id,
+            "x-event-type": event.type,
+            "x-session-id": header_value(event.session_id),
+            "x-job-id": event.job_id,
+        },
+        label=event.job_id,
+    )
 
 
 def message_to(settings: QueueSettings, endpoint: str, body: str, deduplication_id: str = "") -> Outgoing:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from baton.agents.handler import on
     from baton.agents.registry import Registry
     from baton.agents.runner import JobInfo
+    from baton.agents.schedule import Schedule
     from baton.conversation.policy import DropOldest, KeepAll, Summarize
     from baton.memory.policy import Memory
     from baton.models.model import Call
@@ -49,6 +50,7 @@ __all__ = [
     "Memory",
     "Pending",
     "Registry",
+    "Schedule",
     "ScriptedModel",
     "Step",
     "Summarize",
@@ -84,6 +86,7 @@ _WHERE = {
     "Memory": "baton.memory.policy",
     "Pending": "baton.tools.pending",
     "Registry": "baton.agents.registry",
+    "Schedule": "baton.agents.schedule",
     "ScriptedModel": "baton.models.scripted",
     "Step": "baton.planning.step",
     "Summarize": "baton.conversation.policy",

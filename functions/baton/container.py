@@ -133,6 +133,7 @@ class Container:
         ports, emitter = self.ports, self.emitter
         stores = (ports.store, ports.archive, ports.admission, self._slot_client)
         made = Commands(*stores, emitter, ports.clock, ports.randomness, self.notices)
+        made.fire.line = ports.admission_control.line
         if self.settings.announces:  # few deployments have them
             from baton.runtime.approval_notices import ApprovalNotices  # noqa: PLC0415
 

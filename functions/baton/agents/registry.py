@@ -7,7 +7,7 @@ name means one tool. All faults are reported at once. Must not: build a model be
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baton.agents.agent import Agent, chosen_models
 from baton.agents.agent_tool import agent_tool_faults, own_tools
@@ -22,6 +22,9 @@ from baton.planning.plan import PLAN_TOOL
 from baton.planning.step import static_faults
 from baton.sdk.records import ModelPolicy
 from baton.tools.tool import Tool
+
+if TYPE_CHECKING:
+    from baton.agents.schedule import Schedule
 
 # One that makes the plan, and one that gives the answer.
 _TURNS = 2
@@ -73,21 +76,28 @@ class Registry:
         agents: each under a name of its own.
         tools: more tools, for agents that name capabilities.
         handlers: functions with `@on`. Agents with `on` are handlers, too.
+        schedules: jobs that recur; `baton setup` and `baton dev` make them.
     """
 
     def __init__(
-        self, agents: Sequence[Agent] = (), tools: Sequence[Tool] = (), handlers: Sequence[Handler] = ()
+        self,
+        agents: Sequence[Agent] = (),
+        tools: Sequence[Tool] = (),
+        handlers: Sequence[Handler] = (),
+        schedules: "Sequence[Schedule]" = (),
     ) -> None:
-        _refuse_strangers(agents, tools, handlers)
+        _refuse_strangers(agents, tools, handlers, schedules)
         given, agents = tuple(agents), (*agents, *(each.agent for each in handlers))
         own = own_tools(agents)
         everything = list(dict.fromkeys([*tools, *(item for items in own.values() for item in items)]))
         tools_of = {agent: _tools_of(agent, own[agent], everything) for agent in agents}
         all_handlers = (*handlers, *(handler_of(agent) for agent in given if agent.on))
         faults = [*_faults(agents, tools_of, everything), *topic_faults(all_handlers)]
+        faults += _schedule_faults(schedules, {agent.name for agent in agents})
         if faults:
             raise RegistryError(faults)
         self._given, self._given_tools, self.handlers = given, tuple(everything), Handlers(all_handlers)
+        self.schedules = tuple(schedules)
         self._agents = {agent.name: agent for agent in agents}
         self._tools = {item.name: item for item in everything}
         self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}
@@ -197,7 +207,17 @@ def has_servers(registry: Registry) -> bool:
     return any(agent.servers for agent in registry.agents)
 
 
-def _refuse_strangers(agents: Sequence[Agent], tools: Sequence[Tool], handlers: Sequence[Handler]) -> None:
+def _refuse_strangers(
+    agents: Sequence[Agent], tools: Sequence[Tool], handlers: Sequence[Handler], schedules: "Sequence[Schedule]"
+) -> None:
+    if schedules:
+        from baton.agents.schedule import Schedule  # noqa: PLC0415 - few applications have any
+
+        for one in schedules:
+            if not isinstance(one, Schedule):
+                raise TypeError(
+                    f"Registry(schedules=...): {one!r} is no Schedule; write Schedule(name, cron, agent=...)"
+                )
     for each in handlers:
         if not isinstance(each, Handler):
             raise TypeError(f"Registry(handlers=...): {each!r} is no handler; decorate the function with @on('…')")
@@ -273,6 +293,14 @@ def _tool_faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterato
     for name in _repeated([item.name for item in everything]):
         or_agent = ", or rename the agent" if name in names else ""
         yield f"two different tools are named {name!r}; give one another name with @tool(name=...){or_agent}"
+
+
+def _schedule_faults(schedules: "Sequence[Schedule]", agents: set[str]) -> Iterator[str]:
+    for name in _repeated([schedule.name for schedule in schedules]):
+        yield f"two schedules are named {name!r}; rename one"
+    for one in schedules:
+        if one.agent_name not in agents:
+            yield f"schedule {one.name!r}: unknown agent {one.agent_name!r}; there are: {_listed(agents)}"
 
 
 def _repeated(names: Sequence[str]) -> list[str]:

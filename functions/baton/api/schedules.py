@@ -4,12 +4,12 @@ The queue alone keeps them, so no second copy can disagree with it.
 """
 
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from baton.agents.schedule import zone_fault
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.submission import JobBody, SubmitBody, new_job
 from baton.api.problem import ApiError, limited_body, parsed
@@ -33,10 +33,8 @@ class ScheduleBody(JobBody):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"unknown time zone {name!r}: use a name such as Europe/Berlin") from error
+        if fault := zone_fault(name):
+            raise ValueError(fault)
         return name
 
 
@@ -60,10 +58,24 @@ def recurrence_in(schedule: QueueSchedule) -> Recurrence | None:
     return command if isinstance(command, Recurrence) else None
 
 
+def coded_fault(command: Recurrence) -> str:
+    """Return why a schedule cannot be deleted here; empty: it can."""
+    if name := command.schedule.get("code"):
+        return f"schedule {name!r} is in the code: pause it, or take it out there and run `baton setup --prune`"
+    return ""
+
+
 def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any]:
-    """Return the schedule as the API shows it; `lastJobs`: the jobs that its last tick started."""
+    """Return the schedule as the API shows it; `lastJobs`: the jobs that its last tick started.
+
+    `name`, `overlap`: of a schedule in code; None: the API has made it.
+    """
+    created_ms = command.job["created_at_ms"] or schedule.created_ms  # code has no time
     return {
         "id": schedule.id,
+        "name": command.schedule.get("code"),
+        "overlap": command.schedule.get("overlap"),
+        "backfill": command.schedule.get("backfill", 0),
         "cron": command.schedule["cron"],
         "timeZone": command.schedule["timeZone"],
         "paused": schedule.paused,
@@ -73,7 +85,7 @@ def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any
         "priority": command.job["priority"],
         "sessionId": command.job["session_id"] or None,
         "tags": command.job.get("tags", []),
-        "createdAt": rfc3339(command.job["created_at_ms"]),
+        "createdAt": rfc3339(created_ms),
         "nextRunAt": rfc3339(schedule.next_ms) if schedule.next_ms and not schedule.paused else None,
         "lastRunAt": rfc3339(schedule.last_ms) if schedule.last_ms else None,
         "lastJobs": [scheduled_job_id(schedule.id, message_id) for message_id in sorted(schedule.last)],
@@ -154,7 +166,9 @@ class SchedulesApi:
     async def delete(self, request: Request) -> Response:
         """Answer `DELETE /api/agent-schedules/{id}` with 204; jobs that it started continue."""
         principal = await self._keys.authenticate(request)
-        schedule, _ = await self._found(principal, request.path_params["schedule_id"])
+        schedule, command = await self._found(principal, request.path_params["schedule_id"])
+        if fault := coded_fault(command):
+            raise ApiError(409, fault)
         await self._schedules.delete(schedule.id)
         return Response(status_code=204)
 

@@ -162,6 +162,9 @@ CHECKPOINT = _object(
 SCHEDULE = _object(
     {
         "id": _TEXT,
+        "name": _TEXT_OR_NULL,
+        "overlap": _TEXT_OR_NULL,
+        "backfill": {"type": "integer", "minimum": 0},
         "cron": _TEXT,
         "timeZone": _TEXT,
         "paused": {"type": "boolean"},

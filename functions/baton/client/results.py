@@ -225,9 +225,12 @@ class Link(_Record):
 
 
 class Schedule(_Record):
-    """A job that recurs."""
+    """A job that recurs; `name`, `overlap`, `backfill`: of one in code."""
 
     id: str
+    name: str | None
+    overlap: str | None
+    backfill: int
     cron: str
     time_zone: str
     paused: bool
@@ -240,6 +243,7 @@ class Schedule(_Record):
     next_run_at: datetime | None
     last_run_at: datetime | None
     last_jobs: list[str]
+    tags: list[str]
 
 
 class Session(_Record):

@@ -61,7 +61,7 @@ class Commands:
         self.delete = DeleteJob(archive, slot_client, backups, after_failover, clock)
         self.signal = SignalJob(store, self.quota, backups, after_failover, clock)
         self.decide = DecideApproval(self.signal, clock, randomness)
-        self.fire = FireSchedule(self.submit, admission, slot_client.quota, clock)
+        self.fire = FireSchedule(self.submit, self.cancel, admission, slot_client, clock)
 
     async def receive(self, event: Event, relay_id: str, token: str = "") -> tuple[WorkItem, ...] | None:
         """Carry out the command that an event brings; return work items to dispatch, None where it brings none.

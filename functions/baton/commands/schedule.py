@@ -7,15 +7,19 @@ is as one that was submitted: it has a backup message, and is created again if i
 """
 
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from msgspec import ValidationError
 from msgspec.structs import replace
 
-from baton.admission.stored_quota import StoredQuota
+from baton.admission.slot_client import SlotClient
 from baton.clock import Clock
+from baton.commands.cancel import CancelJob
 from baton.commands.submit import SubmitJob, submission_of, submitted_job
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.commit.codec import job_from, job_values
+from baton.engine.lifecycle import first_slot_state
 from baton.engine.outbox import command_event
 from baton.engine.state import Job
 from baton.engine.work_items import WorkItem
@@ -29,15 +33,20 @@ from baton_events.schema import AgentLoopInit, Event, Recurrence, Submission
 from baton_events.timestamps import moment
 
 _log = logging.getLogger("baton.commands")
+Line = Callable[[str, str], Awaitable[Mapping[str, QueueEntry]]]
 
 
 class FireSchedule:
-    """Starts the job of a schedule's message."""
+    """Starts the job of a schedule's message. `line`: returns the jobs of a session at work or in line."""
 
-    def __init__(self, submit: SubmitJob, admission: Admission, quota: StoredQuota, clock: Clock) -> None:
+    def __init__(
+        self, submit: SubmitJob, cancel: CancelJob, admission: Admission, slot_client: SlotClient, clock: Clock
+    ) -> None:
+        self.line: Line | None = None
         self._submit = submit
+        self._cancel = cancel
         self._admission = admission
-        self._quota = quota
+        self._slot_client = slot_client
         self._clock = clock
 
     async def __call__(self, event: Event, command: Recurrence, relay_id: str, token: str) -> tuple[WorkItem, ...]:
@@ -46,14 +55,37 @@ class FireSchedule:
         # A token comes with one message, and is valid for five minutes (qstash.md 9).
         named = await self._admission.first_value(token, relay_id) if token else relay_id
         submission, submitted = next_of(event, command, named, self._clock.now_ms())
-        if await self._may_start(submission, submitted):
-            return await self._submit.again(submission, submitted, relay_id)
-        return ()
+        job, overlap = submitted_job(submission, submitted), command.schedule.get("overlap")
+        if not await self._may_start(submission, submitted):
+            return ()
+        if overlap == "skip" and await self._is_busy(job, relay_id):
+            return ()
+        items = await self._submit.again(submission, submitted, relay_id)
+        if overlap == "replace":
+            await self._replace(job)
+        return items
+
+    async def _is_busy(self, job: Job, relay_id: str) -> bool:
+        """Return whether another job of the schedule is at work or in line; else this one is in line."""
+        if await self._submit.find(job.id) is not None:
+            return False
+        slot_state = first_slot_state(job, self._clock.now_ms())
+        return (await self._slot_client.request(job, slot_state, relay_id, alone=True)).busy
+
+    async def _replace(self, job: Job) -> None:
+        """Cancel the schedule's earlier jobs, the last in line first, so that none of them starts meanwhile."""
+        assert self.line is not None, "the container gives it"
+        line = await self.line(job.tenant, job.session_id)
+        of = line[job.id].created_ms if job.id in line else job.created_at_ms
+        for name, entry in sorted(line.items(), key=lambda item: -item[1].created_ms):
+            earlier = await self._submit.find(name) if (entry.created_ms, name) < (of, job.id) else None
+            if earlier is not None and not earlier.ended:
+                await self._cancel(earlier, f"job {job.id}, whose time has come")
 
     async def _may_start(self, event: Event, command: Submission) -> bool:
         """Return whether a schedule may start its job: one that it has started goes on."""
         try:
-            await self._quota.check(submitted_job(event, command).tenant)
+            await self._slot_client.quota.check(submitted_job(event, command).tenant)
         except StorageFullError as error:
             if await self._submit.find(event.job_id) is None:
                 _log.warning("job %s of a schedule is not started: %s", event.job_id, error)
@@ -71,6 +103,19 @@ async def put_schedule(
     """
     event = recurrence(job.id, job, task, {"cron": cron, "timeZone": time_zone})
     await schedules.put(job.id, f"CRON_TZ={time_zone} {cron}", emitter.message_of(event))
+
+
+def coded_session_id(name: str) -> str:
+    """Return the session of the jobs of a schedule in code: they run one after the other."""
+    return f"schedule_{name}"
+
+
+def at_time(event: AgentLoopInit, at_ms: int) -> AgentLoopInit:
+    """Return a schedule's event for one time that its queue has missed; it starts one job, however often it comes."""
+    command = event.payload.command
+    assert isinstance(command, Recurrence), "a schedule's event brings it"
+    at = command.model_copy(update={"schedule": command.schedule | {"atMs": at_ms}})
+    return event.model_copy(update={"payload": event.payload.model_copy(update={"command": at})})
 
 
 def recurrence(schedule_id: str, job: Job, task: dict[str, Any], schedule: dict[str, Any]) -> AgentLoopInit:
@@ -97,7 +142,7 @@ def next_of(event: Event, command: Recurrence, message_id: str, now_ms: int) -> 
         template = job_from(command.job)
     except ValidationError as error:
         raise MalformedEventError(f"the schedule {event.job_id} makes no job: {error}") from error
-    job_id = scheduled_job_id(event.job_id, message_id)
+    job_id = scheduled_job_id(event.job_id, str(command.schedule.get("atMs") or message_id))
     session_id = template.session_id or f"session_{job_id.removeprefix('job_')}"
     job = replace(template, id=job_id, session_id=session_id, created_at_ms=now_ms)
     return submission_of(job, command.task, moment(now_ms))

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from baton.api.problem import ApiError, invalid
-from baton.api.schedules import PREFIX, ScheduleBody, SchedulesApi, recurrence_in, schedule_view
+from baton.api.schedules import PREFIX, ScheduleBody, SchedulesApi, coded_fault, recurrence_in, schedule_view
 from baton.console.form import field
 from baton.console.gate import Visit
 from baton.console.job_actions import body_of, job_form
@@ -64,6 +64,10 @@ class SchedulesPage:
         schedule_id = visit.request.path_params["schedule_id"]
         if not schedule_id.startswith(PREFIX):
             raise ApiError(409, f"schedule {schedule_id!r} starts no job, so it is not deleted from here: pause it")
+        found = await self._schedules.find(schedule_id)
+        command = recurrence_in(found) if found else None
+        if command and (fault := coded_fault(command)):
+            raise ApiError(409, fault)
         await self._schedules.delete(schedule_id)
         return visit.go(HOME, f"Schedule {schedule_id} is deleted.")
 

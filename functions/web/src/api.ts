@@ -135,9 +135,13 @@ export interface components {
         ModelMessage: {
             /** @enum {unknown} */
             kind: "request" | "response";
-            parts: {
+            parts: ({
                 part_kind: string;
-            }[];
+            } & {
+                [key: string]: unknown;
+            })[];
+        } & {
+            [key: string]: unknown;
         };
         ModelMessages: {
             messages: components["schemas"]["ModelMessage"][];
@@ -158,6 +162,9 @@ export interface components {
         };
         Schedule: {
             id: string;
+            name: string | null;
+            overlap: string | null;
+            backfill: number;
             cron: string;
             timeZone: string;
             paused: boolean;
@@ -173,6 +180,7 @@ export interface components {
             /** Format: date-time */
             lastRunAt: string | null;
             lastJobs: string[];
+            tags: string[];
         };
         Schedules: {
             schedules: components["schemas"]["Schedule"][];

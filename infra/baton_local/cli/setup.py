@@ -9,13 +9,14 @@ from collections.abc import Sequence
 import click
 
 from baton.agents.loader import RegistryNotLoadedError
+from baton.clock import SystemClock
 from baton.settings.settings import Settings, require
 from baton_events.errors import PublishError, SettingsError
 from baton_local.cli.place import Place, with_place
 from baton_local.dev.stack_error import StackError
-from baton_local.setup.account import Account, events_of
+from baton_local.setup.account import Account, code_of
 from baton_local.setup.difference import Change, described, difference
-from baton_local.setup.wanted import unreachable_base, wanted_of
+from baton_local.setup.wanted import Wanted, unreachable_base, wanted_of
 
 NEEDED = ("QSTASH_TOKEN", "WORKER_BASE_URL")
 
@@ -37,17 +38,18 @@ def setup(place: Place, *, dry_run: bool, prune: bool) -> None:
     print(f"queue   {settings.qstash_url}  ({place.origin})")
     print(f"app     {settings.worker_base_url}", flush=True)
     try:
-        asyncio.run(_run(settings, events_of(settings), dry_run=dry_run, prune=prune))
+        wanted = wanted_of(settings, *code_of(settings))
+        asyncio.run(_run(settings, wanted, dry_run=dry_run, prune=prune))
     except RegistryNotLoadedError as error:
         raise StackError(f"the topics of app events are those of BATON_APP's handlers: {error}") from error
     except PublishError as error:
         raise StackError(str(error)) from error
 
 
-async def _run(settings: Settings, events: tuple[str, ...], *, dry_run: bool, prune: bool) -> None:
+async def _run(settings: Settings, wanted: Wanted, *, dry_run: bool, prune: bool) -> None:
     account = Account.of(settings)
     try:
-        found = difference(wanted_of(settings, events), await account.read())
+        found = difference(wanted, await account.read(), SystemClock().now_ms())
         todo = (*found.changes, *(found.left if prune else ()))
         for change in todo:
             remark = "" if dry_run else await account.apply(change)

@@ -5,7 +5,7 @@ from baton.queue.account import QueueSetup, SigningKeys
 from baton.settings.settings import Settings
 from baton_events.errors import MessageNotFoundError, PublishError, QueueUnauthorizedError, QueueUnreachableError
 from baton_local.doctor.finding import Finding, failed, note, ok, warning, way_to_reach
-from baton_local.setup.account import Account, events_of
+from baton_local.setup.account import Account, code_of
 from baton_local.setup.difference import Difference, PutDefaults, PutEndpoint, PutSchedule, RemoveEndpoint, difference
 from baton_local.setup.wanted import wanted_of
 
@@ -52,7 +52,7 @@ _SETUP = "run `baton setup`"
 async def check_account(account: Account, settings: Settings) -> list[Finding]:
     """Check it and return the findings."""
     try:
-        found = difference(wanted_of(settings, events_of(settings)), await account.read())
+        found = difference(wanted_of(settings, *code_of(settings)), await account.read())
     except RegistryNotLoadedError as error:
         return [
             failed(TOPICS, f"the names of app events are unknown: {error}", "run it where BATON_APP can be imported")
@@ -96,6 +96,5 @@ def _schedules(found: Difference) -> list[Finding]:
 
 def _schedule(change: PutSchedule) -> Finding:
     why = change.why or "it is not there"
-    return failed(
-        SCHEDULES, f"schedule {change.schedule.id}: {why}; jobs that a failover forgot stay where they are", _SETUP
-    )
+    harm = "it starts no such job" if change.schedule.coded else "jobs that a failover forgot stay where they are"
+    return failed(SCHEDULES, f"schedule {change.schedule.id}: {why}; {harm}", _SETUP)

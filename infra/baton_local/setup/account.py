@@ -11,17 +11,22 @@ from pathlib import Path
 from typing import assert_never
 
 from baton.agents.loader import RegistryNotLoadedError, load_registry
-from baton.queue.account import QueueSetup
+from baton.clock import SystemClock
+from baton.queue.account import QueueSetup, TopicEndpoint
 from baton.queue.ports import Schedules
 from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.qstash.setup import QStashSetup
+from baton.runtime.coded_schedules import CodedSchedule, coded_schedule, missed_message
 from baton.settings.settings import Settings, read_settings
 from baton_events.errors import MessageNotFoundError, PublishError, QueueRefusedError, SettingsError, TopicNotFoundError
+from baton_events.messages import Queue
+from baton_events.publisher import SdkPublisher
 from baton_local.setup.difference import (
     Change,
     DeleteSchedule,
     DeleteTopic,
     Found,
+    MakeUp,
     PutDefaults,
     PutEndpoint,
     PutSchedule,
@@ -34,16 +39,16 @@ from baton_local.setup.wanted import wanted_of
 class Account:
     """One account. Each method raises PublishError and its kinds."""
 
-    def __init__(self, setup: QueueSetup, schedules: Schedules, *, needs_topics: bool = True) -> None:
-        self._setup = setup
-        self._schedules = schedules
-        self._needs_topics = needs_topics
+    def __init__(
+        self, setup: QueueSetup, schedules: Schedules, queue: Queue | None = None, settings: Settings | None = None
+    ) -> None:
+        self._setup, self._schedules, self._queue = setup, schedules, queue
+        self._settings = settings or Settings(publish_by="topic")
 
     @classmethod
     def of(cls, settings: Settings) -> "Account":
         """Return the account that the settings name; nothing is opened before it is used."""
-        needs_topics = settings.publish_by == "topic"
-        return cls(QStashSetup(settings), QStashSchedules(settings), needs_topics=needs_topics)
+        return cls(QStashSetup(settings), QStashSchedules(settings), SdkPublisher(settings), settings)
 
     async def read(self) -> Found:
         """Return what it has."""
@@ -53,12 +58,7 @@ class Account:
         """Do one thing; what could not be done and does not matter is said, else it is empty."""
         match change:
             case PutEndpoint(topic, endpoint):
-                try:
-                    await self._setup.put_endpoint(topic, endpoint)
-                except QueueRefusedError as error:  # a plan may have room for one topic only
-                    if self._needs_topics:
-                        raise
-                    return f"{error}; PUBLISH_BY=url does not use it"
+                return await self._put_endpoint(topic, endpoint)
             case PutDefaults(topic):
                 try:
                     await self._setup.put_defaults(topic.name, topic.defaults)
@@ -72,47 +72,70 @@ class Account:
                 await self._put_schedule(change)
             case DeleteSchedule(schedule_id):
                 await self._schedules.delete(schedule_id)
+            case MakeUp(coded, at_ms):
+                assert self._queue is not None, "it is the account of settings"
+                await self._queue.publish([missed_message(coded, self._settings, at_ms)])
             case _:
                 assert_never(change)
+        return ""
+
+    async def _put_endpoint(self, topic: str, endpoint: TopicEndpoint) -> str:
+        try:
+            await self._setup.put_endpoint(topic, endpoint)
+        except QueueRefusedError as error:  # a plan may have room for one topic only
+            if self._settings.publish_by == "topic":
+                raise
+            return f"{error}; PUBLISH_BY=url does not use it"
         return ""
 
     async def _put_schedule(self, change: PutSchedule) -> None:
         schedule = change.schedule
         await self._schedules.put(schedule.id, schedule.cron, schedule.message)
-        await self._schedules.pause(schedule.id, paused=False)
+        await self._schedules.pause(schedule.id, paused=change.paused)
 
     async def close(self) -> None:
         """Close connections."""
+        if self._queue is not None:
+            await self._queue.close()
         await self._setup.close()
         await self._schedules.close()
 
 
-def events_of(settings: Settings) -> tuple[str, ...]:
-    """Return the names of app events that the deployment's handlers take; the samples have none.
+def code_of(settings: Settings) -> tuple[tuple[str, ...], tuple[CodedSchedule, ...] | None]:
+    """Return the app events that the deployment's handlers take, and its schedules; the samples have none.
+
+    Schedules are None where BATON_APP cannot be imported from here.
 
     Raises:
-        RegistryNotLoadedError: BATON_APP cannot be imported from here, and PUBLISH_BY=topic needs their topics.
+        RegistryNotLoadedError: it cannot be imported, and PUBLISH_BY=topic needs the topics of its events.
     """
     if settings.app == Settings().app:
-        return ()
+        return (), ()
     sys.path.insert(0, str(Path.cwd()))  # as `baton dev` and uvicorn do
     try:
-        return load_registry(settings.app).handlers.events
+        registry = load_registry(settings.app)
     except RegistryNotLoadedError:
         if settings.publish_by == "topic":
             raise
-        return ()
+        return (), None
+    return registry.handlers.events, tuple(coded_schedule(registry, each, settings) for each in registry.schedules)
 
 
 async def register(environment: Mapping[str, str]) -> str | None:
-    """Register what the app with this environment needs; return None, or in one line why the queue did not take it."""
+    """Register what the app with this environment needs; return None, or in one line why the queue did not take it.
+
+    A schedule that is no longer in the code is deleted: nobody else has the local queue.
+    """
     try:
         settings = read_settings(environment)
     except SettingsError:
         return None  # the app says so itself
     account = Account.of(settings)
     try:
-        for change in difference(wanted_of(settings, events_of(settings)), await account.read()).changes:
+        wanted, now_ms = wanted_of(settings, *code_of(settings)), SystemClock().now_ms()
+        found = difference(wanted, await account.read(), now_ms)
+        gone = [change for change in found.left if isinstance(change, DeleteSchedule)]
+        for change in (*found.changes, *gone):
             await account.apply(change)
     except RegistryNotLoadedError:
         return None  # so does it of this

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 
 from baton.queue.account import Topic, TopicEndpoint
 from baton.queue.ports import QueueSchedule
+from baton.runtime.coded_schedules import CodedSchedule
+from baton_events.timestamps import rfc3339
+from baton_local.qstash.core.schedules import parse_cron
 from baton_local.setup.wanted import Wanted, WantedSchedule
+
+_GRACE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +50,22 @@ class DeleteTopic:
 
 @dataclass(frozen=True, slots=True)
 class PutSchedule:
-    """Make a schedule, or change it; `why`: what is not as it should be, empty: it is not there."""
+    """Make a schedule, or change it; `why`: what is not as it should be, empty: it is not there.
+
+    `paused`: whether people have paused it, and it stays so.
+    """
 
     schedule: WantedSchedule
     why: str = ""
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MakeUp:
+    """Start the job of a time that the queue has missed."""
+
+    coded: CodedSchedule
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +75,7 @@ class DeleteSchedule:
     schedule_id: str
 
 
-Change = PutEndpoint | PutDefaults | RemoveEndpoint | DeleteTopic | PutSchedule | DeleteSchedule
+Change = PutEndpoint | PutDefaults | RemoveEndpoint | DeleteTopic | PutSchedule | DeleteSchedule | MakeUp
 
 
 def described(change: Change) -> str:
@@ -73,11 +90,19 @@ def described(change: Change) -> str:
             return f"- topic {topic}: endpoint {endpoint.name or 'without a name'} → {endpoint.url or 'an address'}"
         case DeleteTopic(topic):
             return f"- topic {topic}"
+        case PutSchedule() | DeleteSchedule() | MakeUp():
+            return _described_schedule(change)
+
+
+def _described_schedule(change: PutSchedule | DeleteSchedule | MakeUp) -> str:
+    match change:
         case PutSchedule(schedule, why):
-            line = f"schedule {schedule.id}: {schedule.cron} → {schedule.message.url}"
+            line = f"schedule {schedule.id}: {schedule.cron} → {schedule.message.topic or schedule.message.url}"
             return f"~ {line} ({why})" if why else f"+ {line}"
         case DeleteSchedule(schedule_id):
             return f"- schedule {schedule_id}"
+        case MakeUp(coded, at_ms):
+            return f"+ job of schedule {coded.id} for {rfc3339(at_ms)}, which was missed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +121,16 @@ class Difference:
     left: tuple[Change, ...] = ()
 
 
-def difference(wanted: Wanted, found: Found) -> Difference:
-    """Return what makes the account as it should be."""
+def difference(wanted: Wanted, found: Found, now_ms: int = 0) -> Difference:
+    """Return what makes the account as it should be; with a time also what makes up for what its queue has missed."""
     topics = {topic.name: topic for topic in found.topics}
     schedules = {schedule.id: schedule for schedule in found.schedules}
     changes = [change for topic in wanted.topics for change in _of_topic(topic, topics.get(topic.name))]
     changes += [change for each in wanted.schedules for change in _of_schedule(each, schedules.get(each.id))]
+    for each in wanted.schedules if now_ms else ():
+        known = schedules.get(each.id)
+        if each.coded is not None and known is not None and not known.paused and known.cron == each.cron:
+            changes += [MakeUp(each.coded, at_ms) for at_ms in _missed_ms(each.coded, known, now_ms)]
     return Difference(tuple(changes), (*_left_topics(wanted, topics), *_left_schedules(wanted, schedules)))
 
 
@@ -122,14 +151,28 @@ def _of_schedule(schedule: WantedSchedule, known: QueueSchedule | None) -> Itera
         return
     message = schedule.message
     wrong = {
-        f"it sends to {known.destination}": known.destination != message.url,
+        f"it sends to {known.destination}": known.destination != (message.topic or message.url),
         f"its cron expression is {known.cron!r}": known.cron != schedule.cron,
         "it has another failure callback": known.failure_callback != message.failure_callback,
-        "it is paused": known.paused,
+        "it is paused": known.paused and schedule.coded is None,
+        "its job is another": schedule.coded is not None and known.body != message.body,
     }
     why = ", ".join(each for each, holds in wrong.items() if holds)
     if why:
-        yield PutSchedule(schedule, why)
+        yield PutSchedule(schedule, why, paused=known.paused and schedule.coded is not None)
+
+
+def _missed_ms(coded: CodedSchedule, known: QueueSchedule, now_ms: int) -> list[int]:
+    """Return the latest times that a schedule had while its queue was away; the last minute is the queue's own."""
+    begin_ms, cron, found = known.last_ms or known.created_ms, parse_cron(coded.cron), list[int]()
+    for hours in (1, 24, 31 * 24, 366 * 24) if coded.backfill else ():
+        after_ms: int | None = max(begin_ms, now_ms - hours * 3_600_000)
+        found = []
+        while after_ms is not None and (after_ms := cron.next_after_ms(after_ms)) and after_ms < now_ms - _GRACE_MS:
+            found.append(after_ms)
+        if len(found) >= coded.backfill:
+            break
+    return found[-coded.backfill :] if coded.backfill else []
 
 
 def _left_topics(wanted: Wanted, topics: Mapping[str, Topic]) -> Iterator[Change]:
@@ -137,7 +180,7 @@ def _left_topics(wanted: Wanted, topics: Mapping[str, Topic]) -> Iterator[Change
     for name, topic in topics.items():
         if name in ours:
             yield from (RemoveEndpoint(name, each) for each in _others(ours[name].endpoints[0], topic.endpoints))
-        elif name.startswith(wanted.prefix):
+        elif name.startswith(wanted.prefixes):
             yield DeleteTopic(name)
 
 
@@ -155,5 +198,5 @@ def _others(ours: TopicEndpoint, there: Sequence[TopicEndpoint]) -> list[TopicEn
 def _left_schedules(wanted: Wanted, schedules: Mapping[str, QueueSchedule]) -> Iterator[Change]:
     ours = {schedule.id for schedule in wanted.schedules}
     for schedule_id in schedules:
-        if schedule_id.startswith(wanted.prefix) and schedule_id not in ours:
+        if schedule_id.startswith(wanted.prefixes) and schedule_id not in ours:
             yield DeleteSchedule(schedule_id)

@@ -1,4 +1,4 @@
-"""What a deployment needs in its account of the queue: topics with endpoints, and the reconciler's schedule. Pure.
+"""What a deployment needs in its account of the queue: topics with endpoints, and schedules: the sweep's, the code's.
 
 Also whether a queue can reach the deployment at all, as far as the addresses tell. Invariant: everything that it makes
 is known by a name that begins with the deployment's prefix and a dot, so that two deployments on one account, each with
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from baton.queue.account import Topic, TopicEndpoint
+from baton.runtime.coded_schedules import CodedSchedule, prefix_of
 from baton.settings.settings import Settings
 from baton_events.app_event import endpoint_of, topic_suffix
 from baton_events.emitter import message_to
@@ -35,29 +36,38 @@ EVERY_HOUR = "0 * * * *"
 
 @dataclass(frozen=True, slots=True)
 class WantedSchedule:
-    """A schedule as it should be."""
+    """A schedule as it should be. `coded`: one of the code, which people may pause."""
 
     id: str
     cron: str
     message: Outgoing
+    coded: CodedSchedule | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Everything that a deployment needs; `prefix`: what the names of all of it begin with."""
+    """Everything that a deployment needs; `prefixes`: what the names of all of it begin with."""
 
-    prefix: str
+    prefixes: tuple[str, ...]
     topics: tuple[Topic, ...]
     schedules: tuple[WantedSchedule, ...]
 
 
-def wanted_of(settings: Settings, events: Iterable[str] = ()) -> Wanted:
-    """Return what the deployment with these settings needs; `events`: the names of its app events."""
+def wanted_of(settings: Settings, events: Iterable[str] = (), coded: Iterable[CodedSchedule] | None = None) -> Wanted:
+    """Return what the deployment with these settings needs.
+
+    Args:
+        settings: the deployment's.
+        events: the names of its app events.
+        coded: its schedules in code; None: they are not known.
+    """
     prefix = f"{settings.topic_prefix}."
     sweep = WantedSchedule(f"{prefix}sweep", EVERY_HOUR, _sweep(settings))
     core = (_topic(settings, settings.topic(kind), ENDPOINTS[kind]) for kind in EventType)
     own = (_topic(settings, f"{prefix}{topic_suffix(name)}", endpoint_of(name)) for name in events)
-    return Wanted(prefix, (*core, *own), (sweep,))
+    in_code = (WantedSchedule(each.id, each.cron, each.message, each) for each in coded or ())
+    prefixes = (prefix,) if coded is None else (prefix, prefix_of(settings))
+    return Wanted(prefixes, (*core, *own), (sweep, *in_code))
 
 
 def _topic(settings: Settings, name: str, endpoint: str) -> Topic:

@@ -22,7 +22,7 @@ from baton_local.dev.stack_error import StackError
 from baton_local.dev.supervisor import Supervisor
 from baton_local.doctor.checkup import Services, probe
 from baton_local.doctor.finding import Finding
-from baton_local.setup.account import Account, events_of
+from baton_local.setup.account import Account, code_of
 from baton_local.setup.difference import described, difference
 from baton_local.setup.wanted import wanted_of
 from baton_local.tunnel.ngrok import Agent, command_of
@@ -99,7 +99,7 @@ class Tunnelling:
         """Tell the queue's account where the endpoints are."""
         account = Account.of(settings)
         try:
-            for change in difference(wanted_of(settings, events_of(settings)), await account.read()).changes:
+            for change in difference(wanted_of(settings, *code_of(settings)), await account.read()).changes:
                 await account.apply(change)
                 self._screen.notice("setup", described(change))
         except (PublishError, RegistryNotLoadedError) as error:

@@ -52,7 +52,7 @@ async def shown(account: Account) -> list[str]:
 
 async def test_who_publishes_by_url_needs_no_topics() -> None:
     schedules = FakeSchedules()
-    remarks = await shown(Account(OneTopic(), schedules, needs_topics=False))
+    remarks = await shown(Account(OneTopic(), schedules, settings=SETTINGS))
     refused = [remark for remark in remarks if "too many URL groups; PUBLISH_BY=url does not use it" in remark]
     assert len(refused) == len(EventType) - 1
     assert list(schedules.known) == ["agent.sweep"]
