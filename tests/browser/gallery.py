@@ -43,7 +43,7 @@ PICTURED = (
     Pictured("turn", "What a model was sent, and answered", f"/console/jobs/{RESEARCH}/turns/7"),
     Pictured("call", "A failed tool call", f"/console/jobs/{STOCK}", "shelf count_stock, failed"),
     Pictured("steps", "What each step has used", f"/console/jobs/{RESEARCH}/steps"),
-    Pictured("fork", "Ask again with changes", f"/console/jobs/{RESEARCH}/fork?turn=7"),
+    Pictured("fork", "Fork with changes", f"/console/jobs/{RESEARCH}/fork?turn=7"),
     Pictured("diff", "Two jobs, turn by turn", "/console/jobs/{Write to Ada: her lamp is late}/diff/{warm}"),
     Pictured("new", "Start a job", "/console/jobs/new"),
     Pictured("bulk", "Change many jobs", "/console/jobs/bulk?action=cancel&status=waiting"),

@@ -174,7 +174,7 @@ class JobCalls(Calls):
         )
 
     async def retry(self, job: Job | str, start: Literal["failure", "start"] = "failure") -> Job:
-        """Run an ended job again, from the failed step or from its start."""
+        """Retry an ended job, from the failed step or from its start."""
         return await self._requests.fetch_record(Call("PATCH", job_path(job), {"action": "retry", "from": start}), Job)
 
     async def delete(self, job: Job | str) -> None:

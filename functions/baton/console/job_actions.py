@@ -78,14 +78,14 @@ def fork_body(form: Form, task: str) -> ForkBody:
 
 
 class ForkPages:
-    """Asks a job again, and shows two jobs side by side."""
+    """Forks a job, and shows two jobs side by side."""
 
     def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
         self._randomness, self._jobs = container.ports.randomness, jobs
         self._forks, self._diffs = ForkApi(container, keys, jobs), DiffApi(container, keys, jobs)
 
     async def form(self, visit: Visit) -> Response:
-        """Show the form that asks a job again; the query has the turn to begin at."""
+        """Show the form that forks a job; the query has the turn to begin at."""
         snapshot = await self._jobs.snapshot(visit.principal, visit.request.path_params["job_id"])
         given = dict.fromkeys((*_EDITS, "toolsRun"), "")
         given |= {"turn": visit.query("turn") or "1", "once": self._randomness.token()}
@@ -93,7 +93,7 @@ class ForkPages:
         return visit.page("fork.html", job={"id": snapshot.job.id}, given=given, faults={})
 
     async def fork(self, visit: Visit) -> Response:
-        """Ask the job again, once however often the form is sent; show each fault at its field."""
+        """Fork the job, once however often the form is sent; show each fault at its field."""
         job_id, form = visit.request.path_params["job_id"], visit.form
         given = {name: field(form, name) for name in (*_EDITS, "turn", "toolsRun", "once")}
         task = (await self._jobs.snapshot(visit.principal, job_id)).task.get("text", "")
@@ -105,7 +105,7 @@ class ForkPages:
                 raise
             faults = {_field_of(name): text for name, text in error.faults}
             return visit.page("fork.html", error.status, job={"id": job_id}, given=given, faults=faults)
-        return visit.go(f"/console/jobs/{made['id']}", "The job is asked again, as this one.")
+        return visit.go(f"/console/jobs/{made['id']}", "This job is the fork.")
 
     async def diff(self, visit: Visit) -> Response:
         """Show two jobs turn by turn."""
@@ -162,7 +162,7 @@ class JobActions:
         return visit.go(f"/console/jobs/{job_id}", "The job is cancelled.")
 
     async def retry(self, visit: Visit) -> Response:
-        """Run an ended job again: from the failed step, or from its start."""
+        """Retry an ended job: from the failed step, or from its start."""
         job_id = visit.request.path_params["job_id"]
         begin = "start" if field(visit.form, "from") == "start" else "failure"
         await self._jobs.changed(visit.principal, job_id, ChangeBody.model_validate({"action": "retry", "from": begin}))

@@ -221,13 +221,13 @@ class MessagesPage:
         """Send the messages that a job expects now."""
         job_id = visit.request.path_params["job_id"]
         redriven = await self._replaying.redrive(job_id)
-        notice = f"{redriven} steps of the job were redriven." if redriven else "The job expects nothing now."
+        notice = f"{redriven} messages of the job were replayed." if redriven else "The job expects nothing now."
         return visit.go(f"/console/jobs/{job_id}", notice)
 
 
 def _notice(checked: MessageCheck) -> str:
     more = checked.expected if checked.state not in SENDABLE else 0
-    still = f" Its job still expects {more} steps: redrive them again below." if more else ""
+    still = f" Its job still expects {more} steps: replay their messages below." if more else ""
     return f"The message {_NOTICES[checked.state]}.{still}"
 
 

@@ -48,6 +48,6 @@ def _text(last: LogEntry, failed: list[LogEntry]) -> str:
     answer = f"the last with {status}" if status else "the last without an answer"
     times = f"{len(failed)} attempts failed, {answer}" if len(failed) > 1 else f"an attempt failed, {answer[9:]}"
     if last.state == _GIVEN_UP:
-        return f"its message {last.message.id}, which the queue has given up on: {times}; replay it, or redrive the job"
+        return f"its message {last.message.id}, which the queue has given up on: {times}; replay it or the job"
     until = f"; the next one is at {rfc3339(last.next_ms)}" if last.next_ms else ""
     return f"its message {last.message.id} to be delivered: {times}{until}"

@@ -46,8 +46,8 @@ SUBCOMMANDS = {
     "demo": Subcommand("baton_local.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),
     "dev": Subcommand("baton_local.cli.dev", "dev", "Run the whole local stack in the foreground."),
     "diff": Subcommand("baton_local.cli.stored.forks", "diff", "Compare two jobs turn by turn."),
-    "fork": Subcommand("baton_local.cli.stored.forks", "fork", "Run an ended job again from a turn on, with edits."),
-    "gate": Subcommand("baton_local.cli.stored.gate", "gate", "Run stored jobs again, and score their answers."),
+    "fork": Subcommand("baton_local.cli.stored.forks", "fork", "Fork an ended job from a turn on, with edits."),
+    "gate": Subcommand("baton_local.cli.stored.gate", "gate", "Fork or replay stored jobs, and score their answers."),
     "jobs": Subcommand("baton_local.cli.jobs", "jobs", "Submit jobs and follow them."),
     "doctor": Subcommand("baton_local.cli.doctor", "doctor", "Find faults of a deployment, and their remedies."),
     "init": Subcommand("baton_local.cli.project", "init", "Make a project with an agent, a tool and tests."),
@@ -56,7 +56,7 @@ SUBCOMMANDS = {
     "package": Subcommand("baton_local.cli.project", "package", "Make the archives that AWS Lambda runs."),
     "qstash": Subcommand("baton_local.cli.servers", "qstash", "Run the local QStash server alone."),
     "redis": Subcommand("baton_local.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),
-    "replay": Subcommand("baton_local.cli.stored.replay", "replay", "Send a message again, or play a job back."),
+    "replay": Subcommand("baton_local.cli.stored.replay", "replay", "Replay a message, or an ended job offline."),
     "score": Subcommand("baton_local.cli.stored.scores", "score", "Keep what you think of a job with it."),
     "setup": Subcommand(
         "baton_local.cli.setup", "setup", "Create or update topics and schedules in the queue's account."

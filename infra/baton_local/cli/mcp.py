@@ -110,7 +110,7 @@ class OperatorTools:
     async def _fork(
         self, job: str, turn: int, edits: Json | None = None, tools: Literal["recorded", "again"] = "recorded"
     ) -> Json:
-        """Ask an ended job again from a turn on, as a new job.
+        """Fork an ended job from a turn on: a new job.
 
         `edits` may have taskDescription, instructions, model, toolResults and arguments. `tools`: whether tools give
         the recorded results, or run again.

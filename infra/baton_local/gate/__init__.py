@@ -1,1 +1,1 @@
-"""`baton gate`: runs stored jobs again, scores what they answer, and says whether each score is high enough."""
+"""`baton gate`: forks or replays stored jobs, scores what they answer, and says whether each score is high enough."""

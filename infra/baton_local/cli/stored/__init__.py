@@ -1,1 +1,1 @@
-"""Commands about jobs that have ended: ask them again, compare them, score them, play them back."""
+"""Commands about jobs that have ended: fork, compare, score, replay them."""

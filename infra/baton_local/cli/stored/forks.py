@@ -40,7 +40,7 @@ def fork(
     idempotency_key: str,
     shows_json: bool,
 ) -> None:
-    """Run an ended job again from a turn on, as a job of its own, with edits; print its id.
+    """Fork an ended job from a turn on, as a job of its own, with edits; print its id.
 
     The turns before are taken over. EDITS may have taskDescription, instructions, model, and by the ids of calls
     toolResults and arguments.

@@ -37,7 +37,7 @@ from baton_local.replay.replaying import replay_now
 def replay(
     *, target: str, offline: bool, url: str | None, key: str | None, data: Path, app: str | None, save: Path | None
 ) -> None:
-    """Send a message once more, or what a job expects now; with --offline play a job back, up to the first difference.
+    """Replay a message, or what a job expects now; with --offline a whole job, up to the first difference.
 
     MESSAGE is the id of a message of the queue, JOB a job's id, FILE a recording that was saved with --save.
     """
@@ -67,7 +67,7 @@ def _send(place: Deployment, target: str) -> None:
     """Replay over the API, with an admin key; report what was applied already, which is not sent."""
     if target.startswith("job_"):
         redriven = place.request("POST", f"/api/admin/agent-jobs/{quote(target, safe='')}/drive")["driven"]
-        print(f"{target}: {redriven} step(s) redriven" if redriven else f"{target}: expects nothing now")
+        print(f"{target}: {redriven} message(s) replayed" if redriven else f"{target}: expects nothing now")
         return
     checked = place.request("POST", f"/api/admin/messages/{quote(target, safe='')}/replay")
     if checked["sent"]:

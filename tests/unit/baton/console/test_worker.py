@@ -173,9 +173,9 @@ async def test_an_applied_message_says_so_and_offers_a_redrive(operator: Operato
     before = len(operator.stage.outgoing())
     markup = await operator.done("/console/messages/replay", message=message_id)
     assert "was applied already" in markup
-    assert "Redrive what the job expects" in markup
+    assert "Replay what the job expects" in markup
     assert len(operator.stage.outgoing()) == before
-    assert "2 steps of the job were redriven" in await operator.done("/console/jobs/job_1/drive")
+    assert "2 messages of the job were replayed" in await operator.done("/console/jobs/job_1/drive")
     assert len(operator.stage.outgoing()) == before + 2
 
 
