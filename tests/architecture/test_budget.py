@@ -72,7 +72,10 @@ BOUNDS = {
     "docs words": 95_600,
 }
 # (sum, by how much, what it buys)
-RAISES: tuple[tuple[str, int, str], ...] = ()
+RAISES: tuple[tuple[str, int, str], ...] = (
+    ("test lines", 400, "waits that outlive a short retention, spans of a killed process, costs beside others"),
+    ("docs words", 150, "rows of the operations page for rights, paths and pauses; faults of the network"),
+)
 
 # A bound may be above its sum by this share, or by a few.
 SLACK = 0.04
