@@ -3,7 +3,7 @@
 A job of a chat has `"chat": {"messageId", "replaces"?}` in its task; `replaces` names the job whose answer it replaces:
 that one and all after it are no longer part of the conversation, but their calls are told. So are the calls of a job
 that has ended early. A job that was rolled back leaves no trace. Invariant: the messages follow from recorded entries,
-the transcript's `{"role": "session", "v": 1, "exchanges": [{"jobId", "asked", "answered"?, "status", "messages"?,
+the transcript's `{"role": "session", "v": 1, "exchanges": [{"jobId", "question", "answer"?, "status", "messages"?,
 "files"?, "calls"?, "cut"?}], "leftOut"?}`, so they are the same in every turn. Only files are stored beside the jobs,
 so nothing else can be lost or disagree with them. Must not: read a store (`earlier_jobs` does).
 """
@@ -151,8 +151,8 @@ def _answering(exchanges: Sequence[Exchange]) -> int:
 
 
 def _written(exchange: Exchange) -> dict[str, Any]:
-    written: dict[str, Any] = {"jobId": exchange.job_id, "asked": exchange.question, "status": exchange.status}
-    answered: dict[str, Any] = {} if exchange.answered is None else {"answered": exchange.answered}
+    written: dict[str, Any] = {"jobId": exchange.job_id, "question": exchange.question, "status": exchange.status}
+    answered: dict[str, Any] = {} if exchange.answered is None else {"answer": exchange.answered}
     answered |= {"cut": True} if exchange.cut else {}
     files = {"files": list(exchange.files)} if exchange.files else {}
     calls = {"calls": list(exchange.calls)} if exchange.calls else {}
@@ -199,11 +199,11 @@ def _texts(exchange: Mapping[str, Any]) -> tuple[Message, ...]:
             UserMessage(f"[Calls of an answer that another one replaces, which are not undone:]\n{calls}", note=True),
         )
     if exchange["status"] == OUTCOME:
-        return (UserMessage(exchange["asked"], note=True),)
-    asked = UserMessage(exchange["asked"], files=files_of(exchange))
+        return (UserMessage(exchange["question"], note=True),)
+    asked = UserMessage(exchange["question"], files=files_of(exchange))
     made = f" Its calls, which are not undone:]\n{calls}" if calls else "]"
-    if "answered" not in exchange:
+    if "answer" not in exchange:
         return asked, UserMessage(f"[This was not answered: {exchange['status']}.{made}", note=True)
     ended = (UserMessage(f"[This ended early: {exchange['status']}.{made}", note=True),) if calls else ()
     mark = (UserMessage(CUT_NOTE, note=True),) if exchange.get("cut") else ()
-    return asked, *ended, ModelMessage(exchange["answered"]), *mark
+    return asked, *ended, ModelMessage(exchange["answer"]), *mark

@@ -109,8 +109,8 @@ class RecordedEarlier:
         return tuple(
             Exchange(
                 exchange["jobId"],
-                exchange["asked"],
-                exchange.get("answered"),
+                exchange["question"],
+                exchange.get("answer"),
                 exchange["status"],
                 exchange.get("messages", ""),
                 tuple(exchange.get("files", ())),

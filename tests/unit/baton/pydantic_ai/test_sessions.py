@@ -71,7 +71,7 @@ async def test_messages_that_do_not_fit_are_told_as_texts(monkeypatch: Any) -> N
         await send(api, "c", "m1", "hi", agent="greets")
         job = job_of(await send(api, "c", "m2", "hi again", agent="greets"))
         session = next(one for one in await stage.reader.transcript(job) if one["role"] == "session")
-        assert session["exchanges"][0]["answered"] == "hello"
+        assert session["exchanges"][0]["answer"] == "hello"
         assert "messages" not in session["exchanges"][0]
     assert found == [["system-prompt", "user-prompt"], ["system-prompt", "user-prompt", "text", "user-prompt"]]
 

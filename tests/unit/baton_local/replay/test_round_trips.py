@@ -141,9 +141,9 @@ async def test_what_was_recorded_before_is_sent_again() -> None:
     """As it is recorded; another conversation is seen as a difference."""
     document = await recorded_second(Stage(registry=talking()))
     entry = document["job"]["transcript"][1]
-    assert (entry["role"], [shown["asked"] for shown in entry["exchanges"]]) == ("session", ["question 1"])
+    assert (entry["role"], [shown["question"] for shown in entry["exchanges"]]) == ("session", ["question 1"])
     assert (len(entry["exchanges"][0]["files"]), len(document["job"]["transcript"][0]["files"])) == (1, 1)
     assert document["job"]["result"] == {"answer": "3 messages"}
     assert difference(document, talking()) == ""
-    entry["exchanges"][0]["answered"] = "something else"
+    entry["exchanges"][0]["answer"] = "something else"
     assert difference(document, talking()) != ""
