@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from baton.clock import Clock
 from baton.engine.commit.answers import Recalled, Signal
 from baton.engine.commit.stored_bytes import (
+    LEAST_EVENT_MS,
+    LEAST_FILE_MS,
     PARTS,
     BytesAdded,
     Keeping,
@@ -37,7 +39,10 @@ class StoredQuota:
         self._limit_bytes = settings.bytes_kept_per_tenant
         self._stored = stored if self._limit_bytes else None
         self._clock = clock
-        self._keeping = Keeping(settings.job_retention_seconds * 1000)
+        retention_ms = settings.job_retention_seconds * 1000
+        self._keeping = Keeping(retention_ms)
+        self._of_files = Keeping(max(retention_ms, LEAST_FILE_MS))
+        self._of_events = Keeping(max(retention_ms, LEAST_EVENT_MS))
 
     async def check(self, tenant: str, size_bytes: int = 0) -> None:
         """Check that a tenant may store this many bytes more.
@@ -76,13 +81,17 @@ class StoredQuota:
         """Return what the end of a job changes; None: nothing is counted."""
         return self._keeping.ended(job, usage) if self._stored else None
 
-    async def stored(self, tenant: str, size_bytes: int) -> None:
-        """Count bytes that are kept from now on for as long as ended jobs."""
-        await self._add(tenant, self._keeping.moved([(self._clock.now_ms(), size_bytes)]))
+    async def file_stored(self, tenant: str, size_bytes: int) -> None:
+        """Count a file that is kept from now on."""
+        await self._add(tenant, self._of_files.moved([(self._clock.now_ms(), size_bytes)]))
+
+    async def event_stored(self, tenant: str, size_bytes: int) -> None:
+        """Count an event that is kept from now on."""
+        await self._add(tenant, self._of_events.moved([(self._clock.now_ms(), size_bytes)]))
 
     async def given_back(self, tenant: str, kept: Iterable[tuple[int, int]]) -> None:
-        """Give back bytes that were removed: since when they were kept, and how many."""
-        await self._add(tenant, self._keeping.moved([(at_ms, -size) for at_ms, size in kept]))
+        """Give back files that were removed: since when each was kept, and its size."""
+        await self._add(tenant, self._of_files.moved([(at_ms, -size) for at_ms, size in kept]))
 
     def counts(self, signal: Signal) -> int:
         """Return how many bytes of a signal its job counts until it ends; an outcome counts with its end."""

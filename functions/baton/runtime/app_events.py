@@ -55,7 +55,7 @@ async def keep_event(records: AppEvents, quota: StoredQuota, event: AppEvent, ha
     text = encoded(event)
     record = await records.add(event.id, text, handlers)
     if record.new:
-        await quota.stored(event.tenant, stored_size(text))
+        await quota.event_stored(event.tenant, stored_size(text))
     return record
 
 

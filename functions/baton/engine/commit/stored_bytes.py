@@ -19,6 +19,9 @@ from baton.engine.work_items import ItemKind
 
 # About how many sums a tenant has at once: bytes stay for the retention, and up to a part of it longer.
 PARTS = 24
+# A file and an event are kept for this long at least. The hourly sweep prolongs a file while its job waits, and may be
+# away for a day; an event waits for its batch, or for a newer one of its key, for up to seven days.
+LEAST_FILE_MS, LEAST_EVENT_MS = 2 * 86_400_000, 8 * 86_400_000
 _SHORTEST_MS = 60_000
 _WAIT = f"{ItemKind.WAIT}:"
 _NEW = frozenset({CallStatus.QUEUED, CallStatus.WAITING})
@@ -95,7 +98,8 @@ class Keeping:
         for at_ms, size in moved:
             until_ms = self.until_ms(at_ms)
             adds[until_ms] = adds.get(until_ms, 0) + size
-        return BytesAdded({at: size for at, size in adds.items() if size}, self._retention_ms + 2 * self._part_ms)
+        kept_ms = max(self._retention_ms, LEAST_EVENT_MS) + 2 * self._part_ms  # all sums are of one key
+        return BytesAdded({at: size for at, size in adds.items() if size}, kept_ms)
 
 
 def kept_bytes(sums: Sums, now_ms: int) -> int:

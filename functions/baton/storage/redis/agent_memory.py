@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from baton.engine.commit.patch import Patch
+from baton.engine.commit.stored_bytes import LEAST_FILE_MS
 from baton.sdk.memory import SESSION_ENTRIES, MemoryEntry
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
@@ -35,8 +36,6 @@ class RedisModelCache:
 _PIECE_CHARS, _PIECES_AT_ONCE = 1_000_000, 4
 # The field of a file with the time since which it is kept, and its size.
 _KEPT = "kept"
-# How long a file is kept at least: the hourly sweep prolongs it while its job waits, and may be away for a day.
-_LEAST_MS = 2 * 86_400_000
 
 
 class RedisChats:
@@ -47,7 +46,7 @@ class RedisChats:
 
     def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
         self._redis = connection
-        self._retention_ms = max(retention_ms, _LEAST_MS)
+        self._retention_ms = max(retention_ms, LEAST_FILE_MS)
 
     async def note_session(self, tenant: str, session_id: str, used_ms: int) -> None:
         """Note that a session is created, or used again."""

@@ -5,16 +5,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from baton.engine.commit.stored_bytes import LEAST_EVENT_MS
 from baton.storage.ports.app_events import EventRecord
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from baton.transport.redis_rest import Command
-from baton_events.app_event import LONGEST_DELAY_SECONDS
 
 _EVENT, _HANDLER, _NOTE = "event", "handler:", "note:"
 _CLOCK_MS = 60_000  # a waiting call and a reader may have different clocks
-# Longer than an event waits for its batch, or for a newer one of its key, and than its handler is delivered again.
-_WAITED_MS = (LONGEST_DELAY_SECONDS + 86_400) * 1_000
 
 
 class RedisAppEvents:
@@ -22,7 +20,7 @@ class RedisAppEvents:
 
     def __init__(self, connection: RedisConnection, retention_ms: int, kept_ms: int) -> None:
         self._redis = connection
-        self._retention_ms, self._kept_ms = max(retention_ms, _WAITED_MS), kept_ms
+        self._retention_ms, self._kept_ms = max(retention_ms, LEAST_EVENT_MS), kept_ms
 
     async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
         """Keep an event, and these of its handlers, for as long as it may wait for its batch at least."""

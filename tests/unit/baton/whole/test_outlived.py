@@ -14,7 +14,7 @@ from baton.engine.state import Job
 from baton.pydantic_ai import durable
 from baton.storage.redis.agent_memory import RedisChats
 from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton_events.errors import StoreError
+from baton_events.errors import StorageFullError, StoreError
 from tests.fakes.clock import FakeClock
 from tests.unit.baton.api.client import ADMIN, OPERATIONS_KEY, Api, api_of, with_keys
 from tests.unit.baton.api.sessions.chatting import parts_of, sending
@@ -195,6 +195,20 @@ async def test_the_files_of_a_job_live_for_as_long_as_it_asks_about_its_limit() 
         await days_pass(stage, 6)
         assert (await api.read(job_id))["status"] == "waiting"
         assert await chats.read_file("acme", "chat-1", "f") == "image/png,AAAA"
+
+
+async def test_files_and_events_count_for_as_long_as_they_are_kept() -> None:
+    """That is longer than a short retention, and the end of a job in between takes nothing of it."""
+    stage = Stage(settings=with_keys(job_retention_seconds=1, bytes_kept_per_tenant=1_000))
+    quota = stage.container.commands.quota
+    for days, store in ((2, quota.file_stored), (8, quota.event_stored)):
+        await store("acme", 600)
+        stage.clock.ms += days * DAY_MS - 1
+        await quota.signalled(stage.job(), 1)
+        with pytest.raises(StorageFullError):
+            await quota.check("acme", 600)
+        stage.clock.ms += DAY_MS
+        await quota.check("acme", 600)
 
 
 async def test_pieces_of_a_file_whose_upload_broke_off_expire_by_themselves() -> None:
