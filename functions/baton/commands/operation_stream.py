@@ -114,7 +114,7 @@ class OperationOutcomes:
         if not pause:
             return
         slot_ms = (max(self._clock.now_ms(), poll.slot_ms) // pause + 1) * pause
-        body = json.dumps({"operationsMs": slot_ms, "look": poll.number})
+        body = json.dumps({"operationsMs": slot_ms, "poll": poll.number})
         name = f"operations.{poll.number}.{slot_ms}"
         await self._emitter.emit_to(SWEEP_ENDPOINT, body, not_before_ms=slot_ms, deduplication_id=name)
 

@@ -78,7 +78,7 @@ def read_poll(body: bytes) -> Poll | None:
 
     A message of an earlier version is the last of its polls: that version armed one each minute.
     """
-    slot_ms, number = _numbers(body, "operationsMs", "look")
+    slot_ms, number = _numbers(body, "operationsMs", "poll")
     return Poll(slot_ms, number) if slot_ms else None
 
 

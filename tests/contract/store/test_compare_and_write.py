@@ -52,10 +52,18 @@ async def test_a_field_is_absent_while_it_is_not_there(redis: RedisConnection) -
 
 
 async def test_a_hash_is_the_same_while_nothing_of_it_has_changed(redis: RedisConnection) -> None:
+    """In whatever order its fields are."""
     await begin(redis)
-    for other in ({"one": "1"}, {"one": "1", "two": "2"}, {"one": "1", "two": "22", "x": ""}, {}):
+    await redis.execute("HSET", _HASH, "four", "4")
+    for other in (
+        {"one": "1", "two": "22"},
+        {"one": "1", "four": "4"},
+        {"one": "1", "two": "2", "four": "4"},
+        {"one": "1", "two": "22", "four": "4", "x": ""},
+        {},
+    ):
         assert not await _written(redis, lambda patch, other=other: patch.same(_HASH, other))  # type: ignore[misc]
-    assert await _written(redis, lambda patch: patch.same(_HASH, {"two": "22", "one": "1"}))
+    assert await _written(redis, lambda patch: patch.same(_HASH, {"two": "22", "one": "1", "four": "4"}))
 
 
 async def test_one_of_several_fields_is_enough_and_needed(redis: RedisConnection) -> None:
@@ -111,6 +119,17 @@ async def test_more_than_may_be_read_is_answered_by_its_size(redis: RedisConnect
     patch.read([("HGET", _HASH, "long"), ("HGET", _HASH, "short"), ("HGET", _HASH, "none")])
     patch.size_bytes()
     assert (await redis.apply(*patch.request()))[2][1:] == [[None, 10], [None, 0]]
+
+
+@pytest.mark.parametrize(("letters", "fits"), [(490, True), (491, False)])
+async def test_as_much_as_may_be_read_is_read(redis: RedisConnection, letters: int, fits: bool) -> None:
+    """To the byte, in a list, too."""
+    texts = [letters * "x", 255 * '"']
+    await redis.execute("RPUSH", _LIST, *texts)
+    patch = Patch(_MOST)
+    patch.read([("LRANGE", _LIST, 0, -1)])
+    patch.size_bytes()
+    assert (await redis.apply(*patch.request()))[2] == ([[texts]] if fits else [[None, _MOST + 1]])
 
 
 async def test_a_sum_is_that_of_what_is_there_and_not_of_what_was_known(redis: RedisConnection) -> None:
