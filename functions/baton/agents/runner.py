@@ -58,12 +58,14 @@ class RunnerAnswer(Record, frozen=True):
         output: the job's result, any JSON but null; None: the job continues.
         correction: why the answer does not fit and the model is called again, for people.
         alone: for each call, whether it runs alone, after those before it and before those after it.
+        asked: whether a model was asked in this turn.
     """
 
     answer: ModelAnswer
     output: Any = None
     correction: str = ""
     alone: tuple[bool, ...] = ()
+    asked: bool = True
 
 
 class RunnerCall(Record, frozen=True):

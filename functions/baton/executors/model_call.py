@@ -256,6 +256,7 @@ def _runner_step_result(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered
         cached_input_tokens=count(answer.cached_input_tokens, "answer.cached_input_tokens"),
         provider=answer.provider,
         output=turn.output,
+        model_calls=int(turn.asked),
         streamed_text=streamed_text,
         cut=answer.is_cut,
         extra_usage=usage_of_spent(answer.spent_before),

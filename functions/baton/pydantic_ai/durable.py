@@ -9,12 +9,10 @@ from typing import Any
 
 from pydantic_ai import Agent as PydanticAIAgent
 from pydantic_ai.capabilities import AbstractCapability
-from pydantic_ai.toolsets import AbstractToolset
 from pydantic_ai.usage import UsageLimits
 
 from baton.agents.agent import Agent
 from baton.pydantic_ai.runner import OfJob, PydanticAIRunner
-from baton.pydantic_ai.stopping import leaf_toolsets
 from baton.sdk.call_limit import CallLimit
 from baton.sdk.limits import Limits
 
@@ -75,18 +73,10 @@ def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:
         yield "it has no model; give one: Agent('openai:gpt-5-mini', …)"
     capabilities: list[AbstractCapability[Any]] = []
     agent.root_capability.apply(capabilities.append)
-    stateful = [f"capability {type(one).__name__}" for one in capabilities if _is_own(one, AbstractCapability)]
-    stateful += [f"toolset {one.label}" for one in leaf_toolsets(agent) if _is_own(one, AbstractToolset)]
-    for named in stateful:
-        yield (
-            f"{named} has state of its own for each run (for_run), and each step is a run here; keep that state in deps"
-            " or in a store"
-        )
+    for kind in map(type, capabilities):
+        if any(_is_engine(one) for one in kind.__mro__):
+            yield f"capability {kind.__name__} belongs to another engine; leave it out"
 
 
-def _is_own(thing: object, base: type[Any]) -> bool:
-    """Return whether a class outside of pydantic-ai overrides `for_run`, or belongs to another durable engine."""
-    kind: type[Any] = type(thing)
-    if kind.__module__.startswith("pydantic_ai.durable_exec"):
-        return True
-    return kind.for_run is not base.for_run and not kind.__module__.startswith("pydantic_ai.")
+def _is_engine(kind: type[Any]) -> bool:
+    return kind.__module__.startswith("pydantic_ai.durable_exec")

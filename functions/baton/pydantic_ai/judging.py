@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pydantic_ai as ai
 from pydantic_core import to_jsonable_python
-from pydantic_graph import End
 
 from baton.agents.runner import RunFailedError, RunnerAnswer
 from baton.models.model import ANSWER_CUT, CUT_CAUSE, Call, ModelAnswer
 from baton.models.providers.client import origin_of
 from baton.models.providers.messages import calls_of, text_of
+from baton.pydantic_ai.carried import Held
 from baton.pydantic_ai.run_state import Run, RunState, kept_of_turn
 from baton_events.ids import canonical_json
 
@@ -51,8 +51,15 @@ def is_cut(response: ai.ModelResponse) -> bool:
     return response.finish_reason == "length"
 
 
-def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_first: bool) -> RunnerAnswer:
-    """Judge the answer. `node`: the run's node after it; `ids`: of the calls to make."""
+def is_suspended(node: Any) -> bool:
+    """Return whether the provider goes on with the answer by itself."""
+    return isinstance(node, ai.CallToolsNode) and node.model_response.state == "suspended"
+
+
+def judged(
+    run: Run, state: RunState, node: Any, ids: Sequence[str], held: Held, *, outputs_first: bool
+) -> RunnerAnswer:
+    """Judge the answer of a run that is closed. `node`: the run's node after it; `ids`: of the calls to make."""
     messages = _joined(run.all_messages(), _outputs_beside(state) if outputs_first else [])
     response = next((one for one in reversed(messages) if isinstance(one, ai.ModelResponse)), ai.ModelResponse([]))
     text, output, correction = text_of(response), None, ""
@@ -66,11 +73,11 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
         else:
             calls = tuple([Call(parts[one].tool_name, parts[one].args_as_dict()) for one in ids])
             alone = tuple([run.ctx.deps.tool_manager.is_sequential(parts[one]) for one in ids])
-    elif isinstance(node, End) and isinstance(node.data.output, ai.PendingModelResponse):
+    elif is_suspended(node):
         seconds = run.ctx.deps.model.continuation_delay(response) or 1.0
         calls = (Call(WAITS, {"seconds": min(seconds * 2**state.polls, max(seconds, _LONGEST_SECONDS))}),)
-    elif isinstance(node, End):
-        output = to_jsonable_python(node.data.output)
+    elif run.result is not None:  # what the hooks around the run have made of it
+        output = to_jsonable_python(run.result.output)
         if is_cut(response) and not isinstance(output, str):
             raise RunFailedError(ANSWER_CUT, f"{CUT_CAUSE}, so its output is not whole", partial=text)
         text = output if isinstance(output, str) else text or ("" if output is None else canonical_json(output))
@@ -78,13 +85,13 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
         messages.append(node.request)
         misfits = run.ctx.state.output_retries_used > state.output_retries
         correction = "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
-    answer = ModelAnswer(text, calls, provider=kept_of_turn(state, messages, ids, run))
-    if run.usage.requests > state.usage.requests:  # otherwise no model was called in this turn
+    answer = ModelAnswer(text, calls, provider=kept_of_turn(state, messages, ids, run, held))
+    if asked := run.usage.requests > state.usage.requests:
         used = run.usage - state.usage
         spent = (used.input_tokens, used.output_tokens, float(used.cost or 0), False, used.cache_read_tokens)
         origin = origin_of(response, streamed=False)
         answer = ModelAnswer(text, calls, *spent, provider=answer.provider, origin=origin)
-    return RunnerAnswer(answer, output, correction, alone)
+    return RunnerAnswer(answer, output, correction, alone, asked)
 
 
 def _outputs_beside(state: RunState) -> list[ai.ToolCallPart]:

@@ -8,7 +8,6 @@ from them. Must not: run anything.
 import json
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +18,7 @@ from baton.agents.runner import Recorded, RunFailedError
 from baton.models.model import ANSWER_CUT, Message
 from baton.models.model import ModelRequest as Question
 from baton.models.providers.messages import to_messages
+from baton.pydantic_ai.carried import Changed, Held, with_call
 from baton.sdk.file_contents import FileContents
 
 Run = ai.AgentRun[Any, Any]
@@ -37,8 +37,10 @@ def dumped(messages: Sequence[ai.ModelMessage]) -> str:
     return _JSON.dump_json(list(messages)).decode()
 
 
-def kept_of_turn(before: "RunState", messages: list[ai.ModelMessage], ids: Sequence[str], run: Run) -> dict[str, Any]:
-    """Return the data to keep of a turn: its new messages, and the counts that no message has."""
+def kept_of_turn(
+    before: "RunState", messages: list[ai.ModelMessage], ids: Sequence[str], run: Run, held: Held
+) -> dict[str, Any]:
+    """Return the data to keep of a turn: new messages, what its objects hold, and the counts that no message has."""
     same = [_same(*pair) for pair in zip(before.history, messages, strict=False)]
     first = max([*same, False].index(False), len(before.earlier))
     tools = run.ctx.deps.established_tool_names
@@ -50,6 +52,8 @@ def kept_of_turn(before: "RunState", messages: list[ai.ModelMessage], ids: Seque
         "outputRetries": run.ctx.state.output_retries_used,
         **({"tools": sorted(tools)} if tools is not None and tools != before.tools else {}),
         **({"lists": _LISTS.dump_json(dict(new)).decode()} if (new := before.lists.maps[0]) else {}),
+        **({"runId": run.ctx.state.run_id} if not before.run_id else {}),
+        **({"held": held} if held else {}),
         **_kept_counts(before, run, run.usage),
     }
 
@@ -77,11 +81,15 @@ def enqueue_again(run: Run, kept: Sequence[Any]) -> None:
         setattr(run.ctx.state.pending_messages[-1], NEXT_TO, (call[0], call[1]))
 
 
-def kept_of_call(before: "RunState", parts: Sequence[ai.ModelRequestPart], run: Run) -> tuple[Any, dict[str, Any]]:
+def kept_of_call(
+    before: "RunState", parts: Sequence[ai.ModelRequestPart], run: Run, changed: Changed
+) -> tuple[Any, dict[str, Any]]:
     """Return a call's result as it is shown, and the data to keep of it."""
     messages = dumped([ai.ModelRequest(parts=list(parts))])
     first, *others = json.loads(messages)[0]["parts"]
     kept = _kept_counts(before, run, run.usage - before.usage)
+    if changed:
+        kept["changed"] = changed
     more = [first.get(name) for name in ("metadata", "tool_kind", "content_file_digests")]
     if others or first["outcome"] != "success" or any(one is not None for one in more):
         kept["messages"], first["content"] = before.contents.short(messages), _without_data(first["content"])
@@ -114,6 +122,9 @@ class RunState:
         answered: parts that answer these calls, in their order; parts for the model's user come last.
         contents: large files in the texts read.
         lists: the tools of servers, listed now or before.
+        run_id: pydantic-ai's id of the run; empty: its first piece is not recorded yet.
+        held: what the objects of the run hold.
+        failure: of a call: the run is told of it, and fails unless a hook recovers it.
     """
 
     earlier: list[ai.ModelMessage]
@@ -130,13 +141,16 @@ class RunState:
     answered: list[ai.ModelRequestPart] = field(default_factory=list[ai.ModelRequestPart])
     contents: FileContents = field(default_factory=FileContents)
     lists: ChainMap[str, list[ai.ToolDefinition]] = field(default_factory=lambda: ChainMap({}, {}))
+    run_id: str = ""
+    held: Held = field(default_factory=Held)
+    failure: RunFailedError | None = None
 
     @classmethod
     def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
         """Read the recorded run. `up_to_turn`: the last turn to read, whose calls are not answered yet.
 
         Raises:
-            RunFailedError: a call has failed, or the job began with an agent that was no run of pydantic-ai.
+            RunFailedError: the job began with an agent that was no run of pydantic-ai.
         """
         contents = FileContents()
         contents.kept_elsewhere(recorded.files)
@@ -167,6 +181,12 @@ class RunState:
     def history(self) -> list[ai.ModelMessage]:
         """The earlier messages for pydantic-ai."""
         return [*self.earlier, *self.messages]
+
+    @property
+    def prompt(self) -> Any:
+        """What the run began with."""
+        parts = self.messages[0].parts if self.messages else []
+        return next((part.content for part in parts if isinstance(part, ai.UserPromptPart)), None)
 
     @property
     def response(self) -> ai.ModelResponse:
@@ -203,6 +223,8 @@ class RunState:
             self.pending = self._whole_pending(kept)
             self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
             self.lists.maps[1].update(_LISTS.validate_json(kept.get("lists", "{}")))
+            self.run_id = kept.get("runId", self.run_id)
+            self.held = kept.get("held", {})
             self.ids, self.answered = tuple(kept["ids"]), []
             last, polled = self.messages[-1], self.polls
             self.polls = self.polls + 1 if isinstance(last, ai.ModelResponse) and last.state == "suspended" else 0
@@ -212,16 +234,17 @@ class RunState:
             else:
                 self.steps += 1
 
-    def take_results(
-        self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], *ignored: type[Exception]
-    ) -> None:
+    def take_results(self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
         """Take the results of the last turn's calls: each next turn keeps those of the turns before."""
         parts: list[ai.ModelRequestPart] = []
         for tool_call_id, call in zip(self.ids, entry["calls"], strict=False):
             stored = results.get(call["id"]) or call
-            with suppress(*ignored):
+            try:
                 parts += _parts(tool_call_id, call["tool"], stored, self.contents)
+            except RunFailedError as failure:
+                self.failure = self.failure or failure
             kept = stored.get("kept") or {}
+            self.held = with_call(self.held, kept.get("changed", {}))
             self.usage.incr(_USAGE.validate_python(kept.get("usage") or {}))
             self.pending += self._whole_pending(kept)
         self.answered = sorted(parts, key=lambda part: isinstance(part, ai.UserPromptPart))
@@ -235,7 +258,7 @@ def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mappin
     if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
         return ""
     state = RunState.after(turns, results)
-    state.take_results(turns[-1], results, RunFailedError)
+    state.take_results(turns[-1], results)
     return dumped([*state.messages, *([ai.ModelRequest(parts=state.answered)] if state.answered else [])])
 
 

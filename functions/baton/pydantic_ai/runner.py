@@ -7,7 +7,7 @@ in this process between two pieces. Must not: copy or patch the agent.
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from copy import copy, deepcopy
+from copy import deepcopy
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -32,9 +32,11 @@ from baton.models.model import Listener, ModelError, Spent
 from baton.models.providers.client import streams
 from baton.models.providers.errors import model_error
 from baton.models.providers.messages import contents_of, listen
-from baton.pydantic_ai.judging import calls_to_make, gone_on_from, is_cut, judged
+from baton.pydantic_ai.carried import Carried, Changed, Held
+from baton.pydantic_ai.judging import calls_to_make, gone_on_from, is_cut, is_suspended, judged
+from baton.pydantic_ai.recorded_errors import recorded_error
 from baton.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
-from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools, leaf_toolsets
+from baton.pydantic_ai.stopping import Piece, Stop, StoppedError, function_tools, leaf_toolsets
 from baton.tools.arguments import copied_json, misfit
 from baton.tools.pending import Pending
 from baton.tools.tool import WEEK_SECONDS
@@ -127,16 +129,38 @@ class PydanticAIRunner:
                 state.answered += map(ai.UserPromptPart, state.sent)
             elif state.sent:
                 prompt = [*([prompt] if isinstance(prompt, str) else prompt), *state.sent]
-            history, results = gone_on_from(state)
             edits: Any = recorded.edits
             with self._agent.override(**edits):
-                async with self._opened(recorded.job, state, history, results, prompt) as run:
-                    try:
-                        return await self._turn(run, state, listener)
-                    finally:
-                        used.append(run.usage - state.usage)
+                return await self._run_turn(recorded.job, state, prompt, listener, used)
         except Exception as error:
             raise _failure(error, used) from error
+
+    async def _run_turn(
+        self, job: JobInfo, state: RunState, prompt: Any, listener: Listener | None, used: list[ai.RunUsage]
+    ) -> RunnerAnswer:
+        history, results = (state.history, None) if state.failure else gone_on_from(state)
+        told = recorded_error(state.failure) if state.failure else None
+        carried, node, ids, held, unanswered = Carried(self._agent, state.held), None, list[str](), Held(), None
+        opened = self._opened(job, state, carried, history, results, prompt)
+        async with _as_recorded(told, state.failure), opened as run:
+            try:
+                if told:
+                    raise told
+                node, ids = await self._turn(run, listener, history if results is None and prompt is None else ())
+                # A run that goes on here is not resumed: all its messages are new ones.
+                own = [message.run_id == run.ctx.state.run_id for message in run.ctx.state.message_history]
+                run.ctx.deps.new_message_index = [*own, True].index(True)
+            except (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
+                if not (failure := model_error(error)).retryable:
+                    raise
+                unanswered = failure
+            finally:
+                used.append(run.usage - state.usage)
+            if unanswered is None and run.result is None:
+                held = carried.kept()
+        if unanswered:  # the run is not told: it goes on when the model is there again
+            raise unanswered
+        return judged(run, state, node, ids, held, outputs_first=self._agent.end_strategy == "early")
 
     async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run the call, as the only one of the last answer."""
@@ -160,7 +184,7 @@ class PydanticAIRunner:
         if not state.polls:
             return
         try:
-            async with self._opened(recorded.job, state, state.history, None) as run:
+            async with self._opened(recorded.job, state, Carried(self._agent, state.held), state.history, None) as run:
                 await run.ctx.deps.model.cancel_suspended_response(state.response)
         except (ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
             raise model_error(error) from error
@@ -170,6 +194,7 @@ class PydanticAIRunner:
         self,
         job: JobInfo,
         state: RunState,
+        carried: Carried,
         history: Sequence[ai.ModelMessage],
         results: ai.DeferredToolResults | None,
         prompt: Any = None,
@@ -179,47 +204,60 @@ class PydanticAIRunner:
         """Open a run that continues from the recorded state, with the counts that pydantic-ai restarts in each run."""
         async with self._agent.iter(
             prompt,
-            message_history=history or None,
+            message_history=[replace(one, run_id=None) if one.run_id == state.run_id else one for one in history]
+            or None,
             deferred_tool_results=results,
             conversation_id=job.session_id,
+            run_id=state.run_id or None,
             deps=await _awaited(self._deps(job)),
             usage=deepcopy(state.usage),
             usage_limits=self._usage_limits,
             infer_name=False,
             # Earlier jobs may be sent as texts, or from their middle: only their first message has a system prompt.
             capabilities=[
-                Piece(state.retries(), state.lists, answer),
+                Piece(state.retries(), state.lists, carried, answer, begins=not state.messages),
+                Stop(),
                 *([ReinjectSystemPrompt(id="baton_system_prompt")] if state.earlier else []),
             ],
         ) as run:
             run.ctx.state.run_step, run.ctx.state.output_retries_used = state.steps, state.output_retries
             run.ctx.deps.established_tool_names = None if state.tools is None else set(state.tools)
+            if state.messages:  # as in the piece that began the run
+                run.ctx.deps.prompt = state.prompt
+                for message in run.ctx.state.message_history[len(state.earlier) :]:
+                    message.run_id = state.run_id
             if answer is None:
-                run.ctx.deps.output_schema = schema = copy(run.ctx.deps.output_schema)
-                schema.allows_pending_model_response = True
                 for kept in state.pending:
                     enqueue_again(run, kept)
+            carried.begin(run.ctx.deps.tool_manager.toolset)
             yield run
 
-    async def _turn(self, run: Run, state: RunState, listener: Listener | None) -> RunnerAnswer:
+    async def _turn(
+        self, run: Run, listener: Listener | None, history: Sequence[ai.ModelMessage]
+    ) -> tuple[Any, list[str]]:
+        """Run up to the calls of one answer; return the node that comes then, and the calls to make."""
         node: Any = run.next_node
         while not isinstance(node, ai.ModelRequestNode | End):
             node = await run.next(node)
+        if len(known := run.ctx.state.message_history) < len(history) - 1:
+            known[:] = history[
+                :-1
+            ]  # a run that begins leaves out results without their calls; one that goes on has them
         if isinstance(node, ai.ModelRequestNode):
             node = await _requested(run, node, listener)
-        outputs_first, ids = self._agent.end_strategy == "early", list[str]()
-        if isinstance(node, ai.CallToolsNode) and node.model_response.state == "suspended":
-            node = await run.next(node)
-        elif isinstance(node, ai.CallToolsNode) and is_cut(node.model_response) and node.model_response.tool_calls:
+        ids = list[str]()
+        if is_suspended(node):
+            return node, ids
+        if isinstance(node, ai.CallToolsNode) and is_cut(node.model_response) and node.model_response.tool_calls:
             ids = [part.tool_call_id for part in node.model_response.tool_calls]  # none of them runs
         elif isinstance(node, ai.CallToolsNode):
             ids = calls_to_make(run, node.model_response, self._usage_limits)
-            if outputs_first or not ids:
+            if not ids or (self._agent.end_strategy == "early" and len(ids) < len(node.model_response.tool_calls)):
                 try:
                     node, ids = await run.next(node), []
                 except StoppedError as stopped:
                     ids = stopped.ids_in(node.model_response)
-        return judged(run, state, node, ids, outputs_first=outputs_first)
+        return node, ids
 
     async def _call(self, job: JobInfo, state: RunState, call: RunnerCall) -> CallReturned | Pending:
         made = next(part for part in state.response.tool_calls if part.tool_call_id == state.ids[call.position])
@@ -231,13 +269,34 @@ class PydanticAIRunner:
         elif differs:  # a secret among them is kept with the call alone
             made = replace(made, args=call.arguments)
         history = [*state.history[:-1], replace(state.response, parts=[*others, made])]
-        async with self._opened(job, state, history, results, answer=state.response) as run:
-            node: Any = run.next_node
-            node = await run.next(node)
-            node = await run.next(node)
-            parts = node.request.parts
-            pending = next((part.content for part in parts if isinstance(part.content, Pending)), None)
-            return pending or CallReturned(*kept_of_call(state, parts, run))
+        carried = Carried(self._agent, state.held)
+        async with self._opened(job, state, carried, history, results, answer=state.response) as run:
+            failure: Exception | None = None
+            parts: Sequence[ai.ModelRequestPart] = ()
+            try:
+                node: Any = run.next_node
+                node = await run.next(node)
+                node = await run.next(node)
+                parts = node.request.parts
+            except Exception as error:  # noqa: BLE001 - the run is told of it in its next turn
+                failure = error
+            contents = [getattr(part, "content", None) for part in parts]  # not each part has one
+            pending = next((content for content in contents if isinstance(content, Pending)), None)
+            changed = carried.changed() if parts and not pending else Changed()
+        if failure:
+            raise failure
+        return pending or CallReturned(*kept_of_call(state, parts, run, changed))
+
+
+@asynccontextmanager
+async def _as_recorded(told: Exception | None, failure: RunFailedError | None) -> AsyncIterator[None]:
+    """Raise a call's failure as it was recorded, if the run makes nothing else of it."""
+    try:
+        yield
+    except Exception as error:
+        if error is told and failure is not None:
+            raise failure from error
+        raise
 
 
 def _failure(error: Exception, used: Sequence[ai.RunUsage]) -> ModelError | RunFailedError:

@@ -9,14 +9,16 @@ from itertools import count
 from typing import Any, Self
 
 from pydantic_ai import Agent
-from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering, WrapRunHandler
 from pydantic_ai.exceptions import CallDeferred
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model
+from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import DeferredToolRequests, RunContext, Tool, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
 
 from baton.models.providers.whole import WholeModel
+from baton.pydantic_ai.carried import Carried
 
 ToolLists = MutableMapping[str, list[ToolDefinition]]
 
@@ -73,12 +75,37 @@ class ListedOnce(WrapperToolset[Any]):
 
 @dataclass(init=False)
 class Piece(AbstractCapability[Any]):
-    """One piece of a run. `retries`: of each tool, before; `answer`: the one whose call it makes; None: none."""
+    """One piece of a run, around all other capabilities.
 
-    def __init__(self, retries: dict[str, int], lists: ToolLists, answer: ModelResponse | None = None) -> None:
+    `retries`: of each tool, before; `answer`: the one whose call it makes; None: none. `begins`: it is the first one.
+    """
+
+    def __init__(
+        self,
+        retries: dict[str, int],
+        lists: ToolLists,
+        carried: Carried,
+        answer: ModelResponse | None = None,
+        *,
+        begins: bool,
+    ) -> None:
         self._retries = retries
         self._lists = lists
+        self._carried = carried
         self._answer = answer
+        self._begins = begins
+
+    def get_ordering(self) -> CapabilityOrdering:
+        """Stand around the others: they see nothing of what a piece stops or sets."""
+        return CapabilityOrdering(position="outermost")
+
+    async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
+        """Set what the run's objects held, and begin the run in its first piece alone."""
+        root: Any = ctx.root_capability
+        self._carried.begin(root)
+        if not self._begins:
+            root.before_run = _begun  # the run's own object, not the agent's
+        return await handler()
 
     def get_wrapper_model(self, model: Model) -> Model:
         """Take only whole answers, with an id of its own for each call."""
@@ -114,6 +141,14 @@ class Piece(AbstractCapability[Any]):
         args: dict[str, Any] = given["args"]
         return args
 
+
+class Stop(AbstractCapability[Any]):
+    """Stops a piece at the calls that no capability of the agent has handled: it is asked last."""
+
     async def handle_deferred_tool_calls(self, ctx: RunContext[Any], *, requests: DeferredToolRequests) -> None:  # noqa: ARG002 - a hook
         """Stop at unhandled calls: their results come in another piece of work."""
         raise StoppedError(requests)
+
+
+async def _begun(_: RunContext[Any]) -> None:
+    """The run has begun in another piece."""

@@ -2,42 +2,34 @@
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic_ai import Agent, RunContext
+from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.models.test import TestModel
-from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 
 import baton.pydantic_ai
 from baton.pydantic_ai import durable
 from baton.pydantic_ai.run_state import NEXT_TO
 
-
-@dataclass(init=False)
-class Counting(AbstractCapability[Any]):
-    async def for_run(self, ctx: RunContext[Any]) -> "Counting":
-        return Counting()
-
-
-class Session(FunctionToolset[Any]):
-    async def for_run(self, ctx: RunContext[Any]) -> AbstractToolset[Any]:
-        return Session()
+# As each of the library's own engines is named.
+Other: Any = type("Other", (AbstractCapability,), {"__module__": "pydantic_ai.durable_exec.other"})
 
 
 @pytest.mark.parametrize(
     ("agent", "named"),
     [
-        (Agent(TestModel(), name="a", capabilities=[Counting()]), "(?s)capability Counting.* in deps or in a store"),
-        (Agent(TestModel(), name="a", toolsets=[Session().prefixed("p")]), "(?s)toolset Session.*in deps"),
-        (Agent(name="a", capabilities=[Counting()]), "(?s)it has no model.*give one.*Counting"),
+        (
+            Agent(TestModel(), name="a", capabilities=[Other()]),
+            "Other belongs to another engine; leave it out",
+        ),
+        (Agent(name="a"), "it has no model; give one"),
         (Agent(TestModel()), "has no name"),
     ],
 )
-def test_what_has_state_of_a_run_no_model_or_no_name_is_refused(agent: Agent[Any, Any], named: str) -> None:
+def test_another_engine_no_model_and_no_name_are_refused(agent: Agent[Any, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         durable(agent)
 
