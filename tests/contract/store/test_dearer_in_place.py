@@ -13,7 +13,8 @@ from tests.contract.store.test_dearer import counted
 
 CALLS = 5
 # agent → asks of the store, commands; requests and bytes at most: asks that were ready at the same time share one.
-JOBS = {"in-a-row": (16, 99, 15, 33_950), "at-once": (8, 57, 7, 22_050)}
+# Two of the commands renew the catalogue of the lists when the job completes: a failover may have lost it.
+JOBS = {"in-a-row": (16, 101, 15, 34_200), "at-once": (8, 59, 7, 22_300)}
 
 
 @pytest.mark.bridge
