@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from baton.sdk.call_limit import CallLimit, checked_limits
-from baton.tools.approval_rule import RequiresApproval, checked_rule
+from baton.tools.approval_rule import RequiresApproval, check_rule
 from baton.tools.tool_source import ToolSource
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{0,32}")
@@ -95,7 +95,7 @@ class McpServer(ToolSource):
             raise ValueError(
                 f"McpServer({self.name!r}): prefix {self.prefix!r} must be up to 32 letters, digits, '_' or '-'"
             )
-        checked_rule(f"McpServer({self.name!r})", self.requires_approval)
+        check_rule(f"McpServer({self.name!r})", self.requires_approval)
         if self.timeout_seconds <= 0:
             raise ValueError(
                 f"McpServer({self.name!r}): timeout_seconds must be more than 0, got {self.timeout_seconds!r}"

@@ -21,14 +21,14 @@ RequiresApproval = bool | Callable[[dict[str, Any], ToolContext], bool | Awaitab
 _LONGEST_SECONDS = 10.0
 
 
-def checked_rule(whose: str, rule: Any) -> RequiresApproval:
-    """Return what `requires_approval` is, if it is a bool or a function of two arguments.
+def check_rule(whose: str, rule: Any) -> None:
+    """Check what `requires_approval` is.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: it is neither a bool nor a function of two arguments.
     """
     if isinstance(rule, bool):
-        return rule
+        return
     is_function = callable(rule) and not inspect.isclass(rule)
     if not is_function or inspect.isgeneratorfunction(rule) or inspect.isasyncgenfunction(rule):
         raise TypeError(f"{whose}: requires_approval must be True, False or a function, got {rule!r}")
@@ -36,7 +36,6 @@ def checked_rule(whose: str, rule: Any) -> RequiresApproval:
         inspect.signature(rule).bind({}, None)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{whose}: requires_approval must be a function f(arguments, ctx), got {rule!r}") from error
-    return rule  # type: ignore[no-any-return]
 
 
 class ApprovalRule(Struct, frozen=True):

@@ -15,7 +15,7 @@ from typing_extensions import ParamSpec, TypeVar
 
 from baton.sdk.call_limit import CallLimit, checked_limits
 from baton.sdk.own_threads import in_own_thread
-from baton.tools.approval_rule import RequiresApproval, checked_rule
+from baton.tools.approval_rule import RequiresApproval, check_rule
 from baton.tools.arguments import ArgumentSchema
 from baton.tools.context import ToolContext
 from baton.tools.return_type import ResultSchema
@@ -76,7 +76,7 @@ class Tool(Generic[_P, _R_co]):
             raise TypeError(f"tool {self.name!r}: background must be True, False or None, got {self.background!r}")
 
     def _check_approval(self) -> None:
-        checked_rule(f"tool {self.name!r}", self.requires_approval)
+        check_rule(f"tool {self.name!r}", self.requires_approval)
         if not _is_number(self.approval_seconds) or not 0 < self.approval_seconds <= _LONGEST_APPROVAL_SECONDS:
             raise TypeError(
                 f"tool {self.name!r}: approval_seconds must be more than 0 and at most a year"

@@ -110,7 +110,6 @@ def read_notes(messages: Sequence[Message]) -> Notes:
             notes.question = notes.question if message.note else _question(message)
         elif isinstance(message, ModelMessage):
             calls.update({call.call_id: call for call in message.calls})
-            notes.used.update(call.tool for call in message.calls)
         else:
             _note_result(notes, message, calls.get(message.call_id))
     return notes

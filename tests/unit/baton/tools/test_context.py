@@ -27,6 +27,7 @@ async def test_what_a_tool_says_goes_to_its_channel() -> None:
 async def test_what_a_tool_sends_out_has_a_name_in_a_test() -> None:
     context = ToolContext.for_test()
     assert [await context.emit("paid", {}, key=key) for key in "ab"] == ["evt_1", "evt_2"]
+    assert await context.recorder.outlet.is_newest("on_paid", {})
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, 50, float("nan")])
