@@ -10,23 +10,34 @@ from baton import Agent, Call, Registry, ScriptedModel, Step, tool
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool
 from baton.engine.state import CallRecord, Job
-from baton.engine.step_results import ExtraUsage, FollowedUp, ModelAnswered, ModelFailed, ToolFailed
+from baton.engine.step_results import (
+    ExtraUsage,
+    FollowedUp,
+    ModelAnswered,
+    ModelFailed,
+    Submitted,
+    ToolFailed,
+    ToolWaits,
+)
 from baton.engine.transitions import JobStatus
 from baton.executors.continuing import outcome_of
 from baton.executors.executor import canonical
 from baton.executors.model_call import answered, refused, usage_of
 from baton.executors.offloading.calls import is_cut_short
 from baton.executors.offloading.polling import after_begin
-from baton.executors.plan_turns import static_turn
+from baton.executors.plan_turns import PlannerTurn, static_turn
+from baton.executors.server_agents import registry_with_tools
 from baton.executors.tool_context import StoreChannel
 from baton.executors.tool_run import ToolRun
 from baton.memory.keeper import MemoryKeeper
-from baton.models.model import ANSWER_LIMIT_BYTES, ModelAnswer
+from baton.models.model import ANSWER_LIMIT_BYTES, ModelAnswer, ToolSpec
+from baton.planning.plan import PLAN_TOOL
 from baton.sdk.records import Failure, HttpResponse, Wanted
 from baton.sdk.redaction import KnownSecrets
 from baton.storage.ports.jobs import Snapshot
 from baton.tools.running_calls import RunningCalls
 from baton.tools.tool import Tool
+from baton_events.values.json_value import Unrecordable
 from tests.fakes.clock import FakeClock
 from tests.fakes.stored import FakeSessionMemory, FakeStore
 
@@ -100,6 +111,30 @@ def test_a_fixed_plan_is_a_turn_without_words_or_a_call_of_a_model() -> None:
     found = static_turn([Step("at", look, {"city": "Ulm"})], tools, History(({"role": "user", "text": "go"},)))
     assert isinstance(found, ModelAnswered)
     assert (found.text, found.plan, found.model_calls, [one.step for one in found.wanted]) == ("", True, 0, ["at"])
+
+
+def test_a_planner_s_turn_has_its_reflection_and_calls_without_a_plan_are_refused() -> None:
+    planner = PlannerTurn(Agent("p", model="demo", mode="plan", tools=[look]), {"look": look}, (), 1, 9)
+    steps = [{"name": "at", "tool": "look", "arguments": {"city": "Ulm"}}]
+    planned = planner.answered(ModelAnswer("", (Call(PLAN_TOOL, {"steps": steps, "reflection": "as far as Ulm"}),)))
+    assert isinstance(planned, ModelAnswered)
+    assert (planned.plan, planned.reflection) == (True, "as far as Ulm")
+    found = planner.answered(ModelAnswer("", (Call("look", {"city": "Ulm"}),)))
+    assert isinstance(found, ModelAnswered)
+    assert [(one.arguments, one.fault and one.fault.type) for one in found.wanted] == [({"city": "Ulm"}, "no_plan")]
+
+
+def test_a_server_s_tools_are_told_as_an_agent_s_own() -> None:
+    agent = Agent("a", ScriptedModel(["done"]))
+    assert registry_with_tools(Registry([agent]), agent, [look]).specs_of("a") == (
+        ToolSpec("look", "Look.", look.parameters),
+    )
+
+
+def test_the_place_of_what_a_new_job_cannot_be_given_is_named() -> None:
+    child = Submitted(JOB, {"text": "x", "data": float("nan")})
+    with pytest.raises(Unrecordable, match=r"^start.data: nan"):
+        canonical(ToolWaits(0, "{}", child=child), KnownSecrets())
 
 
 @pytest.mark.parametrize(("kind", "status"), [("expired", "timed_out"), ("boom", "failed")])
