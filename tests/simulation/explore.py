@@ -48,6 +48,7 @@ _ONLY = {
     "tenants": (plan.STEERING_SEEDS + plan.TENANT_SEEDS, "whose sessions of one name are two tenants'"),
     "odd": (plan.ODD_SEEDS, "with values that cannot be written, and rude clients"),
     "small": (plan.SMALL_SEEDS, "with one job or two"),
+    "once": (plan.ONCE_SEEDS, "some of whose app events have a key of one job"),
     "events": (plan.EVENT_SEEDS, "whose jobs app events start"),
 }
 _FAMILIES = (0, *OTHER_FAMILIES)

@@ -34,7 +34,8 @@ class JobPlan:
     `readers`: how many follow its stream. `input_bytes`: how large its input is.
     `when_busy`: what it does while another one of its session runs. `ticks`: a schedule starts it so long after it was
     made, each time another one; without any it is submitted. `emitted`: an app event starts it. `batch`: size and time
-    of the batches that start it, of so many `events`. `chats`: what its calls wait for goes on in the background.
+    of the batches that start it, of so many `events`. `once`: these events have one key, for which one of them counts.
+    `chats`: what its calls wait for goes on in the background.
     """
 
     index: int
@@ -61,6 +62,7 @@ class JobPlan:
     emitted: bool = False
     events: int = 1
     batch: tuple[int, float] | None = None
+    once: bool = False
     chats: bool = False
 
     @property

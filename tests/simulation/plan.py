@@ -26,7 +26,7 @@ from tests.simulation.returning import with_returns
 from tests.simulation.scripts import RESULT_LIMIT_BYTES
 from tests.simulation.sessions import with_steering
 from tests.simulation.shared_keys import MIXTURES
-from tests.simulation.starters import with_app_events, with_schedules
+from tests.simulation.starters import with_app_events, with_keys_of_one_job, with_schedules
 from tests.simulation.tenants import with_two_tenants
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
@@ -54,6 +54,7 @@ AGAIN_SEEDS = 1 << 58
 CALL_LIMIT_SEEDS = 1 << 59
 TENANT_SEEDS = 1 << 60
 ODD_SEEDS = 1 << 61
+ONCE_SEEDS = EVENT_SEEDS | 1 << 62
 # The first seed of each family: plain worlds are those before.
 WAITING_SEEDS = 1 << 40
 PLANNING_SEEDS = 1 << 41
@@ -253,6 +254,7 @@ def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ..
     jobs = with_steering(dice, jobs) if seed & STEERING_SEEDS else jobs
     jobs = with_two_tenants(jobs) if seed & TENANT_SEEDS else jobs
     jobs = with_app_events(dice, jobs) if seed & EVENT_SEEDS else jobs
+    jobs = with_keys_of_one_job(dice, jobs) if seed & ONCE_SEEDS == ONCE_SEEDS else jobs
     jobs = with_background(dice, jobs) if seed & BACKGROUND_SEEDS else jobs
     jobs = with_two_people(dice, jobs) if seed & PEOPLE_SEEDS else jobs
     jobs = with_a_killer(dice, jobs) if seed & KILLING_SEEDS else jobs

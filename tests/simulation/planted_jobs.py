@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton.api.session_line import Sessions
-from baton.commands import cancel, schedule
+from baton.commands import cancel, once, schedule
 from baton.commands import retry as retry_command
 from baton.commands.backup import Backup
 from baton.commands.submit import SubmitJob
@@ -112,6 +112,14 @@ DEFECTS = (
         a_failed_handler_is_a_dead_letter={
             "a handler's failure is followed up by nothing": replaced(
                 lifecycle, "after_end", lambda decision, _now_ms: decision
+            ),
+        },
+    ),
+    *defects(
+        plan.ONCE_SEEDS,
+        a_key_has_one_job={
+            "each event of a key is another one": around(
+                once, "once_event_id", lambda named, name, turn: named(f"{name} {CURRENT.get().number}", turn)
             ),
         },
     ),

@@ -98,7 +98,8 @@ def each_time_starts_one_job(world: "World") -> str | None:
 ON_ALL_SCHEDULED = (each_time_starts_one_job,)
 
 EVENTS_PATH = "/api/events"
-_EMIT, _WAIT, _BATCH = 141, 142, 143
+_EMIT, _WAIT, _BATCH, _ONCE = 141, 142, 143, 144
+_ONCE_SECONDS = 30 * 86_400
 BATCHED = "batch."
 
 
@@ -118,6 +119,16 @@ def _in_batches(dice: Dice, job: JobPlan) -> JobPlan:
     return replace(job, events=dice.whole(1, 5, _BATCH, job.index, 3), batch=(size, seconds))
 
 
+def with_keys_of_one_job(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
+    """The same jobs; of those that app events start, most have events of one key, sent at about the same time."""
+    return tuple(
+        replace(job, once=True, events=dice.whole(2, 4, _ONCE, job.index, 1))
+        if job.emitted and job.batch is None and dice.chance(0.8, _ONCE, job.index)
+        else job
+        for job in jobs
+    )
+
+
 def event_of(agent: str, *, batched: bool = False) -> str:
     """The name of the app event whose handler this agent is; `batched`: it takes batches of them."""
     return f"{BATCHED if batched else 'for.'}{agent}"
@@ -132,6 +143,10 @@ class Program:
         """Emit them, each again after an error where the API takes it."""
         world, plan = self._world, self._plan
         await asyncio.sleep(plan.at)
+        if plan.once:
+            senders = (Program(world, plan) for _ in range(plan.events))
+            await asyncio.gather(*(sender.send_once(nth) for nth, sender in enumerate(senders)))
+            return
         for number in range(plan.events):
             if number:
                 await asyncio.sleep(40 * world.dice.roll(_BATCH, plan.index, 3 + number) ** 3)
@@ -150,6 +165,16 @@ class Program:
             world.queue.accept(Emitter(world.settings, world.queue).message_of_app_event(event))
             world.emitted[event.id] = plan.agent
             return
+        await self._send(number)
+
+    async def send_once(self, nth: int) -> None:
+        """Send an event of the plan's key, at about the same time as others do."""
+        await asyncio.sleep(10 * self._world.dice.roll(_ONCE, self._plan.index, 2 + nth) ** 3)
+        await self._send(f"{self._plan.index}")
+
+    async def _send(self, number: str) -> None:
+        """Send it by the API, again after an error."""
+        world, plan = self._world, self._plan
         for _ in range(1 + plan.repeats):
             if await self._sent(number):
                 return
@@ -161,10 +186,10 @@ class Program:
 
     async def _sent(self, number: str) -> bool:
         plan, world = self._plan, self._world
-        body = {"name": self._name, "data": {"text": "do it"}}
-        answer = await self._caller.request(
-            "emit", "POST", EVENTS_PATH, body, key_of(plan.tenant), idempotency_key=f"key-{number}"
-        )
+        body: dict[str, Any] = {"name": self._name, "data": {"text": "do it"}}
+        body |= {"onceFor": f"key-{number}", "onceForSeconds": _ONCE_SECONDS} if plan.once else {}
+        key = "" if plan.once else f"key-{number}"
+        answer = await self._caller.request("emit", "POST", EVENTS_PATH, body, key_of(plan.tenant), idempotency_key=key)
         if answer is None or answer.status == 503:
             return False
         self._caller.check(answer, plan.agent, 202)
@@ -182,6 +207,19 @@ def each_app_event_starts_one_job(world: "World") -> str | None:
             return f"the event of {agent} has started no job {job_id}"
     more = [job.id for job in started.values() if job.agent in agents and job.id not in expected]
     return f"{more} were started by no event" if more else None
+
+
+def a_key_has_one_job(world: "World") -> str | None:
+    """However often events of a key are sent, one of them counts, and has one job."""
+    jobs = [job for tree in world.trees.values() for job in tree.jobs.values()]
+    for plan in world.plan.jobs:
+        if not plan.once:
+            continue
+        events = [event_id for event_id, agent in world.emitted.items() if agent == plan.agent]
+        started = [job.id for job in jobs if _is_of(plan, job)]
+        if len(events) > 1 or len(started) > 1:
+            return f"the key of {plan.agent} has the events {events}, and the jobs {started}"
+    return None
 
 
 def each_batched_event_is_in_one_batch(world: "World") -> str | None:
@@ -227,4 +265,9 @@ def a_failed_handler_is_a_dead_letter(world: "World") -> str | None:
     return None
 
 
-ON_ALL_EMITTED = (each_app_event_starts_one_job, each_batched_event_is_in_one_batch, a_failed_handler_is_a_dead_letter)
+ON_ALL_EMITTED = (
+    each_app_event_starts_one_job,
+    a_key_has_one_job,
+    each_batched_event_is_in_one_batch,
+    a_failed_handler_is_a_dead_letter,
+)

@@ -185,6 +185,12 @@ def test_values_that_cannot_be_written_break_no_invariant(first: int) -> None:
     assert not summary.failures, summary_of(summary, 0)
 
 
+def test_events_of_one_key_have_one_job_under_all_faults() -> None:
+    first = plan.ONCE_SEEDS + plan.SMALL_SEEDS + BASE_SEED
+    summary = play_many(range(first, first + 8))
+    assert not summary.failures, summary_of(summary, 0)
+
+
 @pytest.mark.long
 def test_without_faults_a_job_takes_no_message_too_many() -> None:
     """The bound on messages is exact where nothing goes wrong."""
