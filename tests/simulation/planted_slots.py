@@ -99,6 +99,17 @@ DEFECTS = (
         every_job_is_listed={"jobs are not listed": idle(RedisListing, "add")},
         no_slot_stays_free={
             "a sweep gives no free slot": in_script(("\nfill()\n", "\nif not plan.everybody then fill() end\n")),
+            "nobody in line is given a free slot": in_script(
+                ("while may_hold() and values.lines > 0 do", "while false do")
+            ),
+        },
+        slots_are_not_exceeded={
+            "one more job than there are slots has one": in_script(
+                ("values.holders < (values.size or plan.size)", "values.holders <= (values.size or plan.size)")
+            ),
+        },
+        one_job_of_a_session_at_a_time={
+            "no job waits for its session's turn": in_script(("return r.free and '' or", "return true and '' or")),
         },
         an_unknown_job_is_not_acknowledged={
             "an event of an unknown job is acknowledged": around(pipeline.Pipeline, "handle", _acknowledging),
@@ -111,6 +122,9 @@ DEFECTS = (
             "a dead failure callback stays dead": idle(dead_letters.DeadCallbacks, "revive", 0),
         },
         every_item_is_guaranteed={
+            "nobody tells a job that it got a slot": in_script(
+                ("r.by = true, true, name == plan.fill and '' or plan.fill", "r.by = true, true, ''")
+            ),
             "a backup is taken back though the store may have done it": (
                 around(Backup, "_send", _noting_backups),
                 around(submit.SubmitJob, "__call__", _taking_back),
@@ -127,6 +141,7 @@ DEFECTS = (
         },
         tenants_are_treated_fairly={
             "tenants are not treated fairly": in_script(("string.format('%06d', flow.held)", "'000000'")),
+            "a job's priority counts nothing": in_script(("ran .. r.weight .. r.order", "ran .. '00' .. r.order")),
         },
         a_session_is_served_in_order={
             "of a session the last comes first": in_script(
