@@ -44,22 +44,22 @@ DOORS = ("baton", "baton.tools", "baton.mcp", "baton.pydantic_ai", "baton.testin
 KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
-    "testing": (2_300, 18, 200, 50),
-    "server": (14_500, 101, 1_000, 210),
-    "worker": (11_500, 85, 790, 135),
-    "queue": (2_000, 18, 160, 40),
-    "store": (7_800, 47, 710, 115),
-    "engine": (7_800, 50, 480, 105),
-    "sdk": (12_200, 91, 840, 170),
-    "client": (4_100, 25, 300, 115),
-    "local": (22_000, 170, 1_610, 305),
+    "testing": (2_400, 19, 200, 50),
+    "server": (14_600, 102, 1_010, 210),
+    "worker": (11_600, 86, 800, 135),
+    "queue": (2_000, 19, 160, 45),
+    "store": (7_800, 48, 710, 115),
+    "engine": (7_900, 51, 480, 110),
+    "sdk": (12_400, 93, 850, 175),
+    "client": (4_200, 26, 310, 115),
+    "local": (22_200, 172, 1_620, 310),
 }
 BOUNDS = {
-    "lines": 83_800,
-    "modules": 605,
-    "functions": 6_060,
-    "classes": 1_225,
-    "public names": 69,
+    "lines": 84_300,
+    "modules": 610,
+    "functions": 6_090,
+    "classes": 1_235,
+    "public names": 70,
     "Agent fields": 27,
     "@tool options": 14,
     "settings": 69,
@@ -68,8 +68,8 @@ BOUNDS = {
     "API routes": 69,
     "console pages": 56,
     "commands": 33,
-    "test lines": 100_400,
-    "docs words": 95_600,
+    "test lines": 101_400,
+    "docs words": 96_600,
 }
 # (sum, by how much, what it buys)
 RAISES: tuple[tuple[str, int, str], ...] = (
@@ -78,7 +78,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
 )
 
 # A bound may be above its sum by this share, or by a few.
-SLACK = 0.04
+SLACK = 0.06
 FEW = 5
 
 

@@ -16,11 +16,11 @@ from baton.queue.account import QueueSetup, TopicEndpoint
 from baton.queue.ports import Schedules
 from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.qstash.setup import QStashSetup
-from baton.runtime.coded_schedules import CodedSchedule, coded_schedule, missed_message
 from baton.settings.settings import Settings, read_settings
 from baton_events.errors import MessageNotFoundError, PublishError, QueueRefusedError, SettingsError, TopicNotFoundError
 from baton_events.messages import Queue
 from baton_events.publisher import SdkPublisher
+from baton_local.setup.coded_schedule import CodedSchedule, coded_schedule, missed_message
 from baton_local.setup.difference import (
     Change,
     DeleteSchedule,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from baton.queue.account import Topic, TopicEndpoint
 from baton.queue.ports import QueueSchedule
-from baton.runtime.coded_schedules import CodedSchedule
 from baton_events.timestamps import rfc3339
 from baton_local.qstash.core.schedules import parse_cron
+from baton_local.setup.coded_schedule import CodedSchedule
 from baton_local.setup.wanted import Wanted, WantedSchedule
 
 _GRACE_MS = 60_000

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from baton.queue.account import Topic, TopicEndpoint
-from baton.runtime.coded_schedules import CodedSchedule, prefix_of
 from baton.settings.settings import Settings
 from baton_events.app_event import endpoint_of, topic_suffix
 from baton_events.emitter import message_to
 from baton_events.messages import Outgoing, RetryWaits, delivery_seconds
 from baton_events.schema import ENDPOINTS, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS, EventType
 from baton_events.setting import is_loopback
+from baton_local.setup.coded_schedule import CodedSchedule, prefix_of
 
 
 def unreachable_base(settings: Settings) -> str:

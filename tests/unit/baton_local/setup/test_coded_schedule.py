@@ -8,10 +8,10 @@ import pytest
 
 from baton import Agent, Call, Pending, Registry, Schedule, ScriptedModel, tool
 from baton.agents.schedule import Overlap
-from baton.runtime.coded_schedules import CodedSchedule, coded_schedule
 from baton.settings.settings import Settings
 from baton_events.schema import parse_event
 from baton_local.setup.account import Account
+from baton_local.setup.coded_schedule import CodedSchedule, coded_schedule
 from baton_local.setup.difference import DeleteSchedule, Difference, MakeUp, PutSchedule, difference
 from baton_local.setup.wanted import wanted_of
 from tests.fakes.queue import FakeQueue
