@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from baton.engine.commit.stored_bytes import LEAST_FILE_MS
 from baton.sdk.memory import SESSION_ENTRIES, SessionMemory
 from baton.storage.ports.chats import Chats
 from baton.storage.redis.agent_memory import RedisChats, RedisSessionMemory
@@ -106,12 +107,16 @@ async def test_a_forgotten_chat_is_gone_with_its_files(chats: Chats) -> None:
     assert (await chats.session_used_ms("t", "s"), await chats.read_file("t", "s", "f")) == (None, None)
 
 
-async def test_what_was_not_used_for_the_retention_time_is_dropped(connection: RedisConnection) -> None:
-    """Files with their session; of the list of sessions those that are old."""
-    chats = RedisChats(connection, RETENTION_MS)
+@pytest.mark.parametrize("retention_ms", [1_000, 10 * LEAST_FILE_MS])
+async def test_what_was_not_used_for_the_retention_time_is_dropped(
+    connection: RedisConnection, retention_ms: int
+) -> None:
+    """At least two days. Files with their session; of the list of sessions those that are old."""
+    chats = RedisChats(connection, retention_ms)
+    kept_ms = max(retention_ms, LEAST_FILE_MS)
     await chats.note_session("t", "old", 5)
-    await chats.note_session("t", "new", 6 + RETENTION_MS)
+    await chats.note_session("t", "new", 6 + kept_ms)
     await chats.keep_file("t", "s", "f", "text", 1)
-    assert await chats.newest_sessions("t", 10**15, 0, 9) == [("new", 6 + RETENTION_MS)]
+    assert await chats.newest_sessions("t", 10**15, 0, 9) == [("new", 6 + kept_ms)]
     for key in (sessions_key("t"), files_key("t", "s"), files_key("t", "s", "f")):
-        assert 0 < await connection.execute("PTTL", key) <= RETENTION_MS
+        assert 0 < await connection.execute("PTTL", key) <= kept_ms
