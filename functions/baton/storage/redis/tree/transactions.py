@@ -199,7 +199,9 @@ class Transactions:
                 for attempt in self._attempts(root_id, snapshot, transitions):
                     details = Details(attempt.answers, attempt.transcripts())
                     beside = adding(self._held.beside(attempt.answers, counts))
-                    written, found = await self._requested(attempt, details, beside)
+                    commands, written, found = await self._requested(attempt, details, beside)
+                    if commands:
+                        attempt.bill.sent(commands + len(beside), found, written=bool(written))
                     if written:
                         return _end(batch, await self._known(queue, attempt, details, found))
                     bills.append(attempt.bill)
@@ -227,22 +229,25 @@ class Transactions:
             if attempt.is_apart:
                 yield attempt
 
-    async def _requested(self, attempt: Attempt, details: Details, beside: Sequence[Command]) -> tuple[bool, list[Any]]:
-        """Compare, write and read; return whether it is written, and what was read, as `RedisConnection.apply` does.
+    def _requested(
+        self, attempt: Attempt, details: Details, beside: Sequence[Command]
+    ) -> Coroutine[Any, Any, tuple[int, int, list[Any]]]:
+        """Compare, write and read, as `RedisConnection.apply` does.
 
         Where nothing is to be written, the fresh read is the answer; if more is to be read, it must still hold.
         """
         if attempt.is_nothing and not details.reads:
-            if beside:
-                await self._redis.pipeline(*beside)
-            return True, []
+            return self._beside(beside)
         patch = Patch(self._most_bytes)
         attempt.fill(patch, self._kept, digests=self._digests)
         patch.read(details.reads)
         attempt.settle(patch, beside)
-        commands, written, found = await self._redis.apply(*patch.request(), beside)
-        attempt.bill.sent(commands + len(beside), found, written=bool(written))
-        return bool(written), found
+        return self._redis.apply(*patch.request(), beside)
+
+    async def _beside(self, beside: Sequence[Command]) -> tuple[int, int, list[Any]]:
+        if beside:
+            await self._redis.pipeline(*beside)
+        return 0, 1, []
 
     async def _known(self, queue: _Queue, attempt: Attempt, details: Details, found: Sequence[Any]) -> list[Any]:
         """Return the complete answers after the write, and keep the new snapshot of the tree."""
