@@ -50,15 +50,15 @@ LAYER_BOUNDS = {
     "queue": (2_000, 19, 160, 45),
     "store": (7_800, 48, 710, 115),
     "engine": (7_900, 51, 480, 110),
-    "sdk": (12_400, 93, 850, 175),
+    "sdk": (13_000, 96, 890, 180),
     "client": (4_200, 26, 310, 115),
     "local": (22_200, 172, 1_620, 310),
 }
 BOUNDS = {
-    "lines": 84_300,
-    "modules": 610,
-    "functions": 6_090,
-    "classes": 1_235,
+    "lines": 85_000,
+    "modules": 613,
+    "functions": 6_130,
+    "classes": 1_240,
     "public names": 70,
     "Agent fields": 27,
     "@tool options": 14,
@@ -68,8 +68,8 @@ BOUNDS = {
     "API routes": 69,
     "console pages": 56,
     "commands": 33,
-    "test lines": 101_400,
-    "docs words": 96_600,
+    "test lines": 102_200,
+    "docs words": 96_800,
 }
 _DAILY = "schedules in code, keys of one job, chats that wait for a person"
 # (sum, by how much, what it buys)
