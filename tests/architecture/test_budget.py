@@ -45,21 +45,21 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_400, 19, 200, 50),
-    "server": (14_600, 102, 1_010, 210),
-    "worker": (11_600, 86, 800, 135),
+    "server": (14_520, 102, 1_010, 210),
+    "worker": (11_540, 85, 788, 135),
     "queue": (2_000, 19, 160, 45),
     "store": (7_800, 48, 710, 115),
     "engine": (7_900, 51, 480, 110),
-    "sdk": (13_000, 96, 890, 180),
+    "sdk": (12_890, 95, 890, 180),
     "client": (4_200, 26, 310, 115),
-    "local": (22_200, 172, 1_620, 310),
+    "local": (22_140, 172, 1_615, 310),
 }
 BOUNDS = {
-    "lines": 85_000,
-    "modules": 613,
-    "functions": 6_130,
-    "classes": 1_240,
-    "public names": 70,
+    "lines": 84_550,
+    "modules": 610,
+    "functions": 6_105,
+    "classes": 1_236,
+    "public names": 69,
     "Agent fields": 27,
     "@tool options": 14,
     "settings": 69,
@@ -68,8 +68,8 @@ BOUNDS = {
     "API routes": 69,
     "console pages": 56,
     "commands": 33,
-    "test lines": 102_200,
-    "docs words": 96_800,
+    "test lines": 101_400,
+    "docs words": 95_950,
 }
 _DAILY = "schedules in code, keys of one job, chats that wait for a person"
 # (sum, by how much, what it buys)
