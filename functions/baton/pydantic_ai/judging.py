@@ -11,7 +11,7 @@ from baton.agents.runner import RunFailedError, RunnerAnswer
 from baton.models.model import ANSWER_CUT, CUT_CAUSE, Call, ModelAnswer
 from baton.models.providers.client import origin_of
 from baton.models.providers.messages import calls_of, text_of
-from baton.pydantic_ai.carried import Held
+from baton.pydantic_ai.run_objects import Held
 from baton.pydantic_ai.run_state import Run, RunState, kept_of_turn
 from baton_events.ids import canonical_json
 
@@ -84,7 +84,9 @@ def judged(
     else:
         messages.append(node.request)
         misfits = run.ctx.state.output_retries_used > state.output_retries
-        correction = "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
+        correction = (
+            "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
+        )
     answer = ModelAnswer(text, calls, provider=kept_of_turn(state, messages, ids, run, held))
     if asked := run.usage.requests > state.usage.requests:
         used = run.usage - state.usage

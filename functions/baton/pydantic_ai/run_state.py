@@ -18,7 +18,7 @@ from baton.agents.runner import Recorded, RunFailedError
 from baton.models.model import ANSWER_CUT, Message
 from baton.models.model import ModelRequest as Question
 from baton.models.providers.messages import to_messages
-from baton.pydantic_ai.carried import Changed, Held, with_call
+from baton.pydantic_ai.run_objects import Changed, Held, with_call
 from baton.sdk.file_contents import FileContents
 
 Run = ai.AgentRun[Any, Any]
@@ -124,7 +124,7 @@ class RunState:
         lists: the tools of servers, listed now or before.
         run_id: pydantic-ai's id of the run; empty: its first piece is not recorded yet.
         held: what the objects of the run hold.
-        failure: of a call: the run is told of it, and fails unless a hook recovers it.
+        failure: of a call: the run is failed of it, and fails unless a hook recovers it.
     """
 
     earlier: list[ai.ModelMessage]

@@ -32,9 +32,9 @@ from baton.models.model import Listener, ModelError, Spent
 from baton.models.providers.client import streams
 from baton.models.providers.errors import model_error
 from baton.models.providers.messages import contents_of, listen
-from baton.pydantic_ai.carried import Carried, Changed, Held
 from baton.pydantic_ai.judging import calls_to_make, gone_on_from, is_cut, is_suspended, judged
 from baton.pydantic_ai.recorded_errors import recorded_error
+from baton.pydantic_ai.run_objects import Changed, Held, RunObjects
 from baton.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
 from baton.pydantic_ai.stopping import Piece, Stop, StoppedError, function_tools, leaf_toolsets
 from baton.tools.arguments import copied_json, misfit
@@ -139,13 +139,13 @@ class PydanticAIRunner:
         self, job: JobInfo, state: RunState, prompt: Any, listener: Listener | None, used: list[ai.RunUsage]
     ) -> RunnerAnswer:
         history, results = (state.history, None) if state.failure else gone_on_from(state)
-        told = recorded_error(state.failure) if state.failure else None
-        carried, node, ids, held, unanswered = Carried(self._agent, state.held), None, list[str](), Held(), None
-        opened = self._opened(job, state, carried, history, results, prompt)
-        async with _as_recorded(told, state.failure), opened as run:
+        failed = recorded_error(state.failure) if state.failure else None
+        objects, node, ids, held, unanswered = RunObjects(self._agent, state.held), None, list[str](), Held(), None
+        opened = self._opened(job, state, objects, history, results, prompt)
+        async with _as_recorded(failed, state.failure), opened as run:
             try:
-                if told:
-                    raise told
+                if failed:
+                    raise failed
                 node, ids = await self._turn(run, listener, history if results is None and prompt is None else ())
                 # A run that goes on here is not resumed: all its messages are new ones.
                 own = [message.run_id == run.ctx.state.run_id for message in run.ctx.state.message_history]
@@ -157,8 +157,8 @@ class PydanticAIRunner:
             finally:
                 used.append(run.usage - state.usage)
             if unanswered is None and run.result is None:
-                held = carried.kept()
-        if unanswered:  # the run is not told: it goes on when the model is there again
+                held = objects.kept()
+        if unanswered:  # the run is not failed: it goes on when the model is there again
             raise unanswered
         return judged(run, state, node, ids, held, outputs_first=self._agent.end_strategy == "early")
 
@@ -184,7 +184,9 @@ class PydanticAIRunner:
         if not state.polls:
             return
         try:
-            async with self._opened(recorded.job, state, Carried(self._agent, state.held), state.history, None) as run:
+            async with self._opened(
+                recorded.job, state, RunObjects(self._agent, state.held), state.history, None
+            ) as run:
                 await run.ctx.deps.model.cancel_suspended_response(state.response)
         except (ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
             raise model_error(error) from error
@@ -194,7 +196,7 @@ class PydanticAIRunner:
         self,
         job: JobInfo,
         state: RunState,
-        carried: Carried,
+        objects: RunObjects,
         history: Sequence[ai.ModelMessage],
         results: ai.DeferredToolResults | None,
         prompt: Any = None,
@@ -215,7 +217,7 @@ class PydanticAIRunner:
             infer_name=False,
             # Earlier jobs may be sent as texts, or from their middle: only their first message has a system prompt.
             capabilities=[
-                Piece(state.retries(), state.lists, carried, answer, begins=not state.messages),
+                Piece(state.retries(), state.lists, objects, answer, begins=not state.messages),
                 Stop(),
                 *([ReinjectSystemPrompt(id="baton_system_prompt")] if state.earlier else []),
             ],
@@ -229,7 +231,7 @@ class PydanticAIRunner:
             if answer is None:
                 for kept in state.pending:
                     enqueue_again(run, kept)
-            carried.begin(run.ctx.deps.tool_manager.toolset)
+            objects.begin(run.ctx.deps.tool_manager.toolset)
             yield run
 
     async def _turn(
@@ -269,8 +271,8 @@ class PydanticAIRunner:
         elif differs:  # a secret among them is kept with the call alone
             made = replace(made, args=call.arguments)
         history = [*state.history[:-1], replace(state.response, parts=[*others, made])]
-        carried = Carried(self._agent, state.held)
-        async with self._opened(job, state, carried, history, results, answer=state.response) as run:
+        objects = RunObjects(self._agent, state.held)
+        async with self._opened(job, state, objects, history, results, answer=state.response) as run:
             failure: Exception | None = None
             parts: Sequence[ai.ModelRequestPart] = ()
             try:
@@ -278,23 +280,23 @@ class PydanticAIRunner:
                 node = await run.next(node)
                 node = await run.next(node)
                 parts = node.request.parts
-            except Exception as error:  # noqa: BLE001 - the run is told of it in its next turn
+            except Exception as error:  # noqa: BLE001 - the run is failed of it in its next turn
                 failure = error
             contents = [getattr(part, "content", None) for part in parts]  # not each part has one
             pending = next((content for content in contents if isinstance(content, Pending)), None)
-            changed = carried.changed() if parts and not pending else Changed()
+            changed = objects.changed() if parts and not pending else Changed()
         if failure:
             raise failure
         return pending or CallReturned(*kept_of_call(state, parts, run, changed))
 
 
 @asynccontextmanager
-async def _as_recorded(told: Exception | None, failure: RunFailedError | None) -> AsyncIterator[None]:
+async def _as_recorded(failed: Exception | None, failure: RunFailedError | None) -> AsyncIterator[None]:
     """Raise a call's failure as it was recorded, if the run makes nothing else of it."""
     try:
         yield
     except Exception as error:
-        if error is told and failure is not None:
+        if error is failed and failure is not None:
             raise failure from error
         raise
 

@@ -18,7 +18,7 @@ from pydantic_ai.tools import DeferredToolRequests, RunContext, Tool, ToolDefini
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
 
 from baton.models.providers.whole import WholeModel
-from baton.pydantic_ai.carried import Carried
+from baton.pydantic_ai.run_objects import RunObjects
 
 ToolLists = MutableMapping[str, list[ToolDefinition]]
 
@@ -84,14 +84,14 @@ class Piece(AbstractCapability[Any]):
         self,
         retries: dict[str, int],
         lists: ToolLists,
-        carried: Carried,
+        objects: RunObjects,
         answer: ModelResponse | None = None,
         *,
         begins: bool,
     ) -> None:
         self._retries = retries
         self._lists = lists
-        self._carried = carried
+        self._objects = objects
         self._answer = answer
         self._begins = begins
 
@@ -102,7 +102,7 @@ class Piece(AbstractCapability[Any]):
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
         """Set what the run's objects held, and begin the run in its first piece alone."""
         root: Any = ctx.root_capability
-        self._carried.begin(root)
+        self._objects.begin(root)
         if not self._begins:
             root.before_run = _begun  # the run's own object, not the agent's
         return await handler()
@@ -151,4 +151,4 @@ class Stop(AbstractCapability[Any]):
 
 
 async def _begun(_: RunContext[Any]) -> None:
-    """The run has begun in another piece."""
+    """Do nothing: the run has begun in another piece."""

@@ -78,7 +78,7 @@ async def test_what_cannot_be_carried_fails_the_first_turn_by_name(capability: A
     agent = with_tools(Agent(scripted([call("look", n=1)], "done"), name="a", capabilities=[capability]))
     run = await Simulation(Registry([durable(agent)])).run("a", "do it")
     assert run.error is not None
-    assert run.error["type"] == "state_not_carried"
+    assert run.error["type"] == "state_not_kept"
     assert re.search(told, run.error["message"])
 
 

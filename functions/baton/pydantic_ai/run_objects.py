@@ -1,7 +1,7 @@
-"""What the objects of a run hold, carried from piece to piece: capabilities and toolsets that `for_run` makes anew.
+"""What the objects of a run hold, kept from piece to piece: capabilities and toolsets that `for_run` makes anew.
 
 Invariant: what an object holds is how it differs from how `for_run` makes it; it is set again before any hook runs.
-What cannot be carried fails the run by name before its first answer is recorded. Must not: change the agent's own
+What cannot be kept fails the run by name before its first answer is recorded. Must not: change the agent's own
 objects.
 """
 
@@ -24,7 +24,7 @@ Held = dict[str, dict[str, Json]]
 # By object and attribute: its value before a call, and after it.
 Changed = dict[str, dict[str, tuple[Json, Json]]]
 LIMIT_BYTES = 65_536
-CANNOT_BE_CARRIED = "state_not_carried"
+NOT_KEPT = "state_not_kept"
 _LIBRARY = "pydantic_ai"
 
 
@@ -39,7 +39,7 @@ def with_call(held: Held, changed: Changed) -> Held:
 
 
 @dataclass
-class Carried:
+class RunObjects:
     """The objects of one opened run. `held`: what they held at the end of the piece before.
 
     Attributes:
@@ -86,7 +86,7 @@ class Carried:
                 try:
                     value = self._values.read(kept, vars(one).get(name), self._owned, f"{kind.__name__}.{name}")
                 except CannotBeHeldError as error:
-                    raise RunFailedError(CANNOT_BE_CARRIED, str(error)) from error
+                    raise RunFailedError(NOT_KEPT, str(error)) from error
                 object.__setattr__(one, name, value)
 
     def kept(self) -> Held:
@@ -106,7 +106,7 @@ class Carried:
                 found[key] = differs
             if (size := len(canonical_json(differs))) > LIMIT_BYTES:
                 raise RunFailedError(
-                    CANNOT_BE_CARRIED,
+                    NOT_KEPT,
                     f"{_named(one)} holds {size} bytes between two steps, more than {LIMIT_BYTES}; keep it in a store",
                 )
         return found
@@ -132,7 +132,7 @@ class Carried:
         return id(one) not in self._own or getattr(kind, "before_run", None) is not AbstractCapability.before_run
 
     def _attributes(self, one: object) -> Iterator[tuple[str, Any]]:
-        """The attributes that may be of the run: not those of the library's classes, and none that is a setting."""
+        """Yield the attributes that may be of the run: not those of the library's classes, and none that is a setting."""
         library = {
             name
             for kind in type(one).__mro__
@@ -155,13 +155,13 @@ class Carried:
 def _check(one: object, name: str, value: Json, new: Json) -> None:
     way_out = "keep it in deps or in a store, or make it a dataclass"
     if _refused(value):
-        raise RunFailedError(CANNOT_BE_CARRIED, f"{value['refused']}; {way_out}")
+        raise RunFailedError(NOT_KEPT, f"{value['refused']}; {way_out}")
     if isinstance(value, dict) and "object" in value:
         before = cast("Any", new)["object"][0] if isinstance(new, dict) and "object" in cast("Any", new) else None
         if value["object"][0] != before:
             kind = value["object"][0].rpartition(":")[2]
             text = f"{_named(one)} holds what cannot be kept between two steps: {name} is a {kind}, made during the run"
-            raise RunFailedError(CANNOT_BE_CARRIED, f"{text}; {way_out}")
+            raise RunFailedError(NOT_KEPT, f"{text}; {way_out}")
 
 
 def _refused(value: Json) -> bool:
@@ -178,12 +178,12 @@ def _named(one: object) -> str:
 
 
 def _packages(one: object) -> set[str]:
-    """The packages that an object's classes come from."""
+    """Return the packages that an object's classes come from."""
     return {kind.__module__.partition(".")[0] for kind in type(one).__mro__} - {"builtins", "typing", "abc"}
 
 
 def _parts(root: object) -> Iterator[object]:
-    """Each capability and toolset below, with those that wrap others."""
+    """Yield each capability and toolset below, with those that wrap others."""
     yield root
     attributes: Mapping[str, Any] = vars(root) if hasattr(root, "__dict__") else {}
     below = [attributes.get("wrapped"), *(attributes.get("capabilities") or ()), *(attributes.get("toolsets") or ())]
@@ -193,7 +193,7 @@ def _parts(root: object) -> Iterator[object]:
 
 
 def _places(own: list[object]) -> Iterator[tuple[str, Any]]:
-    """The agent's own objects and what they have, each by a place that is the same in every process."""
+    """Yield the agent's own objects and what they have, each by a place that is the same in every process."""
     for at, one in enumerate(own):
         kind = type(one).__name__
         yield f"{kind} {at}", one
