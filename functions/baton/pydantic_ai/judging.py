@@ -84,9 +84,7 @@ def judged(
     else:
         messages.append(node.request)
         misfits = run.ctx.state.output_retries_used > state.output_retries
-        correction = (
-            "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
-        )
+        correction = "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
     answer = ModelAnswer(text, calls, provider=kept_of_turn(state, messages, ids, run, held))
     if asked := run.usage.requests > state.usage.requests:
         used = run.usage - state.usage

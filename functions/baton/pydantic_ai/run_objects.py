@@ -132,7 +132,7 @@ class RunObjects:
         return id(one) not in self._own or getattr(kind, "before_run", None) is not AbstractCapability.before_run
 
     def _attributes(self, one: object) -> Iterator[tuple[str, Any]]:
-        """Yield the attributes that may be of the run: not those of the library's classes, and none that is a setting."""
+        """Yield the attributes that may be of the run: none of the library's classes, and no setting."""
         library = {
             name
             for kind in type(one).__mro__
