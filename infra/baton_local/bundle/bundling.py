@@ -29,6 +29,7 @@ from baton_local.dev.stack_error import StackError
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # a zip file has no times before it
 _MODE, _PROGRAM_MODE = stat.S_IFREG | 0o644, stat.S_IFREG | 0o755
 _UNIX = 3
+_SMALLEST = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,13 @@ def pack(folder: Path, path: Path) -> Archive:
     """Write the archive; one that is there is replaced."""
     names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             entry = zipfile.ZipInfo(name, _EARLIEST)
             entry.external_attr = (_PROGRAM_MODE if name.endswith(".sh") else _MODE) << 16
             entry.create_system = _UNIX
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, (folder / name).read_bytes(), compresslevel=6)
+            archive.writestr(entry, (folder / name).read_bytes(), compresslevel=_SMALLEST)
     content = path.read_bytes()
     return Archive(path, len(content), unpacked_bytes(folder), sha256(content).hexdigest())
 
