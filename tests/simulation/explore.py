@@ -21,6 +21,8 @@ from tests.simulation.shrink import faults_named, shrunk_story
 from tests.simulation.workers import PROCESSES, workers
 
 _CHUNK = 50
+# From so many schedules on, there is one of each kind.
+_ONE_OF_EACH = 300
 # By the option that asks for them: what worlds have that bit, and what they are.
 _ONLY = {
     "waits": (plan.WAITING_SEEDS, "whose jobs also wait"),
@@ -106,7 +108,7 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
     if seed & ~plan.SMALL_SEEDS >= plan.LIMITED_SEEDS:
         return _ranges(schedules, seed)
     each, returning, deploying = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60, schedules // 80
-    cutting, killing = schedules // 200, max(1, schedules // 400)
+    cutting, killing = schedules // 200, max(schedules // 400, int(schedules >= _ONE_OF_EACH))
     others = (
         *((deploying, plan.DEPLOYING_SEEDS + first) for first in _DEPLOYING),
         *((cutting, plan.CUTTING_SEEDS + first) for first in _CUTTING),

@@ -7,7 +7,7 @@ in this process between two pieces. Must not: copy or patch the agent.
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -229,6 +229,8 @@ class PydanticAIRunner:
                 for message in run.ctx.state.message_history[len(state.earlier) :]:
                     message.run_id = state.run_id
             if answer is None:
+                run.ctx.deps.output_schema = schema = copy(run.ctx.deps.output_schema)
+                schema.allows_pending_model_response = True  # else the run waits for the provider by itself
                 for kept in state.pending:
                     enqueue_again(run, kept)
             objects.begin(run.ctx.deps.tool_manager.toolset)

@@ -14,7 +14,7 @@ FORBIDDEN = {"starlette", "mangum", "httpx", "qstash", "upstash_redis", "aiohttp
 def test_the_public_names_are_those_documented() -> None:
     names = [
         *("Agent", "Call", "CallLimit", "DropOldest", "Emitter", "Event", "HandlerContext", "JobInfo", "KeepAll"),
-        *("LimitedCall", "Limits", "Memory", "Pending", "Registry", "ScriptedModel", "Step", "Summarize"),
+        *("LimitedCall", "Limits", "Memory", "Pending", "Registry", "Schedule", "ScriptedModel", "Step", "Summarize"),
         *("ToolContext", "ToolError", "as_tool", "check_operation_status", "emit", "on", "operation_status", "recall"),
         *("remember", "result_of", "sleep", "sleep_until", "task_data", "task_text", "tool", "wait_for_event"),
     ]
