@@ -67,6 +67,8 @@ class RunStream:
 
     def ending(self, job: Job) -> str:
         """Return only a comment, since the run has its own end; an error where its beginning is no longer kept."""
+        if self.over:
+            return ""
         if self._finished:
             return ": end\n\n"
         message = f"job {job.id} has ended, and this run of it is no longer kept"
