@@ -154,5 +154,5 @@ REGRESSIONS = {
     18015498028409900: "own: a failover forgot a call, whose operation was to be known still",
     18018796556880089: "a continuation was over before the look if its message was rolled back, as its end had not",
     8808509403299: "own: copies of a submission and a claim came after a failover that forgot their slot",
+    8807020458808: "a COMMIT came twice, and a command between had added to its ledger: it was billed twice",
 }
-# With a call that the fixed ones (volume.py) may not make often enough to meet a crash at it.

@@ -158,7 +158,7 @@ class PydanticAIRunner:
                 used.append(run.usage - state.usage)
             if unanswered is None and run.result is None:
                 held = objects.kept()
-        if unanswered:  # the run is not failed: it goes on when the model is there again
+        if unanswered:  # the run does not learn of it: it goes on when the model is there again
             raise unanswered
         return judged(run, state, node, ids, held, outputs_first=self._agent.end_strategy == "early")
 
@@ -175,6 +175,8 @@ class PydanticAIRunner:
             return Pending(timeout_seconds=WEEK_SECONDS)
         except (StoreError, ToolError):
             raise
+        except RunFailedError as error:
+            raise ToolError(error.message, type=error.type) from error
         except Exception as error:
             raise ToolError(str(error) or "no message", type=type(error).__name__) from error
 

@@ -94,7 +94,7 @@ class Session(FunctionToolset[Any]):
     async def for_run(self, ctx: RunContext[Any]) -> AbstractToolset[Any]:
         return Session()
 
-    def look(self, n: int) -> str:
+    async def look(self, n: int) -> str:
         """Look."""
         self.looks += 1
         return f"look {self.looks} at {n}"
@@ -154,7 +154,7 @@ def noted(happened: Happened) -> Callable[[str], None]:
 
 def with_tools(agent: Agent[Any, Any]) -> Agent[Any, Any]:
     @agent.tool_plain
-    def look(n: int) -> str:
+    async def look(n: int) -> str:
         """Look."""
         return f"look at {n}"
 

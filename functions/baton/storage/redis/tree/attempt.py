@@ -198,6 +198,12 @@ class Attempt:
         billed = {job_id: more(usage[job_id], spent) for job_id, spent in owed.items()}
         self.tree = replace(self.tree, usage={**usage, **billed})
 
+    def found_in(self, snapshot: TreeSnapshot) -> None:
+        """Tell the bill whether this newer tree has the work items that the refused attempt began."""
+        known = self._snapshot.tree.items
+        begun = self.tree.items.keys() - known.keys() if known else set[str]()
+        self.bill.found_in(snapshot.state, is_made=not begun.isdisjoint(snapshot.tree.items))
+
     def transcripts(self) -> dict[str, Transcript]:
         """Return the transcripts that are known after the write, by job."""
         known, writes = dict(self._snapshot.transcripts), self._writes

@@ -16,7 +16,7 @@ from baton.engine.commit.patch import Command, Patch
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.totals import adding
 from baton.storage.redis.tree.attempt import Attempt, Transition
-from baton.storage.redis.tree.billing import Bill, HeldCounts
+from baton.storage.redis.tree.billing import HeldCounts
 from baton.storage.redis.tree.details import Details, with_ledger
 from baton.storage.redis.tree.reading import read_again, reads_of, suffices
 from baton.storage.redis.tree.snapshot import TreeSnapshot
@@ -186,14 +186,14 @@ class Transactions:
     async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
         """Make these transitions, or fail each of them."""
         transitions = [each.transition for each in batch]
-        counts, refused, bills = Counter[tuple[str, str]](), None, list[Bill]()
+        counts, refused, attempts = Counter[tuple[str, str]](), None, list[Attempt]()
         for each in transitions:
             counts.update(each.counts)
         try:
             for number in range(_ATTEMPTS):
                 snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
-                while bills:
-                    bills.pop().found_in(snapshot.state)
+                while attempts:
+                    attempts.pop().found_in(snapshot)
                 # Where a digest is refused though nothing has changed, the server's scripts know no digests.
                 self._digests = self._digests and snapshot.state != refused
                 for attempt in self._attempts(root_id, snapshot, transitions):
@@ -204,7 +204,7 @@ class Transactions:
                         attempt.bill.sent(commands + len(beside), found, written=bool(written))
                     if written:
                         return _end(batch, await self._known(queue, attempt, details, found))
-                    bills.append(attempt.bill)
+                    attempts.append(attempt)
                     counts, refused = Counter(), snapshot.state if found == ["same"] else None
                 self._keep(queue, None)
             self._fail(queue, batch, StoreError(f"the tree of {root_id} changes faster than it can be written"))
