@@ -155,4 +155,6 @@ REGRESSIONS = {
     18018796556880089: "a continuation was over before the look if its message was rolled back, as its end had not",
     8808509403299: "own: copies of a submission and a claim came after a failover that forgot their slot",
     8807020458808: "a COMMIT came twice, and a command between had added to its ledger: it was billed twice",
+    8796170145671: "the same, with a COMMIT that only claimed what its invocation went on with",
+    77123477: "two attempts of one refused write were both taken for what came twice",
 }

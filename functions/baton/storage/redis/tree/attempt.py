@@ -198,11 +198,12 @@ class Attempt:
         billed = {job_id: more(usage[job_id], spent) for job_id, spent in owed.items()}
         self.tree = replace(self.tree, usage={**usage, **billed})
 
-    def found_in(self, snapshot: TreeSnapshot) -> None:
-        """Tell the bill whether this newer tree has the work items that the refused attempt began."""
-        known = self._snapshot.tree.items
-        begun = self.tree.items.keys() - known.keys() if known else set[str]()
-        self.bill.found_in(snapshot.state, is_made=not begun.isdisjoint(snapshot.tree.items))
+    def found_in(self, snapshot: TreeSnapshot) -> bool:
+        """Return whether this newer tree has what the refused attempt wrote; then its bill stands."""
+        known, now = self._snapshot.tree.items, snapshot.tree.items
+        written = {key: item for key, item in self.tree.items.items() if known and item is not known.get(key)}
+        is_made = any(key in now and (key not in known or now[key] == item) for key, item in written.items())
+        return self.bill.found_in(snapshot.state, is_made=is_made)
 
     def transcripts(self) -> dict[str, Transcript]:
         """Return the transcripts that are known after the write, by job."""

@@ -192,8 +192,8 @@ class Transactions:
         try:
             for number in range(_ATTEMPTS):
                 snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
-                while attempts:
-                    attempts.pop().found_in(snapshot)
+                any(each.found_in(snapshot) for each in attempts)  # at most one of them was written
+                attempts.clear()
                 # Where a digest is refused though nothing has changed, the server's scripts know no digests.
                 self._digests = self._digests and snapshot.state != refused
                 for attempt in self._attempts(root_id, snapshot, transitions):
