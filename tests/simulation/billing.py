@@ -4,7 +4,7 @@ ON_BILLED: at each request that is written, with all who pay by it. One whose an
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import sub
 
 from msgspec import Struct
@@ -21,10 +21,12 @@ class Billed(Struct, frozen=True):
     after: Tree
     who: Sequence[Invocation]
 
-    def added(self) -> list[int]:
-        """What all ledgers of the tree have more."""
+    def added(self, job_ids: Collection[str] | None = None) -> list[int]:
+        """What these ledgers of the tree have more, or all of them."""
         sums = [[0] * len(_NAMES)]
         for job_id, usage in self.after.usage.items():
+            if job_ids is not None and job_id not in job_ids:
+                continue
             was = self.before.usage.get(job_id, NOTHING_USED)
             sums.append(list(map(sub, _amounts(usage), _amounts(was))))
         return list(map(sum, zip(*sums, strict=True)))
@@ -50,17 +52,22 @@ def a_delivery_is_billed_once(billed: Billed) -> str | None:
 
 
 def an_event_says_what_was_billed_for_it(billed: Billed) -> str | None:
-    """All that is added to the ledgers, where each of those who pay ends an event."""
+    """All that is added to the ledgers of jobs with events, where each of those who pay ends one.
+
+    Who ends the jobs below notes in their ledgers what is theirs: pieces of text that were streamed.
+    """
     new = [
-        text
+        (job_id, text)
         for job_id, texts in billed.after.parts.items()
         for text in texts[len(billed.before.parts.get(job_id, ())) :]
+        if '"used":{' in text and '"type":"data-event"' in text
     ]
-    shown = [json.loads(text)["data"]["used"] for text in new if '"used":{' in text and '"type":"data-event"' in text]
+    shown = [json.loads(text)["data"]["used"] for _, text in new]
     if len(shown) != len(billed.who):
         return None
     told = [sum(used.get(name, 0) for used in shown) for name in _NAMES]
-    return None if told == billed.added() else f"{billed.added()} is billed, and the events say {told}"
+    added = billed.added({job_id for job_id, _ in new})
+    return None if told == added else f"{added} is billed, and the events say {told}"
 
 
 ON_BILLED = (a_delivery_is_billed_once, an_event_says_what_was_billed_for_it)
