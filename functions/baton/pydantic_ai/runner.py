@@ -226,10 +226,7 @@ class PydanticAIRunner:
         ) as run:
             run.ctx.state.run_step, run.ctx.state.output_retries_used = state.steps, state.output_retries
             run.ctx.deps.established_tool_names = None if state.tools is None else set(state.tools)
-            if state.messages:  # as in the piece that began the run
-                run.ctx.deps.prompt = state.prompt
-                for message in run.ctx.state.message_history[len(state.earlier) :]:
-                    message.run_id = state.run_id
+            _as_it_began(run, state)
             if answer is None:
                 run.ctx.deps.output_schema = schema = copy(run.ctx.deps.output_schema)
                 schema.allows_pending_model_response = True  # else the run waits for the provider by itself
@@ -292,6 +289,14 @@ class PydanticAIRunner:
         if failure:
             raise failure
         return pending or CallReturned(*kept_of_call(state, parts, run, changed))
+
+
+def _as_it_began(run: Run, state: RunState) -> None:
+    """Give a run that goes on the prompt and the messages of the piece that began it."""
+    if state.messages:
+        run.ctx.deps.prompt = state.prompt
+        for message in run.ctx.state.message_history[len(state.earlier) :]:
+            message.run_id = state.run_id
 
 
 @asynccontextmanager
