@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -37,7 +38,7 @@ class Collector(ThreadingHTTPServer):
 
 
 class _Taking(BaseHTTPRequestHandler):
-    server: Collector
+    server: Any  # a `Collector`
 
     def do_POST(self) -> None:
         body, asked = self.rfile.read(int(self.headers["content-length"])), ExportTraceServiceRequest()

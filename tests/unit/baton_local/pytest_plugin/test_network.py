@@ -24,7 +24,7 @@ class Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(f"{self.path} ".encode() + body)
 
-    def log_message(self, *arguments: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
         """Print nothing."""
 
 
