@@ -157,4 +157,6 @@ REGRESSIONS = {
     8807020458808: "a COMMIT came twice, and a command between had added to its ledger: it was billed twice",
     8796170145671: "the same, with a COMMIT that only claimed what its invocation went on with",
     77123477: "two attempts of one refused write were both taken for what came twice",
+    44877881664: "a write that came twice was billed twice, since the read behind its refusal failed",
+    40378063056: "the same, in another world",
 }

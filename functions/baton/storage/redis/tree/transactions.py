@@ -211,6 +211,8 @@ class Transactions:
         except UnicodeEncodeError as error:
             self._fail(queue, batch, StoreError(f"what is written of {root_id} is no UTF-8: {error}"))
         except Exception as error:  # noqa: BLE001 - each waiting caller gets it
+            for attempt in attempts[-1:]:  # whether it was written is not known: rather too little than twice
+                attempt.bill.found_in({}, is_made=True)
             self._fail(queue, batch, error)
 
     def _attempts(self, root_id: str, snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> Iterator[Attempt]:
