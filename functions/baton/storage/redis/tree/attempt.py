@@ -203,7 +203,7 @@ class Attempt:
         known, now = self._snapshot.tree.items, snapshot.tree.items
         written = {key: item for key, item in self.tree.items.items() if known and item is not known.get(key)}
         is_made = any(key in now and (key not in known or now[key] == item) for key, item in written.items())
-        return self.bill.found_in(snapshot.state, is_made=is_made)
+        return self.bill.found_in({} if written else snapshot.state, is_made=is_made)
 
     def transcripts(self) -> dict[str, Transcript]:
         """Return the transcripts that are known after the write, by job."""
