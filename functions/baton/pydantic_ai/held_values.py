@@ -65,14 +65,20 @@ class HeldValues:
     """Converts values of one run.
 
     Attributes:
-        settings: by their ids, the objects of the agent itself, which are there in each piece, with their places.
+        settings: by their places, the objects of the agent itself, which are there in each piece.
+        places: of the settings, by their ids.
         modules: names of the modules, and first words of names, of which classes may be built.
         shared: classes whose objects are made anew in each piece, besides those of every run.
     """
 
-    settings: Mapping[int, str]
+    settings: Mapping[str, Any]
     modules: Collection[str]
     shared: tuple[type[Any], ...] = ()
+    places: dict[int, str] = dataclasses.field(init=False, default_factory=dict[int, str])
+
+    def __post_init__(self) -> None:
+        """Know the settings by their ids."""
+        self.places.update((id(one), place) for place, one in self.settings.items())
 
     def written(self, value: Any, place: str) -> Json:
         """Convert a value to JSON.
@@ -80,8 +86,8 @@ class HeldValues:
         Raises:
             CannotBeHeldError: it is neither data, nor a plain object, nor made anew.
         """
-        if id(value) in self.settings and not isinstance(value, str | bytes | int | float | Enum | None):
-            return {"own": self.settings[id(value)]}
+        if id(value) in self.places and not isinstance(value, str | bytes | int | float | Enum | None):
+            return {"own": self.places[id(value)]}
         match value:
             case Enum():
                 kept: Json = {"enum": [self._name_of(type(value), place), value.name]}
@@ -105,8 +111,8 @@ class HeldValues:
                 kept = self._text(value) or self._object(value, place)
         return kept
 
-    def read(self, kept: Json, now: Any, owned: Mapping[str, Any], place: str = "") -> Any:
-        """Convert JSON back. `now`: the value that is there, filled in place if it can be; `owned`: settings by place.
+    def read(self, kept: Json, now: Any, place: str = "") -> Any:
+        """Convert JSON back. `now`: the value that is there, filled in place if it can be.
 
         Raises:
             CannotBeHeldError: it was written by another version of the code.
@@ -118,34 +124,33 @@ class HeldValues:
             case "anew":
                 read = now
             case "own" | "id":
-                read = self._setting(kind, data, owned, place)
+                read = self._setting(kind, data, place)
             case "list" | "tuple" | "set" | "frozenset" | "deque":
-                read = _filled(now, [self.read(one, None, owned, place) for one in data], _COLLECTIONS[kind])
+                read = _filled(now, [self.read(one, None, place) for one in data], _COLLECTIONS[kind])
             case "map":
-                pairs = [(self.read(key, None, owned), item) for key, item in data]
+                pairs = [(self.read(key, None), item) for key, item in data]
                 old = now if isinstance(now, Mapping) else {}
-                read = _filled(now, {key: self.read(item, old.get(key), owned, place) for key, item in pairs}, dict)
+                read = _filled(now, {key: self.read(item, old.get(key), place) for key, item in pairs}, dict)
             case "timedelta":
                 read = timedelta(*data)
             case "enum":
                 read = self._class_of(data[0], place)[data[1]]
             case "data" | "object":
-                read = self._filled_object(kind, data, now, owned, place)
+                read = self._filled_object(kind, data, now, place)
             case _:
                 read = _TEXTS[_NAMES[kind]][1](data)
         return read
 
     def _number(self, value: int) -> Json:
-        own = self.settings.get(value)  # a count by `id()` of a setting: another number in each process
+        own = self.places.get(value)  # a count by `id()` of a setting: another number in each process
         if own is not None:
             return {"id": own}
         return int(value) if value.bit_length() <= _LONGEST_BITS else {"int": hex(value)}
 
-    @staticmethod
-    def _setting(kind: str, place: str, owned: Mapping[str, Any], where: str) -> Any:
-        if place not in owned:
+    def _setting(self, kind: str, place: str, where: str) -> Any:
+        if place not in self.settings:
             raise CannotBeHeldError(f"{where}: the agent has no {place} any more")
-        return owned[place] if kind == "own" else id(owned[place])
+        return self.settings[place] if kind == "own" else id(self.settings[place])
 
     def _collection(self, value: Collection[Any], place: str) -> Json:
         rows = [self.written(one, f"{place}[{at}]") for at, one in enumerate(value)]
@@ -177,7 +182,7 @@ class HeldValues:
         kept = {name: self.written(one, f"{place}.{name}") for name, one in fields.items()}
         return {"data" if data else "object": [named, kept]}
 
-    def _filled_object(self, kind: str, data: Any, now: Any, owned: Mapping[str, Any], place: str) -> Any:
+    def _filled_object(self, kind: str, data: Any, now: Any, place: str) -> Any:
         named, fields = data
         wanted = self._class_of(named, place)
         filled = now if type(now) is wanted else None
@@ -186,7 +191,7 @@ class HeldValues:
         if filled is None or _is_frozen(wanted):
             filled = cast("Any", wanted.__new__(wanted))
         for name, one in fields.items():
-            object.__setattr__(filled, name, self.read(one, getattr(now, name, None), owned, f"{place}.{name}"))
+            object.__setattr__(filled, name, self.read(one, getattr(now, name, None), f"{place}.{name}"))
         return filled
 
     def _name_of(self, kind: type[Any], place: str) -> str:

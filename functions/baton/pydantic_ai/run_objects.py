@@ -55,16 +55,14 @@ class RunObjects:
     _own: set[int] = field(init=False)
     _modules: set[str] = field(init=False)
     _values: HeldValues = field(init=False)
-    _owned: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
         """Look at the agent's own objects."""
         own = [*_parts(self.agent.root_capability), *(part for one in self.agent.toolsets for part in _parts(one))]
         self._own = {id(one) for one in own}
-        self._owned = dict(_places(own))
         self._modules = {_LIBRARY, *(package for one in own for package in _packages(one))}
         shared = (AbstractCapability, AbstractToolset, Agent, Model, Tool, RunContext)
-        self._values = HeldValues({id(one): place for place, one in self._owned.items()}, self._modules, shared)
+        self._values = HeldValues(dict(_places(own)), self._modules, shared)
 
     def begin(self, *roots: object) -> None:
         """Note how the run's objects are new, and set what they held again.
@@ -84,7 +82,7 @@ class RunObjects:
             self._new[key] = {name: self._written(one, name, value) for name, value in self._attributes(one)}
             for name, kept in self.held.get(key, {}).items():
                 try:
-                    value = self._values.read(kept, vars(one).get(name), self._owned, f"{kind.__name__}.{name}")
+                    value = self._values.read(kept, vars(one).get(name), f"{kind.__name__}.{name}")
                 except CannotBeHeldError as error:
                     raise RunFailedError(NOT_KEPT, str(error)) from error
                 object.__setattr__(one, name, value)
@@ -140,7 +138,7 @@ class RunObjects:
             for name in getattr(kind, "__annotations__", {})
         }
         for name, value in vars(one).items():
-            if name not in library and not (id(value) in self._values.settings and not _is_small(value)):
+            if name not in library and not (id(value) in self._values.places and not _is_small(value)):
                 yield name, value
 
     def _written(self, one: object, name: str, value: Any) -> Json:
