@@ -198,12 +198,16 @@ class Attempt:
         billed = {job_id: more(usage[job_id], spent) for job_id, spent in owed.items()}
         self.tree = replace(self.tree, usage={**usage, **billed})
 
-    def found_in(self, snapshot: TreeSnapshot) -> bool:
-        """Return whether this newer tree has what the refused attempt wrote; then its bill stands."""
+    def is_in(self, snapshot: TreeSnapshot) -> bool:
+        """Return whether this newer tree has what the refused attempt wrote: its request came twice.
+
+        Work items that it began or changed tell that, where there are any, and else its bill.
+        """
         known, now = self._snapshot.tree.items, snapshot.tree.items
         written = {key: item for key, item in self.tree.items.items() if known and item is not known.get(key)}
-        is_made = any(key in now and (key not in known or now[key] == item) for key, item in written.items())
-        return self.bill.found_in({} if written else snapshot.state, is_made=is_made)
+        if written:
+            return any(key in now and (key not in known or now[key] == item) for key, item in written.items())
+        return self.bill.is_in(snapshot.state)
 
     def transcripts(self) -> dict[str, Transcript]:
         """Return the transcripts that are known after the write, by job."""

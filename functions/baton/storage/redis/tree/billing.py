@@ -86,15 +86,13 @@ class Bill:
         self._refund(self._taken)
         return charge(requests=1, commands=commands, size_bytes=self._size_bytes + answer_bytes(found))
 
-    def found_in(self, state: Mapping[str, str], *, is_made: bool) -> bool:
-        """Take again what a refusal gave back, where the step is made, or this newer state has the bill; say whether.
+    def is_in(self, state: Mapping[str, str]) -> bool:
+        """Return whether this newer state has a ledger as it was to be written. Others may have added to it since."""
+        return any(state.get(field) == text for field, text in self._written.items())
 
-        The request came twice then, and others may have added to the same field meanwhile.
-        """
-        found = is_made or any(state.get(field) == text for field, text in self._written.items())
-        if found:
-            self._refund([-spent for spent in self._taken])
-        return found
+    def stand(self) -> None:
+        """Take again what a refusal gave back: the request came twice, or may have."""
+        self._refund([-spent for spent in self._taken])
 
     def _refund(self, several: Sequence[Spent]) -> None:
         for step, spent in zip(self._steps, several, strict=True):

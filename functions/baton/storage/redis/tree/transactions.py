@@ -192,7 +192,8 @@ class Transactions:
         try:
             for number in range(_ATTEMPTS):
                 snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
-                any(each.found_in(snapshot) for each in attempts)  # at most one of them was written
+                for attempt in [each for each in attempts if each.is_in(snapshot)][:1]:  # at most one was written
+                    attempt.bill.stand()
                 attempts.clear()
                 # Where a digest is refused though nothing has changed, the server's scripts know no digests.
                 self._digests = self._digests and snapshot.state != refused
@@ -212,7 +213,7 @@ class Transactions:
             self._fail(queue, batch, StoreError(f"what is written of {root_id} is no UTF-8: {error}"))
         except Exception as error:  # noqa: BLE001 - each waiting caller gets it
             for attempt in attempts[-1:]:  # whether it was written is not known: rather too little than twice
-                attempt.bill.found_in({}, is_made=True)
+                attempt.bill.stand()
             self._fail(queue, batch, error)
 
     def _attempts(self, root_id: str, snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> Iterator[Attempt]:
