@@ -57,8 +57,9 @@ class HandlerContext:
         once_for_seconds: float = 86_400,
     ) -> str:
         """Publish an app event of the same tenant; return its id. Raises as `emit`. `once_for`: as of `start`."""
-        once: dict[str, Any] = {"once_for": once_for, "once_for_seconds": once_for_seconds}
-        return await self.call.emit(name, data, key, delay_seconds, **once)
+        return await self.call.emit(
+            name, data, key, delay_seconds, once_for=once_for, once_for_seconds=once_for_seconds
+        )
 
     async def start(
         self,
