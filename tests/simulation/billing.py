@@ -15,11 +15,12 @@ from tests.simulation.invocation import Invocation
 
 
 class Billed(Struct, frozen=True):
-    """A request that is written: the tree before and after, and who pays."""
+    """A request that is written: the tree before and after, who pays, and who of them has not paid before."""
 
     before: Tree
     after: Tree
     who: Sequence[Invocation]
+    anew: Sequence[Invocation]
 
     def added(self, job_ids: Collection[str] | None = None) -> list[int]:
         """What these ledgers of the tree have more, or all of them."""
@@ -41,13 +42,11 @@ def _amounts(usage: Usage) -> tuple[int, ...]:
 
 def a_delivery_is_billed_once(billed: Billed) -> str | None:
     """By the first write of its invocation that pays, however often that is asked for."""
-    anew = {id(who) for who in billed.who if who.limit_seconds and not who.billed}
+    anew = len({id(who) for who in billed.anew if who.limit_seconds})
     faulty = any(who.faulty or who.dead for who in billed.who)
-    for who in billed.who:
-        who.billed = True
     deliveries, *_ = billed.added()
-    if deliveries > len(anew) or (deliveries < len(anew) and not faulty):
-        return f"{deliveries} deliveries are billed, and {len(anew)} have not been before"
+    if deliveries > anew or (deliveries < anew and not faulty):
+        return f"{deliveries} deliveries are billed, and {anew} have not been before"
     return None
 
 

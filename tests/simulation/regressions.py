@@ -159,4 +159,7 @@ REGRESSIONS = {
     77123477: "two attempts of one refused write were both taken for what came twice",
     44877881664: "a write that came twice was billed twice, since the read behind its refusal failed",
     40378063056: "the same, in another world",
+    4037316073: "own: a ledger of equal text told that a refused write was in the tree: nobody was billed",
+    4466842987842: "what a refused write gave back was paid by another one, and then taken again: a ledger shrank",
+    1099635084583: "own: a failover forgot who had paid for a delivery, and then a late copy paid for it",
 }

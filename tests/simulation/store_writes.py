@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -76,8 +77,16 @@ def show_writes(world: "World", root: str, kept: Kept, made: Sequence[Made]) -> 
         with running_as(each.requested.who):
             _show(world, each, before, after, each.paid_by if number == paying else "")
         before = after
-    world.check(ON_BILLED, Billed(first, last, [each.requested.who for each in made if each.pays]))
+    _bill(world, root, first, last, [each.requested.who for each in made if each.pays])
     world.memory.wrote(root)
+
+
+def _bill(world: "World", root: str, before: Tree, after: Tree, who: Sequence[Invocation]) -> None:
+    anew = [each for each in who if not each.billed]
+    world.check(ON_BILLED, Billed(before, after, who, anew))
+    for each in anew:
+        each.billed = True
+        world.memory.undone_by_a_failover(root, partial(setattr, each, "billed", False))
 
 
 def _last_that_writes(made: Sequence[Made]) -> int:

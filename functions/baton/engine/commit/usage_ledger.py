@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from operator import add, attrgetter, neg
+from operator import add, attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -44,10 +44,6 @@ class Spent(Struct, frozen=True):
     def __add__(self, other: "Spent") -> "Spent":
         """Return the sum of both."""
         return Spent(*map(add, astuple(self), astuple(other)))
-
-    def __neg__(self) -> "Spent":
-        """Return what takes it off again."""
-        return Spent(*map(neg, astuple(self)))
 
 
 NOTHING = Spent()

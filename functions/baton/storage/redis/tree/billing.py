@@ -83,21 +83,18 @@ class Bill:
         """Charge this invocation for what no ledger has: the answer, or the whole request and what was taken for it."""
         if written and self._steps:
             return charge(size_bytes=answer_bytes(found))
-        self._refund(self._taken)
         return charge(requests=1, commands=commands, size_bytes=self._size_bytes + answer_bytes(found))
 
     def is_in(self, state: Mapping[str, str]) -> bool:
         """Return whether this newer state has a ledger as it was to be written. Others may have added to it since."""
         return any(state.get(field) == text for field, text in self._written.items())
 
-    def stand(self) -> None:
-        """Take again what a refusal gave back: the request came twice, or may have."""
-        self._refund([-spent for spent in self._taken])
-
-    def _refund(self, several: Sequence[Spent]) -> None:
-        for step, spent in zip(self._steps, several, strict=True):
+    def refund(self) -> None:
+        """Give back what was taken for a refused write, so that another one pays it."""
+        for step, spent in zip(self._steps, self._taken, strict=False):
             if step.meter is not None:
                 step.meter.refund(spent)
+        self._taken = []
 
 
 class HeldCounts:

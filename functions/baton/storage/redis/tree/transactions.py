@@ -192,12 +192,14 @@ class Transactions:
         try:
             for number in range(_ATTEMPTS):
                 snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
-                for attempt in [each for each in attempts if each.is_in(snapshot)][:1]:  # at most one was written
-                    attempt.bill.stand()
+                if attempts and not any(each.is_in(snapshot) for each in attempts):
+                    attempts[-1].bill.refund()  # it has taken what the one before it gave back
                 attempts.clear()
                 # Where a digest is refused though nothing has changed, the server's scripts know no digests.
                 self._digests = self._digests and snapshot.state != refused
                 for attempt in self._attempts(root_id, snapshot, transitions):
+                    for refused_one in attempts:
+                        refused_one.bill.refund()
                     details = Details(attempt.answers, attempt.transcripts())
                     beside = adding(self._held.beside(attempt.answers, counts))
                     commands, written, found = await self._requested(attempt, details, beside)
@@ -212,8 +214,6 @@ class Transactions:
         except UnicodeEncodeError as error:
             self._fail(queue, batch, StoreError(f"what is written of {root_id} is no UTF-8: {error}"))
         except Exception as error:  # noqa: BLE001 - each waiting caller gets it
-            for attempt in attempts[-1:]:  # whether it was written is not known: rather too little than twice
-                attempt.bill.stand()
             self._fail(queue, batch, error)
 
     def _attempts(self, root_id: str, snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> Iterator[Attempt]:
