@@ -43,7 +43,7 @@ def _amounts(usage: Usage) -> tuple[int, ...]:
 def a_delivery_is_billed_once(billed: Billed) -> str | None:
     """By the first write of its invocation that pays, however often that is asked for."""
     anew = len({id(who) for who in billed.anew if who.limit_seconds})
-    faulty = any(who.faulty or who.dead for who in billed.who)
+    faulty = any(who.faulty or who.dead or who.bill_forgotten for who in billed.who)
     deliveries, *_ = billed.added()
     if deliveries > anew or (deliveries < anew and not faulty):
         return f"{deliveries} deliveries are billed, and {anew} have not been before"

@@ -28,7 +28,8 @@ class Invocation:
             meanwhile. stalled: a fault held it up.
         faulty: it met a fault of whatever kind. unsent: it could not publish. job_id: of the message.
         limit_seconds: how long the queue waits for it; 0: no message brought it.
-        billed: some job has paid for its delivery.
+        billed: some job has paid for its delivery. bill_forgotten: a failover forgot that, and nobody may pay again, or
+            a late copy of who paid.
     """
 
     name: str
@@ -51,7 +52,11 @@ class Invocation:
     job_id: str = ""
     limit_seconds: float = 0.0
     billed: bool = False
+    bill_forgotten: bool = False
     crashed_in: object = None
+
+    def forget_bill(self) -> None:
+        self.billed, self.bill_forgotten = False, True
 
     def crash(self) -> Crashed:
         """The crash to raise. All that it does at the same time dies with it."""

@@ -162,4 +162,5 @@ REGRESSIONS = {
     4037316073: "own: a ledger of equal text told that a refused write was in the tree: nobody was billed",
     4466842987842: "what a refused write gave back was paid by another one, and then taken again: a ledger shrank",
     1099635084583: "own: a failover forgot who had paid for a delivery, and then a late copy paid for it",
+    274878787056: "own: the same, and nobody paid again",
 }

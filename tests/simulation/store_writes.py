@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -86,7 +85,7 @@ def _bill(world: "World", root: str, before: Tree, after: Tree, who: Sequence[In
     world.check(ON_BILLED, Billed(before, after, who, anew))
     for each in anew:
         each.billed = True
-        world.memory.undone_by_a_failover(root, partial(setattr, each, "billed", False))
+        world.memory.undone_by_a_failover(root, each.forget_bill)
 
 
 def _last_that_writes(made: Sequence[Made]) -> int:
