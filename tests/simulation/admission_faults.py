@@ -9,7 +9,7 @@ from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.work_items import slot_request_key
 from baton.storage.ports.all_jobs import ReconcileTurn, SlotAnswer
 from baton_events.errors import StoreError
-from tests.simulation.fairness import ON_GRANTS, TableEntry
+from tests.simulation.fairness import ON_GRANTS, Said, TableEntry
 from tests.simulation.invariants import ON_SLOT_TABLE
 from tests.simulation.invocation import CURRENT
 from tests.simulation.memory import ADMISSION
@@ -59,7 +59,7 @@ class SimAdmission:
             world.memory.update_of_a_forgotten_state(job_id)
             return slot_answer
 
-        return await self._request("wish", take)
+        return await self._request("wish", take, Said(now_ms, job_id, slot_state.epoch))
 
     async def reconcile(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
@@ -69,7 +69,8 @@ class SimAdmission:
                 due_ms, now_ms, again=again, after=after, page=page
             ), self._world.loop.seconds
 
-        turn, self._looked_at[CURRENT.get().name] = await self._request("sweep", look)
+        said = Said(now_ms, due_ms=due_ms)
+        turn, self._looked_at[CURRENT.get().name] = await self._request("sweep", look, said)
         self._world.notified_by_sweeps.update(found.job_id for found in turn.granted)
         return turn
 
@@ -89,17 +90,18 @@ class SimAdmission:
         if ended:  # the real one asks nothing for nothing, too
             await self._request("leave", lambda: self._port.prune(ended))
 
-    async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]], said: Said | None = None) -> _T:
         world, admission = self._world, self._world.admission
 
         def apply() -> _T:
-            before = admission.entries
+            before, counts = admission.entries, admission.counts
             answer = at_once(make())
             after = admission.entries
             if after is not before:
                 world.check(ON_SLOT_TABLE, world)
-                slots = 0 if admission.is_stopped else admission.slots
-                world.check(ON_GRANTS, TableEntry(op, before, after, slots, self._streamed_text(op)))
+                slots, spoke = 0 if admission.is_stopped else admission.slots, self._streamed_text(op)
+                moments = world.now_ms(), counts.alarm_ms
+                world.check(ON_GRANTS, TableEntry(op, before, after, slots, admission.counts, spoke, said, *moments))
                 for name in before.keys() - after.keys() & self._streamed_text_at.keys():
                     if world.memory.forgot(ADMISSION, self._streamed_text_at[name]):
                         world.memory.taken_out_after_all(name)

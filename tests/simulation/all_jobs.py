@@ -16,6 +16,7 @@ from baton.storage.redis.in_process.server import InProcessConnection, InProcess
 from baton.storage.redis.in_process.sorted_sets import SortedSet
 from baton.wiring import real_ports
 from tests.fakes.stored import entries_of
+from tests.simulation.fairness import Counts
 from tests.simulation.wire import at_once
 
 # The keys that a failover of the admission makes older, and those of one of call limits.
@@ -64,6 +65,12 @@ class StoredAdmission:
         if now is not self._hash:
             self._hash, self._entries = now, entries_of(now)
         return self._entries
+
+    @property
+    def counts(self) -> Counts:
+        """What it counts, and when its sweep is to come."""
+        found = self._kept.hash(keys.SLOTS)
+        return Counts(*(int(float(found.get(name, 0))) for name in ("holders", "asking", "alarm")))
 
     @property
     def slots(self) -> int:

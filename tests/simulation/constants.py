@@ -33,6 +33,7 @@ LARGEST_INPUT_BYTES = TASK_BYTES - 10_000
 LEASE_SECONDS, LEASE_MARGIN_SECONDS = LEASE_MS / 1000, LEASE_MARGIN_MS / 1000
 # After an outage: somebody looks whether the store is back, and what is without progress then is redriven.
 BACK_SECONDS = (CHECKS_EVERY_MS + STALLED_AFTER_MS) / 1000
+SWEEP_INTERVAL_MS = _SETTINGS.sweep_interval_seconds * 1000
 KEEP_SLOT_SECONDS = KEEP_SLOT_MS / 1000
 # How often in a row the queue gives up on an event before its job fails
 # (decisions/0009-failures-are-recorded: a budget measured in progress).

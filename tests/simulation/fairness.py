@@ -1,17 +1,36 @@
-"""Who gets a free slot and who leaves the slot table, by name, like invariants.py: decisions/0011-admission.
+"""Who gets a free slot, what a word changes and who leaves the slot table, by name: decisions/0011-admission.
 
 Jobs that ran before come first, then the tenant with the fewest slots, then priority, then order; of a session the one
-that has started, else the first. Written from what the slot table is after a word: who was given a slot, and who was
-not.
+that has started, else the first. Written from what the slot table is before and after a word.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from baton.engine.all_jobs.slots import QueueEntry
 from baton_events.ids import CHILD_SEPARATOR
+from tests.simulation.constants import SWEEP_INTERVAL_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A job's word, or a sweep's look, which was armed for `due_ms`. `now_ms`: by the clock of who speaks."""
+
+    now_ms: int
+    job_id: str = ""
+    epoch: int = 0
+    due_ms: int = 0
+
+
+class Counts(NamedTuple):
+    """What the admission counts of its slot table, and for when a sweep is armed."""
+
+    holders: int
+    asking: int
+    alarm_ms: int
 
 
 @dataclass(frozen=True)
@@ -20,13 +39,18 @@ class TableEntry:
 
     `slots`: how many are given: none while the admission is stopped.
     `streamed_text`: whose word was taken since the sweep that now lets others leave has looked.
+    `said`: what made the difference; `now_ms`: when, by the store's clock; `alarm_ms`: for when a sweep was armed.
     """
 
     op: str
     before: Mapping[str, QueueEntry]
     after: Mapping[str, QueueEntry]
     slots: int
-    streamed_text: frozenset[str]
+    counts: Counts
+    streamed_text: frozenset[str] = frozenset()
+    said: Said | None = None
+    now_ms: int = 0
+    alarm_ms: int = 0
 
     @cached_property
     def given(self) -> Sequence[tuple[str, QueueEntry, bool]]:
@@ -131,6 +155,54 @@ def a_later_update_stays(tabled: TableEntry) -> str | None:
     return None
 
 
+def who_was_given_no_slot_has_not_run(tabled: TableEntry) -> str | None:
+    """A job has run once it has held a slot: its words alone do not make it so, and it begins anew after its end."""
+    for name, entry in tabled.after.items():
+        old = tabled.before.get(name)
+        has_run = old is not None and old.started and (old.want != "gone" or entry.want == "gone")
+        if entry.started and not entry.slot and not has_run:
+            return f"{tabled.op} makes {old} of {name} into {entry}, which has had no slot since it began"
+    return None
+
+
+def a_word_is_a_sign_of_life(tabled: TableEntry) -> str | None:
+    """A word with the last epoch refreshes its entry, as a later one does; an older one does not, nor do others'."""
+    said = tabled.said
+    for name, entry in tabled.after.items():
+        old = tabled.before.get(name)
+        seen_ms = old.since_ms if old else 0
+        if said and name == said.job_id and (old is None or said.epoch >= old.epoch):
+            seen_ms = max(seen_ms, said.now_ms)
+        if entry.since_ms != seen_ms:
+            return f"{name} was heard of at {seen_ms} for the last time, and {said} makes {old} into {entry}"
+    return None
+
+
+def who_holds_and_who_waits_is_counted(tabled: TableEntry) -> str | None:
+    """What operators are shown of the slot table is the number of those in it, whoever comes, waits and leaves."""
+    holders = sum(entry.slot for entry in tabled.after.values())
+    asking = sum(entry.want == "slot" and not entry.slot for entry in tabled.after.values())
+    if tabled.counts[:2] == (holders, asking):
+        return None
+    return f"{holders} hold slots and {asking} wait after {tabled.op}; counted are {tabled.counts}"
+
+
+def a_sweep_is_armed_while_a_slot_is_held(tabled: TableEntry) -> str | None:
+    """An armed one counts until it has come, or is overdue by an interval, or lies more than two intervals ahead.
+
+    By whichever of the two clocks it counts, it is not armed anew.
+    """
+    said, armed_ms = tabled.said, tabled.alarm_ms
+    if said is None:
+        return None
+    counts = any(-2 <= (now_ms - armed_ms) / SWEEP_INTERVAL_MS <= 1 for now_ms in (said.now_ms, tabled.now_ms))
+    if any(entry.slot for entry in tabled.after.values()) and not (armed_ms > said.due_ms and counts):
+        armed_ms = tabled.now_ms + SWEEP_INTERVAL_MS
+    if tabled.counts.alarm_ms == armed_ms:
+        return None
+    return f"{said}: a sweep armed for {tabled.alarm_ms} is armed for {tabled.counts.alarm_ms}, and not for {armed_ms}"
+
+
 ON_GRANTS = (
     a_session_is_served_in_order,
     a_wake_up_comes_before_a_new_job,
@@ -139,4 +211,8 @@ ON_GRANTS = (
     nobody_is_admitted_while_it_is_stopped,
     who_speaks_stays,
     a_later_update_stays,
+    who_was_given_no_slot_has_not_run,
+    a_word_is_a_sign_of_life,
+    who_holds_and_who_waits_is_counted,
+    a_sweep_is_armed_while_a_slot_is_held,
 )

@@ -68,7 +68,7 @@ def admission_control(world: "World") -> Any:
             answer = at_once(make())
             if admission.entries is not before and op != "stop":
                 world.check(ON_SLOT_TABLE, world)
-                world.check(ON_GRANTS, TableEntry(op, before, admission.entries, admission.slots, frozenset()))
+                world.check(ON_GRANTS, TableEntry(op, before, admission.entries, admission.slots, admission.counts))
             world.memory.tabled()
             world.memory.strike(ADMISSION)
             return answer

@@ -169,19 +169,6 @@ DEFECTS = (
             "a tool runs with other arguments": around(calls, "started", _other_arguments),
         },
         limits_hold={"limits are not checked": constant(turns, "exhausted_limit", None)},
-        a_later_update_stays={
-            "a request with a lower epoch is obeyed": in_script(
-                ("if new.revision > r.revision then", "if new.revision ~= r.revision then")
-            ),
-        },
-        slots_are_not_exceeded={
-            "there is one slot too many": in_script(
-                ("values.holders < (values.size or plan.size)", "values.holders <= (values.size or plan.size)")
-            ),
-        },
-        one_job_of_a_session_at_a_time={
-            "two jobs of a session run at once": in_script(("return r.free and '' or", "return true and '' or")),
-        },
         a_chain_ends_before_the_queue_gives_up={
             "a chain in place has no end": constant(container, "guard_ms", 10**9),
         },

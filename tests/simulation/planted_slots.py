@@ -22,7 +22,7 @@ from baton.storage.redis.admission import RedisAdmissionControl
 from baton.storage.redis.listing import RedisListing
 from baton_events.errors import StoreError, UnknownJobError
 from tests.simulation import plan, versions
-from tests.simulation.planting import around, constant, defects, idle, in_script, replaced
+from tests.simulation.planting import around, constant, defects, idle, in_script, in_scripts, replaced
 
 _Call = Callable[..., Any]
 _YOUNGEST_FIRST = "string.format('%015.0f', 10 ^ 15 - 1 - string.sub(r.order, 1, 15)) .. string.sub(r.order, 16)"
@@ -85,9 +85,7 @@ async def _still_stopped(start: _Call, self: RedisAdmissionControl, *rest: Any) 
 DEFECTS = (
     *defects(
         0,
-        nobody_is_admitted_while_it_is_stopped={
-            "a stopped admission gives slots": in_script(("values.closed == 0 and", "")),
-        },
+        nobody_is_admitted_while_it_is_stopped=in_scripts("a stopped semaphore is given"),
         a_stop_and_a_start_are_what_they_say={
             "a start leaves it stopped": around(RedisAdmissionControl, "start", _still_stopped),
         },
@@ -99,18 +97,25 @@ DEFECTS = (
         every_job_is_listed={"jobs are not listed": idle(RedisListing, "add")},
         no_slot_stays_free={
             "a sweep gives no free slot": in_script(("\nfill()\n", "\nif not plan.everybody then fill() end\n")),
-            "nobody in line is given a free slot": in_script(
-                ("while may_hold() and values.lines > 0 do", "while false do")
-            ),
+            **in_scripts("a free slot stays free"),
         },
-        slots_are_not_exceeded={
-            "one more job than there are slots has one": in_script(
-                ("values.holders < (values.size or plan.size)", "values.holders <= (values.size or plan.size)")
-            ),
-        },
-        one_job_of_a_session_at_a_time={
-            "no job waits for its session's turn": in_script(("return r.free and '' or", "return true and '' or")),
-        },
+        slots_are_not_exceeded=in_scripts("one more holds it"),
+        one_job_of_a_session_at_a_time=in_scripts("all members are free of their queues"),
+        a_later_update_stays=in_scripts("an older update counts"),
+        who_was_given_no_slot_has_not_run=in_scripts("who repeats its update has run"),
+        a_word_is_a_sign_of_life=in_scripts(
+            "a repeated update is no sign of life",
+            "an earlier sign of life counts",
+            "an older update is a sign of life",
+        ),
+        who_holds_and_who_waits_is_counted=in_scripts("who leaves the line stays counted"),
+        a_sweep_is_armed_while_a_slot_is_held=in_scripts(
+            "no alarm is set",
+            "an alarm is set though nobody holds it",
+            "a lost alarm is not set again",
+            "the copy of an alarm sets another one",
+            "the alarm that has come counts as set",
+        ),
         an_unknown_job_is_not_acknowledged={
             "an event of an unknown job is acknowledged": around(pipeline.Pipeline, "handle", _acknowledging),
         },
@@ -122,9 +127,7 @@ DEFECTS = (
             "a dead failure callback stays dead": idle(dead_letters.DeadCallbacks, "revive", 0),
         },
         every_item_is_guaranteed={
-            "nobody tells a job that it got a slot": in_script(
-                ("r.by = true, true, name == plan.fill and '' or plan.fill", "r.by = true, true, ''")
-            ),
+            **in_scripts("who got a slot is not told"),
             "a backup is taken back though the store may have done it": (
                 around(Backup, "_send", _noting_backups),
                 around(submit.SubmitJob, "__call__", _taking_back),
@@ -139,10 +142,7 @@ DEFECTS = (
                 submit.SubmitJob, "_corrected", _as_created
             ),
         },
-        tenants_are_treated_fairly={
-            "tenants are not treated fairly": in_script(("string.format('%06d', flow.held)", "'000000'")),
-            "a job's priority counts nothing": in_script(("ran .. r.weight .. r.order", "ran .. '00' .. r.order")),
-        },
+        tenants_are_treated_fairly=in_scripts("what a flow holds counts nothing", "weight counts nothing"),
         a_session_is_served_in_order={
             "of a session the last comes first": in_script(
                 (
@@ -173,6 +173,7 @@ DEFECTS = (
     ),
     *defects(
         plan.RETURNING_SEEDS,
+        who_was_given_no_slot_has_not_run=in_scripts("who is begun anew has run"),
         who_speaks_stays={
             "a repeated word does not refresh its entry": in_script(
                 (

@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 from baton.engine.commit import operations
 from baton.storage import redis as adapters
 from baton.storage.redis.in_process.server import InProcessRedis
+from tests.contract.store.planted import MEMBERS, SEMAPHORE
 
 _SCRIPTS = tuple(Path(str(adapters.__file__)).with_name("lua").glob("*.lua"))
 
@@ -115,6 +116,12 @@ def in_script(*parts: tuple[str, str]) -> Patch:
         return text
 
     return replaced(InProcessRedis, "script", lambda _self, text: changed(text))
+
+
+def in_scripts(*names: str) -> dict[str, Patch]:
+    """The defects of these names of the contract tests: so each is caught there and here."""
+    found = {defect.name: in_script((defect.old, defect.new)) for defect in (*MEMBERS, *SEMAPHORE)}
+    return {name: found[name] for name in names}
 
 
 def answering_step(name: str, change: Callable[..., Any]) -> Patch:

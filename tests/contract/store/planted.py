@@ -38,8 +38,7 @@ class PlantedRedis(InProcessRedis):
             self._lua.run(_HAS_ENDED, [], [], self._call)
 
     def script(self, text: str) -> str:
-        found = text.count(self._defect.old)
-        if not found:
+        if not (found := text.count(self._defect.old)):
             return text
         assert found == 1, f"{self._defect.old!r} stands in the script {found} times"
         self.planted = True
@@ -253,6 +252,12 @@ SEMAPHORE = (
         "math.max(r.seen, new.seen)",
         "r.seen",
         f"{_RULE}::test_a_repeated_update_counts_as_a_sign_of_life_and_never_an_earlier_one",
+    ),
+    Defect(
+        "an older update is a sign of life",
+        "  if new.revision == r.revision then\n    r.seen",
+        "  if true then\n    r.seen",
+        f"{_RULE}::test_an_older_update_changes_nothing_and_is_answered_with_the_later_one",
     ),
     Defect(
         "an earlier sign of life counts",
