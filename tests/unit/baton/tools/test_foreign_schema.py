@@ -2,6 +2,7 @@
 
 import socket
 import time
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,12 @@ def doubled(keyword: str, leaf: Any, levels: int = 60) -> dict[str, Any]:
     return {**of(x={"$ref": "#/$defs/s0"}), "$defs": {**parts, names[-1]: leaf}}
 
 
+def named(count: int, **part: Any) -> dict[str, Any]:
+    return {"$defs": {f"d{n}": {**part, "$id": f"i{n}", "$anchor": f"a{n}"} for n in range(count)}}
+
+
 MANY = [{"n": n} for n in range(3_000)]
+LONG_NAME = "z" * 90_000
 
 
 @pytest.mark.parametrize(
@@ -143,12 +149,36 @@ MANY = [{"n": n} for n in range(3_000)]
         (of(x={"multipleOf": 5e-324}), 10**300),
         (of(x={"multipleOf": 0.1}), 10**400),
         (of(x={"dependentSchemas": {"a": {"$ref": "#"}, "b": {"$ref": "#"}}}), {"a": {}, "b": {}}),
+        *(
+            ({**named(count), **of(x={"items": {"$id": base, "$ref": reference}})}, MANY)
+            for count in (900, 3_000)
+            for base, reference in (("u", "i800"), ("i800", "#a800"))
+        ),
+        (
+            {**named(900, **{"$dynamicAnchor": "n"}), "$dynamicAnchor": "n", **of(x={"items": {"$dynamicRef": "#n"}})},
+            MANY,
+        ),
+        ({"$id": "http://x/" + "a/" * 45_000, **of(x={"items": {"$id": "b"}})}, MANY),
+        (of(x={"anyOf": [{"items": {"dependentRequired": {"n": [f"p{n}" for n in range(9_000)]}}}]}), MANY),
+        (of(x={"items": {"dependentRequired": {"n": ["n"] * 90_000}}}), MANY),
+        (of(x={"allOf": [{"items": {}}] * 1_000}), MANY),
     ],
 )
 def test_no_check_takes_long(schema: dict[str, Any], value: Any) -> None:
     began = time.monotonic()
     faults(schema, {"x": value})
     assert time.monotonic() - began < MOST_SECONDS
+
+
+@pytest.mark.parametrize("part", [{"enum": [LONG_NAME]}, {"const": LONG_NAME}, {"not": {"title": LONG_NAME}}])
+def test_faults_that_nobody_is_shown_take_no_memory(part: dict[str, Any]) -> None:
+    faults({}, {})  # imports
+    tracemalloc.start()
+    try:
+        faults(of(x={"anyOf": [{"items": part}]}), {"x": MANY})
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_deep_schema_and_a_deep_value_are_no_end_of_the_process() -> None:
