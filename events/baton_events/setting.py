@@ -121,7 +121,8 @@ class Setting:
     """One environment variable: where it goes, its default as text, its unit, and what it means.
 
     `read` raises ValueError with what the value should be: "X is not …". `needed`: a deployment does not work without
-    it, unless the setting named by `instead` is there. `where`: which functions read it.
+    it, unless the setting named by `instead` is there. `where`: which functions read it. `alias`: another name,
+    read where that one is not set.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Setting:
     secret: bool = False
     needed: bool = False
     instead: str = ""
+    alias: str = ""
     where: str = EVERYWHERE
 
 
@@ -148,7 +150,8 @@ def read_values(
     values: dict[str, Any] = {}
     problems: list[str] = []
     for setting in settings:
-        given = environment.get(setting.name, "").strip()
+        name = setting.name if environment.get(setting.name, "").strip() else setting.alias
+        given = environment.get(name, "").strip()
         if not given:
             has_other = bool(environment.get(setting.instead, "").strip())
             problems += [missing(setting)] if setting.name in needed and not has_other else []
@@ -157,7 +160,7 @@ def read_values(
             values[setting.field] = setting.read(given)
         except ValueError as error:
             shown = "its value" if setting.secret else repr(given)
-            problems.append(f"{setting.name}: {shown} is not {error}")
+            problems.append(f"{name}: {shown} is not {error}")
     return values, problems
 
 

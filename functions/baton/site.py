@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from baton.api.admin.control import WorkerApi
 from baton.api.auth import Keys
 from baton.api.middleware import MeteredApp, browser_middleware
 from baton.api.problem import on_error
@@ -45,6 +46,8 @@ def build_site(container: Container) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if container.settings.enable_agent_worker:
+            await WorkerApi(container).start_with_the_app()
         with container.stopping.noticing():
             yield
         await container.stopping.work_is_given_back()

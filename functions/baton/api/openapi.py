@@ -114,7 +114,7 @@ DESCRIBED: Mapping[str, Described] = {
     f"PATCH {_SCHEDULES}/{{schedule_id}}": Described(PauseBody, "Schedule"),
     f"DELETE {_SCHEDULES}/{{schedule_id}}": Described(statuses=(204,)),
     f"POST {_CHECKPOINT}": Described(ApprovalBody, "Checkpoint", body_needed=False),
-    f"DELETE {_CHECKPOINT}": Described(RejectionBody, "Checkpoint"),
+    f"DELETE {_CHECKPOINT}": Described(RejectionBody, "Checkpoint", body_needed=False),
     f"POST {_CHECKPOINT}/links": Described(LinkBody, "Link", (201,), body_needed=False),
     "GET /api/admin/agent-checkpoints": Described(answer="Checkpoints", query=ListQuery),
     "POST /api/operations/{operation_id}/complete": Described(CompletionBody, "Completed"),

@@ -37,8 +37,8 @@ class ApprovalCalls(Calls):
         body = {"arguments": arguments, "comment": comment or None, "digest": _digest(checkpoint)}
         return await self._requests.fetch_record(Call("POST", f"{_CHECKPOINTS}/{id_of(checkpoint)}", body), Checkpoint)
 
-    async def reject(self, checkpoint: Checkpoint | str, reason: str) -> Checkpoint:
-        """Reject, with a reason that the model reads; needs an admin key. Raises as `approve`."""
+    async def reject(self, checkpoint: Checkpoint | str, reason: str = "") -> Checkpoint:
+        """Reject, as a rule with a reason, which the model reads; needs an admin key. Raises as `approve`."""
         body = {"reason": reason, "digest": _digest(checkpoint)}
         return await self._requests.fetch_record(
             Call("DELETE", f"{_CHECKPOINTS}/{id_of(checkpoint)}", body), Checkpoint

@@ -41,6 +41,14 @@ API_SETTINGS = read_by(
         "the types of files that chats take",
     ),
     Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", flag),
+    Setting(
+        "ENABLE_AGENT_WORKER",
+        "enable_agent_worker",
+        "false",
+        "flag",
+        "a start of the ASGI app starts the admission, if an operator has stopped it",
+        flag,
+    ),
     Setting("ENABLE_CHAT_PAGE", "enable_chat_page", "false", "flag", "serve a page that chats, at /chat", flag),
     Setting(
         "RATE_LIMIT_PER_MINUTE",

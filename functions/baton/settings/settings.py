@@ -100,6 +100,7 @@ class Settings(QueueSettings, Record, frozen=True):
     approval_links: bool = False
     rate_limit_per_minute: int = 600
     worker_rate_limit_per_minute: int = 0
+    enable_agent_worker: bool = False
     stream_silence_seconds: int = 0
     event_retention_seconds: int = 86_400
     cors_origins: str = ""
@@ -152,7 +153,7 @@ def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
         SettingsError: values are wrong, or some of the `needed` variables are not set; all are listed.
     """
     values, problems = read_values(environment, SETTINGS, needed)
-    known = {setting.name for setting in SETTINGS}
+    known = {name for setting in SETTINGS for name in (setting.name, setting.alias)}
     foreign = (name for name in sorted(environment) if name not in known and re.fullmatch(_FOREIGN_SECRET, name))
     values["foreign_keys"] = tuple(text for name in foreign if (text := environment[name].strip()))
     if (limit_seconds := values.get("store_timeout_seconds")) is not None:

@@ -83,7 +83,17 @@ def _database(address: str) -> str:
 STORE_SETTINGS = tuple(
     read_by(
         EVERYWHERE,
-        Setting("UPSTASH_REDIS_REST_URL", "redis_url", "", "URL", "the store", url, needed=True, instead="REDIS_URL"),
+        Setting(
+            "UPSTASH_REDIS_REST_URL",
+            "redis_url",
+            "",
+            "URL",
+            "the store",
+            url,
+            needed=True,
+            instead="REDIS_URL",
+            alias="UPSTASH_REDIS_URL",
+        ),
         Setting(
             "UPSTASH_REDIS_REST_TOKEN",
             "redis_token",
@@ -93,6 +103,7 @@ STORE_SETTINGS = tuple(
             secret=True,
             needed=True,
             instead="REDIS_URL",
+            alias="UPSTASH_REDIS_TOKEN",
         ),
         Setting(
             "REDIS_URL",

@@ -382,9 +382,10 @@ export interface components {
         PauseBody: {
             paused: boolean;
         };
-        /** @description Rejects, with a reason; `digest` as for an approval. */
+        /** @description Rejects, as a rule with a reason, which the model reads; `digest` as for an approval. */
         RejectionBody: {
-            reason: string;
+            /** @default  */
+            reason?: string;
             /** @default  */
             digest?: string;
         };

@@ -1,5 +1,5 @@
 /** A React hook over `agentTask`: submit a task of an agent, see it at work, and get its answer. */
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { agentTask, type BatonClient, type Task, type TaskState } from "../../baton/web/static/baton.js";
 
@@ -8,20 +8,27 @@ export type { BatonClient, Task, TaskState };
 export interface AgentTaskOptions {
   /** Who asks; keep it between renderings. */
   client: BatonClient;
+  /** The agent of tasks that name none. */
+  jobType?: string;
+  /** Each job gets the tag `enterpriseId:ID`, by which lists find it. Whose jobs they are follows from the client's key. */
+  enterpriseId?: string;
   onComplete?: (task: Task) => void;
   onError?: (error: Error) => void;
 }
 
 export interface AgentTask extends TaskState {
-  /** Submit a job (`jobType`, `taskDescription`, …) and follow it; null: it was refused or has failed, see `error`. */
+  /**
+   * Submit a job (`jobType`, `taskDescription`, …, or seed 002's `prompt` and `context`) and follow it; null: it was
+   * refused or has failed, see `error`.
+   */
   submitTask: (body: Record<string, unknown>) => Promise<Task | null>;
   /** Follow a job again, after a reload for example. */
   resumeTask: (jobId: string) => Promise<Task | null>;
 }
 
 /** The state of one task at a time. A component that goes away stops following, and the job goes on. */
-export function useAgentTask({ client, onComplete, onError }: AgentTaskOptions): AgentTask {
-  const latest = useRef({ onComplete, onError });
+export function useAgentTask({ client, onComplete, onError, ...asked }: AgentTaskOptions): AgentTask {
+  const latest = useRef({ onComplete, onError, asked });
   const following = useRef(new AbortController());
   const [state, setState] = useState<TaskState>({
     isSubmitting: false,
@@ -30,7 +37,7 @@ export function useAgentTask({ client, onComplete, onError }: AgentTaskOptions):
     error: null,
   });
   useEffect(() => {
-    latest.current = { onComplete, onError };
+    latest.current = { onComplete, onError, asked };
   });
   useEffect(() => {
     const controller = (following.current = new AbortController());
@@ -48,5 +55,16 @@ export function useAgentTask({ client, onComplete, onError }: AgentTaskOptions):
       }),
     [client],
   );
-  return { ...state, submitTask: task.submitTask, resumeTask: task.resumeTask };
+  const submitTask = useCallback(
+    (body: Record<string, unknown>) => task.submitTask(bodyOf(body, latest.current.asked)),
+    [task],
+  );
+  return { ...state, submitTask, resumeTask: task.resumeTask };
+}
+
+type Asked = Pick<AgentTaskOptions, "jobType" | "enterpriseId">;
+
+function bodyOf({ prompt, context, tags, ...body }: Record<string, unknown>, { jobType, enterpriseId }: Asked) {
+  const all = [...((tags as string[] | undefined) ?? []), ...(enterpriseId ? [`enterpriseId:${enterpriseId}`] : [])];
+  return { jobType, taskDescription: prompt, inputData: context, ...body, ...(all.length ? { tags: all } : {}) };
 }

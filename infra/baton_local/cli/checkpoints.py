@@ -53,9 +53,9 @@ def approve(deployment: Deployment, checkpoint_id: str, *, arguments: str | None
 @checkpoints.command()
 @with_deployment
 @click.argument("checkpoint_id", metavar="CHECKPOINT")
-@click.option("--reason", required=True, help="Why; the model reads it.")
+@click.option("--reason", default="", help="Why; the model reads it.")
 def reject(deployment: Deployment, checkpoint_id: str, *, reason: str) -> None:
-    """Reject, with a reason that the model reads."""
+    """Reject, as a rule with a reason, which the model reads."""
     _decide(deployment, "DELETE", checkpoint_id, {"reason": reason})
 
 

@@ -95,7 +95,7 @@ class OperatorTools:
         body = {"comment": comment} | ({} if arguments is None else {"arguments": arguments})
         return await self._sent("POST", f"{_CHECKPOINTS}/{quote(approval, safe='')}", body)
 
-    async def _reject(self, approval: str, reason: str) -> Json:
+    async def _reject(self, approval: str, reason: str = "") -> Json:
         """Reject what a job asks. Its model reads the reason."""
         return await self._sent("DELETE", f"{_CHECKPOINTS}/{quote(approval, safe='')}", {"reason": reason})
 

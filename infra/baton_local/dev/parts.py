@@ -53,6 +53,8 @@ def app_settings(
         "WORKER_BASE_URL": part_url(ports, "app"),
         "UPSTASH_REDIS_REST_URL": "" if store_url else part_url(ports, "redis_rest"),
         "UPSTASH_REDIS_REST_TOKEN": "" if store_url else stack_secrets.redis_token,
+        "UPSTASH_REDIS_URL": "",
+        "UPSTASH_REDIS_TOKEN": "",
         "REDIS_URL": store_url,
         "UPSTASH_VECTOR_REST_URL": part_url(ports, "vector"),
         "UPSTASH_VECTOR_REST_TOKEN": stack_secrets.vector_token,

@@ -188,7 +188,7 @@ class LocalStack:
             read_settings(environment)
         except SettingsError as error:
             raise StackError(str(error)) from error
-        names = [setting.name for setting in SETTINGS]
+        names = [name for setting in SETTINGS for name in (setting.name, setting.alias)]
         for name in sorted(environment.keys() - names):
             if near := get_close_matches(name, names, 1, _ALIKE):
                 self._screen.notice(STACK_NAME, f"{name} is no setting: did you mean {near[0]}?")

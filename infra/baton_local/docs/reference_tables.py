@@ -31,7 +31,8 @@ def env_example() -> str:
 
 
 def _lines(setting: Setting) -> str:
-    notes = ", ".join(filter(None, [setting.unit, "secret" * setting.secret, "needed" * setting.needed]))
+    alias = f"or {setting.alias}" if setting.alias else ""
+    notes = ", ".join(filter(None, [setting.unit, "secret" * setting.secret, "needed" * setting.needed, alias]))
     note = f" ({notes})" if notes else ""
     assignment = f"#{setting.name}={setting.default}" if setting.default else f"{setting.name}="
     return f"# {setting.help}{note}\n{assignment}\n"
@@ -47,6 +48,7 @@ def settings_table() -> str:
 def _setting_row(setting: Setting) -> list[str]:
     default = f"`{setting.default}`" if setting.default else ""
     what = setting.help + (" (secret)" if setting.secret else "")
+    what += f"; or by the name `{setting.alias}`" if setting.alias else ""
     where = f"{setting.where}: **needed**" if setting.needed else setting.where
     return [f"`{setting.name}`", default, setting.unit, what, where]
 

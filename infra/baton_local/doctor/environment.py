@@ -123,7 +123,7 @@ def _open_to_all(settings: Settings) -> Iterator[Finding]:
 
 
 def _misspelt(environment: Mapping[str, str]) -> Iterator[Finding]:
-    known = {setting.name for setting in SETTINGS}
+    known = {name for setting in SETTINGS for name in (setting.name, setting.alias)}
     for name in sorted(environment):
         if name in known or name in _NO_SETTINGS or not name.startswith(_OURS):
             continue

@@ -4,6 +4,7 @@ A message may be one that was delivered or given up, or any that a job still exp
 recovery/replay_message.py checks a message's state, and sends only one that still has an effect.
 """
 
+import logging
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +20,10 @@ from baton.engine.all_jobs.tool_use import ToolCounters
 from baton.queue.ports import LogEntry, QueuedMessage, QueueRecords
 from baton.recovery.replay_message import SENDABLE, Replaying
 from baton.storage.ports.all_jobs import AdmissionState
+from baton_events.errors import PublishError, StoreError
 from baton_events.timestamps import rfc3339
+
+_log = logging.getLogger("baton.api")
 
 
 class MessagesApi:
@@ -124,6 +128,13 @@ class WorkerApi:
         body = parsed(WorkerBody, await limited_body(request) or b"{}")
         slots = (body.max_concurrent_jobs or 0) if "max_concurrent_jobs" in body.model_fields_set else None
         return JSONResponse(worker_view(await self._worker.start(slots)))
+
+    async def start_with_the_app(self) -> None:
+        """Start the admission, or log why not: the app serves without the store, too."""
+        try:
+            await self._worker.start()
+        except (StoreError, PublishError) as error:
+            _log.warning("ENABLE_AGENT_WORKER: the admission may still be stopped: %s", error)
 
     async def stop(self, _request: Request) -> Response:
         """Stop the admission and answer 200: no job gets a slot from now on; a job that holds one continues."""

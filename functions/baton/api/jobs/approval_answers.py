@@ -62,5 +62,5 @@ async def decide(
             approval = ApprovalBody(arguments=answer.edited_args, comment=answer.reason)
             await approvals.approve_by(principal.decider, checkpoint_id, approval)
         else:
-            reason = answer.reason if answer.reason.strip() else "rejected without a reason"
-            await approvals.reject_by(principal.decider, checkpoint_id, RejectionBody(reason=reason))
+            rejection = RejectionBody(reason=answer.reason)
+            await approvals.reject_by(principal.decider, checkpoint_id, rejection)

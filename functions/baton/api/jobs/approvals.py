@@ -32,6 +32,7 @@ from baton_events.ids import call_of_operation, job_of_call, operation_id
 
 Checkpoint = dict[str, Any]
 _Digest = Annotated[str, Field(max_length=64)]
+_NO_REASON = "rejected without a reason"
 
 
 class ApprovalBody(BaseModel):
@@ -48,11 +49,11 @@ class ApprovalBody(BaseModel):
 
 
 class RejectionBody(BaseModel):
-    """Rejects, with a reason; `digest` as for an approval."""
+    """Rejects, as a rule with a reason, which the model reads; `digest` as for an approval."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    reason: Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"\S")]
+    reason: Annotated[str, Field(max_length=2_000)] = ""
     digest: _Digest = ""
 
 
@@ -146,7 +147,7 @@ class Approvals:
             ApiError: as for an approval.
         """
         snapshot, approval = await self._undecided(checkpoint_id, body.digest)
-        decision = {"type": "rejected", "message": self._container.secrets.hide(body.reason.strip())}
+        decision = {"type": "rejected", "message": self._container.secrets.hide(body.reason.strip()) or _NO_REASON}
         return await self._decide(by, snapshot, approval, "error", decision)
 
     async def check(self, checkpoint_id: str, digest: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -278,5 +279,6 @@ class CheckpointsApi:
     async def reject(self, request: Request) -> Response:
         """Answer `DELETE /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
         principal = await self._keys.authenticate(request)
-        body = parsed(RejectionBody, await limited_body(request))
+        raw = await limited_body(request)
+        body = parsed(RejectionBody, raw) if raw.strip() else RejectionBody()
         return JSONResponse(await self._approvals.reject(principal, request.path_params["checkpoint_id"], body))

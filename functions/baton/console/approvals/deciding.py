@@ -98,7 +98,7 @@ class Deciding:
         return None
 
     async def reject(self, about: About, form: Form, reject: Reject) -> Draft | None:
-        """Reject; return a draft where there is no reason.
+        """Reject; return a draft where the reason is too long.
 
         Raises:
             ApiError: it cannot be decided, whatever is typed.

@@ -53,6 +53,18 @@ def test_every_setting_has_one_name_one_field_and_the_default_that_it_says() -> 
         assert setting.help, setting.name
 
 
+def test_a_setting_is_read_by_its_other_name() -> None:
+    """The own name goes before it, and a wrong value is named by who gave it."""
+    other = {"UPSTASH_REDIS_URL": "https://other.example.com", "UPSTASH_REDIS_TOKEN": "t"}
+    settings = read_settings(other)
+    assert (settings.redis_url, settings.redis_token) == ("https://other.example.com", "t")
+    assert settings.foreign_keys == ()
+    own = {"UPSTASH_REDIS_REST_URL": "https://own.example.com"}
+    assert read_settings(other | own).redis_url == "https://own.example.com"
+    with pytest.raises(SettingsError, match="UPSTASH_REDIS_URL: 'redis://x' is not a URL"):
+        read_settings({"UPSTASH_REDIS_URL": "redis://x"})
+
+
 def test_values_are_read_as_what_they_are() -> None:
     settings = read_settings(
         {

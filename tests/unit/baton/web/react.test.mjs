@@ -39,6 +39,21 @@ test("a task is submitted, seen at work, and ends with its answer", async () => 
   assert.equal(last().submitTask, submitTask);
 });
 
+test("a task of seed 002 is submitted to the hook's agent, with its enterprise as a tag", async () => {
+  const [sent, ended] = [[], []];
+  const fetch = async (_url, { body }) => {
+    sent.push(body);
+    return sent.length === 1 ? new Response(JOB, { status: 202 })
+      : new Response(ANSWER, { headers: { "Content-Type": "text/event-stream" } });
+  };
+  const { last } = rendered(fetch, { enterpriseId: "e1", jobType: "clerk", onComplete: (task) => ended.push(task.text) });
+  await act(async () => void (await last().submitTask({ prompt: "Why?", context: { page: 7 } })));
+  assert.deepEqual(JSON.parse(sent[0]), {
+    jobType: "clerk", taskDescription: "Why?", inputData: { page: 7 }, tags: ["enterpriseId:e1"],
+  });
+  assert.deepEqual(ended, ["hello"]);
+});
+
 test("a refusal is the hook's error", async () => {
   const errors = [];
   const refuse = async () => new Response(JSON.stringify({ detail: "no such agent" }), { status: 422 });

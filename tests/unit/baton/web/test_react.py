@@ -31,4 +31,4 @@ def test_the_hook_does_what_its_tests_say(tmp_path: Path) -> None:
     assert compiled.returncode == 0, compiled.stdout
     done = node.run(built, "--test", "--test-reporter=spec", "react.test.mjs", **inherited_environment())
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "pass 3" in done.stdout
+    assert "pass 4" in done.stdout

@@ -73,7 +73,7 @@ def test_wrong_values_are_all_reported_and_nothing_else_is_looked_at() -> None:
         ({"ENABLE_TEST_ENDPOINT": "true"}, Level.WARNING, "anybody runs jobs without a key", "take ENABLE_TEST"),
         ({"API_KEYS": ""}, Level.NOTE, "API_KEYS is not set", ""),
         ({"METRICS_PUBLIC": "1"}, Level.WARNING, "anybody reads the metrics", "take METRICS_PUBLIC out"),
-        ({"UPSTASH_REDIS_URL": "x"}, Level.WARNING, "is no setting", "UPSTASH_REDIS_REST_URL?"),
+        ({"UPSTASH_REDIS_REST_URI": "x"}, Level.WARNING, "is no setting", "UPSTASH_REDIS_REST_URL?"),
     ],
 )
 def test_what_cannot_be_meant_is_reported(changed: dict[str, str], level: Level, text: str, way_out: str) -> None:

@@ -1,14 +1,19 @@
 """What operators ask of a deployment: admission, health, tools, usage, and messages that are sent again."""
 
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
+from msgspec.structs import replace
 
+from baton.admission.control import Worker
 from baton.api.admin.usage import usage_and_cost
 from baton.settings.service_prices import LIST, Prices
+from baton.site import build_site
 from baton_events.errors import PublishError, StoreError, StoreFullError
 from baton_events.timestamps import rfc3339
 from tests.unit.baton.api.client import ADMIN, Api, assert_problem
+from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 WORKER = "/api/admin/agent-worker"
 
@@ -143,3 +148,19 @@ async def test_the_last_days_are_requested_by_agent_tenant_and_model(api: Api) -
 )
 async def test_a_query_that_means_nothing_is_refused(api: Api, query: str) -> None:
     assert (await api.request("GET", f"{USAGE}?{query}", ADMIN)).status_code == 422
+
+
+async def test_a_start_of_the_app_starts_the_admission_where_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By ENABLE_AGENT_WORKER; without the store the app starts all the same, and the log says what was left."""
+    for asked in (False, True):
+        stage = Stage(settings=replace(SETTINGS, enable_agent_worker=asked))
+        await stage.ports.admission_control.stop(stage.clock.now_ms())
+        site = build_site(stage.container)
+        async with site.router.lifespan_context(site):
+            assert bool((await stage.ports.admission_control.state()).stopped_ms) is not asked
+    monkeypatch.setattr(Worker, "start", AsyncMock(side_effect=StoreError("away")))
+    asks = build_site(Stage(settings=replace(SETTINGS, enable_agent_worker=True)).container)
+    async with asks.router.lifespan_context(asks):
+        assert "the admission may still be stopped: away" in caplog.text

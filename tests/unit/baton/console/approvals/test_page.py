@@ -137,7 +137,7 @@ async def test_a_wrong_edit_is_shown_in_place(requested: Operator, arguments: st
 
 async def test_it_is_rejected_with_a_reason(requested: Operator) -> None:
     path = await _page(requested)
-    refused = await requested.do(f"{path}/reject", reason="  ")
+    refused = await requested.do(f"{path}/reject", reason="n" * 2001)
     assert (refused.status_code, 'id="fault-reason"' in refused.text) == (422, True)
     assert "Rejected." in await requested.done(f"{path}/reject", reason="not <today>")
     await requested.stage.run(within_seconds=600)

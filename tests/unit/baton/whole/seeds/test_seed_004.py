@@ -84,12 +84,21 @@ async def test_seed_004_post_admin_checkpoint_approves(api: Api) -> None:
 async def test_seed_004_delete_admin_checkpoint_rejects_with_a_reason(api: Api, tmp_path: Path) -> None:
     job_id, question = await requested(api)
     path = f"/api/admin/agent-checkpoints/{question['id']}"
-    assert (await api.request("DELETE", path, ADMIN, json={})).status_code == 422
+    assert (await api.request("DELETE", path, ADMIN, json={"reason": 1})).status_code == 422
     await decide(api, question, "DELETE", reason="Code doesn't meet security standards")
     await run_for_an_hour(api)
     job = await api.read(job_id)
     assert job["error"]["message"] == "step 'write' failed: Code doesn't meet security standards"
     assert not (tmp_path / ".baton").exists()
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"reason": " "}'])
+async def test_seed_004_a_rejection_may_be_without_a_reason(api: Api, body: bytes) -> None:
+    job_id, question = await requested(api)
+    path = f"/api/admin/agent-checkpoints/{question['id']}"
+    assert (await api.request("DELETE", path, ADMIN, content=body)).json()["reason"] == "rejected without a reason"
+    await run_for_an_hour(api)
+    assert (await api.read(job_id))["error"]["message"] == "step 'write' failed: rejected without a reason"
 
 
 async def test_seed_004_get_worker_has_its_status(api: Api) -> None:
