@@ -18,8 +18,9 @@ from starlette.responses import JSONResponse, Response
 from baton.api.problem import ApiError, invalid
 from baton.container import Container
 from baton.engine.all_jobs.days import VersionSeen
+from baton.engine.all_jobs.ends import run_ms
 from baton.engine.all_jobs.job_list import Query
-from baton.engine.state import CallRecord, Job
+from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import APPROVALS
 from baton.runtime.usage_view import job_cost
@@ -95,7 +96,7 @@ class VersionsApi:
     def _measured(self, runs: Sequence[Snapshot], calls: dict[str, tuple[CallRecord, ...]]) -> dict[str, Any]:
         jobs = [run.job for run in runs]
         made = [call for job in jobs for call in calls.get(job.id, ()) if call.tool not in APPROVALS]
-        durations = sorted(_duration_ms(job) for job in jobs)
+        durations = sorted(run_ms(job) for job in jobs)
         return {
             "runs": len(runs),
             "completed": sum(job.status is JobStatus.COMPLETED for job in jobs),
@@ -126,11 +127,6 @@ def _chosen(versions: Sequence[VersionSeen], wanted: str, field: str) -> Version
 def _version_view(seen: VersionSeen) -> dict[str, Any]:
     times = {"firstAt": rfc3339(seen.first_ms), "lastAt": rfc3339(seen.last_ms)}
     return {"version": seen.version, "model": seen.model, "runs": seen.runs, **times}
-
-
-def _duration_ms(job: Job) -> int:
-    ended_ms = job.finished_at_ms or 0
-    return max(0, ended_ms - (job.counted_from_ms or job.started_at_ms or ended_ms))
 
 
 def _at(values: Sequence[int], share: float) -> int | None:

@@ -2,7 +2,7 @@
 
 Invariant: a day has a bounded number of series, and one more with the rest, so that no day's sums are lost. Days and an
 agent's versions are kept up to a number. A job counts on the day of its end, with the model that its agent had at
-submission. An end that an earlier version wrote has no day, and counts in the month alone.
+submission.
 """
 
 from collections.abc import Iterable, Mapping
@@ -111,10 +111,9 @@ def days_after(before: Mapping[str, str | None], ended: Iterable[tuple[str, str,
     days = {name: load_day(text) for name, text in before.items() if not name.startswith(AGENT)}
     versions = {name: load_versions(text) for name, text in before.items() if name.startswith(AGENT)}
     for agent, tenant, end in ended:
-        if end.ended_ms:
-            day = day_of(end.ended_ms)
-            days[day] = with_end_of_day(days[day], agent, tenant, end)
-            versions[AGENT + agent] = with_version(versions[AGENT + agent], end)
+        day = day_of(end.ended_ms)
+        days[day] = with_end_of_day(days[day], agent, tenant, end)
+        versions[AGENT + agent] = with_version(versions[AGENT + agent], end)
     rows = {day: _encode([(*series, used) for series, used in sorted(sums.items())]) for day, sums in days.items()}
     seen = {name: _encode(list(found.values())) for name, found in versions.items() if found}
     return {name: text.decode() for name, text in {**rows, **seen}.items()}

@@ -34,9 +34,8 @@ _UNKNOWN = Usage()
 class End(Struct, frozen=True):
     """A job's end and the usage of this run: without the jobs below it, which are counted themselves.
 
-    `duration_ms`: from its first turn, or its retry, to its end; 0 for one that never began. `bucket`: of the
-    histogram, from 0 on. `month`: of its end. `used`: its part of the tenant's usage, by name. `model`, `version`: of
-    its agent at submission. `ended_ms`: 0: an earlier version wrote it.
+    `duration_ms`: of this run; 0 for one that never began. `bucket`: of the histogram, from 0 on. `month`: of its end.
+    `used`: its part of the tenant's usage, by name. `model`, `version`: of its agent at submission.
     """
 
     status: str
@@ -45,7 +44,6 @@ class End(Struct, frozen=True):
     input_tokens: int
     output_tokens: int
     micro_usd: int
-    buckets: int = _BUCKETS
     month: str = ""
     used: dict[str, int] = field(default_factory=dict[str, int])
     ended_ms: int = 0
@@ -76,9 +74,8 @@ class MonthUsed(Struct, frozen=True):
 
 def end_of(job: Job, usage: Usage = _UNKNOWN) -> End:
     """Return what an ended job adds to the sums; `usage`: its usage ledger, where it is at hand."""
-    ended_ms = job.finished_at_ms or 0
+    ended_ms, duration_ms = job.finished_at_ms or 0, run_ms(job)
     used = since(job.used, job.before)
-    duration_ms = max(0, ended_ms - (job.counted_from_ms or job.started_at_ms or ended_ms))
     return End(
         status=str(job.status),
         duration_ms=duration_ms,
@@ -98,6 +95,12 @@ def end_of(job: Job, usage: Usage = _UNKNOWN) -> End:
         model=job.model.name,
         version=job.agent_version,
     )
+
+
+def run_ms(job: Job) -> int:
+    """Return how long the last run of an ended job took: from its first turn, or its retry, to its end."""
+    ended_ms = job.finished_at_ms or 0
+    return max(0, ended_ms - (job.counted_from_ms or job.started_at_ms or ended_ms))
 
 
 def _counts_since_retry(job: Job, usage: Usage) -> dict[str, int]:

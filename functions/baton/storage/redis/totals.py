@@ -220,7 +220,7 @@ class EndedSums:
     async def _add(self, lines: list[str]) -> None:
         """Add these lines, unless another process does so now: then the sums have changed."""
         jobs = [load_line(line) for line in lines]
-        agents, days = {job.agent for job in jobs}, {day_of(job.end.ended_ms) for job in jobs if job.end.ended_ms}
+        agents, days = {job.agent for job in jobs}, {day_of(job.end.ended_ms) for job in jobs}
         fields = (
             sorted(agents),
             sorted({_month(job) for job in jobs}),
