@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from baton.engine import attempts, stream_parts
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, Verdict
-from baton.engine.commit.tree import Tree
+from baton.engine.commit.tree import Tree, longer
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation, is_released, may_continue, of_one_invocation
 from baton.engine.state import NOTHING_USED, State
@@ -72,7 +72,7 @@ def _with_messages(tree: Tree, job_id: str) -> Tree:
     for at, entry in sorted(tree.messages.get(job_id, {}).items()):
         if entry:
             tree = _longer(tree, job_id, (stream_parts.user_message(entry),)).with_message(job_id, at, "")
-            tree = replace(tree, transcript={**tree.transcript, job_id: (*tree.transcript.get(job_id, ()), entry)})
+            tree = replace(tree, transcript=longer(tree.transcript, job_id, (entry,)))
     return tree
 
 
@@ -237,9 +237,7 @@ def without_children(tree: Tree, job_id: str, closing: tuple[str, ...], message_
 
 
 def _longer(tree: Tree, job_id: str, more: tuple[str, ...]) -> Tree:
-    if not more:
-        return tree
-    return replace(tree, parts={**tree.parts, job_id: (*tree.parts.get(job_id, ()), *more)})
+    return replace(tree, parts=longer(tree.parts, job_id, more)) if more else tree
 
 
 def prolonged(tree: Tree, claims: Sequence[Claim], until_ms: int) -> tuple[Tree, list[str]]:

@@ -5,7 +5,7 @@ Invariant: a Tree never changes; a step makes a new one, and what differs is wri
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import cast
+from typing import TypeVar, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -31,6 +31,7 @@ from baton_events.ids import job_of_call
 # The slot state of a job without an update yet: its first want is new, whatever it is.
 NO_SLOT_STATE = SlotState(cast("Want", ""), -1)
 _KEY = attrgetter("key")
+_V = TypeVar("_V")
 
 
 class Tree(Struct, frozen=True):
@@ -171,8 +172,7 @@ class Tree(Struct, frozen=True):
 
     def with_result(self, job_id: str, name: str, text: str) -> "Tree":
         """Return the tree with this result."""
-        mine = {**self.results.get(job_id, {}), name: text}
-        return replace(self, results={**self.results, job_id: mine})
+        return replace(self, results=merged(self.results, job_id, {name: text}))
 
     def answered_early(self, item: WorkItem, message_id: str, now_ms: int) -> "Tree":
         """Return the tree with a new wait ended, if its outcome or an event for it has come before."""
@@ -199,7 +199,7 @@ class Tree(Struct, frozen=True):
 
     def with_message(self, job_id: str, at: str, text: str) -> "Tree":
         """Return the tree with this message to the job, or with a note that the transcript has it."""
-        return replace(self, messages={**self.messages, job_id: {**self.messages.get(job_id, {}), at: text}})
+        return replace(self, messages=merged(self.messages, job_id, {at: text}))
 
     def signalled(self, job_id: str, signal: Signal, message_id: str, now_ms: int) -> "Tree":
         """Return the tree with a signal, for a wait of now or later."""
@@ -218,8 +218,7 @@ class Tree(Struct, frozen=True):
                 return tree.with_result(job_id, item.call_id, signal.outcome).woken(item, message_id, now_ms)
         if signal.call_id:
             return tree
-        events = {**self.events.get(job_id, {}), f"{now_ms}:{signal.id}": signal.event}
-        return replace(tree, events={**tree.events, job_id: events})
+        return replace(tree, events=merged(tree.events, job_id, {f"{now_ms}:{signal.id}": signal.event}))
 
     def reported(self, call_id: str, outcome: str, message_id: str, now_ms: int) -> "Tree":
         """Return the tree with a child's end as the outcome of the call that started it."""
@@ -248,9 +247,8 @@ class Tree(Struct, frozen=True):
         tree = self
         for skip in skips:
             job_id, record = job_of_call(skip.record.id), skip.record
-            calls = {**tree.calls.get(job_id, {}), record.id: record}
-            parts = (*tree.parts.get(job_id, ()), *skip.parts)
-            tree = replace(tree, calls={**tree.calls, job_id: calls}, parts={**tree.parts, job_id: parts})
+            calls = merged(tree.calls, job_id, {record.id: record})
+            tree = replace(tree, calls=calls, parts=longer(tree.parts, job_id, skip.parts))
             tree = tree.with_result(job_id, record.id, skip.result)
         return tree
 
@@ -306,6 +304,16 @@ class Tree(Struct, frozen=True):
                 again = bool(item.owner) or (item.relay_id == message_id and item.since_ms < now_ms)
                 found.append(replace(item, since_ms=now_ms, relay_id=message_id, redelivered=again))
         return found
+
+
+def merged(all_jobs: dict[str, dict[str, _V]], job_id: str, new: dict[str, _V]) -> dict[str, dict[str, _V]]:
+    """Return the records of all jobs, with these among this one's."""
+    return {**all_jobs, job_id: {**all_jobs.get(job_id, {}), **new}} if new else all_jobs
+
+
+def longer(all_jobs: dict[str, tuple[str, ...]], job_id: str, new: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return the lists of all jobs, with these entries at the end of this one's."""
+    return {**all_jobs, job_id: (*all_jobs.get(job_id, ()), *new)} if new else all_jobs
 
 
 def _above(job_id: str) -> list[str]:

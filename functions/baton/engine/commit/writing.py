@@ -3,17 +3,13 @@
 Invariant: it makes a new tree of the old one; usage and expiry are the store's.
 """
 
-from typing import TypeVar
-
 from msgspec.structs import replace
 
 from baton.engine.commit.claiming import without_children, without_items
-from baton.engine.commit.tree import Tree
+from baton.engine.commit.tree import Tree, longer, merged
 from baton.engine.effects import Changes
 from baton.engine.state import Job, Usage
 from baton.engine.work_items import ItemKind
-
-_V = TypeVar("_V")
 
 
 def changed(tree: Tree, job_id: str, message_id: str, changes: Changes, now_ms: int) -> Tree:
@@ -25,8 +21,8 @@ def changed(tree: Tree, job_id: str, message_id: str, changes: Changes, now_ms: 
     tree = replace(
         tree,
         jobs={**tree.jobs, job_id: changes.job} if changes.job else tree.jobs,
-        calls=_merged(tree.calls, job_id, {record.id: record for record in changes.calls}),
-        results=_merged(tree.results, job_id, changes.results),
+        calls=merged(tree.calls, job_id, {record.id: record for record in changes.calls}),
+        results=merged(tree.results, job_id, changes.results),
         transcript=longer(tree.transcript, job_id, changes.transcript),
         parts=longer(tree.parts, job_id, changes.parts),
     )
@@ -70,16 +66,7 @@ def created(tree: Tree, job: Job, changes: Changes, message_id: str) -> Tree:
         jobs={**tree.jobs, job.id: job},
         slot_states={**tree.slot_states, job.id: changes.slot_state} if changes.slot_state else tree.slot_states,
         items={**tree.items, **items},
-        calls=_merged(tree.calls, job.id, {record.id: record for record in changes.calls}),
+        calls=merged(tree.calls, job.id, {record.id: record for record in changes.calls}),
         transcript=longer(tree.transcript, job.id, changes.transcript),
         parts=longer(tree.parts, job.id, changes.parts),
     )
-
-
-def _merged(all_jobs: dict[str, dict[str, _V]], job_id: str, new: dict[str, _V]) -> dict[str, dict[str, _V]]:
-    return {**all_jobs, job_id: {**all_jobs.get(job_id, {}), **new}} if new else all_jobs
-
-
-def longer(all_jobs: dict[str, tuple[str, ...]], job_id: str, new: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Return the lists of all jobs, with these entries at the end of this one's."""
-    return {**all_jobs, job_id: (*all_jobs.get(job_id, ()), *new)} if new else all_jobs

@@ -147,15 +147,14 @@ class _Places(Semaphore):
     """The calls of one key that run, and those that wait for a place."""
 
     def __init__(self, redis: RedisConnection, key: str, in_flight: int) -> None:
-        self._all = keys.call_places_keys(key)
-        super().__init__(redis, in_flight, 0, store_clock=False, named=self._all)
+        super().__init__(redis, in_flight, 0, store_clock=False, named=keys.call_places_keys(key))
 
     async def write(self, now_ms: int, members: Mapping[str, Member | Dropped], name: str) -> tuple[bool, list[str]]:
         """Write the states of calls; return whether `name` has a place, and the events of calls that get one by this.
 
         A place given to a call that has stopped asking goes to the next one.
         """
-        expiry: list[Command] = [["PEXPIRE", key, _KEPT_MS] for key in self._all]
+        expiry: list[Command] = [["PEXPIRE", key, _KEPT_MS] for key in self._named]
         while True:
             answer = await self.run(now_ms, members, {"fill": name}, beside=expiry)
             granted = await self.entries_of([one.job_id for one in answer.untaken]) if answer.untaken else {}
