@@ -139,8 +139,8 @@ class SimArchive:
     async def recall(self, job_id: str) -> Any:
         return await self._run("recall", job_id, job_id)
 
-    async def remove(self, recalled: Recalled, now_ms: int) -> Any:
-        return await self._run("remove", recalled.loaded.job.id, recalled, now_ms)
+    async def remove(self, recalled: Recalled) -> Any:
+        return await self._run("remove", recalled.loaded.job.id, recalled)
 
     async def tombstone(self, job_id: str) -> Any:
         return await self._run("tombstone", job_id, job_id)

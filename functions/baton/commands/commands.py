@@ -58,7 +58,7 @@ class Commands:
         self.submit = SubmitJob(store, archive, slot_client, backups, after_failover, clock)
         self.cancel = CancelJob(store, archive, backups, clock)
         self.retry = RetryJob(store, archive, slot_client, backups, after_failover, clock)
-        self.delete = DeleteJob(archive, slot_client, backups, after_failover, clock)
+        self.delete = DeleteJob(archive, slot_client, backups, after_failover)
         self.signal = SignalJob(store, self.quota, backups, after_failover, clock)
         self.decide = DecideApproval(self.signal, clock, randomness)
         self.fire = FireSchedule(self.submit, self.cancel, admission, slot_client, clock)

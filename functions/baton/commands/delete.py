@@ -6,7 +6,6 @@ ran again since.
 """
 
 from baton.admission.slot_client import SlotClient
-from baton.clock import Clock
 from baton.commands.after_failover import AfterFailover
 from baton.commands.backup import Backups
 from baton.commands.command_result import ATTEMPTS, CommandResult, changing, is_early, missing
@@ -22,13 +21,12 @@ class DeleteJob:
     """Deletes jobs, for the API or for a backup message."""
 
     def __init__(
-        self, archive: Archive, slot_client: SlotClient, backups: Backups, after_failover: AfterFailover, clock: Clock
+        self, archive: Archive, slot_client: SlotClient, backups: Backups, after_failover: AfterFailover
     ) -> None:
         self._archive = archive
         self._slot_client = slot_client
         self._backups = backups
         self._after_failover = after_failover
-        self._clock = clock
 
     async def __call__(self, job: Job) -> CommandResult:
         """Delete the data of an ended job.
@@ -59,7 +57,7 @@ class DeleteJob:
             if not all([await self._slot_client.release(request, relay_id) for request in recalled.slot_requests]):
                 raise changing(job_id)
             await self._slot_client.forget(job)  # first: else its texts would be kept, and never found
-            if await self._archive.remove(recalled, self._clock.now_ms()) is Removed.REMOVED:
+            if await self._archive.remove(recalled) is Removed.REMOVED:
                 await self._slot_client.quota.removed(recalled)
                 return CommandResult(job, changed=True)
         raise changing(job_id)

@@ -266,7 +266,7 @@ def _remove(draw: st.DrawFn, claim: Claim) -> Operation:
         if recalled is None or is_child(claim.job_id):
             return recalled and recalled.ended.job, await side.archive.tombstone(claim.job_id)
         recalled = recalled if found else replace(recalled, slot_requests=())
-        removed = await side.archive.remove(recalled, claim.now_ms)
+        removed = await side.archive.remove(recalled)
         ended = replace(recalled.ended, calls=tuple(sorted(recalled.ended.calls, key=lambda call: call.id)))
         requests = by_key(unsent.slot_request for unsent in recalled.slot_requests)
         return ended, requests, removed, await side.archive.tombstone(claim.job_id)

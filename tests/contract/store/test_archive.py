@@ -128,7 +128,7 @@ async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over
     """Neither its backup message, nor a late message, nor an outcome, nor the sweep; nor is it removed twice."""
     recalled = await ended(side)
     assert await side.archive.tombstone(JOB_ID) is None
-    assert await side.archive.remove(recalled, NOW_MS) is Removed.REMOVED
+    assert await side.archive.remove(recalled) is Removed.REMOVED
     assert await side.archive.tombstone(JOB_ID) == Tombstone("tenant_a", deleted=True)
     assert await side.archive.tombstone(CHILD_ID) == Tombstone("tenant_a", deleted=True)
     with pytest.raises(JobGoneError, match="job_a"):
@@ -139,7 +139,7 @@ async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over
     assert found.signal_result is SignalResult.ENDED
     assert not (await side.store.reconcile(JOB_ID, "m9", NOW_MS, 60_000, {})).known
     assert (await side.store.record(recalled.loaded, "w", begins_again(), NOW_MS))[0] is Recorded.UNKNOWN
-    assert await side.archive.remove(recalled, NOW_MS) is Removed.UNKNOWN
+    assert await side.archive.remove(recalled) is Removed.UNKNOWN
     assert await side.reader.job(JOB_ID) is None
     assert (await side.reader.parts(JOB_ID, 0)).parts == ()
 
@@ -148,7 +148,7 @@ async def test_a_removal_takes_every_key_of_the_tree(real: Side, redis_process: 
     await real.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
     await ended(real)
     recalled = await recalled_of(real)
-    assert await real.archive.remove(recalled, NOW_MS) is Removed.REMOVED
+    assert await real.archive.remove(recalled) is Removed.REMOVED
     assert list(expiry_ms(redis_process)) == [f"baton:{{{JOB_ID}}}:tombstone"]
     assert 0 < expiry_ms(redis_process)[f"baton:{{{JOB_ID}}}:tombstone"] <= LEAST_TOMBSTONE_MS
 
@@ -156,10 +156,10 @@ async def test_a_removal_takes_every_key_of_the_tree(real: Side, redis_process: 
 async def test_a_job_that_is_not_as_it_was_recalled_is_not_removed(side: Side) -> None:
     """It runs again, it lives, or it has something to say that the admission has not heard."""
     recalled = await ended(side)
-    assert await side.archive.remove(replace(recalled, slot_requests=()), NOW_MS) is Removed.CHANGED
+    assert await side.archive.remove(replace(recalled, slot_requests=())) is Removed.CHANGED
     await side.store.record(recalled.loaded, "w", begins_again(), NOW_MS)
-    assert await side.archive.remove(recalled, NOW_MS) is Removed.CHANGED
-    assert await side.archive.remove(await recalled_of(side), NOW_MS) is Removed.CHANGED
+    assert await side.archive.remove(recalled) is Removed.CHANGED
+    assert await side.archive.remove(await recalled_of(side)) is Removed.CHANGED
     assert await side.reader.job(JOB_ID) is not None
 
 
@@ -181,7 +181,7 @@ async def test_a_score_is_read_with_its_job_and_goes_with_its_data(side: Side) -
     read = await job_of(side)
     assert read.scores == (Score("a", True, "so", NOW_MS), Score("b", 0.5))
     assert isinstance(read.scores[0].value, bool)
-    assert await side.archive.remove(recalled, NOW_MS) is Removed.REMOVED
+    assert await side.archive.remove(recalled) is Removed.REMOVED
     assert not await side.archive.keep_score(JOB_ID, Score("a", 1))
 
 

@@ -57,7 +57,7 @@ async def stopped_and_started(side: Side) -> None:
 async def removed(side: Side, job_id: str) -> None:
     recalled = await side.archive.recall(job_id)
     assert recalled is not None
-    assert await side.archive.remove(recalled, NOW_MS) is Removed.REMOVED
+    assert await side.archive.remove(recalled) is Removed.REMOVED
     assert await side.archive.tombstone(job_id) is not None
 
 

@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 from baton.engine.all_jobs.ends import AgentCounters
 from baton.engine.all_jobs.scores import Score
 from baton.engine.all_jobs.slots import SlotState
+from baton.engine.commit.answers import Tombstone
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.work_items import WorkItem
 from baton.sdk.limits import NOTHING_SPENT, Spend
@@ -32,6 +33,7 @@ _SPEND = Decoder(Spend, strict=False)
 _SLOT_STATE = Decoder(SlotState, strict=False)
 _COUNTERS = Decoder(AgentCounters, strict=False)
 _SCORE = Decoder(Score)
+_TOMBSTONE = Decoder(Tombstone)
 
 
 def _read(decoder: Decoder[_T], text: str) -> _T:
@@ -110,6 +112,11 @@ def load_counters(text: str) -> AgentCounters:
 def load_score(text: str) -> Score:
     """Load a score from JSON text."""
     return _read(_SCORE, text)
+
+
+def load_tombstone(text: str | None) -> Tombstone | None:
+    """Load the record of a tree whose data is gone from JSON text."""
+    return _read(_TOMBSTONE, text) if text else None
 
 
 def load_usage(text: str) -> Usage:

@@ -141,7 +141,7 @@ class Archive(Protocol):
         """Return a job with the data to decide on its retry or removal; None when unknown. Never an old read."""
         ...
 
-    async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
+    async def remove(self, recalled: Recalled) -> Removed:
         """Remove a root with all below it, and leave a tombstone, if it has ended and is as it was recalled.
 
         Its slot requests must have reached the admission by then: they are not sent afterwards.

@@ -3,12 +3,10 @@
 A score is a field of its tree's state: readers of a job read it anyway, and it goes with the job's data.
 """
 
-import json
-
 from baton.engine.all_jobs.scores import Score
 from baton.engine.commit import operations
 from baton.engine.commit.answers import LEAST_TOMBSTONE_MS, Loaded, Recalled, Removed, Tombstone
-from baton.engine.commit.codec import dump, load_call, load_job
+from baton.engine.commit.codec import dump, load_call, load_job, load_tombstone
 from baton.engine.commit.layout import tree_of
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.tree import Tree
@@ -17,7 +15,7 @@ from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.tree.details import as_dict
 from baton.storage.redis.tree.writes import all_keys
 from baton_events.errors import StoreError
-from baton_events.ids import canonical_json, root_of
+from baton_events.ids import root_of
 
 _ATTEMPTS = 3
 
@@ -48,7 +46,7 @@ class RedisArchive:
             tree_of(state, {}, Tree()), Loaded(load_job(text), text), records, int(entries), head
         )
 
-    async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
+    async def remove(self, recalled: Recalled) -> Removed:
         """Remove a root with all below it, and leave a tombstone."""
         job = recalled.loaded.job
         for _ in range(_ATTEMPTS):
@@ -56,18 +54,18 @@ class RedisArchive:
             state = as_dict(found)
             tree = tree_of(state, {}, Tree())
             verdict = operations.removal(tree, recalled)
-            if verdict is not Removed.REMOVED or await self._removed(job.id, job.tenant, state, tree, now_ms):
+            if verdict is not Removed.REMOVED or await self._removed(job.id, job.tenant, state, tree):
                 return verdict
         raise StoreError(f"job {job.id} is not removed: it changes")
 
-    async def _removed(self, root_id: str, tenant: str, state: dict[str, str], tree: Tree, now_ms: int) -> bool:
+    async def _removed(self, root_id: str, tenant: str, state: dict[str, str], tree: Tree) -> bool:
         """Remove the tree where it is as it was read; return whether it is removed."""
         patch, key = Patch(0), keys.state_key(root_id)
         patch.count(key, "", len(state))
         patch.equal(key, dict(state))
         for each in all_keys(root_id, tree.jobs):
             patch.write("DEL", each, [])
-        stone = canonical_json({"tenant": tenant, "deleted": True, "at": now_ms})
+        stone = dump(Tombstone(tenant, deleted=True))
         kept_ms = max(LEAST_TOMBSTONE_MS, self._retention_ms)
         patch.write("SET", keys.tombstone_key(root_id), [stone, "PX", str(kept_ms)])
         return await self._redis.written(patch)
@@ -77,10 +75,7 @@ class RedisArchive:
         there, text = await self._redis.pipeline(
             ["HEXISTS", keys.state_key(job_id), f"job:{root_of(job_id)}"], ["GET", keys.tombstone_key(job_id)]
         )
-        if there or not text:
-            return None
-        kept = json.loads(text)
-        return Tombstone(kept["tenant"], kept["deleted"])
+        return None if there else load_tombstone(text)
 
     async def keep_score(self, job_id: str, score: Score) -> bool:
         """Keep a score with its job, if that is there."""

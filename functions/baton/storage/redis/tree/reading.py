@@ -4,12 +4,11 @@ The data of a work item is read before it is granted: read later, another owner 
 changed the data.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from baton.engine.commit.answers import Claim, Tombstone
-from baton.engine.commit.codec import load_call
+from baton.engine.commit.answers import Claim
+from baton.engine.commit.codec import load_call, load_tombstone
 from baton.engine.commit.patch import Command
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
@@ -52,12 +51,9 @@ def read_again(
 ) -> TreeSnapshot:
     """Return the snapshot of a tree after the answers to `reads_of`."""
     state, stone, *texts = answers
-    state = as_dict(state)
-    kept = json.loads(stone) if stone else None
-    tombstone = Tombstone(kept["tenant"], kept["deleted"]) if kept else None
     known_results = {place: text or None for place, text in zip(results, texts, strict=False)}
     known = {place: load_call(text) if text else None for place, text in zip(calls, texts[len(results) :], strict=True)}
-    return snapshot.read_again(state, tombstone, known_results, known)
+    return snapshot.read_again(as_dict(state), load_tombstone(stone), known_results, known)
 
 
 def calls_claimed_with(claim: Claim, tree: Tree) -> list[Place]:

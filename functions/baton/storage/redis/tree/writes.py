@@ -18,7 +18,6 @@ from baton.engine.commit.tree import Tree
 from baton.engine.state import CallRecord
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.storage.redis import keys
-from baton_events.ids import canonical_json
 
 _NONE: dict[str, Any] = {}
 _PARTS_AT_ONCE = 1000  # of an entry: with their names they are arguments of one command (apply.lua)
@@ -126,9 +125,8 @@ class Writes:
             patch.write("PEXPIRE", key, [str(retention_ms)])
         if self._after.tombstone:
             # Kept as long again as the data was, at least.
-            text = canonical_json({"tenant": self._after.tombstone.tenant, "deleted": False})
             kept_ms = retention_ms + max(retention_ms, LEAST_TOMBSTONE_MS)
-            patch.write("SET", keys.tombstone_key(self._root_id), [text, "PX", str(kept_ms)])
+            patch.write("SET", keys.tombstone_key(self._root_id), [dump(self._after.tombstone), "PX", str(kept_ms)])
 
     def _persist(self, patch: Patch) -> None:
         for key in all_keys(self._root_id, self._after.jobs):
