@@ -54,13 +54,17 @@ class FakeQueueRecords:
         start = int(cursor or 0)
         return LogPage(tuple(found[start : start + limit]), str(start + limit) if len(found) > start + limit else "")
 
-    async def dead_letters(self, *, label: str = "", url: str = "", cursor: str = "") -> DeadLetters:
+    async def dead_letters(
+        self, *, message_id: str = "", label: str = "", url: str = "", cursor: str = ""
+    ) -> DeadLetters:
         if self.failing:
             raise self.failing.pop(0)
         found = [
             letter
             for letter in self.dead.values()
-            if (not label or letter.message.label == label) and (not url or letter.message.url == url)
+            if (not message_id or letter.message.id == message_id)
+            and (not label or letter.message.label == label)
+            and (not url or letter.message.url == url)
         ]
         return DeadLetters(tuple(reversed(found)))
 

@@ -195,7 +195,9 @@ class SimQueueRecords(FakeQueueRecords):
         super().__init__(FakeQueue(), clock)
         self._world = world
 
-    async def dead_letters(self, *, label: str = "", url: str = "", cursor: str = "") -> DeadLetters:
+    async def dead_letters(
+        self, *, message_id: str = "", label: str = "", url: str = "", cursor: str = ""
+    ) -> DeadLetters:
         """Those for this address."""
         return await self._world.wire.request(
             "queue.dead_letters", "queue", "queue", lambda: DeadLetters(tuple(self._found(url))), unreachable

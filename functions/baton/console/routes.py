@@ -118,8 +118,9 @@ def _of_worker(gate: Gate, container: Container) -> list[Route]:
 
 def _of_queue(gate: Gate, container: Container, keys: Keys) -> list[Route]:
     ports = container.ports
-    replaying = Replaying(ports.reader, container.emitter, ports.clock, ports.randomness, container.settings)
-    messages, dead = MessagesPage(ports.queue_records, replaying), DeadLettersPage(ports.queue_records, replaying)
+    records, settings = ports.queue_records, container.settings
+    replaying = Replaying(ports.reader, records, container.emitter, ports.clock, ports.randomness, settings)
+    messages, dead = MessagesPage(records, replaying), DeadLettersPage(records, replaying)
     schedules = SchedulesPage(container, SchedulesApi(container, keys))
     return [
         gate.get("/console/messages", messages.show),

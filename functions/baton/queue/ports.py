@@ -125,8 +125,10 @@ class QueueRecords(Protocol):
         """Return the log of one message, of one label, of one state, or of everything."""
         ...
 
-    async def dead_letters(self, *, label: str = "", url: str = "", cursor: str = "") -> DeadLetters:
-        """Return up to a hundred dead letters, of one label, for one address, or all."""
+    async def dead_letters(
+        self, *, message_id: str = "", label: str = "", url: str = "", cursor: str = ""
+    ) -> DeadLetters:
+        """Return up to a hundred dead letters: of one message, of one label, for one address, or all."""
         ...
 
     async def retry(self, dead_letter_ids: Sequence[str]) -> int:

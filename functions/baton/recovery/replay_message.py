@@ -13,7 +13,7 @@ from msgspec import Struct
 from baton.clock import Clock, Randomness
 from baton.engine.work_items import WorkItem, item_key_of
 from baton.queue.dispatch import dispatch
-from baton.queue.ports import QueuedMessage
+from baton.queue.ports import QueuedMessage, QueueRecords
 from baton.sdk.records import FOREVER_MS
 from baton.settings.settings import Settings
 from baton.storage.ports.jobs import Reader, Snapshot
@@ -55,9 +55,16 @@ class Replaying:
     """Sends messages once more."""
 
     def __init__(
-        self, reader: Reader, emitter: Emitter, clock: Clock, randomness: Randomness, settings: Settings
+        self,
+        reader: Reader,
+        records: QueueRecords,
+        emitter: Emitter,
+        clock: Clock,
+        randomness: Randomness,
+        settings: Settings,
     ) -> None:
         self._reader = reader
+        self._records = records
         self._emitter = emitter
         self._clock = clock
         self._randomness = randomness
@@ -74,7 +81,10 @@ class Replaying:
         ]
 
     async def replay(self, message: QueuedMessage) -> MessageCheck:
-        """Send it once more where that can do anything; return its check, which shows whether it was sent."""
+        """Send it once more where that can do anything; return its check, which shows whether it was sent.
+
+        What comes of the new message stands in place of its dead letter, which is deleted.
+        """
         (checked,) = await self.check([message])
         if checked.state in SENDABLE:
             if checked.event is not None:
@@ -83,6 +93,8 @@ class Replaying:
                 await self._emitter.emit_many([Delivery(checked.event, 0, again)])
             else:
                 await self._emitter.emit_to(self._endpoint(message), message.body)
+            letters = (await self._records.dead_letters(message_id=message.id)).letters
+            await self._records.delete([letter.id for letter in letters])
         return checked
 
     async def redrive(self, job_id: str) -> int:

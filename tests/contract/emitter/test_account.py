@@ -114,6 +114,8 @@ async def test_a_dead_letter_is_tried_again_as_a_new_message(side: Side) -> None
     assert (letter.id, letter.message.label, letter.message.body) == (dead_id, "job_dead", '{"a":"ä"}')
     assert dead_id in {found.id for found in (await side.records.dead_letters(url=letter.message.url)).letters}
     assert (await side.records.dead_letters(url=f"{letter.message.url}/other")).letters == ()
+    assert (await side.records.dead_letters(message_id=letter.message.id)).letters == (letter,)
+    assert (await side.records.dead_letters(message_id="msg_other")).letters == ()
     assert await side.records.retry([dead_id]) == 1
     assert dead_id not in {found.id for found in (await side.records.dead_letters()).letters}
     assert await side.records.retry([dead_id]) == 0

@@ -32,7 +32,9 @@ class MessagesApi:
     def __init__(self, container: Container) -> None:
         ports = container.ports
         self._ports = ports
-        self._replaying = Replaying(ports.reader, container.emitter, ports.clock, ports.randomness, container.settings)
+        self._replaying = Replaying(
+            ports.reader, ports.queue_records, container.emitter, ports.clock, ports.randomness, container.settings
+        )
 
     async def replay(self, request: Request) -> Response:
         """Answer `POST /api/admin/messages/{id}/replay` with 200: its state, and whether it was sent again."""

@@ -47,11 +47,15 @@ class QStashRecords:
         )
         return LogPage(tuple(_entry(log) for log in page.logs), page.cursor or "")
 
-    async def dead_letters(self, *, label: str = "", url: str = "", cursor: str = "") -> DeadLetters:
+    async def dead_letters(
+        self, *, message_id: str = "", label: str = "", url: str = "", cursor: str = ""
+    ) -> DeadLetters:
         """Return up to a hundred dead letters."""
         wanted: DlqFilter = {"label": label} if label else {}
         if url:
             wanted["url"] = url
+        if message_id:
+            wanted["message_id"] = message_id
         page = await self._client.request(self._client.sdk.dlq.list(cursor=cursor or None, filter=wanted or None))
         return DeadLetters(tuple(_dead(letter) for letter in page.messages), page.cursor or "")
 

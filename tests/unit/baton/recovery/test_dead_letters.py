@@ -67,7 +67,7 @@ def _messages(stage: Stage) -> list[QueuedMessage]:
 
 def _replaying(stage: Stage) -> Replaying:
     emitter, settings = stage.container.emitter, stage.container.settings
-    return Replaying(stage.reader, emitter, stage.clock, stage.ports.randomness, settings)
+    return Replaying(stage.reader, stage.records, emitter, stage.clock, stage.ports.randomness, settings)
 
 
 async def test_an_event_whose_step_is_open_is_sent_once_more() -> None:
@@ -79,6 +79,20 @@ async def test_an_event_whose_step_is_open_is_sent_once_more() -> None:
     *_, first, second = stage.outgoing()
     assert first.body == second.body == encode_event(event)
     assert len({first.deduplication_id, second.deduplication_id, ""}) == 3
+
+
+async def test_a_dead_letter_that_is_sent_once_more_is_one_no_longer() -> None:
+    """What comes of the new message stands in its place; letters of others, and of what is not sent, stay."""
+    stage = Stage()
+    event = await stage.submit()
+    message, other = _messages(stage)[-1], await dead(stage)
+    stage.records.die(message.id)
+    await _replaying(stage).replay(message)
+    assert list(stage.records.dead) == [other]
+    await stage.deliver(event)
+    again = stage.records.die(message.id)
+    assert (await _replaying(stage).replay(message)).state is MessageState.APPLIED
+    assert list(stage.records.dead) == [other, again]
 
 
 async def test_an_event_that_was_applied_is_not_sent_but_what_its_job_expects() -> None:
