@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from starlette.requests import HTTPConnection
 
 from baton.api.auth import BELIEVED_MS, UNKNOWN_PER_MINUTE, Principal, parse_keys
-from baton.api.cookie import Signer
+from baton.api.cookie import Signer, from_here
 from baton.storage.redis import keys
 from baton_events.errors import StoreError
 from tests.unit.baton.api.client import ACME, ADMIN_KEY, KEY, Api, assert_problem, digest, store_keys, with_keys
@@ -143,3 +144,20 @@ def test_each_session_has_forms_of_its_own() -> None:
     assert signer.fits(one, signer.form_token(one))
     assert not signer.fits(one, signer.form_token(other))
     assert not signer.fits(one, "")
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_from_here"),
+    [
+        ({"sec-fetch-site": "same-origin", "origin": "https://elsewhere"}, True),
+        ({"sec-fetch-site": "none"}, True),
+        ({"sec-fetch-site": "same-site"}, False),
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"origin": "https://here", "host": "here"}, True),
+        ({"origin": "https://elsewhere", "host": "here"}, False),
+        ({"host": "here"}, True),
+    ],
+)
+def test_a_form_comes_from_a_page_of_this_host_or_from_none(headers: dict[str, str], is_from_here: bool) -> None:
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    assert from_here(HTTPConnection({"type": "http", "headers": sent})) is is_from_here

@@ -246,3 +246,10 @@ async def test_lists_and_sessions_are_paged_by_size() -> None:
         assert asked == [*"0123456789"]
         searched = await pages(api, "/api/agent-jobs?sessionId=s", "jobs")
         assert sum(map(len, searched)) == 10
+
+
+async def test_a_limit_that_a_setting_has_is_named_with_it() -> None:
+    async with api_with(REGISTRY, result_limit_bytes=100_000) as api:
+        body = {"name": "paid", "data": "x" * 200_000}
+        detail = assert_refused(await api.request("POST", "/api/agent-jobs/job_1/events", json=body), 413)
+        assert detail.endswith("; RESULT_LIMIT_BYTES is 100000")

@@ -1,16 +1,21 @@
 """What every answer tells a browser."""
 
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from baton.api.middleware import HEADERS, STRICT_TRANSPORT, SecurityHeaders
-from baton.api.problem import on_error
+from baton.api.middleware import HEADERS, STRICT_TRANSPORT, MeteredApp, SecurityHeaders
+from baton.api.problem import invalid, on_error
+from baton.settings.limits import COUNTED_FAULTS, FAULTS
 from baton.settings.settings import read_settings
-from baton_events.errors import NewerVersionError, SettingsError
+from baton_events.errors import NewerVersionError, PublishError, SettingsError, UnknownJobError
 from tests.unit.baton.api.client import Api, api_of, api_with, assert_problem
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
@@ -34,12 +39,6 @@ async def test_every_answer_has_the_headers(api: Api, method: str, path: str, st
     assert response.status_code == status
     assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
     assert response.headers["strict-transport-security"] == STRICT_TRANSPORT
-
-
-async def test_what_a_newer_version_wrote_is_left_to_its_instances() -> None:
-    """No defect: another instance answers the next request."""
-    answer = await on_error(Request({"type": "http"}), NewerVersionError("a job of version 2"))
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
 async def test_an_answer_to_a_defect_has_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,8 +71,53 @@ async def test_an_answer_keeps_what_it_set_itself() -> None:
     transport = httpx.ASGITransport(app=SecurityHeaders(page, https=False, shared=False))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
         response = await http.get("/")
+        assert (await http.get("https://x/")).headers["strict-transport-security"] == STRICT_TRANSPORT
     assert response.headers.get_list("content-security-policy") == ["default-src 'self'"]
     assert response.headers["x-content-type-options"] == "nosniff"
+    assert "strict-transport-security" not in response.headers
+
+
+async def test_each_request_is_metered_and_the_start_of_a_process_is_none() -> None:
+    seen = list[str]()
+
+    class Meter:
+        @asynccontextmanager
+        async def invocation(self) -> AsyncIterator[None]:
+            seen.append("metered")
+            yield
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append(scope["type"])
+
+    metered: Any = MeteredApp(app, cast("Any", Meter()))
+    for kind in ("lifespan", "http", "websocket"):
+        await metered({"type": kind}, None, None)
+    assert seen == ["lifespan", "metered", "http", "metered", "websocket"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "detail"),
+    [
+        (NewerVersionError("a job of version 2"), 503, "a job of version 2; try again"),
+        (UnknownJobError("job_1"), 503, "job_1; try again"),
+        (PublishError("down"), 503, "the queue does not take messages; try again"),
+    ],
+)
+async def test_what_may_pass_says_when_to_come_back(error: Exception, status: int, detail: str) -> None:
+    answer = await on_error(Request({"type": "http"}), error)
+    assert (answer.status_code, answer.headers["retry-after"]) == (status, "5")
+    assert json.loads(bytes(answer.body))["detail"] == detail
+
+
+@pytest.mark.parametrize(
+    ("faults", "listed"), [(1, 1), (FAULTS, FAULTS), (COUNTED_FAULTS, FAULTS), (COUNTED_FAULTS + 1, 1)]
+)
+def test_faults_are_listed_up_to_a_number_and_counted_beyond(faults: int, listed: int) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(list[int]).validate_python(["x"] * faults)
+    error = invalid(caught.value, "body")
+    assert len(error.faults) == listed
+    assert ("too many to list" in str(error)) is (faults > COUNTED_FAULTS)
 
 
 @pytest.mark.parametrize(

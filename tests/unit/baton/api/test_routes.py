@@ -2,18 +2,20 @@
 
 import re
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from starlette.routing import Route, WebSocketRoute
 
 from baton.api.audit import Audit
 from baton.api.auth import Keys
-from baton.api.route import ApiRoute
+from baton.api.openapi import DESCRIBED
+from baton.api.route import Access, ApiRoute
 from baton.api.routes import api_table
 from baton.app import SPECS, build_app
 from baton.console.routes import console_routes
 from baton.runtime.spec import Spec
+from baton.settings.table import SETTINGS
 from baton_events.errors import SignatureError
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER, api_of, api_with, assert_problem, digest, with_keys
 from tests.unit.baton.kit.stage import AnySignature, Stage
@@ -200,3 +202,10 @@ async def test_a_webhook_is_the_queues_alone(spec: Spec) -> None:
     """No key opens it: without the queue's signature it is 401."""
     async with api_of(Stage(settings=with_keys(), verifier=StrangeSignature())) as api:
         assert (await api.request("POST", spec.path, ADMIN, content=b"{}")).status_code == 401
+
+
+def test_each_route_has_a_rule_a_description_and_a_limit_that_there_is() -> None:
+    table = api_table(CONTAINER, Keys(CONTAINER), Audit(CONTAINER))
+    assert {route.access for route in table} <= set(get_args(Access))
+    assert {route.limit_setting for route in table} <= {"", *(setting.name for setting in SETTINGS)}
+    assert DESCRIBED.keys() <= {route_name(route) for route in table}

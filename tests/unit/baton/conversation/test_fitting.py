@@ -179,6 +179,8 @@ def test_the_writer_reads_plain_text_with_task_former_summary_turns_and_results(
     )
     only_data = History(({"role": "user", "v": 1, "data": {"n": 1}}, *history.transcript[1:]), results)
     assert text_for(only_data).startswith('The task:\n {"n":1}\n')
+    only_text = History((TASK, *history.transcript[1:]), results)
+    assert text_for(only_text).startswith("The task:\ndo it\n\nTurn 1:")
     again = text_for(history_of(6, 10, summary(2, "what was found")))
     assert "Summary of what was before:\nwhat was found\n\nTurn 3:" in again
 

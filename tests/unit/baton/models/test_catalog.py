@@ -16,6 +16,8 @@ from baton.models.catalog import (
     model_fault,
     model_named,
     name_fault,
+    offload_fault,
+    works_in_background,
 )
 from baton.models.model import Model
 
@@ -74,3 +76,13 @@ def test_the_names_are_those_of_the_library() -> None:
 )
 def test_a_name_without_a_known_provider_and_a_model_is_refused(name: str, fault: str) -> None:
     assert fault in str(model_fault(name))
+
+
+def test_a_model_that_cannot_be_offloaded_is_named() -> None:
+    class Own:
+        name = "our-own"
+
+    for model, shown in (("anthropic:claude-sonnet-5", "anthropic:claude-sonnet-5"), (Own(), "our-own"), (3, "int")):
+        assert not works_in_background(model)
+        assert str(offload_fault(model, "provider")).startswith(f"{shown!r} has no background mode: name models as")
+    assert works_in_background("openai:gpt-5-mini")

@@ -73,6 +73,9 @@ async def test_what_is_no_agent_or_version_is_refused(api: Api) -> None:
     assert_problem(await api.request("GET", PATH, ADMIN), 404)
     path = "/api/admin/agents/answers/versions"
     assert (await api.request("GET", path, ADMIN)).json()["versions"] == []
+    assert assert_problem(await api.request("GET", f"{path}?limit=0", ADMIN), 422, "limit").startswith(
+        "the query is not"
+    )
     for side in ("left", "right"):
         assert "none yet" in assert_problem(await api.request("GET", f"{path}?{side}=v9", ADMIN), 422, side)
 

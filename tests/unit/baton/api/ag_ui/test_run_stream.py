@@ -90,6 +90,35 @@ def test_a_run_waits_for_people_alone_once_every_other_call_waits_as_well() -> N
     assert not calls.only_people_are_awaited
 
 
+def test_a_decision_without_a_part_lets_its_call_go_on() -> None:
+    calls = OpenCalls()
+    for call_id in ("one", "two"):
+        calls.take({"type": "tool-input-available", "toolCallId": call_id})
+        calls.take(data("checkpoint", type="approval", id=f"op_{call_id}", callId=call_id, status="pending"))
+    assert calls.only_people_are_awaited
+    calls.decided(frozenset({"op_one", "op_three"}))
+    assert not calls.only_people_are_awaited
+    assert calls.questions.keys() == {"op_two"}
+
+
+QUESTION = {"id": "op_1", "callId": "c", "tool": "pay", "arguments": {"to": "Ann"}, "digest": "d", "title": "Pay?"}
+
+
+def test_a_run_that_waits_for_people_alone_ends_with_their_questions() -> None:
+    asked = data("checkpoint", type="approval", status="pending", expiresAt=None, **QUESTION)
+    call = {"type": "tool-input-available", "toolCallId": "c", "toolName": "pay", "input": {"to": "Ann"}}
+    (interrupt,) = events(call, asked)[-1]["outcome"]["interrupts"]
+    assert isinstance(interrupt.pop("responseSchema"), dict)
+    about = {name: QUESTION[name] for name in ("tool", "arguments", "digest")}
+    assert interrupt == {
+        "id": "op_1",
+        "reason": "tool_call",
+        "toolCallId": "c",
+        "message": "Pay?",
+        "metadata": {"baton": about},
+    }
+
+
 def test_what_is_open_at_the_end_is_closed() -> None:
     """A job that is cancelled in mid-text; a second end of a step is none."""
     parts = [STEP, *text("a", "start"), {"type": "abort", "reason": "x"}, finish("cancelled")]
@@ -118,6 +147,7 @@ def test_a_failure_is_the_runs_error_and_a_retry_is_another_run() -> None:
             data("reflection", turn=1, text="good"),
             {"type": "REASONING_MESSAGE_CONTENT", "messageId": "job_1-1", "delta": "good"},
         ),
+        (data("reflection", text="good"), {"type": "REASONING_MESSAGE_START", "role": "reasoning"}),
         (
             data("progress", callId="c", fraction=0.5, text="half"),
             {"type": "ACTIVITY_SNAPSHOT", "messageId": "c-progress", "activityType": "progress"},

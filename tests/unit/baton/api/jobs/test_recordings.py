@@ -42,6 +42,9 @@ async def test_it_has_everything_that_was_answered(api: Api) -> None:
     failure = {"type": "ToolError", "message": "it broke"}
     assert [attempt["failure"] for attempt in failed["attempts"]] == [failure | {"retryable": True}] * 2
     assert failed["error"] == failure
+    fields = {"id", "turn", "position", "tool", "arguments", "status", "attempts"}
+    assert failed.keys() == fields | {"error"}
+    assert all(call.keys() == fields | {"result"} for call in job["toolCalls"])
     assert {"createdAtMs", "startedAtMs", "finishedAtMs"} <= job.keys()
     assert job["createdAtMs"] <= job["startedAtMs"] <= job["finishedAtMs"]
     open_id = (await api.submitted())["id"]
@@ -70,6 +73,17 @@ async def test_a_child_is_in_its_parents_recording() -> None:
         assert (call["child"]["jobType"], call["child"]["result"]) == ("child", {"answer": "small"})
         refused = await api.request("GET", f"/api/agent-jobs/{call['child']['id']}/recording")
         assert "is in the recording of" in assert_problem(refused, 409)
+        removed = await api.request("DELETE", f"/api/agent-jobs/{call['child']['id']}")
+        assert assert_problem(removed, 409).endswith(": delete that one")
+
+
+async def test_a_job_that_was_retried_has_none(api: Api) -> None:
+    job_id = (await ended(api, jobType="breaks"))["job"]["id"]
+    body = {"action": "retry", "from": "start"}
+    assert (await api.request("PATCH", f"/api/agent-jobs/{job_id}", json=body)).status_code == 200
+    await api.stage.run()
+    refused = await api.request("GET", f"/api/agent-jobs/{job_id}/recording")
+    assert assert_problem(refused, 409) == f"job '{job_id}' was retried: only a job that ran once has a recording"
 
 
 SIZE_BYTES, MANY = 900_000, 8

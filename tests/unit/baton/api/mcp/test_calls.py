@@ -62,6 +62,8 @@ async def test_a_task_is_a_job() -> None:
         client = Client(api, **TAKES_TASKS)
         made = await client.called("talks")
         assert (made["resultType"], made["status"], made["ttlMs"]) == ("task", "working", None)
+        fields = {"taskId", "createdAt", "lastUpdatedAt", "ttlMs", "pollIntervalMs", "status"}
+        assert made.keys() == fields | {"resultType", "_meta"}
         assert (await api.read(made["taskId"]))["jobType"] == "talks"
         await api.stage.run()
         task = await client.result("tasks/get", taskId=made["taskId"])
@@ -90,6 +92,7 @@ async def test_a_task_of_the_older_revision_is_asked_for() -> None:
         client = Client(api, LEGACY)
         made = (await client.called("talks", task={"ttl": 60_000}))["task"]
         assert (made["status"], made["ttl"]) == ("working", None)
+        assert made.keys() == {"taskId", "createdAt", "lastUpdatedAt", "ttl", "pollInterval", "status"}
         found = await client.result("tasks/result", taskId=made["taskId"])
         assert text_of(found) == "good day"
         assert found["_meta"]["io.modelcontextprotocol/related-task"] == {"taskId": made["taskId"]}

@@ -21,6 +21,15 @@ async def test_what_there_is_is_said_in_both_revisions() -> None:
         assert (listed["ttlMs"], listed["cacheScope"]) == (300_000, "private")
         tools = {tool["name"]: tool for tool in listed["tools"]}
         assert list(tools) == ["talks", "pays", "prices", "greets", "fails"]
+        assert (tools["talks"]["description"], tools["pays"]["description"]) == (
+            "Talks.",
+            "Give a task to the agent pays.",
+        )
+        assert [tools[name]["inputSchema"].get("minProperties") for name in ("prices", "greets", "fails")] == [
+            1,
+            None,
+            None,
+        ]
         assert tools["greets"]["inputSchema"]["required"] == ["name"]
         assert tools["prices"]["outputSchema"]["required"] == ["euros"]
         params = {"protocolVersion": "2099-01-01", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
@@ -61,6 +70,18 @@ async def test_errors_are_the_protocols(revision: str, method: str, params: Any,
     """With its codes, and the status that each revision has for them."""
     async with exposed() as api:
         assert (await Client(api, revision, **TAKES_TASKS).error(method, **params))[:2] == wanted
+
+
+@pytest.mark.parametrize("name", [None, "", 3, ["talks"]])
+@pytest.mark.parametrize("revision", [MODERN, LEGACY])
+async def test_a_call_names_its_tool(revision: str, name: Any) -> None:
+    async with exposed() as api:
+        body, headers = Client(api, revision).message("tools/call", **({} if name is None else {"name": name}))
+        headers.pop("mcp-name", None)
+        headers |= {"mcp-name": name} if name == "" and revision == MODERN else {}
+        said = (await Client(api, revision).sent(body, headers)).json()["error"]["message"]
+    if revision == LEGACY or not isinstance(name, int | list):
+        assert said == f"params.name: a text is needed, got {str(name)!r}"
 
 
 @pytest.mark.parametrize(

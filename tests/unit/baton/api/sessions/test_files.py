@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from baton import Agent, Registry
+from baton.api.problem import ApiError
+from baton.api.sessions.files import ChatFiles
 from baton.models.model import ModelAnswer, ModelRequest, UserMessage
 from tests.unit.baton.api.client import ACME, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.api.sessions.chatting import delivering, sending, text_of
@@ -146,3 +148,40 @@ async def test_a_job_whose_file_is_gone_fails_and_says_so(api: Api) -> None:
     await requesting
     (job, *_) = (await api.request("GET", "/api/agent-jobs?sessionId=c")).json()["jobs"]
     assert (await api.read(job["id"]))["error"]["type"] == "file_gone"
+
+
+HASH = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "detail", "fields"),
+    [
+        ({"url": 5}, 422, "the file is not valid: Input should be a valid string", ["f.url"]),
+        ({"mediaType": "no type"}, 422, "the file is not valid: String should match pattern", ["f.mediaType"]),
+        ({"mediaType": "x/y"}, 415, "f: a file of type 'x/y' is not taken here; FILE_TYPES has ", []),
+        (
+            {"url": f"/api/sessions/c/files/{HASH}"},
+            422,
+            "f: the session has no such file (any more): send it",
+            ["f.url"],
+        ),
+        ({"url": "ftp://x/y"}, 422, "f: 'ftp://x/y' is neither a data URL nor a public https URL", ["f.url"]),
+    ],
+)
+async def test_a_file_that_is_not_taken_is_named(
+    api: Api, part: dict[str, Any], status: int, detail: str, fields: list[str]
+) -> None:
+    with pytest.raises(ApiError) as caught:
+        await ChatFiles(api.stage.container).read("acme", "c", [("f", file_part() | part)])
+    assert (caught.value.status, [field for field, _ in caught.value.faults]) == (status, fields)
+    assert str(caught.value).startswith(detail)
+
+
+async def test_a_kept_file_counts_with_its_size(api: Api) -> None:
+    data = PICTURE[:-1]
+    await asked(api, "m1", {"type": "text", "text": "What is it?"}, file_part(data))
+    files = ChatFiles(api.stage.container)
+    ((first, _),) = await files.read("acme", "c", [("f", file_part(data))])
+    kept = file_part(url=f"/api/sessions/c/files/{first['name']}")
+    named = {"mediaType": "image/png", "filename": "a.png", "name": first["name"], "bytes": len(data)}
+    assert await files.read("acme", "c", [("f", kept)]) == [(named, "")]

@@ -85,6 +85,23 @@ async def test_results_and_errors_follow_their_calls(requested: Requested) -> No
     assert IDS[0] not in text
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("no more room", "no more room"),
+        ({"type": "full", "message": "no more room"}, "full: no more room"),
+        ({"message": "no more room"}, "error: no more room"),
+        ({"code": 5}, '{"code":5}'),
+    ],
+)
+async def test_an_error_is_told_in_its_own_words(content: Any, said: str) -> None:
+    turn = ModelMessage("", (PastCall(IDS[0], "add", {"a": 1, "b": 2}),))
+    with requesting(OPENAI_CHAT) as requested:
+        requested.answers(OPENAI_CHAT.plain("x"))
+        await requested.answer(QUESTION, turn, ToolMessage(IDS[0], "add", content, is_error=True))
+        assert json.loads(requested.sent()["messages"][-1]["content"]) == {"error": said}
+
+
 async def test_claude_gets_its_signed_thoughts_back() -> None:
     """Word for word, before the calls that followed from them."""
     thought = other.thinking_block("I should add.", "EqQBCgIYAhIM")

@@ -9,12 +9,16 @@ import httpcore
 import httpcore2
 import httpx
 import pytest
-from pydantic_ai.exceptions import UserError
+from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior, UserError
+from pydantic_ai.messages import ModelResponse, TextPart
+from pydantic_ai.models.function import FunctionModel
 
-from baton.models.model import ModelError
+from baton.agents.agent import Agent, chosen_models
+from baton.models.catalog import ProviderModel
+from baton.models.model import ModelError, ModelRequest
 from baton.models.providers.errors import model_error
 from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, GOOGLE, KEY, OPENAI, OPENROUTER
-from tests.unit.baton.models.providers.requesting import Requested, requesting
+from tests.unit.baton.models.providers.requesting import QUESTION, Requested, requesting
 
 TIMEOUTS = {"httpcore": httpcore.ReadTimeout, "httpcore2": httpcore2.ReadTimeout}
 REFUSED = {"httpcore": httpcore.ConnectError, "httpcore2": httpcore2.ConnectError}
@@ -148,3 +152,28 @@ async def test_milliseconds_are_read() -> None:
     with requesting(ANTHROPIC) as requested:
         requested.fails(429, "x", {"retry-after-ms": "1500", "retry-after": "2"})
         assert (await failure_of(requested)).retry_after_seconds == 1.5
+
+
+def test_a_provider_is_quoted_in_its_own_words() -> None:
+    said = model_error(ModelHTTPError(400, "m", {"error": {"message": "No such model."}}))
+    assert (said.message, said.retryable) == ("400 from m: No such model.", False)
+
+
+def _paused(*_: object) -> ModelResponse:
+    return ModelResponse([TextPart("half")], finish_reason="stop", state="suspended")
+
+
+def _unreadable(*_: object) -> ModelResponse:
+    raise UnexpectedModelBehavior("nobody can read this")
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [(_paused, "the provider paused the answer, so it is not whole"), (_unreadable, ": nobody can read this")],
+)
+async def test_an_answer_that_is_none_is_tried_again(answers: Callable[..., ModelResponse], message: str) -> None:
+    (model,) = chosen_models(Agent("a", model=FunctionModel(answers)).model)
+    assert isinstance(model, ProviderModel)
+    with pytest.raises(ModelError, match=rf"{message}$") as caught:
+        await model.answer(ModelRequest("", (QUESTION,), (), 1))
+    assert caught.value.retryable

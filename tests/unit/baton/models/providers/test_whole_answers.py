@@ -90,6 +90,7 @@ async def test_two_calls_of_one_id_have_ids_of_their_own_where_the_provider_gets
         sent = requested.sent()["messages"]
     ids = [call["id"] for message in sent for call in message.get("tool_calls", ())]
     assert len(ids) == len(set(ids)) == 4
+    assert ids[0] == "find:0"  # the first one keeps its own
     assert ids == [message["tool_call_id"] for message in sent if message["role"] == "tool"]
 
 
