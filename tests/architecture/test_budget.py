@@ -88,6 +88,8 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("functions", 15, _DAILY),
     ("classes", 4, _DAILY),
     ("public names", 1, _DAILY),
+    ("functions", 8, "an app event's page, to which its handlers' jobs lead"),
+    ("console pages", 1, "an app event's page, to which its handlers' jobs lead"),
     ("settings", 1, "ENABLE_AGENT_WORKER, as the first documents have it"),
     ("test lines", 400, _DAILY),
     ("docs words", 700, _DAILY),

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.agents.handler import Handler
-from baton.api.auth import Keys
+from baton.api.auth import Keys, Principal
 from baton.api.jobs.job import idempotency_key_of
 from baton.api.jobs.submission import OnceKey, OnceSeconds
 from baton.api.problem import ApiError, limited_body, parsed
@@ -95,7 +95,14 @@ class AppEventsApi:
     async def show(self, request: Request) -> Response:
         """Answer `GET /api/events/{id}` with 200 and the event, with its handlers."""
         principal = await self._keys.authenticate(request)
-        event_id = request.path_params["event_id"]
+        return JSONResponse(await self.view(principal, request.path_params["event_id"]))
+
+    async def view(self, principal: Principal, event_id: str) -> dict[str, Any]:
+        """Return the event, with its handlers.
+
+        Raises:
+            ApiError: 404 it is not known (any more), 403 it is another tenant's.
+        """
         record = await self._records.find(event_id)
         if record is None:
             raise ApiError(404, f"there is no event {event_id!r} (any more), or it has not been delivered yet")
@@ -104,16 +111,14 @@ class AppEventsApi:
             raise ApiError(403, f"event {event_id!r} belongs to another tenant")
         ports = self._container.ports
         jobs = {name: await self._job(event, record, name) for name in record.handlers}
-        return JSONResponse(
-            {
-                "id": event.id,
-                "name": event.name,
-                "key": event.key,
-                "data": redacted(event.data),
-                "createdAt": json.loads(record.event)["createdAt"],
-                "handlers": [_handler_view(name, job, record, ports.clock.now_ms()) for name, job in jobs.items()],
-            }
-        )
+        return {
+            "id": event.id,
+            "name": event.name,
+            "key": event.key,
+            "data": redacted(event.data),
+            "createdAt": json.loads(record.event)["createdAt"],
+            "handlers": [_handler_view(name, job, record, ports.clock.now_ms()) for name, job in jobs.items()],
+        }
 
     async def _job(self, event: AppEvent, record: EventRecord, handler: str) -> Snapshot | None:
         """Return the job that takes the event, or its batch."""

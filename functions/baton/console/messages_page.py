@@ -13,12 +13,14 @@ from starlette.responses import Response
 
 from baton.api.admin.control import message_and_log
 from baton.api.problem import ApiError
+from baton.console.event_page import event_in
 from baton.console.form import field
 from baton.console.gate import Visit
 from baton.console.shown import one_line
 from baton.queue.ports import DeadLetter, LogEntry, QueuedMessage, QueueRecords
 from baton.recovery.dead_letters import all_dead_letters
 from baton.recovery.replay_message import SENDABLE, MessageCheck, MessageState, Replaying
+from baton_events.app_event import AppEvent
 from baton_events.ids import digest
 
 _VARIES = re.compile(r"[0-9a-z_]*\d[0-9a-zA-Z_.-]*")
@@ -81,12 +83,12 @@ class DeadLettersPage:
         """Show all groups, and the rows of an opened one."""
         groups, more = await self._groups()
         opened = next((group for group in groups if group.id == visit.query("group")), None)
-        rows: list[tuple[DeadLetter, str, int, MessageCheck]] = []
+        rows: list[tuple[DeadLetter, str, int, MessageCheck, AppEvent | None]] = []
         if opened is not None:
             shown = sorted(opened.letters, key=died_ms, reverse=True)[:_SHOWN]
             checked = await self._replaying.check([letter.message for letter in shown])
             rows = [
-                (letter, why_dead(letter), died_ms(letter), stands)
+                (letter, why_dead(letter), died_ms(letter), stands, event_in(letter.message))
                 for letter, stands in zip(shown, checked, strict=True)
             ]
         return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more)
@@ -192,6 +194,7 @@ class MessagesPage:
             "message.html",
             message=message,
             kind=kind_of(message),
+            event=event_in(message),
             entries=entries,
             checked=checked,
             sendable=checked.state in SENDABLE,

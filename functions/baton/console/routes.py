@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from baton.admission.control import Worker
 from baton.api.admin.control import ToolsApi
+from baton.api.app_events import AppEventsApi
 from baton.api.auth import Keys
 from baton.api.jobs.approval_links import ApprovalLinks
 from baton.api.jobs.approvals import Approvals
@@ -22,6 +23,7 @@ from baton.console.admin.usage_page import UsagePage
 from baton.console.approvals.link_page import LinkPage
 from baton.console.approvals.page import HOME as APPROVALS
 from baton.console.approvals.page import ApprovalsPage
+from baton.console.event_page import EventPage
 from baton.console.gate import LOGIN, Gate, Visit
 from baton.console.job_actions import ForkPages, JobActions
 from baton.console.job_changes import Live
@@ -123,6 +125,7 @@ def _of_queue(gate: Gate, container: Container, keys: Keys) -> list[Route]:
     messages, dead = MessagesPage(records, replaying), DeadLettersPage(records, replaying)
     schedules = SchedulesPage(container, SchedulesApi(container, keys))
     return [
+        gate.get("/console/events/{event_id}", EventPage(AppEventsApi(container, keys)).show),
         gate.get("/console/messages", messages.show),
         gate.post("/console/messages/replay", messages.replay),
         gate.get("/console/messages/{message_id}", messages.one),

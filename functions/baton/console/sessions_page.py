@@ -61,13 +61,19 @@ class SessionsPage:
         self._sessions = sessions
 
     async def show(self, visit: Visit) -> Response:
-        """List the sessions whose newest job is on this page of jobs, the last used first."""
+        """List the sessions whose newest job is on this page of jobs, the last used first.
+
+        Those that nobody has named are no conversation: they are of one job, or of a handler's, and shown on request.
+        """
         page = await self._page(visit, {}, MOST_ROWS)
         groups: dict[tuple[str, str], list[Snapshot]] = {}
+        everything = bool(visit.query("all"))
         for found in page.jobs:
+            if not everything and "chat" not in found.task:
+                continue
             groups.setdefault((found.job.tenant, found.job.session_id), []).append(found)
         rows = await self._rows(list(groups.values()), visit.now_ms)
-        return visit.page("sessions.html", rows=rows, cursor=page.cursor)
+        return visit.page("sessions.html", rows=rows, cursor=page.cursor, everything=everything)
 
     async def _rows(self, groups: list[list[Snapshot]], now_ms: int) -> list[Row]:
         """Build the rows of sessions whose newest job is on this page; a group is a session's jobs, newest first."""

@@ -89,6 +89,13 @@ class Job(Struct, frozen=True):
         """Whether it is one call that goes on in the background: it has no turns, and ends with the call."""
         return self.notifies.startswith(OF_SESSION)
 
+    @property
+    def handles(self) -> tuple[str, str]:
+        """Name and id of the app event, or batch, that it handles; empty: none."""
+        kind, _, event = self.notifies.partition(":")
+        name, _, event_id = event.partition(":")
+        return (name, event_id) if kind == "event" else ("", "")
+
     def lets_go_of(self, call: "CallRecord", background: bool | None) -> bool:  # noqa: FBT001 - a tool's setting
         """Return whether the call continues in the background while it waits; plan steps and child jobs never do.
 

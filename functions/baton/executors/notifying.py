@@ -99,7 +99,7 @@ def _shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
 
 def dead_letter_of(job: Job, data: object) -> AppEvent:
     """Return the message that keeps a failed job of a handler in the queue."""
-    _, name, event_id = job.notifies.split(":", 2)
+    name, event_id = job.handles
     error = f"{job.error.type}: {job.error.message}" if job.error else ""
     return AppEvent(
         id=event_id,

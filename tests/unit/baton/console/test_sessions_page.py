@@ -36,11 +36,14 @@ def texts(markup: str) -> str:
 
 async def test_a_list_shows_the_first_task_and_what_was_said_last(desk: Operator) -> None:
     """With state and number of jobs; a page of jobs before it shows no session twice."""
-    assert "There are no sessions yet" in await desk.see("/console/sessions")
+    assert "There are no conversations yet" in await desk.see("/console/sessions")
     await say(desk, "m1", "one?")
     await say(desk, "m2", "two?")
     await desk.api.submitted(sessionId="other", jobType="says", taskDescription="three?")
-    for number in range(100):
+    await desk.api.submitted(jobType="says", taskDescription="alone?")
+    assert "alone?" not in await desk.see("/console/sessions")
+    assert "alone?" in await desk.see("/console/sessions?all=1")
+    for number in range(99):
         await desk.api.submitted(sessionId=f"s{number:02d}", jobType="says")
     first = await desk.see("/console/sessions")
     (cursor,) = re.findall(r'href="(\?cursor=[^"]+)"', first)
