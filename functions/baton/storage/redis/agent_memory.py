@@ -176,25 +176,28 @@ class RedisSessionMemory:
             # The mark only grows: an older one that comes late changes nothing.
             return {_FORGOTTEN: str(max(now_ms, int(before.get(_FORGOTTEN, 0))))}
 
-        before, _ = await self._change(tenant, session_id, forgotten)
+        before, _ = await self._change(tenant, session_id, forgotten, frees=True)
         return tuple(sorted(field.removeprefix(_ENTRY_FIELD) for field in before if field != _FORGOTTEN))
 
     async def _change(
-        self, tenant: str, session_id: str, change: Callable[[_Fields], _Fields | None]
+        self, tenant: str, session_id: str, change: Callable[[_Fields], _Fields | None], *, frees: bool = False
     ) -> tuple[_Fields, _Fields | None]:
-        """Return the fields before and after the change; None: no change."""
+        """Return the fields before and after the change; None: no change. `frees`: little stays of them."""
         key = keys.session_memory_key(tenant, session_id)
         for _ in range(_ATTEMPTS):
             [flat] = await self._redis.read(("HGETALL", key))
             before = dict(zip(flat[::2], flat[1::2], strict=True))
             after = change(before)
-            if after is None or await self._written(key, before, after):
+            if after is None or await self._written(key, before, after, frees=frees):
                 return before, after
         raise StoreError(f"the memory of session {session_id!r} was changed by others {_ATTEMPTS} times in a row")
 
-    async def _written(self, key: str, before: _Fields, after: _Fields) -> bool:
+    async def _written(self, key: str, before: _Fields, after: _Fields, *, frees: bool) -> bool:
         patch = Patch(0)
         patch.same(key, before)
+        if frees:  # the whole key is replaced, which a store takes whose memory is full
+            patch.write("DEL", key, [])
+            before = {}
         more = [text for field, each in after.items() if before.get(field) != each for text in (field, each)]
         gone = [field for field in before if field not in after]
         for command, arguments in (("HSET", more), ("HDEL", gone), ("PEXPIRE", [str(self._retention_ms)])):

@@ -8,6 +8,7 @@ reader adds it to the sums. The line is written with the update that reports the
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.json import Decoder, Encoder
@@ -32,6 +33,7 @@ from baton.engine.effects import Changes
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from baton.transport.redis_rest import Command
+from baton_events.errors import StoreFullError
 from baton_events.ids import canonical_json
 
 Counts = Mapping[tuple[str, str], int]  # a hash and its field: how much is added
@@ -213,7 +215,11 @@ class EndedSums:
         return newest_first(load_versions(text))
 
     async def add_all(self) -> None:
-        """Add all lines of the list to the sums."""
+        """Add all lines of the list to the sums; while the store's memory is full, they stay in the list."""
+        with suppress(StoreFullError):
+            await self._add_lines()
+
+    async def _add_lines(self) -> None:
         while lines := await self._redis.execute("LRANGE", keys.ADMISSION_UNCOUNTED, 0, _PIECE - 1):
             await self._add(lines)
 

@@ -1,20 +1,29 @@
 """A store whose memory is full: what reads or frees runs, what needs more is refused and names the memory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from upstash_redis.errors import UpstashError
 
+from baton.engine.all_jobs.ends import End
 from baton.engine.commit.patch import Patch
+from baton.sdk.memory import MemoryEntry
 from baton.settings.settings import Settings
+from baton.storage.redis import keys
+from baton.storage.redis.agent_memory import RedisSessionMemory
 from baton.storage.redis.connection import RedisConnection, counted
 from baton.storage.redis.reader import RedisReader
+from baton.storage.redis.totals import EndedSums, line_of
 from baton_events.errors import StoreFullError
 from baton_local.redis.link.resp import ServerError
+from tests.fakes.stored import FakeConnection
 from tests.unit.baton.transport.resp_server import RespServer
 
-FULL = ServerError(b"OOM allow-oom flag is not set on the script,  can not run it when used memory > 'maxmemory'.")
+FULL_TEXT = "OOM allow-oom flag is not set on the script,  can not run it when used memory > 'maxmemory'."
+FULL = ServerError(FULL_TEXT.encode())
 FULL_FOR_ONE = ServerError(b"OOM command not allowed when used memory > 'maxmemory'.")
 
 
@@ -71,6 +80,46 @@ async def test_a_script_says_whether_it_frees() -> None:
         await redis.run(text, ["key"], [], frees=True)
         with pytest.raises(StoreFullError):
             await redis.run(text, ["key"], [])
+
+
+class FullConnection(FakeConnection):
+    """A connection to a Redis of this process, whose memory is full from some moment on."""
+
+    is_full = False
+
+    async def _send(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
+        answers = await super()._send([each for each in commands if not self._refused(each)])
+        following = iter(answers)
+        return [UpstashError(FULL_TEXT) if self._refused(each) else next(following) for each in commands]
+
+    def _refused(self, command: Sequence[str | int]) -> bool:
+        said = full([str(part) for part in command])
+        return self.is_full and isinstance(said, ServerError)
+
+
+async def test_a_session_is_forgotten_while_the_memory_is_full() -> None:
+    redis = FullConnection()
+    memory = RedisSessionMemory(redis, 60_000)
+    entry = MemoryEntry("e1", "note", "text", "s", "clerk", "job_1", created_ms=1)
+    await memory.add("acme", entry)
+    redis.is_full = True
+    with pytest.raises(StoreFullError):
+        await memory.add("acme", replace(entry, id="e2"))
+    assert await memory.forget("acme", "s", 5) == ("e1",)
+    assert await memory.forget("acme", "never used", 5) == ()
+    redis.is_full = False
+    assert await memory.add("acme", entry) is False
+
+
+async def test_sums_are_as_they_were_before_the_memory_was_full() -> None:
+    """Metrics and usage are read then more than ever; the next reader counts what has ended since."""
+    redis, line = FullConnection(), line_of("clerk", "acme", End("completed", 1, 1, 2, 3, 4))
+    sums = EndedSums(redis)
+    for is_full, completed in ((False, 1), (True, 1), (False, 3)):
+        redis.is_full = False
+        await redis.execute("RPUSH", keys.ADMISSION_UNCOUNTED, line)
+        redis.is_full = is_full
+        assert (await sums.ends())["clerk"].completed == completed
 
 
 async def test_readiness_needs_a_store_that_takes_writes() -> None:
