@@ -45,8 +45,8 @@ class Mounted:
         await app(scope, receive, send)
 
     def _app_at(self, path: str) -> ASGIApp:
-        path = path.removeprefix(self._base) if path.startswith(f"{self._base}/") else path
-        return self._apps.get(function_of(path), self.site)
+        rest = path.removeprefix(self._base) if path.startswith(f"{self._base}/") else path
+        return self._apps.get(function_of(rest)) or self._apps.get(function_of(path), self.site)
 
 
 def _path_in(scope: Scope) -> str:

@@ -4,12 +4,13 @@ The app is at the root, and is also served below the path of its public URL (`/a
 not, so a request is answered with it and without it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baton.api.admin.control import WorkerApi
@@ -27,18 +28,25 @@ from baton_events.errors import BatonError
 
 
 class BasePath:
-    """The middleware. `base`: the path before ours; empty for none."""
+    """The middleware. `base`: the path before ours; empty for none. `own`: with what our paths begin."""
 
-    def __init__(self, app: ASGIApp, base: str) -> None:
+    def __init__(self, app: ASGIApp, base: str, own: Collection[str]) -> None:
         self._app = app
-        self._base = base
+        self._base, self._own = base, own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request without the base in its path."""
         path: str = scope.get("path", "")
         if self._base and path.startswith(f"{self._base}/"):
-            scope = {**scope, "path": path.removeprefix(self._base)}
+            rest = path.removeprefix(self._base)
+            # A base such as `/api` begins as our own paths do, and a proxy may have stripped it.
+            if _begins(rest) in self._own or _begins(path) not in self._own:
+                scope = {**scope, "path": rest}
         await self._app(scope, receive, send)
+
+
+def _begins(path: str) -> str:
+    return path.split("/", 2)[1]
 
 
 def build_site(container: Container) -> Starlette:
@@ -56,15 +64,13 @@ def build_site(container: Container) -> Starlette:
         await in_own_thread(send_reports)
 
     keys = Keys(container)
+    routes = [*api_routes(container, keys), *console_routes(container, keys), *web_routes(container.settings)]
+    own = {_begins(route.path) for route in routes if isinstance(route, Route)}
     made = Starlette(
-        routes=[
-            *api_routes(container, keys),
-            *console_routes(container, keys),
-            *web_routes(container.settings),
-        ],
+        routes=routes,
         middleware=[
             Middleware(MeteredApp, metering=container.metering),
-            Middleware(BasePath, base=container.settings.base_path),
+            Middleware(BasePath, base=container.settings.base_path, own=own),
             *browser_middleware(container.settings),
         ],
         exception_handlers={HTTPException: on_error, BatonError: on_error, Exception: on_error},

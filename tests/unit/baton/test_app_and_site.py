@@ -54,6 +54,18 @@ async def test_a_public_url_may_have_any_path_which_a_proxy_strips_or_not(base: 
     assert await status(webhooks, f"{base}/workers/agent-loop", "POST") == 401
 
 
+@pytest.mark.parametrize("base", ["/api", "/workers", "/console"])
+async def test_the_path_of_the_public_url_may_begin_as_ours_do(base: str) -> None:
+    app = build_app(Stage(settings=replace(SETTINGS, worker_base_url=f"https://fn.example.com{base}")).container)
+    for method, path, found in (
+        ("GET", "/api/agent-jobs", 401),
+        ("GET", "/console/login", 200),
+        ("POST", "/workers/agent-loop", 401),
+        ("GET", "/api/nothing", 404),
+    ):
+        assert [await status(app, prefix + path, method) for prefix in ("", base)] == [found, found]
+
+
 @pytest.mark.parametrize("endpoint", ["/workers/agent-loop", "/healthz"])
 async def test_it_may_be_mounted_in_another_app(endpoint: str) -> None:
     """Below any path, which need not be that of the public URL: a proxy may have changed it."""
