@@ -78,6 +78,7 @@ class StreamedAnswer:
         scope[UNTIL_MS] = self._invocation.deadline_ms - _MARGIN_MS
         try:
             await app(scope, self._receive, self._send)
+            self._check_over()
         except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - the last resort: it is answered
             if self._gone:
                 _log.info("nobody takes the answer to %s %s any more", scope["method"], scope["path"])
@@ -87,6 +88,11 @@ class StreamedAnswer:
                 self._break_off(type(error).__name__)
         finally:
             self._connection.close()
+
+    def _check_over(self) -> None:
+        """Refuse half an answer, for whose end Lambda would wait until its function's time is up."""
+        if not self._over.is_set():
+            raise RuntimeError("the app ended before its answer did")
 
     async def _receive(self) -> Message:
         """Return the request's body once; then wait for the answer's end."""

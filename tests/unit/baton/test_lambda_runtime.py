@@ -114,6 +114,23 @@ def test_an_app_that_fails_before_it_answers_is_a_500(api: RuntimeApi) -> None:
     assert (prelude["statusCode"], body, trailers) == (500, b"Internal Server Error", {})
 
 
+async def forgets(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer nothing at all."""
+
+
+async def forgets_the_end(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"first", "more_body": True})
+
+
+def test_an_app_that_ends_before_its_answer_leaves_no_invocation_open(api: RuntimeApi) -> None:
+    """Lambda would wait for the answer until the function's time is up."""
+    prelude, body, _ = streamed(answered(api, forgets))
+    assert (prelude["statusCode"], body) == (500, b"Internal Server Error")
+    _, body, trailers = streamed(answered(api, forgets_the_end))
+    assert (body, trailers["Lambda-Runtime-Function-Error-Type"]) == (b"first", "RuntimeError")
+
+
 def test_what_comes_through_an_http_api_is_answered_whole(api: RuntimeApi) -> None:
     """It does not understand a stream."""
     [(kind, answer)] = answered(api, Response("here"), http_api_event(HttpRequest("GET", "/")))

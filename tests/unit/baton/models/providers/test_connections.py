@@ -11,7 +11,7 @@ import pytest
 
 from baton.models.catalog import ProviderModel
 from baton.models.model import ModelError, ModelRequest, UserMessage
-from baton.models.providers.background_responses import RESPONSES
+from baton.models.providers.background_responses import RESPONSES, Responses
 from baton.sdk.records import HttpRequest
 from baton_events.bounded import ANSWER_LIMIT_BYTES
 
@@ -84,6 +84,26 @@ async def test_so_is_an_answer_of_background_mode() -> None:
         answer = await RESPONSES.polled(HttpRequest(server.url, {}, ""), "response", 1)
     assert (answer.status, b"more than" in answer.body) == (0, True)
     assert server.sent_bytes < 2 * ANSWER_LIMIT_BYTES
+
+
+async def test_an_answer_of_background_mode_that_comes_byte_by_byte_is_given_up() -> None:
+    hung_up = asyncio.Event()
+
+    async def trickles(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with suppress(OSError):
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.transport.abort()
+        hung_up.set()
+
+    async with asyncio.timeout(30), await asyncio.start_server(trickles, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        answer = await Responses(seconds=0.3).polled(HttpRequest(url, {}, ""), "response", 1)
+        await hung_up.wait()
+    assert (answer.status, answer.body) == (0, b"TimeoutError")
 
 
 async def test_models_heed_the_networks_of_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
