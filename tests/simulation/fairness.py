@@ -155,13 +155,13 @@ def a_later_update_stays(tabled: TableEntry) -> str | None:
     return None
 
 
-def who_was_given_no_slot_has_not_run(tabled: TableEntry) -> str | None:
-    """A job has run once it has held a slot: its words alone do not make it so, and it begins anew after its end."""
+def who_has_had_a_slot_has_run(tabled: TableEntry) -> str | None:
+    """Nobody else has: a job's words alone do not make it so, and after its end it begins anew."""
     for name, entry in tabled.after.items():
         old = tabled.before.get(name)
-        has_run = old is not None and old.started and (old.want != "gone" or entry.want == "gone")
-        if entry.started and not entry.slot and not has_run:
-            return f"{tabled.op} makes {old} of {name} into {entry}, which has had no slot since it began"
+        has_run = entry.slot or (old is not None and old.started and old.want != "gone")
+        if entry.want != "gone" and entry.started != has_run:
+            return f"{tabled.op} makes {old} of {name} into {entry}"
     return None
 
 
@@ -211,7 +211,7 @@ ON_GRANTS = (
     nobody_is_admitted_while_it_is_stopped,
     who_speaks_stays,
     a_later_update_stays,
-    who_was_given_no_slot_has_not_run,
+    who_has_had_a_slot_has_run,
     a_word_is_a_sign_of_life,
     who_holds_and_who_waits_is_counted,
     a_sweep_is_armed_while_a_slot_is_held,

@@ -102,7 +102,9 @@ DEFECTS = (
         slots_are_not_exceeded=in_scripts("one more holds it"),
         one_job_of_a_session_at_a_time=in_scripts("all members are free of their queues"),
         a_later_update_stays=in_scripts("an older update counts"),
-        who_was_given_no_slot_has_not_run=in_scripts("who repeats its update has run"),
+        who_has_had_a_slot_has_run=in_scripts(
+            "who repeats its update has run", "who was given it by another one has not run"
+        ),
         a_word_is_a_sign_of_life=in_scripts(
             "a repeated update is no sign of life",
             "an earlier sign of life counts",
@@ -115,6 +117,7 @@ DEFECTS = (
             "a lost alarm is not set again",
             "the copy of an alarm sets another one",
             "the alarm that has come counts as set",
+            "an alarm goes by the clock of who asks",
         ),
         an_unknown_job_is_not_acknowledged={
             "an event of an unknown job is acknowledged": around(pipeline.Pipeline, "handle", _acknowledging),
@@ -173,7 +176,7 @@ DEFECTS = (
     ),
     *defects(
         plan.RETURNING_SEEDS,
-        who_was_given_no_slot_has_not_run=in_scripts("who is begun anew has run"),
+        who_has_had_a_slot_has_run=in_scripts("who is begun anew has run"),
         who_speaks_stays={
             "a repeated word does not refresh its entry": in_script(
                 (
