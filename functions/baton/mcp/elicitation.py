@@ -64,5 +64,6 @@ def _answer(memo: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any
 
 
 def _defaults(form: Mapping[str, Any]) -> dict[str, Any]:
-    named = form.get("properties", {}).items()
-    return {name: schema["default"] for name, schema in named if "default" in schema}
+    named = form.get("properties")
+    schemas = named.items() if isinstance(named, Mapping) else ()
+    return {name: one["default"] for name, one in schemas if isinstance(one, Mapping) and "default" in one}

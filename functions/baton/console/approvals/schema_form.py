@@ -1,7 +1,7 @@
 """Makes the form of a tool call's arguments from the tool's JSON schema.
 
 Invariant: a field is made only for a value that it can show exactly; any other value is edited as JSON. A form may be
-wrong about a schema; the tool checks the arguments in any case.
+wrong about a schema; the tool checks the arguments in any case. A schema from elsewhere may be none: it has no form.
 """
 
 import json
@@ -26,8 +26,14 @@ _LIMITS = {"minLength": "minlength", "maxLength": "maxlength", "minimum": "min",
 
 
 def fields_of(schema: Schema, arguments: Mapping[str, Any]) -> tuple[Field, ...]:
-    """Make the fields of all arguments, in the schema's order; arguments unknown to the schema come last."""
-    return _Maker(schema.get("$defs", {})).parts(ROOT, schema, arguments, 0)
+    """Make the fields of all arguments, in the schema's order; arguments unknown to the schema come last.
+
+    Return none where the schema cannot be read: all of the arguments are edited as JSON.
+    """
+    try:
+        return _Maker(schema.get("$defs", {})).parts(ROOT, schema, arguments, 0)
+    except (AttributeError, TypeError, ValueError, LookupError, RecursionError):
+        return ()
 
 
 class _Maker:
@@ -55,6 +61,8 @@ class _Maker:
 
     def _plain(self, schema: Schema) -> Schema:
         """Resolve the schema's reference, and reduce an alternative with null to the other one."""
+        if not isinstance(schema, Mapping):  # `true` allows everything
+            return {}
         for _ in range(_DEEPEST):
             if isinstance(to := schema.get("$ref"), str):
                 schema = {**self._definitions.get(to.rpartition("/")[2], {}), **_without(schema, "$ref")}

@@ -132,6 +132,19 @@ async def test_a_form_that_is_no_schema_can_be_declined() -> None:
         assert tasks.answered == [{"q1": {"action": "decline"}}]
 
 
+@pytest.mark.parametrize("properties", [{"crisp": True}, {"crisp": {"type": 5}}, []], ids=str)
+async def test_the_console_shows_a_question_whose_form_cannot_be_made(properties: Any) -> None:
+    mcp, tasks = bakery()
+    tasks.asks = {"q1": asked("Crisp?", properties)}
+    async with serving(mcp) as served, operator_of(stage_of(served, "bake", bread="rye")) as operator:
+        await operator.stage.submit("asks")
+        await operator.stage.run(within_seconds=600)
+        listed = await operator.see("/console/approvals")
+        path = "/console/approvals/" + listed.split('href="/console/approvals/')[1].split('"')[0]
+        assert "Crisp?" in await operator.see(path)
+        await operator.done(f"{path}/reject", reason="no")
+
+
 @pytest.mark.parametrize(("decline", "said"), [(True, "decline"), (False, "cancel")])
 async def test_the_server_hears_that_nobody_answers(served: Served, runs: list[str], decline: bool, said: str) -> None:
     async with asking(served, "sew", cloth="linen") as api:

@@ -144,6 +144,30 @@ def test_a_browser_is_told_the_constraints() -> None:
     assert [one.kind for one in fields["address"].parts] == ["text", "line"]
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": []},
+        {"properties": {"a": {"type": 5}}},
+        {"properties": {"a": {"enum": 5}}},
+        {"properties": {"a": {"anyOf": [5]}}},
+        {"properties": {"a": {"allOf": [True]}}},
+        {"properties": {"a": {"type": "integer", "exclusiveMinimum": "x"}}},
+        {"properties": {"a": {"type": "string", "format": ["date"]}}},
+        {"properties": {"a": {}}, "required": 5},
+        {"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": []},
+    ],
+)
+def test_a_schema_of_a_server_that_is_none_has_no_form(schema: dict[str, Any]) -> None:
+    """Its arguments are edited as JSON; the page must not fail, since a person has to decide."""
+    assert fields_of(schema, {}) == ()
+
+
+def test_a_schema_may_allow_everything() -> None:
+    (one, two) = fields_of({"properties": {"a": True, "b": {"type": "string"}}}, {"a": {"x": 1}, "b": "y"})
+    assert (one.kind, two.kind) == ("json", "line")
+
+
 def test_a_difference_names_each_value_that_changes() -> None:
     """By its path; lists as a whole; `1` is no `true`."""
     old = {"a": {"b": 1, "c": 2}, "d": [1], "e": 1, "g": 0}
