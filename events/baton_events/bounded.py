@@ -1,10 +1,11 @@
 """The bodies of other people's answers, counted and unpacked while they arrive: for clients of httpx and of httpx2.
 
 Invariant: a body never takes more memory than its limit, packed or unpacked; a few kilobytes of gzip may hold
-gigabytes, and both libraries unpack a whole chunk at once. A stream of events may go on, but each event has the limit.
-Must not: decide what follows from a body that is too large.
+gigabytes, and both libraries unpack a whole chunk at once. No reader decodes it by an encoding of names. A stream of
+events may go on, but each event has the limit. Must not: decide what follows from a body that is too large.
 """
 
+import codecs
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -15,6 +16,8 @@ ANSWER_LIMIT_BYTES = 16_000_000
 OWN_LIMIT_BYTES = 64_000_000
 # What a client may ask for: all that is unpacked here.
 ACCEPTED = "gzip, deflate"
+# Encodings of host names: the time of a text is the square of its length, which is minutes for a megabyte.
+_OF_NAMES = ("idna", "punycode")
 _PLAIN, _PACKED = ("", "identity"), ("gzip", "x-gzip", "deflate")
 _ANY_HEADER, _PIECE_BYTES = 32 + zlib.MAX_WBITS, 65_536
 _EVENT_ENDS, _LONGEST_END = (b"\n\n", b"\r\n\r\n", b"\r\r"), 4
@@ -69,6 +72,15 @@ def too_large_message(limit_bytes: int) -> str:
     return f"the answer has more than {limit_bytes} bytes, or an unknown encoding"
 
 
+def charset_of(response: Any) -> str | None:
+    """Return the encoding of text that an answer names; None: none that may be used."""
+    named: str | None = response.charset_encoding
+    try:
+        return None if named is None or codecs.lookup(named).name in _OF_NAMES else named
+    except (LookupError, ValueError):
+        return None
+
+
 def bound(library: Any, response: Any, limit_bytes: int, too_large: Callable[[], Exception]) -> None:
     """Bound the body of an answer that is not read yet; its reader gets `too_large` where it is larger.
 
@@ -78,7 +90,10 @@ def bound(library: Any, response: Any, limit_bytes: int, too_large: Callable[[],
         limit_bytes: of its body, unpacked; of each event of a stream of events.
         too_large: makes the error; also for a coding that was not asked for.
     """
-    is_stream = response.headers.get("content-type", "").strip().lower().startswith("text/event-stream")
+    kind = response.headers.get("content-type", "")
+    if response.charset_encoding is not None and charset_of(response) is None:
+        response.headers["content-type"] = kind.partition(";")[0]
+    is_stream = kind.strip().lower().startswith("text/event-stream")
     body = Body(response.headers.get("content-encoding", ""), limit_bytes, too_large, events=is_stream)
 
     class Counted(library.AsyncByteStream):  # type: ignore[misc]

@@ -23,6 +23,7 @@ from baton.tools.builtin.pinned_transport import PinnedTransport, Resolver, syst
 from baton.tools.context import ToolContext
 from baton.tools.tool import Tool, tool
 from baton.tools.tool_error import ToolError
+from baton_events.bounded import charset_of
 from baton_events.values.waits import requested_wait_seconds
 
 _ANY_ZLIB_HEADER, _ANNOUNCED_DIGITS = 32 + zlib.MAX_WBITS, 20
@@ -257,8 +258,8 @@ def _next_request(options: _Options, request: _Request, response: httpx.Response
 def _content(response: httpx.Response, body: bytes) -> dict[str, Any]:
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
     try:
-        text = body.decode(response.charset_encoding or "utf-8")
-    except (UnicodeDecodeError, LookupError) as error:
+        text = body.decode(charset_of(response) or "utf-8")
+    except (UnicodeError, LookupError) as error:
         raise ToolError(f"the answer is not text but {kind or 'unknown'}", type="NotText") from error
     if kind == "application/json" or kind.endswith("+json"):
         try:

@@ -86,6 +86,14 @@ async def test_so_is_an_answer_of_background_mode() -> None:
     assert server.sent_bytes < 2 * ANSWER_LIMIT_BYTES
 
 
+@pytest.mark.parametrize("charset", ["punycode", "IDNA", "utf-8"])
+async def test_no_answer_is_decoded_in_the_square_of_its_length(charset: str) -> None:
+    """Libraries decode the text of an error, and the lines of a stream, as the answer says."""
+    async with sending(f"content-type: text/plain; charset={charset}\r\n".encode(), lambda: [b"a-b"]) as server:
+        answer = await RESPONSES.polled(HttpRequest(server.url, {}, ""), "response", 1)
+    assert answer.headers["content-type"] == ("text/plain; charset=utf-8" if charset == "utf-8" else "text/plain")
+
+
 async def test_an_answer_of_background_mode_that_comes_byte_by_byte_is_given_up() -> None:
     hung_up = asyncio.Event()
 

@@ -80,6 +80,9 @@ async def test_a_host_without_an_address_may_be_tried_again() -> None:
     [
         ("grüß".encode(), {"content_type": "text/plain"}, "grüß"),
         ("grüß".encode("latin-1"), {"content_type": "text/html; charset=latin-1"}, "grüß"),
+        (b"costs-n2", {"content_type": "text/plain; charset=punycode"}, "costs-n2"),
+        (b"xn--n2", {"content_type": "text/plain; charset=idna"}, "xn--n2"),
+        (b"unknown", {"content_type": "text/plain; charset=no-such"}, "unknown"),
         (b"{not json", {"content_type": "application/json"}, "{not json"),
         (gzip.compress(b"packed", mtime=0), {"content_encoding": "gzip"}, "packed"),
         (gzip.compress(b"packed", mtime=0), {"content_encoding": "x-gzip"}, "packed"),
@@ -276,6 +279,7 @@ async def test_methods_are_those_that_the_author_allows() -> None:
 
 async def test_what_is_not_text_is_reported() -> None:
     assert (await fails(lambda *_: answer(200, b"\xff\xd8\xff", content_type="image/jpeg"))).type == "NotText"
+    assert (await fails(lambda *_: answer(200, b"x", content_type="text/plain; charset=undefined"))).type == "NotText"
     assert "'br'" in (await fails(lambda *_: answer(200, b"x", content_encoding="br"))).message
     assert (await fails(lambda *_: answer(200, b"no gzip", content_encoding="gzip"))).retryable
 
