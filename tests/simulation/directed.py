@@ -15,6 +15,8 @@ from tests.simulation.scripts import CallPlan, Message, Script, TurnPlan, WaitPl
 
 _LONG = TurnPlan(calls=(CallPlan("work", 100, seconds=25.0), CallPlan("work", 101, seconds=25.0)))
 
+_NAP = TurnPlan(calls=(CallPlan("nap", 100, wait=WaitPlan(100.0)),))
+
 
 def _job(index: int, at: float, *turns: TurnPlan, repeats: int = 3) -> JobPlan:
     return JobPlan(index, f"agent-{index}", "ada", at, Script((*turns, TurnPlan(pieces="done"))), repeats=repeats)
@@ -90,11 +92,28 @@ def jobs_below_and_waits_side_by_side() -> Iterator[Plan]:
 
 
 def a_job_wakes_up_behind_a_new_one() -> Iterator[Plan]:
-    """One slot: a job that has run waits for a time, which comes while another one works and a new one is in line."""
-    nap = TurnPlan(calls=(CallPlan("nap", 100, wait=WaitPlan(100.0)),))
+    """A job that has run waits for a time, which comes while others work and a new one is in line.
+
+    In the last ones the new one has a higher priority, and then another tenant, which holds no slot.
+    """
+    for seed in range(8):
+        new, others = _job(2, 10.0 + seed), [_job(1, 5.0, *[_LONG] * 4)]
+        if seed in (4, 5):
+            new = replace(new, priority=9)
+        elif seed in (6, 7):
+            new, others = replace(new, tenant="bob"), [*others, _job(3, 6.0, *[_LONG] * 8)]
+        jobs = (_job(0, 0.0, _NAP), *others, new)
+        yield Plan(seed, jobs, inline=seed % 2 == 1, slots=len(others), waits=True, waits_seconds=200.0)
+
+
+def a_job_sleeps_in_its_session() -> Iterator[Plan]:
+    """Another one of its session waits for its end: a younger one, or an older one that is not to begin at once."""
     for seed in range(4):
-        jobs = (_job(0, 0.0, nap), _job(1, 5.0, _LONG, _LONG, _LONG, _LONG), _job(2, 10.0 + seed))
-        yield Plan(seed, jobs, inline=seed % 2 == 1, slots=1, waits=True, waits_seconds=200.0)
+        jobs = [_job(0, 0.0, _NAP), _job(1, 10.0)]
+        if seed in (2, 3):
+            jobs = [replace(_job(0, 0.0), delay_seconds=90), _job(1, 5.0, _NAP)]
+        plans = tuple(replace(job, session="shared") for job in jobs)
+        yield Plan(seed, plans, inline=seed % 2 == 1, slots=1, waits=True, waits_seconds=200.0)
 
 
 def an_attempt_comes_after_its_slot() -> Iterator[Plan]:
@@ -139,6 +158,7 @@ _WAITING = (
     a_call_and_its_outcome_are_forgotten,
     jobs_below_and_waits_side_by_side,
     a_job_wakes_up_behind_a_new_one,
+    a_job_sleeps_in_its_session,
     a_message_is_rolled_back_whose_operation_waits,
 )
 

@@ -168,11 +168,15 @@ DEFECTS = (
     ),
     *defects(
         plan.WAITING_SEEDS,
-        a_wake_up_comes_before_a_new_job={
-            "a new job comes before a wake-up": in_script(
-                ("ran .. r.weight .. r.order", "(r.ran and '1' or '0') .. r.weight .. r.order")
-            ),
-        },
+        a_wake_up_comes_before_a_new_job=in_scripts(
+            "a free slot does not go to who has run before",
+            "within a flow weight goes before who has run",
+            "flows go by what they hold before who has run",
+        ),
+        a_session_is_served_in_order=in_scripts(
+            "who rests leaves its queue", "of a session's jobs the oldest goes first, whoever has run"
+        ),
+        no_slot_stays_free=in_scripts("no member is free of its queue", "who has not begun holds up its queue"),
     ),
     *defects(
         plan.RETURNING_SEEDS,
