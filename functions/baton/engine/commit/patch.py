@@ -118,9 +118,13 @@ class Patch:
         return list(self._keys), self._arguments
 
 
-def frees(plan: str) -> bool:
-    """Return whether a plan needs no more memory: it only reads or removes, or writes in the place of whole keys."""
-    names = {each[0] for each in decode(plan)["writes"]}
+def frees(arguments: Command) -> bool:
+    """Return whether a plan, the first of a script's arguments, needs no more memory.
+
+    It only reads, removes, or counts down, as what is given back is; or it writes in the place of whole keys.
+    """
+    writes = decode(str(arguments[0]))["writes"]
+    names = {name for name, *rest in writes if name != "HINCRBY" or int(arguments[rest[2] - 1]) > 0}
     return names <= _FREEING or "DEL" in names
 
 

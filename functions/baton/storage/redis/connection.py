@@ -202,7 +202,7 @@ class RedisConnection:
         if known[0] == "EVALSHA" and _is_forgotten(answer):
             charge(requests=1, commands=1, size_bytes=command_bytes(("", *keys, *args)))
             answer = (await self._send([("EVAL", text, *rest)]))[0]
-        if _is_full(answer) and (frees or (text == self._text(_applying()) and plan_frees(str(args[0])))):
+        if _is_full(answer) and (frees or (text == self._text(_applying()) and plan_frees(args))):
             answer = (await self._send([("EVAL", _freeing(text), *rest)]))[0]
         for other in others:
             if isinstance(other, UpstashError):

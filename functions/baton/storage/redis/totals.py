@@ -99,10 +99,12 @@ class RedisStoredBytes:
 
     async def add(self, tenant: str, more: BytesAdded) -> None:
         """Add to the sums."""
-        key = keys.stored_bytes_key(tenant)
-        added: list[Command] = [("HINCRBY", key, str(until_ms), size) for until_ms, size in more.adds.items()]
-        if added:
-            await self._redis.pipeline(*added, ["PEXPIRE", key, more.kept_ms])
+        key, patch = keys.stored_bytes_key(tenant), Patch(0)
+        for until_ms, size in more.adds.items():
+            patch.write("HINCRBY", key, [str(until_ms), str(size)])
+        if more.adds:
+            patch.write("PEXPIRE", key, [str(more.kept_ms)])
+            await self._redis.written(patch)
 
     async def forget(self, tenant: str, until_ms: Iterable[int]) -> None:
         """Take sums out."""

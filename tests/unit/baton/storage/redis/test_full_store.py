@@ -10,13 +10,14 @@ from upstash_redis.errors import UpstashError
 
 from baton.engine.all_jobs.ends import End
 from baton.engine.commit.patch import Patch
+from baton.engine.commit.stored_bytes import BytesAdded
 from baton.sdk.memory import MemoryEntry
 from baton.settings.settings import Settings
 from baton.storage.redis import keys
 from baton.storage.redis.agent_memory import RedisSessionMemory
 from baton.storage.redis.connection import RedisConnection, counted
 from baton.storage.redis.reader import RedisReader
-from baton.storage.redis.totals import EndedSums, line_of
+from baton.storage.redis.totals import EndedSums, RedisStoredBytes, line_of
 from baton_events.errors import StoreFullError
 from baton_local.redis.link.resp import ServerError
 from tests.fakes.stored import FakeConnection
@@ -109,6 +110,17 @@ async def test_a_session_is_forgotten_while_the_memory_is_full() -> None:
     assert await memory.forget("acme", "never used", 5) == ()
     redis.is_full = False
     assert await memory.add("acme", entry) is False
+
+
+async def test_bytes_are_given_back_while_the_memory_is_full() -> None:
+    redis = FullConnection()
+    stored = RedisStoredBytes(redis)
+    await stored.add("acme", BytesAdded({5: 100, 7: 3}, 60_000))
+    redis.is_full = True
+    with pytest.raises(StoreFullError):
+        await stored.add("acme", BytesAdded({5: -1, 7: 1}, 60_000))
+    await stored.add("acme", BytesAdded({5: -100}, 60_000))
+    assert await stored.sums("acme") == {5: 0, 7: 3}
 
 
 async def test_sums_are_as_they_were_before_the_memory_was_full() -> None:
