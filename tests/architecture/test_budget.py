@@ -75,6 +75,8 @@ _DAILY = "schedules in code, keys of one job, chats that wait for a person"
 _WHOLE = "pydantic-ai's capabilities, hooks and state of a run, as in `agent.run`"
 # (sum, by how much, what it buys)
 RAISES: tuple[tuple[str, int, str], ...] = (
+    ("test lines", 250, "siblings of hard edges: names of schemas, a full memory, odd forms, half answers of Lambda"),
+    ("lines of server", 10, "a public URL whose path begins as ours do, half answers of Lambda"),
     ("test lines", 400, "waits that outlive a short retention, spans of a killed process, costs beside others"),
     ("docs words", 150, "rows of the operations page for rights, paths and pauses; faults of the network"),
     ("lines", 100, "faults of the network that tests of users plan, waits that outlive a short retention"),

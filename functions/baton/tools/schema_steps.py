@@ -30,7 +30,6 @@ _STEPS_OF_A_FAULT = 5
 _MOST_PARTS, _MOST_ID_CHARS = 2_000, 10_000
 _IDS = ("$id", "id")
 _UNCOUNTABLE = ("unevaluatedItems", "unevaluatedProperties")
-_COMPARING, _REFERRING = ("const", "enum"), ("$ref", "$dynamicRef", "$recursiveRef")
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
@@ -78,7 +77,7 @@ class _Left:
         others = 1 + sum(isinstance(each, list | dict) for each in wanted) if isinstance(wanted, list) else 1
         self._spend(others * self._chars.get(id(value), 0) // _COMPARED_PER_STEP)
 
-    def refer(self, reference: Any) -> None:
+    def refer(self, reference: Any, _: Any) -> None:
         """Take the steps of following a reference."""
         self._spend(str(reference).count("/"))
 
@@ -168,8 +167,7 @@ def _validator(json_schema: Mapping[str, Any], *, searched: bool) -> Any:
 def _counted_class(kind: Any) -> Any:
     """Make a validator of this version of JSON Schema whose keywords are counted."""
     keywords = {**kind.VALIDATORS, **{name: one for name, one in _OURS.items() if name in kind.VALIDATORS}}
-    for names, costly in ((_COMPARING, _comparing), (_REFERRING, _referring)):
-        keywords |= {name: costly(keywords[name]) for name in names if name in keywords}
+    keywords |= {name: _costing(keywords[name], cost) for name, cost in _COSTS.items() if name in keywords}
     counted = {name: _counted(keyword) for name, keyword in keywords.items()}
     made = extend(kind, counted)  # type: ignore[no-untyped-call]
     made.evolve = _evolved
@@ -194,20 +192,12 @@ def _counted(keyword: Keyword) -> Keyword:
     return counted
 
 
-def _comparing(keyword: Keyword) -> Keyword:
-    def compared(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
-        _LEFT.get().compare(wanted, value)
+def _costing(keyword: Keyword, cost: Callable[[_Left, Any, Any], None]) -> Keyword:
+    def costing(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
+        cost(_LEFT.get(), wanted, value)
         yield from keyword(validator, wanted, value, schema) or ()
 
-    return compared
-
-
-def _referring(keyword: Keyword) -> Keyword:
-    def referred(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
-        _LEFT.get().refer(wanted)
-        yield from keyword(validator, wanted, value, schema) or ()
-
-    return referred
+    return costing
 
 
 def _pattern(validator: Any, wanted: str, value: Any, _: Any) -> Iterator[ValidationError]:
@@ -253,6 +243,10 @@ def _unchecked(*_: Any) -> None:
     return None
 
 
+_COSTS = {
+    **dict.fromkeys(("const", "enum"), _Left.compare),
+    **dict.fromkeys(("$ref", "$dynamicRef", "$recursiveRef"), _Left.refer),
+}
 _OURS: dict[str, Keyword] = {
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
