@@ -67,16 +67,15 @@ class RedisListing:
     async def scan(self, query: Query, before: str, limit: int) -> Scanned:
         """Read up to `limit` rows, newest first."""
         span = span_of(query, before)
-        rows, down_to_ms = await (self._in_one_key(span, limit) if span.key else self._on_shelves(span, limit))
+        if span.key:
+            rows, down_to_ms = await self._redis.execute(*_down(keys.list_key(span.key), span, limit)), 0
+        else:
+            rows, down_to_ms = await self._on_shelves(span, limit)
         lowest = f"{span.index}:{down_to_ms:013d}:"
         stored = sorted((row for row in rows if row >= lowest), reverse=True)[:limit]
         if len(stored) == limit:
             return Scanned(matching(query, stored), found(stored[-1]).position)
         return Scanned(matching(query, stored), position_before(down_to_ms) if down_to_ms else "")
-
-    async def _in_one_key(self, span: Span, limit: int) -> tuple[set[str], int]:
-        (rows,) = await self._redis.pipeline(_down(keys.list_key(span.key), span, limit))
-        return set(rows), 0
 
     async def _on_shelves(self, span: Span, limit: int) -> tuple[set[str], int]:
         """Return rows, and the time down to which they are complete: 0: no older ones are left."""
