@@ -4,7 +4,15 @@ import re
 from contextlib import closing
 from dataclasses import dataclass
 
-from baton.storage.redis.keys import ADMISSION_ENDS, ADMISSION_USED, SLOT_INDEXES, SLOT_NAMES, SLOTS, TOOL_USE
+from baton.storage.redis.keys import (
+    ADMISSION_DAYS,
+    ADMISSION_ENDS,
+    ADMISSION_USED,
+    SLOT_INDEXES,
+    SLOT_NAMES,
+    SLOTS,
+    TOOL_USE,
+)
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store_cluster.raw_client import RawClient
@@ -51,7 +59,7 @@ async def fill(server: RedisProcess) -> None:
         assert client.request("ZCARD", SLOT_NAMES) == 0
         # one for all jobs, whatever their number
         # And what says when a sweep was armed: here the clocks of both lives begin at one time.
-        client.request("DEL", TOOL_USE, ADMISSION_ENDS, ADMISSION_USED, SLOTS, *SLOT_INDEXES)
+        client.request("DEL", TOOL_USE, ADMISSION_DAYS, ADMISSION_ENDS, ADMISSION_USED, SLOTS, *SLOT_INDEXES)
         assert sum(map(len, listed(client).values())) == FINISHED * ROWS_OF_A_JOB
         assert client.request("DBSIZE") == FINISHED * KEYS_OF_A_JOB + LIST_KEYS
 
