@@ -13,11 +13,15 @@ import pytest
 from a2a.types import a2a_pb2
 from a2a.types.a2a_pb2 import AgentCard
 from google.protobuf.json_format import ParseDict
+from starlette.requests import Request
 
 from baton import Agent, Registry, ScriptedModel
+from baton.api.a2a.body import read_call
 from baton.api.a2a.task_form import TaskForm
 from baton.engine.state import Job
 from baton.models.model import Call
+from baton.settings.limits import VALUES
+from baton_events.errors import TooLargeError
 from tests.unit.baton.api.client import ACME, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.api.sessions.chatting import delivering
 from tests.unit.baton.kit.approval_kit import Kit
@@ -257,3 +261,14 @@ async def test_cards_name_exposed_agents_alone() -> None:
         assert_problem(await api.request("GET", "/a2a/hidden/.well-known/agent-card.json", ""), 404)
     async with exposed(default_agent="pays") as api:
         assert (await api.request("GET", "/.well-known/agent-card.json", "")).json()["name"] == "pays"
+
+
+def test_a_call_has_so_many_values() -> None:
+    request = Request({"type": "http", "headers": [(b"a2a-version", b"1.0")], "query_string": b""})
+    for values in (1, VALUES):
+        call = {"jsonrpc": "2.0", "method": "GetTask", "params": {"id": "x", "more": [0] * values}}
+        if values == 1:
+            assert read_call(request, json.dumps(call).encode()).params["id"] == "x"
+        else:
+            with pytest.raises(TooLargeError, match=str(VALUES)):
+                read_call(request, json.dumps(call).encode())

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, ToolContext, tool
+from baton.api.auth import Keys, Principal
+from baton.api.jobs.approval_list import ApprovalList
+from baton.api.jobs.approvals import Approvals, ListQuery
+from baton.api.jobs.job import JobsApi
+from baton.api.problem import ApiError
+from baton.engine.all_jobs.job_list import Found, Query, position_from, position_of
+from baton.storage.ports.all_jobs import Scanned
 from baton.tools.pending import Pending
+from tests.fakes.clock import FakeClock
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, api_with
 from tests.unit.baton.kit.approval_kit import Kit, decide, requested, run_for_an_hour
 
@@ -103,3 +111,36 @@ async def test_what_was_decided_between_two_pages_is_left_out(api: Api) -> None:
     assert len(rest["checkpoints"]) == 1
     assert rest["checkpoints"][0]["id"] != first["checkpoints"][0]["id"]
     assert "cursor" not in rest
+
+
+class ManyJobs:
+    """A list of jobs whose data is gone."""
+
+    def __init__(self, jobs: int) -> None:
+        names = [f"job_{number:03}" for number in range(jobs)]
+        self._rows = tuple(Found(name, 0, position_of(jobs - at, name)) for at, name in enumerate(names))
+
+    async def scan(self, _query: Query, position: str, count: int) -> Scanned:
+        behind = [row for row in self._rows if not position or row.position < position]
+        return Scanned(tuple(behind[:count]), behind[count - 1].position if len(behind) > count else "")
+
+    async def job(self, _job_id: str) -> None:
+        return None
+
+
+async def test_a_page_reads_so_many_jobs_and_says_where_to_go_on() -> None:
+    jobs: Any = ManyJobs(101)
+    approvals = ApprovalList(jobs, jobs, jobs, FakeClock())
+    page = await approvals.page("approved", 10, "")
+    assert page.checkpoints == ()
+    assert position_from(page.cursor) == position_of(2, "job_099")
+    assert (await approvals.page("approved", 10, page.cursor)).cursor == ""
+
+
+async def test_only_operators_see_the_approvals_of_all(api: Api) -> None:
+    container = api.stage.container
+    approvals = Approvals(container, JobsApi(container, Keys(container)))
+    assert (await approvals.listed(Principal("admin", "acme"), ListQuery())).checkpoints == ()
+    with pytest.raises(ApiError, match="admin key") as caught:
+        await approvals.listed(Principal("client", "acme"), ListQuery())
+    assert caught.value.status == 403

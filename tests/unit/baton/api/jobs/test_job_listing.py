@@ -5,9 +5,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.api.jobs.listing import YOUNG_MS, JobList
+from baton.api.jobs.listing import YOUNG_MS, JobList, JobPage
 from baton.engine.all_jobs.ends import end_of, row_of
-from baton.engine.all_jobs.job_list import Query
+from baton.engine.all_jobs.job_list import Query, cursor_of, position_of
 from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.decide import submit
 from baton.engine.state import Job
@@ -194,3 +194,8 @@ async def test_a_job_that_is_gone_is_left_out_and_its_rows_go(api: Api) -> None:
     for _ in range(2):
         assert await ids(api) == [kept]
         assert len(api.stage.redis.rows()) == rows // 2
+
+
+def test_a_page_says_down_to_when_it_has_looked() -> None:
+    assert JobPage(()).looked_back_to_ms == 0
+    assert JobPage((), cursor_of(position_of(NOW_MS, "job_1"))).looked_back_to_ms == NOW_MS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton import Agent, Call, Registry, ScriptedModel, sleep, tool
 from baton.runtime.job_view import INLINE_RESULTS_BYTES, references
 from tests.unit.baton.api.client import Api, api_with, assert_problem
 from tests.unit.baton.api.following import stream_on_lambda
@@ -73,8 +73,20 @@ async def test_a_child_is_in_its_parents_recording() -> None:
         assert (call["child"]["jobType"], call["child"]["result"]) == ("child", {"answer": "small"})
         refused = await api.request("GET", f"/api/agent-jobs/{call['child']['id']}/recording")
         assert "is in the recording of" in assert_problem(refused, 409)
+        published = len(api.stage.queue.published)
         removed = await api.request("DELETE", f"/api/agent-jobs/{call['child']['id']}")
         assert assert_problem(removed, 409).endswith(": delete that one")
+        assert len(api.stage.queue.published) == published
+
+
+async def test_what_a_call_waits_for_is_in_it() -> None:
+    model = ScriptedModel([[Call("sleep", {"seconds": 60})], "done"])
+    async with api_with(Registry([Agent("sleeps", model, tools=[sleep])])) as api:
+        job_id = (await api.submitted(jobType="sleeps"))["id"]
+        await api.stage.run(within_seconds=100)
+        job = (await api.request("GET", f"/api/agent-jobs/{job_id}/recording")).json()["job"]
+    (call,) = job["toolCalls"]
+    assert call["wait"]["untilMs"] == 1_800_000_060_000
 
 
 async def test_a_job_that_was_retried_has_none(api: Api) -> None:

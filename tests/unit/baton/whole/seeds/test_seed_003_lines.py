@@ -1,6 +1,7 @@
 """Seed 003's chat API, line by line: its routes, bodies, statuses and codes, as docs/seeds.md lists them."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -202,3 +203,29 @@ LINES: dict[int, Callable[[Api], Awaitable[None]]] = {
 @pytest.mark.parametrize("line", LINES)
 async def test_seed_003_each_line_of_the_chat_api(api: Api, line: int) -> None:
     await LINES[line](api)
+
+
+async def test_seed_003_sessions_that_are_used_later(api: Api) -> None:
+    """`created_at` stays; a page of sessions that were used at one time shows each once; messages have a cursor."""
+    made = (await api.request("POST", SESSIONS)).json()
+    assert re.fullmatch(r"session_\d+_\w+", made["id"])
+    others = [await created(api) for _ in range(2)]
+    api.stage.clock.ms += 5_000
+    for text in ("hello", "and?"):
+        sent = api.request("POST", f"{SESSIONS}/{made['id']}/stream", json={"message": text})
+        assert (await delivering(api, sent)).status_code == 200
+        api.stage.clock.ms += 5_000
+    first = (await api.request("GET", f"{SESSIONS}?limit=1")).json()
+    row = first["sessions"][0]
+    assert (row["id"], row["created_at"], row["title"]) == (made["id"], made["created_at"], None)
+    assert row["updated_at"] > row["created_at"]
+    seen, cursor = list[str](), first["cursor"]
+    while cursor:
+        page = (await api.request("GET", f"{SESSIONS}?limit=1&cursor={cursor}")).json()
+        seen += [one["id"] for one in page["sessions"]]
+        cursor = page.get("cursor", "")
+    assert sorted(seen) == sorted(others)
+    shown = (await api.request("GET", f"{SESSIONS}/{made['id']}?limit=1")).json()
+    assert (shown["created_at"], shown["updated_at"]) == (made["created_at"], row["updated_at"])
+    rest = (await api.request("GET", f"{SESSIONS}/{made['id']}?limit=1&cursor={shown['cursor']}")).json()
+    assert [one["messages"][0]["content"] for one in (shown, rest)] == ["and?", "hello"]
