@@ -181,15 +181,7 @@ DEFECTS = (
     *defects(
         plan.RETURNING_SEEDS,
         who_has_had_a_slot_has_run=in_scripts("who is begun anew has run"),
-        who_speaks_stays={
-            "a repeated word does not refresh its entry": in_script(
-                (
-                    "r.revision, r.state, r.ran = new.revision",
-                    "r.seen, r.revision, r.state, r.ran = new.seen, new.revision",
-                ),
-                ("math.max(r.seen, new.seen)", "r.seen"),
-            ),
-        },
+        who_speaks_stays=in_scripts("what was seen since is dropped"),
     ),
     *defects(
         plan.SESSION_SEEDS,
