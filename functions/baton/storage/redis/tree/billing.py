@@ -4,8 +4,9 @@ A step says what it did in its job's usage: what it stored, and when. That makes
 invocation has spent so far, and the last one of a request pays for the request, too. The bill is added to the one field
 that has the job's usage, and to the part that ends the event.
 
-Invariant: usage is billed once. It is taken from the invocation's meter for one write, and given back where that is
-refused. A write with an unknown result counts as done: rather too little than twice. Must not: affect what is decided.
+Invariant: usage is billed once. It is taken from the invocation's meter for one write, and given back once a read
+shows that this was not written. A write with an unknown result counts as done: rather too little than twice. Must not:
+affect what is decided.
 """
 
 from collections import Counter
@@ -80,7 +81,7 @@ class Bill:
         return owed
 
     def sent(self, commands: int, found: Sequence[Any], *, written: bool) -> None:
-        """Charge this invocation for what no ledger has: the answer, or the whole request and what was taken for it."""
+        """Charge this invocation for what no ledger has: the answer, or where it was refused the whole request."""
         if written and self._steps:
             return charge(size_bytes=answer_bytes(found))
         return charge(requests=1, commands=commands, size_bytes=self._size_bytes + answer_bytes(found))

@@ -198,8 +198,8 @@ class Transactions:
                 # Where a digest is refused though nothing has changed, the server's scripts know no digests.
                 self._digests = self._digests and snapshot.state != refused
                 for attempt in self._attempts(root_id, snapshot, transitions):
-                    for refused_one in attempts:
-                        refused_one.bill.refund()
+                    if attempts:
+                        attempts[-1].bill.refund()
                     details = Details(attempt.answers, attempt.transcripts())
                     beside = adding(self._held.beside(attempt.answers, counts))
                     commands, written, found = await self._requested(attempt, details, beside)
