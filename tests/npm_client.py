@@ -24,7 +24,7 @@ _PACK_LIMIT_SECONDS = 120
 
 def source_copy(folder: Path) -> Path:
     """Copy the package's source, with what it is built by; return its folder."""
-    client = Path("baton/web/static/baton.js")
+    client = Path("baton/server/web/static/baton.js")
     (folder / client).parent.mkdir(parents=True)
     shutil.copy(FUNCTIONS / client, folder / client)
     ignored = shutil.ignore_patterns("dist", "node_modules")

@@ -4,22 +4,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from baton.agents.agent import Agent
-    from baton.agents.agent_tool import as_tool
-    from baton.agents.event import Event, HandlerContext
-    from baton.agents.handler import on
-    from baton.agents.registry import Registry
-    from baton.agents.runner import JobInfo
-    from baton.agents.schedule import Schedule
-    from baton.conversation.policy import DropOldest, KeepAll, Summarize
-    from baton.memory.policy import Memory
-    from baton.models.model import Call
-    from baton.models.scripted import ScriptedModel
-    from baton.planning.reference import result_of, task_data, task_text
-    from baton.planning.step import Step
-    from baton.sdk.call_limit import CallLimit, LimitedCall
-    from baton.sdk.limits import Limits
-    from baton.tools.builtin.job_tools import (
+    from baton.sdk.agents.agent import Agent
+    from baton.sdk.agents.agent_tool import as_tool
+    from baton.sdk.agents.event import Event, HandlerContext
+    from baton.sdk.agents.handler import on
+    from baton.sdk.agents.history import DropOldest, KeepAll, Summarize
+    from baton.sdk.agents.registry import Registry
+    from baton.sdk.agents.runner import JobInfo
+    from baton.sdk.agents.schedule import Schedule
+    from baton.sdk.memory.policy import Memory
+    from baton.sdk.models.model import Call
+    from baton.sdk.models.scripted import ScriptedModel
+    from baton.sdk.planning.reference import result_of, task_data, task_text
+    from baton.sdk.planning.step import Step
+    from baton.sdk.records.call_limit import CallLimit, LimitedCall
+    from baton.sdk.records.limits import Limits
+    from baton.sdk.tools.builtin.job_tools import (
         check_operation_status,
         operation_status,
         recall,
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
         sleep_until,
         wait_for_event,
     )
-    from baton.tools.context import ToolContext
-    from baton.tools.pending import Pending
-    from baton.tools.tool import tool
-    from baton.tools.tool_error import ToolError
+    from baton.sdk.tools.context import ToolContext
+    from baton.sdk.tools.pending import Pending
+    from baton.sdk.tools.tool import tool
+    from baton.sdk.tools.tool_error import ToolError
     from baton_events.emitter import Emitter
     from baton_events.emitting import emit
 
@@ -72,40 +72,40 @@ __all__ = [
     "wait_for_event",
 ]
 _WHERE = {
-    "Agent": "baton.agents.agent",
-    "Call": "baton.models.model",
-    "CallLimit": "baton.sdk.call_limit",
-    "DropOldest": "baton.conversation.policy",
+    "Agent": "baton.sdk.agents.agent",
+    "Call": "baton.sdk.models.model",
+    "CallLimit": "baton.sdk.records.call_limit",
+    "DropOldest": "baton.sdk.agents.history",
     "Emitter": "baton_events.emitter",
-    "Event": "baton.agents.event",
-    "HandlerContext": "baton.agents.event",
-    "JobInfo": "baton.agents.runner",
-    "KeepAll": "baton.conversation.policy",
-    "LimitedCall": "baton.sdk.call_limit",
-    "Limits": "baton.sdk.limits",
-    "Memory": "baton.memory.policy",
-    "Pending": "baton.tools.pending",
-    "Registry": "baton.agents.registry",
-    "Schedule": "baton.agents.schedule",
-    "ScriptedModel": "baton.models.scripted",
-    "Step": "baton.planning.step",
-    "Summarize": "baton.conversation.policy",
-    "ToolContext": "baton.tools.context",
-    "ToolError": "baton.tools.tool_error",
-    "as_tool": "baton.agents.agent_tool",
-    "check_operation_status": "baton.tools.builtin.job_tools",
+    "Event": "baton.sdk.agents.event",
+    "HandlerContext": "baton.sdk.agents.event",
+    "JobInfo": "baton.sdk.agents.runner",
+    "KeepAll": "baton.sdk.agents.history",
+    "LimitedCall": "baton.sdk.records.call_limit",
+    "Limits": "baton.sdk.records.limits",
+    "Memory": "baton.sdk.memory.policy",
+    "Pending": "baton.sdk.tools.pending",
+    "Registry": "baton.sdk.agents.registry",
+    "Schedule": "baton.sdk.agents.schedule",
+    "ScriptedModel": "baton.sdk.models.scripted",
+    "Step": "baton.sdk.planning.step",
+    "Summarize": "baton.sdk.agents.history",
+    "ToolContext": "baton.sdk.tools.context",
+    "ToolError": "baton.sdk.tools.tool_error",
+    "as_tool": "baton.sdk.agents.agent_tool",
+    "check_operation_status": "baton.sdk.tools.builtin.job_tools",
     "emit": "baton_events.emitting",
-    "on": "baton.agents.handler",
-    "operation_status": "baton.tools.builtin.job_tools",
-    "recall": "baton.tools.builtin.job_tools",
-    "remember": "baton.tools.builtin.job_tools",
-    "result_of": "baton.planning.reference",
-    "sleep": "baton.tools.builtin.job_tools",
-    "sleep_until": "baton.tools.builtin.job_tools",
-    "task_data": "baton.planning.reference",
-    "task_text": "baton.planning.reference",
-    "tool": "baton.tools.tool",
-    "wait_for_event": "baton.tools.builtin.job_tools",
+    "on": "baton.sdk.agents.handler",
+    "operation_status": "baton.sdk.tools.builtin.job_tools",
+    "recall": "baton.sdk.tools.builtin.job_tools",
+    "remember": "baton.sdk.tools.builtin.job_tools",
+    "result_of": "baton.sdk.planning.reference",
+    "sleep": "baton.sdk.tools.builtin.job_tools",
+    "sleep_until": "baton.sdk.tools.builtin.job_tools",
+    "task_data": "baton.sdk.planning.reference",
+    "task_text": "baton.sdk.planning.reference",
+    "tool": "baton.sdk.tools.tool",
+    "wait_for_event": "baton.sdk.tools.builtin.job_tools",
 }
 
 

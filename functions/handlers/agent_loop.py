@@ -1,5 +1,5 @@
 """`agent.loop.init`: the next turn of a job; the one function that calls models."""
 
-from baton.handlers.agent_loop import handler
+from baton.worker.handlers.agent_loop import handler
 
 __all__ = ["handler"]

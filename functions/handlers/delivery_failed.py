@@ -1,5 +1,5 @@
 """The failure callback of the queue: takes back messages that it gave up on."""
 
-from baton.handlers.delivery_failed import handler
+from baton.worker.handlers.delivery_failed import handler
 
 __all__ = ["handler"]

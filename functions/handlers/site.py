@@ -1,5 +1,5 @@
 """API, console and pages."""
 
-from baton.site import handler
+from baton.server.site import handler
 
 __all__ = ["handler"]

@@ -1,5 +1,5 @@
 """The sweep: redrives stalled jobs."""
 
-from baton.handlers.sweep import handler
+from baton.worker.handlers.sweep import handler
 
 __all__ = ["handler"]

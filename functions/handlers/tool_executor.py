@@ -1,5 +1,5 @@
 """`agent.tool.call`: one tool call."""
 
-from baton.handlers.tool_executor import handler
+from baton.worker.handlers.tool_executor import handler
 
 __all__ = ["handler"]

@@ -1,5 +1,5 @@
 """`tool.execution.complete`: takes in a result."""
 
-from baton.handlers.tool_result_complete import handler
+from baton.worker.handlers.tool_result_complete import handler
 
 __all__ = ["handler"]

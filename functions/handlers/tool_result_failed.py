@@ -1,5 +1,5 @@
 """`tool.execution.failed`: retries the call, or gives the model its error."""
 
-from baton.handlers.tool_result_failed import handler
+from baton.worker.handlers.tool_result_failed import handler
 
 __all__ = ["handler"]

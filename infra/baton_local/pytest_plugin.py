@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from baton.agents.registry import Registry
-    from baton.models.model import Model
+    from baton.sdk.agents.registry import Registry
+    from baton.sdk.models.model import Model
     from baton.testing import Simulation
     from baton_local.fixtures.agent_app import AgentApp
     from baton_local.fixtures.network import LocalProxy

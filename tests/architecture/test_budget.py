@@ -11,31 +11,25 @@ from collections.abc import Callable, Mapping
 import click
 
 from baton import Agent, tool
-from baton.api.auth import Keys
-from baton.console.routes import console_routes
-from baton.container import Container, Ports
+from baton.server.api.auth import Keys
+from baton.server.console.routes import console_routes
 from baton.settings.settings import Settings
 from baton.settings.table import SETTINGS
-from baton.wiring import real_ports
+from baton.worker.container import Container, Ports
+from baton.worker.wiring import real_ports
 from baton_local.cli.main import main
 from baton_local.docs.endpoint_tables import api_routes
 from tests.architecture.source_files import ROOT, SourceFile, production_files, source_files
 
-# Each layer with its folders. A file belongs to the longest folder that it is in.
+# Each layer with its folders. The doors, one file each below `baton`, hand on what users write with.
 LAYERS: Mapping[str, tuple[str, ...]] = {
     "testing": ("testing",),
-    "server": ("api", "console", "web", "app.py", "site.py", "lambda_runtime.py"),
-    "worker": (
-        *("runtime", "executors", "commands", "recovery", "admission", "handlers", "conversation"),
-        *("container.py", "wiring.py", "entry.py", "lambda_requests.py"),
-    ),
+    "server": ("server",),
+    "worker": ("worker",),
     "queue": ("queue", "observability"),
-    "store": ("storage", "transport", "vector.py"),
-    "engine": ("engine", "settings", "clock.py", "distribution.py"),
-    "sdk": (
-        *("sdk", "agents", "tools", "models", "planning", "memory", "mcp", "pydantic_ai"),
-        *("conversation/policy.py", "__init__.py"),
-    ),
+    "store": ("store",),
+    "engine": ("engine", "settings"),
+    "sdk": ("sdk", "__init__.py", "tools.py", "mcp.py", "pydantic_ai.py"),
     "client": ("client", "events/baton_events"),
     "local": ("infra/baton_local",),
 }
@@ -49,7 +43,7 @@ LAYER_BOUNDS = {
     "worker": (11_540, 85, 788, 135),
     "queue": (2_000, 19, 160, 45),
     "store": (7_800, 48, 710, 115),
-    "engine": (7_900, 51, 480, 110),
+    "engine": (7_900, 51, 480, 104),
     "sdk": (12_890, 95, 890, 180),
     "client": (4_200, 26, 310, 115),
     "local": (22_140, 172, 1_615, 310),
@@ -72,9 +66,14 @@ BOUNDS = {
     "docs words": 95_950,
 }
 _DAILY = "schedules in code, keys of one job, chats that wait for a person"
+_DOORS = "three doors of one file each, so that layers may move behind them; longer names of modules"
 _WHOLE = "pydantic-ai's capabilities, hooks and state of a run, as in `agent.run`"
 # (sum, by how much, what it buys)
 RAISES: tuple[tuple[str, int, str], ...] = (
+    ("modules", 1, _DOORS),
+    ("modules of sdk", 1, _DOORS),
+    ("lines of server", 10, _DOORS),
+    ("test lines", 25, _DOORS),
     ("test lines", 250, "siblings of hard edges: names of schemas, a full memory, odd forms, half answers of Lambda"),
     ("lines of server", 10, "a public URL whose path begins as ours do, half answers of Lambda"),
     ("test lines", 400, "waits that outlive a short retention, spans of a killed process, costs beside others"),

@@ -52,7 +52,7 @@ def _texts(file: SourceFile) -> list[str]:
 def _exists(path: str, beside: str) -> bool:
     """A path from the root, one beside or above the file that cites it, or the plain name of a page or a script."""
     above = [ROOT / folder for folder in Path(beside).parents]
-    by_name = [ROOT / folder for folder in ("docs", "docs/spec", "functions/baton/storage/redis/lua")]
+    by_name = [ROOT / folder for folder in ("docs", "docs/spec", "functions/baton/store/redis/lua")]
     names = (path, f"{path}.md", path.replace(".handler", ".py"))
     return any((place / name).exists() for place in (*above, *by_name, *PLACES) for name in names)
 
@@ -159,7 +159,7 @@ def test_a_page_without_markers_is_an_error() -> None:
 MAKERS = (
     "functions/baton/engine/stream_parts.py",
     "functions/baton/engine/waits.py",
-    "functions/baton/executors/tool_context.py",
+    "functions/baton/worker/executors/tool_context.py",
 )
 KIND_IN_CODE = re.compile(r'"type": ?"([a-z]+-[a-z-]+|start|abort|error|finish)"')
 

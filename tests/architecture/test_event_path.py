@@ -15,15 +15,15 @@ from httpx import ASGITransport, AsyncClient
 from starlette.types import ASGIApp
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from baton.container import Container
 from baton.engine.state import Job
-from baton.entry import LazyApp
-from baton.handlers import agent_loop, tool_executor
 from baton.queue.qstash.publisher import QStashQueue
 from baton.settings.settings import Settings
-from baton.transport.batching import Batcher
-from baton.transport.http1_connection import Connection
-from baton.wiring import real_ports
+from baton.store.transport.batching import Batcher
+from baton.store.transport.http1_connection import Connection
+from baton.worker.container import Container
+from baton.worker.entry import LazyApp
+from baton.worker.handlers import agent_loop, tool_executor
+from baton.worker.wiring import real_ports
 from baton_events.messages import Outgoing
 from baton_events.schema import EventType
 from tests.architecture.source_files import PACKAGES, ROOT
@@ -125,7 +125,7 @@ async def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     registry = Registry([Agent("doubles", model=ScriptedModel([[Call("double", {"number": 2})], "4"]), tools=[double])])
     container = Container(settings, replace(ports, queue=queue), registry)
     turns = Container(replace(settings, continuation="queue"), container.ports, registry).endpoint(agent_loop.SPEC)
-    monkeypatch.setattr("baton.entry.container_from_environment", lambda: container)
+    monkeypatch.setattr("baton.worker.entry.container_from_environment", lambda: container)
     app = LazyApp(lambda built: built.endpoint(tool_executor.SPEC))
 
     async def submitted(name: str) -> None:

@@ -2,14 +2,14 @@
 
 from starlette.routing import Route
 
-from baton.app import EVENT_SPECS, SPECS, build_app, webhook_apps
-from baton.container import Container
+from baton.server.app import EVENT_SPECS, SPECS, build_app, webhook_apps
 from baton.settings.settings import Settings
-from baton.wiring import real_ports
+from baton.worker.container import Container
+from baton.worker.wiring import real_ports
 from baton_events.schema import ENDPOINTS, TOPIC_SUFFIXES, EventType
 from tests.architecture.source_files import ROOT, source_files
 
-WEBHOOKS = tuple(file for file in source_files("functions/baton/handlers") if not file.is_package_file)
+WEBHOOKS = tuple(file for file in source_files("functions/baton/worker/handlers") if not file.is_package_file)
 
 
 def test_each_event_type_has_one_spec_with_its_endpoint() -> None:
@@ -18,7 +18,7 @@ def test_each_event_type_has_one_spec_with_its_endpoint() -> None:
 
 
 def test_each_webhook_file_has_one_spec_of_its_own_that_is_mounted() -> None:
-    """A file of functions/baton/handlers that the application does not mount would never run."""
+    """A file of functions/baton/worker/handlers that the application does not mount would never run."""
     names = [file.name.removesuffix(".py").rpartition("/")[2].replace("_", "-") for file in WEBHOOKS]
     assert sorted(names) == sorted(spec.name for spec in SPECS)
 
@@ -39,7 +39,7 @@ def test_each_event_type_has_a_topic_of_its_own() -> None:
 def test_each_event_type_has_a_row_in_its_page() -> None:
     page = (ROOT / "docs/reference/events.md").read_text(encoding="utf-8").splitlines()
     for event_type, endpoint in ENDPOINTS.items():
-        file = f"functions/baton/handlers/{endpoint.rpartition('/')[2].replace('-', '_')}.py"
+        file = f"functions/baton/worker/handlers/{endpoint.rpartition('/')[2].replace('-', '_')}.py"
         cells = (f"`{event_type}`", f"`{Settings().topic(event_type)}`", f"`{endpoint}`", f"`{file}`")
         assert [line for line in page if all(cell in line for cell in cells)], event_type
         assert (ROOT / file).is_file()

@@ -13,9 +13,13 @@ import pytest
 
 from tests.architecture.source_files import PACKAGES, ROOT, module_of, source_files
 
-MODELS_EXTRA = ("baton.models.providers", "baton.pydantic_ai")  # all of these need it, nothing else does
-REDIS_EXTRA = ("baton.transport.redis_resp", "baton.transport.redis_node")  # likewise
-MCP_EXTRA = ("baton.mcp.guard", "baton.mcp.tasks", "baton.tools.schema_steps")  # likewise
+MODELS_EXTRA = (
+    "baton.sdk.models.providers",
+    "baton.sdk.pydantic_ai",
+    "baton.pydantic_ai",
+)  # all of these need it, nothing else does
+REDIS_EXTRA = ("baton.store.transport.redis_resp", "baton.store.transport.redis_node")  # likewise
+MCP_EXTRA = ("baton.sdk.mcp.guard", "baton.sdk.mcp.tasks", "baton.sdk.tools.schema_steps")  # likewise
 PATHS = [str(ROOT), *(str((ROOT / place).parent) for place in PACKAGES.values())]
 PROBE = Path(__file__).with_name("import_probe.py")
 
@@ -41,27 +45,27 @@ BARE_LIBRARIES = (
 # Pydantic looks for plugins in whatever is installed: here that is much more than in a bundle.
 NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
 NOT_FOR_WEBHOOKS = (
-    "baton.transport.http1",
+    "baton.store.transport.http1",
     "baton.observability.open_telemetry",
     "baton.queue.qstash.setup",
-    "baton.transport.redis_node",
-    "baton.transport.redis_resp",
-    "baton.agents.samples",
-    "baton.api",
-    "baton.console",
-    "baton.models.demo",
-    "baton.models.providers",
+    "baton.store.transport.redis_node",
+    "baton.store.transport.redis_resp",
+    "baton.sdk.agents.samples",
+    "baton.server.api",
+    "baton.server.console",
+    "baton.sdk.models.demo",
+    "baton.sdk.models.providers",
     "baton.pydantic_ai",
-    "baton.site",
-    "baton.tools.builtin",
-    "baton.web.",
+    "baton.server.site",
+    "baton.sdk.tools.builtin",
+    "baton.server.web.",
 )
 FOR_TURNS_ALONE = (
-    "baton.executors.model_turn",
-    "baton.executors.plan_turns",
-    "baton.conversation.conversation",
-    "baton.executors.remembering",
-    "baton.models.answer_cache",
+    "baton.worker.executors.model_turn",
+    "baton.worker.executors.plan_turns",
+    "baton.worker.conversation.conversation",
+    "baton.worker.executors.remembering",
+    "baton.sdk.models.answer_cache",
 )
 
 # What a webhook function that runs no model loads, beside the standard library: each line was weighed.
@@ -130,7 +134,7 @@ def _probe(modules: Sequence[str], missing: Sequence[str] = (), beside: Path | N
 
 @cache
 def _imported_by(function: str) -> dict[str, list[str]]:
-    return _probe([f"baton.handlers.{function}"], not_in_production())
+    return _probe([f"baton.worker.handlers.{function}"], not_in_production())
 
 
 @cache
@@ -156,7 +160,7 @@ def test_a_webhook_function_imports_only_what_it_needs(function: str) -> None:
 @pytest.mark.parametrize("function", WEBHOOKS)
 def test_imports_of_a_webhook_cost_little_more_than_the_libraries(function: str) -> None:
     """One and a half times as many calls as the bare libraries; a count does not depend on how busy a machine is."""
-    assert _calls((f"baton.handlers.{function}",)) <= 1.5 * _calls(BARE_LIBRARIES)
+    assert _calls((f"baton.worker.handlers.{function}",)) <= 1.5 * _calls(BARE_LIBRARIES)
 
 
 @pytest.mark.parametrize("function", WEBHOOKS)
@@ -187,10 +191,10 @@ def test_a_stand_in_runs_with_nothing_of_baton(name: str) -> None:
 
 RUNS_A_TOOL = """
 import asyncio
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
-from baton.tools.context import ToolContext
-from baton.tools.tool import tool
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.registry import Registry
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.tool import tool
 
 @tool
 def add(a: int, b: int) -> int:

@@ -29,6 +29,7 @@ ALLOWED = {
 }  # fmt: skip
 
 Class = tuple[str, str]
+LAYERS_OF_ROOMS = ("sdk", "store", "worker")
 
 
 class _Classes:
@@ -69,7 +70,9 @@ class _Classes:
 
 
 def _folder(name: str) -> str:
-    return str(PurePath(*PurePath(name).parts[:3]))
+    """Return the room that a file is in, with the rooms below it: layers that hold nothing but rooms are none."""
+    parts = PurePath(name).parent.parts
+    return str(PurePath(*parts[: 4 if parts[2:3] and parts[2] in LAYERS_OF_ROOMS else 3]))
 
 
 def ambiguous(files: Iterable[SourceFile], allowed: Collection[str] = ALLOWED.keys()) -> Mapping[str, list[str]]:

@@ -12,7 +12,7 @@ CLASS_LIMIT_PUBLIC_METHODS = 10
 FOLDER_LIMIT_MODULES = 20
 # `Store` is one port, and a tree is what all of its steps are made of.
 MANY_STEPS = (
-    "functions/baton/storage/redis/store.py",
+    "functions/baton/store/redis/store.py",
     "functions/baton/engine/commit/tree.py",
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from baton.distribution import DISTRIBUTION
+from baton.settings.distribution import DISTRIBUTION
 from tests.architecture.source_files import PACKAGES, ROOT
 
 
@@ -39,9 +39,9 @@ def test_it_has_every_module_the_scripts_and_the_sample_library(wheel: zipfile.Z
     suffixes = {".lua", ".md", ".html", ".css", ".js", ".svg", ".sh"}
     assert _files(*suffixes) <= data
     assert any(name.endswith(".lua") for name in data)
-    assert any(name.startswith("baton/agents/samples/library/") for name in data)
-    assert "baton/console/templates/base.html" in data
-    assert "baton/web/static/baton.js" in data
+    assert any(name.startswith("baton/sdk/agents/samples/library/") for name in data)
+    assert "baton/server/console/templates/base.html" in data
+    assert "baton/server/web/static/baton.js" in data
     assert "baton_local/project/pyproject.toml.tmpl" in data
     assert {Path(name).suffix for name in data} <= suffixes | {".txt", ".typed", ".sql", ".tmpl"}
 
@@ -61,7 +61,7 @@ def test_a_projects_own_packages_stay_its_own(wheel: zipfile.ZipFile, tmp_path: 
         (project / name).mkdir(parents=True)
         (project / name / "__init__.py").write_text("OF_THE_PROJECT = True\n", "utf-8")
     code = (
-        f"import {', '.join(theirs)}, baton.app, baton_events.schema, baton_local.cli.main\n"
+        f"import {', '.join(theirs)}, baton.server.app, baton_events.schema, baton_local.cli.main\n"
         f"assert all(module.OF_THE_PROJECT for module in ({', '.join(theirs)}))\n"
         "print(*(module.__path__[0] for module in (baton, baton_events, baton_local)), sep='\\n')"
     )

@@ -24,11 +24,11 @@ from pydantic_ai.usage import UsageLimits
 
 from baton import Limits, Registry
 from baton.pydantic_ai import durable
-from baton.storage.redis.connection import RedisConnection
+from baton.store.redis.connection import RedisConnection
 from tests.contract.store.real_stage import RealStage
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import side_over
-from tests.unit.baton.pydantic_ai.played import PlayedStage, call, scripted
+from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, scripted
 
 CALLS, WINDOW = 100, 10
 COUNTED = {"requests": "redisRequests", "commands": "redisCommands", "size_bytes": "redisBytes"}

@@ -29,13 +29,13 @@ from baton.engine.commit.codec import dump
 from baton.engine.state import Job
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus
-from baton.storage.redis import keys
+from baton.store.redis import keys
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to, side_over
 from tests.contract.store_cluster.raw_client import RawClient
-from tests.unit.baton.api.client import ADMIN, with_keys
-from tests.unit.baton.console.operator import Operator, operator_of
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import ADMIN, with_keys
+from tests.unit.baton.server.console.operator import Operator, operator_of
 
 DAY_MS, BATCH = 86_400_000, 1_000
 ITEMS = ("lamp", "lens", "rope", "chart", "bell")

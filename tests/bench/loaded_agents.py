@@ -7,7 +7,7 @@ import asyncio
 from itertools import count
 
 from baton import Agent, Call, Limits, Registry, tool
-from baton.models.model import ModelAnswer, ModelRequest
+from baton.sdk.models.model import ModelAnswer, ModelRequest
 
 # The longest tool runs for less than WORK_TIMEOUT_SECONDS, and jobs do not all end their calls in the same moment.
 LEAST_SECONDS, MOST_SECONDS = 40, 110

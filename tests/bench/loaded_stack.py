@@ -10,11 +10,11 @@ from typing import Any
 
 import aiohttp
 
-from baton.api.jobs.submission import new_job, read_submit_body
-from baton.clock import SystemClock
-from baton.container import Container
+from baton.sdk.clock import SystemClock
+from baton.server.api.jobs.submission import new_job, read_submit_body
 from baton.settings.settings import Settings
-from baton.wiring import real_ports
+from baton.worker.container import Container
+from baton.worker.wiring import real_ports
 from baton_local.redis.data_dir import DataDir
 from tests.bench.loaded_agents import registry
 from tests.bench.peers.job_ends import Wire

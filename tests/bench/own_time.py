@@ -19,17 +19,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from baton.container import Container
-from baton.handlers.agent_loop import SPEC
 from baton.queue.dispatch import Delivered
-from baton.runtime.pipeline import Pipeline
 from baton.settings.settings import Settings
-from baton.storage.redis.admission import RedisAdmission
-from baton.storage.redis.app_events import RedisAppEvents
-from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.operation_stream import RedisOperationStream
-from baton.storage.redis.store import TreeStore
-from baton.storage.redis.totals import RedisCounters, RedisToolStatistics
+from baton.store.redis.admission import RedisAdmission
+from baton.store.redis.app_events import RedisAppEvents
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.operation_stream import RedisOperationStream
+from baton.store.redis.store import TreeStore
+from baton.store.redis.totals import RedisCounters, RedisToolStatistics
+from baton.worker.container import Container
+from baton.worker.handlers.agent_loop import SPEC
+from baton.worker.runtime.pipeline import Pipeline
 from baton_events.schema import EventType
 from tests.bench.peers import work
 from tests.bench.played_store import PlayedConnection, RecordingConnection

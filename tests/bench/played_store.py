@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from baton.settings.settings import Settings
-from baton.storage.redis.connection import RedisConnection
+from baton.store.redis.connection import RedisConnection
 
 Answer = list[Any]
 

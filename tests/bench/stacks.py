@@ -21,22 +21,25 @@ GROUPS = (
     ("starlette, uvicorn", ("/starlette/", "/uvicorn/")),
     ("asyncio, loop", ("/asyncio/", "/uvloop/", "/selectors.py")),
     ("dataclasses, contextlib", ("/dataclasses.py", "<string>", "/contextlib.py")),
-    ("logging", ("/logging/", "functions/baton/observability/logs", "functions/baton/runtime/observing")),
+    ("logging", ("/logging/", "functions/baton/observability/logs", "functions/baton/worker/runtime/observing")),
     ("own: bench agent", ("tests/bench/",)),
     ("own: engine", ("functions/baton/engine/",)),
-    ("own: adapters", ("functions/baton/storage/", "functions/baton/queue/qstash/", "functions/baton/transport/")),
+    ("own: adapters", ("functions/baton/store/", "functions/baton/queue/qstash/", "functions/baton/store/transport/")),
     ("own: events", ("events/baton_events/",)),
     (
         "own: pipeline",
         (
-            "functions/baton/runtime/pipeline",
+            "functions/baton/worker/runtime/pipeline",
             "functions/baton/queue/dispatch",
-            "functions/baton/runtime/webhook",
-            "functions/baton/commands/commands",
+            "functions/baton/worker/runtime/webhook",
+            "functions/baton/worker/commands/commands",
         ),
     ),
-    ("own: agents, models, tools", ("functions/baton/agents/", "functions/baton/models/", "functions/baton/tools/")),
-    ("own: api", ("functions/baton/api/",)),
+    (
+        "own: agents, models, tools",
+        ("functions/baton/sdk/agents/", "functions/baton/sdk/models/", "functions/baton/sdk/tools/"),
+    ),
+    ("own: api", ("functions/baton/server/api/",)),
     ("own: the rest", ("functions/baton/", "infra/baton_local/")),
 )
 OTHER = "other"

@@ -22,9 +22,9 @@ import uvloop
 from upstash_redis.asyncio import Redis
 
 from baton.settings.settings import Settings
-from baton.storage.redis.connection import RedisConnection, counted
-from baton.transport.http_transport import http_transport
-from baton.transport.redis_rest import RedisCommands
+from baton.store.redis.connection import RedisConnection, counted
+from baton.store.transport.http_transport import http_transport
+from baton.store.transport.redis_rest import RedisCommands
 from tests.contract.redis_rest.local_redis import TOKEN, LocalRedis
 
 AT_ONCE = (1, 16, 64)

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
-from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest
-from baton.models.scripted import ScriptedModel
-from baton.planning.step import Step
-from baton.tools.context import ToolContext
-from baton.tools.pending import RunAgain
-from baton.tools.tool import tool
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.registry import Registry
+from baton.sdk.models.model import Call, ModelAnswer, ModelError, ModelRequest
+from baton.sdk.models.scripted import ScriptedModel
+from baton.sdk.planning.step import Step
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.pending import RunAgain
+from baton.sdk.tools.tool import tool
 
 
 @tool

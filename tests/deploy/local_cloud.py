@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from baton.app import SPECS
+from baton.server.app import SPECS
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT
 from baton_local.fixtures.lambda_events import HttpRequest, body_of, function_url_event, http_api_event
 from tests.deploy.bundles import Bundle
@@ -26,7 +26,7 @@ STAGE, BASE = "prod", "/prod/api/v2"
 _BY_FUNCTION_URL = "/fn/"
 _SITE = f"{_BY_FUNCTION_URL}site"
 # What serverless.yml gives the site.
-SITE_ENVIRONMENT = {WRAPPER: f"{TASK}/baton/lambda_runtime.sh", "STREAM_SILENCE_SECONDS": "120"}
+SITE_ENVIRONMENT = {WRAPPER: f"{TASK}/baton/server/lambda_runtime.sh", "STREAM_SILENCE_SECONDS": "120"}
 
 
 def functions_of(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from baton.models.catalog import PROVIDER_NAMES
+from baton.sdk.models.catalog import PROVIDER_NAMES
 from baton_local.bundle.bundling import Bundling, Ingredients
 from baton_local.bundle.libraries import UNPACKED_LIMIT_BYTES
 from tests.deploy.bundles import APP, ROOT, Bundle
@@ -94,7 +94,7 @@ def test_models_of_all_providers_load_from_the_bundle(models: Bundle) -> None:
     """Although a library that only other parts of theirs import was left out."""
     script = (
         "import json, sys\n"
-        "from baton.models.providers.client import ProviderClient\n"
+        "from baton.sdk.models.providers.client import ProviderClient\n"
         "for name in json.loads(sys.argv[1]):\n"
         "    ProviderClient(name)\n"
         "print(sorted(name for name in ('tiktoken', 'regex') if name in sys.modules))\n"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from baton.app import SPECS
-from baton.runtime.spec import Spec
-from baton.runtime.webhook import probe_body
+from baton.server.app import SPECS
 from baton.settings.settings import MESSAGE_LIMIT_BYTES
+from baton.worker.runtime.spec import Spec
+from baton.worker.runtime.webhook import probe_body
 from baton_local.fixtures.lambda_events import FUNCTION_DOMAIN, HttpRequest, body_of, function_url_event, http_api_event
 from tests.deploy.bundles import Bundle
 from tests.deploy.lambda_function import LambdaFunction

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from baton.app import EVENT_SPECS, SPECS
-from baton.runtime.spec import Spec
+from baton.server.app import EVENT_SPECS, SPECS
 from baton.settings.settings import Settings, read_settings, require
 from baton.settings.table import SETTINGS
+from baton.worker.runtime.spec import Spec
 from baton_events.messages import delivery_seconds
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
 from tests.deploy.bundles import ROOT

@@ -11,10 +11,10 @@ from tests.deploy.lambda_function import LambdaFunction
 _FUNCTION = """
 import threading
 from starlette.responses import Response
-from baton.entry import LazyApp, LambdaHandler
-from baton.tools.context import ToolContext
-from baton.tools.running_calls import OverLimitError
-from baton.tools.tool import tool
+from baton.worker.entry import LazyApp, LambdaHandler
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.running_calls import OverLimitError
+from baton.sdk.tools.tool import tool
 
 @tool(timeout_seconds=0.01)
 def hang() -> None:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
-from baton.models.model import ModelAnswer, ModelError, ModelRequest, UserMessage
+from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest, UserMessage
 
 WORK_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from baton.models.model import ModelAnswer, ModelRequest
+from baton.sdk.models.model import ModelAnswer, ModelRequest
 
 LONG_SECONDS = 60.0
 

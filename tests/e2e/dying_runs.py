@@ -15,12 +15,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton import Registry
-from baton.app import build_app
-from baton.container import Container
 from baton.engine.commit.answers import Claim, Committed
 from baton.engine.work_items import ItemKind, kind_of
-from baton.entry import LazyApp
-from tests.unit.baton.pydantic_ai.documented_features import DOCUMENTED, sequential_tool
+from baton.server.app import build_app
+from baton.worker.container import Container
+from baton.worker.entry import LazyApp
+from tests.unit.baton.sdk.pydantic_ai.documented_features import DOCUMENTED, sequential_tool
 
 PIECES = {
     ItemKind.LOOP: "turn",

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from baton.engine.all_jobs.slots import QueueEntry
-from baton.storage.redis.keys import SLOTS
-from baton.storage.redis.semaphore import entry_from, member_field
+from baton.store.redis.keys import SLOTS
+from baton.store.redis.semaphore import entry_from, member_field
 from tests.e2e.dev_stack import RECOVERY_SECONDS, wait_for
 from tests.e2e.fault_agents import DIAMOND, SHAPES, answer_of, call_of, result_of_call
 from tests.e2e.fault_client import FaultClient, Submission

@@ -1,4 +1,4 @@
-"""The product as a production service: `uvicorn baton.app:app` on one listening socket that several servers share.
+"""The product as a service: `uvicorn baton.server.app:app` on one listening socket that several servers share.
 
 The socket is this process's, so it takes connections whichever server stops or starts, as a load balancer would.
 Invariant: whatever was started here has ended when the block of `hosting_in` has.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from baton.storage.redis.keys import state_key
+from baton.store.redis.keys import state_key
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.e2e.dev_stack import ROOT, JobApi, answered, wait_for
@@ -82,7 +82,7 @@ class Hosting(JobApi):
         """Start one more server, of this code and these libraries or of others; it is not waited for."""
         log_path = self.folder / f"server{len(self.servers)}.log"
         number = str(self.listener.fileno())
-        command = ["uvicorn", "baton.app:app", "--fd", number, "--no-access-log", "--lifespan", "on"]
+        command = ["uvicorn", "baton.server.app:app", "--fd", number, "--no-access-log", "--lifespan", "on"]
         with log_path.open("wb") as log:
             process = subprocess.Popen(
                 # Without `-P` the folder in which it starts would come before the code that it is to run.

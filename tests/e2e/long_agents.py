@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, Summarize, tool
-from baton.models.model import ModelAnswer, ModelRequest
+from baton.sdk.models.model import ModelAnswer, ModelRequest
 from tests.e2e.dev_stack import DevStack
 from tests.e2e.meters import Meters
 

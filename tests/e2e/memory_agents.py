@@ -1,7 +1,7 @@
 """An agent with memory, for tests of the whole stack: `--app tests.e2e.memory_agents:registry`."""
 
 from baton import Agent, Registry
-from baton.models.model import ModelAnswer, ModelRequest, UserMessage
+from baton.sdk.models.model import ModelAnswer, ModelRequest, UserMessage
 
 REMEMBERED = "The cellar key is under the third flower pot."
 

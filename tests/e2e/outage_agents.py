@@ -7,7 +7,7 @@ faster. Nothing else of the product is changed, and that only in a process that 
 
 import os
 
-from baton.recovery import outage
+from baton.worker.recovery import outage
 from tests.e2e.fault_agents import registry
 
 outage.CHECKS_EVERY_MS = outage.CHECKS_EVERY_MS // int(os.environ["OUTAGE_SCALE"])  # noqa: TID251 - the app has no setting of it

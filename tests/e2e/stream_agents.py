@@ -1,7 +1,7 @@
 """Agents of every protocol: one talks slowly, and can be cut off in mid-text; one asks before it pays."""
 
 from baton import Agent, Call, Registry, ScriptedModel, ToolContext, tool
-from baton.models.model import ModelAnswer
+from baton.sdk.models.model import ModelAnswer
 
 WORDS = 70
 FIRST = "First I look " + " ".join(f"here-{number}" for number in range(WORDS // 2)) + "."

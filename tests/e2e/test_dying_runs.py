@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from baton.settings.settings import settings_from_environment
-from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.reader import RedisReader
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.reader import RedisReader
 from baton_local.fixtures.agent_app import AgentApp
 from baton_local.fixtures.servers import QStashServer, RedisServer
 from tests.e2e.dying_runs import CASES, PIECES
-from tests.unit.baton.pydantic_ai.played import check_same
+from tests.unit.baton.sdk.pydantic_ai.played import check_same
 
 PATIENCE_SECONDS = 300
 # Each piece is a message; it comes again once there is another process.

@@ -1,4 +1,4 @@
-"""`uvicorn baton.app:app` as a production service: several workers, base path, graceful stops, rolling deploys."""
+"""`uvicorn baton.server.app:app` as a service: several workers, base path, graceful stops, rolling deploys."""
 
 import json
 import os

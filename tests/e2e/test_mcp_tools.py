@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.dev_stack import DevStack, StackMaker, wait_for
-from tests.unit.baton.mcp.served import serving
-from tests.unit.baton.mcp.working import asked, bakery
+from tests.unit.baton.sdk.mcp.served import serving
+from tests.unit.baton.sdk.mcp.working import asked, bakery
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 CRISP = asked("Crisp?", {"crisp": {"type": "boolean"}})

@@ -21,7 +21,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.long
 def test_agents_do_the_same_under_the_lowest_version(python: Path) -> None:
-    assert " passed" in run_in(python, "pytest", "-q", "-m", "not long", "tests/unit/baton/pydantic_ai")
+    assert " passed" in run_in(python, "pytest", "-q", "-m", "not long", "tests/unit/baton/sdk/pydantic_ai")
 
 
 @pytest.mark.long

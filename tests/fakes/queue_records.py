@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from baton.clock import Clock
 from baton.queue.ports import DeadLetter, DeadLetters, LogEntry, LogPage, QueuedMessage
+from baton.sdk.clock import Clock
 from baton_events.errors import PublishError
 from baton_events.messages import Outgoing
 from tests.fakes.queue import FakeQueue

@@ -17,20 +17,20 @@ from baton.engine.commit.codec import dump, load_call
 from baton.engine.commit.layout import written
 from baton.engine.commit.tree import Tree
 from baton.settings.settings import Settings
-from baton.storage.ports.access import AuditEntry
-from baton.storage.redis import connection, keys
-from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog
-from baton.storage.redis.admission import RedisAdmission
-from baton.storage.redis.agent_memory import RedisModelCache, RedisSessionMemory
-from baton.storage.redis.in_process.data import Version
-from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.storage.redis.in_process.streams import Stream
-from baton.storage.redis.reader import RedisReader
-from baton.storage.redis.semaphore import entry_from, member_field, member_of
-from baton.storage.redis.store import TreeStore
-from baton.storage.redis.tree.details import results_in
-from baton.storage.redis.tree.reading import read_again
-from baton.storage.redis.tree.snapshot import TreeSnapshot
+from baton.store.ports.access import AuditEntry
+from baton.store.redis import connection, keys
+from baton.store.redis.access import RedisApiKeyStore, RedisAuditLog
+from baton.store.redis.admission import RedisAdmission
+from baton.store.redis.agent_memory import RedisModelCache, RedisSessionMemory
+from baton.store.redis.in_process.data import Version
+from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.store.redis.in_process.streams import Stream
+from baton.store.redis.reader import RedisReader
+from baton.store.redis.semaphore import entry_from, member_field, member_of
+from baton.store.redis.store import TreeStore
+from baton.store.redis.tree.details import results_in
+from baton.store.redis.tree.reading import read_again
+from baton.store.redis.tree.snapshot import TreeSnapshot
 from baton_events.errors import StoreError
 from baton_events.ids import root_of
 from tests.fakes.clock import FakeClock

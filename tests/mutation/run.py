@@ -213,7 +213,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=7_200.0, help="begin no more after that time")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--only", action="append", help="a folder or file: functions/baton/tools/arguments.py")
+    parser.add_argument("--only", action="append", help="a folder or file: functions/baton/sdk/tools/arguments.py")
     parser.add_argument("--out", type=Path, default=Path("/tmp/mutants.jsonl"), help="a line for each is added here")
     parser.add_argument(
         "--reach", type=Path, default=Path("/tmp/reach.jsonl"), help="which test reaches what is kept here"

@@ -20,8 +20,8 @@ from importlib import import_module
 from itertools import product
 from typing import Any
 
-from baton.storage.redis.connection import _lua
-from baton.storage.redis.in_process.scripts import lua
+from baton.store.redis.connection import _lua
+from baton.store.redis.in_process.scripts import lua
 from tests.contract.store.planted import Defect, planted_connection
 from tests.contract.store.side import side_over
 

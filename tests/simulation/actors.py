@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from baton.engine.commit.answers import Claim, ClaimResult, Verdict
-from baton.executors.tool_context import StoreChannel
-from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest, ToolMessage
+from baton.sdk.models.model import Call, ModelAnswer, ModelError, ModelRequest, ToolMessage
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.pending import Pending, RunAgain
+from baton.sdk.tools.tool_error import ToolError
 from baton.testing.virtual_loop import Crashed
-from baton.tools.context import ToolContext
-from baton.tools.pending import Pending, RunAgain
-from baton.tools.tool_error import ToolError
+from baton.worker.executors.tool_context import StoreChannel
 from tests.simulation.approving import ON_APPROVED_START
 from tests.simulation.background import TOLD, continues
 from tests.simulation.blocking import ON_BLOCKING_START

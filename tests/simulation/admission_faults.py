@@ -7,7 +7,7 @@ from baton.engine.all_jobs.ends import End
 from baton.engine.all_jobs.slots import PAGE, QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.work_items import slot_request_key
-from baton.storage.ports.all_jobs import ReconcileTurn, SlotAnswer
+from baton.store.ports.all_jobs import ReconcileTurn, SlotAnswer
 from baton_events.errors import StoreError
 from tests.simulation.fairness import ON_GRANTS, Said, TableEntry
 from tests.simulation.invariants import ON_SLOT_TABLE

@@ -5,16 +5,16 @@ Invariant: the adapters and their scripts write all of it; this reads. A version
 
 from collections.abc import Callable, Mapping
 
-from baton.container import Ports
 from baton.engine.all_jobs.ends import AgentCounters
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.settings.settings import Settings
-from baton.storage.redis import keys
-from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
-from baton.storage.redis.in_process.data import Version
-from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.storage.redis.in_process.sorted_sets import SortedSet
-from baton.wiring import real_ports
+from baton.store.redis import keys
+from baton.store.redis.admission import RedisAdmission, RedisAdmissionControl
+from baton.store.redis.in_process.data import Version
+from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.store.redis.in_process.sorted_sets import SortedSet
+from baton.worker.container import Ports
+from baton.worker.wiring import real_ports
 from tests.fakes.stored import entries_of
 from tests.simulation.fairness import Counts
 from tests.simulation.wire import at_once

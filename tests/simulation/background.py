@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from baton.api.jobs import job as submitting
-from baton.api.jobs import submission
 from baton.engine.background_calls import started_in
 from baton.engine.commit.tree import Tree
 from baton.engine.state import CallRecord, Job
+from baton.server.api.jobs import job as submitting
+from baton.server.api.jobs import submission
 from baton.testing.dice import Dice
 from baton_events.ids import is_child, job_of_call, started_by
 from tests.simulation.jobs import TENANTS, JobPlan, with_calls

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.work_items import ItemKind, item_key_of, kind_of
-from baton.storage.ports.call_limits import CallAnswer, KeyLimit, NamedCall
-from baton.storage.redis.call_limits import RedisCallLimits
-from baton.storage.redis.keys import call_places_keys
+from baton.store.ports.call_limits import CallAnswer, KeyLimit, NamedCall
+from baton.store.redis.call_limits import RedisCallLimits
+from baton.store.redis.keys import call_places_keys
 from baton.testing.virtual_loop import Crashed
 from baton_events.errors import StoreError
 from baton_events.ids import job_of_call

@@ -3,10 +3,10 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from baton.commands.backup import BACKED_UP_MS
 from baton.testing.asgi import Answer
 from baton.testing.dice import number_of
 from baton.testing.virtual_loop import Crashed
+from baton.worker.commands.backup import BACKED_UP_MS
 from tests.simulation.guarantee import ON_SETTLE, Settled
 from tests.simulation.invocation import Invocation
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from baton.agents.agent import Agent
-from baton.agents.handler import Handler
-from baton.agents.registry import Registry
-from baton.models.model import ModelAnswer, ModelError, ModelRequest
-from baton.sdk.limits import Limits
-from baton.tools.context import ToolContext
-from baton.tools.tool import Tool, tool
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.handler import Handler
+from baton.sdk.agents.registry import Registry
+from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.sdk.records.limits import Limits
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.tool import Tool, tool
 from baton_events.values.waits import wait_seconds
 from tests.simulation.actors import STAGE, SimModel
 from tests.simulation.scripts import (

@@ -6,11 +6,11 @@ imported. What a deployment sets has the default of the settings.
 
 from baton.engine.all_jobs.slots import KEEP_SLOT_MS, STALLED_AFTER_MS
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
-from baton.recovery.outage import CHECKS_EVERY_MS
-from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS
-from baton.sdk.limits import Limits
+from baton.sdk.records.limits import Limits
 from baton.settings.limits import TASK_BYTES
 from baton.settings.settings import Settings
+from baton.worker.recovery.outage import CHECKS_EVERY_MS
+from baton.worker.runtime.policy import LEASE_MARGIN_MS, LEASE_MS
 from baton_events.publisher import failure_callback_headers
 from baton_local.qstash.core import limits as queue_limits
 from baton_local.qstash.core.schedules import parse_cron

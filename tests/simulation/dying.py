@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.executors.bounded import PROMPT_TOO_LARGE
+from baton.worker.executors.bounded import PROMPT_TOO_LARGE
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL
 from tests.simulation.scripts import ALL_KINDS, STUCK, Died, Script

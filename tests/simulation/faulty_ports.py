@@ -13,10 +13,10 @@ from baton.engine.all_jobs.scores import Score
 from baton.engine.commit.answers import Recalled, Removed
 from baton.engine.state import CallRecord, Job
 from baton.queue.ports import DeadLetter, DeadLetters, QueuedMessage
-from baton.storage.ports.jobs import Snapshot
-from baton.storage.redis.archive import RedisArchive
-from baton.storage.redis.listing import RedisListing
-from baton.storage.redis.reader import RedisReader
+from baton.store.ports.jobs import Snapshot
+from baton.store.redis.archive import RedisArchive
+from baton.store.redis.listing import RedisListing
+from baton.store.redis.reader import RedisReader
 from baton_events.errors import StoreError
 from baton_events.ids import root_of
 from tests.fakes.queue import FakeQueue
@@ -33,7 +33,7 @@ from tests.simulation.watching import Op
 from tests.simulation.wire import at_once
 
 if TYPE_CHECKING:
-    from baton.clock import Clock
+    from baton.sdk.clock import Clock
     from tests.simulation.world import World
 
 _Call = Callable[[], Coroutine[Any, Any, Any]]

@@ -16,7 +16,7 @@ from baton.engine.all_jobs.slots import BY_RECONCILER
 from baton.engine.commit.answers import Claim, Committed
 from baton.engine.commit.tree import Tree
 from baton.engine.work_items import ItemKind, WorkItem, slot_request_key
-from baton.sdk.records import FOREVER_MS
+from baton.sdk.records.transcript import FOREVER_MS
 from baton_events.ids import child_of, event_id
 from tests.simulation.invocation import Invocation
 from tests.simulation.queue import Message

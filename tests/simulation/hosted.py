@@ -7,11 +7,11 @@ size, since it has limits of its own below them.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from baton.app import SPECS
-from baton.executors.bounded import PROMPT_TOO_LARGE
-from baton.models.model import Message as Told
-from baton.models.model import ModelRequest, ToolMessage, UserMessage
+from baton.sdk.models.model import Message as Told
+from baton.sdk.models.model import ModelRequest, ToolMessage, UserMessage
+from baton.server.app import SPECS
 from baton.testing.asgi import Answer
+from baton.worker.executors.bounded import PROMPT_TOO_LARGE
 from baton_events.ids import canonical_json
 from baton_events.schema import function_of
 from tests.simulation.ended import Ended

@@ -15,10 +15,10 @@ from msgspec import structs
 from starlette.routing import Route, request_response
 from starlette.types import Receive, Scope, Send
 
-from baton.api.middleware import secured
-from baton.app import Mounted, build_app, webhook_apps
-from baton.container import Container, Ports
+from baton.server.api.middleware import secured
+from baton.server.app import Mounted, build_app, webhook_apps
 from baton.settings.settings import Settings
+from baton.worker.container import Container, Ports
 from baton_events.schema import WEBHOOK_ENDPOINTS, function_of
 from tests.simulation.calling import key_of
 from tests.simulation.cast import make_registry

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from baton.clock import Clock
 from baton.engine.work_items import WorkItem
 from baton.queue.qstash.verifier import counts_at
-from baton.runtime.policy import Suspects
+from baton.sdk.clock import Clock
 from baton.testing.dice import Dice, number_of
+from baton.worker.runtime.policy import Suspects
 from baton_events.errors import SignatureError
 from tests.simulation.invocation import CURRENT, Invocation
 

@@ -17,7 +17,7 @@ from baton.engine.commit.tree import Tree
 from baton.engine.state import CallRecord
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
-from baton.sdk.limits import since
+from baton.sdk.records.limits import since
 from baton_events.ids import is_child, root_of
 from tests.simulation.guarantee import is_only_marked
 from tests.simulation.offloading import an_answer_is_of_its_attempt

@@ -7,11 +7,11 @@ stay; nothing expires here.
 from collections.abc import Sequence
 from typing import Any
 
-from baton.storage.redis.connection import _applying
-from baton.storage.redis.in_process.commands import COMMANDS
-from baton.storage.redis.in_process.data import Data
-from baton.storage.redis.in_process.scripts import lua
-from baton.storage.redis.in_process.streams import COMMANDS as OF_STREAMS
+from baton.store.redis.connection import _applying
+from baton.store.redis.in_process.commands import COMMANDS
+from baton.store.redis.in_process.data import Data
+from baton.store.redis.in_process.scripts import lua
+from baton.store.redis.in_process.streams import COMMANDS as OF_STREAMS
 
 _NO_HASH: dict[str, str] = {}
 _COMMANDS = {**COMMANDS, **OF_STREAMS}

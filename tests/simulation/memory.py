@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from baton.engine.commit.tree import Tree
 from baton.engine.work_items import item_key_of, slot_request_key
-from baton.storage.redis.in_process.data import Version as KeysThen
+from baton.store.redis.in_process.data import Version as KeysThen
 from baton.testing.dice import number_of
 from baton_events.ids import root_of
 from baton_events.messages import Outgoing

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from baton.models.model import ModelAnswer, ModelError
-from baton.tools.pending import Pending, RunAgain
-from baton.tools.tool_error import ToolError
+from baton.sdk.models.model import ModelAnswer, ModelError
+from baton.sdk.tools.pending import Pending, RunAgain
+from baton.sdk.tools.tool_error import ToolError
 from tests.values.odd import Broken, Drawn, Falls, MuteError, Silent
 
 _NAN, _NEVER, _AGES_SECONDS = float("nan"), float("inf"), 3e9

@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from baton.models.model import ModelAnswer, ModelError, ModelRequest
-from baton.sdk.records import HttpRequest, HttpResponse
+from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.sdk.records.transcript import HttpRequest, HttpResponse
 from baton.testing.dice import Dice, number_of
 from baton_events.messages import ANSWER_RETRIES, FUNCTION_TIMEOUT_SECONDS, Outgoing
 from baton_events.schema import ANSWERS_ENDPOINT

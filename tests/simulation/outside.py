@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from baton.engine.state import Job
+from baton.sdk.tools.context import ToolContext
 from baton.testing.asgi import Answer
 from baton.testing.dice import number_of
-from baton.tools.context import ToolContext
 from baton_events.ids import call_of_operation, canonical_json, child_of, job_of_call, root_of, started_by
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.jobs import JobPlan

@@ -6,8 +6,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.api.jobs import approvals
-from baton.commands.approve import DecideApproval
 from baton.engine import approvals as engine_approvals
 from baton.engine import tool_call
 from baton.engine.commit import tree as rule_of_trees
@@ -16,7 +14,9 @@ from baton.engine.effects import Decision, RunTool
 from baton.engine.state import State
 from baton.engine.step_results import ToolNeedsApproval
 from baton.engine.work_items import WorkItem
-from baton.executors import tool_run
+from baton.server.api.jobs import approvals
+from baton.worker.commands.approve import DecideApproval
+from baton.worker.executors import tool_run
 from tests.simulation import plan
 from tests.simulation.planting import Patch, answering_step, around, constant, defects, replaced
 

@@ -5,8 +5,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.admission.limited_calls import Limited
-from baton.commands.taking_back import TakeBack
 from baton.engine import lifecycle, tool_call, turn
 from baton.engine.commit import operations
 from baton.engine.commit.answers import History
@@ -15,16 +13,18 @@ from baton.engine.effects import Decision, Join, RunTool, Skip
 from baton.engine.state import CallRecord, State
 from baton.engine.step_results import FollowedUp, ToolReturned
 from baton.engine.work_items import WorkItem
-from baton.executors import tool_run
-from baton.executors.continuing import ContinueSession
-from baton.executors.started_jobs import BackgroundCalls
 from baton.queue import brought_answers
-from baton.sdk.records import FOREVER_MS, Failure
-from baton.storage.ports import call_limits
-from baton.storage.redis import store
-from baton.storage.redis.call_limits import RedisCallLimits
-from baton.storage.redis.tree.details import Details
-from baton.tools.running_calls import NotYetError
+from baton.sdk.records.transcript import FOREVER_MS, Failure
+from baton.sdk.tools.running_calls import NotYetError
+from baton.store.ports import call_limits
+from baton.store.redis import store
+from baton.store.redis.call_limits import RedisCallLimits
+from baton.store.redis.tree.details import Details
+from baton.worker.admission.limited_calls import Limited
+from baton.worker.commands.taking_back import TakeBack
+from baton.worker.executors import tool_run
+from baton.worker.executors.continuing import ContinueSession
+from baton.worker.executors.started_jobs import BackgroundCalls
 from tests.simulation import plan
 from tests.simulation.planting import Patch, around, constant, defects, given, idle, replaced
 

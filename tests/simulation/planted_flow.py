@@ -5,10 +5,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton import container
-from baton.commands import after_failover, backup
-from baton.commands import submit as submission
-from baton.commands.commands import Commands
 from baton.engine import lifecycle
 from baton.engine import tool_call as calls
 from baton.engine import turn as turns
@@ -16,14 +12,18 @@ from baton.engine.commit.answers import Claim, Committed, Reconciled
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
-from baton.executors import tool_run
 from baton.queue import dispatch
 from baton.queue.dispatch import Outcome
-from baton.recovery import reconciler, redelivery
-from baton.runtime import invocation, pipeline
-from baton.storage.redis.store import TreeStore
+from baton.sdk.tools.context import ToolContext
+from baton.store.redis.store import TreeStore
 from baton.testing.virtual_loop import Crashed
-from baton.tools.context import ToolContext
+from baton.worker import container
+from baton.worker.commands import after_failover, backup
+from baton.worker.commands import submit as submission
+from baton.worker.commands.commands import Commands
+from baton.worker.executors import tool_run
+from baton.worker.recovery import reconciler, redelivery
+from baton.worker.runtime import invocation, pipeline
 from baton_events.emitter import Delivery
 from baton_events.errors import StoreError
 from tests.simulation.planting import around, constant, defects, idle, in_script, replaced

@@ -8,20 +8,20 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton import container
-from baton.admission.stored_quota import StoredQuota
-from baton.api.jobs import job as jobs_api
-from baton.commands.backup import Backup
 from baton.engine import approvals, attempts, tool_call, turn
 from baton.engine.commit.stored_bytes import BytesAdded, Keeping
 from baton.engine.state import Job, Usage
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.executors import bounded
 from baton.queue.dispatch import Outcome
-from baton.recovery import redelivery
-from baton.recovery.outage import StoreAway
-from baton.runtime.policy import Suspects
-from baton.tools.running_calls import RunningCalls
+from baton.sdk.tools.running_calls import RunningCalls
+from baton.server.api.jobs import job as jobs_api
+from baton.worker import container
+from baton.worker.admission.stored_quota import StoredQuota
+from baton.worker.commands.backup import Backup
+from baton.worker.executors import bounded
+from baton.worker.recovery import redelivery
+from baton.worker.recovery.outage import StoreAway
+from baton.worker.runtime.policy import Suspects
 from baton_events import emitter
 from baton_events.errors import StoreError
 from baton_events.messages import Flow

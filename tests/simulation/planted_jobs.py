@@ -5,11 +5,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.api.session_line import Sessions
-from baton.commands import cancel, once, schedule
-from baton.commands import retry as retry_command
-from baton.commands.backup import Backup
-from baton.commands.submit import SubmitJob
 from baton.engine import job_retry as retrying
 from baton.engine import lifecycle
 from baton.engine.commit import claiming, operations
@@ -21,9 +16,14 @@ from baton.engine.job_retry import EndedJob
 from baton.engine.state import CallRecord
 from baton.engine.step_results import Cancelled, Retried
 from baton.engine.transitions import CallStatus
-from baton.runtime import app_events, batches
-from baton.storage.redis.admission import RedisAdmission
-from baton.storage.redis.tree.writes import Writes
+from baton.server.api.session_line import Sessions
+from baton.store.redis.admission import RedisAdmission
+from baton.store.redis.tree.writes import Writes
+from baton.worker.commands import cancel, once, schedule
+from baton.worker.commands import retry as retry_command
+from baton.worker.commands.backup import Backup
+from baton.worker.commands.submit import SubmitJob
+from baton.worker.runtime import app_events, batches
 from tests.simulation import plan
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planting import around, constant, defects, given, idle, replaced

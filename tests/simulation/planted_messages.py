@@ -11,7 +11,7 @@ from baton.engine.commit.answers import Committed
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
 from baton.engine.work_items import WorkItem
-from baton.runtime import pipeline, webhook
+from baton.worker.runtime import pipeline, webhook
 from baton_events.errors import MalformedEventError, NewerVersionError
 from baton_events.schema import Event
 from tests.simulation import plan, store_faults

@@ -6,13 +6,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.api.jobs.job import JobsApi
-from baton.api.problem import ApiError
 from baton.engine import attempts, turn
 from baton.engine.effects import RunTool
 from baton.engine.step_results import StepResult, ToolRunsAgain
-from baton.executors import executor
-from baton.tools import arguments
+from baton.sdk.tools import arguments
+from baton.server.api.jobs.job import JobsApi
+from baton.server.api.problem import ApiError
+from baton.worker.executors import executor
 from baton_events.errors import StoreError
 from baton_events.values import json_value, text, waits
 from tests.simulation import plan

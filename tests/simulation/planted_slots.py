@@ -5,21 +5,21 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.api.jobs.job import JobsApi
-from baton.api.problem import ApiError
-from baton.commands import submit
-from baton.commands.backup import Backup
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Created
 from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue.dispatch import Outcome
-from baton.recovery import dead_letters, reconciler
-from baton.runtime import pipeline
-from baton.storage.redis import admission, keys, totals
-from baton.storage.redis.admission import RedisAdmissionControl
-from baton.storage.redis.listing import RedisListing
+from baton.server.api.jobs.job import JobsApi
+from baton.server.api.problem import ApiError
+from baton.store.redis import admission, keys, totals
+from baton.store.redis.admission import RedisAdmissionControl
+from baton.store.redis.listing import RedisListing
+from baton.worker.commands import submit
+from baton.worker.commands.backup import Backup
+from baton.worker.recovery import dead_letters, reconciler
+from baton.worker.runtime import pipeline
 from baton_events.errors import StoreError, UnknownJobError
 from tests.simulation import plan, versions
 from tests.simulation.planting import around, constant, defects, idle, in_script, in_scripts, replaced

@@ -15,9 +15,9 @@ from baton.engine.effects import Changes
 from baton.engine.state import Usage
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue import dispatch
-from baton.storage.redis.tree import billing
-from baton.storage.redis.tree.billing import Bill
-from baton.transport.meter import Meter
+from baton.store.redis.tree import billing
+from baton.store.redis.tree.billing import Bill
+from baton.store.transport.meter import Meter
 from tests.simulation.actors import STAGE
 from tests.simulation.planting import Patch, answering_step, around, constant, defects, replaced
 from tests.simulation.world import World

@@ -5,15 +5,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.api import stream
-from baton.api.ag_ui import runs
 from baton.engine import stream_parts
 from baton.engine.commit import claiming, operations
 from baton.engine.commit.answers import Claim
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
 from baton.engine.step_results import StreamedText
-from baton.executors.text_stream import TextStream
+from baton.server.api import stream
+from baton.server.protocols.ag_ui import runs
+from baton.worker.executors.text_stream import TextStream
 from tests.simulation import plan
 from tests.simulation.planting import Patch, around, defects, given, replaced
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
+from baton.store.redis.admission import RedisAdmission, RedisAdmissionControl
 from tests.simulation import plan
 from tests.simulation.planting import around, defects
 

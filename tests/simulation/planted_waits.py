@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.commands.backup import Backup
 from baton.engine import tool_call
 from baton.engine import waits as waiting
 from baton.engine.commit import operations, writing
@@ -15,11 +14,12 @@ from baton.engine.commit.answers import Claim, ClaimResult, Signal, SignalAnswer
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes, Decision
 from baton.engine.work_items import ItemKind
-from baton.executors import started_jobs
-from baton.recovery import reconciler
-from baton.runtime import invocation
-from baton.sdk.records import FOREVER_MS
-from baton.storage.redis import semaphore
+from baton.sdk.records.transcript import FOREVER_MS
+from baton.store.redis import semaphore
+from baton.worker.commands.backup import Backup
+from baton.worker.executors import started_jobs
+from baton.worker.recovery import reconciler
+from baton.worker.runtime import invocation
 from baton_events.ids import job_of_call
 from baton_events.schema import Completion, Occurrence
 from tests.simulation import plan

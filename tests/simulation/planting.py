@@ -14,8 +14,8 @@ from typing import Any
 from msgspec import Struct, structs
 
 from baton.engine.commit import operations
-from baton.storage import redis as adapters
-from baton.storage.redis.in_process.server import InProcessRedis
+from baton.store import redis as adapters
+from baton.store.redis.in_process.server import InProcessRedis
 from tests.contract.store.planted import MEMBERS, SEMAPHORE
 
 _SCRIPTS = tuple(Path(str(adapters.__file__)).with_name("lua").glob("*.lua"))

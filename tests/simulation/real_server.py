@@ -16,8 +16,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ConnectionError as NotThereError
 
-from baton.storage import redis as adapters
-from baton.storage.redis.in_process.streams import Entry, Stream
+from baton.store import redis as adapters
+from baton.store.redis.in_process.streams import Entry, Stream
 from baton_local.redis.valkey import server_address, server_command
 from tests.simulation.kept import Kept
 

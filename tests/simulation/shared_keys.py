@@ -6,7 +6,7 @@ Invariant: a key has the same numbers everywhere, and a call has one limit a min
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from baton.sdk.call_limit import CallLimit, LimitedCall
+from baton.sdk.records.call_limit import CallLimit, LimitedCall
 
 # How long a tool that fails wants nobody to come, by its number.
 PATIENCE_SECONDS = (0.0, 4.0, 40.0)

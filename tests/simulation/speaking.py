@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from baton.models.model import Call, Message, ModelMessage, ModelRequest, ToolMessage
+from baton.sdk.models.model import Call, Message, ModelMessage, ModelRequest, ToolMessage
 from baton_events.ids import canonical_json
 from tests.simulation.invocation import CURRENT
 from tests.simulation.scripts import WAITING_TOOLS, TurnPlan, value_from

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from baton.engine.state import CallRecord
-from baton.tools.context import ToolContext
+from baton.sdk.tools.context import ToolContext
 from baton_events.ids import canonical_json
 from tests.simulation.constants import LEASE_MARGIN_SECONDS, LEASE_SECONDS
 from tests.simulation.scripts import APPROVED_TOOLS, LONGEST_TOOL_SECONDS

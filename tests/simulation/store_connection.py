@@ -17,12 +17,12 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import Claim
 from baton.engine.commit.tree import Tree
 from baton.engine.work_items import ItemKind
-from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.tree.attempt import Transition
-from baton.storage.redis.tree.transactions import Transactions
-from baton.storage.redis.tree.writes import Kept
-from baton.transport.meter import charge
-from baton.transport.redis_rest import answer_bytes, command_bytes
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.tree.attempt import Transition
+from baton.store.redis.tree.transactions import Transactions
+from baton.store.redis.tree.writes import Kept
+from baton.store.transport.meter import charge
+from baton.store.transport.redis_rest import answer_bytes, command_bytes
 from baton_events.errors import StoreError
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.real_server import what_differs

@@ -18,7 +18,7 @@ from baton.engine.commit.answers import (
 )
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
-from baton.storage.redis.store import TreeStore
+from baton.store.redis.store import TreeStore
 from baton_events.errors import StoreError
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.store_connection import REQUESTED, Requested, SimConnection, WatchedTransactions

@@ -16,10 +16,10 @@ from baton.engine.commit.codec import load_call
 from baton.engine.commit.layout import tree_of
 from baton.engine.commit.tree import Tree
 from baton.engine.state import CallRecord
-from baton.storage.redis import keys as names
-from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.storage.redis.in_process.streams import Stream
-from baton.storage.redis.tree.details import results_in
+from baton.store.redis import keys as names
+from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.store.redis.in_process.streams import Stream
+from baton.store.redis.tree.details import results_in
 from baton_events.ids import root_of
 from tests.simulation.kept import Kept
 

@@ -10,10 +10,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from baton.api.ag_ui import runs
-from baton.api.ag_ui.run_stream import Run, RunStream
 from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
+from baton.server.protocols.ag_ui import runs
+from baton.server.protocols.ag_ui.run_stream import Run, RunStream
 from baton.testing.asgi import OK
 from baton.testing.dice import number_of
 from baton.testing.virtual_loop import Crashed

@@ -11,8 +11,8 @@ from contextlib import closing
 import pytest
 
 from baton.engine.transitions import JobStatus
+from baton.store.transport.meter import Meter, current, metered
 from baton.testing.virtual_loop import Crashed, VirtualLoop
-from baton.transport.meter import Meter, current, metered
 from baton_events.errors import StoreError
 from tests.fakes.clock import FakeClock
 from tests.simulation.directed import calls_through_few_places

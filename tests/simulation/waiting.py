@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from baton.commands.backup import BACKED_UP_MS
 from baton.engine.commit.answers import Verdict
 from baton.engine.commit.tree import Tree
 from baton.engine.work_items import ItemKind, WorkItem, slot_request_key
-from baton.sdk.records import FOREVER_MS
+from baton.sdk.records.transcript import FOREVER_MS
 from baton.testing.asgi import Answer
+from baton.worker.commands.backup import BACKED_UP_MS
 from baton_events.ids import child_of, job_of_call
 from tests.simulation.background import is_forgotten, never_went_on
 from tests.simulation.constants import KEEP_SLOT_SECONDS

@@ -3,11 +3,11 @@
 import json
 from typing import TYPE_CHECKING
 
-from baton.commands.taking_back import continuation_of
 from baton.engine.background_calls import call_of
 from baton.engine.lifecycle import is_rolled_back
 from baton.engine.state import CallRecord
 from baton.engine.transitions import JobStatus
+from baton.worker.commands.taking_back import continuation_of
 from baton_events.ids import canonical_json, chat_job_id, child_of, job_of_call, operation_id, root_of, started_by
 from tests.simulation.background import TOLD, operation_job_of
 from tests.simulation.constants import BACKSTOP_SECONDS, LONGEST_DELAY_SECONDS

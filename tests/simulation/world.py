@@ -14,12 +14,12 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from baton.container import Ports
 from baton.engine.commit.tree import Tree
 from baton.engine.work_items import item_key_of
 from baton.testing import asgi
 from baton.testing.dice import Dice
 from baton.testing.virtual_loop import VirtualLoop
+from baton.worker.container import Ports
 from baton_events.schema import parse_event
 from baton_local.setup.wanted import wanted_of
 from tests.simulation.actors import STAGE, Actors

@@ -18,10 +18,10 @@ from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.answers import Tombstone
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.work_items import WorkItem
-from baton.sdk.limits import Spend
-from baton.sdk.memory import MemoryEntry
-from baton.sdk.records import ENTRY_VERSION
-from baton.storage.ports.access import StoredKey
+from baton.sdk.records.limits import Spend
+from baton.sdk.records.memory import MemoryEntry
+from baton.sdk.records.transcript import ENTRY_VERSION
+from baton.store.ports.access import StoredKey
 from baton_events.schema import SCHEMA_VERSION, Event
 
 STORED = (

@@ -18,14 +18,14 @@ from baton.engine.effects import CallModel, RunTool
 from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import StepResult
 from baton.engine.work_items import ItemKind
-from baton.executors.executor import OutcomeDoor
-from baton.executors.model_turn import ModelTurn
-from baton.executors.tool_run import ToolRun
-from baton.memory.keeper import MemoryKeeper
-from baton.models.model import ModelAnswer, ModelError
-from baton.sdk.redaction import KnownSecrets
-from baton.tools.pending import RunAgain
-from baton.tools.running_calls import RunningCalls
+from baton.sdk.memory.keeper import MemoryKeeper
+from baton.sdk.models.model import ModelAnswer, ModelError
+from baton.sdk.records.redaction import KnownSecrets
+from baton.sdk.tools.pending import RunAgain
+from baton.sdk.tools.running_calls import RunningCalls
+from baton.worker.executors.executor import OutcomeDoor
+from baton.worker.executors.model_turn import ModelTurn
+from baton.worker.executors.tool_run import ToolRun
 from baton_events.app_event import AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
 from baton_events.ids import canonical_json

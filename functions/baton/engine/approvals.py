@@ -31,8 +31,8 @@ from baton.engine.waits import (
     tool_digest,
 )
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, tool_key
-from baton.sdk.records import Failure
-from baton.sdk.redaction import redacted
+from baton.sdk.records.redaction import redacted
+from baton.sdk.records.transcript import Failure
 from baton_events.ids import call_id
 
 _LIMIT_POSITION = 1_000_000

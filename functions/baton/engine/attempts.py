@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from baton.engine.state import State
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.sdk.records import Failure
+from baton.sdk.records.transcript import Failure
 
 # How many processes may die while taking in a result, the end of a wait, or a failure: no foreign code runs there.
 TAKING_IN_BUDGET = 10

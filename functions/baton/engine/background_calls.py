@@ -18,7 +18,7 @@ from baton.engine.state import OF_SESSION, CallRecord, Job, State, call_item
 from baton.engine.step_results import Submitted, ToolNeedsApproval, ToolRunsAgain, ToolWaits
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus
-from baton.sdk.redaction import redacted
+from baton.sdk.records.redaction import redacted
 from baton_events.ids import call_of_operation, call_of_operation_job, job_of_call, operation_id, operation_job_id
 
 # Task key: the call that the job consists of. Clients cannot set it.

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from baton.engine.effects import Decision
 from baton.engine.state import BudgetScope, Job, State
 from baton.engine.work_items import WorkItem
-from baton.sdk.limits import exceeded, shared_use, spent
+from baton.sdk.records.limits import exceeded, shared_use, spent
 from baton_events.ids import is_child
 
 

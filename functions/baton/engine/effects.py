@@ -18,7 +18,7 @@ from baton.engine.all_jobs.tool_use import ToolUse
 from baton.engine.state import CallRecord, Job, Usage
 from baton.engine.step_results import ModelFailed, StepResult
 from baton.engine.work_items import WorkItem
-from baton.sdk.limits import Spend
+from baton.sdk.records.limits import Spend
 
 
 class CallModel(Struct, frozen=True):

@@ -15,8 +15,8 @@ from msgspec import Struct, convert, field, to_builtins
 from baton.engine.state import FORK, CallRecord, Job
 from baton.engine.step_results import ExtraUsage, ModelAnswered
 from baton.engine.waits import APPROVALS
-from baton.sdk.records import MEMORY_ROLE, MODEL_ROLE, SESSION_ROLE, USER_ROLE, Failure, Wanted
-from baton.sdk.redaction import redacted
+from baton.sdk.records.redaction import redacted
+from baton.sdk.records.transcript import MEMORY_ROLE, MODEL_ROLE, SESSION_ROLE, USER_ROLE, Failure, Wanted
 from baton_events.ids import canonical_json
 
 ToolsRun = Literal["recorded", "again"]

@@ -17,7 +17,7 @@ from baton.engine.step_results import Retried
 from baton.engine.transitions import CallStatus, JobStatus, Step, next_call_status, next_job_status
 from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL
 from baton.engine.work_items import WorkItem, loop_item
-from baton.sdk.redaction import REDACTED
+from baton.sdk.records.redaction import REDACTED
 from baton_events.ids import call_id, canonical_json, is_child, job_of_call, root_of, started_by
 
 # Records among a job's calls that are no tool calls.

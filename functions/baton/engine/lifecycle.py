@@ -17,8 +17,8 @@ from baton.engine.step_results import Cancelled, NotFollowedUp, Submitted, Undel
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus, Step, next_job_status
 from baton.engine.work_items import ItemKind, WorkItem, loop_item, notify_item, remember_item, slot_request_item
-from baton.sdk.limits import first_reserve
-from baton.sdk.records import Failure
+from baton.sdk.records.limits import first_reserve
+from baton.sdk.records.transcript import Failure
 from baton_events.ids import canonical_json
 
 

@@ -13,7 +13,7 @@ from baton.engine.effects import Skip
 from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus, Step, next_call_status
 from baton.engine.work_items import ItemKind, tool_key
-from baton.sdk.records import Failure, Wanted
+from baton.sdk.records.transcript import Failure, Wanted
 from baton_events.ids import canonical_json
 
 

@@ -10,8 +10,8 @@ from msgspec import Struct, field
 
 from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, tool_key, turn_group
-from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
-from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
+from baton.sdk.records.limits import NOTHING_SPENT, Limits, Spend, Used
+from baton.sdk.records.transcript import FOREVER_MS, Failure, ModelPolicy, OnFailure
 from baton_events.ids import call_id, is_child, job_of_call
 
 # Raised where an older version would misunderstand a job: it leaves it to the newer one (docs/upgrading.md).

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from baton.engine.state import Job
-from baton.sdk.records import Failure, Wanted
+from baton.sdk.records.transcript import Failure, Wanted
 
 
 class Submitted(Struct, frozen=True):

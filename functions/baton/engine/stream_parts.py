@@ -11,8 +11,8 @@ from typing import Any
 from baton.engine.state import CallRecord
 from baton.engine.step_results import ModelAnswered
 from baton.engine.work_items import EVENT_OF_KIND, WorkItem
-from baton.sdk.records import FOREVER_MS, Failure
-from baton.sdk.redaction import redacted
+from baton.sdk.records.redaction import redacted
+from baton.sdk.records.transcript import FOREVER_MS, Failure
 from baton_events.ids import (
     call_of_operation,
     call_of_operation_job,

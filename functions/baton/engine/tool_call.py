@@ -17,8 +17,8 @@ from baton.engine.step_results import ToolFailed, ToolNeedsApproval, ToolReturne
 from baton.engine.transitions import Step, next_call_status
 from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
-from baton.sdk.records import FOREVER_MS, Failure
-from baton.sdk.redaction import redacted
+from baton.sdk.records.redaction import redacted
+from baton.sdk.records.transcript import FOREVER_MS, Failure
 from baton_events.ids import canonical_json
 
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from baton.engine.state import CallRecord
 from baton.engine.step_results import ModelAnswered
-from baton.sdk.records import ENTRY_VERSION, MEMORY_ROLE
-from baton.sdk.redaction import redacted
+from baton.sdk.records.redaction import redacted
+from baton.sdk.records.transcript import ENTRY_VERSION, MEMORY_ROLE
 from baton_events.ids import canonical_json
 
 WITHHELD_ROLE = "withheld"

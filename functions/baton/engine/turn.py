@@ -17,9 +17,9 @@ from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered,
 from baton.engine.transcript import model_entry, withheld_entry
 from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
 from baton.engine.work_items import WorkItem, loop_item
-from baton.sdk.limits import Used
-from baton.sdk.records import MEMORY_ROLE, Wanted
-from baton.sdk.redaction import redacted
+from baton.sdk.records.limits import Used
+from baton.sdk.records.redaction import redacted
+from baton.sdk.records.transcript import MEMORY_ROLE, Wanted
 from baton_events.ids import call_id, canonical_json
 
 

@@ -14,8 +14,8 @@ from baton.engine.all_jobs.slots import SlotState
 from baton.engine.state import CallRecord, Job
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.sdk.records import FOREVER_MS
-from baton.sdk.redaction import REDACTED, redacted
+from baton.sdk.records.redaction import REDACTED, redacted
+from baton.sdk.records.transcript import FOREVER_MS
 from baton_events.ids import canonical_json, child_of, digest, operation_id
 from baton_events.timestamps import rfc3339
 

@@ -11,8 +11,8 @@ import logging
 import httpx
 
 from baton.observability.alerts import Notice
-from baton.storage.redis import keys
-from baton.storage.redis.connection import RedisConnection
+from baton.store.redis import keys
+from baton.store.redis.connection import RedisConnection
 from baton_events.errors import StoreError
 from baton_events.ids import digest
 from baton_events.proxies import AsyncEnvironmentTransport, reason_of, tls_context

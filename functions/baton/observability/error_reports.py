@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import TYPE_CHECKING, Any
 
 from baton.observability.logs import about
-from baton.sdk.redaction import KnownSecrets
+from baton.sdk.records.redaction import KnownSecrets
 from baton.settings.settings import Settings
 from baton_events.errors import SettingsError
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from baton.sdk.redaction import KnownSecrets
+from baton.sdk.records.redaction import KnownSecrets
 from baton.settings.settings import Settings
 from baton_events.schema import Event
 from baton_events.timestamps import rfc3339
@@ -45,21 +45,21 @@ def name_job_in_logs(job_id: str) -> None:
 # Explicit, since a logger's filter does not apply to its children; a test compares this with the source.
 LOGGERS = (
     "baton",
-    "baton.admission",
+    "baton.worker.admission",
     "baton.alerts",
-    "baton.api",
+    "baton.server.api",
     "baton.approvals",
     "baton.audit",
     "baton.claims",
-    "baton.commands",
-    "baton.console",
+    "baton.worker.commands",
+    "baton.server.console",
     "baton.delivery",
     "baton.edge",
     "baton.lambda",
     "baton.limits",
     "baton.listing",
-    "baton.memory",
-    "baton.models",
+    "baton.sdk.memory",
+    "baton.sdk.models",
     "baton.operations",
     "baton.pipeline",
     "baton.quota",

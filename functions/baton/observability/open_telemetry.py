@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from baton.observability.spans import Span
-from baton.sdk.own_threads import OWN_THREADS
+from baton.sdk.records.own_threads import OWN_THREADS
 from baton_events.errors import SettingsError
 
 if TYPE_CHECKING:

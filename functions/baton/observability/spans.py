@@ -11,10 +11,10 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from baton.clock import Clock
 from baton.engine.state import Job
 from baton.engine.work_items import WorkItem
-from baton.sdk.redaction import KnownSecrets, redacted
+from baton.sdk.clock import Clock
+from baton.sdk.records.redaction import KnownSecrets, redacted
 from baton_events.ids import digest
 
 Attributes = dict[str, str | int | float | bool | Sequence[str]]

@@ -14,13 +14,13 @@ from contextvars import ContextVar
 
 from msgspec import Struct, field
 
-from baton.clock import Clock
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.engine.effects import Changes
 from baton.engine.state import Job, State
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, item_key_of
 from baton.observability.spans import Attributes, Details, OpenItem, Place, Span, agent_span_id, place_of, span_of
+from baton.sdk.clock import Clock
 from baton_events.ids import digest, is_child, root_of
 from baton_events.schema import Event
 

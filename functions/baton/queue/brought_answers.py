@@ -10,7 +10,7 @@ from typing import Any
 
 from baton.engine.outbox import event_of
 from baton.engine.work_items import loop_item
-from baton.sdk.records import HttpResponse
+from baton.sdk.records.transcript import HttpResponse
 from baton_events.errors import MalformedEventError
 from baton_events.schema import ANSWERS_ENDPOINT, ENDPOINTS, Event, EventType
 

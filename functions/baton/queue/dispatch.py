@@ -11,7 +11,7 @@ from msgspec import Struct
 from baton.engine.outbox import announcements, event_of
 from baton.engine.work_items import WorkItem
 from baton.observability.tracing import with_trace
-from baton.sdk.records import HttpResponse
+from baton.sdk.records.transcript import HttpResponse
 from baton_events.emitter import Delivery, Emitter
 from baton_events.schema import AgentLoopInit, Event, Spending
 

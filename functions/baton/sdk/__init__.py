@@ -1,1 +1,1 @@
-"""Small records and rules that users' code and the engine share. Nothing here does I/O."""
+"""What users write with: agents, tools, models, memory, plans, MCP servers. Knows no engine and no store."""

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from baton.sdk.record import Record
+from baton.sdk.records.record import Record
 from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.settings.store import secrets_of, shown_address
 from baton.settings.table import SETTINGS
@@ -48,7 +48,7 @@ class Settings(QueueSettings, Record, frozen=True):
     resp_url: str = ""
     vector_url: str = ""
     vector_token: str = ""
-    app: str = "baton.agents:registry"
+    app: str = "baton.sdk.agents:registry"
     default_agent: str = ""
     prices: Prices = LIST_PRICES
     continuation: Literal["queue", "inline"] = "inline"

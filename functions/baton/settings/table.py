@@ -29,7 +29,7 @@ SETTINGS = (
         Setting(
             "BATON_APP",
             "app",
-            "baton.agents:registry",
+            "baton.sdk.agents:registry",
             "module:attribute",
             "the registry of agents and tools",
             reference,

@@ -7,23 +7,23 @@ the faults that a run requests.
 import asyncio
 from typing import Any, Protocol
 
-from baton.admission.limited_calls import Executing, Limited
-from baton.agents.registry import Registry
-from baton.container import Container, Ports
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Effect, RequestSlot, RunTool, Work
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolReturned, ToolWaits
-from baton.executors.tool_run import arguments_of
-from baton.planning.reference import UnresolvedReference
-from baton.runtime.spec import Executor, Spec
-from baton.sdk.records import Failure
+from baton.sdk.agents.registry import Registry
+from baton.sdk.planning.reference import UnresolvedReference
+from baton.sdk.records.transcript import Failure
+from baton.sdk.tools.contained import Outcome
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.runnable import Runnable
+from baton.sdk.tools.running_calls import RunningCalls
 from baton.settings.settings import Settings
 from baton.testing.dice import Dice
 from baton.testing.records import Attempt, ToolStart
-from baton.tools.contained import Outcome
-from baton.tools.context import ToolContext
-from baton.tools.runnable import Runnable
-from baton.tools.running_calls import RunningCalls
+from baton.worker.admission.limited_calls import Executing, Limited
+from baton.worker.container import Container, Ports
+from baton.worker.executors.tool_run import arguments_of
+from baton.worker.runtime.spec import Executor, Spec
 from baton_events.ids import canonical_json
 
 _SLOW, _SLOWEST_SECONDS = 11, 20.0

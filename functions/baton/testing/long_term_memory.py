@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 
-from baton.sdk.memory import MemoryEntry, MemoryHit
+from baton.sdk.records.memory import MemoryEntry, MemoryHit
 from baton_events.errors import MemoryUnavailableError
 
 

@@ -7,17 +7,17 @@ functions raise, and an answer that does not fit, is raised. Must not: know a pr
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
-from baton.api.auth import Principal
-from baton.api.jobs.approval_list import approvals_of
-from baton.api.jobs.approvals import ApprovalBody, Approvals, RejectionBody
-from baton.api.problem import ApiError
-from baton.commands.signal import CompletionBody
-from baton.container import Container
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, Decider
-from baton.executors.continuing import completed
-from baton.storage.ports.jobs import Snapshot
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.approval_list import approvals_of
+from baton.server.api.jobs.approvals import ApprovalBody, Approvals, RejectionBody
+from baton.server.api.problem import ApiError
+from baton.store.ports.jobs import Snapshot
 from baton.testing.records import Approve, Checkpoint, Decide, Operation, Outcomes, Reject
+from baton.worker.commands.signal import CompletionBody
+from baton.worker.container import Container
+from baton.worker.executors.continuing import completed
 
 _OPERATOR = Principal("admin", "simulation")
 # Somebody was faster, or the store has forgotten the question: nothing that the test has done.

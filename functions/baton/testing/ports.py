@@ -9,13 +9,12 @@ from typing import Any, Protocol, cast
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from baton.container import Ports
 from baton.observability.alerts import Notice
 from baton.queue.ports import DeadLetters
 from baton.settings.settings import Settings
-from baton.storage.redis.in_process.data import Version
-from baton.storage.redis.in_process.server import InProcessConnection
-from baton.storage.redis.reader import RedisReader
+from baton.store.redis.in_process.data import Version
+from baton.store.redis.in_process.server import InProcessConnection
+from baton.store.redis.reader import RedisReader
 from baton.testing.dice import Dice
 from baton.testing.long_term_memory import SimulatedLongTermMemory
 from baton.testing.queue import SimulatedQueue
@@ -23,7 +22,8 @@ from baton.testing.queue import Surroundings as AroundQueue
 from baton.testing.store import SimulatedRedis, SimulatedStore
 from baton.testing.store import Surroundings as AroundStore
 from baton.testing.virtual_clock import in_virtual_thread
-from baton.wiring import real_ports
+from baton.worker.container import Ports
+from baton.worker.wiring import real_ports
 
 EPOCH_MS = 1_800_000_000_000
 BASE_URL = "https://simulation.invalid"

@@ -18,8 +18,8 @@ from weakref import WeakKeyDictionary
 from msgspec import Struct
 from starlette.types import ASGIApp
 
-from baton.container import Container
 from baton.testing.virtual_loop import VirtualLoop
+from baton.worker.container import Container
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from baton.agents.registry import Registry
+from baton.sdk.agents.registry import Registry
 
 Namespaces = Mapping[str, dict[str, Any]]
 _Restore = Callable[[], None]

@@ -10,9 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from baton.agents.registry import Registry
-from baton.agents.runner import run_messages
-from baton.runtime.job_view import job_view
+from baton.sdk.agents.registry import Registry
+from baton.sdk.agents.runner import run_messages
 from baton.testing.comparing import messages_of, names_of
 from baton.testing.ports import Left
 from baton.testing.process import Point
@@ -20,6 +19,7 @@ from baton.testing.process_memory import ProcessMemory, tool_namespaces
 from baton.testing.records import Decide, Outcomes, Run
 from baton.testing.report import Report
 from baton.testing.world import WORK, Scene, World, points_of
+from baton.worker.runtime.job_view import job_view
 
 FAULTS = ("duplicates", "reorder", "forgetful_store", "slow_model", "failing_provider")
 _NO_LIMIT = 1 << 62

@@ -11,10 +11,10 @@ from baton.engine.commit.codec import load_call
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.work_items import ItemKind, kind_of
-from baton.storage.redis import keys
-from baton.storage.redis.in_process.data import Version
-from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.storage.redis.store import TreeStore
+from baton.store.redis import keys
+from baton.store.redis.in_process.data import Version
+from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.store.redis.store import TreeStore
 from baton.testing.dice import Dice
 from baton.testing.virtual_clock import VirtualClock
 

@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 
 from msgspec import Struct
 
-from baton.agents.registry import Registry
-from baton.api.jobs.submission import SubmitBody, new_job
-from baton.app import webhook_apps
-from baton.sdk.own_threads import OWN_THREADS
+from baton.sdk.agents.registry import Registry
+from baton.sdk.records.own_threads import OWN_THREADS
+from baton.server.api.jobs.submission import SubmitBody, new_job
+from baton.server.app import webhook_apps
 from baton.settings.settings import Settings
 from baton.testing.container import SimulatedContainer
 from baton.testing.dice import Dice

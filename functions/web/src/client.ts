@@ -4,7 +4,7 @@
  * Bodies and answers have the types of the OpenAPI document (`api.ts`, which is generated). Requests, streams and tasks
  * are those of `baton.js`.
  */
-import { BatonClient as PageClient, once, pause, streamOf } from "../../baton/web/static/baton.js";
+import { BatonClient as PageClient, once, pause, streamOf } from "../../baton/server/web/static/baton.js";
 import type {
   AppEventBody,
   ApprovalBody,
@@ -27,7 +27,7 @@ import type {
 } from "./api.js";
 import type { ClientOptions, Ends, Id, JobFilters, Keyed, Part, Question } from "./types.js";
 
-export * from "../../baton/web/static/baton.js";
+export * from "../../baton/server/web/static/baton.js";
 export type { Checkpoint, Cost, Diff, Job, Link, Schedule, Score, Session, StreamToken, ToolCall, Usage } from "./api.js";
 export type { ClientOptions, JobFilters, Part } from "./types.js";
 

@@ -1,7 +1,7 @@
 /** A React hook over `agentTask`: submit a task of an agent, see it at work, and get its answer. */
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
-import { agentTask, type BatonClient, type Task, type TaskState } from "../../baton/web/static/baton.js";
+import { agentTask, type BatonClient, type Task, type TaskState } from "../../baton/server/web/static/baton.js";
 
 export type { BatonClient, Task, TaskState };
 

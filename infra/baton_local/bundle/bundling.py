@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from baton.distribution import DISTRIBUTION
+from baton.settings.distribution import DISTRIBUTION
 from baton_local.bundle.libraries import UNPACKED_LIMIT_BYTES, Libraries
 from baton_local.bundle.source_code import (
     added_libraries,

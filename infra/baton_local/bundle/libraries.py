@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from baton.distribution import DISTRIBUTION
+from baton.settings.distribution import DISTRIBUTION
 from baton_local.dev.environment import inherited_environment
 from baton_local.dev.stack_error import StackError
 

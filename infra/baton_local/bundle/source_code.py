@@ -15,12 +15,12 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
-from baton.distribution import DISTRIBUTION
+from baton.settings.distribution import DISTRIBUTION
 from baton_local.bundle.libraries import FOLDER, PYTHON, PYTHON_VERSION
 from baton_local.dev.stack_error import StackError
 
 OWN_PACKAGES = ("baton", "baton_events")
-_FOR_TESTS = ("baton/testing", "baton/storage/redis/in_process")
+_FOR_TESTS = ("baton/testing", "baton/store/redis/in_process")
 HANDLERS = Path("functions", "handlers")
 REQUIREMENTS = "requirements.txt"
 _MADE_BY_TOOLS = {"__pycache__", "node_modules"}

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from baton.container import Ports
 from baton.settings.settings import Settings, settings_from_environment
-from baton.storage.ports.access import AuditEntry, StoredKey
-from baton.wiring import real_ports
+from baton.store.ports.access import AuditEntry, StoredKey
+from baton.worker.container import Ports
+from baton.worker.wiring import real_ports
 from baton_events.errors import BatonError, SettingsError, StoreError
 from baton_local.dev.data_folder import DEV_FILE_NAME
 from baton_local.dev.secrets_file import ID_CHARS, Role, key_prefix

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import click
 
 from baton.client import ApiError, AsyncBatonClient
-from baton.distribution import DISTRIBUTION
+from baton.settings.distribution import DISTRIBUTION
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.dev.stack_error import StackError
 

@@ -13,7 +13,7 @@ from string import Template
 
 import click
 
-from baton.distribution import DISTRIBUTION
+from baton.settings.distribution import DISTRIBUTION
 from baton_local.bundle.bundling import BUNDLES, Archive, Bundling, Ingredients
 from baton_local.bundle.libraries import PLATFORMS, PYTHON_VERSION, UNPACKED_LIMIT_BYTES
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import click
 
-from baton.agents.loader import RegistryNotLoadedError
-from baton.clock import SystemClock
+from baton.sdk.agents.loader import RegistryNotLoadedError
+from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings, require
 from baton_events.errors import PublishError, SettingsError
 from baton_local.cli.place import Place, with_place

@@ -1,6 +1,6 @@
 """Serves the product with uvicorn, for the local stack: `python -P -m baton_local.dev.app_server --port N`.
 
-It is `uvicorn baton.app:app --app-dir DIR` but for one thing: our own packages are imported before DIR is put on
+It is `uvicorn baton.server.app:app --app-dir DIR` but for one thing: our own packages are imported before DIR is put on
 the import path, so that nothing in it hides them. Must not hold any setting of the product: those come through the
 environment.
 """
@@ -25,7 +25,7 @@ from baton_local.stand_in.http_server import given_socket
 
 OWN_PACKAGES = ("baton", "baton_events")
 GRACE_SECONDS = 2
-PROVIDERS, LOADER = "baton.models.providers.client", "baton-load-providers"
+PROVIDERS, LOADER = "baton.sdk.models.providers.client", "baton-load-providers"
 NOT_STARTED = 3  # as `uvicorn.run`
 PROOF = "LOCAL_PART_PROOF"  # answers show it, so that the supervisor knows its own app among others
 # With the level in each line: the supervisor shows errors by it.
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m baton_local.dev.app_server", description="Serve the product locally."
     )
-    parser.add_argument("--target", default="baton.app:app", help="the ASGI application (default: %(default)s)")
+    parser.add_argument("--target", default="baton.server.app:app", help="the ASGI application (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--app-dir", help="folder to import the user's agents from")
@@ -109,9 +109,9 @@ def check_registry(reference: str) -> None:
     No bytecode of them is kept: Python takes what it kept for the present when a file of the same size is saved again
     within a second.
     """
-    from baton.agents.agent import chosen_models  # noqa: PLC0415 - after the import path
-    from baton.agents.loader import RegistryNotLoadedError, load_registry  # noqa: PLC0415 - likewise
-    from baton.tools.contained import traceback_of  # noqa: PLC0415 - likewise
+    from baton.sdk.agents.agent import chosen_models  # noqa: PLC0415 - after the import path
+    from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry  # noqa: PLC0415 - likewise
+    from baton.sdk.tools.contained import traceback_of  # noqa: PLC0415 - likewise
 
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from baton.api.audit import Audit
-from baton.api.auth import Keys
-from baton.api.openapi import OpenApi
-from baton.api.problem import Code
-from baton.api.route import ApiRoute
-from baton.api.routes import api_table
-from baton.container import Container
+from baton.server.api.audit import Audit
+from baton.server.api.auth import Keys
+from baton.server.api.problem import Code
+from baton.server.api.route import ApiRoute
+from baton.server.openapi import OpenApi
+from baton.server.routes import api_table
 from baton.settings.settings import Settings
-from baton.wiring import real_ports
+from baton.worker.container import Container
+from baton.worker.wiring import real_ports
 from baton_local.docs.markdown_table import markdown_table
 
 

@@ -17,20 +17,20 @@ from msgspec.structs import replace
 from starlette.types import ASGIApp
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from baton.api.jobs.submission import SubmitBody, new_job
-from baton.app import webhook_apps
-from baton.container import Container
 from baton.engine.decide import decide
-from baton.executors.tool_run import ToolRun
 from baton.queue.dispatch import dispatch
 from baton.queue.ports import Verifier
-from baton.runtime.pipeline import Pipeline
-from baton.runtime.webhook import SignedEndpoint
+from baton.server.api.jobs.submission import SubmitBody, new_job
+from baton.server.app import webhook_apps
 from baton.settings.settings import Settings
-from baton.storage.ports.jobs import Store
-from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.storage.redis.store import TreeStore
-from baton.wiring import real_ports
+from baton.store.ports.jobs import Store
+from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.store.redis.store import TreeStore
+from baton.worker.container import Container
+from baton.worker.executors.tool_run import ToolRun
+from baton.worker.runtime.pipeline import Pipeline
+from baton.worker.runtime.webhook import SignedEndpoint
+from baton.worker.wiring import real_ports
 from baton_events.messages import Outgoing, Queue
 from baton_events.schema import ENDPOINTS, EventType, parse_event
 from baton_local.replay.executors import CountingTokens, ReplayQueue

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from baton.app import SPECS
 from baton.engine.transitions import CALL_TRANSITIONS, JOB_TRANSITIONS, CallStatus, JobStatus, Step
-from baton.handlers import (
+from baton.server.app import SPECS
+from baton.settings.settings import Settings
+from baton.worker.handlers import (
     agent_loop,
     app_events,
     delivery_failed,
@@ -21,8 +22,7 @@ from baton.handlers import (
     tool_result_complete,
     tool_result_failed,
 )
-from baton.runtime.spec import Spec
-from baton.settings.settings import Settings
+from baton.worker.runtime.spec import Spec
 from baton_events.schema import (
     BaseEvent,
     Cancellation,
@@ -108,7 +108,7 @@ def event_table() -> str:
     """Return one row an endpoint that the queue delivers to, events first."""
     if [module.SPEC for module in _MODULES] != list(SPECS):
         raise ValueError(
-            "baton_local/docs/event_tables.py and baton/app.py name different functions: add the missing one"
+            "baton_local/docs/event_tables.py and baton/server/app.py name different functions: add the missing one"
         )
     return markdown_table(
         ["event", "topic", "endpoint", "function", "what it does"],

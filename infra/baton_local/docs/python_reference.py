@@ -15,11 +15,11 @@ from typing import Any
 from msgspec import Struct
 
 from baton.client import BatonClient
-from baton.planning.reference import ResultOf
+from baton.sdk.planning.reference import ResultOf
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.tool import Tool
 from baton.testing.report import Report
 from baton.testing.simulation import Simulation
-from baton.tools.context import ToolContext
-from baton.tools.tool import Tool
 from baton_local.docs.markdown_table import markdown_table
 
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):$")

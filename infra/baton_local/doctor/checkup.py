@@ -6,17 +6,17 @@ The doctor looks at the outside through ports; the real ones are built here. Not
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from baton.clock import Clock, Randomness, SystemClock, SystemRandomness
 from baton.queue.account import QueueSetup
 from baton.queue.ports import QueueRecords
 from baton.queue.qstash.publisher import QStashQueue
 from baton.queue.qstash.records import QStashRecords
 from baton.queue.qstash.setup import QStashSetup
-from baton.sdk.memory import LongTermMemory
+from baton.sdk.clock import Clock, Randomness, SystemClock, SystemRandomness
+from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
-from baton.storage.ports.jobs import StoreCheck
-from baton.storage.redis.store_check import RedisCheck
-from baton.vector import UpstashLongTermMemory
+from baton.store.ports.jobs import StoreCheck
+from baton.store.redis.store_check import RedisCheck
+from baton.store.vector import UpstashLongTermMemory
 from baton_events.errors import SettingsError
 from baton_events.messages import Queue
 from baton_local.doctor.delivery import ENDPOINTS, Probes

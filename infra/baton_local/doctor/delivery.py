@@ -13,10 +13,10 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from baton.clock import Clock
 from baton.queue.ports import LogEntry, QueueRecords
-from baton.runtime.webhook import PROBE_OUTCOME, own_version, probe_body
+from baton.sdk.clock import Clock
 from baton.settings.settings import Settings
+from baton.worker.runtime.webhook import PROBE_OUTCOME, own_version, probe_body
 from baton_events.emitter import message_to
 from baton_events.errors import PublishError
 from baton_events.messages import Queue

@@ -5,8 +5,8 @@ import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from baton.distribution import DISTRIBUTION
 from baton.engine.state import STATE_VERSION
+from baton.settings.distribution import DISTRIBUTION
 from baton.settings.settings import Settings, has, read_settings
 from baton.settings.table import SETTINGS
 from baton_events.errors import SettingsError
@@ -108,7 +108,7 @@ def _odd(settings: Settings) -> Iterator[Finding]:
             ENVIRONMENT,
             f"WORK_TIMEOUT_SECONDS ({settings.work_timeout_seconds}) is not below the functions' own limit "
             f"({FUNCTION_TIMEOUT_SECONDS} s): work that takes so long is cut off",
-            "lower it, or raise the limit in functions/baton/handlers and in the deployment",
+            "lower it, or raise the limit in functions/baton/worker/handlers and in the deployment",
         )
 
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 import httpx
 
-from baton.runtime.webhook import PROBE_OUTCOME, probe_body
 from baton.settings.settings import Settings
+from baton.worker.runtime.webhook import PROBE_OUTCOME, probe_body
 from baton_events.proxies import AsyncEnvironmentTransport, reason_of
 from baton_events.schema import WEBHOOK_ENDPOINTS
 

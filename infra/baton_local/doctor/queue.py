@@ -1,7 +1,7 @@
 """Whether the queue takes our token, signs with the functions' keys, and has the topics and schedules they need."""
 
-from baton.agents.loader import RegistryNotLoadedError
 from baton.queue.account import QueueSetup, SigningKeys
+from baton.sdk.agents.loader import RegistryNotLoadedError
 from baton.settings.settings import Settings
 from baton_events.errors import MessageNotFoundError, PublishError, QueueUnauthorizedError, QueueUnreachableError
 from baton_local.doctor.finding import Finding, failed, note, ok, warning, way_to_reach

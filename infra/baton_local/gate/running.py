@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from baton.agents.registry import Registry
+from baton.sdk.agents.registry import Registry
 from baton_local.dev.stack_error import StackError
 from baton_local.gate.gate_file import CaseSpec, GateSpec
 from baton_local.gate.scoring import CaseRun, Score, answer_of, score

@@ -8,18 +8,18 @@ other comes through the real code.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from baton.conversation.earlier_jobs import MessagesOf
-from baton.conversation.exchanges import Exchange
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunTool, Work
 from baton.engine.state import Job
 from baton.engine.step_results import FollowedUp, ModelFailed, StepResult
-from baton.executors.executor import Executing
-from baton.memory.entries import Recalled, Recollection
-from baton.memory.keeper import MemoryKeeper
-from baton.memory.policy import Memory
-from baton.sdk.memory import EntryKind, MemoryEntry
-from baton.sdk.records import Failure
+from baton.sdk.memory.entries import Recalled, Recollection
+from baton.sdk.memory.keeper import MemoryKeeper
+from baton.sdk.memory.policy import Memory
+from baton.sdk.records.memory import EntryKind, MemoryEntry
+from baton.sdk.records.transcript import Failure
+from baton.worker.conversation.earlier_jobs import MessagesOf
+from baton.worker.conversation.exchanges import Exchange
+from baton.worker.executors.executor import Executing
 from baton_events.messages import Outgoing
 from baton_local.replay.play import CurrentCall, Play
 

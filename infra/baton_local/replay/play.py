@@ -7,7 +7,7 @@ of arguments, since redacted arguments give other ids.
 from dataclasses import dataclass, field
 
 from baton.engine.work_items import ItemKind, item_key_of, kind_of
-from baton.models.model import ModelRequest
+from baton.sdk.models.model import ModelRequest
 from baton_events.ids import child_of, job_of_call
 from baton_events.schema import Event, ToolPayload
 from baton_local.replay.recorded import Attempt, RecordedCall, RecordedJob

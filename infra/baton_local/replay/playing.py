@@ -10,38 +10,38 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from baton.admission.slot_client import SlotClient
-from baton.admission.stored_quota import StoredQuota
-from baton.agents.registry import Registry
-from baton.api.jobs.recording import collect, recording
-from baton.api.jobs.submission import SubmitBody, new_job
-from baton.api.problem import ApiError
-from baton.commands.commands import Commands
-from baton.commands.follow import JobNotices
 from baton.engine.all_jobs.job_list import Row
 from baton.engine.commit.answers import Signal
 from baton.engine.effects import CallModel, Effect, Notify, Remember, RequestSlot, RunTool
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind
-from baton.executors.executor import OutcomeDoor
-from baton.executors.model_turn import ModelTurn
-from baton.executors.remembering import Conversing, Recalling
-from baton.executors.tool_run import ToolRun
 from baton.queue.dispatch import Delivered, dispatch
-from baton.runtime.pipeline import Pipeline
-from baton.runtime.policy import Policy
-from baton.runtime.spec import Executor, work_limits_ms
-from baton.sdk.records import FOREVER_MS
-from baton.sdk.redaction import KnownSecrets
+from baton.sdk.agents.registry import Registry
+from baton.sdk.records.redaction import KnownSecrets
+from baton.sdk.records.transcript import FOREVER_MS
+from baton.sdk.tools.running_calls import RunningCalls
+from baton.server.api.jobs.recording import collect, recording
+from baton.server.api.jobs.submission import SubmitBody, new_job
+from baton.server.api.problem import ApiError
 from baton.settings.settings import Settings
-from baton.storage.ports.jobs import Store
-from baton.storage.redis.admission import RedisAdmission
-from baton.storage.redis.archive import RedisArchive
-from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.storage.redis.reader import RedisReader
-from baton.storage.redis.store import TreeStore
-from baton.tools.running_calls import RunningCalls
+from baton.store.ports.jobs import Store
+from baton.store.redis.admission import RedisAdmission
+from baton.store.redis.archive import RedisArchive
+from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.store.redis.reader import RedisReader
+from baton.store.redis.store import TreeStore
+from baton.worker.admission.slot_client import SlotClient
+from baton.worker.admission.stored_quota import StoredQuota
+from baton.worker.commands.commands import Commands
+from baton.worker.commands.follow import JobNotices
+from baton.worker.executors.executor import OutcomeDoor
+from baton.worker.executors.model_turn import ModelTurn
+from baton.worker.executors.remembering import Conversing, Recalling
+from baton.worker.executors.tool_run import ToolRun
+from baton.worker.runtime.pipeline import Pipeline
+from baton.worker.runtime.policy import Policy
+from baton.worker.runtime.spec import Executor, work_limits_ms
 from baton_events.emitter import Emitter
 from baton_events.ids import canonical_json
 from baton_events.schema import Cancellation, Event, EventType, ToolPayload, event_type, parse_event

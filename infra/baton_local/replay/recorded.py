@@ -1,4 +1,4 @@
-"""A recording as records, read from its JSON document (`functions/baton/api/jobs/recording.py` says what is in it).
+"""A recording as records, read from its JSON document (`baton.server.api.jobs.recording` says what is in it).
 
 Invariant: what cannot be played is refused with the reason and the way out; fields that are not known are ignored.
 """
@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
-from baton.api.jobs.recording import RECORDING_VERSION
 from baton.engine.approvals import NEEDS_APPROVAL
 from baton.engine.transcript import WITHHELD_ROLE
-from baton.sdk.records import MEMORY_ROLE, SESSION_ROLE
+from baton.sdk.records.transcript import MEMORY_ROLE, SESSION_ROLE
+from baton.server.api.jobs.recording import RECORDING_VERSION
 from baton_local.dev.stack_error import StackError
 
 

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from baton.agents.agent import Agent
-from baton.agents.output import FINAL_TOOL
-from baton.agents.registry import Registry
-from baton.models.model import Call, Model, ModelAnswer, ModelError, ModelRequest
-from baton.planning.plan import PLAN_TOOL
-from baton.sdk.own_threads import in_own_thread
-from baton.tools.context import ToolContext
-from baton.tools.pending import LONGEST_SECONDS, ChildTask, Pending
-from baton.tools.runnable import InThread
-from baton.tools.tool import Tool
-from baton.tools.tool_error import ToolError
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.output import FINAL_TOOL
+from baton.sdk.agents.registry import Registry
+from baton.sdk.models.model import Call, Model, ModelAnswer, ModelError, ModelRequest
+from baton.sdk.planning.plan import PLAN_TOOL
+from baton.sdk.records.own_threads import in_own_thread
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.pending import LONGEST_SECONDS, ChildTask, Pending
+from baton.sdk.tools.runnable import InThread
+from baton.sdk.tools.tool import Tool
+from baton.sdk.tools.tool_error import ToolError
 from baton_local.replay.play import Play
 from baton_local.replay.recorded import RecordedCall, RecordedJob
 

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic_ai import ModelMessage, ModelResponse
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from baton.models.model import ModelError
-from baton.pydantic_ai.run_state import RunState
+from baton.sdk.models.model import ModelError
+from baton.sdk.pydantic_ai.run_state import RunState
 
 
 class RecordedModel(FunctionModel):

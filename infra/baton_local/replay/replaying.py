@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from baton.agents.registry import Registry
 from baton.engine.commit.answers import History
 from baton.engine.transitions import JobStatus
-from baton.executors.model_turn import messages
-from baton.models.fingerprint import fingerprint, parts_of, prompt_value, specs_value
+from baton.sdk.agents.registry import Registry
+from baton.sdk.models.fingerprint import fingerprint, parts_of, prompt_value, specs_value
+from baton.worker.executors.model_turn import messages
 from baton_local.replay.play import Play
 from baton_local.replay.playing import played
 from baton_local.replay.recorded import Attempt, RecordedCall, RecordedJob, Recording

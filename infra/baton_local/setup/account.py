@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
-from baton.agents.loader import RegistryNotLoadedError, load_registry
-from baton.clock import SystemClock
 from baton.queue.account import QueueSetup, TopicEndpoint
 from baton.queue.ports import Schedules
 from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.qstash.setup import QStashSetup
+from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry
+from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings, read_settings
 from baton_events.errors import MessageNotFoundError, PublishError, QueueRefusedError, SettingsError, TopicNotFoundError
 from baton_events.messages import Queue

@@ -7,11 +7,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from baton.agents.registry import Registry
-from baton.agents.schedule import Schedule
-from baton.commands.schedule import at_time, coded_session_id, recurrence
-from baton.runtime.new_jobs import job_of
+from baton.sdk.agents.registry import Registry
+from baton.sdk.agents.schedule import Schedule
 from baton.settings.settings import Settings
+from baton.worker.commands.schedule import at_time, coded_session_id, recurrence
+from baton.worker.runtime.new_jobs import job_of
 from baton_events.emitter import message_of
 from baton_events.messages import Outgoing
 from baton_events.schema import AgentLoopInit

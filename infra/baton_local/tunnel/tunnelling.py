@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from baton.agents.loader import RegistryNotLoadedError
+from baton.sdk.agents.loader import RegistryNotLoadedError
 from baton.settings.settings import Settings
 from baton_events.errors import PublishError
 from baton_local.dev.part import Part, http_is_ready

@@ -49,7 +49,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=int, default=8078, help="port; 0 takes a free one (default: %(default)s)")
-    add("--data", type=Path, default=Path(".baton/vector"), help="folder for all records (default: %(default)s)")
+    add("--data", type=Path, default=Path(".baton/store/vector"), help="folder for all records (default: %(default)s)")
     token = f"the token that callers must send; also as {TOKEN} (default: one kept in the data folder)"
     add("--token", default=environment.get(TOKEN), help=token)
     add("--dimension", type=int, metavar="N", help="numbers in a vector (default: the embedder's)")

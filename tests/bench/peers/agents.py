@@ -6,7 +6,7 @@ The times of the steps are in the arguments of the calls, their results and the 
 import time
 
 from baton import Agent, Call, Limits, Registry, ToolContext, tool
-from baton.models.model import ModelAnswer, ModelRequest, ToolMessage, UserMessage
+from baton.sdk.models.model import ModelAnswer, ModelRequest, ToolMessage, UserMessage
 from tests.bench.peers import work
 
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from baton.clock import SystemClock
 from baton.queue.account import QueueSetup, Topic, TopicEndpoint
 from baton.queue.ports import QueueRecords, Schedules
 from baton.queue.qstash.publisher import QStashQueue
 from baton.queue.qstash.records import QStashRecords
 from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.qstash.setup import QStashSetup
+from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings
 from baton_events.errors import MessageNotFoundError, QueueRefusedError, TopicNotFoundError
 from baton_events.messages import Outgoing

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from baton.clock import SystemClock
 from baton.engine.outbox import event_of
 from baton.engine.work_items import loop_item
 from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.qstash.verifier import QueueVerifier
+from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings
 from baton_events.emitter import Delivery, Emitter, message_to
 from baton_events.errors import (

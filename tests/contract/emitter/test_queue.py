@@ -7,8 +7,8 @@ from typing import Literal
 
 import pytest
 
-from baton.clock import SystemClock
 from baton.queue.qstash.publisher import QStashQueue
+from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings
 from baton_events.errors import TopicNotFoundError
 from baton_events.messages import Outgoing, Queue

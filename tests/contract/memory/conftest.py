@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton.sdk.memory import LongTermMemory, MemoryEntry, SessionMemory
+from baton.sdk.records.memory import LongTermMemory, MemoryEntry, SessionMemory
 from baton.settings.settings import Settings
-from baton.storage.ports.chats import Chats
-from baton.storage.redis.agent_memory import RedisChats, RedisSessionMemory
-from baton.storage.redis.connection import RedisConnection
-from baton.vector import UpstashLongTermMemory
+from baton.store.ports.chats import Chats
+from baton.store.redis.agent_memory import RedisChats, RedisSessionMemory
+from baton.store.redis.connection import RedisConnection
+from baton.store.vector import UpstashLongTermMemory
 from baton_local.fixtures.servers import RedisServer, VectorServer
 from tests.fakes import FakeLongTermMemory
 from tests.fakes.stored import FakeConnection

@@ -4,14 +4,14 @@ from collections import Counter
 
 import httpx
 
-from baton.clock import SystemClock
-from baton.memory.keeper import MemoryKeeper
-from baton.memory.policy import Memory
-from baton.sdk.memory import SESSION_ENTRIES
-from baton.storage.redis.agent_memory import RedisSessionMemory
-from baton.storage.redis.connection import RedisConnection
-from baton.transport.meter import Meter, metered
-from baton.vector import UpstashLongTermMemory
+from baton.sdk.clock import SystemClock
+from baton.sdk.memory.keeper import MemoryKeeper
+from baton.sdk.memory.policy import Memory
+from baton.sdk.records.memory import SESSION_ENTRIES
+from baton.store.redis.agent_memory import RedisSessionMemory
+from baton.store.redis.connection import RedisConnection
+from baton.store.transport.meter import Meter, metered
+from baton.store.vector import UpstashLongTermMemory
 from baton_local.fixtures.servers import VectorServer
 from tests.contract.memory.conftest import RETENTION_MS, an_entry
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from baton.memory.keeper import MemoryKeeper
-from baton.sdk.memory import LongTermMemory
+from baton.sdk.memory.keeper import MemoryKeeper
+from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
-from baton.vector import UpstashLongTermMemory
+from baton.store.vector import UpstashLongTermMemory
 from baton_events.errors import MemoryUnavailableError
 from baton_local.fixtures.servers import VectorFaults, VectorServer
 from tests.contract.memory.conftest import an_entry

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from baton.memory.keeper import MemoryKeeper
-from baton.memory.policy import Memory
+from baton.sdk.memory.keeper import MemoryKeeper
+from baton.sdk.memory.policy import Memory
 from baton.settings.settings import Settings
-from baton.vector import UpstashLongTermMemory
+from baton.store.vector import UpstashLongTermMemory
 from tests.contract.memory.conftest import an_entry
 from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
 from tests.fakes.stored import FakeSessionMemory

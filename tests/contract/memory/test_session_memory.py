@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from baton.engine.commit.stored_bytes import LEAST_FILE_MS
-from baton.sdk.memory import SESSION_ENTRIES, SessionMemory
-from baton.storage.ports.chats import Chats
-from baton.storage.redis.agent_memory import RedisChats, RedisSessionMemory
-from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.keys import files_key, session_memory_key, sessions_key
+from baton.sdk.records.memory import SESSION_ENTRIES, SessionMemory
+from baton.store.ports.chats import Chats
+from baton.store.redis.agent_memory import RedisChats, RedisSessionMemory
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.keys import files_key, session_memory_key, sessions_key
 from tests.contract.memory.conftest import RETENTION_MS, an_entry
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from baton.storage.redis.connection import RedisConnection
+from baton.store.redis.connection import RedisConnection
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess, Transport
 from tests.contract.store.side import Side, connected, in_process, real_side, side_over

@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from baton.storage.redis.connection import RedisConnection
-from baton.transport.redis_resp import keys_of, slot_of
+from baton.store.redis.connection import RedisConnection
+from baton.store.transport.redis_resp import keys_of, slot_of
 
 # Families of keys that one call may go to: neither needs the other to be done, or done before.
 SPLIT = {

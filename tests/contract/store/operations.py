@@ -17,8 +17,8 @@ from baton.engine.state import CallRecord
 from baton.engine.stream_parts import handled
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, slot_request_item
-from baton.sdk.limits import Spend
-from baton.sdk.records import FOREVER_MS
+from baton.sdk.records.limits import Spend
+from baton.sdk.records.transcript import FOREVER_MS
 from baton_events.errors import JobGoneError
 from baton_events.ids import is_child, root_of
 from tests.contract.store.sample import (

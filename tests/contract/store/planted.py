@@ -7,8 +7,8 @@ changes, and what is caught is the text that production sends.
 from dataclasses import dataclass
 from typing import Any
 
-from baton.clock import SystemClock
-from baton.storage.redis.in_process.server import InProcessRedis
+from baton.sdk.clock import SystemClock
+from baton.store.redis.in_process.server import InProcessRedis
 from tests.contract.store.side import InProcess
 
 # As a server's own limit: a script that goes round in circles ends with an error.

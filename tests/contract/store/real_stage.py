@@ -3,16 +3,16 @@
 from dataclasses import replace
 from typing import Literal
 
-from baton.agents.agent import Agent
-from baton.agents.registry import Registry
-from baton.container import Ports
-from baton.models.model import Call
-from baton.models.scripted import ScriptedModel
 from baton.queue.dispatch import Outcome
 from baton.queue.ports import Verifier
-from baton.storage.ports.access import RateLimit
-from baton.tools.tool import tool
-from baton.transport.meter import charge
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.registry import Registry
+from baton.sdk.models.model import Call
+from baton.sdk.models.scripted import ScriptedModel
+from baton.sdk.tools.tool import tool
+from baton.store.ports.access import RateLimit
+from baton.store.transport.meter import charge
+from baton.worker.container import Ports
 from baton_events.schema import Event
 from tests.contract.store.side import Side
 from tests.unit.baton.kit.stage import SETTINGS, Stage

@@ -13,10 +13,10 @@ from baton.engine.lifecycle import first_slot_state
 from baton.engine.state import CallRecord, Job, State
 from baton.engine.step_results import Submitted
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, slot_request_item, tool_key, turn_group
-from baton.sdk.limits import Limits, first_reserve
-from baton.sdk.records import ModelPolicy
-from baton.storage.ports.all_jobs import SlotAnswer
-from baton.storage.ports.jobs import Snapshot, Store
+from baton.sdk.records.limits import Limits, first_reserve
+from baton.sdk.records.transcript import ModelPolicy
+from baton.store.ports.all_jobs import SlotAnswer
+from baton.store.ports.jobs import Snapshot, Store
 from tests.contract.store.side import Side
 
 NOW_MS = 1_800_000_000_000

@@ -5,19 +5,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from baton.clock import SystemClock
 from baton.observability.counters import Counters, ToolStatistics
+from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings
-from baton.storage.ports.all_jobs import Admission, AdmissionControl, Listing, StoredBytes
-from baton.storage.ports.jobs import Archive, Reader, Store
-from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
-from baton.storage.redis.archive import RedisArchive
-from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.storage.redis.listing import RedisListing
-from baton.storage.redis.reader import RedisReader
-from baton.storage.redis.store import TreeStore
-from baton.storage.redis.totals import RedisCounters, RedisStoredBytes, RedisToolStatistics
+from baton.store.ports.all_jobs import Admission, AdmissionControl, Listing, StoredBytes
+from baton.store.ports.jobs import Archive, Reader, Store
+from baton.store.redis.admission import RedisAdmission, RedisAdmissionControl
+from baton.store.redis.archive import RedisArchive
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.store.redis.listing import RedisListing
+from baton.store.redis.reader import RedisReader
+from baton.store.redis.store import TreeStore
+from baton.store.redis.totals import RedisCounters, RedisStoredBytes, RedisToolStatistics
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 

@@ -1,9 +1,9 @@
 """The admission's slot table: who gets a slot, who is told, and which sweep is armed; rules and script are the same."""
 
 from baton.engine.all_jobs.slots import QueuedJob, SlotState
-from baton.storage.ports.all_jobs import SlotAnswer, SlotGranted
-from baton.storage.redis.admission import RedisAdmission
-from baton.storage.redis.connection import RedisConnection
+from baton.store.ports.all_jobs import SlotAnswer, SlotGranted
+from baton.store.redis.admission import RedisAdmission
+from baton.store.redis.connection import RedisConnection
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS, slot_request
 from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side

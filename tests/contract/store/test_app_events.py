@@ -2,10 +2,10 @@
 
 import pytest
 
-from baton.storage.ports.app_events import AppEvents, EventRecord
-from baton.storage.redis import keys
-from baton.storage.redis.app_events import RedisAppEvents
-from baton.storage.redis.connection import RedisConnection
+from baton.store.ports.app_events import AppEvents, EventRecord
+from baton.store.redis import keys
+from baton.store.redis.app_events import RedisAppEvents
+from baton.store.redis.connection import RedisConnection
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import RETENTION_MS
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from baton.engine.commit.patch import Patch
-from baton.storage.redis.connection import RedisConnection
+from baton.store.redis.connection import RedisConnection
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
 from tests.simulation.kept import Kept

@@ -21,7 +21,7 @@ from baton.engine.effects import Changes
 from baton.engine.state import CallRecord, Job
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import loop_item
-from baton.sdk.records import MEMORY_ROLE
+from baton.sdk.records.transcript import MEMORY_ROLE
 from baton_events.errors import JobGoneError
 from baton_events.ids import canonical_json
 from tests.contract.store.redis_process import RedisProcess

@@ -8,15 +8,15 @@ from dataclasses import asdict
 
 import pytest
 
-from baton.clock import SystemClock
 from baton.engine.all_jobs.slots import FIRST_VALUE_KEPT_MS
-from baton.sdk.memory import ModelCache
+from baton.sdk.clock import SystemClock
+from baton.sdk.records.memory import ModelCache
 from baton.settings.settings import Settings
-from baton.storage.ports.access import ApiKeyStore, AuditEntry, AuditLog, StoredKey
-from baton.storage.redis import keys as redis_keys
-from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
-from baton.storage.redis.agent_memory import RedisModelCache
-from baton.storage.redis.connection import RedisConnection
+from baton.store.ports.access import ApiKeyStore, AuditEntry, AuditLog, StoredKey
+from baton.store.redis import keys as redis_keys
+from baton.store.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
+from baton.store.redis.agent_memory import RedisModelCache
+from baton.store.redis.connection import RedisConnection
 from baton_events.errors import StoreError
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import Side

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from baton.storage.ports.call_limits import PLACE_MS, CallAnswer, CallLimits, KeyLimit, NamedCall
-from baton.storage.redis.call_limits import RedisCallLimits
-from baton.storage.redis.connection import RedisConnection
+from baton.store.ports.call_limits import PLACE_MS, CallAnswer, CallLimits, KeyLimit, NamedCall
+from baton.store.redis.call_limits import RedisCallLimits
+from baton.store.redis.connection import RedisConnection
 from tests.contract.store.sample import NOW_MS
 
 LEASE_MS = 300_000

@@ -11,8 +11,8 @@ from baton.engine.effects import Changes
 from baton.engine.state import Usage
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
-from baton.storage.redis.store import TreeStore
-from baton.transport.meter import Meter, charge, metered
+from baton.store.redis.store import TreeStore
+from baton.store.transport.meter import Meter, charge, metered
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (

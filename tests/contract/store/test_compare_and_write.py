@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from baton.engine.commit.patch import Patch
-from baton.storage.redis.connection import RedisConnection
+from baton.store.redis.connection import RedisConnection
 
 _HASH, _LIST, _TEXT, _OTHER = (f"baton:{{a}}:{name}" for name in ("hash", "list", "text", "other"))
 _MOST = 1_000

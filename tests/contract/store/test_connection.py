@@ -9,8 +9,8 @@ from typing import Literal
 import pytest
 
 from baton.settings.settings import Settings
-from baton.storage.redis.connection import RedisConnection, counted
-from baton.storage.redis.store_check import RedisCheck
+from baton.store.redis.connection import RedisConnection, counted
+from baton.store.redis.store_check import RedisCheck
 from baton_events.errors import StoreError
 from tests.contract.store.monitor import monitor
 from tests.contract.store.redis_process import RedisProcess

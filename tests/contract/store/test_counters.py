@@ -7,10 +7,10 @@ from baton.engine.all_jobs.tool_use import ToolCounters, ToolUse
 from baton.engine.commit.answers import Signal
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
-from baton.storage.ports.all_jobs import KeptEvents
-from baton.storage.redis import keys
-from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.totals import JOBS_READ, RedisKeptEvents
+from baton.store.ports.all_jobs import KeptEvents
+from baton.store.redis import keys
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.totals import JOBS_READ, RedisKeptEvents
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,

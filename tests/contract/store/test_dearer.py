@@ -21,8 +21,8 @@ from baton.engine.step_results import ModelAnswered, Started, StepResult, ToolFa
 from baton.engine.stream_parts import text_delta
 from baton.engine.transitions import CallStatus
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
-from baton.sdk.records import Failure, Wanted
-from baton.transport.meter import Meter, metered, take
+from baton.sdk.records.transcript import Failure, Wanted
+from baton.store.transport.meter import Meter, metered, take
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,

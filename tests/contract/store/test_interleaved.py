@@ -19,9 +19,9 @@ from msgspec import structs
 from baton.engine.commit.answers import Claim, Committed, Verdict
 from baton.engine.effects import Changes
 from baton.engine.work_items import ItemKind, WorkItem, following
-from baton.storage.ports.jobs import Snapshot
-from baton.storage.redis.store import TreeStore
-from baton.transport.meter import Meter, charge, metered
+from baton.store.ports.jobs import Snapshot
+from baton.store.redis.store import TreeStore
+from baton.store.transport.meter import Meter, charge, metered
 from baton_events.errors import StoreError
 from tests.contract.store.comparable import comparable, creations, uncounted
 from tests.contract.store.one_slot import OneSlot

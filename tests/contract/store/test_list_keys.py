@@ -13,8 +13,8 @@ from baton.engine.all_jobs.job_list import Query, Row, members
 from baton.engine.all_jobs.shelves import SHELF_MS, place_of
 from baton.engine.effects import LIST_GAPS
 from baton.engine.transitions import JobStatus
-from baton.recovery.maintenance import Pruning
-from baton.storage.redis import keys, listing
+from baton.store.redis import keys, listing
+from baton.worker.recovery.maintenance import Pruning
 from tests.contract.store.real_stage import RealStage
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from baton.clock import SystemClock
 from baton.engine.commit.answers import ClaimResult, Verdict
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.work_items import ItemKind, loop_item
-from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.reader import pieces
-from baton.storage.redis.store import TreeStore
-from baton.transport.meter import Meter, metered
-from baton.transport.redis_rest import answer_bytes
+from baton.sdk.clock import SystemClock
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.reader import pieces
+from baton.store.redis.store import TreeStore
+from baton.store.transport.meter import Meter, metered
+from baton.store.transport.redis_rest import answer_bytes
 from baton_events.errors import StoreAnswerError
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess

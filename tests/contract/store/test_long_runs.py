@@ -12,15 +12,15 @@ from pydantic_ai.usage import UsageLimits
 from baton import Limits, Registry
 from baton.pydantic_ai import durable
 from baton.queue.dispatch import Outcome
-from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.keys import calls_key, transcript_key
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.keys import calls_key, transcript_key
 from baton_events.schema import Event, EventType, event_type
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import several, side_over
 from tests.contract.store.test_step_used import sum_of, used
-from tests.unit.baton.pydantic_ai.documented_agents import add
-from tests.unit.baton.pydantic_ai.played import PlayedStage, call, scripted
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import add
+from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, scripted
 
 pytestmark = pytest.mark.bridge
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from baton.storage.ports.operation_stream import StreamEntry
-from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.operation_stream import RedisOperationStream, trimming
+from baton.store.ports.operation_stream import StreamEntry
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.operation_stream import RedisOperationStream, trimming
 from baton_events.errors import StoreError
 
 STREAM, GROUP = "our:outcomes", "our-group"

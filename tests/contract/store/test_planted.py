@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from baton.storage.redis.connection import RedisConnection, counted
+from baton.store.redis.connection import RedisConnection, counted
 from tests.contract.store.planted import APPLY, COUNTED, MEMBERS, SEMAPHORE, Defect, planted_connection
 from tests.contract.store.side import side_over
 

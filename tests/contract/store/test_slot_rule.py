@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from baton.clock import SystemClock
 from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
-from baton.storage.ports.all_jobs import SlotAnswer
-from baton.storage.redis.admission import RedisAdmission
-from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.keys import stored_bytes_key
-from baton.storage.redis.semaphore import Semaphore, member_of
-from baton.transport.meter import Meter, metered, take
+from baton.sdk.clock import SystemClock
+from baton.store.ports.all_jobs import SlotAnswer
+from baton.store.redis.admission import RedisAdmission
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.keys import stored_bytes_key
+from baton.store.redis.semaphore import Semaphore, member_of
+from baton.store.transport.meter import Meter, metered, take
 from tests.contract.store.sample import NOW_MS, slot_request
 from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side, side_over
 

@@ -11,8 +11,8 @@ from baton.engine.all_jobs.ends import End
 from baton.engine.all_jobs.slots import QueuedJob, SlotState, Want
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.state import Usage
-from baton.storage.redis import keys
-from baton.storage.redis.connection import RedisConnection
+from baton.store.redis import keys
+from baton.store.redis.connection import RedisConnection
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import NOW_MS, job_of

@@ -9,8 +9,8 @@ from baton.engine.commit.answers import Committed, Verdict
 from baton.engine.effects import Changes, Report, Skip
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following
-from baton.sdk.limits import Spend
-from baton.sdk.records import FOREVER_MS
+from baton.sdk.records.limits import Spend
+from baton.sdk.records.transcript import FOREVER_MS
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

@@ -15,11 +15,11 @@ from baton.engine.effects import Changes, Skip
 from baton.engine.outbox import Continuation
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following
-from baton.sdk.limits import FIRST_CALL_TOKENS
-from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.store import TreeStore
-from baton.storage.redis.tree import transactions
-from baton.transport.meter import Meter, metered, take
+from baton.sdk.records.limits import FIRST_CALL_TOKENS
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.store import TreeStore
+from baton.store.redis.tree import transactions
+from baton.store.transport.meter import Meter, metered, take
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (

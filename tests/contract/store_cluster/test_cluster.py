@@ -10,8 +10,8 @@ import pytest
 
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.commit.answers import Claim, Removed, Signal
-from baton.sdk.memory import MemoryEntry
-from baton.storage.redis.agent_memory import RedisSessionMemory
+from baton.sdk.records.memory import MemoryEntry
+from baton.store.redis.agent_memory import RedisSessionMemory
 from tests.contract.store.sample import NOW_MS, job_of
 from tests.contract.store.side import RETENTION_MS, Side
 from tests.contract.store_cluster.cluster_node import ClusterNode
@@ -30,7 +30,7 @@ async def remembered_and_forgotten(connection: WatchedConnection) -> None:
 
 
 def script_files() -> dict[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in (files("baton.storage.redis") / "lua").iterdir()}
+    return {path.name: path.read_text(encoding="utf-8") for path in (files("baton.store.redis") / "lua").iterdir()}
 
 
 @pytest.mark.parametrize("job_id", [*ROOTS, *CHILDREN])

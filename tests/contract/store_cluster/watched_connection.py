@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from baton.settings.settings import Settings
-from baton.storage.redis.connection import RedisConnection
-from baton.transport.redis_resp import keys_of
+from baton.store.redis.connection import RedisConnection
+from baton.store.transport.redis_resp import keys_of
 from baton_events.ids import canonical_json
 
 

@@ -25,8 +25,8 @@ from baton.engine.step_results import (
     ToolReturned,
 )
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.recovery.reconciler import over
-from baton.sdk.records import Failure, Wanted
+from baton.sdk.records.transcript import Failure, Wanted
+from baton.worker.recovery.reconciler import over
 from baton_events.ids import root_of
 from tests.contract.store.side import Side
 

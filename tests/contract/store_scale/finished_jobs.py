@@ -5,7 +5,7 @@ Invariant: a copy differs from its original in its id only, so its keys, fields 
 
 from collections.abc import Iterable, Iterator
 
-from baton.storage.redis.keys import list_key
+from baton.store.redis.keys import list_key
 from tests.contract.store_cluster.raw_client import RawClient
 
 Command = tuple[str | int, ...]

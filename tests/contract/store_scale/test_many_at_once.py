@@ -8,8 +8,8 @@ import pytest
 from baton.engine.all_jobs.job_list import Query, Row
 from baton.engine.all_jobs.job_texts import with_texts
 from baton.engine.all_jobs.shelves import entries_of, place_of, place_of_texts
-from baton.storage.redis import keys
-from baton.storage.redis.app_events import RedisAppEvents
+from baton.store.redis import keys
+from baton.store.redis.app_events import RedisAppEvents
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import connection_to

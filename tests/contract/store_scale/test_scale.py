@@ -4,7 +4,7 @@ import re
 from contextlib import closing
 from dataclasses import dataclass
 
-from baton.storage.redis.keys import (
+from baton.store.redis.keys import (
     ADMISSION_DAYS,
     ADMISSION_ENDS,
     ADMISSION_USED,

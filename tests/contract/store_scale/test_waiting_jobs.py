@@ -5,8 +5,8 @@ from contextlib import closing
 import pytest
 
 from baton.engine.all_jobs.slots import PAGE, Want
-from baton.storage.redis import keys
-from baton.storage.redis.semaphore import member_field
+from baton.store.redis import keys
+from baton.store.redis.semaphore import member_field
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import NOW_MS, slot_request
 from tests.contract.store.side import SLOTS

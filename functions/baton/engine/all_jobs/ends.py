@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from baton.engine.all_jobs.job_list import Row
 from baton.engine.all_jobs.slots import QueuedJob
 from baton.engine.state import Job, Usage
-from baton.sdk.limits import since
+from baton.sdk.records.limits import since
 from baton_events.ids import is_child
 from baton_events.timestamps import rfc3339
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from baton.engine.transitions import END_STATUSES
-from baton.sdk.record import Record
+from baton.sdk.records.record import Record
 from baton_events.ids import digest, is_child
 
 _MARK_CHARS = 8

@@ -12,7 +12,7 @@ from typing import Any
 
 from baton.engine.all_jobs.job_list import Found, Query, Row, bounds, index_of, matching, members
 from baton.engine.state import Job
-from baton.sdk.redaction import redacted
+from baton.sdk.records.redaction import redacted
 
 # The searchable length of a task, of an answer and of an error.
 SEARCHED_CHARS = 1_000

@@ -12,8 +12,8 @@ from baton.engine.all_jobs.slots import SlotState
 from baton.engine.job_retry import EndedJob
 from baton.engine.state import NOTHING_USED, Job, State, Usage
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.sdk.record import Record
-from baton.sdk.records import HttpResponse
+from baton.sdk.records.record import Record
+from baton.sdk.records.transcript import HttpResponse
 
 
 class Verdict(StrEnum):

@@ -17,7 +17,7 @@ from baton.engine.outbox import Continuation, is_released, may_continue, of_one_
 from baton.engine.state import NOTHING_USED, State
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, given_back_at_ms
-from baton.sdk.records import Failure
+from baton.sdk.records.transcript import Failure
 
 _APPEND_COMMANDS = 4
 

@@ -18,7 +18,7 @@ from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.answers import Tombstone
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.work_items import WorkItem
-from baton.sdk.limits import NOTHING_SPENT, Spend
+from baton.sdk.records.limits import NOTHING_SPENT, Spend
 from baton_events.errors import NewerVersionError
 
 _T = TypeVar("_T")

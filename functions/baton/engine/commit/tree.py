@@ -24,8 +24,8 @@ from baton.engine.work_items import (
     slot_request_item,
     slot_request_key,
 )
-from baton.sdk.limits import NOTHING_SPENT, Spend
-from baton.sdk.records import FOREVER_MS
+from baton.sdk.records.limits import NOTHING_SPENT, Spend
+from baton.sdk.records.transcript import FOREVER_MS
 from baton_events.ids import job_of_call
 
 # The slot state of a job without an update yet: its first want is new, whatever it is.

@@ -15,8 +15,8 @@ from qstash import AsyncQStash
 from qstash.http import HttpMethod, raise_for_non_ok_status
 
 from baton.settings.settings import Settings, require
-from baton.transport.http import requesting
-from baton.transport.http_transport import http_transport
+from baton.store.transport.http import requesting
+from baton.store.transport.http_transport import http_transport
 from baton_events.publisher import Sdk, SdkHttp, answer_of
 
 _Answer = TypeVar("_Answer")

@@ -12,10 +12,10 @@ from typing import Any
 
 from qstash.message import BatchRequest
 
-from baton.clock import Clock, SystemClock
 from baton.queue.qstash.client import QStashClient
+from baton.sdk.clock import Clock, SystemClock
 from baton.settings.settings import Settings
-from baton.transport.batching import Batcher, Bounds
+from baton.store.transport.batching import Batcher, Bounds
 from baton_events.errors import (
     MessageNotFoundError,
     PartialPublishError,

@@ -19,7 +19,7 @@ import jwt
 from jwt.algorithms import HMACAlgorithm
 from msgspec import Struct, json
 
-from baton.clock import Clock, SystemClock
+from baton.sdk.clock import Clock, SystemClock
 from baton.settings.settings import Settings
 from baton_events.errors import SignatureError
 

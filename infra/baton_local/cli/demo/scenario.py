@@ -36,7 +36,7 @@ class Scenario:
     about: str
     tasks: tuple[Task, ...]
     fault_after_events: int = 4
-    app: str = "baton.agents:registry"
+    app: str = "baton.sdk.agents:registry"
     needs: str = ""
 
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from pydantic_ai import Agent, ModelMessage, ModelResponse, ModelRetry, RunContext, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from baton.agents.registry import Registry
-from baton.agents.runner import JobInfo
-from baton.pydantic_ai.durable import durable
+from baton.sdk.agents.registry import Registry
+from baton.sdk.agents.runner import JobInfo
+from baton.sdk.pydantic_ai.durable import durable
 
 _LOOK_UP_SECONDS = 0.3  # long enough to be killed in
 

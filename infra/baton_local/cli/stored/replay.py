@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import click
 
-from baton.agents.loader import RegistryNotLoadedError, load_registry
-from baton.agents.registry import Registry
+from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry
+from baton.sdk.agents.registry import Registry
 from baton.settings.settings import Settings, settings_from_environment
 from baton_events.errors import SettingsError
 from baton_local.cli.deployment import DEFAULT_FOLDER, Deployment, deployment

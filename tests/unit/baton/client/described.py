@@ -3,13 +3,13 @@
 import re
 from typing import Any
 
-from baton.api.audit import Audit
-from baton.api.auth import Keys
-from baton.api.openapi import OpenApi
-from baton.api.routes import api_table
-from baton.container import Container
+from baton.server.api.audit import Audit
+from baton.server.api.auth import Keys
+from baton.server.openapi import OpenApi
+from baton.server.routes import api_table
 from baton.settings.settings import Settings
-from baton.wiring import real_ports
+from baton.worker.container import Container
+from baton.worker.wiring import real_ports
 
 _CONTAINER = Container(Settings(), real_ports(Settings()))  # opens nothing
 TABLE = api_table(_CONTAINER, Keys(_CONTAINER), Audit(_CONTAINER))

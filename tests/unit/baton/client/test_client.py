@@ -10,8 +10,8 @@ import pytest
 
 from baton.client import ApiError, AsyncBatonClient, BatonClient, ConflictError, Job, NotFoundError, UnreachableError
 from baton.client.requests import Events
-from tests.unit.baton.api.client import ACME, api_of, with_keys
 from tests.unit.baton.kit.stage import BASE, Stage
+from tests.unit.baton.server.api.client import ACME, api_of, with_keys
 
 JOB = {"id": "job_1", "jobType": "a", "status": "completed", "later": "a field of another version"}
 LOST = httpx.ReadError("connection lost")

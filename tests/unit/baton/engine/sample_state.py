@@ -11,8 +11,8 @@ from baton.engine.effects import Changes, Decision
 from baton.engine.state import CallRecord, Job, State
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, loop_item, tool_key, turn_group
-from baton.sdk.limits import Limits, Used
-from baton.sdk.records import Failure, ModelPolicy
+from baton.sdk.records.limits import Limits, Used
+from baton.sdk.records.transcript import Failure, ModelPolicy
 
 NOW_MS = 1_800_000_000_000
 CLAIMED_MS = NOW_MS - 500

@@ -11,7 +11,7 @@ from baton.engine.effects import CallModel, Remember, RunTool
 from baton.engine.lifecycle import FOLLOW_UP_ATTEMPTS
 from baton.engine.step_results import ModelFailed, Started, ToolFailed
 from baton.engine.work_items import ItemKind, following, remember_item
-from baton.sdk.records import Failure
+from baton.sdk.records.transcript import Failure
 from tests.unit.baton.engine.sample_state import NOW_MS, call_state, changes_of, error_of, turn_state
 
 

@@ -9,8 +9,8 @@ from baton.engine.decide import decide
 from baton.engine.effects import CallModel
 from baton.engine.state import BudgetScope, Job, State
 from baton.engine.step_results import ModelAnswered, Started
-from baton.sdk.limits import Limits, Spend, Used, first_reserve, spent
-from baton.sdk.records import Wanted
+from baton.sdk.records.limits import Limits, Spend, Used, first_reserve, spent
+from baton.sdk.records.transcript import Wanted
 from tests.unit.baton.engine.sample_state import JOB, NOW_MS, changes_of, error_of, job_of, turn_state
 
 CHILD = structs.replace(JOB, id="job_1.aaaaaaaaaa", used=Used(turns=1, input_tokens=10), limits=Limits(tokens=10_000))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import TOOL_APPROVAL, approval_part, approval_view, info_part, left_hidden, restored
-from baton.sdk.redaction import redacted
+from baton.sdk.records.redaction import redacted
 from tests.unit.baton.engine.sample_state import NOW_MS
 
 ABOUT = {"callId": "job_1-2-0-a", "tool": "pay", "title": "pay", "digest": "d", "untilMs": NOW_MS + 60_000}

@@ -19,7 +19,7 @@ from baton.engine.step_results import (
 )
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, remember_item, slot_request_item
-from baton.sdk.records import Failure, Wanted
+from baton.sdk.records.transcript import Failure, Wanted
 from tests.unit.baton.engine.sample_state import (
     FAILURE,
     FOR_GOOD,

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from baton.engine.decide import decide
 from baton.engine.effects import Changes, Decision, checkpoints_in, counted
 from baton.engine.step_results import ExtraUsage, ModelAnswered, ModelFailed, StepResult
-from baton.sdk.limits import Used
-from baton.sdk.records import Failure, Wanted
+from baton.sdk.records.limits import Used
+from baton.sdk.records.transcript import Failure, Wanted
 from tests.unit.baton.engine.sample_state import FAILURE, FOR_GOOD, JOB, NOW_MS, changes_of, decoded, job_of, turn_state
 
 SUMMARY = {"role": "summary", "upTo": 1, "text": "so far", "v": 1}

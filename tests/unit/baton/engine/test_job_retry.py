@@ -10,8 +10,8 @@ from baton.engine.step_results import Cancelled, Retried, Undeliverable
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import ItemKind
-from baton.sdk.records import Failure
-from baton.sdk.redaction import redacted
+from baton.sdk.records.redaction import redacted
+from baton.sdk.records.transcript import Failure
 from baton_events.ids import call_id
 from tests.unit.baton.engine.sample_state import JOB, NOW_MS, call_state, changes_of, job_of
 

@@ -12,7 +12,7 @@ from baton.engine.state import State
 from baton.engine.step_results import ModelAnswered, Started
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, blocked
-from baton.sdk.records import OnFailure, Wanted
+from baton.sdk.records.transcript import OnFailure, Wanted
 from tests.unit.baton.engine.sample_state import (
     FOR_GOOD,
     NOW_MS,

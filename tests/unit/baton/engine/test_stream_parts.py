@@ -15,9 +15,9 @@ from baton.engine.effects import TextStream
 from baton.engine.state import CallRecord
 from baton.engine.step_results import ModelAnswered, StreamedText
 from baton.engine.work_items import ItemKind, slot_request_item
-from baton.sdk.limits import Limits
-from baton.sdk.records import Failure, Wanted
-from baton.sdk.redaction import redacted
+from baton.sdk.records.limits import Limits
+from baton.sdk.records.redaction import redacted
+from baton.sdk.records.transcript import Failure, Wanted
 from baton_events.ids import canonical_json, event_id
 from tests.unit.baton.engine.sample_state import (
     CLAIMED_MS,

@@ -11,7 +11,7 @@ from baton.engine.state import CallRecord, State
 from baton.engine.step_results import Started, StepResult, ToolFailed, ToolReturned
 from baton.engine.transitions import CallStatus, IllegalTransitionError
 from baton.engine.work_items import ItemKind, WorkItem, loop_item
-from baton.sdk.records import Failure
+from baton.sdk.records.transcript import Failure
 from tests.unit.baton.engine.sample_state import (
     CLAIMED_MS,
     FAILURE,

@@ -8,7 +8,7 @@ import pytest
 from baton.engine.state import CallRecord
 from baton.engine.step_results import ModelAnswered
 from baton.engine.transcript import NewerEntryError, model_entry, recalled, refuse_newer, task_entry
-from baton.sdk.records import ENTRY_VERSION, Failure
+from baton.sdk.records.transcript import ENTRY_VERSION, Failure
 
 CALL = CallRecord("c0", 1, 0, "add", {"a": 1})
 REFUSED = CallRecord("c1", 1, 1, "no", {}, error=Failure("unknown_tool", "there is no tool 'no'"))

@@ -14,8 +14,8 @@ from baton.engine.state import Job, State
 from baton.engine.step_results import Admitted, ModelAnswered, ModelFailed, Started, Submitted, Superseded
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import loop_item, slot_request_item, turn_group
-from baton.sdk.limits import Limits, Used
-from baton.sdk.records import Failure, Wanted
+from baton.sdk.records.limits import Limits, Used
+from baton.sdk.records.transcript import Failure, Wanted
 from baton_events.ids import call_id
 from tests.unit.baton.engine.sample_state import (
     CLAIMED_MS,

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, ToolContext, ToolError, result_of, tool
-from baton.models.model import ModelAnswer, ModelRequest, ToolMessage
+from baton.sdk.models.model import ModelAnswer, ModelRequest, ToolMessage
 from baton_events.ids import canonical_json
-from tests.unit.baton.api.client import ADMIN, Api
+from tests.unit.baton.server.api.client import ADMIN, Api
 
 DAY_SECONDS = 86_400
 # A job's time goes on while it waits.

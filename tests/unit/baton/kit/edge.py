@@ -2,8 +2,8 @@
 
 import httpx
 
-from baton.app import build_app
 from baton.queue.qstash.verifier import QueueVerifier
+from baton.server.app import build_app
 from baton.settings.settings import Settings
 from baton_events.schema import encode_event
 from tests.unit.baton.kit.signing import delivery_headers, keyed

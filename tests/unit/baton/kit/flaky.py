@@ -2,7 +2,7 @@
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, ToolContext, ToolError, tool
 from baton.engine.state import Job
-from baton.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
 from baton_events.schema import AgentLoopInit, Event
 from tests.unit.baton.kit.stage import Stage
 

@@ -1,8 +1,8 @@
 """Forks of a stage's job."""
 
 from baton.engine.fork import Edits, Fork, forked_task
-from baton.runtime.new_jobs import fork_job_of
-from baton.storage.ports.jobs import Snapshot
+from baton.store.ports.jobs import Snapshot
+from baton.worker.runtime.new_jobs import fork_job_of
 from tests.unit.baton.kit.stage import Stage
 
 

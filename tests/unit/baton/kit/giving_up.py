@@ -6,9 +6,9 @@ from typing import Any
 
 from baton.observability.alerts import Alerting
 from baton.queue.dispatch import Outcome
-from baton.recovery.redelivery import Redelivery, read_callback
-from baton.runtime.post_commit import PostCommit
-from baton.sdk.redaction import KnownSecrets
+from baton.sdk.records.redaction import KnownSecrets
+from baton.worker.recovery.redelivery import Redelivery, read_callback
+from baton.worker.runtime.post_commit import PostCommit
 from baton_events.schema import Event, encode_event
 from tests.unit.baton.kit.stage import BASE, Stage
 

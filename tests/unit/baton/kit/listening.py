@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable
 
-from baton.models.model import Message, ModelAnswer, ModelRequest
+from baton.sdk.models.model import Message, ModelAnswer, ModelRequest
 
 
 class Listening:

@@ -11,24 +11,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from baton import Agent, Call, Registry, ScriptedModel, ToolError, tool
-from baton.app import EVENT_SPECS, build_app
-from baton.container import Container, Ports
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import Submitted
 from baton.engine.work_items import WorkItem
 from baton.queue.dispatch import Delivered, Outcome
 from baton.queue.ports import Verifier
-from baton.recovery.dead_letters import DeadCallbacks
-from baton.recovery.reconciler import Page, Reconciler
-from baton.recovery.redelivery import MALFORMED_STATUS
-from baton.runtime.pipeline import Pipeline
+from baton.server.app import EVENT_SPECS, build_app
 from baton.settings.settings import Settings
-from baton.storage.ports.access import RateLimit
-from baton.storage.ports.jobs import Snapshot
+from baton.store.ports.access import RateLimit
+from baton.store.ports.jobs import Snapshot
 from baton.testing import asgi
 from baton.testing.deliveries import delivery_headers
-from baton.wiring import real_ports
+from baton.worker.container import Container, Ports
+from baton.worker.recovery.dead_letters import DeadCallbacks
+from baton.worker.recovery.reconciler import Page, Reconciler
+from baton.worker.recovery.redelivery import MALFORMED_STATUS
+from baton.worker.runtime.pipeline import Pipeline
+from baton.worker.wiring import real_ports
 from baton_events.messages import Outgoing
 from baton_events.schema import EVENTS_ENDPOINT, Event, EventType, event_type, parse_event
 from tests.fakes import FakeLongTermMemory

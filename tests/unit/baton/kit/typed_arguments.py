@@ -35,7 +35,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from baton import Call, tool
-from baton.tools.tool import Tool
+from baton.sdk.tools.tool import Tool
 
 validations = Counter[Any]()
 

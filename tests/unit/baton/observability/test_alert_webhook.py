@@ -10,7 +10,7 @@ import respx
 from baton.observability.alert_webhook import WebhookAlerts
 from baton.observability.alerts import Notice
 from baton.settings.settings import Settings
-from baton.storage.redis.connection import RedisConnection
+from baton.store.redis.connection import RedisConnection
 
 HOOK, REDIS = "https://hooks.example.com/services/secret-part", "https://redis.example.com"
 NOTICE = Notice(

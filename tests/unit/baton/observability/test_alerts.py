@@ -6,14 +6,14 @@ import pytest
 from msgspec import structs
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, tool
-from baton.commands.after_failover import PATIENCE_MS
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
-from baton.models.model import ModelError
+from baton.sdk.models.model import ModelError
+from baton.worker.commands.after_failover import PATIENCE_MS
 from baton_events.schema import Cancellation, LoopPayload, encode_event
 from baton_events.timestamps import milliseconds
-from tests.unit.baton.api.client import api_of
 from tests.unit.baton.kit.giving_up import SECRET, callback, encoded, give_up
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
+from tests.unit.baton.server.api.client import api_of
 
 
 async def test_one_alert_for_an_event_that_is_not_delivered_and_one_for_the_job_that_fails() -> None:

@@ -21,16 +21,16 @@ from sentry_sdk.transport import Transport
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.engine.commit.answers import Claim, ClaimResult
-from baton.models.model import ModelError
 from baton.observability.error_reports import report_errors
-from baton.sdk.redaction import KnownSecrets
+from baton.sdk.models.model import ModelError
+from baton.sdk.records.redaction import KnownSecrets
+from baton.server.site import build_site
 from baton.settings.settings import Settings
-from baton.site import build_site
 from baton_events.schema import encode_event
 from tests.deploy.runtime_api import Invocation, RuntimeApi
 from tests.fakes.stored import FakeStore
-from tests.unit.baton.api.client import api_of
 from tests.unit.baton.kit.stage import SETTINGS, Stage
+from tests.unit.baton.server.api.client import api_of
 
 SECRET, DSN = "a-key-of-somebody", "https://key@sentry.example.com/1"
 SENT: list[dict[str, Any]] = []
@@ -144,9 +144,9 @@ async def test_a_server_that_stops_sends_its_reports_first(sent: list[dict[str, 
 
 _ENDS = """
 import sys
-from baton.entry import answer_and_end
+from baton.worker.entry import answer_and_end
 from baton.observability.error_reports import report_errors
-from baton.sdk.redaction import KnownSecrets
+from baton.sdk.records.redaction import KnownSecrets
 from baton.settings.settings import Settings
 api, port = sys.argv[1:]
 report_errors(Settings(sentry_dsn=f"http://key@127.0.0.1:{port}/1"), KnownSecrets(()))

@@ -11,8 +11,8 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from pydantic import BaseModel
 
 from baton import Agent, Call, Registry, ScriptedModel, Step, ToolContext, tool
-from baton.models.model import Listener, ModelAnswer, ModelError, ModelRequest, Origin
-from baton.runtime.gen_ai import PROVIDERS
+from baton.sdk.models.model import Listener, ModelAnswer, ModelError, ModelRequest, Origin
+from baton.worker.runtime.gen_ai import PROVIDERS
 from tests.unit.baton.observability.conventions import CONVENTIONS, NEWER_VALUES
 from tests.unit.baton.observability.traced import Traced, tracing
 

@@ -12,13 +12,13 @@ import pytest
 
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.observability.logs import LOGGERS, JsonLines, SecretFilter, TextLines, guard_logs, name_in_logs, write_logs
-from baton.sdk.redaction import KnownSecrets
+from baton.sdk.records.redaction import KnownSecrets
 from baton.settings.settings import Settings
 from baton_events.schema import Event, encode_event
 from tests.architecture.source_files import source_files
 from tests.fakes.stored import FakeStore
-from tests.unit.baton.api.client import api_of
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import api_of
 
 SECRET = "a-key-of-somebody"
 
@@ -147,9 +147,9 @@ def test_a_message_is_cleaned_with_its_arguments(output: io.StringIO, name: str)
 def test_a_new_guard_takes_the_place_of_the_old_one(output: io.StringIO) -> None:
     """Filters do not pile up when a process makes a second container."""
     guard_logs(KnownSecrets(["another-secret"]))
-    (found,) = logging.getLogger("baton.api").filters
+    (found,) = logging.getLogger("baton.server.api").filters
     assert isinstance(found, SecretFilter)
-    logging.getLogger("baton.api").warning("another-secret")
+    logging.getLogger("baton.server.api").warning("another-secret")
     assert output.getvalue() == "[redacted]\n"
 
 

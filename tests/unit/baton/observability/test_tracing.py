@@ -10,15 +10,15 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, tool
-from baton.container import Container
 from baton.engine.state import Job
-from baton.models.model import ModelAnswer
 from baton.observability.open_telemetry import OpenTelemetryTracer
 from baton.observability.spans import Place, place_of
 from baton.observability.tracing import submitted_at, with_trace
-from tests.unit.baton.api.client import api_of, with_keys
+from baton.sdk.models.model import ModelAnswer
+from baton.worker.container import Container
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.observability.traced import tracing
+from tests.unit.baton.server.api.client import api_of, with_keys
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -9,11 +9,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from baton import Registry
-from baton.container import Container
 from baton.observability.open_telemetry import OpenTelemetryTracer
+from baton.worker.container import Container
 from baton_events.schema import ENDPOINTS, Event, encode_event, event_type, parse_event
-from tests.unit.baton.api.client import Api, api_of, with_keys
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import Api, api_of, with_keys
 
 
 class Traced:

@@ -6,9 +6,9 @@ import time
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, sleep, tool
+from baton.sdk.tools.tool import Tool
 from baton.testing import Approve, Checkpoint, Operation, Reject, Simulation
 from baton.testing.simulation import FAULTS
-from baton.tools.tool import Tool
 
 notes: list[str] = []
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from baton import Agent, Registry, ScriptedModel
-from baton.storage import redis as adapters
-from baton.storage.redis import keys
-from baton.storage.redis.in_process.server import InProcessRedis
+from baton.store import redis as adapters
+from baton.store.redis import keys
+from baton.store.redis.in_process.server import InProcessRedis
 from baton.testing import Simulation
 from tests.simulation.planting import Defect, around, planted
 

@@ -11,8 +11,8 @@ from baton import Agent, Event, HandlerContext, Registry, ScriptedModel, ToolErr
 from baton.testing.asgi import Answer
 from baton.testing.deliveries import Failed, callback_of
 from baton_events.app_event import app_event, parse_app_event
-from tests.unit.baton.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.kit.stage import BASE, Stage
+from tests.unit.baton.server.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
 
 PATH = "/api/events"
 ORDER = {"number": "A-7", "total": 12.5}

@@ -8,8 +8,8 @@ import pytest
 
 from baton import Agent, Call, Registry, ScriptedModel, Step, ToolContext, ToolError, task_data, tool
 from baton.mcp import McpServer
+from baton.sdk.tools.tool import Tool
 from baton.testing import Approve, Checkpoint, Reject, Run, Simulation
-from baton.tools.tool import Tool
 
 Rule = Callable[[dict[str, Any], ToolContext], Any]
 

@@ -8,25 +8,25 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, CallLimit, Limits, Registry, ScriptedModel, ToolError, tool
-from baton.admission.limited_calls import Limited
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Work
 from baton.engine.outbox import event_of
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.engine.work_items import loop_item
-from baton.executors.bounded import limits_by
-from baton.sdk.records import Failure
-from baton.storage.ports.call_limits import PLACE_MS, KeyLimit, NamedCall
-from baton.storage.redis.call_limits import RedisCallLimits
-from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.sdk.records.transcript import Failure
+from baton.sdk.tools.running_calls import NotYetError
+from baton.store.ports.call_limits import PLACE_MS, KeyLimit, NamedCall
+from baton.store.redis.call_limits import RedisCallLimits
+from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.testing import Run, Simulation
 from baton.testing.dice import Dice
-from baton.tools.running_calls import NotYetError
+from baton.worker.admission.limited_calls import Limited
+from baton.worker.executors.bounded import limits_by
 from baton_events.errors import PublishError
 from tests.fakes.stored import FakeConnection
-from tests.unit.baton.api.following import in_virtual_time
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.following import in_virtual_time
 
 RUNNING: list[int] = []
 MOST: list[int] = []

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, ToolError, tool
-from baton.runtime.callbacks import HttpCallbacks
 from baton.settings.settings import Settings
-from tests.unit.baton.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
+from baton.worker.runtime.callbacks import HttpCallbacks
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, pending
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
+from tests.unit.baton.server.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
 
 KEY = b"a secret of 24 bytes at least"
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"

@@ -8,10 +8,10 @@ import pytest
 from msgspec import structs
 
 from baton import Agent, DropOldest, Memory, Registry
-from baton.api.session_line import Sessions, WhenBusy
 from baton.engine.transitions import JobStatus
-from baton.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, UserMessage
-from baton.storage.ports.jobs import Snapshot
+from baton.sdk.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, UserMessage
+from baton.server.api.session_line import Sessions, WhenBusy
+from baton.store.ports.jobs import Snapshot
 from baton_events.errors import StoreError
 from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.listening import Listening

@@ -12,11 +12,11 @@ from pydantic_ai.usage import RequestUsage
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
 from baton.engine.transitions import JobStatus
-from baton.models.model import CUT_NOTE, ModelAnswer, ModelRequest, Origin, Spent, UserMessage
 from baton.pydantic_ai import durable
-from baton.runtime.job_view import job_view
+from baton.sdk.models.model import CUT_NOTE, ModelAnswer, ModelRequest, Origin, Spent, UserMessage
+from baton.worker.runtime.job_view import job_view
 from tests.unit.baton.kit.listening import Listening
-from tests.unit.baton.pydantic_ai.played import PlayedStage
+from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage
 from tests.unit.baton.whole.test_chats import Chats, texts
 
 CUT = Origin(finish_reason="length")

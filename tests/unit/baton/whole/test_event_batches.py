@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from baton import Event, HandlerContext, Registry, on
-from baton.runtime.batches import Batch, batch_of
+from baton.worker.runtime.batches import Batch, batch_of
 from baton_events.app_event import DATA_LIMIT_BYTES, parse_app_event
-from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, api_of, with_keys
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, api_of, with_keys
 
 NAME, WINDOW_MS = "order.created", 5_000
 

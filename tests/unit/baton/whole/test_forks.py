@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Registry, ScriptedModel, result_of
-from baton.api.session_line import Sessions
 from baton.engine.transitions import JobStatus
-from baton.models.scripted import ScriptEntry
+from baton.sdk.models.scripted import ScriptEntry
+from baton.server.api.session_line import Sessions
 from tests.fakes import FakeLongTermMemory
 from tests.unit.baton.kit.forking import fork
 from tests.unit.baton.kit.plan_kit import Kit

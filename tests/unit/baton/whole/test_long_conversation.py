@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass, field
 
 from baton import Agent, Call, DropOldest, Registry, Summarize, tool
-from baton.conversation.conversation import size_bytes
-from baton.conversation.policy import HistoryPolicy
 from baton.engine.transitions import JobStatus
-from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
+from baton.sdk.agents.history import HistoryPolicy
+from baton.sdk.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
+from baton.worker.conversation.conversation import size_bytes
 from baton_events.errors import StoreError
 from tests.unit.baton.kit.stage import Stage
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from baton import Agent, Registry, ScriptedModel, wait_for_event
-from baton.runtime import app_events
-from baton.storage.redis import keys
+from baton.store.redis import keys
+from baton.worker.runtime import app_events
 from baton_events.ids import awaited_name
-from tests.unit.baton.api.client import Api, api_of, with_keys
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import Api, api_of, with_keys
 from tests.unit.baton.whole.test_waiting_calls import ASKS, paid, result, waiting
 
 

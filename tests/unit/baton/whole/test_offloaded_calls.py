@@ -8,21 +8,21 @@ import pytest
 from msgspec.structs import replace
 
 from baton import Agent, CallLimit, Registry, ScriptedModel, tool
-from baton.agents.registry import RegistryError
-from baton.app import build_app
 from baton.engine.commit.codec import dump
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import status_and_wait
-from baton.runtime.job_view import job_view
+from baton.sdk.agents.registry import RegistryError
+from baton.server.app import build_app
 from baton.testing import asgi
 from baton.testing.deliveries import delivery_headers
+from baton.worker.runtime.job_view import job_view
 from baton_events.errors import QueueRefusedError
 from baton_events.messages import Outgoing
 from baton_events.schema import Steering
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
-from tests.unit.baton.models.providers import openai_bodies as openai
-from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, KEY, OPENAI
-from tests.unit.baton.models.providers.requesting import requesting
+from tests.unit.baton.sdk.models.providers import openai_bodies as openai
+from tests.unit.baton.sdk.models.providers.provider_cases import ANTHROPIC, KEY, OPENAI
+from tests.unit.baton.sdk.models.providers.requesting import requesting
 
 CUT = object()  # an answer of which the queue keeps half
 

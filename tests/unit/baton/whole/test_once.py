@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from baton import Agent, Event, HandlerContext, Registry, ScriptedModel, ToolContext, on
-from baton.tools.recorded import RecordedOutlet
-from tests.unit.baton.api.client import ADMIN, OTHER, Api, api_with, assert_problem
+from baton.sdk.tools.recorded import RecordedOutlet
+from tests.unit.baton.server.api.client import ADMIN, OTHER, Api, api_with, assert_problem
 
 DAY_MS = 86_400_000
 started = list[str]()

@@ -9,17 +9,17 @@ from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
 
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, tool
-from baton.commands.kept_files import KeptFiles
 from baton.engine.state import Job
 from baton.pydantic_ai import durable
-from baton.storage.redis.agent_memory import RedisChats
-from baton.storage.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.store.redis.agent_memory import RedisChats
+from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.worker.commands.kept_files import KeptFiles
 from baton_events.errors import StorageFullError, StoreError
 from tests.fakes.clock import FakeClock
-from tests.unit.baton.api.client import ADMIN, OPERATIONS_KEY, Api, api_of, with_keys
-from tests.unit.baton.api.sessions.chatting import parts_of, sending
 from tests.unit.baton.kit.stage import SETTINGS, Stage
-from tests.unit.baton.pydantic_ai.played import PlayedStage
+from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage
+from tests.unit.baton.server.api.client import ADMIN, OPERATIONS_KEY, Api, api_of, with_keys
+from tests.unit.baton.server.api.sessions.chatting import parts_of, sending
 
 DAY_MS = 86_400_000
 ran: list[str] = []

@@ -10,10 +10,10 @@ from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, result_of,
 from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind
-from baton.models.model import ModelAnswer, ModelRequest
-from baton.models.scripted import ScriptEntry
-from baton.sdk.records import OnFailure
-from baton.tools.tool import Tool
+from baton.sdk.models.model import ModelAnswer, ModelRequest
+from baton.sdk.models.scripted import ScriptEntry
+from baton.sdk.records.transcript import OnFailure
+from baton.sdk.tools.tool import Tool
 from tests.unit.baton.kit.plan_kit import Kit, diamond, parts_of, stage_of, statuses
 from tests.unit.baton.kit.stage import Stage
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from baton import Agent, Registry
-from baton.agents.samples.library_agents import LIBRARY
-from baton.agents.samples.plans import planner, report
 from baton.engine.state import CallRecord, Job
 from baton.engine.transitions import CallStatus, JobStatus
-from baton.tools.builtin.files import file_tools
-from baton.tools.tool import Tool
+from baton.sdk.agents.samples.library_agents import LIBRARY
+from baton.sdk.agents.samples.plans import planner, report
+from baton.sdk.tools.builtin.files import file_tools
+from baton.sdk.tools.tool import Tool
 from tests.unit.baton.kit.stage import Stage
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Registry, ScriptedModel, ToolContext, tool
-from baton.models.model import File, ToolMessage
-from baton.sdk.result_files import files_in_result
+from baton.sdk.models.model import File, ToolMessage
+from baton.sdk.records.result_files import files_in_result
 from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 

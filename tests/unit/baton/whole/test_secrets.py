@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
-from baton.models.model import ModelAnswer, ModelError, ModelRequest
 from baton.observability.logs import LOGGERS, guard_logs
-from baton.runtime.job_view import job_view
+from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.worker.runtime.job_view import job_view
 from baton_events.schema import EventType, event_type
 from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.kit.stage import SETTINGS, Stage

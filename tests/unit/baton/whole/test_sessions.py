@@ -7,13 +7,13 @@ from typing import Any, Literal
 import pytest
 
 from baton import Agent, Call, Registry, tool
-from baton.api.session_line import Sessions, WhenBusy
-from baton.commands.backup import BACKED_UP_MS
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
-from baton.models.model import ModelAnswer, ModelError, ModelMessage, ModelRequest, ToolMessage
-from baton.models.model import UserMessage as User
+from baton.sdk.models.model import ModelAnswer, ModelError, ModelMessage, ModelRequest, ToolMessage
+from baton.sdk.models.model import UserMessage as User
+from baton.server.api.session_line import Sessions, WhenBusy
+from baton.worker.commands.backup import BACKED_UP_MS
 from baton_events.errors import PublishError, QueueUnreachableError, SessionBusyError, StoreError, UnknownJobError
 from baton_events.schema import AgentLoopInit, Submission
 from tests.unit.baton.kit.faults import Method, around, fail

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from baton.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 SECRET = "op-key-0123456789"

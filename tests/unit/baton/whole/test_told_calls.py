@@ -10,17 +10,17 @@ from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
 
 from baton import Agent, Call, DropOldest, Registry, ToolContext, tool
-from baton.agents.agent import Agent as AnyAgent
-from baton.api.session_line import Sessions, WhenBusy
 from baton.engine.state import Job
-from baton.models.model import ModelAnswer, ModelError, ModelMessage, ModelRequest, ToolMessage
 from baton.pydantic_ai import durable
-from baton.sdk.limits import Limits
-from baton.storage.ports.jobs import Snapshot
+from baton.sdk.agents.agent import Agent as AnyAgent
+from baton.sdk.models.model import ModelAnswer, ModelError, ModelMessage, ModelRequest, ToolMessage
+from baton.sdk.records.limits import Limits
+from baton.server.api.session_line import Sessions, WhenBusy
+from baton.store.ports.jobs import Snapshot
 from baton_events.errors import StoreError
 from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.kit.listening import Listening
-from tests.unit.baton.pydantic_ai.played import PlayedStage
+from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage
 
 Act = Callable[["Desk"], Awaitable[object]]
 

@@ -8,11 +8,11 @@ import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
 from baton.engine.waits import tool_digest
-from baton.models.scripted import ScriptEntry
+from baton.sdk.models.scripted import ScriptEntry
 from baton_events.ids import canonical_json
-from tests.unit.baton.api.client import ACME, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.kit.approval_kit import Kit, checkpoints, decide, pending, requested, run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import ACME, Api, api_of, assert_problem, with_keys
 
 
 @pytest.fixture

@@ -9,16 +9,26 @@ import httpx
 import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
-from baton.api.auth import Principal
-from baton.api.jobs import approval_answers as answers
-from baton.api.jobs.approval_answers import ApprovalAnswer
-from baton.api.jobs.approvals import Approvals
-from baton.api.problem import ApiError
+from baton.server.api.auth import Principal
+from baton.server.api.jobs import approval_answers as answers
+from baton.server.api.jobs.approval_answers import ApprovalAnswer
+from baton.server.api.jobs.approvals import Approvals
+from baton.server.api.problem import ApiError
 from baton.testing import Approve, Simulation
-from tests.unit.baton.api.client import ACME, ADMIN, KEY, Api, api_of, assert_problem, digest, store_keys, with_keys
-from tests.unit.baton.console.operator import operator_of
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, pending
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
+from tests.unit.baton.server.api.client import (
+    ACME,
+    ADMIN,
+    KEY,
+    Api,
+    api_of,
+    assert_problem,
+    digest,
+    store_keys,
+    with_keys,
+)
+from tests.unit.baton.server.console.operator import operator_of
 
 SECOND = "key-of-another-admin"
 PAID: list[int] = []

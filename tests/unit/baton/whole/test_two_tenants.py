@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, CallLimit, Memory, Pending, Registry, ToolContext, ToolError, tool
-from baton.models.model import ModelAnswer, ModelRequest, ToolMessage
+from baton.sdk.models.model import ModelAnswer, ModelRequest, ToolMessage
 from baton_events.schema import parse_event
 from tests.fakes import FakeLongTermMemory
-from tests.unit.baton.api.ag_ui.test_runs import run_input, user
-from tests.unit.baton.api.client import ACME, OTHER, Api, api_of, with_keys
-from tests.unit.baton.api.mcp.calling import Client
-from tests.unit.baton.api.sessions.chatting import chat_body, delivering
 from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.kit.stage import BASE
-from tests.unit.baton.pydantic_ai.played import PlayedStage
+from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage
+from tests.unit.baton.server.api.client import ACME, OTHER, Api, api_of, with_keys
+from tests.unit.baton.server.api.sessions.chatting import chat_body, delivering
+from tests.unit.baton.server.protocols.ag_ui.test_runs import run_input, user
+from tests.unit.baton.server.protocols.mcp.calling import Client
 
 TENANTS = {ACME: "of acme", OTHER: "of other"}
 HOUR_SECONDS = 3_600

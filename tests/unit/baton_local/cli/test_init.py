@@ -13,8 +13,8 @@ from string import Template
 import pytest
 from click.testing import CliRunner, Result
 
-from baton.app import SPECS
-from baton.distribution import DISTRIBUTION
+from baton.server.app import SPECS
+from baton.settings.distribution import DISTRIBUTION
 from baton_local.cli.project import init
 from tests.architecture.source_files import ROOT
 
@@ -64,12 +64,12 @@ def test_the_cloud_s_description_is_this_repository_s_own() -> None:
     """But for its name, its agents and the comment at its head: who changes one changes the other."""
     ours = (ROOT / "serverless.yml").read_text("utf-8").partition("service: baton\n")[2]
     theirs = Template((PROJECT / "serverless.yml.tmpl").read_text("utf-8")).substitute(name="baton")
-    assert theirs.partition("service: baton\n")[2] == ours.replace("'baton.agents:", "'functions.agents:")
+    assert theirs.partition("service: baton\n")[2] == ours.replace("'baton.sdk.agents:", "'functions.agents:")
 
 
 def test_the_container_s_description_is_this_repository_s_own(made: Path) -> None:
     ours, theirs = ((root / "Dockerfile").read_text("utf-8") for root in (ROOT, made))
-    assert theirs == ours.replace("=baton.agents:", "=functions.agents:")
+    assert theirs == ours.replace("=baton.sdk.agents:", "=functions.agents:")
     assert (made / ".dockerignore").read_text("utf-8") == (ROOT / ".dockerignore").read_text("utf-8")
 
 

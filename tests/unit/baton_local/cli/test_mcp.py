@@ -7,13 +7,13 @@ import httpx
 import pytest
 from mcp import Client
 
-from baton.app import build_app
 from baton.client import AsyncBatonClient
+from baton.server.app import build_app
 from baton_local.cli.mcp import server_of
-from tests.unit.baton.api.client import ADMIN, OTHER
-from tests.unit.baton.api.mcp.calling import exposed
 from tests.unit.baton.kit.approval_kit import Kit
 from tests.unit.baton.kit.stage import BASE
+from tests.unit.baton.server.api.client import ADMIN, OTHER
+from tests.unit.baton.server.protocols.mcp.calling import exposed
 from tests.unit.baton_local.cli.api import baton
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from baton.queue.ports import LogEntry, QueuedMessage
-from baton.runtime.webhook import probe_answer
+from baton.worker.runtime.webhook import probe_answer
 from baton_local.doctor.delivery import judge_clock, verdict
 from baton_local.doctor.finding import Level
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from baton.queue.ports import LogPage
-from baton.runtime.webhook import is_probe, probe_answer
+from baton.worker.runtime.webhook import is_probe, probe_answer
 from baton_events.errors import QueueRefusedError
 from baton_events.schema import WEBHOOK_ENDPOINTS
 from baton_local.doctor.delivery import Probes

@@ -8,9 +8,9 @@ import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.clock import SystemClock
 from baton.queue.qstash.verifier import QueueVerifier
-from baton.runtime.webhook import probe_answer
+from baton.sdk.clock import SystemClock
+from baton.worker.runtime.webhook import probe_answer
 from baton_events.errors import SignatureError
 from baton_events.schema import WEBHOOK_ENDPOINTS
 from baton_local.doctor.next_key import refusals, signed

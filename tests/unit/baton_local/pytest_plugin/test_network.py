@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from baton.entry import LambdaHandler
-from baton.lambda_requests import NoRequestError
+from baton.worker.entry import LambdaHandler
+from baton.worker.lambda_requests import NoRequestError
 from baton_local.dev import dead_address
 from baton_local.fixtures.network import DeadAddress, LocalProxy
 from baton_local.fixtures.servers import QStashFaults, RedisFaults

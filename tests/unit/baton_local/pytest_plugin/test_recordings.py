@@ -11,8 +11,8 @@ from pydantic_ai import ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from baton import Registry
-from baton.agents.runner import RunFailedError
 from baton.pydantic_ai import durable
+from baton.sdk.agents.runner import RunFailedError
 from baton.testing import Simulation
 from baton_local.pytest_plugin import recorded_model, recorded_pydantic_ai_model, replay_recording
 from baton_local.replay.recorded import ReplayError

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from baton.agents.registry import Registry
+from baton.sdk.agents.registry import Registry
 from baton_local.replay.recorded import Recording, read_recording
 from baton_local.replay.replaying import replay_now
-from tests.unit.baton.api.client import api_of, with_keys
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import api_of, with_keys
 
 Meanwhile = Callable[[Stage, str], Any]
 

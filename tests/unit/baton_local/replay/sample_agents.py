@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
-from baton.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
 
 
 class Reading(ScriptedModel):

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Limits, Memory, Registry, ScriptedModel, Step, Summarize, tool
-from baton.agents.samples.registry import registry as samples
-from baton.models.model import ModelAnswer
-from baton.tools.tool import Tool
+from baton.sdk.agents.samples.registry import registry as samples
+from baton.sdk.models.model import ModelAnswer
+from baton.sdk.tools.tool import Tool
 from baton_events.schema import Completion
 from tests.unit.baton.kit.plan_kit import Kit, diamond
 from tests.unit.baton.kit.stage import Stage

@@ -7,9 +7,9 @@ import pytest
 from pydantic import BaseModel
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, ToolContext, ToolError, tool
-from baton.api.jobs.recording import collect, recording, requested_texts
-from baton.api.session_line import Sessions
-from baton.models.model import ModelAnswer, ModelRequest
+from baton.sdk.models.model import ModelAnswer, ModelRequest
+from baton.server.api.jobs.recording import collect, recording, requested_texts
+from baton.server.api.session_line import Sessions
 from baton_events.schema import Completion
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton_local.replay.recorder import difference, recorded

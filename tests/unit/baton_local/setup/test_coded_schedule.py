@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Pending, Registry, Schedule, ScriptedModel, tool
-from baton.agents.schedule import Overlap
+from baton.sdk.agents.schedule import Overlap
 from baton.settings.settings import Settings
 from baton_events.schema import parse_event
 from baton_local.setup.account import Account
@@ -17,7 +17,7 @@ from baton_local.setup.wanted import wanted_of
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_setup import FakeQueueSetup
 from tests.fakes.schedules import FakeSchedules
-from tests.unit.baton.api.client import ADMIN, OPERATIONS_KEY, Api, api_with, assert_problem
+from tests.unit.baton.server.api.client import ADMIN, OPERATIONS_KEY, Api, api_with, assert_problem
 from tests.unit.baton_local.setup.accounts import SETTINGS
 
 HOUR_MS = 3_600_000

@@ -11,7 +11,7 @@ def test_without_options_the_defaults_hold() -> None:
     assert vars(options) == {
         "host": "127.0.0.1",
         "port": 8078,
-        "data": Path(".baton/vector"),
+        "data": Path(".baton/store/vector"),
         "token": "t",
         "dimension": None,
         "embedder": "hash",

@@ -12,7 +12,7 @@ from baton.engine.all_jobs.ends import LAST_UPDATE, AgentCounters, end_of, with_
 from baton.engine.all_jobs.tool_use import ToolCounters, ToolUse, counters
 from baton.engine.state import Job, Usage
 from baton.engine.transitions import JobStatus
-from baton.sdk.limits import Used
+from baton.sdk.records.limits import Used
 from tests.unit.baton.engine.sample_state import NOW_MS
 
 USED = Used(input_tokens=100, output_tokens=20, cost_usd=0.0025)

@@ -27,8 +27,8 @@ from baton.engine.commit.codec import (
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.sdk.limits import Limits
-from baton.sdk.records import Failure
+from baton.sdk.records.limits import Limits
+from baton.sdk.records.transcript import Failure
 from baton_events.errors import NewerVersionError
 from tests.unit.baton.engine.sample_state import JOB, NOW_MS, call_state
 

@@ -3,8 +3,8 @@
 import asyncio
 
 from baton import Agent, Call, Registry, ScriptedModel, Step, ToolContext, ToolError, tool
+from baton.sdk.tools.tool import Tool
 from baton.testing import Simulation
-from baton.tools.tool import Tool
 from tests.unit.baton.testing.planted import outside
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from baton import Agent, Call, Registry, ScriptedModel
-from baton.tools.tool import Tool
+from baton.sdk.tools.tool import Tool
 
 rows: list[str] = []
 marks: dict[str, str] = {}

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
-from baton.agents.samples.registry import registry as samples
-from baton.models.model import ModelError
-from tests.unit.baton.api.client import Api, api_of, with_keys
+from baton.sdk.agents.samples.registry import registry as samples
+from baton.sdk.models.model import ModelError
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import Api, api_of, with_keys
 
 OPERATIONS_KEY = "key-of-operations"
 

@@ -3,9 +3,9 @@
 docs/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
 """
 
-from baton.recovery.reconciler import Page
-from tests.unit.baton.api.client import Api
+from baton.worker.recovery.reconciler import Page
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
+from tests.unit.baton.server.api.client import Api
 
 
 async def test_seed_002_a_submitted_task_is_pending_until_it_is_taken_up(api: Api) -> None:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from baton_events.schema import parse_event
-from tests.unit.baton.api.client import OTHER, Api, api_of, assert_problem, with_keys
-from tests.unit.baton.api.sessions.chatting import parts_of, sending
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.server.api.sessions.chatting import parts_of, sending
 from tests.unit.baton.whole.seeds.conftest import OPERATIONS_KEY
 
 KEY = {"x-api-key": OPERATIONS_KEY}

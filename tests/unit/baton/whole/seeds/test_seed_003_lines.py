@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from baton.api.chat_aliases.bodies import ToolResponse
-from tests.unit.baton.api.client import OTHER, Api, api_of, with_keys
-from tests.unit.baton.api.sessions.chatting import delivering, parts_of, sending
+from baton.server.protocols.chat_aliases.bodies import ToolResponse
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import OTHER, Api, api_of, with_keys
+from tests.unit.baton.server.api.sessions.chatting import delivering, parts_of, sending
 from tests.unit.baton.whole.seeds.conftest import OPERATIONS_KEY, registry
 from tests.unit.baton.whole.seeds.test_seed_003 import waiting_operation
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.baton.api.client import ACME, ADMIN, Api, assert_problem
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, pending, run_for_an_hour
+from tests.unit.baton.server.api.client import ACME, ADMIN, Api, assert_problem
 
 FILES = [{"path": "lib/auth.ts", "content": "export function authenticate() { ... }"}]
 JOB: dict[str, Any] = {

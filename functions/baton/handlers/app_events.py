@@ -1,9 +1,0 @@
-"""Events of your own: each starts a job for each of its handlers."""
-
-from baton.entry import LambdaHandler, LazyApp
-from baton.runtime.spec import Spec
-from baton_events.schema import EVENTS_ENDPOINT
-
-SPEC = Spec(name="app-events", path=EVENTS_ENDPOINT)
-app = LazyApp(lambda container: container.endpoint(SPEC))
-handler = LambdaHandler(app)

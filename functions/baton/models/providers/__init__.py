@@ -1,1 +1,0 @@
-"""Models of providers, through pydantic-ai's model classes. Only `baton.models.catalog` imports it, lazily."""

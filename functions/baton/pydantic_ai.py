@@ -1,0 +1,7 @@
+"""Agents of pydantic-ai, unchanged, as durable agents: `Registry(agents=[durable(agent)])`. Needs extra `models`."""
+
+from baton.sdk.models.providers.messages import contents_of
+from baton.sdk.pydantic_ai.durable import durable
+from baton.sdk.tools.context import tool_context
+
+__all__ = ["contents_of", "durable", "tool_context"]

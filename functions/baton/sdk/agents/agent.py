@@ -1,0 +1,259 @@
+"""An agent: a name, a model, instructions, tools and limits. Data only.
+
+Invariant: an agent is checked when it is made and never changes, so any process that loads the same code runs the same
+agent. Its model choice is one model or several, each a name or an object. Must not: hold anything of a running job,
+make a model, or look up names of models and capabilities, which the registry does.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, cast
+
+from baton.sdk.agents.history import HistoryPolicy, KeepAll
+from baton.sdk.agents.output import OutputType
+from baton.sdk.agents.runner import Runner
+from baton.sdk.memory.policy import Memory, memory_of
+from baton.sdk.models.catalog import LibraryModel, of_pydantic_ai
+from baton.sdk.models.model import Model
+from baton.sdk.models.model_settings import setting_faults
+from baton.sdk.planning.step import Step, checked_plan
+from baton.sdk.records.call_limit import CallLimit, checked_limits
+from baton.sdk.records.limits import Limits
+from baton.sdk.tools.tool import Tool
+from baton.sdk.tools.tool_source import ToolSource
+from baton_events.app_event import name_fault
+
+ModelChoice = Model | LibraryModel | str | Sequence[Model | LibraryModel | str] | None
+
+
+def chosen_models(model: ModelChoice) -> tuple[Model | str, ...]:
+    """Return the agent's models in the order in which they are called; empty: it has none."""
+    if model is None:
+        return ()
+    # Done at each turn: to check whether a value is a model takes much longer than whether it is several.
+    return cast("tuple[Model | str, ...]", tuple(model) if isinstance(model, list | tuple) else (model,))
+
+
+def checked_choice(agent: str, model: ModelChoice) -> ModelChoice:
+    """Check the choice and return it in an immutable form.
+
+    Raises:
+        TypeError: an item of it is no model.
+        ValueError: an empty list.
+    """
+    if model is None or isinstance(model, str):
+        return model
+    if not isinstance(model, Sequence):
+        return _checked_model(agent, model)
+    if not model:
+        raise ValueError(f"agent {agent!r}: model is an empty list; name at least one model, or leave it out")
+    return tuple(_checked_model(agent, item) for item in model)
+
+
+def checked_settings(agent: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Check the settings and return them in an immutable form.
+
+    Raises:
+        TypeError: they are no mapping.
+        ValueError: some are unknown or out of range; the message lists all of these.
+    """
+    if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
+        raise TypeError(f"agent {agent!r}: model_settings must be a dict with text keys, got {settings!r}")
+    faults = list(setting_faults(settings))
+    if faults:
+        raise ValueError(f"agent {agent!r}: {'; '.join(faults)}")
+    return MappingProxyType(dict(settings))
+
+
+def _checked_model(agent: str, model: object) -> Model | str:
+    if isinstance(model, type):
+        raise TypeError(f"agent {agent!r}: model must be an object, got the class {model.__name__}; call it")
+    if isinstance(model, str | Model):
+        return model
+    if (found := of_pydantic_ai(model)) is not None:
+        return found
+    raise TypeError(
+        f"agent {agent!r}: model must be a name or have `answer`, `name` and `reads_history`, or be a list of those,"
+        f" got {model!r}"
+    )
+
+
+_PROTOCOLS = frozenset({"a2a", "mcp"})
+
+
+def _checked_exposure(agent: str, expose: object) -> frozenset[str]:
+    named = {expose} if isinstance(expose, str) and expose else expose or ()
+    if not isinstance(named, Collection) or not _PROTOCOLS.issuperset(named):
+        raise ValueError(f"agent {agent!r}: expose must be of {', '.join(sorted(_PROTOCOLS))}, got {expose!r}")
+    return frozenset(named)
+
+
+def _check_choice(agent: str, what: str, chosen: str, known: Sequence[str]) -> None:
+    if chosen not in known:
+        raise ValueError(f"agent {agent!r}: unknown {what} {chosen!r}; there are: {', '.join(filter(None, known))}")
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
+_MODES = ("loop", "plan")
+_OFFLOADS = ("", "queue", "provider")
+_ON_CUT_ANSWER = ("fail", "keep")
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """An agent; a job names it in its `jobType`.
+
+    Attributes:
+        name: 1 to 64 letters, digits, `_`, `.` or `-`.
+        instructions: the model's first input, before the task.
+        limits: limits of a job, together with the jobs below it.
+        model: a model object or a model's name ("demo", "openai:gpt-5-mini"); or a list of them, of which the next one
+            answers where the one before cannot right now.
+        model_settings: the model's settings: `{"temperature": 0.2, "max_tokens": 2000, …}`.
+        output_type: a pydantic model that the job's answer must fit; the job's result has it as `output`.
+        description: its purpose in a line, for agents that have it among their tools.
+        tools: tools made with `@tool`, other agents, and MCP servers.
+        capabilities: adds every tool of the registry that declares one of them.
+        mode: "loop": the model calls tools until it answers; "plan": it makes a plan, its steps run, and it reflects
+            on their results: it answers, or makes another plan.
+        max_rounds: the maximum number of plans that a planner makes.
+        plan: steps that are always the same; the agent needs no model, and its answer is the last steps' results.
+        model_retries: attempts after the first, when the model fails temporarily.
+        model_timeout_seconds: time limit of one model call; a list of models shares it.
+        history: the model's input once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
+        cache_seconds: the time that an answer of the model is kept for the same request; 0: not at all.
+        memory: its memory of earlier jobs: a `Memory`, or True for the defaults.
+        isolated: each turn and each tool call has an invocation of its own, instead of inline continuation.
+        on: the name of an app event: each such event starts a job, whose data is the event's.
+        task: the task of such a job.
+        version: its name among versions, for comparing them; without one a digest of instructions, model, tools,
+            settings and output.
+        expose: protocols by which other programs find and run the agent: "a2a", "mcp", or a set of these; by default
+            none.
+        call_limits: limits of its model's calls, shared by all calls with the same key.
+        offload: how a model answers while the job waits without compute: "queue": the queue sends the
+            request, and delivers the answer; "provider": the provider answers in the background, and is polled.
+            The text is not streamed then. By default the turn's function calls the model.
+        on_cut_answer: what becomes of a text that the model's length limit cut off: "fail": the job fails with
+            `answer_cut`, and its error has the text; "keep": it is the answer, marked as cut; None: "keep" in a chat,
+            else "fail".
+        runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
+    """
+
+    name: str
+    model: ModelChoice = None
+    instructions: str = ""
+    tools: "Sequence[Tool | Agent | ToolSource]" = ()
+    capabilities: Collection[str] = frozenset()
+    mode: str = "loop"
+    limits: Limits = field(default_factory=Limits)
+    model_retries: int = 3
+    model_timeout_seconds: float = 120
+    history: HistoryPolicy = field(default_factory=KeepAll)
+    cache_seconds: int = 0
+    model_settings: Mapping[str, Any] = field(default_factory=dict)
+    output_type: Any = None
+    output: OutputType | None = field(init=False, default=None)
+    memory: Memory | bool | None = None
+    description: str = ""
+    plan: Sequence[Step] = ()
+    max_rounds: int = 3
+    isolated: bool = False
+    runner: Runner | None = None
+    on: str = ""
+    task: str = ""
+    version: str = ""
+    expose: Collection[str] = ()
+    call_limits: Sequence[CallLimit] = ()
+    offload: str = ""
+    on_cut_answer: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check every field, and make collections immutable."""
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"agent name {self.name!r} must be 1 to 64 letters, digits, '_', '.' or '-', first a letter or digit"
+            )
+        if self.version and not _NAME.fullmatch(self.version):
+            raise ValueError(
+                f"agent {self.name!r}: version {self.version!r} must be 1 to 64 letters, digits, '_', '.' or '-'"
+            )
+        object.__setattr__(self, "model", checked_choice(self.name, self.model))
+        object.__setattr__(self, "model_settings", checked_settings(self.name, self.model_settings))
+        if self.output_type is not None:
+            object.__setattr__(self, "output", OutputType(self.name, self.output_type))
+        if self.on and (fault := name_fault(self.on)):
+            raise ValueError(f"agent {self.name!r}: on={fault}")
+        object.__setattr__(self, "expose", _checked_exposure(self.name, self.expose))
+        object.__setattr__(self, "call_limits", checked_limits(f"agent {self.name!r}", self.call_limits))
+        _check_choice(self.name, "mode", self.mode, _MODES)
+        _check_choice(self.name, "offload", self.offload, _OFFLOADS)
+        if self.on_cut_answer is not None:
+            _check_choice(self.name, "on_cut_answer", self.on_cut_answer, _ON_CUT_ANSWER)
+        self._check_parts()
+        self._check_numbers()
+        object.__setattr__(self, "plan", checked_plan(self.name, self.plan))
+        object.__setattr__(self, "tools", tuple(dict.fromkeys((*self.tools, *self._tools_of_plan()))))
+        object.__setattr__(self, "capabilities", frozenset(self.capabilities))
+
+    @property
+    def memory_policy(self) -> Memory | None:
+        """The policy of `memory`; None: the agent has no memory."""
+        return memory_of(self.memory)
+
+    @property
+    def servers(self) -> tuple[ToolSource, ...]:
+        """The MCP servers among its tools."""
+        return tuple(item for item in self.tools if isinstance(item, ToolSource))
+
+    def _tools_of_plan(self) -> "Iterator[Tool | Agent]":
+        for step in self.plan:
+            if isinstance(step.tool, Tool | Agent):
+                yield step.tool
+            elif not isinstance(step.tool, str):
+                raise TypeError(
+                    f"agent {self.name!r}, step {step.name!r}: {step.tool!r} is not a tool;"
+                    " decorate the function with @tool"
+                )
+
+    def _check_parts(self) -> None:
+        if isinstance(self.tools, Tool | Agent | str) or not isinstance(self.tools, Sequence):
+            raise TypeError(f"agent {self.name!r}: tools must be a list, got {self.tools!r}")
+        for item in self.tools:
+            if not isinstance(item, Tool | Agent | ToolSource):
+                raise TypeError(f"agent {self.name!r}: {item!r} is not a tool; decorate the function with @tool")
+        if isinstance(self.capabilities, str):
+            example = {self.capabilities}
+            raise TypeError(
+                f"agent {self.name!r}: capabilities must be a set, got {self.capabilities!r}; write {example}"
+            )
+        if not isinstance(self.isolated, bool):
+            raise TypeError(f"agent {self.name!r}: isolated must be True or False, got {self.isolated!r}")
+        if not isinstance(self.history, HistoryPolicy):
+            raise TypeError(
+                f"agent {self.name!r}: history must be KeepAll(), DropOldest(...) or Summarize(...),"
+                f" got {self.history!r}"
+            )
+        try:
+            memory_of(self.memory)
+        except TypeError as error:
+            raise TypeError(f"agent {self.name!r}: {error}") from error
+        if not isinstance(self.limits, Limits):
+            raise TypeError(f"agent {self.name!r}: limits must be Limits(...), got {self.limits!r}")
+
+    def _check_numbers(self) -> None:
+        rounds = self.max_rounds
+        if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
+            raise ValueError(f"agent {self.name!r}: max_rounds must be a whole number from 1, got {rounds!r}")
+        retries = self.model_retries
+        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+            raise ValueError(f"agent {self.name!r}: model_retries must be a whole number from 0, got {retries!r}")
+        kept = self.cache_seconds
+        if not isinstance(kept, int) or isinstance(kept, bool) or kept < 0:
+            raise ValueError(f"agent {self.name!r}: cache_seconds must be a whole number from 0, got {kept!r}")
+        if not self.model_timeout_seconds > 0:
+            raise ValueError(
+                f"agent {self.name!r}: model_timeout_seconds must be more than 0, got {self.model_timeout_seconds!r}"
+            )

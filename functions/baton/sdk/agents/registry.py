@@ -1,0 +1,328 @@
+"""All agents and tools of one application, by name.
+
+Invariant: a registry that exists is consistent. Every agent's model, tools, plan and capabilities resolve, and a tool's
+name means one tool. All faults are reported at once. Must not: build a model before it is needed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from baton.sdk.agents.agent import Agent, chosen_models
+from baton.sdk.agents.agent_tool import agent_tool_faults, own_tools
+from baton.sdk.agents.handler import Handler, Handlers, handler_of, topic_faults
+from baton.sdk.agents.history import Summarize
+from baton.sdk.agents.output import FINAL_TOOL
+from baton.sdk.agents.trial import TRIAL_AGENT, TRIAL_TOOL, trial_agent
+from baton.sdk.models.catalog import available_models, model_fault, model_named, offload_fault
+from baton.sdk.models.chain import ModelChain
+from baton.sdk.models.model import Model, ToolSpec, takes_file
+from baton.sdk.planning.plan import PLAN_TOOL
+from baton.sdk.planning.step import static_faults
+from baton.sdk.records.transcript import ModelPolicy
+from baton.sdk.tools.tool import Tool
+
+if TYPE_CHECKING:
+    from baton.sdk.agents.schedule import Schedule
+
+# One that makes the plan, and one that gives the answer.
+_TURNS = 2
+
+
+def agent_plan_faults(agent: Agent, tools: Mapping[str, Tool]) -> Iterator[str]:
+    """Yield all faults, one line each; `tools` are the agent's."""
+    if agent.plan:
+        yield from (f"plan: {fault}" for fault in _static_faults(agent, tools))
+    elif agent.mode == "plan":
+        if not tools and not agent.servers:
+            yield "mode='plan' needs tools for the steps of its plans; add some"
+        if PLAN_TOOL in tools:
+            yield f"in mode='plan' no tool may be named {PLAN_TOOL!r}; rename it"
+
+
+def _static_faults(agent: Agent, tools: Mapping[str, Tool]) -> Iterator[str]:
+    if chosen_models(agent.model):
+        yield "it is fixed, so the agent asks no model: leave model out, or leave plan out and write mode='plan'"
+    if agent.output is not None:
+        yield "its last steps' results are the answer, so output_type has no effect: leave it out"
+    if agent.limits.turns < _TURNS:
+        yield f"Limits(turns={agent.limits.turns}) leaves no turn for the answer; allow {_TURNS}"
+    yield from static_faults(agent.plan, tools, agent.limits.tool_calls)
+
+
+class RegistryError(ValueError):
+    """The registry's parts do not fit together; `faults` has one line for each fault."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join([f"the registry has {len(faults)} fault(s):", *(f"- {fault}" for fault in faults)]))
+        self.faults = tuple(faults)
+
+
+class UnknownAgentError(LookupError):
+    """No agent has that name."""
+
+
+class UnknownToolError(LookupError):
+    """No tool has that name."""
+
+
+class Registry:
+    """All agents of an application; `BATON_APP` names it. Parts that do not fit are refused, all faults at once.
+
+    `handlers`: its handlers of app events.
+
+    Args:
+        agents: each under a name of its own.
+        tools: more tools, for agents that name capabilities.
+        handlers: functions with `@on`. Agents with `on` are handlers, too.
+        schedules: jobs that recur; `baton setup` and `baton dev` make them.
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[Agent] = (),
+        tools: Sequence[Tool] = (),
+        handlers: Sequence[Handler] = (),
+        schedules: "Sequence[Schedule]" = (),
+    ) -> None:
+        _refuse_strangers(agents, tools, handlers, schedules)
+        given, agents = tuple(agents), (*agents, *(each.agent for each in handlers))
+        own = own_tools(agents)
+        everything = list(dict.fromkeys([*tools, *(item for items in own.values() for item in items)]))
+        tools_of = {agent: _tools_of(agent, own[agent], everything) for agent in agents}
+        all_handlers = (*handlers, *(handler_of(agent) for agent in given if agent.on))
+        faults = [*_faults(agents, tools_of, everything), *topic_faults(all_handlers)]
+        faults += _schedule_faults(schedules, {agent.name for agent in agents})
+        if faults:
+            raise RegistryError(faults)
+        self._given, self._given_tools, self.handlers = given, tuple(everything), Handlers(all_handlers)
+        self.schedules = tuple(schedules)
+        self._agents = {agent.name: agent for agent in agents}
+        self._tools = {item.name: item for item in everything}
+        self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}
+        self._specs_of = {name: _specs_of_tools(tools) for name, tools in self._tools_of.items()}
+        self._models: dict[str, Model] = {}
+        self._model_of: dict[str, Model] = {}
+
+    @property
+    def agents(self) -> tuple[Agent, ...]:
+        """All agents, in the order in which they were given."""
+        return self._given
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """All tools: the registry's own, then the agents'."""
+        return self._given_tools
+
+    def agent(self, name: str) -> Agent:
+        """Find an agent by name, or raise `UnknownAgentError`."""
+        if name == TRIAL_AGENT:
+            self._know_trial()
+        if name not in self._agents:
+            raise UnknownAgentError(f"unknown agent {name!r}; there are: {_listed({one.name for one in self._given})}")
+        return self._agents[name]
+
+    def tool(self, name: str) -> Tool:
+        """Find a tool by name, or raise `UnknownToolError`."""
+        if name == TRIAL_TOOL:
+            self._know_trial()
+        if name not in self._tools:
+            listed = _listed({item.name for item in self._given_tools})
+            raise UnknownToolError(f"unknown tool {name!r}; there are: {listed}")
+        return self._tools[name]
+
+    def tools_of(self, agent: Agent | str) -> Mapping[str, Tool]:
+        """Return the tools of an agent: its own, then those found by capability."""
+        return self._tools_of[self._known(agent)]
+
+    def specs_of(self, agent: Agent | str) -> tuple[ToolSpec, ...]:
+        """Return the agent's tools as a model sees them."""
+        return self._specs_of[self._known(agent)]
+
+    def check(self, agent: str, tool: str, arguments: dict[str, Any]) -> None:
+        """Check arguments for a tool of an agent.
+
+        Raises:
+            InvalidArguments: they do not fit. UnknownToolError: no tool has that name.
+        """
+        known = self._agents.get(agent)
+        runner = known.runner if known else None
+        if known and known.servers and tool not in self._tools:
+            return  # the call checks them, with the server's schema
+        if runner is None:
+            self.tool(tool).check(arguments)
+        else:
+            runner.check(tool, arguments)
+
+    def model_of(self, agent: Agent | str) -> Model:
+        """Return the agent's model, made on first use and kept. Several models are a chain."""
+        name = _name_of(agent)
+        if name not in self._model_of:
+            models = [self._made(model) for model in chosen_models(self.agent(name).model)]
+            assert models, "the constructor refuses agents without a model"
+            self._model_of[name] = models[0] if len(models) == 1 else ModelChain(models)
+        return self._model_of[name]
+
+    def model_name_of(self, agent: Agent | str) -> str:
+        """Return the name of an agent's model in traces."""
+        runner = self.agent(_name_of(agent)).runner
+        return runner.name if runner is not None else self.model_of(agent).name
+
+    def summarizer_of(self, agent: Agent | str) -> Model:
+        """Return the model that writes the agent's summaries: its own, unless its history policy names another."""
+        policy = self._agents[self._known(agent)].history
+        named = policy.model if isinstance(policy, Summarize) else None
+        return self.model_of(agent) if named is None else self._made(named)
+
+    def _know_trial(self) -> None:
+        """Add the agent and the tool of the test endpoint, unless others have their names."""
+        if TRIAL_AGENT not in self._agents and TRIAL_TOOL not in self._tools:
+            trial = trial_agent()
+            self._agents[TRIAL_AGENT], tools = trial, {item.name: item for item in own_tools([trial])[trial]}
+            self._tools |= tools
+            self._tools_of[TRIAL_AGENT], self._specs_of[TRIAL_AGENT] = tools, _specs_of_tools(tools)
+
+    def _known(self, agent: Agent | str) -> str:
+        name = _name_of(agent)
+        return name if name in self._agents else self.agent(name).name
+
+    def _made(self, model: Model | str) -> Model:
+        if not isinstance(model, str):
+            return model
+        if model not in self._models:
+            self._models[model] = model_named(model)
+        return self._models[model]
+
+
+def registry_with(registry: Registry, agent: Agent) -> Registry:
+    """Return a registry in which this agent replaces the one of its name; its tools stay."""
+    other = copy(registry)
+    vars(other).update(_agents={**vars(registry)["_agents"], agent.name: agent}, _model_of={})
+    return other
+
+
+def has_servers(registry: Registry) -> bool:
+    """Return whether any agent has tools of MCP servers."""
+    return any(agent.servers for agent in registry.agents)
+
+
+def _refuse_strangers(
+    agents: Sequence[Agent], tools: Sequence[Tool], handlers: Sequence[Handler], schedules: "Sequence[Schedule]"
+) -> None:
+    if schedules:
+        from baton.sdk.agents.schedule import Schedule  # noqa: PLC0415 - few applications have any
+
+        for one in schedules:
+            if not isinstance(one, Schedule):
+                raise TypeError(
+                    f"Registry(schedules=...): {one!r} is no Schedule; write Schedule(name, cron, agent=...)"
+                )
+    for each in handlers:
+        if not isinstance(each, Handler):
+            raise TypeError(f"Registry(handlers=...): {each!r} is no handler; decorate the function with @on('…')")
+    for agent in agents:
+        if not isinstance(agent, Agent):
+            raise TypeError(f"Registry(agents=...): {agent!r} is not an Agent; write Agent(name=...)")
+    for item in tools:
+        if not isinstance(item, Tool):
+            raise TypeError(f"Registry(tools=...): {item!r} is not a tool; decorate the function with @tool")
+
+
+def _name_of(agent: Agent | str) -> str:
+    return agent if isinstance(agent, str) else agent.name
+
+
+def _tools_of(agent: Agent, own: Sequence[Tool], everything: Sequence[Tool]) -> Mapping[str, Tool]:
+    named = {step.tool for step in agent.plan}
+    found = (item for item in everything if not item.capabilities.isdisjoint(agent.capabilities) or item.name in named)
+    return MappingProxyType({item.name: item for item in (*own, *found)})
+
+
+def _specs_of_tools(tools: Mapping[str, Tool]) -> tuple[ToolSpec, ...]:
+    return tuple(ToolSpec(item.name, item.description, item.parameters) for item in tools.values())
+
+
+_ToolsOf = Mapping[Agent, Mapping[str, Tool]]
+
+
+def _faults(agents: Sequence[Agent], tools_of: _ToolsOf, everything: Sequence[Tool]) -> Iterator[str]:
+    yield from _agent_faults(agents, tools_of, everything)
+    yield from agent_tool_faults(agents)
+    yield from _tool_faults(agents, everything)
+
+
+def _agent_faults(agents: Sequence[Agent], tools_of: _ToolsOf, everything: Sequence[Tool]) -> Iterator[str]:
+    known = {capability for item in everything for capability in item.capabilities}
+    for name in _repeated([agent.name for agent in agents]):
+        yield f"two agents are named {name!r}; a job finds its agent by name, so rename one"
+    for agent in agents:
+        for capability in sorted(set(agent.capabilities) - known):
+            yield f"agent {agent.name!r}: no tool has capability {capability!r}; there are: {_listed(known)}"
+        yield from (f"agent {agent.name!r}{fault}" for fault in _model_faults(agent))
+        yield from (f"agent {agent.name!r}: {fault}" for fault in agent_plan_faults(agent, tools_of[agent]))
+        if agent.output is not None and FINAL_TOOL in tools_of[agent]:
+            yield f"agent {agent.name!r} has an output_type, so no tool of its may be named {FINAL_TOOL!r}; rename it"
+
+
+def _model_faults(agent: Agent) -> Iterator[str]:
+    models = chosen_models(agent.model)
+    if not models and not agent.plan and agent.runner is None:
+        yield f" has no model; {available_models()}"
+    if agent.offload:
+        asked = models or ("no model of its own",)
+        yield from (
+            f": offload={agent.offload!r}: {fault}"
+            for fault in (offload_fault(one, agent.offload) for one in asked)
+            if fault
+        )
+        if any(one.in_flight is not None for one in agent.call_limits):
+            yield f": offload={agent.offload!r}: CallLimit(in_flight=...) counts calls of functions: limit per_minute"
+    for model in models:
+        fault = model_fault(model) if isinstance(model, str) else None
+        if fault is not None:
+            yield f": {fault}"
+    writer = agent.history.model if isinstance(agent.history, Summarize) else None
+    fault = model_fault(writer) if isinstance(writer, str) else None
+    if fault is not None:
+        yield f": history=Summarize: {fault}"
+
+
+def _tool_faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterator[str]:
+    names = {agent.name for agent in agents}
+    for name in _repeated([item.name for item in everything]):
+        or_agent = ", or rename the agent" if name in names else ""
+        yield f"two different tools are named {name!r}; give one another name with @tool(name=...){or_agent}"
+
+
+def _schedule_faults(schedules: "Sequence[Schedule]", agents: set[str]) -> Iterator[str]:
+    for name in _repeated([schedule.name for schedule in schedules]):
+        yield f"two schedules are named {name!r}; rename one"
+    for one in schedules:
+        if one.agent_name not in agents:
+            yield f"schedule {one.name!r}: unknown agent {one.agent_name!r}; there are: {_listed(agents)}"
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
+
+
+def _listed(names: Mapping[str, object] | set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def agent_takes(registry: Registry, agent: Agent, media_type: str) -> bool:
+    """Return whether the agent's model takes such a file, as far as it is known before the call."""
+    if agent.runner is not None:
+        return agent.runner.takes_file(media_type)
+    return not agent.plan and takes_file(registry.model_of(agent), media_type)
+
+
+def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
+    """Return the model policy of this agent's jobs."""
+    # Memory is searched with the task's text, and a plan's results are read, even if the model reads no history.
+    if agent.runner is not None:
+        return ModelPolicy(retries=agent.model_retries, calls_read_history=True)
+    plans = bool(agent.plan) or agent.mode == "plan"
+    reads_history = plans or agent.memory_policy is not None or registry.model_of(agent).reads_history
+    return ModelPolicy(retries=agent.model_retries, reads_history=reads_history)

@@ -1,0 +1,189 @@
+"""The runner of an agent that is written with another library: it runs turns and tool calls.
+
+Invariant: a runner keeps nothing between two pieces of work: it is given recorded JSON, and returns JSON. Must not:
+know the engine. An exception that it raises is a failure of the piece of work.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import field
+
+from baton.sdk.models.model import NOTHING_SPENT, File, Listener, Message, ModelAnswer, Spent
+from baton.sdk.records.record import Record
+from baton.sdk.records.transcript import turns_of
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.pending import Pending
+
+
+class JobInfo(Record, frozen=True, kw_only=True):
+    """The job that a piece of work belongs to: its ids, its task's text, data and files."""
+
+    job_id: str
+    session_id: str
+    tenant: str
+    task: str
+    input_data: dict[str, Any] = field(default_factory=dict[str, Any])
+    files: tuple[File, ...] = ()
+
+
+class Recorded(Record, frozen=True):
+    """The records of a job so far.
+
+    Attributes:
+        job: the job.
+        earlier: the session's conversation before the job; a text is the result of `Runner.messages` for a job.
+        turns: the transcript's entries of the model, in order; `provider` is the runner's own of that turn.
+        results: by call id: `{"ok": …, "kept"?: …}` or `{"error": {"type", "message"}}`.
+        messages: the user's messages while it ran: the turn before each (0: before the first turn), and the text.
+        files: known contents of the session's files, as in `File.data`.
+        edits: a fork's replacements of the agent's own `instructions` and `model`.
+    """
+
+    job: JobInfo
+    earlier: tuple[Message | str, ...] = ()
+    turns: tuple[Mapping[str, Any], ...] = ()
+    results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    messages: tuple[tuple[int, str], ...] = ()
+    files: tuple[str, ...] = ()
+    edits: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class RunnerAnswer(Record, frozen=True):
+    """The result of one turn.
+
+    Attributes:
+        answer: its calls are made; its `provider` is kept unchanged, for the next pieces of work.
+        output: the job's result, any JSON but null; None: the job continues.
+        correction: why the answer does not fit and the model is called again, for people.
+        alone: for each call, whether it runs alone, after those before it and before those after it.
+        asked: whether a model was asked in this turn.
+    """
+
+    answer: ModelAnswer
+    output: Any = None
+    correction: str = ""
+    alone: tuple[bool, ...] = ()
+    asked: bool = True
+
+
+class RunnerCall(Record, frozen=True):
+    """One attempt of a tool call: the one at `position` of turn `turn`. `approved`: a person approved the arguments."""
+
+    turn: int
+    position: int
+    tool: str
+    arguments: dict[str, Any]
+    approved: bool
+    context: ToolContext
+
+
+class CallReturned(Record, frozen=True):
+    """A call's result, and further data that the runner needs; both are JSON."""
+
+    value: Any
+    kept: dict[str, Any] | None = None
+
+
+class NeedsApproval(Record, frozen=True):
+    """The call may not run before a person has approved it; `metadata` is what the tool says to them."""
+
+    title: str
+    metadata: dict[str, Any] | None = None
+
+
+class RunFailedError(Exception):
+    """The run has failed for good: the job fails with this error, whose name is `type`.
+
+    `partial`: the text of an answer that was cut off. `spent`: the usage of the answers that were not taken.
+    """
+
+    def __init__(self, kind: str, message: str, partial: str = "", spent: Spent = NOTHING_SPENT) -> None:
+        super().__init__(message)
+        self.type = kind
+        self.message = message
+        self.partial = partial
+        self.spent = spent
+
+
+class Runner(Protocol):
+    """Runs an agent piece by piece."""
+
+    @property
+    def name(self) -> str:
+        """The name of its model in traces."""
+        ...
+
+    @property
+    def functions(self) -> Sequence[Callable[..., Any]]:
+        """The user's functions that it calls, as far as they are known before a run."""
+        ...
+
+    @property
+    def toolsets(self) -> Sequence[Any]:
+        """The library's objects that may have connections, which end with their process."""
+        ...
+
+    def made_of(self) -> dict[str, Any]:
+        """Return the agent's definition as JSON, as far as it is known before a run."""
+        ...
+
+    def takes_file(self, media_type: str) -> bool:
+        """Return whether its model takes such a file, as far as it is known before the call."""
+        ...
+
+    def check(self, tool: str, arguments: dict[str, Any]) -> None:
+        """Check arguments that a person has edited.
+
+        Raises:
+            InvalidArguments: they do not fit, as far as that can be known outside of a run.
+        """
+        ...
+
+    async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
+        """Call the model once.
+
+        Raises:
+            ModelError: it could not answer. RunFailedError: the run has failed for good.
+        """
+        ...
+
+    async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
+        """Run one attempt of a call.
+
+        Raises:
+            ToolError: it failed.
+        """
+        ...
+
+    async def abandon(self, recorded: Recorded) -> None:
+        """Stop a provider's work for a job that was cancelled.
+
+        Raises:
+            ModelError: the provider did not accept it.
+        """
+        ...
+
+    def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
+        """Return the messages of a job in the library's own JSON.
+
+        Args:
+            turns: as in `Recorded`.
+            results: of the calls, as far as they have any.
+
+        Returns:
+            A JSON list; empty: no agent of this library made the turns.
+
+        Raises:
+            LookupError: the turns refer to results that are not given.
+        """
+        ...
+
+
+def run_messages(
+    runner: Runner | None, first_turn: int, transcript: Sequence[dict[str, Any]], results: Mapping[str, dict[str, Any]]
+) -> list[dict[str, Any]] | None:
+    """Read a job's messages in the library's own JSON; None: no runner made any."""
+    text = "" if runner is None else runner.messages(turns_of(transcript, first_turn), results)
+    return json.loads(text) if text else None

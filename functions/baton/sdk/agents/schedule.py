@@ -1,0 +1,85 @@
+"""Schedules in code: jobs of an agent that recur by a cron expression. `baton setup` and `baton dev` make them.
+
+Invariant: data only, checked as it is made. Must not: know the queue.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from baton.sdk.agents.agent import Agent
+from baton_events.values.json_value import Unrecordable, plain
+
+Overlap = Literal["queue", "skip", "replace"]
+MOST_BACKFILL = 100
+_NAME = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
+_NAME_LIMIT_CHARS, _CRON_LIMIT_CHARS, _CRON_FIELDS = 64, 200, 5
+
+
+def zone_fault(name: str) -> str:
+    """Say why this is no time zone; empty: it is one."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - few functions need it
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, TypeError, ValueError, OSError):
+        return f"unknown time zone {name!r}: use a name such as Europe/Berlin"
+    return ""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A job that recurs: `Registry(schedules=[Schedule("nightly", "0 2 * * *", agent="clerk")])`.
+
+    Attributes:
+        name: known by it; under another name it is another schedule.
+        cron: five fields, such as "0 9 * * 1-5".
+        agent: the agent, or its name.
+        task: the task of each job.
+        input_data: the data of each job, a JSON object.
+        time_zone: whose clock counts, such as "Europe/Berlin".
+        overlap: what a job does whose time comes while another one of the schedule lives. `queue`: it waits. `skip`: it
+            is not started. `replace`: the others are cancelled.
+        backfill: how many of the times that the queue has missed are made up for, the latest ones: by the next
+            `baton setup` or `baton dev`.
+    """
+
+    name: str
+    cron: str
+    agent: str | Agent = field(kw_only=True)
+    task: str = field(default="", kw_only=True)
+    input_data: dict[str, Any] | None = field(default=None, kw_only=True)
+    time_zone: str = field(default="UTC", kw_only=True)
+    overlap: Overlap = field(default="queue", kw_only=True)
+    backfill: int = field(default=0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a schedule."""
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or len(self.name) > _NAME_LIMIT_CHARS:
+            raise ValueError(
+                f"Schedule({self.name!r}): a name has up to {_NAME_LIMIT_CHARS} letters, digits, '.', '_', '-'"
+            )
+        if fault := self._fault():
+            raise ValueError(f"Schedule({self.name!r}): {fault}")
+        try:
+            plain(self.input_data or {}, "input_data")
+        except Unrecordable as error:
+            raise ValueError(f"Schedule({self.name!r}): {error}") from error
+
+    @property
+    def agent_name(self) -> str:
+        """The name of its agent."""
+        return self.agent.name if isinstance(self.agent, Agent) else self.agent
+
+    def _fault(self) -> str:
+        parts = self.cron.split() if isinstance(self.cron, str) else []
+        if len(parts) != _CRON_FIELDS or len(self.cron) > _CRON_LIMIT_CHARS or "=" in self.cron:
+            return f"{self.cron!r} is not a cron expression of five fields, such as '0 9 * * 1-5'"
+        if self.overlap not in get_args(Overlap):
+            return f"overlap={self.overlap!r}: one of {', '.join(get_args(Overlap))}"
+        is_number = isinstance(self.backfill, int) and not isinstance(self.backfill, bool)
+        if not is_number or not 0 <= self.backfill <= MOST_BACKFILL:
+            return f"backfill={self.backfill!r}: a number from 0 to {MOST_BACKFILL}"
+        if not isinstance(self.task, str) or not isinstance(self.input_data, dict | None):
+            return "its task is a text, and its input_data a JSON object"
+        return zone_fault(self.time_zone)

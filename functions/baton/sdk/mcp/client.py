@@ -1,0 +1,285 @@
+"""Requests to MCP servers by the official SDK, in both revisions: list a server's tools, and call one.
+
+A call may become a task, or have questions for people: then it runs again later (tasks.py, elicitation.py).
+
+Invariant: a failure is one of two errors, with the server's own text. Must not: retry, or import the SDK before it is
+needed.
+"""
+
+import asyncio
+from base64 import b64decode
+from collections.abc import Collection
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from msgspec import json
+from pydantic import TypeAdapter, ValidationError
+
+from baton.sdk.mcp.connections import connection
+from baton.sdk.mcp.elicitation import ASKED, asked_of_people, question, taken_in
+from baton.sdk.mcp.mcp_server import McpContext, McpServer
+from baton.sdk.records.memory import ModelCache
+from baton.sdk.tools.arguments import InvalidArguments
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.foreign_schema import JsonSchema
+from baton.sdk.tools.pending import RunAgain
+from baton.sdk.tools.tool_error import ToolError
+from baton_events.errors import StoreError
+from baton_events.ids import digest
+from baton_events.values.waits import wait_seconds
+
+if TYPE_CHECKING:
+    from mcp import Client
+
+KEY_VERSION = 1
+_LOST = "mcp_connection_lost"
+# A server that only wants its state sent back is busy.
+_BUSY_SECONDS = 1.0
+_MOST_PAGES = 50
+_LIST_TIMEOUT_SECONDS = 20.0
+# A list is kept in the store and shown to a model: its tools, and one of them.
+_LIST_BYTES, _TOOL_BYTES, _MOST_TOOLS = 1_000_000, 100_000, 1_000
+_SHOWN_CHARS, _WORDS_CHARS, _MOST_REPORTS = 200, 1_000, 200
+Listing = list[dict[str, Any]]
+
+
+class McpError(Exception):
+    """The server gave no list of tools. `retryable`: a later request may succeed, after `wait_seconds`."""
+
+    def __init__(self, message: str, *, retryable: bool = True, wait_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.wait_seconds = wait_seconds
+
+
+async def listed(server: McpServer, context: McpContext, cache: ModelCache | None) -> Listing:
+    """Return the server's tools, in the protocol's form; a list that is still fresh is not requested again.
+
+    Raises:
+        McpError: the server did not give them.
+    """
+    key = digest("mcp-tools", KEY_VERSION, server.identity(context))
+    try:
+        kept = await cache.get(context.tenant, key) if cache else None
+    except StoreError:
+        kept = None
+    if kept is not None:
+        return json.decode(kept, type=Listing)
+    try:
+        async with asyncio.timeout(_LIST_TIMEOUT_SECONDS), connection(server, context) as client:
+            tools, seconds = await _all_pages(client, server.list_seconds, server.allow)
+    except Exception as error:  # the SDK's tasks raise groups of errors
+        cause, fault = _first(error), f"MCP server {server.name}: its tools cannot be listed: {_words(error)}"
+        retryable = not isinstance(cause, McpError) or cause.retryable
+        raise McpError(fault, retryable=retryable, wait_seconds=_wait_seconds(cause)) from error
+    if cache and seconds > 0:
+        with suppress(StoreError):  # without it, the list is requested again
+            await cache.put(context.tenant, key, json.encode(tools).decode(), seconds)
+    return tools
+
+
+async def called(
+    server: McpServer,
+    context: McpContext,
+    name: str,
+    arguments: dict[str, Any],
+    run: ToolContext,
+    *,
+    again: bool,
+    promised: JsonSchema | None = None,
+) -> Any:
+    """Call a tool, or poll the task that it became; return its result as JSON, or what the call waits for.
+
+    `again`: it may be called again after a lost connection. `promised`: the schema of its results.
+
+    Raises:
+        ToolError: the tool or the server refused, or the connection was lost.
+    """
+    from baton.sdk.mcp import tasks  # noqa: PLC0415 - it imports the SDK
+
+    memo = taken_in(run.memo or {})
+    if asked := question(server.name, memo):
+        return asked
+    try:
+        async with connection(server, context) as client:
+            if tasks.TASK in memo:
+                result: Any = await tasks.looked_at(client.session, memo)
+            else:
+                result = await _sent(client, name, arguments, memo.get(ASKED, {}), run)
+    except Exception as error:
+        failure = _failure(server, error, again=again)
+        later = tasks.lost(memo, run.started_at_ms) if failure.type == _LOST else None
+        if later is None:
+            raise failure from error
+        return later
+    if isinstance(result, tasks.TaskHandle):
+        return tasks.begun(result, run.started_at_ms)
+    if isinstance(result, tasks.TaskState):
+        result = tasks.outcome(result, memo, run.started_at_ms)
+    if isinstance(result, RunAgain):
+        return question(server.name, result.memo) or result
+    return await _outcome(server, result, run, None if tasks.TASK in memo else promised)
+
+
+async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: dict[str, Any], run: ToolContext) -> Any:
+    """Send the call with people's answers; list the tools again where the server requires headers from the list."""
+    from mcp.shared.exceptions import MCPError  # noqa: PLC0415
+    from mcp_types import HEADER_MISMATCH, InputResponse  # noqa: PLC0415
+
+    reports = iter(range(_MOST_REPORTS))
+
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        if next(reports, None) is not None:
+            done = min(1.0, max(0.0, progress / total)) if total else 0.0
+            await run.progress(done, (message or "")[:_SHOWN_CHARS])
+
+    answers: dict[str, InputResponse] | None = None
+    if asked.get("answers"):
+        answers = TypeAdapter[dict[str, InputResponse]](dict[str, InputResponse]).validate_python(asked["answers"])
+
+    async def send() -> Any:
+        return await client.session.call_tool(
+            name,
+            arguments,
+            progress_callback=report,
+            input_responses=answers,
+            request_state=asked.get("state"),
+            allow_input_required=True,
+            allow_claimed=True,
+        )
+
+    try:
+        return await send()
+    except MCPError as error:
+        if error.error.code != HEADER_MISMATCH:
+            raise
+    await client.session.list_tools()
+    return await send()
+
+
+async def _outcome(server: McpServer, result: Any, run: ToolContext, promised: JsonSchema | None) -> Any:
+    """Return a result as JSON, or the next question to a person.
+
+    Raises:
+        ToolError: the tool has failed, or the result is not what the server has promised.
+    """
+    if result.result_type == "input_required":
+        requests = {
+            key: each.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for key, each in (result.input_requests or {}).items()
+        }
+        memo = {ASKED: asked_of_people(requests, result.request_state)}
+        return question(server.name, memo) or RunAgain(after_seconds=_BUSY_SECONDS, memo=memo)
+    blocks = [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in result.content]
+    if result.is_error:
+        raise ToolError(_text_of(blocks) or "the tool failed and said nothing", type="mcp_tool_error")
+    if promised is not None:
+        try:
+            promised.check(result.structured_content)
+        except InvalidArguments as error:
+            fault = f"MCP server {server.name}: its result is not what its schema promises: {'; '.join(error.faults)}"
+            raise ToolError(fault, type="mcp_invalid_result") from error
+    return await _value(blocks, result.structured_content, run)
+
+
+async def _value(blocks: Listing, structured: Any, run: ToolContext) -> Any:
+    """Convert content to a result: text as such, resources by their links, pictures and other data as files."""
+    shown = [await _shown(block, run) for block in blocks]
+    if structured is not None:  # its texts repeat it
+        files = [one for one, block in zip(shown, blocks, strict=True) if one is not block]
+        return [structured, *files] if files else structured
+    return _text_of(blocks) if all(block["type"] == "text" for block in blocks) else shown
+
+
+async def _shown(block: dict[str, Any], run: ToolContext) -> dict[str, Any]:
+    """Store the data of a block, or of its resource, as a file; one without data, or too large, becomes its size."""
+    holder = block.get("resource", block)
+    data, name = holder.get("data", holder.get("blob")), holder.get("uri", "").rpartition("/")[2]
+    if data is None:
+        return block
+    try:
+        return await run.keep_file(b64decode(data), holder.get("mimeType", "application/octet-stream"), name[:255])
+    except (ToolError, ValueError):
+        return {"type": block["type"], "data": f"[{len(data) * 3 // 4} bytes, left out]"}
+
+
+def _text_of(blocks: Listing) -> str:
+    return "\n".join(block["text"] for block in blocks if block["type"] == "text")
+
+
+async def _all_pages(client: "Client", list_seconds: int, allow: Collection[str] | None) -> tuple[Listing, int]:
+    """Read the list, and the number of seconds for which it is fresh.
+
+    Raises:
+        McpError: it is longer than a model could use.
+    """
+    found, cursor, seconds, size_bytes = Listing(), None, list_seconds, 0
+    for _ in range(_MOST_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        if page.ttl_ms is not None and "ttl_ms" in page.model_fields_set:
+            seconds = max(0, min(86_400, page.ttl_ms // 1000))
+        for tool in page.tools:
+            found.append(_kept(tool, allow))
+            size_bytes += len(json.encode(found[-1]))
+            if size_bytes > _LIST_BYTES or len(found) > _MOST_TOOLS:
+                fault = f"its list of tools has more than {_LIST_BYTES} bytes, or {_MOST_TOOLS} tools"
+                raise McpError(f"{fault}; name those that you need in McpServer(allow=…)", retryable=False)
+        cursor = page.next_cursor
+        if cursor is None:
+            return found, seconds
+    raise McpError(f"its list of tools has more than {_MOST_PAGES} pages", retryable=False)
+
+
+def _kept(tool: Any, allow: Collection[str] | None) -> dict[str, Any]:
+    """Return a tool in the protocol's form; of one that is not allowed, its name.
+
+    Raises:
+        McpError: it is too large to be shown to a model.
+    """
+    name = tool.name[:_SHOWN_CHARS]
+    if allow is not None and tool.name not in allow:
+        return {"name": name}
+    entry: dict[str, Any] = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if len(json.encode(entry)) > _TOOL_BYTES:
+        fault = f"tool {name!r} has more than {_TOOL_BYTES} bytes with its schemas"
+        raise McpError(f"{fault}; leave it out by McpServer(allow=…)", retryable=False)
+    return entry
+
+
+def _failure(server: McpServer, error: Exception, *, again: bool) -> ToolError:
+    from mcp.shared.exceptions import MCPError  # noqa: PLC0415
+    from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, PARSE_ERROR, REQUEST_TIMEOUT  # noqa: PLC0415
+
+    cause = _first(error)
+    wait_seconds = _wait_seconds(cause)
+    if wait_seconds is not None:
+        busy = f"MCP server {server.name}: {_words(error)}"
+        return ToolError(busy, again, type="mcp_busy", retry_after_seconds=wait_seconds)
+    invalid = isinstance(cause, MCPError) and cause.error.code == PARSE_ERROR
+    if invalid or isinstance(cause, RuntimeError | ValidationError):  # the SDK's ways to report an invalid result
+        return ToolError(f"MCP server {server.name}: {_words(error)}", type="mcp_invalid_result")
+    if isinstance(cause, MCPError) and cause.error.code not in (CONNECTION_CLOSED, INTERNAL_ERROR, REQUEST_TIMEOUT):
+        return ToolError(f"MCP server {server.name} refused the call: {_words(error)}", type="mcp_refused")
+    return ToolError(f"MCP server {server.name}: the connection was lost: {_words(error)}", again, type=_LOST)
+
+
+def _wait_seconds(cause: BaseException) -> float | None:
+    """Return the wait that a refusal names."""
+    from mcp.shared.exceptions import MCPError  # noqa: PLC0415
+
+    from baton.sdk.mcp.guard import BUSY, WAIT_SECONDS  # noqa: PLC0415
+
+    if not isinstance(cause, MCPError) or cause.error.code != BUSY or not isinstance(cause.error.data, dict):
+        return None
+    return wait_seconds(cause.error.data.get(WAIT_SECONDS))
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _words(error: BaseException) -> str:
+    cause = _first(error)
+    return (str(cause) or type(cause).__name__)[:_WORDS_CHARS]

@@ -1,0 +1,111 @@
+"""What the HTTP of an MCP server may do here: its answers are bounded as they arrive, its metadata leads nowhere else.
+
+Invariants: a request goes only to the hosts of the server and of its issuer, whatever OAuth metadata says; a refusal
+with a wait becomes an error that names it. Imports the SDK's HTTP library: only calls do. Must not: retry.
+"""
+
+import json
+from collections.abc import AsyncIterator, Collection
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx2
+
+from baton.sdk.clock import SystemClock
+from baton_events.bounded import ACCEPTED, ANSWER_LIMIT_BYTES, too_large_message
+from baton_events.proxies import AsyncEnvironmentTransport
+from baton_events.values.text import storable_json
+from baton_events.values.waits import requested_wait_seconds
+
+# The server's streams of a connection, with those that go on after a break.
+_MOST_STREAMS = 20
+# As the SDK's own client has them: a server may hold a stream open.
+_SECONDS, _STREAM_SECONDS = 30.0, 300.0
+_BUSY_STATUSES = frozenset({429, 503})
+# The code of our own error for a refusal, and the name of its wait.
+BUSY, WAIT_SECONDS = -32_029, "retryAfterSeconds"
+
+
+class AnswerTooLargeError(httpx2.SSEError, httpx2.StreamError):
+    """An answer is over the limit: an error that the SDK takes for the end of one request, whatever its form."""
+
+    def __init__(self) -> None:
+        httpx2.SSEError.__init__(self, too_large_message(ANSWER_LIMIT_BYTES))
+
+
+class StorableLines(httpx2.AsyncByteStream):
+    """An answer in JSON, or its events, with storable texts: the SDK refuses an answer with half a character whole."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Pass on whole lines: a chunk may end within a text."""
+        held = list[bytes]()
+        async for piece in self._stream:
+            lines, end, rest = piece.rpartition(b"\n" if b"\n" in piece else b"\r")
+            if end:
+                yield storable_json(b"".join((*held, lines, end)))
+                held.clear()
+            held.append(rest)
+        if rest := b"".join(held):
+            yield storable_json(rest)
+
+    async def aclose(self) -> None:
+        """Close the answer's own."""
+        await self._stream.aclose()
+
+
+class Guard:
+    """The hooks of one connection's HTTP client. `hosts`: those that requests may go to."""
+
+    def __init__(self, hosts: Collection[str]) -> None:
+        self._hosts = frozenset(hosts)
+        self._streams = 0
+
+    @property
+    def hooks(self) -> dict[str, list[Any]]:
+        """The hooks, as the client takes them."""
+        return {"request": [self._check], "response": [self._answer]}
+
+    async def _check(self, request: httpx2.Request) -> None:
+        if request.url.host not in self._hosts:
+            raise httpx2.UnsupportedProtocol(
+                f"its OAuth metadata leads to {request.url.host!r}, which is neither its own host nor its issuer's:"
+                " name it in ClientCredentials(hosts=…) if it is right"
+            )
+        self._streams += request.method == "GET" and "text/event-stream" in request.headers.get("accept", "")
+        if self._streams > _MOST_STREAMS:
+            raise httpx2.ConnectError(f"the server has broken off {_MOST_STREAMS} streams")
+
+    async def _answer(self, response: httpx2.Response) -> None:
+        assert isinstance(response.stream, httpx2.AsyncByteStream), "of an asynchronous client"
+        if response.status_code not in _BUSY_STATUSES:
+            response.stream = StorableLines(response.stream)
+            return
+        wait_seconds = requested_wait_seconds(response.headers, SystemClock().now_ms())
+        if wait_seconds is not None:
+            error = {
+                "code": BUSY,
+                "message": f"the server answered {response.status_code}",
+                "data": {WAIT_SECONDS: wait_seconds},
+            }
+            await response.stream.aclose()  # not the answer, which is read once more
+            response.stream = httpx2.ByteStream(json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode())
+            response.headers["content-type"] = "application/json"
+
+
+def guarded_client(headers: dict[str, str], auth: Any, hosts: Collection[str]) -> httpx2.AsyncClient:
+    """Make the HTTP client of one connection: through the environment's proxies, with bounded answers."""
+    return httpx2.AsyncClient(
+        headers={"accept-encoding": ACCEPTED, **headers},
+        auth=auth,
+        timeout=httpx2.Timeout(_SECONDS, read=_STREAM_SECONDS),
+        transport=cast("Any", AsyncEnvironmentTransport(library=httpx2, too_large=AnswerTooLargeError)),
+        event_hooks=Guard(hosts).hooks,
+    )
+
+
+def host_of(url: str) -> str:
+    """Return the host of an address."""
+    return urlsplit(url).hostname or ""

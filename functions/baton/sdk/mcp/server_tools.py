@@ -1,0 +1,66 @@
+"""Makes tools of an MCP server's list; their calls are like any other.
+
+Invariant: a name that models would refuse is changed to one that they accept. Must not: connect before a call runs.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from baton.sdk.mcp.client import McpError, called
+from baton.sdk.mcp.mcp_server import McpContext, McpServer
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.foreign_schema import JsonSchema
+from baton.sdk.tools.return_type import ResultSchema
+from baton.sdk.tools.tool import WEEK_SECONDS, Tool
+
+_OTHER_CHARS, _NAME_CHARS = re.compile(r"[^A-Za-z0-9_-]"), 64
+_ANYTHING: dict[str, Any] = {"type": "object"}
+
+
+def server_tools(server: McpServer, context: McpContext, listing: list[dict[str, Any]]) -> Iterator[Tool]:
+    """Make a tool of each allowed entry.
+
+    Raises:
+        McpError: the server has none of a name in `allow`.
+    """
+    names = {each["name"] for each in listing}
+    if missing := sorted(set(server.allow or ()) - names):
+        fault = f"MCP server {server.name} has no tool {', '.join(missing)}, which `allow` names"
+        raise McpError(f"{fault}; it has: {', '.join(sorted(names)) or 'none'}", retryable=False)
+    for each in listing:
+        if server.allow is None or each["name"] in server.allow:
+            yield _tool(server, context, each)
+
+
+def _tool(server: McpServer, context: McpContext, listed: Mapping[str, Any]) -> Tool:
+    name, hints = _OTHER_CHARS.sub("_", f"{server.prefix}{listed['name']}")[:_NAME_CHARS], listed.get("annotations", {})
+    again = bool(hints.get("readOnlyHint") or hints.get("idempotentHint"))
+    schema: Any = JsonSchema(name, listed.get("inputSchema", _ANYTHING))
+    promised = JsonSchema(name, listed["outputSchema"]) if listed.get("outputSchema") else None
+
+    async def call(arguments: dict[str, Any], run: ToolContext) -> Any:
+        return await called(server, context, listed["name"], arguments, run, again=again, promised=promised)
+
+    return Tool(
+        name=name,
+        description=listed.get("description") or listed.get("title") or listed["name"],
+        parameters=schema.json_schema,
+        capabilities=frozenset(),
+        timeout_seconds=server.timeout_seconds,
+        retries=server.retries if again else 0,
+        retry_delay_seconds=1.0,
+        requires_approval=server.requires_approval,
+        approval_people=1,
+        approval_seconds=WEEK_SECONDS,
+        approval_title=f"run tool {name} of {server.name}",
+        escalate_after_seconds=None,
+        isolated=False,
+        background=None,
+        retry_on=(),
+        call_limits=tuple(server.call_limits),
+        function=call,
+        context_name="run",
+        schema=schema,
+        results=ResultSchema(name, call, {}),
+    )

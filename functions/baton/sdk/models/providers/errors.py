@@ -1,0 +1,124 @@
+"""A provider's failure as a `ModelError`: its message, whether a retry may help, and the wait before it.
+
+The wait is read from the headers, whose names come in lower case, or as the library has read it. Invariant: no key is
+in a message. Must not: decide the number of retries.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import httpx2
+from pydantic_ai.exceptions import (
+    ContentFilterError,
+    FallbackExceptionGroup,
+    ModelAPIError,
+    ModelHTTPError,
+    ModelQuotaExceededError,
+    ModelRequestRejectedError,
+    UserError,
+)
+from pydantic_ai.messages import ModelResponse
+
+from baton.sdk.clock import SystemClock
+from baton.sdk.models.model import NOTHING_SPENT, ModelError
+from baton.sdk.models.providers.prices import spent_of
+from baton.sdk.models.providers.whole import BrokenAnswerError
+from baton_events.bounded import TooLargeError
+from baton_events.values.text import text_of
+from baton_events.values.waits import requested_wait_seconds, wait_seconds
+
+_MAX_CHARS = 2_000
+_FIRST_SERVER_STATUS = 500
+_OF_TRANSPORT = (TooLargeError, httpx.ProxyError, httpx2.ProxyError)
+_MAY_PASS = frozenset({408, 409, 425, 429})
+# Keys in the providers' formats, and any text behind a scheme of authorization.
+_SECRET = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|r8|hf)[-_][A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{10,}|\b(?:Bearer|Basic)\s+[^\s\"']{8,}"
+)
+
+
+def model_error(error: Exception) -> ModelError:
+    """Convert any failure to a `ModelError`."""
+    return error if isinstance(error, ModelError) else _of_transport(error) or _of_library(error)
+
+
+def _of_transport(error: Exception) -> ModelError | None:
+    """Convert a failure of our own transport, whose words the provider's library hides."""
+    cause: BaseException | None = error
+    seen = set[int]()  # an error that a library raises again may be among its own causes
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, _OF_TRANSPORT):
+            return ModelError(_clean(text_of(cause)), retryable=not isinstance(cause, TooLargeError))
+        seen.add(id(cause))
+        cause = cause.__cause__
+    return None
+
+
+def _of_library(error: Exception) -> ModelError:
+    match error:
+        case ContentFilterError():
+            return ModelError(_clean(f"the provider's content filter stopped the answer: {error}"), retryable=False)
+        case ModelAPIError():
+            return _from_provider(error)
+        case FallbackExceptionGroup():
+            failures = [model_error(one) for one in error.exceptions if isinstance(one, ModelAPIError)]
+            message = "; ".join(failure.message for failure in failures) or _clean(str(error))
+            spent = sum((failure.spent for failure in failures), NOTHING_SPENT)
+            return ModelError(message, retryable=any(failure.retryable for failure in failures), spent=spent)
+        case UserError():
+            return ModelError(_clean(error.message), retryable=False)
+        case _:
+            return ModelError(_clean(f"{type(error).__name__}: {text_of(error)}"), retryable=True)
+
+
+def refusal_in(response: ModelResponse) -> str:
+    """Return the provider's words for why it stopped the answer; empty: none."""
+    details = response.provider_details or {}
+    words = [details.get(name) for name in ("refusal", "block_reason_message", "block_reason")]
+    return next((_clean(one) for one in words if isinstance(one, str) and one), "")
+
+
+def _from_provider(error: ModelAPIError) -> ModelError:
+    status = f"{error.status_code} " if isinstance(error, ModelHTTPError) else ""
+    text = _message_of(error.body) or error.message
+    retryable = _may_pass(error)
+    wait_seconds = _wait_seconds(error) if retryable else None
+    message = _clean(f"{status}from {error.model_name}: {text}")
+    spent = spent_of(error.response) if isinstance(error, BrokenAnswerError) else NOTHING_SPENT
+    return ModelError(message, retryable=retryable, retry_after_seconds=wait_seconds, spent=spent)
+
+
+def _may_pass(error: ModelAPIError) -> bool:
+    """Return whether a failure is temporary: time-outs, connections, 429, 5xx; refusals and spent quotas are not."""
+    if isinstance(error, ModelRequestRejectedError | ModelQuotaExceededError):
+        return False
+    if not isinstance(error, ModelHTTPError):
+        return True
+    return error.status_code in _MAY_PASS or error.status_code >= _FIRST_SERVER_STATUS
+
+
+def _wait_seconds(error: ModelAPIError) -> float | None:
+    headers = (error.headers or {}) if isinstance(error, ModelHTTPError) else {}
+    requested = requested_wait_seconds(headers, SystemClock().now_ms())
+    return wait_seconds(error.retry_after) if requested is None else requested
+
+
+def _message_of(body: Any) -> str:
+    """Return the provider's own message, which each provider puts in another place."""
+    if isinstance(body, str):
+        return body.strip()
+    if not isinstance(body, Mapping):
+        return ""
+    for key in ("error", "message", "detail", "msg"):
+        inner = body.get(key)
+        text = inner if isinstance(inner, str) else _message_of(inner)
+        if text:
+            return text
+    return ""
+
+
+def _clean(text: str) -> str:
+    line = _SECRET.sub("(key)", " ".join(text.split()))
+    return line if len(line) <= _MAX_CHARS else f"{line[: _MAX_CHARS - 1]}…"

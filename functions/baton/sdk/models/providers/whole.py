@@ -1,0 +1,243 @@
+"""A model of pydantic-ai whose answers are whole, or fail: the one door of what a provider says.
+
+For Baton's own agents and for agents of pydantic-ai alike. A stream is whole by its end mark: a finish reason. Servers
+of Chat Completions that never send one are judged by `[DONE]`, or by the usage in a chunk of its own. Invariant: each
+call of an answer has an id that no other call of the conversation has, and its text can be stored. Must not: judge
+whether an answer is good, or cut off by its length.
+"""
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import fields, replace
+from typing import Any
+
+from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior
+from pydantic_ai.messages import (
+    FinishReason,
+    ModelMessage,
+    ModelResponse,
+    ModelResponsePart,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    ToolCallPart,
+)
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.tools import RunContext
+
+from baton.sdk.models.model import ANSWER_LIMIT_BYTES, answer_too_large
+from baton.sdk.models.providers.chat_chunks import ChatChunks
+from baton.sdk.models.providers.connections import guard
+from baton.sdk.models.providers.prices import spent_of
+from baton_events.ids import digest
+from baton_events.values.text import storable
+
+# Mistral accepts only nine letters and digits, and every other provider accepts those.
+CALL_ID_CHARS = 9
+# Arguments that mean none: servers send them for a tool without arguments.
+_NONE, _NONE_WITHOUT_ARGUMENTS = frozenset({"", "null"}), "[]"
+# What servers call an answer that was cut off, or stopped, beside the words that their libraries know.
+_CUT = re.compile(r"length|max_?(output_?)?tokens|context_?window|token_?limit", re.IGNORECASE)
+_FILTERED = re.compile(r"filter|safety|refus|moderation|prohibited|blocked", re.IGNORECASE)
+
+
+class BrokenAnswerError(ModelAPIError):
+    """An answer that came without its end; `response`: what came of it, which counts."""
+
+    def __init__(self, response: ModelResponse, message: str) -> None:
+        super().__init__(response.model_name or "the model", message)
+        self.response = response
+
+
+class WholeModel(WrapperModel):
+    """The wrapped model, whose answers are whole, with storable texts and an id of its own for each call."""
+
+    def __init__(self, wrapped: Any) -> None:
+        super().__init__(wrapped)
+        for leaf in leaves_of(self.wrapped):
+            guard(leaf)
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Send the request, and take its answer in."""
+        try:
+            response = await super().request(messages, model_settings, model_request_parameters)
+        except UnexpectedModelBehavior as error:
+            raise _unreadable(error, self.model_name) from error
+        if not _has_finish_reason(response) and all(map(_is_of_library, leaves_of(self.wrapped))):
+            raise BrokenAnswerError(response, "the answer has no finish reason, so it is not whole")
+        return _taken(response, messages, model_request_parameters)
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Send the request, and watch its answer come."""
+        opened = super().request_stream(messages, model_settings, model_request_parameters, run_context)
+        async with AsyncExitStack() as stack:
+            try:
+                stream = await stack.enter_async_context(opened)
+            except UnexpectedModelBehavior as error:  # it ended before it began
+                raise _unreadable(error, self.model_name) from error
+            _Watched(stream, lambda response: _taken(response, messages, model_request_parameters))
+            yield stream
+
+
+def _unreadable(error: UnexpectedModelBehavior, model: str) -> Exception:
+    """Return the error of an answer that its library cannot read; its subclasses say more, and stay."""
+    if type(error) is not UnexpectedModelBehavior:
+        return error
+    return BrokenAnswerError(ModelResponse(parts=[], model_name=model), error.message)
+
+
+class _Watched:
+    """Watches one stream: it replaces what the library reads of it, its events and its answer."""
+
+    def __init__(self, stream: StreamedResponse, taken: Callable[[ModelResponse], ModelResponse]) -> None:
+        self._stream, self._taken = stream, taken
+        self._events, self._get = stream._get_event_iterator, stream.get  # noqa: SLF001 - what its subclasses define
+        self._is_over, self._size_bytes = False, 0
+        self._chunks = ChatChunks.of(stream)
+        vars(stream).update(_get_event_iterator=self.events, get=self.get)
+
+    async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
+        """Pass the events on, up to the size limit, and fail where the end mark is missing."""
+        try:
+            async for event in self._events():
+                self._size_bytes += _size_bytes(event)
+                if self._size_bytes > ANSWER_LIMIT_BYTES:
+                    raise answer_too_large(self._size_bytes, spent_of(self._get()))
+                yield event
+        except UnexpectedModelBehavior as error:
+            raise _unreadable(error, self._stream.model_name) from error
+        if not self._stream.cancelled and not self._has_end_mark():
+            raise BrokenAnswerError(self._get(), "the stream ended without its end mark, so the answer is not whole")
+        self._is_over = True
+
+    def get(self) -> ModelResponse:
+        """Return the answer; so far, as it is."""
+        return self._taken(self._get()) if self._is_over else self._get()
+
+    def _has_end_mark(self) -> bool:
+        if self._chunks is not None:
+            return self._chunks.have_end_mark
+        return not _is_of_library(self._stream) or _has_finish_reason(self._get())
+
+
+def leaves_of(model: Model) -> Iterator[Model]:
+    """Yield the models that send a model's requests."""
+    while isinstance(model, WrapperModel):
+        model = model.wrapped
+    if isinstance(model, FallbackModel):
+        for one in model.models:
+            yield from leaves_of(one)
+    else:
+        yield model
+
+
+def _is_of_library(thing: object) -> bool:
+    return type(thing).__module__.startswith("pydantic_ai.")
+
+
+def _has_finish_reason(response: ModelResponse) -> bool:
+    """Return whether the provider named a reason; a function or a test has no address, and ends where it ends."""
+    known = response.finish_reason is not None or bool((response.provider_details or {}).get("finish_reason"))
+    return known or response.provider_url is None or response.state == "suspended"
+
+
+def _size_bytes(event: ModelResponseStreamEvent) -> int:
+    match event:
+        case PartStartEvent(part=part):
+            texts = (getattr(part, "content", ""), getattr(part, "args", ""))
+        case PartDeltaEvent(delta=delta):
+            texts = (getattr(delta, "content_delta", ""), getattr(delta, "args_delta", ""))
+        case _:
+            return 0
+    return sum(len(one.encode("utf-8", "replace")) for one in texts if isinstance(one, str))
+
+
+def _taken(
+    response: ModelResponse, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
+) -> ModelResponse:
+    """Return the whole answer in the form that is kept.
+
+    Raises:
+        BrokenAnswerError: it is not whole.
+    """
+    if response.state == "incomplete":
+        raise BrokenAnswerError(response, "the answer is not whole")
+    if response.finish_reason == "error" and not response.tool_calls:
+        raise BrokenAnswerError(response, "the answer ended with an error of the provider")
+    ids = {call.tool_call_id for one in messages if isinstance(one, ModelResponse) for call in one.tool_calls}
+    bare = {tool.name for tool in parameters.function_tools if not tool.parameters_json_schema.get("properties")}
+    parts = [_part(part, ids, bare) for part in response.parts]
+    details, reason = _clean(response.provider_details), _finish_reason(response)
+    known = details is response.provider_details and reason == response.finish_reason
+    if known and not any(map(_differ, parts, response.parts)):
+        return response
+    return replace(response, parts=parts, provider_details=details, finish_reason=reason)
+
+
+def _finish_reason(response: ModelResponse) -> FinishReason | None:
+    """Return the reason, also where the server has a word of its own for it."""
+    word = (response.provider_details or {}).get("finish_reason")
+    if response.finish_reason is not None or not isinstance(word, str):
+        return response.finish_reason
+    return "length" if _CUT.search(word) else "content_filter" if _FILTERED.search(word) else None
+
+
+def _differ(part: ModelResponsePart, other: ModelResponsePart) -> bool:
+    return part is not other
+
+
+def _part(part: ModelResponsePart, ids: set[str], bare: set[str]) -> ModelResponsePart:
+    """Return the part in the form that is kept. `ids`: those that are taken; `bare`: tools without arguments."""
+    changes = {
+        each.name: _clean(value) for each in fields(part) if (value := getattr(part, each.name, None)) is not None
+    }
+    changes = {name: value for name, value in changes.items() if value is not getattr(part, name)}
+    if isinstance(part, ToolCallPart):
+        if isinstance(part.args, str) and part.args:
+            arguments = part.args.strip()
+            if arguments in _NONE or (arguments == _NONE_WITHOUT_ARGUMENTS and part.tool_name in bare):
+                changes["args"] = ""
+        if part.tool_call_id in ids:
+            changes["tool_call_id"] = _another_id(part.tool_call_id, ids)
+        ids.add(changes.get("tool_call_id", part.tool_call_id))
+    return replace(part, **changes) if changes else part
+
+
+def _another_id(taken: str, ids: set[str]) -> str:
+    number = 2
+    while (another := digest(taken, number)[:CALL_ID_CHARS]) in ids:
+        number += 1
+    return another
+
+
+def _clean(value: Any) -> Any:
+    """Return the value with storable texts: the same object where all of them are."""
+    match value:
+        case str():
+            text = storable(value)
+            return value if text == value else text
+        case dict():
+            cleaned = {_clean(key): _clean(one) for key, one in value.items()}
+            pairs = zip(value.items(), cleaned.items(), strict=False)
+            return value if all(key is name and one is kept for (key, one), (name, kept) in pairs) else cleaned
+        case list():
+            items = [_clean(one) for one in value]
+            return value if all(one is kept for one, kept in zip(value, items, strict=True)) else items
+        case _:
+            return value

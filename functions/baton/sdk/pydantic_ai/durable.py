@@ -1,0 +1,82 @@
+"""`durable(agent)`: converts an agent of pydantic-ai for a registry.
+
+Invariant: settings that cannot be kept between two pieces of a run are refused here, by name and with the remedy, as
+far as they can be seen before a run. Must not: change the agent.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from pydantic_ai import Agent as PydanticAIAgent
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.usage import UsageLimits
+
+from baton.sdk.agents.agent import Agent
+from baton.sdk.pydantic_ai.runner import OfJob, PydanticAIRunner
+from baton.sdk.records.call_limit import CallLimit
+from baton.sdk.records.limits import Limits
+
+
+def durable(  # noqa: PLR0913 - settings, each given by its name
+    agent: PydanticAIAgent[Any, Any],
+    *,
+    name: str | None = None,
+    deps: OfJob | None = None,
+    prompt: OfJob | None = None,
+    limits: Limits | None = None,
+    usage_limits: UsageLimits | None = None,
+    description: str = "",
+    expose: Collection[str] = (),
+    call_limits: Sequence[CallLimit] = (),
+) -> Agent:
+    """Make an agent of pydantic-ai durable: each model request and each tool call is a step of a job.
+
+    Args:
+        agent: it is neither copied nor changed.
+        name: the job's type; the agent's name, unless given.
+        deps: called with a `JobInfo` for each step, returns the dependencies, which are never stored.
+        prompt: called with a `JobInfo` before the first request, returns the user prompt; else it is the task's text.
+        limits: limits of a job, together with the jobs below it.
+        usage_limits: as `agent.run` takes them.
+        description: its purpose in a line, for agents that have it among their tools.
+        expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
+        call_limits: limits of its model requests, shared by all calls with the same key.
+
+    Raises:
+        TypeError: a value is of the wrong type.
+        ValueError: it has no name or no model, or something that a durable run cannot keep.
+    """
+    if not isinstance(agent, PydanticAIAgent):
+        raise TypeError(f"durable(agent): {agent!r} is not a pydantic_ai.Agent; give it the agent itself")
+    named = name or agent.name
+    if not named:
+        raise ValueError("durable(agent): the agent has no name; give one: durable(agent, name='support')")
+    for what, factory in (("deps", deps), ("prompt", prompt)):
+        if factory is not None and not callable(factory):
+            raise TypeError(f"durable({named!r}, {what}=…): must be a function of a JobInfo, got {factory!r}")
+    faults = list(_faults(agent))
+    if faults:
+        raise ValueError("\n".join([f"agent {named!r} cannot be durable as it is:", *(f"- {one}" for one in faults)]))
+    runner = PydanticAIRunner(agent, deps, prompt, usage_limits)
+    return Agent(
+        name=named,
+        runner=runner,
+        limits=limits or Limits(),
+        description=description,
+        expose=expose,
+        call_limits=call_limits,
+    )
+
+
+def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:
+    if agent.model is None:
+        yield "it has no model; give one: Agent('openai:gpt-5-mini', …)"
+    capabilities: list[AbstractCapability[Any]] = []
+    agent.root_capability.apply(capabilities.append)
+    for kind in map(type, capabilities):
+        if any(_is_engine(one) for one in kind.__mro__):
+            yield f"capability {kind.__name__} belongs to another engine; leave it out"
+
+
+def _is_engine(kind: type[Any]) -> bool:
+    return kind.__module__.startswith("pydantic_ai.durable_exec")

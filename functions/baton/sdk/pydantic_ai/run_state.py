@@ -1,0 +1,295 @@
+"""The state of a run between its pieces of work: JSON, and its form for pydantic-ai.
+
+Each turn keeps the messages that it added, under `provider` of its entry in the transcript; each call keeps its part of
+the next request. Invariant: kept data is never rewritten; everything that can be counted from the messages is counted
+from them. Must not: run anything.
+"""
+
+import json
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pydantic_ai as ai
+from pydantic import TypeAdapter
+
+from baton.sdk.agents.runner import Recorded, RunFailedError
+from baton.sdk.models.model import ANSWER_CUT, Message
+from baton.sdk.models.model import ModelRequest as Question
+from baton.sdk.models.providers.messages import to_messages
+from baton.sdk.pydantic_ai.run_objects import Changed, Held, with_call
+from baton.sdk.records.file_contents import FileContents
+
+Run = ai.AgentRun[Any, Any]
+KIND = "pydantic-ai-run"
+# The one private name of pydantic-ai that is used here: the call whose result an enqueued message goes next to. If it
+# is gone, the message follows in a request of its own.
+NEXT_TO = "_tool_call"
+_JSON = ai.ModelMessagesTypeAdapter
+_USAGE, _LISTS = TypeAdapter(ai.RunUsage), TypeAdapter(dict[str, list[ai.ToolDefinition]])
+# Outcomes that the model gets; every other error fails the run, as an exception of a tool does.
+_OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed", ANSWER_CUT: "failed"}
+
+
+def dumped(messages: Sequence[ai.ModelMessage]) -> str:
+    """Dump messages as JSON text: an object would lose the order of names, which a model sees."""
+    return _JSON.dump_json(list(messages)).decode()
+
+
+def kept_of_turn(
+    before: "RunState", messages: list[ai.ModelMessage], ids: Sequence[str], run: Run, held: Held
+) -> dict[str, Any]:
+    """Return the data to keep of a turn: new messages, what its objects hold, and the counts that no message has."""
+    same = [_same(*pair) for pair in zip(before.history, messages, strict=False)]
+    first = max([*same, False].index(False), len(before.earlier))
+    tools = run.ctx.deps.established_tool_names
+    return {
+        "kind": KIND,
+        "from": first - len(before.earlier),
+        "messages": before.contents.short(dumped(messages[first:])),
+        "ids": list(ids),
+        "outputRetries": run.ctx.state.output_retries_used,
+        **({"tools": sorted(tools)} if tools is not None and tools != before.tools else {}),
+        **({"lists": _LISTS.dump_json(dict(new)).decode()} if (new := before.lists.maps[0]) else {}),
+        **({"runId": run.ctx.state.run_id} if not before.run_id else {}),
+        **({"held": held} if held else {}),
+        **_kept_counts(before, run, run.usage),
+    }
+
+
+def _same(known: ai.ModelMessage, message: ai.ModelMessage) -> bool:
+    """Return whether a message is the known one: pydantic-ai reorders results in requests that it gets back."""
+    if known == message:
+        return True
+    requests = isinstance(known, ai.ModelRequest) and isinstance(message, ai.ModelRequest)
+    return requests and len(known.parts) == len(message.parts) and all(part in known.parts for part in message.parts)
+
+
+def _kept_counts(before: "RunState", run: Run, usage: ai.RunUsage) -> dict[str, Any]:
+    waiting, short = run.ctx.state.pending_messages, before.contents.short
+    kept = [[one.priority, getattr(one, NEXT_TO, None), short(dumped(one.messages))] for one in waiting]
+    counted = _USAGE.dump_python(usage, mode="json", exclude_defaults=True)
+    return {"usage": counted, **({"pending": kept} if kept else {})}
+
+
+def enqueue_again(run: Run, kept: Sequence[Any]) -> None:
+    """Enqueue the messages that `ctx.enqueue` was given in another piece of the run."""
+    priority, call, messages = kept
+    run.enqueue(*_JSON.validate_json(messages), priority=priority)
+    if call is not None:
+        setattr(run.ctx.state.pending_messages[-1], NEXT_TO, (call[0], call[1]))
+
+
+def kept_of_call(
+    before: "RunState", parts: Sequence[ai.ModelRequestPart], run: Run, changed: Changed
+) -> tuple[Any, dict[str, Any]]:
+    """Return a call's result as it is shown, and the data to keep of it."""
+    messages = dumped([ai.ModelRequest(parts=list(parts))])
+    first, *others = json.loads(messages)[0]["parts"]
+    kept = _kept_counts(before, run, run.usage - before.usage)
+    if changed:
+        kept["changed"] = changed
+    more = [first.get(name) for name in ("metadata", "tool_kind", "content_file_digests")]
+    if others or first["outcome"] != "success" or any(one is not None for one in more):
+        kept["messages"], first["content"] = before.contents.short(messages), _without_data(first["content"])
+    return first["content"] if first["outcome"] == "success" else {first["outcome"]: first["content"]}, kept
+
+
+def _without_data(content: Any) -> Any:
+    """Return a result as it is shown: files without their bytes, which the messages have."""
+    if isinstance(content, list):
+        return [_without_data(one) for one in content]
+    if isinstance(content, dict) and content.get("kind") == "binary":
+        return {name: one for name, one in content.items() if name != "data"}
+    return content
+
+
+@dataclass
+class RunState:
+    """A run as recorded so far.
+
+    Attributes:
+        earlier: the session's conversation before the job.
+        messages: the job's messages.
+        ids: pydantic-ai's ids of the calls that the last turn made, by their position.
+        steps: the number of model requests made.
+        polls: how often the provider has suspended the messages' last answer.
+        requested_turn: the turn that made the last request.
+        sent: the user's messages since that turn.
+        tools: the run's first tools, from which pydantic-ai distinguishes newer ones.
+        pending: enqueued messages that were not sent yet, in kept form.
+        answered: parts that answer these calls, in their order; parts for the model's user come last.
+        contents: large files in the texts read.
+        lists: the tools of servers, listed now or before.
+        run_id: pydantic-ai's id of the run; empty: its first piece is not recorded yet.
+        held: what the objects of the run hold.
+        failure: of a call: the run is failed of it, and fails unless a hook recovers it.
+    """
+
+    earlier: list[ai.ModelMessage]
+    messages: list[ai.ModelMessage] = field(default_factory=list[ai.ModelMessage])
+    ids: tuple[str, ...] = ()
+    usage: ai.RunUsage = field(default_factory=ai.RunUsage)
+    output_retries: int = 0
+    steps: int = 0
+    polls: int = 0
+    requested_turn: int = 0
+    sent: list[str] = field(default_factory=list[str])
+    tools: set[str] | None = None
+    pending: list[Any] = field(default_factory=list[Any])
+    answered: list[ai.ModelRequestPart] = field(default_factory=list[ai.ModelRequestPart])
+    contents: FileContents = field(default_factory=FileContents)
+    lists: ChainMap[str, list[ai.ToolDefinition]] = field(default_factory=lambda: ChainMap({}, {}))
+    run_id: str = ""
+    held: Held = field(default_factory=Held)
+    failure: RunFailedError | None = None
+
+    @classmethod
+    def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
+        """Read the recorded run. `up_to_turn`: the last turn to read, whose calls are not answered yet.
+
+        Raises:
+            RunFailedError: the job began with an agent that was no run of pydantic-ai.
+        """
+        contents = FileContents()
+        contents.kept_elsewhere(recorded.files)
+        earlier = [message for one in recorded.earlier for message in _as_messages(one, contents)]
+        state = cls(earlier, contents=contents)
+        turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
+        state._read(turns, recorded.results)
+        if recorded.turns and up_to_turn is None:
+            state.take_results(recorded.turns[-1], recorded.results)
+        if not state.polls:
+            state.sent = [text for turn, text in recorded.messages if turn >= state.requested_turn]
+        return state
+
+    @classmethod
+    def after(
+        cls, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> "RunState":
+        """Read these turns alone; the last one's calls are not answered yet. Without `results`, tools' files are empty.
+
+        Raises:
+            RunFailedError: the job began with an agent that was no run of pydantic-ai.
+        """
+        state = cls([], contents=FileContents(complete=results is not None))
+        state._read(turns, results or {})
+        return state
+
+    @property
+    def history(self) -> list[ai.ModelMessage]:
+        """The earlier messages for pydantic-ai."""
+        return [*self.earlier, *self.messages]
+
+    @property
+    def prompt(self) -> Any:
+        """What the run began with."""
+        parts = self.messages[0].parts if self.messages else []
+        return next((part.content for part in parts if isinstance(part, ai.UserPromptPart)), None)
+
+    @property
+    def response(self) -> ai.ModelResponse:
+        """The last answer of the model, whose calls are made."""
+        last = self.messages[-1]
+        if not isinstance(last, ai.ModelResponse):
+            raise RunFailedError("unknown_run", "the run's last message is no answer of the model")
+        return last
+
+    def retries(self) -> dict[str, int]:
+        """Count each tool's consecutive retries, as pydantic-ai does: a success resets the count."""
+        counts: dict[str, int] = {}
+        for message in [*self.messages, ai.ModelRequest(parts=self.answered)]:
+            returned = [part for part in message.parts if isinstance(part, ai.ToolReturnPart)]
+            retried = {p.tool_name for p in returned if p.retry and p.retry.cause != "unavailable_tool"}
+            good = {p.tool_name for p in returned if p.outcome == "success"}
+            more = {name: counts.get(name, 0) + 1 for name in retried}
+            counts = {name: count for name, count in counts.items() if name not in good} | more
+        return counts
+
+    def _read(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> None:
+        for entry, before in zip(turns, [None, *turns], strict=False):
+            for call in before["calls"] if before else ():
+                kept = (results.get(call["id"]) or call).get("kept") or {}
+                self.contents.whole(kept.get("messages", ""))
+                self._whole_pending(kept)
+            kept = entry.get("provider") or {}
+            if kept.get("kind") != KIND:
+                message = f"turn {entry['turn']} was not made by an agent of pydantic-ai: submit the job again"
+                raise RunFailedError("unknown_run", message)
+            messages = self.contents.whole(kept["messages"])
+            self.messages[kept["from"] :] = _JSON.validate_json(messages)
+            self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
+            self.pending = self._whole_pending(kept)
+            self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
+            self.lists.maps[1].update(_LISTS.validate_json(kept.get("lists", "{}")))
+            self.run_id = kept.get("runId", self.run_id)
+            self.held = kept.get("held", {})
+            self.ids, self.answered = tuple(kept["ids"]), []
+            last, polled = self.messages[-1], self.polls
+            self.polls = self.polls + 1 if isinstance(last, ai.ModelResponse) and last.state == "suspended" else 0
+            self.requested_turn = self.requested_turn if polled else entry["turn"]
+            if self.polls:
+                self.usage.requests -= 1  # the request that continues the answer counts it again
+            else:
+                self.steps += 1
+
+    def take_results(self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take the results of the last turn's calls: each next turn keeps those of the turns before."""
+        parts: list[ai.ModelRequestPart] = []
+        for tool_call_id, call in zip(self.ids, entry["calls"], strict=False):
+            stored = results.get(call["id"]) or call
+            try:
+                parts += _parts(tool_call_id, call["tool"], stored, self.contents)
+            except RunFailedError as failure:
+                self.failure = self.failure or failure
+            kept = stored.get("kept") or {}
+            self.held = with_call(self.held, kept.get("changed", {}))
+            self.usage.incr(_USAGE.validate_python(kept.get("usage") or {}))
+            self.pending += self._whole_pending(kept)
+        self.answered = sorted(parts, key=lambda part: isinstance(part, ai.UserPromptPart))
+
+    def _whole_pending(self, kept: Mapping[str, Any]) -> list[Any]:
+        return [[*others, self.contents.whole(messages)] for *others, messages in kept.get("pending", ())]
+
+
+def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a job's messages; the last one has the results of its last calls so far. Empty: no run of pydantic-ai."""
+    if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
+        return ""
+    state = RunState.after(turns, results)
+    state.take_results(turns[-1], results)
+    return dumped([*state.messages, *([ai.ModelRequest(parts=state.answered)] if state.answered else [])])
+
+
+def _as_messages(known: Message | str, contents: FileContents) -> list[ai.ModelMessage]:
+    """Convert an earlier message of the session: recorded JSON, or a text."""
+    if isinstance(known, str):
+        return _JSON.validate_json(contents.whole(known))
+    return to_messages(Question("", (known,), (), 1))
+
+
+def _parts(
+    tool_call_id: str, tool: str, stored: Mapping[str, Any], contents: FileContents
+) -> Sequence[ai.ModelRequestPart]:
+    """Build the parts that answer a call in the next request."""
+    error = stored.get("error")
+    if error is not None or "ok" not in stored:
+        kind, message = (error["type"], error["message"]) if error else ("unknown", "the result is not recorded")
+        if kind not in _OUTCOMES:
+            raise RunFailedError(kind, message)
+        outcome: Any = _OUTCOMES[kind]
+        return [ai.ToolReturnPart(tool_name=tool, content=message, tool_call_id=tool_call_id, outcome=outcome)]
+    if messages := (stored.get("kept") or {}).get("messages"):
+        [request] = _JSON.validate_json(contents.whole(messages))
+        assert isinstance(request, ai.ModelRequest), "calls are answered by a request"
+        return [_of_call(part, tool_call_id, request.parts[0]) for part in request.parts]
+    return [ai.ToolReturnPart(tool_name=tool, content=stored["ok"], tool_call_id=tool_call_id)]
+
+
+def _of_call(part: ai.ModelRequestPart, tool_call_id: str, first: ai.ModelRequestPart) -> ai.ModelRequestPart:
+    """Give a part of a call's answer the id of this call: a fork's call is answered by a recorded one."""
+    if not isinstance(part, ai.ToolReturnPart | ai.RetryPromptPart) or part.tool_call_id == tool_call_id:
+        return part
+    own = part.tool_call_id == getattr(first, "tool_call_id", "")
+    return replace(part, tool_call_id=tool_call_id) if own else part

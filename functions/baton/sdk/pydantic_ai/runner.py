@@ -1,0 +1,337 @@
+"""Runs an agent of pydantic-ai piece by piece, by its public API: `agent.iter` and a capability.
+
+A turn runs up to one model request; a call is the last answer with that call alone. Invariant: nothing of a run stays
+in this process between two pieces. Must not: copy or patch the agent.
+"""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from copy import copy, deepcopy
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any
+
+import pydantic_ai as ai
+from pydantic import ValidationError
+from pydantic_ai.capabilities import ReinjectSystemPrompt
+from pydantic_ai.models import Model
+from pydantic_ai.toolsets import AbstractToolset
+from pydantic_graph import End
+
+from baton.sdk.agents.runner import (
+    CallReturned,
+    JobInfo,
+    NeedsApproval,
+    Recorded,
+    RunFailedError,
+    RunnerAnswer,
+    RunnerCall,
+)
+from baton.sdk.models.model import Listener, ModelError, Spent
+from baton.sdk.models.providers.client import streams
+from baton.sdk.models.providers.errors import model_error
+from baton.sdk.models.providers.messages import contents_of, listen
+from baton.sdk.pydantic_ai.judging import calls_to_make, gone_on_from, is_cut, is_suspended, judged
+from baton.sdk.pydantic_ai.recorded_errors import recorded_error
+from baton.sdk.pydantic_ai.run_objects import Changed, Held, RunObjects
+from baton.sdk.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
+from baton.sdk.pydantic_ai.stopping import Piece, Stop, StoppedError, function_tools, leaf_toolsets
+from baton.sdk.tools.arguments import copied_json, misfit
+from baton.sdk.tools.pending import Pending
+from baton.sdk.tools.tool import WEEK_SECONDS
+from baton.sdk.tools.tool_error import ToolError
+from baton_events.errors import StoreError
+from baton_events.values.text import text_of
+
+OfJob = Callable[[JobInfo], Any]
+
+
+def _prompt_of(job: JobInfo) -> Any:
+    return [*([job.task] if job.task else []), *contents_of(job.files)] if job.files else job.task
+
+
+def _named(instruction: object) -> str:
+    """Return an instruction's text, or the name of the function that makes it."""
+    return instruction if isinstance(instruction, str) else getattr(instruction, "__qualname__", "")
+
+
+# The flag that a model's profile must have for a file; no flag exists for video.
+_NEEDED = {"image": "supports_image_input", "audio": "supports_audio_file_input", "video": ""}
+
+
+class PydanticAIRunner:
+    """`Runner` of one agent; `deps` and `prompt` are called with the job."""
+
+    messages = staticmethod(messages_of)
+
+    def __init__(
+        self, agent: ai.Agent[Any, Any], deps: OfJob | None, prompt: OfJob | None, usage_limits: ai.UsageLimits | None
+    ) -> None:
+        self._agent = agent
+        self._deps = deps or (lambda _: None)
+        self._prompt = prompt or _prompt_of
+        self._usage_limits = usage_limits or ai.UsageLimits()
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        model = self._agent.model
+        return model if isinstance(model, str) else getattr(model, "model_name", "")
+
+    @property
+    def functions(self) -> list[Callable[..., Any]]:
+        """The functions of tools, `deps` and `prompt`."""
+        tools = [tool.function for tool in function_tools(self._agent)]
+        return [*tools, self._deps, self._prompt]
+
+    @property
+    def toolsets(self) -> list[AbstractToolset[Any]]:
+        """The leaf toolsets of the agent."""
+        return leaf_toolsets(self._agent)
+
+    def made_of(self) -> dict[str, Any]:
+        """Return instructions, tools, settings and output; a function among the instructions counts by its name."""
+        own = vars(self._agent)  # the library has no public name for either
+        given = [*own.get("_instructions", ()), *own.get("_system_prompts", ())]
+        settings = self._agent.model_settings
+        found = sorted(function_tools(self._agent), key=attrgetter("name"))
+        return {
+            "instructions": [_named(getattr(each, "instruction", each)) for each in given],
+            "tools": [(tool.name, tool.description, tool.function_schema.json_schema) for tool in found],
+            "settings": None if settings is None or callable(settings) else dict(settings),
+            "output": self._agent.output_json_schema(),
+        }
+
+    def takes_file(self, media_type: str) -> bool:
+        """Return whether the model takes the file, by its profile; one known only by name takes all files."""
+        model = self._agent.model
+        needed = _NEEDED.get(media_type.partition("/")[0], "supports_document_input")
+        return not isinstance(model, Model) or bool(model.profile.get(needed, True))
+
+    def check(self, tool: str, arguments: dict[str, Any]) -> None:
+        """Check edited arguments if the tool is a function; other tools check them when they run."""
+        for function in function_tools(self._agent):
+            if function.name == tool:
+                try:
+                    function.function_schema.validator.validate_python(copied_json(arguments))
+                except ValidationError as error:
+                    known = list(function.function_schema.json_schema.get("properties", ()))
+                    raise misfit(tool, error, arguments, known) from error
+
+    async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
+        """Continue up to one model request, and judge its answer."""
+        used = list[ai.RunUsage]()
+        try:
+            state = RunState.of(recorded)
+            prompt = None if state.messages else await _awaited(self._prompt(recorded.job))
+            if prompt is None:
+                state.answered += map(ai.UserPromptPart, state.sent)
+            elif state.sent:
+                prompt = [*([prompt] if isinstance(prompt, str) else prompt), *state.sent]
+            edits: Any = recorded.edits
+            with self._agent.override(**edits):
+                return await self._run_turn(recorded.job, state, prompt, listener, used)
+        except Exception as error:
+            raise _failure(error, used) from error
+
+    async def _run_turn(
+        self, job: JobInfo, state: RunState, prompt: Any, listener: Listener | None, used: list[ai.RunUsage]
+    ) -> RunnerAnswer:
+        history, results = (state.history, None) if state.failure else gone_on_from(state)
+        failed = recorded_error(state.failure) if state.failure else None
+        objects, node, ids, held, unanswered = RunObjects(self._agent, state.held), None, list[str](), Held(), None
+        opened = self._opened(job, state, objects, history, results, prompt)
+        async with _as_recorded(failed, state.failure), opened as run:
+            try:
+                if failed:
+                    raise failed
+                node, ids = await self._turn(run, listener, history if results is None and prompt is None else ())
+                # A run that goes on here is not resumed: all its messages are new ones.
+                own = [message.run_id == run.ctx.state.run_id for message in run.ctx.state.message_history]
+                run.ctx.deps.new_message_index = [*own, True].index(True)
+            except (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
+                if not (failure := model_error(error)).retryable:
+                    raise
+                unanswered = failure
+            finally:
+                used.append(run.usage - state.usage)
+            if unanswered is None and run.result is None:
+                held = objects.kept()
+        if unanswered:  # the run does not learn of it: it goes on when the model is there again
+            raise unanswered
+        return judged(run, state, node, ids, held, outputs_first=self._agent.end_strategy == "early")
+
+    async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
+        """Run the call, as the only one of the last answer."""
+        try:
+            state = RunState.of(recorded, call.turn)
+            if state.polls:
+                return Pending(timeout_seconds=call.arguments["seconds"], operation=False, otherwise=None)
+            return await self._call(recorded.job, state, call)
+        except StoppedError as stopped:
+            if stopped.requests.approvals:
+                return NeedsApproval(f"run tool {call.tool}", next(iter(stopped.requests.metadata.values()), None))
+            return Pending(timeout_seconds=WEEK_SECONDS)
+        except (StoreError, ToolError):
+            raise
+        except RunFailedError as error:
+            raise ToolError(error.message, type=error.type) from error
+        except Exception as error:
+            raise ToolError(str(error) or "no message", type=type(error).__name__) from error
+
+    async def abandon(self, recorded: Recorded) -> None:
+        """Cancel the suspended answer that the job waited for, if any."""
+        state = RunState.of(recorded)
+        if not state.polls:
+            return
+        try:
+            async with self._opened(
+                recorded.job, state, RunObjects(self._agent, state.held), state.history, None
+            ) as run:
+                await run.ctx.deps.model.cancel_suspended_response(state.response)
+        except (ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
+            raise model_error(error) from error
+
+    @asynccontextmanager
+    async def _opened(
+        self,
+        job: JobInfo,
+        state: RunState,
+        objects: RunObjects,
+        history: Sequence[ai.ModelMessage],
+        results: ai.DeferredToolResults | None,
+        prompt: Any = None,
+        *,
+        answer: ai.ModelResponse | None = None,
+    ) -> AsyncIterator[Run]:
+        """Open a run that continues from the recorded state, with the counts that pydantic-ai restarts in each run."""
+        async with self._agent.iter(
+            prompt,
+            message_history=[replace(one, run_id=None) if one.run_id == state.run_id else one for one in history]
+            or None,
+            deferred_tool_results=results,
+            conversation_id=job.session_id,
+            run_id=state.run_id or None,
+            deps=await _awaited(self._deps(job)),
+            usage=deepcopy(state.usage),
+            usage_limits=self._usage_limits,
+            infer_name=False,
+            # Earlier jobs may be sent as texts, or from their middle: only their first message has a system prompt.
+            capabilities=[
+                Piece(state.retries(), state.lists, objects, answer, begins=not state.messages),
+                Stop(),
+                *([ReinjectSystemPrompt(id="baton_system_prompt")] if state.earlier else []),
+            ],
+        ) as run:
+            run.ctx.state.run_step, run.ctx.state.output_retries_used = state.steps, state.output_retries
+            run.ctx.deps.established_tool_names = None if state.tools is None else set(state.tools)
+            _as_it_began(run, state)
+            if answer is None:
+                run.ctx.deps.output_schema = schema = copy(run.ctx.deps.output_schema)
+                schema.allows_pending_model_response = True  # else the run waits for the provider by itself
+                for kept in state.pending:
+                    enqueue_again(run, kept)
+            objects.begin(run.ctx.deps.tool_manager.toolset)
+            yield run
+
+    async def _turn(
+        self, run: Run, listener: Listener | None, history: Sequence[ai.ModelMessage]
+    ) -> tuple[Any, list[str]]:
+        """Run up to the calls of one answer; return the node that comes then, and the calls to make."""
+        node: Any = run.next_node
+        while not isinstance(node, ai.ModelRequestNode | End):
+            node = await run.next(node)
+        if len(known := run.ctx.state.message_history) < len(history) - 1:
+            known[:] = history[
+                :-1
+            ]  # a run that begins leaves out results without their calls; one that goes on has them
+        if isinstance(node, ai.ModelRequestNode):
+            node = await _requested(run, node, listener)
+        ids = list[str]()
+        if is_suspended(node):
+            return node, ids
+        if isinstance(node, ai.CallToolsNode) and is_cut(node.model_response) and node.model_response.tool_calls:
+            ids = [part.tool_call_id for part in node.model_response.tool_calls]  # none of them runs
+        elif isinstance(node, ai.CallToolsNode):
+            ids = calls_to_make(run, node.model_response, self._usage_limits)
+            if not ids or (self._agent.end_strategy == "early" and len(ids) < len(node.model_response.tool_calls)):
+                try:
+                    node, ids = await run.next(node), []
+                except StoppedError as stopped:
+                    ids = stopped.ids_in(node.model_response)
+        return node, ids
+
+    async def _call(self, job: JobInfo, state: RunState, call: RunnerCall) -> CallReturned | Pending:
+        made = next(part for part in state.response.tool_calls if part.tool_call_id == state.ids[call.position])
+        others = [part for part in state.response.parts if not isinstance(part, ai.ToolCallPart)]
+        results, differs = None, call.arguments != made.args_as_dict()
+        if call.approved:
+            approved = ai.ToolApproved(override_args=call.arguments if differs else None)
+            results = ai.DeferredToolResults(approvals={made.tool_call_id: approved})
+        elif differs:  # a secret among them is kept with the call alone
+            made = replace(made, args=call.arguments)
+        history = [*state.history[:-1], replace(state.response, parts=[*others, made])]
+        objects = RunObjects(self._agent, state.held)
+        async with self._opened(job, state, objects, history, results, answer=state.response) as run:
+            failure: Exception | None = None
+            parts: Sequence[ai.ModelRequestPart] = ()
+            try:
+                node: Any = run.next_node
+                node = await run.next(node)
+                node = await run.next(node)
+                parts = node.request.parts
+            except Exception as error:  # noqa: BLE001 - the run is failed of it in its next turn
+                failure = error
+            contents = [getattr(part, "content", None) for part in parts]  # not each part has one
+            pending = next((content for content in contents if isinstance(content, Pending)), None)
+            changed = objects.changed() if parts and not pending else Changed()
+        if failure:
+            raise failure
+        return pending or CallReturned(*kept_of_call(state, parts, run, changed))
+
+
+def _as_it_began(run: Run, state: RunState) -> None:
+    """Give a run that goes on the prompt and the messages of the piece that began it."""
+    if state.messages:
+        run.ctx.deps.prompt = state.prompt
+        for message in run.ctx.state.message_history[len(state.earlier) :]:
+            message.run_id = state.run_id
+
+
+@asynccontextmanager
+async def _as_recorded(failed: Exception | None, failure: RunFailedError | None) -> AsyncIterator[None]:
+    """Raise a call's failure as it was recorded, if the run makes nothing else of it."""
+    try:
+        yield
+    except Exception as error:
+        if error is failed and failure is not None:
+            raise failure from error
+        raise
+
+
+def _failure(error: Exception, used: Sequence[ai.RunUsage]) -> ModelError | RunFailedError:
+    """Return the failure of a turn, with its usage: it fails the job; only a provider's failure may be retried."""
+    of_provider = ModelError | ai.ModelAPIError | ai.FallbackExceptionGroup
+    if isinstance(error, RunFailedError):
+        failure: ModelError | RunFailedError = error
+    elif isinstance(error, of_provider):
+        failure = model_error(error)
+    else:
+        failure = RunFailedError(type(error).__name__, text_of(error) or "no message")
+    for one in used:
+        if one.input_tokens or one.output_tokens:
+            failure.spent = Spent(max(one.requests, 1), one.input_tokens, one.output_tokens, float(one.cost or 0))
+    return failure
+
+
+async def _requested(run: Run, node: Any, listener: Listener | None) -> Any:
+    """Send the model's request, and stream it to the listener where the model can stream."""
+    if listener is not None and streams(run.ctx.deps.model):
+        async with node.stream(run.ctx) as stream:
+            await listen(stream, listener)
+    return await run.next(node)
+
+
+async def _awaited(value: Any | Awaitable[Any]) -> Any:
+    return await value if inspect.isawaitable(value) else value

@@ -1,0 +1,154 @@
+"""The additions to an agent for one piece of a run.
+
+It stops before calls that are made elsewhere, and continues with the counts and lists of earlier pieces.
+"""
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Self
+
+from pydantic_ai import Agent
+from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering, WrapRunHandler
+from pydantic_ai.exceptions import CallDeferred
+from pydantic_ai.messages import ModelResponse
+from pydantic_ai.models import Model
+from pydantic_ai.run import AgentRunResult
+from pydantic_ai.tools import DeferredToolRequests, RunContext, Tool, ToolDefinition
+from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
+
+from baton.sdk.models.providers.whole import WholeModel
+from baton.sdk.pydantic_ai.run_objects import RunObjects
+
+ToolLists = MutableMapping[str, list[ToolDefinition]]
+
+
+def leaf_toolsets(agent: Agent[Any, Any]) -> list[AbstractToolset[Any]]:
+    """Return the leaf toolsets of the agent."""
+    leaves: list[AbstractToolset[Any]] = []
+    for toolset in agent.toolsets:
+        toolset.apply(leaves.append)
+    return leaves
+
+
+def function_tools(agent: Agent[Any, Any]) -> list[Tool[Any]]:
+    """Return the agent's tools that are functions, as they are before a run, under their own names."""
+    return [tool for leaf in leaf_toolsets(agent) if isinstance(leaf, FunctionToolset) for tool in leaf.tools.values()]
+
+
+class StoppedError(Exception):
+    """The run has calls that need a person, or another piece of work."""
+
+    def __init__(self, requests: DeferredToolRequests) -> None:
+        super().__init__("the run waits for calls that are made elsewhere")
+        self.requests = requests
+
+    def ids_in(self, response: ModelResponse) -> list[str]:
+        """Return the calls' ids, in the order in which the model made them."""
+        waiting = {part.tool_call_id for part in (*self.requests.calls, *self.requests.approvals)}
+        return [part.tool_call_id for part in response.tool_calls if part.tool_call_id in waiting]
+
+
+@dataclass
+class ListedOnce(WrapperToolset[Any]):
+    """A server's tools, listed in the first piece of a run; later ones connect to it for a call alone."""
+
+    key: str
+    lists: ToolLists
+    connects: bool = field(default=False, init=False)
+
+    async def __aenter__(self) -> Self:
+        """Connect for the list, or for instructions."""
+        self.connects = self.key not in self.lists or getattr(self.wrapped, "include_instructions", False)
+        return await super().__aenter__() if self.connects else self
+
+    async def __aexit__(self, *args: object) -> bool | None:
+        """Close what was opened."""
+        return await super().__aexit__(*args) if self.connects else None
+
+    async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
+        """Return the tools of the list."""
+        if self.key not in self.lists:
+            self.lists[self.key] = [tool.tool_def for tool in (await super().get_tools(ctx)).values()]
+        return {one.name: await self.wrapped.get_tool_for_tool_def(one, ctx) for one in self.lists[self.key]}
+
+
+@dataclass(init=False)
+class Piece(AbstractCapability[Any]):
+    """One piece of a run, around all other capabilities.
+
+    `retries`: of each tool, before; `answer`: the one whose call it makes; None: none. `begins`: it is the first one.
+    """
+
+    def __init__(
+        self,
+        retries: dict[str, int],
+        lists: ToolLists,
+        objects: RunObjects,
+        answer: ModelResponse | None = None,
+        *,
+        begins: bool,
+    ) -> None:
+        self._retries = retries
+        self._lists = lists
+        self._objects = objects
+        self._answer = answer
+        self._begins = begins
+
+    def get_ordering(self) -> CapabilityOrdering:
+        """Stand around the others: they see nothing of what a piece stops or sets."""
+        return CapabilityOrdering(position="outermost")
+
+    async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
+        """Set what the run's objects held, and begin the run in its first piece alone."""
+        root: Any = ctx.root_capability
+        self._objects.begin(root)
+        if not self._begins:
+            root.before_run = _begun  # the run's own object, not the agent's
+        return await handler()
+
+    def get_wrapper_model(self, model: Model) -> Model:
+        """Take only whole answers, with an id of its own for each call."""
+        return WholeModel(model)
+
+    def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
+        """List a server's tools in one piece alone, where its toolset allows it: an MCP server's."""
+        numbers = count(1)
+
+        def listed_once(leaf: AbstractToolset[Any]) -> AbstractToolset[Any]:
+            if not getattr(leaf, "cache_tools", False):
+                return leaf
+            return ListedOnce(leaf, leaf.id or f"server {next(numbers)}", self._lists)
+
+        return toolset.visit_and_replace(listed_once)
+
+    async def prepare_tools(self, ctx: RunContext[Any], tool_defs: list[ToolDefinition]) -> list[ToolDefinition]:
+        """Add the earlier retries to the counts in the first step."""
+        ctx.retries.update(self._retries)
+        self._retries = {}
+        return tool_defs
+
+    async def before_tool_validate(self, ctx: RunContext[Any], **given: Any) -> Any:
+        """Give a tool the other calls of the answer, too."""
+        if self._answer is not None:
+            ctx.messages[-1] = self._answer
+        return given["args"]
+
+    async def before_tool_execute(self, ctx: RunContext[Any], **given: Any) -> dict[str, Any]:  # noqa: ARG002 - a hook
+        """Prevent calls in a turn."""
+        if self._answer is None:
+            raise CallDeferred
+        args: dict[str, Any] = given["args"]
+        return args
+
+
+class Stop(AbstractCapability[Any]):
+    """Stops a piece at the calls that no capability of the agent has handled: it is asked last."""
+
+    async def handle_deferred_tool_calls(self, ctx: RunContext[Any], *, requests: DeferredToolRequests) -> None:  # noqa: ARG002 - a hook
+        """Stop at unhandled calls: their results come in another piece of work."""
+        raise StoppedError(requests)
+
+
+async def _begun(_: RunContext[Any]) -> None:
+    """Do nothing: the run has begun in another piece."""

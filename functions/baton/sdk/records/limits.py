@@ -1,0 +1,142 @@
+"""The limits of a job, together with the jobs below it.
+
+Checked before each turn, with the calls in flight, so a job overshoots at most by the excess of running model calls
+over their estimates.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+from msgspec import Struct, structs
+
+from baton.sdk.records.record import Record
+
+OnLimit = Literal["stop", "fail", "ask"]
+FIRST_CALL_TOKENS = 1_000
+_ON_LIMIT = ("stop", "fail", "ask")
+
+
+class Limits(Record, frozen=True):
+    """Limits of one job, shared with the jobs below it.
+
+    They count from the submission on, and anew from each retry on.
+
+    Attributes:
+        turns: model calls that count as turns (retries of a failed model call do not).
+        tool_calls: tool calls over all turns (attempts of one call count once).
+        tokens: input plus output tokens over all model calls.
+        cost_usd: model cost over all calls, in US dollars; None: no limit.
+        wall_seconds: time since the job was submitted.
+        depth: the number of levels of jobs below this one; 0: it starts no others.
+        on_limit: `stop` ends it as completed with the best answer so far, `fail` fails it, `ask` lets a person decide.
+    """
+
+    turns: int = 20
+    tool_calls: int = 50
+    tokens: int = 200_000
+    cost_usd: float | None = None
+    wall_seconds: int = 86_400
+    depth: int = 3
+    on_limit: OnLimit = "stop"
+
+    def __post_init__(self) -> None:
+        # Each step reads its job's limits: valid ones skip the checks one by one.
+        counts = self.turns > 0 and self.tool_calls > 0 and self.tokens > 0 and self.wall_seconds > 0
+        cost = self.cost_usd is None or self.cost_usd > 0
+        if not (counts and cost and self.depth >= 0 and self.on_limit in _ON_LIMIT):
+            raise ValueError(f"Limits({self._fault()}")
+
+    def _fault(self) -> str:
+        for name in ("turns", "tool_calls", "tokens", "wall_seconds", "cost_usd"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                return f"{name}={value!r}): a limit is a positive number"
+        if not self.depth >= 0:
+            return f"depth={self.depth!r}): 0 or more levels of jobs"
+        return f"on_limit={self.on_limit!r}): one of 'stop', 'fail', 'ask'"
+
+
+def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:
+    """Return a child's own limits, inside its parent's: it is one level deeper, and ends no later."""
+    left_seconds = max(1, parent.wall_seconds - parent_age_ms // 1000)
+    depth = min(own.depth, parent.depth - 1)
+    return replace(own, depth=depth, wall_seconds=min(own.wall_seconds, left_seconds))
+
+
+class Used(Struct, frozen=True):
+    """A job's usage so far. `cached_calls`: answers from the cache, which are no model calls and cost nothing.
+
+    `cached_input_tokens`: the input tokens that providers had in caches of their own.
+    """
+
+    turns: int = 0
+    tool_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    model_calls: int = 0
+    cached_calls: int = 0
+    cached_input_tokens: int = 0
+
+
+class Spend(Struct, frozen=True):
+    """The usage that counts toward the limits shared by a job and the jobs below it."""
+
+    turns: int = 0
+    tool_calls: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+
+NOTHING_SPENT = Spend()
+
+
+def spent(before: Used, after: Used) -> Spend:
+    """Return the usage between the two."""
+    return Spend(
+        turns=after.turns - before.turns,
+        tool_calls=after.tool_calls - before.tool_calls,
+        tokens=after.input_tokens + after.output_tokens - before.input_tokens - before.output_tokens,
+        cost_usd=after.cost_usd - before.cost_usd,
+    )
+
+
+def since(used: Used, before: Used) -> Used:
+    """Return the usage that limits count, without the usage before."""
+    return structs.replace(
+        used,
+        turns=used.turns - before.turns,
+        tool_calls=used.tool_calls - before.tool_calls,
+        input_tokens=used.input_tokens - before.input_tokens,
+        output_tokens=used.output_tokens - before.output_tokens,
+        cost_usd=used.cost_usd - before.cost_usd,
+    )
+
+
+def shared_use(used: Used, before: Used, child_usage: Spend, in_flight_tokens: int) -> Used:
+    """Return the usage that limits count since `before`, with the jobs below and the calls in flight."""
+    return Used(
+        turns=used.turns - before.turns + child_usage.turns,
+        tool_calls=used.tool_calls - before.tool_calls + child_usage.tool_calls,
+        input_tokens=used.input_tokens - before.input_tokens + child_usage.tokens + in_flight_tokens,
+        output_tokens=used.output_tokens - before.output_tokens,
+        cost_usd=used.cost_usd - before.cost_usd + child_usage.cost_usd,
+    )
+
+
+def first_reserve(limits: Limits) -> int:
+    """Estimate the tokens of a job's first model call; a later call is estimated by the one before."""
+    return min(FIRST_CALL_TOKENS, limits.tokens // 10)
+
+
+def exceeded(limits: Limits, used: Used, age_ms: int) -> str | None:
+    """Return the name of the first limit that leaves no room for another turn; None while there is room."""
+    if age_ms >= limits.wall_seconds * 1000:
+        return "wall_seconds"
+    if used.turns >= limits.turns:
+        return "turns"
+    if used.input_tokens + used.output_tokens >= limits.tokens:
+        return "tokens"
+    if limits.cost_usd is not None and used.cost_usd >= limits.cost_usd:
+        return "cost_usd"
+    return None

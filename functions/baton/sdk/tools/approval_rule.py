@@ -1,0 +1,66 @@
+"""Whether a call needs a person: `requires_approval` of a tool, which is True, False or a function.
+
+A function decides by the arguments as the model sent them and by the call's context, in each attempt that nobody has
+approved. Invariant: a function that fails, or returns anything but a bool, lets no call run. Must not: ask anybody.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+
+from baton.sdk.records.own_threads import in_own_thread
+from baton.sdk.tools.arguments import copied_json
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.runnable import InThread, call_in_thread
+from baton.sdk.tools.tool_error import ToolError
+
+RequiresApproval = bool | Callable[[dict[str, Any], ToolContext], bool | Awaitable[bool]]
+_LONGEST_SECONDS = 10.0
+
+
+def check_rule(whose: str, rule: Any) -> None:
+    """Check what `requires_approval` is.
+
+    Raises:
+        TypeError: it is neither a bool nor a function of two arguments.
+    """
+    if isinstance(rule, bool):
+        return
+    is_function = callable(rule) and not inspect.isclass(rule)
+    if not is_function or inspect.isgeneratorfunction(rule) or inspect.isasyncgenfunction(rule):
+        raise TypeError(f"{whose}: requires_approval must be True, False or a function, got {rule!r}")
+    try:
+        inspect.signature(rule).bind({}, None)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{whose}: requires_approval must be a function f(arguments, ctx), got {rule!r}") from error
+
+
+class ApprovalRule(Struct, frozen=True):
+    """The function of a tool, as it is run within limits. Its result: whether the call needs a person."""
+
+    name: str
+    function: Callable[[dict[str, Any], ToolContext], Any]
+    tool_seconds: float
+    background: bool | None = None
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The limit of one decision, in seconds."""
+        return min(self.tool_seconds, _LONGEST_SECONDS)
+
+    async def run(
+        self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread
+    ) -> bool:
+        """Decide."""
+        decide = partial(self.function, copied_json(arguments), context)
+        decided = (
+            decide() if inspect.iscoroutinefunction(self.function) else await in_thread(call_in_thread, decide, {})
+        )
+        decided = await decided if inspect.isawaitable(decided) else decided
+        if not isinstance(decided, bool):
+            message = f"requires_approval of tool {self.name!r} returned {decided!r:.80}: it must return True or False"
+            raise ToolError(message, type="no_decision")
+        return decided

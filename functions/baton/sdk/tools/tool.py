@@ -1,0 +1,269 @@
+"""The `@tool` decorator: a function becomes something a model can be offered and a job can run.
+
+Invariant: a tool keeps nothing between runs; its name, arguments, retries and time limit are fixed and checked when it
+is made. Must not: enforce its own time limit or retries; the executor reads them here and does so.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Generic, overload
+
+from typing_extensions import ParamSpec, TypeVar
+
+from baton.sdk.records.call_limit import CallLimit, checked_limits
+from baton.sdk.records.own_threads import in_own_thread
+from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
+from baton.sdk.tools.arguments import ArgumentSchema
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.return_type import ResultSchema
+from baton.sdk.tools.runnable import InThread, call_in_thread
+from baton.sdk.tools.signature import read_docstring, read_signature
+
+TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # every model provider accepts such a name of a function
+WEEK_SECONDS = 604_800
+_LONGEST_APPROVAL_SECONDS = 366 * 86_400
+_PEOPLE = range(1, 10)
+_P = ParamSpec("_P", default=...)
+_R_co = TypeVar("_R_co", default=Any, covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Tool(Generic[_P, _R_co]):
+    """A function that models may call. Called directly it is the original function, so it can be unit-tested as one."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any] = field(repr=False)
+    capabilities: frozenset[str]
+    timeout_seconds: float
+    retries: int
+    retry_delay_seconds: float
+    requires_approval: RequiresApproval
+    approval_seconds: float
+    approval_title: str
+    escalate_after_seconds: float | None
+    approval_people: int
+    isolated: bool
+    background: bool | None
+    retry_on: tuple[type[Exception], ...]
+    call_limits: tuple[CallLimit, ...]
+    function: Callable[_P, _R_co] = field(repr=False)
+    context_name: str | None = field(repr=False)
+    schema: ArgumentSchema = field(repr=False)
+    results: ResultSchema = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse an invalid name or number."""
+        if not TOOL_NAME.fullmatch(self.name):
+            raise TypeError(
+                f"tool name {self.name!r} must be 1 to 64 letters, digits, '_' or '-'; give one with @tool(name=...)"
+            )
+        if not _is_number(self.timeout_seconds) or not self.timeout_seconds > 0:
+            raise TypeError(f"tool {self.name!r}: timeout_seconds must be more than 0, got {self.timeout_seconds!r}")
+        if not isinstance(self.retries, int) or isinstance(self.retries, bool) or self.retries < 0:
+            raise TypeError(f"tool {self.name!r}: retries must be a whole number from 0, got {self.retries!r}")
+        if not _is_number(self.retry_delay_seconds) or not self.retry_delay_seconds >= 0:
+            raise TypeError(
+                f"tool {self.name!r}: retry_delay_seconds must be 0 or more, got {self.retry_delay_seconds!r}"
+            )
+        self._check_approval()
+        if not isinstance(self.isolated, bool):
+            raise TypeError(f"tool {self.name!r}: isolated must be True or False, got {self.isolated!r}")
+        if self.background not in (True, False, None):
+            raise TypeError(f"tool {self.name!r}: background must be True, False or None, got {self.background!r}")
+
+    def _check_approval(self) -> None:
+        check_rule(f"tool {self.name!r}", self.requires_approval)
+        if not _is_number(self.approval_seconds) or not 0 < self.approval_seconds <= _LONGEST_APPROVAL_SECONDS:
+            raise TypeError(
+                f"tool {self.name!r}: approval_seconds must be more than 0 and at most a year"
+                f" ({_LONGEST_APPROVAL_SECONDS}), got {self.approval_seconds!r}"
+            )
+        after = self.escalate_after_seconds
+        if after is not None and (not _is_number(after) or not 0 < after < self.approval_seconds):
+            raise TypeError(
+                f"tool {self.name!r}: escalate_after_seconds must be more than 0 and less than approval_seconds"
+                f" ({self.approval_seconds:g}), got {after!r}"
+            )
+        if not isinstance(self.approval_title, str):
+            raise TypeError(f"tool {self.name!r}: approval_title must be a text, got {self.approval_title!r}")
+        if self.approval_people not in _PEOPLE or isinstance(self.approval_people, bool):
+            raise TypeError(f"tool {self.name!r}: approval_people must be 1 to 9, got {self.approval_people!r}")
+
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co:
+        """Call the original function."""
+        return self.function(*args, **kwargs)
+
+    def check(self, arguments: Mapping[str, Any]) -> None:
+        """Refuse arguments that do not fit with `InvalidArguments`. Nothing is converted: `run` takes what was sent."""
+        self.schema.check(arguments)
+
+    async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
+        """Validate the arguments, run the function (one that is not async in a thread), and check its result.
+
+        Raises:
+            InvalidArguments: the function did not run. InvalidResult: it did.
+        """
+        keywords = self.schema.to_keywords(arguments)
+        if self.context_name is not None:
+            keywords[self.context_name] = context
+        function: Callable[..., Any] = self.function
+        if _is_async(function):
+            return self.results.check(await function(**keywords))
+        result = await in_thread(call_in_thread, function, keywords)
+        return self.results.check(await result if inspect.isawaitable(result) else result)
+
+
+@overload
+def tool(function: Callable[_P, _R_co], /) -> Tool[_P, _R_co]: ...
+
+
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    capabilities: Collection[str] = (),
+    timeout_seconds: float = 30,
+    retries: int = 2,
+    retry_delay_seconds: float = 1.0,
+    requires_approval: RequiresApproval = False,
+    approval_seconds: float = WEEK_SECONDS,
+    approval_title: str = "",
+    escalate_after_seconds: float | None = None,
+    approval_people: int = 1,
+    isolated: bool = False,
+    background: bool | None = None,
+    retry_on: Collection[type[Exception]] = (),
+    call_limits: Sequence[CallLimit] = (),
+) -> Callable[[Callable[_P, _R_co]], Tool[_P, _R_co]]: ...
+
+
+def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    capabilities: Collection[str] = (),
+    timeout_seconds: float = 30,
+    retries: int = 2,
+    retry_delay_seconds: float = 1.0,
+    requires_approval: RequiresApproval = False,
+    approval_seconds: float = WEEK_SECONDS,
+    approval_title: str = "",
+    escalate_after_seconds: float | None = None,
+    approval_people: int = 1,
+    isolated: bool = False,
+    background: bool | None = None,
+    retry_on: Collection[type[Exception]] = (),
+    call_limits: Sequence[CallLimit] = (),
+) -> Any:
+    """Make a tool of a function, as `@tool` or `@tool(retries=0)`; the model sees its docstring and annotations.
+
+    Args:
+        function: the tool's code; a function that is not async runs in a thread.
+        name: its name for models; the function's name, unless given.
+        capabilities: what an agent may name instead of the tool.
+        timeout_seconds: limit of one attempt.
+        retries: attempts after the first, if one was too slow, or raised an exception that may be retried.
+        retry_delay_seconds: pause before the second attempt; it doubles with each further one.
+        requires_approval: each call waits until a person has approved it; or a function `f(arguments, ctx) -> bool`,
+            async or not, that says so of a call.
+        approval_seconds: the longest wait for it (a week); then the call has failed as `expired`.
+        approval_title: the title that the person reads above the arguments.
+        escalate_after_seconds: when another notice is sent, if no one has decided (APPROVAL_ESCALATION_URL).
+        approval_people: the number of different people who must approve the same arguments.
+        isolated: each run has an invocation of its own, so its use of memory and time harms no other call.
+        background: the model is answered at once, and later by a turn of its own; None: in chats, if the call waits.
+        retry_on: exceptions that may be retried, beside a retryable `ToolError`; the model gets others at once.
+        call_limits: limits of its calls, shared by all calls with the same key.
+    """
+    options: dict[str, Any] = {
+        "timeout_seconds": timeout_seconds,
+        "retries": retries,
+        "retry_delay_seconds": retry_delay_seconds,
+        "requires_approval": requires_approval,
+        "approval_seconds": approval_seconds,
+        "escalate_after_seconds": escalate_after_seconds,
+        "approval_people": approval_people,
+        "isolated": isolated,
+        "background": background,
+    }
+    named = (_names_in_scope_of_caller(), name, capabilities, approval_title, retry_on, call_limits)
+
+    def make(function: Callable[..., Any]) -> Tool:
+        return _made(function, *named, options)
+
+    return make if function is None else make(function)
+
+
+def _made(
+    function: Callable[..., Any],
+    names_in_scope: Mapping[str, Any],
+    name: str | None,
+    capabilities: Collection[str],
+    approval_title: str,
+    retry_on: Collection[type[Exception]],
+    call_limits: Sequence[CallLimit],
+    options: Mapping[str, Any],
+) -> Tool:
+    tool_name = _name_of(function, name)
+    signature, docs = read_signature(function, names_in_scope), read_docstring(function.__doc__)
+    return Tool(
+        name=tool_name,
+        description=docs.description,
+        parameters=(schema := ArgumentSchema(tool_name, signature, docs.arguments)).json_schema,
+        capabilities=_read_capabilities(tool_name, capabilities),
+        approval_title=approval_title or f"run tool {tool_name}",
+        retry_on=_read_exceptions(tool_name, retry_on),
+        call_limits=checked_limits(f"tool {tool_name!r}", call_limits),
+        function=function,
+        context_name=signature.context_name,
+        schema=schema,
+        results=ResultSchema(tool_name, function, names_in_scope),
+        **options,
+    )
+
+
+@lru_cache(1024)
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function)
+
+
+def _names_in_scope_of_caller() -> Mapping[str, Any]:
+    """Return the names that annotations written as text may use, when a tool is defined inside a function."""
+    frame = inspect.currentframe()
+    caller = frame.f_back.f_back if frame and frame.f_back else None
+    return dict(caller.f_locals) if caller else {}
+
+
+def _name_of(function: object, name: str | None) -> str:
+    """Return the tool's name; refuse a non-function, and a generator, which has no single result."""
+    if not inspect.isfunction(function):
+        raise TypeError(f"@tool needs a function, got {function!r}; options are named, as in @tool(name='search')")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"tool {function.__qualname__}: a generator has no one result; return a list instead of yielding"
+        )
+    return function.__name__ if name is None else name
+
+
+def _read_capabilities(tool_name: str, capabilities: Collection[str]) -> frozenset[str]:
+    if isinstance(capabilities, str) or not all(isinstance(item, str) and item for item in capabilities):
+        raise TypeError(
+            f"tool {tool_name!r}: capabilities must be a set of texts, got {capabilities!r}; write {{'files'}}"
+        )
+    return frozenset(capabilities)
+
+
+def _read_exceptions(tool_name: str, kinds: Collection[type[Exception]]) -> tuple[type[Exception], ...]:
+    if inspect.isclass(kinds) or not all(inspect.isclass(kind) and issubclass(kind, Exception) for kind in kinds):
+        raise TypeError(f"tool {tool_name!r}: retry_on must be a list of exceptions' classes, got {kinds!r}")
+    return tuple(kinds)
+
+
+def _is_number(value: object) -> bool:
+    """Return whether the value is a finite number; a bool is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value - value == 0

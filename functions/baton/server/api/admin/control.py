@@ -1,0 +1,160 @@
+"""For operators: the admission of jobs, how each tool is used, and replaying messages of the queue (CONTRACT).
+
+A message may be one that was delivered or given up, or any that a job still expects. Must not: do anything twice;
+worker/recovery/replay_message.py checks a message's state, and sends only one that still has an effect.
+"""
+
+import logging
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.engine.all_jobs.samples import Sample
+from baton.engine.all_jobs.tool_use import ToolCounters
+from baton.queue.ports import LogEntry, QueuedMessage, QueueRecords
+from baton.server.api.problem import ApiError, Code, limited_body, parsed
+from baton.store.ports.all_jobs import AdmissionState
+from baton.worker.admission.control import Worker
+from baton.worker.container import Container
+from baton.worker.recovery.replay_message import SENDABLE, Replaying
+from baton_events.errors import PublishError, StoreError
+from baton_events.timestamps import rfc3339
+
+_log = logging.getLogger("baton.server.api")
+
+
+class MessagesApi:
+    """Endpoints of messages."""
+
+    def __init__(self, container: Container) -> None:
+        ports = container.ports
+        self._ports = ports
+        self._replaying = Replaying(
+            ports.reader, ports.queue_records, container.emitter, ports.clock, ports.randomness, container.settings
+        )
+
+    async def replay(self, request: Request) -> Response:
+        """Answer `POST /api/admin/messages/{id}/replay` with 200: its state, and whether it was sent again."""
+        message_id = request.path_params["message_id"]
+        message, _ = await message_and_log(self._ports.queue_records, message_id)
+        checked = await self._replaying.replay(message)
+        job_id = checked.event.job_id if checked.event else None
+        answer = {"messageId": message_id, "standing": checked.state, "sent": checked.state in SENDABLE}
+        return JSONResponse({**answer, "jobId": job_id, "expected": checked.expected})
+
+    async def redrive(self, request: Request) -> Response:
+        """Answer `POST /api/admin/agent-jobs/{id}/drive` with 200: how many of the job's steps were sent once more."""
+        job_id = request.path_params["job_id"]
+        if not await self._ports.reader.jobs([job_id]):
+            raise ApiError(404, f"there is no job {job_id!r}", code=Code.TASK_NOT_FOUND)
+        return JSONResponse({"jobId": job_id, "driven": await self._replaying.redrive(job_id)})
+
+
+async def message_and_log(
+    records: QueueRecords, message_id: str, limit: int = 100
+) -> tuple[QueuedMessage, tuple[LogEntry, ...]]:
+    """Find a message that the queue has, or whose log it still keeps, and its log.
+
+    Raises:
+        ApiError: 404, the queue does not know it any more.
+    """
+    entries = (await records.log(message_id=message_id, limit=limit)).entries
+    message = await records.message(message_id)
+    if message is None and entries:
+        message = entries[-1].message
+    if message is None:
+        raise ApiError(404, f"the queue does not know message {message_id!r} any more: logs are kept some days")
+    return message, entries
+
+
+class ToolsApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    async def show(self, _request: Request) -> Response:
+        """Answer 200 with every tool."""
+        return JSONResponse({"tools": await self.counters()})
+
+    async def counters(self) -> list[dict[str, Any]]:
+        """Return the counters of every registered tool and of removed tools that were used, over all tenants."""
+        capabilities = {item.name: sorted(item.capabilities) for item in self._container.registry.tools}
+        used = {found.tool: found for found in await self._container.ports.tool_statistics.counters()}
+        names = sorted({*capabilities, *used})
+        return [_view(name, capabilities.get(name, []), used.get(name)) for name in names]
+
+
+def _view(name: str, capabilities: list[str], used: ToolCounters | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "capabilities": capabilities,
+        "calls": used.calls if used else 0,
+        "failures": used.failures if used else 0,
+        "p50Ms": used.p50_ms if used else None,
+        "p95Ms": used.p95_ms if used else None,
+    }
+
+
+class WorkerBody(BaseModel):
+    """How the worker is to run; null: as the setting says. A field that is left out changes nothing.
+
+    `pollInterval` and `enableSentry` are taken and change nothing: nothing polls, and Sentry is a setting.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+    max_concurrent_jobs: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    poll_interval: Annotated[int, Field(strict=True, ge=0)] | None = None
+    enable_sentry: Annotated[bool, Field(strict=True)] | None = None
+
+
+class WorkerApi:
+    """The three methods; each answers with the admission's state. All may be repeated."""
+
+    def __init__(self, container: Container) -> None:
+        ports = container.ports
+        self._control, self._clock = ports.admission_control, ports.clock
+        self._worker = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
+
+    async def show(self, _request: Request) -> Response:
+        """Answer 200 with the admission's state now and in the last hours."""
+        samples = await self._control.samples(self._clock.now_ms())
+        return JSONResponse(worker_view(await self._worker.state()) | {"history": [*map(_sample_view, samples)]})
+
+    async def start(self, request: Request) -> Response:
+        """Start the admission and answer 200: jobs get slots from now on."""
+        body = parsed(WorkerBody, await limited_body(request) or b"{}")
+        slots = (body.max_concurrent_jobs or 0) if "max_concurrent_jobs" in body.model_fields_set else None
+        return JSONResponse(worker_view(await self._worker.start(slots)))
+
+    async def start_with_the_app(self) -> None:
+        """Start the admission, or log why not: the app serves without the store, too."""
+        try:
+            await self._worker.start()
+        except (StoreError, PublishError) as error:
+            _log.warning("ENABLE_AGENT_WORKER: the admission may still be stopped: %s", error)
+
+    async def stop(self, _request: Request) -> Response:
+        """Stop the admission and answer 200: no job gets a slot from now on; a job that holds one continues."""
+        return JSONResponse(worker_view(await self._worker.stop()))
+
+
+def _sample_view(sample: Sample) -> dict[str, Any]:
+    counts = {"activeJobs": sample.active, "pendingJobs": sample.pending, "maxConcurrentJobs": sample.slots}
+    return {"at": rfc3339(sample.at_ms), **counts}
+
+
+def worker_view(state: AdmissionState) -> dict[str, Any]:
+    """Return the admission's state as the API shows it."""
+    return {
+        "running": not state.stopped_ms,
+        "stoppedAt": rfc3339(state.stopped_ms) if state.stopped_ms else None,
+        "activeJobs": state.active,
+        "pendingJobs": state.pending,
+        "maxConcurrentJobs": state.slots,
+        "lastSweepAt": rfc3339(state.reconciled_ms) if state.reconciled_ms else None,
+    }

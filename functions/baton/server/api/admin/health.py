@@ -1,0 +1,93 @@
+"""Health for load balancers, and `GET /api/metrics` for Prometheus (CONTRACT).
+
+Health needs no key and shows only whether the process is up, the reason, and how the store is reached. Invariant: one
+scrape's reads are bounded. A queue that does not answer leaves out its own figure alone. A store that does not answer
+is an error, so that silence is never read as zero.
+"""
+
+import asyncio
+import logging
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.engine.waits import LIMIT_APPROVAL
+from baton.engine.work_items import ItemKind
+from baton.server.api.admin.metrics import CONTENT_TYPE, Measured, exposition
+from baton.worker.container import Container
+from baton_events.errors import PublishError, StoreError, StoreFullError
+
+
+class Health:
+    """`GET /healthz`: the process needs no restart. `GET /readyz`: the agents are loaded and the store answers."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    async def healthz(self, _request: Request) -> Response:
+        """Answer 200 while the process is healthy, else 503 and the reason."""
+        fault = self._container.running_calls.fault()
+        return JSONResponse({"status": "unhealthy", "reason": fault}, 503) if fault else JSONResponse({"status": "ok"})
+
+    async def readyz(self, _request: Request) -> Response:
+        """Answer 200 and how the store is reached when ready, else 503."""
+        _ = self._container.registry  # a registry that cannot be loaded is not ready
+        try:
+            await self._container.ports.reader.ping()
+        except StoreFullError:
+            return JSONResponse({"status": "the store's memory is full, so it takes no writes"}, 503)
+        except StoreError as error:
+            _log.warning("not ready: %s", error)
+            return JSONResponse({"status": "the store does not answer"}, 503)
+        return JSONResponse({"status": "ready", "store": "RESP" if self._container.settings.resp_url else "REST"})
+
+
+_log = logging.getLogger("baton.server.api")
+
+# At most this many jobs are searched for pending approvals.
+READ_LIMIT = 500
+
+
+class MetricsApi:
+    """The one endpoint; the guard decides who may read it."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    async def show(self, _request: Request) -> Response:
+        """Answer 200 with the text of one scrape, over all tenants."""
+        text = exposition(await self._measured())
+        return Response(text, headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+
+    async def _measured(self) -> Measured:
+        ports = self._container.ports
+        counted = asyncio.gather(
+            ports.counters.sums(), ports.tool_statistics.counters(), ports.admission_control.ends()
+        )
+        stands = asyncio.gather(
+            ports.admission_control.state(),
+            ports.admission_control.live(),
+            ports.operation_stream.expected(ports.clock.now_ms()),
+            self._dead_messages(),
+        )
+        (sums, tools, ends), (state, live, operations, dead) = await asyncio.gather(counted, stands)
+        waiting = sum(entry.want == "none" for entry in live.values())
+        # The longest waiting first: others have rarely asked for a decision.
+        names = sorted(live, key=lambda name: live[name].want != "none")
+        pending = await self._pending_approvals(names[:READ_LIMIT])
+        return Measured(sums, tools, ends, state, waiting, pending, operations, dead)
+
+    async def _pending_approvals(self, job_ids: list[str]) -> int:
+        jobs = await self._container.ports.reader.jobs(job_ids)
+        now_ms = self._container.ports.clock.now_ms()
+        waits = (item for job in jobs.values() for item in job.items if item.kind is ItemKind.WAIT)
+        return sum(
+            bool(item.approval_of_call) or item.tool == LIMIT_APPROVAL for item in waits if item.not_before_ms > now_ms
+        )
+
+    async def _dead_messages(self) -> int | None:
+        try:
+            return len((await self._container.ports.queue_records.dead_letters()).letters)
+        except PublishError as error:
+            _log.warning("metrics without the dead letter queue: %s", error)
+            return None

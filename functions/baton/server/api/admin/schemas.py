@@ -1,0 +1,90 @@
+"""The JSON that the API answers operators with, as JSON Schema. Unlisted fields may come later."""
+
+from typing import Any
+
+from baton.server.api.json_schema import TEXT, TIME, TIME_OR_NULL, USD, WHOLE, json_object, ref, rows
+
+AUDIT_ENTRY = json_object(
+    {
+        "id": TEXT,
+        "at": TIME,
+        "key": TEXT,
+        "label": TEXT,
+        "tenant": TEXT,
+        "action": TEXT,
+        "target": TEXT,
+        "status": WHOLE,
+        "detail": {"type": "object"},
+    }
+)
+
+TOOL = json_object(
+    {
+        "name": TEXT,
+        "capabilities": {"type": "array", "items": TEXT},
+        "calls": WHOLE,
+        "failures": WHOLE,
+        "p50Ms": {"type": ["integer", "null"]},
+        "p95Ms": {"type": ["integer", "null"]},
+    }
+)
+
+WORKER = json_object(
+    {
+        "running": {"type": "boolean"},
+        "stoppedAt": TIME_OR_NULL,
+        "activeJobs": WHOLE,
+        "pendingJobs": WHOLE,
+        "maxConcurrentJobs": WHOLE,
+        "lastSweepAt": TIME_OR_NULL,
+        "history": {
+            "type": "array",
+            "items": json_object(
+                {"at": TIME, "activeJobs": WHOLE, "pendingJobs": WHOLE, "maxConcurrentJobs": WHOLE},
+            ),
+        },
+    },
+    optional=("history",),
+)
+
+_COUNTS = dict.fromkeys(
+    ("messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "functionMs"), WHOLE
+) | {"gbSeconds": USD}
+_USAGE = json_object(
+    dict.fromkeys(("jobs", "inputTokens", "outputTokens"), WHOLE) | _COUNTS | {"costUsd": USD},
+)
+_SERIES = dict.fromkeys(("agent", "tenant", "model"), TEXT)
+_STATUSES = dict.fromkeys(("completed", "failed", "cancelled"), WHOLE)
+_DAY = json_object(
+    {"day": TEXT, "month": TEXT, **_SERIES, "usage": _USAGE, "cost": ref("Cost"), **_STATUSES},
+    optional=("day", "month"),
+)
+
+# Months by tenant, or with `?by=` the last 92 days.
+TENANT_USAGE = json_object(
+    {
+        "tenants": {
+            "type": "array",
+            "items": json_object(
+                {"tenant": TEXT, "month": TEXT, "usage": _USAGE, "cost": ref("Cost")},
+            ),
+        },
+        "overhead": json_object({"usage": json_object(_COUNTS | {"sharedRequests": WHOLE}), "cost": ref("Cost")}),
+        "prices": {
+            "type": "array",
+            "items": json_object({"name": TEXT, "usd": USD, "per": TEXT, "listUsd": USD, "source": TEXT, "asOf": TEXT}),
+        },
+        "rows": {"type": "array", "items": _DAY},
+        "keptDays": WHOLE,
+    },
+    optional=("tenants", "overhead", "prices", "rows", "keptDays"),
+)
+
+ADMIN_SCHEMAS: dict[str, dict[str, Any]] = {
+    "AuditEntry": AUDIT_ENTRY,
+    "AuditLog": rows("entries", "AuditEntry"),
+    "TenantUsage": TENANT_USAGE,
+    "Tool": TOOL,
+    "Tools": json_object({"tools": {"type": "array", "items": ref("Tool")}}),
+    "Worker": WORKER,
+}

@@ -1,0 +1,128 @@
+"""Usage of tenants, month by month, and overhead that belongs to no job (CONTRACT, "Operations, worker")."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from baton.engine.all_jobs.ends import MonthUsed
+from baton.server.api.problem import invalid
+from baton.settings.service_prices import LIST, Paid, Prices, cost_of
+from baton.worker.container import Container
+from baton.worker.runtime.metering import OVERHEAD
+from baton.worker.runtime.usage_view import cost_view, gb_seconds
+
+_MONTH = re.compile(r"\d{4}-\d{2}")
+
+
+class UsageQuery(BaseModel):
+    """The query: months by tenant, or with `by` the last days or months by agent, tenant and model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: str = ""
+    month: Annotated[str, Field(pattern=rf"^({_MONTH.pattern})?$")] = ""
+    by: Literal["day", "month"] | None = None
+    agent: str = ""
+    model: str = ""
+    first: Annotated[date | None, Field(alias="from")] = None
+    last: Annotated[date | None, Field(alias="to")] = None
+
+    @model_validator(mode="after")
+    def _only_with_by(self) -> "UsageQuery":
+        given = {"agent": self.agent, "model": self.model, "from": self.first, "to": self.last}
+        if self.by is None and (lonely := [name for name, value in given.items() if value]):
+            raise ValueError(f"{lonely[0]} needs by=day or by=month")
+        if self.by and self.month:
+            raise ValueError("month belongs to the sums without by: give from and to instead")
+        return self
+
+
+def read_usage_query(params: Mapping[str, str]) -> UsageQuery:
+    """Parse the query.
+
+    Raises:
+        ApiError: 422, with every fault.
+    """
+    try:
+        return UsageQuery.model_validate(dict(params))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
+
+
+class MonthlyUsage:
+    """Reads the sums of months."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    async def view(self, query: UsageQuery) -> dict[str, Any]:
+        """Return a row for each month and tenant, the overhead, and the prices."""
+        ports, prices = self._container.ports, self._container.settings.prices
+        await self._container.metering.flush()  # includes this process's own usage
+        months, sums = await ports.admission_control.used(), await ports.counters.sums()
+        overhead = {name.partition(":")[2]: much for name, much in sums.items() if name.startswith(f"{OVERHEAD}:")}
+        wanted = (each for each in months if query.tenant in ("", each.tenant) and query.month in ("", each.month))
+        return {
+            "tenants": [_row(each, prices) for each in wanted],
+            "overhead": _overhead(overhead, prices),
+            "prices": [
+                {
+                    "name": price.field,
+                    "usd": getattr(prices, price.field),
+                    "per": price.per,
+                    "listUsd": price.usd,
+                    "source": price.source,
+                    "asOf": price.as_of,
+                }
+                for price in LIST
+            ],
+        }
+
+
+def _row(each: MonthUsed, prices: Prices) -> dict[str, Any]:
+    return {"tenant": each.tenant, "month": each.month, **usage_and_cost(each.used, prices)}
+
+
+def usage_and_cost(used: dict[str, int], prices: Prices) -> dict[str, Any]:
+    """Return the usage of ended jobs and its cost, by the names of `End.used`."""
+    usage = {
+        "jobs": used.get("jobs", 0),
+        "inputTokens": used.get("input_tokens", 0),
+        "outputTokens": used.get("output_tokens", 0),
+        **_counts(used),
+        "costUsd": used.get("micro_usd", 0) / 1_000_000,
+    }
+    paid = _paid(used, used.get("micro_usd", 0) / 1_000_000)
+    return {"usage": usage, "cost": cost_view(cost_of(paid, prices))}
+
+
+def _overhead(overhead: dict[str, int], prices: Prices) -> dict[str, Any]:
+    used = {
+        **overhead,
+        "redis_requests": overhead.get("requests", 0),
+        "redis_commands": overhead.get("commands", 0),
+        "redis_bytes": overhead.get("size_bytes", 0),
+    }
+    usage = {**_counts(used), "sharedRequests": overhead.get("shared", 0)}
+    return {"usage": usage, "cost": cost_view(cost_of(_paid(used, 0.0), prices))}
+
+
+def _counts(used: dict[str, int]) -> dict[str, Any]:
+    return {
+        "messages": used.get("messages", 0),
+        "deliveries": used.get("deliveries", 0),
+        "redisRequests": used.get("redis_requests", 0),
+        "redisCommands": used.get("redis_commands", 0),
+        "redisBytes": used.get("redis_bytes", 0),
+        "functionMs": used.get("function_ms", 0),
+        "gbSeconds": gb_seconds(used.get("mb_ms", 0)),
+    }
+
+
+def _paid(used: dict[str, int], model_usd: float) -> Paid:
+    names = ("messages", "deliveries", "redis_commands", "redis_bytes", "mb_ms")
+    messages, deliveries, commands, size_bytes, mb_ms = (used.get(name, 0) for name in names)
+    return Paid(messages, deliveries, commands, size_bytes, mb_ms, model_usd)

@@ -1,0 +1,106 @@
+"""Usage of ended jobs by day or month, agent, tenant and model, over the last 92 days."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from msgspec import Struct, field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.engine.all_jobs.days import DAYS_KEPT, DayUsed, day_of, days_up_to
+from baton.engine.all_jobs.ends import with_used
+from baton.engine.transitions import END_STATUSES
+from baton.server.api.admin.usage import MonthlyUsage, read_usage_query, usage_and_cost
+from baton.server.api.problem import ApiError
+from baton.worker.container import Container
+
+_MONTH_CHARS = len("2026-11")
+
+
+class Wanted(Struct, frozen=True):
+    """The rows to return: one a day or month, for an agent, a tenant and a model; an empty text stands for all."""
+
+    by: str = "day"
+    agent: str = ""
+    tenant: str = ""
+    model: str = ""
+    first: date | None = None
+    last: date | None = None
+
+
+class Period(Struct):
+    """The usage of one agent, tenant and model in a day or month."""
+
+    period: str
+    agent: str
+    tenant: str
+    model: str
+    used: dict[str, int] = field(default_factory=dict[str, int])
+
+
+class UsageByDay:
+    """Reads the sums of days."""
+
+    def __init__(self, container: Container) -> None:
+        self._control, self._clock = container.ports.admission_control, container.ports.clock
+        self._prices = container.settings.prices
+
+    def names(self, wanted: Wanted) -> list[str]:
+        """List the requested days, of those that are kept.
+
+        Raises:
+            ApiError: 422, the first is behind the last.
+        """
+        if wanted.first and wanted.last and wanted.first > wanted.last:
+            detail = f"from={wanted.first} is later than to={wanted.last}"
+            raise ApiError(422, detail, [("from", detail)])
+        first, last = (each.isoformat() if each else "" for each in (wanted.first, wanted.last))
+        kept = days_up_to(day_of(self._clock.now_ms()), DAYS_KEPT)
+        return [day for day in kept if first <= day <= (last or day)]
+
+    async def periods(self, wanted: Wanted) -> list[Period]:
+        """Read the sums, oldest first."""
+        return _grouped(await self._control.days(self.names(wanted)), wanted)
+
+    async def view(self, wanted: Wanted) -> dict[str, Any]:
+        """Return the answer of the API."""
+        rows = [
+            {
+                wanted.by: each.period,
+                "agent": each.agent,
+                "tenant": each.tenant,
+                "model": each.model,
+                **usage_and_cost(each.used, self._prices),
+                **{status: each.used.get(status, 0) for status in sorted(END_STATUSES)},
+            }
+            for each in await self.periods(wanted)
+        ]
+        return {"rows": rows, "keptDays": DAYS_KEPT}
+
+
+def _grouped(days: Iterable[DayUsed], wanted: Wanted) -> list[Period]:
+    found: dict[tuple[str, str, str, str], Period] = {}
+    for each in days:
+        asked = ((wanted.agent, each.agent), (wanted.tenant, each.tenant), (wanted.model, each.model))
+        if all(want in ("", have) for want, have in asked):
+            period = each.day if wanted.by == "day" else each.day[:_MONTH_CHARS]
+            key = (period, each.agent, each.tenant, each.model)
+            sums = found.setdefault(key, Period(*key))
+            sums.used = with_used(sums.used, each.used)
+    return [found[key] for key in sorted(found)]
+
+
+class UsageApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container) -> None:
+        self._months, self._days = MonthlyUsage(container), UsageByDay(container)
+
+    async def show(self, request: Request) -> Response:
+        """Answer `GET /api/admin/usage` with 200: months by tenant, overhead, prices; with `?by=`, days or months."""
+        query = read_usage_query(request.query_params)
+        if query.by is None:
+            return JSONResponse(await self._months.view(query))
+        wanted = Wanted(query.by, query.agent, query.tenant, query.model, query.first, query.last)
+        return JSONResponse(await self._days.view(wanted))

@@ -1,0 +1,146 @@
+"""Two versions of an agent side by side, over their newest stored runs; and the list of versions.
+
+A run is a job that a client submitted, that has ended, and whose data is still stored: neither a fork nor a job below
+another. Invariant: the rows read for a side are bounded, however many jobs there are.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from math import ceil
+from statistics import fmean
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.engine.all_jobs.days import VersionSeen
+from baton.engine.all_jobs.ends import run_ms
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.state import CallRecord
+from baton.engine.transitions import CallStatus, JobStatus
+from baton.engine.waits import APPROVALS
+from baton.server.api.problem import ApiError, invalid
+from baton.store.ports.jobs import Snapshot
+from baton.worker.container import Container
+from baton.worker.runtime.usage_view import job_cost
+from baton_events.timestamps import rfc3339
+
+USUAL_RUNS, MOST_RUNS = 50, 100
+_ROWS, _MOST_ROWS = 100, 600
+# Below this, a difference between two sides is not more than a hint.
+FEW_RUNS = 30
+
+
+class VersionsQuery(BaseModel):
+    """The versions to compare; by default the newest, and the one before it. `limit`: of runs, on each side."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    left: str = ""
+    right: str = ""
+    limit: Annotated[int, Field(ge=1, le=MOST_RUNS)] = USUAL_RUNS
+
+
+class VersionsApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container) -> None:
+        self._ports, self._prices = container.ports, container.settings.prices
+        self._container = container
+
+    async def show(self, request: Request) -> Response:
+        """Answer 200; 404 for an agent neither registered nor ever run; 422 for a version that was not seen."""
+        try:
+            query = VersionsQuery.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            raise invalid(error, "query") from error
+        return JSONResponse(await self.compared(request.path_params["agent"], query))
+
+    async def compared(self, agent: str, query: VersionsQuery) -> dict[str, Any]:
+        """Return the versions, and two of them side by side, or as many as there are.
+
+        Raises:
+            ApiError: 404, 422.
+        """
+        versions = await self._ports.admission_control.versions(agent)
+        if not versions and agent not in {each.name for each in self._container.registry.agents}:
+            raise ApiError(404, f"there is no agent {agent!r}")
+        right = _chosen(versions, query.right, "right") or next(iter(versions), None)
+        others = [each for each in versions if each is not right]
+        left = _chosen(versions, query.left, "left") or next(iter(others), None)
+        sides = await asyncio.gather(*(self._side(agent, each, query.limit) for each in (left, right)))
+        return {"agent": agent, "versions": [*map(_version_view, versions)], "left": sides[0], "right": sides[1]}
+
+    async def _side(self, agent: str, version: VersionSeen | None, limit: int) -> dict[str, Any] | None:
+        if version is None:
+            return None
+        runs = await self._runs(agent, version, limit)
+        calls = await self._ports.reader.calls([run.job.id for run in runs])
+        return {"version": version.version, "model": version.model, **self._measured(runs, calls)}
+
+    async def _runs(self, agent: str, version: VersionSeen, limit: int) -> list[Snapshot]:
+        """Read the newest runs of a version: none began after its last one ended."""
+        query, position, found = Query(agent=agent, before_ms=version.last_ms + 1), "", list[Snapshot]()
+        for _ in range(0, _MOST_ROWS, _ROWS):
+            page = await self._ports.listing.scan(query, position, _ROWS)
+            jobs = await self._ports.reader.jobs([row.job_id for row in page.found])
+            of_version = (one for one in jobs.values() if one.job.agent == agent)
+            found += [one for one in of_version if one.job.agent_version == version.version and one.job.ended]
+            position = page.next
+            if not position or len(found) >= limit:
+                break
+        return found[:limit]
+
+    def _measured(self, runs: Sequence[Snapshot], calls: dict[str, tuple[CallRecord, ...]]) -> dict[str, Any]:
+        jobs = [run.job for run in runs]
+        made = [call for job in jobs for call in calls.get(job.id, ()) if call.tool not in APPROVALS]
+        durations = sorted(run_ms(job) for job in jobs)
+        return {
+            "runs": len(runs),
+            "completed": sum(job.status is JobStatus.COMPLETED for job in jobs),
+            "failed": sum(job.status is JobStatus.FAILED for job in jobs),
+            "cancelled": sum(job.status is JobStatus.CANCELLED for job in jobs),
+            "stopped": sum("stoppedBy" in (job.result or {}) for job in jobs),
+            "p50Ms": _at(durations, 0.5),
+            "p95Ms": _at(durations, 0.95),
+            "turns": _mean([job.used.turns for job in jobs]),
+            "toolCalls": len(made),
+            "toolFailures": sum(call.status is CallStatus.FAILED for call in made),
+            "tokens": _mean([job.used.input_tokens + job.used.output_tokens for job in jobs]),
+            "costUsd": _mean([job_cost(run.usage, run.job.used, self._prices)["totalUsd"] for run in runs]),
+            "scores": _scores(runs),
+            "jobs": [job.id for job in jobs],
+        }
+
+
+def _chosen(versions: Sequence[VersionSeen], wanted: str, field: str) -> VersionSeen | None:
+    found = next((each for each in versions if each.version == wanted), None)
+    if wanted and found is None:
+        known = ", ".join(each.version for each in versions) or "none yet"
+        detail = f"no job of version {wanted!r} has ended; versions: {known}"
+        raise ApiError(422, detail, [(field, detail)])
+    return found
+
+
+def _version_view(seen: VersionSeen) -> dict[str, Any]:
+    times = {"firstAt": rfc3339(seen.first_ms), "lastAt": rfc3339(seen.last_ms)}
+    return {"version": seen.version, "model": seen.model, "runs": seen.runs, **times}
+
+
+def _at(values: Sequence[int], share: float) -> int | None:
+    """Return the smallest value that at least this share of them does not exceed: one of them, never interpolated."""
+    return values[max(0, ceil(len(values) * share) - 1)] if values else None
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def _scores(runs: Sequence[Snapshot]) -> dict[str, dict[str, Any]]:
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for run in runs:
+        for score in run.scores:
+            found[score.name].append(float(score.value))
+    return {name: {"mean": fmean(values), "runs": len(values)} for name, values in sorted(found.items())}

@@ -1,0 +1,162 @@
+"""App events over HTTP: `POST /api/events`, and the state of one (CONTRACT, Events of your own).
+
+The event is recorded, then published. Invariant: the same Idempotency-Key is the same event. Must not: start a job,
+since the event's message does that.
+"""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.sdk.agents.handler import Handler
+from baton.sdk.records.any_json import AnyJson
+from baton.sdk.records.redaction import redacted
+from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.job import idempotency_key_of
+from baton.server.api.jobs.submission import OnceKey, OnceSeconds
+from baton.server.api.problem import ApiError, limited_body, parsed
+from baton.store.ports.app_events import EventRecord
+from baton.store.ports.jobs import Snapshot
+from baton.worker.commands.once import ONCE_SECONDS, OnceFor, event_of
+from baton.worker.container import Container
+from baton.worker.runtime.app_events import MISFIT, keep_event, misfits, stored_size
+from baton.worker.runtime.batches import Batches, encoded, note_of_batch
+from baton.worker.runtime.job_view import job_view
+from baton_events.app_event import AppEvent, AppEventError, app_event, parse_app_event
+from baton_events.errors import TooLargeError
+from baton_events.ids import app_event_id, awaited_name, event_job_id
+
+
+class AppEventBody(BaseModel):
+    """An app event; `data` is any JSON value."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1)]
+    data: AnyJson = None
+    key: str = ""
+    once_for: OnceKey | None = None
+    once_for_seconds: OnceSeconds = ONCE_SECONDS
+
+
+class AppEventsApi:
+    """The two endpoints."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+        self._records = container.ports.app_events
+        self._batches = Batches(self._records)
+
+    async def post(self, request: Request) -> Response:
+        """Answer `POST /api/events` with 202 `{"id", "handlers", "waiters"}`: how many take the event."""
+        principal = await self._keys.authenticate(request)
+        body = parsed(AppEventBody, await limited_body(request))
+        key, ports = idempotency_key_of(request), self._container.ports
+        handlers = self._container.registry.handlers.of(body.name)
+        event = self._made(body, await self._id_of(body, principal.tenant, key), principal.tenant)
+        _refuse_misfits(handlers, event.data)
+        quota = self._container.commands.quota
+        if await self._records.find(event.id) is None:
+            await quota.check(event.tenant, stored_size(encoded(event)))
+        record = await keep_event(self._records, quota, event, tuple(handler.name for handler in handlers))
+        first = parse_app_event(record.event.encode())
+        if key and (first.name, first.key, first.data) != (event.name, event.key, event.data):
+            raise ApiError(422, f"another body was sent under Idempotency-Key {key!r} before: use a new key")
+        await self._container.emitter.send(first)
+        name = awaited_name(event.tenant, event.name, event.key)
+        waiters = await self._records.count_waiting(name, ports.clock.now_ms())
+        return JSONResponse({"id": event.id, "handlers": len(handlers), "waiters": waiters}, 202)
+
+    async def _id_of(self, body: AppEventBody, tenant: str, key: str) -> str:
+        """Return the event's id: a random one, unless a key says which event it is."""
+        if body.once_for is None:
+            return app_event_id(tenant, key) if key else f"evt_{self._container.ports.randomness.token()}"
+        if key:
+            detail = "onceFor decides which event this is, and cannot go with Idempotency-Key: leave one of them out"
+            raise ApiError(422, detail, [("onceFor", detail)])
+        names = [handler.name for handler in self._container.registry.handlers.of(body.name)]
+        once, now_ms = OnceFor(body.once_for, body.once_for_seconds), self._container.ports.clock.now_ms()
+        return await event_of(self._records, self._container.commands.submit, (tenant, body.name), names, once, now_ms)
+
+    def _made(self, body: AppEventBody, event_id: str, tenant: str) -> AppEvent:
+        data, now_ms = self._container.secrets.hide_in(body.data), self._container.ports.clock.now_ms()
+        try:
+            return app_event(body.name, data, body.key, event_id=event_id, tenant=tenant, now_ms=now_ms)
+        except AppEventError as error:
+            raise ApiError(422, str(error), [(error.field, str(error))]) from error
+        except TooLargeError as error:
+            raise ApiError(413, str(error)) from error
+
+    async def show(self, request: Request) -> Response:
+        """Answer `GET /api/events/{id}` with 200 and the event, with its handlers."""
+        principal = await self._keys.authenticate(request)
+        return JSONResponse(await self.view(principal, request.path_params["event_id"]))
+
+    async def view(self, principal: Principal, event_id: str) -> dict[str, Any]:
+        """Return the event, with its handlers.
+
+        Raises:
+            ApiError: 404 it is not known (any more), 403 it is another tenant's.
+        """
+        record = await self._records.find(event_id)
+        if record is None:
+            raise ApiError(404, f"there is no event {event_id!r} (any more), or it has not been delivered yet")
+        event = parse_app_event(record.event.encode())
+        if not principal.may_see(event.tenant):
+            raise ApiError(403, f"event {event_id!r} belongs to another tenant")
+        ports = self._container.ports
+        jobs = {name: await self._job(event, record, name) for name in record.handlers}
+        return {
+            "id": event.id,
+            "name": event.name,
+            "key": event.key,
+            "data": redacted(event.data),
+            "createdAt": json.loads(record.event)["createdAt"],
+            "handlers": [_handler_view(name, job, record, ports.clock.now_ms()) for name, job in jobs.items()],
+        }
+
+    async def _job(self, event: AppEvent, record: EventRecord, handler: str) -> Snapshot | None:
+        """Return the job that takes the event, or its batch."""
+        first = record.notes.get(note_of_batch(handler))
+        taken = event.id if first is None else await self._batches.id_of(event, handler, int(first))
+        return await self._container.ports.reader.job(event_job_id(taken, handler)) if taken else None
+
+
+def _refuse_misfits(handlers: tuple[Handler, ...], data: Any) -> None:
+    faults = [
+        (place, f"handler {handler.name!r}: {text}")
+        for handler, misfit in misfits(handlers, data)
+        for place, text in misfit.faults
+    ]
+    if faults:
+        listed = "; ".join(f"{place}: {text}" for place, text in faults)
+        raise ApiError(422, f"the data does not fit: {listed}", faults)
+
+
+def _handler_view(name: str, snapshot: Snapshot | None, record: EventRecord, now_ms: int) -> dict[str, Any]:
+    """Return one handler as the API shows it: its job, or before there is one, `pending`, or `failed` by a misfit."""
+    if snapshot is None:
+        misfit = record.notes.get(MISFIT)
+        error = {"type": "invalid_data", "message": misfit} if misfit else None
+        return {
+            "handler": name,
+            "jobId": None,
+            "status": "failed" if misfit else "pending",
+            "attempts": 0,
+            "error": error,
+        }
+    view = job_view(snapshot, now_ms)
+    calls = view["toolCalls"]
+    errors = [*(call.get("error") for call in calls), view["error"]]
+    return {
+        "handler": name,
+        "jobId": snapshot.job.id,
+        "status": view["status"],
+        "attempts": sum(call["attempts"] for call in calls),
+        "error": next(filter(None, errors), None),
+    }

@@ -1,0 +1,153 @@
+"""Approvals as people see them: those of one job, and those of all jobs, page by page, pending or decided.
+
+Invariant: an approval is shown in its state at the read. A waiting job is live, so pending approvals are found in the
+admission's slot table, which has every live job. Others are found in the list of all jobs and below them. A page costs
+a bounded number of reads: where few match it may be short, or empty, and has a cursor. Must not: know HTTP, or decide
+anything.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from baton.engine.all_jobs.job_list import Query, cursor_of, position_from, position_of
+from baton.engine.state import CallRecord
+from baton.engine.waits import APPROVALS, LIMIT_APPROVAL, approval_view
+from baton.sdk.clock import Clock
+from baton.store.ports.all_jobs import AdmissionControl, Listing
+from baton.store.ports.jobs import Reader, Snapshot
+
+
+def questions_of(snapshot: Snapshot) -> list[CallRecord]:
+    """List a job's questions, in order."""
+    return [call for call in snapshot.calls if call.tool in APPROVALS]
+
+
+def view_of(approval: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+    """Return one question of the job, with its decision, as the API shows it."""
+    decision, ended = snapshot.results.get(approval.id, {}), snapshot.job.ended
+    return approval_view(approval, snapshot.job.id, decision, ended=ended, now_ms=now_ms)
+
+
+def approvals_of(snapshot: Snapshot, now_ms: int) -> list[dict[str, Any]]:
+    """Return all questions of the job, in order, as the API shows them."""
+    return [view_of(approval, snapshot, now_ms) for approval in questions_of(snapshot)]
+
+
+ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
+# Jobs read at once, and for one page.
+_AT_ONCE, _MOST_READ = 50, 100
+_PLACE_DASHES = 3  # of an id: job, turn, position, digest
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPage:
+    """Approvals: those of newer jobs first. `cursor`: the beginning of the next page; empty: there is none.
+
+    `agents`: the jobs' agents, by the job's id.
+    """
+
+    checkpoints: tuple[dict[str, Any], ...]
+    cursor: str = ""
+    agents: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """The beginning of a page: behind the jobs up to `position`, and in the next one behind checkpoint `shown`."""
+
+    position: str = ""
+    shown: str = ""
+
+    @classmethod
+    def at(cls, cursor: str) -> "_Begin":
+        """Parse a cursor."""
+        position, dot, shown = cursor.partition(".")
+        if dot:
+            _place({"id": shown})
+        return cls(position_from(position) if position or not dot else "", shown)
+
+    @property
+    def cursor(self) -> str:
+        """The position as a cursor for clients."""
+        position = cursor_of(self.position) if self.position else ""
+        return f"{position}.{self.shown}" if self.shown else position
+
+
+class ApprovalList:
+    """Finds approvals."""
+
+    def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader, clock: Clock) -> None:
+        self._listing = listing
+        self._admission_control = admission_control
+        self._reader, self._clock = reader, clock
+
+    async def page(self, status: ApprovalStatus, limit: int, cursor: str) -> ApprovalPage:
+        """Read a page of the approvals with this status.
+
+        Raises:
+            ValueError: the cursor is none.
+        """
+        begin = _Begin.at(cursor) if cursor else _Begin()
+        jobs = self._waiting(begin.position) if status == "pending" else self._all(begin.position)
+        page, agents = list[dict[str, Any]](), dict[str, str]()
+        read = 0
+        async for position, families in jobs:
+            agents |= {one.job.id: one.job.agent for one in families}
+            views = [view for one in families for view in approvals_of(one, self._clock.now_ms())]
+            found = [view for view in views if view["status"] == status]
+            for view in sorted(found, key=_place, reverse=True):
+                if begin.shown and _place(view) >= _place({"id": begin.shown}):
+                    continue
+                if len(page) == limit:
+                    return ApprovalPage(tuple(page), begin.cursor, agents)
+                page.append(view)
+                begin = _Begin(begin.position, str(view["id"]))
+            begin, read = _Begin(position), read + 1
+            if read >= _MOST_READ:
+                return ApprovalPage(tuple(page), begin.cursor, agents)
+        return ApprovalPage(tuple(page), agents=agents)
+
+    async def _waiting(self, after: str) -> AsyncIterator[tuple[str, list[Snapshot]]]:
+        """Yield the live jobs that wait for a decision, newer ones first."""
+        slot_table = await self._admission_control.live()
+        places = sorted(
+            ((position_of(entry.created_ms, name), name) for name, entry in slot_table.items()), reverse=True
+        )
+        left = [(position, name) for position, name in places if not after or position < after]
+        for start in range(0, len(left), _AT_ONCE):
+            chunk = left[start : start + _AT_ONCE]
+            known = await self._reader.jobs([name for _, name in chunk])
+            for position, name in chunk:
+                if name in known and _waits_for_approval(known[name]):
+                    yield position, await self._family(name, below=False)
+
+    async def _all(self, after: str) -> AsyncIterator[tuple[str, list[Snapshot]]]:
+        """Yield all jobs with those below them, newer ones first."""
+        position = after
+        while True:
+            scanned = await self._listing.scan(Query(), position, _AT_ONCE)
+            for one in scanned.found:
+                yield one.position, await self._family(one.job_id, below=True)
+            position = scanned.next
+            if not position:
+                return
+
+    async def _family(self, job_id: str, *, below: bool) -> list[Snapshot]:
+        snapshot = await self._reader.job(job_id)
+        if snapshot is None:
+            return []
+        children = [call.child for call in snapshot.calls if call.child and below]
+        families = await asyncio.gather(*(self._family(child, below=True) for child in children))
+        return [snapshot, *(one for family in families for one in family)]
+
+
+def _waits_for_approval(snapshot: Snapshot) -> bool:
+    return any(item.approval_of_call or item.tool == LIMIT_APPROVAL for item in snapshot.items)
+
+
+def _place(view: dict[str, Any]) -> tuple[str, int, int]:
+    """Return the sort key of an approval among those of a job and the jobs below it."""
+    job_id, turn, position, _ = str(view["id"]).rsplit("-", _PLACE_DASHES)
+    return job_id, int(turn), int(position)

@@ -1,0 +1,291 @@
+"""Checkpoints of jobs, and decisions on approvals: the API's endpoints, and the logic that the console's pages share.
+
+Only operators decide. `baton.worker.commands.approve` applies a decision. `Approvals` must not know a request;
+`CheckpointsApi` does.
+"""
+
+import asyncio
+import json
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.engine.background_calls import started_in
+from baton.engine.state import CallRecord
+from baton.engine.waits import APPROVALS, Decider
+from baton.sdk.agents.registry import UnknownToolError
+from baton.sdk.records.any_json import JsonObject
+from baton.sdk.tools.arguments import InvalidArguments
+from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.approval_list import (
+    ApprovalList,
+    ApprovalPage,
+    ApprovalStatus,
+    approvals_of,
+    questions_of,
+    view_of,
+)
+from baton.server.api.jobs.job import JobsApi
+from baton.server.api.problem import ApiError, invalid, limited_body, parsed
+from baton.store.ports.jobs import Snapshot
+from baton.worker.commands.approve import DecidedError, EditError, SamePersonError, edited
+from baton.worker.container import Container
+from baton.worker.executors.continuing import ended
+from baton_events.errors import UnknownJobError
+from baton_events.ids import call_of_operation, job_of_call, operation_id
+
+Checkpoint = dict[str, Any]
+_Digest = Annotated[str, Field(max_length=64)]
+_NO_REASON = "rejected without a reason"
+
+
+class ApprovalBody(BaseModel):
+    """Approves. `arguments`: to run with instead of those asked for; of a limit: `value`, what it is raised to.
+
+    `digest`: of what is approved; where something else is asked by now, nothing is decided.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arguments: JsonObject | None = None
+    comment: Annotated[str, Field(max_length=2_000)] = ""
+    digest: _Digest = ""
+
+
+class RejectionBody(BaseModel):
+    """Rejects, as a rule with a reason, which the model reads; `digest` as for an approval."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+    digest: _Digest = ""
+
+
+class ListQuery(BaseModel):
+    """A page of the approvals of all jobs. `cursor`: as the page before gave it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: ApprovalStatus = "pending"
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str, Field(max_length=2_000)] = ""
+
+
+class Approvals:
+    """The decisions that jobs wait for."""
+
+    def __init__(self, container: Container, jobs: JobsApi) -> None:
+        self._container = container
+        self._jobs = jobs
+        ports = container.ports
+        self._list = ApprovalList(ports.listing, ports.admission_control, ports.reader, ports.clock)
+
+    async def of_job(self, principal: Principal, job_id: str) -> list[Checkpoint]:
+        """Return all checkpoints of a job and of its calls that run in the background, in order.
+
+        Raises:
+            ApiError: 404 unknown, 403 another tenant's.
+        """
+        snapshot = await self._jobs.snapshot(principal, job_id)
+        stored = await self._container.ports.reader.parts(snapshot.job.id, 0)
+        marks = [json.loads(part)["data"] for part in stored.parts if '"data-checkpoint"' in part]
+        # An attempt that runs a second time, after a crash, sets its marks again.
+        infos = {mark["id"]: mark for mark in marks if mark["type"] == "info"}
+        reader = self._container.ports.reader
+        started = await asyncio.gather(*map(reader.job, started_in(snapshot.calls)))
+        now_ms = self._container.ports.clock.now_ms()
+        asked = [view for one in (snapshot, *started) if one for view in approvals_of(one, now_ms)]
+        found = [*infos.values(), *asked]
+        return sorted(found, key=lambda view: str(view["createdAt"]))
+
+    async def listed(self, principal: Principal, approval: ListQuery) -> ApprovalPage:
+        """Read a page of the approvals of all jobs.
+
+        Raises:
+            ApiError: 403 no operator, 422 no cursor.
+        """
+        _operator(principal)
+        try:
+            return await self._list.page(approval.status, approval.limit, approval.cursor)
+        except ValueError as error:
+            detail = f"{approval.cursor[:80]!r} is no cursor of this list"
+            raise ApiError(422, detail, [("cursor", detail)]) from error
+
+    async def approve(self, principal: Principal, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
+        """Approve a question: the job continues, with the edited arguments if there are some.
+
+        Raises:
+            ApiError: 403 no operator, 404 unknown, 409 decided before or about something else, 422 arguments that do
+                not fit.
+        """
+        _operator(principal)
+        return await self.approve_by(principal.decider, checkpoint_id, body)
+
+    async def approve_by(self, by: Decider, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
+        """Approve for a person whose right to decide is already checked.
+
+        Raises:
+            ApiError: as above.
+        """
+        snapshot, approval = await self._undecided(checkpoint_id, body.digest)
+        given = body.arguments
+        if given is None and "form" in approval.arguments:
+            given = approval.arguments["arguments"]  # a form as it began, which may lack an answer
+        arguments = None if given is None else self._edited(snapshot.job.agent, approval, given)
+        decision = {"approved": True, "arguments": arguments, "comment": self._container.secrets.hide(body.comment)}
+        return await self._decide(by, snapshot, approval, "ok", decision)
+
+    async def reject(self, principal: Principal, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
+        """Reject a question: the call fails with the reason.
+
+        Raises:
+            ApiError: as for an approval.
+        """
+        _operator(principal)
+        return await self.reject_by(principal.decider, checkpoint_id, body)
+
+    async def reject_by(self, by: Decider, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
+        """Reject for a person whose right to decide is already checked.
+
+        Raises:
+            ApiError: as for an approval.
+        """
+        snapshot, approval = await self._undecided(checkpoint_id, body.digest)
+        decision = {"type": "rejected", "message": self._container.secrets.hide(body.reason.strip()) or _NO_REASON}
+        return await self._decide(by, snapshot, approval, "error", decision)
+
+    async def check(self, checkpoint_id: str, digest: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return edited arguments as they would be recorded; nothing is decided.
+
+        Raises:
+            ApiError: as for an approval.
+        """
+        snapshot, approval = await self._undecided(checkpoint_id, digest)
+        return self._edited(snapshot.job.agent, approval, arguments)
+
+    async def question(self, checkpoint_id: str) -> tuple[Snapshot, CallRecord]:
+        """Find an approval's job, and the question.
+
+        Raises:
+            ApiError: 404.
+        """
+        call_id = call_of_operation(checkpoint_id)
+        snapshot = await self._container.ports.reader.job(job_of_call(call_id)) if call_id else None
+        approval = next((call for call in questions_of(snapshot) if call.id == call_id), None) if snapshot else None
+        if snapshot is None or approval is None:
+            raise ApiError(404, f"there is no checkpoint {checkpoint_id!r} to decide")
+        return snapshot, approval
+
+    async def _undecided(self, checkpoint_id: str, digest: str) -> tuple[Snapshot, CallRecord]:
+        snapshot, approval = await self.question(checkpoint_id)
+        view = view_of(approval, snapshot, self._container.ports.clock.now_ms())
+        if view["status"] != "pending":
+            raise _too_late(checkpoint_id, f"it is {view['status']}")
+        if digest and digest != view["digest"]:
+            raise ApiError(409, f"checkpoint {checkpoint_id!r} asks about digest {view['digest']}, not about {digest}")
+        return snapshot, approval
+
+    def _edited(self, agent: str, approval: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
+        form = approval.arguments.get("form")
+        check = partial(self._check, agent) if form is None else partial(_check_answer, form)
+        try:
+            return edited(approval, arguments, self._container.secrets, check)
+        except EditError as error:
+            raise ApiError(422, str(error), [(error.field, str(error))]) from error
+
+    def _check(self, agent: str, tool: str, arguments: dict[str, Any]) -> None:
+        try:
+            self._container.registry.check(agent, tool, arguments)
+        except UnknownToolError as error:
+            raise ApiError(409, f"{error}: arguments cannot be edited; approve them as they are, or reject") from error
+        except InvalidArguments as error:
+            raise _misfit(error) from error
+
+    async def _decide(
+        self,
+        by: Decider,
+        snapshot: Snapshot,
+        approval: CallRecord,
+        verdict: Literal["ok", "error"],
+        decision: dict[str, Any],
+    ) -> Checkpoint:
+        checkpoint_id = operation_id(approval.id)
+        try:
+            decided = await self._container.commands.decide(snapshot.job, approval, by, verdict, decision)
+        except UnknownJobError as error:
+            raise ApiError(404, f"there is no checkpoint {checkpoint_id!r}") from error
+        except SamePersonError as error:
+            raise ApiError(409, str(error)) from error
+        except DecidedError as error:
+            raise _too_late(checkpoint_id, str(error)) from error
+        if verdict == "error" and snapshot.job.is_operation and "form" not in approval.arguments:
+            refused = next(call for call in snapshot.calls if call.tool not in APPROVALS)
+            await ended(self._container, snapshot.job, refused, {"error": decision})
+        return decided
+
+
+def _check_answer(form: dict[str, Any], tool: str, answer: dict[str, Any]) -> None:
+    """Check a person's answer to a question of the tool."""
+    from baton.sdk.tools.foreign_schema import JsonSchema  # noqa: PLC0415 - few tools have questions
+
+    try:
+        JsonSchema(tool, form).check(answer)
+    except InvalidArguments as error:
+        raise _misfit(error) from error
+
+
+def _misfit(error: InvalidArguments) -> ApiError:
+    places = [".".join(["arguments", *map(str, place)]) for place in error.places]
+    return ApiError(422, str(error), list(zip(places, error.faults, strict=True)))
+
+
+def _operator(principal: Principal) -> None:
+    if principal.role != "admin":
+        raise ApiError(403, "the approvals of all jobs, and deciding them, need an admin key")
+
+
+def _too_late(checkpoint_id: str, why: str) -> ApiError:
+    return ApiError(409, f"checkpoint {checkpoint_id!r} cannot be decided any more: {why}")
+
+
+# Edited arguments are as long as a model's may be, and JSON may write each character as six.
+
+
+class CheckpointsApi:
+    """Endpoints of checkpoints."""
+
+    def __init__(self, keys: Keys, approvals: Approvals) -> None:
+        self._keys = keys
+        self._approvals = approvals
+
+    async def of_job(self, request: Request) -> Response:
+        """Answer `GET /api/agent-jobs/{id}/checkpoints` with 200 and all checkpoints, in order."""
+        principal = await self._keys.authenticate(request)
+        return JSONResponse({"checkpoints": await self._approvals.of_job(principal, request.path_params["job_id"])})
+
+    async def listed(self, request: Request) -> Response:
+        """Answer `GET /api/admin/agent-checkpoints?status=&limit=&cursor=` with 200 and a page of approvals."""
+        principal = await self._keys.authenticate(request)
+        try:
+            approval = ListQuery.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            raise invalid(error, "query") from error
+        page = await self._approvals.listed(principal, approval)
+        return JSONResponse({"checkpoints": page.checkpoints} | ({"cursor": page.cursor} if page.cursor else {}))
+
+    async def approve(self, request: Request) -> Response:
+        """Answer `POST /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
+        principal = await self._keys.authenticate(request)
+        raw = await limited_body(request)
+        body = parsed(ApprovalBody, raw) if raw.strip() else ApprovalBody()
+        return JSONResponse(await self._approvals.approve(principal, request.path_params["checkpoint_id"], body))
+
+    async def reject(self, request: Request) -> Response:
+        """Answer `DELETE /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
+        principal = await self._keys.authenticate(request)
+        raw = await limited_body(request)
+        body = parsed(RejectionBody, raw) if raw.strip() else RejectionBody()
+        return JSONResponse(await self._approvals.reject(principal, request.path_params["checkpoint_id"], body))

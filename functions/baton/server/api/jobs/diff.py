@@ -1,0 +1,90 @@
+"""`GET /api/agent-jobs/{id}/diff/{other}`: two jobs turn by turn; turns differ by their texts, calls and results."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.sdk.records.transcript import turns_of
+from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.job import JobsApi
+from baton.settings.service_prices import Prices
+from baton.store.ports.jobs import Snapshot
+from baton.worker.container import Container
+from baton.worker.runtime.job_view import INLINE_RESULTS_BYTES, job_view
+from baton.worker.runtime.usage_view import step_usage, summed
+
+_SHOWN_OF_JOB = ("id", "jobType", "taskDescription", "inputData", "status", "result", "error", "turns", "usage", "cost")
+_SHOWN_OF_CALL = ("id", "tool", "arguments", "status", "result", "resultRef", "error")
+
+
+def side(snapshot: Snapshot, transcript: Sequence[dict[str, Any]], parts: Sequence[str], prices: Prices) -> list[Any]:
+    """Return a job's own fields, and then each of its turns, in order."""
+    view = job_view(snapshot, 0, prices, INLINE_RESULTS_BYTES // 2)
+    calls = {call["id"]: call for call in view["toolCalls"]}
+    steps = step_usage(snapshot, parts, prices)["steps"]
+    turns = turns_of(transcript, snapshot.job.first_turn)
+    return [_picked(view, _SHOWN_OF_JOB), *(_turn(entry, calls, steps) for entry in turns)]
+
+
+def _turn(
+    entry: Mapping[str, Any], calls: Mapping[str, dict[str, Any]], steps: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    asked = [_picked(calls.get(call["id"], call), _SHOWN_OF_CALL) for call in entry["calls"]]
+    mine = [step for step in steps if step["turn"] == entry["turn"]]
+    totals = {name: summed([step[name] for step in mine]) for name in ("usage", "cost")}
+    return {"turn": entry["turn"], "text": entry["text"], "calls": asked, **totals}
+
+
+def compared(left: Sequence[Any], right: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the turns side by side, from the first."""
+    for turn, (mine, other) in enumerate(zip_longest(left, right), start=1):
+        change = "added" if mine is None else "removed" if other is None else "changed"
+        if mine is not None and other is not None and _content(mine) == _content(other):
+            change = "same"
+        yield {"turn": turn, "change": change, "left": mine, "right": other}
+
+
+def _content(turn: Mapping[str, Any]) -> list[Any]:
+    """Return the values by which two turns are compared: no cost and no ids of calls, since those differ by job."""
+    calls = [{name: value for name, value in call.items() if name != "id"} for call in turn["calls"]]
+    return [turn["text"], calls]
+
+
+def _picked(view: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: view[name] for name in names if name in view}
+
+
+class DiffApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
+        self._container = container
+        self._keys = keys
+        self._jobs = jobs
+
+    async def show(self, request: Request) -> Response:
+        """Answer 200 with `{"left", "right", "turns": [{"turn", "change", "left", "right"}]}`."""
+        principal = await self._keys.authenticate(request)
+        ids = request.path_params["job_id"], request.path_params["other_id"]
+        return JSONResponse(await self.of(principal, *ids))
+
+    async def of(self, principal: Principal, left_id: str, right_id: str) -> dict[str, Any]:
+        """Return two jobs side by side.
+
+        Raises:
+            ApiError: 404, 403, 410 of one of them.
+        """
+        left, *before = await self._side(principal, left_id)
+        right, *after = await self._side(principal, right_id)
+        document = {"left": left, "right": right, "turns": list(compared(before, after))}
+        hidden: dict[str, Any] = self._container.secrets.hide_in(document)
+        return hidden
+
+    async def _side(self, principal: Principal, job_id: str) -> list[Any]:
+        reader = self._container.ports.reader
+        parts = (await reader.parts(job_id, 0)).parts  # before the job, so that its usage ledger covers all parts
+        snapshot = await self._jobs.snapshot(principal, job_id)
+        return side(snapshot, await reader.transcript(job_id), parts, self._container.settings.prices)

@@ -1,0 +1,123 @@
+"""`POST /api/agent-jobs/{id}/fork`: a job that takes over an ended one's turns, with edits, up to one turn."""
+
+from typing import Annotated, Any
+
+from msgspec.structs import replace
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.engine.fork import Edits, Ended, Fork, ToolsRun, forked_task
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
+from baton.sdk.models.catalog import model_fault
+from baton.sdk.records.any_json import AnyJson, JsonObject
+from baton.sdk.tools.arguments import InvalidArguments
+from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.job import JobsApi, idempotency_key_of, new_ids
+from baton.server.api.problem import ApiError, limited_body, parsed
+from baton.worker.container import Container
+from baton.worker.runtime.new_jobs import fork_job_of
+from baton_events.ids import digest, is_child
+
+
+class EditsBody(BaseModel):
+    """Differences from the ended job; results and arguments by the ids of its calls."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    task_description: str | None = None
+    instructions: str | None = None
+    model: Annotated[str, Field(min_length=1)] | None = None
+    tool_results: dict[str, AnyJson] = Field(default_factory=dict)
+    arguments: dict[str, JsonObject] = Field(default_factory=dict)
+
+
+class ForkBody(BaseModel):
+    """A fork; `turn` is the first one that is asked anew."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    turn: Annotated[int, Field(ge=1, strict=True)]
+    edits: EditsBody = EditsBody()
+    tools_run: ToolsRun = "recorded"
+
+
+class ForkApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
+        self._container = container
+        self._keys = keys
+        self._jobs = jobs
+
+    async def post(self, request: Request) -> Response:
+        """Answer 202 with the new job; 409 for a job that is not over or is another's child; 422 for unknown turns."""
+        principal = await self._keys.authenticate(request)
+        body = parsed(ForkBody, await limited_body(request))
+        job = await self.forked(principal, request.path_params["job_id"], body, idempotency_key_of(request))
+        return JSONResponse(job, 202)
+
+    async def forked(
+        self, principal: Principal, job_id: str, body: ForkBody, idempotency_key: str = ""
+    ) -> dict[str, Any]:
+        """Fork a job; return the new one as JSON.
+
+        Raises:
+            ApiError: 404, 403, 410; 409 for a job that has not ended, or was started by another one; 422 for what does
+                not fit the job.
+        """
+        snapshot = await self._jobs.snapshot(principal, job_id)
+        job, registry = snapshot.job, self._container.registry
+        if is_child(job.id) or job.is_operation:
+            raise ApiError(409, f"job {job.id!r} was started by another job: fork that one")
+        if not job.ended:
+            raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has ended can be forked")
+        try:
+            agent = registry.agent(job.agent)
+        except UnknownAgentError as error:
+            raise ApiError(409, f"job {job.id!r} cannot be forked: {error}") from error
+        transcript = await self._container.ports.reader.transcript(job.id)
+        edits = Edits(**body.edits.model_dump())
+        fork = Fork(
+            job.id,
+            body.turn,
+            job.session_id,
+            edits,
+            body.tools_run,
+            asks=principal.role != "admin",
+            first_own=body.turn - job.first_turn + 1,
+        )
+        ended = Ended(job, snapshot.calls, snapshot.results, transcript)
+        faults = [*ended.faults(fork), *_misfits(registry, agent, ended, fork)]
+        if faults:
+            raise ApiError(422, f"job {job.id!r} cannot be forked like that: {faults[0][1]}", faults)
+        task = forked_task(transcript[0], fork)
+        job_id, session_id, now_ms = new_ids(self._container, principal, idempotency_key)
+        made = fork_job_of(registry, job, job_id=job_id, session_id=session_id, now_ms=now_ms)
+        model = replace(made.model, name=body.edits.model or made.model.name)
+        made = replace(made, request_digest=digest(task), model=model)
+        return await self._jobs.submitted(principal, made, task, idempotency_key)
+
+
+def _misfits(registry: Registry, agent: Agent, ended: Ended, fork: Fork) -> list[tuple[str, str]]:
+    """List the fields of the edits that the agent cannot take, each with its fault."""
+    edits, faults = fork.edits, list[tuple[str, str]]()
+    asks = not agent.plan
+    if edits.model is not None and (fault := model_fault(edits.model)):
+        faults.append(("edits.model", fault))
+    for name, value in (("instructions", edits.instructions), ("model", edits.model)):
+        if value is not None and not asks:
+            faults.append((f"edits.{name}", f"the plan of agent {agent.name!r} is fixed: it asks no model"))
+    if edits.task_description is not None and agent.runner is not None and fork.turn > ended.job.first_turn:
+        first = f"its messages are recorded with the task: fork at turn {ended.job.first_turn}"
+        faults.append(("edits.taskDescription", first))
+    for call_id, arguments in edits.arguments.items():
+        call = ended.calls.get(call_id)
+        try:
+            if call is not None:
+                registry.check(agent.name, call.tool, arguments)
+        except (InvalidArguments, UnknownToolError) as error:
+            faults.append((f"edits.arguments.{call_id}", str(error)))
+    return faults

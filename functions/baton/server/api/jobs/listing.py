@@ -1,0 +1,237 @@
+"""`GET /api/agent-jobs`: lists of jobs, found in the admission's list or slot table and read from the jobs themselves.
+
+Invariant: a job is shown in its state at the read; a row is a hint only. A page costs a bounded number of requests and
+reads, and has a bounded size: under a rare filter, or of large jobs, it may be short, or empty, and has a cursor.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.engine.all_jobs.job_list import Found, Query, cursor_of, position_from, position_of
+from baton.engine.all_jobs.job_texts import mentions
+from baton.engine.all_jobs.slots import QueueEntry
+from baton.engine.transitions import END_STATUSES, JobStatus
+from baton.engine.waits import status_and_wait
+from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.query import PageQuery, read_page_query
+from baton.server.api.problem import ApiError, Code
+from baton.settings.limits import PAGE_BYTES
+from baton.store.ports.all_jobs import AdmissionControl, Listing
+from baton.store.ports.jobs import Reader, Snapshot
+from baton.worker.container import Container
+from baton.worker.runtime.job_view import job_row
+from baton_events.ids import is_child, sorted_json
+from baton_events.timestamps import rfc3339
+
+# Rows of one request where a filter may leave out many; requests of one page; jobs read for one page.
+_SCANNED_ROWS, _ROUNDS, _READ_JOBS = 1_000, 4, 300
+# Jobs of one read: each may have two megabytes.
+READ_AT_ONCE = 21
+# A listed job may not exist yet for up to this long: a backup message creates it.
+YOUNG_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Jobs, newest first. `cursor`: the beginning of the next page; empty: there is none."""
+
+    jobs: tuple[Snapshot, ...]
+    cursor: str = ""
+
+    @property
+    def looked_back_to_ms(self) -> int:
+        """The time down to which the page has looked for jobs; 0: down to the first one."""
+        return int(position_from(self.cursor).partition(":")[0]) if self.cursor else 0
+
+
+class JobList:
+    """Finds jobs."""
+
+    def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader) -> None:
+        self._listing = listing
+        self._admission_control = admission_control
+        self._reader = reader
+
+    async def page(self, query: Query, limit: int, cursor: str, now_ms: int) -> JobPage:
+        """Read a page of the jobs that match.
+
+        Raises:
+            ValueError: the cursor is none.
+        """
+        position = position_from(cursor) if cursor else ""
+        source = await self._source(query)
+        jobs: list[Snapshot] = []
+        read, size_bytes = 0, 0
+        for _ in range(_ROUNDS):
+            found, after = await source.next(position, limit + 1 - len(jobs))
+            for chunk in _chunks(found, min(READ_AT_ONCE, limit + 1 - len(jobs))):
+                known = await self._reader.jobs([one.job_id for one in chunk])
+                read += len(chunk)
+                for one in chunk:
+                    snapshot = known.get(one.job_id)
+                    if snapshot is not None and one.position != position and matches(query, snapshot, now_ms):
+                        size_bytes += size_of(snapshot)
+                        if len(jobs) == limit or (jobs and size_bytes > PAGE_BYTES):
+                            return JobPage(tuple(jobs), cursor_of(position))
+                        jobs.append(snapshot)
+                    position = one.position
+                await self._forget_gone(chunk, known, now_ms)
+                if read >= _READ_JOBS:
+                    return JobPage(tuple(jobs), cursor_of(position))
+            position = after
+            if not after:
+                return JobPage(tuple(jobs))
+        return JobPage(tuple(jobs), cursor_of(position))
+
+    async def _source(self, query: Query) -> "_Live | _Searched | _Listed":
+        if query.live:
+            control, tenant = self._admission_control, query.tenant
+            return _Live(await control.live(tenant), query)
+        # A session and a job's children are few: each job is read, and its text is searched.
+        narrow = query.session_id or query.parent_id
+        return _Searched(self._listing, query) if query.words and not narrow else _Listed(self._listing, query)
+
+    async def _forget_gone(self, found: Sequence[Found], known: dict[str, Snapshot], now_ms: int) -> None:
+        gone = [one for one in found if one.job_id not in known and now_ms - one.created_ms > YOUNG_MS]
+        await self._listing.forget([one for one in gone if one.member])
+
+
+class _Listed:
+    """Rows of the list."""
+
+    def __init__(self, listing: Listing, query: Query) -> None:
+        self._listing = listing
+        self._query = query
+
+    async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:
+        """Return rows that may match, and the position behind all rows that were looked at."""
+        query = self._query
+        by_tag = query.statuses if query.tags else frozenset[str]()
+        rare = query.agent or query.session_id or query.words or by_tag or len(query.tags) > 1
+        limit = _SCANNED_ROWS if rare else count
+        scans = await asyncio.gather(*(self._listing.scan(query, position, limit) for query in self._parts()))
+        # Of several lists, the first end of one that has more is where the next scan begins, so later rows are read
+        # again.
+        after = max((scanned.next for scanned in scans), default="")
+        found = sorted((one for scanned in scans for one in scanned.found), key=lambda one: one.position, reverse=True)
+        return [one for one in found if one.position >= after], after
+
+    def _parts(self) -> list[Query]:
+        """Return one query for each requested end status, else the one query for the whole list."""
+        statuses = self._query.statuses
+        if not statuses or not statuses <= END_STATUSES or self._query.parent_id or self._query.tags:
+            return [self._query]
+        return [replace(self._query, statuses=frozenset({status})) for status in sorted(statuses)]
+
+
+class _Searched:
+    """Texts of the list."""
+
+    def __init__(self, listing: Listing, query: Query) -> None:
+        self._listing = listing
+        self._query = query
+
+    async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:
+        """Return jobs whose texts have a word of the query's, and the position down to which the list is complete."""
+        scanned = await self._listing.search_texts(self._query, position, count)
+        return scanned.found, scanned.next
+
+
+class _Live:
+    """Entries of the admission's slot table: the jobs that have not ended."""
+
+    def __init__(self, entries: dict[str, QueueEntry], query: Query) -> None:
+        found = [
+            Found(name, entry.created_ms, position_of(entry.created_ms, name))
+            for name, entry in entries.items()
+            if _may_be_meant(query, name, entry)
+        ]
+        self._found = sorted(found, key=lambda one: one.position, reverse=True)
+
+    async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:  # noqa: ARG002 - all of it is here
+        """Return all jobs that may match, behind the position."""
+        return [one for one in self._found if not position or one.position < position], ""
+
+
+def _may_be_meant(query: Query, name: str, entry: QueueEntry) -> bool:
+    begun, new = entry.started, not entry.started or entry.slot
+    possible = {JobStatus.PROCESSING: begun, JobStatus.WAITING: begun, JobStatus.PENDING: new}
+    return (
+        not is_child(name)
+        and (not query.tenant or entry.tenant == query.tenant)
+        and (not query.session_id or entry.session_id == query.session_id)
+        and (not query.agent or entry.agent in ("", query.agent))
+        and query.after_ms <= entry.created_ms < query.before_ms
+        and any(possible[JobStatus(status)] for status in query.statuses)
+    )
+
+
+def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
+    """Return whether a job matches, as it is now."""
+    job = snapshot.job
+    if query.statuses and status_and_wait(job, snapshot.items, snapshot.slot_state, now_ms)[0] not in query.statuses:
+        return False
+    return (
+        (not query.tenant or job.tenant == query.tenant)
+        and (not query.session_id or job.session_id == query.session_id)
+        and (not query.agent or job.agent == query.agent)
+        and all(tag in job.tags for tag in query.tags)
+        and query.after_ms <= job.created_at_ms < query.before_ms
+        and (not query.words or mentions(query.words, job, snapshot.task))
+    )
+
+
+def size_of(snapshot: Snapshot) -> int:
+    """Return about how many bytes a job has on a page."""
+    return len(sorted_json((snapshot.task, snapshot.job.result)))
+
+
+def _chunks(found: Sequence[Found], size: int) -> list[Sequence[Found]]:
+    return [found[start : start + size] for start in range(0, len(found), size)]
+
+
+class JobListingApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+        ports = container.ports
+        self._list = JobList(ports.listing, ports.admission_control, ports.reader)
+
+    async def show(self, request: Request) -> Response:
+        """Answer 200 with `{"jobs", "cursor"}`."""
+        principal = await self._keys.authenticate(request)
+        query = read_page_query(request.query_params)
+        page = await self.page(principal, query)
+        now_ms = self._container.ports.clock.now_ms()
+        view: dict[str, Any] = {"jobs": [job_row(job, now_ms) | {"tenant": job.job.tenant} for job in page.jobs]}
+        if page.cursor:
+            view["cursor"] = page.cursor
+            if len(page.jobs) < query.limit:
+                view["lookedBackTo"] = rfc3339(page.looked_back_to_ms)
+        return JSONResponse(view)
+
+    async def page(self, principal: Principal, wanted: PageQuery) -> JobPage:
+        """Read a page of the jobs that the caller may see.
+
+        Raises:
+            ApiError: 403, another tenant's; 404, no such parent; 422, no such agent.
+        """
+        query = wanted.query(principal, self._container.registry)
+        if wanted.parent_job_id is not None:
+            await self._may_see(principal, wanted.parent_job_id)
+        return await self._list.page(query, wanted.limit, wanted.cursor or "", self._container.ports.clock.now_ms())
+
+    async def _may_see(self, principal: Principal, parent_id: str) -> None:
+        parent = (await self._container.ports.reader.jobs([parent_id])).get(parent_id)
+        if parent is None:
+            raise ApiError(404, f"there is no job {parent_id!r}", code=Code.TASK_NOT_FOUND)
+        if not principal.may_see(parent.job.tenant):
+            raise ApiError(403, f"job {parent_id!r} belongs to another tenant")

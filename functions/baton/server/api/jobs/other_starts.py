@@ -1,0 +1,100 @@
+"""Other ways to start a job: `POST /api/agent/start` and `POST /test/simple`.
+
+The first is for clients that speak of workflows and conversations. The second is the scenario of the setup guide: it
+runs a small job to its end and reports what happened. It is served only where ENABLE_TEST_ENDPOINT=true; it needs no
+key, so it takes no input, and runs an agent of our own.
+"""
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.sdk.agents.registry import UnknownAgentError
+from baton.sdk.agents.trial import TRIAL_AGENT
+from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.job import JobsApi, idempotency_key_of
+from baton.server.api.jobs.submission import SubmitBody
+from baton.server.api.problem import ApiError, limited_body, parsed
+from baton.server.api.session_line import SESSION_LIMIT_CHARS, WhenBusy
+from baton.worker.container import Container
+from baton.worker.runtime.job_view import job_view
+
+
+class StartBody(BaseModel):
+    """The start of a workflow; `conversation_id` is the session, a new one without it."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    request: Annotated[str, Field(min_length=1)]
+    conversation_id: Annotated[str, Field(min_length=1, max_length=SESSION_LIMIT_CHARS)] | None = None
+    agent: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    when_busy: WhenBusy = "queue"
+
+
+class AgentStartApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
+        self._container = container
+        self._keys = keys
+        self._jobs = jobs
+
+    async def start(self, request: Request) -> Response:
+        """Answer 202 with `{"workflowId"}`: the job's id. `Idempotency-Key` is honoured."""
+        principal = await self._keys.authenticate(request)
+        body = parsed(StartBody, await limited_body(request))
+        name = body.agent or self._container.settings.default_agent or self._container.registry.agents[0].name
+        try:
+            self._container.registry.agent(name)
+        except UnknownAgentError as error:
+            raise ApiError(422, str(error), [("agent", str(error))]) from error
+        fields = {"jobType": name, "taskDescription": body.request, "whenBusy": body.when_busy}
+        submitted = SubmitBody.model_validate(
+            fields | ({"sessionId": body.conversation_id} if body.conversation_id else {})
+        )
+        job = await self._jobs.accept(principal, submitted, idempotency_key_of(request))
+        return JSONResponse({"workflowId": job.get("jobId") or job["id"]}, 202)
+
+
+_TENANT = Principal("client", "test")
+_LIMIT_SECONDS, _PAUSE_SECONDS = 60.0, 0.05
+
+
+class SimpleScenario:
+    """The one endpoint."""
+
+    def __init__(self, container: Container, jobs: JobsApi) -> None:
+        self._container = container
+        self._jobs = jobs
+
+    async def run(self, _request: Request) -> Response:
+        """Answer 200 with the finished job and its events; 504 when it did not finish in time."""
+        if not self._container.settings.enable_test_endpoint:
+            raise ApiError(404, "there is no /test/simple here: set ENABLE_TEST_ENDPOINT=true to serve it")
+        task = {"jobType": TRIAL_AGENT, "taskDescription": "a small job that touches every event"}
+        body = SubmitBody.model_validate(task)
+        job_id: str = (await self._jobs.accept(_TENANT, body, ""))["id"]
+        ended = await self._wait(job_id)
+        snapshot = await self._jobs.snapshot(_TENANT, job_id)
+        parts = (await self._container.ports.reader.parts(job_id, 0)).parts
+        answer: dict[str, Any] = {
+            "job": job_view(snapshot, self._container.ports.clock.now_ms()),
+            "events": [part["data"] for part in map(json.loads, parts) if part["type"] == "data-event"],
+        }
+        return JSONResponse(answer, 200 if ended else 504)
+
+    async def _wait(self, job_id: str) -> bool:
+        try:
+            async with asyncio.timeout(_LIMIT_SECONDS):
+                while True:
+                    stored = await self._container.ports.reader.parts(job_id, -1)
+                    if stored.job is not None and stored.job.ended:
+                        return True
+                    await asyncio.sleep(_PAUSE_SECONDS)
+        except TimeoutError:
+            return False

@@ -1,0 +1,305 @@
+"""`POST /api/chat`: chats as AI SDK's `useChat` holds them. A chat is a session, each message of the user a job of it.
+
+Only the last message of the body is read: the earlier ones are in the store, and are not taken from a client.
+Invariant: a job's id follows from the message and the job it replaces, so a repeated request is the same job and gets
+the same job's stream. Stop is not disconnect: a closed connection changes nothing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import structs
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.state import Job
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.registry import UnknownAgentError, agent_takes
+from baton.sdk.records.any_json import AnyJsonList
+from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.open_calls import OpenCalls
+from baton.server.api.jobs.submission import SubmitBody, new_job
+from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed
+from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
+from baton.server.api.sessions.files import ChatFiles, Named
+from baton.server.api.sessions.sessions import session_of
+from baton.server.api.stream import Streams
+from baton.server.api.stream_form import UI_MESSAGES
+from baton.server.api.stream_token import check_capacity, must_cover
+from baton.settings.limits import MESSAGES, PARTS
+from baton.store.ports.jobs import Snapshot, StoredParts
+from baton.worker.commands.submit import Attached
+from baton.worker.container import Container
+from baton_events.ids import chat_job_id, digest
+
+Trigger = Literal["submit-message", "regenerate-message"]
+_MESSAGE_ID_LIMIT_CHARS = 200
+
+
+class ChatMessage(BaseModel):
+    """A message of the chat, as far as it is read."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: Annotated[str, Field(max_length=_MESSAGE_ID_LIMIT_CHARS)] = ""
+    role: str
+    parts: AnyJsonList
+
+
+class ChatBody(BaseModel):
+    """A chat client's request; its other fields are ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+
+    id: Annotated[str, Field(min_length=1, max_length=SESSION_LIMIT_CHARS)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MESSAGES)]
+    trigger: Trigger = "submit-message"
+    message_id: Annotated[str, Field(max_length=_MESSAGE_ID_LIMIT_CHARS)] | None = None
+    agent: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    when_busy: WhenBusy = "queue"
+
+    @property
+    def last(self) -> ChatMessage:
+        """The message to answer."""
+        return self.messages[-1]
+
+    @property
+    def text(self) -> str:
+        """The user's text."""
+        return "\n".join(part["text"] for part in self.last.parts if part["type"] == "text")
+
+    @property
+    def file_parts(self) -> list[tuple[str, Any]]:
+        """The files that the user sends, each with its field."""
+        at = f"messages.{len(self.messages) - 1}.parts"
+        return [(f"{at}.{place}", part) for place, part in enumerate(self.last.parts) if part["type"] == "file"]
+
+
+def read_chat_body(body: bytes) -> ChatBody:
+    """Parse the body of a chat's request.
+
+    Raises:
+        ApiError: 400 not JSON, 422 with every fault otherwise.
+    """
+    read = parsed(ChatBody, body)
+    faults = _faults(read.last, f"messages.{len(read.messages) - 1}")
+    if not faults and not read.text.strip() and not read.file_parts:
+        faults = [(f"messages.{len(read.messages) - 1}.parts", "there is no text to answer")]
+    if faults:
+        raise invalid_by(faults)
+    return read
+
+
+def _faults(last: ChatMessage, field: str) -> list[tuple[str, str]]:
+    faults: list[tuple[str, str]] = []
+    if last.role != "user":
+        faults.append((f"{field}.role", f"the last message must be the user's, got {last.role!r}"))
+    if not last.id:
+        faults.append((f"{field}.id", "the message needs an id: a request that is repeated is known by it"))
+    if len(last.parts) > PARTS:
+        return [*faults, (f"{field}.parts", f"the message has {len(last.parts)} parts; at most {PARTS}")]
+    wrong = [(index, part) for index, part in enumerate(last.parts) if not _is_text(part) and not _is_file(part)]
+    return faults + [(f"{field}.parts.{index}", _wrong_part(part)) for index, part in wrong]
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+
+
+def _is_file(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "file"
+
+
+def _wrong_part(part: Any) -> str:
+    kind = part.get("type") if isinstance(part, dict) else None
+    got = f"got one of type {kind[:40]!r}" if isinstance(kind, str) and kind != "text" else "and this is none"
+    return f'a part must be {{"type": "text", "text": "…"}} or a file, {got}'
+
+
+# This many of a session's newest rows are searched for a message that is repeated or edited.
+_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ChatJob:
+    """The job, and its task. `replaced`: the job whose answer it replaces."""
+
+    job: Job
+    task: dict[str, Any]
+    replaced: Job | None = None
+
+
+async def requested_job(container: Container, tenant: str, body: ChatBody, files: Sequence[Named] = ()) -> ChatJob:
+    """Build the job that a request asks for. `files`: those of its message.
+
+    Raises:
+        ApiError: 422, no agent has that name, or its model takes no such files.
+    """
+    again = body.trigger == "regenerate-message" or body.message_id is not None
+    known = await _find(container, tenant, body) if again else None
+    if known is not None and _is_repeat(known, body, files):
+        replaces = str(known.task["chat"].get("replaces") or "")
+        return _chat_job(container, tenant, body, replaces, known.task["text"], known.task.get("files", ()))
+    requested = _chat_job(container, tenant, body, known.job.id if known else "", body.text, files)
+    return requested if known is None else ChatJob(requested.job, requested.task, known.job)
+
+
+def _is_repeat(known: Snapshot, body: ChatBody, files: Sequence[Named]) -> bool:
+    """Return whether this very request made the newest job for the message, and does not want to replace it."""
+    if body.trigger == "submit-message":
+        return bool(known.task.get("text") == body.text) and known.task.get("files", []) == list(files)
+    # Without the answer's id, two requests for another answer are told apart by whether the first has ended.
+    return body.message_id is None and bool(known.task["chat"].get("replaces")) and not known.job.ended
+
+
+async def newest_messages(container: Container, tenant: str, session_id: str) -> list[Snapshot]:
+    """Return the newest jobs of a session that answer a message, in any order."""
+    ports = container.ports
+    scanned = await ports.listing.scan(Query(tenant=tenant, session_id=session_id), "", _ROWS)
+    found = await ports.reader.jobs([row.job_id for row in scanned.found])
+    return [
+        job
+        for job in found.values()
+        if (job.job.tenant, job.job.session_id) == (tenant, session_id) and isinstance(job.task.get("chat"), dict)
+    ]
+
+
+async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot | None:
+    """Find the job to answer anew: by its id, or the newest of the message."""
+    mine = await newest_messages(container, tenant, body.id)
+    wanted = body.message_id if body.message_id in {job.job.id for job in mine} else None
+    mine = [
+        job
+        for job in mine
+        if job.job.id == wanted or (not wanted and job.task["chat"].get("messageId") == body.last.id)
+    ]
+    return max(mine, key=lambda job: (job.job.created_at_ms, job.job.id), default=None)
+
+
+def must_take(container: Container, agent: Agent, files: Sequence[Named]) -> None:
+    """Check that the agent's model takes a message's files.
+
+    Raises:
+        ApiError: 422.
+    """
+    for file in files:
+        if not agent_takes(container.registry, agent, file["mediaType"]):
+            name = container.registry.model_name_of(agent)
+            detail = f"model {name!r} of agent {agent.name!r} takes no files of type {file['mediaType']!r}"
+            raise ApiError(422, detail, [("messages", detail)])
+
+
+def _chat_job(
+    container: Container, tenant: str, body: ChatBody, replaces: str, text: str, files: Sequence[Named]
+) -> ChatJob:
+    name = body.agent or container.settings.default_agent or container.registry.agents[0].name
+    try:
+        agent = container.registry.agent(name)
+    except UnknownAgentError as error:
+        raise ApiError(422, str(error), [("agent", str(error))]) from error
+    must_take(container, agent, files)
+    job = new_job(
+        SubmitBody.model_validate({"jobType": agent.name, "taskDescription": text, "sessionId": body.id}),
+        container.registry,
+        job_id=chat_job_id(tenant, body.id, body.last.id, replaces),
+        session_id=body.id,
+        tenant=tenant,
+        now_ms=container.ports.clock.now_ms(),
+    )
+    chat = {"messageId": body.last.id} | ({"replaces": replaces} if replaces else {})
+    job = structs.replace(job, background=True)
+    if not files:
+        return ChatJob(job, {"text": text, "chat": chat})
+    job = structs.replace(job, request_digest=digest(job.request_digest, list(files)))
+    return ChatJob(job, {"text": text, "chat": chat, "files": list(files)})
+
+
+class ChatForm:
+    """`Form` of a chat's answer: it is over, too, where its turn waits for people alone. Its front end asks them."""
+
+    headers: ClassVar[Mapping[str, str]] = UI_MESSAGES.headers
+
+    def __init__(self) -> None:
+        self._calls = OpenCalls()
+
+    @property
+    def over(self) -> bool:
+        """Whether the job waits for people alone, after the parts so far."""
+        return self._calls.only_people_are_awaited
+
+    def part(self, job: Job, number: int, part: str) -> str:
+        """Return the part unchanged, as one event."""
+        self._calls.take(json.loads(part))
+        return UI_MESSAGES.part(job, number, part)
+
+    def ending(self, job: Job) -> str:
+        """Return the end of every such stream."""
+        return UI_MESSAGES.ending(job)
+
+
+class ChatApi:
+    """Endpoints of chats."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+        self._sessions = Sessions(container)
+        self._streams = Streams(container, keys)
+        self._files = ChatFiles(container)
+
+    async def send(self, request: Request) -> Response:
+        """Answer `POST /api/chat` with 200 and the answer's stream; 202 `{"jobId"}` if a running job takes it."""
+        principal = await self._keys.authenticate(request)
+        body = read_chat_body(await limited_body(request))
+        check_capacity(self._container, principal)  # before there is a job
+        files = await self._files.read(principal.tenant, body.id, body.file_parts)
+        requested = await requested_job(self._container, principal.tenant, body, [file for file, _ in files])
+        return await self.answered(request, principal, requested, body, self._files.attached(requested.job, files))
+
+    async def answered(
+        self,
+        request: Request,
+        principal: Principal,
+        requested: ChatJob,
+        body: ChatBody,
+        attached: Attached | None = None,
+    ) -> Response:
+        """Submit a message's job, with what is attached to it, and answer as `send` does.
+
+        Raises:
+            ApiError: 422, the message's id was sent with another message before. SessionBusyError.
+        """
+        if body.when_busy == "steer" and requested.replaced is None and "files" not in requested.task:
+            taker = await self._sessions.steer(requested.job, requested.task)
+            if taker is not None:
+                return JSONResponse({"jobId": taker.id}, 202)
+        accepted = await self._sessions.submit(
+            requested.job, requested.task, body.when_busy, may_exist=True, attached=attached
+        )
+        if requested.replaced is not None and not requested.replaced.ended:
+            await self._sessions.stop([requested.replaced], f"job {requested.job.id}, which replaces its answer")
+        if accepted.job.request_digest != requested.job.request_digest:
+            detail = f"message {body.last.id!r} was sent with another text or file before: a new message needs a new id"
+            raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.id", detail)])
+        reader = self._container.ports.reader
+        stored = await reader.parts(requested.job.id, 0)
+        # A read may be older than a new submission.
+        first = stored if stored.job is not None else StoredParts(accepted.job)
+        return self._streams.respond(request, principal, first, form=ChatForm())
+
+    async def resume(self, request: Request) -> Response:
+        """Answer `GET /api/chat/{id}/stream` with 200 and the running answer's stream from its start, else 204."""
+        principal = await self._keys.authenticate(request)
+        tenant, session_id = session_of(request, principal)
+        must_cover(request, tenant, "", session_id)
+        line = await self._sessions.line(tenant, session_id)
+        if not line:
+            return Response(status_code=204)
+        first = await self._container.ports.reader.parts(line[0].job.id, 0)
+        first = replace(first, job=first.job or line[0].job)
+        return self._streams.respond(request, principal, first, form=ChatForm())

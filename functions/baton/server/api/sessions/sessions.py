@@ -1,0 +1,268 @@
+"""Sessions over HTTP: read the conversation, stop its jobs, delete it, forget its memory (CONTRACT, Streams and chat).
+
+A session is the id in the path, of one tenant.
+"""
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.engine.all_jobs.job_list import Query, cursor_of, position_of
+from baton.engine.background_calls import OPERATION
+from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
+from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.listing import READ_AT_ONCE, JobList, JobPage
+from baton.server.api.jobs.query import MOST_ROWS, USUAL_ROWS, checked_cursor
+from baton.server.api.problem import ApiError, Code, invalid
+from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions
+from baton.server.api.sessions.ui_message import assistant_message, file_parts, user_message
+from baton.settings.limits import PAGE_BYTES
+from baton.store.ports.jobs import Snapshot
+from baton.worker.container import Container
+from baton.worker.conversation.exchanges import is_rolled_back, still_valid
+from baton.worker.runtime.job_view import continues_of
+from baton.worker.runtime.usage_view import session_usage
+from baton_events.errors import JobGoneError
+from baton_events.ids import job_of_call, sorted_json, started_by
+from baton_events.timestamps import rfc3339
+
+
+class SessionQuery(BaseModel):
+    """The jobs of a session to show: the newest ones, or those before a page's `cursor`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = USUAL_ROWS
+    cursor: Annotated[str, AfterValidator(checked_cursor)] | None = None
+    tenant: str | None = None
+
+
+def read_session_query(params: QueryParams) -> SessionQuery:
+    """Parse the query of a session.
+
+    Raises:
+        ApiError: 422, with every fault.
+    """
+    try:
+        return SessionQuery.model_validate(dict(params))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
+
+
+def session_of(request: Request, principal: Principal) -> tuple[str, str]:
+    """Return (tenant, session id); an admin names the tenant with `?tenant=`.
+
+    Raises:
+        ApiError: 403, a client key names another tenant. 404, no session has such an id.
+    """
+    session_id: str = request.path_params["session_id"]
+    tenant = request.query_params.get("tenant", principal.tenant)
+    if not principal.may_see(tenant):
+        raise ApiError(403, f"the sessions of tenant {tenant!r} belong to another tenant")
+    if not 1 <= len(session_id) <= SESSION_LIMIT_CHARS:
+        detail = f"a session's id has 1 to {SESSION_LIMIT_CHARS} characters, not {len(session_id)}"
+        raise ApiError(404, detail, code=Code.SESSION_NOT_FOUND)
+    return tenant, session_id
+
+
+class SessionMemoryApi:
+    """Endpoints of sessions' memory."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+
+    async def forget(self, request: Request) -> Response:
+        """Delete a session's memory and answer 200 with the number of entries; repeatable, also for an unknown id.
+
+        Raises:
+            ApiError: 403, a client key names another tenant with `?tenant=`. StoreError, MemoryUnavailableError: 503,
+                a part may be deleted already: repeat the request.
+        """
+        tenant, session_id = session_of(request, await self._keys.authenticate(request))
+        now_ms = self._container.ports.clock.now_ms()
+        forgotten = await self._container.memory.forget(tenant, session_id, now_ms)
+        counts = {"session": forgotten.session, "longTerm": forgotten.long_term}
+        return JSONResponse({"sessionId": session_id, "forgotten": counts})
+
+
+_PAGE_JOBS = 100
+_STOP_SECONDS, _PAUSE_SECONDS = 5.0, 0.1
+# Further fields of the answer to a cancellation; clients know these names.
+NOTHING_RUNS, NOT_CONFIRMED = "no_active_task", "cancel_published_not_confirmed"
+
+
+class SessionsApi:
+    """Endpoints of sessions."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+        self._sessions = Sessions(container)
+        self._list = JobList(container.ports.listing, container.ports.admission_control, container.ports.reader)
+
+    async def show(self, request: Request) -> Response:
+        """Answer `GET /api/sessions/{id}` with 200: its messages in order, and its activity."""
+        tenant, session_id = session_of(request, await self._keys.authenticate(request))
+        query = read_session_query(request.query_params)
+        page = await self._page(tenant, session_id, query.limit, query.cursor or "")
+        line = await self._sessions.line(tenant, session_id)
+        active = line[0].job.id if line else ""
+        page, jobs, messages = await self._messages(page, active)
+        view: dict[str, Any] = {
+            "id": session_id,
+            "messages": messages,
+            "activeStream": await self._active(active) if active else None,
+            "usage": session_usage(page.jobs, self._container.settings.prices),
+            "activeOperations": [_operation(job) for job in reversed(page.jobs) if _is_open(job)],
+            "queued": [each for job in jobs if not job.job.ended and job.job.id != active for each in _question(job)],
+        }
+        return JSONResponse(view | ({"cursor": page.cursor} if page.cursor else {}))
+
+    async def cancel(self, request: Request) -> Response:
+        """Answer `POST …/cancel` with 200 once the running job and those in line have stopped, or after 5 s."""
+        principal = await self._keys.authenticate(request)
+        tenant, session_id = session_of(request, principal)
+        line = [snapshot.job for snapshot in await self._sessions.line(tenant, session_id)]
+        line += await self._operations(tenant, session_id)
+        if not line:
+            await self.must_exist(tenant, session_id)
+            return JSONResponse({"cancelled": False, "jobId": None, "reason": NOTHING_RUNS})
+        stopped = await self._sessions.stop(line, f"{principal.role} of {principal.tenant}")
+        cancelled = [job.id for job in stopped if job.status is JobStatus.CANCELLED]
+        reason = None if await self._have_stopped(cancelled) else NOT_CONFIRMED
+        return JSONResponse(
+            {
+                "cancelled": bool(cancelled),
+                "jobId": cancelled[0] if cancelled else None,
+                "reason": reason if cancelled else NOTHING_RUNS,
+                "cancelledJobs": cancelled,
+            }
+        )
+
+    async def delete(self, request: Request) -> Response:
+        """Answer `DELETE /api/sessions/{id}` with 204: its jobs' data and memory are deleted; 409 while a job runs."""
+        tenant, session_id = session_of(request, await self._keys.authenticate(request))
+        cursor = ""
+        while True:
+            page = await self._page(tenant, session_id, _PAGE_JOBS, cursor)
+            live = [job.job.id for job in page.jobs if not job.job.ended]
+            if live:
+                raise ApiError(409, f"job {live[0]!r} of session {session_id!r} has not ended: cancel it first")
+            for snapshot in page.jobs:
+                await self._remove(snapshot)
+            cursor = page.cursor
+            if not cursor:
+                break
+        await self._container.memory.forget(tenant, session_id, self._container.ports.clock.now_ms())
+        kept = await self._container.ports.chats.forget_chat(tenant, session_id)
+        await self._container.commands.quota.given_back(tenant, kept)
+        return Response(status_code=204)
+
+    async def must_exist(self, tenant: str, session_id: str) -> None:
+        """Check that a session has a job, or was created.
+
+        Raises:
+            ApiError: 404.
+        """
+        await self._page(tenant, session_id, 1, "")
+
+    async def _remove(self, snapshot: Snapshot) -> None:
+        try:
+            refused = (await self._container.commands.delete(snapshot.job)).refused
+        except JobGoneError:
+            return  # another request has deleted it
+        if refused:
+            raise ApiError(409, refused)
+
+    async def _operations(self, tenant: str, session_id: str) -> list[Job]:
+        """Return the open operations among the session's newest jobs."""
+        query = Query(tenant=tenant, session_id=session_id)
+        page = await self._list.page(query, _PAGE_JOBS, "", self._container.ports.clock.now_ms())
+        return [snapshot.job for snapshot in page.jobs if _is_open(snapshot)]
+
+    async def _page(self, tenant: str, session_id: str, limit: int, cursor: str) -> JobPage:
+        query = Query(tenant=tenant, session_id=session_id)
+        page = await self._list.page(query, limit, cursor, self._container.ports.clock.now_ms())
+        if page.jobs or page.cursor or cursor:
+            return page
+        if await self._container.ports.chats.session_used_ms(tenant, session_id) is None:
+            raise ApiError(404, f"there is no session {session_id!r}", code=Code.SESSION_NOT_FOUND)
+        return page
+
+    async def _messages(self, page: JobPage, active: str) -> tuple[JobPage, list[Snapshot], list[dict[str, Any]]]:
+        """Return the page as far as its messages go on one, the jobs that have them, and the messages in order."""
+        shown = [job for job in reversed(page.jobs) if not is_rolled_back(job.job) and not job.job.is_operation]
+        jobs = still_valid([(job.job.id, job.task, job) for job in shown])[::-1]
+        exchanges, size_bytes = list[list[dict[str, Any]]](), 0
+        while len(exchanges) < len(jobs) and size_bytes <= PAGE_BYTES:
+            chunk = jobs[len(exchanges) : len(exchanges) + READ_AT_ONCE]
+            for exchange in await asyncio.gather(*(self._exchange(job, active) for job in chunk)):
+                size_bytes += len(sorted_json(exchange))
+                if exchanges and size_bytes > PAGE_BYTES:
+                    break
+                exchanges.append(exchange)
+        messages = [message for exchange in reversed(exchanges) for message in exchange]
+        if len(exchanges) == len(jobs):
+            return page, jobs[::-1], messages
+        last, jobs = jobs[len(exchanges) - 1].job, jobs[: len(exchanges)]
+        position = position_of(last.created_at_ms, last.id)
+        kept = tuple(each for each in page.jobs if position_of(each.job.created_at_ms, each.job.id) >= position)
+        return JobPage(kept, cursor_of(position)), jobs[::-1], messages
+
+    async def _exchange(self, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:
+        """Return question and answer; of the running job the question alone, since its stream has the answer."""
+        job = snapshot.job
+        if not job.ended:
+            return _question(snapshot) if job.id == active else []
+        stored = await self._container.ports.reader.parts(job.id, 0)
+        unread = [json.loads(text) for text in snapshot.messages.values() if text]
+        questions = [user_message(one["messageId"], one["text"], {"jobId": job.id}) for one in unread]
+        answer = (job.result or {}).get("answer", "") if stored.first > 1 else ""
+        return [*_question(snapshot), assistant_message(job.id, job.status, stored.parts, answer), *questions]
+
+    async def _active(self, job_id: str) -> dict[str, Any]:
+        """Return how to follow the running job: from its beginning, since its answer is left out."""
+        found: dict[str, Any] = {"jobId": job_id, "lastMessageId": "0-0", "operationId": None, "toolName": None}
+        snapshot = await self._container.ports.reader.job(job_id)
+        for call in snapshot.calls if snapshot else ():
+            if call.finished_at_ms is None:
+                found |= {"operationId": call.operation_id or None, "toolName": call.tool}
+        return found
+
+    async def _have_stopped(self, job_ids: list[str]) -> bool:
+        """Wait until a read shows that the jobs have stopped, so that the next read of the session agrees."""
+        for _ in range(int(_STOP_SECONDS / _PAUSE_SECONDS)):
+            found = await self._container.ports.reader.jobs(job_ids)
+            if all(snapshot.job.ended for snapshot in found.values()):
+                return True
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return False
+
+
+def _question(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the user's message; empty for a job by which the session continues by itself."""
+    job, chat = snapshot.job, snapshot.task.get("chat") or {}
+    if continues_of(snapshot.task):
+        return []
+    metadata = {"jobId": job.id, "createdAt": rfc3339(job.created_at_ms)}
+    message = user_message(chat.get("messageId") or f"{job.id}-user", str(snapshot.task.get("text") or ""), metadata)
+    if files := snapshot.task.get("files"):
+        message["parts"] = [*file_parts(job.session_id, files), *message["parts"]]  # in AI SDK's order
+    return [message | ({"role": chat["role"]} if "role" in chat else {})]
+
+
+def _is_open(snapshot: Snapshot) -> bool:
+    return snapshot.job.is_operation and not snapshot.job.ended
+
+
+def _operation(snapshot: Snapshot) -> dict[str, Any]:
+    """Return an open operation: `jobId` is the job that started it, `operationJobId` the one that is this call."""
+    job_id = snapshot.job.id
+    return {**snapshot.task[OPERATION], "jobId": job_of_call(started_by(job_id)[0]), "operationJobId": job_id}

@@ -1,0 +1,117 @@
+"""The agents of this deployment, and two versions of one of them side by side."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from starlette.responses import Response
+
+from baton.sdk.agents.version import model_names, tool_names, version_of
+from baton.server.api.admin.versions import FEW_RUNS, MOST_RUNS, USUAL_RUNS, VersionsApi, VersionsQuery
+from baton.server.api.problem import ApiError
+from baton.server.console.gate import Visit
+from baton.server.console.shown import lasted, number, usd
+from baton.worker.container import Container
+
+_Side = dict[str, Any]
+
+
+class Measure(NamedTuple):
+    """A row of the comparison. `verdict`: `better`, `worse`, `other`, or empty where both are the same."""
+
+    name: str
+    left: str
+    right: str
+    difference: str
+    verdict: str
+
+
+class AgentsPage:
+    """Shows agents."""
+
+    def __init__(self, container: Container) -> None:
+        self._container, self._versions = container, VersionsApi(container)
+
+    async def show(self, visit: Visit) -> Response:
+        """Show every agent, and removed ones that have run."""
+        registry, ends = self._container.registry, await self._container.ports.admission_control.ends()
+        agents = [
+            {
+                "name": agent.name,
+                "model": model_names(agent),
+                "tools": tool_names(registry, agent),
+                "limits": agent.limits,
+                "version": version_of(registry, agent),
+                "ends": ends.get(agent.name),
+            }
+            for agent in registry.agents
+        ]
+        handlers = [(each, ends.get(each.name)) for each in registry.handlers if each.function is not None]
+        known = {agent.name for agent in registry.agents} | {each.name for each, _ in handlers}
+        gone = [(name, ends[name]) for name in sorted(set(ends) - known)]
+        return visit.page("agents.html", agents=agents, handlers=handlers, gone=gone)
+
+    async def versions(self, visit: Visit) -> Response:
+        """Show two versions of an agent."""
+        agent, limit = visit.request.path_params["agent"], visit.query("limit") or str(USUAL_RUNS)
+        if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit) <= MOST_RUNS:
+            raise ApiError(422, f"limit {limit!r} is no number of runs from 1 to {MOST_RUNS}")
+        query = VersionsQuery(left=visit.query("left"), right=visit.query("right"), limit=int(limit))
+        found = await self._versions.compared(agent, query)
+        left, right = found["left"], found["right"]
+        rows = list(measures(left, right)) if left and right else []
+        few = bool(left and right) and min(left["runs"], right["runs"]) < FEW_RUNS
+        return visit.page("versions.html", found=found, rows=rows, few=few, limit=limit, left=left, right=right)
+
+
+def measures(left: _Side, right: _Side) -> list[Measure]:
+    """Compare two sides, as text; a difference is that of the right side from the left one."""
+    sides = (left, right)
+
+    def shares(part: str, whole: str = "runs") -> list[float | None]:
+        return [side[part] / side[whole] if side[whole] else None for side in sides]
+
+    def values(name: str) -> list[float | None]:
+        return [side[name] for side in sides]
+
+    rows = [
+        _row("completed", shares("completed"), _per_cent, better=1),
+        _row("failed", shares("failed"), _per_cent, better=-1),
+        _row("stopped by a limit", shares("stopped"), _per_cent, better=-1),
+        _row("duration, half of them at most", values("p50Ms"), _time, better=-1),
+        _row("duration, 95 % of them at most", values("p95Ms"), _time, better=-1),
+        _row("turns", values("turns"), _rounded),
+        _row("failed tool calls", shares("toolFailures", "toolCalls"), _per_cent, better=-1),
+        _row("tokens", values("tokens"), _whole, better=-1),
+        _row("cost", values("costUsd"), usd, better=-1),
+    ]
+    for name in sorted({*left["scores"], *right["scores"]}):
+        scores = [side["scores"].get(name) for side in sides]
+        scored = ", ".join(str(score["runs"] if score else 0) for score in scores)
+        rows.append(_row(f"score {name} ({scored} runs)", [score and score["mean"] for score in scores], _rounded))
+    return rows
+
+
+def _row(name: str, values: list[float | None], shown: Callable[[float], str], better: int = 0) -> Measure:
+    left, right = values
+    texts = ["\N{EN DASH}" if value is None else shown(value) for value in values]
+    if left is None or right is None or texts[0] == texts[1]:
+        return Measure(name, texts[0], texts[1], "", "")
+    change = right - left
+    verdict = "other" if not better else "better" if change * better > 0 else "worse"
+    return Measure(name, texts[0], texts[1], f"{'+' if change > 0 else '-'}{shown(abs(change))}", verdict)
+
+
+def _per_cent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _time(ms: float) -> str:
+    return lasted(round(ms))
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _whole(value: float) -> str:
+    return number(round(value))

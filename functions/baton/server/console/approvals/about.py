@@ -1,0 +1,127 @@
+"""An approval's context for a person: the task, the model's words, the call as a sentence, and its form.
+
+Invariant: nothing is written, no model is called, and secrets stay hidden.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.state import OF_SESSION, CallRecord
+from baton.engine.waits import LIMIT_APPROVAL
+from baton.sdk.agents.registry import UnknownToolError
+from baton.sdk.records.transcript import MODEL_ROLE
+from baton.sdk.tools.sentence import approval_sentence
+from baton.server.api.jobs.approval_list import questions_of, view_of
+from baton.server.api.jobs.approvals import Approvals, Checkpoint
+from baton.store.ports.jobs import Snapshot
+from baton.worker.container import Container
+from baton_events.ids import job_of_call
+
+# The number of jobs searched for earlier approvals, and of approvals shown.
+_JOBS_READ, _MOST_EARLIER = 20, 5
+
+
+@dataclass(frozen=True)
+class About:
+    """One approval.
+
+    Attributes:
+        approval: the approval in the API's form.
+        asked: the arguments that can be edited. schema: theirs; None: unknown.
+        words: the model's text with the call.
+        job_id: the job that the call is a part of, and the turn.
+    """
+
+    approval: Checkpoint
+    sentence: str
+    agent: str
+    tenant: str
+    task: str
+    words: str
+    job_id: str
+    turn: int
+    description: str
+    asked: dict[str, Any]
+    schema: dict[str, Any] | None
+    is_limit: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for a decision."""
+        return bool(self.approval["status"] == "pending")
+
+    @property
+    def is_question(self) -> bool:
+        """Whether a tool asks for an answer, rather than for permission to run."""
+        return "form" in self.approval
+
+
+class AboutApprovals:
+    """Reads approvals for people."""
+
+    def __init__(self, container: Container, approvals: Approvals) -> None:
+        self._reader, self._listing = container.ports.reader, container.ports.listing
+        self._registry, self._secrets = container.registry, container.secrets
+        self._approvals, self._clock = approvals, container.ports.clock
+
+    async def read(self, checkpoint_id: str) -> About:
+        """Read one approval.
+
+        Raises:
+            ApiError: 404.
+        """
+        snapshot, question = await self._approvals.question(checkpoint_id)
+        view, job = view_of(question, snapshot, self._clock.now_ms()), snapshot.job
+        asked_by, turn = await self._asked_by(snapshot, question)
+        schema, description = self._about_tool(view, question)
+        is_limit = question.tool == LIMIT_APPROVAL
+        schema = view.get("form", schema)
+        return About(
+            approval=view,
+            sentence=approval_sentence(job.agent, view),
+            agent=job.agent,
+            tenant=job.tenant,
+            task=self._secrets.hide(str(asked_by.task.get("text", ""))),
+            words=await self._words(asked_by.job.id, turn),
+            job_id=asked_by.job.id,
+            turn=turn,
+            description=description,
+            asked={"value": view["arguments"]["value"]} if is_limit else view["arguments"],
+            schema=schema,
+            is_limit=is_limit,
+        )
+
+    async def earlier(self, about: About) -> list[Checkpoint]:
+        """Return the last decisions on the same tool, among the newest jobs of the agent."""
+        scanned = await self._listing.scan(Query(agent=about.agent), "", _JOBS_READ)
+        read = await asyncio.gather(*(self._reader.job(one.job_id) for one in scanned.found))
+        views = [view_of(question, one, self._clock.now_ms()) for one in read if one for question in questions_of(one)]
+        decided = [view for view in views if view["decidedAt"] and view["tool"] == about.approval["tool"]]
+        others = [view for view in decided if view["id"] != about.approval["id"]]
+        return sorted(others, key=lambda view: str(view["decidedAt"]), reverse=True)[:_MOST_EARLIER]
+
+    async def _asked_by(self, snapshot: Snapshot, question: CallRecord) -> tuple[Snapshot, int]:
+        """Find the job whose model made the call, and the turn; an operation is one call of another job."""
+        if not snapshot.job.is_operation:
+            return snapshot, question.turn
+        call_id = snapshot.job.notifies.removeprefix(OF_SESSION)
+        started = await self._reader.job(job_of_call(call_id))
+        call = next((call for call in started.calls if call.id == call_id), None) if started else None
+        return (started, call.turn) if started and call else (snapshot, question.turn)
+
+    async def _words(self, job_id: str, turn: int) -> str:
+        entries = await self._reader.transcript(job_id)
+        texts = (entry.get("text") for entry in entries if entry["role"] == MODEL_ROLE and entry["turn"] == turn)
+        return self._secrets.hide(next((text for text in texts if isinstance(text, str)), ""))
+
+    def _about_tool(self, view: Checkpoint, question: CallRecord) -> tuple[dict[str, Any] | None, str]:
+        if question.tool == LIMIT_APPROVAL:
+            number = {"type": "number", "description": "the new limit; unchanged, the limit is doubled"}
+            return {"properties": {"value": number}, "required": ["value"]}, ""
+        try:
+            tool = self._registry.tool(view["tool"])
+        except UnknownToolError:
+            return None, ""
+        return tool.parameters, tool.description

@@ -1,0 +1,56 @@
+"""A form of the console: fields as text, up to a limit, and a field that holds a JSON object."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+
+from baton.server.api.problem import ApiError
+from baton.settings.limits import FORM_BYTES
+from baton.store.transport.bodies import read_body
+from baton_events.errors import CodedBodyError, HungUpError, TooLargeError
+
+_FIELDS = 1_200  # a page of messages, each with a box to tick
+
+Form = dict[str, list[str]]
+
+
+async def read_form(request: Request) -> Form:
+    """Read the fields, each with all its values, empty ones included.
+
+    Raises:
+        ApiError: 413 too large, 415 with a content coding, 400 no form, or not the whole of one.
+    """
+    try:
+        body = await read_body(request.headers.raw, request.receive, FORM_BYTES)
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
+    except (TooLargeError, CodedBodyError, HungUpError) as error:
+        raise ApiError(error.status, str(error)) from error
+    except ValueError as error:
+        raise ApiError(
+            400, "this is not a form of the console: go back, load the page again, and send it anew"
+        ) from error
+
+
+def field(form: Form, name: str) -> str:
+    """Return a field's first value without white space around it; empty where it is missing."""
+    return form.get(name, [""])[0].replace("\r\n", "\n").strip()
+
+
+def read_object(text: str, name: str) -> dict[str, Any]:
+    """Parse a JSON object; an empty text is an empty object.
+
+    Raises:
+        ApiError: 422, with the place of the fault.
+    """
+    if not text:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(422, f"{name}: not JSON: {error}", [(name, f"not JSON: {error}")]) from error
+    if not isinstance(found, dict):
+        detail = f"must be a JSON object such as {{}}, got {type(found).__name__}"
+        raise ApiError(422, f"{name}: {detail}", [(name, detail)])
+    return found

@@ -1,0 +1,186 @@
+"""The gate before every page: a session or the login page, a form's token or 403, and errors as pages.
+
+Invariant: no page's code runs without a login, and no page changes anything for a form that was not made for this very
+session. A page never sees a request without its `Visit`.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from baton.server.api.audit import Audit
+from baton.server.api.auth import Keys, Principal, source_of
+from baton.server.api.cookie import COOKIE, SESSION_SECONDS, Session, Signer, from_here
+from baton.server.api.problem import ApiError
+from baton.server.api.route import without_body
+from baton.server.console.form import Form, read_form
+from baton.server.console.pages import HEADERS, page
+from baton.worker.container import Container
+from baton_events.errors import BatonError, PublishError, StoreError
+
+_log = logging.getLogger("baton.server.console")
+
+NOTICE_COOKIE = f"{COOKIE}_said"
+FORM_TOKEN = "csrf"  # noqa: S105 - the name of a field
+_NOTICE_SECONDS = 60
+_SEE_OTHER = 303
+LOGIN = "/console/login"
+PLACES = (
+    ("jobs", "Jobs"),
+    ("approvals", "Approvals"),
+    ("sessions", "Sessions"),
+    ("agents", "Agents"),
+    ("tools", "Tools"),
+    ("messages", "Messages"),
+    ("dead-letters", "Dead letters"),
+    ("schedules", "Schedules"),
+    ("worker", "Worker"),
+    ("usage", "Usage"),
+    ("audit", "Audit"),
+)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request of a logged-in operator. `notice`: the message that the previous page left for this one."""
+
+    request: Request
+    session: Session
+    principal: Principal
+    signer: Signer
+    now_ms: int
+    form: Form = field(default_factory=Form)
+    notice: str = ""
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """The links in the head of every page."""
+        return PLACES
+
+    def query(self, name: str) -> str:
+        """Return a parameter of the query; empty where it is missing."""
+        return self.request.query_params.get(name, "").strip()
+
+    def page(self, template: str, status: int = 200, **values: object) -> Response:
+        """Build a page of this session."""
+        shown = page(template, status, visit=self, token=self.signer.form_token(self.session), **values)
+        if self.notice:
+            shown.delete_cookie(NOTICE_COOKIE, path="/console")
+        return shown
+
+    def go(self, path: str, notice: str = "") -> Response:
+        """Redirect to another page, which shows the notice."""
+        response = RedirectResponse(path, _SEE_OTHER, HEADERS)
+        if notice:
+            text = self.signer.signed("said", {"text": notice, "session": self.session.id})
+            self.set_cookie(response, NOTICE_COOKIE, text, _NOTICE_SECONDS)
+        return response
+
+    def set_cookie(self, response: Response, name: str, text: str, seconds: int) -> None:
+        """Set a cookie that is sent only to this host's console, and that no script can read."""
+        set_cookie(self.request, response, name, text, seconds)
+
+
+Page = Callable[[Visit], Awaitable[Response]]
+
+
+class Gate:
+    """Makes routes of pages."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._clock = container.ports.clock
+        self._keys = keys
+        self._audit = Audit(container)
+        self.signer = Signer(container.settings)
+
+    def get(self, path: str, shows: Page) -> Route:
+        """Make the route of a page."""
+        return Route(path, self._guarded(shows, changes=False), methods=["GET"])
+
+    def post(self, path: str, does: Page) -> Route:
+        """Make the route of a form."""
+        return Route(path, self._guarded(does, changes=True), methods=["POST"])
+
+    async def visit(self, request: Request) -> Visit | None:
+        """Return the visit of a logged-in operator whose key is still valid; None otherwise.
+
+        Raises:
+            ApiError, StoreError: the key could not be checked.
+        """
+        now_ms = self._clock.now_ms()
+        session = self.signer.session(request.cookies.get(COOKIE, ""), now_ms)
+        principal = await self._keys.of_digest(session.key, source_of(request)) if session else None
+        if session is None or principal is None or principal.role != "admin":
+            return None
+        notice = self.signer.read("said", request.cookies.get(NOTICE_COOKIE, "")) or {}
+        text = notice.get("text", "") if notice.get("session") == session.id else ""
+        return Visit(request, session, principal, self.signer, now_ms, notice=text)
+
+    def _guarded(self, handler: Page, *, changes: bool) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            visit: Visit | None = None
+            try:
+                visit = await self.visit(request)
+                if visit is None:
+                    return to_login(request)
+                if changes:
+                    form = await read_form(request)
+                    _check(visit, form)
+                    visit = replace(visit, form=form, notice="")
+                response = await handler(visit)
+            except Exception as error:  # noqa: BLE001 - further out, the answer would be no page
+                response = refused(visit, error)
+            if changes and visit is not None:
+                await self._keep(visit, response.status_code)
+            return without_body(response) if request.method == "HEAD" else response
+
+        return answer
+
+    async def _keep(self, visit: Visit, status: int) -> None:
+        """Store an operator's use of a form in the audit log."""
+        fields = {name: values for name, values in visit.form.items() if name != FORM_TOKEN}
+        path = visit.request.url.path
+        await self._audit.record(visit.principal, f"POST {path}", path, status, json.dumps(fields).encode())
+
+
+def set_cookie(request: Request, response: Response, name: str, text: str, seconds: int = SESSION_SECONDS) -> None:
+    """Set a cookie of the console; only over https where the page came over it.
+
+    The session's cookie is also sent to the API, which the console's pages may call.
+    """
+    forwarded = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip()
+    secure = "https" in (request.url.scheme, forwarded)
+    path = "/" if name == COOKIE else "/console"
+    response.set_cookie(name, text, seconds, path=path, httponly=True, samesite="lax", secure=secure)
+
+
+def to_login(request: Request) -> Response:
+    """Redirect to the login, which leads back here if this was a page."""
+    path = quote(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
+    after = f"?after={quote(path, safe='')}" if request.method == "GET" and not path.endswith("/live") else ""
+    return RedirectResponse(LOGIN + after, _SEE_OTHER, HEADERS)
+
+
+def _check(visit: Visit, form: Form) -> None:
+    if not from_here(visit.request) or not visit.signer.fits(visit.session, form.get(FORM_TOKEN, [""])[0]):
+        raise ApiError(403, "this form was made for another login: go back, load the page again, and send it anew")
+
+
+def refused(visit: Visit | None, error: Exception) -> Response:
+    """Build the page of an error."""
+    shows = page if visit is None else visit.page
+    if isinstance(error, ApiError):
+        return shows("error.html", error.status, code=error.status, detail=str(error))
+    if not isinstance(error, BatonError):
+        _log.error("a page of the console failed", exc_info=error)
+        return shows("error.html", 500, code=500, detail="internal error; see the log of the process")
+    _log.warning("a page of the console: %s", error)
+    what = "queue" if isinstance(error, PublishError) else "store" if isinstance(error, StoreError) else "service"
+    detail = f"the {what} does not answer as it should; try again in a moment"
+    return shows("error.html", 503, code=503, detail=detail)

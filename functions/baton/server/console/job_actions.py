@@ -1,0 +1,188 @@
+"""An operator's actions on a job: start one, now or by a schedule, cancel it, fork it and compare both.
+
+Each button is a form, and each answer confirms what was done.
+"""
+
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+from baton.sdk.agents.registry import Registry
+from baton.server.api.auth import Keys
+from baton.server.api.jobs.diff import DiffApi
+from baton.server.api.jobs.fork import ForkApi, ForkBody
+from baton.server.api.jobs.job import ChangeBody, JobsApi
+from baton.server.api.jobs.scores import ScoreBody, ScoresApi
+from baton.server.api.jobs.submission import read_submit_body
+from baton.server.api.problem import ApiError, parsed
+from baton.server.console.form import Form, field, read_object
+from baton.server.console.gate import Visit
+from baton.server.console.job_page import JobPage
+from baton.worker.container import Container
+
+_FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
+
+
+def job_form(
+    visit: Visit, registry: Registry, given: dict[str, str], faults: dict[str, str], status: int = 200
+) -> Response:
+    """Build the form with the given input; with `cron` in it, it is a schedule's. One field has all tags."""
+    return visit.page(
+        "start.html",
+        status,
+        given=given,
+        faults={"tags" if name.startswith("tags.") else name: text for name, text in faults.items()},
+        agents=[agent.name for agent in registry.agents],
+        priorities=range(_FIRST_PRIORITY, _LAST_PRIORITY - 1, -1),
+    )
+
+
+def body_of(form: Form) -> dict[str, Any]:
+    """Convert the form to the body of a submission.
+
+    Raises:
+        ApiError: 422, a field cannot be read as what it is.
+    """
+    body: dict[str, Any] = {"jobType": field(form, "jobType"), "taskDescription": field(form, "taskDescription")}
+    body["inputData"] = read_object(field(form, "inputData"), "inputData")
+    priority = field(form, "priority") or "5"
+    body["priority"] = int(priority) if priority.isascii() and priority.isdecimal() else priority
+    if field(form, "sessionId"):
+        body["sessionId"] = field(form, "sessionId")
+    if tags := [tag.strip() for tag in field(form, "tags").split(",") if tag.strip()]:
+        body["tags"] = tags
+    return body
+
+
+_BEGINS = {"failure": "what failed", "start": "its start"}
+
+
+_EDITS = ("taskDescription", "instructions", "model", "toolResults", "arguments")
+
+
+def fork_body(form: Form, task: str) -> ForkBody:
+    """Convert the form to a fork: an empty field, or one equal to the job's task, is no edit.
+
+    Raises:
+        ApiError: 422, a field cannot be read as what it is.
+    """
+    edits: dict[str, Any] = {name: field(form, name) for name in ("taskDescription", "instructions", "model")}
+    if edits["taskDescription"] == task.strip():
+        edits["taskDescription"] = ""
+    edits |= {name: read_object(field(form, name), name) for name in ("toolResults", "arguments")}
+    turn, given = field(form, "turn"), {name: one for name, one in edits.items() if one}
+    number = int(turn) if turn.isascii() and turn.isdecimal() else turn
+    body = {"turn": number, "toolsRun": field(form, "toolsRun") or "recorded", "edits": given}
+    return parsed(ForkBody, json.dumps(body).encode())
+
+
+class ForkPages:
+    """Forks a job, and shows two jobs side by side."""
+
+    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
+        self._randomness, self._jobs = container.ports.randomness, jobs
+        self._forks, self._diffs = ForkApi(container, keys, jobs), DiffApi(container, keys, jobs)
+
+    async def form(self, visit: Visit) -> Response:
+        """Show the form that forks a job; the query has the turn to begin at."""
+        snapshot = await self._jobs.snapshot(visit.principal, visit.request.path_params["job_id"])
+        given = dict.fromkeys((*_EDITS, "toolsRun"), "")
+        given |= {"turn": visit.query("turn") or "1", "once": self._randomness.token()}
+        given["taskDescription"] = snapshot.task.get("text", "")
+        return visit.page("fork.html", job={"id": snapshot.job.id}, given=given, faults={})
+
+    async def fork(self, visit: Visit) -> Response:
+        """Fork the job, once however often the form is sent; show each fault at its field."""
+        job_id, form = visit.request.path_params["job_id"], visit.form
+        given = {name: field(form, name) for name in (*_EDITS, "turn", "toolsRun", "once")}
+        task = (await self._jobs.snapshot(visit.principal, job_id)).task.get("text", "")
+        try:
+            once = f"console {given['once']}" if given["once"] else ""
+            made = await self._forks.forked(visit.principal, job_id, fork_body(form, task), once)
+        except ApiError as error:
+            if not error.faults:
+                raise
+            faults = {_field_of(name): text for name, text in error.faults}
+            return visit.page("fork.html", error.status, job={"id": job_id}, given=given, faults=faults)
+        return visit.go(f"/console/jobs/{made['id']}", "This job is the fork.")
+
+    async def diff(self, visit: Visit) -> Response:
+        """Show two jobs turn by turn."""
+        ids = visit.request.path_params["job_id"], visit.request.path_params["other_id"]
+        return visit.page("diff.html", diff=await self._diffs.of(visit.principal, *ids))
+
+
+def _field_of(name: str) -> str:
+    """Return the form's field for a fault: one field has the edits of all calls."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "edits" and parts[1:2] and parts[1] in ("toolResults", "arguments") else name
+
+
+def _number(text: str) -> Any:
+    """Parse a field with a number or a bool; return any other text as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, bool | int | float) else text
+
+
+class JobActions:
+    """The forms about jobs."""
+
+    def __init__(self, container: Container, jobs: JobsApi, scores: ScoresApi, page: JobPage) -> None:
+        self._container = container
+        self._jobs, self._scores, self._page = jobs, scores, page
+
+    async def form(self, visit: Visit) -> Response:
+        """Show the form that starts a job; the query may fill it in."""
+        token = self._container.ports.randomness.token()
+        given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId", "tags")}
+        return job_form(visit, self._container.registry, {**given, "inputData": "", "priority": "5", "once": token}, {})
+
+    async def start(self, visit: Visit) -> Response:
+        """Start the job, once however often the form is sent; show each fault at its field, and keep the input."""
+        names = ("jobType", "taskDescription", "inputData", "sessionId", "tags")
+        given = {name: field(visit.form, name) for name in names}
+        given |= {"priority": field(visit.form, "priority") or "5", "once": field(visit.form, "once")}
+        try:
+            body = read_submit_body(json.dumps(body_of(visit.form)).encode())
+            job = await self._jobs.accept(visit.principal, body, f"console {given['once']}" if given["once"] else "")
+        except ApiError as error:
+            if not error.faults:
+                raise
+            return job_form(visit, self._container.registry, given, dict(error.faults), error.status)
+        return visit.go(f"/console/jobs/{job['id']}", "The job is accepted.")
+
+    async def cancel(self, visit: Visit) -> Response:
+        """Cancel the job at once."""
+        job_id = visit.request.path_params["job_id"]
+        await self._jobs.changed(visit.principal, job_id, ChangeBody(action="cancel"))
+        return visit.go(f"/console/jobs/{job_id}", "The job is cancelled.")
+
+    async def retry(self, visit: Visit) -> Response:
+        """Retry an ended job: from the failed step, or from its start."""
+        job_id = visit.request.path_params["job_id"]
+        begin = "start" if field(visit.form, "from") == "start" else "failure"
+        await self._jobs.changed(visit.principal, job_id, ChangeBody.model_validate({"action": "retry", "from": begin}))
+        return visit.go(f"/console/jobs/{job_id}", f"The job runs again, from {_BEGINS[begin]}.")
+
+    async def score(self, visit: Visit) -> Response:
+        """Score the job; show each fault at its field."""
+        job_id = visit.request.path_params["job_id"]
+        given = {name: field(visit.form, name) for name in ("name", "value", "comment")}
+        try:
+            body = parsed(ScoreBody, json.dumps({**given, "value": _number(given["value"])}).encode())
+            await self._scores.scored(visit.principal, job_id, body)
+        except ApiError as error:
+            if not error.faults:
+                raise
+            return await self._page.show(visit, given, dict(error.faults), error.status)
+        return visit.go(f"/console/jobs/{job_id}", f"The job has a score {given['name']}.")
+
+    async def delete(self, visit: Visit) -> Response:
+        """Delete an ended job's data."""
+        job_id = visit.request.path_params["job_id"]
+        await self._jobs.remove(visit.principal, job_id)
+        return visit.go("/console/jobs", f"The data of job {job_id} is deleted.")

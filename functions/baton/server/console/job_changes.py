@@ -1,0 +1,149 @@
+"""The changes of a running job's page, sent as the job continues.
+
+Changes are server-sent events, each a list of pieces of the page that replace older ones. Invariant: the templates
+alone decide how a piece looks, the same for the page and for its changes. A browser that comes back sends the number of
+parts that it has, and gets the changes of later ones. Must not: change the job.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+
+from baton.server.api.jobs.job import JobsApi
+from baton.server.console.gate import Visit
+from baton.server.console.job_page import calls_shown, job_shown, jobs_below, picture
+from baton.server.console.pages import HEADERS, render
+from baton.server.console.plan_graph import plan_graph
+from baton.server.console.timeline import Timeline
+from baton.server.console.trace import Trace, Traced
+from baton.settings.service_prices import Prices
+from baton.store.ports.jobs import Snapshot
+from baton.worker.container import Container
+from baton.worker.recovery.failing_delivery import with_failing_delivery
+from baton_events.errors import StoreError
+
+_log = logging.getLogger("baton.server.console")
+
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.1, 1.5, 10.0
+# The interval of reads for changes that come without a part: the worker, the wait.
+_POLL_SECONDS = 3.0
+_RETRY_MS = 2_000
+_MOST_DIGITS = 9
+
+
+class Live:
+    """`/console/jobs/{id}/live`."""
+
+    def __init__(self, container: Container, jobs: JobsApi, longest_seconds: float = 600.0) -> None:
+        self._ports, self._prices = container.ports, container.settings.prices
+        self._jobs = jobs
+        # Then the browser comes back, and passes the gate again: a login may have ended meanwhile.
+        self._longest_seconds = longest_seconds
+
+    async def stream(self, visit: Visit) -> Response:
+        """Stream the changes since the page was made, until the job has ended."""
+        job_id = visit.request.path_params["job_id"]
+        snapshot = await self._jobs.snapshot(visit.principal, job_id, delivery=True)
+        had = visit.request.headers.get("last-event-id") or visit.query("after") or "0"
+        position = int(had) if had.isascii() and had.isdecimal() and len(had) <= _MOST_DIGITS else 0
+        # Behind a gateway that waits for the whole answer, send the stored changes, and let the browser come back.
+        once = "aws.event" in visit.request.scope
+        pieces = _Pieces(visit, self._prices)
+        return StreamingResponse(
+            self._until_lost(snapshot, pieces, position, once=once),
+            headers={**HEADERS, "x-accel-buffering": "no"},
+            media_type="text/event-stream",
+        )
+
+    async def _until_lost(
+        self, snapshot: Snapshot, pieces: "_Pieces", position: int, *, once: bool
+    ) -> AsyncIterator[str]:
+        """Yield the events; a store that does not answer ends them, and the browser comes back by itself."""
+        try:
+            async for event in self._events(snapshot, pieces, position, once=once):
+                yield event
+        except StoreError as error:
+            _log.warning("the page of job %s: %s", snapshot.job.id, error)
+
+    async def _events(self, snapshot: Snapshot, pieces: "_Pieces", position: int, *, once: bool) -> AsyncIterator[str]:
+        job_id, reader = snapshot.job.id, self._ports.reader
+        yield f"retry: {_RETRY_MS}\n\n"
+        stored = await reader.parts(job_id, 0)
+        pieces.timeline.position = stored.first - 1
+        had = max(0, position - pieces.timeline.position)
+        pieces.begin(stored.parts[:had])
+        parts, ended = stored.parts[had:], snapshot.job.ended
+        below, is_new = await jobs_below(reader, snapshot), True
+        pause_seconds, since_read, silent_seconds = _FIRST_PAUSE_SECONDS, 0.0, 0.0
+        until_ms = self._ports.clock.now_ms() + self._longest_seconds * 1000
+        while True:
+            now_ms = self._ports.clock.now_ms()
+            changed = pieces.of(snapshot, parts, now_ms)
+            drawn = pieces.drawn(snapshot, below, now_ms) if is_new else []
+            if changed or drawn:
+                yield f"id: {pieces.timeline.position}\ndata: {json.dumps(changed + drawn)}\n\n"
+                pause_seconds = _FIRST_PAUSE_SECONDS if changed else pause_seconds
+                silent_seconds = 0.0
+            elif silent_seconds >= _HEARTBEAT_SECONDS:
+                silent_seconds = 0.0
+                yield ": heartbeat\n\n"
+            if ended:
+                yield "event: done\ndata: \n\n"
+                return
+            if once or self._ports.clock.now_ms() >= until_ms:
+                return
+            await asyncio.sleep(pause_seconds)
+            silent_seconds, since_read = silent_seconds + pause_seconds, since_read + pause_seconds
+            pause_seconds = min(_LONGEST_PAUSE_SECONDS, pause_seconds * 1.3)
+            found = await reader.parts(job_id, pieces.timeline.position, snapshot.job)
+            parts, ended = found.parts, found.job is None or found.job.ended
+            is_new = bool(parts) or ended or since_read >= _POLL_SECONDS
+            if is_new:
+                read, since_read = await reader.job(job_id) or snapshot, 0.0
+                snapshot = await with_failing_delivery(read, self._ports.queue_records, self._ports.clock.now_ms())
+                below = await jobs_below(reader, snapshot)
+
+
+class _Pieces:
+    """The pieces of the page, and which of them have changed since the last call."""
+
+    def __init__(self, visit: Visit, prices: Prices) -> None:
+        self.timeline = Timeline()
+        self._trace = Trace()
+        self._visit, self._prices = visit, prices
+        self._engine = bool(visit.query("engine"))
+        self._values = {"visit": visit, "token": visit.signer.form_token(visit.session)}
+        self._head: dict[str, Any] | None = None
+        self._calls: dict[str, dict[str, Any]] = {}
+
+    def begin(self, parts: Sequence[str]) -> None:
+        """Record the parts that the page has."""
+        self.timeline.take(parts)
+        self._trace.take(parts)
+
+    def drawn(self, snapshot: Snapshot, below: dict[str, Traced], now_ms: int) -> list[str]:
+        """Render the picture and the plan."""
+        job = job_shown(snapshot, now_ms, self._prices)
+        shown = picture(self._visit, Traced(snapshot, self._trace), below, now_ms)
+        plan = plan_graph(job, snapshot.calls)
+        return [render("_waterfall.html", job=job, **shown), *([render("_plan.html", plan=plan)] if plan else [])]
+
+    def of(self, snapshot: Snapshot, parts: tuple[str, ...], now_ms: int) -> list[str]:
+        """Render the changed pieces, except for the picture."""
+        changed: list[str] = []
+        self._trace.take(parts)
+        job = job_shown(snapshot, now_ms, self._prices)
+        calls = {call["id"]: call for call in calls_shown(job)}
+        values = {**self._values, "now_ms": now_ms, "job": job}
+        if job != self._head:
+            changed.append(render("_head.html", **values))
+        changed += [
+            render("_call.html", **values, call=call) for key, call in calls.items() if call != self._calls.get(key)
+        ]
+        self._head, self._calls = job, calls
+        lines = [line for line in self.timeline.take(parts) if self._engine or not line.of_engine]
+        return changed + [render("_line.html", line=line, now_ms=now_ms) for line in lines]

@@ -1,0 +1,179 @@
+"""One job: its status, its waits, its picture, its timeline, its tool calls and its cost. Must not: change the job."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from baton.sdk.records.redaction import REDACTED
+from baton.server.api.jobs.approval_list import approvals_of
+from baton.server.api.jobs.job import JobsApi
+from baton.server.api.problem import ApiError
+from baton.server.console.gate import Visit
+from baton.server.console.plan_graph import plan_graph
+from baton.server.console.shown import json_text
+from baton.server.console.timeline import Line, Timeline
+from baton.server.console.trace import Traced
+from baton.server.console.waterfall import Axis, Rows
+from baton.settings.service_prices import Prices
+from baton.store.ports.jobs import Reader, Snapshot
+from baton.worker.container import Container
+from baton.worker.runtime.job_view import job_view
+from baton.worker.runtime.usage_view import step_usage
+
+NEWEST_CALLS = 20
+_EVERY_RESULT = 2**40  # a page cuts each of them by itself
+
+
+def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]:
+    """Return the job as pages show it.
+
+    `ended`: nothing more will come; `asks`: the pending approvals; `event`: name and id of the one that it handles.
+    """
+    return job_view(snapshot, now_ms, prices, _EVERY_RESULT) | {
+        "tenant": snapshot.job.tenant,
+        "event": snapshot.job.handles,
+        "ended": snapshot.job.ended,
+        "failing": snapshot.failing,
+        "asks": [view for view in approvals_of(snapshot, now_ms) if view["status"] == "pending"],
+    }
+
+
+def calls_shown(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the newest tool calls of a job that may have thousands, and all unfinished ones, in order."""
+    calls: list[dict[str, Any]] = job["toolCalls"]
+    older = [call for call in calls[:-NEWEST_CALLS] if call["finishedAt"] is None]
+    return [*older[-NEWEST_CALLS:], *calls[-NEWEST_CALLS:]]
+
+
+MOST_BELOW = 10
+_TURNS = re.compile(r"(\d{1,9})-(\d{1,9})")
+
+
+async def jobs_below(reader: Reader, snapshot: Snapshot) -> dict[str, Traced]:
+    """Read the newest jobs that a job has started, and those below them, as many as a picture has room for."""
+    found: dict[str, Traced] = {}
+    todo = [snapshot]
+    while todo:
+        names = [call.child for one in todo for call in one.calls if call.child][len(found) - MOST_BELOW :]
+        read = await asyncio.gather(*(reader.parts(name, 0) for name in names))
+        jobs = await asyncio.gather(*(reader.job(name) for name in names))
+        todo = [one for one in jobs if one is not None]
+        for stored, one in zip(read, jobs, strict=True):
+            if one is not None:
+                found[one.job.id] = Traced(one)
+                found[one.job.id].trace.take(stored.parts)
+        if len(found) >= MOST_BELOW:
+            break
+    return found
+
+
+def picture(visit: Visit, traced: Traced, below: dict[str, Traced], now_ms: int) -> dict[str, Any]:
+    """Build the values for the template of a job's picture: the rows that the query selects, and their axis."""
+    job, asked = traced.snapshot.job, _TURNS.fullmatch(visit.query("turns"))
+    turns = range(int(asked[1]), int(asked[2]) + 1) if asked else None
+    made = Rows({job.id: traced, **below}, now_ms, turns, everything=bool(visit.query("all")))
+    rows = list(made.of(job.id))
+    folded = any(row.kind == "fold" and row.depth <= 1 for row in rows)
+    return {
+        "rows": rows,
+        "axis": Axis(rows, job.created_at_ms),
+        "part": folded or turns is not None,
+        "chosen": bool(turns),
+    }
+
+
+NEWEST_LINES, NEWEST_STEPS = 50, 200
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A job as its page shows it."""
+
+    job: dict[str, Any]
+    lines: list[Line]
+    traced: Traced
+    position: int
+    steps: list[dict[str, Any]]
+    beside: dict[str, Any]
+
+
+class JobPage:
+    """Shows jobs."""
+
+    def __init__(self, container: Container, jobs: JobsApi) -> None:
+        self._reader = container.ports.reader
+        self._prices = container.settings.prices
+        self._jobs = jobs
+
+    async def show(
+        self, visit: Visit, given: dict[str, str] | None = None, faults: dict[str, str] | None = None, status: int = 200
+    ) -> Response:
+        """Show the whole page. `given`, `faults`: a score that was refused."""
+        shown = await self.shown(visit)
+        everything, engine = bool(visit.query("all")), bool(visit.query("engine"))
+        every = [line for line in shown.lines if engine or not line.of_engine]
+        lines = every if everything else every[-NEWEST_LINES:]
+        below = await jobs_below(self._reader, shown.traced.snapshot)
+        return visit.page(
+            "job.html",
+            status,
+            given=given or dict.fromkeys(("name", "value", "comment"), ""),
+            faults=faults or {},
+            job=shown.job,
+            lines=lines,
+            left_out=len(every) - len(lines),
+            calls=shown.job["toolCalls"] if everything else calls_shown(shown.job),
+            position=shown.position,
+            engine=engine,
+            plan=plan_graph(shown.job, shown.traced.snapshot.calls),
+            query=urlencode({name: visit.query(name) for name in ("engine", "all", "turns") if visit.query(name)}),
+            **picture(visit, shown.traced, below, visit.now_ms),
+        )
+
+    async def call(self, visit: Visit) -> Response:
+        """Show one tool call with all of its arguments and its result."""
+        shown = await self.shown(visit)
+        job = shown.job
+        wanted = visit.request.path_params["call_id"]
+        record = next((call for call in shown.traced.snapshot.calls if call.id == wanted), None)
+        for call in job["toolCalls"]:
+            if call["id"] == wanted and record:
+                return visit.page(
+                    "call.html",
+                    job=job,
+                    call=call,
+                    steps=[step for step in shown.steps if step["callId"] == wanted],
+                    attempts=shown.traced.trace.calls.get(wanted, []),
+                    call_turn=record.turn,
+                    traceback=record.error.traceback if record.error else "",
+                    # Derived from approved arguments, which are no longer known where they had a secret.
+                    key="" if record.approved and REDACTED in json_text(record.arguments) else record.idempotency_key,
+                )
+        raise ApiError(404, f"job {job['id']!r} has no tool call {wanted!r}")
+
+    async def steps(self, visit: Visit) -> Response:
+        """Show the usage of each step, and the usage beside the steps."""
+        shown = await self.shown(visit)
+        steps = shown.steps if visit.query("all") else shown.steps[-NEWEST_STEPS:]
+        left_out = len(shown.steps) - len(steps)
+        return visit.page("steps.html", job=shown.job, steps=[*steps, shown.beside], left_out=left_out)
+
+    async def shown(self, visit: Visit) -> Shown:
+        """Read the job and its lines so far.
+
+        Raises:
+            ApiError: 404, there is no such job.
+        """
+        job_id = visit.request.path_params["job_id"]
+        stored = await self._reader.parts(job_id, 0)  # before the job, so that its usage ledger covers all parts
+        snapshot = await self._jobs.snapshot(visit.principal, job_id, delivery=True)
+        timeline, traced = Timeline(stored.first - 1), Traced(snapshot)
+        timeline.take(stored.parts)
+        traced.trace.take(stored.parts)
+        used = step_usage(snapshot, stored.parts, self._prices)
+        job, lines = job_shown(snapshot, visit.now_ms, self._prices), list(timeline.lines.values())
+        return Shown(job, lines, traced, timeline.position, used["steps"], used["besideSteps"])

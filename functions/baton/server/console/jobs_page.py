@@ -1,0 +1,190 @@
+"""The list of jobs, the newest first, by a filter, with those below them, and one change of all that match.
+
+The address is the filter, so a bookmark keeps it. A plain date means that day in UTC: from its beginning, or to its
+end. A bulk change first shows the number of matching jobs, and a second form makes it. A job's id leads to its page.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+
+from baton.engine.transitions import JobStatus
+from baton.server.api.jobs.bulk_change import BulkBody, BulkChangeApi
+from baton.server.api.jobs.listing import JobListingApi, JobPage
+from baton.server.api.jobs.query import PageQuery, read_page_query
+from baton.server.api.problem import ApiError, invalid
+from baton.server.console.form import field
+from baton.server.console.gate import Visit
+from baton.server.console.shown import exact, job_shown
+from baton.store.ports.jobs import Snapshot
+from baton.worker.container import Container
+
+# Rounds of a hundred jobs each: more at once would outlast a request.
+_ROUNDS = 10
+
+
+FILTERS = ("q", "status", "jobType", "tenant", "sessionId", "tag", "createdAfter", "createdBefore", "parentJobId")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def given_in(params: QueryParams) -> dict[str, str]:
+    """Return an address's filter; several tags are one text with commas."""
+    given = {name: params.get(name, "").strip() for name in FILTERS}
+    return given | {"tag": ", ".join(tag.strip() for tag in params.getlist("tag") if tag.strip())}
+
+
+def wanted(given: dict[str, str]) -> dict[str, Any]:
+    """Convert the filter to the API's form."""
+    found: dict[str, Any] = {name: text for name, text in given.items() if text}
+    if "tag" in found:
+        found["tag"] = [tag.strip() for tag in given["tag"].split(",") if tag.strip()]
+    for name, days in (("createdAfter", 0), ("createdBefore", 1)):
+        if name in found:
+            found[name] = _moment(found[name], days)
+    return found
+
+
+def _moment(text: str, days: int) -> str:
+    """Convert a plain date to a time; any other text is left to the API."""
+    try:
+        day = date.fromisoformat(text) + timedelta(days) if _DATE.fullmatch(text) else None
+    except (ValueError, OverflowError):
+        return text
+    return f"{day}T00:00:00Z" if day else text
+
+
+def query_of(given: dict[str, str], **more: str) -> QueryParams:
+    """Build the query of a list."""
+    pairs = [(name, one) for name, text in wanted(given).items() for one in (text if name == "tag" else [text])]
+    return QueryParams([*pairs, *((name, text) for name, text in more.items() if text)])
+
+
+def common(today: str) -> tuple[tuple[str, str], ...]:
+    """Return filters that operators often need, as parts of addresses."""
+    return (
+        ("All", ""),
+        ("Running", "status=processing"),
+        ("Waiting", "status=waiting"),
+        ("Failed today", f"status=failed&createdAfter={today}"),
+        ("Completed today", f"status=completed&createdAfter={today}"),
+    )
+
+
+class BulkPage:
+    """Changes many jobs."""
+
+    def __init__(self, bulk: BulkChangeApi) -> None:
+        self._bulk = bulk
+
+    async def form(self, visit: Visit) -> Response:
+        """Show the number of matching jobs, and ask for confirmation."""
+        action = visit.query("action")
+        given = {name: text for name, text in given_in(visit.request.query_params).items() if text}
+        matched, _, more = await self._all(visit, action, given, dry_run=True)
+        return visit.page("bulk.html", action=action, given=given, matched=matched, more=more)
+
+    async def change(self, visit: Visit) -> Response:
+        """Change the jobs; show how many were changed, and how many could not be."""
+        action = field(visit.form, "action")
+        given = {name: text for name in FILTERS if (text := field(visit.form, name))}
+        matched, changed, more = await self._all(visit, action, given, dry_run=False)
+        notice = f"{action}: {changed} of {matched} jobs were changed."
+        if more:
+            notice += " There may be more: do it again."
+        return visit.go("/console/jobs", notice)
+
+    async def _all(self, visit: Visit, action: str, given: dict[str, str], *, dry_run: bool) -> tuple[int, int, bool]:
+        matched, changed, cursor = 0, 0, ""
+        for _ in range(_ROUNDS):
+            answer = await self._bulk.changed(visit.principal, _body(action, given, cursor, dry_run=dry_run))
+            matched, changed, cursor = (
+                matched + answer["matched"],
+                changed + answer["changed"],
+                answer.get("cursor", ""),
+            )
+            if not cursor:
+                break
+        return matched, changed, bool(cursor)
+
+
+def _body(action: str, given: dict[str, str], cursor: str, *, dry_run: bool) -> BulkBody:
+    query: dict[str, Any] = {"action": action, "filter": wanted(given), "dryRun": dry_run}
+    try:
+        return BulkBody.model_validate(query | ({"cursor": cursor} if cursor else {}))
+    except ValidationError as error:
+        raise invalid(error, "form") from error
+
+
+ROWS, _MOST_BELOW, _DEEPEST = "50", 100, 4
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table: a job and its depth below a listed one.
+
+    `opened`: the jobs below it are shown; `toggled`: the opened rows after a click on it.
+    """
+
+    job: dict[str, Any]
+    depth: int
+    opened: bool
+    toggled: str
+
+
+class JobsPage:
+    """Lists jobs."""
+
+    def __init__(self, container: Container, listing: JobListingApi) -> None:
+        self._container = container
+        self._listing = listing
+
+    async def show(self, visit: Visit) -> Response:
+        """Show a page of the list, or redirect to the job whose id is in the query."""
+        asked = visit.query("id")
+        if asked:
+            return visit.go(f"/console/jobs/{asked}")
+        given, cursor = given_in(visit.request.query_params), visit.query("cursor")
+        lines, page, faults, status = list[Line](), JobPage(()), dict[str, str](), 200
+        try:
+            page = await self._listing.page(
+                visit.principal, read_page_query(query_of(given, limit=ROWS, cursor=cursor))
+            )
+        except ApiError as error:
+            if not error.faults:
+                raise
+            faults, status = {name.partition(".")[0]: text for name, text in error.faults}, error.status
+        else:
+            opened = frozenset(visit.query("open").split(",")) - {""}
+            lines = await self._lines(visit, page.jobs, opened, 0)
+        return visit.page(
+            "jobs.html",
+            status,
+            lines=lines,
+            cursor=page.cursor,
+            looked_back_to_ms=page.looked_back_to_ms if len(page.jobs) < int(ROWS) else 0,
+            given=given,
+            address={name: text for name, text in given.items() if text} | ({"cursor": cursor} if cursor else {}),
+            faults=faults,
+            common=common(exact(visit.now_ms)[:10]),
+            statuses=list(JobStatus),
+            agents=[agent.name for agent in self._container.registry.agents],
+        )
+
+    async def _lines(self, visit: Visit, jobs: Sequence[Snapshot], opened: frozenset[str], depth: int) -> list[Line]:
+        lines = list[Line]()
+        for snapshot in jobs:
+            is_open = snapshot.job.id in opened and snapshot.below > 0 and depth < _DEEPEST
+            shown = job_shown(snapshot, self._container.settings.prices, visit.now_ms)
+            toggled = ",".join(sorted(opened ^ {snapshot.job.id}))
+            lines.append(Line(shown | {"below": snapshot.below}, depth, is_open, toggled))
+            if is_open:
+                query = PageQuery.model_validate({"parentJobId": snapshot.job.id, "limit": _MOST_BELOW})
+                below = await self._listing.page(visit.principal, query)
+                lines += await self._lines(visit, below.jobs, opened, depth + 1)
+        return lines

@@ -1,0 +1,153 @@
+"""The console's routes: one line each. All but the login and the static files are behind the gate."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from baton.server.api.admin.control import ToolsApi
+from baton.server.api.app_events import AppEventsApi
+from baton.server.api.auth import Keys
+from baton.server.api.jobs.approval_links import ApprovalLinks
+from baton.server.api.jobs.approvals import Approvals
+from baton.server.api.jobs.bulk_change import BulkChangeApi
+from baton.server.api.jobs.job import JobsApi
+from baton.server.api.jobs.listing import JobListingApi
+from baton.server.api.jobs.scores import ScoresApi
+from baton.server.api.route import Endpoint
+from baton.server.api.schedules import SchedulesApi
+from baton.server.api.session_line import Sessions
+from baton.server.console.admin.agents_page import AgentsPage
+from baton.server.console.admin.pages import AuditPage, ToolsPage, WorkerPage
+from baton.server.console.admin.usage_page import UsagePage
+from baton.server.console.approvals.link_page import LinkPage
+from baton.server.console.approvals.page import HOME as APPROVALS
+from baton.server.console.approvals.page import ApprovalsPage
+from baton.server.console.event_page import EventPage
+from baton.server.console.gate import LOGIN, Gate, Visit
+from baton.server.console.job_actions import ForkPages, JobActions
+from baton.server.console.job_changes import Live
+from baton.server.console.job_page import JobPage
+from baton.server.console.jobs_page import BulkPage, JobsPage
+from baton.server.console.login import HOME, Login
+from baton.server.console.messages_page import DeadLettersPage, MessagesPage
+from baton.server.console.pages import static_file
+from baton.server.console.schedules_page import SchedulesPage
+from baton.server.console.sessions_page import SessionsPage
+from baton.server.console.turn_page import TurnPage
+from baton.worker.admission.control import Worker
+from baton.worker.container import Container
+from baton.worker.recovery.replay_message import Replaying
+
+
+def console_routes(container: Container, keys: Keys) -> list[Route]:
+    """Build every route of the console."""
+    gate, jobs = Gate(container, keys), JobsApi(container, keys)
+    login, agents = Login(container, keys, gate.signer), AgentsPage(container)
+    return [
+        Route("/console", _to(HOME), methods=["GET"]),
+        Route(LOGIN, login.show, methods=["GET"]),
+        Route(LOGIN, login.enter, methods=["POST"]),
+        gate.post("/console/logout", login.leave),
+        *_of_jobs(gate, container, keys, jobs),
+        *_of_approvals(gate, container, Approvals(container, jobs)),
+        *_of_queue(gate, container, keys),
+        *_of_worker(gate, container),
+        gate.get("/console/agents", agents.show),
+        gate.get("/console/agents/{agent}/versions", agents.versions),
+        gate.get("/console/tools", ToolsPage(ToolsApi(container)).show),
+        gate.get("/console/usage", UsagePage(container).show),
+        Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
+        gate.get("/console/{path:path}", _nothing),
+    ]
+
+
+def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> list[Route]:
+    listing = JobListingApi(container, keys)
+    sessions = SessionsPage(container, listing, Sessions(container))
+    bulk = BulkPage(BulkChangeApi(keys, jobs, listing))
+    job, live = JobPage(container, jobs), Live(container, jobs)
+    actions = JobActions(container, jobs, ScoresApi(container, keys, jobs), job)
+    forks, path = ForkPages(container, keys, jobs), "/console/jobs/{job_id}"
+    return [
+        gate.get("/console/jobs", JobsPage(container, listing).show),
+        gate.get("/console/jobs/new", actions.form),
+        gate.post("/console/jobs/new", actions.start),
+        gate.get("/console/jobs/bulk", bulk.form),
+        gate.post("/console/jobs/bulk", bulk.change),
+        gate.get(path, job.show),
+        gate.get(f"{path}/live", live.stream),
+        gate.get(f"{path}/calls/{{call_id}}", job.call),
+        gate.get(f"{path}/turns/{{turn:int}}", TurnPage(container, job).show),
+        gate.get(f"{path}/steps", job.steps),
+        gate.get(f"{path}/fork", forks.form),
+        gate.post(f"{path}/fork", forks.fork),
+        gate.get(f"{path}/diff/{{other_id}}", forks.diff),
+        gate.post(f"{path}/cancel", actions.cancel),
+        gate.post(f"{path}/retry", actions.retry),
+        gate.post(f"{path}/delete", actions.delete),
+        gate.post(f"{path}/scores", actions.score),
+        gate.get("/console/sessions", sessions.show),
+        gate.get("/console/sessions/{session_id:path}", sessions.one),
+        gate.post("/console/sessions/{session_id:path}/cancel", sessions.cancel),
+    ]
+
+
+def _of_approvals(gate: Gate, container: Container, checkpoints: Approvals) -> list[Route]:
+    path, links = f"{APPROVALS}/{{checkpoint_id}}", ApprovalLinks(container, checkpoints)
+    approvals, linked = ApprovalsPage(container, checkpoints, links), LinkPage(container, checkpoints, links)
+    return [
+        gate.get(APPROVALS, approvals.show),
+        gate.get(path, approvals.one),
+        gate.post(f"{path}/approve", approvals.approve),
+        gate.post(f"{path}/reject", approvals.reject),
+        gate.post(f"{path}/link", approvals.link),
+        *linked.routes(),
+        Route("/admin/agent-checkpoints", _to(APPROVALS), methods=["GET"]),
+    ]
+
+
+def _of_worker(gate: Gate, container: Container) -> list[Route]:
+    ports = container.ports
+    admission = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
+    worker = WorkerPage(ports.admission_control, admission, ports.queue_records)
+    return [
+        gate.get("/console/worker", worker.show),
+        gate.post("/console/worker/start", worker.start),
+        gate.post("/console/worker/stop", worker.stop),
+        gate.get("/console/audit", AuditPage(ports.audit_log).show),
+    ]
+
+
+def _of_queue(gate: Gate, container: Container, keys: Keys) -> list[Route]:
+    ports = container.ports
+    records, settings = ports.queue_records, container.settings
+    replaying = Replaying(ports.reader, records, container.emitter, ports.clock, ports.randomness, settings)
+    messages, dead = MessagesPage(records, replaying), DeadLettersPage(records, replaying)
+    schedules = SchedulesPage(container, SchedulesApi(container, keys))
+    return [
+        gate.get("/console/events/{event_id}", EventPage(AppEventsApi(container, keys)).show),
+        gate.get("/console/messages", messages.show),
+        gate.post("/console/messages/replay", messages.replay),
+        gate.get("/console/messages/{message_id}", messages.one),
+        gate.post("/console/jobs/{job_id}/drive", messages.redrive),
+        gate.get("/console/dead-letters", dead.show),
+        gate.post("/console/dead-letters/retry", dead.retry),
+        gate.post("/console/dead-letters/delete", dead.delete),
+        gate.get("/console/schedules", schedules.show),
+        gate.get("/console/schedules/new", schedules.form),
+        gate.post("/console/schedules/new", schedules.make),
+        gate.post("/console/schedules/{schedule_id}/delete", schedules.delete),
+        gate.post("/console/schedules/{schedule_id}/pause", schedules.pause),
+        gate.post("/console/schedules/{schedule_id}/resume", schedules.resume),
+    ]
+
+
+def _to(path: str) -> Endpoint:
+    async def go(_request: Request) -> Response:
+        return RedirectResponse(path, 303)
+
+    return go
+
+
+async def _nothing(visit: Visit) -> Response:
+    return visit.page("error.html", 404, code=404, detail=f"there is no page {visit.request.url.path}")

@@ -1,0 +1,80 @@
+"""Schedules: jobs that recur, made and managed here, and the queue's other schedules."""
+
+import json
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from baton.server.api.problem import ApiError, invalid
+from baton.server.api.schedules import PREFIX, ScheduleBody, SchedulesApi, coded_fault, recurrence_in, schedule_view
+from baton.server.console.form import field
+from baton.server.console.gate import Visit
+from baton.server.console.job_actions import body_of, job_form
+from baton.worker.container import Container
+from baton_events.errors import MessageNotFoundError
+
+HOME = "/console/schedules"
+_FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "tags", "cron", "timeZone", "once")
+
+
+class SchedulesPage:
+    """Shows, makes and manages schedules."""
+
+    def __init__(self, container: Container, api: SchedulesApi) -> None:
+        self._container = container
+        self._schedules = container.ports.schedules
+        self._api = api
+
+    async def show(self, visit: Visit) -> Response:
+        """List all schedules; for ours, also the jobs that they start."""
+        found = [(each, recurrence_in(each)) for each in await self._schedules.all()]
+        rows = [(each, schedule_view(each, command) if command else None) for each, command in found]
+        return visit.page("schedules.html", rows=rows)
+
+    async def form(self, visit: Visit) -> Response:
+        """Show the form that makes a schedule."""
+        given = dict.fromkeys(_FIELDS, "") | {"priority": "5", "timeZone": "UTC"}
+        given["once"] = self._container.ports.randomness.token()
+        return job_form(visit, self._container.registry, given, {})
+
+    async def make(self, visit: Visit) -> Response:
+        """Make a schedule, once however often the form is sent; show each fault at its field, and keep the input."""
+        given = {name: field(visit.form, name) for name in _FIELDS}
+        try:
+            body = {**body_of(visit.form), "cron": given["cron"], "timeZone": given["timeZone"] or "UTC"}
+            query = ScheduleBody.model_validate_json(json.dumps(body))
+            made = await self._api.made(visit.principal, query, f"console {given['once']}" if given["once"] else "")
+        except (ApiError, ValidationError) as error:
+            refused = error if isinstance(error, ApiError) else invalid(error, "form")
+            if not refused.faults:
+                raise refused from error
+            return job_form(visit, self._container.registry, given, dict(refused.faults), refused.status)
+        return visit.go(HOME, f"Schedule {made['id']} is made.")
+
+    async def pause(self, visit: Visit) -> Response:
+        """Pause a schedule: no more ticks until it is resumed."""
+        return await self._set(visit, paused=True)
+
+    async def resume(self, visit: Visit) -> Response:
+        """Resume a schedule."""
+        return await self._set(visit, paused=False)
+
+    async def delete(self, visit: Visit) -> Response:
+        """Delete a schedule of ours; jobs that it started continue."""
+        schedule_id = visit.request.path_params["schedule_id"]
+        if not schedule_id.startswith(PREFIX):
+            raise ApiError(409, f"schedule {schedule_id!r} starts no job, so it is not deleted from here: pause it")
+        found = await self._schedules.find(schedule_id)
+        command = recurrence_in(found) if found else None
+        if command and (fault := coded_fault(command)):
+            raise ApiError(409, fault)
+        await self._schedules.delete(schedule_id)
+        return visit.go(HOME, f"Schedule {schedule_id} is deleted.")
+
+    async def _set(self, visit: Visit, *, paused: bool) -> Response:
+        schedule_id = visit.request.path_params["schedule_id"]
+        try:
+            await self._schedules.pause(schedule_id, paused=paused)
+        except MessageNotFoundError as error:
+            raise ApiError(404, f"there is no schedule {schedule_id!r}") from error
+        return visit.go(HOME, f"Schedule {schedule_id} {'is paused' if paused else 'is resumed'}.")

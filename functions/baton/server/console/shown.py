@@ -1,0 +1,144 @@
+"""The format of values on a page: times, numbers, money, JSON, jobs. Pure; most are the templates' filters.
+
+Invariant: the input may be any text of a tool or a stranger; the output is text, escaped by the template.
+"""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from baton.settings.service_prices import Prices
+from baton.store.ports.jobs import Snapshot
+from baton.worker.runtime.job_view import job_row
+from baton.worker.runtime.usage_view import job_cost
+from baton_events.timestamps import milliseconds, rfc3339
+
+__all__ = [
+    "ago",
+    "clock",
+    "exact",
+    "foldable",
+    "json_text",
+    "lasted",
+    "ms",
+    "number",
+    "one_line",
+    "pretty",
+    "pretty_json",
+    "price",
+    "short",
+    "usd",
+]
+
+SHOWN_CHARS = 2_000
+_DEEPEST, _MOST_PARTS = 40, 5_000
+_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_SECOND_MS, _MINUTE_MS = 1_000, 60_000
+_SMALL_USD, _LEAST_USD = 0.01, 0.000001
+
+
+def ago(at_ms: int, now_ms: int) -> str:
+    """Format the distance to a time: `3 min ago`, `in 2 h`, `now`."""
+    seconds = abs(now_ms - at_ms) // 1000
+    for size, unit in _STEPS:
+        if seconds >= size:
+            text = f"{seconds // size} {unit}"
+            return f"{text} ago" if now_ms > at_ms else f"in {text}"
+    return "now"
+
+
+def exact(at_ms: int) -> str:
+    """Format a time to the millisecond, for a title and for programs."""
+    return rfc3339(at_ms)
+
+
+def ms(text: str) -> int:
+    """Return the milliseconds since 1970 of a time on the wire."""
+    return milliseconds(datetime.fromisoformat(text))
+
+
+def clock(at_ms: int) -> str:
+    """Format the time of day: `09:03:25.120`, UTC."""
+    return rfc3339(at_ms)[11:23]
+
+
+def lasted(duration_ms: int) -> str:
+    """Format a duration: `84 ms`, `3.2 s`, `5 min 12 s`, `2 h 5 min`."""
+    if duration_ms < _SECOND_MS:
+        return f"{duration_ms} ms"
+    if duration_ms < _MINUTE_MS:
+        return f"{duration_ms / 1000:.1f} s"
+    minutes, seconds = divmod(duration_ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def number(value: float | None) -> str:
+    """Format a number with thin spaces, `12 345`; a dash where there is none."""
+    return "\N{EN DASH}" if value is None else f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def usd(value: float) -> str:
+    """Format an amount: `$0.000123` or `$1.25`."""
+    if not value:
+        return "$0"
+    if value < _LEAST_USD:
+        return f"<${_LEAST_USD:.6f}"
+    return f"${value:.6f}".rstrip("0") if value < _SMALL_USD else f"${value:.2f}"
+
+
+def price(value: float) -> str:
+    """Format the price of one unit with all its digits: `$0.000002`."""
+    return f"${value:.10f}".rstrip("0").rstrip(".")
+
+
+def pretty(value: Any) -> str:
+    """Format JSON for reading; a text stays as it is."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def pretty_json(text: str) -> str:
+    """Format a text for reading if it is JSON."""
+    try:
+        return pretty(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def json_text(value: Any) -> str:
+    """Format a JSON value in one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def foldable(value: Any) -> bool:
+    """Return whether a value has parts to fold, and is neither too large nor too deep for a page."""
+    level, seen = [value], 0
+    for _ in range(_DEEPEST):
+        level = [part for one in level if isinstance(one, dict | list) for part in _parts(one)]
+        seen += len(level)
+        if not level or seen > _MOST_PARTS:
+            break
+    return not level and seen > 0
+
+
+def _parts(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+def short(text: str, chars: int = SHOWN_CHARS) -> str:
+    """Cut a text, and add the number of characters left out."""
+    return text if len(text) <= chars else f"{text[:chars]}\n… {number(len(text) - chars)} more characters"
+
+
+def one_line(value: Any, chars: int = 120) -> str:
+    """Format a value in one line, for a list."""
+    text = " ".join((value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)).split())
+    return text if len(text) <= chars else f"{text[: chars - 1]}…"
+
+
+def job_shown(snapshot: Snapshot, prices: Prices, now_ms: int) -> dict[str, Any]:
+    """Return a job's row with its tenant, its cost, and its duration."""
+    job = snapshot.job
+    took_ms = (job.finished_at_ms or now_ms) - job.started_at_ms if job.started_at_ms else None
+    cost_usd = job_cost(snapshot.usage, job.used, prices)["totalUsd"]
+    return job_row(snapshot, now_ms) | {"tenant": job.tenant, "took_ms": took_ms, "cost_usd": cost_usd}

@@ -1,0 +1,156 @@
+"""One turn: its model's request, its answer, and its usage.
+
+A request is not stored. It is rebuilt from the entries before the answer, by the code that made it, and from the agent
+as it is now. The digests that were recorded with the answer show which parts have changed since. Invariant: no model
+is called and nothing is written. Secrets are hidden as in stored records.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from baton.engine.commit.answers import History
+from baton.engine.fork import fork_of
+from baton.engine.state import FORK, Job
+from baton.engine.transcript import NewerEntryError, refuse_newer
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.registry import Registry, UnknownAgentError
+from baton.sdk.agents.runner import run_messages
+from baton.sdk.models.fingerprint import parts_of, request_digests
+from baton.sdk.models.model import Message, ModelMessage, ToolMessage
+from baton.sdk.records.redaction import redacted
+from baton.sdk.records.transcript import MODEL_ROLE
+from baton.server.api.problem import ApiError
+from baton.server.console.gate import Visit
+from baton.server.console.job_page import JobPage
+from baton.server.console.plan_graph import plan_graph
+from baton.worker.container import Container
+from baton.worker.executors.forked import registry_with_edits
+from baton.worker.executors.model_turn import messages, request_again
+
+NEWEST_MESSAGES = 30
+
+Entries = Sequence[dict[str, Any]]
+
+
+def before_turn(entries: Entries, job: Job, turn: int) -> tuple[Entries, dict[str, Any] | None]:
+    """Return the entries that a turn's model could be sent, and its answer; None: there is none, or not yet.
+
+    Entries from before the job was retried from its start belong to no later turn.
+    """
+    places = {entry["turn"]: at for at, entry in enumerate(entries) if entry["role"] == MODEL_ROLE}
+    at = places.get(turn, len(entries))
+    before, answer = entries[:at], entries[at] if turn in places else None
+    earlier = [place for number, place in places.items() if number < job.first_turn]
+    if earlier and turn >= job.first_turn:
+        before = [*before[: min(earlier)], *before[max(earlier) + 1 :]]
+    return before, answer
+
+
+def _message(message: Message) -> dict[str, Any]:
+    match message:
+        case ModelMessage():
+            calls = [{"tool": call.tool, "arguments": call.arguments} for call in message.calls]
+            return {"who": "model", "text": message.text, "value": calls or None}
+        case ToolMessage():
+            what = "failed" if message.is_error else "result"
+            return {"who": f"{message.tool}, {what}", "text": "", "value": message.content}
+        case _:
+            files = [file.filename or file.media_type for file in message.files]
+            data = {**redacted(message.data), **({"files": files} if files else {})}
+            return {"who": "note" if message.note else "user", "text": message.text, "value": data or None}
+
+
+class TurnPage:
+    """Shows turns."""
+
+    def __init__(self, container: Container, page: JobPage) -> None:
+        self._reader = container.ports.reader
+        self._registry, self._secrets = container.registry, container.secrets
+        self._page = page
+
+    async def show(self, visit: Visit) -> Response:
+        """Show the whole page."""
+        shown, turn = await self._page.shown(visit), int(visit.request.path_params["turn"])
+        snapshot = shown.traced.snapshot
+        job, attempts = snapshot.job, shown.traced.trace.turns.get(turn, [])
+        before, answer = before_turn(await self._reader.transcript(job.id), job, turn)
+        if answer is None and not attempts and not (turn == job.turn and not job.ended):
+            raise ApiError(404, f"job {job.id!r} has no turn {turn}")
+        question = self._question(job, turn, before, answer, snapshot.results)
+        conversation = question.pop("messages", [])
+        return visit.page(
+            "turn.html",
+            job=shown.job,
+            turn=turn,
+            plan=plan_graph(shown.job, snapshot.calls, turn),
+            attempts=attempts,
+            answer=self._secrets.hide_in(answer),
+            steps=[step for step in shown.steps if step["turn"] == turn and step["callId"] is None],
+            calls=[shown.job["toolCalls"][at] for at in _places(shown.job, answer)],
+            question=self._secrets.hide_in(question),
+            conversation=self._secrets.hide_in(conversation if visit.query("all") else conversation[-NEWEST_MESSAGES:]),
+            left_out=0 if visit.query("all") else max(0, len(conversation) - NEWEST_MESSAGES),
+        )
+
+    def _question(
+        self, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return the request, part by part; `why`: the reason if there is none, `changed`: parts changed since."""
+        try:
+            refuse_newer(before)
+        except NewerEntryError as error:
+            return {"why": str(error)}
+        history = History(tuple(before), results)
+        try:
+            fork = fork_of(before[0]) if before and FORK in before[0] else None
+            registry = registry_with_edits(self._registry, job.agent, fork.edits) if fork else self._registry
+            agent = registry.agent(job.agent)
+        except UnknownAgentError:
+            shown = [_message(one) for one in messages(history)]
+            return {"why": f"The agent {job.agent!r} is not registered any more.", "messages": shown}
+        if agent.plan:
+            return {"why": "No model is asked: the plan of the agent is fixed."}
+        if agent.runner is not None:
+            return self._of_runner(agent, job, turn, before, answer, results)
+        recorded = (answer or {}).get("requestDigests")
+        if fork and answer and not recorded:
+            return {"why": f"No model was asked: the turn is taken over from job {fork.job_id}."}
+        return _of_model(registry, agent, job, history, recorded)
+
+    def _of_runner(
+        self, agent: Agent, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
+    ) -> dict[str, Any]:
+        entries = [*before, *([answer] if answer else [])]
+        first_turn = job.first_turn if turn >= job.first_turn else 1
+        try:
+            found = run_messages(agent.runner, first_turn, entries, results)
+        except LookupError:
+            found = None
+        why = "The library of the agent makes the request of these messages; the last one is its answer."
+        shown = [{"who": str(one.get("kind", "message")), "text": "", "value": one} for one in found or ()]
+        return {"why": why, "messages": shown}
+
+
+def _of_model(
+    registry: Registry, agent: Agent, job: Job, history: History, recorded: dict[str, str] | None
+) -> dict[str, Any]:
+    request = request_again(registry, agent, job, history)
+    made = request_digests(request, reads_history=recorded is None or "messages" in recorded) or {}
+    changed = [name for name in {**made, **(recorded or {})} if made.get(name) != (recorded or {}).get(name)]
+    model = registry.model_of(agent)
+    return {
+        **parts_of(request),
+        "model": model.name,
+        "changed": changed if recorded else [],
+        "compared": recorded is not None,
+        "unread": not model.reads_history,
+        "messages": [_message(one) for one in request.messages],
+    }
+
+
+def _places(job: dict[str, Any], answer: dict[str, Any] | None) -> list[int]:
+    """Return the positions of an answer's calls among those of the job."""
+    wanted = {call["id"] for call in (answer or {}).get("calls", ())}
+    return [at for at, call in enumerate(job["toolCalls"]) if call["id"] in wanted]

@@ -1,0 +1,266 @@
+"""A run as rows of bars: each turn, each tool call with its attempts, each wait, each job below. Pure.
+
+Invariant: the same parts always give the same bars, and time that no part covers is time in the queue. A part of a
+newer version is left out, never an error. Must not: know markup.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from baton.engine.state import CallRecord, Job
+from baton.engine.transitions import CallStatus
+from baton.engine.waits import APPROVALS, LIMIT_APPROVAL
+from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
+from baton.server.console.shown import lasted, one_line
+from baton.server.console.trace import Step, Traced, gap_after
+from baton.store.ports.jobs import Snapshot
+
+NEWEST_ROWS, CHILD_ROWS, DEEPEST, FOLDED_TURNS = 40, 12, 4, 100
+_APPROVAL = "a decision"
+
+
+class Bar(NamedTuple):
+    """Some time of a row: `work`, `failed`, `take` (of a result), `queue`, `lease`, `wait`, `pause`, or `span`."""
+
+    kind: str
+    start_ms: int
+    end_ms: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row, nested `depth` deep; a row without bars stands for folded ones. `failed`, `open`: its state."""
+
+    kind: str
+    depth: int
+    label: str
+    href: str
+    bars: tuple[Bar, ...] = ()
+    failed: bool = False
+    open: bool = False
+
+    @property
+    def duration_ms(self) -> int:
+        """The time from its first bar to its last, in milliseconds."""
+        return self.bars[-1].end_ms - self.bars[0].start_ms if self.bars else 0
+
+    @property
+    def spelled(self) -> str:
+        """Its bars in words."""
+        words = [f"{bar.text} {lasted(bar.end_ms - bar.start_ms)}" for bar in self.bars if bar.text]
+        return f"{lasted(self.duration_ms)}: {', '.join(words)}" if words else lasted(self.duration_ms)
+
+
+class Rows:
+    """Makes rows of a job and of those below it, as far as they are given.
+
+    `turns`: the shown turns; None: the newest ones, as many as fit. `everything`: nothing is folded.
+    """
+
+    def __init__(
+        self,
+        traced: Mapping[str, Traced],
+        now_ms: int,
+        turns: range | None = None,
+        *,
+        everything: bool = False,
+    ) -> None:
+        self._traced, self._now_ms = traced, now_ms
+        self._turns, self._everything = turns, everything
+
+    def of(self, job_id: str, depth: int = 0) -> Iterator[Row]:
+        """Yield the rows of a job: its own, then those of its turns."""
+        traced = self._traced[job_id]
+        yield self._of_job(traced, depth)
+        calls: dict[int, list[CallRecord]] = defaultdict(list)
+        for call in traced.snapshot.calls:
+            if call.tool not in APPROVALS:
+                calls[call.turn].append(call)
+        turns = sorted(traced.trace.turns.keys() | calls.keys() | _open_turns(traced.snapshot))
+        shown = self._shown(turns, calls, depth)
+        yield from _folded(job_id, [turn for turn in turns if turn < shown.start], calls, depth + 1)
+        ends = _Ends(traced, calls)
+        for turn in turns:
+            if turn in shown:
+                yield from self._of_turn(traced, turn, calls[turn], ends, depth + 1)
+
+    def _shown(self, turns: Sequence[int], calls: Mapping[int, Sequence[CallRecord]], depth: int) -> range:
+        end = turns[-1] + 1 if turns else 1
+        if self._turns is not None and depth == 0:
+            return self._turns
+        start, left = end, CHILD_ROWS if depth else NEWEST_ROWS
+        for turn in reversed(turns):
+            left -= 1 + min(len(calls[turn]), NEWEST_ROWS)
+            if left < 0 and start < end and not self._everything:
+                break
+            start = turn
+        return range(start, end)
+
+    def _of_job(self, traced: Traced, depth: int) -> Row:
+        job = traced.snapshot.job
+        first_ms, end_ms = traced.first_ms, job.finished_at_ms or self._now_ms
+        begin_ms = max(job.created_at_ms, first_ms) if first_ms else end_ms
+        queued = Bar("queue", job.created_at_ms, begin_ms, "in the queue or in line")
+        bars = (queued, Bar("span", begin_ms, max(begin_ms, end_ms), str(job.status)))
+        return Row("job", depth, job.agent, f"/console/jobs/{job.id}", bars, job.status == "failed", not job.ended)
+
+    def _of_turn(
+        self, traced: Traced, turn: int, calls: Sequence[CallRecord], ends: "_Ends", depth: int
+    ) -> Iterator[Row]:
+        snapshot, steps = traced.snapshot, traced.trace.turns.get(turn, [])
+        job = snapshot.job
+        items = [item for item in snapshot.items if not item.call_id or item.tool == LIMIT_APPROVAL]
+        bars = self._bars(job, steps, ends.before(turn), [item for item in items if item.turn == turn], _APPROVAL)
+        failed = bool(steps) and steps[-1].failed
+        href = f"/console/jobs/{job.id}/turns/{turn}"
+        yield Row("turn", depth, f"turn {turn}", href, tuple(bars), failed, bool(bars) and not _over(steps))
+        folded = 0 if self._everything or (self._turns and len(self._turns) == 1) else len(calls) - NEWEST_ROWS
+        if folded > 0:
+            yield Row("fold", depth + 1, f"{folded} more calls of turn {turn}", f"?turns={turn}-{turn}")
+        for call in calls[max(0, folded) :]:
+            yield self._of_call(traced, call, ends, depth + 1)
+            if call.child in self._traced and depth < DEEPEST:
+                yield from self.of(call.child, depth + 2)
+
+    def _of_call(self, traced: Traced, call: CallRecord, ends: "_Ends", depth: int) -> Row:
+        snapshot = traced.snapshot
+        items = [item for item in snapshot.items if call.id in (item.call_id, item.approval_of_call)]
+        awaited = traced.trace.waits.get(call.id, _APPROVAL)
+        bars = list(self._bars(snapshot.job, traced.trace.calls.get(call.id, []), ends.ready(call), items, awaited))
+        if not bars and call.started_at_ms and call.finished_at_ms:
+            bars = [Bar("span", call.started_at_ms, call.finished_at_ms, "its events are no longer stored")]
+        label = f"{call.step}: {call.tool}" if call.step else call.tool
+        is_open = not snapshot.job.ended and call.finished_at_ms is None
+        href = f"/console/jobs/{snapshot.job.id}/calls/{call.id}"
+        return Row("call", depth, label, href, tuple(bars), call.status is CallStatus.FAILED, is_open)
+
+    def _bars(
+        self, job: Job, steps: Sequence[Step], ready_ms: int, items: Sequence[WorkItem], awaited: str
+    ) -> Iterator[Bar]:
+        # Earlier parts may have left the stream: then the time that a step spent in the queue is unknown.
+        at_ms, gap = ready_ms or (steps[0].start_ms if steps else 0), "queue"
+        for step in steps:
+            if step.start_ms > at_ms:
+                yield _gap("lease" if step.abandoned else gap, at_ms, step.start_ms, awaited)
+            kind = "take" if not step.runs else "failed" if step.failed else "work"
+            yield Bar(kind, step.start_ms, step.end_ms, _words(step) if step.runs else "")
+            at_ms, gap = max(at_ms, step.end_ms), gap_after(step)
+        if job.ended:
+            return
+        for item in items:
+            yield from self._open(item, at_ms or item.since_ms, gap, awaited)
+
+    def _open(self, item: WorkItem, at_ms: int, gap: str, awaited: str) -> Iterator[Bar]:
+        now_ms, is_held = self._now_ms, bool(item.owner)
+        if is_held and item.claimed_ms > at_ms:
+            yield _gap("lease" if item.abandoned else gap, at_ms, item.claimed_ms, awaited)
+        if is_held and item.lease_until_ms > now_ms:
+            yield Bar("work", max(at_ms, item.claimed_ms), now_ms, "runs")
+        elif at_ms < now_ms:
+            waits = "wait" if item.kind is ItemKind.WAIT else "pause" if item.not_before_ms > now_ms else gap
+            yield _gap("lease" if is_held else waits, max(at_ms, item.claimed_ms), now_ms, awaited)
+
+
+class _Ends:
+    """The ends of turns and calls."""
+
+    def __init__(self, traced: Traced, calls: Mapping[int, Sequence[CallRecord]]) -> None:
+        self._trace, self._calls = traced.trace, calls
+        self._created_ms = max(traced.snapshot.job.created_at_ms, traced.snapshot.job.start_at_ms)
+
+    def before(self, turn: int) -> int:
+        """Return when all work of the turn before was over; 0: unknown."""
+        made = [self._made(turn - 1), *(self._of_call(call.id) for call in self._calls.get(turn - 1, ()))]
+        return max(made) or (self._created_ms if turn == 1 else 0)
+
+    def ready(self, call: CallRecord) -> int:
+        """Return when all work that a call depends on was over; 0: unknown."""
+        return max([self._made(call.turn), *(self._of_call(before) for before in call.after.values())])
+
+    def _made(self, turn: int) -> int:
+        return max((step.end_ms for step in self._trace.turns.get(turn, ())), default=0)
+
+    def _of_call(self, call_id: str) -> int:
+        return max((step.end_ms for step in self._trace.calls.get(call_id, ())), default=0)
+
+
+def _open_turns(snapshot: Snapshot) -> set[int]:
+    kinds = {*FOLLOW_UPS, ItemKind.SLOT_REQUEST}
+    return set() if snapshot.job.ended else {item.turn for item in snapshot.items if item.kind not in kinds}
+
+
+def _over(steps: Sequence[Step]) -> bool:
+    return bool(steps) and gap_after(steps[-1]) == "queue"
+
+
+def _folded(job_id: str, turns: Sequence[int], calls: Mapping[int, Sequence[CallRecord]], depth: int) -> Iterator[Row]:
+    for start in range(0, len(turns), FOLDED_TURNS):
+        some = turns[start : start + FOLDED_TURNS]
+        steps = len(some) + sum(len(calls[turn]) for turn in some)
+        href = f"/console/jobs/{job_id}?turns={some[0]}-{some[-1]}"
+        yield Row("fold", depth, f"turns {some[0]} to {some[-1]}: {steps} steps", href)
+
+
+_GAPS = {
+    "queue": "in the queue",
+    "lease": "until the lease of a process that died ended",
+    "pause": "before it is retried",
+}
+
+
+def _gap(kind: str, start_ms: int, end_ms: int, awaited: str) -> Bar:
+    return Bar(kind, start_ms, end_ms, _GAPS.get(kind) or f"waits for {awaited}")
+
+
+def _words(step: Step) -> str:
+    attempt = f"attempt {step.attempt} " if step.attempt > 1 or step.failed else ""
+    return f"{attempt}{one_line(step.outcome, 200)}"
+
+
+_NICE_MS = (
+    *(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000),
+    *(60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 10_800_000, 21_600_000, 43_200_000),
+    86_400_000,
+)
+_MOST_TICKS, _FINER = 5, 5
+_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"))
+
+
+class Axis:
+    """Times of rows as percentages of their width, and the ticks below them, counted from the job's beginning."""
+
+    def __init__(self, rows: Sequence[Row], zero_ms: int) -> None:
+        bars = [bar for row in rows if row.kind != "job" or row.depth or len(rows) == 1 for bar in row.bars]
+        self.start_ms = min((bar.start_ms for bar in bars), default=zero_ms)
+        self.end_ms = max((bar.end_ms for bar in bars), default=zero_ms)
+        self._zero_ms = zero_ms
+
+    def x(self, at_ms: int) -> float:
+        """Convert a time to a percentage of the width, 0 to 100."""
+        share = (at_ms - self.start_ms) / max(1, self.end_ms - self.start_ms)
+        return round(100 * min(1.0, max(0.0, share)), 2)
+
+    @property
+    def ticks(self) -> list[tuple[float, str, bool]]:
+        """The place and text of each tick, and whether it shows only in a zoomed picture."""
+        width_ms = max(1, self.end_ms - self.start_ms)
+        step_ms = next((nice for nice in _NICE_MS if width_ms / nice <= _MOST_TICKS), 0)
+        step_ms = step_ms or -(-width_ms // _MOST_TICKS // _NICE_MS[-1]) * _NICE_MS[-1]
+        fine_ms = max(1, step_ms // _FINER)
+        first = -(-(self.start_ms - self._zero_ms) // fine_ms) * fine_ms
+        times = range(first, self.end_ms - self._zero_ms + 1, fine_ms)
+        return [(self.x(self._zero_ms + at_ms), offset(at_ms), at_ms % step_ms != 0) for at_ms in times]
+
+
+def offset(ms: int) -> str:
+    """Format an offset: `0`, `250 ms`, `1.5 s`, `1 min 30 s`, `2 h`."""
+    if ms < _UNITS[-1][0]:
+        return f"{ms} ms" if 0 < ms < 1_000 else f"{ms / 1000:g} s"  # noqa: PLR2004 - a second
+    words: list[str] = []
+    for size_ms, unit in _UNITS:
+        much, ms = divmod(ms, size_ms)
+        words += [f"{much} {unit}"] if much else []
+    return " ".join([*words, f"{ms / 1000:g} s"] if ms else words)

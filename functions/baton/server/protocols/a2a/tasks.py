@@ -1,0 +1,190 @@
+"""A2A's methods: a message starts a job or answers a job's question; a task is read, followed, cancelled.
+
+Invariant: the job follows from the message's id, so a message that is sent again is the same task. A push notification
+is a job's callback, which is named when the job is submitted and stays. Must not: know JSON-RPC.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import structs
+from pydantic import ValidationError
+
+from baton.engine.state import A2A, Job
+from baton.sdk.agents.agent import Agent
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.approval_answers import ApprovalAnswer, decide
+from baton.server.api.jobs.approval_list import approvals_of
+from baton.server.api.jobs.approvals import Approvals
+from baton.server.api.jobs.job import ChangeBody, JobsApi, callback_fault
+from baton.server.api.jobs.submission import SubmitBody, new_job
+from baton.server.api.problem import ApiError
+from baton.server.api.session_line import Sessions
+from baton.server.api.sessions.chat import must_take
+from baton.server.api.sessions.files import ChatFiles, Named
+from baton.server.protocols.a2a.body import INVALID_PARAMS, RpcError, SendParams, TaskMessage
+from baton.store.ports.jobs import Snapshot
+from baton.worker.container import Container
+from baton.worker.runtime.a2a_task import task_of
+from baton.worker.runtime.callbacks import address_fault
+from baton_events.errors import StoreError
+from baton_events.ids import digest, named_job_id
+
+Part = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A task that the caller may see. `asked`: its pending approvals; `decided`: the ids of the others."""
+
+    snapshot: Snapshot
+    asked: Sequence[Part]
+    decided: frozenset[str]
+    now_ms: int
+
+    def view(self, history_length: int | None = None) -> Part:
+        """Return the task in the protocol's form."""
+        return task_of(self.snapshot, self.now_ms, self.asked, history_length)
+
+
+class Tasks:
+    """Tasks of exposed agents."""
+
+    def __init__(self, container: Container, jobs: JobsApi) -> None:
+        self._container, self._jobs = container, jobs
+        self._approvals = Approvals(container, jobs)
+        self._files, self._sessions = ChatFiles(container), Sessions(container)
+
+    async def look_up(self, principal: Principal, agent: Agent, task_id: str) -> Found:
+        """Read a task of the agent.
+
+        Raises:
+            ApiError: 404 unknown, or another agent's; 403 another tenant's; 410 its data was removed.
+        """
+        snapshot = await self._jobs.snapshot(principal, task_id)
+        if snapshot.job.agent != agent.name:
+            raise ApiError(404, f"agent {agent.name!r} has no task {task_id!r}")
+        now_ms = self._container.ports.clock.now_ms()
+        views = approvals_of(snapshot, now_ms)
+        asked = [view for view in views if view["status"] == "pending"]
+        return Found(snapshot, asked, frozenset(view["id"] for view in views if view not in asked), now_ms)
+
+    async def send(self, principal: Principal, agent: Agent, params: SendParams) -> Found:
+        """Begin a task, or answer its questions."""
+        message, push = params.message, params.configuration.task_push_notification_config
+        if not message.text.strip() and not message.data and not message.file_parts:
+            raise RpcError(INVALID_PARAMS, "message.parts: there is no text, data or file")
+        if message.task_id:
+            if push is not None:
+                raise _no_push()
+            return await self._answer(principal, agent, message)
+        url = ""
+        if push is not None:
+            if push.token or push.authentication:
+                detail = "push notifications are signed as Standard Webhooks: leave token and authentication out"
+                raise RpcError(INVALID_PARAMS, detail)
+            url = push.url
+            if fault := address_fault(url) or callback_fault(url, self._container.settings):
+                raise RpcError(INVALID_PARAMS, f"configuration.taskPushNotificationConfig.url: {fault}")
+        job = await self._submit(principal.tenant, agent, message, url)
+        return await self._submitted(principal, agent, job)
+
+    async def cancel(self, principal: Principal, agent: Agent, task_id: str) -> Found:
+        """Cancel a task; a cancelled one stays cancelled."""
+        await self.look_up(principal, agent, task_id)
+        try:
+            await self._jobs.changed(principal, task_id, ChangeBody(action="cancel"))
+        except ApiError as error:
+            if error.status != 409:  # noqa: PLR2004 - it has ended
+                raise
+            raise RpcError("TASK_NOT_CANCELABLE", str(error)) from error
+        return await self.look_up(principal, agent, task_id)
+
+    async def _submitted(self, principal: Principal, agent: Agent, job: Job) -> Found:
+        try:
+            return await self.look_up(principal, agent, job.id)
+        except ApiError as error:
+            if error.status != 404:  # noqa: PLR2004 - a read may be older than a new submission
+                raise
+            raise StoreError(f"task {job.id!r} is accepted, and reads do not show it yet") from error
+
+    async def _submit(self, tenant: str, agent: Agent, message: TaskMessage, callback_url: str) -> Job:
+        # The same agent gets the same task when a message is sent again; another agent does not.
+        job_id = named_job_id(f"message to {agent.name}", tenant, message.context_id, message.message_id)
+        session_id = message.context_id or f"session_{job_id.removeprefix('job_')}"
+        files = await self._files.read(tenant, session_id, message.file_parts)
+        named = [file for file, _ in files]
+        must_take(self._container, agent, named)
+        job = self._new_job(tenant, agent, message, job_id, session_id, named)
+        attached = self._files.attached(job, files)
+        task: dict[str, Any] = {"text": message.text, "chat": {"messageId": message.message_id}, A2A: {}}
+        task |= ({"data": message.data} if message.data else {}) | ({"files": named} if named else {})
+        notifying = structs.replace(job, notifies=callback_url)
+        accepted = (await self._sessions.submit(notifying, task, may_exist=True, attached=attached)).job
+        if accepted.request_digest != job.request_digest:
+            detail = f"message.messageId {message.message_id!r} was sent with other parts before: use a new id"
+            raise RpcError(INVALID_PARAMS, detail)
+        return accepted
+
+    def _new_job(
+        self, tenant: str, agent: Agent, message: TaskMessage, job_id: str, session_id: str, files: list[Named]
+    ) -> Job:
+        fields = {"jobType": agent.name, "taskDescription": message.text, "inputData": message.data}
+        job = new_job(
+            SubmitBody.model_validate(fields),
+            self._container.registry,
+            job_id=job_id,
+            session_id=session_id,
+            tenant=tenant,
+            now_ms=self._container.ports.clock.now_ms(),
+        )
+        return structs.replace(job, request_digest=digest(job.request_digest, files))
+
+    async def _answer(self, principal: Principal, agent: Agent, message: TaskMessage) -> Found:
+        """Decide the task's open questions."""
+        found = await self.look_up(principal, agent, message.task_id)
+        job = found.snapshot.job
+        if message.context_id and message.context_id != job.session_id:
+            raise RpcError(INVALID_PARAMS, f"message.contextId: task {job.id!r} is of context {job.session_id!r}")
+        if job.ended or not found.asked:
+            state = f"has ended: it is {job.status}" if job.ended else "waits for no input"
+            detail = f"task {job.id!r} {state}; send a message without taskId, in context {job.session_id!r}"
+            raise RpcError("UNSUPPORTED_OPERATION", detail)
+        try:
+            await decide(self._container, self._approvals, principal, _answers(message, found))
+        except ApiError as error:
+            if error.status != 403:  # noqa: PLR2004 - not theirs to decide
+                raise
+            raise RpcError("UNSUPPORTED_OPERATION", str(error)) from error
+        return await self.look_up(principal, agent, message.task_id)
+
+
+def _answers(message: TaskMessage, found: Found) -> dict[str, ApprovalAnswer]:
+    """Parse a message's answers, by checkpoint: each part with data is one."""
+    pending = [str(view["id"]) for view in found.asked]
+    answers: dict[str, ApprovalAnswer] = {}
+    for place, part in enumerate(message.parts):
+        if part.data is None:
+            continue
+        named = part.data.get("checkpointId") if isinstance(part.data, dict) else None
+        checkpoint_id = named or (pending[0] if len(pending) == 1 else "")
+        try:
+            answers[checkpoint_id] = ApprovalAnswer.model_validate(part.data)
+        except ValidationError as error:
+            detail = f"message.parts.{place}.data: {error.errors()[0]['msg']}; {_WANTED}"
+            raise RpcError(INVALID_PARAMS, detail) from error
+    if not answers:
+        raise RpcError(INVALID_PARAMS, f"message.parts: a part with data is needed; {_WANTED}")
+    if unknown := set(answers).difference(pending, found.decided):
+        detail = f"message.parts: checkpointId {min(unknown)!r} is none; the task asks {', '.join(pending)}"
+        raise RpcError(INVALID_PARAMS, detail)
+    return {one: answer for one, answer in answers.items() if one in pending}
+
+
+_WANTED = 'write {"approved": true or false, "editedArgs"?: {…}, "reason"?: "…", "checkpointId"?: "…"}'
+
+
+def _no_push() -> RpcError:
+    detail = "a push notification is named with the message that begins its task, and stays"
+    return RpcError("PUSH_NOTIFICATION_NOT_SUPPORTED", detail)

@@ -1,0 +1,53 @@
+"""The chat page and its files, where `ENABLE_CHAT_PAGE=true`; they hold nothing secret, and call the public API.
+
+Invariant: under its content policy the page runs files of this host only, and sends requests to no other.
+"""
+
+from functools import cache
+from importlib.resources import files
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from baton.server.api.problem import ApiError
+from baton.settings.settings import Settings
+
+_STATIC = files("baton.server.web") / "static"
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+_PAGE = "chat.html"
+NAMES = (_PAGE, "chat.css", "chat.js", "baton.js")
+CONTENT_SECURITY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data: blob:; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def web_routes(settings: Settings) -> list[Route]:
+    """Build the routes; none where the page is not served."""
+    if not settings.enable_chat_page:
+        return []
+    return [Route("/chat", page, methods=["GET"]), Route("/chat/{name}", file, methods=["GET"])]
+
+
+async def page(_request: Request) -> Response:
+    """Serve `GET /chat`."""
+    return _answer(_PAGE)
+
+
+async def file(request: Request) -> Response:
+    """Serve `GET /chat/{name}`: a file of the page."""
+    name = request.path_params["name"]
+    if name not in NAMES:
+        raise ApiError(404, f"there is no file {name!r} here; there are {', '.join(NAMES)}")
+    return _answer(name)
+
+
+def _answer(name: str) -> Response:
+    headers = {"content-security-policy": CONTENT_SECURITY, "cache-control": "no-cache"}
+    return Response(_bytes(name), media_type=_TYPES[name.rsplit(".", 1)[1]], headers=headers)
+
+
+@cache
+def _bytes(name: str) -> bytes:
+    return (_STATIC / name).read_bytes()

@@ -1,0 +1,245 @@
+"""The admission on Redis: its ports for jobs and for operators over the semaphore, and the pages of a sweep."""
+
+from collections.abc import Sequence
+
+from msgspec.json import Decoder, Encoder
+
+from baton.engine.all_jobs.days import DayUsed, VersionSeen
+from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
+from baton.engine.all_jobs.samples import PLACES, Sample, place_of, recent
+from baton.engine.all_jobs.slots import (
+    ALL,
+    BY_RECONCILER,
+    FIRST_VALUE_KEPT_MS,
+    GONE,
+    HOLDERS,
+    PAGE,
+    REQUESTED_EVERY_MS,
+    TOMBSTONE_MS,
+    QueuedJob,
+    QueueEntry,
+    SlotState,
+    page_mark,
+    some,
+)
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.store.ports.all_jobs import AdmissionState, ReconcileTurn, SlotAnswer, SlotGranted, Started
+from baton.store.redis import keys
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.semaphore import (
+    Dropped,
+    Semaphore,
+    entry_from,
+    flow_of,
+    member_field,
+    member_of,
+    queue_of,
+)
+from baton.store.redis.totals import EndedSums, line_of
+from baton.store.transport.redis_rest import Command
+from baton_events.ids import root_of
+
+
+async def page_from(semaphore: Semaphore, mark: str, now_ms: int, size: int) -> tuple[dict[str, QueueEntry], str]:
+    """Return the page at `mark`, with its jobs' trees, and the mark at its end: two requests, seldom three."""
+    kind, _, last = mark.partition(":")
+    index = keys.SLOT_HOLDERS if kind == HOLDERS else keys.SLOT_NAMES
+    since = int(last) + 1 if kind == GONE else 0
+    found, out = await semaphore.redis.pipeline(
+        ["ZRANGE", index, f"({last}" if last else "-", "+", "BYLEX", "LIMIT", 0, 0 if kind == GONE else size],
+        [
+            *("ZRANGE", keys.SLOT_OUT, f"[{since:015d}", f"({now_ms - TOMBSTONE_MS:015d}", "BYLEX"),
+            *("LIMIT", 0, 0 if kind == ALL else size),
+        ],
+    )
+    names, end = some(found, size, kind, str)
+    if len(names) < size and kind != ALL:
+        times = {name: at for at, _, name in (member.partition("\0") for member in out)}
+        gone, end = some(list(times), size - len(names), GONE, lambda name: str(int(times[name])))
+        names += gone
+    if not names:
+        return {}, end
+    *trees, texts = await semaphore.redis.pipeline(
+        *_trees(names, whole=kind == ALL), ["HMGET", keys.SLOTS, *map(member_field, names)]
+    )
+    entries = {name: entry_from(text) for name, text in zip(names, texts, strict=True) if text}
+    others = {name for tree in trees for name in tree}.difference(names)
+    return {**entries, **await semaphore.entries_of(sorted(others))}, end
+
+
+def _trees(names: list[str], *, whole: bool) -> list[Command]:
+    """Return the commands that find all jobs of their trees; `whole`: no job between them is left out."""
+    roots = list(dict.fromkeys(map(root_of, names)))
+    ranges = [(roots[0], roots[-1])] if whole else [(root, root) for root in roots]
+    return [["ZRANGE", keys.SLOT_NAMES, f"[{first}", f"({last}/", "BYLEX"] for first, last in ranges]
+
+
+_SAMPLE = "sample:"
+_encode, _decode_sample = Encoder().encode, Decoder(Sample).decode
+_FIRST_OWN_KEY = len(keys.SLOT_INDEXES) + 2
+
+
+class RedisAdmission:
+    """`Admission` over one connection, with `slots` slots."""
+
+    def __init__(
+        self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
+    ) -> None:
+        self._redis = connection
+        self._semaphore = Semaphore(connection, slots, reconcile_interval_ms, store_clock=store_clock)
+        self._sums = EndedSums(connection)
+
+    async def slot_request(
+        self,
+        job_id: str,
+        slot_state: SlotState,
+        queued_job: QueuedJob,
+        now_ms: int,
+        *,
+        alone: bool = False,
+        end: End | None = None,
+        stored: BytesAdded | None = None,
+    ) -> SlotAnswer:
+        """Take a job's update."""
+        counted, writes = _counted(queued_job, end, stored)
+        optional = {"alone": alone, "writes": writes, "entered": bool(writes and not end)}
+        more = {"fill": job_id, **{name: value for name, value in optional.items() if value}}
+        answer = await self._semaphore.run(
+            now_ms, {job_id: member_of(job_id, queued_job, slot_state)}, more, more_keys=counted
+        )
+        if answer.revision < 0:
+            return SlotAnswer(slot=False, busy=True)
+        if answer.revision > slot_state.epoch:
+            return SlotAnswer(slot=False, reconcile_at_ms=answer.alarm_ms, later_epoch=answer.revision)
+        return SlotAnswer(answer.held, answer.untaken, answer.alarm_ms)
+
+    async def reconcile(
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+    ) -> ReconcileTurn:
+        """Begin a sweep, or continue it with a page."""
+        next_ms, granted = 0, tuple[SlotGranted, ...]()
+        if not after:
+            more = {"fill": BY_RECONCILER, "everybody": True, "due": due_ms}
+            answer = await self._semaphore.run(now_ms, {}, more)
+            next_ms, granted = answer.alarm_ms, answer.untaken
+            await self._sample(now_ms)
+            await self._sums.add_all()
+        slot_table, following = await page_from(self._semaphore, page_mark(due_ms, after, again=again), now_ms, page)
+        return ReconcileTurn(next_ms, slot_table, granted, following)
+
+    async def _sample(self, now_ms: int) -> None:
+        """Note that a sweep ran, and a sample of the admission's load."""
+        counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "size")
+        active, pending, slots = (int(value or 0) for value in counted)
+        sample = Sample(now_ms, active, pending, slots or self._semaphore.slots)
+        place = f"{_SAMPLE}{place_of(now_ms)}"
+        await self._redis.execute("HSET", keys.SLOTS, "swept", now_ms, place, _encode(sample).decode())
+
+    async def slot_table(self) -> dict[str, QueueEntry]:
+        """Return all entries, by job id."""
+        return await self._semaphore.entries()
+
+    async def entry(self, job_id: str) -> QueueEntry | None:
+        """Return a job's entry."""
+        text = await self._redis.execute("HGET", keys.SLOTS, member_field(job_id))
+        return entry_from(text) if text else None
+
+    async def may_request_reconcile(self, now_ms: int) -> bool:
+        """Return whether a sweep may be requested now; by the store's clock, as the callers' may be wrong."""
+        requested = await self._redis.execute("SET", keys.ADMISSION_ASKED, now_ms, "NX", "PX", REQUESTED_EVERY_MS)
+        return requested is not None and requested is not False
+
+    async def first_value(self, name: str, value: str) -> str:
+        """Return the value that was given first under this name."""
+        key = keys.first_value_key(name)
+        _, first = await self._redis.pipeline(["SET", key, value, "NX", "PX", FIRST_VALUE_KEPT_MS], ["GET", key])
+        return str(first)
+
+    async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
+        """Remove ended jobs from the admission, unless they have sent an update since."""
+        for first in range(0, len(ended), PAGE):
+            dropped = {name: Dropped(since_ms) for name, since_ms in ended[first : first + PAGE]}
+            await self._semaphore.run(0, dropped, {})
+
+
+def _counted(
+    queued_job: QueuedJob, end: End | None, stored: BytesAdded | None
+) -> tuple[list[str], list[list[str | int]]]:
+    """Return what is counted with a job's first update, or with the one that it is gone: keys, and commands."""
+    counted: list[str] = []
+    writes: list[list[str | int]] = []
+    if end:
+        counted.append(keys.ADMISSION_UNCOUNTED)
+        writes.append(["RPUSH", _FIRST_OWN_KEY, line_of(queued_job.agent, queued_job.tenant, end)])
+    if stored and stored.adds:
+        at = _FIRST_OWN_KEY + len(counted)
+        counted.append(keys.stored_bytes_key(queued_job.tenant))
+        writes += [["HINCRBY", at, str(until_ms), str(size)] for until_ms, size in sorted(stored.adds.items())]
+        writes.append(["PEXPIRE", at, str(stored.kept_ms)])
+    return counted, writes
+
+
+class RedisAdmissionControl:
+    """`AdmissionControl` over one connection, with `slots` slots."""
+
+    def __init__(
+        self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
+    ) -> None:
+        self._redis = connection
+        self._semaphore = Semaphore(connection, slots, reconcile_interval_ms, store_clock=store_clock)
+        self._sums = EndedSums(connection)
+
+    async def stop(self, now_ms: int) -> None:
+        """Admit no job any more; repeated, it keeps the time of the first stop."""
+        if not (await self.state()).stopped_ms:
+            await self._redis.execute("HSET", keys.SLOTS, "closed", now_ms)
+
+    async def start(self, now_ms: int, slots: int | None = None) -> Started:
+        """Admit jobs again, `slots` at once."""
+        if slots == 0:
+            await self._redis.execute("HDEL", keys.SLOTS, "size")
+        await self._redis.execute("HSET", keys.SLOTS, "closed", 0, *(("size", slots) if slots else ()))
+        answer = await self._semaphore.run(now_ms, {}, {"fill": BY_RECONCILER, "everybody": True})
+        return Started(answer.alarm_ms, answer.untaken)
+
+    async def state(self) -> AdmissionState:
+        """Return the admission's state; each update counts it, so it costs the same however many jobs there are."""
+        counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "closed", "swept", "size")
+        active, pending, stopped_ms, reconciled_ms, slots = (int(value or 0) for value in counted)
+        return AdmissionState(slots or self._semaphore.slots, active, pending, stopped_ms, reconciled_ms)
+
+    async def live(self, tenant: str = "") -> dict[str, QueueEntry]:
+        """Return the entries of the jobs that are not gone."""
+        if tenant:
+            return await self._below(flow_of(tenant))
+        return {name: entry for name, entry in (await self._semaphore.entries()).items() if entry.want != "gone"}
+
+    async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
+        """Return the entries of a session's jobs at work or in line."""
+        return await self._below(queue_of(tenant, session_id))
+
+    async def _below(self, prefix: str) -> dict[str, QueueEntry]:
+        """Return the entries of the members whose places begin so."""
+        members = await self._redis.execute("ZRANGE", keys.SLOT_QUEUES, f"[{prefix}", f"({prefix[:-1]}\1", "BYLEX")
+        return await self._semaphore.entries_of([member.rpartition("\0")[2] for member in members])
+
+    async def ends(self) -> dict[str, AgentCounters]:
+        """Return the sums of ended jobs."""
+        return await self._sums.ends()
+
+    async def used(self) -> tuple[MonthUsed, ...]:
+        """Return the usage of the jobs of each month and tenant."""
+        return await self._sums.used()
+
+    async def days(self, names: Sequence[str]) -> tuple[DayUsed, ...]:
+        """Return the usage of the jobs of these days."""
+        return await self._sums.days(names)
+
+    async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
+        """Return the versions of an agent."""
+        return await self._sums.versions(agent)
+
+    async def samples(self, now_ms: int) -> tuple[Sample, ...]:
+        """Return the samples of the last hours."""
+        texts = await self._redis.execute("HMGET", keys.SLOTS, *(f"{_SAMPLE}{place}" for place in range(PLACES)))
+        return recent((_decode_sample(text) for text in texts if text), now_ms)

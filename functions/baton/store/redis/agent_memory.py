@@ -1,0 +1,210 @@
+"""The memory of agents on Redis: a session's newest entries, its files, and answers of models.
+
+A session's memory is one hash under a hash tag of its own; each write is decided on what is there, and written where
+it still is. The cache is one GET before a model call, and one SET with its expiry after it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from baton.engine.commit.patch import Patch
+from baton.engine.commit.stored_bytes import LEAST_FILE_MS
+from baton.sdk.records.memory import SESSION_ENTRIES, MemoryEntry
+from baton.store.redis import keys
+from baton.store.redis.connection import RedisConnection
+from baton_events.errors import StoreError
+
+
+class RedisModelCache:
+    """`ModelCache` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def get(self, tenant: str, key: str) -> str | None:
+        """Return the text that is kept under the key."""
+        found = await self._redis.execute("GET", keys.model_cache_key(tenant, key))
+        return None if found is None else str(found)
+
+    async def put(self, tenant: str, key: str, text: str, seconds: int) -> None:
+        """Keep a text."""
+        await self._redis.execute("SET", keys.model_cache_key(tenant, key), text, "EX", seconds)
+
+
+# The piece of a file in one field: a few of them are below the limit of a request or an answer.
+_PIECE_CHARS, _PIECES_AT_ONCE = 1_000_000, 4
+# The field of a file with the time since which it is kept, and its size.
+_KEPT = "kept"
+
+
+class RedisChats:
+    """`Chats` over one connection. All of a chat expires `retention_ms` after it was last used, or is waited for.
+
+    Two days after it at the earliest: nobody knows for how long a job is in line.
+    """
+
+    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
+        self._redis = connection
+        self._retention_ms = max(retention_ms, LEAST_FILE_MS)
+
+    async def note_session(self, tenant: str, session_id: str, used_ms: int) -> None:
+        """Note that a session is created, or used again."""
+        key = keys.sessions_key(tenant)
+        await self._redis.pipeline(
+            ["ZADD", key, used_ms, session_id],
+            ["ZREMRANGEBYSCORE", key, "-inf", used_ms - self._retention_ms],
+            ["PEXPIRE", key, self._retention_ms],
+        )
+
+    async def session_used_ms(self, tenant: str, session_id: str) -> int | None:
+        """Return when a session was last used."""
+        [score] = await self._redis.read(("ZSCORE", keys.sessions_key(tenant), session_id))
+        return None if score is None else int(float(score))
+
+    async def newest_sessions(self, tenant: str, until_ms: int, skipped: int, limit: int) -> Sequence[tuple[str, int]]:
+        """Return sessions and when they were last used, the newest first."""
+        span: list[str | int] = [until_ms, "-inf", "BYSCORE", "REV", "LIMIT", skipped, limit, "WITHSCORES"]
+        [flat] = await self._redis.read(("ZRANGE", keys.sessions_key(tenant), *span))
+        return [(str(name), int(float(score))) for name, score in zip(flat[::2], flat[1::2], strict=True)]
+
+    async def keep_file(self, tenant: str, session_id: str, name: str, text: str, now_ms: int) -> bool:
+        """Keep a file; it exists once all of its pieces do, and expires from its first piece on."""
+        key, pieces = keys.files_key(tenant, session_id, name), range(0, len(text), _PIECE_CHARS)
+        of_session, kept_ms = keys.files_key(tenant, session_id), self._retention_ms
+        await self._redis.pipeline(
+            ["SADD", of_session, name],
+            ["PEXPIRE", of_session, kept_ms, "NX"],
+            ["HSET", key, "begun", now_ms],
+            ["PEXPIRE", key, kept_ms, "NX"],
+        )
+        for number, first in enumerate(pieces):
+            await self._redis.execute("HSET", key, number, text[first : first + _PIECE_CHARS])
+        *_, is_new = await self._redis.pipeline(
+            ["HSET", key, "pieces", len(pieces)], ["HSETNX", key, _KEPT, f"{now_ms} {len(text)}"]
+        )
+        await self._prolong(tenant, session_id, [name], kept_ms)
+        return bool(is_new)
+
+    async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
+        """Read a file, and prolong its time."""
+        key = keys.files_key(tenant, session_id, name)
+        [count] = await self._redis.read(("HGET", key, "pieces"))
+        if count is None:
+            return None
+        await self._prolong(tenant, session_id, [name], self._retention_ms)
+        fields, pieces = list(map(str, range(int(count)))), list[str]()
+        for first in range(0, len(fields), _PIECES_AT_ONCE):
+            [found] = await self._redis.read(("HMGET", key, *fields[first : first + _PIECES_AT_ONCE]))
+            pieces += found
+        return "".join(pieces)
+
+    async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:
+        """Forget a session and its files."""
+        kept = list[tuple[int, int]]()
+        [names] = await self._redis.read(("SMEMBERS", keys.files_key(tenant, session_id)))
+        for name in ("", *names):  # in a cluster each is on another server
+            key = keys.files_key(tenant, session_id, name)
+            text, gone = await self._redis.pipeline(["HGET", key, _KEPT] if name else ["EXISTS", key], ["DEL", key])
+            if name and text and gone:
+                at_ms, _, size_bytes = str(text).partition(" ")
+                kept.append((int(at_ms), int(size_bytes)))
+        await self._redis.execute("ZREM", keys.sessions_key(tenant), session_id)
+        return kept
+
+    async def need_files(self, tenant: str, session_id: str, for_ms: int) -> None:
+        """Keep the files while a job waits; for a shorter wait, the last reader has prolonged them enough."""
+        if 2 * for_ms > self._retention_ms:
+            [names] = await self._redis.read(("SMEMBERS", keys.files_key(tenant, session_id)))
+            await self._prolong(tenant, session_id, names, for_ms + self._retention_ms)
+
+    async def prolong_files(self, ages_ms: Mapping[tuple[str, str], int]) -> None:
+        """Keep files on where a job has not ended; those of a young one have enough time left."""
+        sessions = [session for session, age_ms in ages_ms.items() if 4 * age_ms > self._retention_ms]
+        if sessions:
+            found = await self._redis.read(*(("SMEMBERS", keys.files_key(*session)) for session in sessions))
+            for session, names in zip(sessions, found, strict=True):
+                await self._prolong(*session, names, self._retention_ms)
+
+    async def _prolong(self, tenant: str, session_id: str, names: Sequence[str], kept_ms: int) -> None:
+        """Keep them for at least as long: what waits for them may need them longer than their next reader."""
+        if names:
+            prolonged = [keys.files_key(tenant, session_id, name) for name in ("", *names)]
+            commands: list[list[str | int]] = [["PEXPIRE", key, kept_ms, "GT"] for key in prolonged]
+            await self._redis.pipeline(*commands)
+
+
+_encode = msgspec.json.Encoder().encode
+_ENTRY = msgspec.json.Decoder(MemoryEntry)
+_ENTRY_FIELD, _FORGOTTEN = "entry:", "forgotten"
+_ATTEMPTS = 8
+_Fields = dict[str, str]
+
+
+class RedisSessionMemory:
+    """`SessionMemory` over one connection. A session's memory expires `retention_ms` after it was last added to."""
+
+    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
+        self._redis = connection
+        self._retention_ms = retention_ms
+
+    async def add(self, tenant: str, entry: MemoryEntry) -> bool:
+        """Keep an entry among the newest ones; False: its session was forgotten after its job was submitted."""
+
+        def added(before: _Fields) -> _Fields | None:
+            if entry.created_ms <= int(before.get(_FORGOTTEN, -1)):
+                return None
+            own = {f"{_ENTRY_FIELD}{entry.id}": f"{entry.created_ms} {_encode(entry).decode()}"}
+            entries = {field: text for field, text in {**before, **own}.items() if field != _FORGOTTEN}
+            oldest = sorted(entries, key=lambda field: (_created_ms(entries[field]), field))[:-SESSION_ENTRIES]
+            return {field: text for field, text in {**before, **own}.items() if field not in oldest}
+
+        _, after = await self._change(tenant, entry.session_id, added)
+        return after is not None
+
+    async def recent(self, tenant: str, session_id: str) -> tuple[MemoryEntry, ...]:
+        """Return the session's entries, the oldest first."""
+        # The SDK makes a dict of each flat reply in a pipeline.
+        (fields,) = await self._redis.pipeline(["HGETALL", keys.session_memory_key(tenant, session_id)])
+        texts = (text.partition(" ")[2] for field, text in fields.items() if field.startswith(_ENTRY_FIELD))
+        return tuple(sorted(map(_ENTRY.decode, texts), key=lambda entry: (entry.created_ms, entry.id)))
+
+    async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:
+        """Forget the session, and refuse later entries of earlier jobs; return the ids that were there."""
+
+        def forgotten(before: _Fields) -> _Fields:
+            # The mark only grows: an older one that comes late changes nothing.
+            return {_FORGOTTEN: str(max(now_ms, int(before.get(_FORGOTTEN, 0))))}
+
+        before, _ = await self._change(tenant, session_id, forgotten, frees=True)
+        return tuple(sorted(field.removeprefix(_ENTRY_FIELD) for field in before if field != _FORGOTTEN))
+
+    async def _change(
+        self, tenant: str, session_id: str, change: Callable[[_Fields], _Fields | None], *, frees: bool = False
+    ) -> tuple[_Fields, _Fields | None]:
+        """Return the fields before and after the change; None: no change. `frees`: little stays of them."""
+        key = keys.session_memory_key(tenant, session_id)
+        for _ in range(_ATTEMPTS):
+            [flat] = await self._redis.read(("HGETALL", key))
+            before = dict(zip(flat[::2], flat[1::2], strict=True))
+            after = change(before)
+            if after is None or await self._written(key, before, after, frees=frees):
+                return before, after
+        raise StoreError(f"the memory of session {session_id!r} was changed by others {_ATTEMPTS} times in a row")
+
+    async def _written(self, key: str, before: _Fields, after: _Fields, *, frees: bool) -> bool:
+        patch = Patch(0)
+        patch.same(key, before)
+        if frees:  # the whole key is replaced, which a store takes whose memory is full
+            patch.write("DEL", key, [])
+            before = {}
+        more = [text for field, each in after.items() if before.get(field) != each for text in (field, each)]
+        gone = [field for field in before if field not in after]
+        for command, arguments in (("HSET", more), ("HDEL", gone), ("PEXPIRE", [str(self._retention_ms)])):
+            if arguments:
+                patch.write(command, key, arguments)
+        return await self._redis.written(patch)
+
+
+def _created_ms(text: str) -> int:
+    return int(text.partition(" ")[0])

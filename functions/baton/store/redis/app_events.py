@@ -1,0 +1,103 @@
+"""Records of app events on Upstash Redis, and the calls that wait for them; all of it expires."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.engine.commit.stored_bytes import LEAST_EVENT_MS
+from baton.store.ports.app_events import EventRecord
+from baton.store.redis import keys
+from baton.store.redis.connection import RedisConnection
+from baton.store.transport.redis_rest import Command
+
+_EVENT, _HANDLER, _NOTE = "event", "handler:", "note:"
+_CLOCK_MS = 60_000  # a waiting call and a reader may have different clocks
+
+
+class RedisAppEvents:
+    """`AppEvents` over one connection."""
+
+    def __init__(self, connection: RedisConnection, retention_ms: int, kept_ms: int) -> None:
+        self._redis = connection
+        self._retention_ms, self._kept_ms = max(retention_ms, LEAST_EVENT_MS), kept_ms
+
+    async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
+        """Keep an event, and these of its handlers, for as long as it may wait for its batch at least."""
+        key = keys.app_event_key(event_id)
+        handled = [field for name in handlers for field in (_HANDLER + name, "1")]
+        new, *_, found = await self._redis.pipeline(
+            ["HSETNX", key, _EVENT, event],
+            *([["HSET", key, *handled]] if handled else []),
+            ["PEXPIRE", key, self._retention_ms],
+            ["HGETALL", key],
+        )
+        return replace(_record(found), new=bool(new))
+
+    async def note(self, event_id: str, name: str, text: str) -> str:
+        """Keep a note."""
+        key = keys.app_event_key(event_id)
+        *_, kept = await self._redis.pipeline(
+            ["HSETNX", key, _NOTE + name, text], ["PEXPIRE", key, self._retention_ms], ["HGET", key, _NOTE + name]
+        )
+        return str(kept)
+
+    async def find(self, event_id: str) -> EventRecord | None:
+        """Return the record of an event."""
+        (found,) = await self._redis.pipeline(["HGETALL", keys.app_event_key(event_id)])
+        return _record(found) if found and _EVENT in found else None
+
+    async def wait(self, name: str, call_id: str, until_ms: int, now_ms: int) -> str:
+        """Note that a call waits; first, so that an event that is not kept yet finds it."""
+        waits, left_ms = keys.app_event_waits_key(name), until_ms - now_ms + _CLOCK_MS
+        *_, kept = await self._redis.pipeline(
+            ["ZADD", waits, until_ms, call_id],
+            ["PEXPIRE", waits, left_ms, "NX"],
+            ["PEXPIRE", waits, left_ms, "GT"],
+            ["GET", keys.app_event_kept_key(name)],
+        )
+        return str(kept or "")
+
+    async def keep(self, name: str, data: str) -> None:
+        """Keep an event's data."""
+        await self._redis.execute("SET", keys.app_event_kept_key(name), data, "NX", "PX", self._kept_ms)
+
+    async def waiting(self, name: str, now_ms: int, limit: int) -> tuple[str, ...]:
+        """Return the calls that wait, the first to give up first."""
+        page = ("BYSCORE", "LIMIT", 0, limit)
+        found = await self._redis.execute("ZRANGE", keys.app_event_waits_key(name), now_ms, "+inf", *page)
+        return tuple(found or ())
+
+    async def count_waiting(self, name: str, now_ms: int) -> int:
+        """Return how many calls wait."""
+        return int(await self._redis.execute("ZCOUNT", keys.app_event_waits_key(name), now_ms, "+inf"))
+
+    async def met(self, name: str, call_ids: Sequence[str]) -> None:
+        """Note that these wait no more."""
+        if call_ids:
+            await self._redis.execute("ZREM", keys.app_event_waits_key(name), *call_ids)
+
+    async def append(self, name: str, entries: Sequence[str]) -> tuple[str, ...]:
+        """Add to the end of a list."""
+        key = keys.app_event_list_key(name)
+        adding: list[Command] = [["RPUSH", key, *entries], ["PEXPIRE", key, self._retention_ms]] if entries else []
+        *_, found = await self._redis.pipeline(*adding, ["LRANGE", key, 0, -1])
+        return tuple(found)
+
+    async def newest(self, name: str, number: int = 0, kept_ms: int = 0) -> int:
+        """Return the highest number that is noted."""
+        key, left_ms = keys.app_event_newest_key(name), self._retention_ms + kept_ms
+        noting: list[Command] = (
+            [["ZADD", key, "GT", number, "n"], *(["PEXPIRE", key, left_ms, how] for how in ("NX", "GT"))]
+            if number
+            else []
+        )
+        *_, highest = await self._redis.pipeline(*noting, ["ZSCORE", key, "n"])
+        return int(float(highest or 0))
+
+
+def _record(found: dict[str, Any]) -> EventRecord:
+    """Convert a record: the SDK makes a dict of the flat reply."""
+    handlers = sorted(name.removeprefix(_HANDLER) for name in found if name.startswith(_HANDLER))
+    notes = {name.removeprefix(_NOTE): text for name, text in found.items() if name.startswith(_NOTE)}
+    return EventRecord(found.get(_EVENT, ""), tuple(handlers), notes)

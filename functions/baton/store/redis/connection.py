@@ -1,0 +1,305 @@
+"""The store's connection: scripts and pipelines, over REST by the official Upstash SDK or over RESP, with time limits.
+
+Invariant: every failure is a StoreError; the request may have been applied or not. The SDK's own retries are
+off: it would repeat writes after seconds (redis-rest.md 10), while the queue repeats whole events. No adapter above
+knows which transport there is.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Coroutine, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+from upstash_redis.errors import UpstashError
+
+from baton.engine.commit.patch import Patch
+from baton.engine.commit.patch import frees as plan_frees
+from baton.settings.settings import Settings, require
+from baton.store.transport.http_transport import http_transport
+from baton.store.transport.meter import charge, share
+from baton.store.transport.redis_rest import Command, RedisCommands, answer_bytes, command_bytes
+from baton_events.errors import SettingsError, StoreAnswerError, StoreError, StoreFullError
+from baton_events.proxies import through
+
+_log = logging.getLogger("baton.store")
+
+# The flag is the hosted service's own: other servers refuse it.
+_SHEBANG, _PLAIN_SHEBANG = "#!lua flags=allow-key-locking\n", "#!lua\n"
+# The store refuses each script as a whole while its memory is full, unless the script's first line says otherwise.
+_FULL, _FREEING_FLAG = "OOM", "allow-oom"
+_ANSWER = "local answer = main()\nreturn {commands, answer}\n"
+# The data of one answer: its wrapping has the rest of the 10 MB that the hosted store allows.
+_MOST_BYTES = 8_000_000
+_NOT_LET_IN = ("WRONGPASS", "NOAUTH", "invalid password")
+
+
+def script(name: str, *shared: str) -> str:
+    """Return the text of a Lua script beside this file, after the parts that it shares with others."""
+    return counted(_lua(name), "".join(map(_lua, shared)))
+
+
+def counted(text: str, before: str = "") -> str:
+    """Return the script with a report of its cost beside its answer, as `RedisConnection.run` expects it."""
+    if text.startswith("#!"):  # a library's own first line
+        text = text.partition("\n")[2]
+    return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\n{_ANSWER}"
+
+
+@cache
+def _applying() -> str:
+    return _SHEBANG + _lua("apply")
+
+
+def _lua(name: str) -> str:
+    return Path(__file__).with_name("lua").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+@cache
+def _sha1(text: str) -> str:
+    """Return the name by which the store knows a script."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+@cache
+def _without_flag(text: str) -> str:
+    return _PLAIN_SHEBANG + text.removeprefix(_SHEBANG) if text.startswith(_SHEBANG) else text
+
+
+@cache
+def _freeing(text: str) -> str:
+    """Return the script as it runs while the store's memory is full."""
+    line, _, rest = text.partition("\n")
+    return f"{line}{',' if 'flags=' in line else ' flags='}{_FREEING_FLAG}\n{rest}"
+
+
+class Transport(Protocol):
+    """Carries commands to the store."""
+
+    async def execute_all(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> tuple[list[Any], bool]:
+        """Run commands in one request, one after the other, not atomically: see transport/redis_rest.py."""
+        ...
+
+    async def close(self) -> None:
+        """Give up requests in progress and close connections."""
+        ...
+
+
+class RedisConnection:
+    """One client for the process, made on first use: importing and constructing opens nothing.
+
+    Commands that are ready at the same time share a request; see transport/batching.py.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        if settings.resp_url:
+            _require_library(settings)
+        self._client: Transport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loaded: set[str] = set()  # SHA1 of the scripts that the store has, as far as is known
+
+    def _redis(self) -> Transport:
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:  # connections belong to the loop that opened them
+            self._client = self._commands()
+            self._loop = loop
+        return self._client
+
+    def _commands(self) -> Transport:
+        settings = self._settings
+        if settings.resp_url:
+            from baton.store.transport.redis_resp import RespCommands  # noqa: PLC0415 - of an extra
+
+            return RespCommands(settings.resp_url, settings.store_timeout_seconds)
+        require(settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN")
+        http = http_transport(settings, settings.redis_url)
+        return RedisCommands(settings.redis_url, settings.redis_token, http, settings.store_timeout_seconds)
+
+    def _text(self, text: str) -> str:
+        return _without_flag(text) if self._settings.resp_url else text
+
+    async def run(
+        self,
+        text: str,
+        keys: Sequence[str],
+        args: Sequence[str | int],
+        beside: Sequence[Sequence[str | int]] = (),
+        *,
+        frees: bool = False,
+    ) -> Any:
+        """Run a script, and in the same request commands `beside` it; the present invocation pays for all.
+
+        `frees`: it needs no more memory, so that it also runs while the store's memory is full. The text is sent once;
+        then its SHA1 stands for it. A store that has forgotten it, as after a failover, does nothing, and gets the text
+        again.
+        """
+        commands, *value = await self._evaluate(self._text(text), keys, args, beside, frees=frees)
+        size_bytes = sum(map(command_bytes, (("", *keys, *args), *beside))) + answer_bytes(value)
+        charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes)
+        return value[0] if value else None
+
+    def apply(
+        self, keys: Sequence[str], args: Sequence[str], beside: Sequence[Command] = ()
+    ) -> Coroutine[Any, Any, tuple[int, int, list[Any]]]:
+        """Compare, then write (lua/apply.lua); return the number of commands, whether it is written, and the reads.
+
+        `beside`: commands that travel in the same request, whatever its result. Neither is charged yet.
+        """
+        return self._evaluate(self._text(_applying()), keys, args, beside)
+
+    async def written(self, patch: Patch) -> bool:
+        """Write a patch where its conditions hold, and charge for it. Return whether it is written."""
+        size_bytes = patch.size_bytes()
+        commands, written, _ = await self.apply(*patch.request())
+        charge(requests=1, commands=commands, size_bytes=size_bytes)
+        return bool(written)
+
+    async def read(self, *commands: Command) -> list[Any]:
+        """Read several things of one tag as they are at one moment, by a script: never a replica's old data.
+
+        Raises:
+            StoreError: together they are more than one answer may have.
+        """
+        patch = _reading(commands, _MOST_BYTES)
+        size_bytes = patch.size_bytes()
+        count, _, found = await self._evaluate(self._text(_applying()), *patch.request(), ())
+        charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(found))
+        answers = _all_of(found)
+        if answers is None:
+            raise StoreError(f"{commands[0][1]} and its arguments exceed {_MOST_BYTES} bytes")
+        return answers
+
+    async def read_each(self, reads: Sequence[Sequence[Command]]) -> list[list[Any] | None]:
+        """Read as `read` does, of several tags, in one request; None: that one must be read by itself."""
+        patches = [_reading(commands, _MOST_BYTES // len(reads)) for commands in reads]
+        size_bytes, sha = sum(patch.size_bytes() for patch in patches), _sha1(self._text(_applying()))
+        requests = [patch.request() for patch in patches]
+        answers = await self._send([("EVALSHA", sha, len(keys), *keys, *args) for keys, args in requests])
+        alone = [_is_forgotten(answer) or _is_full(answer) for answer in answers]
+        answers = [None if by_itself else self._value(answer) for answer, by_itself in zip(answers, alone, strict=True)]
+        count = sum(answer[0] if answer else 1 for answer in answers)
+        charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(answers))
+        return [_all_of(answer[2]) if answer else None for answer in answers]
+
+    async def _evaluate(
+        self,
+        text: str,
+        keys: Sequence[str],
+        args: Sequence[str | int],
+        beside: Sequence[Command],
+        *,
+        frees: bool = False,
+    ) -> Any:
+        sha = _sha1(text)
+        rest = (len(keys), *keys, *args)
+        known: Command = ("EVALSHA", sha, *rest) if sha in self._loaded else ("EVAL", text, *rest)
+        answer, *others = await self._send((known, *beside))
+        if known[0] == "EVALSHA" and _is_forgotten(answer):
+            charge(requests=1, commands=1, size_bytes=command_bytes(("", *keys, *args)))
+            answer = (await self._send([("EVAL", text, *rest)]))[0]
+        if _is_full(answer) and (frees or (text == self._text(_applying()) and plan_frees(args))):
+            answer = (await self._send([("EVAL", _freeing(text), *rest)]))[0]
+        for other in others:
+            if isinstance(other, UpstashError):
+                _log.warning("counting failed: %s", self._store_error(other))
+        value = self._value(answer)
+        self._loaded.add(sha)
+        return value
+
+    async def execute(self, *command: str | int) -> Any:
+        """Run one command."""
+        return (await self.pipeline(command))[0]
+
+    async def pipeline(self, *commands: Sequence[str | int]) -> list[Any]:
+        """Run several commands in one request; not atomic. Any error among them is raised."""
+        answers = await self._send(commands)
+        size_bytes = sum(map(command_bytes, commands)) + answer_bytes(answers)
+        charge(requests=1, commands=len(commands), size_bytes=size_bytes)
+        return [self._value(answer) for answer in answers]
+
+    async def run_beside(self, *commands: Sequence[str | int]) -> None:
+        """Run commands in the HTTP request of a script that is ready now; alone they take a request of their own.
+
+        Raises:
+            StoreError: one of them failed. The script is not affected.
+        """
+        answers = await self._send(commands, beside_scripts=True)
+        charge(commands=len(commands), size_bytes=sum(map(command_bytes, commands)) + answer_bytes(answers))
+        for answer in answers:
+            self._value(answer)
+
+    async def _send(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> list[Any]:
+        try:
+            answers, leads = await self._redis().execute_all(commands, beside_scripts=beside_scripts)
+        except (OSError, httpx.HTTPError, UpstashError, ValueError, LookupError, TypeError, AttributeError) as error:
+            # The last ones come of an answer that breaks the store's protocol.
+            raise self._store_error(error) from error
+        if beside_scripts:
+            charge(requests=int(leads))
+        elif not leads:
+            share()
+        return answers
+
+    def _value(self, answer: Any) -> Any:
+        if isinstance(answer, UpstashError):
+            raise self._store_error(answer) from answer
+        return answer
+
+    def _store_error(self, error: Exception) -> StoreError:
+        where = self._settings.store_place
+        if isinstance(error, httpx.ProxyError):
+            return StoreError(f"the store at {where} was not asked: {error}")
+        if self._settings.redis_url and not self._settings.resp_url:
+            where += through(self._settings.redis_url)
+        if isinstance(error, TimeoutError):
+            return StoreError(f"no answer from the store at {where} within {self._settings.store_timeout_seconds} s")
+        if _is_full(error):
+            return StoreFullError(f"the store at {where} has no memory left ({str(error)[:200]!r})")
+        if isinstance(error, UpstashError):
+            setting = "the password in REDIS_URL" if self._settings.resp_url else "UPSTASH_REDIS_REST_TOKEN"
+            hint = f": check {setting}" if any(word in str(error) for word in _NOT_LET_IN) else ""
+            return StoreAnswerError(f"the store at {where} answered {str(error)[:300]!r}{hint}")
+        kind = StoreError if isinstance(error, OSError | httpx.HTTPError) else StoreAnswerError
+        return kind(f"no usable answer from the store at {where} ({type(error).__name__}): is it running?")
+
+    async def close(self) -> None:
+        """Close connections; a later use opens them again."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.close()
+
+
+def _reading(commands: Sequence[Command], most_bytes: int) -> Patch:
+    patch = Patch(most_bytes)
+    patch.read(commands)
+    return patch
+
+
+def _all_of(found: Sequence[Any]) -> list[Any] | None:
+    """Return the values that were read; None: they are more than may be read at once."""
+    return None if any(too_much for _, *too_much in found) else [value for value, *_ in found]
+
+
+def _is_forgotten(answer: Any) -> bool:
+    """Return whether a server does not have the script that its SHA1 named: it did nothing."""
+    return isinstance(answer, UpstashError) and "NOSCRIPT" in str(answer)
+
+
+def _is_full(answer: Any) -> bool:
+    """Return whether the store's memory is full, so that it did nothing."""
+    return isinstance(answer, UpstashError) and str(answer).startswith(_FULL)
+
+
+def _require_library(settings: Settings) -> None:
+    missing = [name for name in ("redis", "hiredis") if find_spec(name) is None]
+    if missing:
+        raise SettingsError(
+            f"REDIS_URL ({settings.store_place}) needs {' and '.join(missing)}, which is not installed: "
+            "install the extra `redis` (docs/redis.md), or set UPSTASH_REDIS_REST_URL and"
+            " UPSTASH_REDIS_REST_TOKEN instead"
+        )

@@ -1,0 +1,216 @@
+"""The list of jobs on Upstash Redis: sorted sets in the order of their members' bytes (engine/all_jobs/job_list.py).
+
+In a search the store matches texts (ZSCAN), some shelves in a request, in steps so small that others hardly wait.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from baton.engine.all_jobs.job_list import Found, Query, Row, all_members, found, matching
+from baton.engine.all_jobs.job_texts import hits, outcomes_before, pattern, texts_of, with_texts
+from baton.engine.all_jobs.shelves import (
+    SESSION_ROWS,
+    Place,
+    Shelf,
+    Span,
+    behind,
+    entries_of,
+    is_trimmed_by,
+    place_of,
+    place_of_texts,
+    position_before,
+    shelf_of,
+    span_of,
+    texts_span_of,
+)
+from baton.store.ports.all_jobs import Scanned
+from baton.store.redis import keys
+from baton.store.redis.connection import RedisConnection
+from baton_events.ids import is_child
+
+# Shelves of one scan, and of its first request: a busy list has a page on few of them.
+_MOST_SHELVES, _FIRST_SHELVES = 64, 4
+# A search reads more and more shelves in a request while they are nearly empty, with about this many members in each.
+_SEARCHED_SHELVES, _MEMBERS, _MOST_MEMBERS, _LEAST_MEMBERS = (1, 8, 64, 512), 50_000, 5_000, 128
+# The limits of one search, unless whole shelves take more.
+_SEARCH_REQUESTS, _MOST_SEARCHED = 12, 5_000
+_Command = list[str | int]
+
+
+class RedisListing:
+    """`Listing` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def add(self, row: Row) -> None:
+        """Write a job's rows and its text: five commands; one for a job below another.
+
+        One more where the text of an earlier run is replaced. The catalogue is renewed each time: a failover may have
+        lost it, or the shelf's first row.
+        """
+        written = with_texts(row)
+        by_key = _by_key(written)
+        commands: list[_Command] = [["ZADD", key, *_scored(rows)] for key, rows in by_key.items()]
+        if before := outcomes_before(row):
+            commands.insert(0, _without(written[0], *before))
+        places = [place_of(member) for member in written]
+        texts = [] if is_child(row.job_id) else [place_of_texts(written[0])]
+        catalogued = entries_of((*places, *texts))
+        commands += [["ZADD", keys.list_key(name), *_scored(entries)] for name, entries in catalogued.items()]
+        if not row.status and is_trimmed_by(row.job_id):
+            sessions = [key for key in by_key if key.startswith(keys.list_key("s:"))]
+            commands += [["ZREMRANGEBYRANK", key, 0, -SESSION_ROWS - 1] for key in sessions]
+        await self._redis.run_beside(*commands)
+
+    async def scan(self, query: Query, before: str, limit: int) -> Scanned:
+        """Read up to `limit` rows, newest first."""
+        span = span_of(query, before)
+        if span.key:
+            rows, down_to_ms = await self._redis.execute(*_down(keys.list_key(span.key), span, limit)), 0
+        else:
+            rows, down_to_ms = await self._on_shelves(span, limit)
+        lowest = f"{span.index}:{down_to_ms:013d}:"
+        stored = sorted((row for row in rows if row >= lowest), reverse=True)[:limit]
+        if len(stored) == limit:
+            return Scanned(matching(query, stored), found(stored[-1]).position)
+        return Scanned(matching(query, stored), position_before(down_to_ms) if down_to_ms else "")
+
+    async def _on_shelves(self, span: Span, limit: int) -> tuple[set[str], int]:
+        """Return rows, and the time down to which they are complete: 0: no older ones are left."""
+        (entries,) = await self._redis.pipeline(_entries_down(span, _MOST_SHELVES))
+        rows, shelves = set[str](), [shelf_of(entry) for entry in entries]
+        read, count = 0, 0
+        while read < len(shelves) and count < limit:
+            chunk = shelves[read : read + (_FIRST_SHELVES if not read else _MOST_SHELVES)]
+            answers = await self._redis.pipeline(*(_down(keys.list_key(shelf.key), span, limit) for shelf in chunk))
+            read, count = read + len(chunk), count + sum(map(len, answers))
+            rows.update(*answers)
+        more = read < len(shelves) or read == _MOST_SHELVES
+        return rows, shelves[read - 1].begins_ms if more else 0
+
+    async def search_texts(self, query: Query, before: str, limit: int) -> Scanned:
+        """Search for `limit` jobs, shelf by shelf, the newest first."""
+        by_shelf = replace(query, session_id="", parent_id="")
+        span, found, requests, sizes = texts_span_of(by_shelf, before), list[Found](), 1, iter(_SEARCHED_SHELVES)
+        (entries,) = await self._redis.pipeline(_entries_down(span, _MOST_SEARCHED))
+        shelves, read, size = _whole([shelf_of(entry) for entry in entries]), 0, next(sizes)
+        while read < len(shelves) and len(found) < limit and requests < _SEARCH_REQUESTS:
+            chunk = _of_whole_times(shelves, read, size)
+            texts, count = await self._matched(chunk, pattern(query))
+            found += hits(by_shelf, before, texts)
+            read, requests = read + len(chunk), requests + count
+            size = next(sizes, size) if count == 1 else size
+        more = read < len(shelves) or len(entries) == _MOST_SEARCHED
+        return Scanned(tuple(found), position_before(shelves[read - 1].begins_ms) if more else "")
+
+    async def _matched(self, shelves: Sequence[Shelf], wanted: str) -> tuple[set[str], int]:
+        """Return all texts on these shelves that match, and the number of requests."""
+        open_shelves, found, requests = {keys.list_key(shelf.key): "0" for shelf in shelves}, set[str](), 0
+        while open_shelves:
+            count = min(_MOST_MEMBERS, max(_LEAST_MEMBERS, _MEMBERS // len(open_shelves)))
+            scans = open_shelves.items()
+            commands: list[_Command] = [["ZSCAN", key, at, "MATCH", wanted, "COUNT", count] for key, at in scans]
+            answers = await self._redis.pipeline(*commands)
+            requests += 1
+            cursors = dict(zip(open_shelves, (str(cursor) for cursor, _ in answers), strict=True))
+            found.update(member for _, members in answers for member, _ in members)
+            open_shelves = {key: cursor for key, cursor in cursors.items() if cursor != "0"}
+        return found, requests
+
+    async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
+        """Return some of the jobs created before `before_ms`, the oldest first: two requests."""
+        span = span_of(Query(before_ms=before_ms), "")
+        begin = f"({behind(span.index, after)}" if after else f"[{span.lowest}"
+        first = f"[{place_of(f'{span.index}:{after or position_before(0)}').entry}"
+        (entries,) = await self._redis.pipeline(
+            ["ZRANGE", keys.list_key(span.catalogue), first, f"[{span.first_entry}", "BYLEX", "LIMIT", 0, _MOST_SHELVES]
+        )
+        rows, shelves = set[str](), [shelf_of(entry) for entry in entries]
+        for answer in await self._all_of(shelves, begin, span, limit):
+            rows.update(answer)
+        highest = f"{span.index}:{shelves[-1].ends_ms:013d}:" if len(shelves) == _MOST_SHELVES else span.highest
+        stored = sorted(row for row in rows if row < highest)[:limit]
+        if len(stored) == limit:
+            next_position = found(stored[-1]).position
+        else:
+            next_position = position_before(shelves[-1].ends_ms) if len(shelves) == _MOST_SHELVES else ""
+        return Scanned(tuple(found(member) for member in stored), next_position)
+
+    async def _all_of(self, shelves: Sequence[Shelf], begin: str, span: Span, limit: int) -> list[list[str]]:
+        if not shelves:
+            return []
+        return await self._redis.pipeline(*(_up(keys.list_key(shelf.key), begin, span, limit) for shelf in shelves))
+
+    async def forget(self, found: Sequence[Found]) -> None:
+        """Remove all rows and texts of these jobs, and the shelves that are empty then: two requests."""
+        if not found:
+            return
+        gone = sorted({name for one in found for name in all_members(one.member)})
+        shelves = {place_of(member) for member in gone if place_of(member).catalogue}
+        shelves |= {place_of_texts(one.member) for one in found if not is_child(one.job_id)}
+        emptied = sorted({keys.list_key(place.key) for place in shelves})
+        families: list[_Command] = [
+            ["DEL", keys.list_key(f"c:{one.job_id}")] for one in found if not is_child(one.job_id)
+        ]
+        answers = await self._redis.pipeline(
+            *(["ZREM", key, *rows] for key, rows in _by_key(gone).items()),
+            *(_without(one.member, *texts_of(one)) for one in found if not is_child(one.job_id)),
+            *families,
+            *(["EXISTS", key] for key in emptied),
+        )
+        left = {key for key, there in zip(emptied, answers[len(answers) - len(emptied) :], strict=True) if there}
+        await self._take_off(place for place in shelves if keys.list_key(place.key) not in left)
+
+    async def _take_off(self, places: Iterable[Place]) -> None:
+        """Take empty shelves off their catalogues; a row written right now may be off them until its next write."""
+        catalogued = entries_of(places)
+        if catalogued:
+            commands = [["ZREM", keys.list_key(name), *entries] for name, entries in catalogued.items()]
+            await self._redis.pipeline(*commands)
+
+
+def _whole(shelves: list[Shelf]) -> list[Shelf]:
+    """Leave out the shelves of a time of which there may be more behind the last one that was read."""
+    if len(shelves) < _MOST_SEARCHED or shelves[0].begins_ms == shelves[-1].begins_ms:
+        return shelves
+    return [shelf for shelf in shelves if shelf.begins_ms != shelves[-1].begins_ms]
+
+
+def _of_whole_times(shelves: Sequence[Shelf], first: int, count: int) -> Sequence[Shelf]:
+    """Return about so many shelves: all of a time, as the next page begins before it."""
+    end = first + count
+    while end < len(shelves) and shelves[end].begins_ms == shelves[end - 1].begins_ms:
+        end += 1
+    return shelves[first:end]
+
+
+def _by_key(rows: Iterable[str]) -> dict[str, list[str]]:
+    kept: dict[str, list[str]] = {}
+    for member in rows:
+        kept.setdefault(keys.list_key(place_of(member).key), []).append(member)
+    return kept
+
+
+def _without(member: str, lowest: str, highest: str) -> _Command:
+    """Return the command that removes texts of the job with this row."""
+    return ["ZREMRANGEBYLEX", keys.list_key(place_of_texts(member).key), f"[{lowest}", f"({highest}"]
+
+
+def _entries_down(span: Span, limit: int) -> _Command:
+    first, last = f"[{span.first_entry}", f"[{span.last_entry}"
+    return ["ZRANGE", keys.list_key(span.catalogue), first, last, "BYLEX", "REV", "LIMIT", 0, limit]
+
+
+def _scored(texts: Iterable[str]) -> list[str | int]:
+    return [value for text in texts for value in (0, text)]
+
+
+def _down(key: str, span: Span, limit: int) -> _Command:
+    # Without WITHSCORES: the SDK leaves the reply as it is, a list of members.
+    return ["ZRANGE", key, f"({span.highest}", f"[{span.lowest}", "BYLEX", "REV", "LIMIT", 0, limit]
+
+
+def _up(key: str, begin: str, span: Span, limit: int) -> _Command:
+    return ["ZRANGE", key, begin, f"({span.highest}", "BYLEX", "LIMIT", 0, limit]

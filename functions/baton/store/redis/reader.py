@@ -1,0 +1,220 @@
+"""Reads jobs for people and programs, each in one pipeline request; never part of a transition.
+
+A hash that may exceed one answer of the store is read piece by piece: names, their sizes, then the values.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any
+
+from baton.engine.all_jobs.slots import SlotState
+from baton.engine.commit.codec import load_call, load_item, load_job, load_results, load_score, load_slot_state
+from baton.engine.state import CallRecord, Job
+from baton.engine.transcript import recalled
+from baton.store.ports.jobs import Snapshot, StoredParts
+from baton.store.redis import keys
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.tree.details import results_in
+from baton.store.transport.redis_rest import Command
+from baton_events.errors import StoreAnswerError
+
+PIECE_BYTES = 4_000_000
+_NAMES = 500
+_WRITABLE_MS = 60_000
+
+
+async def in_pieces(redis: RedisConnection, key: str) -> dict[str, str]:
+    """Return all fields of a hash, without those that go meanwhile.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    names, sizes = list[str](await redis.execute("HKEYS", key)), list[int]()
+    for first in range(0, len(names), _NAMES):
+        requested = names[first : first + _NAMES]
+        sizes += await redis.pipeline(*(["HSTRLEN", key, name] for name in requested))
+    found: dict[str, str] = {}
+    for piece in pieces(zip(names, sizes, strict=True)):
+        values = await redis.execute("HMGET", key, *piece)
+        found |= {name: value for name, value in zip(piece, values, strict=True) if value is not None}
+    return found
+
+
+def pieces(sized: Iterable[tuple[str, int]], most_bytes: int = PIECE_BYTES) -> Iterator[list[str]]:
+    """Yield names in their order, in lists of at most this size together; a larger one comes alone."""
+    piece, left = list[str](), most_bytes
+    for name, size in sized:
+        if piece and size > left:
+            yield piece
+            piece, left = [], most_bytes
+        piece.append(name)
+        left -= size
+    if piece:
+        yield piece
+
+
+_KEY = attrgetter("key")
+_STOPPED = ["HGET", keys.SLOTS, "closed"]
+# Entries of a long stream, so that no answer of the store grows with the whole of it.
+PAGE_ENTRIES = 250
+_LAST = 2**52  # no list is as long, and every client and script can express it
+
+
+class RedisReader:
+    """`Reader` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def job(self, job_id: str) -> Snapshot | None:
+        """Return everything about a job."""
+        calls_key = keys.calls_key(job_id)
+        transcript: Command = ["LRANGE", keys.transcript_key(job_id), 0, 1]
+        others: tuple[Command, ...] = (["HGETALL", keys.state_key(job_id)], transcript, _STOPPED)
+        try:
+            # The SDK makes a dict of HGETALL's flat reply.
+            state, first, stopped, stored = await self._redis.pipeline(*others, ["HGETALL", calls_key])
+        except StoreAnswerError:
+            # All together may be more than the store answers at once.
+            state, first, stopped = await self._redis.pipeline(*others)
+            stored = await in_pieces(self._redis, calls_key)
+        if f"job:{job_id}" not in state:
+            return None
+        records = (load_call(text) for name, text in stored.items() if not name.startswith(keys.RESULT))
+        calls = sorted(records, key=lambda call: (call.turn, call.position))
+        return replace(
+            _snapshot(job_id, state, first, stopped),
+            calls=tuple(calls),
+            results=load_results(results_in(stored)),
+            memory=recalled(first),
+        )
+
+    async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Return many jobs, two commands each; more than the store answers at once are read in halves."""
+        if not job_ids:
+            return {}
+        try:
+            return await self._jobs(job_ids)
+        except StoreAnswerError:
+            if len(job_ids) == 1:
+                raise
+        middle = len(job_ids) // 2
+        return {**await self.jobs(job_ids[:middle]), **await self.jobs(job_ids[middle:])}
+
+    async def _jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        commands: list[list[str | int]] = []
+        for job_id in job_ids:
+            commands += [["HGETALL", keys.state_key(job_id)], ["LRANGE", keys.transcript_key(job_id), 0, 0]]
+        *answers, stopped = await self._redis.pipeline(*commands, _STOPPED)
+        found = zip(job_ids, answers[::2], answers[1::2], strict=True)
+        return {name: _snapshot(name, state, first, stopped) for name, state, first in found if f"job:{name}" in state}
+
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of these jobs that have data."""
+        if not job_ids:
+            return frozenset()
+        there = await self._redis.pipeline(*(["HEXISTS", keys.state_key(name), f"job:{name}"] for name in job_ids))
+        return frozenset(name for name, found in zip(job_ids, there, strict=True) if found)
+
+    async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
+        """Return the tool calls of many jobs: reads their names, then the records that are no results."""
+        if not job_ids:
+            return {}
+        found = await self._redis.pipeline(*(["HKEYS", keys.calls_key(name)] for name in job_ids))
+        names = {
+            job: [one for one in each if not one.startswith(keys.RESULT)]
+            for job, each in zip(job_ids, found, strict=True)
+        }
+        some = {job: each for job, each in names.items() if each}
+        if not some:
+            return {}
+        texts = await self._redis.pipeline(*(["HMGET", keys.calls_key(job), *each] for job, each in some.items()))
+        return {job: tuple(map(load_call, filter(None, each))) for job, each in zip(some, texts, strict=True)}
+
+    async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
+        """Return all entries of the job's transcript, in order."""
+        entries = await self._redis.execute("LRANGE", keys.transcript_key(job_id), 0, -1)
+        return tuple(json.loads(entry) for entry in entries)
+
+    async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
+        """Return the job's parts after number `after`, and the job as it was before they were read."""
+        own: Command = ["HGET", keys.state_key(job_id), f"job:{job_id}"]
+        if known is None:
+            text = await self._redis.execute(*own)
+            job = known = load_job(text) if text else None
+            if known is None:
+                return StoredParts(None)
+            page = await self._redis.execute(*_reading(known, after))
+        else:
+            text, page = await self._redis.pipeline(own, _reading(known, after))
+            job = load_job(text) if text else None
+        found = _numbered(known, page, after)
+        while len(page) == PAGE_ENTRIES and after >= 0:
+            last = found.first + len(found.parts) - 1
+            page = await self._redis.execute(*_reading(known, last))
+            found = replace(found, parts=(*found.parts, *_numbered(known, page, last).parts))
+        return replace(found, job=job)
+
+    async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
+        """Return one tool call, and its result."""
+        job, (call, stored) = await self._redis.pipeline(
+            ["HGET", keys.state_key(job_id), f"job:{job_id}"],
+            ["HMGET", keys.calls_key(job_id), call_id, keys.RESULT + call_id],
+        )
+        found = load_results({call_id: stored})[call_id] if stored else {}
+        return load_job(job) if job else None, load_call(call) if call else None, found
+
+    async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
+        """Return the job's parts after number `after`, or the first of them."""
+        return _numbered(job, await self._redis.execute(*_reading(job, after)), after).parts
+
+    async def ping(self) -> None:
+        """Raise StoreError unless the store answers, and takes writes."""
+        await self._redis.execute("SET", keys.WRITABLE, 1, "PX", _WRITABLE_MS)
+
+    async def close(self) -> None:
+        """Close the connection, which store and listing share."""
+        await self._redis.close()
+
+
+def _reading(job: Job, after: int) -> Command:
+    """Return the command that reads a page of the job's parts."""
+    key, after = keys.parts_key(job.id), min(after, _LAST)
+    if after < 0:
+        return ["XREVRANGE", key, "+", "-", "COUNT", -after]
+    return ["XRANGE", key, f"({job.created_at_ms}-{after}" if after else "-", "+", "COUNT", PAGE_ENTRIES]
+
+
+def _numbered(job: Job, page: Sequence[Any], after: int) -> StoredParts:
+    """Return a page's parts after this number. An entry has several; its id has the number of its last."""
+    if not page:
+        return StoredParts(job, tuple(page), max(0, after) + 1)
+    rows = page if after >= 0 else page[::-1]
+    parts = tuple(part for _, fields in rows for part in fields[1::2])
+    if after < 0:
+        return StoredParts(job, parts[after:])
+    first = int(rows[0][0].partition("-")[2]) - len(rows[0][1]) // 2 + 1
+    seen = max(0, after - first + 1)
+    return StoredParts(job, parts[seen:], first + seen)
+
+
+def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:
+    from baton.engine.commit.usage_ledger import used_by  # noqa: PLC0415 - no step reads a whole job
+
+    sent, scored = f"message:{job_id}:", keys.score_prefix(job_id)
+    items = sorted((load_item(text) for field, text in state.items() if field.startswith("item:") and text), key=_KEY)
+    return Snapshot(
+        job=load_job(state[f"job:{job_id}"]),
+        task=json.loads(first[0]) if first else {},
+        items=tuple(item for item in items if item.job_id == job_id),
+        slot_state=load_slot_state(state[f"slot_state:{job_id}"]) if f"slot_state:{job_id}" in state else SlotState(),
+        usage=used_by(job_id, state),
+        stopped=stopped not in (None, "", "0"),
+        messages={
+            name.removeprefix(sent).partition(":")[2]: text for name, text in state.items() if name.startswith(sent)
+        },
+        scores=tuple(load_score(state[name]) for name in sorted(state) if name.startswith(scored)),
+        below=sum(name.startswith(f"job:{job_id}.") for name in state),
+    )

@@ -1,0 +1,269 @@
+"""Sums on Upstash Redis: the deployment's counters, tool statistics, stored bytes, kept events, and ended jobs.
+
+An invocation's last COMMIT adds to counters in commands that travel with its script, in the same request. Stored bytes
+have the admission's hash tag, so that an end and its bytes are counted by one script. Only calls of the API that keep
+an event write kept events, and only one that meets the quota reads jobs. An ended job is a line of a list until a
+reader adds it to the sums. The line is written with the update that reports the end, so it is counted once.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+
+from msgspec import Struct
+from msgspec.json import Decoder, Encoder
+
+from baton.engine.all_jobs.days import (
+    AGENT,
+    DayUsed,
+    VersionSeen,
+    day_of,
+    days_after,
+    load_day,
+    load_versions,
+    newest_first,
+    over,
+)
+from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end, with_used
+from baton.engine.all_jobs.tool_use import ToolCounters, counters
+from baton.engine.commit.codec import load_counters
+from baton.engine.commit.patch import Patch
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.engine.effects import Changes
+from baton.store.redis import keys
+from baton.store.redis.connection import RedisConnection
+from baton.store.transport.redis_rest import Command
+from baton_events.errors import StoreFullError
+from baton_events.ids import canonical_json
+
+Counts = Mapping[tuple[str, str], int]  # a hash and its field: how much is added
+
+
+def adding(counts: Counts) -> list[Command]:
+    """Return the commands that add to sums."""
+    return [["HINCRBY", key, name, much] for (key, name), much in counts.items()]
+
+
+def of_deployment(counts: Mapping[str, int]) -> Counts:
+    """Return what is added to the deployment's counters."""
+    return {(keys.COUNTERS, name): much for name, much in counts.items()}
+
+
+def counting(changes: Changes) -> Counts:
+    """Return the counts of what the changes are."""
+    counts = of_deployment(changes.counts)
+    return {**counts, (keys.TOOL_USE, changes.used.count): 1} if changes.used else counts
+
+
+class RedisCounters:
+    """`Counters` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def add(self, counts: Mapping[str, int]) -> None:
+        """Add to the sums, by name."""
+        if counts:
+            await self._redis.pipeline(*adding(of_deployment(counts)))
+
+    async def sums(self) -> dict[str, int]:
+        """Return all sums, by name."""
+        # The SDK makes a dict of the flat reply.
+        (sums,) = await self._redis.pipeline(["HGETALL", keys.COUNTERS])
+        return {name: int(much) for name, much in sums.items()}
+
+
+class RedisToolStatistics:
+    """`ToolStatistics` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def counters(self) -> tuple[ToolCounters, ...]:
+        """Return the counters of every tool that was ever used, by name."""
+        # The SDK makes a dict of the flat reply.
+        (counts,) = await self._redis.pipeline(["HGETALL", keys.TOOL_USE])
+        return counters({name: int(count) for name, count in counts.items()})
+
+
+class RedisStoredBytes:
+    """`StoredBytes` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def sums(self, tenant: str) -> dict[int, int]:
+        """Return all sums."""
+        found = await self._redis.execute("HGETALL", keys.stored_bytes_key(tenant))
+        return {int(until_ms): int(size) for until_ms, size in (found or {}).items()}
+
+    async def add(self, tenant: str, more: BytesAdded) -> None:
+        """Add to the sums."""
+        key, patch = keys.stored_bytes_key(tenant), Patch(0)
+        for until_ms, size in more.adds.items():
+            patch.write("HINCRBY", key, [str(until_ms), str(size)])
+        if more.adds:
+            patch.write("PEXPIRE", key, [str(more.kept_ms)])
+            await self._redis.written(patch)
+
+    async def forget(self, tenant: str, until_ms: Iterable[int]) -> None:
+        """Take sums out."""
+        if fields := [str(each) for each in until_ms]:
+            await self._redis.execute("HDEL", keys.stored_bytes_key(tenant), *fields)
+
+
+TOTAL = "*"  # no job has this name
+_NOBODY = "-"  # nor this one: HDEL takes one name at least
+# The number of jobs to check when a tenant has reached its quota: each gives back one event at least that was taken.
+JOBS_READ = 200
+
+
+class RedisKeptEvents:
+    """`KeptEvents` over one connection."""
+
+    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
+        self._redis = connection
+        self._retention_ms = retention_ms
+
+    async def count(self, tenant: str) -> int:
+        """Return how many are counted."""
+        return int(await self._redis.execute("HGET", keys.kept_events_key(tenant), TOTAL) or 0)
+
+    async def add(self, tenant: str, job_id: str) -> None:
+        """Count one more of a job."""
+        key = keys.kept_events_key(tenant)
+        await self._redis.pipeline(
+            ["HINCRBY", key, job_id, 1], ["HINCRBY", key, TOTAL, 1], ["PEXPIRE", key, self._retention_ms]
+        )
+
+    async def recount(self, tenant: str) -> int:
+        """Check some of the jobs, and give back events that they keep no more."""
+        key = keys.kept_events_key(tenant)
+        found: dict[str, str] = await self._redis.execute("HRANDFIELD", key, JOBS_READ, "WITHVALUES")
+        counted = {name: int(count) for name, count in found.items() if name != TOTAL}
+        if not counted:
+            return await self.count(tenant)
+        fields = await self._redis.pipeline(*(["HKEYS", keys.state_key(job_id)] for job_id in counted))
+        kept = {job_id: _kept(job_id, names) for job_id, names in zip(counted, fields, strict=True)}
+        gone = [job_id for job_id in counted if not kept[job_id]]
+        fewer = {job_id: kept[job_id] - was for job_id, was in counted.items() if kept[job_id] and kept[job_id] != was}
+        now = sum(kept.values())
+        all_seen = len(found) < JOBS_READ  # then the total is known exactly
+        corrected: list[Command] = [("HINCRBY", key, job_id, by) for job_id, by in fewer.items()]
+        *_, total = await self._redis.pipeline(
+            ["HDEL", key, *gone, _NOBODY],
+            *corrected,
+            ["HSET", key, TOTAL, now] if all_seen else ["HINCRBY", key, TOTAL, now - sum(counted.values())],
+        )
+        return now if all_seen else int(total)
+
+
+def _kept(job_id: str, fields: list[str]) -> int:
+    """Count the fields of a job's tree that are events kept by it."""
+    return sum(name.startswith(f"event:{job_id}:") for name in fields or [])
+
+
+_PIECE = 500
+
+
+class EndedJob(Struct):
+    """One line of the list."""
+
+    agent: str
+    tenant: str
+    end: End
+
+
+_encode = Encoder().encode
+load_line = Decoder(EndedJob).decode
+_SUMS = (keys.ADMISSION_ENDS, keys.ADMISSION_USED, keys.ADMISSION_DAYS)
+
+
+def line_of(agent: str, tenant: str, end: End) -> str:
+    """Return a line of the list."""
+    return _encode(EndedJob(agent, tenant, end)).decode()
+
+
+class EndedSums:
+    """The sums of ended jobs over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def ends(self) -> dict[str, AgentCounters]:
+        """Return the sums of ended jobs, by agent."""
+        await self.add_all()
+        stored = await self._redis.execute("HGETALL", keys.ADMISSION_ENDS)
+        return {agent: load_counters(text) for agent, text in stored.items()}
+
+    async def used(self) -> tuple[MonthUsed, ...]:
+        """Return the usage of the jobs of each month and tenant."""
+        await self.add_all()
+        stored = await self._redis.execute("HGETALL", keys.ADMISSION_USED)
+        months = (MonthUsed(name[:7], name[8:], json.loads(text)) for name, text in stored.items())
+        return tuple(sorted(months, key=lambda each: (each.month, each.tenant)))
+
+    async def days(self, names: Sequence[str]) -> tuple[DayUsed, ...]:
+        """Return the usage of the jobs of these days."""
+        await self.add_all()
+        texts = await self._redis.execute("HMGET", keys.ADMISSION_DAYS, *names) if names else ()
+        found = ((day, load_day(text)) for day, text in zip(names, texts, strict=True) if text)
+        return tuple(DayUsed(day, *series, used) for day, sums in found for series, used in sums.items())
+
+    async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
+        """Return the versions of an agent."""
+        await self.add_all()
+        text = await self._redis.execute("HGET", keys.ADMISSION_DAYS, f"{AGENT}{agent}")
+        return newest_first(load_versions(text))
+
+    async def add_all(self) -> None:
+        """Add all lines of the list to the sums; while the store's memory is full, they stay in the list."""
+        with suppress(StoreFullError):
+            await self._add_lines()
+
+    async def _add_lines(self) -> None:
+        while lines := await self._redis.execute("LRANGE", keys.ADMISSION_UNCOUNTED, 0, _PIECE - 1):
+            await self._add(lines)
+
+    async def _add(self, lines: list[str]) -> None:
+        """Add these lines, unless another process does so now: then the sums have changed."""
+        jobs = [load_line(line) for line in lines]
+        agents, days = {job.agent for job in jobs}, {day_of(job.end.ended_ms) for job in jobs}
+        fields = (
+            sorted(agents),
+            sorted({_month(job) for job in jobs}),
+            sorted({AGENT + name for name in agents} | days),
+        )
+        reads = (["HMGET", key, *names] for key, names in zip(_SUMS, fields, strict=True))
+        first, *found = await self._redis.read(["LRANGE", keys.ADMISSION_UNCOUNTED, 0, len(lines) - 1], *reads)
+        if first != lines:
+            return
+        before = [dict(zip(names, texts, strict=True)) for names, texts in zip(fields, found, strict=True)]
+        counters = {name: load_counters(text) if text else AgentCounters() for name, text in before[0].items()}
+        used = {name: json.loads(text) if text else {} for name, text in before[1].items()}
+        for job in jobs:
+            counters[job.agent] = with_end(counters[job.agent], job.end)
+            used[_month(job)] = with_used(used[_month(job)], job.end.used)
+        after = (
+            {name: _encode(sums).decode() for name, sums in counters.items()},
+            {name: canonical_json(sums) for name, sums in used.items()},
+            days_after(before[2], [(job.agent, job.tenant, job.end) for job in jobs]),
+        )
+        patch = Patch(0)
+        for key, was, now in zip(_SUMS, before, after, strict=True):
+            patch.equal(key, {name: text or None for name, text in was.items()})
+            if now:
+                patch.write("HSET", key, [text for pair in now.items() for text in pair])
+        patch.write("LTRIM", keys.ADMISSION_UNCOUNTED, [str(len(lines)), "-1"])
+        if old := await self._old_days([day for day in days if not before[2][day]]):
+            patch.write("HDEL", keys.ADMISSION_DAYS, old)
+        await self._redis.written(patch)
+
+    async def _old_days(self, new: Sequence[str]) -> list[str]:
+        """Return the days that are kept no longer, where there is a new one."""
+        names = await self._redis.execute("HKEYS", keys.ADMISSION_DAYS) if new else ()
+        return over((name for name in names if not name.startswith(AGENT)), max(new)) if new else []
+
+
+def _month(job: EndedJob) -> str:
+    return f"{job.end.month} {job.tenant}"

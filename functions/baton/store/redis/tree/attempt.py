@@ -1,0 +1,244 @@
+"""Steps of one tree, computed from its snapshot, as one patch."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, items_of, placing, turns_of
+from baton.engine.commit.patch import Command, Patch
+from baton.engine.commit.tree import Tree
+from baton.engine.commit.usage_ledger import USED_APART, apart_in, ledger_text, less, more, usage_in
+from baton.engine.state import NOTHING_USED
+from baton.store.redis import keys
+from baton.store.redis.totals import Counts
+from baton.store.redis.tree.billing import Bill
+from baton.store.redis.tree.snapshot import Place, Transcript, TreeSnapshot, of_calls, result_field
+from baton.store.redis.tree.writes import Kept, Writes, siblings
+from baton.store.transport.meter import Meter, current
+from baton_events.errors import JobGoneError
+
+_TURN = '"kind":"loop"'
+
+
+class Transition(Struct, kw_only=True):
+    """A step of a tree.
+
+    Attributes:
+        job_id: the job whose usage ledger it is about.
+        make: returns the new tree, and the answer.
+        messages: those whose pending items it reads.
+        jobs: those of the tree's jobs that it reads.
+        item_key: the work item that it begins or ends; empty: it is about more, or less.
+        places: the results that it reads; with True where their existence must be known.
+        calls: the calls that it reads, which must be known.
+        guesses: it may be made of an empty tree, as if nothing were there.
+        turns: it may begin a turn, which reads reservations of the tree's other turns, and usage of the jobs above.
+        ends: work items of others are gone after it.
+        persists: an ended tree begins again.
+        counts: what its request adds to sums besides.
+        size_chars: about how much it writes.
+        meter: of the invocation that makes it.
+    """
+
+    job_id: str
+    make: Callable[[Tree], tuple[Tree, Any]]
+    messages: tuple[str, ...] = ()
+    jobs: Callable[[Tree], Iterable[str]]
+    item_key: str = ""
+    places: Callable[[Tree], Iterable[tuple[Place, bool]]] = lambda _: ()
+    calls: Callable[[Tree], Iterable[Place]] = lambda _: ()
+    guesses: bool = False
+    turns: bool = False
+    ends: bool = False
+    persists: bool = False
+    counts: Counts = {}
+    size_chars: Callable[[], int] = lambda: 0
+    meter: Meter | None = field(default_factory=current)
+
+
+class Attempt:
+    """The result of the transitions, and the conditions for its write.
+
+    `apart`: where it is a step of one of several calls, writes of the others at the same time do not conflict.
+    """
+
+    def __init__(
+        self,
+        root_id: str,
+        snapshot: TreeSnapshot,
+        transitions: Sequence[Transition],
+        stamp: str,
+        *,
+        apart: bool = False,
+    ) -> None:
+        self._root_id, self._snapshot, self._transitions = root_id, snapshot, transitions
+        self.answers: list[Any] = []
+        self.bill = Bill()
+        # An unknown result is taken for absent, which is then a condition.
+        self._results: dict[Place, str | None] = {}
+        self._persists = False
+        for transition in transitions:
+            self._persists |= transition.persists
+            for place, _ in transition.places(snapshot.tree):
+                self._results[place] = snapshot.result(place)
+        tree = snapshot.tree
+        for transition in transitions:
+            before = tree
+            try:
+                tree, answer = transition.make(tree)
+            except JobGoneError as error:
+                answer = error
+            self.answers.append(answer)
+            self.bill.add(transition.job_id, transition.meter, before, tree)
+        self.tree = placing(snapshot.tree, _stamped(tree, snapshot.tree, stamp))
+        self._ledgers = {job_id: (f"usage:{job_id}", used) for job_id, used in self.tree.usage.items()}
+        self._writes = Writes(root_id, snapshot.tree, self.tree, snapshot.state)
+        self._siblings = (
+            siblings(snapshot.tree, self.tree, [each.item_key for each in transitions], self._writes) if apart else None
+        )
+        if self._siblings is not None:
+            self._write_apart(stamp)
+        elif snapshot.apart:
+            written = self._writes.state
+            self._writes.gone += [name for name in snapshot.apart if f"usage:{name.split(':')[1]}" in written]
+        self.is_nothing = self._writes.is_nothing
+
+    def _write_apart(self, stamp: str) -> None:
+        """Write the usage in a field apart from that of others."""
+        state, before = self._writes.state, self._snapshot.tree.usage
+        for job_id, (field_name, used) in self._ledgers.items():
+            if state.pop(field_name, None) is not None:
+                apart, added = f"{USED_APART}{job_id}:{stamp}", less(used, before.get(job_id, NOTHING_USED))
+                state[apart] = ledger_text(job_id, apart, added)
+                self._ledgers[job_id] = (apart, added)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether others may write at the same time."""
+        return self._siblings is not None
+
+    def fill(self, patch: Patch, kept: Kept, *, digests: bool) -> None:
+        """Add the conditions and the writes to the patch."""
+        self._compare_state(patch, digests=digests)
+        by_key: dict[str, dict[str, str | None]] = {}
+        for place, text in self._results.items():
+            result_key, field = result_field(place)
+            by_key.setdefault(result_key, {})[field] = text
+        for result_key, texts in by_key.items():
+            patch.equal(result_key, texts)
+        self._writes.add_to(patch, kept, persists=self._persists)
+
+    def _compare_state(self, patch: Patch, *, digests: bool) -> None:
+        state, key, names = self._snapshot.state, keys.state_key(self._root_id), set[str]()
+        for transition in self._transitions:
+            names.update(transition.jobs(self._snapshot.tree))
+        compared, counts = dict[str, str | None](), list[str]()
+        if self._siblings is None and not state:
+            patch.missing(key, keys.tombstone_key(self._root_id))
+        elif self._siblings is None and names >= self._snapshot.tree.jobs.keys():
+            if digests:
+                patch.same(key, state)
+            else:
+                patch.count(key, "", len(state))
+                compared |= state
+        else:
+            apart = self._siblings is not None
+            compared |= self._compared_apart(patch, key) if apart else self._compared_of(names, patch, key)
+            compared |= self._guaranteed(patch, key)
+            # Others may add parts meanwhile: the script numbers them.
+            counts += map(keys.part_count, self._writes.part_counts)
+            for name in counts:
+                compared.pop(name, None)
+        if compared or counts:
+            patch.equal(key, compared, counts)
+
+    def _compared_of(self, job_ids: set[str], patch: Patch, key: str) -> dict[str, str | None]:
+        """Return the fields of these jobs, and where a turn of theirs may begin, the limits that it shares."""
+        state, tree, names = self._snapshot.state, self._snapshot.tree, list[str]()
+        for job_id in sorted(job_ids):
+            used = usage_in(job_id, state)
+            names += [*fields_of(job_id, tree), *used]
+            patch.count(
+                key, f'"job_id":"{job_id}"', len(items_of(job_id, tree)) + len(used.keys() - {f"usage:{job_id}"})
+            )
+        if any(transition.turns for transition in self._transitions):
+            names += [*turns_of(tree), *budget_scopes_of(job_ids, tree)]
+            patch.count(key, _TURN, sum(_TURN in text for text in state.values()))
+        return {name: state.get(name) for name in names}
+
+    def _guaranteed(self, patch: Patch, key: str) -> dict[str, str | None]:
+        """Return the written fields, and the known ones of these messages' items; the patch checks for no others."""
+        state = self._snapshot.state
+        messages = {message for transition in self._transitions for message in transition.messages}
+        for message_id in sorted(messages):
+            text = f'"relay_id":"{message_id}"'
+            patch.count(key, text, sum(text in each for each in state.values()))
+        guaranteed = [
+            field_of(item, self._snapshot.tree)
+            for item in self._snapshot.tree.items.values()
+            if item.relay_id in messages
+        ]
+        return {name: state.get(name) for name in (*self._writes.state, *self._writes.gone, *guaranteed)}
+
+    def _compared_apart(self, patch: Patch, key: str) -> dict[str, str | None]:
+        """Return the fields of their job and its slot state; the patch checks that one of the others is still there."""
+        tree = self._snapshot.tree
+        items = [tree.items[each.item_key] for each in self._transitions]
+        names = [field for item in items for field in (f"job:{item.job_id}", f"slot_state:{item.job_id}")]
+        names += [field_of(item, tree) for item in items]
+        if self._siblings:
+            patch.any(key, self._siblings)
+        return {name: self._snapshot.state.get(name) for name in names}
+
+    def settle(self, patch: Patch, beside: Sequence[Command]) -> None:
+        """Finish the patch: add the bill."""
+        owed, usage = self.bill.settle(patch, beside, self._ledgers, self._writes.state), self.tree.usage
+        billed = {job_id: more(usage[job_id], spent) for job_id, spent in owed.items()}
+        self.tree = replace(self.tree, usage={**usage, **billed})
+
+    def is_in(self, snapshot: TreeSnapshot) -> bool:
+        """Return whether this newer tree has what the refused attempt wrote: its request came twice.
+
+        Work items that it began or changed tell that, where there are any, and else its bill.
+        """
+        known, now = self._snapshot.tree.items, snapshot.tree.items
+        written = {key: item for key, item in self.tree.items.items() if known and item is not known.get(key)}
+        if written:
+            return any(key in now and (key not in known or now[key] == item) for key, item in written.items())
+        return self.bill.is_in(snapshot.state)
+
+    def transcripts(self) -> dict[str, Transcript]:
+        """Return the transcripts that are known after the write, by job."""
+        known, writes = dict(self._snapshot.transcripts), self._writes
+        for job_id in writes.jobs_written():
+            before = known.pop(job_id, None if job_id in self._snapshot.tree.jobs else Transcript())
+            if before is not None and not self.is_apart and not writes.forgotten.get(job_id):
+                known[job_id] = before.more(self.tree.transcript.get(job_id, ()), writes.results.get(job_id, {}))
+        return known
+
+    def after(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot | None:
+        """Return the tree after the write; None where nothing of it is open any more."""
+        if self.is_nothing:
+            return replace(self._snapshot, transcripts=transcripts, is_fresh=False)
+        tree, writes = self.tree, self._writes
+        if not tree.items or not tree.jobs:
+            return None
+        state = {**self._snapshot.state, **writes.state}
+        for name in writes.gone:
+            state.pop(name, None)
+        waiting = {item.call_id for item in tree.items.values()}
+        calls, results = of_calls(waiting, tree.calls), of_calls(waiting, tree.results)
+        bare = replace(tree, calls=calls, results=results, transcript={}, parts={}, expires_ms=0)
+        apart = apart_in(state) if self.is_apart or self._snapshot.apart else ()
+        return TreeSnapshot(state, bare, transcripts, apart=apart, is_contended=self.is_apart)
+
+
+def _stamped(tree: Tree, before: Tree, stamp: str) -> Tree:
+    """Stamp the usage of each job whose transcript or results change."""
+    names = set(tree.transcript)
+    if tree.results is not before.results:
+        names |= {job_id for job_id, texts in tree.results.items() if texts != before.results.get(job_id)}
+    usage = {job_id: replace(tree.usage[job_id], stamp=stamp) for job_id in names if job_id in tree.usage}
+    return replace(tree, usage={**tree.usage, **usage}) if usage else tree

@@ -1,0 +1,239 @@
+"""Details of a claimed work item beyond its tree's state: its call, the transcript, and the results that it is about.
+
+Invariant: data that this process has is not read again; of data too large for one answer, the size alone is returned.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import ClaimResult, Committed, History
+from baton.engine.commit.codec import load_call, load_results, load_values
+from baton.engine.commit.patch import Command, Patch
+from baton.engine.state import CallRecord, Job, Usage, reads_history
+from baton.engine.transcript import calls_in, uncompacted
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.store.redis import keys
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.tree.snapshot import Transcript
+from baton.store.transport.meter import charge
+from baton.store.transport.redis_rest import answer_bytes
+from baton_events.errors import StoreError
+
+_ALL = (0, -1)
+
+
+class Details:
+    """Reads that complete the answers of one patch. `transcripts`: the known ones, by job."""
+
+    def __init__(self, answers: Sequence[Any], transcripts: Mapping[str, Transcript]) -> None:
+        self.transcripts = dict(transcripts)
+        self.reads: list[Command] = []
+        self._found: dict[tuple[str, ...], int] = {}
+        self._begun = dict[int, ClaimResult]()
+        for answer in answers:
+            for claim_result in _claim_result_of(answer):
+                self._begun[id(claim_result)] = claim_result
+                self._request_details(claim_result)
+
+    def _request_details(self, claim_result: ClaimResult) -> None:
+        state = claim_result.state
+        assert state is not None
+        item, job = state.item, state.job
+        if item.call_id and state.call is None:
+            self._read("call", item.call_id, ["HMGET", keys.calls_key(job.id), item.call_id])
+        if reads_history(item, job) and job.id not in self.transcripts:
+            for name, first, last in _ranges(job):
+                self._read(name, job.id, ["LRANGE", keys.transcript_key(job.id), first, last])
+            if job.compacted == (0, 0):
+                self._read("results", job.id, ["HGETALL", keys.calls_key(job.id)])
+        if item.kind is ItemKind.REMEMBER:
+            self._read("task", job.id, ["LRANGE", keys.transcript_key(job.id), 0, 0])
+        if item.kind is ItemKind.CALL and item.after:
+            self._read("before", item.key, _results(job, item.after.split(",")))
+
+    def _read(self, name: str, of: str, command: Command) -> None:
+        if (name, of) not in self._found:
+            self._found[name, of] = len(self.reads)
+            self.reads.append(command)
+
+    async def complete(
+        self, answers: list[Any], found: Sequence[Any], redis: RedisConnection, most_bytes: int
+    ) -> list[Any]:
+        """Return the answers with complete claims. `found`: the values read for them, each in a list."""
+        if not self._begun:
+            return answers
+        self._answers, self._redis, self._most_bytes = found, redis, most_bytes
+        for number, claim_result in self._begun.items():
+            self._begun[number] = await self._complete(claim_result)
+        return [self._completed(answer) for answer in answers]
+
+    def _completed(self, answer: Any) -> Any:
+        if isinstance(answer, Committed) and answer.claimed:
+            return replace(answer, claimed=tuple([self._begun[id(claim_result)] for claim_result in answer.claimed]))
+        return self._begun.get(id(answer), answer)
+
+    async def _answer(self, name: str, of: str) -> tuple[Any, int]:
+        """Return the value read, and 0, or None and its size; a value without room among others is read by itself."""
+        number = self._found[name, of]
+        value, *too_much = self._answers[number]
+        if too_much and int(too_much[0]) <= self._most_bytes:
+            return await self._later(*map(str, self.reads[number]))
+        return value, int(too_much[0]) if too_much else 0
+
+    async def _complete(self, claim_result: ClaimResult) -> ClaimResult:
+        state = claim_result.state
+        assert state is not None
+        item, job, record = state.item, state.job, state.call
+        if ("call", item.call_id) in self._found:
+            record = await self._record(item.call_id)
+        dependants = state.dependants
+        needed = bool(item.after) or reads_history(item, job)
+        if record is state.call and (
+            item.kind in (ItemKind.COMPLETE, ItemKind.SLOT_REQUEST) or (item.kind is ItemKind.CALL and not needed)
+        ):
+            return claim_result
+        ends = record is not None and item.kind in (ItemKind.FAILED, ItemKind.WAIT)
+        if record is not None and ends and len(dependants) < len(record.dependants):
+            texts, size_bytes = await self._later("HMGET", keys.calls_key(job.id), *record.dependants)
+            if texts is None:
+                raise StoreError(f"{len(record.dependants)} calls that follow {item.call_id} have {size_bytes} bytes")
+            dependants = tuple(load_call(text) for text in texts if text)
+        history = await self._history(item, job)
+        return replace(claim_result, state=replace(state, call=record, dependants=dependants), history=history)
+
+    async def _record(self, call_id: str) -> CallRecord | None:
+        texts, size_bytes = await self._answer("call", call_id)
+        if texts is None:
+            raise StoreError(f"the call {call_id} has {size_bytes} bytes")
+        return load_call(texts[0]) if texts[0] else None
+
+    async def _history(self, item: WorkItem, job: Job) -> History:
+        if reads_history(item, job):
+            return await self._read_history(job)
+        if item.kind is ItemKind.REMEMBER:
+            entries, size_bytes = await self._answer("task", job.id)
+            return History(tuple(map(json.loads, entries or ())), size_bytes=size_bytes or sum(map(len, entries)))
+        if item.kind is ItemKind.CALL and item.after:
+            texts, size_bytes = await self._answer("before", item.key)
+            if texts is None:
+                return History(size_bytes=size_bytes)
+            results = {name: text for name, text in zip(item.after.split(","), texts, strict=True) if text}
+            return History(results=load_results(results), size_bytes=_size(results.values()))
+        return History()
+
+    async def _read_history(self, job: Job) -> History:
+        if (known := self.transcripts.get(job.id)) is not None:
+            return _history(known.entries, known.results, job)
+        entries: list[str] = []
+        size_bytes = 0
+        for name, _, _ in _ranges(job):
+            texts, too_much = await self._answer(name, job.id)
+            entries += texts or ()
+            size_bytes += too_much
+        if job.compacted != (0, 0):
+            return await self._uncompacted_history(entries, job, size_bytes)
+        found, too_much = await self._answer("results", job.id)
+        if too_much:
+            found, too_much = await self._results_alone(job)
+        results = results_in(as_dict(found or ()))
+        prompt_bytes = _size(entries) + _size(results.values())
+        if size_bytes + too_much or prompt_bytes > self._most_bytes:
+            return History(size_bytes=size_bytes + too_much + prompt_bytes)
+        self.transcripts[job.id] = Transcript(tuple(entries), results, prompt_bytes)
+        return _history(entries, results, job)
+
+    async def _uncompacted_history(self, entries: list[str], job: Job, too_much: int) -> History:
+        """Return the history of a transcript that was read without its compacted range."""
+        if too_much:
+            return History(size_bytes=too_much + _size(entries))
+        values = load_values(entries)
+        names = calls_in(tuple(values))
+        texts, size_bytes = await self._later(*_results(job, names)) if names else ((), 0)
+        if texts is None:
+            return History(size_bytes=size_bytes + _size(entries))
+        results = {name: text for name, text in zip(names, texts, strict=True) if text}
+        size_bytes = _size(entries) + _size(results.values())
+        if size_bytes > self._most_bytes:
+            return History(size_bytes=size_bytes)
+        return History(tuple(values), load_results(results), job.compacted, size_bytes)
+
+    async def _results_alone(self, job: Job) -> tuple[dict[str, str], int]:
+        """Read a job's results without the calls beside them; return them and 0, or their size."""
+        key = keys.calls_key(job.id)
+        names, _ = await self._later("HKEYS", key)
+        fields = [name for name in names or () if name.startswith(keys.RESULT)]
+        texts, too_much = await self._later("HMGET", key, *fields) if fields else ((), 0)
+        return dict(zip(fields, texts or (), strict=not too_much)), too_much
+
+    async def _later(self, *command: str) -> tuple[Any, int]:
+        """Read this in a request of its own; return the value and 0, or None and its size."""
+        patch = Patch(self._most_bytes)
+        patch.read([command])
+        size_bytes = patch.size_bytes()
+        commands, _, found = await self._redis.apply(*patch.request())
+        charge(requests=1, commands=commands, size_bytes=size_bytes + answer_bytes(found))
+        [(value, *too_much)] = found
+        return value or None, int(too_much[0]) if too_much else 0
+
+
+def _results(job: Job, names: Iterable[str]) -> list[str]:
+    """Return the command that reads these results."""
+    return ["HMGET", keys.calls_key(job.id), *(keys.RESULT + name for name in names)]
+
+
+def results_in(calls: Mapping[str, str]) -> dict[str, str]:
+    """Return the results among the fields of a job's calls, by call id."""
+    return {name.removeprefix(keys.RESULT): text for name, text in calls.items() if name.startswith(keys.RESULT)}
+
+
+def with_ledger(answer: Any, usage: Mapping[str, Usage]) -> Any:
+    """Return the answer to a charged step: a slot request that continues inline gets the ledger, too."""
+    if not isinstance(answer, Committed) or not answer.claimed:
+        return answer
+    claimed = [
+        replace(claim_result, state=replace(claim_result.state, usage=usage[claim_result.state.job.id]))
+        if claim_result.state is not None and claim_result.state.item.kind is ItemKind.SLOT_REQUEST
+        else claim_result
+        for claim_result in answer.claimed
+    ]
+    return replace(answer, claimed=tuple(claimed))
+
+
+def as_dict(answer: Any) -> dict[str, str]:
+    """Return the fields of a hash: a script answers them flat, the SDK makes a dict of its answer."""
+    return dict(answer) if isinstance(answer, Mapping) else dict(zip(answer[::2], answer[1::2], strict=True))
+
+
+def _claim_result_of(answer: Any) -> Sequence[ClaimResult]:
+    if isinstance(answer, Committed):
+        return answer.claimed
+    return (answer,) if isinstance(answer, ClaimResult) and answer.state is not None else ()
+
+
+def _ranges(job: Job) -> list[tuple[str, int, int]]:
+    """Return the ranges of the transcript that a history has."""
+    first, last = job.compacted
+    if (first, last) == (0, 0):
+        return [("said", *_ALL)]
+    ranges = [("before", 0, first - 1)] if first else []
+    return [*ranges, ("after", last, -1)]
+
+
+def _history(entries: Sequence[str], results: Mapping[str, str], job: Job) -> History:
+    """Return the whole history, without its compacted range."""
+    if job.compacted == (0, 0):
+        size_bytes = _size(entries) + _size(results.values())
+        return History(tuple(load_values(entries)), load_results(results), (0, 0), size_bytes)
+    texts = uncompacted(tuple(entries), job.compacted)
+    values = tuple(load_values(texts))
+    named = frozenset(calls_in(values))
+    needed = {name: text for name, text in results.items() if name in named}
+    return History(values, load_results(needed), job.compacted, _size(texts) + _size(needed.values()))
+
+
+def _size(texts: Iterable[str]) -> int:
+    """Return the size in an answer: as JSON in JSON, a quotation mark or a backslash takes two bytes."""
+    return sum([len(text) + text.count('"') + text.count("\\") for text in texts])

@@ -1,0 +1,115 @@
+"""A process's copy of one tree: its state as read or written last, and the data of its open work items.
+
+Invariant: it may be out of date at any time; a decision on it is written only where it is not.
+"""
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import Tombstone
+from baton.engine.commit.layout import tree_of
+from baton.engine.commit.tree import Tree
+from baton.engine.commit.usage_ledger import apart_in, usage_in
+from baton.engine.state import CallRecord
+from baton.store.redis import keys
+
+Place = tuple[str, str]  # a job, and a call of it, or a name among its results
+
+
+def result_field(place: Place) -> tuple[str, str]:
+    """Return where a result is: a key, and its field."""
+    return keys.calls_key(place[0]), keys.RESULT + place[1]
+
+
+def of_calls(names: Container[str], by_job: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the data of these calls."""
+    kept: dict[str, dict[str, Any]] = {}
+    for job_id, mine in by_job.items():
+        for name in mine:
+            if name in names:
+                kept.setdefault(job_id, {})[name] = mine[name]
+    return kept
+
+
+class Transcript(Struct, frozen=True):
+    """All entries of a job's transcript, and all results of its calls, as texts."""
+
+    entries: tuple[str, ...] = ()
+    results: Mapping[str, str] = field(default_factory=dict[str, str])
+    size_chars: int = 0
+
+    def more(self, entries: Sequence[str], results: Mapping[str, str]) -> "Transcript":
+        """Return the transcript with these additions written."""
+        size_chars = self.size_chars + sum(map(len, entries)) + sum(map(len, results.values()))
+        return Transcript((*self.entries, *entries), {**self.results, **results}, size_chars)
+
+
+class TreeSnapshot(Struct, frozen=True):
+    """One tree, with the calls and results that belong to its open work items, as far as they are known.
+
+    `transcripts`: by job, valid while its usage is the same: no two histories share one (`Usage.stamp`). `no_results`,
+    `no_calls`: places known to be empty; a result has the name of its call. `is_fresh`: it was read just now.
+    `apart`: fields of usage that are still to be added to the rest. `is_contended`: others write at the same time.
+    """
+
+    state: Mapping[str, str] = field(default_factory=dict[str, str])
+    tree: Tree = field(default_factory=Tree)
+    transcripts: Mapping[str, Transcript] = field(default_factory=dict[str, Transcript])
+    no_results: frozenset[Place] = frozenset()
+    no_calls: frozenset[Place] = frozenset()
+    is_fresh: bool = False
+    apart: tuple[str, ...] = ()
+    is_contended: bool = False
+
+    @property
+    def size_chars(self) -> int:
+        """The size of the transcripts."""
+        size_chars = 0
+        for transcript in self.transcripts.values():
+            size_chars += transcript.size_chars
+        return size_chars
+
+    def result(self, place: Place) -> str | None:
+        """Return a result, if it is known."""
+        return self.tree.results.get(place[0], {}).get(place[1])
+
+    def knows_result(self, place: Place) -> bool:
+        """Return whether it is known if there is this result."""
+        return place in self.no_results or self.result(place) is not None
+
+    def knows_call(self, place: Place) -> bool:
+        """Return whether it is known if there is this call."""
+        return place in self.no_calls or place[1] in self.tree.calls.get(place[0], {})
+
+    def read_again(
+        self,
+        state: Mapping[str, str],
+        tombstone: Tombstone | None,
+        results: Mapping[Place, str | None],
+        calls: Mapping[Place, CallRecord | None],
+    ) -> "TreeSnapshot":
+        """Return the snapshot as it was read just now; nothing else is known of it."""
+        tree = tree_of(state, self.state, self.tree)
+        tree = replace(tree, tombstone=tombstone, results=_by_job(results), calls=_by_job(calls))
+        transcripts = {
+            name: transcript
+            for name, transcript in self.transcripts.items()
+            if usage_in(name, state) == usage_in(name, self.state)
+        }
+        no_results, no_calls = _missing(results), _missing(calls)
+        return TreeSnapshot(state, tree, transcripts, no_results, no_calls, is_fresh=True, apart=apart_in(state))
+
+
+def _missing(known: Mapping[Place, Any | None]) -> frozenset[Place]:
+    return frozenset(place for place, value in known.items() if value is None)
+
+
+def _by_job(known: Mapping[Place, Any | None]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for (job_id, name), value in known.items():
+        if value is not None:
+            found.setdefault(job_id, {})[name] = value
+    return found

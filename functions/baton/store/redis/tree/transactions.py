@@ -1,0 +1,296 @@
+"""Runs transitions of trees: decides on the snapshot, compares and writes, decides again after another write.
+
+Invariant: a process runs the transitions of one tree one after the other, those that wait together as one patch. None
+is answered before it is written; one that writes nothing is computed from a fresh read.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from secrets import token_hex
+from typing import Any
+
+from msgspec import Struct, field
+
+from baton.engine.commit.patch import Command, Patch
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.totals import adding
+from baton.store.redis.tree.attempt import Attempt, Transition
+from baton.store.redis.tree.billing import HeldCounts
+from baton.store.redis.tree.details import Details, with_ledger
+from baton.store.redis.tree.reading import read_again, reads_of, suffices
+from baton.store.redis.tree.snapshot import TreeSnapshot
+from baton.store.redis.tree.writes import Kept
+from baton_events.errors import StoreError
+
+_ATTEMPTS = 20
+# The trees that are kept while unused, and for how long; work in progress uses its own at least as often as this.
+_TREES, _IDLE_SECONDS = 2000, 12.0
+# The size of all cached transcripts: those of a few thousand turns.
+KNOWN_CHARS = 16_000_000
+_MOST_CHARS = 1_000_000  # of one request
+# The number of trees that one answer may have, at some 30 kB each.
+_READ_AT_ONCE = 300
+_NOTHING = TreeSnapshot()
+
+
+class _Waiting:
+    """A transition, and its answer once it was made."""
+
+    def __init__(self, transition: Transition) -> None:
+        self.transition = transition
+        self.answer: Any = None
+        self.error: Exception | None = None
+        self.is_done = self.is_given_up = False
+
+    def end(self, answer: Any) -> None:
+        """Note the answer, or the error."""
+        if isinstance(answer, Exception):
+            self.error = answer
+        self.answer, self.is_done = answer, True
+
+
+class _Queue(Struct, eq=False):
+    """One tree in this process."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: list[_Waiting] = field(default_factory=list[_Waiting])
+    snapshot: TreeSnapshot | None = None
+    requested_seconds: float = 0.0  # the last request's time, on the loop's clock
+
+    def next_batch(self) -> list[_Waiting]:
+        """Return the transitions that wait, as many as fit into one request.
+
+        A claim returns its work item's call once all is written, so no other transition of the request ends that item.
+        """
+        batch, capacity = [self.waiting.pop(0)], _MOST_CHARS
+        items = {batch[0].transition.item_key} - {""}
+        while self.waiting:
+            following = self.waiting[0].transition
+            if len(batch) == 1:
+                capacity -= batch[0].transition.size_chars()
+            capacity -= following.size_chars()
+            if capacity < 0 or following.ends or following.item_key in items:
+                break
+            items |= {following.item_key} - {""}
+            batch.append(self.waiting.pop(0))
+        return batch
+
+
+class Transactions:
+    """The trees that this process works on. `most_bytes`: of one answer; `known_chars`: of cached transcripts."""
+
+    def __init__(self, connection: RedisConnection, kept: Kept, most_bytes: int, known_chars: int) -> None:
+        self._redis = connection
+        self._known_chars = known_chars
+        self._kept = kept
+        self._most_bytes = most_bytes
+        self._queues: dict[str, _Queue] = {}  # the longest unused first
+        self._name, self._count, self._size_chars, self._digests = token_hex(8), 0, 0, True
+        self._held = HeldCounts()
+
+    async def run(self, root_id: str, transition: Transition) -> Any:
+        """Make a transition; return its answer.
+
+        Raises:
+            StoreError: it may have been made, or not.
+        """
+        queue, waiting = self._queue(root_id), _Waiting(transition)
+        queue.waiting.append(waiting)
+        try:
+            async with queue.lock:
+                if queue.snapshot is not None and len(queue.snapshot.tree.items) > 1:
+                    await asyncio.sleep(0)  # others that are ready now
+                while not waiting.is_done:
+                    batch = queue.next_batch()
+                    making = self._make(root_id, queue, batch)
+                    try:
+                        await (making if len(batch) == 1 else _to_its_end(making))
+                    finally:
+                        if not batch[-1].is_done:
+                            queue.waiting[:0] = [each for each in batch if not each.is_given_up]
+        finally:
+            if not waiting.is_done:
+                waiting.is_given_up = True
+                if waiting in queue.waiting:  # else it is in another one's patch
+                    queue.waiting.remove(waiting)
+        if waiting.error is not None:
+            raise waiting.error
+        return waiting.answer
+
+    async def run_each(self, transitions: Mapping[str, Transition]) -> list[Any]:
+        """Make one of each of these trees, read together beforehand; none reads anything besides.
+
+        Raises:
+            StoreError: some of them may have been made, or not.
+        """
+        roots = list(transitions)
+        found = list[TreeSnapshot | None]()
+        for first in range(0, len(roots), _READ_AT_ONCE):
+            found += await self._read_each(roots[first : first + _READ_AT_ONCE])
+        making = [self._run_on(root, transitions[root], each) for root, each in zip(roots, found, strict=True)]
+        answers = await asyncio.gather(*making, return_exceptions=True)
+        for each in answers:
+            if isinstance(each, BaseException):
+                raise each
+        return answers
+
+    async def _read_each(self, roots: Sequence[str]) -> list[TreeSnapshot | None]:
+        """Read these trees in one request; None: that one is read by itself."""
+        answers = await self._redis.read_each([reads_of(root, (), ()) for root in roots])
+        return [read_again(_NOTHING, answer, (), ()) if answer else None for answer in answers]
+
+    async def _run_on(self, root_id: str, transition: Transition, snapshot: TreeSnapshot | None) -> Any:
+        """Make a transition of a tree that was read for it alone; a tree that was not known is not kept."""
+        if snapshot is None:
+            return await self.run(root_id, transition)
+        is_known, queue, waiting = root_id in self._queues, self._queue(root_id), _Waiting(transition)
+        async with queue.lock:
+            self._keep(queue, snapshot)
+            await self._make(root_id, queue, [waiting])
+        if not is_known and root_id in self._queues:
+            self._forget(root_id)
+        if waiting.error is not None:
+            raise waiting.error
+        return waiting.answer
+
+    def _queue(self, root_id: str) -> _Queue:
+        queue = self._queues.pop(root_id, None) or _Queue()
+        self._queues[root_id] = queue
+        queue.requested_seconds = asyncio.get_running_loop().time()
+        return queue
+
+    def _keep(self, queue: _Queue, snapshot: TreeSnapshot | None) -> None:
+        """Keep this snapshot of a tree; forget the trees that are unused for longest where that is too much."""
+        now, was = snapshot or _NOTHING, queue.snapshot or _NOTHING
+        if now.transcripts is not was.transcripts:
+            self._size_chars += now.size_chars - was.size_chars
+        queue.snapshot = snapshot
+        while self._knows_too_much() and self._forget(next(iter(self._queues))):
+            pass
+
+    def _knows_too_much(self) -> bool:
+        if self._size_chars > self._known_chars or len(self._queues) <= _TREES:
+            return self._size_chars > self._known_chars
+        idle_since = asyncio.get_running_loop().time() - _IDLE_SECONDS
+        return next(iter(self._queues.values())).requested_seconds < idle_since
+
+    def _forget(self, root_id: str) -> bool:
+        queue = self._queues[root_id]
+        if queue.lock.locked() or queue.waiting:
+            return False
+        self._size_chars -= (queue.snapshot or _NOTHING).size_chars
+        del self._queues[root_id]
+        return True
+
+    async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
+        """Make these transitions, or fail each of them."""
+        transitions = [each.transition for each in batch]
+        counts, refused, attempts = Counter[tuple[str, str]](), None, list[Attempt]()
+        for each in transitions:
+            counts.update(each.counts)
+        try:
+            for number in range(_ATTEMPTS):
+                snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
+                if attempts and not any(each.is_in(snapshot) for each in attempts):
+                    attempts[-1].bill.refund()  # it has taken what the one before it gave back
+                attempts.clear()
+                # Where a digest is refused though nothing has changed, the server's scripts know no digests.
+                self._digests = self._digests and snapshot.state != refused
+                for attempt in self._attempts(root_id, snapshot, transitions):
+                    if attempts:
+                        attempts[-1].bill.refund()
+                    details = Details(attempt.answers, attempt.transcripts())
+                    beside = adding(self._held.beside(attempt.answers, counts))
+                    commands, written, found = await self._requested(attempt, details, beside)
+                    if commands:
+                        attempt.bill.sent(commands + len(beside), found, written=bool(written))
+                    if written:
+                        return _end(batch, await self._known(queue, attempt, details, found))
+                    attempts.append(attempt)
+                    counts, refused = Counter(), snapshot.state if found == ["same"] else None
+                self._keep(queue, None)
+            self._fail(queue, batch, StoreError(f"the tree of {root_id} changes faster than it can be written"))
+        except UnicodeEncodeError as error:
+            self._fail(queue, batch, StoreError(f"what is written of {root_id} is no UTF-8: {error}"))
+        except Exception as error:  # noqa: BLE001 - each waiting caller gets it
+            self._fail(queue, batch, error)
+
+    def _attempts(self, root_id: str, snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> Iterator[Attempt]:
+        """Yield one attempt, and where that is refused one that does not conflict with others' writes, if possible.
+
+        None where nothing is to be written, and the snapshot is not fresh.
+        """
+        self._count += 1
+        head = (root_id, snapshot, transitions, f"{self._name}.{self._count}")
+        attempt = Attempt(*head, apart=snapshot.is_contended or snapshot.is_fresh)
+        if attempt.is_nothing and not snapshot.is_fresh:
+            return
+        yield attempt
+        if not (attempt.is_nothing or attempt.is_apart):
+            attempt = Attempt(*head, apart=True)
+            if attempt.is_apart:
+                yield attempt
+
+    def _requested(
+        self, attempt: Attempt, details: Details, beside: Sequence[Command]
+    ) -> Coroutine[Any, Any, tuple[int, int, list[Any]]]:
+        """Compare, write and read, as `RedisConnection.apply` does.
+
+        Where nothing is to be written, the fresh read is the answer; if more is to be read, it must still hold.
+        """
+        if attempt.is_nothing and not details.reads:
+            return self._beside(beside)
+        patch = Patch(self._most_bytes)
+        attempt.fill(patch, self._kept, digests=self._digests)
+        patch.read(details.reads)
+        attempt.settle(patch, beside)
+        return self._redis.apply(*patch.request(), beside)
+
+    async def _beside(self, beside: Sequence[Command]) -> tuple[int, int, list[Any]]:
+        if beside:
+            await self._redis.pipeline(*beside)
+        return 0, 1, []
+
+    async def _known(self, queue: _Queue, attempt: Attempt, details: Details, found: Sequence[Any]) -> list[Any]:
+        """Return the complete answers after the write, and keep the new snapshot of the tree."""
+        answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
+        self._keep(queue, attempt.after(details.transcripts))
+        return [with_ledger(answer, attempt.tree.usage) for answer in answers]
+
+    def _fail(self, queue: _Queue, batch: list[_Waiting], error: Exception) -> None:
+        self._keep(queue, None)
+        _end(batch, [error] * len(batch))
+
+    async def _snapshot(
+        self, root_id: str, snapshot: TreeSnapshot | None, transitions: Sequence[Transition], *, guesses: bool
+    ) -> TreeSnapshot:
+        """Return a snapshot from which the transitions can be computed."""
+        if snapshot is None and guesses and all(transition.guesses for transition in transitions):
+            return _NOTHING
+        for _ in range(_ATTEMPTS):
+            if snapshot is not None and suffices(snapshot, transitions):
+                return snapshot
+            known = snapshot or _NOTHING
+            waiting = [place for transition in transitions for place, _ in transition.places(known.tree)]
+            calls = list(dict.fromkeys(place for transition in transitions for place in transition.calls(known.tree)))
+            results = list(dict.fromkeys(waiting))
+            reads = reads_of(root_id, results, calls)
+            answers = await self._redis.read(*reads)
+            snapshot = read_again(known, answers, results, calls)
+        raise StoreError(f"the tree of {root_id} changes faster than it can be read")
+
+
+def _end(batch: Sequence[_Waiting], answers: Sequence[Any]) -> None:
+    for each, answer in zip(batch, answers, strict=True):
+        each.end(answer)
+
+
+async def _to_its_end(making: Coroutine[Any, Any, None]) -> None:
+    """Await work for which others wait, too; a cancellation takes effect after it."""
+    task = asyncio.ensure_future(making)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

@@ -1,0 +1,1 @@
+"""One delivery, one command: what a message or a request does to a job."""

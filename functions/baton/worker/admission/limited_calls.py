@@ -1,0 +1,140 @@
+"""Calls that share limits with others: a call over one waits without a process, for a moment or a place of its own.
+
+Invariant: a call that waits has not begun: its work item is given back, and its event comes again when it may begin.
+Must not: count a wait as an attempt.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.engine.attempts import MAX_DELAY_MS
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, RunTool, Work
+from baton.engine.outbox import event_of
+from baton.engine.step_results import ModelFailed, StepResult, ToolFailed
+from baton.engine.work_items import WorkItem, kind_of
+from baton.queue.dispatch import postpone
+from baton.sdk.records.call_limit import CallLimit, LimitedCall
+from baton.sdk.records.transcript import Failure
+from baton.sdk.tools.contained import traceback_of
+from baton.sdk.tools.running_calls import NotYetError
+from baton.store.ports.call_limits import CallLimits, KeyLimit, NamedCall
+from baton_events.emitter import Emitter
+from baton_events.errors import BatonError
+from baton_events.schema import parse_event
+from baton_events.values.text import text_of
+
+_log = logging.getLogger("baton.limits")
+
+# How long a call waits in its process: a message is not delivered more exactly than that.
+_WAIT_HERE_MS = 1_000
+KEY_FAILED = "limit_key_failed"
+
+Executing = Callable[[Work, History, Claim], Coroutine[Any, Any, StepResult | None]]
+
+
+class Limited:
+    """Runs `executor` within the limits that are `declared` for it; a call's places are free after `lease_ms`.
+
+    `longest_pause_ms`: how long a failed call may pause its keys for its tenant.
+    """
+
+    def __init__(
+        self,
+        executor: Executing,
+        declared: Callable[[CallModel | RunTool], Sequence[CallLimit]],
+        call_limits: CallLimits,
+        emitter: Emitter,
+        lease_ms: int,
+        longest_pause_ms: int = MAX_DELAY_MS,
+    ) -> None:
+        self.executor = executor
+        self._declared = declared
+        self._limits = call_limits
+        self._emitter = emitter
+        self._lease_ms = lease_ms
+        self._longest_pause_ms = longest_pause_ms
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work.
+
+        Raises:
+            NotYetError: it has to wait, and has not begun.
+        """
+        assert isinstance(effect, CallModel | RunTool), "no other calls have limits"
+        declared = self._declared(effect)
+        if not declared:
+            return await self.executor(effect, history, claim)
+        try:
+            limits = _limits_of(declared, effect, history)
+        except Exception as error:  # noqa: BLE001 - a user's own function
+            message = f"the key of a CallLimit failed: {type(error).__name__}: {text_of(error)}"
+            failure = Failure(KEY_FAILED, message, traceback=traceback_of(error))
+            return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
+        # An offloaded call has begun when its request was sent; its answer is due now.
+        has_begun = claim.answer is not None or (isinstance(effect, CallModel) and effect.offloaded > 0)
+        since_ms = 0 if has_begun else await self._begin(limits, effect, claim)
+        try:
+            step_result = await self.executor(effect, history, claim)
+        finally:
+            if not has_begun:
+                await self._after(claim, self._end(limits, claim, since_ms))
+        pause_seconds = step_result.retry_after_seconds if isinstance(step_result, ModelFailed | ToolFailed) else None
+        if pause_seconds:
+            pause_ms = min(int(1000 * pause_seconds), self._longest_pause_ms)
+            await self._after(claim, self._limits.pause_calls(limits, effect.job.tenant, pause_ms))
+        return step_result
+
+    async def _begin(self, limits: Sequence[KeyLimit], effect: CallModel | RunTool, claim: Claim) -> int:
+        """Wait until it may begin; return the time since which it has its places."""
+        event = event_of(effect.job.session_id, _item(effect, claim)).model_dump_json(by_alias=True, exclude_none=True)
+        call = NamedCall(claim.item_key, effect.job.tenant, event)
+        while True:
+            answer = await self._limits.begin_call(limits, call, self._lease_ms)
+            await self._wake(answer.woken, claim)
+            if not answer.wait_ms:
+                return answer.since_ms
+            if answer.wait_ms > _WAIT_HERE_MS:
+                raise NotYetError(answer.wait_ms - _WAIT_HERE_MS, answer.limit)
+            await asyncio.sleep(answer.wait_ms / 1000)
+
+    async def _end(self, limits: Sequence[KeyLimit], claim: Claim, since_ms: int) -> None:
+        if any(one.in_flight is not None for one in limits):
+            await self._wake(await self._limits.end_call(limits, claim.item_key, since_ms), claim)
+
+    async def _after(self, claim: Claim, news: Awaitable[None]) -> None:
+        """Report a call's end to its limits; where that fails, the call is over all the same, and others wait."""
+        try:
+            await news
+        except BatonError as error:
+            _log.warning("the limits of %s do not know yet that it is over: %s", claim.item_key, error)
+
+    async def _wake(self, events: Sequence[str], claim: Claim) -> None:
+        """Wake calls that have a place now; where that fails, they come for it within a minute. This one goes on."""
+        try:
+            for event in events:
+                await postpone(self._emitter, parse_event(event.encode()), 0, f"place.{claim.owner}")
+        except BatonError as error:
+            _log.warning("%s could not wake the calls that wait for its limits: %s", claim.item_key, error)
+
+
+def _limits_of(declared: Sequence[CallLimit], effect: CallModel | RunTool, history: History) -> tuple[KeyLimit, ...]:
+    job, task = effect.job, history.transcript[0] if history.transcript else {}
+    tool, arguments = (effect.call.tool, effect.call.arguments) if isinstance(effect, RunTool) else ("", {})
+    call = LimitedCall(job.tenant, job.session_id, job.agent, tool, arguments, task.get("data") or {})
+    found = {one.key_of(call): one for one in declared}
+    return tuple([KeyLimit(key, one.per_minute, one.in_flight) for key, one in sorted(found.items())])
+
+
+def _item(effect: CallModel | RunTool, claim: Claim) -> WorkItem:
+    """Return the claimed work item, with the fields of its event."""
+    item = WorkItem(claim.item_key, kind_of(claim.item_key), effect.job.id, 0, effect.attempt, since_ms=claim.now_ms)
+    if isinstance(effect, CallModel):
+        return replace(item, turn=int(claim.item_key.split(":")[2]))
+    call = effect.call
+    named = {"position": call.position, "call_id": call.id, "tool": call.tool, "step": call.step}
+    return replace(item, turn=call.turn, **named)

@@ -1,0 +1,170 @@
+"""Sends a job's slot requests to the admission: the one step that crosses to its hash tag; and writes the job's rows.
+
+The admission's further answers are carried out here: a sweep is armed, and other jobs that got a slot are notified.
+Rows of the lists are written beside each admission update. Invariant: a list that does not take a row harms no job; the
+gap is logged and counted, and the next admission update writes the row again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from baton.engine.all_jobs.ends import End, end_of, row_of
+from baton.engine.all_jobs.job_list import Row, found, members
+from baton.engine.all_jobs.job_texts import outcome_text
+from baton.engine.all_jobs.slots import QueuedJob, SlotState
+from baton.engine.commit.answers import Claim, History, UnsentRequest
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.engine.effects import LIST_GAPS, RequestSlot, Work
+from baton.engine.state import Job, Usage
+from baton.engine.step_results import Admitted, StepResult, Superseded
+from baton.engine.work_items import slot_request_item
+from baton.observability.counters import Counters, count
+from baton.queue.dispatch import dispatch
+from baton.sdk.clock import Clock
+from baton.store.ports.all_jobs import Admission, Listing, SlotAnswer, SlotGranted
+from baton.store.transport.meter import written
+from baton.worker.admission.stored_quota import StoredQuota
+from baton_events.emitter import Emitter
+from baton_events.errors import PublishError, StoreError
+from baton_events.schema import SWEEP_ENDPOINT
+
+_list_log = logging.getLogger("baton.listing")
+
+
+class Rows(Protocol):
+    """Keeps jobs in the lists."""
+
+    async def __call__(self, row: Row) -> None:
+        """Write a job's rows and its text; never fails."""
+        ...
+
+    async def forget(self, row: Row) -> None:
+        """Remove a job's rows and texts, and those of the jobs below it."""
+        ...
+
+
+class JobRows:
+    """Writes rows."""
+
+    def __init__(self, listing: Listing, counters: Counters) -> None:
+        self._listing = listing
+        self._counters = counters
+
+    async def __call__(self, row: Row) -> None:
+        """Write a job's rows and its text, as far as the lists take them."""
+        try:
+            await self._listing.add(row)
+        except StoreError as error:
+            _list_log.error("job %s is missing from a list of jobs until it is written again: %s", row.job_id, error)
+            await count(self._counters, {LIST_GAPS: 1})
+
+    async def forget(self, row: Row) -> None:
+        """Remove a job's rows and texts, and those of the jobs below it."""
+        await self._listing.forget([found(members(row)[0])])
+
+
+_log = logging.getLogger("baton.worker.admission")
+
+NOT_AT_HAND = Usage()
+
+
+class SlotClient:
+    """Performs RequestSlot."""
+
+    def __init__(self, admission: Admission, rows: Rows, emitter: Emitter, clock: Clock, quota: StoredQuota) -> None:
+        self.quota = quota
+        self._admission = admission
+        self._rows = rows
+        self._emitter = emitter
+        self._clock = clock
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:  # noqa: ARG002 - one signature
+        """Send the slot request; nothing happens while the job must wait for its slot."""
+        assert isinstance(effect, RequestSlot), "this executor is registered for RequestSlot"
+        # Parts of calls that the end has dropped are stored, and no COMMIT has counted them yet: this one's will.
+        usage = replace(effect.usage, written=effect.usage.written + written())
+        slot_answer = await self.request(effect.job, SlotState(effect.want, effect.epoch), claim.owner, usage=usage)
+        if slot_answer.later_epoch:
+            return Superseded(slot_answer.later_epoch)
+        return Admitted() if slot_answer.slot or effect.want != "slot" else None
+
+    async def request(
+        self,
+        job: Job,
+        slot_state: SlotState,
+        redrive: str,
+        *,
+        alone: bool = False,
+        usage: Usage = NOT_AT_HAND,
+        stored: BytesAdded | None = None,
+        text: str = "",
+    ) -> SlotAnswer:
+        """Send the job's slot state to the admission, and notify jobs that got a slot; return the answer.
+
+        `redrive`: the invocation that sends it. `alone`: a new job is not entered while another one of its session is
+        live. `usage`: of an ended job. `stored`: a new job's addition to its tenant's bytes. `text`: of a new job's
+        task, for searches.
+        """
+        now_ms = self._clock.now_ms()
+        queued_job = QueuedJob(job.tenant, job.line, job.priority, job.created_at_ms, job.agent)
+        end = end_of(job, usage) if slot_state.want == "gone" and job.ended else None
+        stored = self.quota.ended(job, usage) if end else stored
+        row = replace(_row(job, end), text=outcome_text(job) if end else text)
+        if alone:
+            slot_answer = await self._admission.slot_request(
+                job.id, slot_state, queued_job, now_ms, alone=True, end=end, stored=stored
+            )
+            if not slot_answer.busy:
+                await self._rows(row)
+        else:
+            # Begun first, and awaited last: both are ready at the same time, so one request carries them.
+            writing = asyncio.create_task(self._rows(row))
+            try:
+                slot_answer = await self._admission.slot_request(
+                    job.id, slot_state, queued_job, now_ms, end=end, stored=stored
+                )
+            except BaseException:
+                writing.cancel()
+                raise
+            await writing
+        if slot_answer.reconcile_at_ms:
+            await arm_reconcile(self._emitter, slot_answer.reconcile_at_ms)
+        await notify_granted(self._emitter, slot_answer.granted, now_ms, redrive)
+        return slot_answer
+
+    async def forget(self, job: Job) -> None:
+        """Take a job off the lists, with its texts, before its data is removed."""
+        await self._rows.forget(_row(job))
+
+    async def release(self, request: UnsentRequest, redrive: str) -> bool:
+        """Send at once a request that would not be sent any more; return whether the admission took it.
+
+        A later request is not topped: it may be that of a run that has begun since. Where a failover made the job
+        forget it, the job's own slot request finds out, and requests anew.
+        """
+        slot_state = SlotState("gone", request.slot_request.attempt)
+        return not (await self.request(request.job, slot_state, redrive, usage=request.usage)).later_epoch
+
+
+def _row(job: Job, end: End | None = None) -> Row:
+    queued_job = QueuedJob(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
+    return replace(row_of(job.id, queued_job, end), tags=job.tags, run=job.run)
+
+
+async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_ms: int, redrive: str) -> None:
+    """Notify other jobs that they hold a slot: the event of their slot request comes again."""
+    for other in granted:
+        item = slot_request_item(other.job_id, "slot", other.epoch, now_ms)
+        await dispatch(emitter, other.session_id, [item], redrive)
+
+
+async def arm_reconcile(emitter: Emitter, at_ms: int) -> None:
+    """Publish the next sweep's message. If this fails, the hourly backstop makes up for it."""
+    try:
+        await emitter.emit_to(SWEEP_ENDPOINT, f'{{"dueMs":{at_ms}}}', not_before_ms=at_ms)
+    except PublishError as error:
+        _log.warning("no sweep could be armed; the hourly one checks: %s", error)

@@ -1,0 +1,75 @@
+"""Deletes the data of an ended job, and of the jobs below it; a tombstone stays, so that nothing brings it back.
+
+The call publishes its backup message, has the admission release the job's slot, takes the job off the lists, and
+removes all keys at once. The backup message removes what a failover brought back. Must not: touch a job that runs, or
+ran again since.
+"""
+
+from baton.engine.commit.answers import Removed
+from baton.engine.state import Job
+from baton.engine.work_items import WorkItem
+from baton.store.ports.jobs import Archive
+from baton.worker.admission.slot_client import SlotClient
+from baton.worker.commands.after_failover import AfterFailover
+from baton.worker.commands.backup import Backups
+from baton.worker.commands.command_result import ATTEMPTS, CommandResult, changing, is_early, missing
+from baton_events.ids import is_child, root_of
+from baton_events.schema import Event, Removal
+
+
+class DeleteJob:
+    """Deletes jobs, for the API or for a backup message."""
+
+    def __init__(
+        self, archive: Archive, slot_client: SlotClient, backups: Backups, after_failover: AfterFailover
+    ) -> None:
+        self._archive = archive
+        self._slot_client = slot_client
+        self._backups = backups
+        self._after_failover = after_failover
+
+    async def __call__(self, job: Job) -> CommandResult:
+        """Delete the data of an ended job.
+
+        Raises:
+            PublishError, StoreError: as for a submission. JobGoneError: its data is gone, as it should be.
+        """
+        command = Removal(run=job.run)
+        return await self._backups.commit_with_backup(
+            job, command, lambda relay_id: self.commit(job.id, command, relay_id)
+        )
+
+    async def commit(self, job_id: str, command: Removal, relay_id: str) -> CommandResult:
+        """Remove the data of a job and of those below it.
+
+        Raises:
+            UnknownJobError: there is no such job (yet). JobGoneError: its data is gone, as it should be.
+            StoreError: the result is not known.
+        """
+        for _ in range(ATTEMPTS):
+            recalled = await self._archive.recall(job_id)
+            if recalled is None:
+                raise await missing(self._archive, job_id)
+            job = recalled.loaded.job
+            refused = _why_not(job, command)
+            if refused:
+                return CommandResult(job, changed=False, refused=refused, early=is_early(job, command))
+            if not all([await self._slot_client.release(request, relay_id) for request in recalled.slot_requests]):
+                raise changing(job_id)
+            await self._slot_client.forget(job)  # first: else its texts would be kept, and never found
+            if await self._archive.remove(recalled) is Removed.REMOVED:
+                await self._slot_client.quota.removed(recalled)
+                return CommandResult(job, changed=True)
+        raise changing(job_id)
+
+    async def again(self, event: Event, command: Removal, relay_id: str) -> tuple[WorkItem, ...]:
+        """Repeat the command of a backup message; return work items to dispatch."""
+        return await self._after_failover.once_ended(event, await self.commit(event.job_id, command, relay_id))
+
+
+def _why_not(job: Job, command: Removal) -> str:
+    if is_child(job.id):
+        return f"job {job.id!r} belongs to job {root_of(job.id)!r}: delete that one"
+    if not job.ended:
+        return f"job {job.id!r} has not ended: cancel it first"
+    return "" if job.run == command.run else f"job {job.id!r} was retried meanwhile, and has ended again"

@@ -1,0 +1,288 @@
+"""Submits a job: backup message, its creation unless it is there, its entry in the slot table, dispatch, answer.
+
+Creation and entry travel together: the job is created as one with a slot, and corrected where the answer is another.
+Invariant: no work of a new job is dispatched before that answer is known. After a crash before the correction, the
+backup message, or a sweep, finds the difference by comparing both.
+
+A refused submission takes its backup message back. The backup message creates a job that a failover forgot, and checks
+a known one as the sweep does. The first changes of a new job: `engine.lifecycle.submitted`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from msgspec import ValidationError
+from msgspec.structs import replace
+
+from baton.engine.all_jobs.job_texts import task_text
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS, QueueEntry, SlotState
+from baton.engine.commit.answers import Created
+from baton.engine.commit.codec import job_from, job_values
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.engine.decide import submit
+from baton.engine.effects import Changes
+from baton.engine.lifecycle import first_slot_state
+from baton.engine.outbox import command_event
+from baton.engine.state import Job
+from baton.engine.step_results import Submitted
+from baton.engine.work_items import WorkItem, slot_request_item
+from baton.observability.tracing import incoming_traceparent, submission
+from baton.sdk.clock import Clock
+from baton.settings.limits import TASK_BYTES
+from baton.store.ports.jobs import Archive, Store
+from baton.worker.admission.slot_client import SlotClient
+from baton.worker.commands.after_failover import AfterFailover
+from baton.worker.commands.backup import BACKED_UP_MS, YOUNG_MS, Backups
+from baton.worker.commands.command_result import missing
+from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyError, TooLargeError
+from baton_events.ids import event_id, sorted_json
+from baton_events.schema import Event, Submission
+
+_log = logging.getLogger("baton.worker.commands")
+
+
+def submitted_job(event: Event, command: Submission) -> Job:
+    """Return the job that a submission has.
+
+    Raises:
+        MalformedEventError: it cannot be read, or is another one than the event's.
+    """
+    try:
+        job = job_from(command.job)
+    except ValidationError as error:
+        raise MalformedEventError(f"the submission in event {event.id} is about no job: {error}") from error
+    if job.id != event.job_id:
+        raise MalformedEventError(f"the submission in event {event.id} is about job {job.id}, not of {event.job_id}")
+    return job
+
+
+def submission_of(job: Job, task: dict[str, Any], created_at: datetime) -> tuple[Event, Submission]:
+    """Return the submission of a job that no client has sent, and the event that carries it."""
+    command = Submission(job=job_values(job), task=task)
+    return command_event(event_id(f"submit:{job.id}"), job.id, job.session_id, created_at, command), command
+
+
+def check_task(task: Mapping[str, Any]) -> int:
+    """Return the size of a task, in bytes: it is at most what its backup message carries, by whatever way it comes.
+
+    Raises:
+        TooLargeError: it is larger.
+    """
+    size_bytes = len(sorted_json(task).encode("utf-8", "surrogatepass"))
+    if size_bytes > TASK_BYTES:
+        raise TooLargeError(
+            f"the task has {size_bytes} bytes, over the limit of {TASK_BYTES}: send a reference, or files"
+        )
+    return size_bytes
+
+
+class Attached(Protocol):
+    """What a job has beside its task, such as files: `total_bytes` of it."""
+
+    @property
+    def total_bytes(self) -> int:
+        """How much is stored."""
+        ...
+
+    async def store(self, now_ms: int) -> None:
+        """Store it. Raises StoreError."""
+        ...
+
+
+class SubmitJob:
+    """Submits jobs, for the API or for a backup message."""
+
+    def __init__(
+        self,
+        store: Store,
+        archive: Archive,
+        slot_client: SlotClient,
+        backups: Backups,
+        after_failover: AfterFailover,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._archive = archive
+        self._slot_client = slot_client
+        self._backups = backups
+        self._after_failover = after_failover
+        self._clock = clock
+
+    async def __call__(
+        self,
+        job: Job,
+        task: dict[str, Any],
+        *,
+        may_exist: bool = False,
+        alone: bool = False,
+        attached: Attached | None = None,
+    ) -> Created:
+        """Accept a job: once this returns it will run to its end.
+
+        Args:
+            job: the new job, pending.
+            task: `{"text": …, "data": {…}}`.
+            may_exist: whether to check first if it is there: then it needs no backup message, and no second entry in
+                the slot table.
+            attached: what is stored with it: once it may be, and before there is a job.
+            alone: whether to refuse it while another job of its session is at work or in line.
+
+        Raises:
+            TooLargeError, SessionBusyError, StorageFullError: it is refused; there is no job, and will be none from
+                this call.
+            PublishError: the queue does not take the backup message, and there is no job; or it does not give it back,
+                and a job may come of it.
+            StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
+            JobGoneError: it was there, and its data is gone.
+        """
+        size_bytes = check_task(task)
+        job = replace(job, traceparent=incoming_traceparent())
+        backup = self._backups.of(job, Submission(job=job_values(job), task=task))
+        if may_exist and (there := await self.find(job.id)):
+            if BACKED_UP_MS <= backup.began_ms - there.created_at_ms <= YOUNG_MS:
+                await backup.publish()  # the time of its creation is not known
+            return Created(new=False, job=there)
+        if may_exist and await self.is_gone(job.id):
+            raise JobGoneError(job.id)
+        await self._slot_client.quota.check(job.tenant, size_bytes + (attached.total_bytes if attached else 0))
+        if attached is not None:
+            await attached.store(self._clock.now_ms())
+        # A store that did not answer may have created the job, and its backup message guarantees it then, so it stays.
+        # It also stays where the job "was there" and yet has this call's message as relay: the creation was sent twice.
+        try:
+            created = await backup.committed(
+                lambda relay_id: (
+                    self.create(job, task, relay_id, alone=True) if alone else self._create_at_once(job, task, relay_id)
+                )
+            )
+        except SessionBusyError:
+            await backup.refuse()
+            raise
+        if not created.new and not created.pending:
+            await backup.not_needed()
+        await backup.publish_if_late()
+        submission(created.job, backup.began_ms, created.pending, new=created.new)
+        await backup.dispatch(created.job, created.pending, counting=created.new)
+        return created
+
+    async def _create_at_once(self, job: Job, task: dict[str, Any], relay_id: str) -> Created:
+        """Create a job as one with a slot, and enter it into the slot table, in one request; correct it in another.
+
+        Until it is corrected, only the caller's message is the relay of its work, and any other message compares first.
+
+        Raises:
+            JobGoneError: it was there, and its data is gone.
+        """
+        now_ms = self._clock.now_ms()
+        changes, slot_state = _changes(job, task, now_ms, slot=True), first_slot_state(job, now_ms)
+        stored = self._slot_client.quota.submitted(job, changes)
+        # Begun first, and awaited last: both are ready at the same time, so one request carries them.
+        creating = asyncio.create_task(self._store.create(changes, relay_id, now_ms, _counted(stored)))
+        try:
+            slot_answer = await self._slot_client.request(
+                job, slot_state, relay_id, stored=stored, text=task_text(task)
+            )
+        except BaseException:
+            creating.cancel()
+            await asyncio.gather(creating, return_exceptions=True)
+            raise
+        try:
+            created = await creating
+        except JobGoneError:
+            await self._leave(job, slot_state, relay_id)
+            raise
+        if slot_answer.slot:
+            return created if created.new else self._found(created, slot_state, now_ms)
+        if slot_state.want != "slot" or not created.pending:
+            return created
+        return await self._corrected(created, max(slot_state.epoch, slot_answer.later_epoch), relay_id, now_ms)
+
+    async def _corrected(self, created: Created, epoch: int, relay_id: str, now_ms: int) -> Created:
+        """Take back the slot that a job was created with: it has none, as a sweep would find by its entry.
+
+        An item with this call's message as relay was created by this call, also where it was sent twice.
+        """
+        job = created.job
+        entry = QueueEntry(job.tenant, job.line, job.priority, job.created_at_ms, epoch, "slot")
+        reconciled = await self._store.reconcile(job.id, relay_id, now_ms, STALLED_AFTER_MS, {job.id: entry})
+        return replace(created, new=True, pending=reconciled.stalled)
+
+    async def create(
+        self, job: Job, task: dict[str, Any], relay_id: str, *, known: bool = False, alone: bool = False
+    ) -> Created:
+        """Enter a job into the slot table, then create it: so it is created with its slot, where it has one.
+
+        `known`: it is there, and has its entry; only the relay message's pending items are wanted. `alone`: it is not
+        entered while another job of its session is. Its backup message does not demand that: a job that was accepted,
+        and forgotten in a failover, waits for its turn.
+
+        Raises:
+            SessionBusyError: it was to be alone. JobGoneError: it was there, and its data is gone.
+        """
+        now_ms = self._clock.now_ms()
+        slot_state = first_slot_state(job, now_ms)
+        stored = self._slot_client.quota.submitted(job, _changes(job, task, now_ms, slot=False))
+        slot_answer = (
+            None
+            if known
+            else await self._slot_client.request(
+                job, slot_state, relay_id, alone=alone, stored=stored, text=task_text(task)
+            )
+        )
+        if slot_answer is not None and slot_answer.busy:
+            raise SessionBusyError(job.session_id)
+        slot = slot_answer is not None and slot_answer.slot
+        try:
+            changes = _changes(job, task, now_ms, slot=slot)
+            created = await self._store.create(changes, relay_id, now_ms, _counted(stored))
+        except JobGoneError:
+            await self._leave(job, slot_state, relay_id)
+            raise
+        return created if created.new or not slot else self._found(created, slot_state, now_ms)
+
+    async def again(self, event: Event, command: Submission, relay_id: str) -> tuple[WorkItem, ...]:
+        """Repeat a backup message's submission: create a forgotten job, or check a known one as the sweep does."""
+        job, task = submitted_job(event, command), command.task
+        known = await self.find(job.id) is not None
+        if not known and await self.is_gone(job.id):
+            return ()
+        if not known:
+            _log.info("job %s is created by its backup message", job.id)
+            # A failover may forget this job, too, after readers have seen that it is accepted.
+            await self._after_failover.publish_copy(event)
+        created = await self.create(job, task, relay_id, known=known)
+        entry, items = await self._after_failover.reconcile(job.id, created.pending, relay_id)
+        if known and entry is None:
+            await self._after_failover.enter(event, created.job, items, relay_id)
+        return items
+
+    async def find(self, job_id: str) -> Job | None:
+        """Return a job, if it is known."""
+        loaded = await self._store.load(job_id)
+        return loaded.job if loaded else None
+
+    async def is_gone(self, job_id: str) -> bool:
+        """Return whether an unknown job was there, and its data is gone."""
+        return isinstance(await missing(self._archive, job_id), JobGoneError)
+
+    def _found(self, created: Created, slot_state: SlotState, now_ms: int) -> Created:
+        """Add a slot request: another call created the job meanwhile, and the slot given here is its own."""
+        return replace(
+            created, pending=(*created.pending, slot_request_item(created.job.id, "slot", slot_state.epoch, now_ms))
+        )
+
+    async def _leave(self, job: Job, slot_state: SlotState, relay_id: str) -> None:
+        await self._slot_client.request(job, SlotState("gone", slot_state.epoch + 1), relay_id)
+
+
+def _changes(job: Job, task: dict[str, Any], now_ms: int, *, slot: bool) -> Changes:
+    changes = submit(Submitted(job, task, slot), now_ms).changes
+    assert changes is not None, "a submission always creates"
+    return changes
+
+
+def _counted(stored: BytesAdded | None) -> int:
+    return sum(stored.adds.values()) if stored else 0

@@ -1,0 +1,55 @@
+"""Takes back what a rolled-back job has started in its session: operations, and the jobs that continue with them.
+
+Invariant: a rolled-back job's end takes back the jobs that are there. Each start ends with a check whether the job was
+rolled back meanwhile. So one of the two finds it, and both may be repeated. A continuation, which may be over at once,
+also begins with that check.
+
+Source: decisions/0023-background-calls.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from baton.engine.background_calls import call_of
+from baton.engine.lifecycle import is_rolled_back
+from baton.engine.state import CallRecord, Job
+from baton.worker.commands.commands import Commands
+from baton_events.ids import chat_job_id, job_of_call, operation_id, started_by
+
+
+def continuation_of(operation: Job, call_id: str) -> str:
+    """Return the id of the job that continues the session of this call's operation."""
+    return chat_job_id(operation.tenant, operation.session_id, operation_id(call_id), "")
+
+
+class TakeBack:
+    """Cancels jobs that a rolled-back one has started; each method raises PublishError and StoreError."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+
+    async def operations_of(self, job: Job, calls: Iterable[CallRecord]) -> None:
+        """Take back the operations of a job's calls, and the jobs that continue with them."""
+        await asyncio.gather(*(self._operation(job, call_of(job, call)) for call in calls))
+
+    async def rolled_back_owner(self, operation: Job) -> Job | None:
+        """Return the job that started an operation, if it is rolled back."""
+        call_id, run = started_by(operation.id)
+        owner = await self._commands.submit.find(job_of_call(call_id))
+        return owner if owner is not None and owner.run == run and is_rolled_back(owner) else None
+
+    async def if_rolled_back(self, operation: Job, started: str) -> None:
+        """Take back a job that was just started, the operation or its continuation, if its owner was rolled back."""
+        if owner := await self.rolled_back_owner(operation):
+            await self._cancel(started, owner)
+
+    async def _operation(self, job: Job, call_id: str) -> None:
+        if operation := await self._cancel(job_of_call(call_id), job):
+            await self._cancel(continuation_of(operation, call_id), job)
+
+    async def _cancel(self, job_id: str, owner: Job) -> Job | None:
+        """Cancel a job, unless it has ended; return it, if it is there."""
+        job = await self._commands.submit.find(job_id)
+        if job is not None and not job.ended:
+            await self._commands.cancel(job, f"the rollback of job {owner.id}", rolls_back=True)
+        return job

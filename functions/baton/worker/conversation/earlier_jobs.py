@@ -1,0 +1,160 @@
+"""Reads the earlier exchanges of a session from its jobs.
+
+Invariant: what is told of a job is as new as its end, which has let the next job begin: an older read is repeated. Must
+not: write anything.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
+from baton.sdk.memory.entries import question_of
+from baton.sdk.records.transcript import messages_in, turns_of
+from baton.store.ports.all_jobs import Listing
+from baton.store.ports.jobs import Reader, Snapshot, Store
+from baton.worker.conversation.exchanges import (
+    EXCHANGES,
+    OUTCOME,
+    REPLACED,
+    Exchange,
+    continued_owner,
+    ends_early,
+    exchange_of,
+    is_rolled_back,
+    still_valid,
+)
+from baton.worker.conversation.fitting import cut
+from baton.worker.conversation.past_calls import fitting, lines_of
+from baton_events.errors import StoreError
+
+# Builds the messages of a job with these turns, as `Runner.messages` does.
+MessagesOf = Callable[[Sequence[dict[str, Any]], Mapping[str, dict[str, Any]]], str]
+
+# Of the calls of one job, and of an operation's outcome.
+_CALLS_BYTES = 24_000
+# Replaced jobs are found as well.
+_ROWS = 2 * EXCHANGES
+
+
+class Earlier(Protocol):
+    """A source of the earlier conversation."""
+
+    async def before(
+        self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
+    ) -> tuple[Exchange, ...]:
+        """Read the session's exchanges before this job, the oldest first; with whole messages, if these can be made.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        ...
+
+
+class EarlierJobs:
+    """`Earlier` from the jobs of the session."""
+
+    def __init__(self, listing: Listing, reader: Reader, store: Store) -> None:
+        self._listing = listing
+        self._reader = reader
+        self._store = store
+
+    async def before(
+        self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
+    ) -> tuple[Exchange, ...]:
+        """Read the session's exchanges before this job."""
+        query = Query(tenant=job.tenant, session_id=job.session_id, before_ms=job.created_at_ms + 1)
+        scanned = await self._listing.scan(query, "", _ROWS)
+        found = await self._reader.jobs([row.job_id for row in scanned.found])
+        earlier = sorted((one for one in found.values() if _is_before(one.job, job)), key=lambda one: _order(one.job))
+        # The job that this one replaces is replaced with all jobs after it.
+        valid = still_valid([*((one.job.id, one.task, one.job.id) for one in earlier), (job.id, task, job.id)])
+        now = [await self._ended(one) for one in earlier]
+        kept = [one for one in now if _is_kept(one, now)]
+        newest = [one.job.id for one in kept if one.job.id in valid and not is_rolled_back(one.job)][-EXCHANGES:]
+
+        async def made(one: Snapshot) -> Exchange | None:
+            if is_rolled_back(one.job):
+                return Exchange(one.job.id, cut(question_of(one.task), _CALLS_BYTES), None, OUTCOME)
+            if one.job.id in newest:
+                return await self._exchange(one, messages_of)
+            return exchange_of(one) if one.job.id in valid else await self._replaced(one)
+
+        return tuple([one for one in await asyncio.gather(*map(made, kept)) if one is not None])
+
+    async def _exchange(self, one: Snapshot, messages_of: MessagesOf | None) -> Exchange:
+        messages = await self._messages(one.job, messages_of) if messages_of else ""
+        if messages:
+            return exchange_of(one, messages)
+        calls = await self._calls(one.job) if ends_early(one.job) else ()
+        return exchange_of(one, more=await self._sent(one), calls=calls)
+
+    async def _replaced(self, one: Snapshot) -> Exchange | None:
+        """Return an exchange of a replaced job's calls alone, and of the outcome that it told; None: there is none."""
+        outcome = (f"- {cut(question_of(one.task), _CALLS_BYTES)}",) if continued_owner(one.task) else ()
+        calls = (*outcome, *await self._calls(one.job))
+        return Exchange(one.job.id, "", None, REPLACED, calls=calls) if calls else None
+
+    async def _calls(self, job: Job) -> tuple[str, ...]:
+        """Tell a job's calls.
+
+        Raises:
+            StoreError: the read is older than the job's end, so that a call may be missing. It is repeated.
+        """
+        snapshot = await self._reader.job(job.id)
+        if snapshot is None:
+            return ()
+        if job.ended and (not snapshot.job.ended or snapshot.job.run < job.run):
+            raise StoreError(f"reads do not show the end of job {job.id!r} yet")
+        return fitting(await lines_of(snapshot, self._reader.job), _CALLS_BYTES)
+
+    async def _sent(self, snapshot: Snapshot) -> list[str]:
+        """Read the user's messages to a job while it ran."""
+        if not snapshot.messages:
+            return []
+        return [text for _, text in messages_in(await self._reader.transcript(snapshot.job.id))]
+
+    async def _messages(self, job: Job, messages_of: MessagesOf) -> str:
+        """Return a job's messages; empty if calls have no answer, or the read is older than the job's last turn."""
+        if ends_early(job):
+            return ""
+        turns = turns_of(await self._reader.transcript(job.id), job.first_turn)
+        if not turns or turns[-1]["turn"] != job.turn:
+            return ""
+        try:
+            return messages_of(turns, {})
+        except LookupError:  # the calls' results have more: a large file is stored once
+            snapshot = await self._reader.job(job.id)
+            return messages_of(turns, snapshot.results) if snapshot else ""
+
+    async def _ended(self, snapshot: Snapshot) -> Snapshot:
+        """Return the job as it ended: a read may be older than the end that let the next job begin; a load is not."""
+        if snapshot.job.ended:
+            return snapshot
+        loaded = await self._store.load(snapshot.job.id)
+        return replace(snapshot, job=loaded.job) if loaded else snapshot
+
+
+def _is_kept(one: Snapshot, all_jobs: Sequence[Snapshot]) -> bool:
+    """Return whether anything of a job is told: of one that was rolled back, an outcome that its owner still has."""
+    if not is_rolled_back(one.job):
+        return not _has_a_continuation(one.job)
+    owner = continued_owner(one.task)
+    return bool(owner) and all(other.job.id != owner or not is_rolled_back(other.job) for other in all_jobs)
+
+
+def _has_a_continuation(job: Job) -> bool:
+    """Return whether a job of its own continues it: an operation's, unless it was cancelled."""
+    return job.is_operation and job.status is not JobStatus.CANCELLED
+
+
+def _is_before(other: Job, job: Job) -> bool:
+    """Return whether the other job comes before: rows distinguish sessions only by a short mark."""
+    return (other.tenant, other.session_id) == (job.tenant, job.session_id) and _order(other) < _order(job)
+
+
+def _order(job: Job) -> tuple[int, str]:
+    return job.created_at_ms, job.id

@@ -1,0 +1,148 @@
+"""The frame of each piece of work: its input's limit, and its span where a deployment traces.
+
+A store has a limit for one answer, and a model one for its input: data beyond that can never be read, however often it
+is tried. So such work is not begun, and its job or step fails with the reason. Must not: change the work itself.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, RunTool, Work
+from baton.engine.step_results import (
+    ModelAnswered,
+    ModelFailed,
+    StepResult,
+    ToolFailed,
+    ToolNeedsApproval,
+    ToolReturned,
+)
+from baton.observability.logs import name_job_in_logs
+from baton.observability.spans import OpenItem
+from baton.observability.tracing import open_item
+from baton.sdk.agents.registry import Registry, UnknownToolError
+from baton.sdk.records.call_limit import CallLimit
+from baton.sdk.records.transcript import Failure
+from baton.worker.container import Container
+from baton.worker.executors.executor import Executing
+from baton.worker.runtime.gen_ai import plan_attributes, tool_attributes
+from baton.worker.runtime.policy import LEASE_MARGIN_MS
+from baton.worker.runtime.spec import Executor
+
+PROMPT_TOO_LARGE = "too_much_told"
+
+
+def prompt_too_large(size_bytes: int, limit_bytes: int) -> Failure | None:
+    """Return why the history and results are too large to read; None: they are within the limit."""
+    if size_bytes <= limit_bytes:
+        return None
+    message = (
+        f"{size_bytes} bytes of conversation and results would be read at once, over the limit "
+        f"of {limit_bytes}: let tools return less, or store what is large elsewhere and return a reference to it; an "
+        "agent's `history` bounds what a long job reads (TOLD_LIMIT_BYTES raises the limit)"
+    )
+    return Failure(PROMPT_TOO_LARGE, message)
+
+
+class PromptLimit:
+    """Runs `executor` for a turn or a tool call whose input is within the limit."""
+
+    def __init__(self, executor: Executing, limit_bytes: int) -> None:
+        self._executor = executor
+        self._limit_bytes = limit_bytes
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work, or fail it with the reason."""
+        assert isinstance(effect, CallModel | RunTool), "others are given little"
+        name_job_in_logs(effect.job.id)
+        failure = prompt_too_large(history.size_bytes, self._limit_bytes)
+        if failure is None:
+            return await self._executor(effect, history, claim)
+        return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
+
+
+class Traced:
+    """Runs `executor`, traced: tool runs, and turns that plan; calls of models trace themselves."""
+
+    def __init__(self, executor: Executor, registry: Registry) -> None:
+        self._executor = executor
+        self._registry = registry
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work."""
+        item = open_item()
+        start_ms = item.clock.now_ms() if item else 0
+        step_result = await self._executor(effect, history, claim)
+        if item is None:
+            return step_result
+        if isinstance(effect, CallModel) and isinstance(step_result, ModelAnswered):
+            item.attributes["baton.cached"] = step_result.cached
+            if step_result.plan:
+                item.add_above(f"plan {effect.job.agent}", start_ms, plan_attributes(item))
+        elif isinstance(effect, RunTool) and not isinstance(step_result, ToolNeedsApproval):
+            self._ran(item, effect, step_result, start_ms)
+        return step_result
+
+    def _ran(self, item: OpenItem, effect: RunTool, step_result: StepResult | None, start_ms: int) -> None:
+        call, error = effect.call, ""
+        try:
+            description = self._registry.tool(call.tool).description
+        except UnknownToolError:  # an agent's runner has it
+            description = ""
+        shown = tool_attributes(call.tool, call.id, description) | item.content(tool__call__arguments=call.arguments)
+        if isinstance(step_result, ToolReturned) and item.details.content:
+            shown |= item.content(tool__call__result=json.loads(step_result.result_json))
+        if isinstance(step_result, ToolFailed):
+            shown["error.type"], error = step_result.failure.type, step_result.failure.message
+        item.add(f"execute_tool {call.tool}", start_ms, shown, error=error)
+
+
+def bounded(container: Container, work: Executor) -> Executor:
+    """Return the executor within its limits, and traced."""
+    bound: Executor = PromptLimit(work, container.settings.prompt_limit_bytes)
+    if container.ports.tracer is not None:
+        bound = Traced(bound, container.registry)
+    agents, tools = container.registry.agents, container.registry.tools
+    has_limits = any(one.call_limits for one in agents) or any(one.call_limits for one in tools)
+    return limited(container, bound, limits_by(container.registry)) if has_limits else bound
+
+
+def limited(
+    container: Container, work: Executor, declared: Callable[[CallModel | RunTool], Sequence[CallLimit]]
+) -> Executor:
+    """Return the executor within the limits that are `declared` for it."""
+    call_limits = container.ports.call_limits
+    if call_limits is None:
+        return work
+    from baton.worker.admission.limited_calls import Limited  # noqa: PLC0415 - few have any
+
+    lease_ms = 1000 * container.settings.work_timeout_seconds + LEASE_MARGIN_MS
+    longest_pause_ms = 1000 * container.settings.call_pause_limit_seconds
+    return Limited(work, declared, call_limits(), container.emitter, lease_ms, longest_pause_ms)
+
+
+def limits_of_servers(registry: Registry, known: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:
+    """Return a function that gives limits of tools of MCP servers, which `known` has not. A poll of a task has none."""
+    of_all, of_known = limits_by(registry), limits_by(known)
+
+    def declared(effect: CallModel | RunTool) -> Sequence[CallLimit]:
+        is_look = isinstance(effect, RunTool) and effect.call.memo
+        return () if is_look or of_known(effect) else of_all(effect)
+
+    return declared
+
+
+def limits_by(registry: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:
+    """Return a function that gives the limits of a piece of work. A question about a call is not yet the call."""
+
+    def declared(effect: CallModel | RunTool) -> Sequence[CallLimit]:
+        if isinstance(effect, CallModel):
+            return registry.agent(effect.job.agent).call_limits
+        try:
+            tool = registry.tool(effect.call.tool)
+        except UnknownToolError:  # an agent's runner has it
+            return ()
+        # A function may let the call run at once.
+        return () if tool.requires_approval is True and not effect.call.approved else tool.call_limits
+
+    return declared

@@ -1,0 +1,101 @@
+"""Files of chats: tasks, results and the session's exchanges name them, and each piece of work reads their contents.
+
+Invariant: records name files, and never have their contents. A task's own file that is not kept any more fails its
+turn; another one is left out, as are those that are too large together. Must not: know how a model uses them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import RunTool, Work
+from baton.engine.state import FORK, Job
+from baton.engine.step_results import StepResult
+from baton.sdk.records.transcript import named_files
+from baton.store.ports.chats import Chats
+from baton.worker.executors.executor import Executing
+
+
+class FileGoneError(Exception):
+    """A file of the job's task is not kept any more."""
+
+
+class ChatFiles:
+    """Reads files of chats. `limit_bytes`: of all that a piece of work is given."""
+
+    def __init__(self, chats: Chats, limit_bytes: int) -> None:
+        self._chats = chats
+        self._limit_bytes = limit_bytes
+
+    async def filled(
+        self, job: Job, history: History, takes: Callable[[str], bool] | None = None, *, needed: bool = False
+    ) -> History:
+        """Return the history with the contents of its files, as `data` beside their names.
+
+        Results have theirs where the model `takes` their media types; those of the newest calls come first.
+
+        Raises:
+            FileGoneError: one of the task's own is `needed`, and gone. StoreError.
+        """
+        returned = _returned(history, takes) if takes else {}
+        named = [*named_files(history.transcript), *(file for files in returned.values() for file in files)]
+        if not named:
+            return history
+        read = await self._read(job, history.transcript[0].get(FORK, {}), named)
+        own = history.transcript[0].get("files", ())
+        gone = [file for file in own if needed and file.get("name", "") not in ("", *read)]
+        if gone:
+            raise FileGoneError(f"file {gone[0].get('filename', '')!r} is not kept any more: send the message again")
+        results = {
+            call_id: _filled({**history.results[call_id], "files": files}, read) for call_id, files in returned.items()
+        }
+        transcript = tuple([_filled(entry, read) for entry in history.transcript])
+        return replace(history, transcript=transcript, results={**history.results, **results})
+
+    async def _read(self, job: Job, fork: Mapping[str, Any], named: list[dict[str, Any]]) -> dict[str, str]:
+        """Read their contents, by name; a fork's may be in the session that it comes from."""
+        read, left_bytes = dict[str, str](), self._limit_bytes
+        for file in named:
+            name, left_bytes = file.get("name", ""), left_bytes - file.get("bytes", 0)
+            if not name or name in read or left_bytes < 0:
+                continue
+            for session_id in dict.fromkeys((fork.get("sessionId", job.session_id), job.session_id)):
+                content = await self._chats.read_file(job.tenant, session_id, name)
+                if content is not None:
+                    read[name] = content.partition(",")[2]
+                    break
+        return read
+
+
+def _returned(history: History, takes: Callable[[str], bool]) -> dict[str, list[dict[str, Any]]]:
+    """Return the files that calls have returned, by the calls' ids, the newest first."""
+    from baton.sdk.records.result_files import files_in_result  # noqa: PLC0415 - few models take files
+
+    found = {
+        call_id: [file for file in files_in_result(result.get("ok")) if takes(file["mediaType"])]
+        for call_id, result in reversed(history.results.items())
+    }
+    return {call_id: files for call_id, files in found.items() if files}
+
+
+def _filled(entry: Mapping[str, Any], read: Mapping[str, str]) -> dict[str, Any]:
+    if "files" in entry:
+        files = [file | ({"data": read[file["name"]]} if file.get("name") in read else {}) for file in entry["files"]]
+        return {**entry, "files": files}
+    if "exchanges" in entry:
+        return {**entry, "exchanges": [_filled(one, read) for one in entry["exchanges"]]}
+    return dict(entry)
+
+
+class ToolsWithFiles:
+    """Performs RunTool: `run`, whose agent may read the files of its conversation."""
+
+    def __init__(self, run: Executing, files: ChatFiles) -> None:
+        self._run = run
+        self._files = files
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Read the files, if there are any, and run the tool."""
+        assert isinstance(effect, RunTool), "this executor is registered for RunTool"
+        return await self._run(effect, await self._files.filled(effect.job, history), claim)

@@ -1,0 +1,230 @@
+"""The shape of an executor, and the door of its outcomes: what foreign code made becomes a step result to be recorded.
+
+Invariant: an outcome is a step result of storable text, JSON of finite numbers and bounded waits, whatever was raised,
+returned or handed over; what cannot be recorded is a failed attempt of type `unrecordable`, which names the place. No
+value that the settings know as a secret, and none under a secret's name in a call's arguments, is in it. A model's
+arguments are cleaned of the settings' values before the tool gets them: a model has no business with them. Must not:
+swallow what is for the queue to repeat (the store, the queue, a call that has to wait), or change the arguments' own
+secrets, which the tool needs; they are redacted in records (`baton.sdk.records.redaction`).
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import RunTool, Work
+from baton.engine.state import FORK
+from baton.engine.step_results import (
+    NO_EXTRA_USAGE,
+    ExtraUsage,
+    ModelAnswered,
+    ModelFailed,
+    ModelWaits,
+    StepResult,
+    ToolFailed,
+    ToolNeedsApproval,
+    ToolReturned,
+    ToolRunsAgain,
+    ToolWaits,
+)
+from baton.sdk.records.redaction import KnownSecrets, redacted, redacted_json
+from baton.sdk.records.transcript import Failure, Wanted
+from baton.sdk.tools.contained import is_foreign, traceback_of
+from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
+from baton_events.errors import BatonError
+from baton_events.values.json_value import Unrecordable, plain
+from baton_events.values.text import cut, storable, text_of
+from baton_events.values.waits import wait_seconds
+
+UNRECORDABLE = "unrecordable"
+MESSAGE_LIMIT_CHARS, TRACEBACK_LIMIT_CHARS = 2_000, 4_000
+_log = logging.getLogger("baton.tools")
+
+
+class Executing(Protocol):
+    """Does one kind of work."""
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work."""
+        ...
+
+
+def with_entries(step_result: StepResult | None, entries: tuple[dict[str, Any], ...]) -> StepResult | None:
+    """Return a turn's step result, with entries for the transcript before its own."""
+    match step_result:
+        case ModelAnswered() | ModelFailed() | ModelWaits():
+            extra_usage: ExtraUsage = step_result.extra_usage
+            return replace(step_result, extra_usage=replace(extra_usage, entries=(*entries, *extra_usage.entries)))
+        case _:
+            return step_result
+
+
+class UnlessForked:
+    """Runs a job's work by `plain`; a fork's by the executor of `make_forked`, which no other job loads."""
+
+    def __init__(self, plain: Executing, make_forked: Callable[[Executing], Executing]) -> None:
+        self._plain, self._make_forked = plain, make_forked
+        self._forked: Executing | None = None
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work."""
+        if not history.transcript or FORK not in history.transcript[0]:
+            return await self._plain(effect, history, claim)
+        self._forked = self._forked or self._make_forked(self._plain)
+        return await self._forked(effect, history, claim)
+
+
+class OutcomeDoor:
+    """Runs another executor, and lets its outcome in."""
+
+    def __init__(self, executor: Executing, secrets: KnownSecrets) -> None:
+        self._executor = executor
+        self._secrets = secrets
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work."""
+        secrets = self._secrets.and_those_in(effect.call.arguments) if isinstance(effect, RunTool) else self._secrets
+        step_result: StepResult | None = None
+        try:
+            step_result = await self._executor(effect, history, claim)
+            return None if step_result is None else canonical(step_result, secrets)
+        except Exception as error:
+            if is_for_the_queue(error):
+                raise
+            if not isinstance(error, Unrecordable):
+                _log.warning("%s: %s", claim.item_key, secrets.hide(storable(traceback_of(error))))
+            return _failed(effect, error, secrets, used_by(step_result))
+
+
+def used_by(step_result: StepResult | None) -> ExtraUsage:
+    """Return all that the models of a turn have used for this outcome, which is not taken."""
+    match step_result:
+        case ModelAnswered(cached=True):
+            own = ExtraUsage(cached_calls=1)
+        case ModelAnswered(model_calls=calls, input_tokens=tokens, output_tokens=written, cost_usd=cost_usd):
+            own = ExtraUsage((), calls, 0, tokens, written, cost_usd)
+        case ModelFailed() | ModelWaits():
+            own = NO_EXTRA_USAGE
+        case _:
+            return NO_EXTRA_USAGE
+    return replace(step_result.extra_usage + own, entries=(), compacted=None)
+
+
+def is_for_the_queue(error: Exception) -> bool:
+    """Return whether the delivery is to be repeated: the store or the queue failed, and not in foreign code's words."""
+    if isinstance(error, NoTimeLeftError | NotYetError):
+        return True
+    return isinstance(error, BatonError) and error.retryable and not is_foreign(error)
+
+
+def _failed(effect: Work, error: Exception, secrets: KnownSecrets, used: ExtraUsage) -> StepResult:
+    """Return the outcome of work whose own outcome cannot be recorded. Another answer of a model may fit."""
+    is_tool, kind = isinstance(effect, RunTool), type(error).__name__
+    message = text_of(error) if isinstance(error, Unrecordable) else f"{kind}: {text_of(error)}"
+    failure = _failure(Failure(UNRECORDABLE, message, not is_tool, traceback_of(error)), secrets)
+    return ToolFailed(failure) if is_tool else ModelFailed(failure, extra_usage=used)
+
+
+def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:  # noqa: PLR0911 - one each
+    """Return the step result as it can be recorded, without secrets.
+
+    Raises:
+        Unrecordable: a value of it cannot be.
+    """
+    match step_result:
+        case ToolReturned():
+            result_json, kept_json = (_json(text, secrets) for text in (step_result.result_json, step_result.kept_json))
+            return replace(step_result, result_json=result_json, kept_json=kept_json)
+        case ToolWaits():
+            child = step_result.child
+            if child is not None:
+                child = replace(child, task=_data(child.task, "start", secrets))
+            otherwise = _json(step_result.timeout_result, secrets)
+            return replace(step_result, timeout_result=otherwise, event=storable(step_result.event), child=child)
+        case ToolRunsAgain():
+            return replace(step_result, memo=plain(step_result.memo, "memo"))
+        case ToolNeedsApproval():
+            return _question(step_result)
+        case ToolFailed():
+            failure = _failure(step_result.failure, secrets)
+            return ToolFailed(failure, wait_seconds(step_result.retry_after_seconds))
+        case ModelFailed():
+            return ModelFailed(
+                _failure(step_result.failure, secrets),
+                wait_seconds(step_result.retry_after_seconds),
+                _extra_usage(step_result.extra_usage, secrets),
+            )
+        case ModelWaits():
+            memo = plain(step_result.memo, "memo")
+            return replace(step_result, memo=memo, extra_usage=_extra_usage(step_result.extra_usage, secrets))
+        case ModelAnswered():
+            return _answered(step_result, secrets)
+        case _:
+            return step_result
+
+
+def _question(asked: ToolNeedsApproval) -> ToolNeedsApproval:
+    return replace(
+        asked,
+        arguments=plain(asked.arguments, "arguments"),
+        title=text_of(asked.title),
+        form=plain(asked.form, "form"),
+        memo=plain(asked.memo, "memo"),
+        data=plain(asked.data, "metadata"),
+    )
+
+
+def _answered(step_result: ModelAnswered, secrets: KnownSecrets) -> ModelAnswered:
+    provider = step_result.provider
+    return replace(
+        step_result,
+        text=secrets.hide(text_of(step_result.text)),
+        reflection=secrets.hide(text_of(step_result.reflection)),
+        wanted=tuple([_wanted(wanted_call, secrets) for wanted_call in step_result.wanted]),
+        # The provider's data may hold the arguments a second time, in a form of its own.
+        provider=None if provider is None else secrets.hide_in(redacted(plain(provider, "provider"))),
+        output=_data(step_result.output, "output", secrets),
+        extra_usage=_extra_usage(step_result.extra_usage, secrets),
+    )
+
+
+def _wanted(wanted_call: Wanted, secrets: KnownSecrets) -> Wanted:
+    arguments = _data(wanted_call.arguments, "arguments", secrets)
+    if wanted_call.fault is None:
+        return wanted_call if arguments == wanted_call.arguments else replace(wanted_call, arguments=arguments)
+    return replace(
+        wanted_call,
+        tool=text_of(wanted_call.tool),
+        arguments=arguments,
+        fault=_failure(wanted_call.fault, secrets.and_those_in(wanted_call.arguments)),
+    )
+
+
+def _extra_usage(extra_usage: ExtraUsage, secrets: KnownSecrets) -> ExtraUsage:
+    if not extra_usage.entries:
+        return extra_usage
+    return replace(extra_usage, entries=tuple(_data(entry, "entry", secrets) for entry in extra_usage.entries))
+
+
+def _failure(failure: Failure, secrets: KnownSecrets) -> Failure:
+    # Cut after secrets are hidden: half of one would not be found.
+    kind, message = (secrets.hide(text_of(text)) for text in (failure.type, failure.message))
+    return replace(
+        failure,
+        type=cut(kind, MESSAGE_LIMIT_CHARS),
+        message=cut(message, MESSAGE_LIMIT_CHARS) or "no message",
+        retryable=isinstance(failure.retryable, int) and bool(failure.retryable),
+        traceback=cut(secrets.hide(text_of(failure.traceback)), TRACEBACK_LIMIT_CHARS),
+        partial=secrets.hide(text_of(failure.partial)),
+    )
+
+
+def _data(value: Any, at: str, secrets: KnownSecrets) -> Any:
+    return secrets.hide_in(plain(value, at))
+
+
+def _json(text: str, secrets: KnownSecrets) -> str:
+    return secrets.hide_in_json(redacted_json(text))

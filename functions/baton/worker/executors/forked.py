@@ -1,0 +1,197 @@
+"""Turns and tool calls of a fork: some are taken over from the job that it was made from, and the rest is done.
+
+Invariant: no tool runs that a recorded call answers. A call without a recorded one asks a person first, unless the
+fork's tools are to run again. A fork that a client has made always asks before a tool runs. Must not: change the job
+that the fork was made from, or wait for it.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec.structs import replace as struct_replace
+
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, RunTool, Work
+from baton.engine.fork import Edits, Ended, Fork, fork_of, same_arguments
+from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolNeedsApproval, ToolReturned
+from baton.sdk.agents.registry import Registry, UnknownToolError, registry_with
+from baton.sdk.planning.reference import UnresolvedReference
+from baton.sdk.records.transcript import Failure
+from baton.sdk.tools.tool import WEEK_SECONDS
+from baton.store.ports.jobs import Reader
+from baton.worker.executors.executor import Executing, with_entries
+from baton.worker.executors.tool_run import arguments_of, question_of
+from baton_events.ids import canonical_json
+
+_KEPT = 8
+
+
+class ForkSources:
+    """Reads the jobs that forks were made from, once for each fork while it is at work here."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._kept: dict[str, Ended] = {}  # by the fork's id, the oldest first
+
+    async def of(self, fork_id: str, fork: Fork) -> Ended:
+        """Read the job.
+
+        Raises:
+            ForkSourceError: it is gone, or was retried, and lacks the data to take over. StoreError.
+        """
+        if fork_id in self._kept:
+            return self._kept[fork_id]
+        snapshot = await self._reader.job(fork.job_id)
+        if snapshot is None:
+            raise ForkSourceError(f"job {fork.job_id!r}, which this job is a fork of, was deleted or has expired")
+        ended = Ended(snapshot.job, snapshot.calls, snapshot.results, await self._reader.transcript(fork.job_id))
+        if faults := list(ended.faults(fork)):
+            raise ForkSourceError(f"job {fork.job_id!r} has changed since it was forked: {faults[0][1]}")
+        while len(self._kept) >= _KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[fork_id] = ended
+        return ended
+
+
+class ForkSourceError(Exception):
+    """A fork cannot go on: its source does not have the data to take over."""
+
+    @property
+    def failure(self) -> Failure:
+        """The failure of the fork's turn or call."""
+        return Failure("fork_source_gone", str(self))
+
+
+class ForkedTurn:
+    """Performs CallModel: `turn`, unless it is taken over. `turn_with`: calls the models of another registry."""
+
+    def __init__(
+        self, turn: Executing, turn_with: Callable[[Registry], Executing], registry: Registry, sources: ForkSources
+    ) -> None:
+        self._turn, self._turn_with, self._registry, self._sources = turn, turn_with, registry, sources
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Take the turn over, or call the model."""
+        assert isinstance(effect, CallModel), "this executor is registered for CallModel"
+        fork = fork_of(history.transcript[0])
+        asks = self._with_edits(effect.job.agent, fork.edits)
+        if effect.turn > fork.first_own:
+            return await asks(effect, history, claim)  # all that it takes over is there
+        try:
+            ended = await self._sources.of(effect.job.id, fork)
+        except ForkSourceError as error:
+            return ModelFailed(error.failure)
+        turn = ended.turn_of(effect.turn)
+        if turn < fork.turn:
+            return ended.model_answer(turn, fork.edits)
+        entries = ended.entries_before(turn) if turn == fork.turn else ()
+        new = tuple([entry for entry in entries if entry not in history.transcript])
+        prompt_history = dataclasses.replace(history, transcript=(*history.transcript, *new))
+        return with_entries(await asks(effect, prompt_history, claim), new)
+
+    def _with_edits(self, name: str, edits: Edits) -> Executing:
+        registry = registry_with_edits(self._registry, name, edits)
+        return self._turn if registry is self._registry else self._turn_with(registry)
+
+
+def registry_with_edits(registry: Registry, name: str, edits: Edits) -> Registry:
+    """Return the registry with the agent as edited in a fork; the same one without such edits."""
+    agent = registry.agent(name)
+    # A runner gets the edits with the recorded data.
+    if agent.runner is not None or (edits.instructions is None and edits.model is None):
+        return registry
+    instructions = agent.instructions if edits.instructions is None else edits.instructions
+    edited = dataclasses.replace(agent, instructions=instructions, model=edits.model or agent.model)
+    return registry_with(registry, edited)
+
+
+class ForkedRun:
+    """Performs RunTool: `run`, unless a recorded call answers it."""
+
+    def __init__(self, run: Executing, sources: ForkSources, registry: Registry) -> None:
+        self._run, self._sources, self._registry = run, sources, registry
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Return the recorded result, ask a person, or run the tool."""
+        assert isinstance(effect, RunTool), "this executor is registered for RunTool"
+        fork = fork_of(history.transcript[0])
+        try:
+            result = await self._known(effect, fork, history, claim)
+        except ForkSourceError as error:
+            return ToolFailed(error.failure)
+        except UnresolvedReference:
+            result = None  # the run reports it
+        return result or await self._run(effect, history, claim)
+
+    async def _known(self, effect: RunTool, fork: Fork, history: History, claim: Claim) -> StepResult | None:
+        """Return the call's result without a run, or the question whether it may run; None: it runs."""
+        call = effect.call
+        if call.approved:  # it may have waited for longer than the ended job is kept
+            return None
+        number, is_edited = call.turn - effect.job.first_turn + 1, False
+        if number < fork.first_own:
+            ended = await self._sources.of(effect.job.id, fork)
+            taken_over = ended.call_at(ended.turn_of(number), call.position)
+            is_edited = taken_over in fork.edits.arguments
+            if not is_edited:
+                return _given(ended.outcome(taken_over, fork.edits))
+        if not fork.asks and (is_edited or fork.tools_run == "again"):
+            return None
+        arguments = arguments_of(call, history)
+        if is_edited or fork.tools_run == "again":
+            return self._question(call.tool, arguments, f"Run {call.tool}: a client has forked the job", claim.now_ms)
+        return await self._recorded(effect, fork, arguments, history, claim.now_ms)
+
+    async def _recorded(
+        self, effect: RunTool, fork: Fork, arguments: dict[str, object], history: History, now_ms: int
+    ) -> StepResult:
+        """Return the recorded result of the same call, or ask a person."""
+        tool, why = effect.call.tool, "the forked job has no such call"
+        try:
+            ended = await self._sources.of(effect.job.id, fork)
+        except ForkSourceError:
+            why = "the forked job is gone"
+        else:
+            if found := _recorded(ended, effect, arguments, history):
+                return _given(ended.outcome(found, fork.edits))
+        return self._question(tool, arguments, f"Run {tool}: {why}", now_ms)
+
+    def _question(self, tool: str, arguments: dict[str, object], title: str, now_ms: int) -> ToolNeedsApproval:
+        """Return the question, which as many people answer as the tool needs anyway."""
+        try:
+            asked = question_of(self._registry.tool(tool), arguments, now_ms)
+        except UnknownToolError:  # an agent's runner, or a server, has it
+            asked = ToolNeedsApproval(arguments, "", now_ms + WEEK_SECONDS * 1000)
+        return struct_replace(asked, title=title)
+
+
+def _recorded(ended: Ended, effect: RunTool, arguments: dict[str, object], history: History) -> str:
+    """Return the same recorded call; of several, the one that as many requests came before. Empty: there is none."""
+    call = effect.call
+    same = [one.id for one in ended.same_calls(call.tool) if same_arguments(_resolved(ended, one.id), arguments)]
+    before = [
+        asked
+        for entry in history.transcript
+        for position, asked in enumerate(entry.get("calls", ()))
+        if (entry["turn"], position) < (call.turn, call.position) and asked["tool"] == call.tool
+    ]
+    count = sum(same_arguments(asked["arguments"], call.arguments) for asked in before)
+    return same[min(count, len(same) - 1)] if same else ""
+
+
+def _resolved(ended: Ended, call_id: str) -> dict[str, object]:
+    call = ended.calls[call_id]
+    try:
+        return arguments_of(call, History(results=ended.results))
+    except UnresolvedReference:
+        return call.arguments
+
+
+def _given(outcome: Mapping[str, Any] | None) -> StepResult:
+    if outcome is None:
+        return ToolFailed(Failure("not_recorded", "this call was not over when the job ended"))
+    if "ok" in outcome:
+        kept_json = canonical_json(outcome["kept"]) if "kept" in outcome else ""
+        return ToolReturned(canonical_json(outcome["ok"]), kept_json)
+    return ToolFailed(Failure(outcome["error"]["type"], outcome["error"]["message"]))

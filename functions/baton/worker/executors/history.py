@@ -1,0 +1,120 @@
+"""The part of a job's history that the model gets in this turn, by the agent's policy; a summary is written where due.
+
+Invariant: a summary that fails does not fail the turn: then the oldest turns are left out, this once. Must not: record
+anything; entries to record are returned (`ExtraUsage`), for the turn's COMMIT.
+"""
+
+import logging
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import History
+from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.history import KeepAll, Summarize
+from baton.sdk.models.model import CUT_CAUSE, Model, ModelAnswer, ModelError, ToolSpec
+from baton.worker.conversation import fitting
+from baton.worker.conversation.conversation import (
+    Conversation,
+    capacity_bytes,
+    compacted,
+    conversation_of,
+    fixed_bytes,
+    summarized,
+    tokens_of,
+)
+from baton.worker.conversation.fitting import fit
+from baton.worker.executors.model_call import ModelCalls, step_result, usage_of, usage_of_spent
+from baton_events.values.text import storable, text_of
+
+_log = logging.getLogger("baton.sdk.models")
+
+# The summary's share of the turn's time: the answer needs the rest.
+_SUMMARY_SHARE = 0.5
+
+
+class Prompt(Struct, frozen=True):
+    """The history to send, and its estimated tokens together with the fixed part (0: not estimated)."""
+
+    history: History
+    estimated_tokens: int = 0
+    extra_usage: ExtraUsage = NO_EXTRA_USAGE
+
+
+async def build_prompt(
+    agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Model
+) -> Prompt:
+    """Choose the history to send.
+
+    Args:
+        agent: the agent whose model gets it.
+        history: the stored one.
+        tools: sent besides, with the agent's instructions.
+        calls: the turn's calls of models.
+        writer: the model that writes summaries.
+    """
+    policy = agent.history
+    if isinstance(policy, KeepAll):
+        return Prompt(_everything(history))
+    fixed = _fixed_bytes(agent, tools)
+    limit_bytes = capacity_bytes(policy.max_tokens, history, fixed)
+    conversation, extra_usage = conversation_of(history), NO_EXTRA_USAGE
+    if isinstance(policy, Summarize):
+        conversation, extra_usage = await _with_summary(policy, conversation, limit_bytes, calls, writer)
+        if extra_usage.entries:
+            extra_usage = replace(extra_usage, compacted=compacted(history, extra_usage.entries[0]["upTo"]))
+    fitted = fit(conversation, limit_bytes)
+    return Prompt(fitted.history(), tokens_of(fitted.size_bytes + fixed), extra_usage)
+
+
+def prompt_again(agent: Agent, history: History, tools: tuple[ToolSpec, ...]) -> History:
+    """Choose the history that was sent in an earlier turn, from the records up to its answer, its summary included."""
+    policy = agent.history
+    if isinstance(policy, KeepAll):
+        return _everything(history)
+    return fit(
+        conversation_of(history), capacity_bytes(policy.max_tokens, history, _fixed_bytes(agent, tools))
+    ).history()
+
+
+def _fixed_bytes(agent: Agent, tools: tuple[ToolSpec, ...]) -> int:
+    return fixed_bytes(agent.instructions, (*tools, agent.output.spec) if agent.output else tools)
+
+
+def _everything(history: History) -> History:
+    """Return the loaded history; if a policy before a deploy has compacted some of it, with the summary."""
+    if history.compacted != (0, 0):
+        return conversation_of(history).history()
+    entries = tuple([entry for entry in history.transcript if entry["role"] != "summary"])
+    return History(entries, history.results)
+
+
+async def _with_summary(
+    policy: Summarize, conversation: Conversation, limit_bytes: int, calls: ModelCalls, writer: Model
+) -> tuple[Conversation, ExtraUsage]:
+    old = fitting.due(conversation, policy, limit_bytes)
+    if not old:
+        return conversation, ExtraUsage()
+    request, used = fitting.request_of(conversation, old, limit_bytes), ExtraUsage()
+    try:
+        answer = await calls.call(writer, request, _SUMMARY_SHARE)
+        used = usage_of(answer)
+        usage = {**_usage(answer), "cached": answer.cached}
+        text = "" if answer.is_cut else storable(answer.text).strip()
+    except Exception as error:  # noqa: BLE001 - a model is foreign code, and the turn can do without its summary
+        _log.warning("no summary of turns up to %d: %s: %s", old[-1].number, type(error).__name__, text_of(error))
+        return conversation, usage_of_spent(error.spent) if isinstance(error, ModelError) else used
+    if answer.is_cut:
+        _log.warning("no summary of turns up to %d: %s", old[-1].number, CUT_CAUSE)
+    if not text:
+        return conversation, used
+    entry = {**fitting.entry_of(text, old, limit_bytes), "usage": usage}
+    return summarized(conversation, entry), replace(used, entries=(entry,))
+
+
+def _usage(answer: ModelAnswer) -> dict[str, Any]:
+    """Return what the summary has cost; from the cache, what it cost the first time."""
+    taken = step_result(answer, "", ())
+    return {"inputTokens": taken.input_tokens, "outputTokens": taken.output_tokens, "costUsd": taken.cost_usd}

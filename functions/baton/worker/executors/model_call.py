@@ -1,0 +1,383 @@
+"""One call of a model or a runner: within its time, a model's through the cache, and its answer as a step result.
+
+A step result holds calls that can run, calls whose fault goes back to the model, or the job's result. Invariant: all
+calls of a turn together have the function's time; a later one has what the earlier ones left. An answer in any form
+gives a step result, never an error. Must not: run a tool.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace as replace_struct
+from pydantic_core import PydanticSerializationError, to_json
+
+from baton.engine.commit.answers import History
+from baton.engine.state import Job
+from baton.engine.step_results import ExtraUsage, ModelAnswered, ModelFailed
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.output import FINAL_TOOL, InvalidOutput, OutputType
+from baton.sdk.agents.runner import Recorded, RunFailedError, Runner, RunnerAnswer
+from baton.sdk.models.answer_cache import AnswerCache
+from baton.sdk.models.model import (
+    ANSWER_CUT,
+    ANSWER_LIMIT_BYTES,
+    CUT_CAUSE,
+    Call,
+    Listener,
+    Model,
+    ModelAnswer,
+    ModelError,
+    ModelRequest,
+    Spent,
+    answer_too_large,
+)
+from baton.sdk.records.memory import ModelCache
+from baton.sdk.records.transcript import Failure, Wanted
+from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
+from baton.sdk.tools.contained import CutShortError, contained
+from baton.sdk.tools.tool import Tool
+from baton.worker.conversation.exchanges import is_chat
+from baton.worker.executors.text_stream import TextStream
+from baton.worker.runtime.gen_ai import chat_span
+from baton_events.ids import canonical_json
+from baton_events.values.json_value import Unrecordable, plain
+from baton_events.values.text import cut, storable, text_of
+
+CUT_CALL = Failure(ANSWER_CUT, f"{CUT_CAUSE}, so its calls did not run: make fewer calls at once, or shorter ones")
+# Counts and costs are recorded up to this, so that every sum of them can be written and read.
+_MOST = 2**53
+_SHOWN_CHARS = 80
+# Of a call that a runner runs. A failure of the tool is final: retries are for attempts that died, or took too long.
+_RETRIES = 2
+
+
+def answered(
+    answer: ModelAnswer, tools: Mapping[str, Tool], output: OutputType | None = None, *, keeps_cut: bool = False
+) -> ModelAnswered | ModelFailed:
+    """Return what follows from the answer; calls that cannot run carry their fault back to the model.
+
+    `keeps_cut`: a text that was cut off is an answer, too.
+    """
+    try:
+        if answer.is_cut:
+            return cut_off(answer, output, keeps_cut=keeps_cut)
+        text = whole_text(answer.text)
+        wanted = tuple([_wanted(call, tools) for call in answer.calls])
+        if output is None:
+            return step_result(answer, text, wanted)
+        return _with_output(answer, text, wanted, output)
+    except Exception as error:  # noqa: BLE001 - a model is foreign code, and so is all that it returns
+        return unusable(answer, error)
+
+
+def keeps_cut(agent: Agent, job: Job, history: History) -> bool:
+    """Return whether a text that was cut off is an answer: by default in a chat, whose reader sees its mark."""
+    if agent.on_cut_answer is not None:
+        return agent.on_cut_answer == "keep"
+    # A model that reads no history is given none.
+    return is_chat(history.transcript[0]) if history.transcript else job.background
+
+
+def unusable(answer: object, error: Exception) -> ModelFailed:
+    """Return the failure of an answer that cannot be read or recorded; its usage counts as far as it can be read."""
+    if isinstance(error, ModelError):
+        failed = model_failed(error)
+        return replace_struct(failed, extra_usage=failed.extra_usage + usage_of(answer))
+    kind = "unrecordable" if isinstance(error, Unrecordable) else "model_garbage"
+    message = text_of(error) if isinstance(error, Unrecordable) else f"not a usable answer: {text_of(error)}"
+    return ModelFailed(Failure(kind, message, retryable=True), extra_usage=usage_of(answer))
+
+
+def whole_text(text: str) -> str:
+    """Return an answer's text as it is kept.
+
+    Raises:
+        ModelError: it is over the size limit.
+    """
+    kept = storable(text)
+    if len(kept) * 4 > ANSWER_LIMIT_BYTES and (size_bytes := len(kept.encode())) > ANSWER_LIMIT_BYTES:
+        raise answer_too_large(size_bytes)
+    return kept
+
+
+def cut_off(answer: ModelAnswer, output: OutputType | None, *, keeps_cut: bool) -> ModelAnswered | ModelFailed:
+    """Return what follows from an answer that was cut off: none of its calls runs, and no half output is kept."""
+    text = whole_text(answer.text)
+    if answer.calls or output is not None:
+        finals = () if answer.calls else (Wanted(FINAL_TOOL, {}, CUT_CALL),)
+        return step_result(answer, text, (*(refused(call, CUT_CALL) for call in answer.calls), *finals))
+    if keeps_cut and text:
+        return step_result(answer, text, ())
+    failure = Failure(ANSWER_CUT, f"{CUT_CAUSE}; allow more, or Agent(on_cut_answer='keep')", partial=text)
+    return ModelFailed(failure, extra_usage=usage_of(answer))
+
+
+def step_result(
+    answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], output: dict[str, Any] | None = None
+) -> ModelAnswered:
+    """Return the answer with these calls, or with this output, and with its cost.
+
+    Raises:
+        Unrecordable: a count of its usage is no such number.
+    """
+    return ModelAnswered(
+        text,
+        wanted,
+        count(answer.input_tokens, "answer.input_tokens"),
+        count(answer.output_tokens, "answer.output_tokens"),
+        cost(answer.cost_usd, "answer.cost_usd"),
+        answer.cached,
+        cached_input_tokens=count(answer.cached_input_tokens, "answer.cached_input_tokens"),
+        # An output ends the job; its call has no result that a provider could be sent.
+        provider=None if output is not None or answer.provider is None else _kept(answer.provider),
+        output=output,
+        cut=answer.is_cut,
+        extra_usage=usage_of_spent(answer.spent_before),
+    )
+
+
+def _with_output(answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], output: OutputType) -> ModelAnswered:
+    """Return the final answer if it is right, or send it back with its faults, as a call that could not run."""
+    finals = [call for call in answer.calls if call.tool == FINAL_TOOL]
+    if answer.calls and not finals:
+        return step_result(answer, text, wanted)
+    if len(answer.calls) > 1:
+        fault = Failure("invalid_output", f"call {FINAL_TOOL!r} alone, once the results of all other tools are there")
+        return step_result(answer, text, tuple(_refused(wanted_call, fault) for wanted_call in wanted))
+    try:
+        result = _checked(output, finals[0]) if finals else output.read(text)
+        result_json = canonical_json(result)
+        result_json.encode()
+    except (InvalidOutput, UnicodeEncodeError) as error:
+        fault = Failure("invalid_output", storable(str(error)))
+        return step_result(answer, text, (Wanted(FINAL_TOOL, _storable_arguments(finals), fault),))
+    return step_result(answer, text if finals and text else result_json, (), result)
+
+
+def _checked(output: OutputType, final: Call) -> dict[str, Any]:
+    if final.fault:
+        raise InvalidOutput(final.fault)
+    return output.check(final.arguments)
+
+
+def refused(call: Call, fault: Failure) -> Wanted:
+    """Return a call that cannot run; its arguments are kept where the store can hold them."""
+    return Wanted(call.tool, _kept(call.arguments) or {}, fault)
+
+
+def _refused(wanted_call: Wanted, fault: Failure) -> Wanted:
+    return Wanted(FINAL_TOOL, wanted_call.arguments, fault) if wanted_call.tool == FINAL_TOOL else wanted_call
+
+
+def _storable_arguments(finals: list[Call]) -> dict[str, Any]:
+    return _kept(finals[0].arguments) or {} if finals else {}
+
+
+def _kept(values: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the values, if the store can hold them."""
+    try:
+        kept: dict[str, Any] = plain(values, "values")
+    except Unrecordable:
+        return None
+    return kept if len(canonical_json(kept).encode()) <= ARGUMENTS_LIMIT_BYTES * 2 else None
+
+
+def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
+    if call.fault:
+        return Wanted(call.tool, {}, Failure("invalid_arguments", storable(call.fault)))
+    try:
+        arguments = plain(call.arguments, "arguments")
+    except Unrecordable as error:
+        return Wanted(call.tool, {}, Failure("invalid_arguments", str(error)))
+    size_bytes = len(canonical_json(arguments).encode())
+    if size_bytes > ARGUMENTS_LIMIT_BYTES:
+        message = f"{size_bytes} bytes of arguments, over the limit of {ARGUMENTS_LIMIT_BYTES}"
+        return Wanted(call.tool, {}, Failure("arguments_too_large", message))
+    if call.tool not in tools:
+        message = f"there is no tool {call.tool!r}; there are: {', '.join(sorted(tools)) or 'none'}"
+        return Wanted(call.tool, arguments, Failure("unknown_tool", message))
+    tool = tools[call.tool]
+    try:
+        tool.check(arguments)
+    except InvalidArguments as error:
+        return Wanted(call.tool, arguments, Failure("invalid_arguments", str(error)))
+    return Wanted(call.tool, arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
+
+
+async def runner_turn(
+    runner: Runner, record: Recorded, text_stream: TextStream | None, limit_seconds: float
+) -> ModelAnswered | ModelFailed:
+    """Do one turn of an agent that has a runner."""
+    listener: Listener | None = text_stream
+    try:
+        with chat_span(runner.name) as answered_with:
+            async with asyncio.timeout(limit_seconds):
+                turn = await contained(lambda: runner.turn(record, listener))
+            answered_with(turn.answer)
+        return _runner_answered(turn, await text_stream.streamed_text() if text_stream else None)
+    except TimeoutError:
+        return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
+    except ModelError as error:
+        return model_failed(error)
+    except RunFailedError as error:
+        failure = Failure(storable(error.type), storable(error.message), partial=storable(error.partial))
+        return ModelFailed(failure, extra_usage=usage_of_spent(error.spent))
+    except Exception as error:  # noqa: BLE001 - foreign code: its failure is the job's
+        kind = error.type if isinstance(error, CutShortError) else type(error).__name__
+        return ModelFailed(Failure(kind, text_of(error) or "no message"))
+
+
+def _runner_answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered | ModelFailed:
+    try:
+        to_json(turn.answer.provider)  # data that no store can hold is not committed
+        return _runner_step_result(turn, streamed_text)
+    except (ModelError, ValueError, PydanticSerializationError) as error:
+        return unusable(turn.answer, error)
+
+
+def _runner_step_result(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
+    answer = turn.answer
+    wanted = tuple([Wanted(call.tool, call.arguments, None, _RETRIES) for call in answer.calls])
+    if answer.is_cut and wanted:
+        wanted = tuple([replace_struct(call, fault=CUT_CALL) for call in wanted])
+    elif any(turn.alone):
+        wanted = _in_turn(wanted, turn.alone)
+    if turn.correction:
+        wanted = (Wanted(FINAL_TOOL, {}, Failure("invalid_output", storable(turn.correction))),)
+    return ModelAnswered(
+        whole_text(answer.text),
+        wanted,
+        count(answer.input_tokens, "answer.input_tokens"),
+        count(answer.output_tokens, "answer.output_tokens"),
+        cost(answer.cost_usd, "answer.cost_usd"),
+        cached_input_tokens=count(answer.cached_input_tokens, "answer.cached_input_tokens"),
+        provider=answer.provider,
+        output=turn.output,
+        model_calls=int(turn.asked),
+        streamed_text=streamed_text,
+        cut=answer.is_cut,
+        extra_usage=usage_of_spent(answer.spent_before),
+    )
+
+
+def _in_turn(calls: Sequence[Wanted], alone: Sequence[bool]) -> tuple[Wanted, ...]:
+    """Make steps of the calls: a call runs whatever the outcome of those before it."""
+    steps, last_alone, since = list[Wanted](), list[str](), list[str]()
+    for at, (call, is_alone) in enumerate(zip(calls, alone, strict=True), start=1):
+        before = (*last_alone, *since) if is_alone else tuple(last_alone)
+        steps.append(replace_struct(call, step=f"call {at}", depends_on=before, on_failure="continue"))
+        since.append(f"call {at}")
+        if is_alone:
+            last_alone, since = [f"call {at}"], []
+    return tuple(steps)
+
+
+def model_failed(error: ModelError) -> ModelFailed:
+    """Return a model's failure, with what it has used."""
+    failure = Failure(text_of(error.type), text_of(error.message), retryable=bool(error.retryable))
+    return ModelFailed(failure, error.retry_after_seconds, extra_usage=usage_of_spent(error.spent))
+
+
+def usage_of_spent(spent: Spent) -> ExtraUsage:
+    """Return the usage of answers that were not taken.
+
+    Raises:
+        Unrecordable: a count of it is no such number.
+    """
+    return ExtraUsage(
+        model_calls=count(spent.model_calls, "spent.model_calls"),
+        input_tokens=count(spent.input_tokens, "spent.input_tokens"),
+        output_tokens=count(spent.output_tokens, "spent.output_tokens"),
+        cost_usd=cost(spent.cost_usd, "spent.cost_usd"),
+    )
+
+
+def usage_of(answer: object) -> ExtraUsage:
+    """Return the usage of an answer that is not taken; none where it cannot be read."""
+    try:
+        assert isinstance(answer, ModelAnswer), "a model returns a ModelAnswer"
+        if answer.cached:
+            return ExtraUsage(cached_calls=1)
+        own = Spent(1, answer.input_tokens, answer.output_tokens, answer.cost_usd)
+        return usage_of_spent(own) + usage_of_spent(answer.spent_before)
+    except Exception:  # noqa: BLE001 - foreign code
+        return ExtraUsage(model_calls=1)
+
+
+def count(value: Any, place: str) -> int:
+    """Return a count of tokens; a missing one is zero.
+
+    Raises:
+        Unrecordable: it is no such number.
+    """
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST or value != int(value):
+        raise Unrecordable(place, f"{_shown(value)}: give a whole number from 0 to 2**53, or None")
+    return int(value)
+
+
+def cost(value: Any, place: str) -> float:
+    """Return a cost in US dollars; a missing one is zero.
+
+    Raises:
+        Unrecordable: it is no such number.
+    """
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+        raise Unrecordable(place, f"{_shown(value)}: give a number of dollars from 0, or None")
+    return float(value)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return cut(repr(value), _SHOWN_CHARS)
+    except Exception:  # noqa: BLE001 - foreign code; a number of many digits, too
+        return f"a {type(value).__name__}"
+
+
+class ModelCalls(Struct, frozen=True):
+    """The calls of a turn. `limit_seconds`: of one call; `deadline`: of the turn, in the event loop's time."""
+
+    limit_seconds: float
+    deadline: float
+    cache: AnswerCache | None = None
+
+    async def call(self, model: Model, request: ModelRequest, share: float = 1.0) -> ModelAnswer:
+        """Ask the cache, then the model.
+
+        Args:
+            model: the model to call.
+            request: the request.
+            share: of the time that is left; the rest stays for later calls.
+
+        Raises:
+            TimeoutError: no answer in time.
+            Exception: any error of the model; `CutShortError` for one that is no `Exception`.
+        """
+        found = await self.cache.lookup(model, request) if self.cache else None
+        if found is not None:
+            return found
+        now = asyncio.get_running_loop().time()
+        limit_seconds = min(self.limit_seconds, max(0.0, self.deadline - now) * share)
+        with chat_span(model.name, request) as answered_with:
+            async with asyncio.timeout_at(now + limit_seconds):
+                answer = await contained(lambda: model.answer(replace(request, time_limit_seconds=limit_seconds)))
+            answered_with(answer)
+        if self.cache:
+            await self.cache.keep(model, request, answer)
+        return answer
+
+
+def calls_of(agent: Agent, tenant: str, work_limit_seconds: float, cache: ModelCache | None) -> ModelCalls:
+    """Return the calls of a turn that begins now."""
+    kept = AnswerCache(cache, tenant, agent.name, agent.cache_seconds) if cache and agent.cache_seconds else None
+    return ModelCalls(
+        limit_seconds=min(agent.model_timeout_seconds, work_limit_seconds),
+        deadline=asyncio.get_running_loop().time() + work_limit_seconds,
+        cache=kept,
+    )

@@ -1,0 +1,331 @@
+"""One model call: from the records to the model's request, from its answer to a step result.
+
+Its text is streamed to the job's parts, but for a planner's, which is a thought, and for a structured answer, whose
+text is made of the checked output.
+
+Invariant: every failure is a step result, never raised: a provider's 429 is one, not a failure of the delivery. Must
+not: run tools; it only checks whether the requested ones exist and fit.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
+
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, Work
+from baton.engine.state import Job
+from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult
+from baton.engine.transcript import NewerEntryError, refuse_newer
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.registry import Registry, UnknownAgentError, agent_takes
+from baton.sdk.memory import entries as recollection
+from baton.sdk.models.fingerprint import request_digests
+from baton.sdk.models.model import (
+    ANSWER_CUT,
+    CUT_CAUSE,
+    CUT_NOTE,
+    Message,
+    Model,
+    ModelAnswer,
+    ModelError,
+    ModelMessage,
+    ModelRequest,
+    PastCall,
+    ToolMessage,
+    UserMessage,
+    files_of,
+)
+from baton.sdk.planning.plan import is_plan, plan_prompt
+from baton.sdk.records.limits import since
+from baton.sdk.records.memory import ModelCache
+from baton.sdk.records.transcript import Failure
+from baton.sdk.tools.contained import CutShortError
+from baton.worker.conversation import exchanges
+from baton.worker.executors.chat_files import ChatFiles, FileGoneError
+from baton.worker.executors.executor import is_for_the_queue, used_by
+from baton.worker.executors.history import build_prompt, prompt_again
+from baton.worker.executors.model_call import ModelCalls, answered, calls_of, keeps_cut, model_failed, runner_turn
+from baton.worker.executors.plan_turns import PlannerTurn, planner_turn, static_turn
+from baton.worker.executors.runner_work import recorded
+from baton.worker.executors.text_stream import TextStream, TextStreams
+from baton_events.values.text import text_of
+
+if TYPE_CHECKING:
+    from baton.worker.executors.offloading.calls import OffloadedCalls
+
+Asking = Callable[[Model, ModelRequest], Awaitable[ModelAnswer | ModelWaits]]
+
+
+class ModelTurn:
+    """Performs CallModel."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        work_limit_seconds: float,
+        cache: ModelCache | None = None,
+        text_streams: TextStreams | None = None,
+        files: ChatFiles | None = None,
+        offloaded: "Callable[[], OffloadedCalls] | None" = None,
+    ) -> None:
+        self._registry = registry
+        self._work_limit_seconds = work_limit_seconds
+        self._cache = cache
+        self._text_streams = text_streams
+        self._files = files
+        self._offloaded = offloaded
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
+        """Call the model of the job's agent."""
+        assert isinstance(effect, CallModel), "this executor is registered for CallModel"
+        try:
+            agent = self._registry.agent(effect.job.agent)
+        except UnknownAgentError as error:
+            # Old code in the middle of a deploy may not know it yet.
+            return ModelFailed(Failure("unknown_agent", str(error), retryable=True))
+        try:
+            refuse_newer(history.transcript)
+        except NewerEntryError as error:
+            return ModelFailed(Failure("newer_transcript", str(error), retryable=True))
+        if agent.plan:
+            return static_turn(agent.plan, self._registry.tools_of(agent), history)
+        try:
+            return unless_always_cut(await self._asked(agent, effect, history, claim), effect.job, history)
+        except FileGoneError as error:
+            return _file_gone(error)
+
+    async def _asked(self, agent: Agent, effect: CallModel, history: History, claim: Claim) -> StepResult:
+        if agent.runner is not None:
+            history = await self._with_files(effect, history)
+            text_stream = self._text_streams.of(effect, claim) if self._text_streams else None
+            limit_seconds = min(agent.model_timeout_seconds, self._work_limit_seconds)
+            return await runner_turn(agent.runner, recorded(effect.job, history), text_stream, limit_seconds)
+        if effect.memo and self._offloaded:
+            try:
+                found = await self._offloaded().poll(effect.memo, self._registry.model_of(agent))
+            except ModelError as error:
+                return model_failed(error)
+            if isinstance(found, ModelWaits):
+                return found
+            claim = structs.replace(claim, answer=found)
+        streams = agent.mode != "plan" and agent.output is None and not agent.offload
+        text_stream = self._text_streams.of(effect, claim) if self._text_streams and streams else None
+        return await self._answer_of(agent, effect, history, text_stream, claim)
+
+    async def _answer_of(
+        self, agent: Agent, effect: CallModel, history: History, text_stream: TextStream | None, claim: Claim
+    ) -> StepResult:
+        calls = calls_of(agent, effect.job.tenant, self._work_limit_seconds, self._cache)
+        specs = self._registry.specs_of(agent)
+        planner = None
+        if agent.mode == "plan":
+            planner = planner_turn(agent, effect.job, self._registry.tools_of(agent), specs, history)
+        prompt_specs = planner.prompt_specs if planner else specs
+        prompt = await build_prompt(agent, history, prompt_specs, calls, self._registry.summarizer_of(agent))
+        try:
+            prompt_history = await self._with_files(effect, prompt.history, agent)
+        except FileGoneError as error:
+            return structs.replace(_file_gone(error), extra_usage=prompt.extra_usage)
+        request = _request(self._registry, agent, prompt_history, effect.turn, text_stream)
+        asking = (
+            _offloaded(self._offloaded(), agent, effect, claim, calls)
+            if self._offloaded and (agent.offload or effect.offloaded or claim.answer)
+            else calls.call
+        )
+        taken = (
+            planner.answered
+            if planner
+            else partial(_answered, self._registry, agent, keeps_cut(agent, effect.job, history))
+        )
+        step_result, digests = await self._answer(
+            agent, request, asking, calls.limit_seconds, planner, taken, effect.job.id
+        )
+        step_result = structs.replace(step_result, extra_usage=prompt.extra_usage + step_result.extra_usage)
+        if not isinstance(step_result, ModelAnswered):
+            return step_result
+        streamed_text = await text_stream.streamed_text() if text_stream else None
+        estimated = prompt.estimated_tokens
+        return structs.replace(
+            step_result,
+            request_digests=digests,
+            estimated_tokens=estimated,
+            streamed_text=streamed_text,
+        )
+
+    async def _with_files(self, effect: CallModel, history: History, agent: Agent | None = None) -> History:
+        """Return the history with its files. `agent`: its model also gets files of results, if it takes them."""
+        takes = partial(agent_takes, self._registry, agent) if agent else None
+        return await self._files.filled(effect.job, history, takes, needed=True) if self._files else history
+
+    async def _answer(
+        self,
+        agent: Agent,
+        request: ModelRequest,
+        asking: Asking,
+        limit_seconds: float,
+        planner: PlannerTurn | None,
+        taken: Callable[[ModelAnswer], ModelAnswered | ModelFailed],
+        job_id: str,
+    ) -> tuple[ModelAnswered | ModelFailed | ModelWaits, dict[str, str] | None]:
+        """Return the step result of the model call, and the digests of its request."""
+        model = self._registry.model_of(agent)
+        try:
+            question = planner.request(request) if planner else request
+            answer = await asking(model, question)
+        except TimeoutError:
+            late = Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True)
+            return ModelFailed(late), None
+        except ModelError as error:
+            return model_failed(error), None
+        except Exception as error:
+            if is_for_the_queue(error):
+                raise
+            kind = error.type if isinstance(error, CutShortError) else type(error).__name__
+            return ModelFailed(Failure("model_error", f"{kind}: {text_of(error)}", retryable=True)), None
+        if isinstance(answer, ModelWaits):
+            return answer, None
+        step_result = taken(answer)
+        if not isinstance(step_result, ModelAnswered):
+            return step_result, None
+        return step_result, request_digests(question, reads_history=model.reads_history, job_id=job_id)
+
+
+def _file_gone(error: FileGoneError) -> ModelFailed:
+    return ModelFailed(Failure("file_gone", str(error)))
+
+
+def unless_always_cut(step_result: StepResult, job: Job, history: History) -> StepResult:
+    """Return the failure of a turn whose answer was cut off again, after the model was told of it often enough.
+
+    A cut call or output goes back to the model, which may ask for less. It may not do so for ever.
+    """
+    if not (isinstance(step_result, ModelAnswered) and step_result.cut and step_result.wanted):
+        return step_result
+    turns = [entry for entry in history.transcript if entry["role"] == "model"]
+    # Those before a retry of the job do not count: somebody may have allowed more since.
+    cut_before = len(list(takewhile(_is_cut, islice(reversed(turns), since(job.used, job.before).turns))))
+    if cut_before < max(1, job.model.retries):
+        return step_result
+    failure = Failure(ANSWER_CUT, f"{CUT_CAUSE}, {cut_before + 1} times in a row: allow more", partial=step_result.text)
+    return ModelFailed(failure, extra_usage=used_by(step_result))
+
+
+def _is_cut(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("cut"))
+
+
+def _answered(registry: Registry, agent: Agent, keeps: bool, answer: ModelAnswer) -> ModelAnswered | ModelFailed:  # noqa: FBT001 - bound
+    return answered(answer, registry.tools_of(agent), agent.output, keeps_cut=keeps)
+
+
+def _offloaded(offloaded: "OffloadedCalls", agent: Agent, effect: CallModel, claim: Claim, calls: ModelCalls) -> Asking:
+    return lambda model, question: offloaded.call(agent, effect, claim, calls, model, question)
+
+
+def _request(
+    registry: Registry, agent: Agent, history: History, turn: int, listener: TextStream | None = None
+) -> ModelRequest:
+    return ModelRequest(
+        agent.instructions,
+        messages(history),
+        registry.specs_of(agent),
+        turn,
+        settings=dict(agent.model_settings),
+        output=agent.output.spec if agent.output else None,
+        listener=listener,
+    )
+
+
+def request_again(registry: Registry, agent: Agent, job: Job, history: History) -> ModelRequest:
+    """Make the request of an earlier turn anew, as the agent is today.
+
+    Args:
+        registry: the agent's.
+        agent: the agent whose model was called.
+        job: the turn's.
+        history: the records up to the answer.
+    """
+    specs = registry.specs_of(agent)
+    planner = planner_turn(agent, job, registry.tools_of(agent), specs, history) if agent.mode == "plan" else None
+    sent = prompt_again(agent, history, planner.prompt_specs if planner else specs)
+    request = _request(registry, agent, sent, job.turn)
+    return planner.request(request) if planner else request
+
+
+def messages(history: History) -> tuple[Message, ...]:
+    """Return the conversation so far, as it is sent to the model: retrieved memory comes before the task."""
+    prompt: list[Message] = []
+    for entry in _once(history.transcript):
+        if entry["role"] != "model":
+            at = _place(entry, prompt)
+            prompt[at:at] = _besides(entry)
+        elif is_plan(entry):
+            prompt += plan_prompt(entry, history.results)
+        else:
+            prompt += _turn(entry, history.results)
+    return tuple(prompt)
+
+
+def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> list[Message]:
+    """Return the model's answer of a turn, and the results of its calls."""
+    wanted_calls: Sequence[Mapping[str, Any]] = entry["calls"]
+    calls = tuple(
+        [PastCall(wanted_call["id"], wanted_call["tool"], wanted_call["arguments"]) for wanted_call in wanted_calls]
+    )
+    prompt: list[Message] = [ModelMessage(entry["text"], calls, entry.get("provider"))]
+    if entry.get("cut") and not calls:
+        prompt.append(UserMessage(CUT_NOTE, note=True))
+    for wanted_call in wanted_calls:
+        stored = results.get(wanted_call["id"]) or wanted_call
+        if "ok" in stored:
+            files = files_of(stored) if "files" in stored else ()
+            prompt.append(ToolMessage(wanted_call["id"], wanted_call["tool"], stored["ok"], files=files))
+        else:
+            error = stored.get("error") or {"type": "unknown", "message": "the result is not recorded"}
+            prompt.append(ToolMessage(wanted_call["id"], wanted_call["tool"], error, is_error=True))
+    return prompt
+
+
+def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return the entries without memory that the session's conversation repeats."""
+    quoted = {one["jobId"] for entry in transcript if entry["role"] == "session" for one in entry["exchanges"]}
+    if not quoted:
+        return transcript
+    return [
+        {**entry, "entries": [one for one in entry["entries"] if one["id"] not in quoted]}
+        if entry["role"] == "memory"
+        else entry
+        for entry in transcript
+    ]
+
+
+def _place(entry: Mapping[str, Any], prompt: list[Message]) -> int:
+    """Return the entry's place: retrieved memory first, then the session's earlier messages, then the task."""
+    match entry["role"]:
+        case "memory":
+            return 0
+        case "session":
+            return next((at for at, message in enumerate(prompt) if not getattr(message, "note", False)), len(prompt))
+        case _:
+            return len(prompt)
+
+
+def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
+    """Return the messages of an entry that is not the model's; a role of a newer version is not sent."""
+    match entry["role"]:
+        case "user":
+            return (UserMessage(entry.get("text", ""), entry.get("data") or {}, files=files_of(entry)),)
+        case "summary":
+            return (UserMessage(f"[Summary of turns 1 to {entry['upTo']}:]\n{entry['text']}", note=True),)
+        case "omitted":
+            return (UserMessage(f"[{entry['turns']} earlier turns are left out here.]", note=True),)
+        case "memory":
+            remembered = recollection.as_prompt(entry)
+            return (UserMessage(remembered, note=True),) if remembered else ()
+        case "session":
+            return exchanges.as_prompt(entry)
+        case _:
+            return ()

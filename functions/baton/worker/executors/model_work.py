@@ -1,0 +1,73 @@
+"""Executors of the agent loop alone: call a job's model, remember a job that has ended, send out its end."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+from baton.engine.effects import CallModel, Effect, Notify, Remember
+from baton.sdk.agents.registry import Registry, has_servers
+from baton.worker.commands.taking_back import TakeBack
+from baton.worker.container import Container
+from baton.worker.conversation.earlier_jobs import EarlierJobs
+from baton.worker.executors.bounded import bounded
+from baton.worker.executors.chat_files import ChatFiles
+from baton.worker.executors.continuing import ContinueSession
+from baton.worker.executors.executor import Executing, OutcomeDoor, UnlessForked
+from baton.worker.executors.model_turn import ModelTurn
+from baton.worker.executors.notifying import NotifyOfEnd
+from baton.worker.executors.remembering import Conversing, Recalling, RememberJob
+from baton.worker.executors.runner_work import StopProvider
+from baton.worker.executors.text_stream import Batching, TextStreams
+from baton.worker.runtime.spec import Executor
+
+if TYPE_CHECKING:
+    from baton.worker.executors.offloading.calls import OffloadedCalls
+
+
+def model_work(container: Container) -> Mapping[type[Effect], Executor]:
+    """Make the executors from the process's container."""
+    ports, settings, secrets = container.ports, container.settings, container.secrets
+    registry, memory, seconds = container.registry, container.memory, settings.work_timeout_seconds
+    take_back = TakeBack(container.commands)
+    text_streams = TextStreams(ports.store, secrets, Batching(settings.stream_batch_ms, settings.stream_batch_bytes))
+    files, offloaded = ChatFiles(ports.chats, settings.files_limit_bytes), _offloaded_calls(container)
+    earlier = EarlierJobs(ports.listing, ports.reader, ports.store)
+
+    def asked_of(registry: Registry) -> Executing:
+        model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files, offloaded)
+        return Recalling(Conversing(model_turn, registry, earlier), registry, memory)
+
+    def turn_with(registry: Registry) -> Executing:
+        if not has_servers(registry):
+            return asked_of(registry)
+        from baton.worker.executors.server_agents import WithServers  # noqa: PLC0415 - few applications have such agents
+
+        return WithServers(registry, asked_of, ports.model_cache)
+
+    def forked(turn: Executing) -> Executing:
+        from baton.worker.executors.forked import ForkedTurn, ForkSources  # noqa: PLC0415 - most jobs are none
+
+        return ForkedTurn(turn, turn_with, registry, ForkSources(ports.reader))
+
+    return {
+        CallModel: bounded(container, OutcomeDoor(UnlessForked(turn_with(registry), forked), secrets)),
+        Remember: RememberJob(memory, seconds, secrets.hide),
+        Notify: NotifyOfEnd(
+            *(ports.reader, container.emitter, ports.clock, ports.callbacks, settings.callback_key),
+            ContinueSession(registry, container.commands, ports.clock, take_back),
+            StopProvider(registry, seconds),
+            take_back,
+        ),
+    }
+
+
+def _offloaded_calls(container: Container) -> "Callable[[], OffloadedCalls]":
+    """Load the offloaded calls when first needed: few agents have any. A process has one object with its addresses."""
+
+    @cache
+    def offloaded() -> "OffloadedCalls":
+        from baton.worker.executors.offloading.calls import OffloadedCalls  # noqa: PLC0415
+
+        return OffloadedCalls(container.emitter, container.ports.clock)
+
+    return offloaded

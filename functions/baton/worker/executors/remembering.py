@@ -1,0 +1,130 @@
+"""Earlier jobs: a first turn gets the session's exchanges and its memory; an ended job is remembered itself.
+
+Invariant: retrieved data is recorded with the turn and never retrieved again: later attempts and turns find it in the
+transcript. An index that does not answer is a warning, and fails nothing unless the agent requires its memory. An
+outage of the store is raised, for the queue to repeat. Remembering a job twice stores one entry.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from msgspec.structs import replace as struct_replace
+
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, Remember, Work
+from baton.engine.step_results import FollowedUp, ModelFailed, NotFollowedUp, StepResult
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.history import KeepAll
+from baton.sdk.agents.registry import Registry, UnknownAgentError
+from baton.sdk.memory.entries import question_of
+from baton.sdk.memory.keeper import MemoryKeeper
+from baton.sdk.memory.policy import Memory
+from baton.sdk.records.transcript import MEMORY_ROLE, SESSION_ROLE, Failure
+from baton.worker.conversation.conversation import BYTES_PER_TOKEN
+from baton.worker.conversation.earlier_jobs import Earlier
+from baton.worker.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, is_chat, recorded
+from baton.worker.executors.executor import Executing, with_entries
+from baton.worker.executors.memory_entries import exchange_of
+from baton_events.errors import MemoryUnavailableError
+
+_Executor = Callable[[Work, History, Claim], Awaitable[StepResult | None]]
+
+
+class Recalling:
+    """Performs CallModel: `turn`, with memory before it where the agent has one."""
+
+    def __init__(self, turn: _Executor, registry: Registry, keeper: MemoryKeeper) -> None:
+        self._turn = turn
+        self._registry = registry
+        self._keeper = keeper
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Retrieve memory, unless that was done before, and call the model."""
+        assert isinstance(effect, CallModel), "this executor is registered for CallModel"
+        policy = self._policy_of(effect.job.agent)
+        if policy is None or effect.turn > 1 or any(entry["role"] == MEMORY_ROLE for entry in history.transcript):
+            return await self._turn(effect, history, claim)
+        job, question = effect.job, question_of(history.transcript[0])
+        found = await self._keeper.retrieve(policy, job.tenant, job.session_id, question, job.id)
+        if policy.required and found.warnings:
+            message = f"{'; '.join(found.warnings)}, and agent {job.agent!r} requires its memory"
+            return ModelFailed(Failure("memory_unavailable", message, retryable=True))
+        entry = found.recorded()
+        step_result = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
+        return with_entries(step_result, (entry,))
+
+    def _policy_of(self, agent: str) -> Memory | None:
+        try:
+            return self._registry.agent(agent).memory_policy
+        except UnknownAgentError:
+            return None  # the turn reports it
+
+
+# The part of a policy's limit, as a divisor; the rest is for the task and the turns after it.
+_SHARE = 2
+
+
+class Conversing:
+    """Performs CallModel: `turn`, with the session's conversation before it where the job is part of a chat."""
+
+    def __init__(self, turn: Executing, registry: Registry, earlier: Earlier) -> None:
+        self._turn = turn
+        self._registry = registry
+        self._earlier = earlier
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Retrieve the session's exchanges, unless that was done before, and call the model."""
+        assert isinstance(effect, CallModel), "this executor is registered for CallModel"
+        looked = effect.turn > 1 or effect.offloaded > 0
+        if looked or not history.transcript or not is_chat(history.transcript[0]) or _is_known(history):
+            return await self._turn(effect, history, claim)
+        try:
+            agent = self._registry.agent(effect.job.agent)
+        except UnknownAgentError:
+            return await self._turn(effect, history, claim)  # the turn reports it
+        messages_of = agent.runner.messages if agent.runner else None
+        earlier = await self._earlier.before(effect.job, history.transcript[0], messages_of)
+        entry = recorded(earlier, _limit_bytes(agent))
+        if not entry["exchanges"]:
+            return await self._turn(effect, history, claim)
+        step_result = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
+        return with_entries(step_result, (entry,))
+
+
+def _limit_bytes(agent: Agent) -> int:
+    most_bytes = WHOLE_BYTES if agent.runner else TOTAL_BYTES
+    if isinstance(agent.history, KeepAll):
+        return most_bytes
+    return min(most_bytes, agent.history.max_tokens * BYTES_PER_TOKEN // _SHARE)
+
+
+def _is_known(history: History) -> bool:
+    return any(entry["role"] == SESSION_ROLE for entry in history.transcript)
+
+
+class RememberJob:
+    """Performs Remember."""
+
+    def __init__(self, keeper: MemoryKeeper, work_limit_seconds: float, hide: Callable[[str], str] = str) -> None:
+        self._keeper = keeper
+        self._work_limit_seconds = work_limit_seconds
+        self._hide = hide  # hides secrets in a text
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:  # noqa: ARG002 - one signature
+        """Store the job's exchange, unless there is nothing to remember, or the session was forgotten.
+
+        Raises:
+            StoreError: it may be stored in part, and must be stored again.
+        """
+        assert isinstance(effect, Remember), "this executor is registered for Remember"
+        entry = exchange_of(effect.job, history.transcript[0])
+        if entry is None:
+            return FollowedUp()
+        try:
+            async with asyncio.timeout(self._work_limit_seconds):
+                await self._keeper.store(effect.job.tenant, struct_replace(entry, text=self._hide(entry.text)))
+        except (TimeoutError, MemoryUnavailableError) as error:
+            reason = str(error) or f"no answer within {self._work_limit_seconds:g} s"
+            return NotFollowedUp(Failure("memory_unavailable", reason, retryable=True))
+        return FollowedUp()

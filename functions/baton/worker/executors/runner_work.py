@@ -1,0 +1,120 @@
+"""Tool calls of agents that have a runner, and what both its turns and its calls get: the records of the job.
+
+Invariant: every failure is a step result, as for Baton's own agents. Must not: know a runner's library.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import History
+from baton.engine.effects import RunTool
+from baton.engine.state import FORK, Job
+from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
+from baton.engine.transcript import uncompacted
+from baton.sdk.agents.registry import Registry, UnknownAgentError
+from baton.sdk.agents.runner import CallReturned, JobInfo, NeedsApproval, Recorded, Runner, RunnerCall
+from baton.sdk.models.model import Message, ModelError, files_of
+from baton.sdk.records.own_threads import in_own_thread
+from baton.sdk.records.transcript import SESSION_ROLE, Failure, messages_in, named_files, turns_of
+from baton.sdk.tools.arguments import copied_json
+from baton.sdk.tools.contained import contained
+from baton.sdk.tools.context import ToolContext, running
+from baton.sdk.tools.pending import Pending
+from baton.sdk.tools.runnable import InThread
+from baton.store.ports.jobs import Reader, Snapshot
+from baton_events.ids import job_of_call, started_by
+from baton_events.values.text import text_of
+
+# A fork's edits that replace settings of the agent (engine/fork.py).
+_OVERRIDES = ("instructions", "model")
+
+
+def recorded(job: Job, history: History) -> Recorded:
+    """Return the records of a job for its runner."""
+    task = history.transcript[0]
+    info = JobInfo(
+        job_id=job.id,
+        session_id=job.session_id,
+        tenant=job.tenant,
+        task=task.get("text", ""),
+        input_data=task.get("data") or {},
+        files=files_of(task),
+    )
+    sessions = [entry for entry in history.transcript if entry["role"] == SESSION_ROLE]
+    earlier, turns = _messages(sessions) if sessions else (), turns_of(history.transcript)
+    files = tuple([one["data"] for one in named_files(history.transcript) if "data" in one])
+    edits = {name: value for name, value in task.get(FORK, {}).get("edits", {}).items() if name in _OVERRIDES}
+    return Recorded(info, earlier, turns, history.results, messages_in(history.transcript), files, edits)
+
+
+def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:
+    from baton.worker.conversation import exchanges  # noqa: PLC0415 - calls of most agents have no need of it
+
+    return tuple([message for entry in sessions for message in exchanges.as_history(entry)])
+
+
+async def recorded_starter(reader: Reader, effect: RunTool) -> tuple[RunTool, Recorded] | None:
+    """Read the call of an operation as its job has made it, and that job's run; None: its data is gone."""
+    call_id, _ = started_by(effect.job.id)
+    snapshot = await reader.job(job_of_call(call_id))
+    made = next((call for call in snapshot.calls if call.id == call_id), None) if snapshot else None
+    if snapshot is None or made is None:
+        return None
+    transcript = await reader.transcript(snapshot.job.id)
+    history = History(uncompacted(transcript, snapshot.job.compacted), snapshot.results)
+    call = replace(effect.call, turn=made.turn, position=made.position)
+    return replace(effect, call=call), recorded(snapshot.job, history)
+
+
+class RunnerTool(Struct, frozen=True):
+    """A call of an agent with a runner, as it is run within limits."""
+
+    name: str
+    timeout_seconds: float
+    runner: Runner
+    record: Recorded
+    effect: RunTool
+    approved: bool
+    background: bool | None = None
+
+    async def run(
+        self,
+        arguments: Mapping[str, Any],
+        context: ToolContext,
+        in_thread: InThread = in_own_thread,  # noqa: ARG002 - the library has threads of its own
+    ) -> CallReturned | NeedsApproval | Pending:
+        """Run one attempt."""
+        call = self.effect.call
+        attempt = RunnerCall(call.turn, call.position, call.tool, copied_json(arguments), self.approved, context)
+        with running(context):
+            return await self.runner.call(self.record, attempt)
+
+
+class StopProvider:
+    """Asks the provider of a cancelled job to stop its remaining work."""
+
+    def __init__(self, registry: Registry, limit_seconds: float) -> None:
+        self._registry, self._limit_seconds = registry, limit_seconds
+
+    async def __call__(self, snapshot: Snapshot, transcript: Sequence[dict[str, Any]]) -> StepResult:
+        """Ask the provider, if it still works for the job."""
+        job = snapshot.job
+        try:
+            runner = self._registry.agent(job.agent).runner
+        except UnknownAgentError:
+            return FollowedUp()
+        if runner is None:
+            return FollowedUp()
+        history = History(uncompacted(transcript, job.compacted), snapshot.results)
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                await contained(lambda: runner.abandon(recorded(job, history)))
+        except Exception as error:  # noqa: BLE001 - foreign code
+            retryable = error.retryable if isinstance(error, ModelError) else isinstance(error, TimeoutError)
+            message = text_of(error) or "no answer in time"
+            return NotFollowedUp(Failure("provider_not_stopped", message, retryable=retryable))
+        return FollowedUp()

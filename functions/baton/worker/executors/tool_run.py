@@ -1,0 +1,325 @@
+"""One attempt of a tool call: run it with the recorded arguments, within its time limit, and check its result.
+
+A call of an agent's tool starts a job below its own, inside the limits of the job that starts it. Invariant: a failure
+is a step result with a clear message, never raised. Each attempt of a call starts the same job. Must not: import a
+model.
+"""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from baton.engine.background_calls import CallWaits, call_of
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import RunTool, Work
+from baton.engine.state import CallRecord, Job
+from baton.engine.step_results import (
+    StepResult,
+    ToolFailed,
+    ToolNeedsApproval,
+    ToolReturned,
+    ToolRunsAgain,
+    ToolWaits,
+)
+from baton.engine.waits import tool_digest
+from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
+from baton.sdk.agents.runner import CallReturned, NeedsApproval
+from baton.sdk.clock import Clock
+from baton.sdk.memory.keeper import MemoryKeeper
+from baton.sdk.memory.policy import Memory
+from baton.sdk.planning.reference import UnresolvedReference, resolved
+from baton.sdk.records.redaction import KnownSecrets
+from baton.sdk.records.transcript import Failure
+from baton.sdk.tools.approval_rule import ApprovalRule
+from baton.sdk.tools.arguments import InvalidArguments
+from baton.sdk.tools.contained import CutShortError, traceback_of
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.pending import Pending, RunAgain
+from baton.sdk.tools.return_type import InvalidResult
+from baton.sdk.tools.runnable import Runnable
+from baton.sdk.tools.running_calls import NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
+from baton.sdk.tools.tool import WEEK_SECONDS, Tool
+from baton.sdk.tools.tool_error import ToolError
+from baton.store.ports.jobs import Store
+from baton.worker.executors.executor import UNRECORDABLE, canonical, is_for_the_queue
+from baton.worker.executors.runner_work import RunnerTool, recorded, recorded_starter
+from baton.worker.executors.started_jobs import NoChildError, child_job
+from baton.worker.executors.tool_context import CallMemory, CallOutlet, Outside, StoreChannel, TenantOperations
+from baton_events.app_event import occurrence_name
+from baton_events.emitting import OF_CALL
+from baton_events.errors import StoreError
+from baton_events.ids import awaited_name, call_of_operation, operation_id
+from baton_events.values.json_value import TooLarge, Unrecordable, recorded_json
+from baton_events.values.text import storable, text_of
+
+_log = logging.getLogger("baton.tools")
+_ANY_MEMORY = Memory()
+_Found = tuple[Runnable, dict[str, Any]]
+_EXPECTED = (ToolError, InvalidArguments, InvalidResult, Unrecordable, StillRunsError)
+_MISFITS = {
+    InvalidArguments: "invalid_arguments",
+    InvalidResult: "invalid_result",
+    Unrecordable: UNRECORDABLE,
+    TooLarge: "too_large",
+}
+
+
+class ToolRun:
+    """Performs RunTool."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        keeper: MemoryKeeper,
+        clock: Clock,
+        calls: RunningCalls,
+        result_limit_bytes: int,
+        secrets: KnownSecrets | None = None,
+        outside: Outside | None = None,
+    ) -> None:
+        self._registry = registry
+        self._secrets = secrets or KnownSecrets()
+        self._store = store
+        self._outside = outside
+        self._keeper = keeper
+        self._clock = clock
+        self._calls = calls
+        self._result_limit_bytes = result_limit_bytes
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
+        """Run the tool; a plan's step gets the values that it refers to."""
+        assert isinstance(effect, RunTool), "this executor is registered for RunTool"
+        found = await self._runner_tool(effect, history) or self._tool(effect, history)
+        if not isinstance(found, tuple):
+            return found
+        tool, arguments = found
+        outside = self._outside if effect.job.lets_go_of(effect.call, tool.background) else None
+        result = await self._not_run(tool, arguments, effect, claim)
+        if outside is None:
+            return result or await self._run(tool, arguments, effect, claim, effect.call.id)
+        if result is None and not tool.background:
+            result = await self._run(tool, arguments, effect, claim, call_of(effect.job, effect.call))
+        if result is None or (isinstance(result, CallWaits) and _goes_on(tool, result)):
+            return await outside.background.start(effect, arguments, result)
+        return result
+
+    async def _run(
+        self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, claim: Claim, operation: str
+    ) -> StepResult:
+        secrets = self._secrets.and_those_in(effect.call.arguments)
+        context = self._context(effect, claim, operation, secrets)
+        result = await self._attempt(tool, arguments, context, secrets)
+        if isinstance(result, ToolFailed):
+            return result
+        if isinstance(result, Pending):
+            return canonical(await self._waits(tool, result, context, effect.job, claim.now_ms), secrets)
+        if isinstance(result, NeedsApproval | RunAgain):
+            return canonical(_later(result, arguments, claim.now_ms), secrets)
+        if isinstance(result, CallReturned):
+            return self._returned(tool, result.value, result.kept)
+        return self._returned(tool, result)
+
+    async def _not_run(
+        self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, claim: Claim
+    ) -> StepResult | None:
+        """Return why the tool is not run: its arguments are bad, or a person must be asked; None: it can run."""
+        if not isinstance(tool, Tool):
+            return None
+        if arguments != effect.call.arguments and (tool.requires_approval or tool.background):
+            try:  # results of other steps are among them: arguments without any were checked when they were requested
+                tool.check(arguments)
+            except InvalidArguments as error:
+                return _failed("invalid_arguments", str(error), retryable=False)
+        asks = await self._asks(tool, arguments, effect, claim)
+        if isinstance(asks, ToolFailed):
+            return asks
+        return question_of(tool, arguments, claim.now_ms) if asks else None
+
+    async def _asks(self, tool: Tool, arguments: dict[str, Any], effect: RunTool, claim: Claim) -> bool | ToolFailed:
+        """Return whether a person must be asked, or how the tool's own function for that has failed."""
+        rule = tool.requires_approval
+        if isinstance(rule, bool) or _is_approved(effect.call):
+            return bool(rule) and not _is_approved(effect.call)
+        secrets = self._secrets.and_those_in(arguments)
+        context = self._context(effect, claim, effect.call.id, secrets)
+        # An earlier attempt of the tool that still runs is not joined for this.
+        context = replace(context, idempotency_key=f"{context.idempotency_key}-approval")
+        runs = ApprovalRule(tool.name, rule, tool.timeout_seconds)
+        decided: bool | ToolFailed = await self._attempt(runs, arguments, context, secrets)
+        return decided
+
+    def _context(self, effect: RunTool, claim: Claim, operation: str, secrets: KnownSecrets) -> ToolContext:
+        return ToolContext(
+            job_id=effect.job.id,
+            session_id=effect.job.session_id,
+            call_id=effect.call.id,
+            operation_id=operation_id(operation),
+            attempt=effect.attempt,
+            idempotency_key=effect.call.idempotency_key,
+            started_at_ms=claim.now_ms,
+            memo=effect.call.memo,
+            channel=StoreChannel(self._store, self._clock, claim, effect.call.id, secrets),
+            memory=CallMemory(
+                self._keeper, effect.job, effect.call.id, self._memory_of(effect.job.agent), secrets.hide
+            ),
+            **self._reach(effect, secrets),
+        )
+
+    def _reach(self, effect: RunTool, secrets: KnownSecrets) -> dict[str, Any]:
+        """Return the fields of the call's context that reach beyond its job."""
+        if self._outside is None:
+            return {}
+        return {
+            "operations": TenantOperations(self._outside.reader, effect.job.tenant),
+            "outlet": CallOutlet(self._outside, self._registry, effect.job, effect.call.id, secrets),
+        }
+
+    def _tool(self, effect: RunTool, history: History) -> _Found | StepResult:
+        """Return the tool and its arguments, or why it does not run."""
+        try:
+            return self._registry.tool(effect.call.tool), arguments_of(effect.call, history)
+        except UnknownToolError as error:
+            # Old code in the middle of a deploy may not know it yet.
+            return ToolFailed(Failure("unknown_tool", str(error), retryable=True))
+        except UnresolvedReference as error:
+            return _failed("unresolved_reference", str(error), retryable=False)
+
+    async def _runner_tool(self, effect: RunTool, history: History) -> _Found | StepResult | None:
+        """Return the same for an agent that has a runner; None: it has none."""
+        try:
+            runner = self._registry.agent(effect.job.agent).runner
+        except UnknownAgentError:
+            return None
+        if runner is None or not history.transcript:  # the job began before its agent had a runner
+            return None
+        call, seconds, record = effect.call, self._calls.work_limit_seconds, recorded(effect.job, history)
+        if effect.job.is_operation and self._outside is not None:
+            started = await recorded_starter(self._outside.reader, effect)
+            if started is None:
+                return _failed("job_gone", "the data of the job that made the call is gone", retryable=False)
+            effect, record = started
+        return RunnerTool(call.tool, seconds, runner, record, effect, _is_approved(call)), call.arguments
+
+    async def _waits(self, tool: Runnable, pending: Pending, context: ToolContext, job: Job, now_ms: int) -> StepResult:
+        try:
+            child = child_job(self._registry, job, context.call_id, pending.child, now_ms) if pending.child else None
+        except NoChildError as error:
+            return _failed(error.type, str(error), retryable=error.retryable)
+        timeout_result = self._returned(tool, pending.otherwise)
+        if not isinstance(timeout_result, ToolReturned):
+            return timeout_result
+        until_ms, event = pending.until_ms(now_ms), pending.event
+        if pending.key is not None and self._outside is not None:
+            # Noted before the wait is committed: an event that comes meanwhile is kept with the job, for that wait.
+            name, event = awaited_name(job.tenant, event, pending.key), occurrence_name(event, pending.key)
+            waiting = call_of_operation(context.operation_id)
+            kept = await self._outside.app_events.wait(name, waiting, until_ms, now_ms)
+            if kept:
+                return ToolReturned(kept)
+        return ToolWaits(
+            until_ms=until_ms,
+            timeout_result=f'{{"ok":{timeout_result.result_json}}}',
+            event=event,
+            operation_id=context.operation_id if pending.operation and not pending.event else "",
+            child=child,
+            holds_job=pending.holds_its_job,
+        )
+
+    def _memory_of(self, agent: str) -> Memory:
+        try:
+            return self._registry.agent(agent).memory_policy or _ANY_MEMORY
+        except UnknownAgentError:
+            return Memory(scope="session")
+
+    async def _attempt(
+        self, tool: Runnable, arguments: dict[str, Any], context: ToolContext, secrets: KnownSecrets
+    ) -> Any:
+        emitting = OF_CALL.set(context.emit)
+        try:
+            return await self._calls.result(tool, arguments, context)
+        except OverLimitError as error:
+            late = f"tool {tool.name!r} did not return within {self._calls.limit_seconds(tool):g} s"
+            return _failed("timeout", f"{late}; it still runs, and was written off" if error.hung else late)
+        except Exception as error:
+            if isinstance(error, StoreError | NoTimeLeftError) and is_for_the_queue(error):
+                raise  # not a failure of the tool
+            if not isinstance(error, _EXPECTED):
+                _log.warning("tool %r: %s", tool.name, secrets.hide(storable(traceback_of(error))))
+            return _failure_of(error, tool.retry_on if isinstance(tool, Tool) else ())
+        finally:
+            OF_CALL.reset(emitting)
+
+    def _returned(self, tool: Runnable, result: Any, kept: Any = None) -> StepResult:
+        limit_bytes = self._result_limit_bytes
+        try:
+            text = recorded_json(result, "result", limit_bytes)
+            return ToolReturned(text, "" if kept is None else recorded_json(kept, "kept", limit_bytes))
+        except TooLarge as error:
+            message = (
+                f"tool {tool.name!r} returned {error.size_bytes} bytes, over the limit of {error.limit_bytes}: "
+                "return less, or a reference (RESULT_LIMIT_BYTES raises the limit)"
+            )
+            return _failed("result_too_large", message, retryable=False)
+        except Unrecordable as error:
+            message = f"tool {tool.name!r} returned what cannot be recorded: {error}"
+            return _failed(UNRECORDABLE, message, retryable=False)
+
+
+def arguments_of(call: CallRecord, history: History) -> dict[str, Any]:
+    """Return the tool's arguments; references are resolved in a plan's step that was not approved by a person.
+
+    Raises:
+        UnresolvedReference: a reference leads nowhere.
+    """
+    if not call.step or call.approved:
+        return call.arguments
+    return resolved(call.arguments, call.after, history.results)
+
+
+def _is_approved(call: CallRecord) -> bool:
+    """Return whether a person has approved this tool with exactly these arguments."""
+    return call.approved == tool_digest(call.tool, call.arguments)
+
+
+def question_of(tool: Tool, arguments: dict[str, Any], now_ms: int) -> ToolNeedsApproval:
+    """Return the question whether the tool may run with these arguments."""
+    until_ms, escalates = now_ms + round(tool.approval_seconds * 1000), tool.escalate_after_seconds
+    escalates_ms = now_ms + round(escalates * 1000) if escalates else 0
+    return ToolNeedsApproval(arguments, tool.approval_title, until_ms, escalates_ms, tool.approval_people)
+
+
+def _later(result: NeedsApproval | RunAgain, arguments: dict[str, Any], now_ms: int) -> StepResult:
+    """Return the step result of a call that runs later: after an approval or answer, or after some time."""
+    until_ms = now_ms + WEEK_SECONDS * 1000
+    if isinstance(result, NeedsApproval):
+        return ToolNeedsApproval(arguments, result.title, until_ms, data=result.metadata)
+    if result.form is None:
+        return ToolRunsAgain(result.at_ms(now_ms), result.memo)
+    return ToolNeedsApproval(result.begins_with, result.title, until_ms, form=result.form, memo=result.memo)
+
+
+def _goes_on(tool: Runnable, waits: CallWaits) -> bool:
+    """Return whether the waiting call can continue in the background.
+
+    A runner's call that waits for a person cannot: its run would go on as if the call had been made.
+    """
+    return not waits.holds_job if isinstance(waits, ToolWaits) else isinstance(tool, Tool)
+
+
+def _failure_of(error: Exception, retry_on: tuple[type[Exception], ...]) -> ToolFailed:
+    match error:
+        case ToolError():
+            failed = _failed(error.type, error.message, retryable=error.retryable, traceback=traceback_of(error))
+            return ToolFailed(failed.failure, error.retry_after_seconds)
+        case InvalidArguments() | InvalidResult() | Unrecordable():
+            return _failed(_MISFITS[type(error)], str(error), retryable=False)
+        case StillRunsError():
+            return _failed("still_running", str(error))
+        case _:
+            kind = error.type if isinstance(error, CutShortError) else type(error).__name__
+            return _failed(kind, text_of(error), retryable=isinstance(error, retry_on), traceback=traceback_of(error))
+
+
+def _failed(kind: str, message: str, *, retryable: bool = True, traceback: str = "") -> ToolFailed:
+    return ToolFailed(Failure(kind, message, retryable, traceback))

@@ -1,0 +1,138 @@
+"""Periodic work, caused by the messages that arrive at the sweep's endpoint; and pruning of the lists.
+
+A sweep checks jobs without progress, then reads the stream of outcomes, and each hour prunes the lists. The message of
+a waiting operation reads the stream alone, one of an outage checks the store alone, one that continues pruning prunes
+alone. A row goes only when its job is unknown and so old that it cannot come back; a run of pruning is bounded in time,
+and a message continues it. Must not: decide what a sweep does.
+"""
+
+import json
+import logging
+from typing import Any
+
+from baton.engine.all_jobs.job_list import is_position
+from baton.engine.effects import RECONCILED_PAGES, REDRIVEN
+from baton.observability.counters import Counters, count
+from baton.queue.dispatch import Outcome
+from baton.sdk.clock import Clock
+from baton.store.ports.all_jobs import Listing
+from baton.store.ports.jobs import Reader
+from baton.worker.commands.operation_stream import LAST_POLL, OperationOutcomes, Poll
+from baton.worker.recovery.outage import StoreAway
+from baton.worker.recovery.reconciler import Reconciler, read_page
+from baton_events.emitter import Emitter
+from baton_events.errors import MalformedEventError, PublishError
+from baton_events.schema import SWEEP_ENDPOINT
+
+_log = logging.getLogger("baton.pruning")
+
+PAGE_ROWS = 250
+# The time of one run: well within the limit of the sweep's function.
+RUN_MS = 15_000
+_HOUR_MS = 3_600_000
+
+
+class Pruning:
+    """Removes rows without a job."""
+
+    def __init__(self, listing: Listing, reader: Reader, emitter: Emitter, clock: Clock, retention_ms: int) -> None:
+        self._listing = listing
+        self._reader = reader
+        self._emitter = emitter
+        self._clock = clock
+        self._retention_ms = retention_ms
+
+    async def prune(self, after: str = "") -> int:
+        """Prune rows older than an ended job's data, from this position on; return how many jobs were forgotten."""
+        began_ms, forgotten = self._clock.now_ms(), 0
+        while True:
+            scanned = await self._listing.old(after, began_ms - self._retention_ms - _HOUR_MS, PAGE_ROWS)
+            known = await self._reader.known([row.job_id for row in scanned.found])
+            gone = [row for row in scanned.found if row.job_id not in known]
+            await self._listing.forget(gone)
+            forgotten, after = forgotten + len(gone), scanned.next
+            if not after:
+                break
+            if self._clock.now_ms() - began_ms >= RUN_MS:
+                await self._continue_by_message(after)
+                break
+        if forgotten:
+            _log.info("%d job(s) without data left the lists", forgotten)
+        return forgotten
+
+    async def _continue_by_message(self, after: str) -> None:
+        try:
+            body = json.dumps({"pruneAfter": after})
+            await self._emitter.emit_to(SWEEP_ENDPOINT, body, deduplication_id=f"prune.{after.replace(':', '.')}")
+        except PublishError as error:
+            _log.warning("the lists are pruned further by the next hourly sweep only: %s", error)
+
+
+def read_away_ms(body: bytes) -> int:
+    """Parse the time for which a check of the store was armed; 0: the message requests something else."""
+    return _numbers(body, "awayMs")[0]
+
+
+def read_poll(body: bytes) -> Poll | None:
+    """Parse the poll of the stream of outcomes that was armed; None: the message requests something else.
+
+    A message of an earlier version is the last of its polls: that version armed one each minute.
+    """
+    slot_ms, number = _numbers(body, "operationsMs", "poll")
+    return Poll(slot_ms, number) if slot_ms else None
+
+
+def _numbers(body: bytes, name: str, other: str = "") -> tuple[int, int]:
+    """Parse a number of the body, or 0, and the number of polls so far; without that it is the last one."""
+    try:
+        document: Any = json.loads(body) if body else {}
+        if not isinstance(document, dict):
+            return 0, 0
+        return int(document.get(name, 0)), min(LAST_POLL, int(document.get(other, LAST_POLL)))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise MalformedEventError(f"not a body for this endpoint: {body[:100]!r}") from error
+
+
+def read_prune_after(body: bytes) -> str:
+    """Parse the position from which pruning continues; empty: the message requests something else."""
+    document: Any = json.loads(body) if body else {}
+    after = str(document.get("pruneAfter", "")) if isinstance(document, dict) else ""
+    if after and not is_position(after):
+        raise MalformedEventError(f"no position to prune from: {after[:100]!r}")
+    return after
+
+
+class Maintenance:
+    """Does the work that a message of the sweep's endpoint requests."""
+
+    def __init__(
+        self, reconciler: Reconciler, outcomes: OperationOutcomes, pruning: Pruning, counters: Counters, away: StoreAway
+    ) -> None:
+        self._reconciler = reconciler
+        self._away = away
+        self._outcomes = outcomes
+        self._pruning = pruning
+        self._counters = counters
+
+    async def handle(self, body: bytes, relay_id: str, redrive: str, *, again: bool) -> Outcome:
+        """Handle one message, as for a sweep."""
+        away_ms = read_away_ms(body)
+        if away_ms:
+            return await self._away.check(away_ms)
+        check = read_poll(body)
+        if check:
+            return Outcome("looked", await self._outcomes.poll(check))
+        prune_after = read_prune_after(body)
+        if prune_after:
+            return Outcome("pruned", await self._pruning.prune(prune_after))
+        page = read_page(body)
+        reconciled = await self._reconciler.handle(page, relay_id, redrive, again=again)
+        if not page.after:
+            await self._outcomes.poll()
+        if not page.due_ms and not page.after:  # the hourly backstop
+            await self._pruning.prune()
+        await count(
+            self._counters,
+            {RECONCILED_PAGES: 1, **({REDRIVEN: reconciled.dispatched} if reconciled.dispatched else {})},
+        )
+        return reconciled

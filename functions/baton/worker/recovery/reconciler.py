@@ -1,0 +1,143 @@
+"""The sweep: checks jobs that hold a slot, by progress, not age, and redrives their stalled work items.
+
+It is armed as a delayed message, one at a time, while a job holds a slot. An hourly schedule, the backstop, checks all
+jobs, and failure callbacks that the queue has given up on, so that idle costs next to nothing. It goes on page by page,
+each a message of its own. So the cost at once does not grow with the jobs, and a job at which it dies holds up one
+page. It touches no live lease, and a future timer once at most, where it may not have been published. It is the relay
+of the items that it redrives, so a crash in the middle loses nothing.
+
+Source: decisions/0012-sweep.
+"""
+
+import json
+import logging
+from collections import defaultdict
+
+from msgspec import Struct
+
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS, TOMBSTONE_MS, QueueEntry, SlotTable
+from baton.engine.commit.answers import Reconciled
+from baton.queue.dispatch import Outcome, dispatch
+from baton.sdk.clock import Clock
+from baton.store.ports.all_jobs import Admission
+from baton.store.ports.chats import Chats
+from baton.store.ports.jobs import Store
+from baton.worker.admission.slot_client import arm_reconcile, notify_granted
+from baton.worker.recovery.dead_letters import DeadCallbacks
+from baton_events.emitter import Emitter
+from baton_events.errors import MalformedEventError
+from baton_events.ids import root_of
+from baton_events.schema import SWEEP_ENDPOINT
+
+_log = logging.getLogger("baton.sweep")
+
+
+class Page(Struct, frozen=True):
+    """The part of a sweep that a message requests.
+
+    Attributes:
+        due_ms: the time for which the sweep was armed; 0: it is the scheduled backstop.
+        after: where the page before ended (functions/baton/engine/all_jobs/slots.py); empty: this is the first one.
+        relay_id: the relay of the items that it finds, if not its own message: so continues a sweep that came again,
+            and may be the relay of any job's items.
+    """
+
+    due_ms: int
+    after: str = ""
+    relay_id: str = ""
+
+    def body(self) -> str:
+        """Return the body of its message."""
+        fields = {"dueMs": self.due_ms, "after": self.after, "relayId": self.relay_id}
+        return json.dumps({name: value for name, value in fields.items() if value != ""})
+
+
+def read_page(body: bytes) -> Page:
+    """Parse the request of a sweep's message; the scheduled backstop has an empty body."""
+    try:
+        fields = json.loads(body) if body else {}
+        return Page(int(fields.get("dueMs", 0)), str(fields.get("after", "")), str(fields.get("relayId", "")))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise MalformedEventError(f"not a sweep's body: {body[:100]!r}") from error
+
+
+class Reconciler:
+    """Checks jobs for progress."""
+
+    def __init__(
+        self,
+        store: Store,
+        admission: Admission,
+        emitter: Emitter,
+        dead: DeadCallbacks,
+        clock: Clock,
+        chats: Chats,
+    ) -> None:
+        self._store = store
+        self._chats = chats
+        self._admission = admission
+        self._emitter = emitter
+        self._dead = dead
+        self._clock = clock
+
+    async def handle(self, page: Page, message_id: str, redrive: str, *, again: bool) -> Outcome:
+        """Do one page of a sweep.
+
+        `message_id`: the relay of redriven items; `redrive`: the delivery, of which message, that redrives them.
+        `again`: it was delivered before, and may be the relay of any job's items, so it checks all of them.
+        """
+        now_ms, relay_id = self._clock.now_ms(), page.relay_id or message_id
+        turn = await self._admission.reconcile(page.due_ms, now_ms, again=again, after=page.after)
+        # A copy that is older than the sweep armed last arms none, but it checks: it may be the relay of earlier items.
+        if turn.next_ms:
+            await arm_reconcile(self._emitter, turn.next_ms)
+        if turn.after:  # before this page's work: where that fails each time, the others are checked
+            following = Page(page.due_ms, turn.after, relay_id if again or page.relay_id else "")
+            await self._emitter.emit_to(SWEEP_ENDPOINT, following.body())
+        # Sweeps and their copies notify a job once in that time: the queue takes one message of a name.
+        await notify_granted(self._emitter, turn.granted, now_ms - now_ms % STALLED_AFTER_MS, "swept")
+        redriven = await self._reconcile(turn.slot_table, relay_id, now_ms, redrive)
+        if redriven:
+            _log.warning("the sweep redrove %d event(s) without progress for %d s", redriven, STALLED_AFTER_MS // 1000)
+        if not page.due_ms:
+            await self._chats.prolong_files(_ages_ms(turn.slot_table, now_ms))
+        if not page.due_ms and not turn.after:  # the last page, which may come again: nothing follows it
+            redriven += await self._dead.revive()
+        return Outcome("swept", redriven)
+
+    async def _reconcile(self, slot_table: SlotTable, relay_id: str, now_ms: int, redrive: str) -> int:
+        """Check the trees of a page; return how many events were redriven."""
+        trees: defaultdict[str, dict[str, QueueEntry]] = defaultdict(dict)
+        for name, entry in slot_table.items():
+            trees[root_of(name)][name] = entry
+        found = await self._store.reconcile_all(trees, relay_id, now_ms, STALLED_AFTER_MS)
+        redriven, leaving = 0, list[tuple[str, int]]()
+        for root_id, reconciled in found.items():
+            redriven += await dispatch(self._emitter, reconciled.session_id, reconciled.stalled, redrive)
+            leaving += over(trees[root_id], reconciled, now_ms)
+        await self._admission.prune(leaving)
+        return redriven
+
+
+def _ages_ms(slot_table: SlotTable, now_ms: int) -> dict[tuple[str, str], int]:
+    """Return, by tenant and session, the age of its oldest job that has not ended."""
+    ages_ms: dict[tuple[str, str], int] = {}
+    for entry in slot_table.values():
+        if entry.want != "gone":
+            session = entry.tenant, entry.session_id
+            ages_ms[session] = max(ages_ms.get(session, 0), now_ms - entry.created_ms)
+    return ages_ms
+
+
+def over(tree: SlotTable, reconciled: Reconciled, now_ms: int) -> list[tuple[str, int]]:
+    """Return the entries of a tree that may leave the slot table: (job id, time of its last update)."""
+
+    def is_over(name: str, entry: QueueEntry) -> bool:
+        age_ms = now_ms - entry.since_ms
+        if reconciled.known and name in reconciled.ended:
+            return entry.want == "gone" and age_ms > TOMBSTONE_MS
+        if name in reconciled.forgotten:  # a job that is started again requests anew
+            return age_ms > TOMBSTONE_MS
+        return not reconciled.known and age_ms > 10 * TOMBSTONE_MS
+
+    return [(name, entry.since_ms) for name, entry in tree.items() if is_over(name, entry)]

@@ -1,0 +1,233 @@
+"""The endpoint of app events: it creates one job for each handler, or keeps a dead letter, or replays one.
+
+Invariant: a job's id follows from event and handler, so an event that comes again starts nothing twice; it is
+acknowledged once all its jobs are there. Data that misfits one handler starts none of them. A dead letter's first
+delivery is refused for good, so the queue keeps it; a person causes any later one, which retries the handler's job.
+
+Source: decisions/0021-app-events.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.engine.commit.stored_bytes import bytes_of
+from baton.engine.outbox import command_event
+from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
+from baton.queue.dispatch import Outcome, dispatch
+from baton.sdk.agents.handler import Handler, Misfit
+from baton.sdk.agents.registry import Registry
+from baton.sdk.clock import Clock
+from baton.store.ports.app_events import AppEvents, EventRecord
+from baton.worker.admission.stored_quota import StoredQuota
+from baton.worker.commands.commands import Commands
+from baton.worker.commands.submit import submission_of
+from baton.worker.runtime.batches import Batches, encoded
+from baton.worker.runtime.new_jobs import job_of
+from baton_events.app_event import AppEvent, DeadLetter, occurrence_name, parse_app_event
+from baton_events.emitter import Emitter
+from baton_events.errors import JobGoneError, MalformedEventError, UnknownJobError
+from baton_events.ids import awaited_name, canonical_json, digest, event_id, event_job_id, event_number, job_of_call
+from baton_events.schema import Occurrence
+from baton_events.timestamps import milliseconds
+
+MISFIT = "misfit"
+# Calls whose waits one delivery ends, at the same time: their requests travel together; and calls of one read.
+_PAGE_CALLS, _READ_CALLS = 100, 2_000
+
+
+def misfits(handlers: tuple[Handler, ...], data: Any) -> list[tuple[Handler, Misfit]]:
+    """Return the handlers that the data does not fit, and how."""
+    found: list[tuple[Handler, Misfit]] = []
+    for handler in handlers:
+        try:
+            handler.check(data)
+        except Misfit as error:
+            found.append((handler, error))
+    return found
+
+
+async def keep_event(records: AppEvents, quota: StoredQuota, event: AppEvent, handlers: tuple[str, ...]) -> EventRecord:
+    """Keep an event, and count it for its tenant where it is new. Raises StoreError."""
+    text = encoded(event)
+    record = await records.add(event.id, text, handlers)
+    if record.new:
+        await quota.event_stored(event.tenant, stored_size(text))
+    return record
+
+
+def stored_size(text: str) -> int:
+    """Return how much an event takes: it is kept as a record, and its data for waits that begin later."""
+    return 2 * bytes_of((text,))
+
+
+def job_for(registry: Registry, handler: Handler, event: AppEvent, now_ms: int) -> tuple[Job, dict[str, Any]]:
+    """Return the job of a handler for an event, and its task."""
+    job = job_of(
+        registry,
+        handler.name,
+        job_id=event_job_id(event.id, handler.name),
+        session_id=handler.session_of(event.id, event.key),
+        tenant=event.tenant,
+        now_ms=now_ms,
+    )
+    data = (
+        event.for_handler()
+        if handler.takes_event
+        else event.data
+        if isinstance(event.data, dict)
+        else {"data": event.data}
+    )
+    return replace(job, notifies=f"event:{event.name}:{event.id}"), {"text": handler.agent.task, "data": data}
+
+
+def _counts(results: Iterable[int | BaseException]) -> Iterator[int]:
+    """Yield the results once all are there; raise the first error."""
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        yield result
+
+
+class HandleAppEvent:
+    """Handles messages of the endpoint."""
+
+    def __init__(
+        self, registry: Registry, records: AppEvents, commands: Commands, emitter: Emitter, clock: Clock
+    ) -> None:
+        self._registry = registry
+        self._records = records
+        self._batches = Batches(records)
+        self._commands = commands
+        self._emitter = emitter
+        self._clock = clock
+
+    async def handle(self, body: bytes, message_id: str, redrive: str) -> Outcome:
+        """Handle one message; `redrive`: the delivery, of which message, that dispatches what follows.
+
+        Raises:
+            MalformedEventError: the message is to stay with the queue, for a person.
+            BatonError: it must not be acknowledged.
+        """
+        event = parse_app_event(body)
+        if event.dead_letter is not None:
+            return await self._keep_or_retry(event, event.dead_letter, message_id)
+        if event.closes is not None:
+            return await self._close(event, event.closes, message_id, redrive)
+        if event.meets is not None:
+            return Outcome("met", await self._end_waits(event, event.meets, message_id, redrive))
+        handlers = self._registry.handlers.of(event.name)
+        await keep_event(self._records, self._commands.quota, event, tuple(handler.name for handler in handlers))
+        if faults := misfits(handlers, event.data):
+            listed = "; ".join(f"handler {handler.name!r}: {misfit}" for handler, misfit in faults)
+            raise MalformedEventError(await self._records.note(event.id, MISFIT, listed))
+        dispatched = 0
+        for handler in handlers:
+            take = self._start if handler.batch is None else self._join
+            dispatched += await take(handler, event, message_id, redrive)
+        dispatched += await self._meet(event, message_id, redrive)
+        return Outcome(f"{len(handlers)} handlers", dispatched)
+
+    async def _meet(self, event: AppEvent, message_id: str, redrive: str) -> int:
+        """End the waits for events of this name and key: it is kept before they are read, so none is missed.
+
+        Of many, each page gets a message of its own, so that no delivery has more to do than another.
+        """
+        name, now_ms, pages = awaited_name(event.tenant, event.name, event.key), self._clock.now_ms(), 0
+        await self._records.keep(name, canonical_json(event.data))
+        while calls := await self._records.waiting(name, now_ms, _READ_CALLS):
+            if not pages and len(calls) <= _PAGE_CALLS:
+                dispatched = await self._end_waits(event, calls, message_id, redrive)
+                await self._records.met(name, calls)
+                return dispatched
+            sending = [self._send_page(event, calls[at : at + _PAGE_CALLS]) for at in range(0, len(calls), _PAGE_CALLS)]
+            pages += sum(_counts(await asyncio.gather(*sending, return_exceptions=True)))
+            await self._records.met(name, calls)  # where this delivery dies, the next one goes on here
+        return pages
+
+    async def _send_page(self, event: AppEvent, page: tuple[str, ...]) -> int:
+        copy = event.model_copy(update={"meets": page})
+        await self._emitter.send(copy, deduplication_id=f"{event.id}.meets.{digest(*page)[:24]}")
+        return 1
+
+    async def _end_waits(self, event: AppEvent, calls: tuple[str, ...], message_id: str, redrive: str) -> int:
+        """End the waits of these calls; return the number of dispatched events."""
+        jobs = dict.fromkeys(map(job_of_call, calls))
+        ending = (self._end_wait(job_id, event, message_id, redrive) for job_id in jobs)
+        return sum(_counts(await asyncio.gather(*ending, return_exceptions=True)))
+
+    async def _end_wait(self, job_id: str, event: AppEvent, message_id: str, redrive: str) -> int:
+        """Signal a job that an event it waits for is there; return the number of dispatched events."""
+        job = await self._commands.submit.find(job_id)
+        if job is None or job.ended:
+            return 0
+        command = Occurrence(name=occurrence_name(event.name, event.key), data=event.data)
+        named = event_id(f"occur:{event.id}:{job_id}")
+        signalled = command_event(named, job_id, job.session_id, event.created_at, command)
+        try:
+            items = await self._commands.signal.again(signalled, command, message_id)
+        except (UnknownJobError, JobGoneError):
+            return 0
+        return await dispatch(self._emitter, job.session_id, items, redrive)
+
+    async def _close(self, copy: AppEvent, name: str, message_id: str, redrive: str) -> Outcome:
+        """Close the batch of an event, by the copy that the event has left, and start the batch's job.
+
+        Each event leaves a copy: where a failover forgot that the event joined, the copy makes it join again.
+        """
+        event = copy.model_copy(update={"closes": None})
+        await keep_event(self._records, self._commands.quota, event, (name,))
+        handlers = [handler for handler in self._registry.handlers.of(event.name) if handler.name == name]
+        dispatched = [await self._join(handler, event, message_id, redrive, closes=True) for handler in handlers]
+        return Outcome("closed", sum(dispatched))
+
+    async def _join(
+        self, handler: Handler, event: AppEvent, message_id: str, redrive: str, *, closes: bool = False
+    ) -> int:
+        size, seconds = handler.batch or (1, 0)
+        batch = await self._batches.join(event, handler.name, size, closes=closes)
+        if batch.closed:
+            return await self._start(handler, await self._batches.event_of(handler.name, batch), message_id, redrive)
+        await self._emitter.send(
+            event.model_copy(update={"closes": handler.name}),
+            not_before_ms=self._clock.now_ms() + int(seconds * 1000),
+            deduplication_id=f"{event.id}.closes.{handler.name}",
+        )
+        return 1
+
+    async def _start(self, handler: Handler, event: AppEvent, message_id: str, redrive: str) -> int:
+        now_ms = self._clock.now_ms()
+        job, task = job_for(self._registry, handler, event, now_ms)
+        if handler.debounce_seconds:
+            number = event_number(event.id, milliseconds(event.created_at))
+            await self._records.newest(awaited_name(event.tenant, handler.name, event.key), number)
+            job = replace(job, start_at_ms=now_ms + int(handler.debounce_seconds * 1000))
+        submitted, submission = submission_of(job, task, event.created_at)
+        items = await self._commands.submit.again(submitted, submission, message_id)
+        return await dispatch(self._emitter, job.session_id, items, redrive)
+
+    async def _keep_or_retry(self, event: AppEvent, letter: DeadLetter, message_id: str) -> Outcome:
+        job = await self._commands.submit.find(event_job_id(event.id, letter.handler))
+        if job is None:
+            raise UnknownJobError(f"the job of handler {letter.handler!r} for event {event.id} is not there (yet)")
+        if job.run > letter.run or job.status in (JobStatus.COMPLETED, JobStatus.CANCELLED):
+            return Outcome("applied")
+        first = await self._records.note(event.id, f"dead:{letter.handler}:{letter.run}", message_id)
+        if first == message_id:
+            raise MalformedEventError(
+                f"handler {letter.handler!r} has failed: {letter.error}; replay this message to run it again"
+            )
+        return await self._retry(job) if job.ended else Outcome("applied")
+
+    async def _retry(self, job: Job) -> Outcome:
+        """Retry a job from its failure, or from its start where secrets of the failed call are not kept."""
+        try:
+            result = await self._commands.retry(job, "replay", from_start=False)
+            if result.refused:
+                await self._commands.retry(job, "replay", from_start=True)
+        except JobGoneError:
+            return Outcome("gone")
+        return Outcome("retried", 1)

@@ -1,0 +1,204 @@
+"""The claims of one invocation: prolonged in short steps while their work lives, given back where it is broken off.
+
+A claim lasts for a few seconds, so another process soon takes over a step whose process dies. Work that is over before
+the first step costs no request; all claims of a process come due together, and share requests. Invariant: a claim is
+prolonged or given back only while its owner still holds it, which the store decides. So a late request takes nothing
+from a process that has taken over.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import Claim, ClaimResult, Verdict
+from baton.engine.work_items import ItemKind, kind_of
+from baton.sdk.clock import Clock
+from baton.store.ports.jobs import Store
+from baton.worker.runtime.policy import (
+    AGAIN_SECONDS,
+    ANSWER_PAUSES_SECONDS,
+    BEGIN_PAUSES_SECONDS,
+    GIVE_BACK_SECONDS,
+    LEASE_MARGIN_MS,
+    LEASE_MS,
+    RENEW_SECONDS,
+    TOGETHER_SECONDS,
+    Policy,
+)
+from baton_events.errors import AnswerEarlyError, NewerVersionError, StoreError
+
+_log = logging.getLogger("baton.claims")
+
+
+class Claims:
+    """The claims that one invocation holds, all of one tree."""
+
+    def __init__(self, store: Store, clock: Clock, policy: Policy) -> None:
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._held: dict[str, Claim] = {}
+        self._since_seconds = 0.0  # when the first of them was claimed, on the loop's clock
+        self._timer: asyncio.TimerHandle | None = None
+        self._renewing: asyncio.Task[None] | None = None
+
+    async def claim(self, claim: Claim) -> ClaimResult:
+        """Claim a work item, and repeat that where the store fails: the same owner gets the same answer again.
+
+        An item that cannot be worked on is given back: its process lives, so no death must be counted. Such is an item
+        that only a newer version can read, or one of a CLAIM whose answer was lost.
+        """
+        pauses_seconds = iter(BEGIN_PAUSES_SECONDS)
+        while True:
+            try:
+                claim_result = await self._store.claim(claim)
+                return claim_result if claim.answer is None else await self._for_answer(claim, claim_result)
+            except (NewerVersionError, StoreError) as error:
+                pause_seconds = next(pauses_seconds, None) if isinstance(error, StoreError) else None
+                if pause_seconds is None or self._is_late(claim, pause_seconds):
+                    await self._give_back(claim, begun=False)
+                    raise
+            await asyncio.sleep(pause_seconds)
+
+    async def _for_answer(self, claim: Claim, claim_result: ClaimResult) -> ClaimResult:
+        """Repeat CLAIM while the turn is busy: a copy of its event for later would not have the answer."""
+        for pause_seconds in ANSWER_PAUSES_SECONDS:
+            if claim_result.verdict is not Verdict.BUSY:
+                return claim_result
+            await asyncio.sleep(pause_seconds)
+            now_ms = self._clock.now_ms()
+            claim_result = await self._store.claim(replace(claim, now_ms=now_ms, lease_until_ms=now_ms + LEASE_MS))
+        if claim_result.verdict is Verdict.BUSY:
+            raise AnswerEarlyError(f"{claim.item_key} is worked on: its model's answer comes again")
+        return claim_result
+
+    def _is_late(self, claim: Claim, pause_seconds: float) -> bool:
+        return self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS
+
+    def holding(self, claim: Claim) -> "Holding":
+        """Hold a claim for the time of the block, or until it is `done`; if the block raises, give the claim back."""
+        return Holding(self, claim)
+
+    def hold(self, claim: Claim) -> None:
+        """Prolong the claim from now on. CLAIM's answer may have been slow, and the lease is no longer for that."""
+        if not self._held:
+            age_seconds = (self._clock.now_ms() - claim.now_ms) / 1000
+            self._since_seconds = asyncio.get_running_loop().time() - max(0.0, age_seconds)
+        self._held[claim.item_key] = claim
+        self._policy.stopping.at_work += 1
+        self._renew_soon()
+
+    def let_go(self, claim: Claim) -> None:
+        """Release a claim at the end of its block."""
+        self.done(claim)
+        self._policy.stopping.at_work -= 1
+
+    def done(self, claim: Claim) -> None:
+        """Stop prolonging a claim."""
+        self._held.pop(claim.item_key, None)
+        if not self._held and self._renewing is not None:
+            self.rest()
+
+    async def give_back(self, claim: Claim, *, begun: bool) -> bool:
+        """Free the claim's item for any invocation at once, without counting a death.
+
+        `begun`: a model may have been called. Returns whether it was held. Where the request does not reach the store,
+        the claim ends by itself.
+        """
+        return self._held.pop(claim.item_key, None) is not None and await self._give_back(claim, begun=begun)
+
+    async def break_off(self, claim: Claim) -> None:
+        """Give back a claim whose work has begun; where the process stops, log it."""
+        if await self.give_back(claim, begun=True) and self._policy.stopping.begun:
+            _log.warning("%s is broken off, because the process stops. It runs again once one serves", claim.item_key)
+
+    async def _give_back(self, claim: Claim, *, begun: bool) -> bool:
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(GIVE_BACK_SECONDS):
+                return await self._store.give_back(claim, self._clock.now_ms(), begun=begun)
+        return False
+
+    def _renew_soon(self) -> None:
+        if self._timer is None and self._renewing is None:
+            self._timer = asyncio.get_running_loop().call_at(next_step(self._since_seconds), self._begin)
+
+    def _begin(self) -> None:
+        """Prolong the held claims, unless they are newer ones: one timer serves all steps of an invocation."""
+        self._timer = None
+        if not self._held:
+            return
+        if asyncio.get_running_loop().time() < next_step(self._since_seconds):
+            self._renew_soon()
+        else:
+            self._renewing = asyncio.create_task(self._renew())
+
+    def rest(self) -> None:
+        """Stop prolonging claims."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
+
+    async def _renew(self) -> None:
+        loop = asyncio.get_running_loop()
+        again_seconds = next_step(loop.time(), again=True)
+        if claims := self._living():
+            try:
+                lost = await self._store.renew(claims, self._clock.now_ms() + LEASE_MS)
+            except StoreError as error:
+                self._timer = loop.call_later(AGAIN_SECONDS, self._begin)
+                _log.info("claims of %s are not prolonged, and are tried again: %s", claims[0].job_id, error)
+            else:
+                self._timer = loop.call_at(again_seconds, self._begin)
+                for item_key in lost:  # another invocation works on it, or has done it; the work here may still count
+                    self._held.pop(item_key, None)
+        self._renewing = None
+
+    def _living(self) -> list[Claim]:
+        """Return the claims whose work may still go on: another process takes over work that hangs beyond its limit."""
+        now_ms = self._clock.now_ms()
+        return [
+            claim
+            for claim in self._held.values()
+            if now_ms < claim.now_ms + self._policy.longest_ms(kind_of(claim.item_key))
+        ]
+
+
+class Holding:
+    """A claim held for the time of a block. Written out, as each step enters one."""
+
+    __slots__ = ("_claim", "_claims", "_is_held")
+
+    def __init__(self, claims: Claims, claim: Claim) -> None:
+        self._claims = claims
+        self._claim = claim
+        self._is_held = kind_of(claim.item_key) is not ItemKind.SLOT_REQUEST  # a slot request is not held
+
+    async def __aenter__(self) -> None:
+        """Hold the claim."""
+        if self._is_held:
+            self._claims.hold(self._claim)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        """Release the claim; give it back where the block has raised."""
+        if not self._is_held:
+            return
+        try:
+            if kind is not None and issubclass(kind, Exception | asyncio.CancelledError):
+                await self._claims.break_off(self._claim)
+        finally:
+            self._claims.let_go(self._claim)
+
+
+def next_step(now_seconds: float, *, again: bool = False) -> float:
+    """Return when a claim held now is prolonged: after `RENEW_SECONDS`, together with all of its process.
+
+    `again`: it was prolonged just now; a delay of up to half of `TOGETHER_SECONDS` does not delay the next time.
+    """
+    earliest_seconds = now_seconds + RENEW_SECONDS - (TOGETHER_SECONDS / 2 if again else 0)
+    return math.ceil(earliest_seconds / TOGETHER_SECONDS) * TOGETHER_SECONDS

@@ -1,0 +1,175 @@
+"""A job as JSON, as DESIGN 8 and CONTRACT name its fields; large results of tool calls are references.
+
+Invariant: the answer stays below what hosts let through (6 MB on Lambda), however many results a job has. Pure.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from msgspec.structs import replace
+from pydantic_core import to_json
+
+from baton.engine.all_jobs.scores import Score
+from baton.engine.state import FORK, CallRecord
+from baton.engine.transitions import CallStatus
+from baton.engine.waits import APPROVALS, status_and_wait
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.sdk.records.redaction import redacted
+from baton.sdk.records.transcript import Failure
+from baton.settings.service_prices import LIST_PRICES, Prices
+from baton.store.ports.jobs import Snapshot
+from baton.worker.runtime.usage_view import job_cost, usage_view
+from baton_events.ids import job_of_call
+from baton_events.timestamps import rfc3339
+
+# All together; an answer that is passed as text inside JSON may be twice as long.
+INLINE_RESULTS_BYTES = 2_000_000
+
+
+def references(job_id: str, results: Mapping[str, Any], most_bytes: int) -> dict[str, dict[str, Any]]:
+    """Return references to the results that do not fit, by call id; the smallest results stay in the answer."""
+    sizes = sorted((len(to_json(value)), call_id) for call_id, value in results.items())
+    found: dict[str, dict[str, Any]] = {}
+    capacity_bytes = most_bytes
+    for size_bytes, call_id in sizes:
+        capacity_bytes -= size_bytes
+        if capacity_bytes < 0:
+            found[call_id] = {"url": result_path(job_id, call_id), "sizeBytes": size_bytes}
+    return found
+
+
+def result_path(job_id: str, call_id: str) -> str:
+    """Return the path of one result."""
+    return f"/api/agent-jobs/{quote(job_id, safe='')}/results/{quote(call_id, safe='')}"
+
+
+def job_view(
+    snapshot: Snapshot, now_ms: int, prices: Prices = LIST_PRICES, most_bytes: int = INLINE_RESULTS_BYTES
+) -> dict[str, Any]:
+    """Return the job as the API shows it; where results exceed `most_bytes` together, the largest are references."""
+    calls = [call_view(call, snapshot, now_ms) for call in snapshot.calls if call.tool not in APPROVALS]
+    results = {call["id"]: call["result"] for call in calls if "result" in call}
+    apart = references(snapshot.job.id, results, most_bytes)
+    for call in calls:
+        if call["id"] in apart:
+            del call["result"]
+            call["resultRef"] = apart[call["id"]]
+    cost = job_cost(snapshot.usage, snapshot.job.used, prices)
+    more: dict[str, Any] = {"agentVersion": snapshot.job.agent_version or None}
+    more |= {"cost": cost, "memory": _memory_view(snapshot), "toolCalls": calls}
+    return job_row(snapshot, now_ms) | more | {"scores": [score_view(score) for score in snapshot.scores]}
+
+
+def score_view(score: Score) -> dict[str, Any]:
+    """Return a score as the API shows it."""
+    return {
+        "name": score.name,
+        "value": score.value,
+        "comment": score.comment,
+        "createdAt": rfc3339(score.created_ms),
+        "by": score.by,
+    }
+
+
+def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+    """Return the job as a list shows it: without its tool calls and its retrieved memory."""
+    job, usage = snapshot.job, snapshot.usage
+    questions = {call.id: call.questions for call in snapshot.calls}
+    items = [replace(item, attempt=item.attempt - questions.get(item.call_id, 0)) for item in snapshot.items]
+    status, waiting_for = status_and_wait(job, items, snapshot.slot_state, now_ms, stopped=snapshot.stopped)
+    if snapshot.failing:
+        waiting_for = snapshot.failing.text
+    return {
+        "id": job.id,
+        "jobType": job.agent,
+        "taskDescription": snapshot.task.get("text", ""),
+        "inputData": redacted(snapshot.task.get("data") or {}),
+        "priority": job.priority,
+        "tags": list(job.tags),
+        "sessionId": job.session_id,
+        "parentJobId": job_of_call(job.parent_call) if job.parent_call else None,
+        "status": status,
+        "waitingFor": waiting_for,
+        "result": job.result,
+        "error": _error(job.error) if job.error else None,
+        "createdAt": rfc3339(job.created_at_ms),
+        "updatedAt": rfc3339(usage.updated_ms or job.created_at_ms),
+        "startedAt": _time(job.started_at_ms),
+        "finishedAt": _time(job.finished_at_ms),
+        "turns": job.used.turns,
+        "usage": usage_view(usage, job.used),
+        **({"continues": continues} if (continues := continues_of(snapshot.task)) else {}),
+        **forked_from(snapshot.task),
+    }
+
+
+def _error(failure: Failure) -> dict[str, Any]:
+    """Return a job's error; of an answer that was cut off with its text."""
+    shown = {"type": failure.type, "message": failure.message}
+    return shown | ({"partial": failure.partial} if failure.partial else {})
+
+
+def forked_from(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the origin of a fork for its view; empty for any other job."""
+    return {"forkedFrom": {name: task[FORK][name] for name in ("jobId", "turn")}} if FORK in task else {}
+
+
+def continues_of(task: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the job and operation whose outcome a job continues its session with; None: it answers a message."""
+    continues = (task.get("chat") or {}).get("continues")
+    return {name: continues[name] for name in ("jobId", "operationId")} if continues else None
+
+
+def _memory_view(snapshot: Snapshot) -> dict[str, Any] | None:
+    """Return the memory retrieved before the first turn; None: none was requested, or not yet."""
+    if snapshot.memory is None:
+        return None
+    entries = [
+        {**{name: value for name, value in entry.items() if name != "created"}, "createdAt": rfc3339(entry["created"])}
+        for entry in snapshot.memory["entries"]
+    ]
+    return {"entries": entries, "warnings": snapshot.memory["warnings"]}
+
+
+def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+    """Return a tool call as the API shows it; its result once it has been taken in."""
+    view: dict[str, Any] = {
+        "id": call.id,
+        "tool": call.tool,
+        "arguments": redacted(call.arguments),
+        "status": _call_status(call, snapshot, now_ms),
+        "attempts": call.attempts,
+        "startedAt": _time(call.started_at_ms),
+        "finishedAt": _time(call.finished_at_ms),
+    }
+    stored = snapshot.results.get(call.id, {})
+    if call.step:
+        view |= {"step": call.step, "dependsOn": sorted(call.after)}
+    if call.child:
+        view["childJobId"] = call.child
+    if call.operation_id:
+        view["operationId"] = call.operation_id
+    if "ok" in stored and call.status is CallStatus.COMPLETED:
+        view["result"] = stored["ok"]
+    elif call.error is not None:
+        view["error"] = {"type": call.error.type, "message": call.error.message}
+    return view
+
+
+def _call_status(call: CallRecord, snapshot: Snapshot, now_ms: int) -> CallStatus:
+    """Return the recorded status, but `running` while claimed, and `cancelled` when the job ended without the call."""
+    if call.status not in (CallStatus.QUEUED, CallStatus.RETRYING, CallStatus.WAITING):
+        return call.status
+    if snapshot.job.ended:
+        return CallStatus.CANCELLED
+    running = any(_runs(item, call.id, now_ms) for item in snapshot.items)
+    return CallStatus.RUNNING if running else call.status
+
+
+def _runs(item: WorkItem, call_id: str, now_ms: int) -> bool:
+    return item.kind is ItemKind.CALL and item.call_id == call_id and bool(item.owner) and item.lease_until_ms > now_ms
+
+
+def _time(at_ms: int | None) -> str | None:
+    return None if at_ms is None else rfc3339(at_ms)

@@ -1,0 +1,296 @@
+"""The one shell: CLAIM → decide → at most one piece of work → decide → COMMIT → dispatch, for every event type alike.
+
+To dispatch is to publish, or to continue inline: then the COMMIT has claimed what follows, and its CLAIM is left out.
+Invariant: before a message is acknowledged (this returns), all its pending items have been dispatched; an error leaves
+it un-acknowledged, and its redelivery does the same. No branch here depends on the event type.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import Claim, ClaimResult, Committed, History, Verdict
+from baton.engine.decide import decide
+from baton.engine.effects import Alert, Changes, Decision, Effect, Expect
+from baton.engine.outbox import Continuation, event_of
+from baton.engine.state import State
+from baton.engine.step_results import Started, StepResult
+from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
+from baton.observability.tracing import DONE, item_claimed, item_ended
+from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
+from baton.sdk.clock import Clock, Randomness
+from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
+from baton.store.ports.jobs import Store
+from baton.store.transport.meter import charge
+from baton.worker.commands.commands import Commands
+from baton.worker.runtime.claims import Claims
+from baton.worker.runtime.invocation import Invocation, InvocationItem
+from baton.worker.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
+from baton.worker.runtime.spec import Executor
+from baton_events.emitter import Emitter
+from baton_events.errors import AnswerEarlyError, StoreError, UnknownJobError
+
+_log = logging.getLogger("baton.pipeline")
+
+# Outcome of a slot request without a free slot: its job is notified once there is one.
+IN_LINE = "waits for a slot"
+# Outcome of a step of which a process has died, while another such step is worked on here.
+SUSPECT = "waits for its turn alone"
+# Outcome of a call over a limit that it shares with others.
+LIMITED = "waits for a limit of calls"
+_STARTED = Started()
+
+# Performs the effects of a COMMIT besides its work items; never raises.
+PostCommitEffects = Callable[[Sequence[Effect]], Awaitable[None]]
+
+
+class Pipeline:
+    """Handles delivered events. `executors`: the kinds of work that this function can do."""
+
+    def __init__(
+        self,
+        store: Store,
+        emitter: Emitter,
+        clock: Clock,
+        randomness: Randomness,
+        executors: Mapping[type[Effect], Executor],
+        commands: Commands,
+        post_commit: PostCommitEffects,
+        policy: Policy,
+    ) -> None:
+        self._store = store
+        self._emitter = emitter
+        self._clock = clock
+        self._randomness = randomness
+        self._executors = executors
+        self._commands = commands
+        self._post_commit = post_commit
+        self._policy = policy
+
+    async def handle(self, delivered: Delivered) -> Outcome:
+        """Handle one delivered event.
+
+        Raises:
+            BatonError: the message must not be acknowledged.
+        """
+        claims = Claims(self._store, self._clock, self._policy)
+        invocation = Invocation(
+            delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms, claims
+        )
+        command_items = await self._commands.receive(delivered.event, delivered.message_id, delivered.token)
+        if command_items is None:  # else the command has counted its backup message
+            charge(**invocation.counts)
+            invocation.begin(invocation.first)
+        else:
+            invocation.outcomes.append("signalled")
+            await self._dispatch(invocation, command_items, via_admission=False)
+        tasks = set[asyncio.Task[None]]()
+        try:
+            while invocation.todo or tasks:
+                if len(invocation.todo) == 1 and not tasks:
+                    await self._step(invocation, invocation.todo.popleft())
+                else:
+                    await self._several(invocation, tasks)
+        finally:
+            claims.rest()
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.gather(*tasks, return_exceptions=True)
+        if invocation.failure is not None:
+            raise invocation.failure
+        return Outcome(invocation.outcomes[0], invocation.published)
+
+    async def _several(self, invocation: Invocation, tasks: set[asyncio.Task[None]]) -> None:
+        """Work on all open steps at once, until one of them is done; a failure lets the others finish."""
+        while invocation.todo:
+            tasks.add(asyncio.create_task(self._step(invocation, invocation.todo.popleft())))
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        over = {task for task in tasks if task.done()}
+        for task in over:
+            task.result()
+        tasks -= over
+
+    async def _step(self, invocation: Invocation, step: InvocationItem) -> None:
+        try:
+            claim, claim_result = invocation.claim_of(step, self._clock.now_ms()), step.claim_result
+            if claim_result is None:
+                claim_result = await invocation.claims.claim(claim)
+            else:
+                claim, claim_result = await self._still_held(claim, claim_result)
+            if claim_result.verdict is Verdict.GRANTED:
+                await self._hold(invocation, step, claim, claim_result)
+            else:
+                await self._refused(invocation, step, claim_result)
+        except Exception as error:  # noqa: BLE001 - raised once the others are done
+            invocation.in_progress.discard(step.item_key)
+            invocation.failure = invocation.failure or error
+
+    async def _refused(self, invocation: Invocation, step: InvocationItem, claim_result: ClaimResult) -> None:
+        match claim_result.verdict:
+            case Verdict.UNKNOWN:
+                raise UnknownJobError(f"job {step.job_id} is not known (yet); its backup message may still create it")
+            case Verdict.BUSY | Verdict.EARLY if step.event is not None:
+                await postpone(self._emitter, step.event, claim_result.free_at_ms, invocation.redrive_id)
+        invocation.outcomes.append(claim_result.verdict)
+        invocation.leaves(step)
+        await self._dispatch(invocation, claim_result.pending, via_admission=False)
+
+    async def _still_held(self, claim: Claim, claim_result: ClaimResult) -> tuple[Claim, ClaimResult]:
+        """Return the claim that a COMMIT made. If its answer was slow, another invocation may have taken over.
+
+        It is not claimed anew: this message may be over, and would become the relay of items redriven meanwhile.
+        """
+        assert claim_result.state is not None, "what is claimed comes with its state"
+        item = claim_result.state.item
+        if item.kind is not ItemKind.SLOT_REQUEST and claim.now_ms - item.claimed_ms > 1000 * RENEW_SECONDS:
+            lost = await self._store.renew([claim], claim.lease_until_ms)
+            return claim, ClaimResult(Verdict.APPLIED) if lost else claim_result
+        return replace(claim, now_ms=item.claimed_ms), claim_result
+
+    async def _hold(
+        self, invocation: Invocation, step: InvocationItem, claim: Claim, claim_result: ClaimResult
+    ) -> None:
+        """Work on a claimed item; where the process stops in the middle, its event comes again at once."""
+        state = claim_result.state
+        assert state is not None, "a granted CLAIM comes with a state"
+        try:
+            async with invocation.claims.holding(claim):
+                with self._policy.suspects.turn_of(state.item) as wait_ms:
+                    waits = NotYetError(wait_ms)
+                    try:
+                        if not wait_ms:
+                            return await self._do(invocation, step, claim, claim_result, state)
+                    except NotYetError as error:
+                        waits = error
+                        item_ended(LIMITED, claim_result.pending)
+                        claim = replace(claim, limited_by=waits.limit, comes_ms=self._clock.now_ms() + waits.wait_ms)
+                    is_free = await invocation.claims.give_back(claim, begun=False)
+        except NoTimeLeftError:  # given back; its event comes again, and with it the whole time
+            is_free, waits = True, NotYetError(0)
+        except asyncio.CancelledError:
+            if self._policy.stopping.begun:
+                await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.redrive_id)
+            raise
+        if not is_free:  # an earlier delivery may have done it meanwhile: then this one dispatches what follows
+            return invocation.begin(replace(step, claim_result=None))
+        if step.answer:
+            raise AnswerEarlyError(f"{step.item_key} waits for its turn alone: its model's answer comes again")
+        event, at_ms = event_of(invocation.session_id, state.item), self._clock.now_ms() + waits.wait_ms
+        await postpone(self._emitter, event, at_ms, invocation.redrive_id)
+        invocation.outcomes.append(LIMITED if waits.limit else SUSPECT)
+        invocation.leaves(step)
+        return await self._dispatch(invocation, claim_result.pending, via_admission=False)
+
+    async def _do(
+        self, invocation: Invocation, step: InvocationItem, claim: Claim, claim_result: ClaimResult, state: State
+    ) -> None:
+        item_claimed(claim, state)
+        now_ms = self._clock.now_ms()
+        decision = decide(state, _STARTED, now_ms)
+        if decision.changes is None:
+            step_result = await self._work(decision, claim_result.history, claim)
+            if step_result is None:
+                item_ended(IN_LINE, claim_result.pending)
+                invocation.outcomes.append(IN_LINE)
+                invocation.leaves(step)
+                return await self._dispatch(invocation, claim_result.pending, via_admission=False)
+            at_once = self._policy.inline and invocation.delivered.retried == 0
+            now_ms = self._clock.now_ms()
+            decision = decide(state, step_result, now_ms, at_once=at_once)
+        since_ms, looks = (state.item.since_ms, 0) if state.item.kind is ItemKind.LOOP else (0, state.item.offloaded)
+        claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms, looks=looks)
+        committed = await self._commit(invocation, step, claim, decision.changes or Changes())
+        invocation.claims.done(claim)
+        label = DONE if committed.applied else "overtaken"
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s of %s: %s", state.item.key, claim.message_id, label)
+        item_ended(label, committed.pending, committed.claimed, decision.changes)
+        if decision.effects and committed.applied:
+            await self._post_commit(decision.effects)
+        invocation.outcomes.append(label)
+        again = invocation.ends(step, done=committed.applied)
+        if again or step.slot_request:
+            invocation.dispatched.begin_anew()
+        for further in committed.claimed:
+            invocation.continue_with(further)
+        return await self._dispatch(invocation, committed.pending, via_admission=step.slot_request)
+
+    async def _work(self, decision: Decision, history: History, claim: Claim) -> StepResult | None:
+        work = decision.effects[0]
+        assert not isinstance(work, Alert | Expect), "what changes nothing yet is a piece of work"
+        executor = self._executors.get(type(work))
+        if executor is None:
+            raise ValueError(f"this function cannot do {type(work).__name__}: its event belongs to another endpoint")
+        return await executor(work, history, claim)
+
+    async def _commit(self, invocation: Invocation, step: InvocationItem, claim: Claim, changes: Changes) -> Committed:
+        """Commit, again where the store fails: it may be back in a moment, and the work need not be done again.
+
+        A repeated COMMIT gets the claims of one whose answer was lost: no other owner gets them while they last.
+        """
+        continuation, pauses_seconds = self._capacity(invocation, step, claim.now_ms), iter(PAUSES_SECONDS)
+        while True:
+            try:
+                committed = await self._store.commit(claim, changes, continuation)
+            except StoreError:
+                now_ms, pause_seconds = self._clock.now_ms(), next(pauses_seconds, None)
+                fresh = continuation is not None and self._is_fresh(invocation, now_ms)
+                until_ms = claim.now_ms + LEASE_MARGIN_MS
+                if pause_seconds is None or (
+                    now_ms + 1000 * pause_seconds >= until_ms and (pause_seconds or not fresh)
+                ):
+                    raise
+            else:
+                return committed
+            await asyncio.sleep(pause_seconds)
+            continuation = replace(continuation, at_most=0) if continuation and fresh else None
+
+    def _capacity(self, invocation: Invocation, step: InvocationItem, now_ms: int) -> Continuation | None:
+        """Return the claims that a COMMIT may make for this invocation; None: nothing more is begun here."""
+        capacity = self._policy.at_once - len(invocation.in_progress) + (step.item_key in invocation.in_progress)
+        if capacity <= 0 or not self._is_fresh(invocation, now_ms):
+            return None
+        leases_ms = self._policy.leases_ms(via_admission=step.slot_request)
+        return Continuation(invocation.name_of_claims(), leases_ms, capacity, invocation.excluded(step))
+
+    def _is_fresh(self, invocation: Invocation, now_ms: int) -> bool:
+        # A redelivered message publishes, so that progress gets fresh retries; so does a process that is to stop.
+        going = invocation.failure is None and not self._policy.stopping.begun
+        return invocation.delivered.retried == 0 and going and now_ms < invocation.guard_until_ms
+
+    async def _dispatch(self, invocation: Invocation, items: tuple[WorkItem, ...], *, via_admission: bool) -> None:
+        """Continue inline with items of other jobs of the tree where that is possible; publish the rest."""
+        if not items:
+            return
+        now_ms = self._clock.now_ms()
+        publish: list[WorkItem] = []
+        for item in items:
+            if invocation.is_seen(item, now_ms):
+                continue
+            if self._may_continue(invocation, item, now_ms, via_admission=via_admission):
+                invocation.begin(invocation.step_of(item))
+            else:
+                publish.append(item)
+                invocation.dispatched.add(item)
+        invocation.published += await dispatch(self._emitter, invocation.session_id, publish, invocation.redrive_id)
+
+    def _may_continue(self, invocation: Invocation, item: WorkItem, now_ms: int, *, via_admission: bool) -> bool:
+        """Return whether to claim a work item that no COMMIT has claimed.
+
+        Work is published: only its job knows whether it is isolated. So is an item that another invocation dispatches,
+        too: this message may be acknowledged before that is done.
+        """
+        if (
+            item.redelivered
+            or item.kind in WORK_KINDS
+            or item.kind not in self._policy.leases_ms(via_admission=via_admission)
+        ):
+            return False
+        return (
+            self._is_fresh(invocation, now_ms)
+            and item.free_at_ms() <= now_ms
+            and len(invocation.in_progress) < self._policy.at_once
+        )

@@ -1,0 +1,51 @@
+"""The effects of a COMMIT besides its work items, and the report of a tool call that hangs.
+
+A call that hangs is counted, and gives one alert a day for each tool.
+
+Invariant: nothing rests on these effects, each is harmless when it is lost, and nothing is raised that would harm the
+delivery. Must not: end anything.
+"""
+
+from collections.abc import Sequence
+
+from baton.engine.effects import HUNG_TOOLS, Alert, Effect, Expect
+from baton.observability.alerts import Alerting
+from baton.observability.counters import Counters, count
+from baton.sdk.tools.running_calls import HungCall
+from baton.worker.commands.operation_stream import OperationOutcomes
+
+
+class HungCalls:
+    """Receives each call that is written off."""
+
+    def __init__(self, counters: Counters, alerting: Alerting) -> None:
+        self._counters = counters
+        self._alerting = alerting
+
+    async def __call__(self, call: HungCall) -> None:
+        """Count the call, and send an alert."""
+        await count(self._counters, {f"{HUNG_TOOLS}:{call.tool}": 1})
+        text = (
+            f"tool {call.tool!r} hangs: call {call.call_id} of job {call.job_id} still runs after its limit of"
+            f" {call.limit_seconds:g} s; {call.hung} of at most {call.most} calls hang in this process"
+        )
+        await self._alerting(Alert("", text, "tool_hangs", call.tool))
+
+
+class PostCommit:
+    """Performs post-commit effects."""
+
+    def __init__(self, outcomes: OperationOutcomes, alerting: Alerting) -> None:
+        self._outcomes = outcomes
+        self._alerting = alerting
+
+    async def __call__(self, effects: Sequence[Effect]) -> None:
+        """Perform the effects that follow a COMMIT."""
+        for effect in effects:
+            match effect:
+                case Alert():
+                    await self._alerting(effect)
+                case Expect():
+                    await self._outcomes.expect(effect.operation_id, effect.until_ms)
+                case _:
+                    pass

@@ -1,0 +1,120 @@
+"""The composition root: real adapters are built here and nowhere else, once for a process, on first use.
+
+Importing this module opens nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+from baton.observability.alerts import Alerts
+from baton.observability.error_reports import report_errors
+from baton.observability.logs import guard_logs, write_logs
+from baton.observability.spans import Tracer
+from baton.queue.qstash.publisher import QStashQueue
+from baton.queue.qstash.records import QStashRecords
+from baton.queue.qstash.schedules import QStashSchedules
+from baton.queue.qstash.verifier import QueueVerifier
+from baton.sdk.clock import SystemClock, SystemRandomness
+from baton.settings.settings import Settings, settings_from_environment
+from baton.store.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
+from baton.store.redis.admission import RedisAdmission, RedisAdmissionControl
+from baton.store.redis.agent_memory import RedisChats, RedisModelCache, RedisSessionMemory
+from baton.store.redis.app_events import RedisAppEvents
+from baton.store.redis.archive import RedisArchive
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.listing import RedisListing
+from baton.store.redis.operation_stream import RedisOperationStream
+from baton.store.redis.reader import RedisReader
+from baton.store.redis.store import TreeStore
+from baton.store.redis.totals import RedisCounters, RedisKeptEvents, RedisStoredBytes, RedisToolStatistics
+from baton.store.vector import UpstashLongTermMemory
+from baton.worker.container import Container, Ports
+from baton.worker.runtime.callbacks import HttpCallbacks
+
+if TYPE_CHECKING:
+    from baton.store.ports.call_limits import CallLimits
+
+
+def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> Ports:
+    """Build the real adapters; they open nothing before their first use. `to_store`: another connection."""
+    slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
+    connection, clock = to_store or RedisConnection(settings), SystemClock()
+    retention_ms = settings.job_retention_seconds * 1000
+    return Ports(
+        store=TreeStore(connection, retention_ms, settings.prompt_limit_bytes, settings.stream_max_length),
+        reader=RedisReader(connection),
+        archive=RedisArchive(connection, retention_ms),
+        admission=RedisAdmission(connection, *slots),
+        admission_control=RedisAdmissionControl(connection, *slots),
+        listing=RedisListing(connection),
+        queue=QStashQueue(settings),
+        queue_records=QStashRecords(settings),
+        schedules=QStashSchedules(settings),
+        verifier=QueueVerifier(settings, clock),
+        clock=clock,
+        randomness=SystemRandomness(),
+        model_cache=RedisModelCache(connection),
+        tool_statistics=RedisToolStatistics(connection),
+        counters=RedisCounters(connection),
+        api_key_store=RedisApiKeyStore(connection),
+        audit_log=RedisAuditLog(connection, settings.audit_log_length),
+        rate_limit=_rate_limit(connection, clock, settings.rate_limit_per_minute),
+        follow_limit=_rate_limit(connection, clock, 60 * settings.followers_per_key),
+        delivery_limit=_rate_limit(connection, clock, settings.worker_rate_limit_per_minute),
+        call_limits=lambda: _call_limits(connection),
+        kept_events=RedisKeptEvents(connection, retention_ms),
+        stored_bytes=RedisStoredBytes(connection),
+        callbacks=HttpCallbacks(settings.worker_base_url),
+        alerts=_alerts(settings, connection),
+        tracer=_tracer(settings),
+        app_events=RedisAppEvents(connection, retention_ms, settings.event_retention_seconds * 1000),
+        chats=RedisChats(connection, retention_ms),
+        operation_stream=RedisOperationStream(
+            connection, settings.stream_max_length, settings.operations_stream_name, settings.operations_stream_group
+        ),
+        session_memory=RedisSessionMemory(connection, retention_ms),
+        long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
+    )
+
+
+def _call_limits(connection: RedisConnection) -> "CallLimits":
+    from baton.store.redis.call_limits import RedisCallLimits  # noqa: PLC0415 - few deployments have any
+
+    return RedisCallLimits(connection)
+
+
+def _rate_limit(connection: RedisConnection, clock: SystemClock, per_minute: int) -> RedisRateLimit | None:
+    return RedisRateLimit(connection, clock, per_minute) if per_minute else None
+
+
+def _alerts(settings: Settings, connection: RedisConnection) -> Alerts | None:
+    if not settings.alert_webhook_url:
+        return None
+    from baton.observability.alert_webhook import WebhookAlerts  # noqa: PLC0415 - only for a configured address
+
+    limits = (settings.alert_failed_jobs, settings.alert_quiet_seconds)
+    return WebhookAlerts(settings.alert_webhook_url, connection, *limits)
+
+
+def _tracer(settings: Settings) -> Tracer | None:
+    """Make the tracer; no library of tracing is imported without one."""
+    if not settings.otel_endpoint:
+        return None
+    from baton.observability.open_telemetry import OpenTelemetryTracer  # noqa: PLC0415 - only for a configured tracer
+
+    return OpenTelemetryTracer.to(settings.otel_endpoint, settings.otel_service_name)
+
+
+def container_from_environment() -> Container:
+    """Build the container of this process.
+
+    Raises:
+        SettingsError: settings are missing or wrong; all are listed.
+    """
+    settings = settings_from_environment(
+        "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL"
+    )
+    container = Container(settings, real_ports(settings))
+    guard_logs(container.secrets)
+    write_logs(settings)
+    report_errors(settings, container.secrets)
+    return container

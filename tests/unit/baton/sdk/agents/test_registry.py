@@ -1,0 +1,151 @@
+"""A registry that exists is consistent."""
+
+import pytest
+from pydantic import BaseModel
+
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.history import Summarize
+from baton.sdk.agents.registry import Registry, RegistryError, UnknownAgentError, UnknownToolError
+from baton.sdk.models.catalog import available_models, model_fault
+from baton.sdk.models.chain import ModelChain
+from baton.sdk.models.demo.model import DemoModel
+from baton.sdk.models.scripted import ScriptedModel
+from baton.sdk.tools.tool import Tool, tool
+
+DONE = ScriptedModel(["done"])
+
+
+class City(BaseModel):
+    """An output."""
+
+    name: str
+
+
+def make(name: str, *capabilities: str) -> Tool:
+    @tool(name=name, capabilities=set(capabilities))
+    def function(text: str) -> str:
+        """Do it."""
+        return text
+
+    return function
+
+
+READ, SEARCH, FETCH = make("read", "files"), make("search", "files", "web"), make("fetch", "web")
+
+
+def test_an_agent_may_name_tools_or_capabilities_or_both() -> None:
+    """Own ones first; a tool that it finds both ways is one tool."""
+    listing, mailing = make("list_files", "files"), make("send_mail", "mail", "files")
+    agents = [
+        Agent("by-name", model=DONE, tools=[mailing]),
+        Agent("by-capability", model=DONE, capabilities={"mail"}),
+        Agent("by-both", model=DONE, tools=[SEARCH, mailing], capabilities={"files"}),
+        Agent("by-two-capabilities", model=DONE, capabilities={"files", "mail"}),
+        Agent("none", model=DONE),
+    ]
+    registry = Registry(agents, tools=[listing, mailing])
+    assert {agent.name: list(registry.tools_of(agent)) for agent in agents} == {
+        "by-name": ["send_mail"],
+        "by-capability": ["send_mail"],
+        "by-both": [SEARCH.name, "send_mail", "list_files"],
+        "by-two-capabilities": ["list_files", "send_mail", SEARCH.name],
+        "none": [],
+    }
+
+
+def test_a_named_model_is_made_once_and_only_when_wanted() -> None:
+    """A function that runs tools never makes one."""
+    registry = Registry(agents=[Agent("a", model="demo"), Agent("b", model="demo"), Agent("c", model=DONE)])
+    assert registry._models == {}
+    assert isinstance(registry.model_of("a"), DemoModel)
+    assert registry.model_of("a") is registry.model_of("b")
+    assert registry.model_of("c") is DONE
+
+
+def test_summaries_are_written_by_the_agents_own_model_unless_another_is_named() -> None:
+    """By name or as an object; agents that do not summarize have their own, too."""
+    other = ScriptedModel(["in short"])
+    policies = {"a": Summarize(1_000), "b": Summarize(1_000, model=other), "c": Summarize(1_000, model="demo")}
+    agents = [Agent(name, model=DONE, history=policy) for name, policy in policies.items()]
+    registry = Registry(agents=[*agents, Agent("d", model=DONE)])
+    assert [registry.summarizer_of(name) for name in "abd"] == [DONE, other, DONE]
+    assert isinstance(registry.summarizer_of("c"), DemoModel)
+
+
+def test_several_models_are_one_that_asks_in_turn() -> None:
+    registry = Registry(agents=[Agent("a", model=["demo", DONE]), Agent("b", model="demo"), Agent("c", model=["demo"])])
+    chain = registry.model_of("a")
+    assert isinstance(chain, ModelChain)
+    assert chain.name == "demo, scripted"
+    assert registry.model_of("c") is registry.model_of("b")
+
+
+def test_no_tool_of_an_agent_with_an_output_type_is_named_as_the_final_one() -> None:
+    """The model could not tell them apart."""
+    final = make("final_result", "end")
+    Registry(agents=[Agent("a", model=DONE, tools=[final])])
+    with pytest.raises(RegistryError, match="no tool of its may be named 'final_result'; rename it"):
+        Registry(agents=[Agent("a", model=DONE, capabilities={"end"}, output_type=City)], tools=[final])
+
+
+def test_all_faults_are_reported_in_one_error() -> None:
+    """So that they are corrected in one go, when the registry is made."""
+    with pytest.raises(RegistryError) as caught:
+        Registry(
+            agents=[
+                Agent("a", model="opnai:gpt-5", tools=[READ], capabilities={"mail", "files"}),
+                Agent("a", model=DONE),
+                Agent("b"),
+                Agent("c", model=["demo", "gpt-5", "groq:"]),
+                Agent("d", model=DONE, history=Summarize(1_000, model="small")),
+            ],
+            tools=[make("read"), make("pay")],
+        )
+    assert caught.value.faults == (
+        "two agents are named 'a'; a job finds its agent by name, so rename one",
+        "agent 'a': no tool has capability 'mail'; there are: files",
+        "agent 'a': unknown model 'opnai:gpt-5': there is no provider 'opnai'; did you mean 'openai:gpt-5'?",
+        f"agent 'b' has no model; {available_models()}",
+        f"agent 'c': unknown model 'gpt-5'; {available_models()}",
+        f"agent 'c': {model_fault('groq:')}",
+        f"agent 'd': history=Summarize: unknown model 'small'; {available_models()}",
+        "two different tools are named 'read'; give one another name with @tool(name=...)",
+    )
+    assert str(caught.value).startswith("the registry has 8 fault(s):\n- two agents are named 'a'")
+
+
+def test_unknown_names_are_lookup_errors_that_say_what_exists() -> None:
+    registry = Registry(agents=[Agent("a", model=DONE, tools=[READ])])
+    with pytest.raises(UnknownAgentError, match="unknown agent 'x'; there are: a") as agent_error:
+        registry.agent("x")
+    with pytest.raises(UnknownToolError, match="unknown tool 'x'; there are: read") as tool_error:
+        registry.tool("x")
+    assert isinstance(agent_error.value, LookupError)
+    assert isinstance(tool_error.value, LookupError)
+    with pytest.raises(UnknownAgentError):
+        registry.tools_of("x")
+    with pytest.raises(UnknownAgentError):
+        registry.model_of(Agent("x", model=DONE))
+    with pytest.raises(UnknownAgentError, match="there are: none"):
+        Registry().agent("a")
+
+
+def test_what_is_no_agent_or_no_tool_is_refused() -> None:
+    """A function without its decorator, say."""
+    with pytest.raises(TypeError, match="is not an Agent"):
+        Registry(agents=[READ])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="is not a tool; decorate the function with @tool"):
+        Registry(tools=[len])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+
+
+def test_agents_and_tools_are_found_by_name() -> None:
+    """One tool may belong to several agents; a model is told of the same ones, and nobody can change them."""
+    agent = Agent("a", model=DONE, tools=[READ])
+    registry = Registry(agents=[agent, Agent("b", model=DONE, tools=[READ])], tools=[FETCH, READ])
+    assert registry.agent("a") is agent
+    assert registry.tool("read") is READ
+    assert registry.tools == (FETCH, READ)
+    (spec,) = registry.specs_of("a")
+    assert (spec.name, spec.description, spec.parameters) == ("read", "Do it.", READ.parameters)
+    with pytest.raises(TypeError):
+        registry.tools_of("a")["x"] = READ  # type: ignore[index]  # pyright: ignore[reportIndexIssue]

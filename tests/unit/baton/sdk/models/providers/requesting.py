@@ -1,0 +1,51 @@
+"""A provider that is asked over HTTP, which respx answers."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import respx
+
+from baton.sdk.models.catalog import ProviderModel
+from baton.sdk.models.model import Message, ModelAnswer, ModelRequest, ToolSpec, UserMessage
+from tests.unit.baton.sdk.models.providers import httpx2_mocker
+from tests.unit.baton.sdk.models.providers.provider_cases import ProviderCase
+
+ADD = ToolSpec(
+    "add",
+    "Add two numbers.",
+    {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a", "b"]},
+)
+QUESTION = UserMessage("What is 1 + 2?")
+
+
+@dataclass(frozen=True)
+class Requested:
+    case: ProviderCase
+    model: ProviderModel
+    route: respx.Route
+
+    async def answer(self, *messages: Message, **more: Any) -> ModelAnswer:
+        settings = {**self.case.settings, **more.pop("settings", {})}
+        request = ModelRequest("Be exact.", messages or (QUESTION,), (ADD,), 1, settings=settings, **more)
+        return await self.model.answer(request)
+
+    def sent(self) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(self.route.calls.last.request.content)
+        return body
+
+    def answers(self, *bodies: dict[str, Any]) -> None:
+        self.route.mock(side_effect=[httpx.Response(200, json=body) for body in bodies])
+
+    def fails(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        self.route.mock(return_value=httpx.Response(status, json=self.case.refusal(status, message), headers=headers))
+
+
+@contextmanager
+def requesting(case: ProviderCase) -> Iterator[Requested]:
+    assert httpx2_mocker.HTTPCore2Mocker.name == "httpcore2"
+    with respx.mock(using=case.using, assert_all_called=False) as router:
+        yield Requested(case, ProviderModel(case.model), router.post(case.url))

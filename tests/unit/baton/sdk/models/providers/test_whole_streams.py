@@ -1,0 +1,134 @@
+"""A stream that is cut, doubled or out of order gives the whole answer or a retried failure, never a half answer."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import httpx
+import pytest
+import respx
+from pydantic_ai import Agent
+from pydantic_ai.settings import ModelSettings
+
+from baton.pydantic_ai import durable
+from baton.sdk.agents.runner import JobInfo, RunFailedError
+from baton.sdk.agents.runner import Recorded as RecordedRun
+from baton.sdk.models.catalog import ProviderModel
+from baton.sdk.models.model import ModelError, ModelRequest
+from tests.fakes.listener import FakeListener
+from tests.unit.baton.sdk.models.providers import httpx2_mocker
+from tests.unit.baton.sdk.models.providers.recorded_streams import CALL, STREAMS, TEXT, Recorded, doubled, swapped
+from tests.unit.baton.sdk.models.providers.requesting import ADD, QUESTION
+
+WHOLE = (TEXT, ((CALL[0], {"a": 1, "b": 2}),))
+JOB = RecordedRun(JobInfo(job_id="job_1", session_id="s", tenant="t", task="What is 1 + 2?"))
+STRIDE = 41
+
+formats = pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
+Outcome = tuple[str, tuple[tuple[str, dict[str, object]], ...]] | str
+
+
+async def outcomes(stream: Recorded, bodies: Sequence[bytes]) -> list[Outcome]:
+    """Take each body as an answer to an agent of Baton's."""
+    assert httpx2_mocker.HTTPCore2Mocker.name == "httpcore2"
+    model, found = ProviderModel(stream.case.model), list[Outcome]()
+    settings = dict(stream.case.settings)
+    with respx.mock(using=stream.case.using) as router:
+        route = router.post(url__startswith=stream.case.url)
+        for body in bodies:
+            route.mock(return_value=_sent(body))
+            request = ModelRequest("Be exact.", (QUESTION,), (ADD,), 1, settings=settings, listener=FakeListener())
+            try:
+                answer = await model.answer(request)
+                calls = tuple((call.tool, call.arguments) for call in answer.calls)
+                found.append("told" if any(call.fault for call in answer.calls) else (answer.text, calls))
+            except ModelError as error:
+                found.append("retried" if error.retryable else error.message)
+    return found
+
+
+async def durable_outcomes(stream: Recorded, bodies: Sequence[bytes]) -> list[Outcome]:
+    """Take each body as an answer to an agent of pydantic-ai."""
+    settings = cast("ModelSettings", dict(stream.case.settings))
+    agent: Agent[None, str] = Agent(stream.case.model, name="a", model_settings=settings)
+
+    @agent.tool_plain
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    found, runner = list[Outcome](), durable(agent).runner
+    assert runner is not None
+    with respx.mock(using=stream.case.using) as router:
+        route = router.post(url__startswith=stream.case.url)
+        for body in bodies:
+            route.mock(return_value=_sent(body))
+            try:
+                answer = (await runner.turn(JOB, FakeListener())).answer
+                found.append((answer.text, tuple((call.tool, call.arguments) for call in answer.calls)))
+            except ModelError as error:
+                found.append("retried" if error.retryable else error.message)
+            except RunFailedError as error:
+                found.append(f"{error.type}: {error.message}")
+    return found
+
+
+def _sent(body: bytes) -> httpx.Response:
+    return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body)
+
+
+def cuts_at_events(stream: Recorded) -> list[bytes]:
+    return [b"".join(stream.events[:at]) for at in range(len(stream.events))]
+
+
+def cuts_at_bytes(stream: Recorded, stride: int) -> list[bytes]:
+    whole = b"".join(stream.events)
+    return [whole[:at] for at in range(0, len(whole), stride)]
+
+
+@formats
+async def test_the_whole_stream_is_the_answer(stream: Recorded) -> None:
+    whole = [b"".join(stream.events)]
+    assert await outcomes(stream, whole) == await durable_outcomes(stream, whole) == [WHOLE]
+
+
+@formats
+async def test_a_stream_cut_between_two_events_is_no_half_answer(stream: Recorded) -> None:
+    found = await outcomes(stream, cuts_at_events(stream))
+    assert set(map(str, found)) <= {str(WHOLE), "retried"}
+    assert found[0] == found[1] == found[2] == "retried"  # nothing, and a piece of the text
+
+
+@formats
+async def test_a_stream_cut_at_a_byte_is_no_half_answer(stream: Recorded) -> None:
+    found = await outcomes(stream, cuts_at_bytes(stream, STRIDE))
+    assert set(map(str, found)) <= {str(WHOLE), "retried"}
+
+
+@formats
+async def test_a_cut_stream_is_no_half_answer_of_a_durable_agent(stream: Recorded) -> None:
+    found = await durable_outcomes(stream, cuts_at_events(stream))
+    assert set(map(str, found)) <= {str(WHOLE), "retried"}
+    assert found[0] == found[1] == found[2] == "retried"
+
+
+@formats
+async def test_an_event_that_comes_twice_or_late_takes_nothing_from_the_answer(stream: Recorded) -> None:
+    """What a provider says twice is there twice, and what it swaps is swapped; nothing is missing.
+
+    By the protocol nothing follows `[DONE]`, so where it is the only end mark, nothing is read behind it.
+    """
+    others = swapped(stream.events)[: -1 if stream.name == "chat with [DONE] alone" else None]
+    for found in await outcomes(stream, [*doubled(stream.events), *others]):
+        if isinstance(found, str):
+            assert found in ("retried", "told")  # the model is told of arguments that came twice
+        else:
+            assert all(piece in found[0] for piece in ("Pay 40", "00 euros."))
+            assert found[1]
+            assert all(tool.startswith("add") for tool, _ in found[1])
+
+
+@pytest.mark.long
+@formats
+async def test_a_stream_cut_at_any_byte_is_no_half_answer(stream: Recorded) -> None:
+    bodies = cuts_at_bytes(stream, stream.stride)
+    for found in (await outcomes(stream, bodies), await durable_outcomes(stream, bodies)):
+        assert set(map(str, found)) <= {str(WHOLE), "retried"}

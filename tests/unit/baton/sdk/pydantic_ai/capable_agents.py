@@ -1,0 +1,269 @@
+"""Agents with capabilities and hooks, whose effects are counted: each makes fresh objects, as a process does."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_ai import Agent, ModelRetry, RunContext
+from pydantic_ai.capabilities import AbstractCapability, WrapRunHandler
+from pydantic_ai.capabilities.wrapper import WrapperCapability
+from pydantic_ai.run import AgentRunResult
+from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
+
+from tests.unit.baton.sdk.pydantic_ai.played import Turn, call, scripted
+
+Happened = Counter[str]
+TURNS: tuple[Turn, ...] = (
+    [call("look", "1", n=1), call("look", "2", n=2)],
+    [call("look", "3", n=3)],
+    "done",
+)
+
+
+class Note(BaseModel):
+    text: str
+    on: date = date(2026, 1, 1)
+
+
+class Shelf:
+    """A plain object, which is filled again in place."""
+
+    def __init__(self) -> None:
+        self.notes: list[Note] = []
+
+
+@dataclass
+class Counts(AbstractCapability[Any]):
+    """Counts in every way, and tells the model at its end what it has counted."""
+
+    note: Callable[[str], None]
+    words: tuple[str, ...] = ("a", "b")
+    requests: int = 0
+    results: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    per_tool: dict[str, int] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
+    by_word: dict[int, int] = field(default_factory=dict)
+    last: tuple[Any, ...] = ()
+
+    async def for_run(self, ctx: RunContext[Any]) -> "Counts":
+        return Counts(self.note, self.words)
+
+    async def before_run(self, ctx: RunContext[Any]) -> None:
+        self.note("before_run")
+        self.names.add("begun")
+
+    async def before_model_request(self, ctx: RunContext[Any], request_context: Any) -> Any:
+        self.note("before_model_request")
+        self.requests += 1
+        self.by_word[id(self.words)] = self.by_word.get(id(self.words), 0) + 1
+        return request_context
+
+    async def after_tool_execute(self, ctx: RunContext[Any], *, call: Any, result: Any, **_: Any) -> Any:
+        self.note("after_tool_execute")
+        self.results.append(str(result))
+        self.per_tool[call.tool_name] = self.per_tool.get(call.tool_name, 0) + 1
+        self.shelf.notes.append(Note(text=call.tool_call_id))
+        self.last = (self.requests, {call.tool_name: ctx.run_step})
+        return result
+
+    async def after_run(self, ctx: RunContext[Any], *, result: AgentRunResult[Any]) -> AgentRunResult[Any]:
+        self.note("after_run")
+        by_word = list(self.by_word.values())
+        notes = [note.text for note in self.shelf.notes]
+        counted = [self.requests, self.results, sorted(self.names), self.per_tool, by_word, notes, self.last]
+        return replace(result, output=f"{result.output}: {counted}")
+
+
+@dataclass
+class Around(WrapperCapability[Any]):
+    """Wraps another one, as a user's own wrapper does."""
+
+
+class Session(FunctionToolset[Any]):
+    """A toolset with a counter for each run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+        self.add_function(self.look)
+
+    async def for_run(self, ctx: RunContext[Any]) -> AbstractToolset[Any]:
+        return Session()
+
+    async def look(self, n: int) -> str:
+        """Look."""
+        self.looks += 1
+        return f"look {self.looks} at {n}"
+
+
+@dataclass
+class Recovering(AbstractCapability[Any]):
+    note: Callable[[str], None]
+
+    async def on_run_error(self, ctx: RunContext[Any], *, error: BaseException) -> AgentRunResult[Any]:
+        self.note(f"on_run_error: {type(error).__name__} {error}")
+        return AgentRunResult(output="recovered")
+
+
+@dataclass
+class Watching(AbstractCapability[Any]):
+    note: Callable[[str], None]
+
+    async def on_run_error(self, ctx: RunContext[Any], *, error: BaseException) -> AgentRunResult[Any]:
+        self.note(f"alarm: {type(error).__name__}")
+        raise error
+
+
+@dataclass
+class Wrapping(AbstractCapability[Any]):
+    """Makes something else of the result, around the whole run."""
+
+    async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
+        result = await handler()
+        return replace(result, output=f"wrapped {result.output} with {len(result.new_messages())} new messages")
+
+
+@dataclass
+class SameId(AbstractCapability[Any]):
+    """Notes the ids and prompts that tools and hooks see."""
+
+    seen: list[Any] = field(default_factory=list)
+
+    async def for_run(self, ctx: RunContext[Any]) -> "SameId":
+        return SameId()
+
+    async def before_tool_execute(self, ctx: RunContext[Any], *, args: dict[str, Any], **_: Any) -> dict[str, Any]:
+        self.seen.append([ctx.run_id, ctx.prompt])
+        return args
+
+    async def after_run(self, ctx: RunContext[Any], *, result: AgentRunResult[Any]) -> AgentRunResult[Any]:
+        ids = {run_id for run_id, _ in self.seen} | {ctx.run_id}
+        prompts = [prompt for _, prompt in self.seen]
+        own = {message.run_id for message in result.new_messages()} == {ctx.run_id}
+        return replace(result, output=[len(ids), prompts, len(result.new_messages()), own])
+
+
+def noted(happened: Happened) -> Callable[[str], None]:
+    """A function that counts what happens outside of the run."""
+    return lambda what: happened.update([what])
+
+
+def with_tools(agent: Agent[Any, Any]) -> Agent[Any, Any]:
+    @agent.tool_plain
+    async def look(n: int) -> str:
+        """Look."""
+        return f"look at {n}"
+
+    return agent
+
+
+def counting(happened: Happened) -> Agent[Any, Any]:
+    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[Counts(noted(happened))]))
+
+
+def counting_by_a_function(happened: Happened) -> Agent[Any, Any]:
+    async def made(ctx: RunContext[Any]) -> AbstractCapability[Any]:
+        return Counts(noted(happened))
+
+    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[made]))
+
+
+def counting_in_a_wrapper(happened: Happened) -> Agent[Any, Any]:
+    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[Around(Counts(noted(happened)))]))
+
+
+def session(_: Happened) -> Agent[Any, Any]:
+    return Agent(
+        scripted([call("p_look", "1", n=1)], [call("p_look", "2", n=2)], "done"),
+        name="a",
+        toolsets=[Session().prefixed("p")],
+    )
+
+
+def one_id(_: Happened) -> Agent[Any, Any]:
+    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[SameId()]))
+
+
+def wrapped(_: Happened) -> Agent[Any, Any]:
+    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[Wrapping()]))
+
+
+def recovered(happened: Happened) -> Agent[Any, Any]:
+    agent = Agent(scripted([call("breaks", "1")], "done"), name="a", capabilities=[Recovering(noted(happened))])
+
+    @agent.tool_plain
+    def breaks() -> str:
+        """Break."""
+        raise ValueError("broken")
+
+    return agent
+
+
+def early(happened: Happened) -> Agent[Any, Any]:
+    """Hooks of calls, where the end strategy begins calls early."""
+    agent = Agent(scripted(*TURNS), name="a", capabilities=[Counts(noted(happened))], end_strategy="early")
+    return with_tools(agent)
+
+
+def retried(happened: Happened) -> Agent[Any, Any]:
+    turns = ([call("odd", "1", n=2)], [call("odd", "2", n=3)], "done")
+    agent = Agent(scripted(*turns), name="a", capabilities=[Counts(noted(happened))])
+
+    @agent.tool_plain
+    def odd(n: int) -> str:
+        """Take an odd number."""
+        if n % 2 == 0:
+            raise ModelRetry("even")
+        return f"{n}"
+
+    return agent
+
+
+CAPABLE: tuple[Callable[[Happened], Agent[Any, Any]], ...] = (
+    counting,
+    counting_by_a_function,
+    counting_in_a_wrapper,
+    session,
+    one_id,
+    wrapped,
+    recovered,
+    early,
+    retried,
+)
+
+
+@dataclass
+class Reading(AbstractCapability[Any]):
+    """Holds what cannot be kept between two pieces."""
+
+    source: Iterator[int] = field(default_factory=lambda: iter([1, 2, 3]))
+
+    async def for_run(self, ctx: RunContext[Any]) -> "Reading":
+        return Reading()
+
+
+@dataclass
+class MadeLater(AbstractCapability[Any]):
+    shelf: Shelf | None = None
+
+    async def for_run(self, ctx: RunContext[Any]) -> "MadeLater":
+        return MadeLater()
+
+    async def before_model_request(self, ctx: RunContext[Any], request_context: Any) -> Any:
+        self.shelf = Shelf()
+        return request_context
+
+
+@dataclass
+class Large(AbstractCapability[Any]):
+    text: str = ""
+
+    async def for_run(self, ctx: RunContext[Any]) -> "Large":
+        return Large()
+
+    async def before_run(self, ctx: RunContext[Any]) -> None:
+        self.text = "x" * 70_000

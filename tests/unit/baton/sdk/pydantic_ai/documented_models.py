@@ -1,0 +1,126 @@
+"""Agents with models that fall back, suspend their answers, or are shown large files."""
+
+from typing import Any
+
+from pydantic_ai import (
+    Agent,
+    BinaryContent,
+    RunContext,
+    ToolReturn,
+)
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
+from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.test import TestModel
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RequestUsage
+
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case, City, add, cases_in
+from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
+
+PICTURE = BinaryContent(b"\x89PNG" + bytes(1_000_000), media_type="image/png")
+DETAIL = BinaryContent(b"\x89PNG" + bytes(100_000), media_type="image/png")
+
+
+def large_files() -> Case:
+    turns: list[list[Any]] = [[call("look", str(n), at=n)] for n in range(1, 10)]
+    turns[3].append(call("look", "beside", at=0))
+    turns += [[TextPart("seen")], [TextPart("seen again")]]
+
+    def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        made = sum(isinstance(message, ModelResponse) for message in messages)
+        return ModelResponse(turns[made], usage=RequestUsage(input_tokens=1))  # else files count as tokens
+
+    agent = Agent(FunctionModel(answer))
+
+    @agent.tool
+    def look(ctx: RunContext[Any], at: int) -> Any:
+        if at == 0:
+            ctx.enqueue("Look:", DETAIL, priority="when_idle")
+        return ["a detail", DETAIL] if at % 2 else ToolReturn("a detail", content=["Here:", DETAIL])
+
+    return Case(agent, prompt=["What is this?", PICTURE])
+
+
+def failing(_: list[ModelMessage], __: AgentInfo) -> ModelResponse:
+    raise ModelHTTPError(500, "first")
+
+
+def fallback_model() -> Case:
+    return Case(Agent(FallbackModel(FunctionModel(failing), scripted([call("add", a=1, b=2)], "3")), tools=[add]))
+
+
+def model_settings() -> Case:
+    def answer(_: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        return ModelResponse([TextPart(str(info.model_settings))])
+
+    return Case(Agent(FunctionModel(answer), model_settings={"temperature": 0.2, "max_tokens": 7}))
+
+
+class Unstreamed(Model):
+    """A model that calls every tool, as a provider: what it streams would have other counts of tokens."""
+
+    @property
+    def model_name(self) -> str:
+        return "unstreamed"
+
+    @property
+    def system(self) -> str:
+        return "test"
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        return await TestModel(seed=3).request(messages, model_settings, model_request_parameters)
+
+
+class Background(Unstreamed):
+    """A model whose provider suspends each answer twice, and is asked again for the same one."""
+
+    delay_seconds = 0.01
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancelled: list[str | None] = []
+        self.failures: list[Exception] = []
+
+    async def cancel_suspended_response(self, response: ModelResponse) -> None:
+        self.cancelled.append(response.provider_response_id)
+        if self.failures:
+            raise self.failures.pop()
+
+    def continuation_delay(self, response: ModelResponse) -> float | None:
+        return self.delay_seconds
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        last, made = messages[-1], sum(isinstance(one, ModelResponse) and one.state == "complete" for one in messages)
+        polls = (last.provider_details or {}).get("polls", 0) if isinstance(last, ModelResponse) else 0
+        job: Any = {
+            "provider_response_id": f"answer-{made}",
+            "usage": RequestUsage(input_tokens=1, output_tokens=polls),
+        }
+        if polls < 2:
+            return ModelResponse([], state="suspended", provider_details={"polls": polls + 1}, **job)
+        return ModelResponse([TextPart("3") if made else call("add", a=1, b=2)], **job)
+
+
+def suspended_answers() -> Case:
+    return Case(Agent(Background(), tools=[add]))
+
+
+def model_for_tests() -> Case:
+    """A model that calls every tool, then answers in the output's type."""
+    return Case(Agent(Unstreamed(), tools=[add], output_type=City))
+
+
+MODELS = cases_in(globals())

@@ -1,0 +1,87 @@
+"""A process dies at any point: the job's result, messages and effects are as if it had not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic_ai import Agent, ModelRetry, RunContext
+from pydantic_ai.messages import ModelMessagesTypeAdapter
+from pydantic_core import to_jsonable_python
+
+from baton import Registry
+from baton.pydantic_ai import durable, tool_context
+from baton.testing import Approve, Simulation
+from tests.unit.baton.sdk.pydantic_ai import documented_agents as agents
+from tests.unit.baton.sdk.pydantic_ai import documented_features as features
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case, City
+from tests.unit.baton.sdk.pydantic_ai.documented_features import DOCUMENTED
+from tests.unit.baton.sdk.pydantic_ai.played import call, comparable, scripted
+
+_QUICK = {
+    agents.text,
+    agents.retry_beside_others,
+    agents.output_with_validator,
+    agents.unfit_output_beside_calls,
+    features.file_returned,
+    features.enqueued,
+    features.sequential_tool,
+    features.deferred_and_handled,
+}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [pytest.param(make, marks=() if make in _QUICK else pytest.mark.long) for make in DOCUMENTED],
+    ids=lambda make: make.__name__,
+)
+async def test_each_crash_point_leads_to_what_a_run_leads_to(make: Callable[[], Case]) -> None:
+    case = make()
+    expected = await case.run()
+    case = make()
+    report = await Simulation(Registry([case.durable()]), fresh=case.fresh).crash_everywhere("agent", "do it")
+    report.check()
+    assert len(report.points) >= 8
+    assert report.usual.result.get("output") == to_jsonable_python(expected.output)
+    messages = ModelMessagesTypeAdapter.validate_python(report.usual.model_messages)
+    assert comparable(messages) == comparable(expected.all_messages())
+
+
+def with_effects() -> Agent[Any, Any]:
+    """Parallel calls, one of which a person approves and one is tried again, and an output that is corrected."""
+    final = "final_result"
+    turns = (
+        [call("pay", "1", euros=1), call("odd", "2", n=2)],
+        [call("odd", "3", n=3)],
+        [call(final, "4", name="", people=1)],
+    )
+    agent = Agent(scripted(*turns, [call(final, "5", name="Ur", people=1)]), name="a", output_type=City, deps_type=str)
+
+    @agent.tool(requires_approval=True)
+    async def pay(ctx: RunContext[str], euros: int) -> str:
+        Simulation.effect(tool_context().idempotency_key)
+        return f"{euros} for {ctx.deps}"
+
+    @agent.tool
+    async def odd(ctx: RunContext[str], n: int) -> str:
+        Simulation.effect(tool_context().idempotency_key)
+        if n % 2 == 0:
+            raise ModelRetry("even")
+        return f"{n}, retry {ctx.retry} of step {ctx.run_step}"
+
+    @agent.output_validator
+    def named(ctx: RunContext[str], city: City) -> City:
+        if not city.name:
+            raise ModelRetry(f"a name, please ({ctx.retry})")
+        return city
+
+    return agent
+
+
+async def test_an_effect_is_repeated_with_its_key_or_not_at_all() -> None:
+    """Also of a call that a person approves after a crash."""
+    simulation = Simulation(Registry([durable(with_effects(), deps=lambda _: "Ann")]))
+    report = await simulation.crash_everywhere("a", "go", decide=lambda _: Approve())
+    report.check()
+    assert report.usual.result["output"] == {"name": "Ur", "people": 1}
+    assert report.repeated["pay"] >= 2
+    assert len(report.points) >= 40

@@ -1,0 +1,233 @@
+"""What a durable agent does beyond a run in one process: it waits, streams, is limited and fails as a job."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic_ai import Agent, BinaryContent, CallDeferred, DeferredToolRequests, ModelRetry, RunContext
+from pydantic_ai.exceptions import ApprovalRequired, ModelHTTPError
+from pydantic_ai.messages import ModelMessage, ToolReturnPart
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
+from pydantic_ai.usage import UsageLimits
+
+from baton import Limits, Registry, ToolError
+from baton.engine.transitions import JobStatus
+from baton.pydantic_ai import durable, tool_context
+from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_hour
+from tests.unit.baton.kit.stage import SETTINGS
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import add
+from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, played, scripted, state_of
+from tests.unit.baton.server.api.client import api_of, with_keys
+
+PATIENT = Limits(wall_seconds=7 * 86_400)
+
+
+def payer(paid: list[Any]) -> Agent[Any, Any]:
+    """An agent that pays once it may, and looks something up beside that."""
+    calls = [call("pay", "one", to="Ann", amount=5), call("look", "two")]
+    agent = Agent(scripted(calls, "paid"), name="pays", output_type=[str, DeferredToolRequests])
+
+    @agent.tool
+    def pay(ctx: RunContext[Any], to: str, amount: int) -> str:
+        if not ctx.tool_call_approved:
+            raise ApprovalRequired(metadata={"why": "above the limit"})
+        paid.append((to, amount, tool_context().idempotency_key))
+        return f"{amount} to {to}"
+
+    @agent.tool_plain
+    def look() -> str:
+        return "seen"
+
+    return agent
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "expected", "outcome"),
+    [
+        ("POST", {}, "5 to Ann", "success"),
+        ("POST", {"arguments": {"to": "Ben", "amount": 7}}, "7 to Ben", "success"),
+        ("DELETE", {"reason": "too much"}, "too much", "denied"),
+    ],
+)
+async def test_an_approval_is_answered_later_by_another_process(
+    method: str, body: dict[str, Any], expected: str, outcome: Any
+) -> None:
+    """As it was asked, edited, or not at all; the other call has run meanwhile, and does not run again."""
+    paid: list[Any] = []
+    stage = PlayedStage(registry=Registry([durable(payer(paid), limits=PATIENT)]), settings=with_keys())
+    async with api_of(stage) as api:
+        job_id = (await api.submitted(jobType="pays"))["id"]
+        await run_for_an_hour(api)
+        [checkpoint] = await checkpoints(api, job_id)
+        assert (checkpoint["tool"], checkpoint["arguments"]) == ("pay", {"to": "Ann", "amount": 5})
+        assert checkpoint["data"] == {"why": "above the limit"}
+        assert paid == []
+        stage.restart()
+        unfit = await decide(api, checkpoint, arguments={"to": "Ben", "amount": "much"})
+        assert (unfit.status_code, unfit.json()["errors"][0]["field"]) == (422, "arguments.amount")
+        assert (await decide(api, checkpoint, method, **body)).status_code == 200
+        await stage.run()
+    snapshot = await stage.snapshot(job_id)
+    assert (snapshot.job.status, snapshot.job.result) == (JobStatus.COMPLETED, {"answer": "paid", "output": "paid"})
+    pay, look = (await state_of(stage.store, snapshot)).messages[2].parts
+    assert isinstance(pay, ToolReturnPart)
+    assert isinstance(look, ToolReturnPart)
+    assert (pay.content, pay.outcome, look.content) == (expected, outcome, "seen")
+    assert len(paid) == (method == "POST")
+
+
+@pytest.mark.parametrize(
+    ("body", "content", "outcome"),
+    [({"success": True, "result": {"n": 1}}, {"n": 1}, "success"), ({"success": False, "error": "no"}, "no", "failed")],
+)
+async def test_a_deferred_call_is_an_operation(body: dict[str, Any], content: Any, outcome: str) -> None:
+    agent = Agent(scripted([call("order")], "done"), name="orders", output_type=[str, DeferredToolRequests])
+
+    @agent.tool_plain
+    def order() -> str:
+        raise CallDeferred
+
+    settings = replace(with_keys(), operations_api_key="operations")
+    stage = PlayedStage(registry=Registry([durable(agent, limits=PATIENT)]), settings=settings)
+    async with api_of(stage) as api:
+        job_id = (await api.submitted(jobType="orders"))["id"]
+        await run_for_an_hour(api)
+        [waiting] = await stage.calls(job_id)
+        path = f"/api/operations/{waiting.operation_id}/complete"
+        assert (await api.request("POST", path, "", json=body, headers={"x-api-key": "operations"})).status_code == 200
+        await stage.run()
+    snapshot = await stage.snapshot(job_id)
+    assert snapshot.job.status is JobStatus.COMPLETED
+    [part] = (await state_of(stage.store, snapshot)).messages[2].parts
+    assert isinstance(part, ToolReturnPart)
+    assert (part.content, part.outcome) == (content, outcome)
+
+
+async def parts_of(stage: PlayedStage) -> list[dict[str, Any]]:
+    return [json.loads(part) for part in (await stage.reader.parts("job_1", 0)).parts]
+
+
+async def test_text_is_streamed_while_the_model_streams_it() -> None:
+    """Word by word, before the turn is over; calls that are streamed are made."""
+    received: list[int] = []
+    stage: PlayedStage
+
+    async def stream(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[str | dict[int, DeltaToolCall]]:
+        if len(messages) == 1:
+            yield {0: DeltaToolCall("add", '{"a": 1,', tool_call_id="one")}
+            yield {0: DeltaToolCall(None, '"b": 2}')}
+            return
+        for word in ("It ", "is ", "3."):
+            yield word
+            await asyncio.sleep(0)
+            received.append(len([part for part in await parts_of(stage) if part["type"] == "text-delta"]))
+
+    agent = Agent(FunctionModel(stream_function=stream), name="says")
+    agent.tool_plain(add)
+    settings = replace(SETTINGS, stream_batch_ms=0, stream_batch_bytes=1)
+    stage = PlayedStage(registry=Registry([durable(agent)]), settings=settings)
+    await stage.submit("says")
+    await stage.run()
+    assert [part["delta"] for part in await parts_of(stage) if part["type"] == "text-delta"] == ["It ", "is ", "3."]
+    assert received[-1] >= 2
+    assert (await stage.snapshot()).job.result == {"answer": "It is 3.", "output": "It is 3."}
+
+
+@pytest.mark.parametrize(
+    ("limits", "calls"),
+    [
+        (UsageLimits(request_limit=1), 2),
+        (UsageLimits(tool_calls_limit=1), 0),
+        (UsageLimits(tool_calls_limit=2), 2),
+        (UsageLimits(total_tokens_limit=10), 0),
+    ],
+)
+async def test_usage_limits_hold_over_all_pieces(limits: UsageLimits, calls: int) -> None:
+    turns = [call("add", a=1, b=2), call("add", a=1, b=3)], [call("add", a=2, b=2)]
+    snapshot = await played(durable(Agent(scripted(*turns, "done"), name="often", tools=[add]), usage_limits=limits))
+    assert snapshot.job.status is JobStatus.FAILED
+    assert snapshot.job.error is not None
+    assert snapshot.job.error.type == "UsageLimitExceeded"
+    assert len(snapshot.calls) == calls
+
+
+async def test_a_provider_that_fails_for_a_moment_is_asked_again() -> None:
+    """By an event of its own; what it refuses fails the job."""
+    failures: list[Exception] = [ModelHTTPError(503, "m"), ModelHTTPError(429, "m")]
+
+    def answer(messages: list[ModelMessage], info: AgentInfo) -> Any:
+        if failures:
+            raise failures.pop()
+        model = scripted("done").function
+        assert model is not None
+        return model(messages, info)
+
+    assert (await played(durable(Agent(FunctionModel(answer)), name="a"))).job.status is JobStatus.COMPLETED
+    refused = (await played(durable(Agent(scripted(ModelHTTPError(400, "m", "bad"))), name="a"))).job
+    assert (refused.status, refused.error and refused.error.type) == (JobStatus.FAILED, "model_error")
+
+
+async def test_what_a_tool_raises_fails_the_job() -> None:
+    """With that error, after one attempt; a ToolError that may pass is tried again, and pydantic-ai's retries end."""
+    runs: list[str] = []
+    agent = Agent(scripted([call("broken"), call("later")], "unused"), name="breaks")
+
+    @agent.tool_plain
+    def broken() -> None:
+        runs.append("broken")
+        raise KeyError("it broke")
+
+    @agent.tool_plain
+    def later() -> None:
+        runs.append("later")
+        if runs.count("later") < 3:
+            raise ToolError("busy", retryable=True)
+
+    job = (await played(durable(agent))).job
+    assert job.error is not None
+    assert (job.status, job.error.type, job.error.message) == (JobStatus.FAILED, "KeyError", "'it broke'")
+    assert sorted(runs) == ["broken", "later", "later", "later"]
+    agent = Agent(scripted([call("odd", n=1)], [call("odd", n=2)], [call("odd", n=3)]), name="a")
+
+    @agent.tool_plain(retries=2)
+    def odd(n: int) -> None:
+        raise ModelRetry(f"not {n}")
+
+    job = (await played(durable(agent))).job
+    assert job.error is not None
+    assert job.error.type == "UnexpectedModelBehavior"
+    assert "exceeded max retries count of 2" in job.error.message
+
+
+async def test_a_file_is_shown_without_its_bytes() -> None:
+    """They are kept once, with the messages; a long answer of a tool is not twice as long."""
+    agent = Agent(scripted([call("draw")], "drawn"), name="draws")
+
+    @agent.tool_plain
+    def draw() -> list[Any]:
+        return ["a dot", BinaryContent(b"dot" * 1000, media_type="image/png")]
+
+    stage = PlayedStage(registry=Registry([durable(agent)]), settings=with_keys())
+    async with api_of(stage) as api:
+        job_id = (await api.submitted(jobType="draws"))["id"]
+        await stage.run()
+        [shown] = (await api.read(job_id))["toolCalls"]
+        found = (await api.request("GET", f"/api/agent-jobs/{job_id}/model-messages")).json()["messages"]
+    assert (shown["result"][0], shown["result"][1]["media_type"]) == ("a dot", "image/png")
+    assert "data" not in shown["result"][1]
+    assert len(found[2]["parts"][0]["content"][1]["data"]) == 4000
+
+
+async def test_parallel_calls_run_at_the_same_time() -> None:
+    both = asyncio.Barrier(2)
+    agent = Agent(scripted([call("meet", n=1), call("meet", n=2)], "met"), name="meets")
+
+    @agent.tool_plain
+    async def meet(n: int) -> int:
+        async with asyncio.timeout(20), both:
+            return n
+
+    assert (await played(durable(agent), inline=True)).job.status is JobStatus.COMPLETED

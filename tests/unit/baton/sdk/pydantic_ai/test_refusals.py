@@ -1,0 +1,77 @@
+"""What cannot be durable is refused by name; and the private names of pydantic-ai that the adapter uses are there."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic_ai import Agent
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.models.test import TestModel
+
+import baton.pydantic_ai
+from baton.pydantic_ai import durable
+from baton.sdk.pydantic_ai.run_state import NEXT_TO
+
+# As each of the library's own engines is named.
+Other: Any = type("Other", (AbstractCapability,), {"__module__": "pydantic_ai.durable_exec.other"})
+
+
+@pytest.mark.parametrize(
+    ("agent", "named"),
+    [
+        (
+            Agent(TestModel(), name="a", capabilities=[Other()]),
+            "Other belongs to another engine; leave it out",
+        ),
+        (Agent(name="a"), "it has no model; give one"),
+        (Agent(TestModel()), "has no name"),
+    ],
+)
+def test_another_engine_no_model_and_no_name_are_refused(agent: Agent[Any, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        durable(agent)
+
+
+def test_what_is_no_agent_or_no_function_is_refused() -> None:
+    wrong: Any = "agent"
+    with pytest.raises(TypeError, match=r"'agent' is not a pydantic_ai\.Agent"):
+        durable(wrong)
+    deps: Any = {"db": 1}
+    with pytest.raises(TypeError, match="deps=…"):
+        durable(Agent(TestModel(), name="a"), deps=deps)
+    assert durable(Agent(TestModel(), name="a"), name="b").name == "b"
+
+
+def private_names() -> Iterator[str]:
+    """Modules and attributes that begin with an underscore, as far as they are not the adapter's own."""
+    for path in Path(baton.pydantic_ai.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.ImportFrom(module=str(module), names=names):
+                    yield from (part for part in [*module.split("."), *(one.name for one in names)] if part[0] == "_")
+                case ast.Attribute(value=ast.Name(id=owner), attr=name) if name[0] == "_" and owner != "self":
+                    yield f"{path.name}: {owner}.{name}"
+                case ast.Constant(value=str(text)) if text.startswith("_") and text.isidentifier():
+                    yield text
+                case _:
+                    pass
+
+
+# What the version of an agent is made of, besides.
+GIVEN = {"_instructions", "_system_prompts"}
+
+
+def test_three_private_names_are_used() -> None:
+    """Of whatever is enqueued: the call whose result it goes next to; of an agent: what it was made with."""
+    others = {name for name in private_names() if not name.endswith("__")}
+    assert others == {NEXT_TO, *GIVEN, "run_state.py: state._read"}
+
+
+async def test_the_private_names_are_there() -> None:
+    """Without the first `ctx.enqueue` of a tool adds a request of its own, not a part beside the result."""
+    async with Agent(TestModel()).iter("hello") as run:
+        run.enqueue("by the way")
+        assert hasattr(run.ctx.state.pending_messages[-1], NEXT_TO)
+    assert set(vars(Agent(TestModel()))) >= GIVEN

@@ -1,0 +1,164 @@
+"""`GET /api/sessions/{id}`, stopping, deleting and forgetting one."""
+
+import asyncio
+
+import pytest
+
+from baton.server.api.sessions.sessions import NOTHING_RUNS
+from baton_events.errors import MemoryUnavailableError
+from tests.fakes import FakeLongTermMemory
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.sdk.memory.sample_entries import an_entry
+from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.server.api.following import cut
+from tests.unit.baton.server.api.sessions.chatting import job_of, parts_of, send, send_now, sending, text_of
+
+
+async def test_a_session_has_its_messages_in_order(api: Api) -> None:
+    """As `useChat` keeps them: text and tools; a job outside of a chat is part of it, too."""
+    first = job_of(await send(api, "chat-1", "m1", "add it up", agent="adds"))
+    other = (await api.submitted(sessionId="chat-1", taskDescription="and then?"))["id"]
+    await api.stage.run()
+    assert_problem(await api.request("GET", "/api/sessions/chat-1", OTHER), 404)
+    assert_problem(await api.request("GET", "/api/sessions/unknown"), 404)
+    session = (await api.request("GET", "/api/sessions/chat-1?tenant=acme", ADMIN)).json()
+    assert (session["id"], session["activeStream"], session["queued"]) == ("chat-1", None, [])
+    messages = session["messages"]
+    assert [(one["id"], one["role"]) for one in messages] == [
+        ("m1", "user"),
+        (first, "assistant"),
+        (f"{other}-user", "user"),
+        (other, "assistant"),
+    ]
+    assert messages[0]["parts"] == [{"type": "text", "text": "add it up"}]
+    assert messages[1]["parts"][2]["output"] == 3
+    assert messages[1]["metadata"] == {"status": "completed"}
+    cut(api.stage, 1_000)
+    trimmed = (await api.request("GET", "/api/sessions/chat-1")).json()["messages"]
+    assert trimmed[1]["parts"] == [{"type": "text", "text": "3 and 7", "state": "done"}], "as in the job's result"
+
+
+async def test_an_unfinished_answer_is_left_out_and_can_be_followed(api: Api) -> None:
+    """Its question is there; what waits behind it is told apart."""
+    await send(api, "chat-1", "m1", "hello")
+    running = await sending(api, "chat-1", "m2", "add", agent="adds")
+    waiting = await sending(api, "chat-1", "m3", "add", agent="adds")
+    session = (await api.request("GET", "/api/sessions/chat-1")).json()
+    assert [one["id"] for one in session["messages"]][-1] == "m2"
+    assert [one["id"] for one in session["queued"]] == ["m3"]
+    active = session["activeStream"]
+    assert active == {"jobId": active["jobId"], "lastMessageId": "0-0", "operationId": None, "toolName": None}
+    await api.stage.run()
+    assert job_of(await running) == active["jobId"]
+    assert text_of(await waiting) == "3 and 7"
+
+
+async def test_a_long_session_comes_in_pages(api: Api) -> None:
+    for number in range(1, 6):
+        await send(api, "chat-1", f"m{number}", "hello")
+    newest = (await api.request("GET", "/api/sessions/chat-1?limit=2")).json()
+    assert [one["id"] for one in newest["messages"] if one["role"] == "user"] == ["m4", "m5"]
+    older = (await api.request("GET", "/api/sessions/chat-1", params={"limit": 3, "cursor": newest["cursor"]})).json()
+    assert [one["id"] for one in older["messages"] if one["role"] == "user"] == ["m1", "m2", "m3"]
+    assert "cursor" not in older
+
+
+async def test_requesting_once_more_while_the_answer_runs_ends_that(api: Api) -> None:
+    """And a client that repeats its request is told of the same new one."""
+    first = await sending(api, "chat-1", "m1", "add", agent="adds")
+    second = await sending(api, "chat-1", "m1", "add", agent="adds", trigger="regenerate-message")
+    repeated = asyncio.create_task(send_now(api, "chat-1", "m1", "add", agent="adds", trigger="regenerate-message"))
+    assert "abort" in [part["type"] for part in parts_of(await first)]
+    await api.stage.run()
+    assert job_of(await second) == job_of(await repeated)
+    assert text_of(await second) == "3 and 7"
+
+
+async def test_an_edited_message_takes_the_place_of_the_old_one(api: Api) -> None:
+    """With all that came after it; sent again it is the same job."""
+    for number in (1, 2, 3):
+        await send(api, "chat-1", f"m{number}", "hello")
+    edited = job_of(await send(api, "chat-1", "m2", "good bye", messageId="m2"))
+    assert job_of(await send(api, "chat-1", "m2", "good bye", messageId="m2")) == edited
+    messages = (await api.request("GET", "/api/sessions/chat-1")).json()["messages"]
+    assert [one["parts"][0]["text"] for one in messages if one["role"] == "user"] == ["hello", "good bye"]
+    assert messages[-1]["id"] == edited
+
+
+async def test_a_session_is_stopped(api: Api) -> None:
+    """The running job and those in line, before their first event; their streams end; a second time nothing runs."""
+    first = await sending(api, "chat-1", "m1", "add", agent="adds")
+    second = await sending(api, "chat-1", "m2", "add", agent="adds")
+    assert_problem(await api.request("POST", "/api/sessions/chat-1/cancel", OTHER), 404)
+    answer = await api.request("POST", "/api/sessions/chat-1/cancel")
+    assert answer.status_code == 200
+    found = answer.json()
+    assert (found["cancelled"], found["reason"]) == (True, None)
+    assert found["cancelledJobs"] == [job_of(await first), job_of(await second)]
+    assert found["jobId"] == job_of(await first)
+    await api.stage.run()
+    assert api.stage.step_result.runs == []
+    again = await api.request("POST", "/api/sessions/chat-1/cancel")
+    assert again.json() == {"cancelled": False, "jobId": None, "reason": NOTHING_RUNS}
+    answer = await api.request("GET", "/api/sessions/chat-1")
+    assert [one["metadata"].get("status") for one in answer.json()["messages"]] == [None, "cancelled"] * 2
+
+
+async def test_a_session_is_deleted(api: Api) -> None:
+    """Its jobs' data and its memory, once all have ended; those of others stay."""
+    for number in range(1, 4):
+        await send(api, "chat-1", f"m{number}", "hello")
+    other = job_of(await send(api, "chat-2", "m1", "hello"))
+    running = await sending(api, "chat-1", "m4", "hello")
+    memory = api.stage.container.memory
+    for session in ("chat-1", "chat-2"):
+        await memory.store("acme", an_entry(f"of {session}", session=session))
+    assert "cancel it first" in assert_problem(await api.request("DELETE", "/api/sessions/chat-1"), 409)
+    await api.stage.run()
+    job_id = job_of(await running)
+    assert_problem(await api.request("DELETE", "/api/sessions/chat-1", OTHER), 404)
+    answer = await api.request("DELETE", "/api/sessions/chat-1")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert [len(await memory.recent("acme", session)) for session in ("chat-1", "chat-2")] == [0, 1]
+    await api.stage.run()
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
+    assert_problem(await api.request("GET", "/api/sessions/chat-1"), 404)
+    assert_problem(await api.request("DELETE", "/api/sessions/chat-1"), 404)
+    assert (await api.read(other))["status"] == "completed"
+
+
+async def test_who_closes_the_connection_stops_nothing(api: Api) -> None:
+    running = await sending(api, "chat-1", "m1", "add", agent="adds")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await api.stage.run()
+    messages = (await api.request("GET", "/api/sessions/chat-1")).json()["messages"]
+    assert messages[-1]["metadata"] == {"status": "completed"}
+
+
+@pytest.mark.parametrize("session", ["session_1", "a session/with %2F ü", "x" * 200])
+@pytest.mark.parametrize("index", [FakeLongTermMemory(), None], ids=["with an index", "without"])
+async def test_a_session_is_forgotten(session: str, index: FakeLongTermMemory | None) -> None:
+    """Whatever text its id is; in both memories, of its tenant alone; a second time there is nothing."""
+    async with api_of(Stage(settings=with_keys(), long_term_memory=index)) as api:
+        await api.stage.container.memory.store("acme", an_entry("of it", session=session))
+        path = f"/api/sessions/{session.replace('%', '%25')}/memory"
+        assert (await api.request("DELETE", path, OTHER)).json()["forgotten"] == {"session": 0, "longTerm": 0}
+        for count, key in ((1, ADMIN), (0, ACME)):
+            answer = await api.request("DELETE", f"{path}?tenant=acme", key)
+            assert answer.status_code == 200, answer.text
+            assert answer.json() == {
+                "sessionId": session,
+                "forgotten": {"session": count, "longTerm": count if index else 0},
+            }
+        assert not index or index.entries == {}
+        assert await api.stage.container.memory.recent("acme", session) == ()
+        assert_problem(await api.request("DELETE", f"/api/sessions/{'x' * 201}/memory"), 404)
+
+
+async def test_an_outage_is_worth_another_try() -> None:
+    index = FakeLongTermMemory()
+    async with api_of(Stage(settings=with_keys(), long_term_memory=index)) as api:
+        index.down = MemoryUnavailableError("no answer from the vector index at http://inner.example")
+        detail = assert_problem(await api.request("DELETE", "/api/sessions/session_1/memory"), 503)
+        assert "inner.example" not in detail

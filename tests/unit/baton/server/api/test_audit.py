@@ -1,0 +1,94 @@
+"""What operators do is kept, whatever the endpoint is."""
+
+import logging
+
+import pytest
+
+from baton.server.api.audit import DETAIL_LIMIT_BYTES
+from baton.server.api.route import ApiRoute
+from baton_events.errors import StoreError
+from tests.unit.baton.server.api.client import ACME, ADMIN, ADMIN_KEY, Api, api_with, digest, store_keys
+from tests.unit.baton.server.test_routes import TABLE, path_of, route_name
+
+CHANGES = [route for route in TABLE if route.method != "GET" and route.access in ("client", "admin")]
+
+
+@pytest.mark.parametrize("route", CHANGES, ids=route_name)
+async def test_no_change_by_an_operator_is_forgotten(route: ApiRoute) -> None:
+    """Each route of the table that changes something, also when it refuses."""
+    async with api_with() as api:
+        response = await api.request(route.method, path_of(route), ADMIN, json={"secretKey": "x" * 20})
+        [entry] = await api.stage.audit_log.entries()
+        assert (entry.action, entry.status) == (f"{route.method} {route.path}", response.status_code)
+        assert entry.target == path_of(route)
+        assert "x" * 20 not in str(entry)
+
+
+async def test_an_entry_says_who_did_what_to_which_and_when(api: Api) -> None:
+    await store_keys(api.stage)
+    job_id = (await api.submitted())["id"]
+    await api.request("PATCH", f"/api/agent-jobs/{job_id}?why=late", ADMIN_KEY, json={"action": "cancel"})
+    listed = (await api.request("GET", "/api/admin/audit", ADMIN)).json()
+    assert listed == {
+        "entries": [
+            {
+                "id": "1800000000000-0",
+                "at": "2027-01-15T08:00:00.000Z",
+                "key": digest(ADMIN_KEY)[:12],
+                "label": "on call",
+                "tenant": "operators",
+                "action": "PATCH /api/agent-jobs/{job_id}",
+                "target": f"/api/agent-jobs/{job_id}?why=late",
+                "status": 200,
+                "detail": {"body": {"action": "cancel"}},
+            }
+        ]
+    }
+
+
+async def test_only_what_operators_change_is_kept_and_no_task_that_they_submit(api: Api) -> None:
+    await api.submitted(ACME)
+    await api.request("GET", "/api/admin/tools", ADMIN)
+    await api.submitted(ADMIN, taskDescription="a long story")
+    [entry] = await api.stage.audit_log.entries()
+    assert (entry.action, entry.detail) == ("POST /api/agent-jobs", {})
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"[" * 3000, b'{"a":' + b"1" * 3000 + b"}", b"[" * 1990])
+async def test_a_body_that_cannot_be_shown_is_kept_by_its_size(api: Api, body: bytes) -> None:
+    """It is not JSON, or too much of it."""
+    await api.request("PATCH", "/api/agent-jobs/job_1", ADMIN, content=body)
+    [entry] = await api.stage.audit_log.entries()
+    assert entry.detail == {"bytes": min(len(body), 2001)}
+
+
+async def test_a_body_is_shown_up_to_the_limit(api: Api) -> None:
+    text = "x" * (DETAIL_LIMIT_BYTES - len('{"a":""}'))
+    await api.request("PATCH", "/api/agent-jobs/job_1", ADMIN, content=f'{{"a":"{text}"}}'.encode())
+    [entry] = await api.stage.audit_log.entries()
+    assert entry.detail == {"body": {"a": text}}
+
+
+async def test_an_action_goes_through_while_the_log_is_down_and_is_in_the_processs_log(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An operator who stops a runaway job is not stopped by this."""
+    job_id = (await api.submitted())["id"]
+    api.stage.audit_log.connection.down = StoreError("down")
+    with caplog.at_level(logging.WARNING, "baton.audit"):
+        response = await api.request("PATCH", f"/api/agent-jobs/{job_id}", ADMIN, json={"action": "cancel"})
+    assert response.status_code == 200
+    assert f"/api/agent-jobs/{job_id}" in caplog.text
+
+
+async def test_the_list_is_read_page_by_page(api: Api) -> None:
+    for number in range(5):
+        await api.request("DELETE", f"/api/sessions/s{number}/memory", ADMIN)
+    seen: list[str] = []
+    cursor = ""
+    for _ in range(3):
+        page = (await api.request("GET", f"/api/admin/audit?limit=2{cursor}", ADMIN)).json()
+        seen += [entry["target"] for entry in page["entries"]]
+        cursor = f"&cursor={page['cursor']}" if "cursor" in page else ""
+    assert seen == [f"/api/sessions/s{number}/memory" for number in reversed(range(5))]
+    assert cursor == ""

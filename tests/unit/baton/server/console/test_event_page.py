@@ -1,0 +1,66 @@
+"""An app event in the console: its handlers' jobs lead to it, and it to them; so do dead letters."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from baton import Event, HandlerContext, Registry, ToolError, on
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import ACME, with_keys
+from tests.unit.baton.server.console.operator import Operator, operator_of
+
+
+@on("order.lost")
+async def look(event: Event, ctx: HandlerContext) -> None:
+    raise ToolError("nobody knows <where>")
+
+
+@on("order.made", batch=(2, 60.0))
+async def pack(events: list[Event], ctx: HandlerContext) -> None:
+    """Pack two at once."""
+
+
+@pytest.fixture
+async def operator() -> AsyncIterator[Operator]:
+    async with operator_of(Stage(settings=with_keys(), registry=Registry([], handlers=[look, pack]))) as made:
+        yield made
+
+
+async def _sent(operator: Operator, name: str) -> str:
+    sent = await operator.api.request("POST", "/api/events", ACME, json={"name": name, "data": {"number": 7}})
+    await operator.stage.run()
+    return str(sent.json()["id"])
+
+
+async def test_an_event_and_its_handlers_jobs_lead_to_each_other(operator: Operator) -> None:
+    event_id = await _sent(operator, "order.lost")
+    markup = await operator.see(f"/console/events/{event_id}")
+    assert "nobody knows &lt;where&gt;" in markup
+    (handled,) = (await operator.api.request("GET", f"/api/events/{event_id}", ACME)).json()["handlers"]
+    assert f'href="/console/jobs/{handled["jobId"]}"' in markup
+    assert f'<a href="/console/events/{event_id}">order.lost</a>' in await operator.see(
+        f"/console/jobs/{handled['jobId']}"
+    )
+    await operator.see("/console/events/evt_unknown", 404)
+
+
+async def test_a_dead_letter_and_its_message_name_the_event_and_the_handler(operator: Operator) -> None:
+    event_id = await _sent(operator, "order.lost")
+    message_id = operator.stage.queue.published[-1][0]
+    operator.stage.records.die(message_id)
+    groups = re.findall(r"\?group=(\w+)", await operator.see("/console/dead-letters"))
+    listed = [await operator.see(f"/console/dead-letters?group={group}") for group in groups]
+    for markup in ("".join(listed), await operator.see(f"/console/messages/{message_id}")):
+        assert f'<a href="/console/events/{event_id}">order.lost</a>' in markup
+        assert "look has failed" in markup
+
+
+async def test_the_job_of_a_batch_names_what_it_handles(operator: Operator) -> None:
+    """Its events are its input data; the batch itself is no event."""
+    first = await _sent(operator, "order.made")
+    await _sent(operator, "order.made")
+    (handled,) = (await operator.api.request("GET", f"/api/events/{first}", ACME)).json()["handlers"]
+    assert '<dt>event</dt><dd>order.made, <span class="id">batch_' in await operator.see(
+        f"/console/jobs/{handled['jobId']}"
+    )

@@ -1,0 +1,222 @@
+"""A job's page shows what the API knows, and every text as text; its forms start, change, fork and score jobs."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.registry import Registry
+from baton.sdk.models.model import Call
+from baton.sdk.models.scripted import ScriptedModel
+from baton.sdk.records.limits import Limits
+from baton.sdk.tools.tool import tool
+from baton.server.api.auth import Keys, Principal
+from baton.server.api.cookie import Session
+from baton.server.api.jobs.job import JobsApi
+from baton.server.console.gate import Gate, Visit
+from baton.server.console.job_changes import Live
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import with_keys
+from tests.unit.baton.server.console.operator import Operator, operator_of
+
+HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
+
+
+async def test_it_shows_a_running_job(operator: Operator) -> None:
+    assert "there is no job" in await operator.see("/console/jobs/job_1", 404)
+    await operator.stage.submit("adds")
+    markup = await operator.see("/console/jobs/job_1")
+    assert "waits for" in markup
+    assert 'data-live="/console/jobs/job_1/live?after=1"' in markup
+    assert "Cancel job" in markup
+    assert "has no tool call" in await operator.see("/console/jobs/job_1/calls/x", 404)
+
+
+async def test_hostile_texts_stay_texts() -> None:
+    @tool
+    async def echo(text: str) -> str:
+        """Say it."""
+        return text
+
+    agent = Agent(name="echo", model=ScriptedModel([[Call("echo", {"text": HOSTILE})], HOSTILE]), tools=[echo])
+    async with operator_of(Stage(settings=with_keys(), registry=Registry([agent]))) as operator:
+        await operator.stage.submit("echo", task=HOSTILE, data={"x": HOSTILE})
+        await operator.stage.run()
+        (call,) = await operator.stage.calls()
+        for path in ("/console/jobs/job_1", f"/console/jobs/job_1/calls/{call.id}", "/console/jobs/job_1/live"):
+            markup = await operator.see(path)
+            assert "alert(" in markup
+            assert "<img" not in markup
+            assert "<script>" not in markup
+
+
+async def test_garbage_positions_are_the_beginning(operator: Operator) -> None:
+    """Never an error page inside a stream."""
+    await operator.stage.submit("answers")
+    await operator.stage.run()
+    for after in ("-1", "x", "9" * 30, "²"):
+        assert "turn 1" in await operator.see(f"/console/jobs/job_1/live?after={after}")
+
+
+async def test_changes_end_after_a_while(operator: Operator) -> None:
+    """The browser comes back, through the gate, with the number of the last part that it has."""
+    await operator.stage.submit("adds")
+    container = operator.stage.container
+    jobs = JobsApi(container, Keys(container))
+    gate = Gate(container, Keys(container))
+    request = Request({"type": "http", "headers": [], "query_string": b"", "path_params": {"job_id": "job_1"}})
+    session = Session("s", "k", 0)
+    visit = Visit(request, session, Principal("admin", "operators"), gate.signer, operator.stage.clock.now_ms())
+    response = await Live(container, jobs, longest_seconds=0).stream(visit)
+    assert isinstance(response, StreamingResponse)
+    shown = [str(chunk) async for chunk in response.body_iterator]
+    assert shown[0].startswith("retry:")
+    assert shown[1].startswith("id: 1\n")
+    assert len(shown) == 2
+    resumed = await operator.http.get("/console/jobs/job_x/live", headers={"last-event-id": "1"})
+    assert resumed.status_code == 404
+
+
+async def test_the_page_of_a_long_job_stays_light() -> None:
+    @tool
+    async def look(number: int) -> str:
+        """Look at something large."""
+        return f"{number} " + "x" * 5_000
+
+    turns = [[Call("look", {"number": number})] for number in range(150)]
+    agent = Agent(
+        name="long", model=ScriptedModel([*turns, "done"]), tools=[look], limits=Limits(turns=200, tool_calls=200)
+    )
+    async with operator_of(Stage(settings=with_keys(), registry=Registry([agent]))) as operator:
+        path = f"/console/jobs/{(await operator.api.submitted(jobType='long'))['id']}"
+        await operator.stage.run()
+        markup = await operator.see(path)
+        assert len(markup) < 65_000
+        assert "130 older calls are left out" in markup
+        assert len(await operator.see(f"{path}/live?after=0")) < 1_000_000
+        everything = await operator.see(f"{path}?all=1")
+        assert everything.count('data-into="calls"') == 150
+
+
+async def test_a_job_is_scored_on_its_page(operator: Operator) -> None:
+    job = await operator.api.submitted()
+    path = f"/console/jobs/{job['id']}"
+    assert "Nobody has scored this job" in await operator.see(path)
+    refused = await operator.do(f"{path}/scores", name="helpful", value="very", comment="Nice.")
+    assert refused.status_code == 422
+    assert 'id="fault-value"' in refused.text
+    assert 'value="Nice."' in refused.text
+    markup = await operator.done(f"{path}/scores", name="helpful", value="0.5", comment="Nice.")
+    assert '<td data-name="value" class="num">0.5</td>' in markup
+    assert "admin of operators" in markup
+
+
+async def test_a_job_is_started_once_however_often_its_form_is_sent(operator: Operator) -> None:
+    """It belongs to the tenant of the operator's key; what is said of it is said once."""
+    fields = {"jobType": "answers", "taskDescription": "why?", "inputData": '{"a": 1}', "priority": "9"}
+    sent = [await operator.do("/console/jobs/new", **fields, sessionId="s1", once="n1") for _ in range(2)]
+    (place,) = {response.headers["location"] for response in sent}
+    markup = await operator.see(place)
+    assert "The job is accepted." in markup
+    assert "why?" in markup
+    assert "accepted" not in await operator.see(place)
+    (job_id,) = {event.job_id for event in operator.stage.events()}
+    job = (await operator.stage.snapshot(job_id)).job
+    assert (job.tenant, job.agent, job.priority, job.session_id) == ("operators", "answers", 9, "s1")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown"),
+    [
+        ("inputData", "[1]", "must be a JSON object"),
+        ("inputData", "[" * 100_000, "not JSON"),
+        ("jobType", "nobody", "nobody"),
+        ("priority", "x", "valid integer"),
+    ],
+)
+async def test_what_is_wrong_is_shown_at_its_field(operator: Operator, field: str, value: str, shown: str) -> None:
+    fields = {"jobType": "answers", "taskDescription": "keep <this>", "inputData": "", field: value}
+    response = await operator.do("/console/jobs/new", **fields)
+    assert response.status_code == 422
+    assert f'id="fault-{field}"' in response.text
+    assert shown in response.text
+    assert "keep &lt;this&gt;" in response.text
+    assert not operator.stage.events()
+
+
+async def test_a_job_is_cancelled_retried_and_deleted(operator: Operator) -> None:
+    job, stage = "/console/jobs/job_1", operator.stage
+    await stage.submit("answers")
+    assert (await operator.do(f"{job}/delete")).status_code == 409
+    for _ in range(2):
+        assert "The job is cancelled." in await operator.done(f"{job}/cancel")
+    assert (await stage.snapshot()).job.status == "cancelled"
+    assert "from what failed" in await operator.done(f"{job}/retry", **{"from": "failure"})
+    await stage.run()
+    assert (await stage.snapshot()).job.status == "completed"
+    refused = await operator.do(f"{job}/cancel")
+    assert (refused.status_code, "only a job that has not ended" in refused.text) == (409, True)
+    assert "from its start" in await operator.done(f"{job}/retry", **{"from": "start"})
+    await stage.run()
+    assert "The data of job job_1 is deleted." in await operator.done(f"{job}/delete")
+    assert (await operator.http.get(job)).status_code in (404, 410)
+
+
+async def test_many_jobs_are_cancelled_after_being_counted(operator: Operator) -> None:
+    for number in range(3):
+        await operator.stage.submit("answers", f"job_{number}")
+    await operator.stage.submit("adds", "job_other")
+    markup = await operator.see("/console/jobs/bulk?action=cancel&jobType=answers")
+    assert "Cancel 3 jobs" in " ".join(markup.split())
+    assert (await operator.stage.snapshot("job_0")).job.status == "pending"
+    markup = await operator.done("/console/jobs/bulk", action="cancel", jobType="answers")
+    assert "cancel: 3 of 3 jobs were changed." in markup
+    assert (await operator.stage.snapshot("job_other")).job.status == "pending"
+    await operator.see("/console/jobs/bulk?action=explode", 422)
+
+
+async def test_a_job_is_asked_again_and_compared(operator: Operator) -> None:
+    await operator.stage.submit("adds")
+    await operator.stage.run()
+    assert 'href="/console/jobs/job_1/fork?turn=2"' in await operator.see("/console/jobs/job_1/turns/2")
+    assert 'value="2"' in await operator.see("/console/jobs/job_1/fork?turn=2")
+    call_id = (await operator.stage.calls())[0].id
+    fields = {"turn": "2", "taskDescription": "do it", "toolResults": json.dumps({call_id: "<five>"}), "once": "n1"}
+    markup = await operator.done("/console/jobs/job_1/fork", **fields)
+    assert "at turn 2" in markup
+    (compare,) = re.findall(r'href="(/console/jobs/job_1/diff/[^"]+)"', markup)
+    again = await operator.do("/console/jobs/job_1/fork", **fields)
+    assert again.headers["location"].split("/")[-1] == compare.split("/")[-1]
+    await operator.stage.run()
+    markup = await operator.see(compare)
+    assert '<span class="pill s-changed">changed</span>' in markup
+    assert "&lt;five&gt;" in markup
+    assert (await operator.stage.snapshot(compare.split("/")[-1])).task["text"] == "do it"
+    assert len(operator.stage.step_result.runs) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown"),
+    [
+        ("turn", "9", "from 1 to 2"),
+        ("model", "nope", "unknown model"),
+        ("toolResults", "{", "not JSON"),
+        ("arguments", '{"call": {}}', "no turn before turn 1"),
+    ],
+)
+async def test_what_is_wrong_with_a_fork_is_shown_at_its_field(
+    operator: Operator, field: str, value: str, shown: str
+) -> None:
+    """And what was typed is kept."""
+    await operator.stage.submit("adds")
+    await operator.stage.run()
+    fields = {"turn": "1", "instructions": "keep <this>", field: value}
+    response = await operator.do("/console/jobs/job_1/fork", **fields)
+    assert response.status_code == 422
+    assert 'aria-invalid="true"' in response.text
+    assert shown in unescape(response.text)
+    assert "keep &lt;this&gt;" in response.text

@@ -1,0 +1,144 @@
+"""A run as rows of bars: what its time went to."""
+
+import json
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, tool
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.sdk.models.model import ModelAnswer, ModelRequest
+from baton.sdk.tools.tool_error import ToolError
+from baton.server.console.trace import Traced
+from baton.server.console.waterfall import Axis, Row, Rows, offset
+from tests.unit.baton.kit.stage import Stage
+
+ZERO_MS = 1_800_000_000_000
+
+
+def stage_of(script: list[Any], *helpers: Agent) -> Stage:
+    """A stage on which a model's answer takes 10 ms and a tool 100 ms."""
+
+    class Slow(ScriptedModel):
+        async def answer(self, request: ModelRequest) -> ModelAnswer:
+            stage.clock.ms += 10
+            return await super().answer(request)
+
+    @tool(retries=1, retry_delay_seconds=1.0)
+    async def flaky(ctx: ToolContext) -> str:
+        """Work at the second attempt."""
+        stage.clock.ms += 100
+        if ctx.attempt == 1:
+            raise ToolError("not yet", retryable=True)
+        return "done"
+
+    @tool(retries=0)
+    async def ask(task: str, ctx: ToolContext) -> Pending:
+        """Give a task to the helper."""
+        return ctx.start("helper", task)
+
+    agent = Agent(name="slow", model=Slow(script), tools=[flaky, ask])
+    stage = Stage(registry=Registry([agent, *helpers]))
+    return stage
+
+
+async def traced(stage: Stage, job_id: str = "job_1") -> Traced:
+    made = Traced(await stage.snapshot(job_id))
+    made.trace.take(stage.store.tree("job_1").parts[job_id])
+    return made
+
+
+def shown(rows: list[Row]) -> list[tuple[str, list[tuple[str, int, int]]]]:
+    """Each row's bars that take time, counted from the job's beginning."""
+    return [
+        (row.label, [(b.kind, b.start_ms - ZERO_MS, b.end_ms - ZERO_MS) for b in row.bars if b.end_ms > b.start_ms])
+        for row in rows
+    ]
+
+
+async def test_attempts_pauses_and_time_in_the_queue_have_bars_of_their_own() -> None:
+    stage = stage_of([[Call("flaky")], "done"])
+    await stage.submit("slow")
+    stage.clock.ms += 50
+    await stage.run()
+    rows = list(Rows({"job_1": await traced(stage)}, stage.clock.ms).of("job_1"))
+    assert shown(rows) == [
+        ("slow", [("queue", 0, 50), ("span", 50, 1270)]),
+        ("turn 1", [("queue", 0, 50), ("work", 50, 60)]),
+        ("flaky", [("failed", 60, 160), ("pause", 160, 1160), ("work", 1160, 1260)]),
+        ("turn 2", [("work", 1260, 1270)]),
+    ]
+    (call,) = await stage.calls()
+    assert [row.href for row in rows[1:3]] == ["/console/jobs/job_1/turns/1", f"/console/jobs/job_1/calls/{call.id}"]
+    assert rows[2].spelled.startswith(
+        "1.2 s: attempt 1 ToolError: not yet 100 ms, before it is retried 1.0 s, attempt 2"
+    )
+
+
+async def test_a_job_below_has_rows_below_the_call_that_waits_for_it() -> None:
+    """The wait lasts as long as the job; both are open while it runs, and end with its end."""
+    stage = stage_of([[Call("ask", {"task": "x"})], "done"], Agent(name="helper", model=ScriptedModel(["helped"])))
+    await stage.submit("slow")
+    seen: list[list[Row]] = []
+
+    async def look() -> None:
+        stage.clock.ms += 5
+        both = {name: await traced(stage, name) for name in stage.store.tree("job_1").jobs}
+        seen.append(list(Rows(both, stage.clock.ms).of("job_1")))
+
+    await stage.run(look)
+    below = [(2, "ask"), (3, "helper"), (4, "turn 1")]
+    assert [(row.depth, row.label) for row in seen[-1]] == [(0, "slow"), (1, "turn 1"), *below, (1, "turn 2")]
+    open_rows = [row for row in seen[1] if row.open]
+    assert [row.bars[-1].kind for row in open_rows if row.label == "ask"] == ["wait"]
+    assert [bar.text for row in seen[-1] for bar in row.bars if bar.kind == "wait"] == ["waits for its job"]
+    assert not [row for row in seen[-1] if row.open]
+
+
+async def test_a_claim_that_ended_with_its_process_is_a_bar_of_its_own() -> None:
+    """In the past as its part tells, and at present as the work item stands."""
+    stage = stage_of(["done"])
+    await stage.submit("slow")
+    found = await traced(stage)
+    (item,) = [one for one in found.snapshot.items if one.kind is ItemKind.LOOP]
+    assert isinstance(item, WorkItem)
+    part = {"type": "agent.loop.init", "turn": 1, "attempt": 1, "at": ZERO_MS + 900, "durationMs": 100}
+    part |= {"outcome": "asks for 1 tool call", "abandoned": 1}
+    found.trace.take([json.dumps({"type": "data-event", "data": part})])
+    rows = list(Rows({"job_1": found}, ZERO_MS + 1000).of("job_1"))
+    assert shown(rows)[1] == ("turn 1", [("lease", 0, 800), ("work", 800, 900), ("queue", 900, 1000)])
+
+
+async def test_what_a_trimmed_stream_has_lost_is_no_time_in_the_queue() -> None:
+    """A call whose parts are gone is as long as its record says; the turn after it begins with its first attempt."""
+    stage = stage_of([[Call("flaky")], "done"])
+    await stage.submit("slow")
+    await stage.run()
+    found = Traced(await stage.snapshot())
+    found.trace.take(stage.store.tree("job_1").parts["job_1"][-3:])
+    rows = list(Rows({"job_1": found}, stage.clock.ms).of("job_1"))
+    assert shown(rows)[1:] == [("turn 1", []), ("flaky", [("span", 10, 1210)]), ("turn 2", [("work", 1210, 1220)])]
+
+
+async def test_old_turns_are_folded() -> None:
+    turns = [[Call("flaky")] for _ in range(150)]
+    stage = stage_of([*turns, "done"])
+    await stage.container.commands.submit(replace(stage.job("slow"), limits=Limits(turns=200, tool_calls=200)), {})
+    await stage.run()
+    both = {"job_1": await traced(stage)}
+    rows = list(Rows(both, stage.clock.ms).of("job_1"))
+    folds = [(row.label, row.href) for row in rows if row.kind == "fold"]
+    assert folds[0] == ("turns 1 to 100: 200 steps", "/console/jobs/job_1?turns=1-100")
+    assert len(rows) == 42
+    some = list(Rows(both, stage.clock.ms, range(7, 9)).of("job_1"))
+    assert [row.label for row in some if row.kind == "turn"] == ["turn 7", "turn 8"]
+    assert len(list(Rows(both, stage.clock.ms, everything=True).of("job_1"))) == 302
+    axis = Axis(some, ZERO_MS)
+    ticks = [text for _, text, fine in axis.ticks if not fine]
+    assert ticks == ["7.5 s", "8 s", "8.5 s", "9 s", "9.5 s"]
+    assert (axis.x(axis.start_ms), axis.x(axis.end_ms)) == (0.0, 100.0)
+
+
+def test_offsets_are_short() -> None:
+    told = [offset(ms) for ms in (0, 250, 1_500, 60_000, 90_000, 7_200_000, 90_000_000)]
+    assert told == ["0 s", "250 ms", "1.5 s", "1 min", "1 min 30 s", "2 h", "1 d 1 h"]

@@ -1,0 +1,216 @@
+"""Pages about the whole deployment: admission, audit log, schedules, tools, usage, prices, and messages."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from baton.queue.ports import QueueSchedule
+from baton.server.console.admin.chart import REST, largest, stacked
+from baton.settings.service_prices import LIST, Prices
+from baton.store.redis import keys
+from baton_events.errors import PublishError
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import ADMIN, with_keys
+from tests.unit.baton.server.console.operator import Operator, operator_of
+
+
+async def test_the_worker_is_stopped_and_started(operator: Operator) -> None:
+    await operator.api.submitted()
+    markup = await operator.see("/console/worker")
+    assert "of 3 slots" in markup
+    assert "acme" in markup
+    operator.stage.records.failing = [PublishError("gone")]
+    assert "the queue does not answer" in await operator.see("/console/worker")
+    assert "No job gets a slot" in await operator.done("/console/worker/stop")
+    await operator.api.submitted()
+    assert "Start admitting jobs" in await operator.see("/console/worker")
+    assert "Jobs are admitted again." in await operator.done("/console/worker/start")
+
+
+async def test_the_last_hours_are_drawn_and_are_a_table(operator: Operator) -> None:
+    assert "No sweep has run" in await operator.see("/console/worker")
+    for _ in range(4):
+        await operator.api.submitted()
+    await operator.stage.ports.admission.reconcile(0, operator.stage.clock.ms)
+    markup = await operator.see("/console/worker")
+    assert "3 at work</title>" in markup
+    assert '<td data-name="in line" class="num">1</td>' in markup
+    (sample,) = (await operator.api.request("GET", "/api/admin/agent-worker", ADMIN)).json()["history"]
+    assert (sample["activeJobs"], sample["pendingJobs"], sample["maxConcurrentJobs"]) == (3, 1, 3)
+
+
+async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None:
+    assert "POST /console/login" in await operator.see("/console/audit")
+    operator.stage.redis.forget(keys.AUDIT)
+    assert "No admin key has changed anything" in await operator.see("/console/audit")
+    await operator.stage.submit()
+    await operator.done("/console/jobs/job_1/cancel")
+    markup = await operator.see("/console/audit")
+    assert "/console/jobs/job_1/cancel" in markup
+    assert "operators" in markup
+    assert "csrf" not in markup.split("<main")[1]
+    await operator.see("/console/audit?cursor=x", 422)
+
+
+async def test_tools_show_their_counters(operator: Operator) -> None:
+    await operator.stage.submit("breaks")
+    await operator.stage.run()
+    markup = await operator.see("/console/tools")
+    assert "<b>broken</b>" in markup
+    assert "100 %" in markup
+    assert "<b>add</b>" in markup
+
+
+async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None:
+    """Once however often its form is sent; others' schedules are not deleted from here."""
+    assert "has no schedules" in await operator.see("/console/schedules")
+    fields = {"jobType": "answers", "taskDescription": "every <morning>", "cron": "0 9 * * 1-5", "once": "n1"}
+    first, markup = [
+        await operator.done("/console/schedules/new", **fields, timeZone="Europe/Berlin") for _ in range(2)
+    ]
+    assert "is made." in first
+    assert "every &lt;morning&gt;" in markup
+    assert "Europe/Berlin" in markup
+    (schedule_id,) = operator.stage.schedules.known
+    other = operator.stage.schedules.known["other"] = QueueSchedule("other", "https://x.example", "0 * * * *")
+    assert "Schedule other is paused." in await operator.done(f"/console/schedules/{other.id}/pause")
+    assert operator.stage.schedules.known[other.id].paused
+    assert "Schedule other is resumed." in await operator.done(f"/console/schedules/{other.id}/resume")
+    assert (await operator.do("/console/schedules/x/pause")).status_code == 404
+    assert f"Schedule {schedule_id} is deleted." in await operator.done(f"/console/schedules/{schedule_id}/delete")
+    assert list(operator.stage.schedules.known) == [other.id]
+    assert (await operator.do("/console/schedules/other/delete")).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("cron", ""), ("timeZone", "Mars/North"), ("jobType", "nobody"), ("inputData", "{")]
+)
+async def test_what_is_wrong_with_a_schedule_is_shown_at_its_field(operator: Operator, field: str, value: str) -> None:
+    fields = {"jobType": "answers", "taskDescription": "keep me", "cron": "0 9 * * *", "timeZone": "UTC", field: value}
+    response = await operator.do("/console/schedules/new", **fields)
+    assert response.status_code == 422
+    assert f'id="fault-{field}"' in response.text
+    assert "keep me" in response.text
+    assert not operator.stage.schedules.known
+
+
+async def test_the_days_are_drawn_and_are_a_table(operator: Operator) -> None:
+    """By the chosen series; what is filtered out is neither. A month of a tenant is a row."""
+    assert "No job has ended yet" in await operator.see("/console/usage")
+    await operator.api.submitted(jobType="adds")
+    await operator.stage.run()
+    months = await operator.see("/console/usage")
+    assert "No job has ended yet" not in months
+    assert '<a href="/console/jobs?tenant=acme">acme</a>' in months
+    assert 'href="/console/usage" aria-current="page"' in months
+    markup = await operator.see("/console/usage?split=agent")
+    assert markup.count('<figure class="chart">') == 4
+    assert "adds: 1</title>" in markup
+    assert '<td data-name="agent">adds</td>' in markup
+    assert '<td data-name="month">' in await operator.see("/console/usage?show=month&split=model")
+    assert "No job of these has ended" in await operator.see("/console/usage?agent=other")
+
+
+def test_what_there_is_too_much_of_to_draw_is_one_series() -> None:
+    totals = {f"s{number}": float(number) for number in range(9)}
+    assert largest(totals) == ["s8", "s7", "s6", "s5", "s4", REST]
+    chart = stacked("Jobs", ["a", "b"], ["x", "y"], {("a", "x"): 3, ("b", "x"): 1, ("b", "y"): 1}, str)
+    bars = [(bar.kind, bar.x, bar.y, bar.height) for bar in chart.bars]
+    assert bars == [(0, 0, 0, 96), (0, 50, 64, 32), (1, 50, 32, 32)]
+
+
+async def test_prices_are_reported_with_source_and_date() -> None:
+    settings = replace(with_keys(), prices=Prices(command_usd=0.0000015))
+    async with operator_of(Stage(settings=settings)) as operator:
+        markup = await operator.see("/console/usage")
+    assert "$0.0000015 " in markup
+    assert "list price $0.000002" in markup
+    assert all(price.as_of in markup for price in LIST)
+    assert markup.count("list price") == 1
+
+
+async def test_the_steps_of_a_job_have_a_page(operator: Operator) -> None:
+    job = await operator.api.submitted(jobType="adds")
+    await operator.stage.run()
+    path = f"/console/jobs/{job['id']}"
+    assert f'href="{path}/steps"' in await operator.see(path)
+    markup = await operator.see(f"{path}/steps")
+    assert [markup.count(text) for text in ("turn 1</td>", "turn 2</td>", "of turn 1", "beside steps")] == [1, 1, 2, 1]
+    (call, _) = (await operator.api.read(job["id"]))["toolCalls"]
+    page = await operator.see(f"{path}/calls/{call['id']}")
+    assert page.count("of turn 1") == 1
+
+
+async def test_messages_show_what_happened_last(operator: Operator) -> None:
+    await operator.stage.submit()
+    message_id = operator.stage.queue.published[-1][0]
+    operator.stage.records.happen(message_id, "ERROR", status=500, error="<b>broke</b>")
+    markup = await operator.see("/console/messages")
+    assert markup.count(f'value="{message_id}"') == 1
+    assert all(text in markup for text in ("&lt;b&gt;broke", "s-ERROR", "agent.loop.init"))
+    assert "job_1" in await operator.see("/console/messages?job=job_1&state=CREATED")
+    assert "nothing like it" in await operator.see("/console/messages?job=job_2")
+    assert "no message has the state" in await operator.see("/console/messages?state=LOST", 422)
+
+
+async def test_one_message_shows_its_log_and_body(operator: Operator) -> None:
+    await operator.stage.submit()
+    message_id = operator.stage.queue.published[-1][0]
+    operator.stage.records.happen(message_id, "DELIVERED", status=200, answer='{"outcome": "done"}')
+    markup = await operator.see(f"/console/messages/{message_id}")
+    assert "Its step is open" in markup
+    assert "outcome" in markup
+    assert "agent.loop.init" in markup
+    assert "does not know message" in await operator.see("/console/messages/msg_x", 404)
+
+
+async def test_an_applied_message_says_so_and_offers_a_redrive(operator: Operator) -> None:
+    """Nothing is sent by the replay; the redrive sends what the job expects."""
+    event = await operator.stage.submit("adds")
+    message_id = operator.stage.queue.published[-1][0]
+    await operator.stage.deliver(event)
+    before = len(operator.stage.outgoing())
+    markup = await operator.done("/console/messages/replay", message=message_id)
+    assert "was applied already" in markup
+    assert "Replay what the job expects" in markup
+    assert len(operator.stage.outgoing()) == before
+    assert "2 messages of the job were replayed" in await operator.done("/console/jobs/job_1/drive")
+    assert len(operator.stage.outgoing()) == before + 2
+
+
+async def test_many_are_replayed_and_counted(operator: Operator) -> None:
+    event = await operator.stage.submit("adds")
+    await operator.stage.deliver(event)
+    ids = [message_id for message_id, _ in operator.stage.queue.published]
+    data = {"csrf": await operator.token(), "message": ids}
+    response = await operator.http.post("/console/messages/replay", data=data)
+    markup = await operator.see(response.headers["location"])
+    assert f"Of {len(ids)} messages: {len(ids) - 1} sent again; 1 applied already, so not sent" in markup
+    assert "No message was ticked" in await operator.done("/console/messages/replay")
+
+
+async def test_dead_letters_are_grouped_by_error_and_a_group_is_retried(operator: Operator) -> None:
+    """Ids and numbers do not tell errors apart, the largest group comes first; what was applied already stays."""
+    stage = operator.stage
+    await stage.submit("answers", "job_9")
+    stage.records.die(stage.queue.published[-1][0], 500, "another thing")
+    for number in range(3):
+        event = await stage.submit("answers", f"job_{number}")
+        answer = json.dumps({"detail": f"job_{number} met <i>trouble</i>"})
+        stage.records.die(stage.queue.published[-1][0], 500, answer)
+        if not number:
+            await stage.deliver(event)
+    markup = await operator.see("/console/dead-letters")
+    assert markup.index("trouble") < markup.index("another thing")
+    assert "<i>" not in markup
+    group = markup.split('href="?group=')[1][:12]
+    opened = await operator.see(f"/console/dead-letters?group={group}")
+    assert "applied already" in opened or "its job has ended" in opened
+    markup = await operator.done("/console/dead-letters/retry", group=group)
+    assert "2 of 3 are tried again. 1 were applied already" in markup
+    assert len(stage.records.dead) == 2
+    markup = await operator.done("/console/dead-letters/delete", group=group)
+    assert "1 dead letters are deleted" in markup
+    assert "another thing" in markup
+    assert (await operator.do("/console/dead-letters/retry", group=group)).status_code == 404

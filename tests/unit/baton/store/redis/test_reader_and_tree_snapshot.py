@@ -1,0 +1,69 @@
+"""How a job's parts are read from the store, and what a process then knows of a tree."""
+
+from typing import Any, cast
+
+import pytest
+
+from baton.engine.state import Job
+from baton.store.redis.connection import RedisConnection
+from baton.store.redis.reader import PAGE_ENTRIES, RedisReader
+from baton.store.redis.tree.snapshot import TreeSnapshot
+
+JOB = Job("job_1", "s", "acme", "clerk", created_at_ms=17)
+
+
+class OneStream:
+    """A connection to a store with one stream, each entry of `size` parts; the first `gone` entries were trimmed.
+
+    `longest`: the most entries that one answer had.
+    """
+
+    def __init__(self, count: int, size: int = 1, gone: int = 0) -> None:
+        parts = [f"part {number}" for number in range(1, count + 1)]
+        self.entries = [(last, parts[last - size : last]) for last in range(size, count + 1, size)][gone:]
+        self.requests = self.longest = 0
+
+    async def execute(self, *command: Any) -> Any:
+        return (await self.pipeline(command))[0]
+
+    async def pipeline(self, *commands: Any) -> list[Any]:
+        self.requests += 1
+        return [self._answer(*command) for command in commands]
+
+    def _answer(self, name: str, _key: str, *arguments: Any) -> Any:
+        if name == "HGET":
+            return None
+        start, end, _, most = arguments
+        after = 0 if start == "-" else int(start.removeprefix(f"({JOB.created_at_ms}-"))
+        assert (name, end) == ("XRANGE", "+")
+        rows = [(f"17-{last}", [word for part in parts for word in ("p", part)]) for last, parts in self.entries]
+        found = [row for row, (last, _) in zip(rows, self.entries, strict=True) if last > after][:most]
+        self.longest = max(self.longest, len(found))
+        return found
+
+
+@pytest.mark.parametrize("count", [0, PAGE_ENTRIES - 1, PAGE_ENTRIES, 3 * PAGE_ENTRIES + 7])
+@pytest.mark.parametrize("after", [0, 3, PAGE_ENTRIES])
+async def test_a_long_stream_is_read_in_pages_and_a_short_one_in_one_request(count: int, after: int) -> None:
+    """No answer of the store grows with the whole of it."""
+    store = OneStream(count)
+    found = await RedisReader(cast("RedisConnection", store)).parts("job_1", after, JOB)
+    assert list(found.parts) == [f"part {number}" for number in range(after + 1, count + 1)]
+    assert store.longest <= PAGE_ENTRIES
+    assert store.requests == 1 + max(0, count - after) // PAGE_ENTRIES
+
+
+@pytest.mark.parametrize(("after", "first"), [(0, 7), (5, 7), (6, 7), (7, 8), (8, 9), (10, 11)])
+async def test_a_position_inside_an_entry_is_kept_and_what_was_trimmed_is_seen(after: int, first: int) -> None:
+    """An entry has the parts of one write, and the number of the last of them."""
+    found = await RedisReader(cast("RedisConnection", OneStream(12, size=3, gone=2))).parts("job_1", after, JOB)
+    assert (found.first, list(found.parts)) == (first, [f"part {number}" for number in range(first, 13)])
+
+
+def test_a_result_that_is_not_there_says_nothing_of_the_call() -> None:
+    """They have one name: a call that was taken for absent was read later, when somebody else had ended it."""
+    place = ("job_1", "call_1")
+    snapshot = TreeSnapshot().read_again({}, None, {place: None}, {})
+    assert snapshot.knows_result(place)
+    assert not snapshot.knows_call(place)
+    assert snapshot.read_again({}, None, {}, {place: None}).knows_call(place)

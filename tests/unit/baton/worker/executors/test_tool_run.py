@@ -1,0 +1,210 @@
+"""One attempt of a tool call: whatever goes wrong is a step result with a clear message; the memory that it may use."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from baton import Agent, Memory, Registry, ScriptedModel, ToolContext, ToolError, tool
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import RunTool
+from baton.engine.state import CallRecord, Job
+from baton.engine.step_results import StepResult, ToolFailed, ToolNeedsApproval, ToolReturned
+from baton.engine.waits import tool_digest
+from baton.sdk.memory.keeper import MemoryKeeper
+from baton.sdk.tools.running_calls import RunningCalls
+from baton.sdk.tools.tool import Tool
+from baton.worker.executors.tool_context import CallMemory
+from baton.worker.executors.tool_run import ToolRun
+from baton_events.errors import MemoryUnavailableError, StoreError
+from tests.fakes import FakeLongTermMemory
+from tests.fakes.clock import FakeClock
+from tests.fakes.stored import FakeSessionMemory, FakeStore
+from tests.unit.baton.sdk.memory.sample_entries import JOB, SUBMITTED_MS, an_entry
+
+
+@tool(timeout_seconds=0.01, retry_on=(OSError,))
+async def odd(kind: str) -> Any:
+    match kind:
+        case "hang":
+            await asyncio.sleep(5)
+        case "own timeout":
+            raise TimeoutError("the database")
+        case "raise":
+            raise RuntimeError("no \ud800")
+        case "exit":
+            raise SystemExit(3)
+        case "say":
+            raise ToolError("not today", retryable=True, type="Closed")
+        case "outage":
+            raise StoreError("in the tool's own words")
+        case "object":
+            return object()
+        case "large":
+            return "x" * 200
+        case "nan":
+            return {"a": float("nan")}
+    return {"ok": kind}
+
+
+async def run(kind: str) -> ToolReturned | ToolFailed:
+    return await run_tool(odd, kind=kind)
+
+
+async def run_tool(item: Tool, **arguments: Any) -> ToolReturned | ToolFailed:
+    step_result = await run_call(item, CallRecord("job_1-1-0-x", 1, 0, item.name, arguments))
+    assert isinstance(step_result, ToolReturned | ToolFailed)
+    return step_result
+
+
+async def run_call(item: Tool, call: CallRecord, store: FakeStore | None = None) -> StepResult:
+    registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[item])])
+    keeper = MemoryKeeper(FakeSessionMemory(), None)
+    executor = ToolRun(registry, store or FakeStore(), keeper, FakeClock(), RunningCalls(5), 100)
+    job = Job("job_1", "s", "t", "a", 0)
+    return await executor(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
+
+
+async def test_a_result_is_json_text() -> None:
+    assert await run("fine") == ToolReturned('{"ok":"fine"}')
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_name", "text", "retryable"),
+    [
+        ("hang", "timeout", "did not return within 0.01 s", True),
+        ("own timeout", "TimeoutError", "the database", True),  # an OSError
+        ("raise", "RuntimeError", "no \ufffd", False),
+        ("exit", "SystemExit", "3", False),
+        ("say", "Closed", "not today", True),
+        ("object", "unrecordable", "recorded: result: a object that JSON cannot hold", False),
+        ("nan", "unrecordable", "recorded: result.a: nan is no number in JSON", False),
+        ("outage", "StoreError", "in the tool's own words", False),
+        ("large", "result_too_large", "202 bytes, over the limit of 100", False),
+    ],
+)
+async def test_a_failure_says_what_and_whether_to_try_again(
+    kind: str, type_name: str, text: str, retryable: bool
+) -> None:
+    step_result = await run(kind)
+    assert isinstance(step_result, ToolFailed)
+    assert (step_result.failure.type, step_result.failure.retryable) == (type_name, retryable)
+    assert text in step_result.failure.message
+
+
+async def test_the_log_has_the_traceback_of_what_nobody_expected(caplog: pytest.LogCaptureFixture) -> None:
+    @tool
+    def connect(api_key: str) -> None:
+        raise RuntimeError(f"no door opens for {api_key}")
+
+    await run_tool(connect, api_key="sk-0123456789abcdef")
+    first, *_, last = caplog.messages[0].partition("Traceback (most recent call last):\n")[2].splitlines()
+    assert first.endswith("in connect")
+    assert last == "RuntimeError: no door opens for [redacted]"
+
+
+class DownStore(FakeStore):
+    """Takes nothing."""
+
+    async def append(self, *_: Any, **__: Any) -> bool:
+        raise StoreError("no answer from the store")
+
+
+async def test_an_outage_of_the_store_is_no_failure_of_the_tool() -> None:
+    @tool
+    async def reports(ctx: ToolContext) -> None:
+        await ctx.info("begun")
+
+    with pytest.raises(StoreError):
+        await run_call(reports, CallRecord("job_1-1-0-x", 1, 0, "reports", {}), DownStore())
+
+
+async def test_a_result_that_its_annotation_does_not_promise_is_a_permanent_failure() -> None:
+    """The tool's author has to mend it; running it again would not help."""
+
+    @tool
+    async def size() -> dict[str, int]:
+        return {"size": "large"}  # type: ignore[dict-item]  # pyright: ignore[reportReturnType]
+
+    step_result = await run_tool(size)
+    assert isinstance(step_result, ToolFailed)
+    assert (step_result.failure.type, step_result.failure.retryable) == ("invalid_result", False)
+    assert "size: input should be a valid integer" in step_result.failure.message
+
+
+@tool(requires_approval=True)
+async def delete(path: str) -> str:
+    return f"deleted {path}"
+
+
+@pytest.mark.parametrize(
+    ("approved", "runs"),
+    [
+        (tool_digest("delete", {"path": "a.txt"}), True),
+        (tool_digest("delete", {"path": "b.txt"}), False),
+        (tool_digest("delete", {"path": "a.txt", "force": True}), False),
+        (tool_digest("read", {"path": "a.txt"}), False),
+        ("", False),
+    ],
+    ids=["this call", "another path", "more arguments", "another tool", "nothing"],
+)
+async def test_only_what_was_approved_runs(approved: str, runs: bool) -> None:
+    """An approval is for one tool with exactly these arguments; whatever else is asked about again."""
+    call = CallRecord("job_1-1-0-x", 1, 0, "delete", {"path": "a.txt"}, approved=approved)
+    step_result = await run_call(delete, call)
+    assert isinstance(step_result, ToolReturned if runs else ToolNeedsApproval)
+    if isinstance(step_result, ToolNeedsApproval):
+        assert step_result.arguments == {"path": "a.txt"}
+
+
+LAMP, DOOR = "the lamp is red", "the door is green"
+
+
+class Scene:
+    def __init__(self, *, index: bool = True, policy: Memory | None = None) -> None:
+        self.session, self.index = FakeSessionMemory(), FakeLongTermMemory()
+        self.keeper = MemoryKeeper(self.session, self.index if index else None)
+        self.call = CallMemory(self.keeper, JOB, "call_1", policy or Memory())
+
+
+async def test_a_repeated_attempt_stores_once_and_nothing_in_a_forgotten_conversation() -> None:
+    scene = Scene()
+    for _ in range(2):
+        assert await scene.call.remember(LAMP) == {"remembered": True}
+    assert list(scene.index.entries) == [("acme", "call_1")]
+    assert [entry.text for entry in await scene.keeper.recent("acme", "session_1")] == [LAMP]
+    await scene.keeper.forget("acme", "session_1", SUBMITTED_MS)
+    note = "this conversation was forgotten on request after the job began"
+    assert await scene.call.remember(LAMP) == {"remembered": False, "note": note}
+    assert scene.index.entries == {}
+
+
+async def test_recalling_gives_the_likest_of_the_tenant() -> None:
+    """No further than the agent's memory: one that is bound to its session sees no other."""
+    scene = Scene(policy=Memory(minimum_score=0.9))
+    for name, text, session in (("a", DOOR, "session_1"), ("b", LAMP, "session_2")):
+        await scene.keeper.store("acme", an_entry(name, text, session=session))
+    await scene.keeper.store("other", an_entry("c", LAMP))
+    [found] = (await scene.call.recall(LAMP, 5))["entries"]
+    created = "2027-01-15T07:59:59.000Z"
+    assert found == {"text": LAMP, "kind": "exchange", "agent": "keeper", "createdAt": created, "score": 1}
+    bound = CallMemory(scene.keeper, JOB, "call_1", Memory(scope="session", minimum_score=0.9))
+    assert await bound.recall(LAMP, 5) == {"entries": []}
+
+
+async def test_without_an_index_both_say_so() -> None:
+    scene = Scene(index=False)
+    assert "UPSTASH_VECTOR_REST_URL" in (await scene.call.remember(LAMP))["note"]
+    await scene.keeper.store("acme", an_entry("a", DOOR))
+    recalled = await scene.call.recall(LAMP, 1)
+    assert [entry["text"] for entry in recalled["entries"]] == [LAMP]
+    assert "no vector index is configured: set UPSTASH_VECTOR_REST_URL" in recalled["note"]
+
+
+async def test_an_outage_of_the_index_is_worth_another_attempt() -> None:
+    scene = Scene()
+    scene.index.down = MemoryUnavailableError("no answer from the vector index")
+    for ask in (scene.call.remember(LAMP), scene.call.recall(LAMP, 5)):
+        with pytest.raises(ToolError, match="no answer from the vector index") as raised:
+            await ask
+        assert (raised.value.retryable, raised.value.type) == (True, "memory_unavailable")

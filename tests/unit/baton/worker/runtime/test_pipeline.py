@@ -1,0 +1,269 @@
+"""The one shell: what becomes of a message in each case, what it dispatches, and who is broken off, or waits."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton.engine.commit.answers import Claim
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import ItemKind, item_key_of
+from baton.queue.dispatch import Outcome
+from baton.settings.settings import Settings
+from baton.worker.runtime.policy import SPREAD_MS
+from baton_events.errors import PublishError
+from baton_events.schema import Event, EventType, parse_event
+from tests.unit.baton.kit.faults import Method, around
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+INLINE = replace(SETTINGS, continuation="inline")
+LEASE_MS = SETTINGS.work_timeout_seconds * 1000 + 10_000
+
+
+def kinds(stage: Stage, after: int = 0) -> list[str]:
+    return [event.type for event in stage.events()[after:]]
+
+
+async def test_a_job_runs_to_its_end_by_messages_alone() -> None:
+    """Turn, two calls, two results, turn: each step is one event; every tool runs once."""
+    stage = Stage()
+    await stage.played("adds")
+    snapshot = await stage.snapshot()
+    assert (snapshot.job.status, snapshot.job.result) == (JobStatus.COMPLETED, {"answer": "3 and 7"})
+    assert stage.step_result.runs == ["add 1 2", "add 3 4"]
+    assert snapshot.items == ()
+    assert kinds(stage) == [
+        "agent.loop.init",  # the backup message
+        "agent.loop.init",
+        "agent.tool.call",
+        "agent.tool.call",
+        "tool.execution.complete",
+        "tool.execution.complete",
+        "agent.loop.init",
+    ]
+
+
+async def test_a_granted_item_is_done_and_exactly_what_follows_is_dispatched() -> None:
+    stage = Stage()
+    first = await stage.submit("adds")
+    seen = len(stage.events())
+    outcome = await stage.deliver(first, "m-turn")
+    assert (outcome.label, outcome.dispatched) == ("done", 2)
+    items = await stage.items()
+    assert [item_key_of(event) for event in stage.events()[seen:]] == [item.key for item in items]
+    assert {item.relay_id for item in items} == {"m-turn"}
+
+
+async def test_what_was_redriven_anew_is_not_swallowed_where_the_same_delivery_hands_it_on() -> None:
+    """Two copies of a message count their retries each for itself; what one redrove is the other's to dispatch."""
+    stage = Stage()
+    first = await stage.submit("adds")
+    await stage.deliver(first, "m-turn")
+    for since_ms in (0, 0, 60_000):
+        tree = stage.store.tree("job_1")
+        redriven = {key: structs.replace(item, since_ms=stage.clock.ms + since_ms) for key, item in tree.items.items()}
+        stage.store.write("job_1", structs.replace(tree, items=redriven))
+        await stage.deliver(first, "m-turn", retried=1)
+    once, again, anew = ({message.deduplication_id for message in stage.outgoing()[at:][:2]} for at in (-6, -4, -2))
+    assert len(once) == 2
+    assert once == again
+    assert not once & anew
+
+
+async def test_a_busy_item_comes_again_after_the_lease() -> None:
+    """No retry is burnt; the event is the same, for the time at which the lease ends."""
+    stage = Stage()
+    first = await stage.submit("adds")
+    item = stage.store.tree("job_1").items["loop:job_1:1:1"]
+    held = structs.replace(item, owner="o-other", lease_until_ms=stage.clock.ms + LEASE_MS)
+    stage.store.write("job_1", structs.replace(stage.store.tree("job_1"), items={item.key: held}))
+    outcome = await stage.deliver(first, "m-second")
+    last = stage.outgoing()[-1]
+    assert outcome.label == "busy"
+    assert parse_event(last.body.encode()) == first
+    assert last.not_before_ms == stage.clock.ms + LEASE_MS
+
+
+async def test_an_event_that_is_early_comes_again_when_it_is_due() -> None:
+    """For instance because the queue's longest delay is shorter than the job's."""
+    stage = Stage()
+    job = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 500_000)
+    await stage.container.commands.submit(job, {"text": "", "data": {}})
+    outcome = await stage.deliver(stage.events()[-1], "m1")
+    assert outcome.label == "early"
+    assert stage.outgoing()[-1].not_before_ms == job.start_at_ms
+
+
+async def test_a_queue_that_fails_leaves_the_message_unacknowledged() -> None:
+    stage = Stage()
+    first = await stage.submit("adds")
+    stage.queue.failing.append(PublishError("full"))
+    with pytest.raises(PublishError):
+        await stage.deliver(first, "m-turn")
+    outcome = await stage.deliver(first, "m-turn", retried=1)
+    assert (outcome.label, outcome.dispatched) == ("applied", 2)
+    await stage.run()
+    assert (await stage.now()).status is JobStatus.COMPLETED
+    assert stage.step_result.runs == ["add 1 2", "add 3 4"]
+
+
+async def test_the_tool_executor_never_goes_into_a_model_turn() -> None:
+    """So that it stays free of model libraries: the next turn is published."""
+    stage = Stage(settings=INLINE)
+    first = await stage.submit("adds")
+    await stage.deliver(first, "m-turn", retried=1)
+    calls = stage.events()[-2:]
+    seen = len(stage.events())
+    for number, call in enumerate(calls):
+        await stage.deliver(call, f"m-call{number}")
+    assert kinds(stage, seen) == ["agent.loop.init"]
+
+
+async def test_a_function_refuses_work_that_is_not_its_own() -> None:
+    stage = Stage()
+    first = await stage.submit("adds")
+    pipeline = stage.pipeline(EventType.LOOP_INIT)
+    pipeline._executors = {}
+    with pytest.raises(ValueError, match="this function cannot do CallModel"):
+        await stage.deliver(first)
+
+
+class EndOfProcessError(BaseException):
+    """What no handler keeps."""
+
+
+class Slow:
+    """Three calls of a turn, which take until they may end."""
+
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.began, self.may_end, self.starts = asyncio.Event(), asyncio.Event(), list[int]()
+
+        @tool(retries=2)
+        async def slow(n: int) -> int:
+            self.starts.append(n)
+            if len(self.starts) == 3 or settings is SETTINGS:
+                self.began.set()
+            await self.may_end.wait()
+            return n
+
+        calls = [Call("slow", {"n": n}) for n in range(3)]
+        agent = Agent("slow", model=ScriptedModel([calls, "done"]), tools=[slow])
+        self.stage = Stage(settings=settings, registry=Registry([agent]))
+        self.store, self.given_back = self.stage.store, list[tuple[str, bool]]()
+        around(self.store, "give_back", self._later)
+
+    async def _later(self, give_back: Method, claim: Claim, now_ms: int, *, begun: bool) -> bool:
+        """After a while that is longer for each."""
+        for _ in range(3 * len(claim.item_key) + 5 * len(self.given_back)):
+            await asyncio.sleep(0)
+        self.given_back.append((claim.item_key, begun))
+        given_back: bool = await give_back(claim, now_ms, begun=begun)
+        return given_back
+
+    async def calls(self) -> list[Event]:
+        first = await self.stage.submit("slow")
+        seen = len(self.stage.events())
+        await self.stage.deliver(first, "m-turn")
+        return self.stage.events()[seen:]
+
+    def change(self, event: Event, **changes: Any) -> None:
+        tree, key = self.store.tree("job_1"), item_key_of(event)
+        self.store.write(
+            "job_1", structs.replace(tree, items={**tree.items, key: structs.replace(tree.items[key], **changes)})
+        )
+
+    async def died(self) -> tuple[Event, Event, asyncio.Task[Outcome]]:
+        """Of three calls, two have died before, and one of these is at work: the other, the third, the delivery."""
+        one, other, pending = await self.calls()
+        for event in (one, other):
+            self.change(event, abandoned=1)
+        self.change(pending, relay_id="m-other")
+        at_work = asyncio.create_task(self.stage.deliver(one, "m-one"))
+        await self.began.wait()
+        return other, pending, at_work
+
+
+async def test_of_steps_that_died_the_second_waits_for_its_turn_and_its_message_loses_nothing() -> None:
+    """It is given back unstarted, comes again by itself, and what its message carries besides goes out at once."""
+    slow = Slow()
+    other, pending, at_work = await slow.died()
+    outcome = await slow.stage.deliver(other, "m-other")
+    assert (outcome.label, outcome.dispatched) == ("waits for its turn alone", 1)
+    again, out = slow.stage.outgoing()[-2:]
+    assert again.not_before_ms == slow.stage.clock.ms + SPREAD_MS
+    assert [item_key_of(event) for event in slow.stage.events()[-2:]] == [item_key_of(other), item_key_of(pending)]
+    assert out.not_before_ms <= slow.stage.clock.ms
+    item = slow.store.tree("job_1").items[item_key_of(other)]
+    assert (item.owner, item.abandoned, slow.starts) == ("", 1, [0])
+    assert slow.given_back == [(item.key, False)]
+    slow.may_end.set()
+    await at_work
+    await slow.stage.run()
+    assert ((await slow.stage.snapshot()).job.result, sorted(slow.starts)) == ({"answer": "done"}, [0, 1, 2])
+
+
+async def test_who_waits_for_its_turn_finds_what_an_earlier_delivery_has_done_meanwhile() -> None:
+    """It has lost its claim before it could give it back: what its message carries by now is its to dispatch."""
+    slow = Slow()
+    other, pending, at_work = await slow.died()
+
+    async def overtaken(give_back: Method, claim: Claim, now_ms: int, *, begun: bool) -> bool:
+        tree = slow.store.tree("job_1")
+        items = {key: item for key, item in tree.items.items() if key != claim.item_key}
+        slow.store.write("job_1", structs.replace(tree, items=items))
+        given_back: bool = await give_back(claim, now_ms, begun=begun)
+        return given_back
+
+    around(slow.store, "give_back", overtaken)
+    outcome = await slow.stage.deliver(other, "m-other")
+    assert (outcome.label, outcome.dispatched) == ("applied", 1)
+    assert item_key_of(slow.stage.events()[-1]) == item_key_of(pending)
+    slow.may_end.set()
+    await at_work
+
+
+async def test_what_ends_the_process_is_not_acknowledged() -> None:
+    """Also where several work items are worked on, of which one meets it."""
+    slow = Slow(INLINE)
+    slow.may_end.set()
+
+    async def ends(commit: Method, *arguments: Any) -> Any:
+        if arguments[1].used:
+            raise EndOfProcessError
+        return await commit(*arguments)
+
+    around(slow.store, "commit", ends)
+    with pytest.raises(EndOfProcessError):
+        await slow.stage.deliver(await slow.stage.submit("slow"), "m-turn")
+
+
+async def test_who_is_broken_off_ends_when_all_that_it_worked_on_is_given_back() -> None:
+    """A process that is to stop waits for that: whoever is delivered it next begins at once."""
+    slow = Slow(INLINE)
+    delivery = asyncio.create_task(slow.stage.deliver(await slow.stage.submit("slow"), "m-turn"))
+    await slow.began.wait()
+    items = {item.key for item in await slow.stage.items() if item.kind is ItemKind.CALL}
+    stopping = slow.stage.container.stopping
+    assert stopping.at_work == 3
+    stopping.begun = True
+    delivery.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await delivery
+    assert stopping.at_work == 0
+    assert {*slow.given_back} == {(key, True) for key in items}, "a model may have been called"
+    assert {item_key_of(event) for event in slow.stage.events()[-3:]} == items
+
+
+async def test_a_backup_dispatches_what_it_guarantees() -> None:
+    """Whoever submitted has died after the job was created, and before it published the first event."""
+    stage = Stage()
+    await stage.submit("adds")
+    [(message_id, _), *_] = stage.queue.published
+    seen = len(stage.events())
+    outcome = await stage.deliver(stage.events()[0], message_id)
+    assert outcome.label == "signalled"
+    assert [item_key_of(event) for event in stage.events()[seen:]] == [item.key for item in await stage.items()]
+    assert outcome.dispatched == len(stage.events()[seen:]) > 0
