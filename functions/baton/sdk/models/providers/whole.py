@@ -44,6 +44,9 @@ _NONE, _NONE_WITHOUT_ARGUMENTS = frozenset({"", "null"}), "[]"
 _CUT = re.compile(r"length|max_?(output_?)?tokens|context_?window|token_?limit", re.IGNORECASE)
 _FILTERED = re.compile(r"filter|safety|refus|moderation|prohibited|blocked", re.IGNORECASE)
 
+# What libraries raise for an answer that was cut within a character or its JSON, or that has another form.
+_UNREADABLE = (UnexpectedModelBehavior, ValueError, TypeError, LookupError, AttributeError)
+
 
 class BrokenAnswerError(ModelAPIError):
     """An answer that came without its end; `response`: what came of it, which counts."""
@@ -70,8 +73,8 @@ class WholeModel(WrapperModel):
         """Send the request, and take its answer in."""
         try:
             response = await super().request(messages, model_settings, model_request_parameters)
-        except UnexpectedModelBehavior as error:
-            raise _unreadable(error, self.model_name) from error
+        except _UNREADABLE as error:
+            raise _unreadable(error, self.model_name, is_sent=self._is_sent()) from error
         if not _has_finish_reason(response) and all(map(_is_of_library, leaves_of(self.wrapped))):
             raise BrokenAnswerError(response, "the answer has no finish reason, so it is not whole")
         return _taken(response, messages, model_request_parameters)
@@ -89,17 +92,27 @@ class WholeModel(WrapperModel):
         async with AsyncExitStack() as stack:
             try:
                 stream = await stack.enter_async_context(opened)
-            except UnexpectedModelBehavior as error:  # it ended before it began
-                raise _unreadable(error, self.model_name) from error
+            except _UNREADABLE as error:  # it ended before it began
+                raise _unreadable(error, self.model_name, is_sent=self._is_sent()) from error
             _Watched(stream, lambda response: _taken(response, messages, model_request_parameters))
             yield stream
 
+    def _is_sent(self) -> bool:
+        return all(_is_of_library(leaf) and leaf.base_url for leaf in leaves_of(self.wrapped))
 
-def _unreadable(error: UnexpectedModelBehavior, model: str) -> Exception:
-    """Return the error of an answer that its library cannot read; its subclasses say more, and stay."""
-    if type(error) is not UnexpectedModelBehavior:
+
+def _unreadable(error: Exception, model: str, *, is_sent: bool) -> Exception:
+    """Return the error of an answer that its library cannot read. `is_sent`: no function of a user's makes it.
+
+    Subclasses of pydantic-ai's own error say more, and stay.
+    """
+    if type(error) is UnexpectedModelBehavior:
+        message = error.message
+    elif is_sent and not isinstance(error, UnexpectedModelBehavior):
+        message = f"the answer cannot be read: {type(error).__name__}: {error}"
+    else:
         return error
-    return BrokenAnswerError(ModelResponse(parts=[], model_name=model), error.message)
+    return BrokenAnswerError(ModelResponse(parts=[], model_name=model), message)
 
 
 class _Watched:
@@ -120,8 +133,9 @@ class _Watched:
                 if self._size_bytes > ANSWER_LIMIT_BYTES:
                     raise answer_too_large(self._size_bytes, spent_of(self._get()))
                 yield event
-        except UnexpectedModelBehavior as error:
-            raise _unreadable(error, self._stream.model_name) from error
+        except _UNREADABLE as error:
+            is_sent = _is_of_library(self._stream) and self._stream.provider_url is not None
+            raise _unreadable(error, self._stream.model_name, is_sent=is_sent) from error
         if not self._stream.cancelled and not self._has_end_mark():
             raise BrokenAnswerError(self._get(), "the stream ended without its end mark, so the answer is not whole")
         self._is_over = True
@@ -176,7 +190,10 @@ def _taken(
     Raises:
         BrokenAnswerError: it is not whole.
     """
-    if response.state == "incomplete":
+    asked_anew = response.provider_url is not None and not isinstance(messages[-1], ModelResponse)
+    if response.state == "incomplete" or (
+        response.state == "suspended" and asked_anew and not response.provider_response_id
+    ):  # without its id, nobody can ask for the rest
         raise BrokenAnswerError(response, "the answer is not whole")
     if response.finish_reason == "error" and not response.tool_calls:
         raise BrokenAnswerError(response, "the answer ended with an error of the provider")

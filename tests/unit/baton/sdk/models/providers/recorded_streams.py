@@ -4,9 +4,16 @@ Sources: as in stream_bodies.py; ai.google.dev/api/generate-content, "streamGene
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import anthropic._streaming as anthropic
+import groq._streaming as groq
+import httpx2
+import openai._streaming as openai
+from google.genai._api_client import HttpResponse
+from mistralai.client.utils.eventstreaming import stream_events
 
 from tests.unit.baton.sdk.models.providers import openai_bodies, other_bodies
 from tests.unit.baton.sdk.models.providers.provider_cases import (
@@ -19,7 +26,7 @@ from tests.unit.baton.sdk.models.providers.provider_cases import (
     ProviderCase,
 )
 
-PIECES = ("Pay 40", "00 euros.")
+PIECES = ("Pay € 40", "00 ≥ now.")
 TEXT = "".join(PIECES)
 CALL = ("add", '{"a": 1, "b": 2}')
 Body = dict[str, Any]
@@ -27,21 +34,50 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Recorded:
-    """One stream. `events`: its server-sent events. `stride`: of the bytes to cut it at: some libraries are slow."""
+    """One stream. `events`: its server-sent events. `read`: how the provider's library takes events out of bytes."""
 
     name: str
     case: ProviderCase
     events: tuple[bytes, ...]
-    stride: int = 1
+    read: Callable[[bytes], Iterable[object]]
+
+    def seen(self, body: bytes) -> tuple[str, ...]:
+        """Return the events that the library finds in a body, and how it fails: all that it can make an answer of."""
+        found = list[str]()
+        try:
+            found += map(repr, self.read(body))
+        except Exception as error:  # noqa: BLE001 - whatever a library raises
+            found.append(type(error).__name__)
+        return tuple(found)
+
+
+def _by_mistral(body: bytes) -> Iterable[object]:
+    def decoded(text: str) -> object:
+        data = json.loads(text)["data"]
+        return data if isinstance(data, dict) else "no JSON"
+
+    return stream_events(httpx2.Response(200, content=body), decoded, "[DONE]")
+
+
+def _by_openai(body: bytes) -> Iterable[object]:
+    return openai.SSEDecoder().iter_bytes(iter([body]))
+
+
+def _by_google(body: bytes) -> Iterable[object]:
+    return HttpResponse({}, httpx2.Response(200, content=body)).segments()
+
+
+def _data(event: Body) -> bytes:
+    """Write the event with its characters as they are, but for halves of them."""
+    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode(errors="backslashreplace")
 
 
 def named(*events: Body) -> tuple[bytes, ...]:
-    return tuple([f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events])
+    return tuple([f"event: {event['type']}\n".encode() + _data(event) for event in events])
 
 
 def unnamed(*events: Body, done: bool = True) -> tuple[bytes, ...]:
-    pieces = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
-    return (*pieces, *([b"data: [DONE]\n\n"] if done else []))
+    return (*map(_data, events), *([b"data: [DONE]\n\n"] if done else []))
 
 
 def chunk(delta: Body | None = None, finish: str | None = None, **more: Any) -> Body:
@@ -125,15 +161,15 @@ def gemini() -> tuple[bytes, ...]:
 
 _GOOGLE = replace(GOOGLE, url=GOOGLE.url.replace(":generateContent", ":streamGenerateContent"))
 STREAMS = (
-    Recorded("chat", OPENAI_CHAT, chat()),
-    Recorded("chat without finish reason", OPENAI_CHAT, chat(None)),
-    Recorded("chat with usage alone", OPENAI_CHAT, chat(None, done=False)),
-    Recorded("chat with [DONE] alone", OPENAI_CHAT, chat(None, usage=False)),
-    Recorded("groq", GROQ, chat()),
-    Recorded("mistral", MISTRAL, chat(), stride=7),
-    Recorded("responses", OPENAI, responses()),
-    Recorded("messages", ANTHROPIC, messages()),
-    Recorded("gemini", _GOOGLE, gemini()),
+    Recorded("chat", OPENAI_CHAT, chat(), _by_openai),
+    Recorded("chat without finish reason", OPENAI_CHAT, chat(None), _by_openai),
+    Recorded("chat with usage alone", OPENAI_CHAT, chat(None, done=False), _by_openai),
+    Recorded("chat with [DONE] alone", OPENAI_CHAT, chat(None, usage=False), _by_openai),
+    Recorded("groq", GROQ, chat(), lambda body: groq.SSEDecoder().iter_bytes(iter([body]))),
+    Recorded("mistral", MISTRAL, chat(), _by_mistral),
+    Recorded("responses", OPENAI, responses(), _by_openai),
+    Recorded("messages", ANTHROPIC, messages(), lambda body: anthropic.SSEDecoder().iter_bytes(iter([body]))),
+    Recorded("gemini", _GOOGLE, gemini(), _by_google),
 )
 
 

@@ -146,8 +146,10 @@ async def test_usage_in_each_chunk_is_that_of_the_answer_so_far(usages: list[tup
 
 
 async def test_usage_in_a_chunk_that_says_something_is_no_end_mark() -> None:
+    """The library has read the first chunk before anybody can watch: this one is the second."""
+    said = chunk({"content": "Pay 40"}), chunk({"content": "00"}, usage=USAGE)
     with pytest.raises(ModelError, match="end mark") as caught:
-        await streamed(unnamed(chunk({"content": "Pay 40"}, usage=USAGE), done=False))
+        await streamed(unnamed(*said, done=False))
     assert caught.value.spent == Spent(1, 100, 10, caught.value.spent.cost_usd)
 
 
