@@ -8,6 +8,8 @@ import gc
 import logging
 import signal
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,15 +21,32 @@ from tests.scheduling import Scheduling
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+_MARK = "mark.long"
+
 # A shell starts what it runs in the background with SIGINT ignored, and processes inherit that: those which tests end
 # as Ctrl-C does would not hear of it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make test-long` imports those files alone that have long tests: each worker imports them for itself."""
+    if config.option.markexpr == "long" and collection_path.name.startswith("test_"):
+        return None if _names_long(collection_path) else True
+    return None
+
+
+@cache
+def _names_long(path: Path) -> bool:
+    return any(_MARK in place.read_text() for place in (path, path.with_name("conftest.py")) if place.is_file())
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Schedules come first, then tests of whole stacks: the quick ones fill what time the workers have left."""
+    hidden = {item.path for item in items if item.get_closest_marker("long") and not _names_long(item.path)}
+    if hidden:
+        raise pytest.UsageError(f"write {_MARK} in these files, or in their folder's conftest: {sorted(hidden)}")
     items.sort(key=_rank)
     leave_out(config, items)
 
