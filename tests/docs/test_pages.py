@@ -9,14 +9,14 @@ from tests.docs.named_commands import faults_in
 from tests.docs.page_run import PageRun
 from tests.docs.rules import REASONS, excused, faults_of
 
-# Of the pages that start stacks, `make test` follows those that are read first.
-READ_FIRST = ("README.md", "docs/guides/first-agent.md")
+# Of the pages that start stacks, `make test` follows the one that is read first.
+READ_FIRST = "README.md"
 
 
 def marks_of(page: str) -> list[pytest.MarkDecorator]:
     if not any(fence.has("background") for fence in fences_in(page)):
         return []
-    return [pytest.mark.e2e] if page in READ_FIRST else [pytest.mark.e2e, pytest.mark.long]
+    return [pytest.mark.e2e] if page == READ_FIRST else [pytest.mark.e2e, pytest.mark.long]
 
 
 PAGES = [

@@ -76,6 +76,7 @@ def test_the_demo_shows_events_answer_and_bill(demo: Demo) -> None:
     demo.check(*events, "[fresnel-lens.md]", "Queue messages", "Redis commands", "Wall time")
 
 
+@pytest.mark.long
 def test_the_demo_survives_kill_9_of_its_app(demo: Demo) -> None:
     """It shows the kill, the restart, and the same answer."""
     shown = ("app ended by itself (signal 9, SIGKILL)", "[fresnel-lens.md]")

@@ -31,6 +31,7 @@ def test_its_demo_shows_its_agent(project: Path) -> None:
     assert "19 percent of 240 is 45.6." in shown
 
 
+@pytest.mark.long
 def test_its_tests_pass(project: Path) -> None:
     """What `make test` runs; one of them kills the app."""
     assert "3 passed" in run(project, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")

@@ -31,7 +31,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, provider: SlowProvider) -> I
         yield made
 
 
-@pytest.mark.parametrize("agent", ["thinks", "thinks-there"])
+@pytest.mark.parametrize("agent", ["thinks", pytest.param("thinks-there", marks=pytest.mark.long)])
 @pytest.mark.parametrize("seconds", [8, pytest.param(60, marks=pytest.mark.long)])
 def test_ten_calls_are_not_billed_for_the_time_that_they_take(
     stack: DevStack, provider: SlowProvider, seconds: int, agent: str

@@ -30,6 +30,7 @@ def test_what_has_changed_since_is_shown(stack: DevStack, tmp_path: Path) -> Non
     assert "limit turns\n  recorded: 3\n  now:      20" in done.stdout
 
 
+@pytest.mark.long
 def test_the_demos_jobs_play_back_as_they_ran(stack: DevStack, tmp_path: Path) -> None:
     """Of every sample that the demo shows; then again from a file, when nothing runs any more."""
     for name in ("research", "report", "planner", "supervisor"):

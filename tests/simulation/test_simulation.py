@@ -158,7 +158,8 @@ def test_a_world_that_is_closed_is_gone_at_once() -> None:
         gc.enable()
 
 
-@pytest.mark.parametrize("waits", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("waits", [False, True])
 def test_hand_made_schedules_break_no_invariant(*, waits: bool) -> None:
     """Stories that seeds tell too seldom."""
     with closing(VirtualLoop()) as loop:

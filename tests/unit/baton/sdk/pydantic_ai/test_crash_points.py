@@ -19,13 +19,9 @@ from tests.unit.baton.sdk.pydantic_ai.played import call, comparable, scripted
 
 _QUICK = {
     agents.text,
-    agents.retry_beside_others,
     agents.output_with_validator,
-    agents.unfit_output_beside_calls,
     features.file_returned,
-    features.enqueued,
     features.sequential_tool,
-    features.deferred_and_handled,
 }
 
 
@@ -77,6 +73,7 @@ def with_effects() -> Agent[Any, Any]:
     return agent
 
 
+@pytest.mark.long
 async def test_an_effect_is_repeated_with_its_key_or_not_at_all() -> None:
     """Also of a call that a person approves after a crash."""
     simulation = Simulation(Registry([durable(with_effects(), deps=lambda _: "Ann")]))

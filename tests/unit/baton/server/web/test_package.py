@@ -24,6 +24,7 @@ def test_the_types_are_those_of_the_document() -> None:
     assert TYPES.read_text(encoding="utf-8") == generated()
 
 
+@pytest.mark.long
 def test_every_operation_has_a_method_that_sends_all_it_takes(tmp_path: Path) -> None:
     """As the Python client has them, by the same names; the program is compiled against the package of `npm pack`."""
     found: dict[str, Any] = json.loads(TypeScriptProject(tmp_path).run(CALLS.read_text(encoding="utf-8")))

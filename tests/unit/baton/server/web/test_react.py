@@ -23,6 +23,7 @@ def test_the_client_does_what_its_tests_say() -> None:
 
 
 @pytest.mark.node
+@pytest.mark.long
 def test_the_hook_does_what_its_tests_say(tmp_path: Path) -> None:
     built = source_copy(tmp_path)
     shutil.copy(HERE / "react.test.mjs", built)
