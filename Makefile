@@ -107,12 +107,12 @@ clean: ## remove .venv, caches and build products; your jobs in .baton stay
 
 # One stamp for each environment: nothing is done while it is newer than what it was made from. Nothing is taken away
 # either (--inexact), so the light one never undoes the other.
-$(READY): pyproject.toml uv.lock Makefile
+$(READY): pyproject.toml infra/pyproject.toml uv.lock Makefile
 	$(call install,all of it,)
 	@touch $(LIGHT) $@
 
-$(LIGHT): pyproject.toml uv.lock Makefile
-	$(call install,for demo and dev,--no-default-groups --extra local)
+$(LIGHT): pyproject.toml infra/pyproject.toml uv.lock Makefile
+	$(call install,for demo and dev,--no-default-groups --group local)
 	@touch $@
 
 # install: what of it, and how uv is told. The second try is for machines behind a proxy that has a certificate

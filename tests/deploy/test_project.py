@@ -16,6 +16,7 @@ from baton_local.dev.stack_error import StackError
 from baton_local.fixtures.servers import QStashServer, RedisServer
 from tests.deploy.bundles import PLATFORM, ROOT, made_bundle
 from tests.deploy.deployment import Deployment
+from tests.wheels import built_wheels
 
 pytestmark = pytest.mark.e2e
 
@@ -38,27 +39,26 @@ def libraries_of(project: Path, work: Path, *extras: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return next(folder.glob("*.whl"))
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return built_wheels(tmp_path_factory.mktemp("wheels"))
 
 
 @pytest.mark.parametrize(
     "kind", ["path", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("wheel", "version"))]
 )
 def test_its_libraries_are_found_however_it_requires_baton(
-    tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    tmp_path: Path, wheels: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """By path, by wheel, by version; resolved, or of a lock file. Baton itself is not among them."""
     project = made_project(tmp_path)
     pyproject = project / "pyproject.toml"
     text = pyproject.read_text("utf-8")
     assert f" @ {REPOSITORY}" in text
-    wanted = {"path": f" @ {REPOSITORY}", "wheel": f" @ {wheel.as_uri()}", "version": ">=0.1"}[kind]
-    pyproject.write_text(text.replace(f" @ {REPOSITORY}", wanted), "utf-8")
-    monkeypatch.setenv("UV_FIND_LINKS", str(wheel.parent))
+    for place, wheel in zip((f"{REPOSITORY}/infra", REPOSITORY), reversed(wheels), strict=True):
+        wanted = {"path": f" @ {place}", "wheel": f" @ {wheel.as_uri()}", "version": ">=0.1"}[kind]
+        text = text.replace(f" @ {place}", wanted)
+    pyproject.write_text(text, "utf-8")
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheels[0].parent))
     plain, with_models = libraries_of(project, tmp_path), libraries_of(project, tmp_path, "models")
     assert {"pydantic", "qstash", "upstash-redis", "mangum"} <= plain.keys() < with_models.keys()
     assert not {DISTRIBUTION, "tiktoken", "click", "pytest"} & with_models.keys()
@@ -69,7 +69,7 @@ def test_its_libraries_are_found_however_it_requires_baton(
 
 
 @pytest.mark.long
-def test_an_installed_wheel_packages_a_project_without_this_repository(tmp_path: Path, wheel: Path) -> None:
+def test_installed_wheels_package_a_project_without_this_repository(tmp_path: Path, wheels: tuple[Path, Path]) -> None:
     """As a person does it who has installed Baton and nothing else: uv is not there, either."""
     scripts = tmp_path / "venv" / "bin"
     inherited = os.environ  # noqa: TID251 - the index of packages, and how it is reached
@@ -80,7 +80,7 @@ def test_an_installed_wheel_packages_a_project_without_this_repository(tmp_path:
         assert done.returncode == 0, done.stdout + done.stderr
 
     run(sys.executable, "-m", "venv", tmp_path / "venv")
-    run(scripts / "python", "-m", "pip", "install", "-qq", f"{DISTRIBUTION}[local] @ {wheel.as_uri()}")
+    run(scripts / "python", "-m", "pip", "install", "-qq", *wheels)
     run(scripts / "baton", "init", "shop")
     run(scripts / "baton", "package", folder=tmp_path / "shop")
     made = sorted(path.name for path in (tmp_path / "shop" / "dist").iterdir())

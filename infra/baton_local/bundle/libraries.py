@@ -118,7 +118,9 @@ _NOT_RUN = (
     "starlette/testclient.py",
 )
 
-_LISTED = ("--no-header", "--no-annotate", "--no-emit-package", DISTRIBUTION)
+LOCAL_DISTRIBUTION = "durable-baton-local"  # infra/pyproject.toml
+_OWN = (DISTRIBUTION, LOCAL_DISTRIBUTION)
+_LISTED = ("--no-header", "--no-annotate", *(option for name in _OWN for option in ("--no-emit-package", name)))
 
 
 class Libraries:

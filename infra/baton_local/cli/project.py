@@ -15,7 +15,7 @@ import click
 
 from baton.settings.distribution import DISTRIBUTION
 from baton_local.bundle.bundling import BUNDLES, Archive, Bundling, Ingredients
-from baton_local.bundle.libraries import PLATFORMS, PYTHON_VERSION, UNPACKED_LIMIT_BYTES
+from baton_local.bundle.libraries import LOCAL_DISTRIBUTION, PLATFORMS, PYTHON_VERSION, UNPACKED_LIMIT_BYTES
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 _SUFFIX = ".tmpl"
@@ -36,19 +36,20 @@ def init(folder: Path) -> None:
     template = files("baton_local") / "project"
     values = {
         "name": name,
-        "requirement": _requirement(),
-        **{f"requirement_{extra}": _requirement(extra) for extra in ("local", "models", *_EXTRAS)},
+        "requirement": _requirement(DISTRIBUTION),
+        "requirement_local": _requirement(LOCAL_DISTRIBUTION),
+        **{f"requirement_{extra}": _requirement(DISTRIBUTION, extra) for extra in ("server", "models", *_EXTRAS)},
     }
     for place in _written(template, folder, values):
         click.echo(f"  {place}")
     click.echo(f"\nNext: cd {folder}, then make demo, make test, make dev")
 
 
-def _requirement(extra: str = "") -> str:
-    """Return what installs the same Baton again: from where this one was installed, or by its version."""
-    installed, extras = distribution(DISTRIBUTION), f"[{extra}]" if extra else ""
+def _requirement(name: str, extra: str = "") -> str:
+    """Return what installs the same distribution again: from where this one was installed, or by its version."""
+    installed, wanted = distribution(name), f"{name}[{extra}]" if extra else name
     url = json.loads(installed.read_text("direct_url.json") or "{}").get("url")
-    return f"{DISTRIBUTION}{extras} @ {url}" if url else f"{DISTRIBUTION}{extras}>={installed.version}"
+    return f"{wanted} @ {url}" if url else f"{wanted}>={installed.version}"
 
 
 def _written(source: Traversable, target: Path, values: dict[str, str]) -> list[Path]:
