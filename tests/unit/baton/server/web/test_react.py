@@ -11,7 +11,7 @@ from tests.npm_client import source_copy
 from tests.npm_packages import find_node
 
 HERE = Path(__file__).parent
-CLIENT = HERE.parents[4] / "functions" / "baton" / "web" / "static" / "baton.js"
+CLIENT = HERE.parents[4] / "functions" / "baton" / "server" / "web" / "static" / "baton.js"
 
 
 def test_the_client_does_what_its_tests_say() -> None:
