@@ -4,7 +4,7 @@ from tests.bench.stacks import OTHER, sampled
 
 STACKS = """
 main (/app/run.py:1);post (/lib/site-packages/httpx/_client.py:10);send (/lib/site-packages/anyio/_core.py:5) 7
-main (/app/run.py:1);handle (/app/functions/baton/worker/runtime/pipeline.py:90);decide (/baton/engine/decide.py:3) 2
+main (/app/run.py:1);handle (/baton/worker/runtime/pipeline.py:90);decide (/functions/baton/engine/decide.py:3) 2
 main (/app/run.py:1) 1
 """
 
