@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from baton.sdk.tools.pending import Pending
     from baton.sdk.tools.tool import tool
     from baton.sdk.tools.tool_error import ToolError
+    from baton.sdk.workflows.approval import Decision, approval
+    from baton.sdk.workflows.workflow import workflow
     from baton_events.emitter import Emitter
     from baton_events.emitting import emit
 
@@ -39,6 +41,7 @@ __all__ = [
     "Agent",
     "Call",
     "CallLimit",
+    "Decision",
     "DropOldest",
     "Emitter",
     "Event",
@@ -56,6 +59,7 @@ __all__ = [
     "Summarize",
     "ToolContext",
     "ToolError",
+    "approval",
     "as_tool",
     "check_operation_status",
     "emit",
@@ -70,11 +74,13 @@ __all__ = [
     "task_text",
     "tool",
     "wait_for_event",
+    "workflow",
 ]
 _WHERE = {
     "Agent": "baton.sdk.agents.agent",
     "Call": "baton.sdk.models.model",
     "CallLimit": "baton.sdk.records.call_limit",
+    "Decision": "baton.sdk.workflows.approval",
     "DropOldest": "baton.sdk.agents.history",
     "Emitter": "baton_events.emitter",
     "Event": "baton.sdk.agents.event",
@@ -92,6 +98,7 @@ _WHERE = {
     "Summarize": "baton.sdk.agents.history",
     "ToolContext": "baton.sdk.tools.context",
     "ToolError": "baton.sdk.tools.tool_error",
+    "approval": "baton.sdk.workflows.approval",
     "as_tool": "baton.sdk.agents.agent_tool",
     "check_operation_status": "baton.sdk.tools.builtin.job_tools",
     "emit": "baton_events.emitting",
@@ -106,6 +113,7 @@ _WHERE = {
     "task_text": "baton.sdk.planning.reference",
     "tool": "baton.sdk.tools.tool",
     "wait_for_event": "baton.sdk.tools.builtin.job_tools",
+    "workflow": "baton.sdk.workflows.workflow",
 }
 
 

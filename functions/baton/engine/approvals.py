@@ -220,10 +220,10 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
 def _answered(state: State, closed: CallRecord, record: CallRecord, outcome: dict[str, Any], now_ms: int) -> Decision:
     """Continue the attempt with a person's answer, or with the reason for having none."""
     if "ok" in outcome:
-        words, answer = "answer", _decided_arguments(state.the_call, outcome)
+        words, answer = "answer", {"answer": _decided_arguments(state.the_call, outcome)}
     else:
-        words, answer = "refused", outcome["error"]["type"]
-    runs = replace(record, status=next_call_status(record.status, Step.APPROVE), memo={**record.memo, words: answer})
+        words, answer = "refused", {"refused": outcome["error"]["type"], "reason": outcome["error"]["message"]}
+    runs = replace(record, status=next_call_status(record.status, Step.APPROVE), memo={**record.memo, **answer})
     return _goes_on(state, closed, runs, replace(_runs(state.item, record, now_ms), died=0), words, now_ms)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from baton_events.ids import child_of, digest
 
-# Of a message: its time, and ids that a framework made.
+# Of a message: its time, and ids that a framework made, and the state of an interpreter.
 _OWN = frozenset(
     [
         "timestamp",
@@ -17,6 +17,7 @@ _OWN = frozenset(
         "conversation_id",
         "provider_response_id",
         "createdAt",
+        "workflowStretch",
     ]
 )
 

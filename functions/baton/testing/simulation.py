@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from baton.sdk.agents.registry import Registry
+from baton.sdk.agents.registry import Registry, check_input
 from baton.sdk.agents.runner import run_messages
 from baton.testing.comparing import messages_of, names_of
 from baton.testing.ports import Left
@@ -103,7 +103,7 @@ class Simulation:
     @contextmanager
     def _played(self, scene: Scene, point: Point | None = None) -> Iterator[World]:
         """Play a scene in a fresh world."""
-        self._registry.agent(scene.agent)
+        check_input(self._registry, scene.agent, scene.input_data)
         self._memory.restore()
         if self._fresh is not None and inspect.iscoroutine(left := self._fresh()):
             left.close()

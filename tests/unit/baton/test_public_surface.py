@@ -13,10 +13,32 @@ FORBIDDEN = {"starlette", "mangum", "httpx", "qstash", "upstash_redis", "aiohttp
 
 def test_the_public_names_are_those_documented() -> None:
     names = [
-        *("Agent", "Call", "CallLimit", "DropOldest", "Emitter", "Event", "HandlerContext", "JobInfo", "KeepAll"),
-        *("LimitedCall", "Limits", "Memory", "Pending", "Registry", "Schedule", "ScriptedModel", "Step", "Summarize"),
-        *("ToolContext", "ToolError", "as_tool", "check_operation_status", "emit", "on", "operation_status", "recall"),
+        *("Agent", "Call", "CallLimit", "Decision", "DropOldest", "Emitter", "Event", "HandlerContext", "JobInfo"),
+        *(
+            "KeepAll",
+            "LimitedCall",
+            "Limits",
+            "Memory",
+            "Pending",
+            "Registry",
+            "Schedule",
+            "ScriptedModel",
+            "Step",
+            "Summarize",
+        ),
+        *(
+            "ToolContext",
+            "ToolError",
+            "approval",
+            "as_tool",
+            "check_operation_status",
+            "emit",
+            "on",
+            "operation_status",
+            "recall",
+        ),
         *("remember", "result_of", "sleep", "sleep_until", "task_data", "task_text", "tool", "wait_for_event"),
+        "workflow",
     ]
     assert sorted(baton.__all__) == names
     assert all(getattr(baton, name) for name in baton.__all__)

@@ -6,7 +6,7 @@ make a model, or look up names of models and capabilities, which the registry do
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, cast
@@ -197,6 +197,10 @@ class Agent:
         object.__setattr__(self, "plan", checked_plan(self.name, self.plan))
         object.__setattr__(self, "tools", tuple(dict.fromkeys((*self.tools, *self._tools_of_plan()))))
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
+
+    def __call__(self, task: str) -> Awaitable[Any]:  # noqa: ARG002 - for workflows' code, which does not run here
+        """Refuse: a workflow's code awaits an agent, as a job below its own, and there the interpreter does."""
+        raise RuntimeError(f"agent {self.name!r} can be awaited in a @workflow alone; a tool starts it by ctx.start")
 
     @property
     def memory_policy(self) -> Memory | None:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from baton.sdk.agents.agent import Agent, chosen_models
 from baton.sdk.agents.agent_tool import agent_tool_faults, own_tools
+from baton.sdk.agents.code_agent import CodeAgent, code_agents
 from baton.sdk.agents.handler import Handler, Handlers, handler_of, topic_faults
 from baton.sdk.agents.history import Summarize
 from baton.sdk.agents.output import FINAL_TOOL
+from baton.sdk.agents.runner import CodeRunner
 from baton.sdk.agents.trial import TRIAL_AGENT, TRIAL_TOOL, trial_agent
 from baton.sdk.models.catalog import available_models, model_fault, model_named, offload_fault
 from baton.sdk.models.chain import ModelChain
@@ -77,6 +79,7 @@ class Registry:
         tools: more tools, for agents that name capabilities.
         handlers: functions with `@on`. Agents with `on` are handlers, too.
         schedules: jobs that recur; `baton setup` and `baton dev` make them.
+        workflows: functions with `@workflow`.
     """
 
     def __init__(
@@ -85,14 +88,17 @@ class Registry:
         tools: Sequence[Tool] = (),
         handlers: Sequence[Handler] = (),
         schedules: "Sequence[Schedule]" = (),
+        workflows: Sequence[CodeAgent] = (),
     ) -> None:
         _refuse_strangers(agents, tools, handlers, schedules)
-        given, agents = tuple(agents), (*agents, *(each.agent for each in handlers))
+        written, code_faults = code_agents(workflows)
+        given = (*agents, *written)
+        agents = (*given, *(each.agent for each in handlers))
         own = own_tools(agents)
         everything = list(dict.fromkeys([*tools, *(item for items in own.values() for item in items)]))
         tools_of = {agent: _tools_of(agent, own[agent], everything) for agent in agents}
         all_handlers = (*handlers, *(handler_of(agent) for agent in given if agent.on))
-        faults = [*_faults(agents, tools_of, everything), *topic_faults(all_handlers)]
+        faults = [*code_faults, *_faults(agents, tools_of, everything), *topic_faults(all_handlers)]
         faults += _schedule_faults(schedules, {agent.name for agent in agents})
         if faults:
             raise RegistryError(faults)
@@ -147,7 +153,7 @@ class Registry:
             InvalidArguments: they do not fit. UnknownToolError: no tool has that name.
         """
         known = self._agents.get(agent)
-        runner = known.runner if known else None
+        runner = known.runner if known and not isinstance(known.runner, CodeRunner) else None
         if known and known.servers and tool not in self._tools:
             return  # the call checks them, with the server's schema
         if runner is None:
@@ -193,6 +199,16 @@ class Registry:
         if model not in self._models:
             self._models[model] = model_named(model)
         return self._models[model]
+
+
+def check_input(registry: Registry, agent: str, data: dict[str, Any]) -> None:
+    """Check the data of a new job, where its agent says what it takes.
+
+    Raises:
+        InvalidArguments: it does not fit. UnknownAgentError: no agent has that name.
+    """
+    if isinstance(runner := registry.agent(agent).runner, CodeRunner):
+        runner.check_input(data)
 
 
 def registry_with(registry: Registry, agent: Agent) -> Registry:
@@ -322,7 +338,7 @@ def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
     """Return the model policy of this agent's jobs."""
     # Memory is searched with the task's text, and a plan's results are read, even if the model reads no history.
     if agent.runner is not None:
-        return ModelPolicy(retries=agent.model_retries, calls_read_history=True)
+        return ModelPolicy(retries=agent.model_retries, calls_read_history=not isinstance(agent.runner, CodeRunner))
     plans = bool(agent.plan) or agent.mode == "plan"
     reads_history = plans or agent.memory_policy is not None or registry.model_of(agent).reads_history
     return ModelPolicy(retries=agent.model_retries, reads_history=reads_history)

@@ -5,7 +5,8 @@ know the engine. An exception that it raises is a failure of the piece of work.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import field
@@ -39,6 +40,8 @@ class Recorded(Record, frozen=True):
         messages: the user's messages while it ran: the turn before each (0: before the first turn), and the text.
         files: known contents of the session's files, as in `File.data`.
         edits: a fork's replacements of the agent's own `instructions` and `model`.
+        now_ms: the time of the piece of work, in milliseconds since 1970.
+        whole: reads the records with all that is compacted; None: nothing is.
     """
 
     job: JobInfo
@@ -48,6 +51,8 @@ class Recorded(Record, frozen=True):
     messages: tuple[tuple[int, str], ...] = ()
     files: tuple[str, ...] = ()
     edits: Mapping[str, str] = field(default_factory=dict[str, str])
+    now_ms: int = 0
+    whole: "Callable[[], Awaitable[Recorded]] | None" = None
 
 
 class RunnerAnswer(Record, frozen=True):
@@ -179,6 +184,18 @@ class Runner(Protocol):
             LookupError: the turns refer to results that are not given.
         """
         ...
+
+
+class CodeRunner(ABC):
+    """The base of a runner whose calls are those of the registry's tools, and whose turns call no model."""
+
+    @abstractmethod
+    def check_input(self, data: dict[str, Any]) -> None:
+        """Check a job's data before the job is accepted.
+
+        Raises:
+            InvalidArguments: it does not fit.
+        """
 
 
 def run_messages(

@@ -4,6 +4,7 @@ Invariant: data only; the tool has returned, and nothing runs while the call wai
 agent authors".
 """
 
+from collections.abc import Generator
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +35,7 @@ class RunAgain(Record, frozen=True, kw_only=True):
         form: a JSON schema of the answer, an object; None: no person is asked.
         title: the question.
         begins_with: the form's initial values.
+        timeout_seconds: the longest wait for the answer; then `refused` is "expired". None: a week.
     """
 
     memo: dict[str, Any]
@@ -41,6 +43,7 @@ class RunAgain(Record, frozen=True, kw_only=True):
     form: dict[str, Any] | None = None
     title: str = ""
     begins_with: dict[str, Any] = field(default_factory=dict[str, Any])
+    timeout_seconds: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a wait that never ends."""
@@ -93,6 +96,10 @@ class Pending(Record, frozen=True, kw_only=True):
             )
         if self.until is not None and self.until.tzinfo is None:
             raise ValueError(f"Pending(until={self.until!r}): give the time with its time zone")
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Refuse: a workflow's code awaits a wait, and there the interpreter does; a tool returns it."""
+        raise RuntimeError("a wait can be awaited in a @workflow alone; a tool returns it")
 
     @property
     def holds_its_job(self) -> bool:

@@ -18,6 +18,7 @@ from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
 from baton.sdk.tools.arguments import ArgumentSchema
 from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.return_type import ResultSchema
 from baton.sdk.tools.runnable import InThread, call_in_thread
 from baton.sdk.tools.signature import read_docstring, read_signature
@@ -114,7 +115,8 @@ class Tool(Generic[_P, _R_co]):
         if _is_async(function):
             return self.results.check(await function(**keywords))
         result = await in_thread(call_in_thread, function, keywords)
-        return self.results.check(await result if inspect.isawaitable(result) else result)
+        waits = inspect.isawaitable(result) and not isinstance(result, Pending)
+        return self.results.check(await result if waits else result)
 
 
 @overload

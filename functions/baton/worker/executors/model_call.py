@@ -7,6 +7,7 @@ gives a step result, never an error. Must not: run a tool.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from baton.engine.state import Job
 from baton.engine.step_results import ExtraUsage, ModelAnswered, ModelFailed
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.output import FINAL_TOOL, InvalidOutput, OutputType
-from baton.sdk.agents.runner import Recorded, RunFailedError, Runner, RunnerAnswer
+from baton.sdk.agents.runner import CodeRunner, Recorded, RunFailedError, Runner, RunnerAnswer
 from baton.sdk.models.answer_cache import AnswerCache
 from baton.sdk.models.model import (
     ANSWER_CUT,
@@ -208,16 +209,21 @@ def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
 
 
 async def runner_turn(
-    runner: Runner, record: Recorded, text_stream: TextStream | None, limit_seconds: float
+    runner: Runner,
+    record: Recorded,
+    text_stream: TextStream | None,
+    limit_seconds: float,
+    tools: Mapping[str, Tool] | None = None,
 ) -> ModelAnswered | ModelFailed:
-    """Do one turn of an agent that has a runner."""
+    """Do one turn of an agent that has a runner. `tools`: those that its calls are of, where they are not its own."""
     listener: Listener | None = text_stream
     try:
-        with chat_span(runner.name) as answered_with:
+        with nullcontext() if isinstance(runner, CodeRunner) else chat_span(runner.name) as answered_with:
             async with asyncio.timeout(limit_seconds):
                 turn = await contained(lambda: runner.turn(record, listener))
-            answered_with(turn.answer)
-        return _runner_answered(turn, await text_stream.streamed_text() if text_stream else None)
+            if answered_with:
+                answered_with(turn.answer)
+        return _runner_answered(turn, await text_stream.streamed_text() if text_stream else None, tools)
     except TimeoutError:
         return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
     except ModelError as error:
@@ -230,17 +236,24 @@ async def runner_turn(
         return ModelFailed(Failure(kind, text_of(error) or "no message"))
 
 
-def _runner_answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered | ModelFailed:
+def _runner_answered(
+    turn: RunnerAnswer, streamed_text: Any, tools: Mapping[str, Tool] | None
+) -> ModelAnswered | ModelFailed:
     try:
         to_json(turn.answer.provider)  # data that no store can hold is not committed
-        return _runner_step_result(turn, streamed_text)
+        return _runner_step_result(turn, streamed_text, tools or {})
     except (ModelError, ValueError, PydanticSerializationError) as error:
         return unusable(turn.answer, error)
 
 
-def _runner_step_result(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
+def _runner_step_result(turn: RunnerAnswer, streamed_text: Any, tools: Mapping[str, Tool]) -> ModelAnswered:
     answer = turn.answer
-    wanted = tuple([Wanted(call.tool, call.arguments, None, _RETRIES) for call in answer.calls])
+    wanted = tuple(
+        [
+            _wanted(call, tools) if call.tool in tools else Wanted(call.tool, call.arguments, None, _RETRIES)
+            for call in answer.calls
+        ]
+    )
     if answer.is_cut and wanted:
         wanted = tuple([replace_struct(call, fault=CUT_CALL) for call in wanted])
     elif any(turn.alone):

@@ -21,6 +21,7 @@ from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, St
 from baton.engine.transcript import NewerEntryError, refuse_newer
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import Registry, UnknownAgentError, agent_takes
+from baton.sdk.agents.runner import CodeRunner
 from baton.sdk.memory import entries as recollection
 from baton.sdk.models.fingerprint import request_digests
 from baton.sdk.models.model import (
@@ -41,8 +42,9 @@ from baton.sdk.models.model import (
 from baton.sdk.planning.plan import is_plan, plan_prompt
 from baton.sdk.records.limits import since
 from baton.sdk.records.memory import ModelCache
-from baton.sdk.records.transcript import Failure
+from baton.sdk.records.transcript import MODEL_ROLE, Failure
 from baton.sdk.tools.contained import CutShortError
+from baton.store.ports.jobs import Reader
 from baton.worker.conversation import exchanges
 from baton.worker.executors.chat_files import ChatFiles, FileGoneError
 from baton.worker.executors.executor import is_for_the_queue, used_by
@@ -70,7 +72,9 @@ class ModelTurn:
         text_streams: TextStreams | None = None,
         files: ChatFiles | None = None,
         offloaded: "Callable[[], OffloadedCalls] | None" = None,
+        reader: Reader | None = None,
     ) -> None:
+        self._reader = reader
         self._registry = registry
         self._work_limit_seconds = work_limit_seconds
         self._cache = cache
@@ -102,7 +106,12 @@ class ModelTurn:
             history = await self._with_files(effect, history)
             text_stream = self._text_streams.of(effect, claim) if self._text_streams else None
             limit_seconds = min(agent.model_timeout_seconds, self._work_limit_seconds)
-            return await runner_turn(agent.runner, recorded(effect.job, history), text_stream, limit_seconds)
+            record = recorded(effect.job, history, claim.now_ms, self._reader)
+            if not isinstance(agent.runner, CodeRunner):
+                return await runner_turn(agent.runner, record, text_stream, limit_seconds)
+            tools = {tool.name: tool for tool in self._registry.tools}
+            step_result = await runner_turn(agent.runner, record, None, limit_seconds, tools)
+            return _without_earlier_stretches(step_result, history)
         if effect.memo and self._offloaded:
             try:
                 found = await self._offloaded().poll(effect.memo, self._registry.model_of(agent))
@@ -191,6 +200,17 @@ class ModelTurn:
         if not isinstance(step_result, ModelAnswered):
             return step_result, None
         return step_result, request_digests(question, reads_history=model.reads_history, job_id=job_id)
+
+
+def _without_earlier_stretches(step_result: StepResult, history: History) -> StepResult:
+    """Leave the stretches before this one out of what later turns read: each has all that a run needs."""
+    before = next((at for at, entry in enumerate(history.transcript) if entry["role"] == MODEL_ROLE), None)
+    if before is None or not isinstance(step_result, ModelAnswered):
+        return step_result
+    first, last = history.compacted
+    compacted = (first or before, len(history.transcript) + last - first)
+    extra_usage = structs.replace(step_result.extra_usage, compacted=compacted)
+    return structs.replace(step_result, extra_usage=extra_usage)
 
 
 def _file_gone(error: FileGoneError) -> ModelFailed:

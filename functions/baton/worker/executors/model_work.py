@@ -34,7 +34,7 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     earlier = EarlierJobs(ports.listing, ports.reader, ports.store)
 
     def asked_of(registry: Registry) -> Executing:
-        model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files, offloaded)
+        model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files, offloaded, ports.reader)
         return Recalling(Conversing(model_turn, registry, earlier), registry, memory)
 
     def turn_with(registry: Registry) -> Executing:

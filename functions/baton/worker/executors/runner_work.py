@@ -5,6 +5,7 @@ Invariant: every failure is a step result, as for Baton's own agents. Must not: 
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.sdk.agents.runner import CallReturned, JobInfo, NeedsApproval, Recorded, Runner, RunnerCall
 from baton.sdk.models.model import Message, ModelError, files_of
 from baton.sdk.records.own_threads import in_own_thread
-from baton.sdk.records.transcript import SESSION_ROLE, Failure, messages_in, named_files, turns_of
+from baton.sdk.records.transcript import MODEL_ROLE, SESSION_ROLE, Failure, messages_in, named_files, turns_of
 from baton.sdk.tools.arguments import copied_json
 from baton.sdk.tools.contained import contained
 from baton.sdk.tools.context import ToolContext, running
@@ -33,8 +34,8 @@ from baton_events.values.text import text_of
 _OVERRIDES = ("instructions", "model")
 
 
-def recorded(job: Job, history: History) -> Recorded:
-    """Return the records of a job for its runner."""
+def recorded(job: Job, history: History, now_ms: int = 0, reader: Reader | None = None) -> Recorded:
+    """Return the records of a job for its runner. `reader`: of all that is compacted, too."""
     task = history.transcript[0]
     info = JobInfo(
         job_id=job.id,
@@ -48,7 +49,16 @@ def recorded(job: Job, history: History) -> Recorded:
     earlier, turns = _messages(sessions) if sessions else (), turns_of(history.transcript)
     files = tuple([one["data"] for one in named_files(history.transcript) if "data" in one])
     edits = {name: value for name, value in task.get(FORK, {}).get("edits", {}).items() if name in _OVERRIDES}
-    return Recorded(info, earlier, turns, history.results, messages_in(history.transcript), files, edits)
+    messages = messages_in(history.transcript)
+    whole = None if reader is None or history.compacted == (0, 0) else partial(_whole, job, reader)
+    return Recorded(info, earlier, turns, history.results, messages, files, edits, now_ms, whole)
+
+
+async def _whole(job: Job, reader: Reader) -> Recorded:
+    """Read the records of a job since it began from its start last."""
+    snapshot, transcript = await reader.job(job.id), await reader.transcript(job.id)
+    kept = [entry for entry in transcript if entry["role"] != MODEL_ROLE or entry["turn"] >= job.first_turn]
+    return recorded(job, History(tuple(kept), snapshot.results if snapshot else {}))
 
 
 def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:

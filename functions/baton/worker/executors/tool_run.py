@@ -23,7 +23,7 @@ from baton.engine.step_results import (
 )
 from baton.engine.waits import tool_digest
 from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
-from baton.sdk.agents.runner import CallReturned, NeedsApproval
+from baton.sdk.agents.runner import CallReturned, CodeRunner, NeedsApproval
 from baton.sdk.clock import Clock
 from baton.sdk.memory.keeper import MemoryKeeper
 from baton.sdk.memory.policy import Memory
@@ -191,7 +191,8 @@ class ToolRun:
             runner = self._registry.agent(effect.job.agent).runner
         except UnknownAgentError:
             return None
-        if runner is None or not history.transcript:  # the job began before its agent had a runner
+        # A job may have begun before its agent had a runner.
+        if runner is None or isinstance(runner, CodeRunner) or not history.transcript:
             return None
         call, seconds, record = effect.call, self._calls.work_limit_seconds, recorded(effect.job, history)
         if effect.job.is_operation and self._outside is not None:
@@ -292,6 +293,8 @@ def question_of(tool: Tool, arguments: dict[str, Any], now_ms: int) -> ToolNeeds
 def _later(result: NeedsApproval | RunAgain, arguments: dict[str, Any], now_ms: int) -> StepResult:
     """Return the step result of a call that runs later: after an approval or answer, or after some time."""
     until_ms = now_ms + WEEK_SECONDS * 1000
+    if isinstance(result, RunAgain) and result.timeout_seconds is not None:
+        until_ms = now_ms + round(result.timeout_seconds * 1000)
     if isinstance(result, NeedsApproval):
         return ToolNeedsApproval(arguments, result.title, until_ms, data=result.metadata)
     if result.form is None:

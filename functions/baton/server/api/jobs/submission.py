@@ -7,8 +7,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from baton.engine.state import Job
-from baton.sdk.agents.registry import Registry, UnknownAgentError
+from baton.sdk.agents.registry import Registry, UnknownAgentError, check_input
 from baton.sdk.records.any_json import JsonObject
+from baton.sdk.tools.arguments import InvalidArguments
 from baton.sdk.tools.pending import LONGEST_SECONDS
 from baton.server.api.problem import ApiError, parsed
 from baton.server.api.session_line import WhenBusy
@@ -121,8 +122,12 @@ def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: st
             tenant=tenant,
             now_ms=now_ms,
         )
+        check_input(registry, body.job_type, body.input_data)
     except UnknownAgentError as error:
         raise ApiError(422, str(error), [("jobType", str(error))]) from error
+    except InvalidArguments as error:
+        places = [".".join(map(str, ("inputData", *place))) for place in error.places]
+        raise ApiError(422, str(error), list(zip(places, error.faults, strict=True))) from error
     return replace(
         job,
         priority=body.priority,

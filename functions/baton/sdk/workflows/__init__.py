@@ -1,0 +1,1 @@
+"""Durable Python without replay: workflows, and the interpreter of their code. Needs the extra `workflows`."""

@@ -1,0 +1,282 @@
+"""The code that a workflow reaches: functions and classes of the user's modules, and what their other names mean.
+
+Invariant: names are followed by their values, so an import is as good as a definition, and no name in an annotation is
+followed. All faults are found in one reading, each with file and line. Must not: run code, or start an interpreter.
+"""
+
+import ast
+import builtins
+import importlib
+import inspect
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.code_agent import CodeAgent
+from baton.sdk.tools.tool import Tool
+from baton.sdk.tools.tool_error import ToolError
+from baton.sdk.workflows import subset
+from baton.sdk.workflows.approval import Decision
+from baton.sdk.workflows.shapes import NoLiteralError, Shapes, is_model
+
+# What is there under a name of the program's own.
+_OWN = {id(ToolError): "_baton_ToolError", id(Decision): "_baton_Decision"}
+_KEPT_OPTIONS = frozenset({"frozen", "order", "eq", "repr", "init"})
+
+
+@dataclass
+class SourceFile:
+    """A file of the user, and the lines of it that belong to the program."""
+
+    shown: str
+    lines: list[str]
+    tree: ast.Module
+    kept: dict[int, str] = field(default_factory=dict[int, str])
+
+    def take(self, node: ast.stmt, indent: int, first: int) -> None:
+        """Keep a statement's lines, at the left margin."""
+        for number in range(first, (node.end_lineno or node.lineno) + 1):
+            line = self.lines[number - 1]
+            self.kept[number] = line[indent:] if line[:indent].isspace() else line
+        for function in subset.gathers(node):
+            self._rename(function, indent)
+
+    def _rename(self, function: ast.expr, indent: int) -> None:
+        """Call the program's own `gather`, which takes named arguments, on the same line."""
+        number, line = function.lineno, self.kept[function.lineno].encode()
+        start, end = function.col_offset - indent, (function.end_col_offset or 0) - indent
+        name = b"_baton_gather".ljust(end - start) if end - start >= len(b"_baton_gather") else b"_baton_gather"
+        self.kept[number] = (line[:start] + name + line[end:]).decode()
+
+    @property
+    def text(self) -> str:
+        """The kept lines on their own numbers, and everything else blank."""
+        return "\n".join(self.kept.get(number, "") for number in range(1, max(self.kept, default=0) + 1)) + "\n"
+
+
+@lru_cache(256)
+def _parsed(path: str) -> tuple[list[str], ast.Module]:
+    text = Path(path).read_text(encoding="utf-8")
+    return text.splitlines(), ast.parse(text)
+
+
+class Code:
+    """The code of one workflow, read from its function on.
+
+    Attributes:
+        faults: a line for each.
+        files: the user's files, by path. imports: the statements that bind names of modules.
+        steps: what is called, by its name in the program.
+        early: statements before the user's own; `late`: after them.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.faults: list[str] = []
+        self.files: dict[str, SourceFile] = {}
+        self.shapes = Shapes()
+        self.imports: dict[str, str] = {}
+        self.steps: dict[str, Any] = {}
+        self.early: list[str] = []
+        self.late: list[str] = []
+        self._targets: dict[int, str] = {}
+        self._bound: dict[str, int] = {}
+        self._alive: list[Any] = []  # what ids are taken of
+
+    def read(self, function: FunctionType) -> None:
+        """Read a workflow's function and all that it reaches."""
+        file, node = self._found(function)
+        if isinstance(node, subset.Function):
+            for line, text in subset.parameter_faults(node):
+                self._fault(text, file, line)
+        self._define(function, function.__qualname__, is_top=True)
+        self.faults += [f"workflow {self.name!r}: {clash}" for clash in self.shapes.clashes]
+
+    def is_sourced(self, model: type) -> bool:
+        """Return whether a model has its own source in the program."""
+        return self._targets.get(id(model)) == model.__name__
+
+    def _fault(self, text: str, file: SourceFile | None = None, line: int = 0) -> None:
+        at = f"{file.shown}:{line}: " if file else ""
+        if (fault := f"workflow {self.name!r}: {at}{text}") not in self.faults:
+            self.faults.append(fault)
+
+    def _found(self, value: Any) -> tuple[SourceFile | None, ast.stmt | None]:
+        """Return the file and the syntax of a function or class."""
+        try:
+            path = inspect.getsourcefile(value) or ""
+            if path not in self.files:
+                lines, tree = _parsed(path)
+                self.files[path] = SourceFile(_shown(path, value.__module__), lines, tree)
+        except (OSError, TypeError, SyntaxError, ValueError):
+            return None, None
+        return self.files[path], _node_of(self.files[path].tree, value)
+
+    def _define(self, value: Any, asked: str, *, is_top: bool = False) -> str:
+        """Take a function or class into the program; return its name there."""
+        name: str = value.__name__
+        self._note(value, name)
+        file, node = self._found(value)
+        if file is None or node is None:
+            self._fault(f"the source of {asked!r} cannot be read; keep it in a file of its own")
+            return name
+        for line, text in subset.faults_of(node, is_top=is_top):
+            self._fault(text, file, line)
+        decorators = node.decorator_list if isinstance(node, ast.ClassDef) else []
+        file.take(node, node.col_offset, decorators[0].lineno if decorators else node.lineno)
+        scope = _scope_of(value)
+        for found, line in subset.free_names(node).items():
+            self._resolve(found, line, scope, file, node)
+        return name
+
+    def _note(self, value: Any, target: str) -> str:
+        self._targets[id(value)] = target
+        self._alive.append(value)
+        return target
+
+    def _resolve(self, name: str, line: int, scope: Mapping[str, Any], file: SourceFile, node: ast.AST) -> None:
+        """Give a free name its meaning in the program."""
+        if name not in scope:
+            if fault := subset.builtin_fault(name):
+                self._fault(fault, file, line)
+            elif not hasattr(builtins, name):
+                self._fault(f"name {name!r} is not defined", file, line)
+            return
+        value = scope[name]
+        if self._bound.setdefault(name, id(value)) != id(value):
+            self._fault(f"name {name!r} has two meanings in the workflow's modules; rename one", file, line)
+        elif isinstance(value, ModuleType):
+            self._module(name, value, file, node)
+        elif (target := self._target(name, value, file, line)) not in ("", name):
+            self._bind(name, target)
+
+    def _bind(self, name: str, target: str) -> None:
+        place = self.early if target.startswith("_baton_") else self.late
+        if (statement := f"{name} = {target}") not in place:
+            place.append(statement)
+
+    def _module(self, name: str, module: ModuleType, file: SourceFile, node: ast.AST) -> None:
+        """Take a module of the list as it is, and of another one the attributes that are used."""
+        if module.__name__ in subset.MODULES:
+            self.imports[name] = f"import {module.__name__} as {name}"
+            return
+        self.imports[name] = f"{name} = _baton_Namespace()"
+        for each in ast.walk(node):
+            if not (isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == name):
+                continue
+            value = getattr(module, each.attr, None)
+            if not _is_users(module) and not isinstance(value, Tool | Agent | CodeAgent):
+                self._fault(
+                    f"module {module.__name__!r} is not possible in a workflow; {subset.TOOL}", file, each.lineno
+                )
+            elif target := self._target(each.attr, value, file, each.lineno):
+                self._bind(f"{name}.{each.attr}", target)
+
+    def _target(self, name: str, value: Any, file: SourceFile, line: int) -> str:
+        """Return the expression of a value in the program; empty: it is imported, or refused."""
+        known = self._targets.get(id(value)) or _OWN.get(id(value))
+        if known:
+            return known
+        if isinstance(value, Tool | Agent | CodeAgent):
+            target = f"_baton_step_{len(self.steps) + 1}"
+            self.steps[target] = value
+            return self._note(value, target)
+        if id(value) in _standard():
+            return self._imported(name, *_standard()[id(value)], file, line)
+        if isinstance(value, type):
+            return self._class(value, name, file, line)
+        is_own = isinstance(value, FunctionType) and _is_users(inspect.getmodule(value))
+        return self._define(value, name) if is_own else self._constant(name, value, file, line)
+
+    def _imported(self, name: str, module: str, own: str, file: SourceFile, line: int) -> str:
+        for text in subset.attribute_faults(module, own):
+            self._fault(text, file, line)
+        self.imports[name] = f"from {module} import {own} as {name}"
+        return ""
+
+    def _class(self, value: type, name: str, file: SourceFile, line: int) -> str:
+        if is_model(value):
+            known = self.shapes.known(value)
+            return self._define(value, name) if self._keeps_source(value) else known
+        if not _is_users(inspect.getmodule(value)) or issubclass(value, BaseException):
+            way = "raise a built-in exception, such as ValueError" if issubclass(value, BaseException) else subset.TOOL
+            self._fault(f"class {value.__name__} is not possible in a workflow; {way}", file, line)
+            return ""
+        return self._define(value, name)
+
+    def _keeps_source(self, model: type) -> bool:
+        """Return whether a data class is taken with its methods: it has no base, and no option beyond the subset."""
+        _, node = self._found(model)
+        if not isinstance(node, ast.ClassDef) or any(subset.faults_of(node)):
+            return False
+        options = [each for each in node.decorator_list if isinstance(each, ast.Call)]
+        named = {option.arg for each in options for option in each.keywords}
+        return len(node.decorator_list) == 1 and _KEPT_OPTIONS.issuperset(named)
+
+    def _constant(self, name: str, value: Any, file: SourceFile, line: int) -> str:
+        try:
+            text = self.shapes.literal(value)
+        except NoLiteralError as error:
+            what = f"{name!r} is a {error}, and no tool, agent, workflow, model, dataclass or constant"
+            self._fault(f"{what}; {subset.TOOL}", file, line)
+            return ""
+        if "('model'" in text:  # its class may be the user's own, which stands further below
+            return self._note(value, f"({text})")
+        target = f"_baton_value_{len(self._alive)}"
+        self.early.append(f"{target} = {text}")
+        return self._note(value, target)
+
+
+@cache
+def _standard() -> Mapping[int, tuple[str, str]]:
+    """Return the values of the interpreter's modules by id, with module and name."""
+    found = dict[int, tuple[str, str]]()
+    for module in sorted(subset.MODULES):
+        for name, value in vars(importlib.import_module(module)).items():
+            if not name.startswith("_") and (callable(value) or getattr(value, "__module__", "") == "typing"):
+                found.setdefault(id(value), (module, name))
+    return found
+
+
+@cache
+def _is_users(module: ModuleType | None) -> bool:
+    """Return whether a module is the user's: neither Python's, nor an installed package's, nor Baton's."""
+    path = getattr(module, "__file__", None)
+    if module is None or path is None:
+        return False
+    installed = any(path.startswith(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))
+    return not installed and module.__name__.partition(".")[0] not in ("baton", "baton_events", "baton_local")
+
+
+def _scope_of(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, FunctionType):
+        module = inspect.getmodule(value)
+        return vars(module) if module else {}
+    inner = inspect.getclosurevars(value).nonlocals
+    return {**value.__globals__, **inner} if inner else value.__globals__
+
+
+def _node_of(tree: ast.Module, value: Any) -> ast.stmt | None:
+    """Return the syntax of a function, found by its first line, or of a class, by its qualified name."""
+    name = value.__name__
+    if isinstance(value, FunctionType):
+        first = value.__code__.co_firstlineno
+        found = [each for each in ast.walk(tree) if isinstance(each, subset.Function) and each.name == name]
+        return next(
+            (each for each in found if min((one.lineno for one in each.decorator_list), default=each.lineno) == first),
+            None,
+        )
+    return next(
+        (each for each in reversed(list(ast.walk(tree))) if isinstance(each, ast.ClassDef) and each.name == name), None
+    )
+
+
+def _shown(path: str, module: str) -> str:
+    """Return the file's path as people know it, from the top of its package on."""
+    parts = Path(path).parts
+    return "/".join(parts[-(module.count(".") + 1 + (parts[-1] == "__init__.py")) :])

@@ -1,0 +1,190 @@
+"""A program for the interpreter: Baton's part before the user's code, that code on its own lines, and the call.
+
+Invariant: a program is plain data, so it can be kept with a job. Names of Baton's part begin with `_baton_`. Must not:
+start an interpreter.
+"""
+
+import inspect
+import typing
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any
+
+from msgspec import Struct
+
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.code_agent import CodeAgent
+from baton.sdk.tools.pending import Pending
+from baton.sdk.tools.tool import Tool
+from baton.sdk.workflows.code import Code
+from baton.sdk.workflows.shapes import Shape, Shapes
+
+STEP = "_baton_step"
+INPUT = "_baton_input"
+JOB = "_baton_job"
+# Inside, a class of exceptions of one's own is not possible, so a `ToolError` is a `RuntimeError`.
+PRELUDE = """
+import asyncio as _baton_asyncio
+import re as _baton_re
+from dataclasses import dataclass as _baton_dataclass, field as _baton_field
+from datetime import date as _baton_date, datetime as _baton_datetime, timedelta as _baton_timedelta
+from decimal import Decimal as _baton_Decimal
+
+_baton_ToolError = RuntimeError
+_baton_MODELS = {}
+_baton_FIELDS = {}
+
+
+class _baton_Namespace:
+    pass
+
+
+def _baton_as(shape, value):
+    if shape is None or value is None:
+        return value
+    kind = shape[0]
+    if kind == "none":
+        return None
+    if kind == "datetime":
+        return _baton_datetime.fromisoformat(value)
+    if kind == "date":
+        return _baton_date.fromisoformat(value)
+    if kind == "decimal":
+        return _baton_Decimal(str(value))
+    if kind == "dict":
+        return {name: _baton_as(shape[1], item) for name, item in value.items()}
+    if kind == "tuple":
+        return tuple([_baton_as(inner, item) for inner, item in zip(shape[1], value)])
+    if kind == "model":
+        fields = _baton_FIELDS[shape[1]]
+        given = {}
+        for name, alias, inner in fields:
+            if alias in value:
+                given[name] = _baton_as(inner, value[alias])
+            elif name in value:
+                given[name] = _baton_as(inner, value[name])
+        return _baton_MODELS[shape[1]](**given)
+    items = [_baton_as(shape[1], item) for item in value]
+    if kind == "list":
+        return items
+    if kind == "tuples":
+        return tuple(items)
+    return frozenset(items) if kind == "frozenset" else set(items)
+
+
+def _baton_bind(name, names, required, args, kwargs):
+    if len(args) > len(names):
+        raise TypeError(f"{name}() takes {len(names)} arguments but {len(args)} were given")
+    bound = dict(zip(names, args))
+    for key, item in kwargs.items():
+        if key not in names:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{key}'")
+        if key in bound:
+            raise TypeError(f"{name}() got multiple values for argument '{key}'")
+        bound[key] = item
+    missing = [key for key in required if key not in bound]
+    if missing:
+        raise TypeError(f"{name}() missing required argument '{missing[0]}'")
+    return bound
+
+
+def _baton_given(parameters, values):
+    return {name: _baton_as(shape, values[name]) for name, shape in parameters if name in values}
+
+
+def _baton_info(values):
+    info = _baton_Namespace()
+    info.job_id, info.session_id = values["job_id"], values["session_id"]
+    info.tenant, info.task = values["tenant"], values["task"]
+    return info
+
+
+async def _baton_caught(branch):
+    try:
+        return await branch
+    except Exception as error:
+        return error
+
+
+async def _baton_gather(*branches, return_exceptions=False):
+    if return_exceptions:
+        return await _baton_asyncio.gather(*[_baton_caught(branch) for branch in branches])
+    return await _baton_asyncio.gather(*branches)
+
+
+@_baton_dataclass
+class _baton_Decision:
+    approved: bool
+    data: dict
+    reason: str = ""
+    timed_out: bool = False
+
+
+_baton_MODELS["Decision"] = _baton_Decision
+_baton_FIELDS["Decision"] = [(name, name, None) for name in ("approved", "data", "reason", "timed_out")]
+"""
+_STUB = """
+async def {stub}(*args, **kwargs):
+    bound = _baton_bind({tool!r}, {names!r}, {required!r}, args, kwargs)
+    return _baton_as({shape!r}, await _baton_step({tool!r}, bound))
+"""
+
+
+class Program(Struct, frozen=True):
+    """A program: `files` are the user's, as shown name and text; `parameters`: the shapes of the call's input."""
+
+    prelude: str
+    files: tuple[tuple[str, str], ...]
+    late: str
+    function: str
+    parameters: tuple[tuple[str, Any], ...]
+    job: str = ""
+
+    @property
+    def call(self) -> str:
+        """The text that calls the workflow with its input."""
+        job = f"{self.job}=_baton_info({JOB})" if self.job else ""
+        return f"await {self.function}(**_baton_given({list(self.parameters)!r}, {INPUT}), {job})"
+
+
+def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job: str) -> Program:
+    """Write the program of a workflow whose code was read. `job`: the parameter that takes the job; empty: none."""
+    shapes = code.shapes
+    stubs = [stub_of(shapes, target, step) for target, step in code.steps.items()]
+    parameters = tuple(
+        (name, shapes.of(hints.get(name))) for name in inspect.signature(function).parameters if name != job
+    )
+    fields = shapes.fields()  # names all models that there are
+    declared = [shapes.declared(model) for model in shapes.models.values() if not code.is_sourced(model)]
+    tables = [f"_baton_FIELDS.update({fields!r})"]
+    known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]
+    return Program(
+        prelude="\n".join([PRELUDE, *dict.fromkeys(code.imports.values()), *tables, *declared, *stubs, *code.early]),
+        files=tuple((file.shown, file.text) for file in code.files.values() if file.kept),
+        late="\n".join([*known, *code.late]),
+        function=function.__name__,
+        parameters=parameters,
+        job=job,
+    )
+
+
+def stub_of(shapes: Shapes, target: str, step: Tool | Agent | CodeAgent) -> str:
+    """Return the function that stands for a tool, an agent or a workflow."""
+    names, required = ["task"], ["task"]
+    if isinstance(step, Tool):
+        names, required = list(step.parameters["properties"]), step.parameters.get("required", [])
+    elif isinstance(step, CodeAgent):
+        names, required = step.parameters()
+    return _STUB.format(stub=target, shape=_shape_of(shapes, step), tool=step.name, names=names, required=required)
+
+
+def _shape_of(shapes: Shapes, step: Any) -> Shape:
+    if isinstance(step, Tool) and step.name == "approval":
+        return ("model", "Decision")
+    if isinstance(step, Agent):
+        return shapes.of(step.output_type)
+    try:
+        hint = typing.get_type_hints(step.function, include_extras=True).get("return")
+    except (NameError, TypeError, AttributeError):
+        return None
+    return None if hint is Pending else shapes.of(hint)  # a wait's result is JSON

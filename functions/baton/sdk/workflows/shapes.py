@@ -1,0 +1,161 @@
+"""The shapes of values that pass the border of the interpreter, and the Python text that makes such values inside.
+
+A shape is plain data, written into the program: `None` for JSON as it is, else a kind with its parts. Invariant: a
+value is JSON outside, and has its annotated type inside; a model is a data class there, with fields alone. Must not:
+start an interpreter.
+"""
+
+import dataclasses
+import re
+import typing
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from types import NoneType, UnionType
+from typing import Any, Union
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined, to_jsonable_python
+
+Shape = Any
+_SIMPLE = {datetime: ("datetime",), date: ("date",), Decimal: ("decimal",), NoneType: ("none",)}
+_CONTAINERS: tuple[tuple[str, type], ...] = (
+    *(("tuples", tuple), ("frozenset", frozenset), ("set", AbstractSet)),
+    *(("dict", Mapping), ("list", Collection)),
+)
+_OWN_KINDS = ("tuples", "frozenset", "set")
+
+
+class NoLiteralError(ValueError):
+    """A value that no text of the program can make."""
+
+
+def is_model(value: object) -> bool:
+    """Return whether it is a class of pydantic models or a data class."""
+    return isinstance(value, type) and (issubclass(value, BaseModel) or dataclasses.is_dataclass(value))
+
+
+class Shapes:
+    """The shapes of a program; `models`: the classes that occur in them, by name."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, type] = {}
+        self.clashes: list[str] = []
+
+    def of(self, hint: Any) -> Shape:
+        """Return the shape of an annotation."""
+        if hint in (Any, None) or isinstance(hint, str):
+            return None
+        origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+        if origin is typing.Annotated:
+            return self.of(arguments[0])
+        if origin in (Union, UnionType):
+            chosen = [each for each in arguments if each is not NoneType]
+            return self.of(chosen[0]) if len(chosen) == 1 else None
+        if isinstance(hint, type) and hint in _SIMPLE:
+            return _SIMPLE[hint]
+        if is_model(hint):
+            return ("model", self.known(hint))
+        return self._container(origin or hint, arguments)
+
+    def _container(self, origin: Any, arguments: tuple[Any, ...]) -> Shape:
+        """Return the shape of a container; one of JSON's own is JSON as it is, unless its items are not."""
+        if not isinstance(origin, type) or issubclass(origin, str | bytes):
+            return None
+        if issubclass(origin, tuple) and arguments and arguments[-1] is not ...:
+            return ("tuple", [self.of(each) for each in arguments])
+        inner = self.of(arguments[issubclass(origin, Mapping)]) if arguments else None
+        kind = next((kind for kind, base in _CONTAINERS if issubclass(origin, base)), None)
+        return (kind, inner) if kind in _OWN_KINDS or (kind and inner is not None) else None
+
+    def known(self, model: type) -> str:
+        """Note a model, and those in its fields; return its name."""
+        name = model.__name__
+        if self.models.setdefault(name, model) is not model:
+            self.clashes.append(f"two classes are named {name!r} ({model.__module__}); rename one")
+        return name
+
+    def fields(self) -> dict[str, list[tuple[str, str, Shape]]]:
+        """Return for each model its fields, with their names in JSON and shapes."""
+        found = dict[str, list[tuple[str, str, Shape]]]()
+        while missing := [name for name in self.models if name not in found]:
+            for name in missing:
+                found[name] = [(field, alias, self.of(hint)) for field, alias, hint in _fields_of(self.models[name])]
+        return found
+
+    def literal(self, value: Any) -> str:  # noqa: PLR0911 - one for each kind
+        """Return the text that makes this value.
+
+        Raises:
+            NoLiteralError: there is none.
+        """
+        if value is None or isinstance(value, bool | str | bytes) or type(value) in (int, float):
+            return repr(value)
+        if type(value) in (list, tuple, set, frozenset):
+            return self._items(value)
+        if isinstance(value, Mapping):
+            return "{" + ", ".join(f"{self.literal(key)}: {self.literal(item)}" for key, item in value.items()) + "}"
+        if isinstance(value, timedelta):
+            return f"_baton_timedelta({value.days}, {value.seconds}, {value.microseconds})"
+        if isinstance(value, re.Pattern):
+            return f"_baton_re.compile({value.pattern!r}, {int(value.flags)})"
+        kind = next((kind for kind in _SIMPLE if type(value) is kind), None)
+        if kind is not None:
+            return f"_baton_as({_SIMPLE[kind]!r}, {to_jsonable_python(value)!r})"
+        if is_model(type(value)):
+            return f"_baton_as(('model', {self.known(type(value))!r}), {to_jsonable_python(value)!r})"
+        raise NoLiteralError(type(value).__name__)
+
+    def _items(self, value: Collection[Any]) -> str:
+        items = "".join(f"{self.literal(item)}, " for item in value)
+        match value:
+            case list():
+                return f"[{items}]"
+            case tuple():
+                return f"({items})"
+            case _:
+                return f"{type(value).__name__}([{items}])"
+
+    def declared(self, model: type) -> str:
+        """Return the declaration of a model as a data class with its fields alone."""
+        lines = ["@_baton_dataclass", f"class {model.__name__}:"]
+        for name, default in _defaults_of(model):
+            try:
+                made = "" if default is PydanticUndefined else self._default(default)
+            except NoLiteralError:
+                made = " = None"
+            lines.append(f"    {name}: object{made}")
+        return "\n".join([*lines, *(["    pass"] if len(lines) == 2 else []), ""])  # noqa: PLR2004 - no field
+
+    def _default(self, default: Any) -> str:
+        text = self.literal(default)
+        if isinstance(default, list | dict | set) or text.startswith("_baton_"):
+            return f" = _baton_field(default_factory=lambda: {text})"
+        return f" = {text}"
+
+
+def _fields_of(model: type) -> list[tuple[str, str, Any]]:
+    if issubclass(model, BaseModel):
+        return [(name, info.alias or name, info.annotation) for name, info in model.model_fields.items()]
+    try:
+        hints = typing.get_type_hints(model)
+    except (NameError, TypeError):
+        hints = {}
+    return [(field.name, field.name, hints.get(field.name)) for field in dataclasses.fields(typing.cast("Any", model))]
+
+
+def _defaults_of(model: type) -> list[tuple[str, Any]]:
+    """Return fields with their defaults, those without one first: the order that a data class needs."""
+    found = list[tuple[str, Any]]()
+    if issubclass(model, BaseModel):
+        for name, info in model.model_fields.items():
+            factory: Any = info.default_factory
+            found.append(
+                (name, factory() if factory and not info.default_factory_takes_validated_data else info.default)
+            )
+    else:
+        for field in dataclasses.fields(typing.cast("Any", model)):
+            made = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+            found.append((field.name, PydanticUndefined if made is dataclasses.MISSING else made))
+    return sorted(found, key=lambda each: each[1] is not PydanticUndefined)

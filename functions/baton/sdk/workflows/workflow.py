@@ -1,0 +1,244 @@
+"""`@workflow`: an `async def` as a job type. Its awaits of tools, agents, waits and approvals are steps of the job.
+
+Invariant: called directly it is the original function. Its input is checked by its annotations before a job begins, and
+its code when a registry is made. Must not: import the interpreter.
+"""
+
+import dataclasses
+import importlib.util
+import inspect
+import typing
+from collections.abc import Callable, Collection
+from types import FunctionType
+from typing import Any, Generic, overload
+
+from pydantic_core import to_jsonable_python
+from typing_extensions import ParamSpec, TypeVar
+
+from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.code_agent import CodeAgent
+from baton.sdk.agents.runner import JobInfo
+from baton.sdk.records.limits import Limits
+from baton.sdk.tools.arguments import ArgumentSchema, InvalidArguments, Place
+from baton.sdk.tools.builtin.job_tools import sleep
+from baton.sdk.tools.pending import ChildTask, Pending
+from baton.sdk.tools.signature import Argument, ToolSignature
+from baton.sdk.tools.tool import TOOL_NAME, Tool, tool
+from baton.sdk.workflows.code import Code
+from baton.sdk.workflows.program import Program, program_of
+from baton.sdk.workflows.runner import WorkflowRunner
+from baton.sdk.workflows.shapes import is_model
+
+_P = ParamSpec("_P", default=...)
+_R_co = TypeVar("_R_co", default=Any, covariant=True)
+EXTRA = "workflows need the interpreter: install the extra, durable-baton[workflows]"
+_LIMITS = Limits(turns=20_000, tool_calls=10_000, wall_seconds=366 * 86_400, on_limit="fail")
+_REFUSED = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
+
+class InvalidInput(InvalidArguments):
+    """A job's data does not fit its workflow."""
+
+    def __str__(self) -> str:
+        return "\n".join([f"invalid input for workflow {self.tool!r}:", *self.faults])
+
+
+class Input:
+    """A workflow's input: its parameters by name, or the one model that takes all of it."""
+
+    def __init__(self, name: str, function: FunctionType) -> None:
+        self._name = name
+        self.hints = _hints_of(function)
+        parameters = [one for one in inspect.signature(function).parameters.values() if one.kind not in _REFUSED]
+        self.job = next((one.name for one in parameters if self.hints.get(one.name) is JobInfo), "")
+        taken = [one for one in parameters if one.name != self.job]
+        arguments = tuple(Argument(one.name, self.hints.get(one.name, Any), one.default) for one in taken)
+        self.names = tuple(one.name for one in taken)
+        self.required = tuple(one.name for one in arguments if one.is_required)
+        self._body = self.names[0] if len(taken) == 1 and is_model(arguments[0].annotation) else ""
+        self.schema = ArgumentSchema(name, ToolSignature(arguments, None), {})
+
+    def read(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters' values as JSON.
+
+        Raises:
+            InvalidArguments: they do not fit; each fault names the field.
+        """
+        try:
+            read = self.schema.to_keywords({self._body: data} if self._body else data)
+        except InvalidArguments as error:
+            raise self._misfit(error) from error
+        return {name: to_jsonable_python(value, by_alias=False) for name, value in read.items()}
+
+    def _misfit(self, error: InvalidArguments) -> InvalidArguments:
+        begins = f"{self._body}."
+        faults = [
+            fault.removeprefix(begins).replace("an argument of this tool", "known here") for fault in error.faults
+        ]
+        places: list[Place] = [
+            place[1:] if self._body and place[:1] == (self._body,) else place for place in error.places
+        ]
+        return InvalidInput(self._name, faults, places)
+
+    def data_of(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return a call's arguments as the data of a job."""
+        data: dict[str, Any] = to_jsonable_python(arguments)
+        body: dict[str, Any] = data[self._body] if self._body else data
+        return body
+
+
+class Workflow(CodeAgent, Generic[_P, _R_co]):
+    """A function that runs as a job; `agent` is what the registry has of it."""
+
+    def __init__(self, function: Callable[_P, _R_co], name: str | None, options: dict[str, Any]) -> None:
+        if not inspect.iscoroutinefunction(function) or not isinstance(function, FunctionType):
+            raise TypeError(f"@workflow needs an async def, got {function!r}; options are named: @workflow(name='…')")
+        self.function: Any = function
+        self.name = function.__name__ if name is None else name
+        self.__name__, self.__doc__ = function.__name__, function.__doc__
+        self._options = options
+        self._made: tuple[Agent | None, tuple[str, ...]] | None = None
+        self._calls: tuple[Workflow[Any, Any], ...] = ()
+        self._input: Input | None = None
+
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co:
+        """Call the original function."""
+        returned: _R_co = self.function(*args, **kwargs)
+        return returned
+
+    @property
+    def input(self) -> Input:
+        """Its input, read once all names of its module are there."""
+        if self._input is None:
+            self._input = Input(self.name, self.function)
+        return self._input
+
+    def made(self) -> tuple[Agent | None, tuple[str, ...]]:
+        """Read its code, and make the agent; a second registry gets the same one."""
+        if self._made is None:
+            self._made = self._read()
+        return self._made
+
+    def parameters(self) -> tuple[list[str], list[str]]:
+        """Return the names of its parameters, and of those that are required."""
+        return list(self.input.names), list(self.input.required)
+
+    def calls(self) -> "tuple[Workflow[Any, Any], ...]":
+        """Return the workflows that it starts; known once it is made."""
+        return self._calls
+
+    def _read(self) -> tuple[Agent | None, tuple[str, ...]]:
+        if importlib.util.find_spec("pydantic_monty") is None:
+            return None, (f"workflow {self.name!r}: {EXTRA}",)
+        code = Code(self.name)
+        code.read(self.function)
+        if code.faults:
+            return None, tuple(code.faults)
+        steps = list(code.steps.values())
+        self._calls = tuple(step for step in steps if isinstance(step, Workflow))
+        program = program_of(code, self.function, self.input.hints, self.input.job)
+        tools = [tool_of(step) if isinstance(step, Workflow) else step for step in steps]
+        # `asyncio.sleep` is a step, too, by whatever name.
+        tools += [sleep] if any("sleep" in text for _, text in program.files) and sleep not in tools else []
+        return self._agent(program, [each for each in tools if each is not None]), ()
+
+    def _agent(self, program: Program, tools: list[Any]) -> Agent:
+        runner = WorkflowRunner(self.name, self.function, program, self.input.read, self.input.hints.get("return"))
+        known = {"limits": _LIMITS, "description": (self.__doc__ or "").strip().partition("\n")[0]}
+        given = {name: value for name, value in self._options.items() if value}
+        return Agent(name=self.name, runner=runner, tools=tools, **{**known, **given})
+
+
+def tool_of(child: Workflow[Any, Any]) -> Tool | None:
+    """Make the tool by which another workflow starts this one; None: its name is no tool's."""
+    if not TOOL_NAME.fullmatch(child.name):
+        return None
+    if child.name not in _TOOLS or _TOOLS[child.name][0] is not child:
+        _TOOLS[child.name] = (child, _tool_of(child))
+    return _TOOLS[child.name][1]
+
+
+_TOOLS: dict[str, tuple[Workflow[Any, Any], Tool]] = {}
+
+
+def _tool_of(child: Workflow[Any, Any]) -> Tool:
+    async def start(**arguments: Any) -> Pending:
+        task = ChildTask(agent=child.name, task="", data=child.input.data_of(arguments))
+        return Pending(child=task, operation=False)
+
+    schema = child.input.schema
+    return dataclasses.replace(
+        _BASE, name=child.name, function=start, schema=schema, parameters=schema.json_schema, description=""
+    )
+
+
+@tool(retries=0)
+async def _BASE() -> Pending:  # noqa: N802 - a constant that a decorator makes
+    return Pending(timeout_seconds=0)
+
+
+def _hints_of(function: FunctionType) -> dict[str, Any]:
+    inner = inspect.getclosurevars(function).nonlocals
+    try:
+        return typing.get_type_hints(function, localns={"JobInfo": JobInfo, **inner}, include_extras=True)
+    except (NameError, AttributeError, TypeError) as error:
+        raise TypeError(
+            f"workflow {function.__qualname__}: cannot resolve an annotation ({error}); define or import the name"
+            " in its module, outside of 'if TYPE_CHECKING:'"
+        ) from error
+
+
+@overload
+def workflow(function: Callable[_P, _R_co], /) -> Workflow[_P, _R_co]: ...
+
+
+@overload
+def workflow(
+    *,
+    name: str | None = None,
+    limits: Limits | None = None,
+    description: str = "",
+    version: str = "",
+    expose: Collection[str] = (),
+    on: str = "",
+    task: str = "",
+) -> Callable[[Callable[_P, _R_co]], Workflow[_P, _R_co]]: ...
+
+
+def workflow(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    limits: Limits | None = None,
+    description: str = "",
+    version: str = "",
+    expose: Collection[str] = (),
+    on: str = "",
+    task: str = "",
+) -> Any:
+    """Make a job type of an `async def`, as `@workflow` or `@workflow(name="…")`.
+
+    Args:
+        function: the code; each await of a tool, an agent, a wait or an approval is a durable step.
+        name: the job type; the function's name, unless given.
+        limits: limits of a job; by default 10,000 steps and 366 days.
+        description: its purpose in a line; the docstring's first line, unless given.
+        version: its name among versions.
+        expose: protocols by which other programs find and run it, as for an `Agent`.
+        on: the name of an app event: each such event starts a job, whose input is the event's data.
+        task: the task of such a job.
+    """
+    options = {
+        "limits": limits,
+        "description": description,
+        "version": version,
+        "expose": expose,
+        "on": on,
+        "task": task,
+    }
+
+    def make(function: Callable[..., Any]) -> Workflow[..., Any]:
+        return Workflow(function, name, options)
+
+    return make if function is None else make(function)

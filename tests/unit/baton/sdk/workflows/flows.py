@@ -1,0 +1,313 @@
+"""Workflows that the tests play: an order, branches, children, language, faults."""
+
+import asyncio
+import random  # noqa: TID251 - it is seeded with the job
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel
+
+from baton import (
+    Agent,
+    JobInfo,
+    ScriptedModel,
+    ToolContext,
+    ToolError,
+    approval,
+    sleep,
+    tool,
+    wait_for_event,
+    workflow,
+)
+from baton.sdk.agents.code_agent import CodeAgent
+from baton.testing import Simulation
+from tests.unit.baton.sdk.workflows import rates
+
+
+class Line(BaseModel):
+    """A line of an order."""
+
+    sku: str
+    count: int = 1
+
+
+class Order(BaseModel):
+    """An order."""
+
+    id: str
+    cents: int
+    lines: list[Line] = []
+
+
+@dataclass
+class Receipt:
+    """What a customer gets; a data class keeps its methods."""
+
+    id: str
+    cents: int
+    note: str = ""
+
+    def with_fee(self, fee: int) -> int:
+        """Return the sum."""
+        return self.cents + fee
+
+
+FEES, TRIES = {"eu": 2}, 3
+FIRST_DAY, FIRST_TIME = date(2026, 1, 31), datetime(2026, 1, 31, tzinfo=UTC)
+
+writer = Agent("writer", model=ScriptedModel(["thanks"]))
+
+
+def _effect(ctx: ToolContext | None) -> None:
+    assert ctx is not None, "a running tool gets its context"
+    Simulation.effect(ctx.idempotency_key)
+
+
+@tool
+async def reserve(sku: str, count: int, ctx: ToolContext | None = None) -> Line:
+    """Reserve."""
+    _effect(ctx)
+    return Line(sku=sku, count=count)
+
+
+@tool
+async def charge(order_id: str, cents: int, ctx: ToolContext | None = None) -> int:
+    """Charge."""
+    if cents > 1000:
+        raise ToolError("too much", type="declined")
+    _effect(ctx)
+    return cents
+
+
+@tool
+async def release(sku: str, ctx: ToolContext | None = None) -> str:
+    """Release."""
+    _effect(ctx)
+    return f"released {sku}"
+
+
+@tool(retries=0)
+async def fails(kind: str) -> None:
+    """Fail in this way."""
+    raise {"ValueError": ValueError, "KeyError": KeyError, "ToolError": ToolError}[kind]("it failed")
+
+
+@tool
+async def price(sku: str) -> Decimal:
+    """Look a price up."""
+    return Decimal(len(sku)) / 2
+
+
+@tool
+async def due(day: date) -> datetime:
+    """Return when it is due."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+
+
+@tool(requires_approval=True)
+async def pay(cents: int, ctx: ToolContext | None = None) -> int:
+    """Pay."""
+    _effect(ctx)
+    return cents
+
+
+@tool
+async def add(a: int, b: int) -> int:
+    """Add."""
+    return a + b
+
+
+@tool
+async def slow(number: int) -> int:
+    """Take a while."""
+    await asyncio.sleep(20)
+    return number
+
+
+def _summed(receipt: Receipt) -> int:
+    return receipt.with_fee(FEES["eu"])
+
+
+@workflow
+async def fulfil(order: Order) -> Receipt:
+    """Fulfil an order."""
+    lines = await asyncio.gather(*[reserve(line.sku, line.count) for line in order.lines])
+    try:
+        paid = await charge(order.id, cents=order.cents)
+    except ToolError as error:
+        for line in lines:
+            await release(line.sku)
+        return Receipt(order.id, 0, str(error))
+    decision = await approval(f"Ship {order.id}?", {"express": False}, timeout_seconds=86_400)
+    if not decision.approved:
+        return Receipt(order.id, 0, "late" if decision.timed_out else decision.reason)
+    await sleep(2 * 86_400)
+    note = await writer(f"Thank the customer of {order.id}.")
+    receipt = Receipt(order.id, paid, f"{note} {lines[0].count} {decision.data['express']}")
+    receipt.cents = _summed(receipt)
+    return receipt
+
+
+@workflow
+async def breaks(depth: int) -> int:
+    """Raise below a helper."""
+    await sleep(1)
+    return _broken(depth)
+
+
+def _broken(depth: int) -> int:
+    if depth:
+        return _broken(depth - 1)
+    raise ValueError("boom")
+
+
+@workflow
+async def uncaught(kind: str) -> None:
+    """Let a step's failure through."""
+    await fails(kind)
+
+
+@workflow
+async def caught(kind: str) -> str:
+    """Catch a step's failure by its class."""
+    try:
+        await fails(kind)
+    except (ValueError, KeyError) as error:
+        return f"{type(error).__name__}: {error.args[0]}"
+    except ToolError as error:
+        return f"tool: {error}"
+    return "nothing"
+
+
+@workflow
+async def parent(n: int, job: JobInfo) -> list[Any]:
+    """Start children at once."""
+    found = await asyncio.gather(*[child(i, FIRST_TIME) for i in range(n)], return_exceptions=True)
+    return [each if isinstance(each, int) else type(each).__name__ for each in found] + [job.task]
+
+
+@workflow
+async def child(number: int, at: datetime) -> int:
+    """Wait, unless it is the second."""
+    if number == 2:
+        raise ValueError("no two")
+    await asyncio.sleep(number)
+    return number * 10 + (at.year > 2000)
+
+
+@workflow
+async def typed(days: int, amount: Decimal, since: date = FIRST_DAY) -> dict[str, Any]:
+    """Use types that JSON lacks."""
+    until = await due(since + timedelta(days=days))
+    total = amount + await price("four") + rates.VAT
+    return {"until": until, "total": total, "rate": rates.rated(2), "set": sorted({3, 1})}
+
+
+@workflow
+async def language(words: list[str]) -> dict[str, Any]:
+    """Use many parts of the language."""
+    counted = Counter(words)
+    matched = []
+    for word in words:
+        match word.split("-"):
+            case [one]:
+                matched.append(one)
+            case [one, *more]:
+                matched.append(f"{one}+{len(more)}")
+    best, times = counted.most_common(1)[0]
+    total = 0
+    while (total := await add(total, 2)) < 6:
+        if total == 4:
+            continue
+    pairs = dict(zip("ab", (1, 2), strict=False))
+    try:
+        _ = pairs["missing"]
+        missing = ""
+    except KeyError as error:
+        missing = str(error)
+    finally:
+        total += 1
+    chance = random.random()
+    return {
+        "best": f"{best}x{times:02d}",
+        "matched": matched,
+        "total": total,
+        "missing": missing,
+        "chance": 0 <= chance < 1,
+        "pairs": pairs,
+        "sorted": min(words, key=lambda word: -len(word)),
+    }
+
+
+@workflow
+async def polls(limit: int) -> dict[str, Any]:
+    """Poll with a backoff, then wait for an event."""
+    tries, delay = 0, 1
+    while await add(tries, 0) < limit:
+        await sleep(delay)
+        delay, tries = min(delay * 2, 60), tries + 1
+    event = await wait_for_event("shipped", 3600)
+    return {"tries": tries, "event": event}
+
+
+@workflow
+async def decides(amounts: list[int]) -> list[Any]:
+    """Pay what people allow."""
+    paid: list[Any] = []
+    for cents in amounts:
+        try:
+            paid.append(await pay(cents))
+        except ToolError as refused:
+            paid.append(str(refused))
+    return paid
+
+
+@workflow
+async def loop(n: int) -> int:
+    """Add numbers up, a step each."""
+    total = 0
+    for number in range(n):
+        total = await add(total, number)
+    return total
+
+
+@workflow
+async def fan(n: int) -> int:
+    """Run branches at once."""
+    return sum(await asyncio.gather(*[slow(number) for number in range(n)]))
+
+
+@workflow
+async def wrong(kind: str) -> int:
+    """Call a tool wrongly, or return what does not fit."""
+    if kind == "call":
+        return await add(1)  # type: ignore[call-arg]
+    if kind == "extra":
+        return await add(1, 2, c=3)  # type: ignore[call-arg]
+    return "text"  # type: ignore[return-value]
+
+
+@workflow
+async def nothing() -> None:
+    """Do nothing."""
+
+
+ALL: list[CodeAgent] = [
+    fulfil,
+    breaks,
+    uncaught,
+    caught,
+    parent,
+    child,
+    typed,
+    language,
+    polls,
+    decides,
+    loop,
+    fan,
+    wrong,
+    nothing,
+]
