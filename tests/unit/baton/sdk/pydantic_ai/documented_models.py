@@ -20,8 +20,8 @@ from pydantic_ai.usage import RequestUsage
 from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case, City, add, cases_in
 from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
 
-PICTURE = BinaryContent(b"\x89PNG" + bytes(1_000_000), media_type="image/png")
-DETAIL = BinaryContent(b"\x89PNG" + bytes(100_000), media_type="image/png")
+PICTURE = BinaryContent(b"\x89PNG" + bytes(500_000), media_type="image/png")
+DETAIL = BinaryContent(b"\x89PNG" + bytes(70_000), media_type="image/png")
 
 
 def large_files() -> Case:
