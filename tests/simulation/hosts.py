@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 from starlette.routing import Route, request_response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baton.server.api.middleware import secured
-from baton.server.app import Mounted, build_app, webhook_apps
+from baton.server.app import SPECS, Mounted, build_app
 from baton.settings.settings import Settings
 from baton.worker.container import Container, Ports
 from baton_events.schema import WEBHOOK_ENDPOINTS, function_of
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 BASE_URL = "https://baton.test"
+_SPECS = {spec.path: spec for spec in SPECS}
 
 
 def _digest(key: str) -> str:
@@ -53,17 +54,23 @@ _API_KEYS = ", ".join(
 class Host:
     """One process: one version of the product, and what this process remembers.
 
-    The site takes ten times as long to build as everything else, and many processes are never asked for it.
+    Each part is built when it is first asked for: many processes are asked for one alone.
     """
 
     def __init__(self, container: Container) -> None:
         self.container = container
-        self._webhooks = {path: secured(app, container.settings) for path, app in webhook_apps(container).items()}
+        self._webhooks: dict[str, ASGIApp] = {}
         self._whole: Mounted | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._webhooks.get(function_of(scope["path"])) or self.whole()
+        app = self._webhook(function_of(scope["path"])) or self.whole()
         await app(scope, receive, send)
+
+    def _webhook(self, path: str) -> ASGIApp | None:
+        app = self._webhooks.get(path)
+        if app is None and path in _SPECS:
+            app = self._webhooks[path] = secured(self.container.endpoint(_SPECS[path]), self.container.settings)
+        return app
 
     def whole(self) -> Mounted:
         if self._whole is None:
