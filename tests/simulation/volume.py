@@ -17,7 +17,7 @@ BASE_SEED = 1
 FIXED_SCHEDULES = 300
 FRESH_SCHEDULES = 100
 # With one job or two: most violations need no more, and they take a third of the time.
-SMALL_SCHEDULES, SMALL_BASE_SEED = 1_000, SMALL_SEEDS + 12_391_831_578
+SMALL_SCHEDULES, SMALL_BASE_SEED = 500, SMALL_SEEDS + 12_391_831_578
 # Of the fresh ones, `make test` plays the first.
 FRESH_SLICE = 25
 # Two cores that also run the other tests take ten minutes for each. Far beyond that something is wrong, and that fails.
