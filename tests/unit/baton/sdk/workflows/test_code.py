@@ -1,0 +1,172 @@
+"""What a registry refuses of a workflow's code, and what becomes of a run whose code or interpreter changes."""
+
+import base64
+import importlib.util
+import itertools
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from baton import JobInfo, Registry
+from baton.sdk.agents.registry import RegistryError
+from baton.sdk.agents.runner import Recorded, RunFailedError, Runner, RunnerAnswer
+from baton.sdk.models.model import ModelError
+
+Load = Callable[[str], ModuleType]
+_NUMBERS = itertools.count()
+HEAD = "import asyncio\nimport time\nfrom baton import Registry, tool, workflow, sleep\n\n"
+ADD = "@tool\nasync def add(a: int, b: int) -> int:\n    return a + b\n\n"
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    def loaded(text: str) -> ModuleType:
+        path = tmp_path / f"flow{next(_NUMBERS)}.py"
+        path.write_text(HEAD + ADD + text, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        # `inspect` finds the module of a class by its name.
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return loaded
+
+
+REFUSED = [
+    ("    async with asyncio.timeout(3):\n        pass", "async with is not possible"),
+    ("    yield 1", "needs an async def"),
+    ("    x = [1]\n    del x[0]", "del is not possible"),
+    ("    class E(Exception):\n        pass", "class E inherits"),
+    ("    await asyncio.create_task(add(1, 2))", "asyncio.create_task is not possible in a workflow; use await"),
+    ("    time.sleep(1)", "write await sleep(seconds)"),
+    ("    open('x')", "open() is not possible"),
+    ("    import socket", "import of 'socket' is not possible"),
+    ("    return missing", "name 'missing' is not defined"),
+    ("    return thing", "'thing' is a object, and no tool"),
+    ("    return broken()", "yield is not possible"),
+]
+BESIDE = "thing = object()\n\n\ndef broken():\n    yield 1\n\n\n"
+
+
+@pytest.mark.parametrize(("body", "fault"), REFUSED, ids=[fault[:20] for _, fault in REFUSED])
+def test_code_outside_of_the_subset_is_refused_with_its_line(load: Load, body: str, fault: str) -> None:
+    with pytest.raises((RegistryError, TypeError)) as refused:
+        Registry(workflows=[load(f"{BESIDE}@workflow\nasync def main():\n{body}\n").main])
+    assert fault in str(refused.value)
+    if isinstance(refused.value, RegistryError):
+        assert "workflow 'main': flow" in str(refused.value)
+
+
+def test_a_workflow_that_is_called_must_be_registered(load: Load) -> None:
+    module = load("@workflow\nasync def below():\n    pass\n\n\n@workflow\nasync def main():\n    await below()\n")
+    with pytest.raises(RegistryError, match="it calls workflow 'below', which is not registered"):
+        Registry(workflows=[module.main])
+    Registry(workflows=[module.main, module.below])
+
+
+LOOP = """@workflow
+async def main(n: int) -> int:
+    total = 0
+    for i in range(n):
+        total = await add(total, {})
+    return total
+"""
+
+
+class Job:
+    """Plays the turns of a job by its runner, with the outcomes of its calls."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.info = JobInfo(job_id="job_1", session_id="s", tenant="t", task="", input_data=data)
+        self.turns: list[dict[str, Any]] = []
+        self.results: dict[str, dict[str, Any]] = {}
+
+    def recorded(self, turns: int = 1, *, whole: bool = False) -> Recorded:
+        async def everything() -> Recorded:
+            return Recorded(self.info, turns=tuple(self.turns), results=self.results)
+
+        kept = tuple(self.turns[-turns:])
+        return Recorded(self.info, turns=kept, results=self.results, now_ms=1000, whole=everything if whole else None)
+
+    async def turn(self, runner: Runner, *, whole: bool = False) -> RunnerAnswer:
+        answer = await runner.turn(self.recorded(whole=whole), None)
+        number = len(self.turns) + 1
+        calls = [
+            {"id": f"{number}-{at}", "tool": call.tool, "arguments": call.arguments}
+            for at, call in enumerate(answer.answer.calls)
+        ]
+        for call in calls:
+            arguments: Any = call["arguments"]
+            self.results[str(call["id"])] = {"ok": arguments["a"] + arguments["b"]}
+        self.turns.append({"turn": number, "calls": calls, "provider": answer.answer.provider})
+        return answer
+
+
+def runner_of(module: ModuleType) -> Runner:
+    runner = Registry(workflows=[module.main]).agent("main").runner
+    assert runner is not None
+    return runner
+
+
+async def test_a_running_job_ends_with_the_code_that_it_began_with(load: Load) -> None:
+    old, new, job = runner_of(load(LOOP.format(1))), runner_of(load(LOOP.format(100))), Job({"n": 3})
+    await job.turn(old)
+    answers = [await job.turn(new) for _ in range(3)]
+    assert [answer.output for answer in answers] == [None, None, 3]
+
+
+async def test_a_refused_state_is_made_again_once_from_the_recorded_outcomes(load: Load) -> None:
+    runner, job = runner_of(load(LOOP.format(1))), Job({"n": 4})
+    for _ in range(3):
+        await job.turn(runner)
+    state = base64.b64encode(zlib.compress(b"of another interpreter")).decode()
+    job.turns[-1]["provider"]["workflowStretch"]["state"] = state
+    with pytest.raises(ModelError, match="the state is refused"):
+        await runner.turn(job.recorded(), None)
+    answer = await job.turn(runner, whole=True)
+    assert [call.arguments for call in answer.answer.calls] == [{"a": 3, "b": 1}]
+    assert (await job.turn(runner)).output == 4
+
+
+async def test_records_that_do_not_lead_to_the_same_calls_fail_the_job(load: Load) -> None:
+    runner, job = runner_of(load(LOOP.format(1))), Job({"n": 4})
+    for _ in range(2):
+        await job.turn(runner)
+    job.turns[0]["calls"][0]["arguments"] = {"a": 7, "b": 7}
+    job.turns[-1]["provider"]["workflowStretch"]["state"] = ""
+    with pytest.raises(RunFailedError, match="cannot be made again"):
+        await runner.turn(job.recorded(whole=True), None)
+
+
+async def test_a_state_of_a_newer_version_waits_for_the_newer_code(load: Load) -> None:
+    runner, job = runner_of(load(LOOP.format(1))), Job({"n": 4})
+    await job.turn(runner)
+    job.turns[-1]["provider"]["workflowStretch"]["v"] = 99
+    with pytest.raises(ModelError) as refused:
+        await runner.turn(job.recorded(), None)
+    assert (refused.value.type, refused.value.retryable) == ("newer_state", True)
+
+
+HOSTILE = [
+    ("    def deep(n):\n        return deep(n + 1)\n    return deep(0)", "RecursionError"),
+    ("    return 'x' * 10**12", "MemoryError"),
+    ("    x = []\n    while True:\n        x.append('y' * 10**6)", "MemoryError"),
+    ("    return eval(\"__import__('os').environ\")", "NameError"),
+    ("    return ().__class__.__bases__[0].__subclasses__()", "AttributeError"),
+]
+
+
+@pytest.mark.parametrize(("body", "kind"), HOSTILE, ids=[f"{kind}-{at}" for at, (_, kind) in enumerate(HOSTILE)])
+async def test_code_that_takes_too_much_or_reaches_out_fails_alone(load: Load, body: str, kind: str) -> None:
+    with pytest.raises(RunFailedError) as failed:
+        await Job({}).turn(runner_of(load(f"@workflow\nasync def main():\n{body}\n")))
+    assert failed.value.type == kind
+    assert (await Job({}).turn(runner_of(load("@workflow\nasync def main():\n    return 7\n")))).output == 7
