@@ -16,8 +16,10 @@ from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.codec import dump, load_call
 from baton.engine.commit.layout import written
 from baton.engine.commit.tree import Tree
+from baton.engine.state import Job
 from baton.settings.settings import Settings
 from baton.store.ports.access import AuditEntry
+from baton.store.ports.jobs import Snapshot, StoredParts
 from baton.store.redis import connection, keys
 from baton.store.redis.access import RedisApiKeyStore, RedisAuditLog
 from baton.store.redis.admission import RedisAdmission
@@ -250,11 +252,27 @@ class FakeAdmission(RedisAdmission):
 
 
 class FakeReader(RedisReader):
-    """A reader whose `connection` may be down."""
+    """A reader whose `connection` may be down. `late`: a method of it whose next read does not show the job yet."""
 
     def __init__(self, redis: FakeRedis) -> None:
-        self.connection = FakeConnection(redis)
+        self.connection, self.late = FakeConnection(redis), ""
         super().__init__(self.connection)
+
+    async def job(self, job_id: str) -> Snapshot | None:
+        """Return everything about a job."""
+        return None if self._is_late("job") else await super().job(job_id)
+
+    async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
+        """Return the job's parts after number `after`."""
+        return StoredParts(None) if self._is_late("parts") else await super().parts(job_id, after, known)
+
+    async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
+        """Return all entries of the job's transcript, in order."""
+        return () if self._is_late("transcript") else await super().transcript(job_id)
+
+    def _is_late(self, method: str) -> bool:
+        is_late, self.late = self.late == method, "" if self.late == method else self.late
+        return is_late
 
 
 class FakeSessionMemory(RedisSessionMemory):

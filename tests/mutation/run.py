@@ -26,7 +26,8 @@ from tests.mutation.code import ROOT, Functions, files_of
 from tests.mutation.mutants import Mutant, mutants_of, mutated
 from tests.mutation.reach import Reach, append, is_passed, share_out, silent
 
-_FOLDERS = [f"functions/baton/{name}" for name in ("api", "executors", "tools", "models", "conversation")]
+_OF = ("server/api", "server/protocols", "server/routes.py", "worker/executors", "worker/conversation")
+_FOLDERS = [f"functions/baton/{name}" for name in (*_OF, "sdk/tools", "sdk/models")]
 _MOST_SECONDS, _MOST_TESTS, _MOST_EXAMPLES = 4.0, 60, 25
 _MOST_SECONDS_AGAIN = 30.0
 KILLED, TIMED_OUT, SURVIVED, UNREACHED = "killed", "timed out", "survived", "unreached"

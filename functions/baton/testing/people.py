@@ -77,7 +77,7 @@ class People:
                 raise TypeError(f"outcomes returned {body!r} for {call.tool!r}: return the body of a webhook, or None")
             if body is not None:
                 completion = CompletionBody.model_validate(body)
-                await completed(self._api, call.operation_id, completion, "webhook")
+                await completed(self._api, call.operation_id, completion)
 
     def _is_new(self, name: str) -> bool:
         if name in self._decided:

@@ -227,7 +227,6 @@ def _additional(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterato
 
 
 def _may_match(patterns: Mapping[str, Any], name: str) -> bool:
-    _LEFT.get().take(patterns, name)
     return any(_LEFT.get().finds(pattern, name) is not False for pattern in patterns)
 
 

@@ -86,7 +86,7 @@ class EarlierJobs:
         return tuple([one for one in await asyncio.gather(*map(made, kept)) if one is not None])
 
     async def _exchange(self, one: Snapshot, messages_of: MessagesOf | None) -> Exchange:
-        messages = await self._messages(one.job, messages_of) if messages_of else ""
+        messages = await self._messages(one.job, messages_of) if messages_of else None
         if messages:
             return exchange_of(one, messages)
         calls = await self._calls(one.job) if ends_early(one.job) else ()
@@ -117,18 +117,18 @@ class EarlierJobs:
             return []
         return [text for _, text in messages_in(await self._reader.transcript(snapshot.job.id))]
 
-    async def _messages(self, job: Job, messages_of: MessagesOf) -> str:
-        """Return a job's messages; empty if calls have no answer, or the read is older than the job's last turn."""
+    async def _messages(self, job: Job, messages_of: MessagesOf) -> str | None:
+        """Return a job's messages; None: calls have no answer, or the read is older than the job's last turn."""
         if ends_early(job):
-            return ""
+            return None
         turns = turns_of(await self._reader.transcript(job.id), job.first_turn)
         if not turns or turns[-1]["turn"] != job.turn:
-            return ""
+            return None
         try:
             return messages_of(turns, {})
         except LookupError:  # the calls' results have more: a large file is stored once
             snapshot = await self._reader.job(job.id)
-            return messages_of(turns, snapshot.results) if snapshot else ""
+            return messages_of(turns, snapshot.results) if snapshot else None
 
     async def _ended(self, snapshot: Snapshot) -> Snapshot:
         """Return the job as it ended: a read may be older than the end that let the next job begin; a load is not."""

@@ -80,16 +80,16 @@ class ContinueSession:
         return FollowedUp()
 
 
-async def completed(container: Container, operation: str, body: CompletionBody, way: str) -> SignalResult:
+async def completed(container: Container, operation: str, body: CompletionBody) -> SignalResult:
     """Take in an outcome from outside, and continue the session of its operation, if it is one of a session.
 
-    What does not continue now does so once the operation's end is sent out. `way`: as for `CompleteOperation`.
+    What does not continue now does so once the operation's end is sent out.
 
     Raises:
         UnknownOperationError: there is no such operation.
         PublishError, StoreError: it is not certain that it was taken in, or that the session goes on.
     """
-    taken_in = await container.operations.completing.complete(operation, body, way)
+    taken_in = await container.operations.completing.complete(operation, body, "webhook")
     if taken_in.operation is not None and taken_in.call is not None:
         await ended(container, taken_in.operation, taken_in.call, taken_in.outcome)
     return taken_in.signal_result

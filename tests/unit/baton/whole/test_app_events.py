@@ -1,5 +1,6 @@
 """Events of your own, from their message to the jobs of their handlers, and to dead letters and replays."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from baton import Agent, Event, HandlerContext, Registry, ScriptedModel, ToolError, emit, on
+from baton import Agent, Call, Event, HandlerContext, Registry, ScriptedModel, ToolContext, ToolError, emit, on, tool
+from baton.store.transport.meter import Meter, metered
 from baton.testing.asgi import Answer
 from baton.testing.deliveries import Failed, callback_of
 from baton_events.app_event import app_event, parse_app_event
+from tests.fakes.clock import FakeClock
 from tests.unit.baton.kit.stage import BASE, Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
 
@@ -258,3 +261,20 @@ async def test_of_events_that_come_one_after_the_other_the_last_one_counts(api: 
     await sent(api, "order.edited", key="A", data="abcd")
     await api.stage.run()
     assert TYPED == [("B", "b"), ("A", "abc"), ("A", "abcd")]
+
+
+async def test_events_of_a_tool_are_messages_that_its_job_pays() -> None:
+    paid = list[int]()
+
+    @tool
+    async def tell(ctx: ToolContext) -> None:
+        meter = Meter(FakeClock(), 128)
+        with metered(meter):
+            for number in range(3):
+                await asyncio.wait_for(ctx.emit("order.told", {"number": number}), 5)
+        paid.append(meter.rest().messages)
+
+    stage = Stage(registry=Registry([Agent("a", model=ScriptedModel([[Call("tell")], "done"]), tools=[tell])]))
+    await stage.submit("a")
+    await stage.run()
+    assert paid == [3]

@@ -132,7 +132,7 @@ class OperationsApi:
         """Answer `POST /api/operations/{id}/complete` with 200, also when repeated; `applied`: this outcome counts."""
         operation_id, body = request.path_params["operation_id"], await self._read(request)
         try:
-            signal_result = await completed(self._container, operation_id, body, "webhook")
+            signal_result = await completed(self._container, operation_id, body)
         except UnknownOperationError as error:
             raise ApiError(404, str(error), code=Code.OPERATION_NOT_FOUND) from error
         return JSONResponse({"operationId": operation_id, "applied": signal_result.counts, "why": _WHY[signal_result]})

@@ -55,7 +55,7 @@ class ChatTasksApi:
         raw = await limited_body(request)
         body = parsed(OperationCompleteBody, raw)
         try:
-            await completed(self._container, operation_id, body.completion, "webhook")
+            await completed(self._container, operation_id, body.completion)
         except UnknownOperationError as error:
             raise ApiError(404, str(error), code=Code.OPERATION_NOT_FOUND) from error
         return JSONResponse({"status": "ok", "task_id": job_of_call(call_of_operation(operation_id))})

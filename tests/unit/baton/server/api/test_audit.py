@@ -54,6 +54,16 @@ async def test_only_what_operators_change_is_kept_and_no_task_that_they_submit(a
     assert (entry.action, entry.detail) == ("POST /api/agent-jobs", {})
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/api/admin/agent-checkpoints/op_1"), ("PATCH", "/api/agent-jobs/job_1")],
+)
+async def test_what_an_operator_has_sent_is_kept(api: Api, method: str, path: str) -> None:
+    await api.request(method, path, ADMIN, json={"why": "late"})
+    [entry] = await api.stage.audit_log.entries()
+    assert entry.detail == {"body": {"why": "late"}}
+
+
 @pytest.mark.parametrize("body", [b"\xff", b"[" * 3000, b'{"a":' + b"1" * 3000 + b"}", b"[" * 1990])
 async def test_a_body_that_cannot_be_shown_is_kept_by_its_size(api: Api, body: bytes) -> None:
     """It is not JSON, or too much of it."""

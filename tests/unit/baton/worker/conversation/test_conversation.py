@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from baton import DropOldest, ScriptedModel, Summarize
+from baton import Agent, Call, DropOldest, Registry, ScriptedModel, Summarize, tool
 from baton.engine.commit.answers import History
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.sdk.agents.history import LEAST_TOKENS
-from baton.sdk.models.model import ModelMessage, ToolSpec, UserMessage
+from baton.sdk.models.model import ModelAnswer, ModelMessage, Origin, ToolSpec, UserMessage
 from baton.store.ports.jobs import Snapshot
 from baton.worker.conversation.conversation import (
     capacity_bytes,
@@ -22,6 +22,7 @@ from baton.worker.conversation.conversation import (
     summarized,
     tokens_of,
 )
+from baton.worker.conversation.earlier_jobs import EarlierJobs
 from baton.worker.conversation.exchanges import (
     EXCHANGES,
     TOTAL_BYTES,
@@ -32,6 +33,7 @@ from baton.worker.conversation.exchanges import (
     recorded,
     still_valid,
 )
+from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.worker.conversation.sample_history import TASK, history_of, streamed_text, summary
 
 
@@ -204,3 +206,31 @@ def test_they_are_rendered_as_one_conversation() -> None:
     assert as_prompt({**entry, "leftOut": 3})[0] == UserMessage(
         "[Earlier messages of this conversation are left out here.]", note=True
     )
+
+
+@tool
+def look() -> str:
+    """Look."""
+    return "seen"
+
+
+@pytest.mark.parametrize(
+    ("agent", "late", "told"),
+    [
+        ("answers", "", ("1 turns", 0)),
+        ("answers", "transcript", ("", 0)),
+        ("stops", "", ("", 1)),
+        ("stops", "job", ("", 0)),
+    ],
+)
+async def test_an_earlier_job_is_told_as_far_as_reads_show_it(agent: str, late: str, told: Any) -> None:
+    """Its messages if its last turn is there, else question and answer; its calls if it has ended early."""
+    cut = ModelAnswer("half", origin=Origin(finish_reason="length"))
+    stops = Agent("stops", ScriptedModel([[Call("look")], cut]), tools=[look])
+    stage = Stage(registry=Registry([Agent("answers", ScriptedModel(["done"])), stops]))
+    await stage.played(agent)
+    stage.reader.late = late
+    earlier = EarlierJobs(stage.ports.listing, stage.reader, stage.ports.store)
+    later = stage.job("answers", "job_2", session="session-job_1")
+    (exchange,) = await earlier.before(later, {}, lambda turns, _: f"{len(turns)} turns")
+    assert (exchange.messages, len(exchange.calls)) == told

@@ -1,6 +1,7 @@
 """Calls of models: their time, the cache before them, what the model is told, and what follows from its answer."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -11,8 +12,9 @@ from baton.engine.effects import CallModel
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed
 from baton.sdk.agents.output import FINAL_TOOL, OutputType
+from baton.sdk.agents.runner import JobInfo, Recorded, RunnerAnswer
 from baton.sdk.models.model import ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
-from baton.worker.executors.model_call import answered, calls_of
+from baton.worker.executors.model_call import answered, calls_of, runner_turn
 from baton.worker.executors.model_turn import ModelTurn, messages
 from tests.fakes.stored import FakeModelCache
 from tests.unit.baton.kit.listening import Listening
@@ -225,3 +227,16 @@ def test_other_tools_come_first() -> None:
     assert [wanted.fault for wanted in with_output(add_one).wanted] == [None]
     both = with_output(add_one, Call(FINAL_TOOL, TROY)).wanted
     assert [(one.tool, one.fault and one.fault.type) for one in both] == [("add", None), (FINAL_TOOL, "invalid_output")]
+
+
+async def test_an_answer_of_a_runner_that_no_store_can_hold_fails_and_counts() -> None:
+    class Odd:
+        name = "odd"
+
+        async def turn(self, *_: Any) -> RunnerAnswer:
+            return RunnerAnswer(ModelAnswer("done", input_tokens=7, provider={"seed": object()}))
+
+    runner: Any = Odd()
+    found = await runner_turn(runner, Recorded(JobInfo(job_id="j", session_id="s", tenant="t", task="go")), None, 5)
+    assert isinstance(found, ModelFailed)
+    assert (found.failure.type, found.failure.retryable, found.extra_usage.input_tokens) == ("model_garbage", True, 7)

@@ -208,3 +208,21 @@ async def test_an_outage_of_the_index_is_worth_another_attempt() -> None:
         with pytest.raises(ToolError, match="no answer from the vector index") as raised:
             await ask
         assert (raised.value.retryable, raised.value.type) == (True, "memory_unavailable")
+
+
+async def test_a_tool_of_an_agent_that_is_gone_recalls_no_further_than_its_session() -> None:
+    """Its agent may have said so. A transcript changes nothing for an agent without a runner."""
+
+    @tool
+    async def recall(ctx: ToolContext) -> Any:
+        return [entry["text"] for entry in (await ctx.memory.recall(LAMP, 5))["entries"]]
+
+    scene = Scene()
+    await scene.keeper.store("acme", an_entry("a", LAMP, session="session_2"))
+    registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[recall])])
+    executor = ToolRun(registry, FakeStore(), scene.keeper, FakeClock(), RunningCalls(5), 100)
+    history, call = History(({"role": "user", "text": "go", "data": {}},)), CallRecord("c", 1, 0, "recall", {})
+    for agent, found in (("a", f'["{LAMP}"]'), ("gone", "[]")):
+        job = Job("job_1", "session_1", "acme", agent, 0)
+        result = await executor(RunTool(job, call, 1), history, Claim("job_1", "k", "m", "o", 0, 0))
+        assert result == ToolReturned(found)

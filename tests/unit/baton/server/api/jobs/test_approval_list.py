@@ -9,6 +9,7 @@ from baton import Agent, Call, Limits, Registry, ScriptedModel, ToolContext, too
 from baton.engine.all_jobs.job_list import Found, Query, position_from, position_of
 from baton.sdk.tools.pending import Pending
 from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.approval_links import ApprovalLinks
 from baton.server.api.jobs.approval_list import ApprovalList
 from baton.server.api.jobs.approvals import Approvals, ListQuery
 from baton.server.api.jobs.job import JobsApi
@@ -16,7 +17,7 @@ from baton.server.api.problem import ApiError
 from baton.store.ports.all_jobs import Scanned
 from tests.fakes.clock import FakeClock
 from tests.unit.baton.kit.approval_kit import Kit, decide, requested, run_for_an_hour
-from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, api_with
+from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, api_with, assert_problem
 
 PATH = "/api/admin/agent-checkpoints"
 
@@ -144,3 +145,28 @@ async def test_only_operators_see_the_approvals_of_all(api: Api) -> None:
     with pytest.raises(ApiError, match="admin key") as caught:
         await approvals.listed(Principal("client", "acme"), ListQuery())
     assert caught.value.status == 403
+
+
+async def test_a_decision_is_about_what_was_shown(api: Api) -> None:
+    """The digest of the arguments that the person saw, if it is sent."""
+    _, asked = await requested(api, "pays")
+    assert_problem(await decide(api, asked, digest="0" * 64), 409)
+    assert (await decide(api, asked, digest=asked["digest"])).status_code == 200
+
+
+async def test_a_link_is_of_its_tenant_and_for_its_time() -> None:
+    async with api_with(registry(), approval_links=True) as api:
+        _, asked = await requested(api, "pays")
+        path = f"{PATH}/{asked['id']}/links"
+        assert_problem(await api.request("POST", path, OTHER, json={}), 403)
+        made = (await api.request("POST", path, ACME, json={"expiresInSeconds": 60})).json()
+        token = made["url"].rpartition("/")[2]
+        container = api.stage.container
+        links = ApprovalLinks(container, Approvals(container, JobsApi(container, Keys(container))))
+        assert links.read(token).checkpoint == asked["id"]
+        api.stage.clock.ms += 60_000
+        with pytest.raises(ApiError) as raised:
+            links.read(token)
+        assert raised.value.status == 410
+    async with api_with(registry()) as api:
+        assert_problem(await api.request("POST", f"{PATH}/{asked['id']}/links", ACME, json={}), 403)

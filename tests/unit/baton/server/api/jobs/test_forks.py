@@ -147,6 +147,8 @@ async def test_calls_run_on_request_and_with_edited_arguments(shop: Shop) -> Non
     shop.runs.clear()
     forked = await shop.fork(job, 2, toolsRun="again", edits={"taskDescription": "pears figs"})
     assert (forked["result"]["answer"], shop.runs) == ("pears cost 1, figs cost 1", ["figs"])
+    forked = await shop.fork(job, 2, edits={"taskDescription": "pears plums figs"})
+    assert forked["taskDescription"] == "pears plums figs"
 
 
 async def test_a_client_s_fork_asks_before_a_tool_runs(shop: Shop) -> None:

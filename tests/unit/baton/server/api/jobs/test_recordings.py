@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton import Agent, Call, Registry, ScriptedModel, sleep, tool
+from baton.server.api.jobs.recording import requested_texts
 from baton.worker.runtime.job_view import INLINE_RESULTS_BYTES, references
 from tests.unit.baton.server.api.client import Api, api_with, assert_problem
 from tests.unit.baton.server.api.following import stream_on_lambda
@@ -163,3 +164,16 @@ async def test_where_an_answer_is_handed_over_whole_a_long_stream_comes_in_pages
         last_id = next(block for block in reversed([*found]) if block.startswith("id: ")).split("\n")[0][4:]
     assert [block.partition("data: ")[2] for block in found[: len(parts)]] == list(parts)
     assert answers > 1
+
+
+def test_texts_of_a_planner_are_those_of_its_first_and_its_last_turn() -> None:
+    @tool
+    def look(city: str) -> str:
+        """Look."""
+        return city
+
+    registry = Registry([Agent("plans", model=ScriptedModel(["done"]), mode="plan", tools=[look], max_rounds=3)])
+    texts = [one for one in requested_texts(registry, "plans").values() if isinstance(one, str)]
+    assert len(texts) == 2
+    assert all("plan" in one for one in texts)
+    assert requested_texts(registry, "gone") == {}

@@ -116,6 +116,7 @@ async def test_a_call_that_waits_is_answered_at_once_and_its_outcome_by_a_turn_o
     first = await send(api, "m1", "call order")
     (started,) = operations_of(parts_of(first))
     assert (started["status"], text_of(first)) == ("started", "it has begun")
+    assert await api.stage.ports.operation_stream.expected(api.stage.clock.ms)  # its outcome may come by the stream
     operation_id = started["operationId"]
     output = next(part["output"] for part in parts_of(first) if part["type"] == "tool-output-available")
     names = {"operation_id": operation_id, "tool_name": "order", "task_id": started["jobId"]}

@@ -233,3 +233,8 @@ async def test_who_may_not_decide_waits_for_those_who_may(kit: Kit) -> None:
         assert rejected.status_code == 200
         assert "too much" in (await send(api, "pays", body, ACME)).text
     assert kit.ran == []
+
+
+async def test_a_read_that_is_older_than_a_new_run_is_no_unknown_run(api: Api) -> None:
+    api.stage.reader.late = "parts"
+    assert outcome_of(await send(api, "adds", run_input("r1", HELLO))) == {"type": "success"}

@@ -12,6 +12,7 @@ from baton.engine.transitions import JobStatus
 from baton.server.protocols.mcp import calls
 from baton.server.protocols.mcp.body import Call
 from baton.server.protocols.mcp.call_form import CallForm
+from baton.server.protocols.mcp.task_view import created_task
 from tests.unit.baton.kit.approval_kit import Kit
 from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER
 from tests.unit.baton.server.protocols.mcp.calling import LEGACY, MODERN, TAKES_TASKS, Client, exposed, text_of
@@ -298,3 +299,64 @@ async def test_the_same_call_with_the_same_idempotency_key_is_the_same_job() -> 
         one, other = (answer.json()["result"]["taskId"] for answer in sent)
         assert one == other
         assert (await api.read(one))["sessionId"] == "s"
+
+
+async def test_an_older_client_learns_that_its_task_is_cancelled() -> None:
+    async with exposed() as api:
+        client = Client(api, LEGACY)
+        body, headers = client.message("tools/call", name="talks", arguments=HELLO, task={})
+        task_id = (await api.request("POST", "/mcp", json=body, headers=headers)).json()["result"]["task"]["taskId"]
+        body, headers = client.message("tasks/cancel", taskId=task_id)
+        cancelled = (await api.request("POST", "/mcp", json=body, headers=headers)).json()["result"]
+        assert (cancelled["taskId"], cancelled["status"]) == (task_id, "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("accept", "streams"),
+    [("text/event-stream", True), ("*/*", True), (None, True), ("application/json", False)],
+)
+async def test_a_stream_is_for_who_accepts_one(accept: str | None, streams: bool) -> None:
+    async with exposed() as api:
+        body, headers = Client(api).message("tools/call", name="talks", arguments=HELLO, **PROGRESS)
+        del headers["accept"]
+        if accept is None:
+            del api.http.headers["accept"]
+        answer = await Client(api).sent(body, headers | ({} if accept is None else {"accept": accept}))
+        assert answer.headers["content-type"].startswith("text/event-stream") is streams
+        assert "good day" in answer.text
+
+
+async def test_an_answer_that_takes_long_is_put_off_where_no_stream_is_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client of the older revision is told that the job goes on."""
+    monkeypatch.setattr(calls, "ANSWER_SECONDS", 0)
+    async with exposed() as api:
+        body, headers = Client(api, LEGACY).message("tools/call", name="talks", arguments=HELLO)
+        headers["accept"] = "application/json"
+        found = (await api.request("POST", "/mcp", json=body, headers=headers)).json()["result"]
+        task_id = found["_meta"]["io.modelcontextprotocol/related-task"]["taskId"]
+        assert (found["isError"], text_of(found)) == (True, f"there is no answer yet: job {task_id} goes on")
+
+
+async def test_a_question_that_the_client_cannot_show_is_an_error_on_its_stream() -> None:
+    async with exposed() as api:
+        *_, last = await Client(api).streamed("tools/call", name="pays", arguments=HELLO, **PROGRESS)
+        assert (last["id"], last["error"]["code"]) == ("call-1", -32021)
+
+
+async def test_a_read_that_is_older_than_a_new_job_is_no_unknown_task() -> None:
+    """The call is repeated, by its idempotency key; a stream waits for the job."""
+    async with exposed() as api:
+        api.stage.reader.late = "job"
+        answer = await Client(api).posted("tools/call", name="talks", arguments=HELLO)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        api.stage.reader.late = "parts"
+        *_, last = await Client(api).streamed("tools/call", name="talks", arguments={"task": "b"}, **PROGRESS)
+        assert text_of(last["result"]) == "good day"
+
+
+@pytest.mark.parametrize("outcome", ["result", "error", "inputRequests"])
+def test_a_new_task_is_told_without_its_outcome(outcome: str) -> None:
+    """A call that is repeated may find its job ended."""
+    assert created_task({"taskId": "job_1", outcome: {}}, modern=True) == {"taskId": "job_1", "resultType": "task"}

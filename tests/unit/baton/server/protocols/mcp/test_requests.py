@@ -160,3 +160,9 @@ async def test_pages_of_strangers_are_refused(origin: str, status: int) -> None:
         body, headers = Client(api).message("server/discover")
         sent = headers | {"origin": own if origin == "own" else origin, "host": "evil.example.com"}
         assert (await api.request("POST", "/mcp", json=body, headers=sent)).status_code == status
+
+
+async def test_a_name_in_a_header_matters_only_where_the_body_names_something() -> None:
+    async with exposed() as api:
+        body, headers = Client(api).message("tools/list")
+        assert (await Client(api).sent(body, headers | {"mcp-name": "talks"})).json()["result"]["tools"]
