@@ -23,20 +23,26 @@ from baton.sdk.models.model import ModelAnswer, ModelError
 from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.tools.pending import RunAgain
 from baton.sdk.tools.running_calls import RunningCalls
+from baton.server.app import build_app
+from baton.testing import asgi
 from baton.worker.executors.executor import OutcomeDoor
 from baton.worker.executors.model_turn import ModelTurn
 from baton.worker.executors.tool_run import ToolRun
+from baton.worker.runtime.job_view import job_view
 from baton_events.app_event import AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
 from baton_events.ids import canonical_json
 from tests.fakes.clock import FakeClock
 from tests.fakes.stored import FakeSessionMemory, FakeStore
 from tests.unit.baton.engine.sample_state import call_record, call_state, turn_state
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import OPERATIONS_KEY, with_keys
 from tests.values.odd import Drawn, Fits
 
 SECRETS = KnownSecrets(["sk-0123456789"])
 CLAIM = Claim("job_1", "call:x:1", "m", "o", 0, 0)
-_RESULT_LIMIT_BYTES = 100_000
+_HALVES = "surrogatepass", "backslashreplace"  # how halves of characters are sent
+_RESULT_LIMIT_BYTES, _CALLS_OF_A_JOB = 100_000, 20
 
 
 def read_again(step_result: StepResult | None) -> None:
@@ -227,8 +233,71 @@ async def an_event(drawn: Drawn) -> None:
     assert parse_app_event(sent) == event
 
 
+class OddOutcomes:
+    """Calls that wait for an outcome from outside, in jobs of many; a job is run to its end once all have one."""
+
+    def __init__(self) -> None:
+        @tool
+        async def order() -> Pending:
+            """Order something."""
+            return Pending(timeout_seconds=3_600)
+
+        registry = Registry([Agent("a", ScriptedModel([[Call("order")] * _CALLS_OF_A_JOB, "done"]), tools=[order])])
+        settings = with_keys(operations_api_key=OPERATIONS_KEY, max_concurrent_jobs=1_000_000)
+        self.stage = Stage(registry=registry, settings=settings)
+        self.app, self.job_id, self.waiting = build_app(self.stage.container), "", list[str]()
+
+    async def next(self) -> str:
+        """Return an operation that waits."""
+        if not self.waiting:
+            await self.read_again()
+            self.job_id = f"job_{self.stage.clock.ms}"
+            await self.stage.submit("a", self.job_id)
+            await self.stage.run(within_seconds=1)
+            self.waiting = [call.operation_id for call in await self.stage.calls(self.job_id)]
+            assert len(self.waiting) == _CALLS_OF_A_JOB
+        return self.waiting.pop()
+
+    async def read_again(self) -> None:
+        """Assert that the job ends, and is read, whatever its calls were told."""
+        if self.job_id:
+            await self.stage.run()
+            snapshot = await self.stage.snapshot(self.job_id)
+            assert snapshot.job.ended
+            text = canonical_json(job_view(snapshot, self.stage.clock.ms))
+            assert from_json(text.encode()) == json.loads(text)
+
+    async def sent(self, operation_id: str, body: bytes) -> None:
+        """Send an outcome by the webhook."""
+        path, headers = f"/api/operations/{operation_id}/complete", {"x-api-key": OPERATIONS_KEY}
+        answer = await asgi.request(self.app, path, headers, body)
+        assert answer.status in {200, 400, 422}, answer
+
+    async def streamed(self, operation_id: str, **fields: str) -> None:
+        """Add an outcome to the stream, as another system does, and read it."""
+        redis, name = self.stage.redis, self.stage.container.settings.operations_stream_name
+        texts = [text for pair in {"operation_id": operation_id, **fields}.items() for text in pair]
+        redis.run("XADD", name, "*", *(text.encode(errors="backslashreplace").decode() for text in texts))
+        await self.stage.container.operations.outcomes.poll()
+
+
+_odd_outcomes = cache(OddOutcomes)
+
+
+async def an_outcome(drawn: Drawn) -> None:
+    """Somebody outside sends it as the outcome of a call that waits."""
+    outcomes, success = _odd_outcomes(), drawn.random.choice(("true", "false", drawn.json()))
+    field = drawn.random.choice(("result", "error", drawn.text()))
+    operation_id, value = await outcomes.next(), drawn.json()
+    if drawn.random.random() < 0.5:
+        body = f'{{"success": {success}, {json.dumps(field)}: {value}}}'
+        await outcomes.sent(operation_id, body.encode(errors=drawn.random.choice(_HALVES)))
+    else:
+        await outcomes.streamed(operation_id, success=success, **{field or "result": value})
+
+
 Door = Callable[[Drawn], Awaitable[None]]
 DOORS: tuple[Door, ...] = (
     *(a_result, an_error, a_tool_error, a_wait, a_report),
-    *(an_answer, an_output, a_model_error, an_event),
+    *(an_answer, an_output, a_model_error, an_event, an_outcome),
 )

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from fractions import Fraction
+from json import dumps
 from pathlib import PurePosixPath
 from random import Random  # noqa: TID251 - its seed comes in as a value
 from typing import Any
@@ -31,6 +32,12 @@ TEXTS = (
     '{"a": 1}',
     "NaN",
     "x" * 5_000,
+)
+# Texts of JSON, and some that are none.
+JSON = (
+    *("NaN", "-Infinity", "1e999", "-0", "1" + "0" * 5_000, "null", "true", "[]", "{}", '{"a": 1, "a": 2}', "{"),
+    *('"\\ud800"', '"\ud800"', '"\\u0000"', "\ufeff1", "[" * 3_000 + "]" * 3_000, '"' + "x" * 5_000 + '"'),
+    '{"token": "sk-0123456789"}',
 )
 WHOLE = (0, -1, 2**31, 2**53 + 1, 2**64, -(2**70), 10**30, 10**4_299, 10**5_000)
 FLOATS = (0.5, -0.0, 1e308, 5e-324, float("nan"), float("inf"), float("-inf"))
@@ -162,6 +169,15 @@ class Drawn:
     def number(self) -> float:
         """Draw a number."""
         return self.random.choice((*WHOLE, *FLOATS))
+
+    def json(self, depth: int = 2) -> str:
+        """Draw a text that is JSON, or nearly so."""
+        if depth == 0 or self.random.random() < 0.4:
+            return self.random.choice((*JSON, dumps(self.text())))
+        inner = [self.json(depth - 1) for _ in range(self.random.randrange(4))]
+        if self.random.random() < 0.5:
+            return f"[{', '.join(inner)}]"
+        return f"{{{', '.join(f'{dumps(self.text())}: {one}' for one in inner)}}}"
 
     def error(self) -> BaseException:
         """Draw an error, maybe with a cause, or a group of them."""

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from baton_events.values.text import is_storable
+
 REDACTED = "[redacted]"
 # A shorter value would be found in innocent words.
 SHORTEST_SECRET_CHARS = 8
@@ -179,4 +181,6 @@ class KnownSecrets:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # Halves of characters stay the escapes that they were.
+    return text if is_storable(text) else json.dumps(value, separators=(",", ":"))

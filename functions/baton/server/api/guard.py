@@ -161,7 +161,7 @@ class Guard:
         principal = known_principal(request)
         if principal is None or principal.role != "admin" or route.method == "GET":
             return
-        own = route.access == "admin" or route.method in ("PATCH", "DELETE")
+        own = route.access == "admin" or route.method == "PATCH"
         query = f"?{request.url.query}" if request.url.query else ""
         target = f"{request.url.path}{query}"[:_TARGET_LIMIT_CHARS]
         action = f"{route.method} {route.path}"

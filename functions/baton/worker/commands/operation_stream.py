@@ -25,6 +25,7 @@ from baton.worker.commands.signal import CompleteOperation, CompletionBody, Unkn
 from baton_events.emitter import Emitter
 from baton_events.errors import PublishError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT
+from baton_events.values.text import storable_json
 
 _log = logging.getLogger("baton.operations")
 
@@ -191,7 +192,7 @@ def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, str, Completi
 
 def _document(text: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = json.loads(storable_json(text.encode()))
     except (ValueError, RecursionError) as error:
         raise UnreadableEntryError("its field `data` is not JSON") from error
     if not isinstance(document, dict):

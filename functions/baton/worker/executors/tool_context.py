@@ -267,8 +267,6 @@ class CallOutlet:
         return number >= await self._outside.app_events.newest(awaited_name(self._job.tenant, handler, event["key"]))
 
     async def _here(self, work: Coroutine[Any, Any, _T]) -> _T:
-        if asyncio.get_running_loop() is self._loop:
-            return await work
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     async def _emit(self, name: str, data: Any, key: str, delay_seconds: float, once: OnceFor | None) -> str:

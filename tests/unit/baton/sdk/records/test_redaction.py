@@ -41,6 +41,8 @@ def test_json_inside_a_text_is_read_and_without_such_names_the_very_same() -> No
     for text in ('{"a": 1.0}', '{"key": 1}', "{not json, token", '"token"'):
         assert redacted_json(text) == text
     assert redacted_json('{"token": "x", "a": "ü"}') == '{"token":"[redacted]","a":"ü"}'
+    half = redacted_json('{"token": "x", "a": "\\ud800"}')
+    assert half == '{"token":"[redacted]","a":"\\ud800"}', "an escape stays one, as half a character cannot be stored"
     body = json.dumps({"user": "ada", "password": "hunter2"})
     assert redacted({"body": body}) == {"body": '{"user":"ada","password":"[redacted]"}'}
     assert redacted({"body": "{password: hunter2"}) == {"body": "{password: hunter2"}

@@ -125,6 +125,15 @@ async def test_an_unreadable_entry_is_buried_and_holds_up_none(caplog: pytest.Lo
     assert "is kept for a person" in caplog.text
 
 
+async def test_half_a_character_in_an_entry_holds_up_none() -> None:
+    stage, operation_id = await waiting()
+    data = {"operation_id": operation_id, "success": False, "error": "no \ud800"}
+    add(stage, entry_id(stage), data=json.dumps(data))
+    assert await poll(stage) == 1
+    await stage.run()
+    assert [call.error and call.error.message for call in await stage.calls()] == ["no \ufffd"]
+
+
 async def test_an_outcome_whose_backup_finds_no_queue_is_taken_in_later() -> None:
     stage, operation_id = await waiting()
     add(stage, entry_id(stage), operation_id=operation_id, success="true", result="1")

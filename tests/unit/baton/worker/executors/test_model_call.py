@@ -240,3 +240,12 @@ async def test_an_answer_of_a_runner_that_no_store_can_hold_fails_and_counts() -
     found = await runner_turn(runner, Recorded(JobInfo(job_id="j", session_id="s", tenant="t", task="go")), None, 5)
     assert isinstance(found, ModelFailed)
     assert (found.failure.type, found.failure.retryable, found.extra_usage.input_tokens) == ("model_garbage", True, 7)
+
+
+async def test_an_error_of_a_model_s_own_is_worth_another_attempt() -> None:
+    turn = ModelTurn(Registry([Agent("a", ScriptedModel([RuntimeError("no disk")]))]), 5)
+    history = History(({"role": "user", "text": "go", "data": {}},))
+    found = await turn(CallModel(Job("job_1", "s", "t", "a", 0), 1, 1), history, Claim("job_1", "k", "m", "o", 0, 0))
+    assert isinstance(found, ModelFailed)
+    failure = found.failure
+    assert (failure.type, failure.message, failure.retryable) == ("model_error", "RuntimeError: no disk", True)

@@ -1,5 +1,6 @@
 """One request to each provider: what it is sent, and what its answer is to us."""
 
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic_ai.usage import RequestUsage
 from baton.sdk.agents.agent import Agent, chosen_models
 from baton.sdk.models.catalog import ProviderModel
 from baton.sdk.models.model import Call, ModelError, ModelRequest, ToolSpec, UserMessage
+from baton.sdk.models.providers.client import streams
 from baton.sdk.models.providers.prices import cost_usd
 from tests.unit.baton.sdk.models.providers.provider_cases import OPENAI
 from tests.unit.baton.sdk.models.providers.requesting import QUESTION, Requested
@@ -121,3 +123,11 @@ USAGE = RequestUsage(input_tokens=1_000_000, output_tokens=1_000_000)
 def test_what_an_answer_costs(model: str | None, usage: RequestUsage, dollars: float) -> None:
     response = ModelResponse(parts=[TextPart("x")], usage=usage, model_name=model, provider_name="openai")
     assert cost_usd(response) == dollars
+
+
+def test_a_function_streams_where_it_has_a_stream() -> None:
+    async def pieces(_messages: Any, _info: Any) -> AsyncIterator[str]:
+        yield "done"
+
+    assert streams(FunctionModel(stream_function=pieces))
+    assert not streams(FunctionModel(lambda _messages, _info: ModelResponse([TextPart("done")])))

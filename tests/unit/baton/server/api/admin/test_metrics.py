@@ -7,11 +7,9 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from baton import Agent, Call, Registry, ScriptedModel, wait_for_event
 from baton.engine.effects import CHECKPOINTS, COMPLETIONS, HUNG_TOOLS, MODEL_FAILURES, UNDELIVERED
 from baton_events.errors import PublishError
 from tests.architecture.source_files import ROOT
-from tests.unit.baton.kit.approval_kit import Kit
 from tests.unit.baton.server.api.client import ADMIN, Api, api_with, assert_problem
 
 TOKEN = "token-of-prometheus"
@@ -153,17 +151,3 @@ async def test_the_overhead_is_reported_in_its_units(api: Api) -> None:
         "function_seconds": 1.5,
         "function_gb_seconds": 0.5,
     }
-
-
-async def test_only_what_waits_for_a_person_is_a_pending_approval() -> None:
-    """A call that waits for an event is none."""
-    waits = ScriptedModel([[Call("wait_for_event", {"name": "paid", "timeout_seconds": 60})], "done"])
-    kit = Kit()
-    agents = [*kit.registry().agents, Agent(name="waits", model=waits, tools=[wait_for_event])]
-    async with api_with(Registry(agents), metrics_token=TOKEN) as api:
-        await api.submitted(jobType="waits")
-        await api.stage.run(within_seconds=1)
-        assert values((await scraped(api))["agent_checkpoints"])["pending", "approval"] == 0
-        await api.submitted(jobType="pays")
-        await api.stage.run(within_seconds=1)
-        assert values((await scraped(api))["agent_checkpoints"])["pending", "approval"] == 1
