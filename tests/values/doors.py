@@ -42,7 +42,7 @@ from tests.values.odd import Drawn, Fits
 SECRETS = KnownSecrets(["sk-0123456789"])
 CLAIM = Claim("job_1", "call:x:1", "m", "o", 0, 0)
 _HALVES = "surrogatepass", "backslashreplace"  # how halves of characters are sent
-_RESULT_LIMIT_BYTES, _CALLS_OF_A_JOB = 100_000, 20
+_RESULT_LIMIT_BYTES, _CALLS_OF_A_JOB = 100_000, 40
 
 
 def read_again(step_result: StepResult | None) -> None:
@@ -242,27 +242,27 @@ class OddOutcomes:
             """Order something."""
             return Pending(timeout_seconds=3_600)
 
-        registry = Registry([Agent("a", ScriptedModel([[Call("order")] * _CALLS_OF_A_JOB, "done"]), tools=[order])])
-        settings = with_keys(operations_api_key=OPERATIONS_KEY, max_concurrent_jobs=1_000_000)
-        self.stage = Stage(registry=registry, settings=settings)
-        self.app, self.job_id, self.waiting = build_app(self.stage.container), "", list[str]()
+        calls = ScriptedModel([[Call("order")] * _CALLS_OF_A_JOB, "done"])
+        self.registry, self.waiting = Registry([Agent("a", calls, tools=[order])]), list[str]()
+        self.stage: Stage | None = None
 
     async def next(self) -> str:
         """Return an operation that waits."""
         if not self.waiting:
             await self.read_again()
-            self.job_id = f"job_{self.stage.clock.ms}"
-            await self.stage.submit("a", self.job_id)
+            self.stage = Stage(registry=self.registry, settings=with_keys(operations_api_key=OPERATIONS_KEY))
+            self.app = build_app(self.stage.container)
+            await self.stage.submit("a")
             await self.stage.run(within_seconds=1)
-            self.waiting = [call.operation_id for call in await self.stage.calls(self.job_id)]
+            self.waiting = [call.operation_id for call in await self.stage.calls()]
             assert len(self.waiting) == _CALLS_OF_A_JOB
         return self.waiting.pop()
 
     async def read_again(self) -> None:
         """Assert that the job ends, and is read, whatever its calls were told."""
-        if self.job_id:
+        if self.stage is not None:
             await self.stage.run()
-            snapshot = await self.stage.snapshot(self.job_id)
+            snapshot = await self.stage.snapshot()
             assert snapshot.job.ended
             text = canonical_json(job_view(snapshot, self.stage.clock.ms))
             assert from_json(text.encode()) == json.loads(text)
@@ -275,6 +275,7 @@ class OddOutcomes:
 
     async def streamed(self, operation_id: str, **fields: str) -> None:
         """Add an outcome to the stream, as another system does, and read it."""
+        assert self.stage is not None
         redis, name = self.stage.redis, self.stage.container.settings.operations_stream_name
         texts = [text for pair in {"operation_id": operation_id, **fields}.items() for text in pair]
         redis.run("XADD", name, "*", *(text.encode(errors="backslashreplace").decode() for text in texts))
