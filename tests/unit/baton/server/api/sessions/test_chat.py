@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from baton.server.api.session_line import Sessions
 from tests.unit.baton.server.api.client import ADMIN, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.server.api.following import on_lambda
 from tests.unit.baton.server.api.sessions.chatting import chat_body, job_of, parts_of, send, send_now, sending, text_of
@@ -80,6 +81,15 @@ async def test_a_message_may_be_said_to_the_running_job(api: Api) -> None:
     [_, answer] = (await api.request("GET", "/api/sessions/chat-1")).json()["messages"]
     said = [part["data"]["text"] for part in answer["parts"] if part["type"] == "data-message"]
     assert said[:2] == ["and more", "x"]
+
+
+async def test_a_message_to_a_job_that_is_gone_is_a_job_of_its_own(api: Api) -> None:
+    """A message that is sent again counts once, and its first taker may have been deleted meanwhile."""
+    await sending(api, "chat-1", "m1", "add", agent="adds")
+    sessions, stage = Sessions(api.stage.container), api.stage
+    job = stage.job("adds", "job_2", session="chat-1")
+    await stage.admission.first_value("steer:job_2", "job_gone")
+    assert await sessions.steer(job, {"text": "and more"}) is None
 
 
 async def test_where_nothing_streams_the_answer_is_what_is_there(api: Api) -> None:
