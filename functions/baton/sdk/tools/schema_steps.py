@@ -23,6 +23,8 @@ from baton.sdk.clock import SystemClock
 from baton_events.ids import canonical_json
 
 STEPS, PATTERNS_MS, PATTERN_CHARS = 10_000, 50, 1_000
+# So many keywords one within another: a library in Rust ends the process where Python has no stack left for it.
+DEPTH = 60
 # So many entries of a keyword, characters of a value, items to compare, and characters of an id take as long as a step.
 _ENTRIES_PER_STEP, _CHARS_PER_STEP, _COMPARED_PER_STEP, _ID_CHARS_PER_STEP = 16, 250, 16, 50
 _STEPS_OF_A_FAULT = 5
@@ -43,7 +45,7 @@ class _Left:
 
     def __init__(self, value: Any, id_chars: int) -> None:
         self.steps, self.patterns_ms, self._clock = STEPS, PATTERNS_MS, SystemClock()
-        self._id_chars = id_chars
+        self._id_chars, self.depth = id_chars, 0
         self._chars = dict[int, int]()
         self._measure(value)
 
@@ -71,6 +73,8 @@ class _Left:
             inner = wanted.values() if isinstance(wanted, dict) else wanted
             entries = len(wanted) + sum(len(each) for each in inner if isinstance(each, list))
         self._spend(1 + entries // _ENTRIES_PER_STEP + chars // _CHARS_PER_STEP)
+        if self.depth > DEPTH:
+            raise _OutOfStepsError
 
     def compare(self, wanted: Any, value: Any) -> None:
         """Take the steps of comparing a value, item by item, with what is wanted or each of it."""
@@ -185,9 +189,11 @@ def _counted(keyword: Keyword) -> Keyword:
     def counted(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
         left = _LEFT.get()
         left.take(wanted, value)
+        left.depth += 1
         for fault in keyword(validator, wanted, value, schema) or ():
             left.note(fault)
             yield fault
+        left.depth -= 1
 
     return counted
 
