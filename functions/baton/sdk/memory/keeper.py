@@ -17,7 +17,7 @@ from baton.sdk.memory.policy import Memory
 from baton.sdk.records.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from baton_events.errors import MemoryUnavailableError, StoreError
 
-_log = logging.getLogger("baton.sdk.memory")
+_log = logging.getLogger("baton.memory")
 _V = TypeVar("_V")
 
 NO_INDEX = "no vector index is configured: set UPSTASH_VECTOR_REST_URL and UPSTASH_VECTOR_REST_TOKEN"

@@ -17,7 +17,7 @@ from baton.sdk.records.redaction import secrets_in
 from baton_events.errors import StoreError
 from baton_events.ids import canonical_json, digest
 
-_log = logging.getLogger("baton.sdk.models")
+_log = logging.getLogger("baton.models")
 
 KEY_VERSION = 1
 ANSWER_LIMIT_BYTES = 256 * 1024

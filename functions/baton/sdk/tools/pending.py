@@ -6,7 +6,7 @@ agent authors".
 
 from collections.abc import Generator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import field
 
@@ -97,9 +97,10 @@ class Pending(Record, frozen=True, kw_only=True):
         if self.until is not None and self.until.tzinfo is None:
             raise ValueError(f"Pending(until={self.until!r}): give the time with its time zone")
 
-    def __await__(self) -> Generator[Any, None, Any]:
-        """Refuse: a workflow's code awaits a wait, and there the interpreter does; a tool returns it."""
-        raise RuntimeError("a wait can be awaited in a @workflow alone; a tool returns it")
+    if TYPE_CHECKING:
+        # A workflow's code awaits a wait, and there the interpreter does. A tool returns it, so it is no awaitable:
+        # libraries await what a tool returns.
+        def __await__(self) -> Generator[Any, None, Any]: ...
 
     @property
     def holds_its_job(self) -> bool:

@@ -33,7 +33,7 @@ from baton_events.errors import (
 )
 from baton_events.values.text import storable_json
 
-_log = logging.getLogger("baton.server.api")
+_log = logging.getLogger("baton.api")
 
 _SHOWN_CHARS = 80
 _LONGEST_CHARS = 1_000

@@ -34,7 +34,7 @@ from baton.worker.entry import UNTIL_MS
 from baton_events.errors import StoreError
 from baton_events.timestamps import rfc3339
 
-_log = logging.getLogger("baton.server.api")
+_log = logging.getLogger("baton.api")
 
 _ID = re.compile(r"\d{1,15}-(\d{1,15})")
 HEARTBEAT_SECONDS = 10.0

@@ -24,7 +24,7 @@ from baton.server.console.pages import HEADERS, page
 from baton.worker.container import Container
 from baton_events.errors import BatonError, PublishError, StoreError
 
-_log = logging.getLogger("baton.server.console")
+_log = logging.getLogger("baton.console")
 
 NOTICE_COOKIE = f"{COOKIE}_said"
 FORM_TOKEN = "csrf"  # noqa: S105 - the name of a field

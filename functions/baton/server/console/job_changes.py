@@ -26,7 +26,7 @@ from baton.worker.container import Container
 from baton.worker.recovery.failing_delivery import with_failing_delivery
 from baton_events.errors import StoreError
 
-_log = logging.getLogger("baton.server.console")
+_log = logging.getLogger("baton.console")
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.1, 1.5, 10.0
 # The interval of reads for changes that come without a part: the worker, the wait.

@@ -67,7 +67,7 @@ class JobRows:
         await self._listing.forget([found(members(row)[0])])
 
 
-_log = logging.getLogger("baton.worker.admission")
+_log = logging.getLogger("baton.admission")
 
 NOT_AT_HAND = Usage()
 

@@ -29,7 +29,7 @@ from baton_events.ids import event_id
 from baton_events.schema import Command, Spending
 from baton_events.timestamps import moment
 
-_log = logging.getLogger("baton.worker.commands")
+_log = logging.getLogger("baton.commands")
 
 _T = TypeVar("_T")
 

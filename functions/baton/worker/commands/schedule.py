@@ -32,7 +32,7 @@ from baton_events.ids import event_id, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Event, Recurrence, Submission
 from baton_events.timestamps import moment
 
-_log = logging.getLogger("baton.worker.commands")
+_log = logging.getLogger("baton.commands")
 Line = Callable[[str, str], Awaitable[Mapping[str, QueueEntry]]]
 
 

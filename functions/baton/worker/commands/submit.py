@@ -41,7 +41,7 @@ from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyEr
 from baton_events.ids import event_id, sorted_json
 from baton_events.schema import Event, Submission
 
-_log = logging.getLogger("baton.worker.commands")
+_log = logging.getLogger("baton.commands")
 
 
 def submitted_job(event: Event, command: Submission) -> Job:

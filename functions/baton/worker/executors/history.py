@@ -29,7 +29,7 @@ from baton.worker.conversation.fitting import fit
 from baton.worker.executors.model_call import ModelCalls, step_result, usage_of, usage_of_spent
 from baton_events.values.text import storable, text_of
 
-_log = logging.getLogger("baton.sdk.models")
+_log = logging.getLogger("baton.models")
 
 # The summary's share of the turn's time: the answer needs the rest.
 _SUMMARY_SHARE = 0.5

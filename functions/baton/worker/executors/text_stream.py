@@ -23,7 +23,7 @@ from baton.store.transport.meter import write
 from baton_events.errors import StoreError
 from baton_events.values.text import Joiner
 
-_log = logging.getLogger("baton.sdk.models")
+_log = logging.getLogger("baton.models")
 
 # The time of the model's own call goes by meanwhile.
 _ANSWER_SECONDS = 2.0

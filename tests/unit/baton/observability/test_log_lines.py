@@ -147,9 +147,9 @@ def test_a_message_is_cleaned_with_its_arguments(output: io.StringIO, name: str)
 def test_a_new_guard_takes_the_place_of_the_old_one(output: io.StringIO) -> None:
     """Filters do not pile up when a process makes a second container."""
     guard_logs(KnownSecrets(["another-secret"]))
-    (found,) = logging.getLogger("baton.server.api").filters
+    (found,) = logging.getLogger("baton.api").filters
     assert isinstance(found, SecretFilter)
-    logging.getLogger("baton.server.api").warning("another-secret")
+    logging.getLogger("baton.api").warning("another-secret")
     assert output.getvalue() == "[redacted]\n"
 
 

@@ -23,7 +23,7 @@ from baton.worker.recovery.replay_message import SENDABLE, Replaying
 from baton_events.errors import PublishError, StoreError
 from baton_events.timestamps import rfc3339
 
-_log = logging.getLogger("baton.server.api")
+_log = logging.getLogger("baton.api")
 
 
 class MessagesApi:

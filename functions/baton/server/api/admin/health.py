@@ -42,7 +42,7 @@ class Health:
         return JSONResponse({"status": "ready", "store": "RESP" if self._container.settings.resp_url else "REST"})
 
 
-_log = logging.getLogger("baton.server.api")
+_log = logging.getLogger("baton.api")
 
 # At most this many jobs are searched for pending approvals.
 READ_LIMIT = 500

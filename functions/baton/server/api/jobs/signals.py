@@ -29,7 +29,7 @@ from baton_events.errors import StoreError
 from baton_events.ids import sorted_json
 from baton_events.schema import Occurrence
 
-_log = logging.getLogger("baton.server.api")
+_log = logging.getLogger("baton.api")
 
 # A tenant whose jobs still keep as many events as at the last read is refused this long before the next read.
 _READS_AGAIN_MS = 10_000

@@ -33,7 +33,7 @@ from baton.worker.executors.offloading import polling
 from baton_events.emitter import Emitter
 from baton_events.errors import QueueRefusedError
 
-_log = logging.getLogger("baton.sdk.models")
+_log = logging.getLogger("baton.models")
 
 # An answer in time is brought within this margin, also where our endpoint refuses it at first.
 MARGIN_SECONDS = 60

@@ -10,8 +10,8 @@ from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.models.test import TestModel
 
-import baton.pydantic_ai
 from baton.pydantic_ai import durable
+from baton.sdk.pydantic_ai import durable as durable_module
 from baton.sdk.pydantic_ai.run_state import NEXT_TO
 
 # As each of the library's own engines is named.
@@ -46,7 +46,7 @@ def test_what_is_no_agent_or_no_function_is_refused() -> None:
 
 def private_names() -> Iterator[str]:
     """Modules and attributes that begin with an underscore, as far as they are not the adapter's own."""
-    for path in Path(baton.pydantic_ai.__file__).parent.glob("*.py"):
+    for path in Path(durable_module.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.ImportFrom(module=str(module), names=names):
