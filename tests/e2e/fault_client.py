@@ -92,7 +92,11 @@ class FaultClient:
                     ended[one] = job
             return len(ended) == len(wanted)
 
-        wait_for(all_over, "the end of every job", RECOVERY_SECONDS)
+        try:
+            wait_for(all_over, "the end of every job", RECOVERY_SECONDS)
+        except AssertionError as error:
+            error.add_note(f"open: {[(one.job_id, self.job(one)) for one in wanted if one not in ended]}")
+            raise
         return ended
 
     def recorded_calls(self, submissions: Iterable[Submission]) -> int:

@@ -25,7 +25,7 @@ from baton_events.errors import StoreError
 
 _ATTEMPTS = 20
 # The trees that are kept while unused, and for how long; work in progress uses its own at least as often as this.
-_TREES, _IDLE_SECONDS = 2000, 12.0
+_TREES, _IDLE_SECONDS = 500, 12.0
 # The size of all cached transcripts: those of a few thousand turns.
 KNOWN_CHARS = 16_000_000
 _MOST_CHARS = 1_000_000  # of one request
