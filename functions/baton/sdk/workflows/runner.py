@@ -78,7 +78,7 @@ class WorkflowRunner(CodeRunner):
         last = recorded.turns[-1] if recorded.turns else None
         try:
             if last is None:
-                return self._answer(await self._begin(recorded), recorded, None)
+                return await self._begin(recorded)
             stretch = _stretch_of(last)
             try:
                 return self._answer(await _resumed(stretch, last, recorded), recorded, stretch)
@@ -98,37 +98,40 @@ class WorkflowRunner(CodeRunner):
         """Return that there are none."""
         return ""
 
-    async def _begin(self, recorded: Recorded) -> Any:
+    async def _begin(self, recorded: Recorded) -> RunnerAnswer:
         job = recorded.job
         try:
             values = self._read(job.input_data)
         except InvalidArguments as error:
             raise RunFailedError("invalid_input", "\n".join(error.faults)) from error
-        return await _begun(self._program, values, recorded, recorded.now_ms)
+        found = await _begun(self._program, values, recorded, recorded.now_ms)
+        return self._answer(found, recorded, None, values)
 
     async def _made_again(self, recorded: Recorded, refused: Exception) -> Any:
         """Run the code that the job began with through all its recorded outcomes, and the next stretch."""
         if recorded.whole is None:
             raise ModelError(f"the state is refused: {refused}", retryable=True, type="newer_state")
         whole = await recorded.whole()
-        first = _stretch_of(whole.turns[0])
+        stretches = [_stretch_of(entry) for entry in whole.turns]
+        first, times = stretches[0], [*(each["now"] for each in stretches[1:]), recorded.now_ms]
         program = msgspec.json.decode(zlib.decompress(base64.b64decode(first["code"])), type=Program)
         found = await _begun(program, first["input"], whole, first["now"])
-        for entry in whole.turns:
-            stretch, asked = _stretch_of(entry), [(call["tool"], call["arguments"]) for call in entry["calls"]]
+        for entry, now_ms in zip(whole.turns, times, strict=True):
+            asked = [(call["tool"], call["arguments"]) for call in entry["calls"]]
             if [(tool, arguments) for _, tool, arguments in getattr(found, "calls", ())] != asked:
                 raise RunFailedError("state_lost", f"turn {entry['turn']} cannot be made again from its records")
             numbers = [number for number, _, _ in found.calls]
-            now_ms = (
-                _stretch_of(whole.turns[whole.turns.index(entry) + 1])["now"]
-                if entry is not whole.turns[-1]
-                else recorded.now_ms
-            )
-            del stretch
             found = await _run(_stretch(whole, now_ms).resume, found.state, _outcomes(numbers, entry, whole))
         return found
 
-    def _answer(self, found: Any, recorded: Recorded, stretch: Mapping[str, Any] | None) -> RunnerAnswer:
+    def _answer(
+        self,
+        found: Any,
+        recorded: Recorded,
+        stretch: Mapping[str, Any] | None,
+        begun_with: dict[str, Any] | None = None,
+    ) -> RunnerAnswer:
+        """Answer a turn. `stretch`: the one before; None: there is none, and the run was `begun_with` these values."""
         from baton.sdk.workflows.interpreter import VERSION, Raised, Waits  # noqa: PLC0415 - as above
 
         if found.printed:
@@ -152,7 +155,7 @@ class WorkflowRunner(CodeRunner):
         }
         if stretch is None:
             kept["code"] = base64.b64encode(zlib.compress(self._program_json)).decode()
-            kept["input"] = self._read(recorded.job.input_data)
+            kept["input"] = begun_with
         calls = tuple([Call(tool, arguments) for _, tool, arguments in found.calls])
         return RunnerAnswer(ModelAnswer(calls=calls, provider={_STRETCH: kept}), asked=False)
 

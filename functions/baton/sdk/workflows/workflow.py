@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import typing
 from collections.abc import Callable, Collection
+from functools import cached_property
 from types import FunctionType
 from typing import Any, Generic, overload
 
@@ -99,19 +100,21 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         self._options = options
         self._made: tuple[Agent | None, tuple[str, ...]] | None = None
         self._calls: tuple[Workflow[Any, Any], ...] = ()
-        self._input: Input | None = None
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co:
         """Call the original function."""
         returned: _R_co = self.function(*args, **kwargs)
         return returned
 
-    @property
+    @cached_property
     def input(self) -> Input:
         """Its input, read once all names of its module are there."""
-        if self._input is None:
-            self._input = Input(self.name, self.function)
-        return self._input
+        return Input(self.name, self.function)
+
+    @cached_property
+    def tool(self) -> Tool | None:
+        """The tool by which another workflow starts this one; None: its name is no tool's."""
+        return _tool_of(self) if TOOL_NAME.fullmatch(self.name) else None
 
     def made(self) -> tuple[Agent | None, tuple[str, ...]]:
         """Read its code, and make the agent; a second registry gets the same one."""
@@ -137,7 +140,7 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         steps = list(code.steps.values())
         self._calls = tuple(step for step in steps if isinstance(step, Workflow))
         program = program_of(code, self.function, self.input.hints, self.input.job)
-        tools = [tool_of(step) if isinstance(step, Workflow) else step for step in steps]
+        tools = [step.tool if isinstance(step, Workflow) else step for step in steps]
         # `asyncio.sleep` is a step, too, by whatever name.
         tools += [sleep] if any("sleep" in text for _, text in program.files) and sleep not in tools else []
         return self._agent(program, [each for each in tools if each is not None]), ()
@@ -147,18 +150,6 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         known = {"limits": _LIMITS, "description": (self.__doc__ or "").strip().partition("\n")[0]}
         given = {name: value for name, value in self._options.items() if value}
         return Agent(name=self.name, runner=runner, tools=tools, **{**known, **given})
-
-
-def tool_of(child: Workflow[Any, Any]) -> Tool | None:
-    """Make the tool by which another workflow starts this one; None: its name is no tool's."""
-    if not TOOL_NAME.fullmatch(child.name):
-        return None
-    if child.name not in _TOOLS or _TOOLS[child.name][0] is not child:
-        _TOOLS[child.name] = (child, _tool_of(child))
-    return _TOOLS[child.name][1]
-
-
-_TOOLS: dict[str, tuple[Workflow[Any, Any], Tool]] = {}
 
 
 def _tool_of(child: Workflow[Any, Any]) -> Tool:
