@@ -19,6 +19,7 @@ MODELS_EXTRA = (
     "baton.pydantic_ai",
 )  # all of these need it, nothing else does
 REDIS_EXTRA = ("baton.store.transport.redis_resp", "baton.store.transport.redis_node")  # likewise
+SITE_EXTRA = ("baton.server.api.admin.metrics",)  # likewise
 MCP_EXTRA = ("baton.sdk.mcp.guard", "baton.sdk.mcp.tasks", "baton.sdk.tools.schema_steps")  # likewise
 PATHS = [str(ROOT), *(str((ROOT / place).parent) for place in PACKAGES.values())]
 PROBE = Path(__file__).with_name("import_probe.py")
@@ -174,13 +175,13 @@ def test_a_webhook_function_imports_nothing_of_what_others_do(function: str) -> 
 def test_production_works_without_the_local_stack() -> None:
     """Every module of baton and baton_events imports with baton_local and the local extra not installed.
 
-    So does what asks a provider, speaks RESP or looks at tasks of MCP, once the extra of each is.
+    So does what asks a provider, speaks RESP, looks at tasks of MCP or writes metrics, once the extra of each is.
     """
     ours = _modules_of("baton", "baton_events")
-    extras = (*MODELS_EXTRA, *REDIS_EXTRA, *MCP_EXTRA, "baton.sdk.workflows.interpreter")
+    extras = (*MODELS_EXTRA, *REDIS_EXTRA, *MCP_EXTRA, *SITE_EXTRA, "baton.sdk.workflows.interpreter")
     modules = [name for name in ours if not name.startswith(extras)]
     report = _probe(modules, [*not_in_production(), "baton_local"])
-    assert not {"baton_local", "pydantic_ai", "redis", "hiredis"} & set(report["loaded"])
+    assert not {"baton_local", "pydantic_ai", "redis", "hiredis", "jinja2", "upstash_vector"} & set(report["loaded"])
 
 
 @pytest.mark.parametrize("name", ["qstash", "redis", "vector"])

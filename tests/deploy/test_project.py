@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from baton.settings.distribution import DISTRIBUTION
+from baton.sdk.distribution import DISTRIBUTION
 from baton_local.bundle.libraries import Libraries
 from baton_local.cli.project import init
 from baton_local.dev.stack_error import StackError

@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import TYPE_CHECKING, Any
 
 from baton.observability.logs import about
+from baton.sdk.distribution import require_extra
 from baton.sdk.records.redaction import KnownSecrets
 from baton.settings.settings import Settings
-from baton_events.errors import SettingsError
 
 if TYPE_CHECKING:
     from sentry_sdk.transport import Transport
@@ -33,11 +33,9 @@ def report_errors(settings: Settings, secrets: KnownSecrets, transport: "type[Tr
     """
     if not settings.sentry_dsn:
         return
-    try:
-        import sentry_sdk  # noqa: PLC0415 - of an extra
-        from sentry_sdk.integrations.logging import LoggingIntegration  # noqa: PLC0415 - of an extra
-    except ImportError as error:
-        raise SettingsError("SENTRY_DSN is set: install the extra `sentry` (docs/operations.md)") from error
+    require_extra("sentry", "SENTRY_DSN")
+    import sentry_sdk  # noqa: PLC0415 - of an extra
+    from sentry_sdk.integrations.logging import LoggingIntegration  # noqa: PLC0415 - of an extra
 
     def before_send(event: Any, _hint: Any) -> Any:
         return shown(event, secrets)

@@ -11,8 +11,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from baton.observability.spans import Span
+from baton.sdk.distribution import require_extra
 from baton.sdk.records.own_threads import OWN_THREADS
-from baton_events.errors import SettingsError
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -41,14 +41,11 @@ class OpenTelemetryTracer:
         Raises:
             SettingsError: the extra `otel` is not installed.
         """
-        try:
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - of an extra
-                OTLPSpanExporter,
-            )
-        except ImportError as error:
-            raise SettingsError(
-                "OTEL_EXPORTER_OTLP_ENDPOINT is set: install the extra `otel` (docs/operations.md)"
-            ) from error
+        require_extra("otel", "OTEL_EXPORTER_OTLP_ENDPOINT")
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - of an extra
+            OTLPSpanExporter,
+        )
+
         return cls(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=_TIMEOUT_SECONDS), service_name)
 
     async def export(self, spans: Sequence[Span]) -> None:

@@ -16,6 +16,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from baton.sdk.distribution import DISTRIBUTION
 from baton.server.api.admin.control import WorkerBody
 from baton.server.api.admin.usage import UsageQuery
 from baton.server.api.admin.versions import VersionsQuery
@@ -40,7 +41,6 @@ from baton.server.api.stream import StreamTokenBody
 from baton.server.protocols.ag_ui.body import RunAgentInput
 from baton.server.protocols.chat_aliases.bodies import OperationCompleteBody, SessionsQuery, StreamChatBody
 from baton.server.protocols.mcp.body import RpcMessage
-from baton.settings.distribution import DISTRIBUTION
 from baton.worker.commands.signal import CompletionBody
 
 # Each is a schema of the document, or no JSON at all: a stream of server-sent events, or text.

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baton.observability.error_reports import send_reports
+from baton.sdk.distribution import require_extra
 from baton.sdk.records.own_threads import in_own_thread
 from baton.server.api.admin.control import WorkerApi
 from baton.server.api.auth import Keys
@@ -50,7 +51,8 @@ def _begins(path: str) -> str:
 
 
 def build_site(container: Container) -> Starlette:
-    """Build the app."""
+    """Build the app, or refuse where the extra `site` is not installed."""
+    require_extra("site", "the site (API and console)")
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
+from baton.sdk.distribution import require_extra
 from baton.sdk.records.memory import MemoryEntry, MemoryHit
 from baton.settings.settings import Settings
 from baton_events.bounded import OWN_LIMIT_BYTES
@@ -36,6 +37,7 @@ class UpstashLongTermMemory:
     """`LongTermMemory` over one SDK client, made on first use."""
 
     def __init__(self, settings: Settings) -> None:
+        require_extra("vector", "UPSTASH_VECTOR_REST_URL")
         self._settings = settings
         self._client: AsyncIndex | None = None
 

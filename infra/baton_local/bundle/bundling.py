@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from baton.settings.distribution import DISTRIBUTION
+from baton.sdk.distribution import DISTRIBUTION
 from baton_local.bundle.libraries import UNPACKED_LIMIT_BYTES, Libraries
 from baton_local.bundle.source_code import (
     added_libraries,
@@ -63,7 +63,7 @@ def pack(folder: Path, path: Path) -> Archive:
 
 
 # The name of a bundle, and the extras of pyproject.toml that are in it.
-BUNDLES = {"baton": (), "baton-models": ("models",)}
+BUNDLES = {"baton": ("site",), "baton-models": ("models",)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from baton.settings.distribution import DISTRIBUTION
+from baton.sdk.distribution import DISTRIBUTION
 from baton_local.dev.environment import inherited_environment
 from baton_local.dev.stack_error import StackError
 
@@ -93,9 +93,9 @@ def _last_lines(text: str) -> str:
     return "\n".join(text.strip().splitlines()[-_LAST_LINES:])
 
 
-# Of no use here: pydantic-ai's embeddings and realtime speech import tiktoken, and Baton uses neither. Its wheels need
-# a newer glibc than Lambda's Python 3.11 has. Only tiktoken needs regex.
-_LEFT_OUT = ("tiktoken", "regex")
+# Of no use here, with what nothing else needs: pydantic-ai's embeddings and realtime speech import tiktoken, and Baton
+# uses neither. Its wheels need a newer glibc than Lambda's Python 3.11 has.
+_LEFT_OUT = "tiktoken"
 
 # What an installer notes of itself, scripts that begin with the path of this machine's Python, lists of what was linked
 # into a library, what it was compiled from, and what only a type checker or a test runner loads.
@@ -156,13 +156,13 @@ class Libraries:
         self._install(folder, platform, "--requirements", str(requirements.resolve()), "--constraints", str(listed))
 
     def _locked(self, options: Sequence[str]) -> str:
-        left_out = [option for name in _LEFT_OUT for option in ("--no-emit-package", name)]
-        return self._uv.run("export", "--locked", "--no-dev", "--no-emit-project", *_LISTED, *left_out, *options)
+        which = ("--locked", "--no-dev", "--no-emit-project", "--prune", _LEFT_OUT)
+        return self._uv.run("export", *which, *_LISTED, *options)
 
     def _resolved(self, work: Path, platform: str, options: Sequence[str]) -> str:
         own, left_out = work / "own.txt", work / "left-out.txt"
         own.write_text(f"{DISTRIBUTION}=={version(DISTRIBUTION)}\n", encoding="utf-8")
-        left_out.write_text("".join(f"{name}; python_version < '3'\n" for name in _LEFT_OUT), encoding="utf-8")
+        left_out.write_text(f"{_LEFT_OUT}; python_version < '3'\n", encoding="utf-8")
         known = ("--generate-hashes", "--constraints", str(own), "--overrides", str(left_out))
         return self._uv.run("pip", "compile", "pyproject.toml", *_LISTED, *known, *_wheels(platform), *options)
 

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
-from baton.settings.distribution import DISTRIBUTION
+from baton.sdk.distribution import DISTRIBUTION
 from baton_local.bundle.libraries import FOLDER, PYTHON, PYTHON_VERSION
 from baton_local.dev.stack_error import StackError
 

@@ -7,11 +7,11 @@ SIGTERM, 1 when the stack could not start or a part was given up.
 import asyncio
 import json
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from baton.sdk.distribution import missing_extra
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.cli.opening import open_console
 from baton_local.dev.data_folder import DEV_FILE_NAME, DevFile
@@ -75,11 +75,8 @@ def dev(  # noqa: PLR0913 - one for each option
         raise click.BadParameter(
             f"{app!r} is not of the form MODULE:ATTR, such as my_agents:registry", param_hint="--app"
         )
-    if store == "resp" and (missing := [name for name in ("redis", "hiredis") if find_spec(name) is None]):
-        raise click.BadParameter(
-            f"resp needs {' and '.join(missing)}: install the extra `redis` (docs/redis.md), or leave it out",
-            param_hint="--store",
-        )
+    if store == "resp" and (missing := missing_extra("redis", "resp")):
+        raise click.BadParameter(missing, param_hint="--store")
     others = {"qstash": queue_port, "redis_rest": redis_port, "vector": vector_port}
     ports = {part: number for part, number in others.items() if number}
     options = StackOptions(folder=data, app=app, port=port, ports=ports, store=store, reloads=reloads)

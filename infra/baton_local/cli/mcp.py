@@ -11,7 +11,7 @@ from urllib.parse import quote
 import click
 
 from baton.client import ApiError, AsyncBatonClient
-from baton.settings.distribution import DISTRIBUTION
+from baton.sdk.distribution import missing_extra
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.dev.stack_error import StackError
 
@@ -36,10 +36,10 @@ def server_of(client: AsyncBatonClient) -> "MCPServer[Any]":
     Raises:
         StackError: the SDK is not installed.
     """
-    try:
-        from mcp.server.mcpserver import MCPServer  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise StackError(f"`baton mcp` needs the SDK of MCP: pip install '{DISTRIBUTION}[mcp]'") from error
+    if missing := missing_extra("mcp", "`baton mcp`"):
+        raise StackError(missing)
+    from mcp.server.mcpserver import MCPServer  # noqa: PLC0415 - an extra
+
     what = "Jobs of durable agents: see them, decide what they ask, cancel, retry."
     server = MCPServer[Any]("baton", instructions=what, log_level="WARNING")
     for name, found in OperatorTools(client).tools.items():

@@ -13,13 +13,13 @@ from string import Template
 
 import click
 
-from baton.settings.distribution import DISTRIBUTION
+from baton.sdk.distribution import DISTRIBUTION
 from baton_local.bundle.bundling import BUNDLES, Archive, Bundling, Ingredients
 from baton_local.bundle.libraries import LOCAL_DISTRIBUTION, PLATFORMS, PYTHON_VERSION, UNPACKED_LIMIT_BYTES
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 _SUFFIX = ".tmpl"
-_EXTRAS = ("otel", "sentry")
+_EXTRAS = ("otel", "sentry", "vector")
 
 
 @click.command()
@@ -38,7 +38,10 @@ def init(folder: Path) -> None:
         "name": name,
         "requirement": _requirement(DISTRIBUTION),
         "requirement_local": _requirement(LOCAL_DISTRIBUTION),
-        **{f"requirement_{extra}": _requirement(DISTRIBUTION, extra) for extra in ("server", "models", *_EXTRAS)},
+        **{
+            f"requirement_{extra}": _requirement(DISTRIBUTION, extra)
+            for extra in ("site", "server", "models", *_EXTRAS)
+        },
     }
     for place in _written(template, folder, values):
         click.echo(f"  {place}")
@@ -84,7 +87,9 @@ _FOR = {"baton": "every function but agent-loop", "baton-models": "agent-loop, w
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Another folder that your agents' package is in; libraries that it needs are named in its requirements.txt.",
 )
-@click.option("--extra", "extras", type=click.Choice(_EXTRAS), multiple=True, help="Traces, error reports.")
+@click.option(
+    "--extra", "extras", type=click.Choice(_EXTRAS), multiple=True, help="Traces, error reports, long-term memory."
+)
 def package(platform: str, out: Path, app: Path | None, extras: tuple[str, ...]) -> None:
     """Make the archives that are deployed, of the project in this folder, without Docker.
 

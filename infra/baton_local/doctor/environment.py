@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from baton.engine.state import STATE_VERSION
-from baton.settings.distribution import DISTRIBUTION
+from baton.sdk.distribution import DISTRIBUTION
 from baton.settings.settings import Settings, has, read_settings
 from baton.settings.table import SETTINGS
 from baton_events.errors import SettingsError

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from baton.sdk.distribution import require_extra
 from baton.sdk.records.call_limit import CallLimit, checked_limits
 from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
 from baton.sdk.tools.tool_source import ToolSource
@@ -82,7 +83,8 @@ class McpServer(ToolSource):
     call_limits: Sequence[CallLimit] = ()
 
     def __post_init__(self) -> None:
-        """Refuse invalid values."""
+        """Refuse invalid values, and any where the SDK is not installed."""
+        require_extra("mcp", "McpServer")
         if bool(self.url) == bool(self.command):
             raise ValueError("McpServer needs a url, or else a command: McpServer('https://example.com/mcp')")
         if self.url and not self.url.startswith(("https://", "http://")):

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Protocol, TypeGuard, cast
 
+from baton.sdk.distribution import DISTRIBUTION
 from baton.sdk.models.model import Model, ModelAnswer, ModelError, ModelRequest
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.transcript import HttpRequest, HttpResponse
@@ -144,8 +145,8 @@ def _installed(name: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise ModelError(
-            f"the library of model {name!r} is not installed: {error}; install Baton's extra 'models', or the extra"
-            " of pydantic-ai-slim for this provider",
+            f"the library of model {name!r} is not installed: {error}; pip install '{DISTRIBUTION}[models]', or the"
+            " extra of pydantic-ai-slim for this provider",
             retryable=False,
         ) from error
 

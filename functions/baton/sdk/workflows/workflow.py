@@ -5,7 +5,6 @@ its code when a registry is made. Must not: import the interpreter.
 """
 
 import dataclasses
-import importlib.util
 import inspect
 import typing
 from collections.abc import Callable, Collection
@@ -19,6 +18,7 @@ from typing_extensions import ParamSpec, TypeVar
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.code_agent import CodeAgent
 from baton.sdk.agents.runner import JobInfo
+from baton.sdk.distribution import missing_extra
 from baton.sdk.records.limits import Limits
 from baton.sdk.tools.arguments import ArgumentSchema, InvalidArguments, Place
 from baton.sdk.tools.builtin.job_tools import sleep
@@ -32,7 +32,6 @@ from baton.sdk.workflows.shapes import is_model
 
 _P = ParamSpec("_P", default=...)
 _R_co = TypeVar("_R_co", default=Any, covariant=True)
-EXTRA = "workflows need the interpreter: install the extra, durable-baton[workflows]"
 _LIMITS = Limits(turns=20_000, tool_calls=10_000, wall_seconds=366 * 86_400, on_limit="fail")
 _REFUSED = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
@@ -131,8 +130,8 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         return self._calls
 
     def _read(self) -> tuple[Agent | None, tuple[str, ...]]:
-        if importlib.util.find_spec("pydantic_monty") is None:
-            return None, (f"workflow {self.name!r}: {EXTRA}",)
+        if missing := missing_extra("workflows", f"workflow {self.name!r}"):
+            return None, (missing,)
         code = Code(self.name)
         code.read(self.function)
         if code.faults:

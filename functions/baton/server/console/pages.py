@@ -7,14 +7,16 @@ that slipped through as markup would run nothing.
 import hashlib
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from baton.server.api.problem import ApiError
 from baton.server.console import shown
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _STATIC = files("baton.server.console") / "static"
 _STATIC_TYPES = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -32,7 +34,9 @@ _LASTING = "public, max-age=31536000, immutable"
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - of an extra
+
     made = Environment(
         loader=PackageLoader("baton.server.console"),
         autoescape=True,

@@ -10,7 +10,6 @@ import hashlib
 import logging
 from collections.abc import Coroutine, Sequence
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,11 +18,12 @@ from upstash_redis.errors import UpstashError
 
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.patch import frees as plan_frees
+from baton.sdk.distribution import require_extra
 from baton.settings.settings import Settings, require
 from baton.store.transport.http_transport import http_transport
 from baton.store.transport.meter import charge, share
 from baton.store.transport.redis_rest import Command, RedisCommands, answer_bytes, command_bytes
-from baton_events.errors import SettingsError, StoreAnswerError, StoreError, StoreFullError
+from baton_events.errors import StoreAnswerError, StoreError, StoreFullError
 from baton_events.proxies import through
 
 _log = logging.getLogger("baton.store")
@@ -98,7 +98,7 @@ class RedisConnection:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         if settings.resp_url:
-            _require_library(settings)
+            require_extra("redis", f"REDIS_URL ({settings.store_place})")
         self._client: Transport | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loaded: set[str] = set()  # SHA1 of the scripts that the store has, as far as is known
@@ -293,13 +293,3 @@ def _is_forgotten(answer: Any) -> bool:
 def _is_full(answer: Any) -> bool:
     """Return whether the store's memory is full, so that it did nothing."""
     return isinstance(answer, UpstashError) and str(answer).startswith(_FULL)
-
-
-def _require_library(settings: Settings) -> None:
-    missing = [name for name in ("redis", "hiredis") if find_spec(name) is None]
-    if missing:
-        raise SettingsError(
-            f"REDIS_URL ({settings.store_place}) needs {' and '.join(missing)}, which is not installed: "
-            "install the extra `redis` (docs/redis.md), or set UPSTASH_REDIS_REST_URL and"
-            " UPSTASH_REDIS_REST_TOKEN instead"
-        )

@@ -22,8 +22,8 @@ from starlette.types import Receive, Scope, Send
 from baton.queue.dispatch import Outcome
 from baton.queue.ports import Verifier
 from baton.sdk.clock import Clock
+from baton.sdk.distribution import DISTRIBUTION
 from baton.sdk.records.transcript import HttpResponse
-from baton.settings.distribution import DISTRIBUTION
 from baton.settings.settings import MESSAGE_LIMIT_BYTES
 from baton.store.transport.bodies import read_body
 from baton_events.errors import BatonError, MalformedEventError, SignatureError

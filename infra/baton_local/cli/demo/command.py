@@ -9,12 +9,12 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from baton.sdk.distribution import missing_extra
 from baton_local.cli.demo.scenario import SCENARIOS, SETTINGS_WITH_FAULT, KillApp, Scenario, Task
 from baton_local.cli.demo.view import DemoView
 from baton_local.cli.interruption import Interruption, run_until_interrupted
@@ -43,8 +43,8 @@ def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: boo
     if app is None and name not in SCENARIOS:
         raise click.UsageError(f"there is no demo {name!r}; there are {', '.join(SCENARIOS)} (--list describes them)")
     scenario = Scenario(name, "", (Task(task),)) if app else SCENARIOS[name]
-    if scenario.needs and find_spec(scenario.needs) is None:
-        raise click.UsageError(f"{name} needs {scenario.needs}, which is not installed: install the extra `models`")
+    if scenario.needs and (missing := missing_extra(scenario.needs, name)):
+        raise click.UsageError(missing)
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file, unless a test replaced it
     view = DemoView(Console())
     view.show(f"Baton: {name}, live, on a local stack of its own", "bold")

@@ -29,7 +29,7 @@ class Scenario:
         about: in a line, what there is to see.
         fault_after_events: when `--fault` comes; early enough that the first job is in its middle.
         app: the registry that has the agent.
-        needs: a package of the extra `models` that its agent imports.
+        needs: the extra that its agent needs.
     """
 
     job_type: str
@@ -91,7 +91,7 @@ SCENARIOS = {
         (Task("Plan a trip to Ulm."),),
         fault_after_events=1,
         app="baton_local.cli.demo.trip_planner:registry",
-        needs="pydantic_ai",
+        needs="models",
     ),
     "simple": Scenario(
         "simple", "uses a few tools; what it does is scripted", (Task("List the library, search it, count two files."),)

@@ -52,16 +52,6 @@ def test_somebodys_own_agents_are_tried_by_command() -> None:
     assert "unix:///valkey.sock (RESP)" in ready_text(straight, Path(".baton/dev"), None)
 
 
-def test_resp_without_its_library_is_refused_before_anything_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("baton_local.cli.dev.find_spec", lambda name: None if name == "hiredis" else object())
-    result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "data"), "--store", "resp"])
-    assert result.exit_code == 2
-    assert "resp needs hiredis: install the extra `redis`" in result.output.replace("\n", " ")
-    assert not (tmp_path / "data").exists()
-
-
 @pytest.mark.parametrize(
     ("option", "value", "why"),
     [("--app", "nocolon", "MODULE:ATTR"), ("--app", ":registry", "MODULE:ATTR"), ("--app", "module:", "MODULE:ATTR"),

@@ -13,8 +13,8 @@ from string import Template
 import pytest
 from click.testing import CliRunner, Result
 
+from baton.sdk.distribution import DISTRIBUTION
 from baton.server.app import SPECS
-from baton.settings.distribution import DISTRIBUTION
 from baton_local.cli.project import init
 from tests.architecture.source_files import ROOT
 

@@ -1,10 +1,8 @@
 """`baton mcp`: tools for operators, over the API."""
 
-import sys
 from typing import Any
 
 import httpx
-import pytest
 from mcp import Client
 
 from baton.client import AsyncBatonClient
@@ -14,7 +12,6 @@ from tests.unit.baton.kit.approval_kit import Kit
 from tests.unit.baton.kit.stage import BASE
 from tests.unit.baton.server.api.client import ADMIN, OTHER
 from tests.unit.baton.server.protocols.mcp.calling import exposed
-from tests.unit.baton_local.cli.api import baton
 
 
 async def called(client: Client, tool: str, **arguments: Any) -> Any:
@@ -51,10 +48,3 @@ async def test_an_operator_sees_jobs_and_acts_on_them() -> None:
             assert "409" in str(refused.content)
             assert (await other.call_tool("explain", {"job": jobs[0]})).is_error
     assert [ran.arguments["amount"] for ran in kit.ran] == [3]
-
-
-def test_without_the_sdk_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
-    result = baton("mcp")
-    assert result.exit_code == 1
-    assert "durable-baton[mcp]" in result.output

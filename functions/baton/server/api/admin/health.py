@@ -13,7 +13,6 @@ from starlette.responses import JSONResponse, Response
 
 from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import ItemKind
-from baton.server.api.admin.metrics import CONTENT_TYPE, Measured, exposition
 from baton.worker.container import Container
 from baton_events.errors import PublishError, StoreError, StoreFullError
 
@@ -56,10 +55,8 @@ class MetricsApi:
 
     async def show(self, _request: Request) -> Response:
         """Answer 200 with the text of one scrape, over all tenants."""
-        text = exposition(await self._measured())
-        return Response(text, headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+        from baton.server.api.admin import metrics  # noqa: PLC0415 - of an extra
 
-    async def _measured(self) -> Measured:
         ports = self._container.ports
         counted = asyncio.gather(
             ports.counters.sums(), ports.tool_statistics.counters(), ports.admission_control.ends()
@@ -75,7 +72,9 @@ class MetricsApi:
         # The longest waiting first: others have rarely asked for a decision.
         names = sorted(live, key=lambda name: live[name].want != "none")
         pending = await self._pending_approvals(names[:READ_LIMIT])
-        return Measured(sums, tools, ends, state, waiting, pending, operations, dead)
+        measured = metrics.Measured(sums, tools, ends, state, waiting, pending, operations, dead)
+        headers = {"content-type": metrics.CONTENT_TYPE, "cache-control": "no-store"}
+        return Response(metrics.exposition(measured), headers=headers)
 
     async def _pending_approvals(self, job_ids: list[str]) -> int:
         jobs = await self._container.ports.reader.jobs(job_ids)

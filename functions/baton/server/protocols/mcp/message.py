@@ -3,8 +3,8 @@
 from importlib.metadata import version
 from typing import Any
 
+from baton.sdk.distribution import DISTRIBUTION
 from baton.server.protocols.mcp.body import Call, RpcError
-from baton.settings.distribution import DISTRIBUTION
 
 Part = dict[str, Any]
 SERVER_INFO = {"name": "baton", "title": "Baton", "version": version(DISTRIBUTION)}

@@ -12,14 +12,10 @@ from typing import Any
 
 from upstash_redis.errors import UpstashError
 
+from baton.sdk.distribution import require_extra
 from baton.store.redis.in_process.data import Status
-from baton_events.errors import SettingsError
 
 Call = Callable[..., Any]
-_MISSING = (
-    "a Redis in this process needs lupa, which is not installed: install the extra `testing` or `local`"
-    " (`pip install 'durable-baton[testing]'`)"
-)
 # As on a server, no script makes or reads a global that is not there.
 _STRICT = """
 KEYS, ARGV = {}, {}
@@ -34,10 +30,9 @@ class Lua:
     """The interpreter. `call`: runs a command for the script that runs now."""
 
     def __init__(self) -> None:
-        try:
-            from lupa import lua51  # noqa: PLC0415 - of an extra
-        except ModuleNotFoundError as error:
-            raise SettingsError(_MISSING) from error
+        require_extra("testing", "a Redis in this process")
+        from lupa import lua51  # noqa: PLC0415 - of an extra
+
         # Its own types name parameters that it does not take.
         lupa: Any = lua51
         self._lua: Any = lupa.LuaRuntime(encoding="utf-8", register_eval=False, register_builtins=False)

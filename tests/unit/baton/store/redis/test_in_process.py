@@ -1,14 +1,10 @@
 """The Redis in this process: what it says without its library, and versions of all that it keeps."""
 
-import sys
-
-import lupa
 import pytest
 
 from baton.store.redis.connection import counted
-from baton.store.redis.in_process.scripts import Lua
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton_events.errors import SettingsError, StoreAnswerError
+from baton_events.errors import StoreAnswerError
 
 
 class Clock:
@@ -16,13 +12,6 @@ class Clock:
 
     def now_ms(self) -> int:
         return self.now
-
-
-def test_without_its_library_it_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "lupa.lua51", None)
-    monkeypatch.delattr(lupa, "lua51", raising=False)
-    with pytest.raises(SettingsError, match=r"lupa.*`testing`.*durable-baton\[testing\]"):
-        Lua()
 
 
 def test_a_version_stays_as_it_was_and_can_be_gone_back_to() -> None:

@@ -5,15 +5,13 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
 from baton.settings.settings import Settings
-from baton.store.redis import connection as connection_module
 from baton.store.redis.connection import RedisConnection, counted
-from baton_events.errors import SettingsError, StoreAnswerError, StoreError
+from baton_events.errors import StoreAnswerError, StoreError
 from baton_local.redis.link.resp import OK, Reply, ServerError, Status
 from tests.unit.baton.store.transport.resp_server import RespServer, Say
 
@@ -146,15 +144,3 @@ async def test_a_server_that_forgot_the_script_is_sent_the_text_again() -> None:
         assert [await redis.run(TEXT, [key], [key + "!"]) for key in "abac"] == ["a!", "b!", "a!", "c!"]
         assert await redis.run(TEXT, ["b"], ["again"]) == "again"
     assert [command[3] for command in server.requested if command[0] == "EVAL"] == ["a", "b", "b"]
-
-
-@pytest.mark.parametrize("missing", ["redis", "hiredis"])
-def test_a_library_that_is_not_installed_is_reported_at_the_start(
-    missing: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With the way out, and without the password."""
-    monkeypatch.setattr(connection_module, "find_spec", lambda name: None if name == missing else find_spec(name))
-    with pytest.raises(SettingsError, match=rf"needs {missing}, .*install the extra `redis`") as caught:
-        RedisConnection(Settings(resp_url=f"redis://:{PASSWORD}@store.example.com:6379"))
-    assert "redis://***@store.example.com:6379" in str(caught.value)
-    assert PASSWORD not in str(caught.value)

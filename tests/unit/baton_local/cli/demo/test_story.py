@@ -11,11 +11,9 @@ from typing import Any
 import httpx
 import pytest
 import respx
-from click.testing import CliRunner
 from rich.console import Console
 
 from baton.client import AsyncBatonClient, NotFoundError
-from baton_local.cli.demo import command
 from baton_local.cli.demo.family import Member, Part, follow
 from baton_local.cli.demo.scenario import KillApp, Scenario, Task
 from baton_local.cli.demo.story import Story
@@ -154,14 +152,6 @@ def test_the_app_is_killed_once_and_not_before_its_time() -> None:
         assert process.wait(10) == -9
     assert fault.after_event(5) is None
     assert KillApp(lambda: None, 4).after_event(4) is None  # one that is just starting is left alone
-
-
-def test_a_demo_whose_packages_are_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An app that cannot import its agents would say less."""
-    monkeypatch.setattr(command, "find_spec", lambda _name: None)
-    shown = CliRunner().invoke(command.demo, ["pydantic"])
-    assert shown.exit_code == 2
-    assert "pydantic needs pydantic_ai, which is not installed: install the extra `models`" in shown.output
 
 
 def child(job_id: str, status: str = "waiting") -> Part:

@@ -79,7 +79,7 @@ async def test_a_missing_key_is_named(requested: Requested, monkeypatch: pytest.
 
 
 async def test_a_missing_library_is_named() -> None:
-    with pytest.raises(ModelError, match=r"library of model 'bedrock:x' is not installed.*extra 'models'") as caught:
+    with pytest.raises(ModelError, match=r"library of model 'bedrock:x' .*durable-baton\[models\]") as caught:
         await ProviderModel("bedrock:x").answer(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert not caught.value.retryable
 
