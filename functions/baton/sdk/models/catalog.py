@@ -254,7 +254,7 @@ def offload_fault(model: object, offload: str) -> str | None:
 
 
 def _demo() -> Model:
-    from baton.sdk.models.demo.model import DemoModel  # noqa: PLC0415 - loaded only where a model is called
+    from baton.sdk.models.demo import DemoModel  # noqa: PLC0415 - loaded only where a model is called
 
     return DemoModel()
 

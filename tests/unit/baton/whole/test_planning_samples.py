@@ -69,13 +69,13 @@ async def test_planner_is_corrected_then_executes_its_plan(tmp_path: Path) -> No
     assert kinds.index("data-plan-created") < kinds.index("data-reflection")
 
 
-@pytest.mark.parametrize("rounds", [1, 3])
+@pytest.mark.parametrize("rounds", [1, 5])
 async def test_the_demo_model_plans_within_its_rounds(tmp_path: Path, rounds: int) -> None:
     agent = Agent(name="demo", model="demo", mode="plan", tools=file_tools(LIBRARY, tmp_path), max_rounds=rounds)
     stage, job = await played(agent, "Why did the Fresnel lens replace mirrors in lighthouses?")
     assert job.status is JobStatus.COMPLETED
     answer = (job.result or {})["answer"]
-    assert ".md]" in answer
+    assert (".md]" in answer) is (rounds > 1)
     tools = {call.tool for call in (await steps(stage)).values()}
     assert ("write_report" in tools) is (rounds > 1)
     assert len(reports_in(tmp_path)) == (rounds > 1)

@@ -8,7 +8,7 @@ from baton.sdk.agents.history import Summarize
 from baton.sdk.agents.registry import Registry, RegistryError, UnknownAgentError, UnknownToolError
 from baton.sdk.models.catalog import available_models, model_fault
 from baton.sdk.models.chain import ModelChain
-from baton.sdk.models.demo.model import DemoModel
+from baton.sdk.models.demo import DemoModel
 from baton.sdk.models.scripted import ScriptedModel
 from baton.sdk.tools.tool import Tool, tool
 

@@ -129,7 +129,7 @@ async def test_without_an_index_another_session_does_not_know_it() -> None:
     answer = (await request(stage, "job_1", GIVEN, "monday"))["answer"]
     assert "in this conversation only" in answer
     answer = (await request(stage, "job_2", REQUESTED, "tuesday"))["answer"]
-    assert answer == "I remember nothing about clean, lens, gull, rock."
+    assert answer == "I remember nothing about cleaned, lens, gull, rock."
     assert [call.tool for call in await stage.calls("job_2")] == ["recall"]
 
 
