@@ -107,8 +107,7 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 class EnvironmentTransport(httpx.BaseTransport):
     """Requests to any server, each directly or through its proxy; a blocking one."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self._tls = tls
+    def __init__(self) -> None:
         self._made: dict[Proxy | None, httpx.HTTPTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -119,7 +118,7 @@ class EnvironmentTransport(httpx.BaseTransport):
         """
         proxy = proxy_for(request.url)
         if proxy not in self._made:
-            tls = self._tls or httpx.create_ssl_context()
+            tls = tls_context()
             self._made[proxy] = _made(proxy, tls, lambda given: httpx.HTTPTransport(verify=tls, proxy=given))
         try:
             response = self._made[proxy].handle_request(request)
@@ -145,14 +144,13 @@ class AsyncEnvironmentTransport(httpx.AsyncBaseTransport):
 
     def __init__(
         self,
-        tls: ssl.SSLContext | None = None,
         limits: httpx.Limits | None = None,
         *,
         library: Any = httpx,
         limit_bytes: int | None = ANSWER_LIMIT_BYTES,
         too_large: Callable[[], Exception] | None = None,
     ) -> None:
-        self._tls, self._library, self._limit_bytes = tls, library, limit_bytes
+        self._library, self._limit_bytes = library, limit_bytes
         self._limits = limits or library.Limits(max_connections=100, max_keepalive_connections=20)
         self._made: dict[Proxy | None, Any] = {}
         self._too_large = too_large or (lambda: _too_large(library, limit_bytes or 0))
@@ -161,7 +159,7 @@ class AsyncEnvironmentTransport(httpx.AsyncBaseTransport):
         """Send the request; errors as above."""
         proxy, library = proxy_for(str(request.url)), self._library
         if proxy not in self._made:
-            tls, limits = self._tls or library.create_ssl_context(), self._limits
+            tls, limits = tls_context(), self._limits
             self._made[proxy] = _made(
                 proxy, tls, lambda given: library.AsyncHTTPTransport(verify=tls, limits=limits, proxy=given), library
             )

@@ -15,7 +15,7 @@ from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton_events.errors import StoreError
 from baton_events.ids import digest
-from baton_events.proxies import AsyncEnvironmentTransport, reason_of, tls_context
+from baton_events.proxies import AsyncEnvironmentTransport, reason_of
 
 _log = logging.getLogger("baton.alerts")
 
@@ -38,7 +38,7 @@ class WebhookAlerts:
             return
         body = {"text": _text(notice), "kind": notice.kind, "jobId": notice.job_id or None, "url": notice.url or None}
         try:
-            client = httpx.AsyncClient(follow_redirects=False, transport=AsyncEnvironmentTransport(tls_context()))
+            client = httpx.AsyncClient(follow_redirects=False, transport=AsyncEnvironmentTransport())
             async with (
                 asyncio.timeout(_TIMEOUT_SECONDS),
                 client,

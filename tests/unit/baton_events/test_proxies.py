@@ -17,7 +17,7 @@ import httpx2
 import pytest
 import trustme
 
-from baton_events.proxies import AsyncEnvironmentTransport, EnvironmentTransport, proxy_for
+from baton_events.proxies import AsyncEnvironmentTransport, EnvironmentTransport, proxy_for, tls_context
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
 PROXY = "http://proxy.example.com:3128"
@@ -167,9 +167,11 @@ def proxy(status: int = 200, tls: ssl.SSLContext | None = None) -> Iterator[tupl
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield handler.requested, f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield handler.requested, f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def blocking(url: str) -> httpx.Response:
@@ -198,12 +200,20 @@ def test_a_request_goes_through_its_proxy(get: Callable[[str], httpx.Response], 
     assert beside == ["GET /b HTTP/1.1"]
 
 
+@pytest.fixture
+def context_anew() -> Iterator[Callable[[], None]]:
+    """Forgets the process's TLS context when told, and after the test."""
+    yield tls_context.cache_clear
+    tls_context.cache_clear()
+
+
 @WAYS
 def test_a_proxy_may_speak_tls(
     get: Callable[[str], httpx.Response],
     around: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
+    context_anew: Callable[[], None],
 ) -> None:
     """Its certificate is checked against SSL_CERT_FILE, as every other."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -214,6 +224,7 @@ def test_a_proxy_may_speak_tls(
         with pytest.raises(httpx.ProxyError, match=rf"the proxy {url} \(ALL_PROXY\) made no connection: .*CERTIFICATE"):
             get("http://far.example.com/a")
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        context_anew()
         assert get("http://far.example.com/a").status_code == 200
     assert requested == ["GET http://far.example.com/a HTTP/1.1"]
 

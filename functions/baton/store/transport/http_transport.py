@@ -26,4 +26,4 @@ def http_transport(settings: Settings, url: str) -> httpx.AsyncBaseTransport:
         from baton.store.transport.http1 import Http1Transport  # noqa: PLC0415 - not needed with httpx
 
         return Http1Transport(tls_context(), _LIMITS)
-    return AsyncEnvironmentTransport(tls_context(), _LIMITS, limit_bytes=OWN_LIMIT_BYTES)
+    return AsyncEnvironmentTransport(_LIMITS, limit_bytes=OWN_LIMIT_BYTES)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from baton.sdk.records.transcript import HttpRequest, HttpResponse
-from baton_events.proxies import AsyncEnvironmentTransport, tls_context
+from baton_events.proxies import AsyncEnvironmentTransport
 
 
 class Responses:
@@ -34,7 +34,7 @@ class Responses:
         return await self._sent("POST", f"{request.url}/{quote(response_id, safe='')}/cancel", request, number)
 
     async def _sent(self, method: str, url: str, request: HttpRequest, number: int, body: str = "") -> HttpResponse:
-        transport = AsyncEnvironmentTransport(tls_context())
+        transport = AsyncEnvironmentTransport()
         try:
             # Of the whole exchange: an answer may come byte by byte.
             async with asyncio.timeout(self._seconds), httpx.AsyncClient(timeout=None, transport=transport) as http:  # noqa: S113 - the line's own

@@ -11,7 +11,7 @@ import httpx2
 from pydantic_ai.models import Model
 
 from baton_events.bounded import ACCEPTED
-from baton_events.proxies import AsyncEnvironmentTransport, tls_context
+from baton_events.proxies import AsyncEnvironmentTransport
 
 _LIMITS = httpx.Limits(max_connections=1_000, max_keepalive_connections=100)  # as the library has them
 
@@ -36,7 +36,7 @@ class _Guarding(partial[Any]):
 def _guarded(client: Any) -> Any:
     if not isinstance(client._transport, AsyncEnvironmentTransport):  # noqa: SLF001 - as above
         library = httpx if isinstance(client, httpx.AsyncClient) else httpx2
-        client._transport = AsyncEnvironmentTransport(tls_context(), _LIMITS, library=library)  # noqa: SLF001
+        client._transport = AsyncEnvironmentTransport(_LIMITS, library=library)  # noqa: SLF001
         client._mounts = {}  # noqa: SLF001 - the library's choice of proxies
         client.headers["accept-encoding"] = ACCEPTED
     return client
