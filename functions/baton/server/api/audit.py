@@ -4,11 +4,11 @@ Invariant: the guard calls this for each route by the request's method and key, 
 that the store does not accept is still in the process's log. Must not: keep secrets, or fail a request.
 """
 
-import json
 import logging
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -19,6 +19,8 @@ from baton.store.ports.access import AuditEntry
 from baton.worker.container import Container
 from baton_events.errors import StoreError
 from baton_events.timestamps import rfc3339
+from baton_events.values.json_value import plain
+from baton_events.values.text import storable_json
 
 _log = logging.getLogger("baton.audit")
 
@@ -76,8 +78,9 @@ class Audit:
         if len(body) > DETAIL_LIMIT_BYTES:
             return {"bytes": len(body)}
         try:
-            return {"body": self._container.secrets.hide_in(redacted(json.loads(body)))}
-        except (ValueError, RecursionError):
+            sent = plain(from_json(storable_json(body), allow_inf_nan=False), "body")
+            return {"body": self._container.secrets.hide_in(redacted(sent))}
+        except ValueError:
             return {"bytes": len(body)}
 
 

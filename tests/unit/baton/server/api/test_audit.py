@@ -102,3 +102,14 @@ async def test_the_list_is_read_page_by_page(api: Api) -> None:
         cursor = f"&cursor={page['cursor']}" if "cursor" in page else ""
     assert seen == [f"/api/sessions/s{number}/memory" for number in reversed(range(5))]
     assert cursor == ""
+
+
+@pytest.mark.parametrize("value", [b"NaN", b"1e999", b"9" * 5_000, b'"\\ud800"', b'"\xff"', b"[" * 900 + b"]" * 900])
+async def test_the_log_is_read_whatever_was_sent(api: Api, value: bytes) -> None:
+    """A body that is refused is kept as its size where it is no JSON that can be kept."""
+    body = b'{"action": "cancel", "why": ' + value + b"}"
+    await api.request("PATCH", "/api/agent-jobs/x", ADMIN, content=body)
+    answer = await api.request("GET", "/api/admin/audit", ADMIN)
+    assert answer.status_code == 200, answer.text
+    [entry] = answer.json()["entries"]
+    assert set(entry["detail"]) == {"bytes"} or entry["detail"] == {"body": {"action": "cancel", "why": "\ufffd"}}

@@ -1,0 +1,228 @@
+"""What a tool, a model or a program of a user gives, drawn by chance: each step has an outcome that can be recorded.
+
+Invariant: a value is let in whole, or gives a failure that is recorded.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any
+
+import msgspec
+from pydantic_core import from_json
+
+from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
+from baton.engine.commit.answers import Claim, History
+from baton.engine.decide import decide
+from baton.engine.effects import CallModel, RunTool
+from baton.engine.state import CallRecord, Job
+from baton.engine.step_results import StepResult
+from baton.engine.work_items import ItemKind
+from baton.sdk.memory.keeper import MemoryKeeper
+from baton.sdk.models.model import ModelAnswer, ModelError
+from baton.sdk.records.redaction import KnownSecrets
+from baton.sdk.tools.pending import RunAgain
+from baton.sdk.tools.running_calls import RunningCalls
+from baton.worker.executors.executor import OutcomeDoor
+from baton.worker.executors.model_turn import ModelTurn
+from baton.worker.executors.tool_run import ToolRun
+from baton_events.app_event import AppEventError, app_event, parse_app_event
+from baton_events.errors import TooLargeError
+from baton_events.ids import canonical_json
+from tests.fakes.clock import FakeClock
+from tests.fakes.stored import FakeSessionMemory, FakeStore
+from tests.unit.baton.engine.sample_state import call_record, call_state, turn_state
+from tests.values.odd import Drawn, Fits
+
+SECRETS = KnownSecrets(["sk-0123456789"])
+CLAIM = Claim("job_1", "call:x:1", "m", "o", 0, 0)
+HALVES = "surrogatepass", "backslashreplace"  # how halves of characters are sent
+_RESULT_LIMIT_BYTES, _CALLS_OF_A_JOB = 100_000, 40
+
+
+def read_again(step_result: StepResult | None) -> None:
+    """Assert that every reader of JSON reads what the step result says."""
+    assert step_result is not None
+    data = msgspec.to_builtins(step_result)
+    text = canonical_json(data)
+    assert from_json(text.encode()) == json.loads(text)
+
+
+class OddTool:
+    """A tool that does whatever `body` does, made once: making a tool costs more than running it."""
+
+    def __init__(self) -> None:
+        self.body: Callable[[ToolContext], Awaitable[Any]]
+
+        @tool(retries=1)
+        async def odd(ctx: ToolContext) -> Any:
+            """Be odd."""
+            return await self.body(ctx)
+
+        registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[odd])])
+        keeper = MemoryKeeper(FakeSessionMemory(), None)
+        run = ToolRun(registry, FakeStore(), keeper, FakeClock(), RunningCalls(5), _RESULT_LIMIT_BYTES)
+        self.run = OutcomeDoor(run, SECRETS)
+
+
+_odd_tool = cache(OddTool)
+
+
+async def tool_run(body: Callable[[ToolContext], Awaitable[Any]]) -> StepResult:
+    """Run a tool with this body, and decide what follows."""
+    odd = _odd_tool()
+    odd.body = body
+    state = call_state(ItemKind.CALL, call_record())
+    effect = RunTool(Job("job_1", "s", "t", "a", 0), CallRecord("job_1-1-0-x", 1, 0, "odd", {}), 1)
+    step_result = await odd.run(effect, History(), CLAIM)
+    read_again(step_result)
+    assert step_result is not None
+    assert decide(state, step_result, 1_000).changes is not None
+    return step_result
+
+
+async def a_result(drawn: Drawn) -> None:
+    """A tool returns it."""
+    value = drawn.any()
+
+    async def body(_: ToolContext) -> Any:
+        return value
+
+    await tool_run(body)
+
+
+async def an_error(drawn: Drawn) -> None:
+    """A tool raises it."""
+    error = drawn.error()
+
+    async def body(_: ToolContext) -> None:
+        raise error
+
+    await tool_run(body)
+
+
+async def a_tool_error(drawn: Drawn) -> None:
+    """A tool raises a `ToolError` of it."""
+    error = ToolError(drawn.any(), drawn.any(), drawn.any(), drawn.any())
+
+    async def body(_: ToolContext) -> None:
+        raise error
+
+    await tool_run(body)
+
+
+async def a_wait(drawn: Drawn) -> None:
+    """A tool waits for it, runs again with it, or gives it to another agent."""
+
+    async def body(ctx: ToolContext) -> Any:
+        match drawn.random.randrange(4):
+            case 0:
+                return Pending(timeout_seconds=drawn.any(), otherwise=drawn.any())
+            case 1:
+                return Pending(timeout_seconds=5, event=drawn.any(), key=drawn.any(), otherwise=drawn.any())
+            case 2:
+                return RunAgain(memo=drawn.any(), after_seconds=drawn.any(), form=drawn.any(), title=drawn.any())
+            case _:
+                return ctx.start(drawn.random.choice(("a", drawn.any())), drawn.any(), drawn.any())
+
+    await tool_run(body)
+
+
+async def a_report(drawn: Drawn) -> None:
+    """A tool reports it while it runs, and returns what that gives."""
+
+    async def body(ctx: ToolContext) -> Any:
+        match drawn.random.randrange(4):
+            case 0:
+                return await ctx.info(drawn.any(), drawn.any())
+            case 1:
+                return await ctx.progress(drawn.any(), drawn.any())
+            case 2:
+                return await ctx.memory.remember(drawn.any())
+            case _:
+                return await ctx.emit(drawn.random.choice(("a.b", drawn.any())), drawn.any(), drawn.any(), drawn.any())
+
+    await tool_run(body)
+
+
+class OddModel:
+    """A model that answers with whatever `make` gives; its agent is made once, and may ask for a structured answer."""
+
+    name, reads_history = "odd", False
+
+    def __init__(self, output: Any = None) -> None:
+        self.make: Callable[[], Any]
+
+        @tool
+        def look(x: int = 0) -> int:
+            """Look."""
+            return x
+
+        registry = Registry([Agent("agent_1", self, tools=[look], output_type=output)])
+        self.run = OutcomeDoor(ModelTurn(registry, 5), SECRETS)
+
+    async def answer(self, request: Any) -> Any:
+        """Answer, whatever the request is."""
+        del request
+        return self.make()
+
+
+_odd_model = cache(OddModel)
+
+
+async def model_turn(make: Callable[[], Any], output: Any = None) -> None:
+    """Ask a model that answers so, and decide what follows."""
+    odd = _odd_model(output)
+    odd.make = make
+    state = turn_state()
+    task = {"role": "user", "text": "go", "data": {}}
+    step_result = await odd.run(CallModel(state.job, 2, 1), History((task,)), CLAIM)
+    read_again(step_result)
+    assert step_result is not None
+    assert decide(state, step_result, 1_000).changes is not None
+
+
+async def an_answer(drawn: Drawn) -> None:
+    """A model answers with it."""
+
+    def pick(usual: Any) -> Any:
+        return drawn.any() if drawn.random.random() < 0.3 else usual
+
+    def make() -> Any:
+        call = Call(pick("look"), pick({"x": drawn.any()}))
+        return pick(
+            ModelAnswer(
+                text=pick("done"),
+                calls=pick((call, pick(call))),
+                provider=pick(None),
+            )
+        )
+
+    await model_turn(make)
+
+
+async def an_output(drawn: Drawn) -> None:
+    """A model answers with it as the structured answer."""
+    await model_turn(lambda: ModelAnswer(calls=(Call("final_result", {"amount": drawn.any()}),)), Fits)
+
+
+async def a_model_error(drawn: Drawn) -> None:
+    """A model raises it."""
+
+    def make() -> Any:
+        if drawn.random.random() < 0.5:
+            raise drawn.error()
+        raise ModelError(drawn.any(), retryable=drawn.any(), retry_after_seconds=drawn.any())
+
+    await model_turn(make)
+
+
+async def an_event(drawn: Drawn) -> None:
+    """A program emits it."""
+    data, key = drawn.any(), drawn.text()
+    try:
+        event = app_event("order.created", data, key, event_id="evt_1", tenant="t", now_ms=1_000)
+    except (AppEventError, TooLargeError):
+        return
+    sent = event.model_dump_json(by_alias=True).encode()
+    assert parse_app_event(sent) == event
