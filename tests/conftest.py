@@ -57,10 +57,15 @@ def _rank(item: pytest.Item) -> int:
     return 1 if item.get_closest_marker("e2e") or item.get_closest_marker("browser") else 2
 
 
-def pytest_collection_finish() -> None:
-    """Keep the garbage collector out of what was imported and collected: it stays, and is a lot to look through."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep the garbage collector out of what is imported and collected: it stays, and is a lot to look through."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -7,6 +7,7 @@ whoever runs the page: plain words (`background`, `output`, `fails`) and `name=v
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -45,6 +46,7 @@ def fences_of(text: str, page: str) -> list[Fence]:
     return [_fence(_info(token), token.map or [0, 0], token.content, page) for token in _tokens(text)]
 
 
+@cache
 def fences_in(page: str) -> list[Fence]:
     return fences_of((ROOT / page).read_text(encoding="utf-8"), page)
 

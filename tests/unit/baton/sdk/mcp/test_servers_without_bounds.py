@@ -1,9 +1,9 @@
 """MCP servers that send without end, or lead elsewhere: a call ends with a clear error, and little is kept."""
 
 import asyncio
-import gzip
 import json
 import tracemalloc
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from itertools import repeat
@@ -111,14 +111,20 @@ def answered_with(headers: dict[str, str], body: Iterable[bytes], status: int = 
 
 
 HEAD = b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"'
-PACKED = gzip.compress(HEAD + b"x" * 300_000_000, compresslevel=1, mtime=0)
+
+
+def bomb(_: Any) -> Sent:
+    """300 MB in 1 MB: packed where it is sent, piece by piece, since the test counts memory."""
+    packer = zlib.compressobj(1, wbits=31)
+    packed = [packer.compress(HEAD), *(packer.compress(MB) for _ in range(300)), packer.flush()]
+    return 200, JSON | {"content-encoding": "gzip"}, packed
 
 
 @pytest.mark.parametrize(
     "answer",
     [
         pytest.param(answered_with(JSON, [HEAD, *repeat(MB, 300)]), id="a result of 300 MB"),
-        pytest.param(answered_with(JSON | {"content-encoding": "gzip"}, [PACKED]), id="a bomb of gzip"),
+        pytest.param(bomb, id="a bomb of gzip"),
         pytest.param(answered_with(JSON | {"content-encoding": "br"}, [b"x"]), id="an encoding not asked for"),
         pytest.param(answered_with(JSON, [HEAD, *repeat(MB, 300)], 400), id="an error of 300 MB"),
         pytest.param(answered_with(STREAM, [b"data: ", *repeat(MB, 300)]), id="an event of 300 MB"),

@@ -1,19 +1,17 @@
 """One answer as each provider streams it, event by event: a text in two pieces, and the call of a tool.
 
 Sources: as in stream_bodies.py; ai.google.dev/api/generate-content, "streamGenerateContent".
+Providers' libraries are imported when they read: each worker of a test run imports this file, and one of them reads.
 """
 
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from typing import Any
 
-import anthropic._streaming as anthropic
-import groq._streaming as groq
 import httpx2
-import openai._streaming as openai
-from google.genai._api_client import HttpResponse
-from mistralai.client.utils.eventstreaming import stream_events
 
 from tests.unit.baton.sdk.models.providers import openai_bodies, other_bodies
 from tests.unit.baton.sdk.models.providers.provider_cases import (
@@ -56,15 +54,21 @@ def _by_mistral(body: bytes) -> Iterable[object]:
         data = json.loads(text)["data"]
         return data if isinstance(data, dict) else "no JSON"
 
-    return stream_events(httpx2.Response(200, content=body), decoded, "[DONE]")
+    library: Any = import_module("mistralai.client.utils.eventstreaming")
+    found: Iterable[object] = library.stream_events(httpx2.Response(200, content=body), decoded, "[DONE]")
+    return found
 
 
-def _by_openai(body: bytes) -> Iterable[object]:
-    return openai.SSEDecoder().iter_bytes(iter([body]))
+def _by_sse(name: str, body: bytes) -> Iterable[object]:
+    library: Any = import_module(f"{name}._streaming")
+    found: Iterable[object] = library.SSEDecoder().iter_bytes(iter([body]))
+    return found
 
 
 def _by_google(body: bytes) -> Iterable[object]:
-    return HttpResponse({}, httpx2.Response(200, content=body)).segments()
+    library: Any = import_module("google.genai._api_client")
+    found: Iterable[object] = library.HttpResponse({}, httpx2.Response(200, content=body)).segments()
+    return found
 
 
 def _data(event: Body) -> bytes:
@@ -159,16 +163,17 @@ def gemini() -> tuple[bytes, ...]:
     return unnamed(*bodies, last, done=False)
 
 
+_by_openai = partial(_by_sse, "openai")
 _GOOGLE = replace(GOOGLE, url=GOOGLE.url.replace(":generateContent", ":streamGenerateContent"))
 STREAMS = (
     Recorded("chat", OPENAI_CHAT, chat(), _by_openai),
     Recorded("chat without finish reason", OPENAI_CHAT, chat(None), _by_openai),
     Recorded("chat with usage alone", OPENAI_CHAT, chat(None, done=False), _by_openai),
     Recorded("chat with [DONE] alone", OPENAI_CHAT, chat(None, usage=False), _by_openai),
-    Recorded("groq", GROQ, chat(), lambda body: groq.SSEDecoder().iter_bytes(iter([body]))),
+    Recorded("groq", GROQ, chat(), partial(_by_sse, "groq")),
     Recorded("mistral", MISTRAL, chat(), _by_mistral),
     Recorded("responses", OPENAI, responses(), _by_openai),
-    Recorded("messages", ANTHROPIC, messages(), lambda body: anthropic.SSEDecoder().iter_bytes(iter([body]))),
+    Recorded("messages", ANTHROPIC, messages(), partial(_by_sse, "anthropic")),
     Recorded("gemini", _GOOGLE, gemini(), _by_google),
 )
 
