@@ -67,14 +67,6 @@ QUEUE_SETTINGS = (
             "how long each message waits for its first delivery, at least; for trying things out",
             whole(0, 30),
         ),
-        Setting(
-            "MESSAGE_MAX_DELAY_SECONDS",
-            "message_max_delay_seconds",
-            "604800",
-            "seconds",
-            "longest delay that the queue's plan allows; longer waits are split",
-            whole(60, 31_536_000),
-        ),
         Setting("MESSAGE_RETRIES", "message_retries", "3", "count", "delivery attempts after the first", whole(1, 20)),
         Setting(
             "MESSAGE_RETRY_DELAY_MS",

@@ -56,7 +56,7 @@ BOUNDS = {
     "public names": 69,
     "Agent fields": 27,
     "@tool options": 14,
-    "settings": 69,
+    "settings": 56,
     "ports": 32,
     "Protocols": 66,
     "API routes": 69,

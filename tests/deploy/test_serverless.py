@@ -11,7 +11,7 @@ import pytest
 
 from baton.server.app import EVENT_SPECS, SPECS
 from baton.settings.settings import Settings, read_settings, require
-from baton.settings.table import SETTINGS
+from baton.settings.table import ALL_SETTINGS
 from baton.worker.runtime.spec import Spec
 from baton_events.messages import delivery_seconds
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
@@ -113,12 +113,12 @@ def test_a_function_has_the_settings_that_it_needs(template: CloudTemplate, name
     CloudFormation resolves secrets, which are named and never shown: not even a .env beside the template gets one in.
     """
     own = {WRAPPER} if name == "site" else set()
-    assert set(template.environment(name)) - own <= {setting.name for setting in SETTINGS}
+    assert set(template.environment(name)) - own <= {setting.name for setting in ALL_SETTINGS}
     settings = settings_of(template, name)
     require(settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL")
     assert settings.publish_by == "topic"
     assert settings.worker_base_url == "https://api.example.com"
-    for variable in {setting.name for setting in SETTINGS if setting.secret} & template.environment(name).keys():
+    for variable in {setting.name for setting in ALL_SETTINGS if setting.secret} & template.environment(name).keys():
         found = SECRET.fullmatch(template.environment(name)[variable])
         assert found is not None, variable
         assert found[1] == variable

@@ -10,6 +10,7 @@ from tests.deploy.lambda_function import LambdaFunction
 
 _FUNCTION = """
 import threading
+from contextlib import suppress
 from starlette.responses import Response
 from baton.worker.entry import LazyApp, LambdaHandler
 from baton.sdk.tools.context import ToolContext
@@ -23,10 +24,9 @@ def hang() -> None:
 def build(container):
     async def app(scope, receive, send):
         if scope["path"] == "/hang":
-            try:
-                await container.running_calls.result(hang, {}, ToolContext.for_test())
-            except OverLimitError:
-                pass
+            for number in range(container.settings.hung_tools_limit + 1):
+                with suppress(OverLimitError):
+                    await container.running_calls.result(hang, {}, ToolContext.for_test(idempotency_key=str(number)))
         await Response("answered")(scope, receive, send)
     return app
 
@@ -42,7 +42,6 @@ def test_a_process_with_a_call_that_hangs_ends_after_its_answer(tmp_path: Path, 
         "UPSTASH_REDIS_REST_TOKEN": "t",
         "QSTASH_TOKEN": "t",
         "WORKER_BASE_URL": "https://fn.example.com",
-        "HUNG_TOOLS_LIMIT": "0",
     }
     function = LambdaFunction("hanging.handler", tmp_path, runtime, environment)
     try:

@@ -26,7 +26,7 @@ TRIES = 20
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultStack]:
     """One stack for all of these: each test has jobs of its own and leaves the stack serving."""
     with fault_stack_in(tmp_path_factory.mktemp("stack")) as made:
-        yield made.prepare(WORK_TIMEOUT_SECONDS="1", HTTP_TRANSPORT="httptools").start()  # nothing is held still here
+        yield made.prepare(WORK_TIMEOUT_SECONDS="1").start()  # nothing is held still here
 
 
 @pytest.mark.long

@@ -15,14 +15,14 @@ API_SETTINGS = read_by(
         api_keys,
         secret=True,
     ),
-    Setting("OPERATIONS_API_KEY", "operations_api_key", "", "", "key of outside completions", secret=True),
     Setting(
-        "CHAT_INTERNAL_API_KEY",
-        "chat_internal_api_key",
+        "OPERATIONS_API_KEY",
+        "operations_api_key",
         "",
         "",
-        "another name of OPERATIONS_API_KEY; where both are set, either is good",
+        "key of outside completions",
         secret=True,
+        alias="CHAT_INTERNAL_API_KEY",
     ),
     Setting(
         "PRICES",

@@ -19,23 +19,6 @@ REPORT_SETTINGS = (
             one_of("DEBUG", "INFO", "WARNING", "ERROR"),
         ),
         Setting(
-            "SENTRY_DSN",
-            "sentry_dsn",
-            "",
-            "URL",
-            "where our errors are reported (extra `sentry`); unset: nowhere",
-            dsn,
-            secret=True,
-        ),
-        Setting(
-            "SENTRY_TRACES_SAMPLE_RATE",
-            "sentry_traces_sample_rate",
-            "1",
-            "0 to 1",
-            "which part of the deliveries is sent to Sentry as transactions",
-            share,
-        ),
-        Setting(
             "APPROVAL_WEBHOOK_URL",
             "approval_webhook_url",
             "",
@@ -89,6 +72,53 @@ REPORT_SETTINGS = (
             "how many jobs of an agent have to fail within an hour, for the same reason, until an alert; 0: none",
             whole(0, 1_000_000),
         ),
+    ),
+    *read_by(
+        API,
+        Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", flag),
+        Setting("METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, no more", secret=True),
+    ),
+)
+
+# Variables that Lambda, OpenTelemetry and Sentry have named: their own pages say more.
+OF_OTHERS = (
+    *read_by(
+        EVERYWHERE,
+        Setting(
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            "function_memory_mb",
+            "512",
+            "MB",
+            "memory of the function, for what a job costs; Lambda sets it itself",
+            whole(1, 1_000_000),
+        ),
+        Setting(
+            "SENTRY_DSN",
+            "sentry_dsn",
+            "",
+            "URL",
+            "where our errors are reported (extra `sentry`); unset: nowhere",
+            dsn,
+            secret=True,
+        ),
+        Setting(
+            "SENTRY_TRACES_SAMPLE_RATE",
+            "sentry_traces_sample_rate",
+            "1",
+            "0 to 1",
+            "which part of the deliveries is sent to Sentry as transactions",
+            share,
+        ),
+    ),
+    *read_by(
+        WEBHOOKS,
+        Setting(
+            "AWS_LAMBDA_RUNTIME_API",
+            "lambda_runtime_api",
+            "",
+            "host:port",
+            "the address for the answers of invocations; Lambda sets it itself",
+        ),
         Setting(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "otel_endpoint",
@@ -106,10 +136,5 @@ REPORT_SETTINGS = (
             "traces have messages, arguments and results, without known secrets",
             flag,
         ),
-    ),
-    *read_by(
-        API,
-        Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", flag),
-        Setting("METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, no more", secret=True),
     ),
 )

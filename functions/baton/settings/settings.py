@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from baton.sdk.records.record import Record
 from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.settings.store import secrets_of, shown_address
-from baton.settings.table import SETTINGS
+from baton.settings.table import ALL_SETTINGS
 from baton_events.errors import SettingsError, join_problems
 from baton_events.messages import FUNCTION_TIMEOUT_SECONDS
 from baton_events.setting import Setting, missing, read_values
@@ -30,7 +30,7 @@ _FOREIGN_SECRET = r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)"  # noq
 
 
 class Settings(QueueSettings, Record, frozen=True):
-    """Every setting with its default, and some constants; see SETTINGS for names, units and meaning.
+    """Every setting with its default, and some constants; see ALL_SETTINGS for names, units and meaning.
 
     `foreign_keys`: values of other variables with a secret's name; known only so that they are never shown.
     """
@@ -53,7 +53,6 @@ class Settings(QueueSettings, Record, frozen=True):
     prices: Prices = LIST_PRICES
     continuation: Literal["queue", "inline"] = "inline"
     message_delay_seconds: int = 0
-    message_max_delay_seconds: int = 604_800
     message_retries: int = 3
     message_retry_delay_ms: int = 10_000
     deliveries_at_once: tuple[tuple[str, int], ...] = ()
@@ -61,11 +60,9 @@ class Settings(QueueSettings, Record, frozen=True):
     function_memory_mb: int = 512
     stream_batch_bytes: int = 400
     message_timeout_seconds: int = 300
-    http_transport: Literal["auto", "httpx", "httptools"] = "auto"
     store_timeout_seconds: int = 10
     tenant: str = "default"
     result_limit_bytes: int = 1_000_000
-    prompt_limit_bytes: int = 8_000_000
     files_limit_bytes: int = 10_000_000
     file_types: str = "image/*,application/pdf,text/*,audio/*,video/*"
     job_retention_seconds: int = 2_592_000
@@ -74,13 +71,10 @@ class Settings(QueueSettings, Record, frozen=True):
     operations_stream_seconds: int = 60
     operations_stream_name: str = "operations:completed"
     operations_stream_group: str = "baton"
-    stream_max_length: int = 10_000
     max_concurrent_jobs: int = 100
-    hung_tools_limit: int = 16
     lambda_runtime_api: str = ""
     api_keys: str = ""
     operations_api_key: str = ""
-    chat_internal_api_key: str = ""
     callback_key: str = ""
     enable_test_endpoint: bool = False
     enable_chat_page: bool = False
@@ -117,17 +111,24 @@ class Settings(QueueSettings, Record, frozen=True):
     events_kept_per_tenant: int = 10_000
     followers_per_key: int = 200
     stream_batch_ms: int = 100
+    stream_max_length: int = 10_000  # entries of a stream that are kept at least
+    prompt_limit_bytes: int = 8_000_000  # that a turn reads at once; an answer of Upstash has at most ten million
+    hung_tools_limit: int = 16  # calls that may run on after their time limit; with more of them /healthz is 503
+    message_max_delay_seconds: int = 604_800  # of one message, as each plan of the queue allows; longer waits are split
+    http_transport: Literal["auto", "httpx", "httptools"] = "auto"  # auto: httptools, unless respx mocks httpx
 
     def __repr__(self) -> str:
         """Return a text without secrets: settings end up in logs."""
-        secret = {"foreign_keys", *(setting.field for setting in SETTINGS if setting.secret)}
+        secret = {"foreign_keys", *(setting.field for setting in ALL_SETTINGS if setting.secret)}
         shown = (f"{f.name}={'***' if f.name in secret else getattr(self, f.name)!r}" for f in fields(self))
         return f"Settings({', '.join(shown)})"
 
     @property
     def secret_values(self) -> tuple[str, ...]:
         """Every value that must not be shown."""
-        own = (getattr(self, setting.field) for setting in SETTINGS if setting.secret and setting.field != "resp_url")
+        own = (
+            getattr(self, setting.field) for setting in ALL_SETTINGS if setting.secret and setting.field != "resp_url"
+        )
         return (*(value for value in own if value), *secrets_of(self.resp_url), *self.foreign_keys)
 
     @property
@@ -152,10 +153,12 @@ def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
     Raises:
         SettingsError: values are wrong, or some of the `needed` variables are not set; all are listed.
     """
-    values, problems = read_values(environment, SETTINGS, needed)
-    known = {name for setting in SETTINGS for name in (setting.name, setting.alias)}
+    values, problems = read_values(environment, ALL_SETTINGS, needed)
+    known = {setting.name for setting in ALL_SETTINGS}
     foreign = (name for name in sorted(environment) if name not in known and re.fullmatch(_FOREIGN_SECRET, name))
-    values["foreign_keys"] = tuple(text for name in foreign if (text := environment[name].strip()))
+    values["foreign_keys"] = tuple(
+        text for name in foreign if (text := environment[name].strip()) and text not in values.values()
+    )
     if (limit_seconds := values.get("store_timeout_seconds")) is not None:
         values |= {"queue_timeout_seconds": limit_seconds, "vector_timeout_seconds": limit_seconds}
     settings = Settings(**values)
@@ -188,11 +191,6 @@ def _contradictions(settings: Settings) -> list[str]:
             f"RESULT_LIMIT_BYTES ({settings.result_limit_bytes}) must be at most {most_bytes}: an outcome from outside"
             f" comes in a message, and our endpoints take {MESSAGE_LIMIT_BYTES} bytes"
         )
-    if settings.prompt_limit_bytes < settings.result_limit_bytes:
-        found.append(
-            f"TOLD_LIMIT_BYTES ({settings.prompt_limit_bytes}) must be at least RESULT_LIMIT_BYTES"
-            f" ({settings.result_limit_bytes}): a stored result could be more than any turn may read"
-        )
     return found
 
 
@@ -210,7 +208,7 @@ def _impossible_on_lambda(settings: Settings) -> list[str]:
 
 def has(settings: Settings, setting: Setting) -> bool:
     """Return whether a setting is set, or the one that replaces it."""
-    other = next((each.field for each in SETTINGS if each.name == setting.instead), "")
+    other = next((each.field for each in ALL_SETTINGS if each.name == setting.instead), "")
     return bool(getattr(settings, setting.field) or (other and getattr(settings, other)))
 
 
@@ -220,7 +218,7 @@ def require(settings: Settings, *names: str) -> None:
     Raises:
         SettingsError: some are missing; all are listed.
     """
-    by_name = {setting.name: setting for setting in SETTINGS}
+    by_name = {setting.name: setting for setting in ALL_SETTINGS}
     problems = [missing(by_name[name]) for name in names if not has(settings, by_name[name])]
     if problems:
         raise SettingsError(join_problems("missing settings:", problems))

@@ -1,12 +1,12 @@
 """Every environment variable: its name, default, unit, meaning, readers, and parser.
 
-docs/reference/settings.md and .env.example are generated from `SETTINGS`, and a test holds them to it. Must not: read
-the environment.
+docs/reference/settings.md and .env.example are generated from `ALL_SETTINGS`, and a test holds them to it. Must not:
+read the environment.
 """
 
 from baton.settings.api_table import API_SETTINGS
 from baton.settings.readers import reference
-from baton.settings.reports import REPORT_SETTINGS, WEBHOOKS
+from baton.settings.reports import OF_OTHERS, REPORT_SETTINGS, WEBHOOKS
 from baton.settings.store import STORE_SETTINGS
 from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, url, whole
 from baton_events.settings import QUEUE_SETTINGS
@@ -35,14 +35,6 @@ SETTINGS = (
             reference,
         ),
         Setting(
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-            "function_memory_mb",
-            "512",
-            "MB",
-            "memory of the function, for what a job costs; Lambda sets it itself",
-            whole(1, 1_000_000),
-        ),
-        Setting(
             "STORE_TIMEOUT_SECONDS",
             "store_timeout_seconds",
             "10",
@@ -51,23 +43,7 @@ SETTINGS = (
             whole(1, 60),
         ),
         Setting(
-            "HTTP_TRANSPORT",
-            "http_transport",
-            "auto",
-            "auto, httpx or httptools",
-            "the HTTP client for store and queue; auto: httptools (a quarter of httpx's CPU), unless respx mocks httpx",
-            one_of("auto", "httpx", "httptools"),
-        ),
-        Setting(
             "RESULT_LIMIT_BYTES", "result_limit_bytes", "1000000", "bytes", "largest tool result", whole(1, 8_000_000)
-        ),
-        Setting(
-            "TOLD_LIMIT_BYTES",
-            "prompt_limit_bytes",
-            "8000000",
-            "bytes",
-            "most that a turn, or a step of a plan, reads at once; below the largest answer of the store's plan",
-            whole(1, 80_000_000),
         ),
         Setting(
             "FILES_LIMIT_BYTES",
@@ -163,21 +139,6 @@ SETTINGS = (
             whole(0, 600_000),
         ),
         Setting(
-            "HUNG_TOOLS_LIMIT",
-            "hung_tools_limit",
-            "16",
-            "count",
-            "how many tool calls may run on after their time limit; with more of them /healthz is 503",
-            whole(0, 10_000),
-        ),
-        Setting(
-            "AWS_LAMBDA_RUNTIME_API",
-            "lambda_runtime_api",
-            "",
-            "host:port",
-            "the address for the answers of invocations; Lambda sets it itself",
-        ),
-        Setting(
             "STREAM_BATCH_BYTES",
             "stream_batch_bytes",
             "400",
@@ -207,14 +168,7 @@ SETTINGS = (
             "",
             "the consumer group in which the stream of outcomes is read",
         ),
-        Setting(
-            "STREAM_MAX_LENGTH",
-            "stream_max_length",
-            "10000",
-            "count",
-            "how many entries a stream keeps at least: each job's, and of `operations:completed` the processed ones",
-            whole(1_000, 1_000_000),
-        ),
     ),
     *API_SETTINGS,
 )
+ALL_SETTINGS = (*SETTINGS, *OF_OTHERS)

@@ -182,13 +182,13 @@ class LocalStack:
             StackError: settings are wrong, of which the app would only die.
         """
         from baton.settings.settings import read_settings  # noqa: PLC0415 - as the SDK, later than the lock
-        from baton.settings.table import SETTINGS  # noqa: PLC0415 - likewise
+        from baton.settings.table import ALL_SETTINGS  # noqa: PLC0415 - likewise
 
         try:
             read_settings(environment)
         except SettingsError as error:
             raise StackError(str(error)) from error
-        names = [name for setting in SETTINGS for name in (setting.name, setting.alias)]
+        names = [name for setting in ALL_SETTINGS for name in (setting.name, setting.alias)]
         for name in sorted(environment.keys() - names):
             if near := get_close_matches(name, names, 1, _ALIKE):
                 self._screen.notice(STACK_NAME, f"{name} is no setting: did you mean {near[0]}?")

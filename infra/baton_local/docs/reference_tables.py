@@ -9,7 +9,8 @@ from collections.abc import Iterable
 import click
 
 from baton.settings.limits import LIMITS
-from baton.settings.table import SETTINGS
+from baton.settings.reports import OF_OTHERS
+from baton.settings.table import ALL_SETTINGS, SETTINGS
 from baton_events.setting import Setting
 from baton_local.cli.main import main
 from baton_local.docs.markdown_table import markdown_table
@@ -27,7 +28,7 @@ HEAD = """\
 
 def env_example() -> str:
     """Return the whole file."""
-    return "\n".join([HEAD, *(_lines(setting) for setting in SETTINGS)])
+    return "\n".join([HEAD, *(_lines(setting) for setting in ALL_SETTINGS)])
 
 
 def _lines(setting: Setting) -> str:
@@ -39,10 +40,10 @@ def _lines(setting: Setting) -> str:
 
 
 def settings_table() -> str:
-    """Return one row a setting, in the order of the code."""
-    return markdown_table(
-        ["variable", "default", "unit", "what", "read by"], (_setting_row(setting) for setting in SETTINGS)
-    )
+    """Return one row a setting, in the order of the code; after those of Baton those that others have named."""
+    heads, between = ["variable", "default", "unit", "what", "read by"], "Named by Lambda, Sentry and OpenTelemetry:"
+    ours, theirs = (markdown_table(heads, map(_setting_row, each)) for each in (SETTINGS, OF_OTHERS))
+    return f"{ours}\n\n{between}\n\n{theirs}"
 
 
 def _setting_row(setting: Setting) -> list[str]:

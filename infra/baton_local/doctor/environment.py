@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from baton.engine.state import STATE_VERSION
 from baton.sdk.distribution import DISTRIBUTION
 from baton.settings.settings import Settings, has, read_settings
-from baton.settings.table import SETTINGS
+from baton.settings.table import ALL_SETTINGS
 from baton_events.errors import SettingsError
 from baton_events.messages import FUNCTION_TIMEOUT_SECONDS
 from baton_events.schema import SCHEMA_VERSION, WEBHOOK_ENDPOINTS
@@ -70,7 +70,7 @@ def read(environment: Mapping[str, str]) -> tuple[Settings | None, list[Finding]
 
 
 def _missing(settings: Settings) -> Iterator[Finding]:
-    needed = [setting for setting in SETTINGS if setting.needed]
+    needed = [setting for setting in ALL_SETTINGS if setting.needed]
     missing = [setting for setting in needed if not has(settings, setting)]
     if missing == needed:
         way_out = "name its settings with --env-file FILE, or start `baton dev` to look at a local stack"
@@ -123,7 +123,7 @@ def _open_to_all(settings: Settings) -> Iterator[Finding]:
 
 
 def _misspelt(environment: Mapping[str, str]) -> Iterator[Finding]:
-    known = {name for setting in SETTINGS for name in (setting.name, setting.alias)}
+    known = {name for setting in ALL_SETTINGS for name in (setting.name, setting.alias)}
     for name in sorted(environment):
         if name in known or name in _NO_SETTINGS or not name.startswith(_OURS):
             continue

@@ -102,7 +102,7 @@ class RunningCalls:
         hung = self.hung
         if hung <= self._most_hung:
             return ""
-        return f"{hung} tool calls hang past their time limit, HUNG_TOOLS_LIMIT={self._most_hung}: restart the process"
+        return f"{hung} tool calls hang past their time limit, more than {self._most_hung}: restart the process"
 
     def limit_seconds(self, tool: Runnable) -> float:
         """Return the limit of one attempt of the tool, in seconds."""

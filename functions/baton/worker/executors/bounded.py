@@ -39,7 +39,7 @@ def prompt_too_large(size_bytes: int, limit_bytes: int) -> Failure | None:
     message = (
         f"{size_bytes} bytes of conversation and results would be read at once, over the limit "
         f"of {limit_bytes}: let tools return less, or store what is large elsewhere and return a reference to it; an "
-        "agent's `history` bounds what a long job reads (TOLD_LIMIT_BYTES raises the limit)"
+        "agent's `history` bounds what a long job reads"
     )
     return Failure(PROMPT_TOO_LARGE, message)
 

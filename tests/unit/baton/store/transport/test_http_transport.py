@@ -12,7 +12,7 @@ from qstash import AsyncQStash
 from qstash.asyncio.http import AsyncHttpClient
 
 from baton.queue.qstash.client import QStashClient, _Http
-from baton.settings.settings import Settings, read_settings
+from baton.settings.settings import Settings
 from baton.store.transport import http_transport
 from baton.store.transport.http1 import Http1Transport
 from baton_events import proxies
@@ -62,13 +62,13 @@ async def test_a_proxy_of_the_environment_is_used_but_where_it_says_not_to(
     [("auto", False, True), ("auto", True, False), ("httptools", True, True), ("httpx", False, False)],
 )
 async def test_the_lean_client_speaks_unless_httpx_is_requested_or_mocked(
-    chosen: str, *, mocks: bool, lean: bool, monkeypatch: pytest.MonkeyPatch
+    chosen: Literal["auto", "httpx", "httptools"], *, mocks: bool, lean: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever tests with respx has httpx, without a switch."""
     monkeypatch.setitem(sys.modules, "respx", pytest)
     if not mocks:
         monkeypatch.delitem(sys.modules, "respx")
-    settings = read_settings({"HTTP_TRANSPORT": chosen} if chosen != "auto" else {})
+    settings = Settings(http_transport=chosen)
     async with http_transport.http_transport(settings, "https://a.example.com") as made:
         assert isinstance(made, Http1Transport) is lean
 

@@ -25,7 +25,7 @@ REFUSED = b"HTTP/1.1 429 Too Many\r\nRateLimit-Limit: 5\r\nContent-Encoding: gzi
 
 
 def transports() -> list[httpx.AsyncBaseTransport]:
-    """Those that HTTP_TRANSPORT chooses among."""
+    """Those that `http_transport` chooses among."""
     return [httpx.AsyncHTTPTransport(), Http1Transport(tls_context(), httpx.Limits(max_connections=1))]
 
 

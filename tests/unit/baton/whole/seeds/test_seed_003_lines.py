@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from baton.server.protocols.chat_aliases.bodies import ToolResponse
+from baton.settings.settings import read_settings
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import OTHER, Api, api_of, with_keys
@@ -172,7 +173,8 @@ async def complete_operation(api: Api) -> None:
 async def internal_key(_: Api) -> None:
     """`CHAT_INTERNAL_API_KEY` alone opens the webhook; without any key it is 503."""
     for key, status in (("internal", 404), ("", 503)):
-        settings = replace(with_keys(), chat_internal_api_key=key)
+        named = read_settings({"CHAT_INTERNAL_API_KEY": key}).operations_api_key
+        settings = replace(with_keys(), operations_api_key=named)
         async with api_of(Stage(settings=settings, registry=registry())) as api:
             assert (await completed(api, "op_unknown", {"success": True}, "internal")).status_code == status
 
