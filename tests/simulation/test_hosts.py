@@ -93,6 +93,7 @@ def test_nothing_comes_back_to_who_dies_on_the_way(fault: str, monkeypatch: pyte
     assert received == ["died"]
 
 
+@pytest.mark.long
 def test_calls_through_three_places_all_end_late() -> None:
     """No budget is spent on what found no place, and no message is lost with it."""
     with closing(VirtualLoop()) as loop:
