@@ -76,7 +76,8 @@ def test_a_long_chain_is_dispatched_before_the_functions_time_is_over(deploy: St
     assert sum(guarded.invocations(name) for name in work) > sum(free.invocations(name) for name in work)
 
 
-@pytest.mark.parametrize("how", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
+@pytest.mark.long
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_function_that_is_ended_at_work_loses_nothing(deploy: Start, how: signal.Signals) -> None:
     """Lambda ends a process when it likes: the message was not acknowledged, and the next process goes on."""
     stack = deploy(CONTINUATION="queue", WORK_TIMEOUT_SECONDS="8")  # so that the claim ends soon
@@ -96,6 +97,7 @@ def _is_running(job: dict[str, Any]) -> bool:
     return [call["status"] for call in job["toolCalls"]] == ["running"]
 
 
+@pytest.mark.long
 def test_a_function_without_work_ends_at_once_on_a_signal(deploy: Start) -> None:
     """SIGTERM, as Lambda sends it where an extension is there; the next event starts a process anew."""
     stack = deploy()

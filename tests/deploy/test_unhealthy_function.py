@@ -4,6 +4,8 @@ import sysconfig
 import time
 from pathlib import Path
 
+import pytest
+
 from baton_local.fixtures.lambda_events import HttpRequest, function_url_event
 from tests.deploy.bundles import ROOT
 from tests.deploy.lambda_function import LambdaFunction
@@ -34,6 +36,7 @@ handler = LambdaHandler(LazyApp(build))
 """
 
 
+@pytest.mark.long
 def test_a_process_with_a_call_that_hangs_ends_after_its_answer(tmp_path: Path, runtime: Path) -> None:
     (tmp_path / "hanging.py").write_text(_FUNCTION)
     environment = {

@@ -13,7 +13,7 @@ from tests.e2e.dev_stack import TALK_RECOVERY, DevStack
 from tests.e2e.stream_agents import ANSWER, FIRST
 from tests.npm_packages import find_node, npm_packages
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.node]
 
 HERE = Path(__file__).parent / "ag_ui"
 LIMIT_SECONDS = 300
@@ -49,8 +49,6 @@ def texts_of(messages: list[dict[str, Any]]) -> list[str]:
     return [message["content"] for message in messages if message["role"] == "assistant" and message.get("content")]
 
 
-@pytest.mark.long
-@pytest.mark.node
 def test_the_official_client_survives_a_kill_and_dropped_connections(stack: DevStack, front_end: Path) -> None:
     """Killed in mid-text: the abandoned words are taken back, and each message stands once."""
     client = started(front_end, stack, "talk")
@@ -64,7 +62,6 @@ def test_the_official_client_survives_a_kill_and_dropped_connections(stack: DevS
     assert found["requests"] > 5
 
 
-@pytest.mark.node
 def test_the_official_client_answers_an_interrupt(stack: DevStack, front_end: Path) -> None:
     found = ended(started(front_end, stack, "decide"))
     (asked,) = found["asked"]

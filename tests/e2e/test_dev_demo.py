@@ -93,6 +93,7 @@ def test_a_person_sees_at_once_that_something_happens_whatever_app_the_environme
     assert demo.wait() == 0, demo.shown()
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_the_demo_and_everything_it_started(demo: Demo) -> None:
     """Exit code 1, since the job was not shown to its end."""
     demo.start("--fault", "kill")

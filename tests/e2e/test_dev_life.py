@@ -66,6 +66,7 @@ def test_a_second_dev_on_the_folder_is_refused_with_the_way_out(stack: DevStack)
     assert (stack.folder / "dev.json").exists()
 
 
+@pytest.mark.long
 def test_whatever_ends_it_leaves_no_process_and_the_next_start_has_the_same_keys_and_ports(
     new_stack: StackMaker,
 ) -> None:

@@ -51,6 +51,7 @@ def test_keys_are_kept_in_its_store(stack: DevStack) -> None:
     assert made.stdout.split()[-1][:16] in listed.stdout, listed.stdout
 
 
+@pytest.mark.long
 def test_the_same_folder_goes_on_over_rest(stack: DevStack) -> None:
     """What is kept does not depend on how it was reached."""
     job_id = stack.submit("research", "Do it.")

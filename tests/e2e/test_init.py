@@ -23,6 +23,7 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_its_demo_shows_its_agent(project: Path) -> None:
     arguments = ("assistant", "--app", "functions.agents:registry", "--task", "What is 19 percent of 240?")
     shown = run(project, *baton("demo", *arguments))

@@ -18,6 +18,7 @@ def keys(stack: DevStack, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_a_key_made_while_the_stack_runs_is_let_in_limited_and_listed(stack: DevStack) -> None:
     """At once; after five requests it has to wait, while an operator reads what was done."""
     key = keys(stack, "create", "--tenant", "acme", "--role", "client", "--label", "laptop").splitlines()[-1]

@@ -24,6 +24,7 @@ def remembers(stack: DevStack, session: str, task: str = QUESTION) -> bool:
     return any(REMEMBERED in entry["text"] for entry in entries)
 
 
+@pytest.mark.long
 def test_a_later_job_answers_from_the_memory_of_an_earlier_one(stack: DevStack) -> None:
     """Of its session by recency, of another one by meaning; until both are forgotten."""
     first = answered(stack, SESSION)

@@ -64,6 +64,7 @@ def collector() -> Iterator[Collector]:
         thread.join()
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_has_sent_the_spans_of_its_committed_steps(
     agent_app: Callable[..., AgentApp], collector: Collector, tmp_path: Path
 ) -> None:

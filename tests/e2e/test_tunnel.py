@@ -105,6 +105,7 @@ def test_the_queue_gets_through_to_an_app_started_for_it(
             httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
 
 
+@pytest.mark.long
 def test_an_app_that_has_another_address_must_be_started_again(place: Place, stack: DevStack) -> None:
     """Both ngrok and the app run already: the app refuses what is signed for the tunnel."""
     local = int(stack.described["app_url"].rpartition(":")[2])
@@ -127,6 +128,7 @@ def test_an_app_that_has_another_address_must_be_started_again(place: Place, sta
         ngrok.wait()
 
 
+@pytest.mark.long
 def test_ngrok_that_cannot_start_is_reported_with_its_last_lines(place: Place) -> None:
     place.ngrok("echo 'authentication failed: ERR_NGROK_4018'; exit 1")
     process = place.command()

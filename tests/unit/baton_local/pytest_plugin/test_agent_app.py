@@ -59,6 +59,7 @@ def test_a_store_that_is_away_is_waited_out(agent_app: Start, redis_faults: Redi
         app.wait("job_nowhere")
 
 
+@pytest.mark.long
 def test_an_app_reaches_store_and_queue_past_a_dead_address(
     agent_app: Start, redis_faults: RedisFaults, qstash_faults: QStashFaults
 ) -> None:
@@ -66,6 +67,7 @@ def test_an_app_reaches_store_and_queue_past_a_dead_address(
     assert app.wait(app.submit("greeter"))["status"] == "completed"
 
 
+@pytest.mark.long
 def test_a_proxy_that_goes_takes_the_store_behind_it_away(
     agent_app: Start, redis_server: RedisServer, local_proxy: LocalProxy
 ) -> None:

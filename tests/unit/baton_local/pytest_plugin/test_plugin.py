@@ -29,6 +29,7 @@ def test_every_test_finds_empty_servers(project: StrangersProject) -> None:
     project.passes(2)
 
 
+@pytest.mark.long
 def test_options_of_the_servers_can_be_chosen(project: StrangersProject) -> None:
     project.write(
         "test_options.py",
@@ -124,6 +125,7 @@ def test_a_project_with_an_infra_of_its_own_runs_its_tests_as_before(project: St
     project.passes(1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("packages", "folder"),
     [(("events", "functions", "infra"), ""), (("baton", "baton_events", "baton_local"), "tests/")],

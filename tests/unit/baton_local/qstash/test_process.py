@@ -43,6 +43,7 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_has_a_plateau(tmp_path: Path) -> None:
     """What is finished is on disk, and not in memory, too: eight thousand messages more cost next to nothing."""
@@ -79,6 +80,7 @@ def test_used_port_and_used_folder_are_clear_errors(tmp_path: Path) -> None:
             assert "Traceback" not in shown
 
 
+@pytest.mark.long
 def test_killed_server_has_everything_after_restart(tmp_path: Path) -> None:
     """Kill -9 right after the answers: messages, also a large backlog, windows, groups are all there."""
     with ServerProcess(tmp_path) as server:
