@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from baton_local.stand_in.api_error import ApiError
-from baton_local.stand_in.asgi import Event, Receive, Send, read_body, send_json
+from baton_local.stand_in.asgi import Event, Receive, Send, lose_answer, read_body, send_json
 from baton_local.stand_in.fault_plan import FaultPlan, PlanForm, Strike
 from baton_local.vector.embeddings import EmbedderError, EmbeddingModel
 from baton_local.vector.index import Index
@@ -50,7 +50,8 @@ class Api:
         else:
             status, answer = await self._answered(scope, receive, operation)
         if strike is Strike.DROP:
-            raise asyncio.CancelledError  # no answer: the server breaks the connection off
+            await lose_answer(send)
+            return
         if strike is Strike.DELAY:
             await asyncio.sleep(delay_seconds)
         await send_json(send, status, answer)
