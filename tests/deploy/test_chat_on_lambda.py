@@ -16,7 +16,7 @@ from tests.e2e import chat_agents, test_chat
 from tests.e2e.chat_client import chat
 from tests.e2e.test_chat import Place
 
-pytestmark = [pytest.mark.e2e, pytest.mark.node]
+pytestmark = [pytest.mark.e2e, pytest.mark.node, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,6 @@ CHATS = [
 ]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("holds", CHATS, ids=lambda each: each.__name__)
 def test_chats_go_as_on_the_local_stack(warm_place: Place, holds: Callable[[Place], None]) -> None:
     holds(warm_place)
