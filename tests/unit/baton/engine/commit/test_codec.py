@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from types import EllipsisType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -47,6 +48,7 @@ ANY_JSON = st.recursive(
 )
 
 
+@cache
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
     """What a field of this type may hold."""
     match get_origin(kind), get_args(kind):
