@@ -234,6 +234,7 @@ async def test_a_name_twice_is_refused_with_the_way_out(served: Served) -> None:
     assert "has two tools named 'price'; give its MCP server a prefix" in error.message
 
 
+@pytest.mark.long
 async def test_a_program_of_this_machine_is_a_server(runs: list[str]) -> None:
     code = "from tests.unit.baton.sdk.mcp.served import shop; shop([]).run()"
     stage = stage_of(McpServer(command=[sys.executable, "-c", code]), Call("price", {"item": "tea"}))
