@@ -259,7 +259,7 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
             "DELETE", worker_path, "admin", worker.stop, "stop: no job gets a slot; a job that holds one continues"
         ),
         ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", messages.replay, replays),
-        ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/drive", "admin", messages.redrive, redrives),
+        ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/replay", "admin", messages.redrive, redrives),
         ApiRoute("GET", "/api/admin/tools", "admin", tools.show, shows),
         ApiRoute("GET", "/api/admin/audit", "admin", audit.show, audits),
         ApiRoute("GET", "/api/metrics", "metrics", MetricsApi(container).show, measures),

@@ -107,6 +107,17 @@ class Gate:
         """Make the route of a form."""
         return Route(path, self._guarded(does, changes=True), methods=["POST"])
 
+    def forms(self, path: str, **does: Page) -> Route:
+        """Make the route of a page's forms: what each does is named at the end of the path."""
+
+        async def act(visit: Visit) -> Response:
+            action = visit.request.path_params["action"]
+            if action not in does:
+                raise ApiError(404, f"there is no form {action!r}; there are {', '.join(does)}")
+            return await does[action](visit)
+
+        return self.post(f"{path}/{{action}}", act)
+
     async def visit(self, request: Request) -> Visit | None:
         """Return the visit of a logged-in operator whose key is still valid; None otherwise.
 

@@ -80,12 +80,16 @@ def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> lis
         gate.get(f"{path}/turns/{{turn:int}}", TurnPage(container, job).show),
         gate.get(f"{path}/steps", job.steps),
         gate.get(f"{path}/fork", forks.form),
-        gate.post(f"{path}/fork", forks.fork),
         gate.get(f"{path}/diff/{{other_id}}", forks.diff),
-        gate.post(f"{path}/cancel", actions.cancel),
-        gate.post(f"{path}/retry", actions.retry),
-        gate.post(f"{path}/delete", actions.delete),
-        gate.post(f"{path}/scores", actions.score),
+        gate.forms(
+            path,
+            cancel=actions.cancel,
+            retry=actions.retry,
+            fork=forks.fork,
+            replay=MessagesPage(container.ports.queue_records, _replaying(container)).redrive,
+            delete=actions.delete,
+            scores=actions.score,
+        ),
         gate.get("/console/sessions", sessions.show),
         gate.get("/console/sessions/{session_id:path}", sessions.one),
         gate.post("/console/sessions/{session_id:path}/cancel", sessions.cancel),
@@ -98,9 +102,7 @@ def _of_approvals(gate: Gate, container: Container, checkpoints: Approvals) -> l
     return [
         gate.get(APPROVALS, approvals.show),
         gate.get(path, approvals.one),
-        gate.post(f"{path}/approve", approvals.approve),
-        gate.post(f"{path}/reject", approvals.reject),
-        gate.post(f"{path}/link", approvals.link),
+        gate.forms(path, approve=approvals.approve, reject=approvals.reject, link=approvals.link),
         *linked.routes(),
         Route("/admin/agent-checkpoints", _to(APPROVALS), methods=["GET"]),
     ]
@@ -112,16 +114,13 @@ def _of_worker(gate: Gate, container: Container) -> list[Route]:
     worker = WorkerPage(ports.admission_control, admission, ports.queue_records)
     return [
         gate.get("/console/worker", worker.show),
-        gate.post("/console/worker/start", worker.start),
-        gate.post("/console/worker/stop", worker.stop),
+        gate.forms("/console/worker", start=worker.start, stop=worker.stop),
         gate.get("/console/audit", AuditPage(ports.audit_log).show),
     ]
 
 
 def _of_queue(gate: Gate, container: Container, keys: Keys) -> list[Route]:
-    ports = container.ports
-    records, settings = ports.queue_records, container.settings
-    replaying = Replaying(ports.reader, records, container.emitter, ports.clock, ports.randomness, settings)
+    records, replaying = container.ports.queue_records, _replaying(container)
     messages, dead = MessagesPage(records, replaying), DeadLettersPage(records, replaying)
     schedules = SchedulesPage(container, SchedulesApi(container, keys))
     return [
@@ -129,17 +128,25 @@ def _of_queue(gate: Gate, container: Container, keys: Keys) -> list[Route]:
         gate.get("/console/messages", messages.show),
         gate.post("/console/messages/replay", messages.replay),
         gate.get("/console/messages/{message_id}", messages.one),
-        gate.post("/console/jobs/{job_id}/drive", messages.redrive),
         gate.get("/console/dead-letters", dead.show),
-        gate.post("/console/dead-letters/retry", dead.retry),
-        gate.post("/console/dead-letters/delete", dead.delete),
+        gate.forms("/console/dead-letters", retry=dead.retry, delete=dead.delete),
         gate.get("/console/schedules", schedules.show),
         gate.get("/console/schedules/new", schedules.form),
         gate.post("/console/schedules/new", schedules.make),
-        gate.post("/console/schedules/{schedule_id}/delete", schedules.delete),
-        gate.post("/console/schedules/{schedule_id}/pause", schedules.pause),
-        gate.post("/console/schedules/{schedule_id}/resume", schedules.resume),
+        gate.forms(
+            "/console/schedules/{schedule_id}",
+            delete=schedules.delete,
+            pause=schedules.pause,
+            resume=schedules.resume,
+        ),
     ]
+
+
+def _replaying(container: Container) -> Replaying:
+    ports = container.ports
+    return Replaying(
+        ports.reader, ports.queue_records, container.emitter, ports.clock, ports.randomness, container.settings
+    )
 
 
 def _to(path: str) -> Endpoint:

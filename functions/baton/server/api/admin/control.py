@@ -46,7 +46,7 @@ class MessagesApi:
         return JSONResponse({**answer, "jobId": job_id, "expected": checked.expected})
 
     async def redrive(self, request: Request) -> Response:
-        """Answer `POST /api/admin/agent-jobs/{id}/drive` with 200: how many of the job's steps were sent once more."""
+        """Answer `POST /api/admin/agent-jobs/{id}/replay` with 200: how many of the job's steps were sent once more."""
         job_id = request.path_params["job_id"]
         if not await self._ports.reader.jobs([job_id]):
             raise ApiError(404, f"there is no job {job_id!r}", code=Code.TASK_NOT_FOUND)

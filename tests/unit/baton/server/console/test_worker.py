@@ -175,7 +175,7 @@ async def test_an_applied_message_says_so_and_offers_a_redrive(operator: Operato
     assert "was applied already" in markup
     assert "Replay what the job expects" in markup
     assert len(operator.stage.outgoing()) == before
-    assert "2 messages of the job were replayed" in await operator.done("/console/jobs/job_1/drive")
+    assert "2 messages of the job were replayed" in await operator.done("/console/jobs/job_1/replay")
     assert len(operator.stage.outgoing()) == before + 2
 
 
