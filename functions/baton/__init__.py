@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from baton.sdk.planning.reference import result_of, task_data, task_text
     from baton.sdk.planning.step import Step
     from baton.sdk.records.call_limit import CallLimit, LimitedCall
-    from baton.sdk.records.limits import Limits
+    from baton.sdk.records.limits import CodeMode, Limits
     from baton.sdk.tools.builtin.job_tools import (
         check_operation_status,
         operation_status,
@@ -41,6 +41,7 @@ __all__ = [
     "Agent",
     "Call",
     "CallLimit",
+    "CodeMode",
     "Decision",
     "DropOldest",
     "Emitter",
@@ -80,6 +81,7 @@ _WHERE = {
     "Agent": "baton.sdk.agents.agent",
     "Call": "baton.sdk.models.model",
     "CallLimit": "baton.sdk.records.call_limit",
+    "CodeMode": "baton.sdk.records.limits",
     "Decision": "baton.sdk.workflows.approval",
     "DropOldest": "baton.sdk.agents.history",
     "Emitter": "baton_events.emitter",

@@ -25,6 +25,8 @@ from baton.engine.step_results import (
     ModelWaits,
     NotFollowedUp,
     Retried,
+    ScriptEnded,
+    ScriptWaits,
     Started,
     StepResult,
     Submitted,
@@ -123,6 +125,8 @@ def _decided(state: State, step_result: StepResult, now_ms: int) -> Decision:  #
             return turn.model_failed(state, step_result, now_ms)
         case ModelWaits():
             return turn.waits(state, step_result, now_ms)
+        case ScriptWaits() | ScriptEnded():
+            return _of_script(state, step_result, now_ms)
         case ToolReturned():
             return tool_call.returned(state, step_result, now_ms)
         case ToolFailed():
@@ -152,7 +156,7 @@ def _started(state: State, now_ms: int) -> Decision:  # noqa: PLR0911 - one for 
         )
     match state.item.kind:
         case ItemKind.LOOP:
-            return turn.started(state, now_ms)
+            return _of_script(state, None, now_ms) if state.job.scripts else turn.started(state, now_ms)
         case ItemKind.SLOT_REQUEST:
             return turn.slot_requests(state)
         case ItemKind.CALL:
@@ -167,3 +171,15 @@ def _started(state: State, now_ms: int) -> Decision:  # noqa: PLR0911 - one for 
             return tool_call.retry_or_give_up(state, now_ms)
         case _:
             assert_never(state.item.kind)
+
+
+def _of_script(state: State, step_result: ScriptWaits | ScriptEnded | None, now_ms: int) -> Decision:
+    from baton.engine import script  # noqa: PLC0415 - few jobs have any
+
+    match step_result:
+        case None:
+            return script.started(state, now_ms)
+        case ScriptWaits():
+            return script.waits(state, step_result, now_ms)
+        case _:
+            return script.ended(state, step_result, now_ms)

@@ -35,6 +35,12 @@ class CallModel(Struct, frozen=True):
     memo: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
+class RunScript(Struct, frozen=True):
+    """Run the job's first script until it waits or ends."""
+
+    job: Job
+
+
 class RunTool(Struct, frozen=True):
     """Run one attempt of a tool call, with the arguments that are recorded."""
 
@@ -84,8 +90,8 @@ class Expect(Struct, frozen=True):
     until_ms: int
 
 
-Work = CallModel | RunTool | RequestSlot | Remember | Notify
-Effect = CallModel | RunTool | RequestSlot | Alert | Expect | Remember | Notify
+Work = CallModel | RunScript | RunTool | RequestSlot | Remember | Notify
+Effect = CallModel | RunScript | RunTool | RequestSlot | Alert | Expect | Remember | Notify
 
 
 class Join(Struct, frozen=True):

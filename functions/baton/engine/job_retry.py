@@ -87,6 +87,7 @@ def _from_start(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) 
     """Start at the next turn number, so that call ids are new; earlier turns are not sent to the model any more."""
     turn = job.turn + 1
     job = replace(job, turn=turn, first_turn=turn, attempts=0, compacted=(ended.kept, ended.entries), best_answer="")
+    job = replace(job, stretches=0, scripts=())
     withdrawn = _withdrawn(call for call in ended.calls if call.status in _OPEN)
     return Changes(job=job, items=(_turn(job, turn, 1, now_ms),), calls=withdrawn, parts=parts, begins_again=True)
 
@@ -121,10 +122,12 @@ def _to_run(ended: EndedJob) -> list[CallRecord]:
     """Return the calls of the last turn that are not over, and those whose failure ended the job."""
     if ended.job.turn != _last_requested_turn(ended):
         return []
+    scripts = {one.call.id for one in ended.job.scripts}  # they go on with the next turn
     return [
         call
         for call in sorted(ended.calls, key=lambda call: call.position)
-        if call.turn == ended.job.turn and call.tool not in _QUESTIONS and (call.status in _OPEN or _ended_it(call))
+        if call.turn == ended.job.turn and call.tool not in _QUESTIONS and call.id not in scripts
+        if call.status in _OPEN or _ended_it(call)
     ]
 
 

@@ -194,6 +194,7 @@ def _ended(
         finished_at_ms=now_ms,
         result=result,
         error=error,
+        scripts=() if result is not None else job.scripts,  # a retry goes on with them
     )
 
 

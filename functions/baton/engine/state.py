@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, tool_key, turn_group
 from baton.sdk.records.limits import NOTHING_SPENT, Limits, Spend, Used
-from baton.sdk.records.transcript import FOREVER_MS, Failure, ModelPolicy, OnFailure
+from baton.sdk.records.transcript import FOREVER_MS, Failure, ModelPolicy, OnFailure, Script
 from baton_events.ids import call_id, is_child, job_of_call
 
 # Raised where an older version would misunderstand a job: it leaves it to the newer one (docs/upgrading.md).
@@ -45,6 +45,8 @@ class Job(Struct, frozen=True):
     `attempts`: recorded attempts of its turn; `earlier`: those before the job was retried, which do not count.
     `before`: usage before the job was retried; limits count later usage only, and the time from
     `counted_from_ms` on (0: from its creation).
+    `scripts`: those that its model has requested and that have not ended, the running one first. `stretches`: how many
+    of its turns since `first_turn` ran a script, and called no model.
     """
 
     id: str
@@ -82,6 +84,8 @@ class Job(Struct, frozen=True):
     background: bool = False
     agent_version: str = ""
     tags: tuple[str, ...] = ()
+    stretches: int = 0
+    scripts: tuple["RunningScript", ...] = ()
     version: int = STATE_VERSION
 
     @property
@@ -97,11 +101,11 @@ class Job(Struct, frozen=True):
         return (name, event_id) if kind == "event" else ("", "")
 
     def lets_go_of(self, call: "CallRecord", background: bool | None) -> bool:  # noqa: FBT001 - a tool's setting
-        """Return whether the call continues in the background while it waits; plan steps and child jobs never do.
+        """Return whether the call continues in the background while it waits.
 
-        `background`: the tool's setting; None: in chats only.
+        Plan steps, calls of scripts and child jobs never do. `background`: the tool's setting; None: in chats only.
         """
-        if call.step or is_child(self.id) or self.is_operation:
+        if call.step or call.script or is_child(self.id) or self.is_operation:
             return False
         return self.background if background is None else background
 
@@ -135,7 +139,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
     later steps, direct or not. `approved`: digest of the tool and arguments that a person has approved; empty: no
     approval was given or needed. `questions`: how many attempts ended with a question to a person, which are no runs.
     `earlier`: attempts before the job was retried, which leave its retries as they are. `isolated`: each attempt has an
-    invocation of its own. `memo`: data that its runs so far leave for the next one.
+    invocation of its own. `script`: the call whose script made it. `memo`: data that its runs leave for the next one.
     """
 
     id: str
@@ -160,6 +164,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
     isolated: bool = False
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
+    script: str = ""
     memo: dict[str, Any] = {}
 
     @property
@@ -168,6 +173,13 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
         if not self.approved:
             return self.id
         return call_id(job_of_call(self.id), self.turn, self.position, self.tool, self.arguments)
+
+
+class RunningScript(Struct, frozen=True):
+    """A script with the record of the call that requested it."""
+
+    call: CallRecord
+    script: Script
 
 
 class Usage(Struct, frozen=True):
@@ -237,11 +249,18 @@ def reads_history(item: WorkItem, job: Job) -> bool:
     """Return whether a claim of the item includes the job's history."""
     match item.kind:
         case ItemKind.LOOP:
-            return job.model.reads_history
+            return job.model.reads_history and not job.scripts
         case ItemKind.CALL:
             return job.model.calls_read_history
         case _:
             return False
+
+
+def results_needed(item: WorkItem, job: Job) -> tuple[str, ...]:
+    """Return the calls whose results the item's work needs without any history: of steps before it, of its script."""
+    if item.kind is ItemKind.LOOP and job.scripts:
+        return job.scripts[0].script.calls
+    return tuple(item.after.split(",")) if item.kind is ItemKind.CALL and item.after else ()
 
 
 def call_item(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> WorkItem:

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from baton.engine.state import Job
-from baton.sdk.records.transcript import Failure, Wanted
+from baton.sdk.records.transcript import Failure, Script, Wanted
 
 
 class Submitted(Struct, frozen=True):
@@ -147,6 +147,20 @@ class ModelWaits(Struct, frozen=True):
     memo: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
+class ScriptWaits(Struct, frozen=True):
+    """The script waits for these calls. `script`: as it is now, without their ids, which the engine gives."""
+
+    wanted: tuple[Wanted, ...]
+    script: Script
+
+
+class ScriptEnded(Struct, frozen=True):
+    """The script has ended: with a result as JSON text, or with a failure, which the model is told."""
+
+    result_json: str = ""
+    failure: Failure | None = None
+
+
 class ToolReturned(Struct, frozen=True):
     """The tool's result as JSON text, already checked for size.
 
@@ -238,6 +252,8 @@ StepResult = (
     | ModelAnswered
     | ModelFailed
     | ModelWaits
+    | ScriptWaits
+    | ScriptEnded
     | ToolReturned
     | ToolFailed
     | ToolWaits

@@ -117,6 +117,7 @@ def tool_input(call: CallRecord) -> str:
             "toolCallId": call.id,
             "toolName": call.tool,
             "input": redacted(call.arguments),
+            **({"providerMetadata": {"baton": {"scriptCallId": call.script}}} if call.script else {}),
         }
     )
 

@@ -1,6 +1,7 @@
 """Decisions on a tool call: run, record, retry, give up; the last one of a turn starts the next turn."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -9,14 +10,13 @@ from baton.engine import approvals, stream_parts
 from baton.engine.all_jobs.tool_use import ToolUse
 from baton.engine.approvals import decided
 from baton.engine.attempts import backoff_ms, no_start_left, process_died
-from baton.engine.effects import Changes, Decision, Expect, Join, RunTool
+from baton.engine.effects import Changes, Decision, Expect, Join, RunTool, Skip
 from baton.engine.lifecycle import end_failed, end_operation, submitted
-from baton.engine.plan import skipping
 from baton.engine.state import CallRecord, State
 from baton.engine.step_results import ToolFailed, ToolNeedsApproval, ToolReturned, ToolRunsAgain, ToolWaits
-from baton.engine.transitions import Step, next_call_status
+from baton.engine.transitions import CallStatus, Step, next_call_status
 from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
-from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
+from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, tool_key
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import FOREVER_MS, Failure
 from baton_events.ids import canonical_json
@@ -212,7 +212,7 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
     changes = Changes(
         calls=(failed,),
         results={record.id: text},
-        skips=skipping(failed, state.dependants, now_ms),
+        skips=_skipping(failed, state.dependants, now_ms),
         parts=(*parts, _handled(state, now_ms, "the model is given the error")),
     )
     return _over(state, changes, now_ms, failure)
@@ -259,3 +259,25 @@ def _over(state: State, changes: Changes, now_ms: int, failure: Failure | None =
 
 def _join(item: WorkItem, now_ms: int) -> Join:
     return Join(item.group, loop_item(item.job_id, item.turn + 1, 1, now_ms))
+
+
+def _skipping(failed: CallRecord, dependants: Sequence[CallRecord], now_ms: int) -> tuple[Skip, ...]:
+    """Return the skips of all steps after a failed one, where its `on_failure` says so."""
+    if failed.on_failure not in ("skip", "replan"):
+        return ()
+    error = Failure("skipped", f"step {failed.step!r}, which comes before it, failed")
+    text = canonical_json({"error": {"type": error.type, "message": error.message}})
+    skipped = (
+        replace(record, status=next_call_status(record.status, Step.CANCEL), error=error, finished_at_ms=now_ms)
+        for record in dependants
+        if record.status is CallStatus.QUEUED
+    )
+    return tuple(
+        Skip(
+            tool_key(ItemKind.CALL, record.id, 1),
+            record,
+            text,
+            (stream_parts.tool_error(record.id, error), *stream_parts.step_completed(record)),
+        )
+        for record in skipped
+    )

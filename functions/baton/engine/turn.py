@@ -1,5 +1,6 @@
 """Decisions on a turn: when it starts, when the model has answered, when the model call failed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,8 +12,7 @@ from baton.engine.attempts import backoff_ms, no_start_left, process_died
 from baton.engine.budget import exhausted_limit, too_many_calls, with_abandoned
 from baton.engine.effects import CallModel, Changes, Decision, GoingOn, RequestSlot, TextStream
 from baton.engine.lifecycle import end_by_limit, end_completed, end_failed
-from baton.engine.plan import in_order
-from baton.engine.state import CallRecord, Job, State, call_item
+from baton.engine.state import CallRecord, Job, RunningScript, State, call_item
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed, ModelWaits
 from baton.engine.transcript import model_entry, withheld_entry
 from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
@@ -38,8 +38,9 @@ def started(state: State, now_ms: int) -> Decision:
     reached = None if item.offloaded else exhausted_limit(state, now_ms)
     if reached:
         limit, holder = reached
-        return _at_limit(with_abandoned(job, item), item, limit, now_ms, holder=holder)
-    return Decision(effects=(CallModel(job, item.turn - job.first_turn + 1, item.attempt, item.offloaded, item.memo),))
+        return at_limit(with_abandoned(job, item), item, limit, now_ms, holder=holder)
+    turn = item.turn - job.first_turn + 1 - job.stretches
+    return Decision(effects=(CallModel(job, turn, item.attempt, item.offloaded, item.memo),))
 
 
 def waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
@@ -55,7 +56,7 @@ def _waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
     waiting = loop_item(job.id, item.turn, item.attempt, max(now_ms, item.since_ms + 1), until_ms)
     return Decision(
         Changes(
-            job=replace(job, **_under_way(job, item)),
+            job=replace(job, **under_way(job, item)),
             items=(replace(waiting, abandoned=item.abandoned, offloaded=step_result.number, memo=step_result.memo),),
             parts=(stream_parts.handled(item, now_ms, "waits for the model's answer"),),
         )
@@ -91,9 +92,9 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
         ending = end_completed(job, item, _result(step_result), now_ms, parts, streamed_text)
         return _talking(_unless_steered(ending, job, item, now_ms, parts), text_stream)
     if holder is not None:
-        decision = _at_limit(job, item, "tool_calls", now_ms, parts, holder=holder)
+        decision = at_limit(job, item, "tool_calls", now_ms, parts, holder=holder)
         assert decision.changes is not None, "a limit changes the job"
-        records = _records(job.id, item, step_result, now_ms)
+        records = records_of(job.id, item, step_result.wanted, now_ms)
         entry = withheld_entry(item.turn, item.attempt, step_result, records)
         decision = replace(decision, changes=replace(decision.changes, transcript=(entry,)))
         # While a person decides about the limit, the answer has no effect: its text is abandoned.
@@ -131,7 +132,7 @@ def _talking(decision: Decision, text_stream: TextStream | None) -> Decision:
     return replace(decision, changes=replace(decision.changes, text_stream=text_stream))
 
 
-def _at_limit(
+def at_limit(
     job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...] = (), *, holder: Job
 ) -> Decision:
     """Ask a person or end the job, as its limits say. A person can raise its own limit, none of a job above it."""
@@ -155,7 +156,7 @@ def _model_failed(state: State, step_result: ModelFailed, now_ms: int) -> Decisi
     outcome = f"{step_result.failure.type}: {step_result.failure.message}; again in {delay_ms / 1000:g} s"
     return Decision(
         Changes(
-            job=replace(job, **_under_way(job, item)),
+            job=replace(job, **under_way(job, item)),
             items=(replace(again, abandoned=item.abandoned),),
             parts=(stream_parts.handled(item, now_ms, outcome, step_result.failure),),
         )
@@ -167,7 +168,7 @@ def _after_model_call(job: Job, item: WorkItem, step_result: ModelAnswered, tool
     tokens = 0 if step_result.cached else step_result.input_tokens + step_result.output_tokens
     return replace(
         job,
-        **_under_way(job, item),
+        **under_way(job, item),
         earlier=0,
         used=_used_for(job.used, step_result, tool_calls),
         best_answer=job.best_answer if step_result.cut else step_result.text or job.best_answer,
@@ -226,26 +227,25 @@ def _with_extra_usage(decision: Decision, extra_usage: ExtraUsage) -> Decision:
     return replace(decision, changes=replace(changes, transcript=transcript, parts=shown))
 
 
-def _under_way(job: Job, item: WorkItem) -> dict[str, Any]:
+def under_way(job: Job, item: WorkItem) -> dict[str, Any]:
+    """Return the fields of a job that any attempt of a turn changes."""
     started_at_ms = job.started_at_ms if job.started_at_ms is not None else item.claimed_ms
     status = next_job_status(job.status, Step.TURN)
     return {"status": status, "turn": item.turn, "attempts": item.attempt, "started_at_ms": started_at_ms}
 
 
 def _call_tools(job: Job, item: WorkItem, step_result: ModelAnswered, now_ms: int, parts: tuple[str, ...]) -> Decision:
-    records = _records(job.id, item, step_result, now_ms)
-    items = [call_item(job.id, record, 1, now_ms) for record in records if record.status is CallStatus.QUEUED]
-    shown = [stream_parts.tool_input(record) for record in records]
-    if len(items) < len(records):
-        refused = (record for record in records if record.status is CallStatus.FAILED)
-        shown += [stream_parts.tool_error(record.id, record.error) for record in refused if record.error]
-    if not items:
-        items.append(loop_item(job.id, item.turn + 1, 1, now_ms))
+    records = records_of(job.id, item, step_result.wanted, now_ms)
+    pairs = zip(records, step_result.wanted, strict=True)
+    scripts = tuple([RunningScript(record, call.script) for record, call in pairs if call.script])
+    calls = [record for record, call in zip(records, step_result.wanted, strict=True) if not call.script]
+    items, shown = requested(job.id, item, calls if scripts else records, now_ms)
+    shown = [*(stream_parts.tool_input(one.call) for one in scripts), *shown]
     outcome = f"asks for {len(records)} tool call{'s' * (len(records) > 1)}"
     return Decision(
         Changes(
-            job=job,
-            items=tuple(items),
+            job=replace(job, scripts=scripts) if scripts else job,
+            items=items,
             calls=records,
             transcript=(model_entry(item.turn, step_result, records),),
             parts=(
@@ -258,9 +258,23 @@ def _call_tools(job: Job, item: WorkItem, step_result: ModelAnswered, now_ms: in
     )
 
 
-def _records(job_id: str, item: WorkItem, step_result: ModelAnswered, now_ms: int) -> tuple[CallRecord, ...]:
-    wanted = step_result.wanted
-    return in_order(tuple([_record(job_id, item, at, call, now_ms) for at, call in enumerate(wanted)]), wanted)
+def requested(
+    job_id: str, item: WorkItem, records: Sequence[CallRecord], now_ms: int
+) -> tuple[tuple[WorkItem, ...], list[str]]:
+    """Return the work items that follow from these calls, or the next turn if none of them runs, and their parts."""
+    items = [call_item(job_id, record, 1, now_ms) for record in records if record.status is CallStatus.QUEUED]
+    shown = [stream_parts.tool_input(record) for record in records]
+    if len(items) < len(records):
+        refused = (record for record in records if record.status is CallStatus.FAILED)
+        shown += [stream_parts.tool_error(record.id, record.error) for record in refused if record.error]
+    if not items:
+        items.append(loop_item(job_id, item.turn + 1, 1, now_ms))
+    return tuple(items), shown
+
+
+def records_of(job_id: str, item: WorkItem, wanted: Sequence[Wanted], now_ms: int) -> tuple[CallRecord, ...]:
+    """Return the records of a turn's calls."""
+    return _in_order(tuple([_record(job_id, item, at, call, now_ms) for at, call in enumerate(wanted)]), wanted)
 
 
 def _record(job_id: str, item: WorkItem, position: int, call: Wanted, now_ms: int) -> CallRecord:
@@ -280,3 +294,25 @@ def _record(job_id: str, item: WorkItem, position: int, call: Wanted, now_ms: in
         return record
     status = next_call_status(record.status, Step.GIVE_UP)
     return replace(record, status=status, error=call.fault, finished_at_ms=now_ms, arguments=redacted(record.arguments))
+
+
+def _in_order(records: tuple[CallRecord, ...], wanted: Sequence[Wanted]) -> tuple[CallRecord, ...]:
+    """Return a turn's calls, each with the steps before and after it; calls that are no steps stay as they are."""
+    ids = {record.step: record.id for record in records if record.step}
+    if not ids:
+        return records
+    direct = {
+        record.id: {name: ids[name] for name in call.depends_on if name in ids}
+        for record, call in zip(records, wanted, strict=True)
+    }
+    return tuple(
+        replace(record, after=direct[record.id], dependants=_dependants(record.id, direct)) for record in records
+    )
+
+
+def _dependants(call_id: str, direct: dict[str, dict[str, str]]) -> tuple[str, ...]:
+    found, new = set[str](), {call_id}
+    while new:
+        new = {other for other, before in direct.items() if not new.isdisjoint(before.values())} - found
+        found |= new
+    return tuple(sorted(found))

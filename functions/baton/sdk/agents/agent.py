@@ -20,7 +20,7 @@ from baton.sdk.models.model import Model
 from baton.sdk.models.model_settings import setting_faults
 from baton.sdk.planning.step import Step, checked_plan
 from baton.sdk.records.call_limit import CallLimit, checked_limits
-from baton.sdk.records.limits import Limits
+from baton.sdk.records.limits import CodeMode, Limits, code_mode_of
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_source import ToolSource
 from baton_events.app_event import name_fault
@@ -139,6 +139,8 @@ class Agent:
         on_cut_answer: what becomes of a text that the model's length limit cut off: "fail": the job fails with
             `answer_cut`, and its error has the text; "keep": it is the answer, marked as cut; None: "keep" in a chat,
             else "fail".
+        code_mode: its model gets one tool, `run_code`, and writes scripts over the agent's tools: a `CodeMode`, or True
+            for the defaults.
         runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
     """
 
@@ -169,6 +171,7 @@ class Agent:
     call_limits: Sequence[CallLimit] = ()
     offload: str = ""
     on_cut_answer: str | None = None
+    code_mode: CodeMode | bool = False
 
     def __post_init__(self) -> None:
         """Check every field, and make collections immutable."""
@@ -208,6 +211,11 @@ class Agent:
         return memory_of(self.memory)
 
     @property
+    def script_limits(self) -> CodeMode | None:
+        """The limits of its model's scripts; None: its model calls tools one by one."""
+        return code_mode_of(self.code_mode)
+
+    @property
     def servers(self) -> tuple[ToolSource, ...]:
         """The MCP servers among its tools."""
         # What is neither is one: to ask for an abstract class takes five times as long, and each process asks often.
@@ -243,6 +251,7 @@ class Agent:
             )
         try:
             memory_of(self.memory)
+            code_mode_of(self.code_mode)
         except TypeError as error:
             raise TypeError(f"agent {self.name!r}: {error}") from error
         if not isinstance(self.limits, Limits):

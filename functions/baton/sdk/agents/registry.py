@@ -22,6 +22,7 @@ from baton.sdk.models.chain import ModelChain
 from baton.sdk.models.model import Model, ToolSpec, takes_file
 from baton.sdk.planning.plan import PLAN_TOOL
 from baton.sdk.planning.step import static_faults
+from baton.sdk.records.limits import RUN_CODE
 from baton.sdk.records.transcript import ModelPolicy
 from baton.sdk.tools.tool import Tool
 
@@ -107,7 +108,7 @@ class Registry:
         self._agents = {agent.name: agent for agent in agents}
         self._tools = {item.name: item for item in everything}
         self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}
-        self._specs_of = {name: _specs_of_tools(tools) for name, tools in self._tools_of.items()}
+        self._offered = {agent.name: offered(agent, tools) for agent, tools in tools_of.items()}
         self._models: dict[str, Model] = {}
         self._model_of: dict[str, Model] = {}
 
@@ -144,7 +145,7 @@ class Registry:
 
     def specs_of(self, agent: Agent | str) -> tuple[ToolSpec, ...]:
         """Return the agent's tools as a model sees them."""
-        return self._specs_of[self._known(agent)]
+        return _specs_of_tools(self._offered[self._known(agent)])
 
     def check(self, agent: str, tool: str, arguments: dict[str, Any]) -> None:
         """Check arguments for a tool of an agent.
@@ -187,7 +188,7 @@ class Registry:
             trial = trial_agent()
             self._agents[TRIAL_AGENT], tools = trial, {item.name: item for item in own_tools([trial])[trial]}
             self._tools |= tools
-            self._tools_of[TRIAL_AGENT], self._specs_of[TRIAL_AGENT] = tools, _specs_of_tools(tools)
+            self._tools_of[TRIAL_AGENT] = self._offered[TRIAL_AGENT] = tools
 
     def _known(self, agent: Agent | str) -> str:
         name = _name_of(agent)
@@ -255,6 +256,22 @@ def _tools_of(agent: Agent, own: Sequence[Tool], everything: Sequence[Tool]) -> 
     return MappingProxyType({item.name: item for item in (*own, *found)})
 
 
+def offered(agent: Agent, tools: Mapping[str, Tool]) -> Mapping[str, Tool]:
+    """Return the tools that an agent with these tools offers to its model."""
+    limits = agent.script_limits
+    if limits is None:
+        return tools
+    from baton.sdk.agents.code_mode import script_tool  # noqa: PLC0415 - few agents have it
+
+    return {RUN_CODE: script_tool(tools, limits)}
+
+
+def offered_by(registry: Registry, agent: Agent) -> Mapping[str, Tool]:
+    """Return the tools that an agent offers to its model: its own, or the one that runs scripts over them."""
+    offered_tools: Mapping[str, Mapping[str, Tool]] = vars(registry)["_offered"]
+    return offered_tools[agent.name]
+
+
 def _specs_of_tools(tools: Mapping[str, Tool]) -> tuple[ToolSpec, ...]:
     return tuple(ToolSpec(item.name, item.description, item.parameters) for item in tools.values())
 
@@ -277,6 +294,10 @@ def _agent_faults(agents: Sequence[Agent], tools_of: _ToolsOf, everything: Seque
             yield f"agent {agent.name!r}: no tool has capability {capability!r}; there are: {_listed(known)}"
         yield from (f"agent {agent.name!r}{fault}" for fault in _model_faults(agent))
         yield from (f"agent {agent.name!r}: {fault}" for fault in agent_plan_faults(agent, tools_of[agent]))
+        if agent.code_mode:
+            from baton.sdk.agents.code_mode import code_mode_faults  # noqa: PLC0415 - as above
+
+            yield from (f"agent {agent.name!r}: {fault}" for fault in code_mode_faults(agent, tools_of[agent]))
         if agent.output is not None and FINAL_TOOL in tools_of[agent]:
             yield f"agent {agent.name!r} has an output_type, so no tool of its may be named {FINAL_TOOL!r}; rename it"
 

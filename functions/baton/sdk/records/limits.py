@@ -140,3 +140,44 @@ def exceeded(limits: Limits, used: Used, age_ms: int) -> str | None:
     if limits.cost_usd is not None and used.cost_usd >= limits.cost_usd:
         return "cost_usd"
     return None
+
+
+RUN_CODE = "run_code"
+# More is no script any more, and a snapshot is written with each of its stretches.
+CODE_LIMIT_BYTES, SNAPSHOT_LIMIT_BYTES = 64 * 1024, 512 * 1024
+
+
+class CodeMode(Record, frozen=True):
+    """The limits of a script, in code mode; it keeps those that it began with.
+
+    Attributes:
+        seconds: CPU time, of all that it does between its calls together.
+        memory_mb: its memory, in MB.
+        calls_at_once: the number of its calls that run at the same time.
+        output_chars: the length of its printed output, which is cut, and of its value as JSON, which must fit.
+    """
+
+    seconds: float = 10
+    memory_mb: int = 64
+    calls_at_once: int = 100
+    output_chars: int = 16_000
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise ValueError(f"CodeMode({name}=...) must be more than 0, got {value!r}")
+
+
+def code_mode_of(given: "CodeMode | bool") -> CodeMode | None:
+    """Return the limits that an agent's option stands for; None: its model calls tools one by one.
+
+    Raises:
+        TypeError: it is no such option.
+    """
+    if isinstance(given, CodeMode):
+        return given
+    if not isinstance(given, bool):
+        raise TypeError(f"code_mode must be True, False or CodeMode(...), got {given!r}")
+    return CodeMode() if given else None

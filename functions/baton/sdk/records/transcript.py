@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from baton.sdk.records.limits import CodeMode
+
 # A wait without an end of its own: its timer is never published. 13 digits, so that Lua writes it unchanged.
 FOREVER_MS = 9_999_999_999_999
 
@@ -41,11 +43,31 @@ class ModelPolicy(Struct, frozen=True, omit_defaults=True):
 OnFailure = Literal["", "fail", "skip", "continue", "replan"]
 
 
+class Script(Struct, frozen=True, omit_defaults=True):
+    """A script of the model, from its request to its end.
+
+    Attributes:
+        code: its text, with its secrets.
+        tools: its functions: for each name a tool's name, and those of its parameters.
+        snapshot: of the interpreter, once it waits. numbers: of the calls that it waits for there. calls: their ids.
+        printed: its output so far.
+    """
+
+    limits: CodeMode
+    tools: dict[str, tuple[str, tuple[str, ...]]]
+    code: str = ""
+    snapshot: str = ""
+    numbers: tuple[int, ...] = ()
+    calls: tuple[str, ...] = ()
+    printed: str = ""
+
+
 class Wanted(Struct, frozen=True):
     """A tool call requested by the model; `fault`: why it cannot run (unknown tool, bad arguments).
 
     `step`: its name in a plan. `depends_on`: the names of the steps before it. `on_failure`: the fate of the steps
-    after it. `isolated`: it runs in an invocation of its own.
+    after them. `isolated`: it runs in an invocation of its own. `script`: it is this script of the model, whose
+    secrets the arguments do not show; None: it is a tool call.
     """
 
     tool: str
@@ -57,6 +79,7 @@ class Wanted(Struct, frozen=True):
     depends_on: tuple[str, ...] = ()
     on_failure: OnFailure = ""
     isolated: bool = False
+    script: Script | None = None
 
 
 class HttpRequest(Struct, frozen=True):

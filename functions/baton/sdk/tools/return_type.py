@@ -52,6 +52,13 @@ class ResultSchema:
             message = f"tool {self._tool!r} returned a {type(result).__name__} that does not fit its return annotation"
             raise InvalidResult(f"{message}: {listed}") from error
 
+    def json_schema(self) -> dict[str, Any]:
+        """Return the schema of results; an empty one says nothing."""
+        try:
+            return self._adapter.json_schema(mode="serialization") if self._adapter else {}
+        except PydanticUserError:
+            return {}
+
 
 def _fault(where: tuple[int | str, ...], message: str) -> str:
     text = message[:1].lower() + message[1:]

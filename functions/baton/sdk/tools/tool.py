@@ -15,6 +15,7 @@ from typing_extensions import ParamSpec, TypeVar
 
 from baton.sdk.records.call_limit import CallLimit, checked_limits
 from baton.sdk.records.own_threads import in_own_thread
+from baton.sdk.records.transcript import Wanted
 from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
 from baton.sdk.tools.arguments import ArgumentSchema
 from baton.sdk.tools.context import ToolContext
@@ -55,6 +56,8 @@ class Tool(Generic[_P, _R_co]):
     context_name: str | None = field(repr=False)
     schema: ArgumentSchema = field(repr=False)
     results: ResultSchema = field(repr=False)
+    # Makes the script that a call of this tool runs; None: a call runs the function.
+    script_of: Callable[[str], Wanted] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse an invalid name or number."""

@@ -6,6 +6,9 @@ stretch, and chance that is seeded. Must not: be imported before a stretch runs;
 """
 
 import atexit
+import builtins
+import json
+import re
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
@@ -24,18 +27,29 @@ _SLEEPS = ("asyncio.sleep", "system.async_sleep")
 _CLOCKS = ("datetime.now", "date.today", "time.time")
 _KNOWN = {name: name for name in get_args(monty.ExcType)}
 # A loop that asks for the time for ever never waits, so no other limit meets it.
-_MOST_ASKED = 100_000
+_MOST_ASKED, _MOST_ASKED_OF_SCRIPT = 1_000_000, 10_000
 _CHECKOUTS = 500
+NOT_RUN = "The script was not run, and made no call:"
+_NO_SYNTAX = "The monty syntax parser does not"
+# Of the checker's faults; another one may be its own error, and the run finds it.
+_MISFITS = (
+    *("missing-argument", "parameter-already-assigned", "too-many-positional-arguments", "unknown-argument"),
+    *("unresolved-import", "unused-awaitable"),
+)
 
 
 class Bounds(Struct, frozen=True):
-    """The limits of a run. `seconds`: of CPU of a stretch, or of all stretches together where `whole`."""
+    """The limits of a run.
+
+    `seconds`: of CPU of a stretch, or of all stretches together where `calls_at_once` and `output_chars` are bounded,
+    too: of a script; None: they are not.
+    """
 
     seconds: float = 10
     memory_mb: int = 256
     frames: int = 1_000
-    whole: bool = False
-    output_chars: int = 0
+    calls_at_once: int | None = None
+    output_chars: int | None = None
 
 
 class Waits(Struct, frozen=True):
@@ -67,6 +81,10 @@ class StateRefusedError(Exception):
     """The interpreter does not read this state."""
 
 
+class _TooManyCallsError(Exception):
+    """A script makes more calls at once than it may."""
+
+
 class WorkerDiedError(Exception):
     """The interpreter's process has died in a stretch."""
 
@@ -96,31 +114,44 @@ class _Pool:
 POOL = _Pool()
 
 
-def _session(seed: str, bounds: Bounds) -> Any:
+def _session(seed: str, bounds: Bounds, stubs: str) -> Any:
+    is_script = bounds.calls_at_once is not None
     limits: dict[str, Any] = {
         "max_memory": bounds.memory_mb * 1024 * 1024,
         "max_recursion_depth": bounds.frames,
-        "max_suspensions": 10 * _MOST_ASKED,
-        "max_feed_duration_secs" if bounds.whole else "max_turn_duration_secs": bounds.seconds,
+        "max_suspensions": _MOST_ASKED_OF_SCRIPT if is_script else _MOST_ASKED,
+        "max_feed_duration_secs" if is_script else "max_turn_duration_secs": bounds.seconds,
     }
     policy = {"datetime": "call_host", "sleep": "call_host", "random_start": {"seed": seed}}
-    return POOL.get().checkout(limits=limits, os_policy=policy, assert_message_annotations=False)
+    checks = {"type_check": True, "type_check_stubs": stubs, "type_check_format": "json"} if stubs else {}
+    return POOL.get().checkout(limits=limits, os_policy=policy, assert_message_annotations=False, **checks)
 
 
 class Stretch:
-    """One stretch. `now_ms`: its time; `tools`: functions of the code that are calls, beside those of a program."""
+    """One stretch. `now_ms`: its time; `tools`: functions of a script, `code`, each with its tool and parameters."""
 
     def __init__(
-        self, seed: str, now_ms: int, bounds: Bounds, tools: Mapping[str, Sequence[str]] | None = None
+        self,
+        seed: str,
+        now_ms: int,
+        bounds: Bounds,
+        tools: Mapping[str, tuple[str, Sequence[str]]] | None = None,
+        code: str = "",
     ) -> None:
-        self._seed, self._now_ms, self._bounds, self._tools = seed, now_ms, bounds, tools or {}
+        self._seed, self._now_ms, self._bounds, self._tools, self._code = seed, now_ms, bounds, tools or {}, code
         self._calls: list[tuple[int, str, dict[str, Any]]] = []
+        self._places: list[str] = []
         self._printed: list[str] = []
+        self._capacity = bounds.output_chars
 
     def run_program(self, program: Program, values: dict[str, Any], job: dict[str, Any]) -> Waits | Ended | Raised:
         """Run a program until it waits."""
         feeds = [program.prelude, *(text for _, text in program.files), program.late]
         return self._run(lambda session: self._first(session, feeds, program.call, {INPUT: values, JOB: job}))
+
+    def run_script(self, stubs: str) -> Waits | Ended | Raised:
+        """Run a script until it waits, unless it misfits the stubs of its functions."""
+        return self._run(self._checked, stubs)
 
     def resume(self, state: bytes, outcomes: Mapping[int, Mapping[str, Any]]) -> Waits | Ended | Raised:
         """Continue a run with the outcomes of its calls, by number: `{"ok": …}` or `{"error": {"type", "message"}}`.
@@ -130,27 +161,48 @@ class Stretch:
         """
         return self._run(lambda session: self._next(session, state, outcomes))
 
-    def _run(self, start: Any) -> Waits | Ended | Raised:
+    def _run(self, start: Any, stubs: str = "") -> Waits | Ended | Raised:
         """Run a stretch.
 
         Raises:
             WorkerDiedError: its process died.
         """
         try:
-            with _session(self._seed, self._bounds) as session:
-                snapshot = start(session)
-                while not isinstance(snapshot, monty.MontyComplete | monty.FutureSnapshot):
-                    snapshot = self._answered(snapshot)
+            with _session(self._seed, self._bounds, stubs) as session:
+                snapshot = self._driven(start(session))
                 if isinstance(snapshot, monty.FutureSnapshot):
                     return Waits(zlib.compress(snapshot.dump()), tuple(self._waited(snapshot)), "".join(self._printed))
                 return self._ended(snapshot)
         except monty.MontyCrashedError as error:
             raise WorkerDiedError(text_of(error)) from error
+        except monty.MontyTypingError as error:
+            return self._failed("refused", "\n".join([NOT_RUN, *_misfits(error)]))
         except monty.MontyError as error:
             return self._raised(error)
+        except _TooManyCallsError:
+            most = self._bounds.calls_at_once
+            what = "None of the calls after the last await has run; make fewer, and await them"
+            return self._failed("too_many_calls", f"The script made more than {most} calls at once. {what}.")
+
+    def _driven(self, snapshot: Any) -> Any:
+        while not isinstance(snapshot, monty.MontyComplete | monty.FutureSnapshot):
+            snapshot = self._answered(snapshot)
+        return snapshot
 
     def _print(self, _: str, text: str) -> None:
+        if self._capacity is not None:  # what is over the limit by one character is cut later, with a note
+            text = text[: self._capacity + 1]
+            self._capacity = max(0, self._capacity - len(text))
         self._printed.append(text)
+
+    def _checked(self, session: Any) -> Any:
+        self._driven(session.feed_start("import asyncio", print_callback=self._print))
+        try:
+            return self._driven(session.feed_start(self._code, print_callback=self._print))
+        except monty.MontyTypingError as error:
+            if _misfits(error):
+                raise
+        return session.feed_start(self._code, print_callback=self._print, skip_type_check=True)
 
     def _first(self, session: Any, feeds: Sequence[str], call: str, values: dict[str, Any]) -> Any:
         for text in feeds:
@@ -176,7 +228,8 @@ class Stretch:
     def _answered(self, snapshot: Any) -> Any:
         """Answer what the code asks of its host."""
         if isinstance(snapshot, monty.NameLookupSnapshot):
-            return snapshot.resume()
+            name = snapshot.variable_name
+            return snapshot.resume(value=_function(name)) if name in self._tools else snapshot.resume()
         name = snapshot.function_name
         if snapshot.is_os_function:
             return self._system(snapshot, name)
@@ -185,17 +238,23 @@ class Stretch:
             self._calls.append((snapshot.call_id, tool, plain(_json(arguments), "arguments")))
         except NameError as error:
             return snapshot.resume({"exc_type": "NameError", "message": str(error)})
-        except (TypeError, Unrecordable) as error:
+        except (TypeError, ValueError, RecursionError, Unrecordable) as error:
             return snapshot.resume({"exc_type": "TypeError", "message": f"{name}: {text_of(error)}"})
         return snapshot.resume({"future": ...})
 
     def _asked(self, name: str, snapshot: Any) -> tuple[str, Any]:
-        if name == STEP:
+        if name == STEP and not self._tools:
             return snapshot.args[0], snapshot.args[1]
-        raise NameError(f"name {name!r} is not defined")
+        if name not in self._tools:
+            raise NameError(f"name {name!r} is not defined")
+        if len(self._calls) >= (self._bounds.calls_at_once or 0):
+            raise _TooManyCallsError
+        tool, names = self._tools[name]
+        self._places.append(f"{name}() in line {self._code.count(chr(10), 0, snapshot.position.start) + 1}")
+        return tool, _bound(names, snapshot.args, snapshot.kwargs)
 
     def _system(self, snapshot: Any, name: str) -> Any:
-        if name in _SLEEPS:
+        if name in _SLEEPS and not self._tools:
             self._calls.append((snapshot.call_id, "sleep", {"seconds": snapshot.args[0]}))
             return snapshot.resume({"future": ...})
         if name not in _CLOCKS:
@@ -209,11 +268,16 @@ class Stretch:
         return snapshot.resume({"return_value": value})
 
     def _ended(self, snapshot: Any) -> Ended | Raised:
-        printed = "".join(self._printed)
+        if self._places:
+            what = f"These calls were never awaited, and have not run: {', '.join(self._places)}"
+            return self._failed("not_awaited", f"{what}.")
         try:
-            return Ended(plain(_json(snapshot.output), "result"), printed)
-        except (Unrecordable, TypeError, ValueError) as error:
-            return Raised("invalid_result", text_of(error), (), printed, text_of(error))
+            return Ended(plain(_json(snapshot.output), "result"), "".join(self._printed))
+        except (Unrecordable, TypeError, ValueError, RecursionError) as error:
+            return self._failed("invalid_result", text_of(error))
+
+    def _failed(self, kind: str, message: str) -> Raised:
+        return Raised(kind, message, (), "".join(self._printed), message)
 
     def _raised(self, error: Any) -> Raised:
         inner = error.exception()
@@ -223,7 +287,50 @@ class Stretch:
             for frame in traceback
             if frame.filename.startswith("<python-input-")
         )
-        return Raised(type(inner).__name__, _message(inner), frames, "".join(self._printed), text_of(error.display()))
+        return Raised(type(inner).__name__, _message(inner), frames, "".join(self._printed), _shown(error))
+
+
+def _shown(error: Any) -> str:
+    """Return an exception as a script's author sees it."""
+    shown = re.sub(r"<python-input-\d+>|main\.py", "script.py", text_of(error.display()))
+    is_parsed = not isinstance(error, monty.MontySyntaxError) and _NO_SYNTAX not in shown
+    return shown if is_parsed else f"{NOT_RUN}\n{shown}"
+
+
+def _function(name: str) -> Any:
+    """Return what stands for a function of the script that it uses as a value."""
+
+    def called() -> None: ...
+
+    called.__name__ = name
+    return called
+
+
+def _bound(names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    if len(args) > len(names):
+        raise TypeError(f"it takes {len(names)} arguments by position, but {len(args)} were given")
+    given = dict(zip(names, args, strict=False))
+    for name in kwargs:
+        if name in given:
+            raise TypeError(f"got multiple values for argument {name!r}")
+    return {**given, **kwargs}
+
+
+def _misfits(error: Any) -> list[str]:
+    """Return the faults of a script that would come true: the checker does not know all that works."""
+    found = json.loads(error.display())
+    return [f"script.py, line {one['location']['row']}: {one['message']}" for one in found if _is_misfit(one)]
+
+
+def _is_misfit(fault: Mapping[str, Any]) -> bool:
+    kind, message = fault["name"], fault["message"]
+    if kind == "invalid-syntax":
+        return not message.startswith("`return` statement outside")
+    if kind == "unresolved-reference":
+        return not any(f"`{name}`" in message for name in dir(builtins))
+    if kind == "invalid-argument-type":  # a type that is not known for sure may fit
+        return not any(vague in message.partition("found")[2] for vague in ("|", "Any", "Unknown", "object", "None"))
+    return kind in _MISFITS or "CoroutineType" in message
 
 
 def _message(error: BaseException) -> str:

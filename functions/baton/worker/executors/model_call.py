@@ -66,7 +66,7 @@ def answered(
         if answer.is_cut:
             return cut_off(answer, output, keeps_cut=keeps_cut)
         text = whole_text(answer.text)
-        wanted = tuple([_wanted(call, tools) for call in answer.calls])
+        wanted = tuple([wanted_of(call, tools) for call in answer.calls])
         if output is None:
             return step_result(answer, text, wanted)
         return _with_output(answer, text, wanted, output)
@@ -186,7 +186,8 @@ def _kept(values: dict[str, Any]) -> dict[str, Any] | None:
     return kept if len(canonical_json(kept).encode()) <= ARGUMENTS_LIMIT_BYTES * 2 else None
 
 
-def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
+def wanted_of(call: Call, tools: Mapping[str, Tool]) -> Wanted:  # noqa: PLR0911 - one for each fault
+    """Return a requested call; one that cannot run has its fault."""
     if call.fault:
         return Wanted(call.tool, {}, Failure("invalid_arguments", storable(call.fault)))
     try:
@@ -205,6 +206,8 @@ def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
         tool.check(arguments)
     except InvalidArguments as error:
         return Wanted(call.tool, arguments, Failure("invalid_arguments", str(error)))
+    if (script_of := tool.script_of) is not None:
+        return script_of(arguments["code"])
     return Wanted(call.tool, arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
 
 
@@ -250,7 +253,7 @@ def _runner_step_result(turn: RunnerAnswer, streamed_text: Any, tools: Mapping[s
     answer = turn.answer
     wanted = tuple(
         [
-            _wanted(call, tools) if call.tool in tools else Wanted(call.tool, call.arguments, None, _RETRIES)
+            wanted_of(call, tools) if call.tool in tools else Wanted(call.tool, call.arguments, None, _RETRIES)
             for call in answer.calls
         ]
     )

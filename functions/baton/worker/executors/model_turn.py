@@ -20,7 +20,7 @@ from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult
 from baton.engine.transcript import NewerEntryError, refuse_newer
 from baton.sdk.agents.agent import Agent
-from baton.sdk.agents.registry import Registry, UnknownAgentError, agent_takes
+from baton.sdk.agents.registry import Registry, UnknownAgentError, agent_takes, offered_by
 from baton.sdk.agents.runner import CodeRunner
 from baton.sdk.memory import entries as recollection
 from baton.sdk.models.fingerprint import request_digests
@@ -50,13 +50,13 @@ from baton.worker.executors.chat_files import ChatFiles, FileGoneError
 from baton.worker.executors.executor import is_for_the_queue, used_by
 from baton.worker.executors.history import build_prompt, prompt_again
 from baton.worker.executors.model_call import ModelCalls, answered, calls_of, keeps_cut, model_failed, runner_turn
-from baton.worker.executors.plan_turns import PlannerTurn, planner_turn, static_turn
 from baton.worker.executors.runner_work import recorded
 from baton.worker.executors.text_stream import TextStream, TextStreams
 from baton_events.values.text import text_of
 
 if TYPE_CHECKING:
     from baton.worker.executors.offloading.calls import OffloadedCalls
+    from baton.worker.executors.plan_turns import PlannerTurn
 
 Asking = Callable[[Model, ModelRequest], Awaitable[ModelAnswer | ModelWaits]]
 
@@ -95,6 +95,8 @@ class ModelTurn:
         except NewerEntryError as error:
             return ModelFailed(Failure("newer_transcript", str(error), retryable=True))
         if agent.plan:
+            from baton.worker.executors.plan_turns import static_turn  # noqa: PLC0415 - few agents have a plan
+
             return static_turn(agent.plan, self._registry.tools_of(agent), history)
         try:
             return unless_always_cut(await self._asked(agent, effect, history, claim), effect.job, history)
@@ -131,7 +133,7 @@ class ModelTurn:
         specs = self._registry.specs_of(agent)
         planner = None
         if agent.mode == "plan":
-            planner = planner_turn(agent, effect.job, self._registry.tools_of(agent), specs, history)
+            planner = _planner_turn(self._registry, agent, effect.job, history)
         prompt_specs = planner.prompt_specs if planner else specs
         prompt = await build_prompt(agent, history, prompt_specs, calls, self._registry.summarizer_of(agent))
         try:
@@ -175,7 +177,7 @@ class ModelTurn:
         request: ModelRequest,
         asking: Asking,
         limit_seconds: float,
-        planner: PlannerTurn | None,
+        planner: "PlannerTurn | None",
         taken: Callable[[ModelAnswer], ModelAnswered | ModelFailed],
         job_id: str,
     ) -> tuple[ModelAnswered | ModelFailed | ModelWaits, dict[str, str] | None]:
@@ -200,6 +202,12 @@ class ModelTurn:
         if not isinstance(step_result, ModelAnswered):
             return step_result, None
         return step_result, request_digests(question, reads_history=model.reads_history, job_id=job_id)
+
+
+def _planner_turn(registry: Registry, agent: Agent, job: Job, history: History) -> "PlannerTurn":
+    from baton.worker.executors.plan_turns import planner_turn  # noqa: PLC0415 - as above
+
+    return planner_turn(agent, job, registry.tools_of(agent), registry.specs_of(agent), history)
 
 
 def _without_earlier_stretches(step_result: StepResult, history: History) -> StepResult:
@@ -238,7 +246,7 @@ def _is_cut(entry: Mapping[str, Any]) -> bool:
 
 
 def _answered(registry: Registry, agent: Agent, keeps: bool, answer: ModelAnswer) -> ModelAnswered | ModelFailed:  # noqa: FBT001 - bound
-    return answered(answer, registry.tools_of(agent), agent.output, keeps_cut=keeps)
+    return answered(answer, offered_by(registry, agent), agent.output, keeps_cut=keeps)
 
 
 def _offloaded(offloaded: "OffloadedCalls", agent: Agent, effect: CallModel, claim: Claim, calls: ModelCalls) -> Asking:
@@ -269,7 +277,7 @@ def request_again(registry: Registry, agent: Agent, job: Job, history: History) 
         history: the records up to the answer.
     """
     specs = registry.specs_of(agent)
-    planner = planner_turn(agent, job, registry.tools_of(agent), specs, history) if agent.mode == "plan" else None
+    planner = _planner_turn(registry, agent, job, history) if agent.mode == "plan" else None
     sent = prompt_again(agent, history, planner.prompt_specs if planner else specs)
     request = _request(registry, agent, sent, job.turn)
     return planner.request(request) if planner else request

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from baton.engine.effects import CallModel, Effect, Notify, Remember
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, Effect, Notify, Remember, RunScript, Work
+from baton.engine.step_results import StepResult
 from baton.sdk.agents.registry import Registry, has_servers
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.container import Container
@@ -50,6 +52,7 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
         return ForkedTurn(turn, turn_with, registry, ForkSources(ports.reader))
 
     return {
+        RunScript: _script_run(container),
         CallModel: bounded(container, OutcomeDoor(UnlessForked(turn_with(registry), forked), secrets)),
         Remember: RememberJob(memory, seconds, secrets.hide),
         Notify: NotifyOfEnd(
@@ -59,6 +62,20 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
             take_back,
         ),
     }
+
+
+def _script_run(container: Container) -> Executor:
+    """Make the executor of scripts when the first one runs: few agents have any."""
+    made = list[Executor]()
+
+    async def run(effect: Work, history: History, claim: Claim) -> StepResult | None:
+        if not made:
+            from baton.worker.executors.scripting.script_run import script_run  # noqa: PLC0415
+
+            made.append(script_run(container))
+        return await made[0](effect, history, claim)
+
+    return run
 
 
 def _offloaded_calls(container: Container) -> "Callable[[], OffloadedCalls]":

@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from copy import copy
 
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import CallModel, RunTool, Work
+from baton.engine.effects import CallModel, RunScript, RunTool, Work
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolRunsAgain
 from baton.sdk.agents.agent import Agent
-from baton.sdk.agents.registry import Registry, UnknownAgentError
+from baton.sdk.agents.registry import Registry, UnknownAgentError, offered
 from baton.sdk.mcp.client import McpError, listed
 from baton.sdk.mcp.mcp_server import McpContext, McpServer
 from baton.sdk.mcp.server_tools import server_tools
-from baton.sdk.models.model import ToolSpec
 from baton.sdk.records.memory import ModelCache
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.tool import Tool
@@ -24,7 +23,7 @@ from baton_events.values.text import text_of
 
 
 class WithServers:
-    """Performs `CallModel` or `RunTool` by the executor that `work_with` makes for the agent's present tools."""
+    """Performs work for which the agent's tools matter, by the executor that `work_with` makes for the present ones."""
 
     def __init__(
         self, registry: Registry, work_with: Callable[[Registry], Executing], cache: ModelCache | None
@@ -34,7 +33,7 @@ class WithServers:
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """List the agent's servers, and do the work."""
-        assert isinstance(effect, CallModel | RunTool), "this executor is registered for these"
+        assert isinstance(effect, CallModel | RunScript | RunTool), "this executor is registered for these"
         try:
             agent = self._registry.agent(effect.job.agent)
         except UnknownAgentError:
@@ -54,7 +53,7 @@ class WithServers:
                 return later
             failure = Failure("mcp_server", text_of(error), retryable)
             wait_seconds = error.wait_seconds if isinstance(error, McpError) else None
-            failed = ModelFailed if isinstance(effect, CallModel) else ToolFailed
+            failed = ToolFailed if isinstance(effect, RunTool) else ModelFailed
             return failed(failure, wait_seconds)
         return await self._work_with(registry)(effect, history, claim)
 
@@ -78,11 +77,10 @@ def registry_with_tools(registry: Registry, agent: Agent, tools: Sequence[Tool])
         if each.name in all_of:
             raise ValueError(f"agent {agent.name!r} has two tools named {each.name!r}; give its MCP server a prefix")
         all_of[each.name] = each
-    specs = tuple(ToolSpec(each.name, each.description, each.parameters) for each in all_of.values())
     known = vars(registry)
     vars(other).update(
         _tools=known["_tools"] | all_of,
         _tools_of={**known["_tools_of"], agent.name: all_of},
-        _specs_of={**known["_specs_of"], agent.name: specs},
+        _offered={**known["_offered"], agent.name: offered(agent, all_of)},
     )
     return other

@@ -146,6 +146,8 @@ def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, An
     stored = snapshot.results.get(call.id, {})
     if call.step:
         view |= {"step": call.step, "dependsOn": sorted(call.after)}
+    if call.script:
+        view["scriptCallId"] = call.script
     if call.child:
         view["childJobId"] = call.child
     if call.operation_id:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import ClaimResult, Committed, History
 from baton.engine.commit.codec import load_call, load_results, load_values
 from baton.engine.commit.patch import Command, Patch
-from baton.engine.state import CallRecord, Job, Usage, reads_history
+from baton.engine.state import CallRecord, Job, Usage, reads_history, results_needed
 from baton.engine.transcript import calls_in, uncompacted
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
@@ -47,12 +47,12 @@ class Details:
         if reads_history(item, job) and job.id not in self.transcripts:
             for name, first, last in _ranges(job):
                 self._read(name, job.id, ["LRANGE", keys.transcript_key(job.id), first, last])
-            if job.compacted == (0, 0):
+            if _reads_every_result(job):
                 self._read("results", job.id, ["HGETALL", keys.calls_key(job.id)])
         if item.kind is ItemKind.REMEMBER:
             self._read("task", job.id, ["LRANGE", keys.transcript_key(job.id), 0, 0])
-        if item.kind is ItemKind.CALL and item.after:
-            self._read("before", item.key, _results(job, item.after.split(",")))
+        if needed := results_needed(item, job):
+            self._read("before", item.key, _results(job, needed))
 
     def _read(self, name: str, of: str, command: Command) -> None:
         if (name, of) not in self._found:
@@ -90,7 +90,7 @@ class Details:
         if ("call", item.call_id) in self._found:
             record = await self._record(item.call_id)
         dependants = state.dependants
-        needed = bool(item.after) or reads_history(item, job)
+        needed = bool(results_needed(item, job)) or reads_history(item, job)
         if record is state.call and (
             item.kind in (ItemKind.COMPLETE, ItemKind.SLOT_REQUEST) or (item.kind is ItemKind.CALL and not needed)
         ):
@@ -116,11 +116,11 @@ class Details:
         if item.kind is ItemKind.REMEMBER:
             entries, size_bytes = await self._answer("task", job.id)
             return History(tuple(map(json.loads, entries or ())), size_bytes=size_bytes or sum(map(len, entries)))
-        if item.kind is ItemKind.CALL and item.after:
+        if needed := results_needed(item, job):
             texts, size_bytes = await self._answer("before", item.key)
             if texts is None:
                 return History(size_bytes=size_bytes)
-            results = {name: text for name, text in zip(item.after.split(","), texts, strict=True) if text}
+            results = {name: text for name, text in zip(needed, texts, strict=True) if text}
             return History(results=load_results(results), size_bytes=_size(results.values()))
         return History()
 
@@ -133,7 +133,7 @@ class Details:
             texts, too_much = await self._answer(name, job.id)
             entries += texts or ()
             size_bytes += too_much
-        if job.compacted != (0, 0):
+        if not _reads_every_result(job):
             return await self._uncompacted_history(entries, job, size_bytes)
         found, too_much = await self._answer("results", job.id)
         if too_much:
@@ -213,6 +213,11 @@ def _claim_result_of(answer: Any) -> Sequence[ClaimResult]:
     return (answer,) if isinstance(answer, ClaimResult) and answer.state is not None else ()
 
 
+def _reads_every_result(job: Job) -> bool:
+    """Return whether a history needs all results; results of a script's calls are for the script."""
+    return job.compacted == (0, 0) and not job.stretches
+
+
 def _ranges(job: Job) -> list[tuple[str, int, int]]:
     """Return the ranges of the transcript that a history has."""
     first, last = job.compacted
@@ -224,7 +229,7 @@ def _ranges(job: Job) -> list[tuple[str, int, int]]:
 
 def _history(entries: Sequence[str], results: Mapping[str, str], job: Job) -> History:
     """Return the whole history, without its compacted range."""
-    if job.compacted == (0, 0):
+    if _reads_every_result(job):
         size_bytes = _size(entries) + _size(results.values())
         return History(tuple(load_values(entries)), load_results(results), (0, 0), size_bytes)
     texts = uncompacted(tuple(entries), job.compacted)

@@ -28,7 +28,7 @@ from baton.engine.commit.codec import (
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.sdk.records.limits import Limits
+from baton.sdk.records.limits import CodeMode, Limits
 from baton.sdk.records.transcript import Failure
 from baton_events.errors import NewerVersionError
 from tests.unit.baton.engine.sample_state import JOB, NOW_MS, call_state
@@ -49,7 +49,7 @@ ANY_JSON = st.recursive(
 
 
 @cache
-def values_of(kind: Any) -> st.SearchStrategy[Any]:
+def values_of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each kind
     """What a field of this type may hold."""
     match get_origin(kind), get_args(kind):
         case (origin, kinds) if origin is UnionType:
@@ -62,6 +62,8 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
             pass
     if kind is Limits:
         return st.builds(Limits, turns=st.integers(1), cost_usd=st.none() | st.floats(0.01, 1e20))
+    if kind is CodeMode:
+        return st.just(CodeMode())
     if isinstance(kind, type) and issubclass(kind, Struct):
         return st.builds(kind, **{name: values_of(inner) for name, inner in get_type_hints(kind).items()})
     return ANY_JSON if kind is Any else FINITE if kind is float else st.from_type(kind)

@@ -1,0 +1,99 @@
+"""Decisions on a script of the model: when a stretch of it starts, when it waits for its calls, when it has ended.
+
+A stretch is a turn of the job that calls no model. Its calls are tool calls of that turn. Invariant: scripts of one
+answer run one after the other, each to its end. Their records are written by turns alone, so parallel calls do not
+contend.
+"""
+
+from msgspec.structs import replace
+
+from baton.engine import stream_parts
+from baton.engine.attempts import no_start_left, process_died
+from baton.engine.budget import too_many_calls
+from baton.engine.effects import Changes, Decision, RunScript
+from baton.engine.lifecycle import end_by_limit
+from baton.engine.state import CallRecord, Job, RunningScript, State
+from baton.engine.step_results import ScriptEnded, ScriptWaits
+from baton.engine.transitions import Step, next_call_status
+from baton.engine.turn import at_limit, records_of, requested, under_way
+from baton.engine.work_items import WorkItem, loop_item
+from baton.sdk.records.transcript import Failure
+from baton_events.ids import canonical_json
+
+SCRIPT_ERROR = "script_error"
+
+
+def started(state: State, now_ms: int) -> Decision:
+    """Run a stretch, unless the job's time is over; a script in which processes die is given up."""
+    job, item = state.job, state.item
+    if now_ms >= job.deadline_ms:
+        return end_by_limit(job, item, "wall_seconds", now_ms)
+    if no_start_left(item, item.attempt - job.earlier - 1, job.model.retries):
+        failure = Failure(SCRIPT_ERROR, process_died(item, "the script").message)
+        return ended(state, ScriptEnded(failure=failure), now_ms)
+    return Decision(effects=(RunScript(job),))
+
+
+def waits(state: State, step_result: ScriptWaits, now_ms: int) -> Decision:
+    """Start the calls that the script waits for. One that could not run has its error as its result."""
+    item, wanted = state.item, step_result.wanted
+    if (holder := too_many_calls(state, len(wanted))) is not None:
+        return at_limit(state.job, item, "tool_calls", now_ms, holder=holder)
+    running, *later = state.job.scripts
+    call = _begun(running.call, item, Step.WAIT)
+    records = records_of(state.job.id, item, wanted, now_ms)
+    records = tuple([replace(record, script=call.id) for record in records])
+    items, parts = requested(state.job.id, item, records, now_ms)
+    job = _after_stretch(state.job, item)
+    script = replace(step_result.script, calls=tuple([record.id for record in records]))
+    used = replace(job.used, tool_calls=job.used.tool_calls + len(records))
+    outcome = f"the script waits for {len(records)} tool call{'s' * (len(records) > 1)}"
+    return Decision(
+        Changes(
+            job=replace(job, used=used, scripts=(RunningScript(call, script), *later)),
+            items=items,
+            calls=records if call == running.call else (call, *records),
+            results={record.id: _error_json(record.error) for record in records if record.error},
+            parts=(*parts, stream_parts.handled(item, now_ms, outcome)),
+        )
+    )
+
+
+def ended(state: State, step_result: ScriptEnded, now_ms: int) -> Decision:
+    """Record the script's outcome; the next script begins, or the model gets the results."""
+    item, failure = state.item, step_result.failure
+    running, *later = state.job.scripts
+    step = Step.RETURN if failure is None else Step.GIVE_UP
+    call = replace(_begun(running.call, item, step), error=failure, finished_at_ms=now_ms)
+    job = _after_stretch(state.job, item)
+    part = stream_parts.tool_error(call.id, failure) if failure else None
+    outcome = "the script has failed" if failure else "the script has ended"
+    return Decision(
+        Changes(
+            job=replace(job, scripts=tuple(later)),
+            items=(loop_item(job.id, item.turn + 1, 1, now_ms),),
+            calls=(call,),
+            results={call.id: _error_json(failure) if failure else f'{{"ok":{step_result.result_json}}}'},
+            parts=(
+                part or stream_parts.tool_output(call.id, step_result.result_json),
+                stream_parts.handled(item, now_ms, outcome),
+            ),
+        )
+    )
+
+
+def _after_stretch(job: Job, item: WorkItem) -> Job:
+    return replace(job, **under_way(job, item), earlier=0, stretches=job.stretches + 1)
+
+
+def _begun(call: CallRecord, item: WorkItem, step: Step) -> CallRecord:
+    """Return the record of a script that has begun, and then takes this step; one that waits goes on waiting."""
+    if call.started_at_ms is not None and step is Step.WAIT:
+        return call
+    status = next_call_status(next_call_status(call.status, Step.RUN), step)
+    started_at_ms = item.claimed_ms if call.started_at_ms is None else call.started_at_ms
+    return replace(call, status=status, attempts=1, started_at_ms=started_at_ms)
+
+
+def _error_json(failure: Failure) -> str:
+    return canonical_json({"error": {"type": failure.type, "message": failure.message}})

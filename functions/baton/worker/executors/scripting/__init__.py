@@ -1,0 +1,1 @@
+"""Scripts of a model, run stretch by stretch: code mode."""

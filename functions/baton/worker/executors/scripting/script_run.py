@@ -1,0 +1,163 @@
+"""One stretch of a script of the model: from its begin, or from the results of its calls, until it waits again or ends.
+
+Invariant: whatever the script does, the outcome is a step result; the model is told of a failure, and the job goes on.
+Must not: import the interpreter before a stretch runs.
+"""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import RunScript, Work
+from baton.engine.script import SCRIPT_ERROR
+from baton.engine.state import RunningScript
+from baton.engine.step_results import ModelFailed, ScriptEnded, ScriptWaits, StepResult
+from baton.sdk.agents.code_mode import without_secrets
+from baton.sdk.agents.registry import Registry, UnknownAgentError, has_servers
+from baton.sdk.models.model import Call
+from baton.sdk.records.limits import SNAPSHOT_LIMIT_BYTES
+from baton.sdk.records.own_threads import in_own_thread
+from baton.sdk.records.redaction import KnownSecrets, redacted_json
+from baton.sdk.records.transcript import Failure, Script, Wanted
+from baton.sdk.tools.stubs import stubs_of
+from baton.sdk.tools.tool import Tool
+from baton.worker.container import Container
+from baton.worker.executors.bounded import prompt_too_large
+from baton.worker.executors.executor import Executing, OutcomeDoor
+from baton.worker.executors.model_call import wanted_of
+from baton.worker.runtime.spec import Executor
+from baton_events.ids import canonical_json
+
+_FRAMES = 200
+_CUT_NOTE = "\n… (cut: print less)"
+# Of a call whose tool is gone: a process of an older deploy may not know it yet.
+_RETRIES_WITHOUT_TOOL = 2
+
+
+class ScriptRun:
+    """Performs RunScript. `limit_bytes`: of the results that it may read at once. `secrets`: the settings' own."""
+
+    def __init__(self, registry: Registry, limit_bytes: int, secrets: KnownSecrets) -> None:
+        self._registry, self._limit_bytes, self._secrets = registry, limit_bytes, secrets
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
+        """Run the stretch; nothing that is recorded of it has a secret of the settings."""
+        step_result = await self._stretch(effect, history, claim)
+        match step_result:
+            case ScriptWaits():
+                return replace(step_result, wanted=tuple([_hidden(call, self._secrets) for call in step_result.wanted]))
+            case ScriptEnded(result_json=text, failure=None):
+                return replace(step_result, result_json=self._secrets.hide_in_json(redacted_json(text)))
+            case ScriptEnded(failure=failure) if failure is not None:
+                return ScriptEnded(failure=replace(failure, message=self._secrets.hide(failure.message)))
+            case _:
+                return step_result
+
+    async def _stretch(self, effect: Work, history: History, claim: Claim) -> StepResult:
+        from baton.sdk.workflows.interpreter import StateRefusedError, WorkerDiedError  # noqa: PLC0415 - a large library
+
+        assert isinstance(effect, RunScript), "this executor is registered for RunScript"
+        running, tools = effect.job.scripts[0], self._tools_of(effect.job.agent)
+        too_large = prompt_too_large(history.size_bytes, self._limit_bytes)
+        if too_large is not None:
+            return _failed(running.script, too_large.message)
+        try:
+            running = replace(running, script=replace(running.script, code=self._secrets.hide(running.script.code)))
+            found = await in_own_thread(_run, running, tools, history.results, claim.now_ms)
+        except WorkerDiedError:
+            return _failed(running.script, "The script's process died: it may have used too much memory.")
+        except StateRefusedError as error:
+            return ModelFailed(Failure("newer_state", f"the script's state is refused: {error}", retryable=True))
+        return _outcome(found, running.script, tools)
+
+    def _tools_of(self, agent: str) -> Mapping[str, Tool]:
+        try:
+            return self._registry.tools_of(agent)
+        except UnknownAgentError:
+            return {}
+
+
+def script_run(container: Container) -> Executor:
+    """Make the executor from the process's container."""
+    registry, limit_bytes = container.registry, container.settings.prompt_limit_bytes
+
+    def run_with(registry: Registry) -> Executing:
+        return ScriptRun(registry, limit_bytes, container.secrets)
+
+    run = run_with(registry)
+    if has_servers(registry):
+        from baton.worker.executors.server_agents import WithServers  # noqa: PLC0415 - few applications have such agents
+
+        run = WithServers(registry, run_with, container.ports.model_cache)
+    return OutcomeDoor(run, container.secrets)
+
+
+def _run(running: RunningScript, tools: Mapping[str, Tool], results: Mapping[str, Any], now_ms: int) -> Any:
+    from baton.sdk.workflows.interpreter import Bounds, Stretch  # noqa: PLC0415 - as above
+
+    script, limits = running.script, running.script.limits
+    bounds = Bounds(limits.seconds, limits.memory_mb, _FRAMES, limits.calls_at_once, limits.output_chars)
+    stretch = Stretch(running.call.id, now_ms, bounds, script.tools, script.code)
+    if not script.snapshot:
+        known = {name: tools[name] for name, _ in script.tools.values() if name in tools}
+        return stretch.run_script(f"from typing import Any\n{stubs_of(known, checked=True)}")
+    lost = {"error": {"type": "unknown", "message": "the result is not recorded"}}
+    outcomes = [results.get(call_id, lost) for call_id in script.calls]
+    return stretch.resume(base64.b64decode(script.snapshot), dict(zip(script.numbers, outcomes, strict=True)))
+
+
+def _hidden(call: Wanted, secrets: KnownSecrets) -> Wanted:
+    arguments, fault = secrets.hide_in(call.arguments), call.fault
+    if fault is not None:
+        fault = replace(fault, message=secrets.and_those_in(call.arguments).hide(fault.message))
+    return replace(call, arguments=arguments, fault=fault)
+
+
+def _outcome(found: Any, script: Script, tools: Mapping[str, Tool]) -> StepResult:
+    from baton.sdk.workflows.interpreter import Raised, Waits  # noqa: PLC0415 - as above
+
+    printed = _cut(script.printed + found.printed, script.limits.output_chars)
+    script = replace(script, printed=printed)
+    if isinstance(found, Raised):
+        return _failed(script, found.shown)
+    if not isinstance(found, Waits):
+        return _ended(found.value, script)
+    state = base64.b64encode(found.state).decode()
+    if len(state) > SNAPSHOT_LIMIT_BYTES:
+        message = f"The script's state has {len(state)} bytes, over the limit of {SNAPSHOT_LIMIT_BYTES}"
+        return _failed(script, f"{message}: keep less in variables. Its last calls have not run.")
+    wanted = tuple([_wanted(tool, arguments, tools) for _, tool, arguments in found.calls])
+    numbers = tuple([number for number, _, _ in found.calls])
+    return ScriptWaits(wanted, replace(script, snapshot=state, numbers=numbers))
+
+
+def _wanted(tool: str, arguments: dict[str, Any], tools: Mapping[str, Tool]) -> Wanted:
+    if tool not in tools:
+        return Wanted(tool, arguments, None, _RETRIES_WITHOUT_TOOL)
+    return wanted_of(Call(tool, arguments), tools)
+
+
+def _ended(value: Any, script: Script) -> StepResult:
+    text, limit_chars = canonical_json(value), script.limits.output_chars
+    if len(text) > limit_chars:
+        message = f"The script's value has {len(text)} characters, over the limit of {limit_chars}: return less"
+        return _failed(script, f"{message}. Its calls have run.")
+    result = {"value": value, **({"printed": script.printed} if script.printed else {})}
+    return ScriptEnded(_secrets_in(script).hide_in_json(canonical_json(result)))
+
+
+def _failed(script: Script, message: str) -> ScriptEnded:
+    message = _cut(message.rstrip(), script.limits.output_chars)
+    printed = f"\n\nPrinted before:\n{script.printed}" if script.printed else ""
+    return ScriptEnded(failure=Failure(SCRIPT_ERROR, _secrets_in(script).hide(message + printed)))
+
+
+def _secrets_in(script: Script) -> KnownSecrets:
+    return KnownSecrets(without_secrets(script.code, script.tools)[1])
+
+
+def _cut(text: str, limit_chars: int) -> str:
+    return text if len(text) <= limit_chars else f"{text[:limit_chars].removesuffix(_CUT_NOTE)}{_CUT_NOTE}"

@@ -1,0 +1,190 @@
+"""Code mode: its options, the tool that a model is offered, what a registry refuses, secrets in scripts."""
+
+import subprocess
+import sys
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+from baton import Agent, CodeMode, Registry, ScriptedModel, Step, ToolContext, tool
+from baton.sdk.agents.code_mode import without_secrets
+from baton.sdk.agents.registry import RegistryError
+from baton.sdk.pydantic_ai.durable import durable
+from baton.sdk.tools.stubs import functions_of, python_name, stubs_of
+from baton.sdk.tools.tool import Tool
+
+MODEL = ScriptedModel(["done"])
+
+
+class Order(BaseModel):
+    """An order."""
+
+    id: str
+    cents: int | None = None
+
+
+@tool
+async def list_orders(n: int = 2, state: Literal["open", "paid"] = "open") -> list[str]:
+    r"""List \orders "now".
+
+    Args:
+        n: how many.
+        state: which.
+    """
+    return [state] * n
+
+
+@tool(name="send-mail")
+def send_mail(to: str, *, order: Order, ctx: ToolContext | None = None) -> Order:
+    """Send a mail."""
+    del to, ctx
+    return order
+
+
+@tool(name="send_mail")
+def other_mail() -> None:
+    """Send another mail."""
+
+
+@tool(name="class")
+def keyword() -> Any:
+    """Have a keyword's name."""
+
+
+@tool(name="print")
+def builtin() -> dict[str, float]:
+    """Have a name of Python's own."""
+    return {}
+
+
+@tool(name="run_code")
+def taken() -> None:
+    """Have the name."""
+
+
+def _agent(*tools: Any, **options: Any) -> Agent:
+    return Agent("clerk", **{"model": MODEL, "tools": tools, "code_mode": True, **options})
+
+
+def test_the_model_is_offered_one_tool_whose_stubs_name_types_and_defaults() -> None:
+    (spec,) = Registry([_agent(list_orders, send_mail)]).specs_of("clerk")
+    assert spec.name == "run_code"
+    assert spec.parameters["required"] == ["code"]
+    assert list(spec.parameters["properties"]) == ["code"]
+    about, _, stubs = spec.description.partition("\n\n")
+    assert len(about.splitlines()) <= 10
+    assert stubs == stubs_of({"list_orders": list_orders, "send-mail": send_mail})
+    assert stubs.splitlines() == [
+        "async def list_orders(n: int = 2, state: Literal['open'] | Literal['paid'] = 'open') -> list[str]:",
+        '    """List \\\\orders \'now\'.',
+        "    n: how many.",
+        '    state: which."""',
+        "    ...",
+        "",
+        "async def send_mail(to: str, order: dict[str, Any]) -> dict[str, Any]:",
+        '    """Send a mail.',
+        "    order: {'id': str, 'cents': int | None}",
+        "    Returns {'id': str, 'cents': int | None}.\"\"\"",
+        "    ...",
+    ]
+
+
+def test_names_that_python_forbids_or_has_become_others() -> None:
+    names = {"send-mail": "send_mail", "class": "class_", "print": "print_", "2fa": "_2fa", "asyncio": "asyncio_"}
+    assert {name: python_name(name) for name in names} == names
+    tools: dict[str, Tool] = {each.name: each for each in (send_mail, keyword, builtin)}
+    assert functions_of(tools) == {
+        "send_mail": ("send-mail", ("to", "order")),
+        "class_": ("class", ()),
+        "print_": ("print", ()),
+    }
+    assert "async def class_() -> Any" in stubs_of(tools)
+    assert "async def print_() -> dict[str, float]" in stubs_of(tools)
+
+
+def test_what_does_not_go_with_code_mode_is_refused_all_at_once() -> None:
+    agents = [
+        _agent(list_orders, mode="plan"),
+        Agent("fixed", tools=[list_orders], plan=[Step("s", list_orders)], code_mode=True),
+        Agent("run", runner=durable(_library_agent()).runner, tools=[list_orders], code_mode=CodeMode()),
+        Agent("none", model=MODEL, code_mode=True),
+        Agent("taken", model=MODEL, tools=[taken], code_mode=True),
+        Agent("twice", model=MODEL, tools=[send_mail, other_mail], code_mode=True),
+    ]
+    with pytest.raises(RegistryError) as refused:
+        Registry(agents)
+    assert list(refused.value.faults) == [
+        "agent 'clerk': code_mode does not go with mode='plan': leave one of them out",
+        "agent 'fixed': code_mode does not go with a fixed plan: leave one of them out",
+        "agent 'run': code_mode does not go with a runner: leave one of them out",
+        "agent 'none': code_mode needs tools for its scripts; add some",
+        "agent 'taken': with code_mode no tool may be named 'run_code'; rename it",
+        "agent 'twice': the tools 'send-mail', 'send_mail' are one function, send_mail(), in scripts; rename one",
+    ]
+
+
+def _library_agent() -> Any:
+    from pydantic_ai import Agent as LibraryAgent  # noqa: PLC0415 - it is slow to import
+    from pydantic_ai.models.test import TestModel  # noqa: PLC0415 - as above
+
+    return LibraryAgent(TestModel(), name="run")
+
+
+def test_without_the_interpreter_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydantic_monty", None)
+    with pytest.raises((RegistryError, ValueError)) as refused:
+        Registry([_agent(list_orders)])
+    assert "durable-baton[workflows]" in str(refused.value)
+
+
+def test_a_registry_with_code_mode_does_not_load_the_interpreter() -> None:
+    code = (
+        "import sys; from tests.unit.baton.sdk.agents.test_code_mode import _agent, list_orders;"
+        " from baton import Registry; Registry([_agent(list_orders)]).specs_of('clerk'); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not [name for name in done.stdout.split() if name.startswith(("pydantic_monty", "baton.sdk.workflows."))]
+
+
+@pytest.mark.parametrize("given", [1, "yes", None])
+def test_no_other_option_is_taken(given: Any) -> None:
+    with pytest.raises(TypeError, match="agent 'clerk': code_mode must be True, False or CodeMode"):
+        _agent(list_orders, code_mode=given)
+
+
+@pytest.mark.parametrize("name", ["seconds", "memory_mb", "calls_at_once", "output_chars"])
+@pytest.mark.parametrize("value", [0, -1, True, "1", None])
+def test_limits_are_numbers_above_zero(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"CodeMode\({name}=...\) must be more than 0"):
+        CodeMode(**{name: value})
+
+
+SECRET = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"await login('ann', '{SECRET}')",
+        f"await login(user='ann', password={SECRET!r})",
+        f"password = '{SECRET}'\nawait login('ann', password)",
+        f"config = {{'api_key': '{SECRET}'}}",
+        f"config = {{}}\nconfig['token'] = '{SECRET}'",
+        f"self.secret = f'a{{n}}{SECRET}'\nprint('{SECRET}')",
+        f"token: str = '{SECRET}'",
+        f"if (token := '{SECRET}'): pass",
+        f"def broken(:\n    password = '{SECRET}'",
+    ],
+)
+def test_a_literal_under_a_secrets_name_is_hidden(code: str) -> None:
+    shown, secrets = without_secrets(code, {"login": ("login", ("user", "password"))})
+    assert SECRET not in shown
+    assert "[redacted]" in shown
+    assert len(shown.splitlines()) == len(code.splitlines())
+    assert any(SECRET in text for text in secrets)
+
+
+def test_other_literals_stay() -> None:
+    code = "await login('ann', name)\nx = {'max_tokens': 'a', 'text': 'ann'}\npassword = ''\n"
+    assert without_secrets(code, {"login": ("login", ("user", "password"))}) == (code, ())

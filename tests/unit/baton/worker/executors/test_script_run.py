@@ -1,0 +1,386 @@
+"""Scripts of a model: what they come to, plainly and with a crash at each point, and what hostile ones can do."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from baton import Agent, Call, CodeMode, Limits, Registry, ScriptedModel, ToolContext, ToolError, tool, wait_for_event
+from baton.sdk.models.scripted import ScriptEntry
+from baton.testing import Approve, Reject, Simulation
+from baton.testing.records import Run
+
+PRICES = {"b0": 5, "b1": 500, "b2": 9}
+
+
+@tool
+async def list_bills(n: int = 3) -> list[dict[str, str]]:
+    """List bills."""
+    return [{"id": f"b{at}"} for at in range(n)]
+
+
+@tool
+async def price(id: str, ctx: ToolContext) -> int:  # noqa: A002 - as a user may name it
+    """Return a price."""
+    Simulation.effect(ctx.idempotency_key)
+    await asyncio.sleep(5)
+    return PRICES[id]
+
+
+@tool(requires_approval=True, background=True)
+async def pay(id: str, euros: int, ctx: ToolContext) -> str:  # noqa: A002 - as above
+    """Pay."""
+    Simulation.effect(ctx.idempotency_key)
+    return f"paid {euros}"
+
+
+@tool(retries=1, retry_delay_seconds=1)
+async def fails(kind: str, ctx: ToolContext) -> None:
+    """Fail."""
+    Simulation.effect(ctx.idempotency_key)
+    raise {"value": ValueError("it failed"), "tool": ToolError("gone", type="no_such_bill")}[kind]
+
+
+@tool(timeout_seconds=1, retries=0)
+async def hangs() -> None:
+    """Hang."""
+    await asyncio.sleep(100)
+
+
+@tool(name="log-in")
+async def log_in(user: str, password: str) -> str:
+    """Log in."""
+    return f"{user} has {len(password)}"
+
+
+helper = Agent("helper", model=ScriptedModel(["helped"]))
+TOOLS: list[Any] = [list_bills, price, pay, fails, hangs, log_in, wait_for_event, helper]
+
+
+def agent(*script: ScriptEntry, **options: Any) -> Agent:
+    return Agent("clerk", **{"model": ScriptedModel(script), "tools": TOOLS, "code_mode": True, **options})
+
+
+def simulation(*code: str, **options: Any) -> Simulation:
+    """Play an agent whose model sends these scripts, each in a turn of its own, and then answers."""
+    turns = [[Call("run_code", {"code": each})] for each in code]
+    return Simulation(Registry([agent(*turns, "done", **options), helper]))
+
+
+def script(run: Run, at: int = 0) -> dict[str, Any]:
+    return [call for call in run.calls if call["tool"] == "run_code"][at]
+
+
+def called(run: Run) -> list[str]:
+    return [f"{call['tool']} {call['status']}" for call in run.calls if call["tool"] != "run_code"]
+
+
+PAYING = """
+bills = await list_bills()
+prices = await asyncio.gather(*[price(b["id"]) for b in bills])
+done = []
+for bill, euros in zip(bills, prices):
+    try:
+        done.append(await pay(bill["id"], euros))
+    except Exception as refused:
+        print(bill["id"], refused)
+done
+"""
+
+
+def _decide(checkpoint: Any) -> Approve | Reject:
+    euros = checkpoint.arguments["euros"]
+    return Reject("too much") if euros > 100 else Approve({**checkpoint.arguments, "euros": 4} if euros == 5 else None)
+
+
+# (name, code, value, printed, calls besides run_code)
+PROGRAMS: list[tuple[str, str, Any, str, int]] = [
+    ("paying", PAYING, ["paid 4", "paid 9"], "b1 rejected: too much\n", 7),
+    ("loop", "total = 0\nfor i in range(3):\n    total += await price(f'b{i}')\nreturn total", 514, "", 3),
+    ("nothing", "x = 1", None, "", 0),
+    ("at once", 'a = price("b0")\nb = await price("b2")\n[await a, b]', [5, 9], "", 2),
+    ("helper", "async def twice(i):\n    return 2 * await price(i)\nawait asyncio.gather(*map(twice, ['b0', 'b2']))",
+     [10, 18], "", 2),
+    ("function as value", "async def of(f, *given):\n    return await f(*given)\nawait of(price, 'b0')", 5, "", 1),
+    ("keywords", "await log_in(password='p' * 3, user='ann')", "ann has 3", "", 1),
+    ("errors", """
+found = []
+for kind in ("value", "tool"):
+    try:
+        await fails(kind)
+    except ValueError as error:
+        found.append(f"value: {error}")
+    except RuntimeError as error:
+        found.append(str(error))
+try:
+    await hangs()
+except TimeoutError as error:
+    found.append("timeout")
+found""", ["value: it failed", "no_such_bill: gone", "timeout"], "", 3),
+    ("mixed", """
+async def safe(call):
+    try:
+        return await call
+    except Exception as error:
+        return str(error)
+await asyncio.gather(safe(price("b0")), safe(fails("tool")), safe(pay("b1", 500)), safe(pay("b2", 9)))""",
+     [5, "no_such_bill: gone", "rejected: too much", "paid 9"], "", 4),
+    ("job below", "await helper('do it')", "helped", "", 1),
+    ("days", "await wait_for_event('never', timeout_seconds=3 * 86400)", {"timedOut": True}, "", 1),
+    ("time and chance",
+     "import datetime, random\n[datetime.datetime.now().year > 2000, random.random() == random.random()]",
+     [True, False], "", 0),
+]  # fmt: skip
+IDS = [name for name, *_ in PROGRAMS]
+
+
+@pytest.mark.parametrize(("code", "value", "printed", "calls"), [one[1:] for one in PROGRAMS], ids=IDS)
+async def test_a_script_gives_what_it_gives_as_ordinary_python(code: str, value: Any, printed: str, calls: int) -> None:
+    run = await simulation(code, limits=Limits(wall_seconds=10**6)).run("clerk", "x", decide=_decide)
+    assert (run.status, run.error, run.usage["modelCalls"]) == ("completed", None, 2)
+    assert script(run).get("result") == {"value": value, **({"printed": printed} if printed else {})}, script(run)
+    assert len(run.calls) == calls + 1
+    assert {call.get("scriptCallId") for call in run.calls} - {None} == ({script(run)["id"]} if calls else set())
+    assert script(run)["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(code, id=name, marks=[] if name == "at once" else pytest.mark.long)
+        for name, code, *_ in PROGRAMS
+        if name != "time and chance"
+    ],
+)
+async def test_a_crash_at_any_point_changes_nothing(code: str) -> None:
+    played = simulation(code, limits=Limits(wall_seconds=10**6))
+    report = await played.crash_everywhere("clerk", "x", decide=_decide)
+    report.check()
+    assert len(report.points) > 3
+
+
+async def test_a_call_is_a_tool_call_of_the_job_with_a_key_a_row_and_parts() -> None:
+    run = await simulation("await asyncio.gather(price('b0'), price('b2'))").run("clerk", "x")
+    assert len({start.idempotency_key for start in run.tool_starts}) == 2
+    assert run.virtual_seconds < 9, "each takes 5 s, and both run at once"
+    inputs = [part for part in run.parts if part["type"] == "tool-input-available"]
+    assert [part.get("providerMetadata") for part in inputs] == [
+        None,
+        *[{"baton": {"scriptCallId": script(run)["id"]}}] * 2,
+    ]
+    outputs = {part["toolCallId"]: part["output"] for part in run.parts if part["type"] == "tool-output-available"}
+    assert outputs[script(run)["id"]] == {"value": [5, 9]}
+    assert [call["attempts"] for call in run.calls] == [1, 1, 1]
+
+
+async def test_legs_are_no_turns_and_calls_count() -> None:
+    code = "for i in range(5):\n    await list_bills()\n1"
+    run = await simulation(code, code, limits=Limits(turns=3)).run("clerk", "x")
+    assert (run.status, run.result) == ("completed", {"answer": "done"})
+    assert run.usage["modelCalls"] == 3
+    run = await simulation(code, code, limits=Limits(turns=2)).run("clerk", "x")
+    assert run.result is not None
+    assert run.result["stoppedBy"] == "turns"
+    assert len(run.calls) == 12, "what the last turn asked for is done"
+    run = await simulation(code, limits=Limits(tool_calls=4)).run("clerk", "x")
+    assert run.result is not None
+    assert (run.result["stoppedBy"], called(run)) == ("tool_calls", ["list_bills completed"] * 3)
+    assert script(run)["status"] == "cancelled"
+
+
+async def test_scripts_of_one_answer_run_one_after_the_other_and_share_no_name() -> None:
+    codes = ["x = await price('b0')\nx", "x"]
+    turn = [Call("run_code", {"code": code}) for code in codes]
+    run = await Simulation(Registry([agent(turn, "done"), helper])).run("clerk", "x")
+    assert script(run).get("result") == {"value": 5}
+    assert "Name `x` used when not defined" in script(run, 1)["error"]["message"]
+    assert run.usage["modelCalls"] == 2
+
+
+async def test_another_tool_is_unknown_and_the_message_names_run_code() -> None:
+    turn = [Call("price", {"id": "b0"}), Call("run_code", {"code": "1"}), Call("run_code", {})]
+    run = await Simulation(Registry([agent(turn, "done"), helper])).run("clerk", "x")
+    other, ran, bad = run.calls
+    assert other["error"] == {"type": "unknown_tool", "message": "there is no tool 'price'; there are: run_code"}
+    assert (ran.get("result"), bad["error"]["type"]) == ({"value": 1}, "invalid_arguments")
+
+
+@pytest.mark.parametrize(
+    ("code", "faults", "calls"),
+    [
+        ("await price('b0')\nfoo()", ["script.py, line 2: Name `foo` used when not defined"], 0),
+        ("await pay('b0')", ["line 1: No argument provided for required parameter `euros` of function `pay`"], 0),
+        ("await price(ident='b0')", ["line 1: Argument `ident` does not match any known parameter"], 0),
+        ("await price(3)", ["line 1: Argument to function `price` is incorrect"], 0),
+        ("x = 1\nprice('b0')", ["line 2: Object of type `CoroutineType[Any, Any, int]` is not awaited"], 0),
+        ("for b in list_bills():\n    pass", ["line 1: Object of type `CoroutineType[Any"], 0),
+        ("import requests", ["line 1: Cannot resolve imported module `requests`"], 0),
+        ("if True\n    pass", ["script.py, line 1"], 0),
+        ("class A(Exception): pass", ["does not yet support class inheritance"], 0),
+        ("a = price('b0')\n\nb = price('b2')\n1",
+         ["never awaited, and have not run: price() in line 1, price() in line 3"], 0),
+        ("await price('b0')\nprint('so')\nawait asyncio.gather(1 / 0)",
+         ["line 3, in <module>\n    await asyncio.gather(1 / 0)", "ZeroDivisionError", "Printed before:\nso"], 1),
+        ("await fails('value')", ['File "script.py", line 1', "ValueError: it failed"], 1),
+    ],
+)  # fmt: skip
+async def test_a_failure_is_told_with_its_lines_and_the_job_goes_on(code: str, faults: list[str], calls: int) -> None:
+    run = await simulation(code, "2").run("clerk", "x")
+    assert (run.status, len(run.calls)) == ("completed", calls + 2)
+    error = script(run)["error"]
+    assert error["type"] == "script_error"
+    assert all(fault in error["message"] for fault in faults), error["message"]
+    assert ("The script was not run, and made no call" in error["message"]) == (
+        calls == 0 and "never awaited" not in faults[0]
+    )
+    assert script(run, 1).get("result") == {"value": 2}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if len(await list_bills()) == 3:\n    return 1\n1",
+        "try:\n    open('x')\nexcept PermissionError:\n    pass\n1",
+        "for kind in ['b0']:\n    await price(kind)\n1",
+        "d = {'id': 'b0'}\nawait price(d.get('id'))\n1",
+        "await price((await list_bills())[0].get('id'))\n1",
+    ],
+)
+async def test_what_a_checker_does_not_know_runs_all_the_same(code: str) -> None:
+    run = await simulation(code).run("clerk", "x")
+    assert script(run).get("result") == {"value": 1}, script(run)
+
+
+async def test_secrets_are_hidden_wherever_a_script_is_kept_or_shown_and_the_script_runs_with_them() -> None:
+    secret = "hunter2-hunter2"
+    code = f"password = '{secret}'\nprint(await log_in('ann', password), password)\nraise ValueError(password)"
+    run = await simulation(code).run("clerk", "x")
+    assert run.calls[1]["result"] == "ann has 15"
+    everything = repr([run.calls, run.parts, run.model_messages])
+    assert secret not in everything
+    assert "password = '[redacted]'" in everything
+    assert "ann has 15 [redacted]" in script(run)["error"]["message"]
+
+
+async def test_a_child_and_a_chat_have_scripts_too() -> None:
+    boss = Agent("boss", model=ScriptedModel([[Call("clerk", {"task": "pay"})], "ok"]), tools=[(clerk := _clerk())])
+    run = await Simulation(Registry([boss, clerk, helper])).run("boss", "x", decide=_decide)
+    assert run.calls[0]["result"] == "done"
+    run = await Simulation(Registry([clerk, helper])).run("clerk", "x", session="chat", decide=_decide)
+    assert script(run).get("result") == {"value": "paid 9"}
+
+
+def _clerk() -> Agent:
+    return agent([Call("run_code", {"code": "await pay('b2', 9)"})], "done")
+
+
+async def test_three_approvals_over_three_deploys_make_each_decided_call_once() -> None:
+    code = """
+a = await pay("b0", 1)
+b = await pay("b1", 2)
+try:
+    await log_in("a", "b")
+except RuntimeError as gone:
+    print(str(gone)[:12])
+c = await pay("b2", 3)
+[a, b, c]"""
+    turns: list[ScriptEntry] = [[Call("run_code", {"code": code})], "done"]
+    versions = [
+        Registry([agent(*turns), helper]),
+        Registry([agent(*turns, tools=[price, pay]), helper]),  # two tools are gone
+        Registry([agent(*turns, tools=[pay], code_mode=CodeMode(output_chars=1)), helper]),
+    ]
+    deployed, asked = Registry([agent(*turns), helper]), list[Any]()
+
+    def decide(checkpoint: Any) -> Approve:
+        asked.append(checkpoint.arguments["euros"])
+        vars(deployed).update(vars(versions[len(asked) - 1]))
+        return Approve()
+
+    run = await Simulation(deployed).run("clerk", "x", decide=decide)
+    assert script(run).get("result") == {"value": ["paid 1", "paid 2", "paid 3"], "printed": "unknown_tool\n"}
+    assert (asked, called(run).count("pay completed")) == ([1, 2, 3], 3)
+    assert len([attempt for attempt in run.attempts if attempt.effects]) == 3
+
+
+# Programs over several tools, as one script; one call a turn, each would take a turn more than it has calls.
+JOBS = [code for name, code, _, _, calls in PROGRAMS if calls > 1 and name != "helper"] + [
+    f"found = []\nfor i in range({n}):\n    found.append(await price('b' + str(i % 3)))\nfound" for n in range(3, 18)
+]
+
+
+async def test_code_mode_needs_sixty_per_cent_fewer_model_requests() -> None:
+    assert len(JOBS) == 20
+    with_code, without = 0, 0
+    for code in JOBS:
+        run = await simulation(code).run("clerk", "x", decide=_decide)
+        assert script(run)["status"] == "completed"
+        with_code += int(run.usage["modelCalls"])
+        # A model that calls tools itself: those of a round in one turn. Rounds follow from when calls were requested.
+        without += len({call["id"].rsplit("-", 3)[1] for call in run.calls[1:]}) + 1
+    assert with_code <= 0.4 * without, (with_code, without)
+
+
+# (code, what the outcome has; empty: a value)
+HOSTILE: dict[str, tuple[str, str]] = {
+    "endless loop": ("while True: pass", "TimeoutError"),
+    "caught loop": (
+        "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+        "TimeoutError",
+    ),
+    "endless text": ("x = 'a'\nwhile True: x += x", "MemoryError"),
+    "endless list": ("x = [0]\nwhile True: x = x + x", "MemoryError"),
+    "recursion": ("def f(n): return f(n + 1)\nf(0)", "RecursionError"),
+    "power": ("9 ** 9 ** 9", "MemoryError"),
+    "huge number": ("10 ** 5000", "4300 digits"),
+    "huge argument": ("await list_bills(10 ** 5000)", "4300 digits"),
+    "file": ("open('/etc/passwd').read()", "PermissionError"),
+    "path": ("import pathlib\npathlib.Path('/etc/passwd').read_text()", "script.py"),
+    "environment": ("import os\nos.environ", "not supported"),
+    "a variable": ("import os\nos.getenv('HOME')", "not supported"),
+    "process": ("import subprocess", "not run"),
+    "network": ("import socket", "not run"),
+    "sleep": ("import time\ntime.sleep(9)", "not supported"),
+    "asyncio.sleep": ("await asyncio.sleep(9)", "not supported"),
+    "__import__": ("__import__('os').system('ls')", "NameError"),
+    "subclasses": ("().__class__.__bases__[0].__subclasses__()", "AttributeError"),
+    "globals": ("globals()", "NameError"),
+    "dunder of a tool": ("price.__globals__", "AttributeError"),
+    "format": ("'{0.__class__}'.format(1)", "AttributeError"),
+    "refused files for ever": ("while True:\n    try:\n        open('/x')\n    except Exception: pass", "limit"),
+    "asks the time for ever": ("import time\nwhile True: time.time()", "limit"),
+    "prints for ever": ("while True: print('x' * 1000)", "TimeoutError"),
+    "prints much": ("print('y' * 100_000)\n1", ""),
+    "calls without end": ("while True: calls = price('b0')", "more than 100 calls at once"),
+    "101 calls": ("await asyncio.gather(*[price('b0') for i in range(101)])", "more than 100 calls at once"),
+    "large value": ("'v' * 100_000", "over the limit of 16000"),
+    "large state": (
+        "import random\nx = ''.join([chr(random.randint(32, 126)) for i in range(800_000)])\nawait price('b0')",
+        "over the limit of 524288",
+    ),
+    "cycle": ("a = []\na.append(a)\na", ""),
+    "deep value": ("a = []\nfor i in range(100_000): a = [a]\na", "100 levels"),
+    "bytes": ("b'x'", "no JSON"),
+    "no number": ("float('nan')", "no number in JSON"),
+    "much code": (f"x = '{'a' * 70_000}'", "over the limit of 65536"),
+    "deep code": ("(" * 5000 + ")" * 5000, "not run"),
+    "null": ("x = 1\x00", "not run"),
+    "exit": ("raise SystemExit(3)", "RuntimeError"),
+    "keyboard": ("raise KeyboardInterrupt()", "KeyboardInterrupt"),
+    "host's function": ("await _baton_step('pay', {})", "not run"),
+    "input": ("input()", "NameError"),
+    "endless pattern": ("import re\nre.match('(a+)+$', 'a' * 40 + 'b')", ""),
+}
+
+
+@pytest.mark.parametrize(("code", "says"), HOSTILE.values(), ids=HOSTILE)
+async def test_a_hostile_script_ends_within_its_limits_and_the_next_one_is_right(code: str, says: str) -> None:
+    limits = CodeMode(seconds=0.3 if says == "TimeoutError" else 5)
+    played = simulation(code, "await price('b0')", code_mode=limits)
+    run = await played.run("clerk", "x")
+    assert (run.status, script(run, 1).get("result")) == ("completed", {"value": 5})
+    if says:
+        assert says in script(run)["error"]["message"]
+    else:
+        assert len(repr(script(run)["result"])) < 16_200
+    assert run.calls[1]["tool"] == "run_code", "it has called nothing"
