@@ -17,10 +17,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # Tests run make themselves, which must not take itself for a part of this one.
 PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest
 
-# Two cores, and four workers, since tests of whole stacks mostly wait. Quick tests do not, and each worker collects all.
-WORKERS ?= 4
-QUICK_WORKERS ?= 3
-ON_WORKERS := -n $(WORKERS) --no-loadscope-reorder
+# For two cores: one worker more, since some tests wait. Long ones wait more. Each worker collects all tests.
+WORKERS ?= 3
+LONG_WORKERS ?= 4
+ON_WORKERS := --no-loadscope-reorder -n
 
 # Two parts of a check at a time, and all of them, so that all that is wrong is shown at once.
 PARALLEL := $(MAKE) --no-print-directory -k -j2
@@ -40,10 +40,10 @@ dev: $(LIGHT) ## run the whole local stack until Ctrl-C
 	@$(BIN)/baton dev $(ARGS)
 
 test: $(READY) ## test every part, whole stacks included, in at most five minutes
-	@$(PYTEST) $(ON_WORKERS) -m "not long" $(ARGS)
+	@$(PYTEST) $(ON_WORKERS) $(WORKERS) -m "not long" $(ARGS)
 
 test-long: $(READY) ## run the long tests: all schedules and planted defects, long outages, upgrades, pages
-	@$(PYTEST) $(ON_WORKERS) -m long $(ARGS)
+	@$(PYTEST) $(ON_WORKERS) $(LONG_WORKERS) -m long $(ARGS)
 
 test-all: ## run all tests: `test`, then `test-long`
 	@$(MAKE) --no-print-directory -k test test-long
@@ -55,7 +55,7 @@ static: $(READY) ## the part of check that runs no tests, and the second type ch
 	@$(PARALLEL) format-check lint types pyright imports docs-check
 
 quick-tests: $(READY)
-	@$(PYTEST) -n $(QUICK_WORKERS) --no-loadscope-reorder -q -m "not e2e and not long" tests/architecture tests/unit $(ARGS)
+	@$(PYTEST) $(ON_WORKERS) $(WORKERS) -q -m "not e2e and not long" tests/architecture tests/unit $(ARGS)
 
 package: $(READY) ## make the archives for AWS Lambda in dist
 	@$(BIN)/baton package $(ARGS)

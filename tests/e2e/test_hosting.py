@@ -151,6 +151,7 @@ def test_a_server_that_stops_finishes_what_it_was_given_and_lets_readers_go(host
     assert sorted(hosting.notes_path.read_text().split()) == sorted(map(str, range(6)))
 
 
+@pytest.mark.long
 def test_it_says_whether_it_lives_and_whether_it_is_ready(hosting: Hosting) -> None:
     """With and without the path below which it is reached, for a proxy may take that away; no key is needed."""
     hosting.serve_and_wait()

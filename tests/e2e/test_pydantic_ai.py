@@ -74,6 +74,7 @@ def test_a_run_goes_through_real_queue_and_store(agent_app: Any, tmp_path: Path)
     assert first == ["begin", "begin", "end", "end"]
 
 
+@pytest.mark.long
 def test_a_reader_has_a_text_before_its_turn_ends(agent_app: Any, tmp_path: Path) -> None:
     """The model says the rest only once the beginning was read."""
     app = agent_app("tests.e2e.pydantic_ai_agents:registry", NOTES=str(tmp_path / "notes"), **SETTINGS)

@@ -14,7 +14,7 @@ from tests.e2e.fault_client import FaultClient, Submission
 from tests.e2e.fault_stack import FaultStack, fault_stack_in
 from tests.e2e.fault_verdict import check
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 SHAPES = ("fan-8", "fan-shaky", "line-3", "fan-10")
 
@@ -30,7 +30,6 @@ def jobs_named(word: str) -> list[Submission]:
     return [Submission(f"{word}-{name}", "dev", name) for name in SHAPES]
 
 
-@pytest.mark.long
 def test_a_queue_without_room_on_its_disk_refuses_and_loses_nothing_that_it_took(
     stack: FaultStack, client: FaultClient
 ) -> None:
@@ -46,7 +45,6 @@ def test_a_queue_without_room_on_its_disk_refuses_and_loses_nothing_that_it_took
     check(client, client.ended(refused))
 
 
-@pytest.mark.long
 def test_a_disk_that_stays_full_ends_the_stack_with_the_reason_and_a_later_start_goes_on(
     stack: FaultStack, client: FaultClient
 ) -> None:
@@ -71,7 +69,6 @@ def test_a_submission_that_the_queue_never_took_leaves_no_job(stack: FaultStack,
     assert stack.messages_of(job.job_id) == set()
 
 
-@pytest.mark.long
 def test_a_submission_that_the_queue_took_too_late_starts_by_itself(stack: FaultStack, client: FaultClient) -> None:
     """503, since the queue did not answer; but it has the backup message, which creates the job when its time comes."""
     job = Submission("late", "dev", "fan-5")

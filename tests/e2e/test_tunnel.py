@@ -13,7 +13,7 @@ import pytest
 from baton_local.dev.ports import any_free_port
 from tests.e2e.dev_stack import PATIENCE_SECONDS, QUICK_RECOVERY, DevStack, baton, wait_for
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 FAKE = Path(__file__).with_name("fake_ngrok.py")
 
 
@@ -105,7 +105,6 @@ def test_the_queue_gets_through_to_an_app_started_for_it(
             httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
 
 
-@pytest.mark.long
 def test_an_app_that_has_another_address_must_be_started_again(place: Place, stack: DevStack) -> None:
     """Both ngrok and the app run already: the app refuses what is signed for the tunnel."""
     local = int(stack.described["app_url"].rpartition(":")[2])
@@ -128,7 +127,6 @@ def test_an_app_that_has_another_address_must_be_started_again(place: Place, sta
         ngrok.wait()
 
 
-@pytest.mark.long
 def test_ngrok_that_cannot_start_is_reported_with_its_last_lines(place: Place) -> None:
     place.ngrok("echo 'authentication failed: ERR_NGROK_4018'; exit 1")
     process = place.command()

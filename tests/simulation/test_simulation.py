@@ -114,6 +114,7 @@ def test_a_fresh_seed_that_is_none_is_refused(shown: str) -> None:
         fresh({FRESH_VARIABLE: shown}, "")
 
 
+@pytest.mark.long
 def test_when_the_time_is_up_no_more_are_begun_and_what_was_played_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was begun is played to its end. Its processor time is that of all who play, alone or in processes.
 

@@ -95,6 +95,7 @@ def _currency(name: str, _job: JobInfo) -> str:
     return name
 
 
+@pytest.mark.long
 async def test_state_in_a_module_of_a_durable_agents_tools_is_found_and_nobody_else_is_accused() -> None:
     report = await Simulation(_shop(stored=False)).crash_everywhere("shop", "buy a book")
     assert report.different

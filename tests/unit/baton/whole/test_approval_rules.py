@@ -137,6 +137,7 @@ async def test_a_function_that_changes_the_arguments_changes_nothing() -> None:
     assert (till.paid, till.asked) == ([5, 500], [{"euros": 500}])
 
 
+@pytest.mark.long
 async def test_a_death_at_any_point_changes_nothing() -> None:
     till = Till(much)
     agent = Agent("a", ScriptedModel([[Call("pay", {"euros": 500})], "done"]), tools=[till.pay])

@@ -196,6 +196,7 @@ def test_a_limit_of_nothing_is_refused(options: dict[str, Any], fault: str) -> N
         CallLimit(**options)
 
 
+@pytest.mark.long
 async def test_a_death_at_any_point_changes_nothing() -> None:
     """Places and moments are there for who comes again."""
     agent = _agent(*(Call("sign", {"page": page}) for page in range(2)), Call("deliver", {"street": "Elm"}))

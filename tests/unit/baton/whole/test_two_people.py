@@ -159,6 +159,7 @@ async def test_a_client_s_answers_and_its_links_are_one_person_s() -> None:
         assert PAID == []
 
 
+@pytest.mark.long
 async def test_a_death_at_any_point_changes_nothing() -> None:
     """The call runs once, after both have approved."""
     report = await Simulation(REGISTRY).crash_everywhere("pays", "do it", decide=lambda _: Approve())

@@ -34,6 +34,7 @@ def test_a_delivery_whose_answer_is_lost_leaves_one_effect(agent_app: Start, qst
     assert (job["status"], job["result"]["answer"]) == ("completed", "hello")
 
 
+@pytest.mark.long
 def test_a_wait_that_is_in_vain_says_why(agent_app: Start) -> None:
     app = agent_app(AGENTS)
     with pytest.raises(AgentAppError, match=r"waiting .*ask"):

@@ -37,6 +37,7 @@ async def test_a_difference_is_the_failures_message() -> None:
         replay_recording("none.json", registry_of())
 
 
+@pytest.mark.long
 async def test_a_recorded_job_is_a_model_for_crashes_everywhere() -> None:
     registry = registry_of()
     document = await recorded(registry, "boss")

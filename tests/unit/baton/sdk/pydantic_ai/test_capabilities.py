@@ -46,11 +46,8 @@ async def test_a_job_gives_what_a_run_gives_and_hooks_happen_once(make: Make) ->
         assert comparable(messages) == comparable(expected.all_messages())
 
 
-@pytest.mark.parametrize(
-    "make",
-    [pytest.param(make, marks=() if make is counting else pytest.mark.long) for make in CAPABLE],
-    ids=lambda make: make.__name__,
-)
+@pytest.mark.long
+@pytest.mark.parametrize("make", CAPABLE, ids=lambda make: make.__name__)
 async def test_each_crash_point_leads_to_the_same(make: Make) -> None:
     expected = await make(Happened()).run("do it")
     simulation = Simulation(Registry([durable(make(Happened()))]))

@@ -59,7 +59,9 @@ async def test_instructions_are_overridden_in_turns_that_are_asked_anew() -> Non
     assert (forked.job.status, told) == (JobStatus.COMPLETED, ["Be kind.", "Be kind.", "Be short."])
 
 
-@pytest.mark.parametrize("inline", [False, True], ids=["by messages", "in place"])
+@pytest.mark.parametrize(
+    "inline", [pytest.param(False, marks=pytest.mark.long, id="by messages"), pytest.param(True, id="in place")]
+)
 @pytest.mark.parametrize("make", DOCUMENTED, ids=lambda make: make.__name__)
 async def test_a_job_is_as_a_run(make: Callable[[], Case], *, inline: bool) -> None:
     expected, store = await make().run(), FakeStore()
