@@ -62,6 +62,7 @@ def test_an_answer_is_shown_in_its_order_and_its_error_in_sight(context: Browser
     assert seen["y"] + seen["height"] <= form["y"]
 
 
+@pytest.mark.long
 def test_an_image_is_sent_and_shown_also_after_a_reload(context: BrowserContext, stack: BrowserStack) -> None:
     page = opened(context, stack.described["client_key"])
     page.get_by_label("Files").set_input_files({"name": "dot.png", "mimeType": "image/png", "buffer": DOT})
@@ -72,6 +73,7 @@ def test_an_image_is_sent_and_shown_also_after_a_reload(context: BrowserContext,
         page.reload()
 
 
+@pytest.mark.long
 def test_stop_ends_the_answer_and_a_rejection_says_why(context: BrowserContext, stack: BrowserStack) -> None:
     page = opened(context, stack.described["admin_key"])
     request(page, "Write to the keeper", "harbour")
@@ -85,6 +87,7 @@ def test_stop_ends_the_answer_and_a_rejection_says_why(context: BrowserContext, 
     expect(page.locator(".message.assistant .text")).to_have_text("The letter is under way.")
 
 
+@pytest.mark.long
 def test_a_chat_goes_on_while_a_call_waits_and_shows_what_comes_of_it(
     context: BrowserContext, stack: BrowserStack
 ) -> None:
@@ -106,6 +109,7 @@ def test_a_chat_goes_on_while_a_call_waits_and_shows_what_comes_of_it(
     expect(page.locator(".operation")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_tool_asks_a_person_by_a_form(context: BrowserContext, stack: BrowserStack) -> None:
     """Each field by its kind; what a browser finds missing is not sent, and what is typed outlives a message."""
     page = opened(context, stack.described["admin_key"])
@@ -128,6 +132,7 @@ def test_a_tool_asks_a_person_by_a_form(context: BrowserContext, stack: BrowserS
     expect(page.locator(".message.assistant .text").last).to_contain_text("sewn: rejected")
 
 
+@pytest.mark.long
 def test_more_can_be_said_while_an_answer_is_made(context: BrowserContext, stack: BrowserStack) -> None:
     """The running answer goes on with it, or another one takes its place in the conversation."""
     page = opened(context, stack.described["admin_key"])
@@ -164,7 +169,7 @@ def test_a_wrong_key_and_a_wrong_agent_are_reported(context: BrowserContext, sta
     expect(page.get_by_label("Message")).to_have_value("Is all well?")
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 320), pytest.param("dark", 1280, marks=pytest.mark.long)])
 def test_the_page_fits_and_breaks_no_rule(chromium: Browser, stack: BrowserStack, scheme: str, width: int) -> None:
     """Nothing is wider than the window, nothing is refused by the policy."""
     context = chromium.new_context(

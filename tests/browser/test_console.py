@@ -44,6 +44,7 @@ def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page:
     assert page.evaluate(PAGE_FAULTS) == []
 
 
+@pytest.mark.long
 def test_a_tools_question_is_answered_by_its_form(page: Page, axe: str) -> None:
     """What is missing is named; what is typed is the answer, without another step."""
     job = start_job(page, "keeper", "Sew a shirt")
@@ -123,6 +124,7 @@ def test_a_login_ends(page: Page, context: BrowserContext) -> None:
     assert not [cookie for cookie in context.cookies() if cookie.get("name") == "baton_console"]
 
 
+@pytest.mark.long
 def test_a_watched_job_survives_a_restart_of_the_app(page: Page, stack: BrowserStack) -> None:
     """The page goes on by itself where it was, without loading anew and without a line twice."""
     job = start_job(page, "harbour", "Watch me")
@@ -136,6 +138,7 @@ def test_a_watched_job_survives_a_restart_of_the_app(page: Page, stack: BrowserS
     assert len(ids) == len(set(ids)) > lines
 
 
+@pytest.mark.long
 def test_a_run_is_drawn_while_it_runs_and_opens_with_a_click(
     page: Page, context: BrowserContext, stack: BrowserStack, axe: str
 ) -> None:
@@ -170,6 +173,7 @@ def test_a_run_is_drawn_while_it_runs_and_opens_with_a_click(
     assert_fit(page, axe)
 
 
+@pytest.mark.long
 def test_a_plan_is_drawn_and_a_step_opens_its_call(page: Page, axe: str) -> None:
     """By its state in colour and word; what is searched in a value is opened."""
     start_job(page, "planned", "Draw the plan")
@@ -180,6 +184,7 @@ def test_a_plan_is_drawn_and_a_step_opens_its_call(page: Page, axe: str) -> None
     expect(page.locator("h1")).to_contain_text("measure")
 
 
+@pytest.mark.long
 def test_the_list_keeps_up_and_a_filter_is_kept(page: Page, stack: BrowserStack) -> None:
     """A job appears and ends while the list is open, and whoever types is left alone; a kept filter leads back."""
     page.goto("/console/jobs?q=lantern")
@@ -203,6 +208,7 @@ def test_the_list_keeps_up_and_a_filter_is_kept(page: Page, stack: BrowserStack)
     expect(page.get_by_role("link", name="lanterns")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_conversation_goes_on_while_it_is_read(page: Page, stack: BrowserStack, axe: str) -> None:
     """Its messages come by themselves, with the approval that one waits for, and each leads to its job."""
     stack.submit("answers", "Is the lamp lit?", sessionId="talk")
@@ -220,6 +226,7 @@ def test_a_conversation_goes_on_while_it_is_read(page: Page, stack: BrowserStack
     expect(said).to_have_count(2)
 
 
+@pytest.mark.long
 def test_an_ended_job_is_scored_and_counted(page: Page) -> None:
     """From its page to the version of its agent, and to what was used on its day."""
     start_job(page, "answers", "Is all well?")
