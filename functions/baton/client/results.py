@@ -80,6 +80,7 @@ class ToolCall(_Record):
     error: Fault | None = None
     operation_id: str | None = None
     child_job_id: str | None = None
+    script_call_id: str | None = None
     step: str | None = None
     depends_on: list[str] = field(default_factory=list)
 

@@ -81,6 +81,8 @@ class Ended:
             for at, entry in enumerate(transcript)
             if entry["role"] == MODEL_ROLE and entry["turn"] >= job.first_turn
         }
+        others = [turn for turn in range(job.first_turn, job.turn + 1) if turn not in self._turns]
+        self._stretches = frozenset(others[: job.stretches + bool(job.scripts)])
 
     def faults(self, fork: Fork) -> Iterator[tuple[str, str]]:
         """Yield why it cannot be forked so: each faulty field, with what is wrong with it."""
@@ -88,7 +90,12 @@ class Ended:
         if not first <= turn <= last:
             yield "turn", f"job {self.job.id!r} has no turn {turn}: name one from {first} to {last}"
             return
-        for before in range(first, turn):
+        if turn in self._stretches:
+            asked = ", ".join(str(one) for one in range(first, last + 1) if one not in self._stretches)
+            yield "turn", f"turn {turn} goes on with a script, and asks no model: name one of {asked}"
+            return
+        before_it = [before for before in range(first, turn) if before not in self._stretches]
+        for before in before_it:
             if before not in self._turns:
                 yield "turn", f"turn {before} is not recorded: name a turn from {first} to {before}"
                 return
@@ -96,7 +103,7 @@ class Ended:
                 yield "turn", f"turn {before} is an answer, and a message followed: name a turn up to {before}"
                 return
         known = {call["id"] for at in self._turns.values() for call in self._transcript[at]["calls"]}
-        taken_over = {call["id"] for before in range(first, turn) for call in self.entry(before)["calls"]}
+        taken_over = {call["id"] for before in before_it for call in self.entry(before)["calls"]}
         for call_id in fork.edits.tool_results.keys() - known:
             yield f"edits.toolResults.{call_id}", f"job {self.job.id!r} has no tool call {call_id!r}"
         for call_id in fork.edits.arguments.keys() - taken_over:
@@ -106,7 +113,12 @@ class Ended:
 
     def turn_of(self, number: int) -> int:
         """Return the job's turn that is the fork's turn of this number, from 1."""
-        return self.job.first_turn + number - 1
+        turns: list[int] = [*self._turns, self.job.turn]
+        return turns[number - 1]
+
+    def number_of(self, turn: int) -> int:
+        """Return the fork's number of a turn; one that went on with a script is none of its turns."""
+        return len([before for before in self._turns if before < turn]) + 1
 
     def entries_before(self, turn: int) -> tuple[dict[str, Any], ...]:
         """Return user messages since the turn before; the first turn also has the entries of memory and session."""

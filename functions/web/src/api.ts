@@ -233,6 +233,7 @@ export interface components {
             };
             operationId?: string;
             childJobId?: string;
+            scriptCallId?: string;
             step?: string;
             dependsOn?: string[];
         };

@@ -44,10 +44,11 @@ TOOL_CALL = _object(
         "error": _FAULT,
         "operationId": _TEXT,
         "childJobId": _TEXT,
+        "scriptCallId": _TEXT,
         "step": _TEXT,
         "dependsOn": {"type": "array", "items": _TEXT},
     },
-    optional=("result", "resultRef", "error", "operationId", "childJobId", "step", "dependsOn"),
+    optional=("result", "resultRef", "error", "operationId", "childJobId", "scriptCallId", "step", "dependsOn"),
 )
 
 USAGE = _object(

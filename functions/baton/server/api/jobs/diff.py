@@ -1,5 +1,6 @@
 """`GET /api/agent-jobs/{id}/diff/{other}`: two jobs turn by turn; turns differ by their texts, calls and results."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -26,14 +27,18 @@ def side(snapshot: Snapshot, transcript: Sequence[dict[str, Any]], parts: Sequen
     calls = {call["id"]: call for call in view["toolCalls"]}
     steps = step_usage(snapshot, parts, prices)["steps"]
     turns = turns_of(transcript, snapshot.job.first_turn)
-    return [_picked(view, _SHOWN_OF_JOB), *(_turn(entry, calls, steps) for entry in turns)]
+    ends = [*(entry["turn"] for entry in turns[1:]), math.inf]
+    shown = (_turn(entry, calls, steps, before) for entry, before in zip(turns, ends, strict=False))
+    return [_picked(view, _SHOWN_OF_JOB), *shown]
 
 
 def _turn(
-    entry: Mapping[str, Any], calls: Mapping[str, dict[str, Any]], steps: Sequence[dict[str, Any]]
+    entry: Mapping[str, Any], calls: Mapping[str, dict[str, Any]], steps: Sequence[dict[str, Any]], before: float
 ) -> dict[str, Any]:
-    asked = [_picked(calls.get(call["id"], call), _SHOWN_OF_CALL) for call in entry["calls"]]
-    mine = [step for step in steps if step["turn"] == entry["turn"]]
+    ids = {call["id"] for call in entry["calls"]}
+    inside = [call for call in calls.values() if call.get("scriptCallId") in ids]
+    asked = [_picked(calls.get(call["id"], call), _SHOWN_OF_CALL) for call in (*entry["calls"], *inside)]
+    mine = [step for step in steps if entry["turn"] <= step["turn"] < before]  # with those that went on with its script
     totals = {name: summed([step[name] for step in mine]) for name in ("usage", "cost")}
     return {"turn": entry["turn"], "text": entry["text"], "calls": asked, **totals}
 

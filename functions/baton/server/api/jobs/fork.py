@@ -79,7 +79,7 @@ class ForkApi:
         except UnknownAgentError as error:
             raise ApiError(409, f"job {job.id!r} cannot be forked: {error}") from error
         transcript = await self._container.ports.reader.transcript(job.id)
-        edits = Edits(**body.edits.model_dump())
+        edits, ended = Edits(**body.edits.model_dump()), Ended(job, snapshot.calls, snapshot.results, transcript)
         fork = Fork(
             job.id,
             body.turn,
@@ -87,9 +87,8 @@ class ForkApi:
             edits,
             body.tools_run,
             asks=principal.role != "admin",
-            first_own=body.turn - job.first_turn + 1,
+            first_own=ended.number_of(body.turn),
         )
-        ended = Ended(job, snapshot.calls, snapshot.results, transcript)
         faults = [*ended.faults(fork), *_misfits(registry, agent, ended, fork)]
         if faults:
             raise ApiError(422, f"job {job.id!r} cannot be forked like that: {faults[0][1]}", faults)

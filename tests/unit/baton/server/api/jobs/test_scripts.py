@@ -1,0 +1,167 @@
+"""Jobs with scripts of a model: fork, diff, cancel, retry."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import ADMIN, Api, api_of, with_keys
+
+CODE = """
+first = await asyncio.gather(price("a"), price("b"))
+await note("paid")
+third = await price("c")
+[*first, third]"""
+
+
+@dataclass
+class Clerk:
+    api: Api
+    runs: list[str]
+    fails: list[str]
+
+    async def submitted(self) -> dict[str, Any]:
+        return await self.api.submitted(jobType="clerk", taskDescription="x")
+
+    async def ended(self) -> dict[str, Any]:
+        job_id = (await self.submitted())["id"]
+        await self.api.stage.run(within_seconds=60)
+        return await self.api.read(job_id)
+
+    async def fork(self, job: dict[str, Any], turn: int, **body: Any) -> Any:
+        path = f"/api/agent-jobs/{job['id']}/fork"
+        return await self.api.request("POST", path, ADMIN, json={"turn": turn, **body})
+
+    async def forked(self, job: dict[str, Any], turn: int, **body: Any) -> dict[str, Any]:
+        self.runs.clear()
+        response = await self.fork(job, turn, **body)
+        assert response.status_code == 202, response.text
+        await self.api.stage.run(within_seconds=60)
+        return await self.api.read(response.json()["id"])
+
+
+@pytest.fixture
+async def clerk() -> AsyncIterator[Clerk]:
+    """An agent that sends one script, and then answers; what is in `fails` fails."""
+    runs, fails = list[str](), list[str]()
+
+    @tool(retries=0)
+    async def price(of: str) -> str:
+        """Look a price up."""
+        runs.append(of)
+        await asyncio.sleep(0)
+        return f"{of} costs 1"
+
+    @tool(retries=0)
+    async def note(text: str) -> None:
+        """Note a text."""
+        runs.append(text)
+
+    @dataclass
+    class Answers:
+        name: str = "answers"
+        reads_history: bool = True
+
+        async def answer(self, request: Any) -> Any:
+            if request.turn == 2 and fails:
+                raise RuntimeError(fails.pop())
+            return await ScriptedModel([[Call("run_code", {"code": CODE})], "done"]).answer(request)
+
+    agent = Agent("clerk", model=Answers(), tools=[price, note], code_mode=True, model_retries=0)
+    stage = Stage(settings=with_keys(), registry=Registry([agent]))
+    async with api_of(stage) as api:
+        yield Clerk(api, runs, fails)
+
+
+def results(job: dict[str, Any]) -> list[Any]:
+    return [call.get("result") for call in job["toolCalls"]]
+
+
+VALUE = {"value": ["a costs 1", "b costs 1", "c costs 1"]}
+
+
+async def test_a_fork_at_a_later_turn_takes_the_script_over_whole(clerk: Clerk) -> None:
+    job = await clerk.ended()
+    assert (job["turns"], len(job["toolCalls"])) == (2, 5)
+    forked = await clerk.forked(job, 6)
+    assert (forked["status"], clerk.runs) == ("completed", [])
+    assert results(forked) == [VALUE]
+    assert (forked["usage"]["modelCalls"], forked["usage"]["cachedCalls"]) == (1, 1)
+
+
+async def test_a_fork_at_the_scripts_turn_runs_it_anew_with_recorded_results_or_again(clerk: Clerk) -> None:
+    job = await clerk.ended()
+    forked = await clerk.forked(job, 1)
+    assert (results(forked), clerk.runs) == (results(job), [])
+    forked = await clerk.forked(job, 1, toolsRun="again")
+    assert (results(forked), sorted(clerk.runs)) == (results(job), ["a", "b", "c", "paid"])
+
+
+async def test_turns_of_a_script_and_edits_inside_it_are_refused(clerk: Clerk) -> None:
+    job = await clerk.ended()
+    for turn in (2, 5):
+        refused = await clerk.fork(job, turn)
+        assert refused.status_code == 422
+        assert f"turn {turn} goes on with a script, and asks no model: name one of 1, 6" in refused.text
+    inside = job["toolCalls"][1]["id"]
+    refused = await clerk.fork(job, 6, edits={"toolResults": {inside: "free"}})
+    assert (refused.status_code, "has no tool call" in refused.text) == (422, True)
+    edited = await clerk.forked(job, 6, edits={"toolResults": {job["toolCalls"][0]["id"]: {"value": 5}}})
+    assert results(edited) == [{"value": 5}]
+
+
+async def test_a_diff_shows_a_scripts_calls_under_its_turn(clerk: Clerk) -> None:
+    job = await clerk.ended()
+    forked = await clerk.forked(job, 1)
+    response = await clerk.api.request("GET", f"/api/agent-jobs/{job['id']}/diff/{forked['id']}")
+    turns = response.json()["turns"]
+    assert [turn["change"] for turn in turns] == ["same", "same"]
+    assert [call["tool"] for call in turns[0]["left"]["calls"]] == ["run_code", "price", "price", "note", "price"]
+
+
+async def test_a_retry_after_a_failed_turn_repeats_no_script(clerk: Clerk) -> None:
+    clerk.fails.append("away")
+    job = await clerk.ended()
+    assert job["status"] == "failed"
+    assert sorted(clerk.runs) == ["a", "b", "c", "paid"]
+    await clerk.api.request("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "retry"})
+    await clerk.api.stage.run(within_seconds=60)
+    job = await clerk.api.read(job["id"])
+    assert (job["status"], results(job)[0], len(clerk.runs)) == ("completed", VALUE, 4)
+
+
+@pytest.mark.parametrize("begin", ["failure", "start"])
+@pytest.mark.parametrize("steps", range(1, 9))
+async def test_a_job_cancelled_anywhere_goes_on_where_it_was_or_from_its_start(
+    clerk: Clerk, steps: int, begin: str
+) -> None:
+    job = await clerk.submitted()
+    delivered = 0
+
+    async def count() -> None:
+        nonlocal delivered
+        delivered += 1
+        if delivered == steps:
+            raise InterruptedError
+
+    with suppress(InterruptedError):
+        await clerk.api.stage.run(count, within_seconds=60)
+    before = list(clerk.runs)
+    response = await clerk.api.request("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "cancel"})
+    if response.status_code == 409:
+        return  # it has ended
+    cancelled = await clerk.api.read(job["id"])
+    assert {call["status"] for call in cancelled["toolCalls"]} <= {"completed", "cancelled"}
+    await clerk.api.request("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "retry", "from": begin})
+    await clerk.api.stage.run(within_seconds=60)
+    job = await clerk.api.read(job["id"])
+    assert (job["status"], job["result"]) == ("completed", {"answer": "done"})
+    assert [
+        call["result"] for call in job["toolCalls"] if call["status"] == "completed" and call["tool"] == "run_code"
+    ][-1] == VALUE
+    assert len(clerk.runs) == 4 + (len(before) if begin == "start" else 0)
