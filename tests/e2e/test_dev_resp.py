@@ -43,6 +43,7 @@ def test_all_say_what_they_are_connected_to(stack: DevStack) -> None:
         assert "swordfish" not in text
 
 
+@pytest.mark.long
 def test_keys_are_kept_in_its_store(stack: DevStack) -> None:
     data = ("--data", str(stack.folder))
     made = run_baton("keys", "create", "--tenant", "a", "--role", "client", *data)

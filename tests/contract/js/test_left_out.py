@@ -38,10 +38,8 @@ def test_a_persons_run_leaves_them_out_and_says_why(tmp_path: Path, workers: str
         assert [shown in line for line in done.stdout.splitlines()].count(True) == 1, done.stdout
 
 
-@pytest.mark.parametrize(
-    ("path", "shown"),
-    [(JAVASCRIPT, "npm ci failed"), pytest.param(BROWSER, "none of chromium, ", marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("path", "shown"), [(JAVASCRIPT, "npm ci failed"), (BROWSER, "none of chromium, ")])
 def test_in_ci_they_fail(tmp_path: Path, path: str, shown: str) -> None:
     done = run(tmp_path, path, "-x", CI="true")
     assert done.returncode == FAILED, done.stdout

@@ -50,7 +50,7 @@ def test_a_line_that_is_no_python_is_shown(tmp_path: Path) -> None:
     assert "raised SyntaxError: invalid syntax (mine.py, line 2)" in done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("settings", [{}, {"CONTINUATION": "inlne"}])
+@pytest.mark.parametrize("settings", [pytest.param({}, marks=pytest.mark.long), {"CONTINUATION": "inlne"}])
 def test_wrong_settings_are_lines_without_a_traceback(tmp_path: Path, settings: dict[str, str]) -> None:
     """And the exit code says that trying again is useless."""
     (tmp_path / "mine.py").write_text("from baton import Registry\nregistry = Registry([])\n")
@@ -95,7 +95,7 @@ def test_a_tool_without_a_docstring_is_named(
     )
 
 
-@pytest.mark.parametrize("name", ["functions", "events"])
+@pytest.mark.parametrize("name", ["functions", pytest.param("events", marks=pytest.mark.long)])
 def test_a_users_folder_of_the_same_name_does_not_hide_ours(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "__init__.py").write_text("raise RuntimeError('the wrong one')\n")

@@ -23,6 +23,7 @@ def test_a_stranger_uses_all_three_servers_through_the_official_sdks(project: St
     assert free_of_processes(project.folder)
 
 
+@pytest.mark.long
 def test_every_test_finds_empty_servers(project: StrangersProject) -> None:
     """Keys, messages, queues, records, rotated keys and faults of a test do not reach the next."""
     project.write("test_isolation.py", ISOLATION)
@@ -107,6 +108,7 @@ def test_a_project_that_does_not_use_it_pays_nothing(project: StrangersProject) 
     assert not (project.folder / "temporary").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("file", ["infra/__init__.py", "infra.py"])
 def test_a_project_with_an_infra_of_its_own_runs_its_tests_as_before(project: StrangersProject, file: str) -> None:
     project.write(file, "def answer():\n    return 42\n")
@@ -143,6 +145,7 @@ def test_a_projects_own_packages_hide_nothing(
     project.passes(4)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a process to its parent")
 def test_a_killed_test_run_leaves_no_server(project: StrangersProject) -> None:
     project.write(

@@ -24,8 +24,8 @@ PICTURE = BinaryContent(b"\x89PNG" + bytes(500_000), media_type="image/png")
 DETAIL = BinaryContent(b"\x89PNG" + bytes(70_000), media_type="image/png")
 
 
-def large_files() -> Case:
-    turns: list[list[Any]] = [[call("look", str(n), at=n)] for n in range(1, 10)]
+def large_files(looks: int = 4) -> Case:
+    turns: list[list[Any]] = [[call("look", str(n), at=n)] for n in range(1, looks + 1)]
     turns[3].append(call("look", "beside", at=0))
     turns += [[TextPart("seen")], [TextPart("seen again")]]
 

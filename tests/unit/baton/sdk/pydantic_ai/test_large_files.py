@@ -22,7 +22,7 @@ from tests.unit.baton.server.api.sessions.chatting import job_of, send, text_of
 
 async def test_the_bytes_of_a_file_are_written_and_counted_once() -> None:
     """In a job with ten calls, each of which returns it; one enqueues it as well."""
-    case, store = large_files(), FakeStore()
+    case, store = large_files(9), FakeStore()
 
     @case.agent.system_prompt(dynamic=True)
     def step(ctx: RunContext[Any]) -> str:
