@@ -20,8 +20,6 @@ ALLOWED = {
     **dict.fromkeys(("aclose", "call", "close"), "Python"),
     **dict.fromkeys(("read", "run", "start", "stop", "take", "write"), "Python"),
     **dict.fromkeys(("delete", "get", "request", "submit"), "REST"),
-    **dict.fromkeys(("connection_lost", "connection_made", "data_received"), "asyncio.Protocol"),
-    **dict.fromkeys(("on_body", "on_header", "on_headers_complete", "on_message_complete"), "httptools"),
     "handle_async_request": "httpx",
     "check": "raises or reports what is wrong",
     "emit": "publishes an app event, whoever does it",

@@ -4,6 +4,7 @@ Invariant: no answer is a 5xx, no request raises, and whatever was taken is list
 """
 
 import asyncio
+import gzip
 import json
 import re
 from dataclasses import replace
@@ -17,6 +18,7 @@ from baton.server.api.route import ApiRoute
 from baton.server.app import build_app
 from baton.server.openapi import described
 from baton.server.protocols.mcp.body import RpcMessage
+from baton.settings.limits import FAULTS
 from baton.testing import asgi
 from baton.worker.runtime.job_view import job_view
 from baton_events.ids import canonical_json
@@ -29,6 +31,7 @@ from tests.values.steps import HALVES
 
 _CALLS_OF_A_JOB = 40
 _REQUESTS_OF_A_STAGE = 40
+_MOST_BYTES, _SELDOM = 5_000_000, 0.01
 _LISTED = {"/api/agent-jobs", "/api/agent-schedules", "/api/admin/agent-checkpoints", "/api/chat/sessions"}
 _LISTED |= {"/api/admin/usage", "/api/admin/audit", "/api/admin/tools"}
 # What a schema cannot say: names that this app knows.
@@ -150,7 +153,7 @@ class OddRequests:
         self.left = 0
         self.stage: Stage | None = None
 
-    async def send(self, route: ApiRoute, body: bytes) -> None:
+    async def send(self, route: ApiRoute, body: bytes, coding: str = "identity") -> None:
         """Send a request about a job that waits for a person, until somebody decides."""
         if self.stage is None or self.left == 0:
             await self.read_again()
@@ -164,7 +167,11 @@ class OddRequests:
             self.ids = {"agent": "answers", "checkpoint_id": question["id"], "operation_id": operation_id}
         self.left -= 1
         headers = {"x-api-key": OPERATIONS_KEY, "authorization": _bearer(route.access), "a2a-version": "1.0"}
-        headers |= {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+        headers |= {
+            "content-encoding": coding,
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+        }
         path = re.sub(r"\{([a-z_]+)[a-z:]*\}", lambda found: self.ids.get(found[1], "job_1"), route.path)
         asking = asyncio.create_task(asgi.request(self.app, path, headers, body, route.method))
         for _ in range(3):  # a stream ends with its turn
@@ -174,7 +181,12 @@ class OddRequests:
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
             return
-        assert asking.result().status < 500, (route.method, path, body[:300], asking.result())
+        answer, asked = asking.result(), (route.method, path, body[:300])
+        assert answer.status < 500, (asked, answer)
+        if coding != "identity" or (route is not _RPC and len(body) > route.body_limit_bytes):
+            assert answer.status in {413, 415}, (asked, answer)
+        elif answer.status == 422:
+            assert len(json.loads(answer.body).get("errors", ())) <= FAULTS, asked
 
     async def read_again(self) -> None:
         """Run what was taken, then assert that each list and each job can be read."""
@@ -209,5 +221,10 @@ _BODIES = tuple(
 
 async def a_body(drawn: Drawn) -> None:
     """A client sends it to any route that takes a body."""
-    route, schema = drawn.random.choice(_BODIES)
-    await _odd_requests().send(route, schema.text(drawn).encode(errors=drawn.random.choice(HALVES)))
+    (route, schema), chance = drawn.random.choice(_BODIES), drawn.random.random()
+    body, coding = schema.text(drawn).encode(errors=drawn.random.choice(HALVES)), "identity"
+    if chance < _SELDOM:
+        body, coding = gzip.compress(body), drawn.random.choice(("gzip", "deflate", "br"))
+    elif chance < 2 * _SELDOM and route.body_limit_bytes < _MOST_BYTES and route is not _RPC:
+        body = b" " * route.body_limit_bytes + body
+    await _odd_requests().send(route, body, coding)

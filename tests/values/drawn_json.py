@@ -39,6 +39,8 @@ class BySchema:
         if kind == "string":
             return dumps(chance.choice(("a", "job_1", "2026-01-01T00:00:00Z", "0 9 * * *", drawn.text())))
         if kind == "array":
+            if chance.random() < _AGAINST:
+                return f"[{', '.join(['0'] * 300)}]"
             items = [self._text(drawn, schema.get("items"), depth - 1) for _ in range(chance.randrange(3))]
             return f"[{', '.join(items if depth else [])}]"
         return self._object(drawn, schema, depth) if kind == "object" and depth else drawn.json()

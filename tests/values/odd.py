@@ -153,6 +153,10 @@ class Drawn:
         ]
         return self.random.choice(leaves + inner if depth else leaves)()
 
+    def picked(self, usual: Any) -> Any:
+        """Draw the usual value, or seldom any."""
+        return self.any() if self.random.random() < 0.3 else usual
+
     def _fits(self) -> Fits:
         return Fits(amount=float(self.random.choice(FLOATS)))
 

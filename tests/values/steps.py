@@ -6,7 +6,7 @@ Invariant: a value is let in whole, or gives a failure that is recorded.
 import json
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from pydantic_core import from_json
@@ -16,14 +16,16 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.decide import decide
 from baton.engine.effects import CallModel, RunTool
 from baton.engine.state import CallRecord, Job
-from baton.engine.step_results import StepResult
+from baton.engine.step_results import StepResult, ToolFailed, ToolReturned
 from baton.engine.work_items import ItemKind
+from baton.sdk.agents.runner import JobInfo, Recorded, Runner, RunnerAnswer
 from baton.sdk.memory.keeper import MemoryKeeper
 from baton.sdk.models.model import ModelAnswer, ModelError
 from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.tools.pending import RunAgain
 from baton.sdk.tools.running_calls import RunningCalls
-from baton.worker.executors.executor import OutcomeDoor
+from baton.worker.executors.executor import UNRECORDABLE, OutcomeDoor
+from baton.worker.executors.model_call import runner_turn
 from baton.worker.executors.model_turn import ModelTurn
 from baton.worker.executors.tool_run import ToolRun
 from baton_events.app_event import AppEventError, app_event, parse_app_event
@@ -32,7 +34,8 @@ from baton_events.ids import canonical_json
 from tests.fakes.clock import FakeClock
 from tests.fakes.stored import FakeSessionMemory, FakeStore
 from tests.unit.baton.engine.sample_state import call_record, call_state, turn_state
-from tests.values.odd import Drawn, Fits
+from tests.values.odd import Drawn, Fits, MuteError
+from tests.values.oracle import Meant, Refused, meant
 
 SECRETS = KnownSecrets(["sk-0123456789"])
 CLAIM = Claim("job_1", "call:x:1", "m", "o", 0, 0)
@@ -82,13 +85,21 @@ async def tool_run(body: Callable[[ToolContext], Awaitable[Any]]) -> StepResult:
 
 
 async def a_result(drawn: Drawn) -> None:
-    """A tool returns it."""
+    """A tool returns it: JSON is let in as it is, and what is none is refused by its place."""
     value = drawn.any()
 
     async def body(_: ToolContext) -> Any:
         return value
 
-    await tool_run(body)
+    expected, step_result = meant(value, "result"), await tool_run(body)
+    match expected:
+        case Refused():
+            assert isinstance(step_result, ToolFailed), value
+            assert step_result.failure.type == UNRECORDABLE
+            assert f"{expected.place}: " in step_result.failure.message, (value, step_result)
+        case Meant():
+            assert isinstance(step_result, ToolReturned), (value, step_result)
+            assert json.loads(step_result.result_json) == expected.value, value
 
 
 async def an_error(drawn: Drawn) -> None:
@@ -98,7 +109,10 @@ async def an_error(drawn: Drawn) -> None:
     async def body(_: ToolContext) -> None:
         raise error
 
-    await tool_run(body)
+    step_result = await tool_run(body)
+    assert isinstance(step_result, ToolFailed)
+    if isinstance(error, MuteError):
+        assert step_result.failure.type == "MuteError"
 
 
 async def a_tool_error(drawn: Drawn) -> None:
@@ -170,7 +184,7 @@ class OddModel:
 _odd_model = cache(OddModel)
 
 
-async def model_turn(make: Callable[[], Any], output: Any = None) -> None:
+async def model_turn(make: Callable[[], Any], output: Any = None) -> StepResult:
     """Ask a model that answers so, and decide what follows."""
     odd = _odd_model(output)
     odd.make = make
@@ -180,15 +194,54 @@ async def model_turn(make: Callable[[], Any], output: Any = None) -> None:
     read_again(step_result)
     assert step_result is not None
     assert decide(state, step_result, 1_000).changes is not None
+    return step_result
+
+
+class OddRunner:
+    """A library's agent, whose turn is whatever `make` gives."""
+
+    name = "odd"
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self.run = OutcomeDoor(self._turn, SECRETS)
+
+    async def turn(self, record: Any, listener: Any) -> Any:
+        """Answer, whatever the record is."""
+        del record, listener
+        return self._make()
+
+    async def _turn(self, effect: Any, history: Any, claim: Any) -> StepResult:
+        del effect, history, claim
+        record = Recorded(JobInfo(job_id="job_1", session_id="s", tenant="t", task="go"))
+        return await runner_turn(cast("Runner", self), record, None, 5)
+
+
+async def an_answer_of_a_runner(drawn: Drawn) -> None:
+    """A library's agent answers with it."""
+    odd = drawn.random.choice(("tool", "arguments", "text", "provider", "output", "correction", "alone"))
+
+    def pick(name: str, usual: Any) -> Any:
+        return drawn.any() if name == odd else usual
+
+    def make() -> Any:
+        call = Call(pick("tool", "look"), pick("arguments", {"x": drawn.any()}))
+        answer = ModelAnswer(text=pick("text", "done"), calls=(call,), provider=pick("provider", {"x": drawn.any()}))
+        more = {"correction": pick("correction", ""), "alone": pick("alone", ())}
+        return RunnerAnswer(answer, output=pick("output", None), **more)
+
+    state = turn_state()
+    step_result = await OddRunner(make).run(CallModel(state.job, 2, 1), History(), CLAIM)
+    read_again(step_result)
+    assert step_result is not None
+    assert decide(state, step_result, 1_000).changes is not None
 
 
 async def an_answer(drawn: Drawn) -> None:
     """A model answers with it."""
 
-    def pick(usual: Any) -> Any:
-        return drawn.any() if drawn.random.random() < 0.3 else usual
-
     def make() -> Any:
+        pick = drawn.picked
         call = Call(pick("look"), pick({"x": drawn.any()}))
         return pick(
             ModelAnswer(

@@ -192,14 +192,12 @@ def _answered(step_result: ModelAnswered, secrets: KnownSecrets) -> ModelAnswere
 
 
 def _wanted(wanted_call: Wanted, secrets: KnownSecrets) -> Wanted:
-    arguments = _data(wanted_call.arguments, "arguments", secrets)
-    if wanted_call.fault is None:
-        return wanted_call if arguments == wanted_call.arguments else replace(wanted_call, arguments=arguments)
+    fault = wanted_call.fault
     return replace(
         wanted_call,
         tool=text_of(wanted_call.tool),
-        arguments=arguments,
-        fault=_failure(wanted_call.fault, secrets.and_those_in(wanted_call.arguments)),
+        arguments=_data(wanted_call.arguments, "arguments", secrets),
+        fault=fault and _failure(fault, secrets.and_those_in(wanted_call.arguments)),
     )
 
 
