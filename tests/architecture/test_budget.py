@@ -39,7 +39,7 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_400, 19, 200, 50),
-    "server": (14_520, 102, 1_010, 210),
+    "server": (14_500, 102, 990, 190),
     "worker": (11_540, 85, 788, 135),
     "queue": (2_000, 19, 160, 45),
     "store": (7_800, 48, 710, 115),
@@ -51,8 +51,8 @@ LAYER_BOUNDS = {
 BOUNDS = {
     "lines": 83_690,
     "modules": 608,
-    "functions": 6_050,
-    "classes": 1_232,
+    "functions": 6_030,
+    "classes": 1_212,
     "public names": 69,
     "Agent fields": 27,
     "@tool options": 14,
@@ -109,6 +109,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("modules", 1, _DOORS),
     ("modules of sdk", 1, _DOORS),
     ("lines of server", 10, _DOORS),
+    ("modules of server", 1, "endpoints that are functions over one context, which has a file of its own"),
     ("test lines", 25, _DOORS),
     ("test lines", 250, "siblings of hard edges: names of schemas, a full memory, odd forms, half answers of Lambda"),
     ("lines of server", 10, "a public URL whose path begins as ours do, half answers of Lambda"),

@@ -1,36 +1,39 @@
 """The API's table of routes: one line each, with its access rule."""
 
+from functools import partial
+
 from starlette.routing import BaseRoute
 
-from baton.server.api.admin.control import MessagesApi, ToolsApi, WorkerApi
-from baton.server.api.admin.health import Health, MetricsApi
-from baton.server.api.admin.usage_by_day import UsageApi
-from baton.server.api.admin.versions import VersionsApi
-from baton.server.api.app_events import AppEventsApi
+from baton.server.api.admin.control import WorkerApi, replay_job, replay_message, show_tools
+from baton.server.api.admin.health import Health, show_metrics
+from baton.server.api.admin.usage_by_day import show_usage
+from baton.server.api.admin.versions import show_versions
+from baton.server.api.app_events import post_app_event, show_app_event
 from baton.server.api.audit import Audit
 from baton.server.api.auth import Keys
 from baton.server.api.guard import Guard
-from baton.server.api.jobs.approval_links import ApprovalLinks, ApprovalLinksApi
-from baton.server.api.jobs.approvals import Approvals, CheckpointsApi
+from baton.server.api.jobs.approval_links import make_link
+from baton.server.api.jobs.approvals import approve_checkpoint, checkpoints_of_job, list_approvals, reject_checkpoint
 from baton.server.api.jobs.bulk_change import BulkChangeApi
-from baton.server.api.jobs.diff import DiffApi
-from baton.server.api.jobs.fork import ForkApi
+from baton.server.api.jobs.context import Context, context_of
+from baton.server.api.jobs.diff import show_diff
+from baton.server.api.jobs.fork import post_fork
 from baton.server.api.jobs.job import JobResultsApi, JobsApi
 from baton.server.api.jobs.listing import JobListingApi
-from baton.server.api.jobs.other_starts import AgentStartApi, SimpleScenario
-from baton.server.api.jobs.recording import RecordingsApi
-from baton.server.api.jobs.scores import ScoresApi
-from baton.server.api.jobs.signals import JobEventsApi, OperationsApi
+from baton.server.api.jobs.other_starts import SimpleScenario, start_agent
+from baton.server.api.jobs.recording import show_recording
+from baton.server.api.jobs.scores import post_score
+from baton.server.api.jobs.signals import KeptQuota, complete_operation, post_event, show_operation
 from baton.server.api.route import ApiRoute
-from baton.server.api.schedules import SchedulesApi
+from baton.server.api.schedules import create_schedule, delete_schedule, pause_schedule, read_schedule, show_schedules
 from baton.server.api.sessions.chat import ChatApi
-from baton.server.api.sessions.files import SessionFilesApi
-from baton.server.api.sessions.sessions import SessionMemoryApi, SessionsApi
-from baton.server.api.stream import StreamApi, StreamTokensApi
+from baton.server.api.sessions.files import show_file
+from baton.server.api.sessions.sessions import SessionsApi, forget_memory
+from baton.server.api.stream import StreamApi, make_token
 from baton.server.api.updates import PATH as UPDATES_PATH
 from baton.server.api.updates import update_routes, updates_over_http
 from baton.server.openapi import OpenApi
-from baton.server.protocols.a2a.card import CARD_PATH, CardsApi
+from baton.server.protocols.a2a.card import CARD_PATH, default_card, show_card
 from baton.server.protocols.a2a.rpc import A2aApi
 from baton.server.protocols.ag_ui.runs import AgUiApi
 from baton.server.protocols.chat_aliases.routes import chat_alias_routes
@@ -48,20 +51,21 @@ def api_routes(container: Container, keys: Keys) -> list[BaseRoute]:
 
 def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
     """Build every line of the table, in the order in which docs/reference/http.md lists them."""
-    jobs, sessions = JobsApi(container, keys), SessionsApi(container, keys)
+    context, sessions = context_of(container, keys), SessionsApi(container, keys)
+    jobs = context.jobs
     table = [
-        *_of_jobs(container, keys, jobs),
-        *_of_forks(container, keys, jobs),
-        *_of_schedules(container, keys),
-        *_of_app_events(container, keys),
-        *_of_checkpoints(container, keys, jobs),
-        *_of_operations(container),
+        *_of_jobs(context),
+        *_of_forks(context),
+        *_of_schedules(context),
+        *_of_app_events(context),
+        *_of_checkpoints(context),
+        *_of_operations(context),
         *chat_alias_routes(container, keys, jobs, sessions),
-        *_of_chats(container, keys, jobs),
-        *_of_sessions(container, keys, sessions),
-        *_of_a2a(container, keys, jobs),
+        *_of_chats(context),
+        *_of_sessions(context, sessions),
+        *_of_a2a(context),
         *_of_mcp(container, keys, jobs),
-        *_of_operators(container, audit),
+        *_of_operators(context, audit),
         *_open(container, jobs),
     ]
     document = OpenApi(table, container.settings.worker_base_url)  # the table lists it, too
@@ -69,13 +73,15 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
     return table
 
 
-def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
+def _of_jobs(context: Context) -> list[ApiRoute]:
+    to = context.serves
+    container, keys, jobs = context.container, context.keys, context.jobs
     jobs_path, job_path = "/api/agent-jobs", "/api/agent-jobs/{job_id}"
-    events, stream = JobEventsApi(container, keys, jobs), StreamApi(container, keys)
+    stream = StreamApi(container, keys)
     listing, bulk_path = JobListingApi(container, keys), "/api/admin/agent-jobs/bulk"
     bulk = BulkChangeApi(keys, jobs, listing)
     bulk_changes = '`{"action", "filter", "dryRun"}` cancels or retries jobs; repeat with `cursor` while there is one'
-    recordings, result_limit_bytes = RecordingsApi(container, keys, jobs), container.settings.result_limit_bytes
+    result_limit_bytes = container.settings.result_limit_bytes
     submits = "submit a job; 202 and the job. `Idempotency-Key` is honoured"
     lists = (
         "jobs, newest first: `q`, `status`, `jobType`, `sessionId`, `tag`, `createdAfter`, `createdBefore`,"
@@ -102,16 +108,24 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         ApiRoute("PATCH", job_path, "client", jobs.change, changes),
         ApiRoute("DELETE", job_path, "client", jobs.delete, deletes),
         ApiRoute("POST", bulk_path, "admin", bulk.change, bulk_changes),
-        ApiRoute("POST", f"{job_path}/events", "client", events.post, event_text, *limit),
+        ApiRoute(
+            "POST",
+            f"{job_path}/events",
+            "client",
+            partial(post_event, context, KeptQuota(container)),
+            event_text,
+            *limit,
+        ),
         ApiRoute("GET", f"{job_path}/stream", "stream", stream.stream, streams),
         ApiRoute("GET", f"{job_path}/results/{{call_id}}", "client", results.show, shows),
         ApiRoute("GET", f"{job_path}/model-messages", "client", jobs.model_messages, messages),
-        ApiRoute("GET", f"{job_path}/recording", "client", recordings.show, records),
+        ApiRoute("GET", f"{job_path}/recording", "client", to(show_recording), records),
     ]
 
 
-def _of_forks(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
-    job_path, api = "/api/agent-jobs/{job_id}", ForkApi(container, keys, jobs)
+def _of_forks(context: Context) -> list[ApiRoute]:
+    to = context.serves
+    job_path = "/api/agent-jobs/{job_id}"
     forks = (
         '`{"turn", "edits", "toolsRun"}`: a new job that takes over an ended one\'s turns, with edits, and asks'
         " its model again from `turn` on; 202"
@@ -119,38 +133,39 @@ def _of_forks(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]
     diffs = "two jobs turn by turn: `same`, `changed`, `added` or `removed`, with texts, calls, results, usage and cost"
     scores = '`{"name", "value", "comment"}`: what you think of the job, at any time; 201; a name again replaces it'
     return [
-        ApiRoute("POST", f"{job_path}/scores", "client", ScoresApi(container, keys, jobs).post, scores),
-        ApiRoute("POST", f"{job_path}/fork", "client", api.post, forks, TASK_BYTES),
-        ApiRoute("GET", f"{job_path}/diff/{{other_id}}", "client", DiffApi(container, keys, jobs).show, diffs),
+        ApiRoute("POST", f"{job_path}/scores", "client", to(post_score), scores),
+        ApiRoute("POST", f"{job_path}/fork", "client", to(post_fork), forks, TASK_BYTES),
+        ApiRoute("GET", f"{job_path}/diff/{{other_id}}", "client", to(show_diff), diffs),
     ]
 
 
-def _of_schedules(container: Container, keys: Keys) -> list[ApiRoute]:
-    schedules, path = SchedulesApi(container, keys), "/api/agent-schedules"
-    one = f"{path}/{{schedule_id}}"
+def _of_schedules(context: Context) -> list[ApiRoute]:
+    to = context.serves
+    path, one = "/api/agent-schedules", "/api/agent-schedules/{schedule_id}"
     makes = "a job that recurs: a job's fields, `cron` and `timeZone`; 201 and the schedule"
     return [
-        ApiRoute("POST", path, "client", schedules.create, makes, SCHEDULE_BYTES),
-        ApiRoute("GET", path, "client", schedules.show_all, "schedules, by id"),
-        ApiRoute("GET", one, "client", schedules.read, "a schedule, with its next run and its last jobs"),
-        ApiRoute("PATCH", one, "client", schedules.pause, '`{"paused": true}` or false'),
-        ApiRoute("DELETE", one, "client", schedules.delete, "delete it; jobs that it started continue"),
+        ApiRoute("POST", path, "client", to(create_schedule), makes, SCHEDULE_BYTES),
+        ApiRoute("GET", path, "client", to(show_schedules), "schedules, by id"),
+        ApiRoute("GET", one, "client", to(read_schedule), "a schedule, with its next run and its last jobs"),
+        ApiRoute("PATCH", one, "client", to(pause_schedule), '`{"paused": true}` or false'),
+        ApiRoute("DELETE", one, "client", to(delete_schedule), "delete it; jobs that it started continue"),
     ]
 
 
-def _of_app_events(container: Container, keys: Keys) -> list[ApiRoute]:
-    events, path = AppEventsApi(container, keys), "/api/events"
+def _of_app_events(context: Context) -> list[ApiRoute]:
+    to = context.serves
+    path = "/api/events"
     sends = '`{"name", "data", "key"}`: an event of your own; 202, its id and how many handlers take it'
     shows = "the event, with each handler's status, attempts and error; kept as long as ended jobs"
     return [
-        ApiRoute("POST", path, "client", events.post, sends, EVENT_BYTES),
-        ApiRoute("GET", f"{path}/{{event_id}}", "client", events.show, shows),
+        ApiRoute("POST", path, "client", to(post_app_event), sends, EVENT_BYTES),
+        ApiRoute("GET", f"{path}/{{event_id}}", "client", to(show_app_event), shows),
     ]
 
 
-def _of_checkpoints(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
-    approvals, every = Approvals(container, jobs), "/api/admin/agent-checkpoints"
-    checkpoints, links = CheckpointsApi(keys, approvals), ApprovalLinksApi(keys, ApprovalLinks(container, approvals))
+def _of_checkpoints(context: Context) -> list[ApiRoute]:
+    to = context.serves
+    every = "/api/admin/agent-checkpoints"
     path, pending = f"{every}/{{checkpoint_id}}", "approvals of all jobs: those that wait, or `?status=`; `cursor`"
     lists = "marks that tools set, and decisions that it waits for"
     makes = (
@@ -158,27 +173,29 @@ def _of_checkpoints(container: Container, keys: Keys, jobs: JobsApi) -> list[Api
     )
     approves = '`{"arguments", "comment", "digest"}`, all optional: approves; 409 where it was decided before'
     return [
-        ApiRoute("GET", "/api/agent-jobs/{job_id}/checkpoints", "client", checkpoints.of_job, lists),
-        ApiRoute("GET", every, "admin", checkpoints.listed, pending),
-        ApiRoute("POST", path, "admin", checkpoints.approve, approves, DECISION_BYTES),
-        ApiRoute("DELETE", path, "admin", checkpoints.reject, '`{"reason"}`: rejects; 409 likewise'),
-        ApiRoute("POST", f"{path}/links", "client", links.make, makes),
+        ApiRoute("GET", "/api/agent-jobs/{job_id}/checkpoints", "client", to(checkpoints_of_job), lists),
+        ApiRoute("GET", every, "admin", to(list_approvals), pending),
+        ApiRoute("POST", path, "admin", to(approve_checkpoint), approves, DECISION_BYTES),
+        ApiRoute("DELETE", path, "admin", to(reject_checkpoint), '`{"reason"}`: rejects; 409 likewise'),
+        ApiRoute("POST", f"{path}/links", "client", to(make_link), makes),
     ]
 
 
-def _of_operations(container: Container) -> list[ApiRoute]:
-    operations, path = OperationsApi(container), "/api/operations/{operation_id}"
+def _of_operations(context: Context) -> list[ApiRoute]:
+    to = context.serves
+    path = "/api/operations/{operation_id}"
     completes = '`{"success", "result" or "error"}` finishes the waiting call; repeatable, the first outcome stays'
-    limit = (container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
+    limit = (context.container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
     return [
-        ApiRoute("GET", path, "operations", operations.show, "the tool call that waits for the operation"),
-        ApiRoute("POST", f"{path}/complete", "operations", operations.complete, completes, *limit),
+        ApiRoute("GET", path, "operations", to(show_operation), "the tool call that waits for the operation"),
+        ApiRoute("POST", f"{path}/complete", "operations", to(complete_operation), completes, *limit),
     ]
 
 
-def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
-    chats, starting = ChatApi(container, keys), AgentStartApi(container, keys, jobs)
-    tokens, runs = StreamTokensApi(container, keys, jobs), AgUiApi(container, keys, jobs)
+def _of_chats(context: Context) -> list[ApiRoute]:
+    to = context.serves
+    container, keys = context.container, context.keys
+    chats, runs = ChatApi(container, keys), AgUiApi(container, keys, context.jobs)
     files_bytes = 2 * container.settings.files_limit_bytes  # as Base64, and even some that are too large
     run = "a run of AG-UI, by its `RunAgentInput`: a message to answer, or answers to interrupts; 200 and its events"
     makes = '`{"jobId"}` or `{"sessionId"}`: a token for its streams, valid for 5 minutes, for clients without headers'
@@ -192,14 +209,14 @@ def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]
         ApiRoute("POST", "/api/chat", "client", chats.send, sends, CONVERSATION_BYTES + files_bytes),
         ApiRoute("GET", "/api/chat/{session_id:path}/stream", "stream", chats.resume, resumes),
         ApiRoute("POST", "/api/ag-ui/{agent}", "run", runs.run, run, CONVERSATION_BYTES + files_bytes),
-        ApiRoute("POST", "/api/stream-tokens", "client", tokens.make, makes),
-        ApiRoute("POST", "/api/agent/start", "client", starting.start, starts, TASK_BYTES),
+        ApiRoute("POST", "/api/stream-tokens", "client", to(make_token), makes),
+        ApiRoute("POST", "/api/agent/start", "client", to(start_agent), starts, TASK_BYTES),
         ApiRoute("GET", UPDATES_PATH, "open", updates_over_http, updates),
     ]
 
 
-def _of_sessions(container: Container, keys: Keys, sessions: SessionsApi) -> list[ApiRoute]:
-    memory = SessionMemoryApi(container, keys)
+def _of_sessions(context: Context, sessions: SessionsApi) -> list[ApiRoute]:
+    to = context.serves
     path = "/api/sessions/{session_id:path}"
     shows = "its messages, running job (`activeStream`) and queued questions; `?limit=`, `?cursor=` for older ones"
     deletes = "delete its jobs' data and its memory; 409 while one has not ended"
@@ -207,21 +224,29 @@ def _of_sessions(container: Container, keys: Keys, sessions: SessionsApi) -> lis
     file = "a file of one of its messages, as `url` of a file part names it"
     forgets = "forget what agents remember of a session; an admin key names the tenant with `?tenant=`"
     return [
-        ApiRoute("DELETE", f"{path}/memory", "client", memory.forget, forgets),  # before the path that takes any id
-        ApiRoute("GET", f"{path}/files/{{name}}", "stream", SessionFilesApi(container, keys).show, file),
+        ApiRoute("DELETE", f"{path}/memory", "client", to(forget_memory), forgets),  # before the path of any id
+        ApiRoute("GET", f"{path}/files/{{name}}", "stream", to(show_file), file),
         ApiRoute("POST", f"{path}/cancel", "client", sessions.cancel, cancels),
         ApiRoute("GET", path, "client", sessions.show, shows),
         ApiRoute("DELETE", path, "client", sessions.delete, deletes),
     ]
 
 
-def _of_a2a(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
-    cards, tasks, path = CardsApi(container), A2aApi(container, keys, jobs), "/a2a/{agent}"
+def _of_a2a(context: Context) -> list[ApiRoute]:
+    to = context.serves
+    tasks, path = A2aApi(context.container, context.keys, context.jobs), "/a2a/{agent}"
+    limit_bytes = TASK_BYTES + 2 * context.container.settings.files_limit_bytes
     calls = "a method of A2A 1.0 by JSON-RPC, for an agent with `expose='a2a'`: 200 and its result, stream or error"
     return [
-        ApiRoute("POST", path, "client", tasks.call, calls, TASK_BYTES + 2 * container.settings.files_limit_bytes),
-        ApiRoute("GET", f"{path}{CARD_PATH}", "open", cards.show, "the card of an exposed agent"),
-        ApiRoute("GET", CARD_PATH, "open", cards.default, "the card of the first exposed agent, or of `DEFAULT_AGENT`"),
+        ApiRoute("POST", path, "client", tasks.call, calls, limit_bytes),
+        ApiRoute("GET", f"{path}{CARD_PATH}", "open", to(show_card), "the card of an exposed agent"),
+        ApiRoute(
+            "GET",
+            CARD_PATH,
+            "open",
+            to(default_card),
+            "the card of `DEFAULT_AGENT`, or of the first exposed agent",
+        ),
     ]
 
 
@@ -230,19 +255,16 @@ def _of_mcp(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     return [ApiRoute("POST", "/mcp", "client", McpApi(container, keys, jobs).call, calls, TASK_BYTES)]
 
 
-def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
-    tools, shows = ToolsApi(container), "each tool's capabilities, attempts, failures, and durations (p50, p95)"
-    worker, worker_path = WorkerApi(container), "/api/admin/agent-worker"
-    usage = UsageApi(container)
+def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:
+    to = context.serves
+    shows = "each tool's capabilities, attempts, failures, and durations (p50, p95)"
+    worker, worker_path = WorkerApi(context.container), "/api/admin/agent-worker"
     used = (
         "usage of each tenant's jobs that ended in a month, overhead, prices; `tenant`, `month`; with `by=day` or"
         " `by=month` the last 92 days by agent, tenant and model; `agent`, `model`, `from`, `to`"
     )
     compares = "an agent's versions, and two of them over their newest runs: `left`, `right`, `limit`"
-    messages, replays = (
-        MessagesApi(container),
-        "send a message of the queue again; the answer says if it was applied already",
-    )
+    replays = "send a message of the queue again; the answer says if it was applied already"
     redrives = "send the events of all steps that a job expects now"
     measures = "counters for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
     audits = "actions of operators, newest first: key, action, time, status; `limit`, `cursor`"
@@ -250,19 +272,19 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
         ApiRoute(
             "GET", worker_path, "admin", worker.show, "whether jobs are admitted, how many are at work and in line"
         ),
-        ApiRoute("GET", "/api/admin/agents/{agent}/versions", "admin", VersionsApi(container).show, compares),
-        ApiRoute("GET", "/api/admin/usage", "admin", usage.show, used),
+        ApiRoute("GET", "/api/admin/agents/{agent}/versions", "admin", to(show_versions), compares),
+        ApiRoute("GET", "/api/admin/usage", "admin", to(show_usage), used),
         ApiRoute(
             "POST", worker_path, "admin", worker.start, "start, with so many slots: waiting jobs get them at once"
         ),
         ApiRoute(
             "DELETE", worker_path, "admin", worker.stop, "stop: no job gets a slot; a job that holds one continues"
         ),
-        ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", messages.replay, replays),
-        ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/replay", "admin", messages.redrive, redrives),
-        ApiRoute("GET", "/api/admin/tools", "admin", tools.show, shows),
+        ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", to(replay_message), replays),
+        ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/replay", "admin", to(replay_job), redrives),
+        ApiRoute("GET", "/api/admin/tools", "admin", to(show_tools), shows),
         ApiRoute("GET", "/api/admin/audit", "admin", audit.show, audits),
-        ApiRoute("GET", "/api/metrics", "metrics", MetricsApi(container).show, measures),
+        ApiRoute("GET", "/api/metrics", "metrics", to(show_metrics), measures),
     ]
 
 

@@ -15,14 +15,14 @@ from starlette.responses import JSONResponse, Response
 from baton.sdk.agents.handler import Handler
 from baton.sdk.records.any_json import AnyJson
 from baton.sdk.records.redaction import redacted
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of
 from baton.server.api.jobs.submission import OnceKey, OnceSeconds
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.store.ports.app_events import EventRecord
 from baton.store.ports.jobs import Snapshot
 from baton.worker.commands.once import ONCE_SECONDS, OnceFor, event_of
-from baton.worker.container import Container
 from baton.worker.runtime.app_events import MISFIT, keep_event, misfits, stored_size
 from baton.worker.runtime.batches import Batches, encoded, note_of_batch
 from baton.worker.runtime.job_view import job_view
@@ -43,88 +43,92 @@ class AppEventBody(BaseModel):
     once_for_seconds: OnceSeconds = ONCE_SECONDS
 
 
-class AppEventsApi:
-    """The two endpoints."""
+async def post_app_event(context: Context, request: Request) -> Response:
+    """Answer `POST /api/events` with 202 `{"id", "handlers", "waiters"}`: how many take the event."""
+    principal = await context.keys.authenticate(request)
+    body = parsed(AppEventBody, await limited_body(request))
+    key, ports = idempotency_key_of(request), context.container.ports
+    handlers = context.container.registry.handlers.of(body.name)
+    event = _made(context, body, await _id_of(context, body, principal.tenant, key), principal.tenant)
+    _refuse_misfits(handlers, event.data)
+    quota = context.container.commands.quota
+    if await context.container.ports.app_events.find(event.id) is None:
+        await quota.check(event.tenant, stored_size(encoded(event)))
+    record = await keep_event(
+        context.container.ports.app_events, quota, event, tuple(handler.name for handler in handlers)
+    )
+    first = parse_app_event(record.event.encode())
+    if key and (first.name, first.key, first.data) != (event.name, event.key, event.data):
+        raise ApiError(422, f"another body was sent under Idempotency-Key {key!r} before: use a new key")
+    await context.container.emitter.send(first)
+    name = awaited_name(event.tenant, event.name, event.key)
+    waiters = await context.container.ports.app_events.count_waiting(name, ports.clock.now_ms())
+    return JSONResponse({"id": event.id, "handlers": len(handlers), "waiters": waiters}, 202)
 
-    def __init__(self, container: Container, keys: Keys) -> None:
-        self._container = container
-        self._keys = keys
-        self._records = container.ports.app_events
-        self._batches = Batches(self._records)
 
-    async def post(self, request: Request) -> Response:
-        """Answer `POST /api/events` with 202 `{"id", "handlers", "waiters"}`: how many take the event."""
-        principal = await self._keys.authenticate(request)
-        body = parsed(AppEventBody, await limited_body(request))
-        key, ports = idempotency_key_of(request), self._container.ports
-        handlers = self._container.registry.handlers.of(body.name)
-        event = self._made(body, await self._id_of(body, principal.tenant, key), principal.tenant)
-        _refuse_misfits(handlers, event.data)
-        quota = self._container.commands.quota
-        if await self._records.find(event.id) is None:
-            await quota.check(event.tenant, stored_size(encoded(event)))
-        record = await keep_event(self._records, quota, event, tuple(handler.name for handler in handlers))
-        first = parse_app_event(record.event.encode())
-        if key and (first.name, first.key, first.data) != (event.name, event.key, event.data):
-            raise ApiError(422, f"another body was sent under Idempotency-Key {key!r} before: use a new key")
-        await self._container.emitter.send(first)
-        name = awaited_name(event.tenant, event.name, event.key)
-        waiters = await self._records.count_waiting(name, ports.clock.now_ms())
-        return JSONResponse({"id": event.id, "handlers": len(handlers), "waiters": waiters}, 202)
+async def _id_of(context: Context, body: AppEventBody, tenant: str, key: str) -> str:
+    """Return the event's id: a random one, unless a key says which event it is."""
+    if body.once_for is None:
+        return app_event_id(tenant, key) if key else f"evt_{context.container.ports.randomness.token()}"
+    if key:
+        detail = "onceFor decides which event this is, and cannot go with Idempotency-Key: leave one of them out"
+        raise ApiError(422, detail, [("onceFor", detail)])
+    names = [handler.name for handler in context.container.registry.handlers.of(body.name)]
+    once, now_ms = OnceFor(body.once_for, body.once_for_seconds), context.container.ports.clock.now_ms()
+    return await event_of(
+        context.container.ports.app_events, context.container.commands.submit, (tenant, body.name), names, once, now_ms
+    )
 
-    async def _id_of(self, body: AppEventBody, tenant: str, key: str) -> str:
-        """Return the event's id: a random one, unless a key says which event it is."""
-        if body.once_for is None:
-            return app_event_id(tenant, key) if key else f"evt_{self._container.ports.randomness.token()}"
-        if key:
-            detail = "onceFor decides which event this is, and cannot go with Idempotency-Key: leave one of them out"
-            raise ApiError(422, detail, [("onceFor", detail)])
-        names = [handler.name for handler in self._container.registry.handlers.of(body.name)]
-        once, now_ms = OnceFor(body.once_for, body.once_for_seconds), self._container.ports.clock.now_ms()
-        return await event_of(self._records, self._container.commands.submit, (tenant, body.name), names, once, now_ms)
 
-    def _made(self, body: AppEventBody, event_id: str, tenant: str) -> AppEvent:
-        data, now_ms = self._container.secrets.hide_in(body.data), self._container.ports.clock.now_ms()
-        try:
-            return app_event(body.name, data, body.key, event_id=event_id, tenant=tenant, now_ms=now_ms)
-        except AppEventError as error:
-            raise ApiError(422, str(error), [(error.field, str(error))]) from error
-        except TooLargeError as error:
-            raise ApiError(413, str(error)) from error
+def _made(context: Context, body: AppEventBody, event_id: str, tenant: str) -> AppEvent:
+    data, now_ms = context.container.secrets.hide_in(body.data), context.container.ports.clock.now_ms()
+    try:
+        return app_event(body.name, data, body.key, event_id=event_id, tenant=tenant, now_ms=now_ms)
+    except AppEventError as error:
+        raise ApiError(422, str(error), [(error.field, str(error))]) from error
+    except TooLargeError as error:
+        raise ApiError(413, str(error)) from error
 
-    async def show(self, request: Request) -> Response:
-        """Answer `GET /api/events/{id}` with 200 and the event, with its handlers."""
-        principal = await self._keys.authenticate(request)
-        return JSONResponse(await self.view(principal, request.path_params["event_id"]))
 
-    async def view(self, principal: Principal, event_id: str) -> dict[str, Any]:
-        """Return the event, with its handlers.
+async def show_app_event(context: Context, request: Request) -> Response:
+    """Answer `GET /api/events/{id}` with 200 and the event, with its handlers."""
+    principal = await context.keys.authenticate(request)
+    return JSONResponse(await app_event_view(context, principal, request.path_params["event_id"]))
 
-        Raises:
-            ApiError: 404 it is not known (any more), 403 it is another tenant's.
-        """
-        record = await self._records.find(event_id)
-        if record is None:
-            raise ApiError(404, f"there is no event {event_id!r} (any more), or it has not been delivered yet")
-        event = parse_app_event(record.event.encode())
-        if not principal.may_see(event.tenant):
-            raise ApiError(403, f"event {event_id!r} belongs to another tenant")
-        ports = self._container.ports
-        jobs = {name: await self._job(event, record, name) for name in record.handlers}
-        return {
-            "id": event.id,
-            "name": event.name,
-            "key": event.key,
-            "data": redacted(event.data),
-            "createdAt": json.loads(record.event)["createdAt"],
-            "handlers": [_handler_view(name, job, record, ports.clock.now_ms()) for name, job in jobs.items()],
-        }
 
-    async def _job(self, event: AppEvent, record: EventRecord, handler: str) -> Snapshot | None:
-        """Return the job that takes the event, or its batch."""
-        first = record.notes.get(note_of_batch(handler))
-        taken = event.id if first is None else await self._batches.id_of(event, handler, int(first))
-        return await self._container.ports.reader.job(event_job_id(taken, handler)) if taken else None
+async def app_event_view(context: Context, principal: Principal, event_id: str) -> dict[str, Any]:
+    """Return the event, with its handlers.
+
+    Raises:
+        ApiError: 404 it is not known (any more), 403 it is another tenant's.
+    """
+    record = await context.container.ports.app_events.find(event_id)
+    if record is None:
+        raise ApiError(404, f"there is no event {event_id!r} (any more), or it has not been delivered yet")
+    event = parse_app_event(record.event.encode())
+    if not principal.may_see(event.tenant):
+        raise ApiError(403, f"event {event_id!r} belongs to another tenant")
+    ports = context.container.ports
+    jobs = {name: await _job(context, event, record, name) for name in record.handlers}
+    return {
+        "id": event.id,
+        "name": event.name,
+        "key": event.key,
+        "data": redacted(event.data),
+        "createdAt": json.loads(record.event)["createdAt"],
+        "handlers": [_handler_view(name, job, record, ports.clock.now_ms()) for name, job in jobs.items()],
+    }
+
+
+async def _job(context: Context, event: AppEvent, record: EventRecord, handler: str) -> Snapshot | None:
+    """Return the job that takes the event, or its batch."""
+    first = record.notes.get(note_of_batch(handler))
+    taken = (
+        event.id
+        if first is None
+        else await Batches(context.container.ports.app_events).id_of(event, handler, int(first))
+    )
+    return await context.container.ports.reader.job(event_job_id(taken, handler)) if taken else None
 
 
 def _refuse_misfits(handlers: tuple[Handler, ...], data: Any) -> None:

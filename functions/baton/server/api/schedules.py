@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, Response
 
 from baton.queue.ports import QueueSchedule
 from baton.sdk.agents.schedule import zone_fault
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.worker.commands.schedule import put_schedule
-from baton.worker.container import Container
 from baton_events.errors import MalformedEventError, QueueRefusedError
 from baton_events.ids import digest, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Recurrence, parse_event
@@ -92,92 +92,91 @@ def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any
     }
 
 
-class SchedulesApi:
-    """Endpoints of schedules."""
+async def create_schedule(context: Context, request: Request) -> Response:
+    """Answer `POST /api/agent-schedules` with 201 and the schedule."""
+    principal = await context.keys.authenticate(request)
+    body = parsed(ScheduleBody, await limited_body(request))
+    made = await made_schedule(context, principal, body, request.headers.get("idempotency-key", ""))
+    return JSONResponse(made, 201)
 
-    def __init__(self, container: Container, keys: Keys) -> None:
-        self._container = container
-        self._keys = keys
-        self._schedules = container.ports.schedules
 
-    async def create(self, request: Request) -> Response:
-        """Answer `POST /api/agent-schedules` with 201 and the schedule."""
-        principal = await self._keys.authenticate(request)
-        body = parsed(ScheduleBody, await limited_body(request))
-        made = await self.made(principal, body, request.headers.get("idempotency-key", ""))
-        return JSONResponse(made, 201)
+async def made_schedule(context: Context, principal: Principal, body: ScheduleBody, key: str = "") -> dict[str, Any]:
+    """Make a schedule; the same Idempotency-Key replaces the body of the same schedule.
 
-    async def made(self, principal: Principal, body: ScheduleBody, key: str = "") -> dict[str, Any]:
-        """Make a schedule; the same Idempotency-Key replaces the body of the same schedule.
+    Without a key the body is the key: a repeated request makes no second schedule.
 
-        Without a key the body is the key: a repeated request makes no second schedule.
-
-        Raises:
-            ApiError: 422, no such agent, or no cron expression.
-        """
-        ports = self._container.ports
-        alike = body.model_dump_json()
-        known_by = ("schedule", principal.tenant, key) if key else ("alike", principal.tenant, alike)
-        schedule_id = f"{PREFIX}{digest(*known_by)[:24]}"
-        job = new_job(
-            SubmitBody.model_validate(body.model_dump(by_alias=True, exclude={"cron", "time_zone"})),
-            self._container.registry,
-            job_id=schedule_id,
-            session_id="",
-            tenant=principal.tenant,
-            now_ms=ports.clock.now_ms(),
+    Raises:
+        ApiError: 422, no such agent, or no cron expression.
+    """
+    ports = context.container.ports
+    alike = body.model_dump_json()
+    known_by = ("schedule", principal.tenant, key) if key else ("alike", principal.tenant, alike)
+    schedule_id = f"{PREFIX}{digest(*known_by)[:24]}"
+    job = new_job(
+        SubmitBody.model_validate(body.model_dump(by_alias=True, exclude={"cron", "time_zone"})),
+        context.container.registry,
+        job_id=schedule_id,
+        session_id="",
+        tenant=principal.tenant,
+        now_ms=ports.clock.now_ms(),
+    )
+    try:
+        await put_schedule(
+            context.container.ports.schedules, context.container.emitter, job, body.task, body.cron, body.time_zone
         )
-        try:
-            await put_schedule(self._schedules, self._container.emitter, job, body.task, body.cron, body.time_zone)
-        except QueueRefusedError as error:
-            if "cron" not in str(error).lower():
-                raise ApiError(422, f"the queue refuses this schedule: {error}") from error
-            why = f"{body.cron!r} is not a cron expression of five fields, such as '0 9 * * 1-5'"
-            raise ApiError(422, "the queue does not take the schedule's cron", [("cron", why)]) from error
-        return schedule_view(*await self._found(principal, schedule_id))
+    except QueueRefusedError as error:
+        if "cron" not in str(error).lower():
+            raise ApiError(422, f"the queue refuses this schedule: {error}") from error
+        why = f"{body.cron!r} is not a cron expression of five fields, such as '0 9 * * 1-5'"
+        raise ApiError(422, "the queue does not take the schedule's cron", [("cron", why)]) from error
+    return schedule_view(*await _found(context, principal, schedule_id))
 
-    async def show_all(self, request: Request) -> Response:
-        """Answer `GET /api/agent-schedules` with 200 and the schedules, by id."""
-        principal = await self._keys.authenticate(request)
-        return JSONResponse({"schedules": await self.listed(principal)})
 
-    async def listed(self, principal: Principal) -> list[dict[str, Any]]:
-        """Return the schedules that the caller may see."""
-        found = [(schedule, recurrence_in(schedule)) for schedule in await self._schedules.all()]
-        return [
-            schedule_view(each, command)
-            for each, command in found
-            if command and principal.may_see(command.job["tenant"])
-        ]
+async def show_schedules(context: Context, request: Request) -> Response:
+    """Answer `GET /api/agent-schedules` with 200 and the schedules, by id."""
+    principal = await context.keys.authenticate(request)
+    return JSONResponse({"schedules": await schedules_of(context, principal)})
 
-    async def read(self, request: Request) -> Response:
-        """Answer `GET /api/agent-schedules/{id}` with 200 and the schedule."""
-        principal = await self._keys.authenticate(request)
-        return JSONResponse(schedule_view(*await self._found(principal, request.path_params["schedule_id"])))
 
-    async def pause(self, request: Request) -> Response:
-        """Answer `PATCH /api/agent-schedules/{id}` with 200 and the schedule."""
-        principal = await self._keys.authenticate(request)
-        body = parsed(PauseBody, await limited_body(request))
-        schedule, _ = await self._found(principal, request.path_params["schedule_id"])
-        await self._schedules.pause(schedule.id, paused=body.paused)
-        return JSONResponse(schedule_view(*await self._found(principal, schedule.id)))
+async def schedules_of(context: Context, principal: Principal) -> list[dict[str, Any]]:
+    """Return the schedules that the caller may see."""
+    found = [(schedule, recurrence_in(schedule)) for schedule in await context.container.ports.schedules.all()]
+    return [
+        schedule_view(each, command) for each, command in found if command and principal.may_see(command.job["tenant"])
+    ]
 
-    async def delete(self, request: Request) -> Response:
-        """Answer `DELETE /api/agent-schedules/{id}` with 204; jobs that it started continue."""
-        principal = await self._keys.authenticate(request)
-        schedule, command = await self._found(principal, request.path_params["schedule_id"])
-        if fault := coded_fault(command):
-            raise ApiError(409, fault)
-        await self._schedules.delete(schedule.id)
-        return Response(status_code=204)
 
-    async def _found(self, principal: Principal, schedule_id: str) -> tuple[QueueSchedule, Recurrence]:
-        # Only ours: a name of the queue's could be anything.
-        schedule = await self._schedules.find(schedule_id) if schedule_id.startswith(PREFIX) else None
-        command = recurrence_in(schedule) if schedule else None
-        if schedule is None or command is None:
-            raise ApiError(404, f"there is no schedule {schedule_id!r}")
-        if not principal.may_see(command.job["tenant"]):
-            raise ApiError(403, f"schedule {schedule_id!r} belongs to another tenant")
-        return schedule, command
+async def read_schedule(context: Context, request: Request) -> Response:
+    """Answer `GET /api/agent-schedules/{id}` with 200 and the schedule."""
+    principal = await context.keys.authenticate(request)
+    return JSONResponse(schedule_view(*await _found(context, principal, request.path_params["schedule_id"])))
+
+
+async def pause_schedule(context: Context, request: Request) -> Response:
+    """Answer `PATCH /api/agent-schedules/{id}` with 200 and the schedule."""
+    principal = await context.keys.authenticate(request)
+    body = parsed(PauseBody, await limited_body(request))
+    schedule, _ = await _found(context, principal, request.path_params["schedule_id"])
+    await context.container.ports.schedules.pause(schedule.id, paused=body.paused)
+    return JSONResponse(schedule_view(*await _found(context, principal, schedule.id)))
+
+
+async def delete_schedule(context: Context, request: Request) -> Response:
+    """Answer `DELETE /api/agent-schedules/{id}` with 204; jobs that it started continue."""
+    principal = await context.keys.authenticate(request)
+    schedule, command = await _found(context, principal, request.path_params["schedule_id"])
+    if fault := coded_fault(command):
+        raise ApiError(409, fault)
+    await context.container.ports.schedules.delete(schedule.id)
+    return Response(status_code=204)
+
+
+async def _found(context: Context, principal: Principal, schedule_id: str) -> tuple[QueueSchedule, Recurrence]:
+    # Only ours: a name of the queue's could be anything.
+    schedule = await context.container.ports.schedules.find(schedule_id) if schedule_id.startswith(PREFIX) else None
+    command = recurrence_in(schedule) if schedule else None
+    if schedule is None or command is None:
+        raise ApiError(404, f"there is no schedule {schedule_id!r}")
+    if not principal.may_see(command.job["tenant"]):
+        raise ApiError(403, f"schedule {schedule_id!r} belongs to another tenant")
+    return schedule, command

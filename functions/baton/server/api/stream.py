@@ -22,7 +22,8 @@ from starlette.types import Receive, Scope, Send
 
 from baton.engine.state import Job
 from baton.server.api.auth import Keys, Principal
-from baton.server.api.jobs.job import JobsApi, no_job
+from baton.server.api.jobs.context import Context
+from baton.server.api.jobs.job import no_job
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.server.api.session_line import SESSION_LIMIT_CHARS
 from baton.server.api.stream_form import UI_MESSAGES, Form
@@ -269,25 +270,19 @@ class StreamTokenBody(BaseModel):
         return self
 
 
-class StreamTokensApi:
-    """The one endpoint."""
+async def make_token(context: Context, request: Request) -> Response:
+    """Answer 200 with `{"token", "expiresAt"}`; 404 and 403 for a job that is unknown, or another tenant's."""
+    principal = await context.keys.authenticate(request)
+    body = parsed(StreamTokenBody, await limited_body(request))
+    expires_ms = context.container.ports.clock.now_ms() + TOKEN_SECONDS * 1000
+    tenant = await _tenant(context, principal, body)
+    token = StreamTokens(context.container.settings).make(
+        Grant(tenant, body.job_id or "", body.session_id or "", expires_ms)
+    )
+    return JSONResponse({"token": token, "expiresAt": rfc3339(expires_ms)}, headers={"cache-control": "no-store"})
 
-    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
-        self._container = container
-        self._keys = keys
-        self._jobs = jobs
-        self._tokens = StreamTokens(container.settings)
 
-    async def make(self, request: Request) -> Response:
-        """Answer 200 with `{"token", "expiresAt"}`; 404 and 403 for a job that is unknown, or another tenant's."""
-        principal = await self._keys.authenticate(request)
-        body = parsed(StreamTokenBody, await limited_body(request))
-        expires_ms = self._container.ports.clock.now_ms() + TOKEN_SECONDS * 1000
-        tenant = await self._tenant(principal, body)
-        token = self._tokens.make(Grant(tenant, body.job_id or "", body.session_id or "", expires_ms))
-        return JSONResponse({"token": token, "expiresAt": rfc3339(expires_ms)}, headers={"cache-control": "no-store"})
-
-    async def _tenant(self, principal: Principal, body: StreamTokenBody) -> str:
-        if body.job_id is None:
-            return principal.tenant
-        return (await self._jobs.snapshot(principal, body.job_id)).job.tenant
+async def _tenant(context: Context, principal: Principal, body: StreamTokenBody) -> str:
+    if body.job_id is None:
+        return principal.tenant
+    return (await context.jobs.snapshot(principal, body.job_id)).job.tenant

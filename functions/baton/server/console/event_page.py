@@ -3,22 +3,17 @@
 from starlette.responses import Response
 
 from baton.queue.ports import QueuedMessage
-from baton.server.api.app_events import AppEventsApi
+from baton.server.api.app_events import app_event_view
+from baton.server.api.jobs.context import Context
 from baton.server.console.gate import Visit
 from baton_events.app_event import AppEvent, parse_app_event
 from baton_events.errors import MalformedEventError
 
 
-class EventPage:
-    """Shows events."""
-
-    def __init__(self, events: AppEventsApi) -> None:
-        self._events = events
-
-    async def show(self, visit: Visit) -> Response:
-        """Show one event."""
-        event = await self._events.view(visit.principal, visit.request.path_params["event_id"])
-        return visit.page("event.html", event=event)
+async def show_event(context: Context, visit: Visit) -> Response:
+    """Show one event."""
+    event = await app_event_view(context, visit.principal, visit.request.path_params["event_id"])
+    return visit.page("event.html", event=event)
 
 
 def event_in(message: QueuedMessage) -> AppEvent | None:

@@ -9,17 +9,16 @@ from typing import Any
 from starlette.responses import Response
 
 from baton.sdk.agents.registry import Registry
-from baton.server.api.auth import Keys
-from baton.server.api.jobs.diff import DiffApi
-from baton.server.api.jobs.fork import ForkApi, ForkBody
-from baton.server.api.jobs.job import ChangeBody, JobsApi
-from baton.server.api.jobs.scores import ScoreBody, ScoresApi
+from baton.server.api.jobs.context import Context
+from baton.server.api.jobs.diff import diff_of
+from baton.server.api.jobs.fork import ForkBody, forked
+from baton.server.api.jobs.job import ChangeBody
+from baton.server.api.jobs.scores import ScoreBody, scored
 from baton.server.api.jobs.submission import read_submit_body
 from baton.server.api.problem import ApiError, parsed
 from baton.server.console.form import Form, field, read_object
 from baton.server.console.gate import Visit
 from baton.server.console.job_page import JobPage
-from baton.worker.container import Container
 
 _FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
 
@@ -80,9 +79,8 @@ def fork_body(form: Form, task: str) -> ForkBody:
 class ForkPages:
     """Forks a job, and shows two jobs side by side."""
 
-    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
-        self._randomness, self._jobs = container.ports.randomness, jobs
-        self._forks, self._diffs = ForkApi(container, keys, jobs), DiffApi(container, keys, jobs)
+    def __init__(self, context: Context) -> None:
+        self._randomness, self._jobs, self._context = context.container.ports.randomness, context.jobs, context
 
     async def form(self, visit: Visit) -> Response:
         """Show the form that forks a job; the query has the turn to begin at."""
@@ -99,7 +97,7 @@ class ForkPages:
         task = (await self._jobs.snapshot(visit.principal, job_id)).task.get("text", "")
         try:
             once = f"console {given['once']}" if given["once"] else ""
-            made = await self._forks.forked(visit.principal, job_id, fork_body(form, task), once)
+            made = await forked(self._context, visit.principal, job_id, fork_body(form, task), once)
         except ApiError as error:
             if not error.faults:
                 raise
@@ -110,7 +108,7 @@ class ForkPages:
     async def diff(self, visit: Visit) -> Response:
         """Show two jobs turn by turn."""
         ids = visit.request.path_params["job_id"], visit.request.path_params["other_id"]
-        return visit.page("diff.html", diff=await self._diffs.of(visit.principal, *ids))
+        return visit.page("diff.html", diff=await diff_of(self._context, visit.principal, *ids))
 
 
 def _field_of(name: str) -> str:
@@ -131,9 +129,8 @@ def _number(text: str) -> Any:
 class JobActions:
     """The forms about jobs."""
 
-    def __init__(self, container: Container, jobs: JobsApi, scores: ScoresApi, page: JobPage) -> None:
-        self._container = container
-        self._jobs, self._scores, self._page = jobs, scores, page
+    def __init__(self, context: Context, page: JobPage) -> None:
+        self._container, self._jobs, self._context, self._page = context.container, context.jobs, context, page
 
     async def form(self, visit: Visit) -> Response:
         """Show the form that starts a job; the query may fill it in."""
@@ -174,7 +171,7 @@ class JobActions:
         given = {name: field(visit.form, name) for name in ("name", "value", "comment")}
         try:
             body = parsed(ScoreBody, json.dumps({**given, "value": _number(given["value"])}).encode())
-            await self._scores.scored(visit.principal, job_id, body)
+            await scored(self._context, visit.principal, job_id, body)
         except ApiError as error:
             if not error.faults:
                 raise

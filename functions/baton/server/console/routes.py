@@ -1,28 +1,27 @@
 """The console's routes: one line each. All but the login and the static files are behind the gate."""
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from baton.server.api.admin.control import ToolsApi
-from baton.server.api.app_events import AppEventsApi
+from baton.server.api.admin.control import replaying_of
 from baton.server.api.auth import Keys
 from baton.server.api.jobs.approval_links import ApprovalLinks
 from baton.server.api.jobs.approvals import Approvals
 from baton.server.api.jobs.bulk_change import BulkChangeApi
-from baton.server.api.jobs.job import JobsApi
+from baton.server.api.jobs.context import Context, context_of
 from baton.server.api.jobs.listing import JobListingApi
-from baton.server.api.jobs.scores import ScoresApi
 from baton.server.api.route import Endpoint
-from baton.server.api.schedules import SchedulesApi
 from baton.server.api.session_line import Sessions
 from baton.server.console.admin.agents_page import AgentsPage
-from baton.server.console.admin.pages import AuditPage, ToolsPage, WorkerPage
+from baton.server.console.admin.pages import AuditPage, WorkerPage, show_tools
 from baton.server.console.admin.usage_page import UsagePage
 from baton.server.console.approvals.link_page import LinkPage
 from baton.server.console.approvals.page import HOME as APPROVALS
 from baton.server.console.approvals.page import ApprovalsPage
-from baton.server.console.event_page import EventPage
+from baton.server.console.event_page import show_event
 from baton.server.console.gate import LOGIN, Gate, Visit
 from baton.server.console.job_actions import ForkPages, JobActions
 from baton.server.console.job_changes import Live
@@ -36,38 +35,38 @@ from baton.server.console.sessions_page import SessionsPage
 from baton.server.console.turn_page import TurnPage
 from baton.worker.admission.control import Worker
 from baton.worker.container import Container
-from baton.worker.recovery.replay_message import Replaying
 
 
 def console_routes(container: Container, keys: Keys) -> list[Route]:
     """Build every route of the console."""
-    gate, jobs = Gate(container, keys), JobsApi(container, keys)
-    login, agents = Login(container, keys, gate.signer), AgentsPage(container)
+    gate, context = Gate(container, keys), context_of(container, keys)
+    login, agents = Login(container, keys, gate.signer), AgentsPage(context)
     return [
         Route("/console", _to(HOME), methods=["GET"]),
         Route(LOGIN, login.show, methods=["GET"]),
         Route(LOGIN, login.enter, methods=["POST"]),
         gate.post("/console/logout", login.leave),
-        *_of_jobs(gate, container, keys, jobs),
-        *_of_approvals(gate, container, Approvals(container, jobs)),
-        *_of_queue(gate, container, keys),
+        *_of_jobs(gate, context),
+        *_of_approvals(gate, container, Approvals(container, context.jobs)),
+        *_of_queue(gate, context),
         *_of_worker(gate, container),
         gate.get("/console/agents", agents.show),
         gate.get("/console/agents/{agent}/versions", agents.versions),
-        gate.get("/console/tools", ToolsPage(ToolsApi(container)).show),
+        gate.get("/console/tools", partial(show_tools, context)),
         gate.get("/console/usage", UsagePage(container).show),
         Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
         gate.get("/console/{path:path}", _nothing),
     ]
 
 
-def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> list[Route]:
+def _of_jobs(gate: Gate, context: Context) -> list[Route]:
+    container, keys, jobs = context.container, context.keys, context.jobs
     listing = JobListingApi(container, keys)
     sessions = SessionsPage(container, listing, Sessions(container))
     bulk = BulkPage(BulkChangeApi(keys, jobs, listing))
     job, live = JobPage(container, jobs), Live(container, jobs)
-    actions = JobActions(container, jobs, ScoresApi(container, keys, jobs), job)
-    forks, path = ForkPages(container, keys, jobs), "/console/jobs/{job_id}"
+    actions = JobActions(context, job)
+    forks, path = ForkPages(context), "/console/jobs/{job_id}"
     return [
         gate.get("/console/jobs", JobsPage(container, listing).show),
         gate.get("/console/jobs/new", actions.form),
@@ -86,7 +85,7 @@ def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> lis
             cancel=actions.cancel,
             retry=actions.retry,
             fork=forks.fork,
-            replay=MessagesPage(container.ports.queue_records, _replaying(container)).redrive,
+            replay=MessagesPage(container.ports.queue_records, replaying_of(container)).redrive,
             delete=actions.delete,
             scores=actions.score,
         ),
@@ -119,12 +118,13 @@ def _of_worker(gate: Gate, container: Container) -> list[Route]:
     ]
 
 
-def _of_queue(gate: Gate, container: Container, keys: Keys) -> list[Route]:
-    records, replaying = container.ports.queue_records, _replaying(container)
+def _of_queue(gate: Gate, context: Context) -> list[Route]:
+    container = context.container
+    records, replaying = container.ports.queue_records, replaying_of(container)
     messages, dead = MessagesPage(records, replaying), DeadLettersPage(records, replaying)
-    schedules = SchedulesPage(container, SchedulesApi(container, keys))
+    schedules = SchedulesPage(context)
     return [
-        gate.get("/console/events/{event_id}", EventPage(AppEventsApi(container, keys)).show),
+        gate.get("/console/events/{event_id}", partial(show_event, context)),
         gate.get("/console/messages", messages.show),
         gate.post("/console/messages/replay", messages.replay),
         gate.get("/console/messages/{message_id}", messages.one),
@@ -140,13 +140,6 @@ def _of_queue(gate: Gate, container: Container, keys: Keys) -> list[Route]:
             resume=schedules.resume,
         ),
     ]
-
-
-def _replaying(container: Container) -> Replaying:
-    ports = container.ports
-    return Replaying(
-        ports.reader, ports.queue_records, container.emitter, ports.clock, ports.randomness, container.settings
-    )
 
 
 def _to(path: str) -> Endpoint:

@@ -5,12 +5,12 @@ import json
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, invalid
-from baton.server.api.schedules import PREFIX, ScheduleBody, SchedulesApi, coded_fault, recurrence_in, schedule_view
+from baton.server.api.schedules import PREFIX, ScheduleBody, coded_fault, made_schedule, recurrence_in, schedule_view
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.job_actions import body_of, job_form
-from baton.worker.container import Container
 from baton_events.errors import MessageNotFoundError
 
 HOME = "/console/schedules"
@@ -20,10 +20,9 @@ _FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "
 class SchedulesPage:
     """Shows, makes and manages schedules."""
 
-    def __init__(self, container: Container, api: SchedulesApi) -> None:
-        self._container = container
-        self._schedules = container.ports.schedules
-        self._api = api
+    def __init__(self, context: Context) -> None:
+        self._context, self._container = context, context.container
+        self._schedules = context.container.ports.schedules
 
     async def show(self, visit: Visit) -> Response:
         """List all schedules; for ours, also the jobs that they start."""
@@ -43,7 +42,8 @@ class SchedulesPage:
         try:
             body = {**body_of(visit.form), "cron": given["cron"], "timeZone": given["timeZone"] or "UTC"}
             query = ScheduleBody.model_validate_json(json.dumps(body))
-            made = await self._api.made(visit.principal, query, f"console {given['once']}" if given["once"] else "")
+            once = f"console {given['once']}" if given["once"] else ""
+            made = await made_schedule(self._context, visit.principal, query, once)
         except (ApiError, ValidationError) as error:
             refused = error if isinstance(error, ApiError) else invalid(error, "form")
             if not refused.faults:

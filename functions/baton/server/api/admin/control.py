@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from baton.engine.all_jobs.samples import Sample
 from baton.engine.all_jobs.tool_use import ToolCounters
 from baton.queue.ports import LogEntry, QueuedMessage, QueueRecords
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, Code, limited_body, parsed
 from baton.store.ports.all_jobs import AdmissionState
 from baton.worker.admission.control import Worker
@@ -26,31 +27,30 @@ from baton_events.timestamps import rfc3339
 _log = logging.getLogger("baton.api")
 
 
-class MessagesApi:
-    """Endpoints of messages."""
+async def replay_message(context: Context, request: Request) -> Response:
+    """Answer `POST /api/admin/messages/{id}/replay` with 200: its state, and whether it was sent again."""
+    message_id = request.path_params["message_id"]
+    message, _ = await message_and_log(context.container.ports.queue_records, message_id)
+    checked = await replaying_of(context.container).replay(message)
+    job_id = checked.event.job_id if checked.event else None
+    answer = {"messageId": message_id, "standing": checked.state, "sent": checked.state in SENDABLE}
+    return JSONResponse({**answer, "jobId": job_id, "expected": checked.expected})
 
-    def __init__(self, container: Container) -> None:
-        ports = container.ports
-        self._ports = ports
-        self._replaying = Replaying(
-            ports.reader, ports.queue_records, container.emitter, ports.clock, ports.randomness, container.settings
-        )
 
-    async def replay(self, request: Request) -> Response:
-        """Answer `POST /api/admin/messages/{id}/replay` with 200: its state, and whether it was sent again."""
-        message_id = request.path_params["message_id"]
-        message, _ = await message_and_log(self._ports.queue_records, message_id)
-        checked = await self._replaying.replay(message)
-        job_id = checked.event.job_id if checked.event else None
-        answer = {"messageId": message_id, "standing": checked.state, "sent": checked.state in SENDABLE}
-        return JSONResponse({**answer, "jobId": job_id, "expected": checked.expected})
+async def replay_job(context: Context, request: Request) -> Response:
+    """Answer `POST /api/admin/agent-jobs/{id}/replay` with 200: how many of the job's steps were sent once more."""
+    job_id = request.path_params["job_id"]
+    if not await context.container.ports.reader.jobs([job_id]):
+        raise ApiError(404, f"there is no job {job_id!r}", code=Code.TASK_NOT_FOUND)
+    return JSONResponse({"jobId": job_id, "driven": await replaying_of(context.container).redrive(job_id)})
 
-    async def redrive(self, request: Request) -> Response:
-        """Answer `POST /api/admin/agent-jobs/{id}/replay` with 200: how many of the job's steps were sent once more."""
-        job_id = request.path_params["job_id"]
-        if not await self._ports.reader.jobs([job_id]):
-            raise ApiError(404, f"there is no job {job_id!r}", code=Code.TASK_NOT_FOUND)
-        return JSONResponse({"jobId": job_id, "driven": await self._replaying.redrive(job_id)})
+
+def replaying_of(container: Container) -> Replaying:
+    """Return what replays messages of this deployment."""
+    ports = container.ports
+    return Replaying(
+        ports.reader, ports.queue_records, container.emitter, ports.clock, ports.randomness, container.settings
+    )
 
 
 async def message_and_log(
@@ -70,22 +70,17 @@ async def message_and_log(
     return message, entries
 
 
-class ToolsApi:
-    """The one endpoint."""
+async def show_tools(context: Context, _request: Request) -> Response:
+    """Answer 200 with every tool."""
+    return JSONResponse({"tools": await tool_counters(context)})
 
-    def __init__(self, container: Container) -> None:
-        self._container = container
 
-    async def show(self, _request: Request) -> Response:
-        """Answer 200 with every tool."""
-        return JSONResponse({"tools": await self.counters()})
-
-    async def counters(self) -> list[dict[str, Any]]:
-        """Return the counters of every registered tool and of removed tools that were used, over all tenants."""
-        capabilities = {item.name: sorted(item.capabilities) for item in self._container.registry.tools}
-        used = {found.tool: found for found in await self._container.ports.tool_statistics.counters()}
-        names = sorted({*capabilities, *used})
-        return [_view(name, capabilities.get(name, []), used.get(name)) for name in names]
+async def tool_counters(context: Context) -> list[dict[str, Any]]:
+    """Return the counters of every registered tool and of removed tools that were used, over all tenants."""
+    capabilities = {item.name: sorted(item.capabilities) for item in context.container.registry.tools}
+    used = {found.tool: found for found in await context.container.ports.tool_statistics.counters()}
+    names = sorted({*capabilities, *used})
+    return [_view(name, capabilities.get(name, []), used.get(name)) for name in names]
 
 
 def _view(name: str, capabilities: list[str], used: ToolCounters | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import ItemKind
+from baton.server.api.jobs.context import Context
 from baton.worker.container import Container
 from baton_events.errors import PublishError, StoreError, StoreFullError
 
@@ -47,46 +48,40 @@ _log = logging.getLogger("baton.api")
 READ_LIMIT = 500
 
 
-class MetricsApi:
-    """The one endpoint; the guard decides who may read it."""
+async def show_metrics(context: Context, _request: Request) -> Response:
+    """Answer 200 with the text of one scrape, over all tenants."""
+    from baton.server.api.admin import metrics  # noqa: PLC0415 - of an extra
 
-    def __init__(self, container: Container) -> None:
-        self._container = container
+    ports = context.container.ports
+    counted = asyncio.gather(ports.counters.sums(), ports.tool_statistics.counters(), ports.admission_control.ends())
+    stands = asyncio.gather(
+        ports.admission_control.state(),
+        ports.admission_control.live(),
+        ports.operation_stream.expected(ports.clock.now_ms()),
+        _dead_messages(context),
+    )
+    (sums, tools, ends), (state, live, operations, dead) = await asyncio.gather(counted, stands)
+    waiting = sum(entry.want == "none" for entry in live.values())
+    # The longest waiting first: others have rarely asked for a decision.
+    names = sorted(live, key=lambda name: live[name].want != "none")
+    pending = await _pending_approvals(context, names[:READ_LIMIT])
+    measured = metrics.Measured(sums, tools, ends, state, waiting, pending, operations, dead)
+    headers = {"content-type": metrics.CONTENT_TYPE, "cache-control": "no-store"}
+    return Response(metrics.exposition(measured), headers=headers)
 
-    async def show(self, _request: Request) -> Response:
-        """Answer 200 with the text of one scrape, over all tenants."""
-        from baton.server.api.admin import metrics  # noqa: PLC0415 - of an extra
 
-        ports = self._container.ports
-        counted = asyncio.gather(
-            ports.counters.sums(), ports.tool_statistics.counters(), ports.admission_control.ends()
-        )
-        stands = asyncio.gather(
-            ports.admission_control.state(),
-            ports.admission_control.live(),
-            ports.operation_stream.expected(ports.clock.now_ms()),
-            self._dead_messages(),
-        )
-        (sums, tools, ends), (state, live, operations, dead) = await asyncio.gather(counted, stands)
-        waiting = sum(entry.want == "none" for entry in live.values())
-        # The longest waiting first: others have rarely asked for a decision.
-        names = sorted(live, key=lambda name: live[name].want != "none")
-        pending = await self._pending_approvals(names[:READ_LIMIT])
-        measured = metrics.Measured(sums, tools, ends, state, waiting, pending, operations, dead)
-        headers = {"content-type": metrics.CONTENT_TYPE, "cache-control": "no-store"}
-        return Response(metrics.exposition(measured), headers=headers)
+async def _pending_approvals(context: Context, job_ids: list[str]) -> int:
+    jobs = await context.container.ports.reader.jobs(job_ids)
+    now_ms = context.container.ports.clock.now_ms()
+    waits = (item for job in jobs.values() for item in job.items if item.kind is ItemKind.WAIT)
+    return sum(
+        bool(item.approval_of_call) or item.tool == LIMIT_APPROVAL for item in waits if item.not_before_ms > now_ms
+    )
 
-    async def _pending_approvals(self, job_ids: list[str]) -> int:
-        jobs = await self._container.ports.reader.jobs(job_ids)
-        now_ms = self._container.ports.clock.now_ms()
-        waits = (item for job in jobs.values() for item in job.items if item.kind is ItemKind.WAIT)
-        return sum(
-            bool(item.approval_of_call) or item.tool == LIMIT_APPROVAL for item in waits if item.not_before_ms > now_ms
-        )
 
-    async def _dead_messages(self) -> int | None:
-        try:
-            return len((await self._container.ports.queue_records.dead_letters()).letters)
-        except PublishError as error:
-            _log.warning("metrics without the dead letter queue: %s", error)
-            return None
+async def _dead_messages(context: Context) -> int | None:
+    try:
+        return len((await context.container.ports.queue_records.dead_letters()).letters)
+    except PublishError as error:
+        _log.warning("metrics without the dead letter queue: %s", error)
+        return None

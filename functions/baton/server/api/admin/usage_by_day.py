@@ -12,6 +12,7 @@ from baton.engine.all_jobs.days import DAYS_KEPT, DayUsed, day_of, days_up_to
 from baton.engine.all_jobs.ends import with_used
 from baton.engine.transitions import END_STATUSES
 from baton.server.api.admin.usage import MonthlyUsage, read_usage_query, usage_and_cost
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
 from baton.worker.container import Container
 
@@ -91,16 +92,10 @@ def _grouped(days: Iterable[DayUsed], wanted: Wanted) -> list[Period]:
     return [found[key] for key in sorted(found)]
 
 
-class UsageApi:
-    """The one endpoint."""
-
-    def __init__(self, container: Container) -> None:
-        self._months, self._days = MonthlyUsage(container), UsageByDay(container)
-
-    async def show(self, request: Request) -> Response:
-        """Answer `GET /api/admin/usage` with 200: months by tenant, overhead, prices; with `?by=`, days or months."""
-        query = read_usage_query(request.query_params)
-        if query.by is None:
-            return JSONResponse(await self._months.view(query))
-        wanted = Wanted(query.by, query.agent, query.tenant, query.model, query.first, query.last)
-        return JSONResponse(await self._days.view(wanted))
+async def show_usage(context: Context, request: Request) -> Response:
+    """Answer `GET /api/admin/usage` with 200: months by tenant, overhead, prices; with `?by=`, days or months."""
+    query = read_usage_query(request.query_params)
+    if query.by is None:
+        return JSONResponse(await MonthlyUsage(context.container).view(query))
+    wanted = Wanted(query.by, query.agent, query.tenant, query.model, query.first, query.last)
+    return JSONResponse(await UsageByDay(context.container).view(wanted))

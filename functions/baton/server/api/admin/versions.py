@@ -21,9 +21,9 @@ from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import APPROVALS
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, invalid
 from baton.store.ports.jobs import Snapshot
-from baton.worker.container import Container
 from baton.worker.runtime.usage_view import job_cost
 from baton_events.timestamps import rfc3339
 
@@ -43,76 +43,75 @@ class VersionsQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=MOST_RUNS)] = USUAL_RUNS
 
 
-class VersionsApi:
-    """The one endpoint."""
+async def show_versions(context: Context, request: Request) -> Response:
+    """Answer 200; 404 for an agent neither registered nor ever run; 422 for a version that was not seen."""
+    try:
+        query = VersionsQuery.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
+    return JSONResponse(await compared_versions(context, request.path_params["agent"], query))
 
-    def __init__(self, container: Container) -> None:
-        self._ports, self._prices = container.ports, container.settings.prices
-        self._container = container
 
-    async def show(self, request: Request) -> Response:
-        """Answer 200; 404 for an agent neither registered nor ever run; 422 for a version that was not seen."""
-        try:
-            query = VersionsQuery.model_validate(dict(request.query_params))
-        except ValidationError as error:
-            raise invalid(error, "query") from error
-        return JSONResponse(await self.compared(request.path_params["agent"], query))
+async def compared_versions(context: Context, agent: str, query: VersionsQuery) -> dict[str, Any]:
+    """Return the versions, and two of them side by side, or as many as there are.
 
-    async def compared(self, agent: str, query: VersionsQuery) -> dict[str, Any]:
-        """Return the versions, and two of them side by side, or as many as there are.
+    Raises:
+        ApiError: 404, 422.
+    """
+    versions = await context.container.ports.admission_control.versions(agent)
+    if not versions and agent not in {each.name for each in context.container.registry.agents}:
+        raise ApiError(404, f"there is no agent {agent!r}")
+    right = _chosen(versions, query.right, "right") or next(iter(versions), None)
+    others = [each for each in versions if each is not right]
+    left = _chosen(versions, query.left, "left") or next(iter(others), None)
+    sides = await asyncio.gather(*(_side(context, agent, each, query.limit) for each in (left, right)))
+    return {"agent": agent, "versions": [*map(_version_view, versions)], "left": sides[0], "right": sides[1]}
 
-        Raises:
-            ApiError: 404, 422.
-        """
-        versions = await self._ports.admission_control.versions(agent)
-        if not versions and agent not in {each.name for each in self._container.registry.agents}:
-            raise ApiError(404, f"there is no agent {agent!r}")
-        right = _chosen(versions, query.right, "right") or next(iter(versions), None)
-        others = [each for each in versions if each is not right]
-        left = _chosen(versions, query.left, "left") or next(iter(others), None)
-        sides = await asyncio.gather(*(self._side(agent, each, query.limit) for each in (left, right)))
-        return {"agent": agent, "versions": [*map(_version_view, versions)], "left": sides[0], "right": sides[1]}
 
-    async def _side(self, agent: str, version: VersionSeen | None, limit: int) -> dict[str, Any] | None:
-        if version is None:
-            return None
-        runs = await self._runs(agent, version, limit)
-        calls = await self._ports.reader.calls([run.job.id for run in runs])
-        return {"version": version.version, "model": version.model, **self._measured(runs, calls)}
+async def _side(context: Context, agent: str, version: VersionSeen | None, limit: int) -> dict[str, Any] | None:
+    if version is None:
+        return None
+    runs = await _runs(context, agent, version, limit)
+    calls = await context.container.ports.reader.calls([run.job.id for run in runs])
+    return {"version": version.version, "model": version.model, **_measured(context, runs, calls)}
 
-    async def _runs(self, agent: str, version: VersionSeen, limit: int) -> list[Snapshot]:
-        """Read the newest runs of a version: none began after its last one ended."""
-        query, position, found = Query(agent=agent, before_ms=version.last_ms + 1), "", list[Snapshot]()
-        for _ in range(0, _MOST_ROWS, _ROWS):
-            page = await self._ports.listing.scan(query, position, _ROWS)
-            jobs = await self._ports.reader.jobs([row.job_id for row in page.found])
-            of_version = (one for one in jobs.values() if one.job.agent == agent)
-            found += [one for one in of_version if one.job.agent_version == version.version and one.job.ended]
-            position = page.next
-            if not position or len(found) >= limit:
-                break
-        return found[:limit]
 
-    def _measured(self, runs: Sequence[Snapshot], calls: dict[str, tuple[CallRecord, ...]]) -> dict[str, Any]:
-        jobs = [run.job for run in runs]
-        made = [call for job in jobs for call in calls.get(job.id, ()) if call.tool not in APPROVALS]
-        durations = sorted(run_ms(job) for job in jobs)
-        return {
-            "runs": len(runs),
-            "completed": sum(job.status is JobStatus.COMPLETED for job in jobs),
-            "failed": sum(job.status is JobStatus.FAILED for job in jobs),
-            "cancelled": sum(job.status is JobStatus.CANCELLED for job in jobs),
-            "stopped": sum("stoppedBy" in (job.result or {}) for job in jobs),
-            "p50Ms": _at(durations, 0.5),
-            "p95Ms": _at(durations, 0.95),
-            "turns": _mean([job.used.turns for job in jobs]),
-            "toolCalls": len(made),
-            "toolFailures": sum(call.status is CallStatus.FAILED for call in made),
-            "tokens": _mean([job.used.input_tokens + job.used.output_tokens for job in jobs]),
-            "costUsd": _mean([job_cost(run.usage, run.job.used, self._prices)["totalUsd"] for run in runs]),
-            "scores": _scores(runs),
-            "jobs": [job.id for job in jobs],
-        }
+async def _runs(context: Context, agent: str, version: VersionSeen, limit: int) -> list[Snapshot]:
+    """Read the newest runs of a version: none began after its last one ended."""
+    query, position, found = Query(agent=agent, before_ms=version.last_ms + 1), "", list[Snapshot]()
+    for _ in range(0, _MOST_ROWS, _ROWS):
+        page = await context.container.ports.listing.scan(query, position, _ROWS)
+        jobs = await context.container.ports.reader.jobs([row.job_id for row in page.found])
+        of_version = (one for one in jobs.values() if one.job.agent == agent)
+        found += [one for one in of_version if one.job.agent_version == version.version and one.job.ended]
+        position = page.next
+        if not position or len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def _measured(context: Context, runs: Sequence[Snapshot], calls: dict[str, tuple[CallRecord, ...]]) -> dict[str, Any]:
+    jobs = [run.job for run in runs]
+    made = [call for job in jobs for call in calls.get(job.id, ()) if call.tool not in APPROVALS]
+    durations = sorted(run_ms(job) for job in jobs)
+    return {
+        "runs": len(runs),
+        "completed": sum(job.status is JobStatus.COMPLETED for job in jobs),
+        "failed": sum(job.status is JobStatus.FAILED for job in jobs),
+        "cancelled": sum(job.status is JobStatus.CANCELLED for job in jobs),
+        "stopped": sum("stoppedBy" in (job.result or {}) for job in jobs),
+        "p50Ms": _at(durations, 0.5),
+        "p95Ms": _at(durations, 0.95),
+        "turns": _mean([job.used.turns for job in jobs]),
+        "toolCalls": len(made),
+        "toolFailures": sum(call.status is CallStatus.FAILED for call in made),
+        "tokens": _mean([job.used.input_tokens + job.used.output_tokens for job in jobs]),
+        "costUsd": _mean(
+            [job_cost(run.usage, run.job.used, context.container.settings.prices)["totalUsd"] for run in runs]
+        ),
+        "scores": _scores(runs),
+        "jobs": [job.id for job in jobs],
+    }
 
 
 def _chosen(versions: Sequence[VersionSeen], wanted: str, field: str) -> VersionSeen | None:

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_list import view_of
 from baton.server.api.jobs.approvals import Approvals
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.worker.container import Container
 from baton.worker.runtime.approval_link import Link, SignedLinks
@@ -80,17 +81,12 @@ class ApprovalLinks:
         return link
 
 
-class ApprovalLinksApi:
-    """The endpoint of links."""
-
-    def __init__(self, keys: Keys, links: ApprovalLinks) -> None:
-        self._keys = keys
-        self._links = links
-
-    async def make(self, request: Request) -> Response:
-        """Answer `POST /api/admin/agent-checkpoints/{id}/links` with 201 and the link."""
-        principal = await self._keys.authenticate(request)
-        raw = await limited_body(request)
-        body = parsed(LinkBody, raw) if raw.strip() else LinkBody()
-        url, until_ms = await self._links.make(principal, request.path_params["checkpoint_id"], body)
-        return JSONResponse({"url": url, "expiresAt": rfc3339(until_ms)}, 201)
+async def make_link(context: Context, request: Request) -> Response:
+    """Answer `POST /api/admin/agent-checkpoints/{id}/links` with 201 and the link."""
+    principal = await context.keys.authenticate(request)
+    raw = await limited_body(request)
+    body = parsed(LinkBody, raw) if raw.strip() else LinkBody()
+    url, until_ms = await ApprovalLinks(context.container, Approvals(context.container, context.jobs)).make(
+        principal, request.path_params["checkpoint_id"], body
+    )
+    return JSONResponse({"url": url, "expiresAt": rfc3339(until_ms)}, 201)

@@ -1,7 +1,7 @@
 """Checkpoints of jobs, and decisions on approvals: the API's endpoints, and the logic that the console's pages share.
 
 Only operators decide. `baton.worker.commands.approve` applies a decision. `Approvals` must not know a request;
-`CheckpointsApi` does.
+the endpoints do.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from baton.engine.waits import APPROVALS, Decider
 from baton.sdk.agents.registry import UnknownToolError
 from baton.sdk.records.any_json import JsonObject
 from baton.sdk.tools.arguments import InvalidArguments
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_list import (
     ApprovalList,
     ApprovalPage,
@@ -28,6 +28,7 @@ from baton.server.api.jobs.approval_list import (
     questions_of,
     view_of,
 )
+from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import JobsApi
 from baton.server.api.problem import ApiError, invalid, limited_body, parsed
 from baton.store.ports.jobs import Snapshot
@@ -254,38 +255,44 @@ def _too_late(checkpoint_id: str, why: str) -> ApiError:
 # Edited arguments are as long as a model's may be, and JSON may write each character as six.
 
 
-class CheckpointsApi:
-    """Endpoints of checkpoints."""
+async def checkpoints_of_job(context: Context, request: Request) -> Response:
+    """Answer `GET /api/agent-jobs/{id}/checkpoints` with 200 and all checkpoints, in order."""
+    principal = await context.keys.authenticate(request)
+    return JSONResponse(
+        {
+            "checkpoints": await Approvals(context.container, context.jobs).of_job(
+                principal, request.path_params["job_id"]
+            )
+        }
+    )
 
-    def __init__(self, keys: Keys, approvals: Approvals) -> None:
-        self._keys = keys
-        self._approvals = approvals
 
-    async def of_job(self, request: Request) -> Response:
-        """Answer `GET /api/agent-jobs/{id}/checkpoints` with 200 and all checkpoints, in order."""
-        principal = await self._keys.authenticate(request)
-        return JSONResponse({"checkpoints": await self._approvals.of_job(principal, request.path_params["job_id"])})
+async def list_approvals(context: Context, request: Request) -> Response:
+    """Answer `GET /api/admin/agent-checkpoints?status=&limit=&cursor=` with 200 and a page of approvals."""
+    principal = await context.keys.authenticate(request)
+    try:
+        approval = ListQuery.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
+    page = await Approvals(context.container, context.jobs).listed(principal, approval)
+    return JSONResponse({"checkpoints": page.checkpoints} | ({"cursor": page.cursor} if page.cursor else {}))
 
-    async def listed(self, request: Request) -> Response:
-        """Answer `GET /api/admin/agent-checkpoints?status=&limit=&cursor=` with 200 and a page of approvals."""
-        principal = await self._keys.authenticate(request)
-        try:
-            approval = ListQuery.model_validate(dict(request.query_params))
-        except ValidationError as error:
-            raise invalid(error, "query") from error
-        page = await self._approvals.listed(principal, approval)
-        return JSONResponse({"checkpoints": page.checkpoints} | ({"cursor": page.cursor} if page.cursor else {}))
 
-    async def approve(self, request: Request) -> Response:
-        """Answer `POST /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
-        principal = await self._keys.authenticate(request)
-        raw = await limited_body(request)
-        body = parsed(ApprovalBody, raw) if raw.strip() else ApprovalBody()
-        return JSONResponse(await self._approvals.approve(principal, request.path_params["checkpoint_id"], body))
+async def approve_checkpoint(context: Context, request: Request) -> Response:
+    """Answer `POST /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
+    principal = await context.keys.authenticate(request)
+    raw = await limited_body(request)
+    body = parsed(ApprovalBody, raw) if raw.strip() else ApprovalBody()
+    return JSONResponse(
+        await Approvals(context.container, context.jobs).approve(principal, request.path_params["checkpoint_id"], body)
+    )
 
-    async def reject(self, request: Request) -> Response:
-        """Answer `DELETE /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
-        principal = await self._keys.authenticate(request)
-        raw = await limited_body(request)
-        body = parsed(RejectionBody, raw) if raw.strip() else RejectionBody()
-        return JSONResponse(await self._approvals.reject(principal, request.path_params["checkpoint_id"], body))
+
+async def reject_checkpoint(context: Context, request: Request) -> Response:
+    """Answer `DELETE /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
+    principal = await context.keys.authenticate(request)
+    raw = await limited_body(request)
+    body = parsed(RejectionBody, raw) if raw.strip() else RejectionBody()
+    return JSONResponse(
+        await Approvals(context.container, context.jobs).reject(principal, request.path_params["checkpoint_id"], body)
+    )

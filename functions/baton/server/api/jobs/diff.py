@@ -9,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.sdk.records.transcript import turns_of
-from baton.server.api.auth import Keys, Principal
-from baton.server.api.jobs.job import JobsApi
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.context import Context
 from baton.settings.service_prices import Prices
 from baton.store.ports.jobs import Snapshot
-from baton.worker.container import Container
 from baton.worker.runtime.job_view import INLINE_RESULTS_BYTES, job_view
 from baton.worker.runtime.usage_view import step_usage, summed
 
@@ -62,34 +61,28 @@ def _picked(view: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: view[name] for name in names if name in view}
 
 
-class DiffApi:
-    """The one endpoint."""
+async def show_diff(context: Context, request: Request) -> Response:
+    """Answer 200 with `{"left", "right", "turns": [{"turn", "change", "left", "right"}]}`."""
+    principal = await context.keys.authenticate(request)
+    ids = request.path_params["job_id"], request.path_params["other_id"]
+    return JSONResponse(await diff_of(context, principal, *ids))
 
-    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
-        self._container = container
-        self._keys = keys
-        self._jobs = jobs
 
-    async def show(self, request: Request) -> Response:
-        """Answer 200 with `{"left", "right", "turns": [{"turn", "change", "left", "right"}]}`."""
-        principal = await self._keys.authenticate(request)
-        ids = request.path_params["job_id"], request.path_params["other_id"]
-        return JSONResponse(await self.of(principal, *ids))
+async def diff_of(context: Context, principal: Principal, left_id: str, right_id: str) -> dict[str, Any]:
+    """Return two jobs side by side.
 
-    async def of(self, principal: Principal, left_id: str, right_id: str) -> dict[str, Any]:
-        """Return two jobs side by side.
+    Raises:
+        ApiError: 404, 403, 410 of one of them.
+    """
+    left, *before = await _side(context, principal, left_id)
+    right, *after = await _side(context, principal, right_id)
+    document = {"left": left, "right": right, "turns": list(compared(before, after))}
+    hidden: dict[str, Any] = context.container.secrets.hide_in(document)
+    return hidden
 
-        Raises:
-            ApiError: 404, 403, 410 of one of them.
-        """
-        left, *before = await self._side(principal, left_id)
-        right, *after = await self._side(principal, right_id)
-        document = {"left": left, "right": right, "turns": list(compared(before, after))}
-        hidden: dict[str, Any] = self._container.secrets.hide_in(document)
-        return hidden
 
-    async def _side(self, principal: Principal, job_id: str) -> list[Any]:
-        reader = self._container.ports.reader
-        parts = (await reader.parts(job_id, 0)).parts  # before the job, so that its usage ledger covers all parts
-        snapshot = await self._jobs.snapshot(principal, job_id)
-        return side(snapshot, await reader.transcript(job_id), parts, self._container.settings.prices)
+async def _side(context: Context, principal: Principal, job_id: str) -> list[Any]:
+    reader = context.container.ports.reader
+    parts = (await reader.parts(job_id, 0)).parts  # before the job, so that its usage ledger covers all parts
+    snapshot = await context.jobs.snapshot(principal, job_id)
+    return side(snapshot, await reader.transcript(job_id), parts, context.container.settings.prices)

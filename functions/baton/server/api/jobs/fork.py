@@ -14,10 +14,10 @@ from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolEr
 from baton.sdk.models.catalog import model_fault
 from baton.sdk.records.any_json import AnyJson, JsonObject
 from baton.sdk.tools.arguments import InvalidArguments
-from baton.server.api.auth import Keys, Principal
-from baton.server.api.jobs.job import JobsApi, idempotency_key_of, new_ids
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.context import Context
+from baton.server.api.jobs.job import idempotency_key_of, new_ids
 from baton.server.api.problem import ApiError, limited_body, parsed
-from baton.worker.container import Container
 from baton.worker.runtime.new_jobs import fork_job_of
 from baton_events.ids import digest, is_child
 
@@ -44,60 +44,53 @@ class ForkBody(BaseModel):
     tools_run: ToolsRun = "recorded"
 
 
-class ForkApi:
-    """The one endpoint."""
+async def post_fork(context: Context, request: Request) -> Response:
+    """Answer 202 with the new job; 409 for a job that is not over or is another's child; 422 for unknown turns."""
+    principal = await context.keys.authenticate(request)
+    body = parsed(ForkBody, await limited_body(request))
+    job = await forked(context, principal, request.path_params["job_id"], body, idempotency_key_of(request))
+    return JSONResponse(job, 202)
 
-    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
-        self._container = container
-        self._keys = keys
-        self._jobs = jobs
 
-    async def post(self, request: Request) -> Response:
-        """Answer 202 with the new job; 409 for a job that is not over or is another's child; 422 for unknown turns."""
-        principal = await self._keys.authenticate(request)
-        body = parsed(ForkBody, await limited_body(request))
-        job = await self.forked(principal, request.path_params["job_id"], body, idempotency_key_of(request))
-        return JSONResponse(job, 202)
+async def forked(
+    context: Context, principal: Principal, job_id: str, body: ForkBody, idempotency_key: str = ""
+) -> dict[str, Any]:
+    """Fork a job; return the new one as JSON.
 
-    async def forked(
-        self, principal: Principal, job_id: str, body: ForkBody, idempotency_key: str = ""
-    ) -> dict[str, Any]:
-        """Fork a job; return the new one as JSON.
-
-        Raises:
-            ApiError: 404, 403, 410; 409 for a job that has not ended, or was started by another one; 422 for what does
-                not fit the job.
-        """
-        snapshot = await self._jobs.snapshot(principal, job_id)
-        job, registry = snapshot.job, self._container.registry
-        if is_child(job.id) or job.is_operation:
-            raise ApiError(409, f"job {job.id!r} was started by another job: fork that one")
-        if not job.ended:
-            raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has ended can be forked")
-        try:
-            agent = registry.agent(job.agent)
-        except UnknownAgentError as error:
-            raise ApiError(409, f"job {job.id!r} cannot be forked: {error}") from error
-        transcript = await self._container.ports.reader.transcript(job.id)
-        edits, ended = Edits(**body.edits.model_dump()), Ended(job, snapshot.calls, snapshot.results, transcript)
-        fork = Fork(
-            job.id,
-            body.turn,
-            job.session_id,
-            edits,
-            body.tools_run,
-            asks=principal.role != "admin",
-            first_own=ended.number_of(body.turn),
-        )
-        faults = [*ended.faults(fork), *_misfits(registry, agent, ended, fork)]
-        if faults:
-            raise ApiError(422, f"job {job.id!r} cannot be forked like that: {faults[0][1]}", faults)
-        task = forked_task(transcript[0], fork)
-        job_id, session_id, now_ms = new_ids(self._container, principal, idempotency_key)
-        made = fork_job_of(registry, job, job_id=job_id, session_id=session_id, now_ms=now_ms)
-        model = replace(made.model, name=body.edits.model or made.model.name)
-        made = replace(made, request_digest=digest(task), model=model)
-        return await self._jobs.submitted(principal, made, task, idempotency_key)
+    Raises:
+        ApiError: 404, 403, 410; 409 for a job that has not ended, or was started by another one; 422 for what does
+            not fit the job.
+    """
+    snapshot = await context.jobs.snapshot(principal, job_id)
+    job, registry = snapshot.job, context.container.registry
+    if is_child(job.id) or job.is_operation:
+        raise ApiError(409, f"job {job.id!r} was started by another job: fork that one")
+    if not job.ended:
+        raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has ended can be forked")
+    try:
+        agent = registry.agent(job.agent)
+    except UnknownAgentError as error:
+        raise ApiError(409, f"job {job.id!r} cannot be forked: {error}") from error
+    transcript = await context.container.ports.reader.transcript(job.id)
+    edits, ended = Edits(**body.edits.model_dump()), Ended(job, snapshot.calls, snapshot.results, transcript)
+    fork = Fork(
+        job.id,
+        body.turn,
+        job.session_id,
+        edits,
+        body.tools_run,
+        asks=principal.role != "admin",
+        first_own=ended.number_of(body.turn),
+    )
+    faults = [*ended.faults(fork), *_misfits(registry, agent, ended, fork)]
+    if faults:
+        raise ApiError(422, f"job {job.id!r} cannot be forked like that: {faults[0][1]}", faults)
+    task = forked_task(transcript[0], fork)
+    job_id, session_id, now_ms = new_ids(context.container, principal, idempotency_key)
+    made = fork_job_of(registry, job, job_id=job_id, session_id=session_id, now_ms=now_ms)
+    model = replace(made.model, name=body.edits.model or made.model.name)
+    made = replace(made, request_digest=digest(task), model=model)
+    return await context.jobs.submitted(principal, made, task, idempotency_key)
 
 
 def _misfits(registry: Registry, agent: Agent, ended: Ended, fork: Fork) -> list[tuple[str, str]]:

@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse, Response
 
 from baton.sdk.agents.registry import UnknownAgentError
 from baton.sdk.agents.trial import TRIAL_AGENT
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import JobsApi, idempotency_key_of
 from baton.server.api.jobs.submission import SubmitBody
 from baton.server.api.problem import ApiError, limited_body, parsed
@@ -36,29 +37,21 @@ class StartBody(BaseModel):
     when_busy: WhenBusy = "queue"
 
 
-class AgentStartApi:
-    """The one endpoint."""
-
-    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
-        self._container = container
-        self._keys = keys
-        self._jobs = jobs
-
-    async def start(self, request: Request) -> Response:
-        """Answer 202 with `{"workflowId"}`: the job's id. `Idempotency-Key` is honoured."""
-        principal = await self._keys.authenticate(request)
-        body = parsed(StartBody, await limited_body(request))
-        name = body.agent or self._container.settings.default_agent or self._container.registry.agents[0].name
-        try:
-            self._container.registry.agent(name)
-        except UnknownAgentError as error:
-            raise ApiError(422, str(error), [("agent", str(error))]) from error
-        fields = {"jobType": name, "taskDescription": body.request, "whenBusy": body.when_busy}
-        submitted = SubmitBody.model_validate(
-            fields | ({"sessionId": body.conversation_id} if body.conversation_id else {})
-        )
-        job = await self._jobs.accept(principal, submitted, idempotency_key_of(request))
-        return JSONResponse({"workflowId": job.get("jobId") or job["id"]}, 202)
+async def start_agent(context: Context, request: Request) -> Response:
+    """Answer 202 with `{"workflowId"}`: the job's id. `Idempotency-Key` is honoured."""
+    principal = await context.keys.authenticate(request)
+    body = parsed(StartBody, await limited_body(request))
+    name = body.agent or context.container.settings.default_agent or context.container.registry.agents[0].name
+    try:
+        context.container.registry.agent(name)
+    except UnknownAgentError as error:
+        raise ApiError(422, str(error), [("agent", str(error))]) from error
+    fields = {"jobType": name, "taskDescription": body.request, "whenBusy": body.when_busy}
+    submitted = SubmitBody.model_validate(
+        fields | ({"sessionId": body.conversation_id} if body.conversation_id else {})
+    )
+    job = await context.jobs.accept(principal, submitted, idempotency_key_of(request))
+    return JSONResponse({"workflowId": job.get("jobId") or job["id"]}, 202)
 
 
 _TENANT = Principal("client", "test")

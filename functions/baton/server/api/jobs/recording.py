@@ -20,11 +20,9 @@ from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.sdk.models.fingerprint import fingerprint, parts_of
 from baton.sdk.models.model import ModelRequest
 from baton.sdk.records.redaction import redacted
-from baton.server.api.auth import Keys
-from baton.server.api.jobs.job import JobsApi
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
 from baton.store.ports.jobs import Reader, Snapshot
-from baton.worker.container import Container
 from baton.worker.executors.plan_turns import PlannerTurn
 from baton_events.ids import is_child, root_of
 from baton_events.schema import EventType
@@ -191,32 +189,22 @@ async def collect(reader: Reader, job_id: str) -> dict[str, JobSource]:
     return found
 
 
-class RecordingsApi:
-    """The one endpoint."""
-
-    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
-        self._container = container
-        self._keys = keys
-        self._jobs = jobs
-
-    async def show(self, request: Request) -> Response:
-        """Answer 200 with the document; 409 for a job that has not ended, was retried, or has a parent job."""
-        principal = await self._keys.authenticate(request)
-        job = (await self._jobs.snapshot(principal, request.path_params["job_id"])).job
-        if is_child(job.id):
-            raise ApiError(
-                409, f"job {job.id!r} was started by another job: it is in the recording of {root_of(job.id)!r}"
-            )
-        if not job.ended:
-            raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has ended has a recording")
-        if job.run > 1:
-            raise ApiError(409, f"job {job.id!r} was retried: only a job that ran once has a recording")
-        sources = await collect(self._container.ports.reader, job.id)
-        if job.id not in sources:
-            raise ApiError(404, f"job {job.id!r} has expired meanwhile")
-        texts = {
-            digest: text
-            for agent in {source.snapshot.job.agent for source in sources.values()}
-            for digest, text in requested_texts(self._container.registry, agent).items()
-        }
-        return JSONResponse(self._container.secrets.hide_in(recording(job.id, sources, texts)))
+async def show_recording(context: Context, request: Request) -> Response:
+    """Answer 200 with the document; 409 for a job that has not ended, was retried, or has a parent job."""
+    principal = await context.keys.authenticate(request)
+    job = (await context.jobs.snapshot(principal, request.path_params["job_id"])).job
+    if is_child(job.id):
+        raise ApiError(409, f"job {job.id!r} was started by another job: it is in the recording of {root_of(job.id)!r}")
+    if not job.ended:
+        raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has ended has a recording")
+    if job.run > 1:
+        raise ApiError(409, f"job {job.id!r} was retried: only a job that ran once has a recording")
+    sources = await collect(context.container.ports.reader, job.id)
+    if job.id not in sources:
+        raise ApiError(404, f"job {job.id!r} has expired meanwhile")
+    texts = {
+        digest: text
+        for agent in {source.snapshot.job.agent for source in sources.values()}
+        for digest, text in requested_texts(context.container.registry, agent).items()
+    }
+    return JSONResponse(context.container.secrets.hide_in(recording(job.id, sources, texts)))

@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 from baton.engine.all_jobs.scores import COMMENT_CHARS, LARGEST, MOST_OF_A_JOB, NAME, Score, counts_of
 from baton.observability.counters import count
 from baton.observability.tracing import job_scored
-from baton.server.api.auth import Keys, Principal
-from baton.server.api.jobs.job import JobsApi, no_job
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.context import Context
+from baton.server.api.jobs.job import no_job
 from baton.server.api.problem import ApiError, limited_body, parsed
-from baton.worker.container import Container
 from baton.worker.runtime.gen_ai import score_attributes
 from baton.worker.runtime.job_view import score_view
 from baton_events.errors import StoreError
@@ -38,41 +38,37 @@ class ScoreBody(BaseModel):
     comment: Annotated[str, Field(max_length=COMMENT_CHARS)] = ""
 
 
-class ScoresApi:
-    """The one endpoint."""
+async def post_score(context: Context, request: Request) -> Response:
+    """Answer 201 with the score."""
+    principal = await context.keys.authenticate(request)
+    body = parsed(ScoreBody, await limited_body(request))
+    return JSONResponse(await scored(context, principal, request.path_params["job_id"], body), 201)
 
-    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
-        self._container, self._keys, self._jobs = container, keys, jobs
 
-    async def post(self, request: Request) -> Response:
-        """Answer 201 with the score."""
-        principal = await self._keys.authenticate(request)
-        body = parsed(ScoreBody, await limited_body(request))
-        return JSONResponse(await self.scored(principal, request.path_params["job_id"], body), 201)
+async def scored(context: Context, principal: Principal, job_id: str, body: ScoreBody) -> dict[str, Any]:
+    """Score a job; return the score as JSON.
 
-    async def scored(self, principal: Principal, job_id: str, body: ScoreBody) -> dict[str, Any]:
-        """Score a job; return the score as JSON.
+    Raises:
+        ApiError: 404, 403, 410; 409 for one more name than a job may have.
+    """
+    snapshot, ports = await context.jobs.snapshot(principal, job_id), context.container.ports
+    before = {score.name: score for score in snapshot.scores}
+    if body.name not in before and len(before) >= MOST_OF_A_JOB:
+        detail = f"job {job_id!r} has {MOST_OF_A_JOB} scores, the most a job may have: send one of their names"
+        raise ApiError(409, detail)
+    by = f"{principal.role} of {principal.tenant}"
+    score = Score(body.name, body.value, body.comment, ports.clock.now_ms(), by)
+    if not await ports.archive.keep_score(job_id, score):
+        raise await no_job(ports.archive, principal, job_id)
+    job_scored(snapshot.job, score_attributes(score, context.container.secrets.hide))
+    await _count(context, snapshot.job.agent, score, before.get(score.name))
+    return score_view(score)
 
-        Raises:
-            ApiError: 404, 403, 410; 409 for one more name than a job may have.
-        """
-        snapshot, ports = await self._jobs.snapshot(principal, job_id), self._container.ports
-        before = {score.name: score for score in snapshot.scores}
-        if body.name not in before and len(before) >= MOST_OF_A_JOB:
-            detail = f"job {job_id!r} has {MOST_OF_A_JOB} scores, the most a job may have: send one of their names"
-            raise ApiError(409, detail)
-        by = f"{principal.role} of {principal.tenant}"
-        score = Score(body.name, body.value, body.comment, ports.clock.now_ms(), by)
-        if not await ports.archive.keep_score(job_id, score):
-            raise await no_job(ports.archive, principal, job_id)
-        job_scored(snapshot.job, score_attributes(score, self._container.secrets.hide))
-        await self._count(snapshot.job.agent, score, before.get(score.name))
-        return score_view(score)
 
-    async def _count(self, agent: str, score: Score, before: Score | None) -> None:
-        counters = self._container.ports.counters
-        try:
-            sums = await counters.sums()
-        except StoreError:
-            return  # the score is stored, so an unavailable counter is no error
-        await count(counters, counts_of(agent, score, before, sums))
+async def _count(context: Context, agent: str, score: Score, before: Score | None) -> None:
+    counters = context.container.ports.counters
+    try:
+        sums = await counters.sums()
+    except StoreError:
+        return  # the score is stored, so an unavailable counter is no error
+    await count(counters, counts_of(agent, score, before, sums))

@@ -17,8 +17,8 @@ from baton.engine.commit.answers import SignalResult
 from baton.engine.work_items import ItemKind
 from baton.sdk.records.any_json import AnyJson
 from baton.sdk.records.redaction import redacted
-from baton.server.api.auth import Keys, too_many
-from baton.server.api.jobs.job import JobsApi
+from baton.server.api.auth import too_many
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, Code, limited_body, parsed
 from baton.store.ports.jobs import Snapshot
 from baton.worker.commands.signal import CompletionBody, UnknownOperationError
@@ -92,63 +92,43 @@ class EventBody(BaseModel):
     data: AnyJson = None
 
 
-class JobEventsApi:
-    """Events for waiting jobs; one that no wait takes yet is kept for the job."""
-
-    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
-        self._container = container
-        self._keys = keys
-        self._jobs = jobs
-        self._quota = KeptQuota(container)
-
-    async def post(self, request: Request) -> Response:
-        """Accept an event: 202; 409 for a job that has ended, 429 where its tenant's quota is used up."""
-        principal = await self._keys.authenticate(request)
-        body = await self._read(request)
-        snapshot = await self._jobs.snapshot(principal, request.path_params["job_id"])
-        job = snapshot.job
-        signal_result = SignalResult.ENDED
-        if not job.ended:
-            data = self._container.secrets.hide_in(redacted(body.data))
-            await self._quota.check(snapshot, body.name, data)
-            signal_result = await self._container.commands.signal(job, Occurrence(name=body.name, data=data))
-        if signal_result.is_new:
-            await self._quota.increment(snapshot, body.name)
-        if signal_result is SignalResult.ENDED:
-            raise ApiError(409, f"job {job.id!r} has ended: nothing waits for event {body.name!r}")
-        return JSONResponse({"jobId": job.id, "name": body.name}, 202)
-
-    async def _read(self, request: Request) -> EventBody:
-        return parsed(EventBody, await limited_body(request))
+async def post_event(context: Context, quota: KeptQuota, request: Request) -> Response:
+    """Accept an event: 202; 409 for a job that has ended, 429 where its tenant's quota is used up."""
+    principal = await context.keys.authenticate(request)
+    body = parsed(EventBody, await limited_body(request))
+    snapshot = await context.jobs.snapshot(principal, request.path_params["job_id"])
+    job = snapshot.job
+    signal_result = SignalResult.ENDED
+    if not job.ended:
+        data = context.container.secrets.hide_in(redacted(body.data))
+        await quota.check(snapshot, body.name, data)
+        signal_result = await context.container.commands.signal(job, Occurrence(name=body.name, data=data))
+    if signal_result.is_new:
+        await quota.increment(snapshot, body.name)
+    if signal_result is SignalResult.ENDED:
+        raise ApiError(409, f"job {job.id!r} has ended: nothing waits for event {body.name!r}")
+    return JSONResponse({"jobId": job.id, "name": body.name}, 202)
 
 
-class OperationsApi:
-    """Endpoints of operations; their key is `OPERATIONS_API_KEY`, which is no key of a tenant."""
+async def complete_operation(context: Context, request: Request) -> Response:
+    """Answer `POST /api/operations/{id}/complete` with 200, also when repeated; `applied`: this outcome counts."""
+    operation_id, body = request.path_params["operation_id"], parsed(CompletionBody, await limited_body(request))
+    try:
+        signal_result = await completed(context.container, operation_id, body)
+    except UnknownOperationError as error:
+        raise ApiError(404, str(error), code=Code.OPERATION_NOT_FOUND) from error
+    return JSONResponse({"operationId": operation_id, "applied": signal_result.counts, "why": _WHY[signal_result]})
 
-    def __init__(self, container: Container) -> None:
-        self._container = container
 
-    async def complete(self, request: Request) -> Response:
-        """Answer `POST /api/operations/{id}/complete` with 200, also when repeated; `applied`: this outcome counts."""
-        operation_id, body = request.path_params["operation_id"], await self._read(request)
-        try:
-            signal_result = await completed(self._container, operation_id, body)
-        except UnknownOperationError as error:
-            raise ApiError(404, str(error), code=Code.OPERATION_NOT_FOUND) from error
-        return JSONResponse({"operationId": operation_id, "applied": signal_result.counts, "why": _WHY[signal_result]})
-
-    async def show(self, request: Request) -> Response:
-        """Answer `GET /api/operations/{id}` with 200 and the tool call that waits for it."""
-        try:
-            snapshot, call_id = await self._container.operations.completing.find(request.path_params["operation_id"])
-        except UnknownOperationError as error:
-            raise ApiError(404, str(error), code=Code.OPERATION_NOT_FOUND) from error
-        call = next(call for call in snapshot.calls if call.id == call_id)
-        view = call_view(call, snapshot, self._container.ports.clock.now_ms())
-        return JSONResponse({"operationId": request.path_params["operation_id"], "jobId": snapshot.job.id, **view})
-
-    async def _read(self, request: Request) -> CompletionBody:
-        return parsed(CompletionBody, await limited_body(request))
+async def show_operation(context: Context, request: Request) -> Response:
+    """Answer `GET /api/operations/{id}` with 200 and the tool call that waits for it."""
+    try:
+        snapshot, call_id = await context.container.operations.completing.find(request.path_params["operation_id"])
+    except UnknownOperationError as error:
+        raise ApiError(404, str(error), code=Code.OPERATION_NOT_FOUND) from error
+    call = next(call for call in snapshot.calls if call.id == call_id)
+    view = call_view(call, snapshot, context.container.ports.clock.now_ms())
+    return JSONResponse({"operationId": request.path_params["operation_id"], "jobId": snapshot.job.id, **view})
 
 
 _WHY = {

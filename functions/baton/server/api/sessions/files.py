@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from baton.engine.state import Job
 from baton.sdk.records.result_files import BEGINNINGS, named_content
-from baton.server.api.auth import Keys
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, Code
 from baton.server.api.sessions.sessions import session_of
 from baton.server.api.stream_token import must_cover
@@ -125,19 +125,13 @@ def _refused(field: str, detail: str) -> ApiError:
     return ApiError(422, f"{field}: {detail}", [(f"{field}.url", detail)])
 
 
-class SessionFilesApi:
-    """The one endpoint."""
-
-    def __init__(self, container: Container, keys: Keys) -> None:
-        self._chats, self._keys = container.ports.chats, keys
-
-    async def show(self, request: Request) -> Response:
-        """Answer `GET /api/sessions/{id}/files/{name}` with 200 and the file, to be saved or shown as an image."""
-        tenant, session_id = session_of(request, await self._keys.authenticate(request))
-        must_cover(request, tenant, "", session_id)
-        kept = await self._chats.read_file(tenant, session_id, request.path_params["name"])
-        if kept is None:
-            raise ApiError(404, f"session {session_id!r} has no such file (any more)", code=Code.NOT_FOUND)
-        media_type, _, content = kept.partition(",")
-        headers = {"content-disposition": "attachment", "content-type": media_type}
-        return Response(base64.urlsafe_b64decode(content), headers=headers)
+async def show_file(context: Context, request: Request) -> Response:
+    """Answer `GET /api/sessions/{id}/files/{name}` with 200 and the file, to be saved or shown as an image."""
+    tenant, session_id = session_of(request, await context.keys.authenticate(request))
+    must_cover(request, tenant, "", session_id)
+    kept = await context.container.ports.chats.read_file(tenant, session_id, request.path_params["name"])
+    if kept is None:
+        raise ApiError(404, f"session {session_id!r} has no such file (any more)", code=Code.NOT_FOUND)
+    media_type, _, content = kept.partition(",")
+    headers = {"content-disposition": "attachment", "content-type": media_type}
+    return Response(base64.urlsafe_b64decode(content), headers=headers)

@@ -17,6 +17,7 @@ from baton.engine.background_calls import OPERATION
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.listing import READ_AT_ONCE, JobList, JobPage
 from baton.server.api.jobs.query import MOST_ROWS, USUAL_ROWS, checked_cursor
 from baton.server.api.problem import ApiError, Code, invalid
@@ -71,25 +72,18 @@ def session_of(request: Request, principal: Principal) -> tuple[str, str]:
     return tenant, session_id
 
 
-class SessionMemoryApi:
-    """Endpoints of sessions' memory."""
+async def forget_memory(context: Context, request: Request) -> Response:
+    """Delete a session's memory and answer 200 with the number of entries; repeatable, also for an unknown id.
 
-    def __init__(self, container: Container, keys: Keys) -> None:
-        self._container = container
-        self._keys = keys
-
-    async def forget(self, request: Request) -> Response:
-        """Delete a session's memory and answer 200 with the number of entries; repeatable, also for an unknown id.
-
-        Raises:
-            ApiError: 403, a client key names another tenant with `?tenant=`. StoreError, MemoryUnavailableError: 503,
-                a part may be deleted already: repeat the request.
-        """
-        tenant, session_id = session_of(request, await self._keys.authenticate(request))
-        now_ms = self._container.ports.clock.now_ms()
-        forgotten = await self._container.memory.forget(tenant, session_id, now_ms)
-        counts = {"session": forgotten.session, "longTerm": forgotten.long_term}
-        return JSONResponse({"sessionId": session_id, "forgotten": counts})
+    Raises:
+        ApiError: 403, a client key names another tenant with `?tenant=`. StoreError, MemoryUnavailableError: 503,
+            a part may be deleted already: repeat the request.
+    """
+    tenant, session_id = session_of(request, await context.keys.authenticate(request))
+    now_ms = context.container.ports.clock.now_ms()
+    forgotten = await context.container.memory.forget(tenant, session_id, now_ms)
+    counts = {"session": forgotten.session, "longTerm": forgotten.long_term}
+    return JSONResponse({"sessionId": session_id, "forgotten": counts})
 
 
 _PAGE_JOBS = 100

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from starlette.responses import Response
 
 from baton.sdk.agents.version import model_names, tool_names, version_of
-from baton.server.api.admin.versions import FEW_RUNS, MOST_RUNS, USUAL_RUNS, VersionsApi, VersionsQuery
+from baton.server.api.admin.versions import FEW_RUNS, MOST_RUNS, USUAL_RUNS, VersionsQuery, compared_versions
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
 from baton.server.console.gate import Visit
 from baton.server.console.shown import lasted, number, usd
-from baton.worker.container import Container
 
 _Side = dict[str, Any]
 
@@ -28,8 +28,8 @@ class Measure(NamedTuple):
 class AgentsPage:
     """Shows agents."""
 
-    def __init__(self, container: Container) -> None:
-        self._container, self._versions = container, VersionsApi(container)
+    def __init__(self, context: Context) -> None:
+        self._container, self._context = context.container, context
 
     async def show(self, visit: Visit) -> Response:
         """Show every agent, and removed ones that have run."""
@@ -56,7 +56,7 @@ class AgentsPage:
         if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit) <= MOST_RUNS:
             raise ApiError(422, f"limit {limit!r} is no number of runs from 1 to {MOST_RUNS}")
         query = VersionsQuery(left=visit.query("left"), right=visit.query("right"), limit=int(limit))
-        found = await self._versions.compared(agent, query)
+        found = await compared_versions(self._context, agent, query)
         left, right = found["left"], found["right"]
         rows = list(measures(left, right)) if left and right else []
         few = bool(left and right) and min(left["runs"], right["runs"]) < FEW_RUNS

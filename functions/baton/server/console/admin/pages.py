@@ -10,7 +10,8 @@ from typing import Any
 from starlette.responses import Response
 
 from baton.queue.ports import QueueRecords
-from baton.server.api.admin.control import ToolsApi, worker_view
+from baton.server.api.admin.control import tool_counters, worker_view
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
 from baton.server.console.admin.chart import history_chart
 from baton.server.console.gate import Visit
@@ -39,15 +40,9 @@ class AuditPage:
         return visit.page("audit.html", entries=[entry for _, entry in rows[:ROWS]], cursor=more)
 
 
-class ToolsPage:
-    """Shows tools."""
-
-    def __init__(self, tools: ToolsApi) -> None:
-        self._tools = tools
-
-    async def show(self, visit: Visit) -> Response:
-        """Show every registered tool, and removed ones that were used."""
-        return visit.page("tools.html", tools=await self._tools.counters())
+async def show_tools(context: Context, visit: Visit) -> Response:
+    """Show every registered tool, and removed ones that were used."""
+    return visit.page("tools.html", tools=await tool_counters(context))
 
 
 HOME = "/console/worker"

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import agent_takes
 from baton.sdk.agents.version import version_of
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
 from baton.server.protocols.a2a.body import VERSION
 from baton.worker.container import Container
@@ -21,26 +22,22 @@ PROTOCOL = "a2a"
 _TRIED_TYPES = ("image/png", "application/pdf")
 
 
-class CardsApi:
-    """Endpoints of agent cards: they need no key."""
+async def default_card(context: Context, request: Request) -> Response:
+    """Answer the root address with DEFAULT_AGENT's card if it is exposed, else the first exposed agent's."""
+    exposed = [agent for agent in context.container.registry.agents if PROTOCOL in agent.expose]
+    if not exposed:
+        raise ApiError(404, "no agent is exposed by A2A here: write Agent(expose='a2a')")
+    wanted = context.container.settings.default_agent
+    return _card(context, request, next((agent for agent in exposed if agent.name == wanted), exposed[0]))
 
-    def __init__(self, container: Container) -> None:
-        self._container = container
 
-    async def default(self, request: Request) -> Response:
-        """Answer the root address with DEFAULT_AGENT's card if it is exposed, else the first exposed agent's."""
-        exposed = [agent for agent in self._container.registry.agents if PROTOCOL in agent.expose]
-        if not exposed:
-            raise ApiError(404, "no agent is exposed by A2A here: write Agent(expose='a2a')")
-        wanted = self._container.settings.default_agent
-        return self._card(request, next((agent for agent in exposed if agent.name == wanted), exposed[0]))
+async def show_card(context: Context, request: Request) -> Response:
+    """Answer `GET /a2a/{agent}/.well-known/agent-card.json` with the agent's card."""
+    return _card(context, request, exposed_agent(context.container, request.path_params["agent"]))
 
-    async def show(self, request: Request) -> Response:
-        """Answer `GET /a2a/{agent}/.well-known/agent-card.json` with the agent's card."""
-        return self._card(request, exposed_agent(self._container, request.path_params["agent"]))
 
-    def _card(self, request: Request, agent: Agent) -> Response:
-        return JSONResponse(card_of(self._container, agent, str(request.base_url)))
+def _card(context: Context, request: Request, agent: Agent) -> Response:
+    return JSONResponse(card_of(context.container, agent, str(request.base_url)))
 
 
 def exposed_agent(container: Container, name: str) -> Agent:
