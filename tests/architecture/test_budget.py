@@ -100,7 +100,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("modules of worker", 2, _CODE_MODE),
     ("functions of worker", 15, _CODE_MODE),
     ("classes of worker", 2, _CODE_MODE),
-    ("lines of server", 60, _CODE_MODE),
+    ("lines of server", 80, _CODE_MODE),
     ("functions of server", 5, _CODE_MODE),
     ("lines of sdk", 480, _CODE_MODE),
     ("modules of sdk", 2, _CODE_MODE),

@@ -63,7 +63,10 @@ def forked_task(task: Mapping[str, Any], fork: Fork) -> dict[str, Any]:
 
 
 class Ended:
-    """An ended job as the source of a fork. `results`: by call id; `transcript`: all of it."""
+    """An ended job as the source of a fork. `results`: by call id; `transcript`: all of it.
+
+    `stretches`: the turns that went on with a script, and asked no model.
+    """
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class Ended:
             if entry["role"] == MODEL_ROLE and entry["turn"] >= job.first_turn
         }
         others = [turn for turn in range(job.first_turn, job.turn + 1) if turn not in self._turns]
-        self._stretches = frozenset(others[: job.stretches + bool(job.scripts)])
+        self.stretches = frozenset(others[: job.stretches + bool(job.scripts)])
 
     def faults(self, fork: Fork) -> Iterator[tuple[str, str]]:
         """Yield why it cannot be forked so: each faulty field, with what is wrong with it."""
@@ -90,11 +93,11 @@ class Ended:
         if not first <= turn <= last:
             yield "turn", f"job {self.job.id!r} has no turn {turn}: name one from {first} to {last}"
             return
-        if turn in self._stretches:
-            asked = ", ".join(str(one) for one in range(first, last + 1) if one not in self._stretches)
+        if turn in self.stretches:
+            asked = ", ".join(str(one) for one in range(first, last + 1) if one not in self.stretches)
             yield "turn", f"turn {turn} goes on with a script, and asks no model: name one of {asked}"
             return
-        before_it = [before for before in range(first, turn) if before not in self._stretches]
+        before_it = [before for before in range(first, turn) if before not in self.stretches]
         for before in before_it:
             if before not in self._turns:
                 yield "turn", f"turn {before} is not recorded: name a turn from {first} to {before}"

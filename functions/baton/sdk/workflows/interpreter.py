@@ -53,11 +53,15 @@ class Bounds(Struct, frozen=True):
 
 
 class Waits(Struct, frozen=True):
-    """The stretch has ended, and the run waits: for each call its number, its tool and its arguments, in order."""
+    """The stretch has ended, and the run waits: for each call its number, its tool and its arguments, in order.
+
+    `lines`: of a script, in which these calls are.
+    """
 
     state: bytes
     calls: tuple[tuple[int, str, dict[str, Any]], ...]
     printed: str
+    lines: tuple[int, ...] = ()
 
 
 class Ended(Struct, frozen=True):
@@ -140,7 +144,7 @@ class Stretch:
     ) -> None:
         self._seed, self._now_ms, self._bounds, self._tools, self._code = seed, now_ms, bounds, tools or {}, code
         self._calls: list[tuple[int, str, dict[str, Any]]] = []
-        self._places: list[str] = []
+        self._places: list[tuple[str, int]] = []
         self._printed: list[str] = []
         self._capacity = bounds.output_chars
 
@@ -171,7 +175,11 @@ class Stretch:
             with _session(self._seed, self._bounds, stubs) as session:
                 snapshot = self._driven(start(session))
                 if isinstance(snapshot, monty.FutureSnapshot):
-                    return Waits(zlib.compress(snapshot.dump()), tuple(self._waited(snapshot)), "".join(self._printed))
+                    calls, state = self._waited(snapshot), zlib.compress(snapshot.dump())
+                    numbers = {number for number, _, _ in calls}
+                    pairs = zip(self._calls, self._places, strict=False)
+                    lines = tuple([line for (number, _, _), (_, line) in pairs if number in numbers])
+                    return Waits(state, tuple(calls), "".join(self._printed), lines)
                 return self._ended(snapshot)
         except monty.MontyCrashedError as error:
             raise WorkerDiedError(text_of(error)) from error
@@ -236,6 +244,8 @@ class Stretch:
         try:
             tool, arguments = self._asked(name, snapshot)
             self._calls.append((snapshot.call_id, tool, plain(_json(arguments), "arguments")))
+            if self._tools:
+                self._places.append((name, self._code.count("\n", 0, snapshot.position.start) + 1))
         except NameError as error:
             return snapshot.resume({"exc_type": "NameError", "message": str(error)})
         except (TypeError, ValueError, RecursionError, Unrecordable) as error:
@@ -250,7 +260,6 @@ class Stretch:
         if len(self._calls) >= (self._bounds.calls_at_once or 0):
             raise _TooManyCallsError
         tool, names = self._tools[name]
-        self._places.append(f"{name}() in line {self._code.count(chr(10), 0, snapshot.position.start) + 1}")
         return tool, _bound(names, snapshot.args, snapshot.kwargs)
 
     def _system(self, snapshot: Any, name: str) -> Any:
@@ -269,8 +278,8 @@ class Stretch:
 
     def _ended(self, snapshot: Any) -> Ended | Raised:
         if self._places:
-            what = f"These calls were never awaited, and have not run: {', '.join(self._places)}"
-            return self._failed("not_awaited", f"{what}.")
+            listed = ", ".join(f"{name}() in line {line}" for name, line in self._places)
+            return self._failed("not_awaited", f"These calls were never awaited, and have not run: {listed}.")
         try:
             return Ended(plain(_json(snapshot.output), "result"), "".join(self._printed))
         except (Unrecordable, TypeError, ValueError, RecursionError) as error:

@@ -18,6 +18,7 @@ from baton.server.console.gate import Visit
 from baton.server.console.job_page import calls_shown, job_shown, jobs_below, picture
 from baton.server.console.pages import HEADERS, render
 from baton.server.console.plan_graph import plan_graph
+from baton.server.console.shown import with_scripts
 from baton.server.console.timeline import Timeline
 from baton.server.console.trace import Trace, Traced
 from baton.settings.service_prices import Prices
@@ -137,7 +138,7 @@ class _Pieces:
         changed: list[str] = []
         self._trace.take(parts)
         job = job_shown(snapshot, now_ms, self._prices)
-        calls = {call["id"]: call for call in calls_shown(job)}
+        calls = {call["id"]: call for call in with_scripts(calls_shown(job), snapshot)}
         values = {**self._values, "now_ms": now_ms, "job": job}
         if job != self._head:
             changed.append(render("_head.html", **values))

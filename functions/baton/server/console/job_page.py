@@ -14,7 +14,7 @@ from baton.server.api.jobs.job import JobsApi
 from baton.server.api.problem import ApiError
 from baton.server.console.gate import Visit
 from baton.server.console.plan_graph import plan_graph
-from baton.server.console.shown import json_text
+from baton.server.console.shown import json_text, with_scripts
 from baton.server.console.timeline import Line, Timeline
 from baton.server.console.trace import Traced
 from baton.server.console.waterfall import Axis, Rows
@@ -118,6 +118,7 @@ class JobPage:
         every = [line for line in shown.lines if engine or not line.of_engine]
         lines = every if everything else every[-NEWEST_LINES:]
         below = await jobs_below(self._reader, shown.traced.snapshot)
+        calls = shown.job["toolCalls"] if everything else calls_shown(shown.job)
         return visit.page(
             "job.html",
             status,
@@ -126,7 +127,8 @@ class JobPage:
             job=shown.job,
             lines=lines,
             left_out=len(every) - len(lines),
-            calls=shown.job["toolCalls"] if everything else calls_shown(shown.job),
+            calls=with_scripts(calls, shown.traced.snapshot),
+            older_calls=len(shown.job["toolCalls"]) - len(calls),
             position=shown.position,
             engine=engine,
             plan=plan_graph(shown.job, shown.traced.snapshot.calls),

@@ -4,9 +4,11 @@ Invariant: the input may be any text of a tool or a stranger; the output is text
 """
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from baton.sdk.records.limits import RUN_CODE
 from baton.settings.service_prices import Prices
 from baton.store.ports.jobs import Snapshot
 from baton.worker.runtime.job_view import job_row
@@ -26,8 +28,10 @@ __all__ = [
     "pretty",
     "pretty_json",
     "price",
+    "program",
     "short",
     "usd",
+    "with_scripts",
 ]
 
 SHOWN_CHARS = 2_000
@@ -142,3 +146,30 @@ def job_shown(snapshot: Snapshot, prices: Prices, now_ms: int) -> dict[str, Any]
     took_ms = (job.finished_at_ms or now_ms) - job.started_at_ms if job.started_at_ms else None
     cost_usd = job_cost(snapshot.usage, job.used, prices)["totalUsd"]
     return job_row(snapshot, now_ms) | {"tenant": job.tenant, "took_ms": took_ms, "cost_usd": cost_usd}
+
+
+Call = dict[str, Any]
+
+
+def program(snapshot: Snapshot, call_id: str) -> list[dict[str, Any]]:
+    """Return the lines of the script that this call runs: number, text, and whether it waits there."""
+    call = next((call for call in snapshot.calls if call.id == call_id and call.tool == RUN_CODE), None)
+    code = call.arguments.get("code") if call else None
+    if not isinstance(code, str):
+        return []
+    waiting = {line for one in snapshot.job.scripts if one.call.id == call_id for line in one.script.lines}
+    waiting = set() if snapshot.job.ended else waiting
+    return [{"number": at, "text": text, "waits": at in waiting} for at, text in enumerate(code.splitlines(), 1)]
+
+
+def with_scripts(calls: Iterable[Call], snapshot: Snapshot) -> list[Call]:
+    """Return calls as a list shows them: those of a script are inside of the call that runs it."""
+    calls = list(calls)
+    known, inside = {call["id"] for call in calls}, dict[str, list[Call]]()
+    for call in calls:
+        inside.setdefault(call.get("scriptCallId", ""), []).append(call)
+    return [
+        call | {"program": program(snapshot, call["id"]), "inside": inside.get(call["id"], [])}
+        for call in calls
+        if call.get("scriptCallId") not in known
+    ]

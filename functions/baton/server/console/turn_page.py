@@ -11,7 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from baton.engine.commit.answers import History
-from baton.engine.fork import fork_of
+from baton.engine.fork import Ended, fork_of
 from baton.engine.state import FORK, Job
 from baton.engine.transcript import NewerEntryError, refuse_newer
 from baton.sdk.agents.agent import Agent
@@ -25,6 +25,7 @@ from baton.server.api.problem import ApiError
 from baton.server.console.gate import Visit
 from baton.server.console.job_page import JobPage
 from baton.server.console.plan_graph import plan_graph
+from baton.server.console.shown import with_scripts
 from baton.worker.container import Container
 from baton.worker.executors.forked import registry_with_edits
 from baton.worker.executors.model_turn import messages, request_again
@@ -75,10 +76,16 @@ class TurnPage:
         shown, turn = await self._page.shown(visit), int(visit.request.path_params["turn"])
         snapshot = shown.traced.snapshot
         job, attempts = snapshot.job, shown.traced.trace.turns.get(turn, [])
-        before, answer = before_turn(await self._reader.transcript(job.id), job, turn)
+        entries = await self._reader.transcript(job.id)
+        before, answer = before_turn(entries, job, turn)
         if answer is None and not attempts and not (turn == job.turn and not job.ended):
             raise ApiError(404, f"job {job.id!r} has no turn {turn}")
-        question = self._question(job, turn, before, answer, snapshot.results)
+        goes_on = turn in Ended(job, snapshot.calls, snapshot.results, entries).stretches
+        if goes_on:
+            question: dict[str, Any] = {"why": "No model was asked: the turn went on with a script of an earlier one."}
+            answer = next((entry for entry in reversed(before) if entry["role"] == MODEL_ROLE), None)
+        else:
+            question = self._question(job, turn, before, answer, snapshot.results)
         conversation = question.pop("messages", [])
         return visit.page(
             "turn.html",
@@ -88,7 +95,8 @@ class TurnPage:
             attempts=attempts,
             answer=self._secrets.hide_in(answer),
             steps=[step for step in shown.steps if step["turn"] == turn and step["callId"] is None],
-            calls=[shown.job["toolCalls"][at] for at in _places(shown.job, answer)],
+            goes_on=goes_on,
+            calls=with_scripts((shown.job["toolCalls"][at] for at in _places(shown.job, answer)), snapshot),
             question=self._secrets.hide_in(question),
             conversation=self._secrets.hide_in(conversation if visit.query("all") else conversation[-NEWEST_MESSAGES:]),
             left_out=0 if visit.query("all") else max(0, len(conversation) - NEWEST_MESSAGES),
@@ -151,6 +159,7 @@ def _of_model(
 
 
 def _places(job: dict[str, Any], answer: dict[str, Any] | None) -> list[int]:
-    """Return the positions of an answer's calls among those of the job."""
+    """Return the positions of an answer's calls among those of the job, those of its scripts included."""
     wanted = {call["id"] for call in (answer or {}).get("calls", ())}
-    return [at for at, call in enumerate(job["toolCalls"]) if call["id"] in wanted]
+    calls = enumerate(job["toolCalls"])
+    return [at for at, call in calls if call["id"] in wanted or call.get("scriptCallId") in wanted]

@@ -15,6 +15,7 @@ from baton.sdk.records.transcript import MODEL_ROLE
 from baton.sdk.tools.sentence import approval_sentence
 from baton.server.api.jobs.approval_list import questions_of, view_of
 from baton.server.api.jobs.approvals import Approvals, Checkpoint
+from baton.server.console.shown import program
 from baton.store.ports.jobs import Snapshot
 from baton.worker.container import Container
 from baton_events.ids import job_of_call
@@ -31,7 +32,7 @@ class About:
         approval: the approval in the API's form.
         asked: the arguments that can be edited. schema: theirs; None: unknown.
         words: the model's text with the call.
-        job_id: the job that the call is a part of, and the turn.
+        job_id: the job that the call is a part of, and the turn. program: the script that makes it, line by line.
     """
 
     approval: Checkpoint
@@ -46,6 +47,7 @@ class About:
     asked: dict[str, Any]
     schema: dict[str, Any] | None
     is_limit: bool
+    program: list[dict[str, Any]]
 
     @property
     def is_open(self) -> bool:
@@ -56,6 +58,10 @@ class About:
     def is_question(self) -> bool:
         """Whether a tool asks for an answer, rather than for permission to run."""
         return "form" in self.approval
+
+
+def _call_of(snapshot: Snapshot, approval: Checkpoint) -> CallRecord | None:
+    return next((call for call in snapshot.calls if call.id == approval["callId"] and call.script), None)
 
 
 class AboutApprovals:
@@ -91,6 +97,7 @@ class AboutApprovals:
             asked={"value": view["arguments"]["value"]} if is_limit else view["arguments"],
             schema=schema,
             is_limit=is_limit,
+            program=program(asked_by, call.script) if (call := _call_of(asked_by, view)) else [],
         )
 
     async def earlier(self, about: About) -> list[Checkpoint]:

@@ -1,0 +1,57 @@
+"""Scripts on pages: the program with its calls inside, and the line that waits."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import with_keys
+from tests.unit.baton.server.console.operator import Operator, operator_of
+
+SCRIPT = "cost = await price('<lamp>')\npassword = 's3cr3t-of-a-script'\nawait pay(cost)"
+
+
+@pytest.fixture
+async def operator() -> AsyncIterator[Operator]:
+    """An agent whose script waits for a person in its third line."""
+
+    @tool
+    async def price(of: str) -> int:
+        """Look a price up."""
+        return len(of)
+
+    @tool(requires_approval=True)
+    async def pay(euros: int) -> int:
+        """Pay."""
+        return euros
+
+    model = ScriptedModel([[Call("run_code", {"code": SCRIPT})], "done"])
+    registry = Registry([Agent("clerk", model=model, tools=[price, pay], code_mode=True)])
+    async with operator_of(Stage(settings=with_keys(), registry=registry)) as operator:
+        await operator.stage.submit("clerk", task="Pay")
+        await operator.stage.run(within_seconds=60)
+        yield operator
+
+
+async def test_job_and_turn_show_the_program_with_its_calls_inside_and_the_line_that_waits(operator: Operator) -> None:
+    page = ""
+    for path in ("/console/jobs/job_1", "/console/jobs/job_1/turns/1", "/console/jobs/job_1/turns/2"):
+        page = await operator.see(path)
+        assert "cost = await price(&#39;&lt;lamp&gt;&#39;)" in page
+        assert "s3cr3t-of-a-script" not in page
+        marked = page[page.index("<mark>") : page.index("</mark>")]
+        assert "await pay(cost)" in marked
+        assert page.count("<mark>") == 1
+        program, inside = page.index('<pre class="program"'), page.index("Its calls")
+        assert program < inside < page.index("<b>price</b>") < page.index("<b>pay</b>")
+        assert page.count("<b>price</b>") == 1
+    assert "went on with a script" in page
+    assert "/fork?turn" not in page
+
+
+async def test_an_approval_shows_the_script_that_makes_the_call(operator: Operator) -> None:
+    listed = await operator.see("/console/approvals")
+    page = await operator.see("/console/approvals/" + listed.split('href="/console/approvals/')[1].split('"')[0])
+    assert "The script that makes the call" in page
+    assert "await pay(cost)" in page[page.index("<mark>") : page.index("</mark>")]
