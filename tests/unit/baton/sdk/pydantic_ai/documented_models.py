@@ -24,7 +24,12 @@ PICTURE = BinaryContent(b"\x89PNG" + bytes(500_000), media_type="image/png")
 DETAIL = BinaryContent(b"\x89PNG" + bytes(70_000), media_type="image/png")
 
 
-def large_files(looks: int = 4) -> Case:
+def large_files() -> Case:
+    return looks_at_files(4)
+
+
+def looks_at_files(looks: int) -> Case:
+    """So many calls, each of which returns a file; no case by itself, since it is told how many."""
     turns: list[list[Any]] = [[call("look", str(n), at=n)] for n in range(1, looks + 1)]
     turns[3].append(call("look", "beside", at=0))
     turns += [[TextPart("seen")], [TextPart("seen again")]]

@@ -14,7 +14,7 @@ from baton.pydantic_ai import durable
 from baton.sdk.agents.registry import agent_takes
 from baton.sdk.records.file_contents import LARGE_BYTES, FileContents
 from tests.fakes.stored import FakeStore
-from tests.unit.baton.sdk.pydantic_ai.documented_models import DETAIL, PICTURE, large_files
+from tests.unit.baton.sdk.pydantic_ai.documented_models import DETAIL, PICTURE, looks_at_files
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, played
 from tests.unit.baton.server.api.client import api_of, with_keys
 from tests.unit.baton.server.api.sessions.chatting import job_of, send, text_of
@@ -22,7 +22,7 @@ from tests.unit.baton.server.api.sessions.chatting import job_of, send, text_of
 
 async def test_the_bytes_of_a_file_are_written_and_counted_once() -> None:
     """In a job with ten calls, each of which returns it; one enqueues it as well."""
-    case, store = large_files(9), FakeStore()
+    case, store = looks_at_files(9), FakeStore()
 
     @case.agent.system_prompt(dynamic=True)
     def step(ctx: RunContext[Any]) -> str:
