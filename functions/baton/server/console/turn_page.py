@@ -83,7 +83,8 @@ class TurnPage:
         goes_on = turn in Ended(job, snapshot.calls, snapshot.results, entries).stretches
         if goes_on:
             question: dict[str, Any] = {"why": "No model was asked: the turn went on with a script of an earlier one."}
-            answer = next((entry for entry in reversed(before) if entry["role"] == MODEL_ROLE), None)
+            earlier = (entry for entry in before if entry["role"] == MODEL_ROLE and entry["turn"] < turn)
+            answer = max(earlier, key=lambda entry: int(entry["turn"]), default=None)
         else:
             question = self._question(job, turn, before, answer, snapshot.results)
         conversation = question.pop("messages", [])

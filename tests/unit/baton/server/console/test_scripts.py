@@ -55,3 +55,16 @@ async def test_an_approval_shows_the_script_that_makes_the_call(operator: Operat
     page = await operator.see("/console/approvals/" + listed.split('href="/console/approvals/')[1].split('"')[0])
     assert "The script that makes the call" in page
     assert "await pay(cost)" in page[page.index("<mark>") : page.index("</mark>")]
+
+
+async def test_an_ended_job_shows_its_script_without_a_line_that_waits(operator: Operator) -> None:
+    listed = await operator.see("/console/approvals")
+    link = "/console/approvals/" + listed.split('href="/console/approvals/')[1].split('"')[0]
+    digest = (await operator.see(link)).split('name="digest" value="')[1].split('"')[0]
+    await operator.do(f"{link}/approve", digest=digest, euros="6", step="approve")
+    await operator.stage.run(within_seconds=60)
+    for turn in (1, 2, 3):
+        page = await operator.see(f"/console/jobs/job_1/turns/{turn}")
+        assert "await pay(cost)" in page
+        assert "<mark>" not in page
+    assert "done" in await operator.see("/console/jobs/job_1/turns/5")
