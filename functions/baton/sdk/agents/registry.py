@@ -268,8 +268,7 @@ def offered(agent: Agent, tools: Mapping[str, Tool]) -> Mapping[str, Tool]:
 
 def offered_by(registry: Registry, agent: Agent) -> Mapping[str, Tool]:
     """Return the tools that an agent offers to its model: its own, or the one that runs scripts over them."""
-    offered_tools: Mapping[str, Mapping[str, Tool]] = vars(registry)["_offered"]
-    return offered_tools[agent.name]
+    return registry._offered[agent.name]  # noqa: SLF001 - its own; a registry in front of another one hands it on
 
 
 def _specs_of_tools(tools: Mapping[str, Tool]) -> tuple[ToolSpec, ...]:
