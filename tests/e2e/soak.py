@@ -8,6 +8,7 @@ or a part has grown by more than a fifth since its warm-up.
 
 import argparse
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ ROUND_SECONDS, JOBS_OF_A_ROUND = 12.0, 20
 # Ended jobs go after the first of these times; from the second on no part may grow.
 RETENTION_SECONDS, WARM_UP_SECONDS = 60, 100.0
 HANGS_SECONDS, GROWTH = 3.0, 1.2
+KEPT = "build/soak"  # where a stack that failed is looked into
 FULL_DISK = "the queue's disk is full"
 
 
@@ -48,8 +50,13 @@ def main() -> int:
             stack.keys[tenant] = new_api_key("client")
             add_api_key_entry(stack.folder, api_key_entry("client", tenant, stack.keys[tenant]))
         stack.start()
-        with closing(FaultClient(stack)) as client:
-            return worn(stack, client, chosen.seconds, chosen.seed)
+        try:
+            with closing(FaultClient(stack)) as client:
+                return worn(stack, client, chosen.seconds, chosen.seed)
+        except Exception:
+            shutil.copytree(folder, KEPT, dirs_exist_ok=True, ignore=lambda *_: ["valkey.sock"])
+            said(f"logs and data of the stack are kept in {KEPT}", 1)
+            raise
 
 
 def worn(stack: FaultStack, client: FaultClient, seconds: float, seed: int) -> int:

@@ -108,7 +108,7 @@ async def a_list_of_mcp(drawn: Drawn) -> None:
         server = McpServer(served.url)
         try:
             tools = list(server_tools(server, _ACME, await tools_listed(server, _ACME, None)))
-        except McpError as error:
+        except (McpError, ValueError) as error:
             str(error).encode()
             return
         for made in tools:

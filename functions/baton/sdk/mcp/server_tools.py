@@ -22,7 +22,7 @@ def server_tools(server: McpServer, context: McpContext, listing: list[dict[str,
     """Make a tool of each allowed entry.
 
     Raises:
-        McpError: the server has none of a name in `allow`.
+        McpError: the server has none of a name in `allow`, or one without a name.
     """
     names = {each["name"] for each in listing}
     if missing := sorted(set(server.allow or ()) - names):
@@ -30,6 +30,9 @@ def server_tools(server: McpServer, context: McpContext, listing: list[dict[str,
         raise McpError(f"{fault}; it has: {', '.join(sorted(names)) or 'none'}", retryable=False)
     for each in listing:
         if server.allow is None or each["name"] in server.allow:
+            if not f"{server.prefix}{each['name']}":
+                fault = f"MCP server {server.name} lists a tool without a name"
+                raise McpError(f"{fault}; name those that you need in McpServer(allow=…)", retryable=False)
             yield _tool(server, context, each)
 
 

@@ -149,6 +149,14 @@ async def test_a_name_that_the_server_does_not_have_is_said_at_once(served: Serv
     assert (await stage.snapshot()).job.attempts == 1
 
 
+def test_a_tool_without_a_name_is_refused_unless_it_is_left_out() -> None:
+    listing = [{"name": ""}, {"name": "price"}]
+    with pytest.raises(McpError, match=r"lists a tool without a name; name those that you need"):
+        list(server_tools(McpServer("https://a.example"), ACME, listing))
+    [kept] = server_tools(McpServer("https://a.example", allow=["price"]), ACME, listing)
+    assert kept.name == "price"
+
+
 async def test_a_result_unlike_its_schema_is_a_fault_of_the_server() -> None:
     """It is not taken for a lost connection."""
 
