@@ -49,6 +49,7 @@ TERMS = (
     Term("relay message", "the message whose missing acknowledgement guarantees a work item", "outbox relay"),
     Term("request epoch", "numbers a job's slot requests; a lower one changes nothing", "fencing token"),
     Term("runner", "runs an agent of another library, piece by piece", "framework adapter"),
+    Term("script", "Python that a model writes over its tools, in code mode", "code interpreter call"),
     Term("signal", "what reaches a job from outside, that it may wait for", "signal (Temporal), event (Inngest)"),
     Term("slot", "the right of one job to use compute", "permit of a semaphore"),
     Term(
@@ -59,6 +60,7 @@ TERMS = (
     Term("slot state", "what a job wants of the admission, and whether it holds a slot", "semaphore state"),
     Term("slot table", "the admission's entries of all live jobs", "semaphore holders and queue"),
     Term("step result", "what a model call, a tool run or a wait ended with", "activity result"),
+    Term("stretch", "the part of a workflow or script between two waits; a turn that calls no model", "workflow task"),
     Term("sweep", "looks for work items that nobody works on, and redrives them", "reconciler, reaper"),
     Term("text stream", "a model's answer, sent part by part while it is made", "token stream"),
     Term("timeout result", "the result of a wait whose time is up", "default value"),

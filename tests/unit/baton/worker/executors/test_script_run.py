@@ -301,6 +301,8 @@ c = await pay("b2", 3)
     assert script(run).get("result") == {"value": ["paid 1", "paid 2", "paid 3"], "printed": "unknown_tool\n"}
     assert (asked, called(run).count("pay completed")) == ([1, 2, 3], 3)
     assert len([attempt for attempt in run.attempts if attempt.effects]) == 3
+    (gone,) = (call for call in run.calls if call["tool"] == "log-in")
+    assert gone["attempts"] == 3, "a process of the older deploy may still have it"
 
 
 # Programs over several tools, as one script; one call a turn, each would take a turn more than it has calls.
