@@ -74,14 +74,11 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
 
 
 def _of_jobs(context: Context) -> list[ApiRoute]:
-    to = context.serves
-    container, keys, jobs = context.container, context.keys, context.jobs
+    keys, jobs = context.keys, context.jobs
     jobs_path, job_path = "/api/agent-jobs", "/api/agent-jobs/{job_id}"
-    stream = StreamApi(container, keys)
-    listing, bulk_path = JobListingApi(container, keys), "/api/admin/agent-jobs/bulk"
+    listing, bulk_path = JobListingApi(context.container, keys), "/api/admin/agent-jobs/bulk"
     bulk = BulkChangeApi(keys, jobs, listing)
     bulk_changes = '`{"action", "filter", "dryRun"}` cancels or retries jobs; repeat with `cursor` while there is one'
-    result_limit_bytes = container.settings.result_limit_bytes
     submits = "submit a job; 202 and the job. `Idempotency-Key` is honoured"
     lists = (
         "jobs, newest first: `q`, `status`, `jobType`, `sessionId`, `tag`, `createdAfter`, `createdBefore`,"
@@ -93,14 +90,6 @@ def _of_jobs(context: Context) -> list[ApiRoute]:
         " ended one run again; 409 where its state does not allow it"
     )
     deletes = "delete an ended job's data; 204, and later reads are 410; 409 before its end"
-    event_text = '`{"name", "data"}`: an event that the job may wait for; kept until it does'
-    streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
-    records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
-    limit, results = (result_limit_bytes, "RESULT_LIMIT_BYTES"), JobResultsApi(container, keys)
-    shows = "one tool call's result: for jobs whose results are too large together (`resultRef`)"
-    messages = (
-        "the messages of a job whose agent is pydantic-ai's, as `ModelMessagesTypeAdapter` dumps them; 404 for others"
-    )
     return [
         ApiRoute("POST", jobs_path, "client", jobs.submit, submits, TASK_BYTES),
         ApiRoute("GET", jobs_path, "client", listing.show, lists),
@@ -108,17 +97,26 @@ def _of_jobs(context: Context) -> list[ApiRoute]:
         ApiRoute("PATCH", job_path, "client", jobs.change, changes),
         ApiRoute("DELETE", job_path, "client", jobs.delete, deletes),
         ApiRoute("POST", bulk_path, "admin", bulk.change, bulk_changes),
-        ApiRoute(
-            "POST",
-            f"{job_path}/events",
-            "client",
-            partial(post_event, context, KeptQuota(container)),
-            event_text,
-            *limit,
-        ),
+        *_of_parts(context, job_path),
+    ]
+
+
+def _of_parts(context: Context, job_path: str) -> list[ApiRoute]:
+    to, container, keys = context.serves, context.container, context.keys
+    stream, results = StreamApi(container, keys), JobResultsApi(container, keys)
+    event_text = '`{"name", "data"}`: an event that the job may wait for; kept until it does'
+    streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
+    records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
+    limit, quota = (container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES"), KeptQuota(container)
+    shows = "one tool call's result: for jobs whose results are too large together (`resultRef`)"
+    messages = (
+        "the messages of a job whose agent is pydantic-ai's, as `ModelMessagesTypeAdapter` dumps them; 404 for others"
+    )
+    return [
+        ApiRoute("POST", f"{job_path}/events", "client", partial(post_event, context, quota), event_text, *limit),
         ApiRoute("GET", f"{job_path}/stream", "stream", stream.stream, streams),
         ApiRoute("GET", f"{job_path}/results/{{call_id}}", "client", results.show, shows),
-        ApiRoute("GET", f"{job_path}/model-messages", "client", jobs.model_messages, messages),
+        ApiRoute("GET", f"{job_path}/model-messages", "client", context.jobs.model_messages, messages),
         ApiRoute("GET", f"{job_path}/recording", "client", to(show_recording), records),
     ]
 

@@ -50,7 +50,7 @@ class Script(Struct, frozen=True, omit_defaults=True):
         code: its text, with its secrets.
         tools: its functions: for each name a tool's name, and those of its parameters.
         snapshot: of the interpreter, once it waits. numbers: of the calls that it waits for there. calls: their ids.
-        lines: in which these calls are. printed: its output so far.
+        waits_at: the lines of these calls. printed: its output so far.
     """
 
     limits: CodeMode
@@ -59,7 +59,7 @@ class Script(Struct, frozen=True, omit_defaults=True):
     snapshot: str = ""
     numbers: tuple[int, ...] = ()
     calls: tuple[str, ...] = ()
-    lines: tuple[int, ...] = ()
+    waits_at: tuple[int, ...] = ()
     printed: str = ""
 
 

@@ -157,7 +157,7 @@ def program(snapshot: Snapshot, call_id: str) -> list[dict[str, Any]]:
     code = call.arguments.get("code") if call else None
     if not isinstance(code, str):
         return []
-    waiting = {line for one in snapshot.job.scripts if one.call.id == call_id for line in one.script.lines}
+    waiting = {line for one in snapshot.job.scripts if one.call.id == call_id for line in one.script.waits_at}
     waiting = set() if snapshot.job.ended else waiting
     return [{"number": at, "text": text, "waits": at in waiting} for at, text in enumerate(code.splitlines(), 1)]
 

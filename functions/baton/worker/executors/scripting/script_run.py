@@ -131,7 +131,7 @@ def _outcome(found: Any, script: Script, tools: Mapping[str, Tool]) -> StepResul
         return _failed(script, f"{message}: keep less in variables. Its last calls have not run.")
     wanted = tuple([_wanted(tool, arguments, tools) for _, tool, arguments in found.calls])
     numbers = tuple([number for number, _, _ in found.calls])
-    return ScriptWaits(wanted, replace(script, snapshot=state, numbers=numbers, lines=found.lines))
+    return ScriptWaits(wanted, replace(script, snapshot=state, numbers=numbers, waits_at=found.lines))
 
 
 def _wanted(tool: str, arguments: dict[str, Any], tools: Mapping[str, Tool]) -> Wanted:
