@@ -3,6 +3,7 @@
 What comes is held to the protocol's own messages.
 """
 
+import base64
 import json
 import re
 from contextlib import AbstractAsyncContextManager
@@ -37,11 +38,16 @@ _RESULTS = {
 }
 
 
+class Reading(ScriptedModel):
+    takes_files = ("text/plain",)
+
+
 def registry_of(kit: Kit) -> Registry:
     model = ScriptedModel([[Call("pay", {"to": "Ann", "amount": 5})], "done"])
     talks = Agent(name="talks", model=ScriptedModel(["good day"]), description="Talks.", expose="a2a")
     pays = Agent(name="pays", model=model, tools=[kit.pay], expose={"a2a"})
-    return Registry([talks, pays, Agent(name="hidden", model=ScriptedModel(["psst"]))])
+    reads = Agent(name="reads", model=Reading(["read"]), description="Reads.", expose="a2a")
+    return Registry([talks, pays, reads, Agent(name="hidden", model=ScriptedModel(["psst"]))])
 
 
 def exposed(kit: Kit | None = None, **settings: Any) -> AbstractAsyncContextManager[Api]:
@@ -114,6 +120,21 @@ async def test_a_message_is_a_task_with_an_answer() -> None:
         assert (await task(api, "talks", message("m3", "hello")))["contextId"] != first["contextId"]
         got = await result(api, "talks", "GetTask", {"id": first["id"], "historyLength": 0})
         assert got == {name: value for name, value in first.items() if name != "history"}
+
+
+async def test_a_file_is_read_in_its_own_tenants_context_alone() -> None:
+    """It is sent again by its address. A context named like its tenant gives another tenant nothing."""
+    async with exposed() as api:
+        raw = {"raw": base64.b64encode(b"a letter").decode(), "mediaType": "text/plain"}
+        await task(api, "reads", message("m1", contextId="other", parts=[raw]))
+        (file,) = (await api.request("GET", "/api/sessions/other")).json()["messages"][0]["parts"]
+        again = {"url": file["url"], "mediaType": "text/plain"}
+        assert await task(api, "reads", message("m2", contextId="other", parts=[again]))
+        for context in ("acme", "other"):
+            params = message("m2", contextId=context, parts=[again])
+            answer = (await called(api, "reads", "SendMessage", params, OTHER)).json()
+            print(answer)
+            assert "has no such file" in answer["error"]["message"]
 
 
 async def test_a_client_may_not_wait() -> None:
