@@ -157,6 +157,19 @@ async def test_another_process_looks_after_a_crash(provider: Provider) -> None:
     assert len(provider.begun) == 1
 
 
+async def test_a_look_without_a_key_is_a_failure(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process, after a deploy, may lack it."""
+    stage = await submitted()
+    await stage.run(within_seconds=1)
+    monkeypatch.delenv(OPENAI.key_variable)
+    stage.restart(Registry([Agent(name="a", model=OPENAI.model, tools=[add], offload="provider")]))
+    await stage.run()
+    job = await stage.now()
+    assert job.error is not None
+    assert OPENAI.key_variable in job.error.message
+    assert (len(provider.begun), provider.looks) == (1, [])
+
+
 def test_a_provider_without_background_mode_is_refused() -> None:
     with pytest.raises(RegistryError, match=r"has no background mode: name models as .* openai, openai-responses"):
         Registry([Agent(name="a", model=ANTHROPIC.model, offload="provider")])

@@ -174,16 +174,20 @@ async def test_the_next_model_of_a_list_is_asked_in_the_same_turn() -> None:
     assert (job.result, job.used.turns) == ({"answer": "From Claude."}, 1)
 
 
-async def test_an_answer_that_says_nothing_is_paid_also_where_the_next_model_is_asked_directly() -> None:
+@pytest.mark.parametrize("refused", [False, True])
+async def test_an_answer_that_says_nothing_is_paid_also_where_the_next_model_is_asked_directly(refused: bool) -> None:
     stage = OffloadedStage(agent(model=[OPENAI.model, ANTHROPIC.model], model_settings={"max_tokens": 1024}))
     first = await stage.asks()
     stage.queue.failing.append(QueueRefusedError("too large"))
     with requesting(ANTHROPIC) as requested:
-        requested.answers(ANTHROPIC.plain("From Claude."))
+        if refused:
+            requested.fails(400, "No.")
+        else:
+            requested.answers(ANTHROPIC.plain("From Claude."))
         await stage.bring(first, openai.response())
     job = await stage.now()
-    assert (job.result, job.used.model_calls) == ({"answer": "From Claude."}, 2)
-    assert job.used.output_tokens == 20
+    expected = (None, 1, 10) if refused else ({"answer": "From Claude."}, 2, 20)
+    assert (job.result, job.used.model_calls, job.used.output_tokens) == expected
 
 
 @pytest.mark.parametrize("refused", [True, False])

@@ -75,6 +75,11 @@ async def task_of_an_operation(api: Api) -> None:
     assert (active["tool_name"], active["last_message_id"]) == ("create_agent", "0-0")
     task = (await api.request("GET", f"/api/chat/tasks/{active['task_id']}")).json()
     assert (task["status"], task["operation_id"]) == ("running", active["operation_id"])
+    asking = await sending(api, session_id, "m2", "And now?", agent="builder")
+    busy = (await api.request("GET", f"{SESSIONS}/{session_id}")).json()["active_stream"]
+    assert (busy["tool_name"], busy["task_id"] == active["task_id"]) == ("chat", False)
+    await api.stage.run(within_seconds=60)
+    await asking
     answer = await completed(api, active["operation_id"], {"success": True, "result": "ready"})
     assert answer.json() == {"status": "ok", "task_id": active["task_id"]}
     await api.stage.run(within_seconds=60)

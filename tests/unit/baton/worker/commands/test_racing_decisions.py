@@ -12,7 +12,7 @@ from baton_events.ids import digest
 from tests.unit.baton.kit.approval_kit import Kit, checkpoints, requested, run_for_an_hour
 from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.server.api.client import ADMIN, Api, api_of, with_keys
+from tests.unit.baton.server.api.client import ADMIN, Api, api_of, assert_problem, with_keys
 
 DECISIONS = 1_000
 LONG = pytest.mark.long
@@ -62,6 +62,22 @@ async def test_of_a_thousand_decisions_one_counts(seed: int) -> None:
         assert await checkpoints(api, job_id) == [decided]
         assert [ran.arguments["amount"] for ran in kit.ran] == expected_runs(decided)
         assert (await api.read(job_id))["status"] == "completed"
+
+
+async def test_a_decision_about_a_job_that_is_deleted_meanwhile_is_404() -> None:
+    kit = Kit()
+    stage = Stage(settings=with_keys(), registry=kit.registry())
+    async with api_of(stage) as api:
+        job_id, checkpoint = await requested(api, "pays")
+
+        async def forget_first(signal: Method, *arguments: Any) -> Any:
+            stage.store.trees.pop(job_id, None)
+            return await signal(*arguments)
+
+        around(stage.store, "signal", forget_first)
+        answer = await decide(api, f"/api/admin/agent-checkpoints/{checkpoint['id']}", 2)
+        assert checkpoint["id"] in assert_problem(answer, 404)
+    assert kit.ran == []
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -7,12 +7,15 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from baton import Agent, Call, Limits, Registry, ScriptedModel, wait_for_event
 from baton.engine.effects import CHECKPOINTS, COMPLETIONS, HUNG_TOOLS, MODEL_FAILURES, UNDELIVERED
 from baton_events.errors import PublishError
 from tests.architecture.source_files import ROOT
+from tests.unit.baton.kit.approval_kit import Kit
 from tests.unit.baton.server.api.client import ADMIN, Api, api_with, assert_problem
 
 TOKEN = "token-of-prometheus"
+HOUR_SECONDS = 3_600
 
 
 @pytest.fixture
@@ -46,6 +49,29 @@ async def test_holders_of_slots_and_waiting_jobs_are_shown(api: Api) -> None:
         "agent_worker_running": 1,
         "agent_worker_last_sweep_timestamp_seconds": 0,
     }
+
+
+async def test_only_what_a_person_decides_is_a_pending_approval() -> None:
+    """A call and a limit, but no event that a job waits for."""
+    kit, event = Kit(), [Call("wait_for_event", {"name": "paid", "timeout_seconds": HOUR_SECONDS})]
+    pays = [Call("pay", {"to": "Ann", "amount": 5})]
+    agents = [
+        Agent("waits", model=ScriptedModel([event, "done"]), tools=[wait_for_event]),
+        Agent("pays", model=ScriptedModel([pays, "done"]), tools=[kit.pay]),
+        Agent(
+            "asks",
+            model=ScriptedModel([[Call("price", {"of": "tea"})], "done"]),
+            tools=[kit.price],
+            limits=Limits(turns=1, on_limit="ask"),
+        ),
+    ]
+    found = list[float]()
+    async with api_with(Registry(agents), metrics_token=TOKEN) as api:
+        for agent in agents:
+            await api.submitted(jobType=agent.name)
+            await api.stage.run(within_seconds=60)
+            found.append(values((await scraped(api))["agent_checkpoints_pending"])[()])
+    assert found == [0, 1, 2]
 
 
 async def test_ended_jobs_are_reported_by_agent_and_status(api: Api) -> None:

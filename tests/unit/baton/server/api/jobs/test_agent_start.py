@@ -118,3 +118,16 @@ async def test_who_leaves_is_looked_for_no_longer(api: Api) -> None:
     await api.stage.run()
     assert (await api.read(workflow))["status"] == "completed"
     assert [part["type"] for part in socket.parts] == ["start"]
+
+
+@pytest.mark.parametrize("ends", ["its process", "what is stored of its job"])
+async def test_a_socket_that_ends_before_its_job_has_the_client_come_back(api: Api, ends: str) -> None:
+    workflow = await start(api, agent="adds")
+    socket = Socket(api, f"workflowId={workflow}", {"authorization": f"Bearer {ACME}"})
+    await asyncio.sleep(0.02)
+    if ends == "its process":
+        api.stage.container.stopping.begun = True
+    else:
+        del api.stage.store.trees[workflow]
+    await asyncio.wait_for(socket.served, 5)
+    assert socket.received[-1].items() >= {"type": "websocket.close", "code": 1013}.items()

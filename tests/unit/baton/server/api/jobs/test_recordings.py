@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from baton import Agent, Call, Registry, ScriptedModel, sleep, tool
 from baton.server.api.jobs.recording import requested_texts
 from baton.worker.runtime.job_view import INLINE_RESULTS_BYTES, references
+from tests.unit.baton.kit.approval_kit import Kit, decide, requested
 from tests.unit.baton.server.api.client import Api, api_with, assert_problem
 from tests.unit.baton.server.api.following import stream_on_lambda
 
@@ -88,6 +89,16 @@ async def test_what_a_call_waits_for_is_in_it() -> None:
         job = (await api.request("GET", f"/api/agent-jobs/{job_id}/recording")).json()["job"]
     (call,) = job["toolCalls"]
     assert call["wait"]["untilMs"] == 1_800_000_060_000
+
+
+async def test_a_decision_is_in_it_with_who_made_it() -> None:
+    async with api_with(Kit().registry()) as api:
+        job_id, checkpoint = await requested(api, "pays")
+        await decide(api, checkpoint, "DELETE", reason="too dear")
+        await api.stage.run()
+        job = (await api.request("GET", f"/api/agent-jobs/{job_id}/recording")).json()["job"]
+    refused, question = job["toolCalls"]
+    assert question["error"].items() >= {"type": "rejected", "message": "too dear", "by": "operators"}.items()
 
 
 async def test_a_job_that_was_retried_has_none(api: Api) -> None:

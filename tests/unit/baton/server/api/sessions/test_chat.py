@@ -1,10 +1,12 @@
 """`POST /api/chat` and `GET /api/chat/{id}/stream`, as `useChat` uses them."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from baton.server.api.session_line import Sessions
+from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.server.api.client import ADMIN, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.server.api.following import on_lambda
 from tests.unit.baton.server.api.sessions.chatting import chat_body, job_of, parts_of, send, send_now, sending, text_of
@@ -90,6 +92,28 @@ async def test_a_message_to_a_job_that_is_gone_is_a_job_of_its_own(api: Api) -> 
     job = stage.job("adds", "job_2", session="chat-1")
     await stage.admission.first_value("steer:job_2", "job_gone")
     assert await sessions.steer(job, {"text": "and more"}) is None
+
+
+@pytest.mark.parametrize("meanwhile", ["cancelled", "forgotten"])
+async def test_a_message_is_said_to_no_job_that_has_just_ended(api: Api, meanwhile: str) -> None:
+    """The next one in line gets it. It is a job of its own where the first one may be refused yet."""
+    stage, jobs = api.stage, list[str]()
+    for _ in range(2):
+        stage.clock.ms += 1_000
+        jobs.append((await api.submitted(jobType="adds", sessionId="chat-1"))["id"])
+    first, second = jobs
+
+    async def end_first(read: Method, names: list[str]) -> Any:
+        found = await read(names)
+        if meanwhile == "forgotten":
+            stage.store.trees.pop(first, None)
+        elif not (job := await stage.now(first)).ended:
+            await stage.container.commands.cancel(job, "somebody")
+        return found
+
+    around(stage.reader, "jobs", end_first)
+    told = await api.submitted(sessionId="chat-1", whenBusy="steer")
+    assert told.get("jobId") == {"cancelled": second, "forgotten": None}[meanwhile]
 
 
 async def test_where_nothing_streams_the_answer_is_what_is_there(api: Api) -> None:
