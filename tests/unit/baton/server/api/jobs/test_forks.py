@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pydantic_ai import Agent as ForeignAgent
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, result_of, tool
+from baton.pydantic_ai import durable
 from baton.sdk.models.model import ModelAnswer, ModelRequest, ToolMessage, UserMessage
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import add
+from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
 from tests.unit.baton.server.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
 
 
@@ -82,9 +86,9 @@ async def shop() -> AsyncIterator[Shop]:
     payer = Agent(name="payer", model=ScriptedModel([[Call("pay", {"euros": 5})], "done"]), tools=[pay])
     steps = (Step("a", "price", {"of": "x"}), Step("b", "price", {"of": result_of("a")}, depends_on=["a"]))
     buyer = Agent(name="buyer", model=model, tools=[price], limits=Limits(turns=9))
-    stage = Stage(
-        settings=with_keys(), registry=Registry([buyer, payer, Agent(name="fixed", plan=steps, tools=[price])])
-    )
+    fixed = Agent(name="fixed", plan=steps, tools=[price])
+    foreign = durable(ForeignAgent(scripted([call("add", a=1, b=2)], "3"), name="foreign", tools=[add]))
+    stage = Stage(settings=with_keys(), registry=Registry([buyer, payer, fixed, foreign]))
     async with api_of(stage) as api:
         yield Shop(api, model, runs)
 
@@ -236,6 +240,28 @@ async def test_what_does_not_fit_is_refused(shop: Shop, body: dict[str, Any], fi
     response = await shop.api.request("POST", f"/api/agent-jobs/{job['id']}/fork", json=body)
     assert_problem(response, 422, field.replace("CALL", call_id))
     assert names in response.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("agent", "turn", "edits", "names"),
+    [
+        ("fixed", 1, {"instructions": "Hurry."}, "asks no model"),
+        ("fixed", 1, {"model": "demo"}, "asks no model"),
+        ("foreign", 2, {"taskDescription": "add more"}, "fork at turn 1"),
+        ("foreign", 1, {"taskDescription": "add more"}, ""),
+    ],
+)
+async def test_what_its_agent_cannot_take_is_refused(
+    shop: Shop, agent: str, turn: int, edits: dict[str, Any], names: str
+) -> None:
+    job = await shop.ended(jobType=agent)
+    body = {"turn": turn, "edits": edits}
+    response = await shop.api.request("POST", f"/api/agent-jobs/{job['id']}/fork", json=body)
+    assert names in response.text
+    if names:
+        assert_problem(response, 422, *(f"edits.{name}" for name in edits))
+    else:
+        assert response.json()["taskDescription"] == "add more"
 
 
 async def test_only_ended_jobs_are_forked(shop: Shop) -> None:
