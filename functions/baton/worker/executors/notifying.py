@@ -16,7 +16,6 @@ from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
 from baton.sdk.clock import Clock
 from baton.sdk.records.transcript import Failure
 from baton.store.ports.jobs import Reader, Snapshot
-from baton.store.transport.meter import charge
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.executors.continuing import ContinueSession
 from baton.worker.executors.runner_work import StopProvider
@@ -75,7 +74,6 @@ class NotifyOfEnd:
             await self._emitter.send(letter, deduplication_id=f"{job.id}.dead.{job.run}")
         except PublishError as error:
             return NotFollowedUp(Failure("not_published", str(error), retryable=True))
-        charge(messages=1)
         return FollowedUp()
 
     async def _call_back(self, job: Job, snapshot: Snapshot) -> StepResult:

@@ -32,7 +32,7 @@ from baton.sdk.tools.tool_error import ToolError
 from baton.store.ports.app_events import AppEvents
 from baton.store.ports.chats import Chats
 from baton.store.ports.jobs import Reader, Snapshot, Store
-from baton.store.transport.meter import charge, write
+from baton.store.transport.meter import write
 from baton.worker.commands.commands import Commands
 from baton.worker.commands.once import OnceFor, event_of, holder_of
 from baton.worker.commands.signal import operations_of
@@ -280,7 +280,6 @@ class CallOutlet:
         event = app_event(name, shown, key, event_id=named, tenant=self._job.tenant, now_ms=clock.now_ms())
         not_before_ms = clock.now_ms() + delayed_ms if delayed_ms else 0
         await self._outside.emitter.send(event, not_before_ms=not_before_ms, deduplication_id=named)
-        charge(messages=1)
         return named
 
     async def _start(

@@ -9,11 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from baton import Agent, Call, Event, HandlerContext, Registry, ScriptedModel, ToolContext, ToolError, emit, on, tool
-from baton.store.transport.meter import Meter, metered
 from baton.testing.asgi import Answer
 from baton.testing.deliveries import Failed, callback_of
 from baton_events.app_event import app_event, parse_app_event
-from tests.fakes.clock import FakeClock
 from tests.unit.baton.kit.stage import BASE, Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
 
@@ -263,18 +261,38 @@ async def test_of_events_that_come_one_after_the_other_the_last_one_counts(api: 
     assert TYPED == [("B", "b"), ("A", "abc"), ("A", "abcd")]
 
 
-async def test_events_of_a_tool_are_messages_that_its_job_pays() -> None:
-    paid = list[int]()
+async def delivered(stage: Stage) -> int:
+    """Deliver each message at once, as the queue does, until nothing is left; return how many there were."""
+    number = 0
+    for message_id, message in stage.queue.published:
+        if message_id not in stage.queue.cancelled:
+            await stage.deliver_app_event(message_id, message)
+            number += 1
+    return number
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_message_that_a_job_sends_is_paid_once(fails: bool) -> None:
+    """As any other, at its first delivery: by the job that it starts, or as overhead. A dead letter is one, too."""
 
     @tool
     async def tell(ctx: ToolContext) -> None:
-        meter = Meter(FakeClock(), 128)
-        with metered(meter):
-            for number in range(3):
-                await asyncio.wait_for(ctx.emit("order.told", {"number": number}), 5)
-        paid.append(meter.rest().messages)
+        await asyncio.wait_for(ctx.emit("order.told", {}), 5)
 
-    stage = Stage(registry=Registry([Agent("a", model=ScriptedModel([[Call("tell")], "done"]), tools=[tell])]))
-    await stage.submit("a")
-    await stage.run()
-    assert paid == [3]
+    @on("order.told", retries=0)
+    async def take(event: Event, ctx: HandlerContext) -> None:
+        if fails:
+            raise ToolError("nobody listens")
+
+    agent = Agent("a", model=ScriptedModel([[Call("tell")], "done"]), tools=[tell])
+    stage = Stage(registry=Registry([agent], handlers=[take]))
+    async with stage.container.metering.invocation():
+        await stage.submit("a")
+    messages = await delivered(stage)
+    await stage.container.metering.flush()
+    snapshots = [await stage.snapshot(name) for name in stage.store.trees]
+    overhead = await stage.ports.counters.sums()
+    assert len(snapshots) == 2
+    for unit in ("messages", "deliveries"):
+        paid = sum(getattr(snapshot.usage, unit) for snapshot in snapshots)
+        assert paid + overhead.get(f"overhead:{unit}", 0) == messages, unit
