@@ -97,7 +97,7 @@ async def test_a_decision_is_in_it_with_who_made_it() -> None:
         await decide(api, checkpoint, "DELETE", reason="too dear")
         await api.stage.run()
         job = (await api.request("GET", f"/api/agent-jobs/{job_id}/recording")).json()["job"]
-    refused, question = job["toolCalls"]
+    _, question = job["toolCalls"]
     assert question["error"].items() >= {"type": "rejected", "message": "too dear", "by": "operators"}.items()
 
 

@@ -133,7 +133,6 @@ async def test_a_file_is_read_in_its_own_tenants_context_alone() -> None:
         for context in ("acme", "other"):
             params = message("m2", contextId=context, parts=[again])
             answer = (await called(api, "reads", "SendMessage", params, OTHER)).json()
-            print(answer)
             assert "has no such file" in answer["error"]["message"]
 
 
