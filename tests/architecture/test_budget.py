@@ -142,6 +142,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("modules of sdk", 1, _DAILY),
     ("lines of local", 60, _DAILY),
     ("functions of local", 5, _DAILY),
+    ("test lines", 115, "odd values over the real local stack"),
     ("test lines", 260, "bodies of clients, answers of servers and an oracle at the doors; each mend taken away"),
     ("test lines", 460, "outcomes from outside among the odd values, streams cut at every byte, mutants of the server"),
     ("test lines", 175, "the last open mutants of the five folders, and messages of a job that are paid once"),

@@ -212,7 +212,7 @@ def _bearer(access: str) -> str:
 _LISTS = [route for route in TABLE if route.method == "GET" and route.path in _LISTED]
 _odd_requests = cache(OddRequests)
 _RPC = replace(TABLE[0], method="POST", path="/a2a/{agent}", access="client")  # of an app with such agents
-_BODIES = tuple(
+BODIES = tuple(
     (route, BySchema(body.model_json_schema(), _KNOWN))
     for route in (*TABLE, _RPC)
     if (body := RpcMessage if route is _RPC else described(route).body) is not None
@@ -221,7 +221,7 @@ _BODIES = tuple(
 
 async def a_body(drawn: Drawn) -> None:
     """A client sends it to any route that takes a body."""
-    (route, schema), chance = drawn.random.choice(_BODIES), drawn.random.random()
+    (route, schema), chance = drawn.random.choice(BODIES), drawn.random.random()
     body, coding = schema.text(drawn).encode(errors=drawn.random.choice(HALVES)), "identity"
     if chance < _SELDOM:
         body, coding = gzip.compress(body), drawn.random.choice(("gzip", "deflate", "br"))
