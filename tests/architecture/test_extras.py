@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from baton import Registry, workflow
 from baton.mcp import McpServer
 from baton.observability.error_reports import report_errors
+from baton.sdk import distribution
 from baton.sdk.distribution import DISTRIBUTION, EXTRAS, missing_extra
 from baton.sdk.records.redaction import KnownSecrets
 from baton.server.site import build_site
@@ -90,7 +91,7 @@ def test_a_missing_extra_is_named_where_it_is_asked_for(asks: str, monkeypatch: 
 
 def test_an_extra_within_a_package_that_is_missing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert missing_extra("otel", "x") == ""
-    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    monkeypatch.setattr(distribution, "EXTRAS", {"otel": ("no_such_package.sdk",)})
     assert missing_extra("otel", "x")
 
 

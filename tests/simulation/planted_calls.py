@@ -137,9 +137,9 @@ DEFECTS = (
         },
         a_skipped_step_does_not_start={"a skipped step runs": around(tool_call, "_given_up", _leaving_items)},
         calls_end_as_the_script_says={
-            "what comes after a skipped step runs": around(tool_call, "skipping", _direct_only),
+            "what comes after a skipped step runs": around(tool_call, "_skipping", _direct_only),
             # What is skipped neither goes nor is recorded as over: it stays as if its time were still to come.
-            "what comes after a failed step is never over": constant(tool_call, "skipping", ()),
+            "what comes after a failed step is never over": constant(tool_call, "_skipping", ()),
             "a step is not told what came of those before it": idle(Details, "_history", History()),
         },
         every_item_is_guaranteed={
@@ -148,7 +148,7 @@ DEFECTS = (
         no_turn_begins_while_a_step_is_open={
             "the next turn begins while a step is open": around(tool_call, "_join", _joining_at_once),
         },
-        a_job_ends_as_its_script_says={"a failed step never fails the job": around(turn, "in_order", _never_failing)},
+        a_job_ends_as_its_script_says={"a failed step never fails the job": around(turn, "_in_order", _never_failing)},
         what_runs_is_what_is_recorded={
             "a step is told the result of another one": around(tool_run, "resolved", _of_the_last),
         },
