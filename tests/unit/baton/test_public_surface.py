@@ -13,7 +13,18 @@ FORBIDDEN = {"starlette", "mangum", "httpx", "qstash", "upstash_redis", "aiohttp
 
 def test_the_public_names_are_those_documented() -> None:
     names = [
-        *("Agent", "Call", "CallLimit", "Decision", "DropOldest", "Emitter", "Event", "HandlerContext", "JobInfo"),
+        *(
+            "Agent",
+            "Call",
+            "CallLimit",
+            "CodeMode",
+            "Decision",
+            "DropOldest",
+            "Emitter",
+            "Event",
+            "HandlerContext",
+            "JobInfo",
+        ),
         *(
             "KeepAll",
             "LimitedCall",

@@ -157,7 +157,7 @@ class CodeMode(Record, frozen=True):
         output_chars: the length of its printed output, which is cut, and of its value as JSON, which must fit.
     """
 
-    seconds: float = 10
+    seconds: float = 10.0
     memory_mb: int = 64
     calls_at_once: int = 100
     output_chars: int = 16_000

@@ -56,7 +56,7 @@ def test_without_uv_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_only_one_function_has_the_providers_libraries() -> None:
     """They would make every cold start of the others slower to download."""
-    assert BUNDLES == {"baton": (), "baton-models": ("models",)}
+    assert BUNDLES == {"baton": ("site",), "baton-models": ("models",)}
 
 
 def test_the_command_names_its_platforms() -> None:
