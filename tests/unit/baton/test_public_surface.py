@@ -11,47 +11,17 @@ from baton.sdk.tools.tool import Tool
 FORBIDDEN = {"starlette", "mangum", "httpx", "qstash", "upstash_redis", "aiohttp", "baton_local"}
 
 
+PUBLIC = [
+    "Agent", "Call", "CallLimit", "CodeMode", "Decision", "DropOldest", "Emitter", "Event", "HandlerContext",
+    "JobInfo", "KeepAll", "LimitedCall", "Limits", "Memory", "Pending", "Registry", "Schedule", "ScriptedModel",
+    "Step", "Summarize", "ToolContext", "ToolError", "approval", "as_tool", "check_operation_status", "emit",
+    "on", "operation_status", "recall", "remember", "result_of", "sleep", "sleep_until", "task_data",
+    "task_text", "tool", "wait_for_event", "workflow",
+]  # fmt: skip
+
+
 def test_the_public_names_are_those_documented() -> None:
-    names = [
-        *(
-            "Agent",
-            "Call",
-            "CallLimit",
-            "CodeMode",
-            "Decision",
-            "DropOldest",
-            "Emitter",
-            "Event",
-            "HandlerContext",
-            "JobInfo",
-        ),
-        *(
-            "KeepAll",
-            "LimitedCall",
-            "Limits",
-            "Memory",
-            "Pending",
-            "Registry",
-            "Schedule",
-            "ScriptedModel",
-            "Step",
-            "Summarize",
-        ),
-        *(
-            "ToolContext",
-            "ToolError",
-            "approval",
-            "as_tool",
-            "check_operation_status",
-            "emit",
-            "on",
-            "operation_status",
-            "recall",
-        ),
-        *("remember", "result_of", "sleep", "sleep_until", "task_data", "task_text", "tool", "wait_for_event"),
-        "workflow",
-    ]
-    assert sorted(baton.__all__) == names
+    assert sorted(baton.__all__) == PUBLIC
     assert all(getattr(baton, name) for name in baton.__all__)
 
 
