@@ -12,6 +12,7 @@ from baton.sdk.records.redaction import REDACTED
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.job import JobsApi
 from baton.server.api.problem import ApiError
+from baton.server.console.event_page import started_by
 from baton.server.console.gate import Visit
 from baton.server.console.plan_graph import plan_graph
 from baton.server.console.shown import json_text, with_scripts
@@ -105,7 +106,7 @@ class JobPage:
     """Shows jobs."""
 
     def __init__(self, container: Container, jobs: JobsApi) -> None:
-        self._reader = container.ports.reader
+        self._reader, self._registry = container.ports.reader, container.registry
         self._prices = container.settings.prices
         self._jobs = jobs
 
@@ -117,7 +118,10 @@ class JobPage:
         everything, engine = bool(visit.query("all")), bool(visit.query("engine"))
         every = [line for line in shown.lines if engine or not line.of_engine]
         lines = every if everything else every[-NEWEST_LINES:]
-        below = await jobs_below(self._reader, shown.traced.snapshot)
+        snapshot = shown.traced.snapshot
+        below = await jobs_below(self._reader, snapshot)
+        handled = [call.id for call in snapshot.calls] if snapshot.job.handles[1] else []
+        started = await started_by(self._reader, handled, self._registry.agents)
         calls = shown.job["toolCalls"] if everything else calls_shown(shown.job)
         return visit.page(
             "job.html",
@@ -125,13 +129,14 @@ class JobPage:
             given=given or dict.fromkeys(("name", "value", "comment"), ""),
             faults=faults or {},
             job=shown.job,
+            started=started.get(snapshot.job.id, []),
             lines=lines,
             left_out=len(every) - len(lines),
-            calls=with_scripts(calls, shown.traced.snapshot),
+            calls=with_scripts(calls, snapshot),
             older_calls=len(shown.job["toolCalls"]) - len(calls),
             position=shown.position,
             engine=engine,
-            plan=plan_graph(shown.job, shown.traced.snapshot.calls),
+            plan=plan_graph(shown.job, snapshot.calls),
             query=urlencode({name: visit.query(name) for name in ("engine", "all", "turns") if visit.query(name)}),
             **picture(visit, shown.traced, below, visit.now_ms),
         )

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton import Event, HandlerContext, Registry, ToolError, on
+from baton import Agent, Event, HandlerContext, Registry, ToolError, on
+from baton.sdk.models.scripted import ScriptedModel
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, with_keys
 from tests.unit.baton.server.console.operator import Operator, operator_of
@@ -43,6 +44,27 @@ async def test_an_event_and_its_handlers_jobs_lead_to_each_other(operator: Opera
         f"/console/jobs/{handled['jobId']}"
     )
     await operator.see("/console/events/evt_unknown", 404)
+
+
+async def test_what_a_handler_has_started_is_linked_from_the_event_and_from_the_handlers_job() -> None:
+    @on("order.made")
+    async def split(event: Event, ctx: HandlerContext) -> None:
+        await ctx.start("clerk", "first")
+        await ctx.start("clerk", "second")
+
+    clerk = Agent(name="clerk", model=ScriptedModel(["done"]))
+    stage = Stage(settings=with_keys(), registry=Registry([clerk], handlers=[split, look]))
+    async with operator_of(stage) as operator:
+        event_id = await _sent(operator, "order.made")
+        listed = (await operator.api.request("GET", "/api/agent-jobs", ACME, params={"jobType": "clerk"})).json()[
+            "jobs"
+        ]
+        started = {each["id"] for each in listed}
+        assert len(started) == 2
+        (handled,) = (await operator.api.request("GET", f"/api/events/{event_id}", ACME)).json()["handlers"]
+        for page in (f"/console/events/{event_id}", f"/console/jobs/{handled['jobId']}"):
+            assert set(re.findall(r'href="/console/jobs/(job_\w+)"', await operator.see(page))) >= started
+        assert "It has started" not in await operator.see(f"/console/jobs/{started.pop()}")
 
 
 async def test_a_dead_letter_and_its_message_name_the_event_and_the_handler(operator: Operator) -> None:
