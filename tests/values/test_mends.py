@@ -8,7 +8,7 @@ from baton.sdk.models.model import NOTHING_SPENT, ModelAnswer
 from baton.sdk.models.providers import chat_chunks, client, whole
 from baton.server.api import audit, problem
 from baton.store.transport import bodies
-from baton.worker.executors import executor, tool_run
+from baton.worker.executors import executor, model_call, tool_run
 from baton_events.values import json_value
 from tests.values.clients import a_body
 from tests.values.doors import Door
@@ -27,7 +27,7 @@ Mend = tuple[str, Any, str, Any, Door]
 # What is removed, where (or in several places), what stands in its place, and the door whose values notice.
 MENDS: list[Mend] = [
     ("an error's text is read as it is", tool_run, "text_of", str, an_error),
-    ("what a model answers is not made JSON", executor, "plain", _as_it_is, an_answer_of_a_runner),
+    ("what a model answers is not made JSON", model_call, "plain", _as_it_is, an_answer_of_a_runner),
     ("what a tool waits for is not made JSON", executor, "plain", _as_it_is, a_wait),
     ("a wait is taken as it is", executor, "wait_seconds", _as_it_is, a_tool_error),
     ("half a character stays", json_value, "storable", _as_it_is, a_result),

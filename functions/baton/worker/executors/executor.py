@@ -23,6 +23,8 @@ from baton.engine.step_results import (
     ModelAnswered,
     ModelFailed,
     ModelWaits,
+    ScriptEnded,
+    ScriptWaits,
     StepResult,
     ToolFailed,
     ToolNeedsApproval,
@@ -128,7 +130,7 @@ def _failed(effect: Work, error: Exception, secrets: KnownSecrets, used: ExtraUs
     return ToolFailed(failure) if is_tool else ModelFailed(failure, extra_usage=used)
 
 
-def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:  # noqa: PLR0911 - one each
+def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
     """Return the step result as it can be recorded, without secrets.
 
     Raises:
@@ -151,6 +153,12 @@ def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:  # 
         case ToolFailed():
             failure = _failure(step_result.failure, secrets)
             return ToolFailed(failure, wait_seconds(step_result.retry_after_seconds))
+        case _:
+            return _of_turn(step_result, secrets)
+
+
+def _of_turn(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
+    match step_result:
         case ModelFailed():
             return ModelFailed(
                 _failure(step_result.failure, secrets),
@@ -162,8 +170,18 @@ def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:  # 
             return replace(step_result, memo=memo, extra_usage=_extra_usage(step_result.extra_usage, secrets))
         case ModelAnswered():
             return _answered(step_result, secrets)
+        case ScriptWaits():
+            return replace(step_result, wanted=tuple([_wanted(each, secrets) for each in step_result.wanted]))
+        case ScriptEnded():
+            failure = step_result.failure and _told(step_result.failure, secrets)
+            return ScriptEnded(_json(step_result.result_json, secrets), failure)
         case _:
             return step_result
+
+
+def _told(failure: Failure, secrets: KnownSecrets) -> Failure:
+    """Hide what the model is not to read; the interpreter has made the text, and bounds it."""
+    return replace(failure, message=secrets.hide(failure.message))
 
 
 def _question(asked: ToolNeedsApproval) -> ToolNeedsApproval:
@@ -178,26 +196,28 @@ def _question(asked: ToolNeedsApproval) -> ToolNeedsApproval:
 
 
 def _answered(step_result: ModelAnswered, secrets: KnownSecrets) -> ModelAnswered:
+    """Hide the secrets of an answer; model_call.py has let its values in."""
     provider = step_result.provider
     return replace(
         step_result,
-        text=secrets.hide(text_of(step_result.text)),
-        reflection=secrets.hide(text_of(step_result.reflection)),
+        text=secrets.hide(step_result.text),
+        reflection=secrets.hide(step_result.reflection),
         wanted=tuple([_wanted(wanted_call, secrets) for wanted_call in step_result.wanted]),
         # The provider's data may hold the arguments a second time, in a form of its own.
-        provider=None if provider is None else secrets.hide_in(redacted(plain(provider, "provider"))),
-        output=_data(step_result.output, "output", secrets),
+        provider=None if provider is None else secrets.hide_in(redacted(provider)),
+        output=secrets.hide_in(step_result.output),
         extra_usage=_extra_usage(step_result.extra_usage, secrets),
     )
 
 
 def _wanted(wanted_call: Wanted, secrets: KnownSecrets) -> Wanted:
-    fault = wanted_call.fault
+    fault, script = wanted_call.fault, wanted_call.script
     return replace(
         wanted_call,
         tool=text_of(wanted_call.tool),
-        arguments=_data(wanted_call.arguments, "arguments", secrets),
+        arguments=secrets.hide_in(wanted_call.arguments),
         fault=fault and _failure(fault, secrets.and_those_in(wanted_call.arguments)),
+        script=script and replace(script, code=secrets.hide(script.code)),
     )
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace as replace_struct
-from pydantic_core import PydanticSerializationError, to_json
 
 from baton.engine.commit.answers import History
 from baton.engine.state import Job
@@ -186,29 +185,34 @@ def _kept(values: dict[str, Any]) -> dict[str, Any] | None:
     return kept if len(canonical_json(kept).encode()) <= ARGUMENTS_LIMIT_BYTES * 2 else None
 
 
-def wanted_of(call: Call, tools: Mapping[str, Tool]) -> Wanted:  # noqa: PLR0911 - one for each fault
-    """Return a requested call; one that cannot run has its fault."""
+def wanted_of(call: Call, tools: Mapping[str, Tool]) -> Wanted:
+    """Let a requested call in; one that cannot run has its fault."""
     if call.fault:
         return Wanted(call.tool, {}, Failure("invalid_arguments", storable(call.fault)))
     try:
         arguments = plain(call.arguments, "arguments")
     except Unrecordable as error:
         return Wanted(call.tool, {}, Failure("invalid_arguments", str(error)))
+    return checked_call(call.tool, arguments, tools)
+
+
+def checked_call(name: str, arguments: dict[str, Any], tools: Mapping[str, Tool]) -> Wanted:
+    """Return a call whose arguments are let in already; one that cannot run has its fault."""
     size_bytes = len(canonical_json(arguments).encode())
     if size_bytes > ARGUMENTS_LIMIT_BYTES:
         message = f"{size_bytes} bytes of arguments, over the limit of {ARGUMENTS_LIMIT_BYTES}"
-        return Wanted(call.tool, {}, Failure("arguments_too_large", message))
-    if call.tool not in tools:
-        message = f"there is no tool {call.tool!r}; there are: {', '.join(sorted(tools)) or 'none'}"
-        return Wanted(call.tool, arguments, Failure("unknown_tool", message))
-    tool = tools[call.tool]
+        return Wanted(name, {}, Failure("arguments_too_large", message))
+    if name not in tools:
+        message = f"there is no tool {name!r}; there are: {', '.join(sorted(tools)) or 'none'}"
+        return Wanted(name, arguments, Failure("unknown_tool", message))
+    tool = tools[name]
     try:
         tool.check(arguments)
     except InvalidArguments as error:
-        return Wanted(call.tool, arguments, Failure("invalid_arguments", str(error)))
+        return Wanted(name, arguments, Failure("invalid_arguments", str(error)))
     if (script_of := tool.script_of) is not None:
         return script_of(arguments["code"])
-    return Wanted(call.tool, arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
+    return Wanted(name, arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
 
 
 async def runner_turn(
@@ -243,9 +247,8 @@ def _runner_answered(
     turn: RunnerAnswer, streamed_text: Any, tools: Mapping[str, Tool] | None
 ) -> ModelAnswered | ModelFailed:
     try:
-        to_json(turn.answer.provider)  # data that no store can hold is not committed
         return _runner_step_result(turn, streamed_text, tools or {})
-    except (ModelError, ValueError, PydanticSerializationError) as error:
+    except (ModelError, ValueError) as error:
         return unusable(turn.answer, error)
 
 
@@ -253,7 +256,9 @@ def _runner_step_result(turn: RunnerAnswer, streamed_text: Any, tools: Mapping[s
     answer = turn.answer
     wanted = tuple(
         [
-            wanted_of(call, tools) if call.tool in tools else Wanted(call.tool, call.arguments, None, _RETRIES)
+            wanted_of(call, tools)
+            if call.tool in tools
+            else Wanted(text_of(call.tool), plain(call.arguments, "arguments"), None, _RETRIES)
             for call in answer.calls
         ]
     )
@@ -270,8 +275,8 @@ def _runner_step_result(turn: RunnerAnswer, streamed_text: Any, tools: Mapping[s
         count(answer.output_tokens, "answer.output_tokens"),
         cost(answer.cost_usd, "answer.cost_usd"),
         cached_input_tokens=count(answer.cached_input_tokens, "answer.cached_input_tokens"),
-        provider=answer.provider,
-        output=turn.output,
+        provider=plain(answer.provider, "provider"),
+        output=plain(turn.output, "output"),
         model_calls=int(turn.asked),
         streamed_text=streamed_text,
         cut=answer.is_cut,

@@ -17,17 +17,16 @@ from baton.engine.state import RunningScript
 from baton.engine.step_results import ModelFailed, ScriptEnded, ScriptWaits, StepResult
 from baton.sdk.agents.code_mode import without_secrets
 from baton.sdk.agents.registry import Registry, UnknownAgentError, has_servers
-from baton.sdk.models.model import Call
 from baton.sdk.records.limits import SNAPSHOT_LIMIT_BYTES
 from baton.sdk.records.own_threads import in_own_thread
-from baton.sdk.records.redaction import KnownSecrets, redacted_json
+from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.records.transcript import Failure, Script, Wanted
 from baton.sdk.tools.stubs import stubs_of
 from baton.sdk.tools.tool import Tool
 from baton.worker.container import Container
 from baton.worker.executors.bounded import prompt_too_large
 from baton.worker.executors.executor import Executing, OutcomeDoor
-from baton.worker.executors.model_call import wanted_of
+from baton.worker.executors.model_call import checked_call
 from baton.worker.runtime.spec import Executor
 from baton_events.ids import canonical_json
 
@@ -38,25 +37,13 @@ _RETRIES_WITHOUT_TOOL = 2
 
 
 class ScriptRun:
-    """Performs RunScript. `limit_bytes`: of the results that it may read at once. `secrets`: the settings' own."""
+    """Performs RunScript. `limit_bytes`: of the results that it may read at once."""
 
-    def __init__(self, registry: Registry, limit_bytes: int, secrets: KnownSecrets) -> None:
-        self._registry, self._limit_bytes, self._secrets = registry, limit_bytes, secrets
+    def __init__(self, registry: Registry, limit_bytes: int) -> None:
+        self._registry, self._limit_bytes = registry, limit_bytes
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
-        """Run the stretch; nothing that is recorded of it has a secret of the settings."""
-        step_result = await self._stretch(effect, history, claim)
-        match step_result:
-            case ScriptWaits():
-                return replace(step_result, wanted=tuple([_hidden(call, self._secrets) for call in step_result.wanted]))
-            case ScriptEnded(result_json=text, failure=None):
-                return replace(step_result, result_json=self._secrets.hide_in_json(redacted_json(text)))
-            case ScriptEnded(failure=failure) if failure is not None:
-                return ScriptEnded(failure=replace(failure, message=self._secrets.hide(failure.message)))
-            case _:
-                return step_result
-
-    async def _stretch(self, effect: Work, history: History, claim: Claim) -> StepResult:
+        """Run the stretch."""
         from baton.sdk.workflows.interpreter import StateRefusedError, WorkerDiedError  # noqa: PLC0415 - a large library
 
         assert isinstance(effect, RunScript), "this executor is registered for RunScript"
@@ -65,7 +52,6 @@ class ScriptRun:
         if too_large is not None:
             return _failed(running.script, too_large.message)
         try:
-            running = replace(running, script=replace(running.script, code=self._secrets.hide(running.script.code)))
             found = await in_own_thread(_run, running, tools, history.results, claim.now_ms)
         except WorkerDiedError:
             return _failed(running.script, "The script's process died: it may have used too much memory.")
@@ -85,7 +71,7 @@ def script_run(container: Container) -> Executor:
     registry, limit_bytes = container.registry, container.settings.prompt_limit_bytes
 
     def run_with(registry: Registry) -> Executing:
-        return ScriptRun(registry, limit_bytes, container.secrets)
+        return ScriptRun(registry, limit_bytes)
 
     run = run_with(registry)
     if has_servers(registry):
@@ -109,13 +95,6 @@ def _run(running: RunningScript, tools: Mapping[str, Tool], results: Mapping[str
     return stretch.resume(base64.b64decode(script.snapshot), dict(zip(script.numbers, outcomes, strict=True)))
 
 
-def _hidden(call: Wanted, secrets: KnownSecrets) -> Wanted:
-    arguments, fault = secrets.hide_in(call.arguments), call.fault
-    if fault is not None:
-        fault = replace(fault, message=secrets.and_those_in(call.arguments).hide(fault.message))
-    return replace(call, arguments=arguments, fault=fault)
-
-
 def _outcome(found: Any, script: Script, tools: Mapping[str, Tool]) -> StepResult:
     from baton.sdk.workflows.interpreter import Raised, Waits  # noqa: PLC0415 - as above
 
@@ -137,7 +116,7 @@ def _outcome(found: Any, script: Script, tools: Mapping[str, Tool]) -> StepResul
 def _wanted(tool: str, arguments: dict[str, Any], tools: Mapping[str, Tool]) -> Wanted:
     if tool not in tools:
         return Wanted(tool, arguments, None, _RETRIES_WITHOUT_TOOL)
-    return wanted_of(Call(tool, arguments), tools)
+    return checked_call(tool, arguments, tools)
 
 
 def _ended(value: Any, script: Script) -> StepResult:

@@ -239,7 +239,7 @@ async def test_an_answer_of_a_runner_that_no_store_can_hold_fails_and_counts() -
     runner: Any = Odd()
     found = await runner_turn(runner, Recorded(JobInfo(job_id="j", session_id="s", tenant="t", task="go")), None, 5)
     assert isinstance(found, ModelFailed)
-    assert (found.failure.type, found.failure.retryable, found.extra_usage.input_tokens) == ("model_garbage", True, 7)
+    assert (found.failure.type, found.failure.retryable, found.extra_usage.input_tokens) == ("unrecordable", True, 7)
 
 
 async def test_an_error_of_a_model_s_own_is_worth_another_attempt() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from baton import Agent, Call, Registry, ScriptedModel, Step, tool
 from baton.engine.commit.answers import Claim, History
@@ -15,6 +16,8 @@ from baton.engine.step_results import (
     FollowedUp,
     ModelAnswered,
     ModelFailed,
+    ScriptEnded,
+    ScriptWaits,
     Submitted,
     ToolFailed,
     ToolWaits,
@@ -23,8 +26,9 @@ from baton.engine.transitions import JobStatus
 from baton.sdk.memory.keeper import MemoryKeeper
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES, ModelAnswer, ToolSpec
 from baton.sdk.planning.plan import PLAN_TOOL
+from baton.sdk.records.limits import CodeMode
 from baton.sdk.records.redaction import KnownSecrets
-from baton.sdk.records.transcript import Failure, HttpResponse, Wanted
+from baton.sdk.records.transcript import Failure, HttpResponse, Script, Wanted
 from baton.sdk.tools.running_calls import RunningCalls
 from baton.sdk.tools.tool import Tool
 from baton.store.ports.jobs import Snapshot
@@ -69,6 +73,19 @@ def test_what_needs_no_change_is_recorded_as_it_is() -> None:
     failed = ModelFailed(FAULT, extra_usage=ExtraUsage(model_calls=1, entries=(told,)))
     expected = ModelFailed(FAULT, extra_usage=ExtraUsage(model_calls=1, entries=(hidden,)))
     assert canonical(failed, secrets) == expected
+
+
+def test_no_secret_of_the_settings_is_in_what_a_script_is_or_says() -> None:
+    """Neither in its text, before it runs, nor in the calls that it waits for, its value or its failure."""
+    secrets, code = KnownSecrets(("hidden-value",)), "log('hidden-value')"
+    script = Script(CodeMode(), {}, code)
+    asked = ModelAnswered("", (Wanted("run_code", {"code": code}, script=script),))
+    waits = ScriptWaits((Wanted("log", {"text": "hidden-value"}, replace(FAULT, message="hidden-value")),), script)
+    ended = [ScriptEnded('{"value":"hidden-value"}'), ScriptEnded(failure=replace(FAULT, message="hidden-value"))]
+    for told in (asked, waits, *ended):
+        hidden = repr(canonical(told, secrets))
+        assert "[redacted]" in hidden
+        assert "hidden-value" not in hidden.replace(repr(script), "")  # the waiting script keeps what it runs
 
 
 class Told:
