@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from baton_local.fixtures.lambda_events import HttpRequest, body_of, function_ur
 from tests.deploy.bundles import Bundle
 from tests.deploy.lambda_function import TASK, WRAPPER, LambdaFunction
 from tests.deploy.runtime_api import FunctionError
+from tests.fakes.threading_server import ThreadingServer
 
 STAGE, BASE = "prod", "/prod/api/v2"
 _BY_FUNCTION_URL = "/fn/"
@@ -51,8 +52,7 @@ class LocalCloud:
         class Front(_Front):
             local_cloud = cloud
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Front)
-        self._server.daemon_threads = True
+        self._server = ThreadingServer(("127.0.0.1", 0), Front)
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._made = bundles, runtime, {**self.found, **settings}
         self.functions = functions_of(*self._made)

@@ -1,13 +1,13 @@
 """A web server in a thread that keeps what it is sent and answers by path."""
 
-import socket
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Self
+
+from tests.fakes.threading_server import ThreadingServer
 
 _LIMIT_SECONDS = 120
 
@@ -27,16 +27,8 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class _Server(ThreadingHTTPServer):
-    # A server that starts again connects as many times as it has messages waiting; with the usual 5 the kernel drops
-    # most of these connections half made, and they hang for seconds.
-    request_queue_size = 1_024
+class _Server(ThreadingServer):
     daemon_threads = False
-
-    def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        """A client that was killed takes no answer; anything else is told."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
 
 
 class Destination:

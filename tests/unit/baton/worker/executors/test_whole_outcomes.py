@@ -18,6 +18,7 @@ from baton.engine.step_results import (
     ModelFailed,
     ScriptEnded,
     ScriptWaits,
+    StepResult,
     Submitted,
     ToolFailed,
     ToolWaits,
@@ -82,7 +83,8 @@ def test_no_secret_of_the_settings_is_in_what_a_script_is_or_says() -> None:
     asked = ModelAnswered("", (Wanted("run_code", {"code": code}, script=script),))
     waits = ScriptWaits((Wanted("log", {"text": "hidden-value"}, replace(FAULT, message="hidden-value")),), script)
     ended = [ScriptEnded('{"value":"hidden-value"}'), ScriptEnded(failure=replace(FAULT, message="hidden-value"))]
-    for told in (asked, waits, *ended):
+    outcomes: list[StepResult] = [asked, waits, *ended]
+    for told in outcomes:
         hidden = repr(canonical(told, secrets))
         assert "[redacted]" in hidden
         assert "hidden-value" not in hidden.replace(repr(script), "")  # the waiting script keeps what it runs
