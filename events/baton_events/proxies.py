@@ -82,9 +82,10 @@ def _is_excepted(url: httpx.URL, entry: str) -> bool:
     scheme, separator, place = entry.lower().rpartition("://")
     if scheme not in ("", "all", url.scheme):
         return False
-    place = place.rstrip("/") if separator else place
+    place = re.sub(r"^\[(.+)\]/", r"\1/", place.rstrip("/") if separator else place)
     parts = re.fullmatch(_BRACKETS, place) or re.fullmatch(_NAME_AND_PORT, place)
     name, port = parts.groups() if parts else (place, None)
+    name = name.rstrip(".")
     if port and int(port) != (url.port or _PORTS[url.scheme]):
         return False
     host = url.host.lower().rstrip(".")

@@ -92,8 +92,11 @@ def test_the_variable_of_a_scheme_comes_before_that_of_all(
         ("[::1]:8090", ["http://[::1]:8090"], ["http://[::1]:8091"]),
         ("https://a.example", ["https://a.example"], ["http://a.example", "https://b.a.example"]),
         ("all://*.a.example", ["http://b.a.example"], ["http://a.example"]),
+        ("[fd00::]/8", ["http://[fd12::1]", "http://[fd12::1]:8090"], ["http://[fe00::1]"]),
+        ("a.example.", ["http://a.example", "http://b.a.example."], ["http://ba.example"]),
+        (".a.example.:80", ["http://b.a.example"], ["http://a.example", "http://b.a.example:81"]),
         ("", [], ["http://a.example"]),
-        (" , ,", [], ["http://a.example"]),
+        (" , ,., ..", [], ["http://a.example"]),
         ("10.0.0.0/99,nonsense/8", [], ["http://10.0.0.1", "http://a.example"]),
     ],
 )
