@@ -17,23 +17,27 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long]
 ROUNDED, BACKUP_SECONDS = 0.02, 63.0
 
 
-@pytest.fixture(params=["inline", "queue"])
-def used(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Units]]:
-    """What a typical job uses with its backup message; its second run, when scripts are known."""
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Units]]:
+    """What a typical job uses with its backup message in each mode: its second run, when scripts are known.
+
+    Both stacks wait for their backup messages at the same time.
+    """
     with stacks(tmp_path_factory.mktemp("costs")) as make:
-        meters = BridgeMeters(make("ledger_agents", CONTINUATION=request.param, **STILL).start())
-        meters.run("typical")
+        meters = {mode: BridgeMeters(make("ledger_agents", CONTINUATION=mode, **STILL).start()) for mode in TYPICAL}
+        for each in meters.values():
+            each.run("typical")
         time.sleep(BACKUP_SECONDS)
-        _, used = meters.run("typical")
-        before = meters.when_quiet()
+        counted = {mode: each.run("typical")[1] for mode, each in meters.items()}
+        before = {mode: each.when_quiet() for mode, each in meters.items()}
         time.sleep(BACKUP_SECONDS)
-        yield request.param, used + (meters.when_quiet() - before)
+        yield {mode: counted[mode] + (each.when_quiet() - before[mode]) for mode, each in meters.items()}
 
 
-def test_a_typical_job_uses_what_the_page_says(used: tuple[str, Units]) -> None:
+@pytest.mark.parametrize("mode", ["inline", "queue"])
+def test_a_typical_job_uses_what_the_page_says(used: dict[str, Units], mode: str) -> None:
     """Neither more nor less: else `infra/baton_local/docs/cost_table.py` has to be written anew."""
-    mode, counted = used
-    shown = TYPICAL[mode]
+    counted, shown = used[mode], TYPICAL[mode]
     assert (counted.messages, counted.deliveries) == (shown.messages, shown.deliveries)
     for name in ("commands", "size_bytes"):
         assert getattr(counted, name) == pytest.approx(getattr(shown, name), rel=ROUNDED), f"{name} in mode {mode}"

@@ -8,24 +8,30 @@ environment.
 import argparse
 import asyncio
 import contextlib
+import gc
 import importlib
 import logging
 import os
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
+from typing import Any, cast
 
 import uvicorn
 
 from baton_events.errors import SettingsError
 from baton_local.dev import dead_address
 from baton_local.dev.app_lines import mark_own_lines
-from baton_local.dev.part_log import TRACEBACK
+from baton_local.dev.part_log import OWN_LINE, TRACEBACK
 from baton_local.stand_in.http_server import given_socket
 
 OWN_PACKAGES = ("baton", "baton_events")
 GRACE_SECONDS = 2
 PROVIDERS, LOADER = "baton.sdk.models.providers.client", "baton-load-providers"
+# The queue starts at the same time, and is there first as a rule.
+QUEUE_SECONDS, QUEUE_POLL_SECONDS = 10.0, 0.1
 NOT_STARTED = 3  # as `uvicorn.run`
 PROOF = "LOCAL_PART_PROOF"  # answers show it, so that the supervisor knows its own app among others
 # With the level in each line: the supervisor shows errors by it.
@@ -36,6 +42,9 @@ KEEP_ALIVE_SECONDS = 75
 
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
+    gc.disable()  # to look for garbage among what is imported, and stays, is a fifth of the start
+    # A third of the HTTP client's import is its own command line, where a library for that is installed.
+    sys.modules.setdefault("httpx._main", cast("Any", None))
     parser = argparse.ArgumentParser(
         prog="python -m baton_local.dev.app_server", description="Serve the product locally."
     )
@@ -44,6 +53,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--app-dir", help="folder to import the user's agents from")
     parser.add_argument("--registry", help="the user's registry as module:attribute, checked before serving")
+    parser.add_argument("--registers", action="store_true", help="register topics and schedules with the queue first")
     options = parser.parse_args(arguments)
     if options.app_dir is not None:
         for package in OWN_PACKAGES:
@@ -55,7 +65,20 @@ def main(arguments: list[str]) -> None:
     logging.getLogger("baton").setLevel(logging.INFO)
     if options.registry is not None:
         check_registry(options.registry)
+    if options.registers:
+        register(os.environ)  # noqa: TID251 - it reads the product's settings as the product does
     serve(options.target, options.host, options.port)
+
+
+def register(environment: Mapping[str, str]) -> None:
+    """Register what the app needs of its queue, once that is there, and say in a line why it was not taken."""
+    from baton_local.setup import account  # noqa: PLC0415 - after the import path
+
+    give_up_at = time.monotonic() + QUEUE_SECONDS
+    while (refusal := asyncio.run(account.register(environment))) and time.monotonic() < give_up_at:
+        time.sleep(QUEUE_POLL_SECONDS)
+    if refusal is not None:
+        print(f"{OWN_LINE}{refusal}")
 
 
 def serve(target: str, host: str, port: int) -> None:
@@ -77,6 +100,9 @@ def serve(target: str, host: str, port: int) -> None:
     )
     server = uvicorn.Server(config)
     with contextlib.suppress(SystemExit):  # its code would say less than ours
+        config.load()
+        gc.freeze()
+        gc.enable()
         server.run(sockets=[given] if (given := given_socket()) else None)
     if news.wrong_settings is not None:
         print(news.wrong_settings, file=sys.stderr)

@@ -147,7 +147,8 @@ class PartKeeper:
     async def _one_life(self) -> int:
         """Start the part and return its exit code."""
         with self.log.opened_for_part() as output:
-            self._process = process = start_process(self.part, output)
+            arguments = self.part.with_new_code if self._has_new_code or not self._has_served else ()
+            self._process = process = start_process(self.part, output, *arguments)
         self._served_since = None
         if self._changes is not None:
             self._changes.changed.clear()

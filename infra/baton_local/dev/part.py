@@ -40,8 +40,9 @@ class Part:
     """One process of the stack.
 
     `listener`: the socket that it takes its callers from. `log_path`: of one that keeps a log of its own. `code`: a
-    person's code that it runs; it is started again when a file of that changes. `keeps_callers`: who called
-    while it was away is served when it is back; else they are hung up on, and have not been heard.
+    person's code that it runs; it is started again when a file of that changes. `with_new_code`: arguments of its
+    first start and of those after a change. `keeps_callers`: who called while it was away is served when it is back;
+    else they are hung up on, and have not been heard.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Part:
     stop_seconds: float = 3.0
     log_path: Path | None = None
     code: Code | None = None
+    with_new_code: tuple[str, ...] = ()
     listener: int | None = None
     keeps_callers: bool = False
 
@@ -98,13 +100,13 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 POLL_SECONDS = 0.05
 
 
-def start_process(part: Part, output: int) -> subprocess.Popen[bytes]:
-    """Start the part with both its outputs into this file descriptor."""
+def start_process(part: Part, output: int, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start the part, with more arguments, and both its outputs into this file descriptor."""
     if part.listener is not None and not part.keeps_callers:
         _hang_up(part.listener)
     try:
         return subprocess.Popen(
-            part.command,
+            (*part.command, *arguments),
             env={**part.environment, **({} if part.listener is None else {GIVEN_SOCKET: str(part.listener)})},
             pass_fds=() if part.listener is None else (part.listener,),
             stdin=subprocess.DEVNULL,

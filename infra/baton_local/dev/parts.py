@@ -82,6 +82,7 @@ class StackPlan:
     inherited: Mapping[str, str]
     app: str | None = None
     store: StoreKind = "rest"
+    registers: bool = True
     reloads: bool = False
     listeners: Mapping[str, int] = field(default_factory=dict[str, int])
     proof: str = field(default_factory=lambda: secrets.token_hex(PROOF_BYTES))
@@ -203,5 +204,6 @@ def _app(plan: StackPlan) -> Part:
         listener=plan.listeners.get("app"),
         keeps_callers=True,
         stop_seconds=4.0,
+        with_new_code=("--registers",) if plan.registers else (),
         code=Code(folder, plan.app.partition(":")[0]) if plan.app is not None and plan.reloads else None,
     )

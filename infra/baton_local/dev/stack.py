@@ -54,7 +54,7 @@ class StackOptions:
     """What the person chose; `port` None = the usual ports, 0 = any free ones; `settings` go to the app.
 
     `ports`: those of other parts than the app.
-    `store`: how the app reaches its Redis. `registers`: topics and the sweep's schedule with the queue; what lives for
+    `store`: how the app reaches its Redis. `registers`: the app, topics and schedules with the queue; what lives for
     one job needs neither. `reloads`: a change of the app's code starts the app again.
     """
 
@@ -94,7 +94,7 @@ class LocalStack:
                 self._options.parts_of(plan), logs, self._screen, self._on_change
             )
             try:
-                await self._start(supervisor, plan)
+                await supervisor.start()
                 self._described = True
                 self._on_change()
                 yield self.description()
@@ -171,6 +171,7 @@ class LocalStack:
             inherited,
             options.app,
             options.store,
+            registers=options.registers,
             reloads=options.reloads,
             listeners=holds.listeners_of(chosen.ports),
         )
@@ -192,25 +193,6 @@ class LocalStack:
         for name in sorted(environment.keys() - names):
             if near := get_close_matches(name, names, 1, _ALIKE):
                 self._screen.notice(STACK_NAME, f"{name} is no setting: did you mean {near[0]}?")
-
-    async def _start(self, supervisor: Supervisor, plan: StackPlan) -> None:
-        """Start the parts, and register with the queue while the slower ones are still starting."""
-        registering = asyncio.create_task(self._register(supervisor, plan))
-        try:
-            await supervisor.start()
-            await registering
-        finally:
-            registering.cancel()
-
-    async def _register(self, supervisor: Supervisor, plan: StackPlan) -> None:
-        if not self._options.registers:
-            return
-        await supervisor.until_ready("qstash")
-        from baton_local.setup.account import register  # noqa: PLC0415 - the SDK takes 0.2 s to import
-
-        refusal = await register(app_environment(plan))
-        if refusal is not None:
-            self._screen.notice(STACK_NAME, refusal)
 
     def _on_change(self) -> None:
         """Describe the stack anew, once it is complete and as long as it is."""

@@ -55,10 +55,6 @@ class Supervisor:
         finally:
             all_ready.cancel()
 
-    async def until_ready(self, name: str) -> None:
-        """Wait until this part serves."""
-        await self._keepers[name].ready.wait()
-
     async def until_broken(self) -> None:
         """Wait until a part is given up, and raise its reason."""
         await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -44,6 +44,13 @@ def test_own_agents_are_imported_from_the_current_folder(tmp_path: Path) -> None
     assert own.environment["BATON_APP"] == "mine:registry"
 
 
+def test_the_app_registers_with_the_queue_unless_it_lives_for_one_job(tmp_path: Path) -> None:
+    """It has its agents' events and schedules; the command line need not import them, too."""
+    *_, app = stack_parts(plan(tmp_path))
+    *_, brief = stack_parts(replace(plan(tmp_path), registers=False))
+    assert (app.with_new_code, brief.with_new_code) == (("--registers",), ())
+
+
 def test_a_deep_data_folder_leaves_nothing_outside_itself(tmp_path: Path) -> None:
     """A unix socket's path is short, so Redis then listens in the temporary folder."""
     deep = plan(tmp_path / ("deep" * 30))

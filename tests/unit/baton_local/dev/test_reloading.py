@@ -1,5 +1,7 @@
 """A part that runs a person's code is started again when that changes; over real processes and files."""
 
+import os
+import signal
 import sys
 from dataclasses import replace
 from functools import partial
@@ -29,6 +31,7 @@ class Answer(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
+print(*sys.argv[3:], "starts", flush=True)
 HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 """
 
@@ -62,6 +65,20 @@ async def test_a_change_starts_it_again_and_nothing_else(project: Path, tmp_path
         after = supervisor.process_ids()
     assert stage.shown == ["app: code.py has changed: starting again with it", "app: runs with the saved code"]
     assert (after["redis"], after["app"] == before["app"]) == (before["redis"], False)
+
+
+async def test_code_that_is_new_is_told_so_and_the_same_code_after_a_death_is_not(
+    project: Path, tmp_path: Path
+) -> None:
+    """What it registers elsewhere stands there already."""
+    stage = Stage(tmp_path, replace(runner(project), with_new_code=("new",)))
+    async with stage.started() as supervisor:
+        os.kill(supervisor.process_ids()["app"], signal.SIGKILL)
+        await until(lambda: stage.changes == 2)
+        (project / "code.py").write_text("VALUE = 2\n")
+        await until(lambda: stage.changes == 3)
+    starts = [line for line in (tmp_path / "app.log").read_text().splitlines() if line.endswith("starts")]
+    assert starts == ["new starts", "starts", "new starts"]
 
 
 async def test_what_is_no_code_changes_nothing(project: Path, tmp_path: Path) -> None:
