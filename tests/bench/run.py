@@ -51,28 +51,8 @@ class Extent:
     loaded_rounds: int
 
 
-QUICK = Extent(
-    rounds=1,
-    seconds=1.5,
-    calls=200,
-    length=200,
-    repeats=5,
-    slow_crashes=False,
-    waiting=5_000,
-    running=200,
-    loaded_rounds=2,
-)
-FULL = Extent(
-    rounds=3,
-    seconds=3.0,
-    calls=500,
-    length=1000,
-    repeats=9,
-    slow_crashes=True,
-    waiting=100_000,
-    running=2_000,
-    loaded_rounds=5,
-)
+QUICK = Extent(1, 1.5, 200, 200, 5, slow_crashes=False, waiting=5_000, running=200, loaded_rounds=2)
+FULL = Extent(3, 3.0, 500, 1000, 9, slow_crashes=True, waiting=100_000, running=2_000, loaded_rounds=5)
 
 
 class Bench:

@@ -65,9 +65,9 @@ async def found(url: str, others: Sequence[str]) -> list[bool]:
 
 
 @pytest.mark.parametrize("url", [MODEL], indirect=True)
-async def test_a_memory_is_found_by_its_meaning_among_a_thousand_others(url: str) -> None:
-    hits = await found(url, OTHERS)
-    assert len(OTHERS) == 1_000
+@pytest.mark.parametrize("others", [100, pytest.param(1_000, marks=pytest.mark.long)])
+async def test_a_memory_is_found_by_its_meaning_among_many_others(url: str, others: int) -> None:
+    hits = await found(url, OTHERS[:: 1_000 // others])
     assert sum(hits) >= 0.9 * len(hits), hits
 
 

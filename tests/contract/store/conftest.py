@@ -21,6 +21,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     over = ["rest"] if metafunc.definition.get_closest_marker("bridge") else ["rest", resp]
     if "transport" in metafunc.fixturenames:
         metafunc.parametrize("transport", over, indirect=True, scope="session")
+    if "anywhere" in metafunc.fixturenames:
+        servers = [pytest.param(each, marks=pytest.mark.long) for each in over if isinstance(each, str)]
+        metafunc.parametrize("anywhere", ["in-process", *servers, *over[1:]], indirect=True, scope="session")
     for each in {"side", "redis"} & {*metafunc.fixturenames}:
         metafunc.parametrize(each, ["in-process", *over], indirect=True)
 
@@ -66,6 +69,15 @@ def transport(request: pytest.FixtureRequest) -> Transport:
 @pytest.fixture(scope="session")
 def redis_process(redis_server: RedisProcess, transport: Transport) -> RedisProcess:
     return redis_server.over(transport)
+
+
+@pytest.fixture(scope="session")
+def anywhere(request: pytest.FixtureRequest) -> RedisProcess | None:
+    """A server; None: one in this process, which the quick set takes."""
+    if request.param == "in-process":
+        return None
+    server: RedisProcess = request.getfixturevalue("redis_server")
+    return server.over(request.param)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ Invariant: it knows nothing of our adapters. `transport` is how they reach it: b
 """
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -60,6 +61,11 @@ class RedisProcess(StandInProcess):
         answer = self._http.post(self.url, json=list(command)).json()
         assert "result" in answer, answer
         return answer["result"]
+
+    def request_all(self, *commands: Sequence[str | int]) -> list[Any]:
+        """In one request."""
+        answers = self._http.post(f"{self.url}/pipeline", json=commands).json()
+        return [answer["result"] for answer in answers]
 
     def counted(self) -> Counted:
         assert self.transport == "rest", "nothing passes the bridge, which counts: mark the test as `bridge`"

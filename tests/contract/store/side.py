@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from baton.observability.counters import Counters, ToolStatistics
 from baton.sdk.clock import SystemClock
@@ -54,9 +54,14 @@ def in_process() -> RedisConnection:
 
 @asynccontextmanager
 async def several(
-    process: RedisProcess, count: int, kind: Callable[[Settings], Connection]
+    process: RedisProcess | None, count: int, kind: Callable[[Settings], Connection]
 ) -> AsyncIterator[list[Connection]]:
-    """Connections of as many processes to the emptied server."""
+    """Connections of as many processes to the emptied server; None: one in this process."""
+    if process is None:
+        server = InProcessRedis(SystemClock().now_ms)
+        here = cast("Any", type)("Here", (kind, InProcessConnection), {})
+        yield [here(server) for _ in range(count)]
+        return
     process.request("FLUSHALL")
     made = [kind(process.settings()) for _ in range(count)]
     try:

@@ -112,11 +112,15 @@ _STEPS = st.tuples(
 )
 
 
-def _content(process: RedisProcess) -> dict[str, Any]:
+def _content(process: RedisProcess) -> tuple[dict[str, Any], set[str]]:
+    """All keys with what they hold, and those that expire."""
     requested = dict.fromkeys(_HASHES, ("HGETALL",)) | dict.fromkeys(_LISTS, ("LRANGE", "0", "-1"))
     requested |= dict.fromkeys(_TEXTS, ("GET",)) | {_STREAM: ("XRANGE", "-", "+")}
-    found = {key: process.request(command[0], key, *command[1:]) for key, command in requested.items()}
-    return {key: value for key, value in found.items() if value not in (None, [])}
+    times = [("PTTL", key) for key in _EVERY]
+    answers = process.request_all(*((command[0], key, *command[1:]) for key, command in requested.items()), *times)
+    found = dict(zip(requested, answers, strict=False))
+    expiring = {key for key, left_ms in zip(_EVERY, answers[len(requested) :], strict=True) if left_ms > 0}
+    return {key: value for key, value in found.items() if value not in (None, [])}, expiring
 
 
 def _content_of(keys: Kept) -> dict[str, Any]:
@@ -166,8 +170,8 @@ async def _apply_both(
     twin = keys.apply(*request)
     if written:
         found, twin[2] = _ordered(found, reads), _ordered(twin[2], reads)
-    expiring = {key for key in _EVERY if process.request("PTTL", key) > 0}
-    real = ([commands, written, found], _sorted(_content(process)), expiring)
+    content, expiring = _content(process)
+    real = ([commands, written, found], _sorted(content), expiring)
     return real, (twin, _sorted(_content_of(keys)), set(keys.expiring))
 
 

@@ -162,7 +162,7 @@ async def test_a_call_that_runs_again_is_another_one_for_whoever_held_it(side: S
 async def race(side: Side, one: TreeStore | None = None, two: TreeStore | None = None) -> None:
     """Two rivals begin and commit each of many work items, side by side: one gets each, and one commits it."""
     rivals = (one or side.store, two or side.store)
-    items = await fan_out(side, 200)
+    items = await fan_out(side, 60)
     for item in items:
         claims = [claim_of(item, f"m{n}", f"o{n}") for n in (1, 2)]
         found = await asyncio.gather(*(store.claim(claim) for store, claim in zip(rivals, claims, strict=True)))

@@ -123,13 +123,13 @@ def _timeless(read: Any) -> Any:
 
 
 @asynccontextmanager
-async def two_processes(process: RedisProcess) -> AsyncIterator[Processes]:
+async def two_processes(process: RedisProcess | None) -> AsyncIterator[Processes]:
     async with several(process, 2, Interrupted) as connections:
         yield Processes(connections)
 
 
 def compare(
-    process: RedisProcess, first: Sequence[Operation], steps: Sequence[Step], *, clocks_go_back: bool = False
+    process: RedisProcess | None, first: Sequence[Operation], steps: Sequence[Step], *, clocks_go_back: bool = False
 ) -> None:
     """Do all of them, and see that the same comes of it as of one process alone."""
 
@@ -154,10 +154,10 @@ def drawn(of: st.SearchStrategy[Operation]) -> st.SearchStrategy[list[Step]]:
 @given(first=st.lists(st.sampled_from(creations()), unique_by=repr), steps=drawn(operations()))
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_processes_that_know_something_else_answer_alike(
-    redis_process: RedisProcess, first: list[Operation], steps: list[Step]
+    anywhere: RedisProcess | None, first: list[Operation], steps: list[Step]
 ) -> None:
     """Whatever they are asked, and whatever happens on the way."""
-    compare(redis_process, first, steps)
+    compare(anywhere, first, steps)
 
 
 _ENTRY = '{"role":"model"}'
@@ -275,9 +275,9 @@ def _requested(count: int) -> list[Operation]:
 @pytest.mark.bridge
 @given(steps=drawn(steps_of_calls()))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_steps_of_several_calls_come_out_as_by_the_rule(redis_process: RedisProcess, steps: list[Step]) -> None:
+def test_steps_of_several_calls_come_out_as_by_the_rule(anywhere: RedisProcess | None, steps: list[Step]) -> None:
     """Whoever does them, and whatever happens on the way."""
-    compare(redis_process, _requested(3), steps, clocks_go_back=True)
+    compare(anywhere, _requested(3), steps, clocks_go_back=True)
 
 
 @pytest.mark.bridge

@@ -11,7 +11,6 @@ import pytest
 from baton_local.dev import app_server
 from baton_local.dev.environment import inherited_environment
 from baton_local.dev.part_log import TRACEBACK, ShownLines
-from baton_local.fixtures.servers import QStashServer
 
 
 def serve(folder: Path, registry: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -78,14 +77,6 @@ def test_what_calls_providers_is_loaded_before_the_first_call(
     for thread in [each for each in threading.enumerate() if each.name == app_server.LOADER]:
         thread.join()
     assert (f"{name}_providers" in sys.modules) is is_loaded
-
-
-def test_what_the_app_needs_of_its_queue_is_registered(qstash_server: QStashServer) -> None:
-    """Events and schedules of its code are in its own process anyway."""
-    environment = {**qstash_server.env, "WORKER_BASE_URL": "http://127.0.0.1:9"}
-    app_server.register(environment)
-    (sweep,) = qstash_server.call("GET", "/v2/schedules")
-    assert sweep["destination"] == "http://127.0.0.1:9/workers/sweep"
 
 
 def test_a_queue_that_takes_nothing_is_a_line_on_the_screen(

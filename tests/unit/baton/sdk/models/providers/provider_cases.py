@@ -1,7 +1,7 @@
 """The providers that the tests ask: three of their own kind, and four that speak like OpenAI."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.unit.baton.sdk.models.providers import openai_bodies as openai
@@ -57,24 +57,18 @@ OPENROUTER = ProviderCase(
     filtered=lambda: openai.completion_filtered() | {"provider": "OpenAI"},
     refusal=lambda status, message: {"error": {"code": status, "message": message}},
 )
-GROQ = ProviderCase(
+GROQ = replace(
+    OPENAI_CHAT,
     model="groq:llama-3.3-70b-versatile",
     url="https://api.groq.com/openai/v1/chat/completions",
     key_variable="GROQ_API_KEY",
-    plain=openai.completion_text,
-    calls=openai.completion_calls,
-    filtered=openai.completion_filtered,
-    refusal=openai.refusal,
     using="httpcore",
 )
-MISTRAL = ProviderCase(
+MISTRAL = replace(
+    OPENAI_CHAT,
     model="mistral:mistral-small-latest",
     url="https://api.mistral.ai/v1/chat/completions",
     key_variable="MISTRAL_API_KEY",
-    plain=openai.completion_text,
-    calls=openai.completion_calls,
-    filtered=openai.completion_filtered,
-    refusal=openai.refusal,
 )
 ANTHROPIC = ProviderCase(
     model="anthropic:claude-sonnet-5",
