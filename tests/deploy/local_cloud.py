@@ -21,7 +21,7 @@ from baton_local.fixtures.lambda_events import HttpRequest, body_of, function_ur
 from tests.deploy.bundles import Bundle
 from tests.deploy.lambda_function import TASK, WRAPPER, LambdaFunction
 from tests.deploy.runtime_api import FunctionError
-from tests.fakes.threading_server import ThreadingServer
+from tests.fakes.http_server import ThreadingServer
 
 STAGE, BASE = "prod", "/prod/api/v2"
 _BY_FUNCTION_URL = "/fn/"

@@ -13,7 +13,7 @@ from http.client import parse_headers
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.fakes.threading_server import ThreadingServer
+from tests.fakes.http_server import ThreadingServer
 
 _PREFIX = "/2018-06-01/runtime/"
 _STREAMED = "application/vnd.awslambda.http-integration-response"

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Self
 
-from tests.fakes.threading_server import ThreadingServer
+from tests.fakes.http_server import ThreadingServer
 
 _LIMIT_SECONDS = 120
 
