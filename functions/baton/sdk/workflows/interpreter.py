@@ -6,19 +6,19 @@ stretch, and chance that is seeded. Must not: be imported before a stretch runs;
 """
 
 import atexit
-import builtins
-import json
 import re
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any, get_args
 
 import pydantic_monty as monty
 from msgspec import Struct
 
 from baton.sdk.workflows.program import INPUT, JOB, STEP, Program
+from baton.sdk.workflows.script_text import LINE, NEVER_AWAITED, NOT_RUN, PRELUDE, STUBS, marked, misfits, unmarked
 from baton_events.values.json_value import Unrecordable, plain
 from baton_events.values.text import text_of
 
@@ -29,13 +29,9 @@ _KNOWN = {name: name for name in get_args(monty.ExcType)}
 # A loop that asks for the time for ever never waits, so no other limit meets it.
 _MOST_ASKED, _MOST_ASKED_OF_SCRIPT = 1_000_000, 10_000
 _CHECKOUTS = 500
-NOT_RUN = "The script was not run, and made no call:"
+# The text of a function or class, as it leaves the interpreter in an instance's field.
+_FUNCTION = re.compile(r"<(function|class|coroutine object) .*>")
 _NO_SYNTAX = "The monty syntax parser does not"
-# Of the checker's faults; another one may be its own error, and the run finds it.
-_MISFITS = (
-    *("missing-argument", "parameter-already-assigned", "too-many-positional-arguments", "unknown-argument"),
-    *("unresolved-import", "unused-awaitable"),
-)
 
 
 class Bounds(Struct, frozen=True):
@@ -155,7 +151,7 @@ class Stretch:
 
     def run_script(self, stubs: str) -> Waits | Ended | Raised:
         """Run a script until it waits, unless it misfits the stubs of its functions."""
-        return self._run(self._checked, stubs)
+        return self._run(self._checked, STUBS + stubs)
 
     def resume(self, state: bytes, outcomes: Mapping[int, Mapping[str, Any]]) -> Waits | Ended | Raised:
         """Continue a run with the outcomes of its calls, by number: `{"ok": …}` or `{"error": {"type", "message"}}`.
@@ -180,11 +176,11 @@ class Stretch:
                     pairs = zip(self._calls, self._places, strict=False)
                     lines = tuple([line for (number, _, _), (_, line) in pairs if number in numbers])
                     return Waits(state, tuple(calls), "".join(self._printed), lines)
-                return self._ended(snapshot)
+                return self._ended(session, snapshot)
         except monty.MontyCrashedError as error:
             raise WorkerDiedError(text_of(error)) from error
         except monty.MontyTypingError as error:
-            return self._failed("refused", "\n".join([NOT_RUN, *_misfits(error)]))
+            return self._failed("refused", "\n".join([NOT_RUN, *misfits(error)]))
         except monty.MontyError as error:
             return self._raised(error)
         except _TooManyCallsError:
@@ -205,12 +201,17 @@ class Stretch:
 
     def _checked(self, session: Any) -> Any:
         self._driven(session.feed_start("import asyncio", print_callback=self._print))
+        self._driven(session.feed_start(PRELUDE, print_callback=self._print, skip_type_check=True))
         try:
-            return self._driven(session.feed_start(self._code, print_callback=self._print))
+            return self._driven(session.feed_start(self._marked, print_callback=self._print))
         except monty.MontyTypingError as error:
-            if _misfits(error):
+            if misfits(error):
                 raise
-        return session.feed_start(self._code, print_callback=self._print, skip_type_check=True)
+        return session.feed_start(self._marked, print_callback=self._print, skip_type_check=True)
+
+    @cached_property
+    def _marked(self) -> str:
+        return marked(self._code, self._tools)
 
     def _first(self, session: Any, feeds: Sequence[str], call: str, values: dict[str, Any]) -> Any:
         for text in feeds:
@@ -242,25 +243,27 @@ class Stretch:
         if snapshot.is_os_function:
             return self._system(snapshot, name)
         try:
-            tool, arguments = self._asked(name, snapshot)
+            kwargs = dict(snapshot.kwargs)
+            line = kwargs.pop(LINE, None)
+            tool, arguments = self._asked(name, snapshot.args, kwargs)
             self._calls.append((snapshot.call_id, tool, plain(_json(arguments), "arguments")))
             if self._tools:
-                self._places.append((name, self._code.count("\n", 0, snapshot.position.start) + 1))
+                self._places.append((name, line or self._marked.count("\n", 0, snapshot.position.start) + 1))
         except NameError as error:
             return snapshot.resume({"exc_type": "NameError", "message": str(error)})
         except (TypeError, ValueError, RecursionError, Unrecordable) as error:
             return snapshot.resume({"exc_type": "TypeError", "message": f"{name}: {text_of(error)}"})
         return snapshot.resume({"future": ...})
 
-    def _asked(self, name: str, snapshot: Any) -> tuple[str, Any]:
+    def _asked(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, Any]:
         if name == STEP and not self._tools:
-            return snapshot.args[0], snapshot.args[1]
+            return args[0], args[1]
         if name not in self._tools:
             raise NameError(f"name {name!r} is not defined")
         if len(self._calls) >= (self._bounds.calls_at_once or 0):
             raise _TooManyCallsError
         tool, names = self._tools[name]
-        return tool, _bound(names, snapshot.args, snapshot.kwargs)
+        return tool, _bound(names, args, kwargs)
 
     def _system(self, snapshot: Any, name: str) -> Any:
         if name in _SLEEPS and not self._tools:
@@ -276,14 +279,29 @@ class Stretch:
         value = now.date() if name == "date.today" else now if zone else now.replace(tzinfo=None)
         return snapshot.resume({"return_value": value})
 
-    def _ended(self, snapshot: Any) -> Ended | Raised:
-        if self._places:
-            listed = ", ".join(f"{name}() in line {line}" for name, line in self._places)
-            return self._failed("not_awaited", f"These calls were never awaited, and have not run: {listed}.")
+    def _ended(self, session: Any, snapshot: Any) -> Ended | Raised:
+        if never := self._never_awaited(session):
+            return self._failed("not_awaited", "\n".join(never))
         try:
             return Ended(plain(_json(snapshot.output), "result"), "".join(self._printed))
         except (Unrecordable, TypeError, ValueError, RecursionError) as error:
             return self._failed("invalid_result", text_of(error))
+
+    def _never_awaited(self, session: Any) -> list[str]:
+        """Say which calls of a script nobody has awaited: those of this stretch have not run, those before it have."""
+        if not self._tools:
+            return []
+        late = [f"{name}() in line {line}" for name, line in self._places]
+        try:
+            found = session.feed_start(NEVER_AWAITED, skip_type_check=True)
+            earlier = list(map(str, getattr(found, "output", ())))
+        except monty.MontyError:  # the script has used these names for something else
+            earlier = []
+        for place in late:
+            if place in earlier:
+                earlier.remove(place)
+        listed = ((earlier, "though they have run"), (late, "and have not run"))
+        return [f"These calls were never awaited, {what}: {', '.join(calls)}." for calls, what in listed if calls]
 
     def _failed(self, kind: str, message: str) -> Raised:
         return Raised(kind, message, (), "".join(self._printed), message)
@@ -296,12 +314,13 @@ class Stretch:
             for frame in traceback
             if frame.filename.startswith("<python-input-")
         )
-        return Raised(type(inner).__name__, _message(inner), frames, "".join(self._printed), _shown(error))
+        kind = "invalid_result" if _message(inner).startswith("the result has ") else type(inner).__name__
+        return Raised(kind, _message(inner), frames, "".join(self._printed), _shown(error))
 
 
 def _shown(error: Any) -> str:
     """Return an exception as a script's author sees it."""
-    shown = re.sub(r"<python-input-\d+>|main\.py", "script.py", text_of(error.display()))
+    shown = re.sub(r"<python-input-\d+>|main\.py", "script.py", unmarked(text_of(error.display())))
     is_parsed = not isinstance(error, monty.MontySyntaxError) and _NO_SYNTAX not in shown
     return shown if is_parsed else f"{NOT_RUN}\n{shown}"
 
@@ -323,23 +342,6 @@ def _bound(names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any])
         if name in given:
             raise TypeError(f"got multiple values for argument {name!r}")
     return {**given, **kwargs}
-
-
-def _misfits(error: Any) -> list[str]:
-    """Return the faults of a script that would come true: the checker does not know all that works."""
-    found = json.loads(error.display())
-    return [f"script.py, line {one['location']['row']}: {one['message']}" for one in found if _is_misfit(one)]
-
-
-def _is_misfit(fault: Mapping[str, Any]) -> bool:
-    kind, message = fault["name"], fault["message"]
-    if kind == "invalid-syntax":
-        return not message.startswith("`return` statement outside")
-    if kind == "unresolved-reference":
-        return not any(f"`{name}`" in message for name in dir(builtins))
-    if kind == "invalid-argument-type":  # a type that is not known for sure may fit
-        return not any(vague in message.partition("found")[2] for vague in ("|", "Any", "Unknown", "object", "None"))
-    return kind in _MISFITS or "CoroutineType" in message
 
 
 def _message(error: BaseException) -> str:
@@ -365,6 +367,10 @@ def _json(value: Any) -> Any:
         TypeError: a function, a class or bytes.
     """
     if isinstance(value, monty.MontyClassProxy):
+        texts = ((name, item) for name, item in value.attributes.items() if isinstance(item, str))
+        odd = next((f"{name} {text}" for name, text in texts if _FUNCTION.fullmatch(text)), "")
+        if odd:
+            raise TypeError(f"the field {odd} is no data; leave it out")
         return {name: _json(item) for name, item in value.attributes.items()}
     if isinstance(value, dict):
         return {name: _json(item) for name, item in value.items()}

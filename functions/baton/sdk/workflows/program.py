@@ -17,6 +17,7 @@ from baton.sdk.agents.code_agent import CodeAgent
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool import Tool
 from baton.sdk.workflows.code import Code
+from baton.sdk.workflows.script_text import DATA
 from baton.sdk.workflows.shapes import Shape, Shapes
 
 STEP = "_baton_step"
@@ -125,7 +126,7 @@ _baton_FIELDS["Decision"] = [(name, name, None) for name in ("approved", "data",
 """
 _STUB = """
 async def {stub}(*args, **kwargs):
-    bound = _baton_bind({tool!r}, {names!r}, {required!r}, args, kwargs)
+    bound = _baton_data(_baton_bind({tool!r}, {names!r}, {required!r}, args, kwargs), "{tool}: an argument")
     return _baton_as({shape!r}, await _baton_step({tool!r}, bound))
 """
 
@@ -144,7 +145,7 @@ class Program(Struct, frozen=True):
     def call(self) -> str:
         """The text that calls the workflow with its input."""
         job = f"{self.job}=_baton_info({JOB})" if self.job else ""
-        return f"await {self.function}(**_baton_given({list(self.parameters)!r}, {INPUT}), {job})"
+        return f"baton_result(await {self.function}(**_baton_given({list(self.parameters)!r}, {INPUT}), {job}))"
 
 
 def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job: str) -> Program:
@@ -159,7 +160,9 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     tables = [f"_baton_FIELDS.update({fields!r})"]
     known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]
     return Program(
-        prelude="\n".join([PRELUDE, *dict.fromkeys(code.imports.values()), *tables, *declared, *stubs, *code.early]),
+        prelude="\n".join(
+            [PRELUDE, DATA, *dict.fromkeys(code.imports.values()), *tables, *declared, *stubs, *code.early]
+        ),
         files=tuple((file.shown, file.text) for file in code.files.values() if file.kept),
         late="\n".join([*known, *code.late]),
         function=function.__name__,

@@ -287,6 +287,10 @@ async def wrong(kind: str) -> int:
         return await add(1)  # type: ignore[call-arg]
     if kind == "extra":
         return await add(1, 2, c=3)  # type: ignore[call-arg]
+    if kind == "argument":
+        return await add(1, _summed)  # type: ignore[arg-type]
+    if kind == "function":
+        return _summed  # type: ignore[return-value]
     return "text"  # type: ignore[return-value]
 
 

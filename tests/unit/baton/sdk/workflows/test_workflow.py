@@ -116,6 +116,7 @@ def _frames(*found: tuple[str, str]) -> list[str]:
     ]
 
 
+NO_DATA = "function '_summed', which is no data: call it, await it, or give its name as a text"
 MISFIT = (
     "the result does not fit the return annotation: result: Input should be a valid integer, unable to parse string"
 )
@@ -137,8 +138,16 @@ MISFIT = (
             ],
         ),
         ("wrong", {"kind": "result"}, "invalid_result", [f"{MISFIT} as an integer"]),
+        ("wrong", {"kind": "function"}, "invalid_result", [f"the result has {NO_DATA}"]),
+        (
+            *("wrong", {"kind": "argument"}, "TypeError"),
+            [
+                f"add: an argument has {NO_DATA}",
+                *_frames(("    return await add(1, _summed)  # type: ignore[arg-type]", "wrong")),
+            ],
+        ),
     ],
-    ids=["helper", "step", "call", "result"],
+    ids=["helper", "step", "call", "result", "function", "argument"],
 )
 async def test_an_uncaught_exception_fails_the_job_with_the_users_lines(
     name: str, given: dict[str, Any], kind: str, lines: list[str]

@@ -219,6 +219,11 @@ async def test_another_tool_is_unknown_and_the_message_names_run_code() -> None:
         ("class A(Exception): pass", ["does not yet support class inheritance"], 0),
         ("a = price('b0')\n\nb = price('b2')\n1",
          ["never awaited, and have not run: price() in line 1, price() in line 3"], 0),
+        ("a = price('b0')\n\nb = await price('b2')\nb", ["never awaited, though they have run: price() in line 1."], 2),
+        ("a = [price('b0')]\nawait price('b2')\nb = price('b1')\n1",
+         ["though they have run: price() in line 1.\n", "awaited, and have not run: price() in line 3."], 2),
+        ("async def of(f):\n    return f('b0')\na = of(price)\nb = await a\nawait price('b2')",
+         ["never awaited, though they have run: price() in line 3"], 2),
         ("await price('b0')\nprint('so')\nawait asyncio.gather(1 / 0)",
          ["line 3, in <module>\n    await asyncio.gather(1 / 0)", "ZeroDivisionError", "Printed before:\nso"], 1),
         ("await fails('value')", ['File "script.py", line 1', "ValueError: it failed"], 1),
@@ -234,6 +239,27 @@ async def test_a_failure_is_told_with_its_lines_and_the_job_goes_on(code: str, f
         calls == 0 and "never awaited" not in faults[0]
     )
     assert script(run, 1).get("result") == {"value": 2}
+
+
+@pytest.mark.parametrize(
+    ("code", "named"),
+    [
+        ("price", "the result has function 'price'"),
+        ("def f(): pass\nif True:\n    return {'a': [f]}", "the result has function 'f'"),
+        ("lambda: 1", "the result has function '<lambda>'"),
+        ("class A: pass\nA", "the result has class 'A'"),
+        ("len", "the result has built-in function len"),
+        ("[price('b0')]", "the result has a call without await"),
+        ("def f(): pass\nx = f\nawait log_in(x, password='p')", "log_in: an argument has function 'f'"),
+        ("async def of(f, *x):\n    return await f(*x)\nawait of(price, price)", "argument has function 'price'"),
+        ("import dataclasses as d\n@d.dataclass\nclass A:\n    x: object\nA(lambda: 1)", "the field x <function"),
+    ],
+)  # fmt: skip
+async def test_a_function_is_no_value_and_the_error_names_it(code: str, named: str) -> None:
+    run = await simulation(code, "'<function f>'").run("clerk", "x")
+    assert named in script(run)["error"]["message"]
+    assert "baton_" not in script(run)["error"]["message"]
+    assert script(run, 1).get("result") == {"value": "<function f>"}
 
 
 @pytest.mark.parametrize(
