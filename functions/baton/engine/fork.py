@@ -154,7 +154,7 @@ class Ended:
     def same_calls(self, tool: str) -> list[CallRecord]:
         """Return the calls of a tool that are over, in the order in which they were requested."""
         mine = (call for call in self.calls.values() if call.tool == tool and call.turn >= self.job.first_turn)
-        return [call for call in sorted(mine, key=_place) if call.id in self.results]
+        return [call for call in sorted(mine, key=place_of) if call.id in self.results]
 
     def outcome(self, call_id: str, edits: Edits) -> Mapping[str, Any] | None:
         """Return a call's outcome: `{"ok": …, "kept"?: …}` or `{"error": …}`; None: none is recorded."""
@@ -191,7 +191,8 @@ def same_arguments(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
     return canonical_json(redacted(left)) == canonical_json(redacted(right))
 
 
-def _place(call: CallRecord) -> tuple[int, int]:
+def place_of(call: CallRecord) -> tuple[int, int]:
+    """Return a call's place among all calls of its job."""
     return call.turn, call.position
 
 

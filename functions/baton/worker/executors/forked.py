@@ -6,14 +6,15 @@ that the fork was made from, or wait for it.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace as struct_replace
 
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunTool, Work
-from baton.engine.fork import Edits, Ended, Fork, fork_of, same_arguments
+from baton.engine.fork import Edits, Ended, Fork, fork_of, place_of, same_arguments
+from baton.engine.state import CallRecord
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolNeedsApproval, ToolReturned
 from baton.sdk.agents.registry import Registry, UnknownToolError, registry_with
 from baton.sdk.planning.reference import UnresolvedReference
@@ -52,6 +53,15 @@ class ForkSources:
             del self._kept[next(iter(self._kept))]
         self._kept[fork_id] = ended
         return ended
+
+    async def calls_of(self, job_id: str) -> Sequence[CallRecord]:
+        """Return the tool calls that a job has requested.
+
+        Raises:
+            StoreError.
+        """
+        snapshot = await self._reader.job(job_id)
+        return snapshot.calls if snapshot is not None else ()
 
 
 class ForkSourceError(Exception):
@@ -141,11 +151,9 @@ class ForkedRun:
         arguments = arguments_of(call, history)
         if is_edited or fork.tools_run == "again":
             return self._question(call.tool, arguments, f"Run {call.tool}: a client has forked the job", claim.now_ms)
-        return await self._recorded(effect, fork, arguments, history, claim.now_ms)
+        return await self._recorded(effect, fork, arguments, claim.now_ms)
 
-    async def _recorded(
-        self, effect: RunTool, fork: Fork, arguments: dict[str, object], history: History, now_ms: int
-    ) -> StepResult:
+    async def _recorded(self, effect: RunTool, fork: Fork, arguments: dict[str, object], now_ms: int) -> StepResult:
         """Return the recorded result of the same call, or ask a person."""
         tool, why = effect.call.tool, "the forked job has no such call"
         try:
@@ -153,7 +161,8 @@ class ForkedRun:
         except ForkSourceError:
             why = "the forked job is gone"
         else:
-            if found := _recorded(ended, effect, arguments, history):
+            mine = await self._sources.calls_of(effect.job.id)
+            if found := _recorded(ended, effect.call, fork, arguments, mine):
                 return _given(ended.outcome(found, fork.edits))
         return self._question(tool, arguments, f"Run {tool}: {why}", now_ms)
 
@@ -166,18 +175,18 @@ class ForkedRun:
         return struct_replace(asked, title=title)
 
 
-def _recorded(ended: Ended, effect: RunTool, arguments: dict[str, object], history: History) -> str:
-    """Return the same recorded call; of several, the one that as many requests came before. Empty: there is none."""
-    call = effect.call
-    same = [one.id for one in ended.same_calls(call.tool) if same_arguments(_resolved(ended, one.id), arguments)]
-    before = [
-        asked
-        for entry in history.transcript
-        for position, asked in enumerate(entry.get("calls", ()))
-        if (entry["turn"], position) < (call.turn, call.position) and asked["tool"] == call.tool
-    ]
-    count = sum(same_arguments(asked["arguments"], call.arguments) for asked in before)
-    return same[min(count, len(same) - 1)] if same else ""
+def _recorded(
+    ended: Ended, call: CallRecord, fork: Fork, arguments: dict[str, object], mine: Sequence[CallRecord]
+) -> str:
+    """Return the same recorded call; of several, the one that as many came before. Empty: there is none.
+
+    `mine`: the fork's own calls. Those inside scripts that it has taken over are none of them.
+    """
+    same = [one for one in ended.same_calls(call.tool) if same_arguments(_resolved(ended, one.id), arguments)]
+    before = [one for one in mine if one.tool == call.tool and place_of(one) < place_of(call)]
+    count = sum(same_arguments(one.arguments, call.arguments) for one in before)
+    count += sum(bool(one.script) and one.turn < fork.turn for one in same)
+    return same[min(count, len(same) - 1)].id if same else ""
 
 
 def _resolved(ended: Ended, call_id: str) -> dict[str, object]:

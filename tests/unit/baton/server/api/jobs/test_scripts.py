@@ -1,6 +1,7 @@
 """Jobs with scripts of a model: fork, diff, cancel, retry."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton import Agent, Call, Registry, ScriptedModel, tool, workflow
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ADMIN, Api, api_of, with_keys
 
@@ -25,11 +26,11 @@ class Clerk:
     runs: list[str]
     fails: list[str]
 
-    async def submitted(self) -> dict[str, Any]:
-        return await self.api.submitted(jobType="clerk", taskDescription="x")
+    async def submitted(self, agent: str = "clerk") -> dict[str, Any]:
+        return await self.api.submitted(jobType=agent, taskDescription="x")
 
-    async def ended(self) -> dict[str, Any]:
-        job_id = (await self.submitted())["id"]
+    async def ended(self, agent: str = "clerk") -> dict[str, Any]:
+        job_id = (await self.submitted(agent))["id"]
         await self.api.stage.run(within_seconds=60)
         return await self.api.read(job_id)
 
@@ -165,3 +166,41 @@ async def test_a_job_cancelled_anywhere_goes_on_where_it_was_or_from_its_start(
         call["result"] for call in job["toolCalls"] if call["status"] == "completed" and call["tool"] == "run_code"
     ][-1] == VALUE
     assert len(clerk.runs) == 4 + (len(before) if begin == "start" else 0)
+
+
+@workflow
+async def draws() -> list[int]:
+    """Draw four numbers."""
+    first = await draw()
+    both = await asyncio.gather(draw(), draw())
+    return [first, *both, await draw()]
+
+
+@tool(retries=0)
+async def draw() -> int:
+    """Draw the next number."""
+    return next(NUMBERS)
+
+
+NUMBERS = itertools.count()
+DRAWS = "first = await draw()\nboth = await asyncio.gather(draw(), draw())\n[first, *both, await draw()]"
+TURN = [Call("run_code", {"code": DRAWS})]
+
+
+@pytest.mark.parametrize(
+    ("registry", "turn"),
+    [
+        (Registry([Agent("draws", model=ScriptedModel([TURN, TURN, "done"]), tools=[draw], code_mode=True)]), 1),
+        (Registry([Agent("draws", model=ScriptedModel([TURN, TURN, "done"]), tools=[draw], code_mode=True)]), 6),
+        (Registry(workflows=[draws]), 1),
+    ],
+    ids=["script", "second script", "workflow"],
+)
+async def test_equal_calls_get_their_recorded_results_in_order(registry: Registry, turn: int) -> None:
+    stage = Stage(settings=with_keys(), registry=registry)
+    async with api_of(stage) as api:
+        job = await Clerk(api, [], []).ended("draws")
+        assert job["status"] == "completed"
+        forked = await Clerk(api, [], []).forked(job, turn)
+        assert forked["status"] == "completed"
+        assert results(forked)[-5:] == results(job)[-5:]
