@@ -202,6 +202,12 @@ def operation_cancelled(job_id: str) -> str:
     return canonical_json({"type": "data-operation", "data": data})
 
 
+def wait_cancelled(item: WorkItem, call: CallRecord | None) -> str:
+    """Return the part of a call that waits when its job ends."""
+    data = {"callId": item.approval_of_call or item.call_id, "tool": call.tool if call else item.tool}
+    return canonical_json({"type": "data-operation", "data": {**data, "status": "cancelled"}})
+
+
 def continues(data: dict[str, Any]) -> str:
     """Return the part of a job that continues its session with an operation's outcome."""
     return canonical_json({"type": "data-operation", "data": data})

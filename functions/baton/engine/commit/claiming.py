@@ -16,6 +16,7 @@ from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation, is_released, may_continue, of_one_invocation
 from baton.engine.state import NOTHING_USED, State
 from baton.engine.transitions import JobStatus
+from baton.engine.waits import APPROVALS
 from baton.engine.work_items import ItemKind, WorkItem, given_back_at_ms
 from baton.sdk.records.transcript import Failure
 
@@ -218,9 +219,14 @@ def done(tree: Tree, claim: Claim, changes: Changes) -> tuple[Tree, Changes]:
 
 
 def without_items(tree: Tree, job_id: str) -> Tree:
-    """Return the tree without any work item of the job."""
-    for item in sorted((item for item in tree.items.values() if item.job_id == job_id), key=attrgetter("key")):
+    """Return the tree without any work item of the job; its stream says of each call that waits that it is over."""
+    calls, parts = tree.calls.get(job_id, {}), list[str]()
+    mine = (item for item in tree.items.values() if item.job_id == job_id)
+    for item in sorted(mine, key=attrgetter("key")):
         tree = let_go(tree, item)
+        if item.kind is ItemKind.WAIT and (item.approval_of_call or item.tool not in APPROVALS):
+            parts.append(stream_parts.wait_cancelled(item, calls.get(item.approval_of_call)))
+    tree = _longer(tree, job_id, tuple(parts))
     return replace(tree, items={key: item for key, item in tree.items.items() if item.job_id != job_id})
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Registry, ScriptedModel, tool, workflow
+from baton import Agent, Call, Registry, ScriptedModel, sleep, tool, wait_for_event, workflow
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ADMIN, Api, api_of, with_keys
 
@@ -204,3 +205,52 @@ async def test_equal_calls_get_their_recorded_results_in_order(registry: Registr
         forked = await Clerk(api, [], []).forked(job, turn)
         assert forked["status"] == "completed"
         assert results(forked)[-5:] == results(job)[-5:]
+
+
+@tool(requires_approval=True)
+async def pay(euros: int) -> int:
+    """Pay."""
+    return euros
+
+
+@workflow
+async def waiting() -> int:
+    """Wait for a person, a time, an event, and a workflow."""
+    await asyncio.gather(pay(1), sleep(500), wait_for_event("never", 500), asleep())
+    return 1
+
+
+@workflow
+async def asleep() -> None:
+    """Sleep."""
+    await sleep(500)
+
+
+CODE_THAT_WAITS = "await asyncio.gather(pay(1), sleep(500), wait_for_event('never', 500), helper('x'))"
+helper = Agent("helper", model=ScriptedModel([[Call("sleep", {"seconds": 500})], "done"]), tools=[sleep])
+clerks = Agent(
+    "waiting",
+    model=ScriptedModel([[Call("run_code", {"code": CODE_THAT_WAITS})], "done"]),
+    tools=[pay, sleep, wait_for_event, helper],
+    code_mode=True,
+)
+
+
+@pytest.mark.parametrize(
+    "registry", [Registry([clerks, helper]), Registry(workflows=[waiting, asleep])], ids=["script", "workflow"]
+)
+async def test_waiting_calls_of_a_cancelled_job_are_cancelled_in_its_view_and_its_stream(registry: Registry) -> None:
+    stage = Stage(settings=with_keys(), registry=registry)
+    async with api_of(stage) as api:
+        job = await Clerk(api, [], []).ended("waiting")
+        assert {call["status"] for call in job["toolCalls"]} == {"waiting"}
+        await api.request("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "cancel"})
+        job = await api.read(job["id"])
+        below = await api.read(job["toolCalls"][-1]["childJobId"])
+        for view in (job, below):
+            assert {call["status"] for call in view["toolCalls"]} == {view["status"]} == {"cancelled"}
+            parts = [json.loads(text) for text in (await stage.reader.parts(view["id"], 0)).parts]
+            ends = {part["data"]["callId"]: part["data"] for part in parts if part["type"] == "data-operation"}
+            calls = {(call["id"], call["tool"]) for call in view["toolCalls"] if call["tool"] != "run_code"}
+            assert {(each["callId"], each["tool"]) for each in ends.values() if each["status"] == "cancelled"} == calls
+            assert parts[-1]["type"] == "finish"
