@@ -22,6 +22,7 @@ from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.odd import ON_ODD_START, Paid
 from tests.simulation.odd_values import ODD_CALLS, ODD_TURNS, SENT
 from tests.simulation.offloading import Offloaded
+from tests.simulation.programs import arguments_of, code_of
 from tests.simulation.scripts import (
     BLOCKING_TOOLS,
     INPUT_TOKENS,
@@ -104,6 +105,8 @@ class SimModel:
 
     def answer_to(self, request: ModelRequest, requested: int) -> ModelAnswer:
         """Say what the script says for this turn; `requested`: the so-manieth time."""
+        if self._script.program:
+            return _by_script(self._script, request)
         turns = self._script.turns
         plan = turns[request.turn - 1] if request.turn <= len(turns) else replace(turns[-1], fails=0)
         text = plan.pieces if plan.calls else final_text(self._script, _seen(request))
@@ -130,6 +133,13 @@ async def _fail(plan: TurnPlan, turn: int) -> ModelAnswer:
     raise ModelError("overloaded", retryable=plan.how != "permanent", retry_after_seconds=3.0 if plan.fails else None)
 
 
+def _by_script(script: Script, request: ModelRequest) -> ModelAnswer:
+    """Send the script, or say what has come of it."""
+    found = [message.content for message in request.messages if isinstance(message, ToolMessage)]
+    calls = () if found else (Call("run_code", {"code": code_of(script)}),)
+    return ModelAnswer(str(found[-1].get("value", found)) if found else "", calls, INPUT_TOKENS, OUTPUT_TOKENS)
+
+
 def _seen(request: ModelRequest) -> list[tuple[str, int, str]]:
     found = [message for message in request.messages if isinstance(message, ToolMessage)]
     if request.step_tools:
@@ -141,7 +151,7 @@ def _call(plan: CallPlan, nonce: int) -> Call:
     if plan.how == "bad":
         return Call(plan.tool, {"number": "not a number"})
     name = UNKNOWN_TOOL if plan.how == "unknown" else plan.tool
-    arguments = {"number": plan.number, "how": plan.how, "times": plan.times, "seconds": plan.seconds, "nonce": nonce}
+    arguments = arguments_of(plan, nonce)
     if plan.tool in BLOCKING_TOOLS:
         arguments["stuck"] = plan.stuck
     if plan.tool == ODD_TOOL:

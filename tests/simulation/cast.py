@@ -3,6 +3,7 @@
 The tools are made once for a process, since a schedule is cheap and making a tool is not.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cache
@@ -17,8 +18,10 @@ from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
 from baton.sdk.records.limits import Limits
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import Tool, tool
+from baton.sdk.workflows.workflow import Workflow, workflow
 from baton_events.values.waits import wait_seconds
 from tests.simulation.actors import STAGE, SimModel
+from tests.simulation.programs import SCRIPT, WORKFLOW
 from tests.simulation.scripts import (
     ALL_KINDS,
     APPROVAL_SECONDS,
@@ -115,6 +118,30 @@ ALL_TOOLS = (
 )
 
 
+work, fragile, stubborn, brisk, talker = PLAIN_TOOLS = ALL_TOOLS[: len(TOOLS)]
+
+
+async def _run(turns: list[list[dict[str, Any]]]) -> str:
+    """Act as the script says."""
+    told = ["the end"]
+    for calls in turns:
+        told += await asyncio.gather(*[_tried(call) for call in calls])
+    return ", ".join(told)
+
+
+async def _tried(call: dict[str, Any]) -> str:
+    tools = {"work": work, "fragile": fragile, "stubborn": stubborn, "brisk": brisk, "talker": talker}
+    try:
+        return str((await tools[call["tool"]](**call["arguments"]))["number"])
+    except Exception:  # noqa: BLE001 - whatever its class
+        return "failed"
+
+
+@cache
+def _workflow(name: str) -> Workflow[Any, Any]:
+    return workflow(name=name)(_run)
+
+
 class LimitedModel(SimModel):
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Do what the script says for this turn, and count it.
@@ -148,10 +175,11 @@ def make_registry(
     agents = [
         Agent(
             name=name,
+            code_mode=script.program == SCRIPT,
             on=event_of(name) if name in emitted and not emitted[name] else "",
             model=model(script, name),
             offload="queue" if script.offloads else "",
-            tools=_tools_within(mixture),
+            tools=PLAIN_TOOLS if script.program else _tools_within(mixture),
             limits=Limits(**script.limits),
             model_retries=script.model_retries,
             model_timeout_seconds=_TALKING_SECONDS if script.words else MODEL_TIMEOUT_SECONDS,
@@ -160,7 +188,9 @@ def make_registry(
             call_limits=limits_of_model(mixture, offloads=script.offloads),
         )
         for name, script in scripts.items()
+        if script.program != WORKFLOW
     ]
+    workflows = [_workflow(name) for name, script in scripts.items() if script.program == WORKFLOW]
     batched = {agent: batch for agent in agents if (batch := emitted.get(agent.name))}
     handlers = [Handler(event_of(agent.name, batched=True), agent, batch=batch) for agent, batch in batched.items()]
-    return Registry([agent for agent in agents if agent not in batched], handlers=handlers)
+    return Registry([agent for agent in agents if agent not in batched], handlers=handlers, workflows=workflows)

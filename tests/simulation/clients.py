@@ -8,6 +8,7 @@ from baton.testing.asgi import Answer
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.jobs import JobPlan
 from tests.simulation.memory import STALE_SECONDS
+from tests.simulation.programs import WORKFLOW, turns_of
 from tests.simulation.sessions import live_of, who_interrupts_is_next
 from tests.simulation.stream_readers import FrontEnd, StreamReader
 
@@ -87,6 +88,8 @@ class Client:
         body: dict[str, Any] = {"jobType": plan.agent, "taskDescription": text, "priority": plan.priority}
         if plan.input_bytes:
             body["inputData"] = {"text": '"' * (plan.input_bytes // 2)}  # each of them takes two bytes, and more inside
+        if plan.script.program == WORKFLOW:
+            body["inputData"] = {"turns": turns_of(plan.script)}
         if plan.delay_seconds:
             body["delaySeconds"] = plan.delay_seconds
         if plan.session:

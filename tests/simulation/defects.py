@@ -25,6 +25,7 @@ from tests.simulation import (
     planted_jobs,
     planted_messages,
     planted_odd,
+    planted_programs,
     planted_slots,
     planted_store,
     planted_streams,
@@ -115,6 +116,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_messages.DEFECTS,
     *planted_hosts.DEFECTS,
     *planted_odd.DEFECTS,
+    *planted_programs.DEFECTS,
 )
 # Since claims last twelve seconds a thousand schedules do not meet these any more; README.md names the tests that hold
 # their rules. They are planted by hand, as words of the command, until there is a schedule that tells of them.

@@ -51,6 +51,8 @@ _ONLY = {
     "odd": (plan.ODD_SEEDS, "with values that cannot be written, and rude clients"),
     "small": (plan.SMALL_SEEDS, "with one job or two"),
     "once": (plan.ONCE_SEEDS, "some of whose app events have a key of one job"),
+    "workflows": (plan.WORKFLOW_SEEDS, "whose jobs are workflows"),
+    "scripts": (plan.SCRIPT_SEEDS, "whose models send scripts"),
     "events": (plan.EVENT_SEEDS, "whose jobs app events start"),
 }
 _FAMILIES = (0, *OTHER_FAMILIES)
@@ -117,6 +119,8 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
         *((killing, kind + first) for kind in _KINDS for first in _FAMILIES),
         *((killing, plan.FULL_SEEDS + first) for first in (*_FAMILIES, plan.RETURNING_SEEDS)),
         *((killing, first) for first in _TOGETHER),
+        (deploying, plan.WORKFLOW_SEEDS),
+        (deploying, plan.SCRIPT_SEEDS),
         (deploying, plan.FRONT_END_SEEDS + plan.STREAMING_SEEDS),
         *((each, first) for first in OTHER_FAMILIES),
         *((returning, plan.RETURNING_SEEDS + first) for first in (0, plan.WAITING_SEEDS, plan.PLANNING_SEEDS)),

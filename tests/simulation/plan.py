@@ -22,6 +22,7 @@ from tests.simulation.killing import with_a_killer
 from tests.simulation.odd import with_odd_values
 from tests.simulation.offloading import with_offloaded_calls
 from tests.simulation.outages import Outage, long_outages, usual_outages
+from tests.simulation.programs import SCRIPT, WORKFLOW, with_programs
 from tests.simulation.returning import with_returns
 from tests.simulation.scripts import RESULT_LIMIT_BYTES
 from tests.simulation.sessions import with_steering
@@ -55,6 +56,8 @@ CALL_LIMIT_SEEDS = 1 << 59
 TENANT_SEEDS = 1 << 60
 ODD_SEEDS = 1 << 61
 ONCE_SEEDS = EVENT_SEEDS | 1 << 62
+WORKFLOW_SEEDS = 1 << 63
+SCRIPT_SEEDS = 1 << 64
 # The first seed of each family: plain worlds are those before.
 WAITING_SEEDS = 1 << 40
 PLANNING_SEEDS = 1 << 41
@@ -259,6 +262,8 @@ def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ..
     jobs = with_two_people(dice, jobs) if seed & PEOPLE_SEEDS else jobs
     jobs = with_a_killer(dice, jobs) if seed & KILLING_SEEDS else jobs
     jobs = with_offloaded_calls(dice, jobs) if seed & OFFLOADING_SEEDS else jobs
+    jobs = with_programs(jobs, WORKFLOW) if seed & WORKFLOW_SEEDS else jobs
+    jobs = with_programs(jobs, SCRIPT) if seed & SCRIPT_SEEDS else jobs
     jobs = with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
     return with_odd_values(dice, jobs) if seed & ODD_SEEDS else jobs
 

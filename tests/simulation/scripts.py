@@ -120,6 +120,8 @@ class Script:
     """What a job's model does. `fickle`: asked again, it asks for other arguments. `plans`: it asks for plans.
 
     `words`: how many its texts have besides, and that it says them piece by piece. `offloads`: the queue asks it.
+    `program`: its turns are code (programs.py): of a workflow, or of one script that the model sends; empty: they are
+    not.
     """
 
     turns: tuple[TurnPlan, ...]
@@ -130,6 +132,7 @@ class Script:
     plans: bool = False
     words: int = 0
     offloads: bool = False
+    program: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +217,8 @@ def _waited(done: Outcome, came: Mapping[str, Any] | None, depth: int) -> Outcom
 
 def final_text(script: Script, seen: list[tuple[str, int, str]]) -> str:
     """The last answer: what a model that reads the history makes of the results (number, error or word) it was told."""
+    if script.program:
+        return ", ".join(["the end", *("failed" if error else str(number) for _, number, error in seen)])
     if not script.reads_history:
         return f"the end{more_words(script.words)}"
     return f"the end, {crc32(repr(seen).encode())}{more_words(script.words)}"
@@ -233,6 +238,8 @@ def expected(
     the invariants (dying.py).
     """
     came = came or {}
+    if script.program == "script":  # its first turn is before those of its calls
+        died = replace(died, calls={(turn - 1, position): how for (turn, position), how in died.calls.items()})
     limits, calls, answer = script.limits, list[Outcome](), ""
     for turn, plan in enumerate(script.turns, 1):
         used = turn - 1
@@ -246,7 +253,8 @@ def expected(
         answer = plan.pieces or answer
         if not plan.calls:
             seen = [(call.tool, call.number, call.error or call.came) for call in calls]
-            return Expected("completed", turn, tuple(calls), answer=final_text(script, seen))
+            done = Expected("completed", turn, tuple(calls), answer=final_text(script, seen))
+            return _by_one_script(done) if script.program == "script" else done
         if len(calls) + len(plan.calls) > limits.get("tool_calls", USUAL_LIMITS.tool_calls):
             return _stopped(limits, "tool_calls", turn, calls, answer)
         requested = _outcomes(turn, plan, came, depth, died)
@@ -257,6 +265,13 @@ def expected(
             return Expected("failed", turn, None, error="step_failed")
         calls += requested
     raise AssertionError("a script ends with a turn without calls")
+
+
+def _by_one_script(done: Expected) -> Expected:
+    """The same where the first turn sends a script, whose stretches are turns without a model."""
+    calls = tuple(replace(call, turn=call.turn + 1) for call in done.calls or ())
+    script = Outcome(1, 0, "run_code", 0, 1, came=canonical_json({"value": done.answer}))
+    return replace(done, turns=2, calls=(script, *calls))
 
 
 def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int, died: Died) -> list[Outcome]:

@@ -195,6 +195,22 @@ def test_events_of_one_key_have_one_job_under_all_faults() -> None:
     assert not summary.failures, summary_of(summary, 0)
 
 
+@pytest.mark.parametrize(
+    ("first", "schedules"),
+    [
+        (plan.WORKFLOW_SEEDS + plan.SMALL_SEEDS, 4),
+        (plan.SCRIPT_SEEDS + plan.SMALL_SEEDS, 4),
+        pytest.param(plan.WORKFLOW_SEEDS, 60, marks=pytest.mark.long),
+        pytest.param(plan.SCRIPT_SEEDS, 60, marks=pytest.mark.long),
+    ],
+)
+def test_workflows_and_scripts_end_as_their_code_says(first: int, schedules: int) -> None:
+    """Under all faults, their code goes on with what its calls came to."""
+    first += BASE_SEED
+    summary = play_many(range(first, first + schedules))
+    assert not summary.failures, summary_of(summary, 0)
+
+
 @pytest.mark.long
 def test_without_faults_a_job_takes_no_message_too_many() -> None:
     """The bound on messages is exact where nothing goes wrong."""

@@ -9,10 +9,9 @@ import gc
 import logging
 import warnings
 from collections.abc import Callable
-from concurrent.futures import Executor
 from contextvars import Context, ContextVar, copy_context
 from types import AsyncGeneratorType
-from typing import Any, NoReturn, TypeVar, TypeVarTuple
+from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
@@ -20,9 +19,6 @@ from starlette.types import ASGIApp
 
 from baton.testing.virtual_loop import VirtualLoop
 from baton.worker.container import Container
-
-_T = TypeVar("_T")
-_Ts = TypeVarTuple("_Ts")
 
 
 class Point(Struct, frozen=True):
@@ -82,20 +78,6 @@ class SimulationLoop(VirtualLoop):
         task = super().create_task(coro, name=name, context=own)
         self._contexts[task] = own
         return task
-
-    def run_in_executor(
-        self,
-        executor: Executor | None,  # noqa: ARG002 - the library's signature
-        func: Callable[[*_Ts], _T],
-        *args: *_Ts,
-    ) -> asyncio.Future[_T]:
-        """Call the function at once: a thread would run in real time."""
-        future: asyncio.Future[_T] = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001 - it is for the caller that awaits it
-            future.set_exception(error)
-        return future
 
     async def create_connection(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse a socket."""

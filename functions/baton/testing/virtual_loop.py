@@ -10,9 +10,11 @@ import heapq
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Executor
 from contextvars import Context, copy_context
-from typing import Any, TypeVarTuple, cast
+from typing import Any, TypeVar, TypeVarTuple, cast
 
+_T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 _CLOCK_RESOLUTION_SECONDS = 1e-6  # sums of floats may end a hair before a timer
 _LONGEST_STEP_SECONDS = 86_400.0
@@ -92,6 +94,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None) -> asyncio.Task[Any]:
         """Make a task, which runs next."""
         return asyncio.Task(coro, loop=self, name=name, context=context)
+
+    def run_in_executor(
+        self,
+        executor: Executor | None,  # noqa: ARG002 - the library's signature
+        func: Callable[[*_Ts], _T],
+        *args: *_Ts,
+    ) -> asyncio.Future[_T]:
+        """Call the function at once: a thread would run in real time."""
+        future: asyncio.Future[_T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - it is for the caller that awaits it
+            future.set_exception(error)
+        return future
 
     def passes(self, seconds: float) -> bool:
         """Advance the time at once if nothing else happens meanwhile; return whether it has passed."""

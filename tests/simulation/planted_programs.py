@@ -1,0 +1,59 @@
+"""Defects of what runs code for a job: the stretches of a workflow, and of a model's script."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.engine import script
+from baton.engine.effects import Changes, Decision
+from baton.sdk.workflows import runner
+from tests.simulation import plan
+from tests.simulation.planting import around, defects
+
+
+def _in_turn(outcomes: Callable[..., Mapping[int, Any]], *about: Any) -> dict[int, Any]:
+    found = outcomes(*about)
+    return dict(zip(found, list(found.values())[::-1], strict=True))
+
+
+def _swapped(waits: Callable[..., Decision], *about: Any) -> Decision:
+    def other(changes: Changes) -> Changes:
+        if changes.job is None or not changes.job.scripts:
+            return changes
+        running, *later = changes.job.scripts
+        swapped = replace(running.script, calls=running.script.calls[::-1])
+        return replace(changes, job=replace(changes.job, scripts=(replace(running, script=swapped), *later)))
+
+    return _changed(waits(*about), other)
+
+
+def _unwritten(ended: Callable[..., Decision], *about: Any) -> Decision:
+    return _changed(ended(*about), lambda changes: replace(changes, calls=()))
+
+
+def _counted(after: Callable[..., Any], *about: Any) -> Any:
+    job = after(*about)
+    return replace(job, used=replace(job.used, turns=job.used.turns + 1))
+
+
+def _changed(decision: Decision, other: Callable[[Changes], Changes]) -> Decision:
+    return replace(decision, changes=other(decision.changes)) if decision.changes else decision
+
+
+DEFECTS = (
+    *defects(
+        plan.WORKFLOW_SEEDS,
+        a_job_ends_as_its_script_says={
+            "steps of one gather get each other's results": around(runner, "_outcomes", _in_turn)
+        },
+    ),
+    *defects(
+        plan.SCRIPT_SEEDS,
+        a_job_ends_as_its_script_says={
+            "calls of a script get each other's results": around(script, "waits", _swapped),
+            "a stretch counts as a turn": around(script, "_after_stretch", _counted),
+        },
+        calls_end_as_the_script_says={"a script that has ended goes on waiting": around(script, "ended", _unwritten)},
+    ),
+)
