@@ -93,6 +93,13 @@ SCENARIOS = {
         app="baton_local.cli.demo.trip_planner:registry",
         needs="models",
     ),
+    "workflow": Scenario(
+        "fulfil",
+        "ordinary Python without replay: parallel steps, an approval, a wait",
+        (Task("", data={"items": ["lamp", "lens"], "euros": 330}),),
+        app="baton_local.cli.demo.order:registry",
+        needs="workflows",
+    ),
     "simple": Scenario(
         "simple", "uses a few tools; what it does is scripted", (Task("List the library, search it, count two files."),)
     ),
