@@ -4,7 +4,14 @@ from functools import partial
 
 from starlette.routing import BaseRoute
 
-from baton.server.api.admin.control import WorkerApi, replay_job, replay_message, show_tools
+from baton.server.api.admin.control import (
+    replay_job,
+    replay_message,
+    show_tools,
+    show_worker,
+    start_worker,
+    stop_worker,
+)
 from baton.server.api.admin.health import Health, show_metrics
 from baton.server.api.admin.usage_by_day import show_usage
 from baton.server.api.admin.versions import show_versions
@@ -18,10 +25,10 @@ from baton.server.api.jobs.bulk_change import BulkChangeApi
 from baton.server.api.jobs.context import Context, context_of
 from baton.server.api.jobs.diff import show_diff
 from baton.server.api.jobs.fork import post_fork
-from baton.server.api.jobs.job import JobResultsApi, JobsApi
+from baton.server.api.jobs.job import JobsApi
 from baton.server.api.jobs.listing import JobListingApi
 from baton.server.api.jobs.other_starts import SimpleScenario, start_agent
-from baton.server.api.jobs.recording import show_recording
+from baton.server.api.jobs.recording import show_recording, show_result
 from baton.server.api.jobs.scores import post_score
 from baton.server.api.jobs.signals import KeptQuota, complete_operation, post_event, show_operation
 from baton.server.api.route import ApiRoute
@@ -29,7 +36,7 @@ from baton.server.api.schedules import create_schedule, delete_schedule, pause_s
 from baton.server.api.sessions.chat import ChatApi
 from baton.server.api.sessions.files import show_file
 from baton.server.api.sessions.sessions import SessionsApi, forget_memory
-from baton.server.api.stream import StreamApi, make_token
+from baton.server.api.stream import make_token, show_stream
 from baton.server.api.updates import PATH as UPDATES_PATH
 from baton.server.api.updates import update_routes, updates_over_http
 from baton.server.openapi import OpenApi
@@ -60,7 +67,7 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
         *_of_app_events(context),
         *_of_checkpoints(context),
         *_of_operations(context),
-        *chat_alias_routes(container, keys, jobs, sessions),
+        *chat_alias_routes(context, sessions),
         *_of_chats(context),
         *_of_sessions(context, sessions),
         *_of_a2a(context),
@@ -102,8 +109,7 @@ def _of_jobs(context: Context) -> list[ApiRoute]:
 
 
 def _of_parts(context: Context, job_path: str) -> list[ApiRoute]:
-    to, container, keys = context.serves, context.container, context.keys
-    stream, results = StreamApi(container, keys), JobResultsApi(container, keys)
+    to, container = context.serves, context.container
     event_text = '`{"name", "data"}`: an event that the job may wait for; kept until it does'
     streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
     records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
@@ -114,8 +120,8 @@ def _of_parts(context: Context, job_path: str) -> list[ApiRoute]:
     )
     return [
         ApiRoute("POST", f"{job_path}/events", "client", partial(post_event, context, quota), event_text, *limit),
-        ApiRoute("GET", f"{job_path}/stream", "stream", stream.stream, streams),
-        ApiRoute("GET", f"{job_path}/results/{{call_id}}", "client", results.show, shows),
+        ApiRoute("GET", f"{job_path}/stream", "stream", to(show_stream), streams),
+        ApiRoute("GET", f"{job_path}/results/{{call_id}}", "client", to(show_result), shows),
         ApiRoute("GET", f"{job_path}/model-messages", "client", context.jobs.model_messages, messages),
         ApiRoute("GET", f"{job_path}/recording", "client", to(show_recording), records),
     ]
@@ -256,28 +262,25 @@ def _of_mcp(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
 def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:
     to = context.serves
     shows = "each tool's capabilities, attempts, failures, and durations (p50, p95)"
-    worker, worker_path = WorkerApi(context.container), "/api/admin/agent-worker"
+    worker_path = "/api/admin/agent-worker"
     used = (
         "usage of each tenant's jobs that ended in a month, overhead, prices; `tenant`, `month`; with `by=day` or"
         " `by=month` the last 92 days by agent, tenant and model; `agent`, `model`, `from`, `to`"
     )
     compares = "an agent's versions, and two of them over their newest runs: `left`, `right`, `limit`"
+    admits = "whether jobs are admitted, how many are at work and in line"
+    starts = "start, with so many slots: waiting jobs get them at once"
+    stops = "stop: no job gets a slot; a job that holds one continues"
     replays = "send a message of the queue again; the answer says if it was applied already"
     redrives = "send the events of all steps that a job expects now"
     measures = "counters for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
     audits = "actions of operators, newest first: key, action, time, status; `limit`, `cursor`"
     return [
-        ApiRoute(
-            "GET", worker_path, "admin", worker.show, "whether jobs are admitted, how many are at work and in line"
-        ),
+        ApiRoute("GET", worker_path, "admin", to(show_worker), admits),
         ApiRoute("GET", "/api/admin/agents/{agent}/versions", "admin", to(show_versions), compares),
         ApiRoute("GET", "/api/admin/usage", "admin", to(show_usage), used),
-        ApiRoute(
-            "POST", worker_path, "admin", worker.start, "start, with so many slots: waiting jobs get them at once"
-        ),
-        ApiRoute(
-            "DELETE", worker_path, "admin", worker.stop, "stop: no job gets a slot; a job that holds one continues"
-        ),
+        ApiRoute("POST", worker_path, "admin", to(start_worker), starts),
+        ApiRoute("DELETE", worker_path, "admin", to(stop_worker), stops),
         ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", to(replay_message), replays),
         ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/replay", "admin", to(replay_job), redrives),
         ApiRoute("GET", "/api/admin/tools", "admin", to(show_tools), shows),

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from baton.observability.error_reports import send_reports
 from baton.sdk.distribution import require_extra
 from baton.sdk.records.own_threads import in_own_thread
-from baton.server.api.admin.control import WorkerApi
+from baton.server.api.admin.control import start_with_the_app
 from baton.server.api.auth import Keys
 from baton.server.api.middleware import MeteredApp, browser_middleware
 from baton.server.api.problem import on_error
@@ -57,7 +57,7 @@ def build_site(container: Container) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if container.settings.enable_agent_worker:
-            await WorkerApi(container).start_with_the_app()
+            await start_with_the_app(container)
         with container.stopping.noticing():
             yield
         await container.stopping.work_is_given_back()

@@ -45,24 +45,17 @@ _ANSWER_BYTES = 2_000_000
 _STEP_SECONDS = 1.0
 
 
-class StreamApi:
-    """`GET /api/agent-jobs/{id}/stream`."""
-
-    def __init__(self, container: Container, keys: Keys) -> None:
-        self._container = container
-        self._keys = keys
-
-    async def stream(self, request: Request) -> Response:
-        """Stream all parts after the last one that the client has, then live until the job has ended."""
-        principal = await self._keys.authenticate(request)
-        job_id, after = request.path_params["job_id"], position_of(request)
-        first = await self._container.ports.reader.parts(job_id, after)
-        if first.job is None:
-            raise await no_job(self._container.ports.archive, principal, job_id)
-        if not principal.may_see(first.job.tenant):
-            raise ApiError(403, f"job {job_id!r} belongs to another tenant")
-        must_cover(request, first.job.tenant, job_id, first.job.session_id)
-        return Streams(self._container, self._keys).respond(request, principal, first, after)
+async def show_stream(context: Context, request: Request) -> Response:
+    """Answer `GET /api/agent-jobs/{id}/stream` with all parts after the last one that the client has, then live."""
+    principal, ports = await context.keys.authenticate(request), context.container.ports
+    job_id, after = request.path_params["job_id"], position_of(request)
+    first = await ports.reader.parts(job_id, after)
+    if first.job is None:
+        raise await no_job(ports.archive, principal, job_id)
+    if not principal.may_see(first.job.tenant):
+        raise ApiError(403, f"job {job_id!r} belongs to another tenant")
+    must_cover(request, first.job.tenant, job_id, first.job.session_id)
+    return Streams(context.container, context.keys).respond(request, principal, first, after)
 
 
 class Streams:

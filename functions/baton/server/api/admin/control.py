@@ -107,35 +107,37 @@ class WorkerBody(BaseModel):
     enable_sentry: Annotated[bool, Field(strict=True)] | None = None
 
 
-class WorkerApi:
-    """The three methods; each answers with the admission's state. All may be repeated."""
+def _worker_of(container: Container) -> Worker:
+    ports = container.ports
+    return Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
 
-    def __init__(self, container: Container) -> None:
-        ports = container.ports
-        self._control, self._clock = ports.admission_control, ports.clock
-        self._worker = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
 
-    async def show(self, _request: Request) -> Response:
-        """Answer 200 with the admission's state now and in the last hours."""
-        samples = await self._control.samples(self._clock.now_ms())
-        return JSONResponse(worker_view(await self._worker.state()) | {"history": [*map(_sample_view, samples)]})
+async def show_worker(context: Context, _request: Request) -> Response:
+    """Answer 200 with the admission's state now and in the last hours."""
+    ports = context.container.ports
+    samples = await ports.admission_control.samples(ports.clock.now_ms())
+    state = await _worker_of(context.container).state()
+    return JSONResponse(worker_view(state) | {"history": [*map(_sample_view, samples)]})
 
-    async def start(self, request: Request) -> Response:
-        """Start the admission and answer 200: jobs get slots from now on."""
-        body = parsed(WorkerBody, await limited_body(request) or b"{}")
-        slots = (body.max_concurrent_jobs or 0) if "max_concurrent_jobs" in body.model_fields_set else None
-        return JSONResponse(worker_view(await self._worker.start(slots)))
 
-    async def start_with_the_app(self) -> None:
-        """Start the admission, or log why not: the app serves without the store, too."""
-        try:
-            await self._worker.start()
-        except (StoreError, PublishError) as error:
-            _log.warning("ENABLE_AGENT_WORKER: the admission may still be stopped: %s", error)
+async def start_worker(context: Context, request: Request) -> Response:
+    """Start the admission and answer 200 with its state: jobs get slots from now on. It may be repeated."""
+    body = parsed(WorkerBody, await limited_body(request) or b"{}")
+    slots = (body.max_concurrent_jobs or 0) if "max_concurrent_jobs" in body.model_fields_set else None
+    return JSONResponse(worker_view(await _worker_of(context.container).start(slots)))
 
-    async def stop(self, _request: Request) -> Response:
-        """Stop the admission and answer 200: no job gets a slot from now on; a job that holds one continues."""
-        return JSONResponse(worker_view(await self._worker.stop()))
+
+async def start_with_the_app(container: Container) -> None:
+    """Start the admission, or log why not: the app serves without the store, too."""
+    try:
+        await _worker_of(container).start()
+    except (StoreError, PublishError) as error:
+        _log.warning("ENABLE_AGENT_WORKER: the admission may still be stopped: %s", error)
+
+
+async def stop_worker(context: Context, _request: Request) -> Response:
+    """Stop the admission and answer 200: no job gets a slot from now on; a job that holds one continues."""
+    return JSONResponse(worker_view(await _worker_of(context.container).stop()))
 
 
 def _sample_view(sample: Sample) -> dict[str, Any]:

@@ -6,6 +6,7 @@ the endpoints do.
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -39,6 +40,7 @@ from baton_events.errors import UnknownJobError
 from baton_events.ids import call_of_operation, job_of_call, operation_id
 
 Checkpoint = dict[str, Any]
+Decide = Callable[["Approvals", Principal, str, Any], Awaitable[Checkpoint]]
 _Digest = Annotated[str, Field(max_length=64)]
 _NO_REASON = "rejected without a reason"
 
@@ -252,19 +254,10 @@ def _too_late(checkpoint_id: str, why: str) -> ApiError:
     return ApiError(409, f"checkpoint {checkpoint_id!r} cannot be decided any more: {why}")
 
 
-# Edited arguments are as long as a model's may be, and JSON may write each character as six.
-
-
 async def checkpoints_of_job(context: Context, request: Request) -> Response:
     """Answer `GET /api/agent-jobs/{id}/checkpoints` with 200 and all checkpoints, in order."""
-    principal = await context.keys.authenticate(request)
-    return JSONResponse(
-        {
-            "checkpoints": await Approvals(context.container, context.jobs).of_job(
-                principal, request.path_params["job_id"]
-            )
-        }
-    )
+    principal, approvals = await context.keys.authenticate(request), Approvals(context.container, context.jobs)
+    return JSONResponse({"checkpoints": await approvals.of_job(principal, request.path_params["job_id"])})
 
 
 async def list_approvals(context: Context, request: Request) -> Response:
@@ -278,21 +271,18 @@ async def list_approvals(context: Context, request: Request) -> Response:
     return JSONResponse({"checkpoints": page.checkpoints} | ({"cursor": page.cursor} if page.cursor else {}))
 
 
-async def approve_checkpoint(context: Context, request: Request) -> Response:
-    """Answer `POST /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
-    principal = await context.keys.authenticate(request)
+async def decide_checkpoint(
+    body: type[ApprovalBody | RejectionBody], decide: Decide, context: Context, request: Request
+) -> Response:
+    """Answer `POST` or `DELETE /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one.
+
+    `body`: of a request, which may be empty; `decide`: what is done with it.
+    """
+    principal, approvals = await context.keys.authenticate(request), Approvals(context.container, context.jobs)
     raw = await limited_body(request)
-    body = parsed(ApprovalBody, raw) if raw.strip() else ApprovalBody()
-    return JSONResponse(
-        await Approvals(context.container, context.jobs).approve(principal, request.path_params["checkpoint_id"], body)
-    )
+    given = parsed(body, raw) if raw.strip() else body()
+    return JSONResponse(await decide(approvals, principal, request.path_params["checkpoint_id"], given))
 
 
-async def reject_checkpoint(context: Context, request: Request) -> Response:
-    """Answer `DELETE /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
-    principal = await context.keys.authenticate(request)
-    raw = await limited_body(request)
-    body = parsed(RejectionBody, raw) if raw.strip() else RejectionBody()
-    return JSONResponse(
-        await Approvals(context.container, context.jobs).reject(principal, request.path_params["checkpoint_id"], body)
-    )
+approve_checkpoint = partial(decide_checkpoint, ApprovalBody, Approvals.approve)
+reject_checkpoint = partial(decide_checkpoint, RejectionBody, Approvals.reject)

@@ -1,4 +1,4 @@
-"""`/api/agent-jobs/{id}`: submit, read, change, cancel, retry and delete a job, and read one large result of it.
+"""`/api/agent-jobs/{id}`: submit, read, change, cancel, retry and delete a job.
 
 A job that the store does not have never existed (404), or its data was removed (410).
 """
@@ -13,7 +13,7 @@ from baton.engine.commit.answers import Created
 from baton.engine.job_retry import EndedJob, why_not
 from baton.engine.state import Job
 from baton.engine.step_results import Retried
-from baton.engine.transitions import CallStatus, JobStatus
+from baton.engine.transitions import JobStatus
 from baton.engine.work_items import loop_item
 from baton.sdk.agents.runner import run_messages
 from baton.server.api.auth import Keys, Principal
@@ -66,27 +66,6 @@ async def no_job(archive: Archive, principal: Principal, job_id: str) -> ApiErro
         return ApiError(403, f"job {job_id!r} belongs to another tenant")
     why = "was deleted" if kept.deleted else "has expired (JOB_RETENTION_SECONDS after its end)"
     return ApiError(410, f"the data of job {job_id!r} {why}")
-
-
-class JobResultsApi:
-    """The one endpoint."""
-
-    def __init__(self, container: Container, keys: Keys) -> None:
-        self._ports = container.ports
-        self._keys = keys
-
-    async def show(self, request: Request) -> Response:
-        """Answer 200 with `{"jobId", "callId", "result"}`; 404 for a call that is unknown, or has no result (yet)."""
-        principal = await self._keys.authenticate(request)
-        job_id, call_id = request.path_params["job_id"], request.path_params["call_id"]
-        job, call, stored = await self._ports.reader.result(job_id, call_id)
-        if job is None:
-            raise await no_job(self._ports.archive, principal, job_id)
-        if not principal.may_see(job.tenant):
-            raise ApiError(403, f"job {job_id!r} belongs to another tenant")
-        if call is None or call.status is not CallStatus.COMPLETED or "ok" not in stored:
-            raise ApiError(404, f"job {job_id!r} has no result of a tool call {call_id!r}")
-        return JSONResponse({"jobId": job_id, "callId": call_id, "result": stored["ok"]})
 
 
 def callback_fault(url: str, settings: Settings) -> str:

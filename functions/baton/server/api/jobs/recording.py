@@ -1,7 +1,8 @@
 """`GET /api/agent-jobs/{id}/recording`: an ended job, and the jobs below it, as one document that can be replayed.
 
 The document is `{"v": 1, "job": JOB, "texts": {digest: its text}}`; a JOB has its calls, and a call the JOB
-that it started (`child`). Times are milliseconds since 1970 (`…Ms`). Invariant: secrets under their names are redacted.
+that it started (`child`). Times are milliseconds since 1970 (`…Ms`); `…/results/{call}` gives one large result alone.
+Invariant: secrets under their names are redacted.
 A digest that is not among the texts comes from code that has changed since. Must not: shorten anything, or wait for
 or change a job.
 """
@@ -16,11 +17,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.engine.state import CallRecord
+from baton.engine.transitions import CallStatus
 from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.sdk.models.fingerprint import fingerprint, parts_of
 from baton.sdk.models.model import ModelRequest
 from baton.sdk.records.redaction import redacted
 from baton.server.api.jobs.context import Context
+from baton.server.api.jobs.job import no_job
 from baton.server.api.problem import ApiError
 from baton.store.ports.jobs import Reader, Snapshot
 from baton.worker.executors.plan_turns import PlannerTurn
@@ -208,3 +211,17 @@ async def show_recording(context: Context, request: Request) -> Response:
         for digest, text in requested_texts(context.container.registry, agent).items()
     }
     return JSONResponse(context.container.secrets.hide_in(recording(job.id, sources, texts)))
+
+
+async def show_result(context: Context, request: Request) -> Response:
+    """Answer `GET …/results/{call}` with 200 `{"jobId", "callId", "result"}`; 404 for a call without a result (yet)."""
+    principal, ports = await context.keys.authenticate(request), context.container.ports
+    job_id, call_id = request.path_params["job_id"], request.path_params["call_id"]
+    job, call, stored = await ports.reader.result(job_id, call_id)
+    if job is None:
+        raise await no_job(ports.archive, principal, job_id)
+    if not principal.may_see(job.tenant):
+        raise ApiError(403, f"job {job_id!r} belongs to another tenant")
+    if call is None or call.status is not CallStatus.COMPLETED or "ok" not in stored:
+        raise ApiError(404, f"job {job_id!r} has no result of a tool call {call_id!r}")
+    return JSONResponse({"jobId": job_id, "callId": call_id, "result": stored["ok"]})

@@ -1,22 +1,20 @@
 """The routes of seed 003's chat API."""
 
-from baton.server.api.auth import Keys
-from baton.server.api.jobs.job import JobsApi
+from baton.server.api.jobs.context import Context
 from baton.server.api.route import ApiRoute
 from baton.server.api.sessions.chat import ChatApi
 from baton.server.api.sessions.sessions import SessionsApi
-from baton.server.api.stream import StreamApi
+from baton.server.api.stream import show_stream
 from baton.server.protocols.chat_aliases.sessions import ChatSessionsApi
-from baton.server.protocols.chat_aliases.tasks import ChatTasksApi
+from baton.server.protocols.chat_aliases.tasks import complete_task_operation, show_task, show_tool_response_schema
 from baton.settings.limits import TASK_BYTES
-from baton.worker.container import Container
 
 
-def chat_alias_routes(container: Container, keys: Keys, jobs: JobsApi, native: SessionsApi) -> list[ApiRoute]:
+def chat_alias_routes(context: Context, native: SessionsApi) -> list[ApiRoute]:
     """Build the routes; they come before the routes of chats, one of which takes any path."""
-    chats = ChatApi(container, keys)
-    sessions, tasks = ChatSessionsApi(container, keys, native, chats), ChatTasksApi(container, keys, jobs)
-    every, limit = "/api/chat/sessions", (container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
+    to, chats = context.serves, ChatApi(context.container, context.keys)
+    sessions = ChatSessionsApi(context.container, context.keys, native, chats)
+    every, limit = "/api/chat/sessions", (context.container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
     one = f"{every}/{{session_id:path}}"
     sends = '`{"message", "is_user_message", "context"}`: a message of the session; 200 and the answer\'s stream'
     lists = "sessions that were created here, the last used first; `limit`, `cursor`"
@@ -37,8 +35,8 @@ def chat_alias_routes(container: Container, keys: Keys, jobs: JobsApi, native: S
         ApiRoute("PATCH", f"{one}/assign-user", "client", sessions.assign, "200 for a session of the key's tenant"),
         ApiRoute("GET", one, "client", sessions.show, shows),
         ApiRoute("DELETE", one, "client", native.delete, "as `DELETE /api/sessions/{session_id}`"),
-        ApiRoute("GET", "/api/chat/tasks/{task_id}", "client", tasks.show, reads),
-        ApiRoute("GET", "/api/chat/tasks/{job_id}/stream", "stream", StreamApi(container, keys).stream, follows),
-        ApiRoute("POST", completion, "operations", tasks.complete, completes, *limit),
-        ApiRoute("GET", "/api/chat/schema/tool-responses", "client", tasks.schema, schema),
+        ApiRoute("GET", "/api/chat/tasks/{task_id}", "client", to(show_task), reads),
+        ApiRoute("GET", "/api/chat/tasks/{job_id}/stream", "stream", to(show_stream), follows),
+        ApiRoute("POST", completion, "operations", to(complete_task_operation), completes, *limit),
+        ApiRoute("GET", "/api/chat/schema/tool-responses", "client", to(show_tool_response_schema), schema),
     ]
