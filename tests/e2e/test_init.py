@@ -33,9 +33,11 @@ def test_its_demo_shows_its_agent(project: Path) -> None:
 
 
 @pytest.mark.long
-def test_its_tests_pass(project: Path) -> None:
+@pytest.mark.parametrize(("options", "passed"), [((), "3 passed"), (("--workflow", "--code-mode"), "4 passed")])
+def test_its_tests_pass(tmp_path: Path, options: tuple[str, ...], passed: str) -> None:
     """What `make test` runs; one of them kills the app."""
-    assert "3 passed" in run(project, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    run(tmp_path, *baton("init", "mine", *options))
+    assert passed in run(tmp_path / "mine", sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
 def test_its_makefile_lists_what_can_be_done(project: Path) -> None:

@@ -5,7 +5,6 @@ numbers: a request has the time that the settings give it (STORE_TIMEOUT_SECONDS
 request that was given up does is done within the time that the queue waits before it delivers again.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -59,9 +58,7 @@ class Wire:
         if fault:
             self._begins(who, point, fault, struck)
         roll = world.dice.roll(_LATENCY, who.number, who.calls)
-        latency = 0.001 + 0.05 * roll * roll
-        if not loop.passes(latency):
-            await asyncio.sleep(latency)
+        await loop.sleep(0.001 + 0.05 * roll * roll)
         if faults.outages and faults.down(target):
             self._begins(who, point, "down", struck)
             who.check_alive()

@@ -109,18 +109,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             future.set_exception(error)
         return future
 
-    def passes(self, seconds: float) -> bool:
-        """Advance the time at once if nothing else happens meanwhile; return whether it has passed."""
-        until, timers = self.seconds + seconds, self._timers
-        if self._ready or self._stopping or (timers and timers[0][0] <= until):
-            return False
-        self.seconds = until
-        return True
-
     async def sleep(self, seconds: float) -> None:
         """Sleep as `asyncio.sleep`, without a round of the loop if nothing else happens meanwhile."""
-        if not self.passes(seconds):
+        until, timers = self.seconds + seconds, self._timers
+        if self._ready or self._stopping or (timers and timers[0][0] <= until):
             await asyncio.sleep(seconds)
+        else:
+            self.seconds = until
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Report an unhandled error, except for the death of a process."""

@@ -5,6 +5,7 @@ Invariant: `init` writes over nothing that is there.
 
 import json
 import re
+from collections.abc import Collection
 from importlib.metadata import distribution
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -19,12 +20,16 @@ from baton_local.bundle.libraries import LOCAL_DISTRIBUTION, PLATFORMS, PYTHON_V
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 _SUFFIX = ".tmpl"
+_CALL = 'Call("share_of", {"percent": 19, "amount": 240})'
+_SCRIPT = 'Call("run_code", {"code": "await share_of(19, 240)"})'
 _EXTRAS = ("otel", "sentry", "vector")
 
 
 @click.command()
 @click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
-def init(folder: Path) -> None:
+@click.option("--workflow", is_flag=True, help="With a workflow, too: ordinary Python whose awaits are steps of a job.")
+@click.option("--code-mode", is_flag=True, help="The agent's model writes scripts over its tools.")
+def init(folder: Path, *, workflow: bool, code_mode: bool) -> None:
     """Make a project with an agent, a tool and tests, in a new folder NAME."""
     name = folder.resolve().name
     if not _NAME.fullmatch(name):
@@ -36,14 +41,20 @@ def init(folder: Path) -> None:
     template = files("baton_local") / "project"
     values = {
         "name": name,
-        "requirement": _requirement(DISTRIBUTION),
+        "requirement": _requirement(DISTRIBUTION, "workflows" if workflow or code_mode else ""),
         "requirement_local": _requirement(LOCAL_DISTRIBUTION),
         **{
             f"requirement_{extra}": _requirement(DISTRIBUTION, extra)
             for extra in ("site", "server", "models", *_EXTRAS)
         },
+        "call": _SCRIPT if code_mode else _CALL,
+        "code_mode": "\n    code_mode=True," if code_mode else "",
+        "flows": "from functions.flows import fulfil\n" if workflow else "",
+        "flows_row": "| `functions/flows.py` | the workflows |\n" if workflow else "",
+        "workflows": ", workflows=[fulfil]" if workflow else "",
     }
-    for place in _written(template, folder, values):
+    left_out = () if workflow else ("flows.py", "test_flows.py")
+    for place in _written(template, folder, values, left_out):
         click.echo(f"  {place}")
     click.echo(f"\nNext: cd {folder}, then make demo, make test, make dev")
 
@@ -55,15 +66,14 @@ def _requirement(name: str, extra: str = "") -> str:
     return f"{wanted} @ {url}" if url else f"{wanted}>={installed.version}"
 
 
-def _written(source: Traversable, target: Path, values: dict[str, str]) -> list[Path]:
-    """Write a folder's files with these values; what was written."""
+def _written(source: Traversable, target: Path, values: dict[str, str], left_out: Collection[str]) -> list[Path]:
+    """Write a folder's files with these values, but for those left out; return what was written."""
     written: list[Path] = []
     target.mkdir(parents=True, exist_ok=True)
     for each in sorted(source.iterdir(), key=lambda one: one.name):
         if each.is_dir():
-            written += _written(each, target / each.name, values)
-        elif each.name.endswith(_SUFFIX):
-            name = each.name.removesuffix(_SUFFIX)
+            written += _written(each, target / each.name, values, left_out)
+        elif each.name.endswith(_SUFFIX) and (name := each.name.removesuffix(_SUFFIX)) not in left_out:
             path = target / (f".{name}" if name.endswith("ignore") else name)
             path.write_text(Template(each.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
             written.append(path)

@@ -51,6 +51,29 @@ def test_it_installs_the_baton_that_made_it(made: Path) -> None:
     assert re.fullmatch(rf"{DISTRIBUTION}( @ file://.+|>=[\d.]+)", requirement)
 
 
+@pytest.mark.parametrize("options", [("--workflow",), ("--code-mode",), ("--workflow", "--code-mode")])
+def test_a_workflow_and_code_mode_are_there_where_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("mine", *options).exit_code == 0
+    folder = tmp_path / "mine"
+    (requirement,) = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    assert requirement.startswith(f"{DISTRIBUTION}[workflows]")
+    code = (
+        "import asyncio; from baton.testing import Simulation; from functions.agents import registry;"
+        " run = asyncio.run(Simulation(registry).run('assistant', 'x'));"
+        " print(*(agent.name for agent in registry.agents), *(call['tool'] for call in run.calls))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    names = ["assistant", *(["fulfil"] if "--workflow" in options else [])]
+    calls = ["run_code", "share_of"] if "--code-mode" in options else ["share_of"]
+    assert done.stdout.split() == [*names, *calls], done.stderr
+    assert (folder / "tests" / "test_flows.py").exists() is ("--workflow" in options)
+
+
 def test_the_deployed_functions_are_this_repository_s_own(made: Path) -> None:
     ours, theirs = (
         {file.name: file.read_text("utf-8") for file in (root / "functions" / "handlers").glob("*.py")}

@@ -9,6 +9,7 @@ from baton import Agent, Call, CodeMode, Limits, Registry, ScriptedModel, ToolCo
 from baton.sdk.models.scripted import ScriptEntry
 from baton.testing import Approve, Reject, Simulation
 from baton.testing.records import Run
+from tests.unit.baton.worker.executors.hostile_scripts import HOSTILE
 
 PRICES = {"b0": 5, "b1": 500, "b2": 9}
 
@@ -347,58 +348,6 @@ async def test_code_mode_needs_sixty_per_cent_fewer_model_requests() -> None:
         # A model that calls tools itself: those of a round in one turn. Rounds follow from when calls were requested.
         without += len({call["id"].rsplit("-", 3)[1] for call in run.calls[1:]}) + 1
     assert with_code <= 0.4 * without, (with_code, without)
-
-
-# (code, what the outcome has; empty: a value)
-HOSTILE: dict[str, tuple[str, str]] = {
-    "endless loop": ("while True: pass", "TimeoutError"),
-    "caught loop": (
-        "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
-        "TimeoutError",
-    ),
-    "endless text": ("x = 'a'\nwhile True: x += x", "MemoryError"),
-    "endless list": ("x = [0]\nwhile True: x = x + x", "MemoryError"),
-    "recursion": ("def f(n): return f(n + 1)\nf(0)", "RecursionError"),
-    "power": ("9 ** 9 ** 9", "MemoryError"),
-    "huge number": ("10 ** 5000", "4300 digits"),
-    "huge argument": ("await list_bills(10 ** 5000)", "4300 digits"),
-    "file": ("open('/etc/passwd').read()", "PermissionError"),
-    "path": ("import pathlib\npathlib.Path('/etc/passwd').read_text()", "script.py"),
-    "environment": ("import os\nos.environ", "not supported"),
-    "a variable": ("import os\nos.getenv('HOME')", "not supported"),
-    "process": ("import subprocess", "not run"),
-    "network": ("import socket", "not run"),
-    "sleep": ("import time\ntime.sleep(9)", "not supported"),
-    "asyncio.sleep": ("await asyncio.sleep(9)", "not supported"),
-    "__import__": ("__import__('os').system('ls')", "NameError"),
-    "subclasses": ("().__class__.__bases__[0].__subclasses__()", "AttributeError"),
-    "globals": ("globals()", "NameError"),
-    "dunder of a tool": ("price.__globals__", "AttributeError"),
-    "format": ("'{0.__class__}'.format(1)", "AttributeError"),
-    "refused files for ever": ("while True:\n    try:\n        open('/x')\n    except Exception: pass", "limit"),
-    "asks the time for ever": ("import time\nwhile True: time.time()", "limit"),
-    "prints for ever": ("while True: print('x' * 1000)", "TimeoutError"),
-    "prints much": ("print('y' * 100_000)\n1", ""),
-    "calls without end": ("while True: calls = price('b0')", "more than 100 calls at once"),
-    "101 calls": ("await asyncio.gather(*[price('b0') for i in range(101)])", "more than 100 calls at once"),
-    "large value": ("'v' * 100_000", "over the limit of 16000"),
-    "large state": (
-        "import random\nx = ''.join([chr(random.randint(32, 126)) for i in range(800_000)])\nawait price('b0')",
-        "over the limit of 524288",
-    ),
-    "cycle": ("a = []\na.append(a)\na", ""),
-    "deep value": ("a = []\nfor i in range(100_000): a = [a]\na", "100 levels"),
-    "bytes": ("b'x'", "no JSON"),
-    "no number": ("float('nan')", "no number in JSON"),
-    "much code": (f"x = '{'a' * 70_000}'", "over the limit of 65536"),
-    "deep code": ("(" * 5000 + ")" * 5000, "not run"),
-    "null": ("x = 1\x00", "not run"),
-    "exit": ("raise SystemExit(3)", "RuntimeError"),
-    "keyboard": ("raise KeyboardInterrupt()", "KeyboardInterrupt"),
-    "host's function": ("await _baton_step('pay', {})", "not run"),
-    "input": ("input()", "NameError"),
-    "endless pattern": ("import re\nre.match('(a+)+$', 'a' * 40 + 'b')", ""),
-}
 
 
 @pytest.mark.parametrize(("code", "says"), HOSTILE.values(), ids=HOSTILE)
