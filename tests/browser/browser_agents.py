@@ -129,6 +129,7 @@ class Falling:
 
 
 falling = Agent(name="falling", model=Falling(), tools=[measure])
+order = Agent(name="order", model=ScriptedModel(['{"total": 310, "items": [{"name": "lens", "count": 1}]}']))
 answers = Agent(name="answers", model=ScriptedModel(["All is well at the lighthouse."]))
 
 
@@ -155,4 +156,4 @@ class Seeing(ScriptedModel):
 
 
 sees = Agent(name="sees", model=Seeing(["It is a lighthouse."]))
-registry = Registry(agents=[harbour, falling, answers, sees, keeper, planned, clerk])
+registry = Registry(agents=[harbour, falling, answers, order, sees, keeper, planned, clerk])

@@ -79,7 +79,7 @@ def log_in(page: Page, stack: BrowserStack) -> None:
     page.goto("/console")
     page.get_by_label("Admin key").fill(stack.described["admin_key"])
     page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name="Jobs").wait_for()
+    page.get_by_role("heading", name="Overview").wait_for()
 
 
 def start_job(page: Page, agent: str, task: str) -> str:

@@ -23,7 +23,7 @@ def opened(context: BrowserContext, key: str) -> Page:
 
 
 def request(page: Page, text: str, agent: str) -> None:
-    page.get_by_label("Agent").fill(agent)
+    page.get_by_label("Agent").select_option(agent)
     page.get_by_label("Message").fill(text)
     page.get_by_label("Message").press("Enter")
 
@@ -60,6 +60,14 @@ def test_an_answer_is_shown_in_its_order_and_its_error_in_sight(context: Browser
     assert seen is not None
     assert form is not None
     assert seen["y"] + seen["height"] <= form["y"]
+
+
+@pytest.mark.long
+def test_a_typed_answer_is_a_table(context: BrowserContext, stack: BrowserStack) -> None:
+    page = opened(context, stack.described["client_key"])
+    request(page, "What did I order?", "order")
+    expect(page.get_by_role("row", name="total 310")).to_be_visible()
+    expect(page.get_by_role("row", name="lens 1", exact=True)).to_be_visible()
 
 
 @pytest.mark.long
@@ -103,6 +111,7 @@ def test_a_chat_goes_on_while_a_call_waits_and_shows_what_comes_of_it(
     page.get_by_role("button", name="Approve").click()
     expect(page.locator(".message.assistant .text").last).to_contain_text("it burns")
     expect(page.locator(".operation")).to_have_count(0)
+    expect(page.locator(".message .checkpoint.approved")).to_have_count(1)  # what was decided stays
     expect(page.locator(".message")).to_have_count(5)
     request(page, "Light the lamp again", "keeper")
     page.locator(".operation").get_by_role("button", name="Cancel").click()
@@ -164,6 +173,7 @@ def test_a_wrong_key_and_a_wrong_agent_are_reported(context: BrowserContext, sta
     expect(page.get_by_role("alert")).to_have_text("This key is not known.")
     page.get_by_label("API key").fill(stack.described["client_key"])
     page.get_by_role("button", name="Go on").click()
+    page.locator("#agent").evaluate("list => list.append(new Option('nobody'))")  # as one that a deploy took away
     request(page, "Is all well?", "nobody")
     expect(page.get_by_role("alert")).to_contain_text("unknown agent 'nobody'")
     expect(page.get_by_label("Message")).to_have_value("Is all well?")

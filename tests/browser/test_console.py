@@ -110,7 +110,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
     page.keyboard.press("Enter")
-    page.get_by_label("Tenant").focus()
+    page.get_by_label("Text in task").focus()
     page.keyboard.type("nobody")
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_contain_text("No job matches")
@@ -119,8 +119,8 @@ def test_the_keyboard_is_enough(page: Page) -> None:
 def test_a_login_ends(page: Page, context: BrowserContext) -> None:
     """After logging out every page asks for the key again, and leads back after it."""
     page.get_by_role("button", name="Log out").click()
-    page.goto("/console/worker?x=1")
-    expect(page).to_have_url(re.compile(r"/console/login\?after=%2Fconsole%2Fworker%3Fx%3D1$"))
+    page.goto("/console/audit?x=1")
+    expect(page).to_have_url(re.compile(r"/console/login\?after=%2Fconsole%2Faudit%3Fx%3D1$"))
     assert not [cookie for cookie in context.cookies() if cookie.get("name") == "baton_console"]
 
 
@@ -164,8 +164,10 @@ def test_a_run_is_drawn_while_it_runs_and_opens_with_a_click(
     page.get_by_role("link", name="turn 2").click()
     expect(page.locator("main")).to_contain_text("its digests are those of what was sent")
     assert_fit(page, axe)
-    page.locator("#main .calls summary").first.click()
-    page.get_by_role("link", name="arguments and result").click()
+    expect(page).to_have_url(job)  # the piece is beside the picture
+    piece = page.locator("#piece")
+    piece.locator(".calls summary").first.click()
+    piece.get_by_role("link", name="arguments and result").click()
     expect(page.locator("h1")).to_contain_text("send_letter")
     page.get_by_role("button", name="Copy").first.click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
@@ -193,6 +195,7 @@ def test_the_list_keeps_up_and_a_filter_is_kept(page: Page, stack: BrowserStack)
     page.reload()
     first = page.get_by_role("row").filter(has_text="first lantern")
     expect(first.locator(".pill")).to_have_text("completed")
+    page.get_by_text("More filters").click()
     page.get_by_label("Tags").focus()
     stack.submit("answers", "Trim the second lantern")
     second = page.get_by_role("row").filter(has_text="second lantern")

@@ -66,7 +66,7 @@ def build_site(container: Container) -> Starlette:
         await in_own_thread(send_reports)
 
     keys = Keys(container)
-    routes = [*api_routes(container, keys), *console_routes(container, keys), *web_routes(container.settings)]
+    routes = [*api_routes(container, keys), *console_routes(container, keys), *web_routes(container, keys)]
     own = {_begins(route.path) for route in routes if isinstance(route, Route)}
     made = Starlette(
         routes=routes,

@@ -6,7 +6,7 @@ session. A page never sees a request without its `Visit`.
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
@@ -19,6 +19,7 @@ from baton.server.api.auth import Keys, Principal, source_of
 from baton.server.api.cookie import COOKIE, SESSION_SECONDS, Session, Signer, from_here
 from baton.server.api.problem import ApiError
 from baton.server.api.route import without_body
+from baton.server.console.counts import Counts
 from baton.server.console.form import Form, read_form
 from baton.server.console.pages import HEADERS, page
 from baton.worker.container import Container
@@ -30,17 +31,16 @@ NOTICE_COOKIE = f"{COOKIE}_said"
 FORM_TOKEN = "csrf"  # noqa: S105 - the name of a field
 _NOTICE_SECONDS = 60
 _SEE_OTHER = 303
-LOGIN = "/console/login"
+HOME, LOGIN = "/console", "/console/login"
 PLACES = (
+    ("", "Overview"),
     ("jobs", "Jobs"),
     ("approvals", "Approvals"),
+    ("dead-letters", "Dead letters"),
     ("sessions", "Sessions"),
     ("agents", "Agents"),
-    ("tools", "Tools"),
-    ("messages", "Messages"),
-    ("dead-letters", "Dead letters"),
     ("schedules", "Schedules"),
-    ("worker", "Worker"),
+    ("messages", "Messages"),
     ("usage", "Usage"),
     ("audit", "Audit"),
 )
@@ -48,7 +48,10 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Visit:
-    """One request of a logged-in operator. `notice`: the message that the previous page left for this one."""
+    """One request of a logged-in operator.
+
+    `notice`: the message that the previous page left for this one. `counts`: those in the menu, by the page's path.
+    """
 
     request: Request
     session: Session
@@ -57,11 +60,13 @@ class Visit:
     now_ms: int
     form: Form = field(default_factory=Form)
     notice: str = ""
+    counts: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
-    def places(self) -> tuple[tuple[str, str], ...]:
-        """The links in the head of every page."""
-        return PLACES
+    def places(self) -> list[tuple[str, str, str]]:
+        """The links in the head of every page: address, name, and count, if there is one."""
+        shown = {name: text for name, text in self.counts.items() if text != "0"}
+        return [(f"{HOME}/{path}".rstrip("/"), name, shown.get(path, "")) for path, name in PLACES]
 
     def query(self, name: str) -> str:
         """Return a parameter of the query; empty where it is missing."""
@@ -96,7 +101,7 @@ class Gate:
     def __init__(self, container: Container, keys: Keys) -> None:
         self._clock = container.ports.clock
         self._keys = keys
-        self._audit = Audit(container)
+        self._audit, self._counts = Audit(container), Counts(container)
         self.signer = Signer(container.settings)
 
     def get(self, path: str, shows: Page) -> Route:
@@ -144,10 +149,13 @@ class Gate:
                     form = await read_form(request)
                     _check(visit, form)
                     visit = replace(visit, form=form, notice="")
+                else:
+                    visit = replace(visit, counts=await self._counts.read(visit.now_ms))
                 response = await handler(visit)
             except Exception as error:  # noqa: BLE001 - further out, the answer would be no page
                 response = refused(visit, error)
             if changes and visit is not None:
+                self._counts.forget()
                 await self._keep(visit, response.status_code)
             return without_body(response) if request.method == "HEAD" else response
 

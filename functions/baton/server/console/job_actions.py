@@ -133,9 +133,11 @@ class JobActions:
         self._container, self._jobs, self._context, self._page = context.container, context.jobs, context, page
 
     async def form(self, visit: Visit) -> Response:
-        """Show the form that starts a job; the query may fill it in."""
+        """Show the form that starts a job, or with `cron` in the query makes a schedule; the query may fill it in."""
         token = self._container.ports.randomness.token()
         given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId", "tags")}
+        if "cron" in visit.request.query_params:
+            given |= {"cron": visit.query("cron"), "timeZone": visit.query("timeZone") or "UTC"}
         return job_form(visit, self._container.registry, {**given, "inputData": "", "priority": "5", "once": token}, {})
 
     async def start(self, visit: Visit) -> Response:

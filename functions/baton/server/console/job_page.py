@@ -130,6 +130,9 @@ class JobPage:
             faults=faults or {},
             job=shown.job,
             started=started.get(snapshot.job.id, []),
+            steps=[*(shown.steps if everything else shown.steps[-NEWEST_STEPS:]), shown.beside],
+            steps_shown=bool(visit.query("steps")),
+            older_steps=0 if everything else max(0, len(shown.steps) - NEWEST_STEPS),
             lines=lines,
             left_out=len(every) - len(lines),
             calls=with_scripts(calls, snapshot),
@@ -161,13 +164,6 @@ class JobPage:
                     key="" if record.approved and REDACTED in json_text(record.arguments) else record.idempotency_key,
                 )
         raise ApiError(404, f"job {job['id']!r} has no tool call {wanted!r}")
-
-    async def steps(self, visit: Visit) -> Response:
-        """Show the usage of each step, and the usage beside the steps."""
-        shown = await self.shown(visit)
-        steps = shown.steps if visit.query("all") else shown.steps[-NEWEST_STEPS:]
-        left_out = len(shown.steps) - len(steps)
-        return visit.page("steps.html", job=shown.job, steps=[*steps, shown.beside], left_out=left_out)
 
     async def shown(self, visit: Visit) -> Shown:
         """Read the job and its lines so far.

@@ -140,12 +140,13 @@ class Line:
 class JobsPage:
     """Lists jobs."""
 
-    def __init__(self, container: Container, listing: JobListingApi) -> None:
-        self._container = container
-        self._listing = listing
+    def __init__(self, container: Container, listing: JobListingApi, bulk: BulkPage) -> None:
+        self._container, self._listing, self._bulk = container, listing, bulk
 
     async def show(self, visit: Visit) -> Response:
-        """Show a page of the list, or redirect to the job whose id is in the query."""
+        """Show a page of the list; the job whose id is in the query; or with `action` the change of all that match."""
+        if visit.query("action"):
+            return await self._bulk.form(visit)
         asked = visit.query("id")
         if asked:
             return visit.go(f"/console/jobs/{asked}")

@@ -10,11 +10,10 @@ from baton.server.api.auth import Keys, Principal, digest_of, source_of
 from baton.server.api.cookie import COOKIE, SESSION_SECONDS, Session, Signer, from_here
 from baton.server.api.problem import ApiError
 from baton.server.console.form import field, read_form
-from baton.server.console.gate import LOGIN, Visit, set_cookie
+from baton.server.console.gate import HOME, LOGIN, Visit, set_cookie
 from baton.server.console.pages import HEADERS, page
 from baton.worker.container import Container
 
-HOME = "/console/jobs"
 _SEE_OTHER, _UNAUTHORIZED = 303, 401
 
 

@@ -16,24 +16,24 @@ from baton.server.api.jobs.listing import JobListingApi
 from baton.server.api.route import Endpoint
 from baton.server.api.session_line import Sessions
 from baton.server.console.admin.agents_page import AgentsPage
-from baton.server.console.admin.pages import AuditPage, WorkerPage, show_tools
+from baton.server.console.admin.pages import AuditPage
 from baton.server.console.admin.usage_page import UsagePage
 from baton.server.console.approvals.link_page import LinkPage
 from baton.server.console.approvals.page import HOME as APPROVALS
 from baton.server.console.approvals.page import ApprovalsPage
 from baton.server.console.event_page import show_event
-from baton.server.console.gate import LOGIN, Gate, Visit
+from baton.server.console.gate import HOME, LOGIN, Gate, Visit
 from baton.server.console.job_actions import ForkPages, JobActions
 from baton.server.console.job_changes import Live
 from baton.server.console.job_page import JobPage
 from baton.server.console.jobs_page import BulkPage, JobsPage
-from baton.server.console.login import HOME, Login
+from baton.server.console.login import Login
 from baton.server.console.messages_page import DeadLettersPage, MessagesPage
+from baton.server.console.overview_page import OverviewPage
 from baton.server.console.pages import static_file
 from baton.server.console.schedules_page import SchedulesPage
 from baton.server.console.sessions_page import SessionsPage
 from baton.server.console.turn_page import TurnPage
-from baton.worker.admission.control import Worker
 from baton.worker.container import Container
 
 
@@ -41,18 +41,18 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
     """Build every route of the console."""
     gate, context = Gate(container, keys), context_of(container, keys)
     login, agents = Login(container, keys, gate.signer), AgentsPage(context)
+    overview = OverviewPage(container, JobListingApi(container, keys))
     return [
-        Route("/console", _to(HOME), methods=["GET"]),
+        gate.get(HOME, overview.show),
         Route(LOGIN, login.show, methods=["GET"]),
         Route(LOGIN, login.enter, methods=["POST"]),
-        gate.post("/console/logout", login.leave),
+        gate.forms(HOME, start=overview.start, stop=overview.stop, logout=login.leave),
         *_of_jobs(gate, context),
         *_of_approvals(gate, container, Approvals(container, context.jobs)),
         *_of_queue(gate, context),
-        *_of_worker(gate, container),
+        gate.get("/console/audit", AuditPage(container.ports.audit_log).show),
         gate.get("/console/agents", agents.show),
         gate.get("/console/agents/{agent}/versions", agents.versions),
-        gate.get("/console/tools", partial(show_tools, context)),
         gate.get("/console/usage", UsagePage(container).show),
         Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
         gate.get("/console/{path:path}", _nothing),
@@ -68,16 +68,14 @@ def _of_jobs(gate: Gate, context: Context) -> list[Route]:
     actions = JobActions(context, job)
     forks, path = ForkPages(context), "/console/jobs/{job_id}"
     return [
-        gate.get("/console/jobs", JobsPage(container, listing).show),
+        gate.get("/console/jobs", JobsPage(container, listing, bulk).show),
         gate.get("/console/jobs/new", actions.form),
         gate.post("/console/jobs/new", actions.start),
-        gate.get("/console/jobs/bulk", bulk.form),
         gate.post("/console/jobs/bulk", bulk.change),
         gate.get(path, job.show),
         gate.get(f"{path}/live", live.stream),
         gate.get(f"{path}/calls/{{call_id}}", job.call),
         gate.get(f"{path}/turns/{{turn:int}}", TurnPage(container, job).show),
-        gate.get(f"{path}/steps", job.steps),
         gate.get(f"{path}/fork", forks.form),
         gate.get(f"{path}/diff/{{other_id}}", forks.diff),
         gate.forms(
@@ -107,17 +105,6 @@ def _of_approvals(gate: Gate, container: Container, checkpoints: Approvals) -> l
     ]
 
 
-def _of_worker(gate: Gate, container: Container) -> list[Route]:
-    ports = container.ports
-    admission = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
-    worker = WorkerPage(ports.admission_control, admission, ports.queue_records)
-    return [
-        gate.get("/console/worker", worker.show),
-        gate.forms("/console/worker", start=worker.start, stop=worker.stop),
-        gate.get("/console/audit", AuditPage(ports.audit_log).show),
-    ]
-
-
 def _of_queue(gate: Gate, context: Context) -> list[Route]:
     container = context.container
     records, replaying = container.ports.queue_records, replaying_of(container)
@@ -131,10 +118,9 @@ def _of_queue(gate: Gate, context: Context) -> list[Route]:
         gate.get("/console/dead-letters", dead.show),
         gate.forms("/console/dead-letters", retry=dead.retry, delete=dead.delete),
         gate.get("/console/schedules", schedules.show),
-        gate.get("/console/schedules/new", schedules.form),
-        gate.post("/console/schedules/new", schedules.make),
         gate.forms(
             "/console/schedules/{schedule_id}",
+            make=schedules.make,
             delete=schedules.delete,
             pause=schedules.pause,
             resume=schedules.resume,

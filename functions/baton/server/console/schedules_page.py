@@ -30,12 +30,6 @@ class SchedulesPage:
         rows = [(each, schedule_view(each, command) if command else None) for each, command in found]
         return visit.page("schedules.html", rows=rows)
 
-    async def form(self, visit: Visit) -> Response:
-        """Show the form that makes a schedule."""
-        given = dict.fromkeys(_FIELDS, "") | {"priority": "5", "timeZone": "UTC"}
-        given["once"] = self._container.ports.randomness.token()
-        return job_form(visit, self._container.registry, given, {})
-
     async def make(self, visit: Visit) -> Response:
         """Make a schedule, once however often the form is sent; show each fault at its field, and keep the input."""
         given = {name: field(visit.form, name) for name in _FIELDS}

@@ -243,6 +243,10 @@ class Axis:
         share = (at_ms - self.start_ms) / max(1, self.end_ms - self.start_ms)
         return round(100 * min(1.0, max(0.0, share)), 2)
 
+    def after(self, row: Row) -> str:
+        """Return when a row begins, from the job's beginning on."""
+        return offset(max(0, row.bars[0].start_ms - self._zero_ms))
+
     @property
     def ticks(self) -> list[tuple[float, str, bool]]:
         """The place and text of each tick, and whether it shows only in a zoomed picture."""

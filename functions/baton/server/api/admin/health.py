@@ -11,6 +11,7 @@ import logging
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from baton.engine.all_jobs.slots import SlotTable
 from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import ItemKind
 from baton.server.api.jobs.context import Context
@@ -62,17 +63,18 @@ async def show_metrics(context: Context, _request: Request) -> Response:
     )
     (sums, tools, ends), (state, live, operations, dead) = await asyncio.gather(counted, stands)
     waiting = sum(entry.want == "none" for entry in live.values())
-    # The longest waiting first: others have rarely asked for a decision.
-    names = sorted(live, key=lambda name: live[name].want != "none")
-    pending = await _pending_approvals(context, names[:READ_LIMIT])
+    pending = await pending_approvals(context.container, live, READ_LIMIT)
     measured = metrics.Measured(sums, tools, ends, state, waiting, pending, operations, dead)
     headers = {"content-type": metrics.CONTENT_TYPE, "cache-control": "no-store"}
     return Response(metrics.exposition(measured), headers=headers)
 
 
-async def _pending_approvals(context: Context, job_ids: list[str]) -> int:
-    jobs = await context.container.ports.reader.jobs(job_ids)
-    now_ms = context.container.ports.clock.now_ms()
+async def pending_approvals(container: Container, live: SlotTable, most_jobs: int) -> int:
+    """Count the approvals that are pending among so many of the live jobs."""
+    # Those that want no slot first: others have rarely asked for a decision.
+    names = sorted(live, key=lambda name: live[name].want != "none")
+    jobs = await container.ports.reader.jobs(names[:most_jobs])
+    now_ms = container.ports.clock.now_ms()
     waits = (item for job in jobs.values() for item in job.items if item.kind is ItemKind.WAIT)
     return sum(
         bool(item.approval_of_call) or item.tool == LIMIT_APPROVAL for item in waits if item.not_before_ms > now_ms

@@ -1,4 +1,4 @@
-"""The agents of this deployment, and two versions of one of them side by side."""
+"""The agents and tools of this deployment, and two versions of one of them side by side."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from starlette.responses import Response
 
 from baton.sdk.agents.version import model_names, tool_names, version_of
+from baton.server.api.admin.control import tool_counters
 from baton.server.api.admin.versions import FEW_RUNS, MOST_RUNS, USUAL_RUNS, VersionsQuery, compared_versions
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
@@ -32,7 +33,7 @@ class AgentsPage:
         self._container, self._context = context.container, context
 
     async def show(self, visit: Visit) -> Response:
-        """Show every agent, and removed ones that have run."""
+        """Show every agent and every tool, and removed ones that have run."""
         registry, ends = self._container.registry, await self._container.ports.admission_control.ends()
         agents = [
             {
@@ -48,7 +49,8 @@ class AgentsPage:
         handlers = [(each, ends.get(each.name)) for each in registry.handlers if each.function is not None]
         known = {agent.name for agent in registry.agents} | {each.name for each, _ in handlers}
         gone = [(name, ends[name]) for name in sorted(set(ends) - known)]
-        return visit.page("agents.html", agents=agents, handlers=handlers, gone=gone)
+        tools = await tool_counters(self._context)
+        return visit.page("agents.html", agents=agents, handlers=handlers, gone=gone, tools=tools)
 
     async def versions(self, visit: Visit) -> Response:
         """Show two versions of an agent."""

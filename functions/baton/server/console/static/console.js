@@ -66,6 +66,28 @@ function zoomable(frame) {
 }
 document.querySelectorAll("[data-zoom]").forEach(zoomable);
 
+// A click on a turn or a call of the picture shows its page beside it; elsewhere, and without this file, the link leads there.
+document.querySelectorAll(".zoom").forEach((frame) => frame.addEventListener("click", async (event) => {
+  const link = event.target.closest(".r-turn a, .r-call a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const response = await fetch(link.href);
+  if (!response.ok || response.redirected) return location.assign(link.href);
+  const made = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("main");
+  made.querySelectorAll("[data-into], #plan").forEach((one) => one.removeAttribute("id")); // the page has these by itself
+  const [title, whole] = [document.createElement("h2"), document.createElement("a")];
+  title.append(...made.querySelector("h1").childNodes);
+  made.querySelector("h1").replaceWith(title);
+  whole.href = link.href;
+  whole.textContent = "Open as a page";
+  const box = document.getElementById("piece");
+  box.replaceChildren(whole, ...made.childNodes);
+  box.querySelectorAll("[data-json]").forEach(readable);
+  frame.querySelectorAll("[aria-current]").forEach((one) => one.removeAttribute("aria-current"));
+  link.setAttribute("aria-current", "true");
+  if (box.getBoundingClientRect().top > innerHeight - 200) box.scrollIntoView({ block: "start" });
+}));
+
 // A value: its text can be copied; what has parts is searched, and what is found is opened.
 function readable(box) {
   const tools = document.createElement("div");

@@ -76,7 +76,7 @@ function showAnswer(into, answer, live) {
   for (const id of answer.order) {
     const [call, text] = [answer.calls.get(id), answer.texts.get(id)];
     if (call) parts.push(callBox(call, open.has(id)));
-    else if (text) parts.push(element("p", "text", text));
+    else if (text) parts.push(live ? element("p", "text", text) : answerBox(text));
   }
   for (const mark of answer.checkpoints.values()) {
     const over = !live && mark.status === "pending" ? { status: "cancelled" } : {};
@@ -89,6 +89,39 @@ function showAnswer(into, answer, live) {
   if (live && !answer.text) parts.push(element("p", "state quiet", waits(answer) ? "Waits for a decision." : "Works …"));
   into.replaceChildren(...parts);
   if (focused) /** @type {HTMLElement|null} */ (into.querySelector(`[data-focus="${focused}"]`))?.focus();
+}
+
+/** A text of an answer; one that is typed, so JSON, is a table. @param {string} text */
+function answerBox(text) {
+  if (!/^\s*[[{]/.test(text)) return element("p", "text", text);
+  try {
+    return table(JSON.parse(text));
+  } catch {
+    return element("p", "text", text);
+  }
+}
+
+/** A table of a value's fields, or of its rows. @param {any} value @returns {HTMLElement} */
+function table(value) {
+  const made = element("table", "text typed");
+  const row = (/** @type {[string, any][]} */ cells) => {
+    const line = element("tr");
+    for (const [kind, cell] of cells) {
+      const parts = cell !== null && typeof cell === "object" && Object.keys(cell).length;
+      line.append(element(kind, "", parts ? "" : shown(cell ?? "–")));
+      if (parts) line.lastElementChild?.append(table(cell));
+    }
+    made.append(line);
+  };
+  const rows = Array.isArray(value) && value.length && value.every((each) => each && typeof each === "object" && !Array.isArray(each));
+  if (!rows) {
+    for (const [name, each] of Object.entries(value)) row(Array.isArray(value) ? [["td", each]] : [["th", name], ["td", each]]);
+    return made;
+  }
+  const names = [...new Set(value.flatMap(Object.keys))];
+  row(names.map((name) => ["th", name]));
+  for (const each of value) row(names.map((name) => ["td", each[name] ?? null]));
+  return made;
 }
 
 /** @param {Answer} answer */
@@ -324,8 +357,15 @@ async function open() {
   for (const { data } of operations) if (data.status !== "started") continued.add(data.operationId);
   for (const { data } of operations) if (!continued.has(data.operationId)) note(data);
   for (const message of found.messages) {
-    if (message.role === "user") showQuestion(message.parts);
-    else showAnswer(bubble("assistant"), stored(message), false);
+    if (message.role === "user") {
+      showQuestion(message.parts);
+      continue;
+    }
+    const into = bubble("assistant");
+    showAnswer(into, stored(message), false);
+    for (const { type, data } of message.parts) {
+      if (type === "data-operation" && data.status === "started" && continued.has(data.operationId)) reporting(() => showDecided(into, data.jobId));
+    }
   }
   if (!found.activeStream) {
     if (found.queued?.length) setTimeout(() => reporting(open), 500); // accepted, and not in line yet
@@ -333,6 +373,12 @@ async function open() {
   }
   await follow(bubble("assistant"), followed(found.activeStream.jobId));
   if (found.queued.length) await open();
+}
+
+/** What was decided of a call that went on in the background stays with the answer that began it. @param {HTMLElement} into @param {string} jobId */
+async function showDecided(into, jobId) {
+  const { checkpoints } = await client.json("GET", `/api/agent-jobs/${encodeURIComponent(jobId)}/checkpoints`);
+  into.append(...checkpoints.filter((/** @type {any} */ mark) => mark.status !== "pending").map((/** @type {any} */ mark) => markBox(mark, "")));
 }
 
 /** A stored message as an answer. @param {any} message */
@@ -366,6 +412,7 @@ async function send() {
   const files = await chosen();
   if (!text && !files.length) return;
   by("text").value = by("files").value = "";
+  by("files").onchange();
   const message = { id: crypto.randomUUID(), role: "user", parts: [...(text ? [{ type: "text", text }] : []), ...files] };
   const agent = by("agent").value.trim();
   const body = { id: session, messages: [message], trigger: "submit-message", ...(agent ? { agent } : {}) };
@@ -401,6 +448,11 @@ async function begin() {
   by("login").hidden = true;
   by("ask").hidden = by("forget").hidden = false;
   by("text").focus();
+  reporting(async () => {
+    const [chosen, names] = [by("agent").value, await client.json("GET", "/chat/agents.json")];
+    by("agent").replaceChildren(new Option("default agent", ""), ...names.map((/** @type {string} */ name) => new Option(name)));
+    by("agent").value = chosen;
+  });
   return reporting(open);
 }
 
@@ -418,6 +470,9 @@ by("text").onkeydown = (/** @type {KeyboardEvent} */ event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   send();
+};
+by("files").onchange = () => {
+  by("chosen").textContent = [...by("files").files].map((file) => file.name).join(", ") || "Files …";
 };
 by("stop").onclick = () => reporting(() => client.cancelSession(session));
 by("new").onclick = () => {

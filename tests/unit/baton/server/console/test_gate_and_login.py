@@ -15,7 +15,7 @@ from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, with_keys
 from tests.unit.baton.server.console.operator import Operator
 
-OPEN = {"/console", "/admin/agent-checkpoints", "/console/login", "/console/static/{version}/{name}"}
+OPEN = {"/admin/agent-checkpoints", "/console/login", "/console/static/{version}/{name}"}
 # Pages of signed links are for people without a login (test_link_page.py).
 OPEN |= {f"/approve/{{token}}{action}" for action in ("", "/approve", "/reject")}
 
@@ -110,6 +110,7 @@ async def test_static_files_are_kept_for_ever_under_their_own_path_only(operator
 
 
 async def test_what_fails_is_a_page_without_internals(operator: Operator) -> None:
+    await operator.see("/console/jobs")  # which reads the counts of the menu
     failing = [PublishError("secret-host refused"), ValueError("secret-path")]
     operator.stage.records.failing = cast("list[PublishError]", failing)
     for status, shown in ((503, "the queue does not answer"), (500, "internal error")):
@@ -134,7 +135,7 @@ async def test_what_an_operator_does_with_a_form_is_kept(operator: Operator) -> 
 async def test_an_admin_key_opens_a_session(stranger: Operator) -> None:
     """The cookie is for this host, over https, and no script's."""
     response = await stranger.log_in()
-    assert (response.status_code, response.headers["location"]) == (303, "/console/jobs")
+    assert (response.status_code, response.headers["location"]) == (303, "/console")
     cookie = response.headers["set-cookie"].lower()
     assert cookie.startswith(COOKIE)
     for attribute in ("httponly", "samesite=lax", "secure", "path=/;", "max-age=28800"):
@@ -161,7 +162,7 @@ async def test_any_other_key_is_refused_in_place(stranger: Operator, key: str, s
     "after", ["https://evil.example", "//evil.example", "/console/../api", "/console\\x", "/consoles"]
 )
 async def test_it_leads_nowhere_else(stranger: Operator, after: str) -> None:
-    assert (await stranger.log_in(after=after)).headers["location"] == "/console/jobs"
+    assert (await stranger.log_in(after=after)).headers["location"] == "/console"
 
 
 @pytest.mark.parametrize("page", ["/console/messages?job=job_1", "/console/sessions/a%2541b%3Fc?tenant=acme"])

@@ -170,13 +170,13 @@ async def test_many_jobs_are_cancelled_after_being_counted(operator: Operator) -
     for number in range(3):
         await operator.stage.submit("answers", f"job_{number}")
     await operator.stage.submit("adds", "job_other")
-    markup = await operator.see("/console/jobs/bulk?action=cancel&jobType=answers")
+    markup = await operator.see("/console/jobs?action=cancel&jobType=answers")
     assert "Cancel 3 jobs" in " ".join(markup.split())
     assert (await operator.stage.snapshot("job_0")).job.status == "pending"
     markup = await operator.done("/console/jobs/bulk", action="cancel", jobType="answers")
     assert "cancel: 3 of 3 jobs were changed." in markup
     assert (await operator.stage.snapshot("job_other")).job.status == "pending"
-    await operator.see("/console/jobs/bulk?action=explode", 422)
+    await operator.see("/console/jobs?action=explode", 422)
 
 
 async def test_a_job_is_asked_again_and_compared(operator: Operator) -> None:

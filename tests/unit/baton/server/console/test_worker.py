@@ -1,11 +1,15 @@
 """Pages about the whole deployment: admission, audit log, schedules, tools, usage, prices, and messages."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
+from baton import Agent, Registry, ToolError, tool
 from baton.queue.ports import QueueSchedule
+from baton.sdk.models.scripted import ScriptedModel
+from baton.sdk.planning.step import Step
 from baton.server.console.admin.chart import REST, largest, stacked
 from baton.settings.service_prices import LIST, Prices
 from baton.store.redis import keys
@@ -17,23 +21,55 @@ from tests.unit.baton.server.console.operator import Operator, operator_of
 
 async def test_the_worker_is_stopped_and_started(operator: Operator) -> None:
     await operator.api.submitted()
-    markup = await operator.see("/console/worker")
+    markup = await operator.see("/console")
     assert "of 3 slots" in markup
     assert "acme" in markup
-    operator.stage.records.failing = [PublishError("gone")]
-    assert "the queue does not answer" in await operator.see("/console/worker")
-    assert "No job gets a slot" in await operator.done("/console/worker/stop")
+    assert "No job gets a slot" in await operator.done("/console/stop")
     await operator.api.submitted()
-    assert "Start admitting jobs" in await operator.see("/console/worker")
-    assert "Jobs are admitted again." in await operator.done("/console/worker/start")
+    assert "Start admitting jobs" in await operator.see("/console")
+    assert "Jobs are admitted again." in await operator.done("/console/start")
+
+
+async def test_the_overview_sets_today_beside_yesterday() -> None:
+    @tool
+    async def breaks() -> str:
+        """Break."""
+        raise ToolError("broken <today>")
+
+    plan = [Step("one", "breaks", {})]
+    agents = [Agent(name="fails", plan=plan, tools=[breaks]), Agent(name="says", model=ScriptedModel(["done"]))]
+    async with operator_of(Stage(settings=with_keys(), registry=Registry(agents))) as operator:
+        await operator.api.submitted(jobType="says")
+        await operator.stage.run()
+        operator.stage.clock.ms += 86_400_000
+        await operator.log_in()
+        await operator.api.submitted(jobType="fails")
+        await operator.stage.run()
+        markup = await operator.see("/console")
+    days = re.findall(r'<th scope="row">(\w+)</th>(.+)</tr>', markup)
+    ends = {day: re.findall(r'num(?: bad)?">(\d+)<', row)[:2] for day, row in days}
+    assert ends == {"today": ["0", "1"], "yesterday": ["1", "0"]}
+    assert markup.count("broken &lt;today&gt;") == 2  # among those that failed today, and among the newest
+
+
+async def test_approvals_and_dead_letters_are_counted_in_the_menu(operator: Operator) -> None:
+    """Read once in a while, and anew after a form; what does not answer has no count, and the page comes anyway."""
+    operator.stage.records.failing = [PublishError("gone")]
+    markup = await operator.see("/console")
+    assert "The queue does not answer" in markup
+    assert 'class="count"' not in markup
+    await operator.stage.submit("answers", "job_9")
+    operator.stage.records.die(operator.stage.queue.published[-1][0])
+    await operator.done("/console/jobs/job_9/cancel")
+    assert 'Dead letters <b class="count bad-count">1</b>' in await operator.see("/console/jobs")
 
 
 async def test_the_last_hours_are_drawn_and_are_a_table(operator: Operator) -> None:
-    assert "No sweep has run" in await operator.see("/console/worker")
+    assert "No sweep has run" in await operator.see("/console")
     for _ in range(4):
         await operator.api.submitted()
     await operator.stage.ports.admission.reconcile(0, operator.stage.clock.ms)
-    markup = await operator.see("/console/worker")
+    markup = await operator.see("/console")
     assert "3 at work</title>" in markup
     assert '<td data-name="in line" class="num">1</td>' in markup
     (sample,) = (await operator.api.request("GET", "/api/admin/agent-worker", ADMIN)).json()["history"]
@@ -56,7 +92,7 @@ async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None
 async def test_tools_show_their_counters(operator: Operator) -> None:
     await operator.stage.submit("breaks")
     await operator.stage.run()
-    markup = await operator.see("/console/tools")
+    markup = await operator.see("/console/agents")
     assert "<b>broken</b>" in markup
     assert "100 %" in markup
     assert "<b>add</b>" in markup
@@ -67,7 +103,7 @@ async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None
     assert "has no schedules" in await operator.see("/console/schedules")
     fields = {"jobType": "answers", "taskDescription": "every <morning>", "cron": "0 9 * * 1-5", "once": "n1"}
     first, markup = [
-        await operator.done("/console/schedules/new", **fields, timeZone="Europe/Berlin") for _ in range(2)
+        await operator.done("/console/schedules/new/make", **fields, timeZone="Europe/Berlin") for _ in range(2)
     ]
     assert "is made." in first
     assert "every &lt;morning&gt;" in markup
@@ -88,7 +124,7 @@ async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None
 )
 async def test_what_is_wrong_with_a_schedule_is_shown_at_its_field(operator: Operator, field: str, value: str) -> None:
     fields = {"jobType": "answers", "taskDescription": "keep me", "cron": "0 9 * * *", "timeZone": "UTC", field: value}
-    response = await operator.do("/console/schedules/new", **fields)
+    response = await operator.do("/console/schedules/new/make", **fields)
     assert response.status_code == 422
     assert f'id="fault-{field}"' in response.text
     assert "keep me" in response.text
@@ -130,12 +166,12 @@ async def test_prices_are_reported_with_source_and_date() -> None:
     assert markup.count("list price") == 1
 
 
-async def test_the_steps_of_a_job_have_a_page(operator: Operator) -> None:
+async def test_the_steps_of_a_job_are_shown_on_request(operator: Operator) -> None:
     job = await operator.api.submitted(jobType="adds")
     await operator.stage.run()
     path = f"/console/jobs/{job['id']}"
-    assert f'href="{path}/steps"' in await operator.see(path)
-    markup = await operator.see(f"{path}/steps")
+    assert f'href="{path}?steps=1#steps"' in await operator.see(path)
+    markup = (await operator.see(f"{path}?steps=1")).partition('id="steps"')[2]
     assert [markup.count(text) for text in ("turn 1</td>", "turn 2</td>", "of turn 1", "beside steps")] == [1, 1, 2, 1]
     (call, _) = (await operator.api.read(job["id"]))["toolCalls"]
     page = await operator.see(f"{path}/calls/{call['id']}")

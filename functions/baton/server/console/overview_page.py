@@ -1,0 +1,85 @@
+"""The first page: what runs, waits, has failed and costs, today beside yesterday.
+
+It also stops and starts the admission. Invariant: the number of its reads is the same, however many jobs there are.
+"""
+
+import asyncio
+from collections import Counter
+from datetime import date, timedelta
+from typing import Any
+
+from starlette.responses import Response
+
+from baton.engine.all_jobs.days import day_of
+from baton.engine.all_jobs.ends import with_used
+from baton.server.api.admin.control import worker_view
+from baton.server.api.admin.usage import usage_and_cost
+from baton.server.api.admin.usage_by_day import UsageByDay, Wanted
+from baton.server.api.jobs.listing import JobListingApi
+from baton.server.api.jobs.query import PageQuery
+from baton.server.console.admin.chart import history_chart
+from baton.server.console.gate import HOME, Visit
+from baton.server.console.shown import job_shown
+from baton.worker.admission.control import Worker
+from baton.worker.container import Container
+
+_NEWEST, _OF_A_KIND = 10, 5
+
+
+class OverviewPage:
+    """Shows the whole deployment, and stops and starts its admission."""
+
+    def __init__(self, container: Container, listing: JobListingApi) -> None:
+        ports = container.ports
+        self._container, self._listing, self._days = container, listing, UsageByDay(container)
+        self._control = ports.admission_control
+        self._worker = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
+
+    async def show(self, visit: Visit) -> Response:
+        """Show the page."""
+        today = day_of(visit.now_ms)
+        state, live, samples, days, newest, failed = await asyncio.gather(
+            self._worker.state(),
+            self._control.live(),
+            self._control.samples(visit.now_ms),
+            self._sums(today),
+            self._rows(visit, _NEWEST),
+            self._rows(visit, _OF_A_KIND, status="failed", createdAfter=f"{today}T00:00:00Z"),
+        )
+        slots = Counter(entry.tenant for entry in live.values() if entry.slot)
+        line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
+        idle = Counter(entry.tenant for entry in live.values() if entry.want != "slot" and not entry.slot)
+        return visit.page(
+            "overview.html",
+            state=worker_view(state),
+            waiting=idle.total(),
+            tenants=[(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})],
+            days=days,
+            newest=newest,
+            failed=failed,
+            today=today,
+            samples=samples,
+            chart_of_hours=history_chart(samples, visit.now_ms),
+        )
+
+    async def _sums(self, today: str) -> list[dict[str, Any]]:
+        """Return what the jobs that ended today have used, and yesterday."""
+        yesterday = (date.fromisoformat(today) - timedelta(1)).isoformat()
+        used: dict[str, dict[str, int]] = {today: {}, yesterday: {}}
+        for each in await self._days.periods(Wanted(first=date.fromisoformat(yesterday))):
+            used[each.period] = with_used(used[each.period], each.used)
+        return [{**usage_and_cost(each, self._container.settings.prices), "ends": each} for each in used.values()]
+
+    async def _rows(self, visit: Visit, limit: int, **query: str) -> list[dict[str, Any]]:
+        page = await self._listing.page(visit.principal, PageQuery.model_validate({**query, "limit": limit}))
+        return [job_shown(one, self._container.settings.prices, visit.now_ms) for one in page.jobs]
+
+    async def start(self, visit: Visit) -> Response:
+        """Start the admission: jobs get slots from now on."""
+        await self._worker.start()
+        return visit.go(HOME, "Jobs are admitted again.")
+
+    async def stop(self, visit: Visit) -> Response:
+        """Stop the admission: no job gets a slot from now on."""
+        await self._worker.stop()
+        return visit.go(HOME, "No job gets a slot from now on; jobs that hold one continue.")
