@@ -10,6 +10,7 @@ from baton_events.schema import (
     DELIVERY_FAILED_ENDPOINT,
     ENDPOINTS,
     EVENTS_ENDPOINT,
+    SWEEP_ENDPOINT,
     TOPIC_SUFFIXES,
     WEBHOOK_ENDPOINTS,
     EventType,
@@ -27,6 +28,9 @@ from baton_events.setting import (
     whole,
     worker_urls,
 )
+
+# Pages of sweeps are heavy and in no hurry: all at once, they would take the time of the steps, fail, and come again.
+SWEEPS_AT_ONCE = 2
 
 QUEUE_SETTINGS = (
     *read_by(
@@ -81,7 +85,8 @@ QUEUE_SETTINGS = (
             "deliveries_at_once",
             "{}",
             'count, or {"/workers/…": count, …}',
-            "how many deliveries the queue may have under way at once, for each endpoint or for some; {}: no limit",
+            "how many deliveries the queue may have under way at once, for each endpoint or for some; {}: no limit but "
+            f"{SWEEPS_AT_ONCE} of the sweep",
             deliveries_at_once,
         ),
         Setting(
@@ -142,7 +147,7 @@ class QueueSettings:
 
     def at_once(self, endpoint: str) -> int:
         """Return how many deliveries to an endpoint the queue may have under way at once; 0: as many as it likes."""
-        return dict(self.deliveries_at_once).get(function_of(endpoint), 0)
+        return {SWEEP_ENDPOINT: SWEEPS_AT_ONCE, **dict(self.deliveries_at_once)}.get(function_of(endpoint), 0)
 
     @property
     def failure_callback_url(self) -> str:

@@ -14,6 +14,7 @@ from baton_events.emitter import Delivery, Emitter, header_value
 from baton_events.errors import QueueUnreachableError, SettingsError
 from baton_events.messages import CALLBACK_WAITS, SPREAD, Flow, Outgoing, RetryWaits
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT, Event, encode_event
+from baton_events.settings import SWEEPS_AT_ONCE
 from baton_local.qstash.core.retry_delay import check_retry_delay, retry_delay_ms
 from tests.fakes.queue import FakeQueue
 from tests.unit.baton_events.sample_events import LOOP_INIT, TOOL_CALL, TOOL_COMPLETE, TOOL_FAILED
@@ -179,7 +180,7 @@ def test_any_session_id_becomes_a_header_that_can_be_sent(text: str) -> None:
 async def test_messages_say_how_many_like_them_are_delivered_at_once() -> None:
     """A key for each endpoint of the deployment, the same however a message is addressed; also for its callback.
 
-    Without the setting the queue delivers as many as it likes.
+    Without the setting the queue delivers as many as it likes, but for sweeps.
     """
     limits = (("/workers/delivery-failed", 5), ("/workers/sweep", 4), ("/workers/tool-executor", 3))
     for settings in ({}, {"publish_by": "topic"}):
@@ -189,9 +190,11 @@ async def test_messages_say_how_many_like_them_are_delivered_at_once() -> None:
         flows = [Flow("prod.tool-executor", 3), Flow(), Flow("prod.sweep", 4)]
         assert [message.flow for _, message in queue.published] == flows
         assert {message.callback_flow for _, message in queue.published} == {Flow("prod.delivery-failed", 5)}
-    emits, queue = emitter()
+    emits, queue = emitter(topic_prefix="prod")
     await emits.emit(TOOL_CALL)
-    assert {(message.flow, message.callback_flow) for _, message in queue.published} == {(Flow(), Flow())}
+    await emits.emit_to(SWEEP_ENDPOINT, "")
+    assert [message.flow for _, message in queue.published] == [Flow(), Flow("prod.sweep", SWEEPS_AT_ONCE)]
+    assert {message.callback_flow for _, message in queue.published} == {Flow()}
 
 
 WAITS = st.builds(RetryWaits, st.integers(0, 86_400_000), st.integers(1, 10), st.integers(1, 86_400_000))

@@ -93,7 +93,9 @@ class Reconciler:
             await arm_reconcile(self._emitter, turn.next_ms)
         if turn.after:  # before this page's work: where that fails each time, the others are checked
             following = Page(page.due_ms, turn.after, relay_id if again or page.relay_id else "")
-            await self._emitter.emit_to(SWEEP_ENDPOINT, following.body())
+            # One of a kind for a message, however often that comes: in an outage pages would else multiply by pages.
+            name = f"page.{message_id}.{'again' if following.relay_id else 'first'}"
+            await self._emitter.emit_to(SWEEP_ENDPOINT, following.body(), deduplication_id=name)
         # Sweeps and their copies notify a job once in that time: the queue takes one message of a name.
         await notify_granted(self._emitter, turn.granted, now_ms - now_ms % STALLED_AFTER_MS, "swept")
         redriven = await self._reconcile(turn.slot_table, relay_id, now_ms, redrive)

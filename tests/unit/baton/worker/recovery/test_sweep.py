@@ -249,6 +249,18 @@ async def test_a_page_at_which_it_dies_does_not_keep_it_from_the_next_one() -> N
     assert (await stage.sweep.handle(second, "m2", "d2", again=False)).dispatched == 1
 
 
+async def test_a_page_requests_the_next_one_once_however_often_it_comes() -> None:
+    """Its retries and those of its callback all ask for it in its own name: the queue takes one message of a name."""
+    stage = await crowded()
+    fail(stage.store, "reconcile_all", StoreError("it is away"), 4)
+    for again in (False, True, True, True):
+        with pytest.raises(StoreError):
+            await stage.sweep.handle(Page(0), "m1", "d1", again=again)
+    await stage.sweep.handle(Page(0), "m2", "d2", again=False)
+    names = [message.deduplication_id for message in stage.outgoing() if '"after"' in message.body]
+    assert [names.count(name) for name in dict.fromkeys(names)] == [1, 3, 1]
+
+
 async def test_a_sweep_that_comes_again_goes_on_in_its_own_name() -> None:
     """It may carry what belongs to any job; whoever looks for it must dispatch that as that message."""
     stage = await crowded()
