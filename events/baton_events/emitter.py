@@ -17,7 +17,7 @@ from baton_events.settings import QueueSettings
 class Delivery:
     """An event to publish: not before `not_before_ms` (0: at once).
 
-    `deduplication_id`: empty for none; it must differ each time that the same event is redriven on purpose, since
+    `deduplication_id`: empty for none; it must differ each time that the same event is replayed on purpose, since
     the queue accepts a repeat within ten minutes and never delivers it.
     """
 

@@ -1,4 +1,4 @@
-"""The sweep: redrives stalled jobs."""
+"""The sweep: replays stalled jobs."""
 
 from baton.worker.handlers.sweep import handler
 

@@ -251,7 +251,7 @@ def a_sweep_leaves_a_call_that_comes_by_itself(write: Write) -> str | None:
             continue
         early = world.loop.seconds < comes_at - 2 * world.plan.skew_ms / 1000
         if early and not world.memory.lost_writes(item.job_id):
-            return f"{key} is redriven at {world.loop.seconds:.3f}, and comes at {comes_at:.3f}: {old}"
+            return f"{key} is replayed at {world.loop.seconds:.3f}, and comes at {comes_at:.3f}: {old}"
     return None
 
 

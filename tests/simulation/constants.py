@@ -31,7 +31,7 @@ FAILURE_CALLBACK_HEADERS = {name.lower(): [value] for name, value in failure_cal
 # What the API takes of a submission, without what is said beside its input.
 LARGEST_INPUT_BYTES = TASK_BYTES - 10_000
 LEASE_SECONDS, LEASE_MARGIN_SECONDS = LEASE_MS / 1000, LEASE_MARGIN_MS / 1000
-# After an outage: somebody looks whether the store is back, and what is without progress then is redriven.
+# After an outage: somebody looks whether the store is back, and what is without progress then is replayed.
 BACK_SECONDS = (CHECKS_EVERY_MS + STALLED_AFTER_MS) / 1000
 SWEEP_INTERVAL_MS = _SETTINGS.sweep_interval_seconds * 1000
 KEEP_SLOT_SECONDS = KEEP_SLOT_MS / 1000

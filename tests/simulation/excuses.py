@@ -17,7 +17,7 @@ from tests.simulation.constants import BACKSTOP_SECONDS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-# By then an hourly sweep has come, with all its retries and a callback's, and what it redrove has been delivered.
+# By then an hourly sweep has come, with all its retries and a callback's, and what it replayed has been delivered.
 LEFT_SECONDS = BACKSTOP_SECONDS + 900.0
 _OF_JOBS = frozenset({ItemKind.LOOP, ItemKind.SLOT_REQUEST, ItemKind.REMEMBER})
 

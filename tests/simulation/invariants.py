@@ -228,14 +228,14 @@ def no_item_begins_early(write: Write) -> str | None:
     return f"{item.key} begins at {now_ms}, before {item.not_before_ms}" if item.not_before_ms > now_ms else None
 
 
-def a_sweep_redrives_only_what_is_lost(write: Write) -> str | None:
+def a_sweep_replays_only_what_is_lost(write: Write) -> str | None:
     """A look touches no live lease and no future timer that is not its own, or of who had lost their message."""
     now_ms = write.world.now_ms() + write.world.plan.skew_ms
     for key, old, item in write.changed_items():
         if item.relay_id == old.relay_id:
             continue
         if max(old.lease_until_ms, 0 if old.redelivered and not old.owner else old.not_before_ms) > now_ms:
-            return f"{key} is redriven at {now_ms}: {old}"
+            return f"{key} is replayed at {now_ms}: {old}"
     return None
 
 
@@ -267,7 +267,7 @@ ON_WRITE = (
     of("jobs", limits_hold),
     at("claim", work_begins_with_a_slot),
     at("claim", no_item_begins_early),
-    at("reconcile", a_sweep_redrives_only_what_is_lost),
+    at("reconcile", a_sweep_replays_only_what_is_lost),
 )
 
 

@@ -127,7 +127,7 @@ def _all_items(self: Tree, _message_id: str, now_ms: int, but: str = "") -> tupl
     return tuple(item for item in self.items.values() if item.key != but and not self.gated(item, now_ms))
 
 
-_AT_ONCE = around(dispatch, "delivery", lambda delivery, event, _not_before_ms, redrive: delivery(event, 0, redrive))
+_AT_ONCE = around(dispatch, "delivery", lambda delivery, event, _not_before_ms, replay: delivery(event, 0, replay))
 
 DEFECTS = defects(
     0,
@@ -185,8 +185,8 @@ DEFECTS = defects(
             operations, "_changed", lambda changed, *arguments: replace(changed(*arguments), expires_ms=1)
         ),
     },
-    a_sweep_redrives_only_what_is_lost={
-        "a sweep redrives live leases and future timers": replaced(Tree, "without_progress", _looking_at_all),
+    a_sweep_replays_only_what_is_lost={
+        "a sweep replays live leases and future timers": replaced(Tree, "without_progress", _looking_at_all),
     },
     nothing_is_left_to_a_sweep={"a sweep finds nothing": constant(Tree, "without_progress", [])},
     no_item_begins_early={"a retry does not wait": (around(operations, "claim", _without_timer), _AT_ONCE)},

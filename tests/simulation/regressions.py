@@ -68,7 +68,7 @@ REGRESSIONS = {
     + RETURNING_SEEDS
     + 600000212: "a retried job was not in the slot table, and its backup was lost: no sweep saw it",
     PLANNING_SEEDS + 88: "a job below that a failover forgot kept its slot",
-    60016139: "a sweep redrove what had waited long for its slot in the moment in which it got it",
+    60016139: "a sweep replayed what had waited long for its slot in the moment in which it got it",
     20009080: "a backup was taken back while it was being delivered",
     WAITING_SEEDS + RETURNING_SEEDS + 400000102: "who had stood still told a fact, and took the slot from later work",
     PLANNING_SEEDS + RETURNING_SEEDS + 400000200: "own: of two looks a sweep goes by the second",
@@ -122,7 +122,7 @@ REGRESSIONS = {
     + 950000627: "who went on with nothing dispatched what another one worked on, and did not mark it",
     APPROVING_SEEDS + CUTTING_SEEDS + 981000105: "who was not told that its message is over went on",
     PLANNING_SEEDS + CUTTING_SEEDS + 981000233: "the same, with a wait that was over at once",
-    CUTTING_SEEDS + 983002004: "a callback's copy redrove what another copy had redriven: it was swallowed",
+    CUTTING_SEEDS + 983002004: "a callback's copy replayed what another copy had replayed: it was swallowed",
     CUTTING_SEEDS + 933005977: "a submission took a slot minutes after its job was told to wait for one",
     LIMITED_SEEDS + 4075681416: "who was overtaken ended an attempt, and dropped the deaths since",
     563504645876095: "own: who was delivered a message spent from its sender's meter",

@@ -63,19 +63,19 @@ def process_died(item: WorkItem, what: str) -> Failure:
 
 # Statuses of an endpoint without capacity, or of a proxy before it: the host is down, or overloaded.
 THROTTLED = frozenset({429, 502, 503, 504})
-# Redrives before people are alerted (about half an hour), and before the step is given up (some days).
+# Replays before people are alerted (about half an hour), and before the step is given up (some days).
 THROTTLED_ALERT, THROTTLED_BUDGET = 6, 300
 
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 30_000, 960_000
 _DOUBLED = 5
 
 
-def redriven_at_ms(redriven: int, now_ms: int) -> int:
-    """Return the time of a step's next redrive; `redriven`: its number, from 1. It is one to two pauses away.
+def replayed_at_ms(replayed: int, now_ms: int) -> int:
+    """Return the time of a step's next replay; `replayed`: its number, from 1. It is one to two pauses away.
 
-    It is a multiple of the pause, so that all redrives of the same step compute the same time, and the queue takes one.
+    It is a multiple of the pause, so that all replays of the same step compute the same time, and the queue takes one.
     """
-    pause_ms = min(_LONGEST_PAUSE_MS, _FIRST_PAUSE_MS << min(redriven - 1, _DOUBLED))
+    pause_ms = min(_LONGEST_PAUSE_MS, _FIRST_PAUSE_MS << min(replayed - 1, _DOUBLED))
     return (now_ms // pause_ms + 2) * pause_ms
 
 

@@ -199,7 +199,7 @@ class Decision(Struct, frozen=True):
 
 MODEL_FAILURES = "model_failures"
 CHECKPOINTS = "checkpoints"
-RECONCILED_PAGES, REDRIVEN, UNDELIVERED = "sweeps", "swept_events", "undelivered"
+RECONCILED_PAGES, REPLAYED, UNDELIVERED = "sweeps", "swept_events", "undelivered"
 COMPLETIONS = "completions"
 LIST_GAPS = "list_gaps"
 HUNG_TOOLS = "hung_tools"

@@ -140,13 +140,13 @@ def cancelled(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
 
 
 def undeliverable(state: State, step_result: Undeliverable, now_ms: int) -> Decision:
-    """Decide on an event that the queue gave up on: within the budget it is redriven, else the job fails."""
+    """Decide on an event that the queue gave up on: within the budget it is replayed, else the job fails."""
     job, item = state.job, state.item
     if job.ended:
-        return Decision()  # only its last slot request is left, which the sweep redrives, too
-    if not step_result.malformed and item.undelivered <= UNDELIVERED_BUDGET and item.redriven <= THROTTLED_BUDGET:
+        return Decision()  # only its last slot request is left, which the sweep replays, too
+    if not step_result.malformed and item.undelivered <= UNDELIVERED_BUDGET and item.replayed <= THROTTLED_BUDGET:
         return Decision()
-    times = "as malformed" if step_result.malformed else f"{item.undelivered + item.redriven} times in a row"
+    times = "as malformed" if step_result.malformed else f"{item.undelivered + item.replayed} times in a row"
     message = f"the event {item.kind} of turn {item.turn} could not be delivered, {times}: {step_result.reason}"
     decision = end_failed(job, item, Failure("delivery_failed", message), now_ms)
     if state.call and decision.changes and item.kind is ItemKind.CALL:  # the attempt counts: a retry makes the next one
@@ -268,8 +268,8 @@ def not_followed_up(state: State, step_result: NotFollowedUp, now_ms: int) -> De
 
 
 def follow_up_undeliverable(state: State, step_result: Undeliverable) -> Decision:
-    """Decide on a follow-up that the queue gave up on: within the budget it is redriven, else it is dropped."""
-    worn = state.item.undelivered > FOLLOW_UP_UNDELIVERED_BUDGET or state.item.redriven > THROTTLED_BUDGET
+    """Decide on a follow-up that the queue gave up on: within the budget it is replayed, else it is dropped."""
+    worn = state.item.undelivered > FOLLOW_UP_UNDELIVERED_BUDGET or state.item.replayed > THROTTLED_BUDGET
     if not step_result.malformed and not worn:
         return Decision()
     return _never_followed_up(state, step_result.reason)

@@ -66,12 +66,12 @@ class WorkItem(Struct, frozen=True, omit_defaults=True):
         approval_of_call: of a wait for a person's decision: the call that it is about, which is not over meanwhile.
         relay_id: id of the message whose missing acknowledgement guarantees this work item.
         owner: the invocation that claimed it, until `lease_until_ms`; empty: none.
-        claimed_ms: when it was claimed. since_ms: when it was added or last redriven by a sweep;
+        claimed_ms: when it was claimed. since_ms: when it was added or last replayed by a sweep;
             of a call that waits for a limit, when its message comes.
         not_before_ms: earliest time; 0: at once.
         retry_at_ms: of a failed attempt: the earliest time of the next one, as the other side requested; 0: at once.
         undelivered: how often the queue gave up delivering its event; `counted`: the callbacks that were counted.
-        redriven: how often it was redriven since its endpoint had no capacity.
+        replayed: how often it was replayed since its endpoint had no capacity.
         appended: how many times parts were appended in mid-work under this claim.
         text_id: of a turn: id of the answer's text that this claim has left open in the job's parts; empty: none.
         lost: of a turn: claims that ended without a result; the usage of their model calls is unknown.
@@ -119,7 +119,7 @@ class WorkItem(Struct, frozen=True, omit_defaults=True):
     abandoned: int = 0
     died: int = 0
     redelivered: bool = False
-    redriven: int = 0
+    replayed: int = 0
     limited_by: str = ""
     offloaded: int = 0
     memo: dict[str, Any] = {}
@@ -231,7 +231,7 @@ def following(
         abandoned=0,
         died=item.deaths if item.kind is ItemKind.CALL else item.died,
         redelivered=False,
-        redriven=0,
+        replayed=0,
         limited_by="",
         offloaded=0,
     )

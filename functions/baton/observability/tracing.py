@@ -4,7 +4,7 @@ Spans of a piece of work, and of a job's end, leave at once with the commit that
 further work and die. Their ids follow from the work item, so a repeated delivery adds none.
 
 A job's trace is that of the request which submitted it, else one whose id follows from the job's. So all its work items
-agree on it, also those that a sweep redrives without a known parent span. A work item's parent is the one that
+agree on it, also those that a sweep replays without a known parent span. A work item's parent is the one that
 dispatched it: its event's `traceparent`, if the sender traces. Invariant: without a tracer, nothing is done here. Ids
 are hexadecimal, as W3C Trace Context has them.
 """

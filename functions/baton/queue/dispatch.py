@@ -38,7 +38,7 @@ class Outcome(Struct, frozen=True):
 
 
 async def dispatch(
-    emitter: Emitter, session_id: str, items: Sequence[WorkItem], redrive: str, spent: Spending | None = None
+    emitter: Emitter, session_id: str, items: Sequence[WorkItem], replay: str, spent: Spending | None = None
 ) -> int:
     """Publish the events of these work items in one request; return their number.
 
@@ -46,16 +46,16 @@ async def dispatch(
         emitter: publishes the events.
         session_id: the session of the work items' job.
         items: the work items to dispatch.
-        redrive: the delivery that dispatches. It is part of the deduplication id, as is the time when the work
-            item was added or redriven. So the queue suppresses a repeat by the same delivery, but no deliberate
-            redrive, even by another copy of a message, whose retries are counted separately.
+        replay: the delivery that dispatches. It is part of the deduplication id, as is the time when the work
+            item was added or replayed. So the queue suppresses a repeat by the same delivery, but no deliberate
+            replay, even by another copy of a message, whose retries are counted separately.
         spent: usage that the first item, which must begin a turn or request a slot, adds to its job's ledger.
     """
     events = [event_of(session_id, item) for item in items]
     if spent is not None and isinstance(events[0], AgentLoopInit):
         events[0] = events[0].with_spent(spent)
     deliveries = [
-        delivery(event, item.free_at_ms(), f"{item.since_ms}.{redrive}")
+        delivery(event, item.free_at_ms(), f"{item.since_ms}.{replay}")
         for event, item in zip(events, items, strict=True)
     ]
     if emitter.announces:
@@ -65,16 +65,16 @@ async def dispatch(
     return len(deliveries)
 
 
-async def postpone(emitter: Emitter, event: Event, not_before_ms: int, redrive: str) -> None:
+async def postpone(emitter: Emitter, event: Event, not_before_ms: int, replay: str) -> None:
     """Publish a message's own event again: its item is busy, or not due yet. A 5xx would use up one of few retries."""
-    await emitter.emit_many([delivery(event, not_before_ms, redrive)])
+    await emitter.emit_many([delivery(event, not_before_ms, replay)])
 
 
-def redrive_of(message_id: str, retried: int) -> str:
-    """Return the redrive id of one delivery of a message."""
+def replay_of(message_id: str, retried: int) -> str:
+    """Return the replay id of one delivery of a message."""
     return f"{message_id}.{retried}"
 
 
-def delivery(event: Event, not_before_ms: int, redrive: str) -> Delivery:
-    """Build an event to publish, distinct from the same event redriven by another delivery."""
-    return Delivery(with_trace(event), not_before_ms, f"{event.id}.{redrive}")
+def delivery(event: Event, not_before_ms: int, replay: str) -> Delivery:
+    """Build an event to publish, distinct from the same event replayed by another delivery."""
+    return Delivery(with_trace(event), not_before_ms, f"{event.id}.{replay}")

@@ -272,7 +272,7 @@ def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:
     starts = "start, with so many slots: waiting jobs get them at once"
     stops = "stop: no job gets a slot; a job that holds one continues"
     replays = "send a message of the queue again; the answer says if it was applied already"
-    redrives = "send the events of all steps that a job expects now"
+    steps = "send the events of all steps that a job expects now"
     measures = "counters for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
     audits = "actions of operators, newest first: key, action, time, status; `limit`, `cursor`"
     return [
@@ -282,7 +282,7 @@ def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:
         ApiRoute("POST", worker_path, "admin", to(start_worker), starts),
         ApiRoute("DELETE", worker_path, "admin", to(stop_worker), stops),
         ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", to(replay_message), replays),
-        ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/replay", "admin", to(replay_job), redrives),
+        ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/replay", "admin", to(replay_job), steps),
         ApiRoute("GET", "/api/admin/tools", "admin", to(show_tools), shows),
         ApiRoute("GET", "/api/admin/audit", "admin", audit.show, audits),
         ApiRoute("GET", "/api/metrics", "metrics", to(show_metrics), measures),

@@ -9,7 +9,7 @@ from baton.engine.effects import UNDELIVERED, Effect, RequestSlot
 from baton.observability.alerts import Alerting, Alerts
 from baton.observability.counters import Counters, ToolStatistics, count
 from baton.observability.spans import Details, Tracer
-from baton.queue.dispatch import Delivered, Outcome, redrive_of
+from baton.queue.dispatch import Delivered, Outcome, replay_of
 from baton.queue.ports import QueueRecords, Schedules, Verifier
 from baton.sdk.agents.loader import load_registry
 from baton.sdk.agents.registry import Registry, has_servers
@@ -251,7 +251,7 @@ class Container:
         async def handle(signed: Signed) -> Outcome:
             head = (signed.message_id, signed.retried)
             async with self._delivery(signed), self.observing.delivery(*head) as seen:
-                seen.outcome = await self.app_events.handle(signed.body, signed.message_id, redrive_of(*head))
+                seen.outcome = await self.app_events.handle(signed.body, signed.message_id, replay_of(*head))
                 return seen.outcome
 
         return handle
@@ -283,7 +283,7 @@ class Container:
             async with self._delivery(signed):
                 head, again, body = (signed.message_id, signed.retried), signed.retried > 0, signed.body
                 async with self.observing.delivery(*head) as seen:
-                    seen.outcome = await maintenance.handle(body, signed.message_id, redrive_of(*head), again=again)
+                    seen.outcome = await maintenance.handle(body, signed.message_id, replay_of(*head), again=again)
                 return seen.outcome
 
         return handle

@@ -45,8 +45,8 @@ TERMS = (
     Term("queue entry", "a live job in the slot table: whose it is, what it wants, whether it has a slot", "waiter"),
     Term("reconciler", "compares jobs with the slot table, page by page; a sweep is one such pass", "reaper"),
     Term("redelivered", "of a work item: its message came again while somebody worked on it", "duplicate delivery"),
-    Term("redrive", "publish a work item's event again, because nobody worked on it", "redrive (SQS)"),
     Term("relay message", "the message whose missing acknowledgement guarantees a work item", "outbox relay"),
+    Term("replay", "publish an event again on purpose: a sweep's, a person's", "redrive (SQS)"),
     Term("request epoch", "numbers a job's slot requests; a lower one changes nothing", "fencing token"),
     Term("runner", "runs an agent of another library, piece by piece", "framework adapter"),
     Term("script", "Python that a model writes over its tools, in code mode", "code interpreter call"),
@@ -61,7 +61,7 @@ TERMS = (
     Term("slot table", "the admission's entries of all live jobs", "semaphore holders and queue"),
     Term("step result", "what a model call, a tool run or a wait ended with", "activity result"),
     Term("stretch", "the part of a workflow or script between two waits; a turn that calls no model", "workflow task"),
-    Term("sweep", "looks for work items that nobody works on, and redrives them", "reconciler, reaper"),
+    Term("sweep", "looks for work items that nobody works on, and replays them", "reconciler, reaper"),
     Term("text stream", "a model's answer, sent part by part while it is made", "token stream"),
     Term("timeout result", "the result of a wait whose time is up", "default value"),
     Term("usage ledger", "what a job has used of queue, store, functions and models", "metering record"),
@@ -73,7 +73,7 @@ TERMS = (
 RETIRED = frozenset({
     "leg", "legs", "carrier", "carriers", "wish", "wishes", "lap", "laps", "standing", "standings",
     "witness", "witnesses", "performer", "performers", "happening", "happenings", "heeded", "tending", "tidying",
-    "untouchable", "aftermath", "unheeded",
+    "untouchable", "aftermath", "unheeded", "redrive", "redrives", "redriven", "redrove",
 })  # fmt: skip
 # Words of plain English which names had in a meaning of our own: a page may have them, a name may not.
 RETIRED_IN_NAMES = RETIRED | {

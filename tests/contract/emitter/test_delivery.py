@@ -112,12 +112,12 @@ async def test_an_event_arrives_by_topic(settings: Settings, endpoint: Destinati
         await each.close()
 
 
-async def test_what_was_redriven_once_is_not_redriven_twice_by_the_same_redrive(
+async def test_what_was_replayed_once_is_not_replayed_twice_by_the_same_replay(
     emitter: Emitter, endpoint: Destination
 ) -> None:
-    """The same deduplication id is accepted and not delivered; another redrive is."""
-    redrives = ["d1", "d1", "d2"]
-    ids = [await emitter.emit(EVENT, deduplication_id=f"{EVENT.id}.{redrive}") for redrive in redrives]
+    """The same deduplication id is accepted and not delivered; another replay is."""
+    replays = ["d1", "d1", "d2"]
+    ids = [await emitter.emit(EVENT, deduplication_id=f"{EVENT.id}.{replay}") for replay in replays]
     assert ids[0] == ids[1] != ids[2]
     assert {one.headers["upstash-message-id"] for one in endpoint.wait(LOOP, 2)} == {ids[0], ids[2]}
 

@@ -30,7 +30,7 @@ async def test_storing_twice_is_one_entry(session_memory: SessionMemory) -> None
 
 
 async def test_only_the_newest_stay(session_memory: SessionMemory) -> None:
-    """An older one that comes late, or a second time, redrives none of them away."""
+    """An older one that comes late, or a second time, replays none of them away."""
     entries = [an_entry(f"job_{n:02}", at_ms=1000 + n) for n in range(SESSION_ENTRIES + 3)]
     for entry in [*entries, entries[0], entries[1]]:
         await session_memory.add("t", entry)

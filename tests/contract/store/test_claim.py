@@ -140,15 +140,15 @@ async def test_a_claim_that_is_given_back_says_what_its_call_waits_for(side: Sid
     assert (await state_of(side.store, claim_of(first_item(), "m2", "o2"))).item.limited_by == ""
 
 
-async def test_a_call_that_comes_by_itself_is_not_redriven(side: Side) -> None:
+async def test_a_call_that_comes_by_itself_is_not_replayed(side: Side) -> None:
     """Each sweep would bring one message more; the call is left to one once its own message has not come."""
     await created(side)
     await side.store.claim(MINE)
     comes_ms = NOW_MS + 10 * STALLED_AFTER_MS
     await side.store.give_back(replace(MINE, limited_by="crm", comes_ms=comes_ms), NOW_MS, begun=False)
-    for now_ms, redriven in ((comes_ms - 1, []), (comes_ms + STALLED_AFTER_MS + 1, [MINE.item_key])):
+    for now_ms, replayed in ((comes_ms - 1, []), (comes_ms + STALLED_AFTER_MS + 1, [MINE.item_key])):
         found = await side.store.reconcile(JOB_ID, f"sweep at {now_ms}", now_ms, STALLED_AFTER_MS, table_of(JOB_ID))
-        assert [item.key for item in found.stalled] == redriven
+        assert [item.key for item in found.stalled] == replayed
 
 
 async def test_only_its_owner_gives_a_claim_back(side: Side) -> None:

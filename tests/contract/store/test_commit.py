@@ -135,14 +135,14 @@ async def test_what_goes_on_with_a_step_has_the_deaths_of_which_an_overtaken_own
     assert (found.key, found.abandoned, found.died) == (follows.key, *deaths)
 
 
-async def test_a_turn_that_a_sweep_has_redriven_since_it_was_claimed_counts_while_nobody_else_claims_it(
+async def test_a_turn_that_a_sweep_has_replayed_since_it_was_claimed_counts_while_nobody_else_claims_it(
     side: Side,
 ) -> None:
-    """A sweep marks what it redrives; that is no other turn."""
+    """A sweep marks what it replays; that is no other turn."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.claim(claim_of(first_item(), "m1", "o1"))
-    redriven = replace(claim_of(first_item(), "m1", "o1"), since_ms=first_item().since_ms - 1)
-    assert (await side.store.commit(redriven, REQUESTED)).applied is True
+    replayed = replace(claim_of(first_item(), "m1", "o1"), since_ms=first_item().since_ms - 1)
+    assert (await side.store.commit(replayed, REQUESTED)).applied is True
 
 
 async def test_a_call_that_runs_again_is_another_one_for_whoever_held_it(side: Side) -> None:

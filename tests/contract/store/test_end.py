@@ -134,7 +134,7 @@ async def test_the_item_that_remembers_outlives_its_job_s_end(side: Side) -> Non
     assert (await side.store.claim(claim_of(REMEMBER, "m3", "o3"))).verdict is Verdict.BUSY
 
 
-async def test_the_sweep_redrives_it_and_keeps_the_job_in_the_slot_table_until_then(side: Side) -> None:
+async def test_the_sweep_replays_it_and_keeps_the_job_in_the_slot_table_until_then(side: Side) -> None:
     """Else nobody would look for it any more."""
     pending = await answered(side)
     [slot_request] = [item for item in pending if item.kind is ItemKind.SLOT_REQUEST]

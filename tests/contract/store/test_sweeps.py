@@ -107,17 +107,17 @@ async def test_a_page_that_comes_again_looks_at_everybody_after_its_mark(side: S
 
 
 async def test_an_item_without_progress_is_guaranteed_by_the_sweep(side: Side) -> None:
-    """It counts as redriven from now on; whoever carried it before carries it no longer."""
+    """It counts as replayed from now on; whoever carried it before carries it no longer."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     at_ms = NOW_MS + STALLED_AFTER_MS + 1
     reconciled = await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, SLOT_TABLE)
-    redriven = replace(first_item(), relay_id="sweep", since_ms=at_ms)
-    assert reconciled == Reconciled(known=True, stalled=(redriven,), session_id="session_a")
+    replayed = replace(first_item(), relay_id="sweep", since_ms=at_ms)
+    assert reconciled == Reconciled(known=True, stalled=(replayed,), session_id="session_a")
     carried = [
         (await side.store.claim(replace(claim_of(first_item(), message), item_key="none"))).pending
         for message in ("witness", "sweep")
     ]
-    assert carried == [(), (replace(redriven, redelivered=True),)]
+    assert carried == [(), (replace(replayed, redelivered=True),)]
 
 
 async def test_a_live_lease_is_never_touched(side: Side) -> None:

@@ -1,4 +1,4 @@
-"""One job from its submission to its last word, redriven through the ports as the functions do, step by step.
+"""One job from its submission to its last word, replayed through the ports as the functions do, step by step.
 
 Queue mode: each event is a message of its own. What a step does is decided by the real core; the model and the tools
 are a script. Time is counted here, so that the same job id always gives the same commands.

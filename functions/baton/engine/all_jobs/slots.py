@@ -15,7 +15,7 @@ from baton.engine.work_items import ItemKind, WorkItem, blocked
 
 Want = Literal["slot", "none", "gone"]
 
-# A job without progress for this long counts as stalled, and is redriven.
+# A job without progress for this long counts as stalled, and is replayed.
 STALLED_AFTER_MS = 60_000
 KEEP_SLOT_MS = 60_000
 # The entry of an ended job stays this long, and until a sweep has found it ended: its backup message may create it

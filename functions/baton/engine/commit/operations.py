@@ -219,7 +219,7 @@ def undelivered(tree: Tree, claim: Claim, source_message_id: str, *, throttled: 
         return tree, Undelivered(None, pending, job.session_id)
     tree, item = released(tree, tree.items[item.key])  # its event is published anew
     if f",{claim.message_id}," not in f",{item.counted}":
-        item = replace(item, redriven=item.redriven + throttled, undelivered=item.undelivered + (not throttled))
+        item = replace(item, replayed=item.replayed + throttled, undelivered=item.undelivered + (not throttled))
         item = replace(item, counted=f"{item.counted}{claim.message_id},")
         tree = replace(tree, items={**tree.items, item.key: item})
     call = tree.calls.get(claim.job_id, {}).get(claim.call_id)

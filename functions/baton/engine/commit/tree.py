@@ -286,7 +286,7 @@ class Tree(Struct, frozen=True):
     def without_progress(
         self, job_id: str, entry: QueueEntry | None, message_id: str, now_ms: int, stalled_after_ms: int
     ) -> list[WorkItem]:
-        """Return the job's work items without a claim or redrive for too long, with this message as their relay."""
+        """Return the job's work items without a claim or replay for too long, with this message as their relay."""
         slot_state = self.slot_state(job_id)
         same = entry is not None and (entry.epoch, entry.want) == (slot_state.epoch, slot_state.want)
         in_line = same and entry is not None and entry.want == "slot" and not entry.slot

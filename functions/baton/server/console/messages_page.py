@@ -220,11 +220,11 @@ class MessagesPage:
         back = f"/console/messages?job={job}" if (job := field(visit.form, "job")) else "/console/messages"
         return visit.go(back, notice_of_many(found))
 
-    async def redrive(self, visit: Visit) -> Response:
+    async def replay_job(self, visit: Visit) -> Response:
         """Send the messages that a job expects now."""
         job_id = visit.request.path_params["job_id"]
-        redriven = await self._replaying.redrive(job_id)
-        notice = f"{redriven} messages of the job were replayed." if redriven else "The job expects nothing now."
+        replayed = await self._replaying.replay_job(job_id)
+        notice = f"{replayed} messages of the job were replayed." if replayed else "The job expects nothing now."
         return visit.go(f"/console/jobs/{job_id}", notice)
 
 

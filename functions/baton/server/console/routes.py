@@ -83,7 +83,7 @@ def _of_jobs(gate: Gate, context: Context) -> list[Route]:
             cancel=actions.cancel,
             retry=actions.retry,
             fork=forks.fork,
-            replay=MessagesPage(container.ports.queue_records, replaying_of(container)).redrive,
+            replay=MessagesPage(container.ports.queue_records, replaying_of(container)).replay_job,
             delete=actions.delete,
             scores=actions.score,
         ),

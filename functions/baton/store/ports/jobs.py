@@ -86,14 +86,14 @@ class Store(Holding, Protocol):
     ) -> Coroutine[Any, Any, Undelivered]:
         """Count, once for each callback message, that the queue gave up on the source message.
 
-        `throttled`: its endpoint had no capacity. Then it counts as redriven, and not against the budget.
+        `throttled`: its endpoint had no capacity. Then it counts as replayed, and not against the budget.
         """
         ...
 
     def reconcile(
         self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Coroutine[Any, Any, Reconciled]:
-        """Make this message the relay of work items without a claim or redrive for `stalled_after_ms`.
+        """Make this message the relay of work items without a claim or replay for `stalled_after_ms`.
 
         The jobs' slot states are compared with the admission's `slot_table`, and slot requests repeated where they
         differ. `only`: the one job to check; empty: all jobs of the tree, whose entries the slot table must have.

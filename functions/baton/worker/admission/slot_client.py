@@ -96,7 +96,7 @@ class SlotClient:
         self,
         job: Job,
         slot_state: SlotState,
-        redrive: str,
+        replay: str,
         *,
         alone: bool = False,
         usage: Usage = NOT_AT_HAND,
@@ -105,7 +105,7 @@ class SlotClient:
     ) -> SlotAnswer:
         """Send the job's slot state to the admission, and notify jobs that got a slot; return the answer.
 
-        `redrive`: the invocation that sends it. `alone`: a new job is not entered while another one of its session is
+        `replay`: the invocation that sends it. `alone`: a new job is not entered while another one of its session is
         live. `usage`: of an ended job. `stored`: a new job's addition to its tenant's bytes. `text`: of a new job's
         task, for searches.
         """
@@ -133,21 +133,21 @@ class SlotClient:
             await writing
         if slot_answer.reconcile_at_ms:
             await arm_reconcile(self._emitter, slot_answer.reconcile_at_ms)
-        await notify_granted(self._emitter, slot_answer.granted, now_ms, redrive)
+        await notify_granted(self._emitter, slot_answer.granted, now_ms, replay)
         return slot_answer
 
     async def forget(self, job: Job) -> None:
         """Take a job off the lists, with its texts, before its data is removed."""
         await self._rows.forget(_row(job))
 
-    async def release(self, request: UnsentRequest, redrive: str) -> bool:
+    async def release(self, request: UnsentRequest, replay: str) -> bool:
         """Send at once a request that would not be sent any more; return whether the admission took it.
 
         A later request is not topped: it may be that of a run that has begun since. Where a failover made the job
         forget it, the job's own slot request finds out, and requests anew.
         """
         slot_state = SlotState("gone", request.slot_request.attempt)
-        return not (await self.request(request.job, slot_state, redrive, usage=request.usage)).later_epoch
+        return not (await self.request(request.job, slot_state, replay, usage=request.usage)).later_epoch
 
 
 def _row(job: Job, end: End | None = None) -> Row:
@@ -155,11 +155,11 @@ def _row(job: Job, end: End | None = None) -> Row:
     return replace(row_of(job.id, queued_job, end), tags=job.tags, run=job.run)
 
 
-async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_ms: int, redrive: str) -> None:
+async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_ms: int, replay: str) -> None:
     """Notify other jobs that they hold a slot: the event of their slot request comes again."""
     for other in granted:
         item = slot_request_item(other.job_id, "slot", other.epoch, now_ms)
-        await dispatch(emitter, other.session_id, [item], redrive)
+        await dispatch(emitter, other.session_id, [item], replay)
 
 
 async def arm_reconcile(emitter: Emitter, at_ms: int) -> None:

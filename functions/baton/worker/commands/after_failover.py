@@ -1,6 +1,6 @@
 """The second task of a backup message, beside its command: a failover may have forgotten the last writes.
 
-It checks its job as a sweep does: work items without progress are redriven, and the job enters the slot table again.
+It checks its job as a sweep does: work items without progress are replayed, and the job enters the slot table again.
 Where the store has forgotten the job itself, the message is published again until its time is over.
 
 Source: decisions/0010-backup-messages.
@@ -28,7 +28,7 @@ PATIENCE_MS = 900_000
 
 
 class AfterFailover:
-    """Repeats and redrives work that a failover may have forgotten."""
+    """Repeats and replays work that a failover may have forgotten."""
 
     def __init__(
         self, store: Store, admission: Admission, slot_client: SlotClient, emitter: Emitter, clock: Clock
@@ -92,7 +92,7 @@ class AfterFailover:
             await self._slot_client.request(job, SlotState("gone", job.finished_at_ms or 0), relay_id)
 
     async def bring_on(self, event: Event, relay_id: str) -> None:
-        """Redrive the work items that lead to an unknown job, as a sweep does: they lead there again."""
+        """Replay the work items that lead to an unknown job, as a sweep does: they lead there again."""
         names = event.job_id.split(CHILD_SEPARATOR)
         stalled = [
             item

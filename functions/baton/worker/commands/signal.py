@@ -92,7 +92,7 @@ class SignalJob:
     async def again(self, event: Event, command: Signalling, relay_id: str) -> tuple[WorkItem, ...]:
         """Repeat the signal of a backup message.
 
-        A signal that is new here was forgotten in a failover, and may be again; a forgotten call is redriven, too.
+        A signal that is new here was forgotten in a failover, and may be again; a forgotten call is replayed, too.
         """
         signalled = await self.commit(event.job_id, signal_of(event.id, command), relay_id)
         if signalled.signal_result.is_new:

@@ -1,4 +1,4 @@
-"""The failure callback of the queue: an event that could not be delivered is redriven, within a budget."""
+"""The failure callback of the queue: an event that could not be delivered is replayed, within a budget."""
 
 from baton.worker.entry import LambdaHandler, LazyApp
 from baton.worker.runtime.spec import Spec

@@ -1,4 +1,4 @@
-"""The sweep: redrives stalled jobs. Called by an armed message and by the hourly schedule."""
+"""The sweep: replays stalled jobs. Called by an armed message and by the hourly schedule."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ import logging
 from typing import Any
 
 from baton.engine.all_jobs.job_list import is_position
-from baton.engine.effects import RECONCILED_PAGES, REDRIVEN
+from baton.engine.effects import RECONCILED_PAGES, REPLAYED
 from baton.observability.counters import Counters, count
 from baton.queue.dispatch import Outcome
 from baton.sdk.clock import Clock
@@ -114,7 +114,7 @@ class Maintenance:
         self._pruning = pruning
         self._counters = counters
 
-    async def handle(self, body: bytes, relay_id: str, redrive: str, *, again: bool) -> Outcome:
+    async def handle(self, body: bytes, relay_id: str, replay: str, *, again: bool) -> Outcome:
         """Handle one message, as for a sweep."""
         away_ms = read_away_ms(body)
         if away_ms:
@@ -126,13 +126,13 @@ class Maintenance:
         if prune_after:
             return Outcome("pruned", await self._pruning.prune(prune_after))
         page = read_page(body)
-        reconciled = await self._reconciler.handle(page, relay_id, redrive, again=again)
+        reconciled = await self._reconciler.handle(page, relay_id, replay, again=again)
         if not page.after:
             await self._outcomes.poll()
         if not page.due_ms and not page.after:  # the hourly backstop
             await self._pruning.prune()
         await count(
             self._counters,
-            {RECONCILED_PAGES: 1, **({REDRIVEN: reconciled.dispatched} if reconciled.dispatched else {})},
+            {RECONCILED_PAGES: 1, **({REPLAYED: reconciled.dispatched} if reconciled.dispatched else {})},
         )
         return reconciled

@@ -1,10 +1,10 @@
-"""The sweep: checks jobs that hold a slot, by progress, not age, and redrives their stalled work items.
+"""The sweep: checks jobs that hold a slot, by progress, not age, and replays their stalled work items.
 
 It is armed as a delayed message, one at a time, while a job holds a slot. An hourly schedule, the backstop, checks all
 jobs, and failure callbacks that the queue has given up on, so that idle costs next to nothing. It goes on page by page,
 each a message of its own. So the cost at once does not grow with the jobs, and a job at which it dies holds up one
 page. It touches no live lease, and a future timer once at most, where it may not have been published. It is the relay
-of the items that it redrives, so a crash in the middle loses nothing.
+of the items that it replays, so a crash in the middle loses nothing.
 
 Source: decisions/0012-sweep.
 """
@@ -80,10 +80,10 @@ class Reconciler:
         self._dead = dead
         self._clock = clock
 
-    async def handle(self, page: Page, message_id: str, redrive: str, *, again: bool) -> Outcome:
+    async def handle(self, page: Page, message_id: str, replay: str, *, again: bool) -> Outcome:
         """Do one page of a sweep.
 
-        `message_id`: the relay of redriven items; `redrive`: the delivery, of which message, that redrives them.
+        `message_id`: the relay of replayed items; `replay`: the delivery, of which message, that replays them.
         `again`: it was delivered before, and may be the relay of any job's items, so it checks all of them.
         """
         now_ms, relay_id = self._clock.now_ms(), page.relay_id or message_id
@@ -98,27 +98,27 @@ class Reconciler:
             await self._emitter.emit_to(SWEEP_ENDPOINT, following.body(), deduplication_id=name)
         # Sweeps and their copies notify a job once in that time: the queue takes one message of a name.
         await notify_granted(self._emitter, turn.granted, now_ms - now_ms % STALLED_AFTER_MS, "swept")
-        redriven = await self._reconcile(turn.slot_table, relay_id, now_ms, redrive)
-        if redriven:
-            _log.warning("the sweep redrove %d event(s) without progress for %d s", redriven, STALLED_AFTER_MS // 1000)
+        replayed = await self._reconcile(turn.slot_table, relay_id, now_ms, replay)
+        if replayed:
+            _log.warning("the sweep replayed %d event(s) without progress for %d s", replayed, STALLED_AFTER_MS // 1000)
         if not page.due_ms:
             await self._chats.prolong_files(_ages_ms(turn.slot_table, now_ms))
         if not page.due_ms and not turn.after:  # the last page, which may come again: nothing follows it
-            redriven += await self._dead.revive()
-        return Outcome("swept", redriven)
+            replayed += await self._dead.revive()
+        return Outcome("swept", replayed)
 
-    async def _reconcile(self, slot_table: SlotTable, relay_id: str, now_ms: int, redrive: str) -> int:
-        """Check the trees of a page; return how many events were redriven."""
+    async def _reconcile(self, slot_table: SlotTable, relay_id: str, now_ms: int, replay: str) -> int:
+        """Check the trees of a page; return how many events were replayed."""
         trees: defaultdict[str, dict[str, QueueEntry]] = defaultdict(dict)
         for name, entry in slot_table.items():
             trees[root_of(name)][name] = entry
         found = await self._store.reconcile_all(trees, relay_id, now_ms, STALLED_AFTER_MS)
-        redriven, leaving = 0, list[tuple[str, int]]()
+        replayed, leaving = 0, list[tuple[str, int]]()
         for root_id, reconciled in found.items():
-            redriven += await dispatch(self._emitter, reconciled.session_id, reconciled.stalled, redrive)
+            replayed += await dispatch(self._emitter, reconciled.session_id, reconciled.stalled, replay)
             leaving += over(trees[root_id], reconciled, now_ms)
         await self._admission.prune(leaving)
-        return redriven
+        return replayed
 
 
 def _ages_ms(slot_table: SlotTable, now_ms: int) -> dict[tuple[str, str], int]:

@@ -1,8 +1,8 @@
-"""Messages that the queue gave up on: decide finds out whether the event still applies, and it is redriven.
+"""Messages that the queue gave up on: decide finds out whether the event still applies, and it is replayed.
 
 The budget is measured in progress: it counts how often in a row one work item could not be delivered, and any progress
 makes a new work item. Only a malformed event or a spent budget fails a job, with a reason and an alert. An endpoint
-without capacity spends none: its work item is redriven after a pause that grows. Source: qstash.md 11.
+without capacity spends none: its work item is replayed after a pause that grows. Source: qstash.md 11.
 """
 
 import base64
@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.engine.attempts import THROTTLED, THROTTLED_ALERT, redriven_at_ms
+from baton.engine.attempts import THROTTLED, THROTTLED_ALERT, replayed_at_ms
 from baton.engine.commit.answers import Claim, Undelivered
 from baton.engine.decide import decide
 from baton.engine.effects import Alert
 from baton.engine.step_results import Undeliverable
 from baton.engine.work_items import WorkItem, item_key_of
 from baton.observability.tracing import job_ended
-from baton.queue.dispatch import Outcome, dispatch, redrive_of
+from baton.queue.dispatch import Outcome, dispatch, replay_of
 from baton.sdk.clock import Clock
 from baton.store.ports.jobs import Store
 from baton.worker.commands.commands import Commands
@@ -108,12 +108,12 @@ def what_failed(failed: Callback) -> str:
             return "unreadable"
 
 
-# Handles the body of an app event in the name of its message, under a redrive; it raises as its endpoint does.
+# Handles the body of an app event in the name of its message, under a replay; it raises as its endpoint does.
 HandleAppEvent = Callable[[bytes, str, str], Awaitable[Outcome]]
 
 
 class Redelivery:
-    """Redrives undelivered events."""
+    """Replays undelivered events."""
 
     def __init__(
         self,
@@ -141,18 +141,18 @@ class Redelivery:
             await self._post_commit((Alert("", text, "unreadable_message", source_id),))
             return Outcome("kept for a person")
         if isinstance(failed, AppEventFailed):
-            return await self._app_event_failed(failed, redrive_of(message_id, retried))
+            return await self._app_event_failed(failed, replay_of(message_id, retried))
         if isinstance(failed, ReconcileFailed):
             # It may be the relay of items that it took over before it failed, so its work is done in its name.
-            redrive = redrive_of(message_id, retried)
-            return await self._reconciler.handle(read_page(failed.body), failed.source_message_id, redrive, again=True)
+            replay = replay_of(message_id, retried)
+            return await self._reconciler.handle(read_page(failed.body), failed.source_message_id, replay, again=True)
         return await self._event_failed(failed, message_id, retried)
 
-    async def _app_event_failed(self, failed: AppEventFailed, redrive: str) -> Outcome:
+    async def _app_event_failed(self, failed: AppEventFailed, replay: str) -> Outcome:
         """Handle the event in place of its endpoint; an event refused for good stays for a person."""
         try:
             if failed.status != MALFORMED_STATUS:
-                return await self._app_events(failed.body, failed.source_message_id, redrive)
+                return await self._app_events(failed.body, failed.source_message_id, replay)
             why = f"its endpoint answered {MALFORMED_STATUS}"
         except MalformedEventError as error:
             why = str(error)
@@ -167,7 +167,7 @@ class Redelivery:
         except UnknownJobError:
             return await self._publish_later(event)
         if items is not None:
-            return Outcome("signalled", await self._redrive(event.session_id, items, message_id, retried))
+            return Outcome("signalled", await self._replay(event.session_id, items, message_id, retried))
         call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
         claim = Claim(event.job_id, item_key_of(event), message_id, "", self._clock.now_ms(), 0, call_id)
         throttled = failed.status in THROTTLED
@@ -184,33 +184,33 @@ class Redelivery:
                     job_ended(decision.changes.job)
                 # An earlier delivery may have left the source message's pending items.
                 items = committed.pending if committed.applied else (*committed.pending, *found.pending)
-                return Outcome("failed", await self._redrive(found.session_id, items, message_id, retried))
+                return Outcome("failed", await self._replay(found.session_id, items, message_id, retried))
             item = found.state.item
-            if item.redriven == THROTTLED_ALERT if throttled else item.undelivered == 1:  # one alert for a work item
-                text = f"job {event.job_id}: the queue gave up on {event.type}, which is redriven: {reason}"
+            if item.replayed == THROTTLED_ALERT if throttled else item.undelivered == 1:  # one alert for a work item
+                text = f"job {event.job_id}: the queue gave up on {event.type}, which is replayed: {reason}"
                 await self._post_commit((Alert(event.job_id, text, "undelivered", item.key),))
-        redriven = 0
-        for redrive, those in self._redrives(found, redrive_of(message_id, retried), claim.now_ms, throttled=throttled):
-            redriven += await dispatch(self._emitter, found.session_id, those, redrive)
-        return Outcome("driven" if redriven else "applied", redriven)
+        replayed = 0
+        for replay, those in self._replays(found, replay_of(message_id, retried), claim.now_ms, throttled=throttled):
+            replayed += await dispatch(self._emitter, found.session_id, those, replay)
+        return Outcome("driven" if replayed else "applied", replayed)
 
     @staticmethod
-    def _redrives(
-        found: Undelivered, redrive: str, now_ms: int, *, throttled: bool
+    def _replays(
+        found: Undelivered, replay: str, now_ms: int, *, throttled: bool
     ) -> Iterator[tuple[str, Sequence[WorkItem]]]:
-        """Yield items and the redrive that publishes them: a throttled item's is named by the time of its return.
+        """Yield items and the replay that publishes them: a throttled item's is named by the time of its return.
 
         So the queue takes it once, however many messages about it have died.
         """
         if found.state is None:
-            yield redrive, found.pending
+            yield replay, found.pending
         elif throttled:
-            yield redrive, found.pending
-            at_ms = redriven_at_ms(found.state.item.redriven, now_ms)
+            yield replay, found.pending
+            at_ms = replayed_at_ms(found.state.item.replayed, now_ms)
             later = replace(found.state.item, not_before_ms=max(found.state.item.not_before_ms, at_ms))
             yield f"full.{at_ms}", (later,)
         else:
-            yield redrive, (*found.pending, found.state.item)
+            yield replay, (*found.pending, found.state.item)
 
     async def _publish_later(self, event: Event) -> Outcome:
         """Publish an unknown job's backup again, for a quarter of an hour, or while the job above it lives."""
@@ -220,5 +220,5 @@ class Redelivery:
         await self._post_commit((Alert(event.job_id, text, "fact_dropped", event.id),))
         return Outcome("dropped")
 
-    async def _redrive(self, session_id: str, items: tuple[WorkItem, ...], message_id: str, retried: int) -> int:
-        return await dispatch(self._emitter, session_id, items, redrive_of(message_id, retried))
+    async def _replay(self, session_id: str, items: tuple[WorkItem, ...], message_id: str, retried: int) -> int:
+        return await dispatch(self._emitter, session_id, items, replay_of(message_id, retried))

@@ -1,7 +1,7 @@
 """Replaying: a message that was delivered, or that the queue gave up on, is sent once more by an operator.
 
 Invariant: a replay never does anything twice. The state shows whether an event still applies, as in the pipeline. One
-whose step is over is reported as applied, and not sent; events that the job still expects can be redriven instead. A
+whose step is over is reported as applied, and not sent; events that the job still expects can be replayed instead. A
 command may be sent again, since the first one stays. Must not: change any state itself.
 """
 
@@ -97,13 +97,13 @@ class Replaying:
             await self._records.delete([letter.id for letter in letters])
         return checked
 
-    async def redrive(self, job_id: str) -> int:
+    async def replay_job(self, job_id: str) -> int:
         """Send the events of all due steps of a job; those under a lease at its end. Return how many."""
         snapshot = await self._reader.job(job_id)
         if snapshot is None:
             return 0
-        redrive = f"replay.{self._randomness.token()}"
-        return await dispatch(self._emitter, snapshot.job.session_id, self._due(snapshot), redrive)
+        replay = f"replay.{self._randomness.token()}"
+        return await dispatch(self._emitter, snapshot.job.session_id, self._due(snapshot), replay)
 
     def _beside(self, event: Event, snapshot: Snapshot | None) -> MessageCheck:
         if isinstance(_command(event), Recurrence):

@@ -105,8 +105,8 @@ class HandleAppEvent:
         self._emitter = emitter
         self._clock = clock
 
-    async def handle(self, body: bytes, message_id: str, redrive: str) -> Outcome:
-        """Handle one message; `redrive`: the delivery, of which message, that dispatches what follows.
+    async def handle(self, body: bytes, message_id: str, replay: str) -> Outcome:
+        """Handle one message; `replay`: the delivery, of which message, that dispatches what follows.
 
         Raises:
             MalformedEventError: the message is to stay with the queue, for a person.
@@ -116,9 +116,9 @@ class HandleAppEvent:
         if event.dead_letter is not None:
             return await self._keep_or_retry(event, event.dead_letter, message_id)
         if event.closes is not None:
-            return await self._close(event, event.closes, message_id, redrive)
+            return await self._close(event, event.closes, message_id, replay)
         if event.meets is not None:
-            return Outcome("met", await self._end_waits(event, event.meets, message_id, redrive))
+            return Outcome("met", await self._end_waits(event, event.meets, message_id, replay))
         handlers = self._registry.handlers.of(event.name)
         await keep_event(self._records, self._commands.quota, event, tuple(handler.name for handler in handlers))
         if faults := misfits(handlers, event.data):
@@ -127,11 +127,11 @@ class HandleAppEvent:
         dispatched = 0
         for handler in handlers:
             take = self._start if handler.batch is None else self._join
-            dispatched += await take(handler, event, message_id, redrive)
-        dispatched += await self._meet(event, message_id, redrive)
+            dispatched += await take(handler, event, message_id, replay)
+        dispatched += await self._meet(event, message_id, replay)
         return Outcome(f"{len(handlers)} handlers", dispatched)
 
-    async def _meet(self, event: AppEvent, message_id: str, redrive: str) -> int:
+    async def _meet(self, event: AppEvent, message_id: str, replay: str) -> int:
         """End the waits for events of this name and key: it is kept before they are read, so none is missed.
 
         Of many, each page gets a message of its own, so that no delivery has more to do than another.
@@ -140,7 +140,7 @@ class HandleAppEvent:
         await self._records.keep(name, canonical_json(event.data))
         while calls := await self._records.waiting(name, now_ms, _READ_CALLS):
             if not pages and len(calls) <= _PAGE_CALLS:
-                dispatched = await self._end_waits(event, calls, message_id, redrive)
+                dispatched = await self._end_waits(event, calls, message_id, replay)
                 await self._records.met(name, calls)
                 return dispatched
             sending = [self._send_page(event, calls[at : at + _PAGE_CALLS]) for at in range(0, len(calls), _PAGE_CALLS)]
@@ -153,13 +153,13 @@ class HandleAppEvent:
         await self._emitter.send(copy, deduplication_id=f"{event.id}.meets.{digest(*page)[:24]}")
         return 1
 
-    async def _end_waits(self, event: AppEvent, calls: tuple[str, ...], message_id: str, redrive: str) -> int:
+    async def _end_waits(self, event: AppEvent, calls: tuple[str, ...], message_id: str, replay: str) -> int:
         """End the waits of these calls; return the number of dispatched events."""
         jobs = dict.fromkeys(map(job_of_call, calls))
-        ending = (self._end_wait(job_id, event, message_id, redrive) for job_id in jobs)
+        ending = (self._end_wait(job_id, event, message_id, replay) for job_id in jobs)
         return sum(_counts(await asyncio.gather(*ending, return_exceptions=True)))
 
-    async def _end_wait(self, job_id: str, event: AppEvent, message_id: str, redrive: str) -> int:
+    async def _end_wait(self, job_id: str, event: AppEvent, message_id: str, replay: str) -> int:
         """Signal a job that an event it waits for is there; return the number of dispatched events."""
         job = await self._commands.submit.find(job_id)
         if job is None or job.ended:
@@ -171,9 +171,9 @@ class HandleAppEvent:
             items = await self._commands.signal.again(signalled, command, message_id)
         except (UnknownJobError, JobGoneError):
             return 0
-        return await dispatch(self._emitter, job.session_id, items, redrive)
+        return await dispatch(self._emitter, job.session_id, items, replay)
 
-    async def _close(self, copy: AppEvent, name: str, message_id: str, redrive: str) -> Outcome:
+    async def _close(self, copy: AppEvent, name: str, message_id: str, replay: str) -> Outcome:
         """Close the batch of an event, by the copy that the event has left, and start the batch's job.
 
         Each event leaves a copy: where a failover forgot that the event joined, the copy makes it join again.
@@ -181,16 +181,16 @@ class HandleAppEvent:
         event = copy.model_copy(update={"closes": None})
         await keep_event(self._records, self._commands.quota, event, (name,))
         handlers = [handler for handler in self._registry.handlers.of(event.name) if handler.name == name]
-        dispatched = [await self._join(handler, event, message_id, redrive, closes=True) for handler in handlers]
+        dispatched = [await self._join(handler, event, message_id, replay, closes=True) for handler in handlers]
         return Outcome("closed", sum(dispatched))
 
     async def _join(
-        self, handler: Handler, event: AppEvent, message_id: str, redrive: str, *, closes: bool = False
+        self, handler: Handler, event: AppEvent, message_id: str, replay: str, *, closes: bool = False
     ) -> int:
         size, seconds = handler.batch or (1, 0)
         batch = await self._batches.join(event, handler.name, size, closes=closes)
         if batch.closed:
-            return await self._start(handler, await self._batches.event_of(handler.name, batch), message_id, redrive)
+            return await self._start(handler, await self._batches.event_of(handler.name, batch), message_id, replay)
         await self._emitter.send(
             event.model_copy(update={"closes": handler.name}),
             not_before_ms=self._clock.now_ms() + int(seconds * 1000),
@@ -198,7 +198,7 @@ class HandleAppEvent:
         )
         return 1
 
-    async def _start(self, handler: Handler, event: AppEvent, message_id: str, redrive: str) -> int:
+    async def _start(self, handler: Handler, event: AppEvent, message_id: str, replay: str) -> int:
         now_ms = self._clock.now_ms()
         job, task = job_for(self._registry, handler, event, now_ms)
         if handler.debounce_seconds:
@@ -207,7 +207,7 @@ class HandleAppEvent:
             job = replace(job, start_at_ms=now_ms + int(handler.debounce_seconds * 1000))
         submitted, submission = submission_of(job, task, event.created_at)
         items = await self._commands.submit.again(submitted, submission, message_id)
-        return await dispatch(self._emitter, job.session_id, items, redrive)
+        return await dispatch(self._emitter, job.session_id, items, replay)
 
     async def _keep_or_retry(self, event: AppEvent, letter: DeadLetter, message_id: str) -> Outcome:
         job = await self._commands.submit.find(event_job_id(event.id, letter.handler))

@@ -10,7 +10,7 @@ from msgspec import Struct
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.engine.outbox import event_of
 from baton.engine.work_items import CLOCK_ERROR_MS, ItemKind, WorkItem, item_key_of, kind_of
-from baton.queue.dispatch import Delivered, redrive_of
+from baton.queue.dispatch import Delivered, replay_of
 from baton.sdk.records.transcript import HttpResponse
 from baton.worker.runtime.claims import Claims
 from baton.worker.runtime.policy import LEASE_MS
@@ -105,9 +105,9 @@ class Invocation:
         self._commits = 0
 
     @property
-    def redrive_id(self) -> str:
-        """The id of this dispatching: the queue drops a second message of the same redrive."""
-        return f"{redrive_of(self.delivered.message_id, self.delivered.retried)}.{self.dispatched.rounds}"
+    def replay_id(self) -> str:
+        """The id of this dispatching: the queue drops a second message of the same replay."""
+        return f"{replay_of(self.delivered.message_id, self.delivered.retried)}.{self.dispatched.rounds}"
 
     def begin(self, step: InvocationItem) -> None:
         """Work on this item next, or at once with others."""

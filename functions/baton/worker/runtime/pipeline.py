@@ -133,7 +133,7 @@ class Pipeline:
             case Verdict.UNKNOWN:
                 raise UnknownJobError(f"job {step.job_id} is not known (yet); its backup message may still create it")
             case Verdict.BUSY | Verdict.EARLY if step.event is not None:
-                await postpone(self._emitter, step.event, claim_result.free_at_ms, invocation.redrive_id)
+                await postpone(self._emitter, step.event, claim_result.free_at_ms, invocation.replay_id)
         invocation.outcomes.append(claim_result.verdict)
         invocation.leaves(step)
         await self._dispatch(invocation, claim_result.pending, via_admission=False)
@@ -141,7 +141,7 @@ class Pipeline:
     async def _still_held(self, claim: Claim, claim_result: ClaimResult) -> tuple[Claim, ClaimResult]:
         """Return the claim that a COMMIT made. If its answer was slow, another invocation may have taken over.
 
-        It is not claimed anew: this message may be over, and would become the relay of items redriven meanwhile.
+        It is not claimed anew: this message may be over, and would become the relay of items replayed meanwhile.
         """
         assert claim_result.state is not None, "what is claimed comes with its state"
         item = claim_result.state.item
@@ -172,14 +172,14 @@ class Pipeline:
             is_free, waits = True, NotYetError(0)
         except asyncio.CancelledError:
             if self._policy.stopping.begun:
-                await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.redrive_id)
+                await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.replay_id)
             raise
         if not is_free:  # an earlier delivery may have done it meanwhile: then this one dispatches what follows
             return invocation.begin(replace(step, claim_result=None))
         if step.answer:
             raise AnswerEarlyError(f"{step.item_key} waits for its turn alone: its model's answer comes again")
         event, at_ms = event_of(invocation.session_id, state.item), self._clock.now_ms() + waits.wait_ms
-        await postpone(self._emitter, event, at_ms, invocation.redrive_id)
+        await postpone(self._emitter, event, at_ms, invocation.replay_id)
         invocation.outcomes.append(LIMITED if waits.limit else SUSPECT)
         invocation.leaves(step)
         return await self._dispatch(invocation, claim_result.pending, via_admission=False)
@@ -275,7 +275,7 @@ class Pipeline:
             else:
                 publish.append(item)
                 invocation.dispatched.add(item)
-        invocation.published += await dispatch(self._emitter, invocation.session_id, publish, invocation.redrive_id)
+        invocation.published += await dispatch(self._emitter, invocation.session_id, publish, invocation.replay_id)
 
     def _may_continue(self, invocation: Invocation, item: WorkItem, now_ms: int, *, via_admission: bool) -> bool:
         """Return whether to claim a work item that no COMMIT has claimed.

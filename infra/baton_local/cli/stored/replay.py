@@ -66,8 +66,8 @@ def replay(
 def _send(place: Deployment, target: str) -> None:
     """Replay over the API, with an admin key; report what was applied already, which is not sent."""
     if target.startswith("job_"):
-        redriven = place.request("POST", f"/api/admin/agent-jobs/{quote(target, safe='')}/replay")["driven"]
-        print(f"{target}: {redriven} message(s) replayed" if redriven else f"{target}: expects nothing now")
+        replayed = place.request("POST", f"/api/admin/agent-jobs/{quote(target, safe='')}/replay")["driven"]
+        print(f"{target}: {replayed} message(s) replayed" if replayed else f"{target}: expects nothing now")
         return
     checked = place.request("POST", f"/api/admin/messages/{quote(target, safe='')}/replay")
     if checked["sent"]:

@@ -77,7 +77,7 @@ def test_a_spent_budget_fails_the_job_with_a_reason_and_an_alert() -> None:
 
 
 @pytest.mark.parametrize("times", range(1, UNDELIVERED_BUDGET + 1))
-def test_an_undelivered_event_is_redriven_again_within_its_budget(times: int) -> None:
+def test_an_undelivered_event_is_replayed_again_within_its_budget(times: int) -> None:
     assert undelivered(times) == Decision()
 
 
@@ -151,10 +151,10 @@ def test_without_attempts_left_it_is_dropped_and_somebody_is_alerted(step_result
         (1, True, True),
     ],
 )
-def test_what_cannot_be_delivered_is_redriven_again_within_a_budget(
+def test_what_cannot_be_delivered_is_replayed_again_within_a_budget(
     undelivered: int, *, malformed: bool, dropped: bool
 ) -> None:
-    """Then it is dropped, or it would be redriven for ever."""
+    """Then it is dropped, or it would be replayed for ever."""
     decision = remembering(Undeliverable("answered 500", malformed=malformed), undelivered=undelivered)
     assert (decision.changes is not None) == dropped == bool(decision.effects)
 

@@ -204,13 +204,13 @@ async def test_what_is_done_twice_is_one_span() -> None:
         job = await traced.api.submitted(jobType="full")
         event, store = traced.stage.events()[-1], traced.stage.store
 
-        def redriven() -> None:
+        def replayed() -> None:
             tree = store.tree(job["id"])
             anew = {"owner": "", "lease_until_ms": 0}
             items = {key: replace(item, since_ms=item.since_ms + 1, **anew) for key, item in tree.items.items()}
             store.write(job["id"], replace(tree, items=items))
 
-        _while_asked.append(redriven)
+        _while_asked.append(replayed)
         for message_id in ("m1", "m2", "m3"):
             await traced.deliver(event, message_id)
         outcomes = [(span.attributes or {}).get("baton.outcome") for span in traced.spans() if span.name == "loop"]

@@ -73,7 +73,7 @@ async def test_a_redelivered_message_is_in_the_same_trace_and_below_the_same_ite
         assert traced.parents()["loop"] == {"submit"}
 
 
-async def test_what_a_sweep_redrives_is_in_the_trace_of_its_job() -> None:
+async def test_what_a_sweep_replays_is_in_the_trace_of_its_job() -> None:
     async with tracing(registry()) as traced:
         job = await traced.api.submitted(jobType="answers")
         event = traced.stage.events()[-1].model_copy(update={"traceparent": None})

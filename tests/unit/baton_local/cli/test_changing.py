@@ -53,7 +53,7 @@ def test_a_message_is_sent_once_more(api: respx.MockRouter) -> None:
     assert shown == "msg_1: not sent, since it is applied\nits job still expects 2 step(s): baton replay job_1\n"
 
 
-def test_what_a_job_expects_is_redriven(api: respx.MockRouter) -> None:
+def test_what_a_job_expects_is_replayed(api: respx.MockRouter) -> None:
     route = api.post(f"{URL}/api/admin/agent-jobs/job_1/replay").respond(json={"jobId": "job_1", "driven": 2})
     assert baton("replay", "job_1").output == "job_1: 2 message(s) replayed\n"
     route.respond(json={"jobId": "job_1", "driven": 0})

@@ -42,7 +42,7 @@ async def replay_job(context: Context, request: Request) -> Response:
     job_id = request.path_params["job_id"]
     if not await context.container.ports.reader.jobs([job_id]):
         raise ApiError(404, f"there is no job {job_id!r}", code=Code.TASK_NOT_FOUND)
-    return JSONResponse({"jobId": job_id, "driven": await replaying_of(context.container).redrive(job_id)})
+    return JSONResponse({"jobId": job_id, "driven": await replaying_of(context.container).replay_job(job_id)})
 
 
 def replaying_of(container: Container) -> Replaying:

@@ -117,9 +117,9 @@ def _worker(measured: Measured) -> Iterator[Metric]:
     yield _plain("agent_sweeps", "Finished sweeps", measured, effects.RECONCILED_PAGES)
     yield _plain(
         "agent_sweep_driven_events",
-        "Events that a sweep redrove after a minute without progress",
+        "Events that a sweep replayed after a minute without progress",
         measured,
-        effects.REDRIVEN,
+        effects.REPLAYED,
     )
     yield _plain("agent_list_gaps", "Writes of a job into the lists of jobs that failed", measured, effects.LIST_GAPS)
 

@@ -201,8 +201,8 @@ async def test_one_message_shows_its_log_and_body(operator: Operator) -> None:
     assert "does not know message" in await operator.see("/console/messages/msg_x", 404)
 
 
-async def test_an_applied_message_says_so_and_offers_a_redrive(operator: Operator) -> None:
-    """Nothing is sent by the replay; the redrive sends what the job expects."""
+async def test_an_applied_message_says_so_and_offers_a_replay(operator: Operator) -> None:
+    """Nothing is sent by the replay; the replay sends what the job expects."""
     event = await operator.stage.submit("adds")
     message_id = operator.stage.queue.published[-1][0]
     await operator.stage.deliver(event)

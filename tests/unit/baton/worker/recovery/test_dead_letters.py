@@ -104,12 +104,12 @@ async def test_an_event_that_was_applied_is_not_sent_but_what_its_job_expects() 
     published = stage._delivered = len(stage.queue.published)
     checked = await _replaying(stage).replay(message)
     assert (checked.state, checked.expected) == (MessageState.APPLIED, 2)
-    assert await _replaying(stage).redrive("job_1") == 2
+    assert await _replaying(stage).replay_job("job_1") == 2
     await stage.run()
     assert (await stage.now()).status == "completed"
     assert sorted(stage.step_result.runs) == ["add 1 2", "add 3 4"]
     assert (await _replaying(stage).replay(message)).state is MessageState.ENDED
-    assert await _replaying(stage).redrive("job_1") == 0
+    assert await _replaying(stage).replay_job("job_1") == 0
     assert [sent for sent in _messages(stage)[published:] if sent.body == message.body] == []
 
 
@@ -147,7 +147,7 @@ async def test_an_event_of_an_unknown_job_is_not_sent() -> None:
     assert (await _replaying(other).replay(message)).state is MessageState.UNKNOWN
     assert not other.outgoing()
     assert event.job_id == "job_1"
-    assert await _replaying(other).redrive("job_1") == 0
+    assert await _replaying(other).replay_job("job_1") == 0
 
 
 async def test_a_schedule_s_message_starts_its_job_once() -> None:

@@ -86,8 +86,8 @@ async def test_a_sweep_that_was_given_up_looks_at_every_job_in_its_name() -> Non
     assert (await stage.now()).status is JobStatus.COMPLETED
 
 
-async def test_an_event_that_still_applies_is_redriven_again() -> None:
-    """Under a redrive of its own, so that the queue does not swallow it."""
+async def test_an_event_that_still_applies_is_replayed_again() -> None:
+    """Under a replay of its own, so that the queue does not swallow it."""
     stage, event = await submitted()
     sent = stage.outgoing()[-1]
     outcome = await give_up(stage, event, "cb1")
@@ -99,7 +99,7 @@ async def test_an_event_that_still_applies_is_redriven_again() -> None:
     assert (await stage.now()).status is JobStatus.COMPLETED
 
 
-async def test_an_event_that_was_applied_meanwhile_is_not_redriven() -> None:
+async def test_an_event_that_was_applied_meanwhile_is_not_replayed() -> None:
     """What its message still carries is. Nor is one of an unknown job, whose backup message will tell."""
     stage, event = await submitted()
     await stage.deliver(event, "m1")
@@ -178,7 +178,7 @@ async def test_a_command_about_a_forgotten_child_comes_back_while_its_root_lives
 
 @pytest.mark.parametrize("status", sorted(THROTTLED))
 async def test_an_endpoint_without_a_place_costs_nothing_of_the_budget(status: int) -> None:
-    """However often: it is redriven, each time after a longer pause, and somebody is told of it once."""
+    """However often: it is replayed, each time after a longer pause, and somebody is told of it once."""
     stage, event = await submitted()
     pauses = []
     for n in range(12):
@@ -192,8 +192,8 @@ async def test_an_endpoint_without_a_place_costs_nothing_of_the_budget(status: i
     assert [notice.kind for notice in stage.alerts.sent] == ["undelivered"]
 
 
-async def test_many_dead_messages_about_a_step_redrive_it_as_one() -> None:
-    """A sweep may have redriven it again and again: the queue takes what is to come at the same time once."""
+async def test_many_dead_messages_about_a_step_replay_it_as_one() -> None:
+    """A sweep may have replayed it again and again: the queue takes what is to come at the same time once."""
     stage, event = await submitted()
     for n in range(110):
         await give_up(stage, event, f"cb{n}", f"m{n % 10}", status=429)

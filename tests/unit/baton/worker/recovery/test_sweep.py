@@ -1,4 +1,4 @@
-"""The sweep: redrives what nobody has redriven, and nothing else; it is asked for, and goes on by message."""
+"""The sweep: replays what nobody has replayed, and nothing else; it is asked for, and goes on by message."""
 
 from dataclasses import replace
 from typing import Any
@@ -67,7 +67,7 @@ async def test_the_first_job_arms_a_sweep_which_arms_the_next_while_somebody_hol
     assert armed(stage) == [due_ms, due_ms + INTERVAL_MS]
 
 
-async def test_a_lost_event_is_redriven_again_and_guaranteed_by_the_sweep() -> None:
+async def test_a_lost_event_is_replayed_again_and_guaranteed_by_the_sweep() -> None:
     """The queue accepted it and forgot. A job with progress is left alone."""
     stage = Stage()
     await stage.submit()
@@ -100,7 +100,7 @@ async def test_a_sweep_that_comes_again_dispatches_what_it_guarantees_of_every_j
     await stage.submit()
     stage.clock.ms += STALLED_AFTER_MS + 1
     due_ms = stage.clock.ms
-    stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is redriven
+    stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is replayed
     with pytest.raises(PublishError):
         await stage.swept(due_ms)
     stage.admission.entries["job_1"] = structs.replace(stage.entry(), want="none", slot=False)
@@ -126,7 +126,7 @@ async def test_a_slot_of_a_forgotten_job_is_given_on_and_reported_at_each_sweep_
         stage.clock.ms += 1_000
         seen = len(stage.events())
         await stage.swept(1, f"m{number}")
-        found = stage.events()[seen:]  # by the first one twice: nobody had redriven the slot request, either
+        found = stage.events()[seen:]  # by the first one twice: nobody had replayed the slot request, either
         assert {item_key_of(event) for event in found} == {"slot_request:job_2:1"}  # the epoch of its entry
         assert stage.entry("job_2").slot
     await stage.deliver(waits, "m-told")
@@ -219,7 +219,7 @@ def relay_ids(stage: Stage) -> set[str]:
 
 
 async def crowded() -> Stage:
-    """More jobs than a page has, of which nothing is known, and behind them one that nobody redrives."""
+    """More jobs than a page has, of which nothing is known, and behind them one that nobody replays."""
     stage = Stage()
     await stage.submit("answers", "job_z")
     waiting = {f"job_{n:04}": QueueEntry("t", f"s{n}", 5, n, 1, since_ms=stage.clock.ms) for n in range(PAGE + 5)}
@@ -229,7 +229,7 @@ async def crowded() -> Stage:
 
 
 async def test_a_backstop_goes_on_by_message_until_everybody_was_looked_at() -> None:
-    """The job behind a full page is redriven by the second one, in that one's own name."""
+    """The job behind a full page is replayed by the second one, in that one's own name."""
     stage = await crowded()
     assert (await stage.swept(0, "m1")).dispatched == 0
     (second,) = pages(stage)

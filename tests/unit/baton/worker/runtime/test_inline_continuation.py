@@ -116,7 +116,7 @@ async def test_a_lease_that_is_partly_over_is_prolonged_before_the_work(slow_ms:
     assert left_ms == {lease_ms}
 
 
-async def test_what_a_sweep_redrives_meanwhile_stays_with_the_sweep_s_message() -> None:
+async def test_what_a_sweep_replays_meanwhile_stays_with_the_sweep_s_message() -> None:
     """The turn's message may be over by then, and would bring nothing on if this process died."""
 
     async def swept() -> None:

@@ -82,16 +82,16 @@ def test_what_is_done_twice_was_brought_back_by_a_failover() -> None:
     assert not run.ends(run.first, done=False)
 
 
-def test_no_two_commits_claim_under_the_same_name_and_no_two_rounds_redrive_alike() -> None:
+def test_no_two_commits_claim_under_the_same_name_and_no_two_rounds_replay_alike() -> None:
     """Nor two deliveries of a message; the same one does, so the queue swallows what it dispatches twice."""
     run = run_of(TURN)
     names = {run.name_of_claims() for _ in range(3)}
     assert len(names) == 3
     assert all(name.startswith("o1.") for name in names)
-    redrives = [run.redrive_id, run_of(TURN).redrive_id, run_of(TURN, retried=1).redrive_id]
+    replays = [run.replay_id, run_of(TURN).replay_id, run_of(TURN, retried=1).replay_id]
     run.dispatched.begin_anew()
-    assert redrives[0] == redrives[1]
-    assert len({*redrives, run.redrive_id}) == 3
+    assert replays[0] == replays[1]
+    assert len({*replays, run.replay_id}) == 3
 
 
 DUE = WorkItem("call:a:1", ItemKind.CALL, "job_1", 1, 1, call_id="a")

@@ -61,7 +61,7 @@ async def test_a_turn_that_was_added_anew_meanwhile_is_asked_anew() -> None:
     ("in_call", "found", "label", "waiting"),
     [
         # Its arguments are recorded: it would do the same again.
-        pytest.param(added_anew, 1, "done", 0, id="a call that was redriven anew counts all the same"),
+        pytest.param(added_anew, 1, "done", 0, id="a call that was replayed anew counts all the same"),
         pytest.param(nothing, Pending(timeout_seconds=60), "done", 1, id="the outcome of a call that waits is awaited"),
         pytest.param(done, Pending(timeout_seconds=60), "overtaken", 0, id="not by who has recorded nothing"),
     ],

@@ -57,15 +57,15 @@ async def test_a_granted_item_is_done_and_exactly_what_follows_is_dispatched() -
     assert {item.relay_id for item in items} == {"m-turn"}
 
 
-async def test_what_was_redriven_anew_is_not_swallowed_where_the_same_delivery_hands_it_on() -> None:
-    """Two copies of a message count their retries each for itself; what one redrove is the other's to dispatch."""
+async def test_what_was_replayed_anew_is_not_swallowed_where_the_same_delivery_hands_it_on() -> None:
+    """Two copies of a message count their retries each for itself; what one replayed is the other's to dispatch."""
     stage = Stage()
     first = await stage.submit("adds")
     await stage.deliver(first, "m-turn")
     for since_ms in (0, 0, 60_000):
         tree = stage.store.tree("job_1")
-        redriven = {key: structs.replace(item, since_ms=stage.clock.ms + since_ms) for key, item in tree.items.items()}
-        stage.store.write("job_1", structs.replace(tree, items=redriven))
+        replayed = {key: structs.replace(item, since_ms=stage.clock.ms + since_ms) for key, item in tree.items.items()}
+        stage.store.write("job_1", structs.replace(tree, items=replayed))
         await stage.deliver(first, "m-turn", retried=1)
     once, again, anew = ({message.deduplication_id for message in stage.outgoing()[at:][:2]} for at in (-6, -4, -2))
     assert len(once) == 2

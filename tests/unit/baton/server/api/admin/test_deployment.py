@@ -55,7 +55,7 @@ async def test_a_process_is_not_ready_while_its_store_is_down(api: Api) -> None:
     assert response.json() == {"status": "ready", "store": "REST"}, "no agent: whoever asks shows no key"
 
 
-async def test_what_a_job_expects_is_redriven(api: Api) -> None:
+async def test_what_a_job_expects_is_replayed(api: Api) -> None:
     """Nothing for one that has ended; an unknown one is 404. A message whose step is open is sent once more."""
     job = await api.submitted(jobType="answers")
     message_id = api.stage.queue.published[-1][0]
