@@ -26,7 +26,7 @@ ON_WORKERS := --no-loadscope-reorder -n
 PARALLEL := $(MAKE) --no-print-directory -k -j2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-all test-long check static quick-tests package format-check lint types pyright imports docs docs-check gallery soak soak-values soak-stack bench clean
+.PHONY: help setup demo dev test test-all test-long check static quick-tests package wheels format-check lint types pyright imports docs docs-check gallery soak soak-values soak-stack bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -59,6 +59,9 @@ quick-tests: $(READY)
 
 package: $(READY) ## make the archives for AWS Lambda in dist
 	@$(BIN)/baton package $(ARGS)
+
+wheels: $(READY) ## build both wheels into dist twice, compare them, and check what they have; TAG=v… has to be theirs
+	@.ci/wheels $(TAG)
 
 format-check: $(READY)
 	@$(BIN)/ruff format --check --quiet . || { echo "wrong format: run $(BIN)/ruff format"; exit 1; }

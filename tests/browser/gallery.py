@@ -62,6 +62,8 @@ PICTURED = (
     Pictured("usage", "Usage", "/console/usage"),
     Pictured("audit", "The audit log", "/console/audit"),
 )
+# The README shows the picture of its run.
+RUN = next(one for one in PICTURED if one.name == "children")
 
 
 def picture_of(name: str, width: int) -> Path:

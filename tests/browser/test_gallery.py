@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.browser_stack import PATIENCE_MS, ROOT
 from tests.browser.conftest import log_in
-from tests.browser.gallery import FOLDER, LOOKS, PICTURED, Pictured, index, picture_of
+from tests.browser.gallery import FOLDER, LOOKS, PICTURED, RUN, Pictured, index, picture_of
 from tests.browser.page_rules import assert_fit
 from tests.browser.shop import Shop
 
@@ -42,6 +42,9 @@ def test_a_page_fits_and_breaks_no_rule(
         if request.config.getoption("--gallery", default=False) and (scheme, width) in (LOOKS[0], LOOKS[-1]):
             take(visitor, picture_of(pictured.name, width))
         assert_fit(visitor, axe)
+    if request.config.getoption("--gallery", default=False) and pictured is RUN:
+        visitor.emulate_media(color_scheme="light")
+        visitor.locator(".zoom").screenshot(path=FOLDER / "run.png")
     assert shown == []
 
 

@@ -472,7 +472,7 @@ by("text").onkeydown = (/** @type {KeyboardEvent} */ event) => {
   send();
 };
 by("files").onchange = () => {
-  by("chosen").textContent = [...by("files").files].map((file) => file.name).join(", ") || "Files …";
+  by("chosen").textContent = `Files ${[...by("files").files].map((file) => file.name).join(", ") || "…"}`;
 };
 by("stop").onclick = () => reporting(() => client.cancelSession(session));
 by("new").onclick = () => {
