@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.code_agent import CodeAgent
 from baton_events.values.json_value import Unrecordable, plain
 
 Overlap = Literal["queue", "skip", "replace"]
@@ -34,7 +35,7 @@ class Schedule:
     Attributes:
         name: known by it; under another name it is another schedule.
         cron: five fields, such as "0 9 * * 1-5".
-        agent: the agent, or its name.
+        agent: the agent or workflow, or its name.
         task: the task of each job.
         input_data: the data of each job, a JSON object.
         time_zone: whose clock counts, such as "Europe/Berlin".
@@ -46,7 +47,7 @@ class Schedule:
 
     name: str
     cron: str
-    agent: str | Agent = field(kw_only=True)
+    agent: str | Agent | CodeAgent = field(kw_only=True)
     task: str = field(default="", kw_only=True)
     input_data: dict[str, Any] | None = field(default=None, kw_only=True)
     time_zone: str = field(default="UTC", kw_only=True)
@@ -69,7 +70,7 @@ class Schedule:
     @property
     def agent_name(self) -> str:
         """The name of its agent."""
-        return self.agent.name if isinstance(self.agent, Agent) else self.agent
+        return self.agent.name if isinstance(self.agent, Agent | CodeAgent) else self.agent
 
     def _fault(self) -> str:
         parts = self.cron.split() if isinstance(self.cron, str) else []

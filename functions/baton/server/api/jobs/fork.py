@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from baton.engine.fork import Edits, Ended, Fork, ToolsRun, forked_task
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
+from baton.sdk.agents.runner import CodeRunner
 from baton.sdk.models.catalog import model_fault
 from baton.sdk.records.any_json import AnyJson, JsonObject
 from baton.sdk.tools.arguments import InvalidArguments
@@ -96,12 +97,26 @@ async def forked(
 def _misfits(registry: Registry, agent: Agent, ended: Ended, fork: Fork) -> list[tuple[str, str]]:
     """List the fields of the edits that the agent cannot take, each with its fault."""
     edits, faults = fork.edits, list[tuple[str, str]]()
-    asks = not agent.plan
+    is_code = isinstance(agent.runner, CodeRunner)
+    silent = (
+        f"workflow {agent.name!r}"
+        if is_code
+        else f"the plan of agent {agent.name!r} is fixed: it"
+        if agent.plan
+        else ""
+    )
     if edits.model is not None and (fault := model_fault(edits.model)):
         faults.append(("edits.model", fault))
     for name, value in (("instructions", edits.instructions), ("model", edits.model)):
-        if value is not None and not asks:
-            faults.append((f"edits.{name}", f"the plan of agent {agent.name!r} is fixed: it asks no model"))
+        if value is not None and silent:
+            faults.append((f"edits.{name}", f"{silent} asks no model"))
+    edited = [("toolResults", edits.tool_results), ("arguments", edits.arguments)] if is_code else []
+    for name, call in ((name, ended.calls.get(call_id)) for name, by_id in edited for call_id in by_id):
+        if call is not None and call.turn + 1 < fork.turn:
+            turns = f"turn {ended.job.first_turn} or {call.turn + 1}"
+            faults.append(
+                (f"edits.{name}.{call.id}", f"the code has gone on with what this call gave: fork at {turns}")
+            )
     if edits.task_description is not None and agent.runner is not None and fork.turn > ended.job.first_turn:
         first = f"its messages are recorded with the task: fork at turn {ended.job.first_turn}"
         faults.append(("edits.taskDescription", first))
