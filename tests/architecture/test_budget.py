@@ -148,7 +148,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("modules", 1, _OVERVIEW),
     ("lines of server", 72, _OVERVIEW),
     ("modules of server", 2, _OVERVIEW),
-    ("test lines", 60, _OVERVIEW),
+    ("test lines", 85, _OVERVIEW),
     ("test lines", 115, "odd values over the real local stack"),
     ("test lines", 260, "bodies of clients, answers of servers and an oracle at the doors; each mend taken away"),
     ("test lines", 460, "outcomes from outside among the odd values, streams cut at every byte, mutants of the server"),

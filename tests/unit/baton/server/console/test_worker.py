@@ -64,6 +64,19 @@ async def test_approvals_and_dead_letters_are_counted_in_the_menu(operator: Oper
     assert 'Dead letters <b class="count bad-count">1</b>' in await operator.see("/console/jobs")
 
 
+async def test_the_overview_costs_the_same_however_many_jobs_there_are(operator: Operator) -> None:
+    """Two commands for each job that it lists; the counts of the menu are known for half a minute."""
+    costs, sent = list[int](), operator.stage.reader.connection.sent
+    for _ in range(2):
+        for _ in range(15):
+            await operator.api.submitted()
+        await operator.see("/console")
+        before = len(sent)
+        await operator.see("/console")
+        costs.append(len(sent) - before)
+    assert costs[0] == costs[1] <= 2 * 11 + 2
+
+
 async def test_the_last_hours_are_drawn_and_are_a_table(operator: Operator) -> None:
     assert "No sweep has run" in await operator.see("/console")
     for _ in range(4):
