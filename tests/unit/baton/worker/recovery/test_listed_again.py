@@ -156,12 +156,13 @@ async def test_jobs_without_data_leave_the_list_once_they_are_old() -> None:
 
 async def test_one_run_looks_at_all_old_rows() -> None:
     """Also those behind hundreds of jobs that stay: rows go as fast as they came."""
-    assert await pruning_of(await expired(600, [590])).prune() == 1
+    assert await pruning_of(await expired(PAGE_ROWS + 5, [PAGE_ROWS + 1])).prune() == 1
 
 
 async def test_a_run_that_takes_long_is_continued_by_a_message() -> None:
     """From where it ended; what it publishes ends with the last row."""
-    stage = await expired(600, range(600))
+    many = 2 * PAGE_ROWS + 5
+    stage = await expired(many, range(many))
 
     async def slowly(known: Method, job_ids: Any) -> Any:
         stage.clock.ms += RUN_MS
@@ -173,7 +174,7 @@ async def test_a_run_that_takes_long_is_continued_by_a_message() -> None:
         published = len(stage.queue.published)
         forgotten.append(await pruning.prune(read_prune_after(bodies.pop())))
         bodies = [message.body.encode() for message in stage.outgoing()[published:]]
-    assert (forgotten, await found(stage, Query())) == ([PAGE_ROWS, PAGE_ROWS, 600 - 2 * PAGE_ROWS], [])
+    assert (forgotten, await found(stage, Query())) == ([PAGE_ROWS, PAGE_ROWS, many - 2 * PAGE_ROWS], [])
 
 
 def test_a_message_that_names_no_position_is_malformed() -> None:
