@@ -64,6 +64,8 @@ class SimAdmission:
     async def reconcile(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
     ) -> ReconcileTurn:
+        page = min(page, self._world.plan.page)
+
         async def look() -> tuple[ReconcileTurn, float]:
             return await self._port.reconcile(
                 due_ms, now_ms, again=again, after=after, page=page

@@ -132,6 +132,13 @@ def a_message_is_rolled_back_whose_operation_waits() -> Iterator[Plan]:
         yield Plan(seed, (chat, next_one), inline=seed % 2 == 1, waits=True, waits_seconds=20_000.0)
 
 
+def sweeps_go_page_by_page() -> Iterator[Plan]:
+    """Two jobs are a page of a sweep, and the store fails often: pages come again, and request the next ones."""
+    for seed in range(6):
+        jobs = tuple(_job(index, float(index), _LONG, _LONG, _LONG) for index in range(7))
+        yield Plan(seed, jobs, inline=seed % 2 == 1, rates={"error": 0.1, "crash": 0.05}, calm_at=2_000.0, page=2)
+
+
 def calls_through_few_places(jobs: int, calls: int) -> Plan:
     """Many published calls at once, and a host that runs three functions and answers 429 beyond."""
     turn = TurnPlan(calls=tuple(CallPlan("work", 100 + n, seconds=20.0) for n in range(calls)))
@@ -164,6 +171,6 @@ _WAITING = (
 
 
 def directed(*, waits: bool = False) -> dict[str, Plan]:
-    stories = (*(_WAITING if waits else _PLAIN), stopped_and_started)
+    stories = (*(_WAITING if waits else _PLAIN), stopped_and_started, sweeps_go_page_by_page)
     named = {f"{story.__name__} {at}": plan for story in stories for at, plan in enumerate(story())}
     return {name: plan for name, plan in named.items() if plan.waits is waits}

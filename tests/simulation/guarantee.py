@@ -5,6 +5,7 @@ Source: decisions/0005-relay-messages.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -66,9 +67,17 @@ def _is_brought(world: "World", item: WorkItem) -> bool:
     if item.relay_id in queue.live or queue.live_events.get(_event_of(item.key), 0) > 0:
         return True
     # Its own message may have been taken back when the callback about it was under way already.
-    if any(message.source is not None and message.source.id == item.relay_id for message in queue.live.values()):
+    if any(item.relay_id in _spoken_for(message) for message in queue.live.values()):
         return True
     return queue.sent_by.get(item.relay_id) in world.calling  # and is asked again when it is over
+
+
+def _spoken_for(message: Message) -> Iterator[str]:
+    """Yield the messages whose items this one brings on: what a callback is about, what a sweep's page continues."""
+    if message.source is not None:
+        yield message.source.id
+    if message.kind == "sweep" and "relayId" in message.outgoing.body:
+        yield json.loads(message.outgoing.body)["relayId"]
 
 
 def is_guaranteed(world: "World", tree: Tree, item: WorkItem, *, may_have_begun: bool = True) -> bool:

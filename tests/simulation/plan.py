@@ -6,6 +6,7 @@ frequent ones. They stop at `calm_at`, since what is promised is promised for wh
 
 from dataclasses import dataclass, field
 
+from baton.engine.all_jobs.slots import PAGE
 from baton.testing.dice import Dice
 from tests.simulation.background import with_background
 from tests.simulation.constants import USUAL_PROMPT_LIMIT_BYTES
@@ -124,6 +125,7 @@ class Plan:
     who asks for its health; else it ends after an answer.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     `dies_at`: the first invocation of such a kind dies before or after such a call of it. No seed has that.
+    `page`: so many jobs has a page of a sweep. No seed has less than the product.
     """
 
     seed: int
@@ -152,6 +154,7 @@ class Plan:
     streams: bool = False
     waits_seconds: float = 0.0
     dies_at: tuple[str, str, str] = ("", "", "")
+    page: int = PAGE
 
     @property
     def again(self) -> bool:

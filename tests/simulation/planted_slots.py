@@ -20,6 +20,7 @@ from baton.worker.commands import submit
 from baton.worker.commands.backup import Backup
 from baton.worker.recovery import dead_letters, reconciler
 from baton.worker.runtime import pipeline
+from baton_events.emitter import Emitter
 from baton_events.errors import StoreError, UnknownJobError
 from tests.simulation import plan, versions
 from tests.simulation.planting import around, constant, defects, idle, in_script, in_scripts, replaced
@@ -46,6 +47,10 @@ async def _taking_back(accept: _Call, self: submit.SubmitJob, job: Any, *rest: A
         if job.id in _BACKUPS:
             await _BACKUPS[job.id]._take_back()
         raise
+
+
+async def _once_more(send: _Call, self: Emitter, endpoint: str, body: str, **named: Any) -> Any:
+    return await send(self, endpoint, body, **{**named, "deduplication_id": ""} if '"after"' in body else named)
 
 
 def _whatever_it_was(record: _Call, tree: Tree, expected: Job, *rest: Any) -> Any:
@@ -119,6 +124,7 @@ DEFECTS = (
             "the alarm that has come counts as set",
             "an alarm goes by the clock of who asks",
         ),
+        a_page_is_requested_once={"a page requests the next one each time": around(Emitter, "emit_to", _once_more)},
         an_unknown_job_is_not_acknowledged={
             "an event of an unknown job is acknowledged": around(pipeline.Pipeline, "handle", _acknowledging),
         },

@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from baton.testing.dice import number_of
 from baton_events.errors import BatonError, PartialPublishError, PublishError, QueueUnreachableError
@@ -59,6 +59,26 @@ class Message:
     cancelled: bool = False
 
 
+class Pages(NamedTuple):
+    """How many equal messages for a sweep were accepted."""
+
+    body: str
+    times: int
+
+
+def a_page_is_requested_once(pages: Pages) -> str | None:
+    """In the name of one message, however often that comes: else the pages of an outage multiply by pages.
+
+    A retry may be later than the queue knows repeats, and then there is one more.
+    """
+    if pages.times > 2 and "relayId" in pages.body:
+        return f"{pages.body} is under way {pages.times} times"
+    return None
+
+
+ON_SWEEP = (a_page_is_requested_once,)
+
+
 class SimQueue:
     """`Queue` over a world.
 
@@ -78,6 +98,7 @@ class SimQueue:
         self.sent_by: dict[str, str] = {}
         self.sent_about: set[tuple[str, str]] = set()
         self.accepted: Counter[str] = Counter()
+        self._pages: dict[str, list[float]] = {}
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
         if not messages:
@@ -121,6 +142,8 @@ class SimQueue:
             self._world.memory.swallowed(outgoing)
             return known
         message = self._new(outgoing, now + delay, source)
+        if message.kind == "sweep":
+            self._world.check(ON_SWEEP, self.pages_of(outgoing.body, now))
         self._world.hosting.accepted(message)
         if key:
             self._seen[key] = (now + DEDUPLICATION_SECONDS, message.id)
@@ -130,6 +153,12 @@ class SimQueue:
         self.accepted[message.job_id] += 1
         self._world.accepted(message)
         return message.id
+
+    def pages_of(self, body: str, now: float) -> Pages:
+        """Count what was accepted like this within the time in which the queue knows a repeat."""
+        times = [at for at in self._pages.get(body, ()) if now - at < DEDUPLICATION_SECONDS]
+        self._pages[body] = [*times, now]
+        return Pages(body, len(times) + 1)
 
     def known(self, deduplication_id: str) -> str:
         until, known = self._seen.get(deduplication_id, (0.0, ""))
