@@ -15,14 +15,15 @@ from typing_extensions import ParamSpec, TypeVar
 
 from baton.sdk.records.call_limit import CallLimit, checked_limits
 from baton.sdk.records.own_threads import in_own_thread
-from baton.sdk.records.transcript import Wanted
+from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
-from baton.sdk.tools.arguments import ArgumentSchema
+from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES, ArgumentSchema, InvalidArguments
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.return_type import ResultSchema
 from baton.sdk.tools.runnable import InThread, call_in_thread
 from baton.sdk.tools.signature import read_docstring, read_signature
+from baton_events.ids import canonical_json
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # every model provider accepts such a name of a function
 WEEK_SECONDS = 604_800
@@ -272,3 +273,22 @@ def _read_exceptions(tool_name: str, kinds: Collection[type[Exception]]) -> tupl
 def _is_number(value: object) -> bool:
     """Return whether the value is a finite number; a bool is none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value - value == 0
+
+
+def checked_call(name: str, arguments: dict[str, Any], tools: Mapping[str, Tool]) -> Wanted:
+    """Return a call whose arguments are let in already; one that cannot run has its fault."""
+    size_bytes = len(canonical_json(arguments).encode())
+    if size_bytes > ARGUMENTS_LIMIT_BYTES:
+        message = f"{size_bytes} bytes of arguments, over the limit of {ARGUMENTS_LIMIT_BYTES}"
+        return Wanted(name, {}, Failure("arguments_too_large", message))
+    if name not in tools:
+        message = f"there is no tool {name!r}; there are: {', '.join(sorted(tools)) or 'none'}"
+        return Wanted(name, arguments, Failure("unknown_tool", message))
+    tool = tools[name]
+    try:
+        tool.check(arguments)
+    except InvalidArguments as error:
+        return Wanted(name, arguments, Failure("invalid_arguments", str(error)))
+    if (script_of := tool.script_of) is not None:
+        return script_of(arguments["code"])
+    return Wanted(name, arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)

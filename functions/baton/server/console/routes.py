@@ -16,7 +16,9 @@ from baton.server.api.jobs.listing import JobListingApi
 from baton.server.api.route import Endpoint
 from baton.server.api.session_line import Sessions
 from baton.server.console.admin.agents_page import AgentsPage
+from baton.server.console.admin.overview_page import OverviewPage
 from baton.server.console.admin.pages import AuditPage
+from baton.server.console.admin.schedules_page import SchedulesPage
 from baton.server.console.admin.usage_page import UsagePage
 from baton.server.console.approvals.link_page import LinkPage
 from baton.server.console.approvals.page import HOME as APPROVALS
@@ -29,9 +31,7 @@ from baton.server.console.job_page import JobPage
 from baton.server.console.jobs_page import BulkPage, JobsPage
 from baton.server.console.login import Login
 from baton.server.console.messages_page import DeadLettersPage, MessagesPage
-from baton.server.console.overview_page import OverviewPage
 from baton.server.console.pages import static_file
-from baton.server.console.schedules_page import SchedulesPage
 from baton.server.console.sessions_page import SessionsPage
 from baton.server.console.turn_page import TurnPage
 from baton.worker.container import Container

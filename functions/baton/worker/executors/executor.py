@@ -173,13 +173,13 @@ def _of_turn(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
         case ScriptWaits():
             return replace(step_result, wanted=tuple([_wanted(each, secrets) for each in step_result.wanted]))
         case ScriptEnded():
-            failure = step_result.failure and _told(step_result.failure, secrets)
+            failure = step_result.failure and _without_secrets(step_result.failure, secrets)
             return ScriptEnded(_json(step_result.result_json, secrets), failure)
         case _:
             return step_result
 
 
-def _told(failure: Failure, secrets: KnownSecrets) -> Failure:
+def _without_secrets(failure: Failure, secrets: KnownSecrets) -> Failure:
     """Hide what the model is not to read; the interpreter has made the text, and bounds it."""
     return replace(failure, message=secrets.hide(failure.message))
 

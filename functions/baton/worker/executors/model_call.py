@@ -36,9 +36,9 @@ from baton.sdk.models.model import (
 )
 from baton.sdk.records.memory import ModelCache
 from baton.sdk.records.transcript import Failure, Wanted
-from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
+from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES
 from baton.sdk.tools.contained import CutShortError, contained
-from baton.sdk.tools.tool import Tool
+from baton.sdk.tools.tool import Tool, checked_call
 from baton.worker.conversation.exchanges import is_chat
 from baton.worker.executors.text_stream import TextStream
 from baton.worker.runtime.gen_ai import chat_span
@@ -194,25 +194,6 @@ def wanted_of(call: Call, tools: Mapping[str, Tool]) -> Wanted:
     except Unrecordable as error:
         return Wanted(call.tool, {}, Failure("invalid_arguments", str(error)))
     return checked_call(call.tool, arguments, tools)
-
-
-def checked_call(name: str, arguments: dict[str, Any], tools: Mapping[str, Tool]) -> Wanted:
-    """Return a call whose arguments are let in already; one that cannot run has its fault."""
-    size_bytes = len(canonical_json(arguments).encode())
-    if size_bytes > ARGUMENTS_LIMIT_BYTES:
-        message = f"{size_bytes} bytes of arguments, over the limit of {ARGUMENTS_LIMIT_BYTES}"
-        return Wanted(name, {}, Failure("arguments_too_large", message))
-    if name not in tools:
-        message = f"there is no tool {name!r}; there are: {', '.join(sorted(tools)) or 'none'}"
-        return Wanted(name, arguments, Failure("unknown_tool", message))
-    tool = tools[name]
-    try:
-        tool.check(arguments)
-    except InvalidArguments as error:
-        return Wanted(name, arguments, Failure("invalid_arguments", str(error)))
-    if (script_of := tool.script_of) is not None:
-        return script_of(arguments["code"])
-    return Wanted(name, arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
 
 
 async def runner_turn(

@@ -22,11 +22,10 @@ from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.records.transcript import Failure, Script, Wanted
 from baton.sdk.tools.stubs import stubs_of
-from baton.sdk.tools.tool import Tool
+from baton.sdk.tools.tool import Tool, checked_call
 from baton.worker.container import Container
 from baton.worker.executors.bounded import prompt_too_large
 from baton.worker.executors.executor import Executing, OutcomeDoor
-from baton.worker.executors.model_call import checked_call
 from baton.worker.runtime.spec import Executor
 from baton_events.ids import canonical_json
 
