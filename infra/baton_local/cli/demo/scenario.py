@@ -95,7 +95,7 @@ SCENARIOS = {
     ),
     "workflow": Scenario(
         "fulfil",
-        "plain Python, never replayed: parallel steps, an approval, a wait",
+        "plain Python, never replayed: parallel steps, approval, a wait",
         (Task("", data={"items": ["lamp", "lens"], "euros": 330}),),
         app="baton_local.cli.demo.order:registry",
         needs="workflows",
