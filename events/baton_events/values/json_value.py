@@ -1,9 +1,10 @@
 """Canonical JSON of any value: finite numbers, storable text, text as names, within named limits.
 
 `recorded_json` takes what foreign code returns: JSON data, and whatever pydantic can serialize (models, dataclasses,
-dates, sets). `plain` takes data that is JSON already. Invariant: the text that `recorded_json` returns is read by every
-reader of JSON, and says what the value said: no number is rounded or nulled, no entry lost. All that fails is an
-`Unrecordable`, which names the place in the value and the way out. Must not: cut a value to make it fit.
+dates, sets). `plain` takes data that is JSON already, `read_value` what was just read of a text. Invariant: the text
+that `recorded_json` returns is read by every reader of JSON, and says what the value said: no number is rounded or
+nulled, no entry lost. All that fails is an `Unrecordable`, which names the place in the value and the way out. Must
+not: cut a value to make it fit.
 """
 
 import json
@@ -14,7 +15,7 @@ from math import isfinite
 from types import GeneratorType
 from typing import Any
 
-from pydantic_core import from_json, to_jsonable_python
+from pydantic_core import from_json, to_json, to_jsonable_python
 
 from baton_events.errors import BatonError
 from baton_events.values.text import cut, storable, text_of
@@ -29,6 +30,8 @@ _ITEMS_LIMIT = 1_000_000
 _WRITER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 # Around a text these stop a reader of 200 levels where the text has more than DEPTH_LIMIT.
 _BEFORE, _AFTER = b"[" * (200 - DEPTH_LIMIT), b"]" * (200 - DEPTH_LIMIT)
+# How pydantic writes what is no number in JSON; a text may hold such a word, too.
+_NO_NUMBERS = (b"NaN", b"Infinity")
 _BARE = (bool, type(None))
 _ERRORS = (TypeError, ValueError, RecursionError, UnicodeError)
 
@@ -81,6 +84,25 @@ def plain(value: Any, at: str) -> Any:
         return value
     found = _faithful(value)
     return _Walk(at).plain(value) if found is None else found[1]
+
+
+def read_value(value: Any, at: str) -> Any:
+    """Return what a reader of JSON has made of a text; the value is the caller's own, and no copy is made of it.
+
+    Pydantic reads NaN, Infinity, half characters and 200 levels, which other readers do not.
+
+    Raises:
+        Unrecordable: JSON cannot hold it.
+    """
+    try:
+        body = to_json(value, inf_nan_mode="constants")
+        if not any(name in body for name in _NO_NUMBERS):
+            if body.count(b"[") + body.count(b"{") > DEPTH_LIMIT:
+                from_json(_BEFORE + body + _AFTER)
+            return value
+    except _ERRORS:
+        pass
+    return plain(value, at)
 
 
 def _faithful(value: Any) -> tuple[str, Any] | None:

@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo
 
-from baton_events.values.json_value import plain
+from baton_events.values.json_value import plain, read_value
 
 
-def _let_in(value: Any) -> Any:
-    return plain(value, "value")  # pydantic reads NaN, Infinity and half surrogates, which no JSON reader accepts
+def _let_in(value: Any, info: ValidationInfo) -> Any:
+    return read_value(value, "value") if info.mode == "json" else plain(value, "value")
 
 
 AnyJson = Annotated[Any, AfterValidator(_let_in)]

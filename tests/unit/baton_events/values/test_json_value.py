@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, field_serializer
 from pydantic_core import from_json
 
-from baton_events.values.json_value import DEPTH_LIMIT, TooLarge, Unrecordable, plain, recorded_json
+from baton_events.values.json_value import DEPTH_LIMIT, TooLarge, Unrecordable, plain, read_value, recorded_json
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 JSON_VALUES = st.recursive(
@@ -139,3 +139,24 @@ def test_any_value_is_written_or_refused(value: Any) -> None:
     except Unrecordable:
         return
     assert recorded_json(json.loads(text), "result") == text
+
+
+ODD_NUMBERS = st.sampled_from([float("nan"), float("inf"), -float("inf"), 10**400, -0.0, 1e308])
+ODD_TEXT = ANY_TEXT | st.sampled_from(["NaN", "Infinity", "\ud800", "a\udc00b"])
+READ_VALUES = st.recursive(
+    st.none() | st.booleans() | ODD_NUMBERS | ODD_TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(ODD_TEXT, inner),
+)
+
+
+@given(READ_VALUES, st.sampled_from([0, 1, DEPTH_LIMIT - 1, DEPTH_LIMIT, DEPTH_LIMIT + 1, 2 * DEPTH_LIMIT]))
+def test_what_was_read_is_judged_as_any_other_data(value: Any, levels: int) -> None:
+    for _ in range(levels):
+        value = [value]
+    outcomes = list[Any]()
+    for let_in in (plain, read_value):
+        try:
+            outcomes.append(repr(let_in(value, "here")))
+        except Unrecordable as error:
+            outcomes.append((error.place, error.problem))
+    assert outcomes[0] == outcomes[1]
