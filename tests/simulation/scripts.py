@@ -238,8 +238,10 @@ def expected(
     the invariants (dying.py).
     """
     came = came or {}
-    if script.program == "script":  # its first turn is before those of its calls
-        died = replace(died, calls={(turn - 1, position): how for (turn, position), how in died.calls.items()})
+    last = 0
+    if script.program == "script":  # its first turn is before those of its calls, and another one after them
+        calls_died = {(turn - 1, position): how for (turn, position), how in died.calls.items()}
+        last, died = died.turn, replace(died, calls=calls_died, turn=died.turn if died.turn == 1 else 0)
     limits, calls, answer = script.limits, list[Outcome](), ""
     for turn, plan in enumerate(script.turns, 1):
         used = turn - 1
@@ -254,7 +256,7 @@ def expected(
         if not plan.calls:
             seen = [(call.tool, call.number, call.error or call.came) for call in calls]
             done = Expected("completed", turn, tuple(calls), answer=final_text(script, seen))
-            return _by_one_script(done) if script.program == "script" else done
+            return _by_one_script(done, last, died.error) if script.program == "script" else done
         if len(calls) + len(plan.calls) > limits.get("tool_calls", USUAL_LIMITS.tool_calls):
             return _stopped(limits, "tool_calls", turn, calls, answer)
         requested = _outcomes(turn, plan, came, depth, died)
@@ -267,10 +269,15 @@ def expected(
     raise AssertionError("a script ends with a turn without calls")
 
 
-def _by_one_script(done: Expected) -> Expected:
-    """The same where the first turn sends a script, whose stretches are turns without a model."""
+def _by_one_script(done: Expected, died_in: int, error: str) -> Expected:
+    """The same where the first turn sends a script, whose stretches are turns without a model.
+
+    `died_in`: the turn after the script, in which the job has failed by this error.
+    """
     calls = tuple(replace(call, turn=call.turn + 1) for call in done.calls or ())
     script = Outcome(1, 0, "run_code", 0, 1, came=canonical_json({"value": done.answer}))
+    if died_in:
+        return Expected("failed", 1, (script, *calls), error=error)
     return replace(done, turns=2, calls=(script, *calls))
 
 
