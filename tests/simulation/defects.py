@@ -118,14 +118,16 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_odd.DEFECTS,
     *planted_programs.DEFECTS,
 )
-# Since claims last twelve seconds a thousand schedules do not meet these any more; README.md names the tests that hold
-# their rules. They are planted by hand, as words of the command, until there is a schedule that tells of them.
+# Since claims last twelve seconds, and sweeps come two at once, a thousand schedules do not meet these any more;
+# README.md names the tests that hold their rules. They are planted by hand, as words of the command, until there is a
+# schedule that tells of them.
 MET_SELDOM = frozenset(
     {
         "a turn counts that was told a forgotten result",
         "the same message gets back what it has dispatched",
         "what follows of who is released is not marked as dispatched",
         "what nobody has claimed yet is not marked as dispatched",
+        "a child that a failover forgot keeps its slot",
     }
 )
 ALL_NAMES = tuple(defect.name for defect in DEFECTS if defect.name not in MET_SELDOM)

@@ -137,6 +137,17 @@ async def test_a_slot_of_a_forgotten_job_is_given_on_and_reported_at_each_sweep_
     assert (await stage.now("job_2")).status is JobStatus.COMPLETED
 
 
+async def test_a_child_that_a_failover_forgot_leaves_the_slot_table() -> None:
+    """Its parent is known, and begins it anew, with a request of its own: the old one would hold its slot for ever."""
+    stage = Stage()
+    await stage.submit("answers", "job_1")
+    stage.admission.entries["job_1.c"] = structs.replace(stage.entry("job_1"), since_ms=stage.clock.ms)
+    for later_ms, there in ((TOMBSTONE_MS, True), (1, False)):
+        stage.clock.ms += later_ms
+        await stage.swept(0, f"m{later_ms}")
+        assert ("job_1.c" in stage.admission.entries) is there
+
+
 async def test_sweeps_of_one_minute_notify_a_job_of_its_slot_once() -> None:
     """However many copies of a sweep come in an outage: the queue takes one message of a name."""
     stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=1))
