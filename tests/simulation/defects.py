@@ -118,9 +118,8 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_odd.DEFECTS,
     *planted_programs.DEFECTS,
 )
-# Since claims last twelve seconds, and sweeps come two at once, a thousand schedules do not meet these any more;
-# README.md names the tests that hold their rules. They are planted by hand, as words of the command, until there is a
-# schedule that tells of them.
+# Since claims last twelve seconds, and sweeps come two at once, a thousand schedules do not meet these any more.
+# README.md names the tests that hold their rules. They are planted by hand, as words of the command.
 MET_SELDOM = frozenset(
     {
         "a turn counts that was told a forgotten result",
