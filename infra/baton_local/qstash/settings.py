@@ -1,4 +1,4 @@
-"""Everything that can be set, in one frozen object (qstash.md 20, 26), and who may call the server (qstash.md 1).
+"""Everything that can be set, in one frozen object (qstash.md 20), and who may call the server (qstash.md 1).
 
 A user is a token, and the signing keys that its receivers know.
 """

@@ -78,7 +78,7 @@ NOT_EMULATED = (
     NotEmulated(
         "Upstash Workflow",
         ("@upstash/qstash Workflow.*",),
-        "second tier (qstash.md 24)",
+        "Baton does not use it (qstash.md 24)",
         "501",
     ),
     NotEmulated(

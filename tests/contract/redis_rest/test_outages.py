@@ -1,4 +1,4 @@
-"""The server killed, restarted, frozen, slow; the programs' own life (redis-rest.md 13.10)."""
+"""The server killed, restarted, frozen, slow; the programs' own life (redis-rest.md 13)."""
 
 import asyncio
 import os
