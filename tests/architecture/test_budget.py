@@ -130,6 +130,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("test lines", 130, "mutants of api and executors that nobody noticed: answers, routes, follow-ups"),
     ("settings", 1, "ENABLE_AGENT_WORKER, as the first documents have it"),
     ("test lines", 400, _DAILY),
+    ("test lines", 54, "a fork in line has all that it takes over, whatever happens to its job"),
     ("test lines", 34, "secrets of scripts at the one door; a killed client and a stolen fault fail no test"),
     ("lines of sdk", 14, "a call is judged beside its tool, for models and scripts alike; worker has as many less"),
     ("test lines", 65, "less time: files without long tests are not imported, functions are built when asked for"),

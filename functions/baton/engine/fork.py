@@ -1,13 +1,13 @@
 """A fork: a job of its own that takes over the turns of an ended one, with edits, up to a turn that is asked anew.
 
-The recorded data is read from the ended job, by turn, and by a call's place in its turn. Invariant: a fork changes
-nothing of that job. A call that is taken over does not run, unless its arguments are edited; the model gets its result
-as recorded, or as edited. Pure.
+The ended job is kept with the fork as it was, and is read by turn, and by a call's place in its turn. Invariant: a fork
+changes nothing of that job, and needs nothing of it later. A call that is taken over does not run, unless its arguments
+are edited; the model gets its result as recorded, or as edited. Pure.
 
 Source: decisions/0025-forks.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct, convert, field, to_builtins
@@ -35,15 +35,15 @@ class Edits(Struct, frozen=True, rename="camel", omit_defaults=True):
 class Fork(Struct, frozen=True, rename="camel", omit_defaults=True):
     """The job that is forked, and how.
 
-    `turn`: the first one that is asked anew, as the ended job counts; `first_own`: as the fork counts. `session_id`:
-    where its files are kept.
+    `turn`: the first one that is asked anew, as the ended job counts; `first_own`: as the fork counts. `source`: the
+    file of the fork's session that has the ended job.
     `tools_run`: whether later calls get the recorded result of the same call, or run.
     `asks`: whoever made it may run no tool again, nor with other arguments: a person is asked before each such call.
     """
 
     job_id: str
     turn: int
-    session_id: str = ""
+    source: str = ""
     edits: Edits = field(default_factory=Edits)
     tools_run: ToolsRun = "recorded"
     asks: bool = False
@@ -62,23 +62,23 @@ def forked_task(task: Mapping[str, Any], fork: Fork) -> dict[str, Any]:
     return kept | ({} if text is None else {"text": text}) | {FORK: to_builtins(fork)}
 
 
+class Source(Struct, frozen=True):
+    """An ended job as it was when it was forked. `results`: by call id; `transcript`: all of it."""
+
+    job: Job
+    calls: tuple[CallRecord, ...]
+    results: dict[str, dict[str, Any]]
+    transcript: tuple[dict[str, Any], ...]
+
+
 class Ended:
-    """An ended job as the source of a fork. `results`: by call id; `transcript`: all of it.
+    """What a fork takes over of an ended job. `stretches`: the turns that went on with a script, and asked no model."""
 
-    `stretches`: the turns that went on with a script, and asked no model.
-    """
-
-    def __init__(
-        self,
-        job: Job,
-        calls: Iterable[CallRecord],
-        results: dict[str, dict[str, Any]],
-        transcript: Sequence[Mapping[str, Any]],
-    ) -> None:
-        self.job = job
-        self.calls = {call.id: call for call in calls if call.tool not in APPROVALS}
-        self.results = results
-        self._transcript = transcript
+    def __init__(self, source: Source) -> None:
+        self.job = job = source.job
+        self.calls = {call.id: call for call in source.calls if call.tool not in APPROVALS}
+        self.results = source.results
+        self._transcript = transcript = source.transcript
         self._turns = {
             entry["turn"]: at
             for at, entry in enumerate(transcript)

@@ -36,7 +36,7 @@ _SCORE = Decoder(Score)
 _TOMBSTONE = Decoder(Tombstone)
 
 
-def _read(decoder: Decoder[_T], text: str) -> _T:
+def read_record(decoder: Decoder[_T], text: str) -> _T:
     """Read a record from JSON text.
 
     Raises:
@@ -51,7 +51,12 @@ def _read(decoder: Decoder[_T], text: str) -> _T:
         ) from error
 
 
-def _known(job: Job) -> Job:
+def known(job: Job) -> Job:
+    """Return a job that was read.
+
+    Raises:
+        NewerVersionError: a newer version of this code wrote it.
+    """
     if job.version > STATE_VERSION:
         raise NewerVersionError(
             f"the state of job {job.id!r} has version {job.version}, this code reads {STATE_VERSION}: its messages"
@@ -71,7 +76,7 @@ def load_job(text: str) -> Job:
     Raises:
         NewerVersionError: a newer version of this code wrote it.
     """
-    return _known(_read(_JOB, text))
+    return known(read_record(_JOB, text))
 
 
 def job_from(values: dict[str, Any]) -> Job:
@@ -80,7 +85,7 @@ def job_from(values: dict[str, Any]) -> Job:
     Raises:
         NewerVersionError: a newer version of this code wrote it. msgspec.ValidationError: it is no job's state.
     """
-    return _known(convert(values, Job, strict=False))
+    return known(convert(values, Job, strict=False))
 
 
 def job_values(job: Job) -> dict[str, Any]:
@@ -91,42 +96,42 @@ def job_values(job: Job) -> dict[str, Any]:
 
 def load_item(text: str) -> WorkItem:
     """Load a work item from JSON text."""
-    return _read(_ITEM, text)
+    return read_record(_ITEM, text)
 
 
 def load_call(text: str) -> CallRecord:
     """Load a tool call from JSON text."""
-    return _read(_CALL, text)
+    return read_record(_CALL, text)
 
 
 def load_slot_state(text: str) -> SlotState:
     """Load a job's slot state from JSON text."""
-    return _read(_SLOT_STATE, text)
+    return read_record(_SLOT_STATE, text)
 
 
 def load_counters(text: str) -> AgentCounters:
     """Load the sums of an agent's ended jobs from JSON text."""
-    return _read(_COUNTERS, text)
+    return read_record(_COUNTERS, text)
 
 
 def load_score(text: str) -> Score:
     """Load a score from JSON text."""
-    return _read(_SCORE, text)
+    return read_record(_SCORE, text)
 
 
 def load_tombstone(text: str | None) -> Tombstone | None:
     """Load the record of a tree whose data is gone from JSON text."""
-    return _read(_TOMBSTONE, text) if text else None
+    return read_record(_TOMBSTONE, text) if text else None
 
 
 def load_usage(text: str) -> Usage:
     """Load a job's usage from JSON text."""
-    return _read(_USAGE, text)
+    return read_record(_USAGE, text)
 
 
 def load_spend(text: str) -> Spend:
     """Load the usage of the jobs below one from JSON text; empty: none."""
-    return _read(_SPEND, text) if text else NOTHING_SPENT
+    return read_record(_SPEND, text) if text else NOTHING_SPENT
 
 
 def load_results(texts: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from baton.engine.commit.answers import History
-from baton.engine.fork import Ended, fork_of
+from baton.engine.fork import Ended, Source, fork_of
 from baton.engine.state import FORK, Job
 from baton.engine.transcript import NewerEntryError, refuse_newer
 from baton.sdk.agents.agent import Agent
@@ -80,7 +80,7 @@ class TurnPage:
         before, answer = before_turn(entries, job, turn)
         if answer is None and not attempts and not (turn == job.turn and not job.ended):
             raise ApiError(404, f"job {job.id!r} has no turn {turn}")
-        goes_on = turn in Ended(job, snapshot.calls, snapshot.results, entries).stretches
+        goes_on = turn in Ended(Source(job, snapshot.calls, snapshot.results, entries)).stretches
         if goes_on:
             question: dict[str, Any] = {"why": "No model was asked: the turn went on with a script of an earlier one."}
             earlier = (entry for entry in before if entry["role"] == MODEL_ROLE and entry["turn"] < turn)

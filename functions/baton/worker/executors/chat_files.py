@@ -4,13 +4,13 @@ Invariant: records name files, and never have their contents. A task's own file 
 turn; another one is left out, as are those that are too large together. Must not: know how a model uses them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
-from baton.engine.state import FORK, Job
+from baton.engine.state import Job
 from baton.engine.step_results import StepResult
 from baton.sdk.records.transcript import named_files
 from baton.store.ports.chats import Chats
@@ -42,7 +42,8 @@ class ChatFiles:
         named = [*named_files(history.transcript), *(file for files in returned.values() for file in files)]
         if not named:
             return history
-        read = await self._read(job, history.transcript[0].get(FORK, {}), named)
+        texts = await read_files(self._chats, job, named, self._limit_bytes)
+        read = {name: text.partition(",")[2] for name, text in texts.items()}
         own = history.transcript[0].get("files", ())
         gone = [file for file in own if needed and file.get("name", "") not in ("", *read)]
         if gone:
@@ -53,19 +54,16 @@ class ChatFiles:
         transcript = tuple([_filled(entry, read) for entry in history.transcript])
         return replace(history, transcript=transcript, results={**history.results, **results})
 
-    async def _read(self, job: Job, fork: Mapping[str, Any], named: list[dict[str, Any]]) -> dict[str, str]:
-        """Read their contents, by name; a fork's may be in the session that it comes from."""
-        read, left_bytes = dict[str, str](), self._limit_bytes
-        for file in named:
-            name, left_bytes = file.get("name", ""), left_bytes - file.get("bytes", 0)
-            if not name or name in read or left_bytes < 0:
-                continue
-            for session_id in dict.fromkeys((fork.get("sessionId", job.session_id), job.session_id)):
-                content = await self._chats.read_file(job.tenant, session_id, name)
-                if content is not None:
-                    read[name] = content.partition(",")[2]
-                    break
-        return read
+
+async def read_files(chats: Chats, job: Job, named: Sequence[Mapping[str, Any]], limit_bytes: int) -> dict[str, str]:
+    """Read files of a job's session, by name, in this order and as far as they are within the limit."""
+    read, left_bytes = dict[str, str](), limit_bytes
+    for file in named:
+        name, left_bytes = file.get("name", ""), left_bytes - file.get("bytes", 0)
+        if name and name not in read and left_bytes >= 0:
+            text = await chats.read_file(job.tenant, job.session_id, name)
+            read |= {} if text is None else {name: text}
+    return read
 
 
 def _returned(history: History, takes: Callable[[str], bool]) -> dict[str, list[dict[str, Any]]]:

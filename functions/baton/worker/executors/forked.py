@@ -9,50 +9,57 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from msgspec.json import Decoder
 from msgspec.structs import replace as struct_replace
 
 from baton.engine.commit.answers import Claim, History
+from baton.engine.commit.codec import known, read_record
 from baton.engine.effects import CallModel, RunTool, Work
-from baton.engine.fork import Edits, Ended, Fork, fork_of, place_of, same_arguments
-from baton.engine.state import CallRecord
+from baton.engine.fork import Edits, Ended, Fork, Source, fork_of, place_of, same_arguments
+from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolNeedsApproval, ToolReturned
 from baton.sdk.agents.registry import Registry, UnknownToolError, registry_with
 from baton.sdk.planning.reference import UnresolvedReference
-from baton.sdk.records.transcript import Failure
+from baton.sdk.records.result_files import files_in_result
+from baton.sdk.records.transcript import Failure, named_files
 from baton.sdk.tools.tool import WEEK_SECONDS
+from baton.store.ports.chats import Chats
 from baton.store.ports.jobs import Reader
+from baton.worker.executors.chat_files import read_files
 from baton.worker.executors.executor import Executing, with_entries
 from baton.worker.executors.tool_run import arguments_of, question_of
 from baton_events.ids import canonical_json
 
 _KEPT = 8
+# Not strict: a script may write a whole number as `1e+14`.
+_SOURCE = Decoder(Source, strict=False)
 
 
 class ForkSources:
-    """Reads the jobs that forks were made from, once for each fork while it is at work here."""
+    """Reads what forks take over, once for each fork while it is at work here."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, chats: Chats, reader: Reader) -> None:
+        self._chats, self._reader = chats, reader
         self._kept: dict[str, Ended] = {}  # by the fork's id, the oldest first
 
-    async def of(self, fork_id: str, fork: Fork) -> Ended:
-        """Read the job.
+    async def of(self, job: Job, fork: Fork) -> Ended:
+        """Read the ended job that a fork takes over, as it was when it was forked.
 
         Raises:
-            ForkSourceError: it is gone, or was retried, and lacks the data to take over. StoreError.
+            ForkSourceError: it is gone with the fork's session. StoreError.
         """
-        if fork_id in self._kept:
-            return self._kept[fork_id]
-        snapshot = await self._reader.job(fork.job_id)
-        if snapshot is None:
-            raise ForkSourceError(f"job {fork.job_id!r}, which this job is a fork of, was deleted or has expired")
-        ended = Ended(snapshot.job, snapshot.calls, snapshot.results, await self._reader.transcript(fork.job_id))
-        if faults := list(ended.faults(fork)):
-            raise ForkSourceError(f"job {fork.job_id!r} has changed since it was forked: {faults[0][1]}")
+        if job.id in self._kept:
+            return self._kept[job.id]
+        text = await self._chats.read_file(job.tenant, job.session_id, fork.source)
+        if text is None:
+            gone = f"what this job takes over of job {fork.job_id!r} was deleted with its session {job.session_id!r}"
+            raise ForkSourceError(gone)
+        source = read_record(_SOURCE, text)
+        known(source.job)
         while len(self._kept) >= _KEPT:
             del self._kept[next(iter(self._kept))]
-        self._kept[fork_id] = ended
-        return ended
+        self._kept[job.id] = Ended(source)
+        return self._kept[job.id]
 
     async def calls_of(self, job_id: str) -> Sequence[CallRecord]:
         """Return the tool calls that a job has requested.
@@ -89,7 +96,7 @@ class ForkedTurn:
         if effect.turn > fork.first_own:
             return await asks(effect, history, claim)  # all that it takes over is there
         try:
-            ended = await self._sources.of(effect.job.id, fork)
+            ended = await self._sources.of(effect.job, fork)
         except ForkSourceError as error:
             return ModelFailed(error.failure)
         turn = ended.turn_of(effect.turn)
@@ -137,11 +144,11 @@ class ForkedRun:
     async def _known(self, effect: RunTool, fork: Fork, history: History, claim: Claim) -> StepResult | None:
         """Return the call's result without a run, or the question whether it may run; None: it runs."""
         call = effect.call
-        if call.approved:  # it may have waited for longer than the ended job is kept
+        if call.approved:
             return None
         number, is_edited = call.turn - effect.job.first_turn + 1, False
         if number < fork.first_own:
-            ended = await self._sources.of(effect.job.id, fork)
+            ended = await self._sources.of(effect.job, fork)
             taken_over = ended.call_at(ended.turn_of(number), call.position)
             is_edited = taken_over in fork.edits.arguments
             if not is_edited:
@@ -157,9 +164,9 @@ class ForkedRun:
         """Return the recorded result of the same call, or ask a person."""
         tool, why = effect.call.tool, "the forked job has no such call"
         try:
-            ended = await self._sources.of(effect.job.id, fork)
+            ended = await self._sources.of(effect.job, fork)
         except ForkSourceError:
-            why = "the forked job is gone"
+            why = "what the fork takes over is gone"
         else:
             mine = await self._sources.calls_of(effect.job.id)
             if found := _recorded(ended, effect.call, fork, arguments, mine):
@@ -173,6 +180,12 @@ class ForkedRun:
         except UnknownToolError:  # an agent's runner, or a server, has it
             asked = ToolNeedsApproval(arguments, "", now_ms + WEEK_SECONDS * 1000)
         return struct_replace(asked, title=title)
+
+
+async def files_named_in(chats: Chats, source: Source, limit_bytes: int) -> dict[str, str]:
+    """Read the files that an ended job names, by name."""
+    returned = [file for result in source.results.values() for file in files_in_result(result.get("ok"))]
+    return await read_files(chats, source.job, [*named_files(source.transcript), *returned], limit_bytes)
 
 
 def _recorded(

@@ -49,7 +49,7 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     def forked(turn: Executing) -> Executing:
         from baton.worker.executors.forked import ForkedTurn, ForkSources  # noqa: PLC0415 - most jobs are none
 
-        return ForkedTurn(turn, turn_with, registry, ForkSources(ports.reader))
+        return ForkedTurn(turn, turn_with, registry, ForkSources(ports.chats, ports.reader))
 
     return {
         RunScript: _script_run(container),

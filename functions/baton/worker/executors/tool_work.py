@@ -48,7 +48,7 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     def forked(run: Executing) -> Executing:
         from baton.worker.executors.forked import ForkedRun, ForkSources  # noqa: PLC0415 - most jobs are none
 
-        return ForkedRun(run, ForkSources(ports.reader), container.registry)
+        return ForkedRun(run, ForkSources(ports.chats, ports.reader), container.registry)
 
     done = OutcomeDoor(UnlessForked(_with_files(container, tool_run), forked), secrets)
     return {RunTool: bounded(container, FilesOfWaits(done, ports.chats, ports.clock))}

@@ -1,5 +1,6 @@
 """Nothing expires that is waited for, however short the retention is."""
 
+from base64 import b64encode, urlsafe_b64decode
 from typing import Any
 
 import pydantic_ai
@@ -11,6 +12,7 @@ from pydantic_ai.models.function import FunctionModel
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, tool
 from baton.engine.state import Job
 from baton.pydantic_ai import durable
+from baton.sdk.models.model import ModelAnswer, ModelRequest, ToolMessage, UserMessage
 from baton.store.redis.agent_memory import RedisChats
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.worker.commands.kept_files import KeptFiles
@@ -42,6 +44,24 @@ def order() -> Pending:
 def rest() -> str:
     """Rest."""
     return "rested"
+
+
+class Looking:
+    """Rests, then says what it was told, and which files it was given."""
+
+    name, reads_history, takes_files = "looking", True, ("image/*",)
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        told = [str(message.content) for message in request.messages if isinstance(message, ToolMessage)]
+        files = [one for message in request.messages if isinstance(message, UserMessage) for one in message.files]
+        shown = [f"{one.filename} {urlsafe_b64decode(one.data).decode()}" for one in files]
+        return ModelAnswer(" ".join([*told, *shown])) if told else ModelAnswer("", (Call("rest"),))
+
+
+def message_with(filename: str, data: bytes) -> dict[str, Any]:
+    url = f"data:image/webp;base64,{b64encode(data).decode()}"
+    part = {"type": "file", "mediaType": "image/webp", "filename": filename, "url": url}
+    return {"id": "m1", "role": "user", "parts": [part]}
 
 
 def library(name: str) -> Any:
@@ -180,6 +200,27 @@ async def test_the_files_of_a_job_live_for_as_long_as_it_is_in_line(why: str) ->
         await days_pass(stage, 8)
         assert (await api.read(job_id))["status"] == "pending"
         assert await chats.read_file("acme", "chat-1", "f") == "image/png,AAAA"
+
+
+async def test_a_fork_in_line_has_all_that_it_takes_over() -> None:
+    """Its job, and the files of that one's session, are gone long before it begins."""
+    looks = Agent("agent", Looking(), tools=[rest], limits=Limits(wall_seconds=9 * 86_400))
+    settings = with_keys(SETTINGS, job_retention_seconds=1_000, continuation="queue")
+    stage = Stage(registry=Registry([looks]), settings=settings)
+    stored(stage)
+    async with api_of(stage) as api:
+        requesting = await sending(api, "chat-1", "m1", "go", agent="agent", messages=[message_with("a.png", b"abc")])
+        await stage.run(within_seconds=60)
+        job_id = parts_of(await requesting)[0]["messageId"]
+        assert (await api.read(job_id))["result"]["answer"] == "rested a.png abc"
+        await api.request("DELETE", "/api/admin/agent-worker", ADMIN)
+        forked = (await api.request("POST", f"/api/agent-jobs/{job_id}/fork", ADMIN, json={"turn": 2})).json()
+        await days_pass(stage, 8)
+        assert job_id not in stage.store.trees
+        assert (await api.read(forked["id"]))["status"] == "pending"
+        await api.request("POST", "/api/admin/agent-worker", ADMIN)
+        await stage.run(within_seconds=60)
+        assert (await api.read(forked["id"]))["result"]["answer"] == "rested a.png abc"
 
 
 async def test_the_files_of_a_job_live_for_as_long_as_it_asks_about_its_limit() -> None:

@@ -8,7 +8,8 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from baton.engine.fork import Edits, Ended, Fork, ToolsRun, forked_task
+from baton.engine.commit.codec import dump
+from baton.engine.fork import Edits, Ended, Fork, Source, ToolsRun, forked_task
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.sdk.agents.runner import CodeRunner
@@ -19,6 +20,8 @@ from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of, new_ids
 from baton.server.api.problem import ApiError, limited_body, parsed
+from baton.worker.commands.kept_files import KeptFiles
+from baton.worker.executors.forked import files_named_in
 from baton.worker.runtime.new_jobs import fork_job_of
 from baton_events.ids import digest, is_child
 
@@ -73,11 +76,12 @@ async def forked(
     except UnknownAgentError as error:
         raise ApiError(409, f"job {job.id!r} cannot be forked: {error}") from error
     transcript = await context.container.ports.reader.transcript(job.id)
-    edits, ended = Edits(**body.edits.model_dump()), Ended(job, snapshot.calls, snapshot.results, transcript)
+    source = Source(job, snapshot.calls, snapshot.results, transcript)
+    edits, ended, text = Edits(**body.edits.model_dump()), Ended(source), dump(source)
     fork = Fork(
         job.id,
         body.turn,
-        job.session_id,
+        f"source-{digest(text)}",
         edits,
         body.tools_run,
         asks=principal.role != "admin",
@@ -91,7 +95,10 @@ async def forked(
     made = fork_job_of(registry, job, job_id=job_id, session_id=session_id, now_ms=now_ms)
     model = replace(made.model, name=body.edits.model or made.model.name)
     made = replace(made, request_digest=digest(task), model=model)
-    return await context.jobs.submitted(principal, made, task, idempotency_key)
+    chats, limit_bytes = context.container.ports.chats, context.container.settings.files_limit_bytes
+    texts = {fork.source: text} | await files_named_in(chats, source, limit_bytes)
+    attached = KeptFiles(chats, context.container.commands.quota, made, texts)
+    return await context.jobs.submitted(principal, made, task, idempotency_key, attached=attached)
 
 
 def _misfits(registry: Registry, agent: Agent, ended: Ended, fork: Fork) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from baton.server.api.session_line import Sessions, WhenBusy
 from baton.settings.settings import Settings
 from baton.store.ports.jobs import Archive, Snapshot
 from baton.worker.commands.once import holder_of
+from baton.worker.commands.submit import Attached
 from baton.worker.container import Container
 from baton.worker.recovery.failing_delivery import with_failing_delivery
 from baton.worker.runtime.job_view import job_view
@@ -137,14 +138,15 @@ class JobsApi:
         task: dict[str, Any],
         idempotency_key: str,
         when_busy: WhenBusy = "queue",
+        attached: Attached | None = None,
     ) -> dict[str, Any]:
-        """Submit a new job, or find it; return it as JSON.
+        """Submit a new job with what is stored with it, or find it; return it as JSON.
 
         Raises:
             ApiError: 422, another body was sent under this Idempotency-Key before.
             SessionBusyError: it was to be refused while its session is busy.
         """
-        accepted = await self._sessions.submit(job, task, when_busy, may_exist=bool(idempotency_key))
+        accepted = await self._sessions.submit(job, task, when_busy, may_exist=bool(idempotency_key), attached=attached)
         if not accepted.new:
             return await self._submitted_before(principal, job, idempotency_key)
         return self._view(accepted, task)

@@ -127,19 +127,18 @@ async def test_the_same_calls_are_answered_from_the_recorded_ones(shop: Shop) ->
 
 
 async def test_a_fork_that_waits_outlives_its_job(shop: Shop) -> None:
-    """Once all is taken over it needs nothing of it; calls that might have been recorded ask a person."""
-    job = await shop.ended("pears")
-    forked = await shop.fork(job, 2, edits={"instructions": "kale figs"})
+    """It needs nothing of it, and still answers the calls that were recorded."""
+    job = await shop.ended("pears figs")
+    edits = {"instructions": "figs", "taskDescription": "pears kale"}
+    forked = await shop.fork(job, 1, edits=edits)
     await shop.api.request("DELETE", f"/api/agent-jobs/{job['id']}")
-    for title in ("Run price: the forked job has no such call", "Run price: the forked job is gone"):
-        shop.api.stage.restart()
-        path = f"/api/agent-jobs/{forked['id']}/checkpoints"
-        question = (await shop.api.request("GET", path)).json()["checkpoints"][-1]
-        assert (question["title"], question["status"]) == (title, "pending")
-        await shop.api.request("POST", f"/api/admin/agent-checkpoints/{question['id']}", ADMIN, json={})
-        await shop.api.stage.run(within_seconds=60)
+    shop.api.stage.restart()
+    question = await shop.asked(forked)
+    assert question["title"] == "Run price: the forked job has no such call"
+    await shop.api.request("POST", f"/api/admin/agent-checkpoints/{question['id']}", ADMIN, json={})
+    await shop.api.stage.run(within_seconds=60)
     assert (await shop.api.read(forked["id"]))["result"]["answer"] == "pears cost 1, kale cost 1, figs cost 1"
-    assert shop.runs == ["kale", "figs"]
+    assert shop.runs == ["kale"]
 
 
 async def test_calls_run_on_request_and_with_edited_arguments(shop: Shop) -> None:
@@ -207,11 +206,26 @@ async def test_the_same_request_makes_one_fork(shop: Shop) -> None:
     assert_problem(await shop.api.request("POST", path, json={"turn": 1}, headers=headers), 422)
 
 
-async def test_a_fork_fails_clearly_without_its_job(shop: Shop) -> None:
-    """What is taken over is read when its turn comes."""
+@pytest.mark.parametrize("request_", [("DELETE", {}), ("PATCH", {"json": {"action": "retry", "from": "start"}})])
+async def test_a_fork_takes_over_its_job_as_it_was(shop: Shop, request_: tuple[str, dict[str, Any]]) -> None:
+    """The job may be deleted or retried before the fork begins."""
+    job, (method, more) = await shop.ended(), request_
+    path = f"/api/agent-jobs/{job['id']}"
+    response = await shop.api.request("POST", f"{path}/fork", json={"turn": 3})
+    await shop.api.request("DELETE", "/api/admin/agent-worker", ADMIN)
+    changed = await shop.api.request(method, path, **more)
+    assert changed.is_success, changed.text
+    await shop.api.request("POST", "/api/admin/agent-worker", ADMIN)
+    await shop.api.stage.run()
+    forked = await shop.api.read(response.json()["id"])
+    assert (forked["status"], forked["result"]["answer"]) == ("completed", "pears cost 1, plums cost 1")
+    assert forked["usage"]["cachedCalls"] == 2
+
+
+async def test_a_fork_fails_clearly_without_what_it_takes_over(shop: Shop) -> None:
     job = await shop.ended()
     response = await shop.api.request("POST", f"/api/agent-jobs/{job['id']}/fork", json={"turn": 2})
-    await shop.api.request("DELETE", f"/api/agent-jobs/{job['id']}")
+    await shop.api.stage.ports.chats.forget_chat("acme", response.json()["sessionId"])
     await shop.api.stage.run()
     forked = await shop.api.read(response.json()["id"])
     assert (forked["status"], forked["error"]["type"]) == ("failed", "fork_source_gone")
