@@ -36,15 +36,16 @@ def api_document() -> dict[str, Any]:
 
 KEY_OF = {
     "open": "none",
-    "client": "client or admin",
-    "run": "client or admin",
-    "stream": "client or admin, or `?token=`",
+    "client": "client",
+    "run": "client",
+    "stream": "client, or `?token=`",
     "admin": "admin",
     "operations": "`x-api-key`",
     "metrics": "admin, or `METRICS_TOKEN`",
     "self": "its own",
 }
 _REF = re.compile(r"^#/components/schemas/(\w+)$")
+_CODES = "a code of a problem"
 # What has no fields of its own to show.
 _SHAPELESS = {"Object"}
 
@@ -64,7 +65,7 @@ def problem_table() -> str:
 
 
 def body_tables() -> str:
-    """Return a table of fields for each schema that the endpoints name."""
+    """Return the fields of each schema that the endpoints name, a line each."""
     schemas = api_document()["components"]["schemas"]
     return "\n\n".join(_section(name, schemas[name]) for name in sorted(schemas) if name not in _SHAPELESS)
 
@@ -94,18 +95,16 @@ def _link(schema: dict[str, Any]) -> str:
 def _section(name: str, schema: dict[str, Any]) -> str:
     text = " ".join(schema.get("description", "").split())
     needed = schema.get("required", [])
-    rows = [
-        [f"`{field}`", _type(of), _default(of, needed=field in needed)]
-        for field, of in schema.get("properties", {}).items()
-    ]
-    table = markdown_table(["field", "type", "default"], rows) if rows else ""
-    return "\n\n".join(part for part in (f"### {name}", text, table) if part)
+    lines = [_line(field, of, needed=field in needed) for field, of in schema.get("properties", {}).items()]
+    block = "\n".join(["```text", *lines, "```"]) if lines else ""
+    return "\n\n".join(part for part in (f"### {name}", text, block) if part)
 
 
-def _default(schema: dict[str, Any], *, needed: bool) -> str:
+def _line(field: str, schema: dict[str, Any], *, needed: bool) -> str:
     if needed:
-        return "needed"
-    return f"`{schema['default']}`" if schema.get("default") not in (None, "") else ""
+        return f"{field}: {_type(schema)}"
+    default = f" = {schema['default']}" if schema.get("default") not in (None, "", []) else ""
+    return f"{field}?: {_type(schema).removesuffix(' or null')}{'' if _name_of(schema) else default}"
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -114,10 +113,10 @@ def _type(schema: dict[str, Any]) -> str:
 
 def _types(schema: dict[str, Any]) -> Iterator[str]:
     if _name_of(schema):
-        yield _link(schema)
+        yield _name_of(schema)
         return
     if "enum" in schema:
-        yield ", ".join(f"`{value}`" for value in schema["enum"])
+        yield _CODES if schema["enum"] == [code.name for code in Code] else "/".join(map(str, schema["enum"]))
         return
     for each in schema.get("anyOf", ()):
         yield from _types(each)
@@ -132,7 +131,4 @@ def _one_type(name: str, schema: dict[str, Any]) -> str:
     if name == "string" and schema.get("format") == "date-time":
         return "time"
     low, high = schema.get("minimum", schema.get("minLength")), schema.get("maximum", schema.get("maxLength"))
-    unit = " characters" if name == "string" else ""
-    if high is not None:
-        return f"{name}, {low if low is not None else 0} to {high}{unit}"
-    return name
+    return name if high is None else f"{name} {low or 0}..{high}"

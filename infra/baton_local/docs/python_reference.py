@@ -117,9 +117,12 @@ def _text(value: Any) -> str:
 
 
 def _parameters(value: Any) -> str:
+    """Return a table of what is described, or else a line: most records of tests explain themselves."""
     described = docstring_parts(_docstring(value)).parameters
-    rows = [_row(each, described.get(each.name, "")) for each in _signature(value) if not each.name.startswith("_")]
-    return markdown_table(["parameter", "type", "default", "what"], rows) if rows else ""
+    found = [each for each in _signature(value) if not each.name.startswith("_")]
+    if not described:
+        return ", ".join(map(_parameter, found))
+    return markdown_table(["parameter", "what"], ([_parameter(each), described.get(each.name, "")] for each in found))
 
 
 def _signature(value: Any) -> list[inspect.Parameter]:
@@ -130,9 +133,9 @@ def _signature(value: Any) -> list[inspect.Parameter]:
     return [each for each in found if each.name not in inside]
 
 
-def _row(parameter: inspect.Parameter, described: str) -> list[str]:
-    default = "" if parameter.default is inspect.Parameter.empty else f"`{_default(parameter.default)}`"
-    return [f"`{parameter.name}`", f"`{_type(parameter.annotation)}`", default, described]
+def _parameter(parameter: inspect.Parameter) -> str:
+    default = "" if parameter.default is inspect.Parameter.empty else f" = {_default(parameter.default)}"
+    return f"`{parameter.name}: {_type(parameter.annotation)}{default}`"
 
 
 def _default(value: Any) -> str:

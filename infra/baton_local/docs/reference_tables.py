@@ -4,7 +4,8 @@ What has a default is commented out in `.env.example`: the file as it stands cha
 stand-ins emulate is read from the tables that the contract tests run, so that a row is there only with its test.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 
 import click
 
@@ -62,28 +63,53 @@ def limits_table() -> str:
 _HELP = "--help"
 
 
+# Options with the same help in so many commands stand in one table.
+_SHARED_BY = 3
+_Option = tuple[str, str]
+
+
 def command_reference() -> str:
-    """Return a section for each command that does something, in alphabetical order."""
-    return "\n\n".join(_sections(main, "baton", None))
+    """Return the options of several commands, then a section for each command that does something, by name."""
+    contexts = list(_commands(main, "baton", None))
+    shared = _shared(contexts)
+    table = markdown_table(["option", "what"], ([f"`{name}`", what] for name, what in sorted(shared)))
+    return "\n\n".join(["## Options of several commands", table, *(_section(each, shared) for each in contexts)])
 
 
-def _sections(command: click.Command, name: str, parent: click.Context | None) -> list[str]:
+def _commands(command: click.Command, name: str, parent: click.Context | None) -> Iterable[click.Context]:
     context = click.Context(command, info_name=name, parent=parent)
     if not isinstance(command, click.Group):
-        return [_section(command, context)]
-    found = ((each, command.get_command(context, each)) for each in command.list_commands(context))
-    return [section for each, sub in found if sub is not None for section in _sections(sub, each, context)]
+        yield context
+        return
+    for each in command.list_commands(context):
+        if (sub := command.get_command(context, each)) is not None:
+            yield from _commands(sub, each, context)
 
 
-def _section(command: click.Command, context: click.Context) -> str:
-    usage = " ".join(command.collect_usage_pieces(context)).replace("[OPTIONS]", "").strip()
+def _shared(contexts: Iterable[click.Context]) -> set[_Option]:
+    """Return one option of a name at most, the one that most commands have."""
+    found: dict[str, _Option] = {}
+    for option, uses in Counter(option for context in contexts for option in _options(context)).most_common():
+        if uses >= _SHARED_BY:
+            found.setdefault(option[0].split()[0], option)
+    return set(found.values())
+
+
+def _options(context: click.Context) -> list[_Option]:
+    options = (param for param in context.command.params if isinstance(param, click.Option))
+    records = filter(None, (option.get_help_record(context) for option in options))
+    return [record for record in records if _HELP not in record[0]]
+
+
+def _section(context: click.Context, shared: Collection[_Option]) -> str:
+    usage = " ".join(context.command.collect_usage_pieces(context)).replace("[OPTIONS]", "").strip()
     heading = f"## `{f'{context.command_path} {usage}'.strip()}`"
-    text = " ".join((command.help or "").split())
-    records = [param.get_help_record(context) for param in command.params if isinstance(param, click.Option)]
-    rows = [[f"`{record[0]}`", record[1]] for record in records if record is not None and _HELP not in record[0]]
-    return "\n\n".join(
-        part for part in (heading, text, markdown_table(["option", "what"], rows) if rows else "") if part
-    )
+    text = " ".join((context.command.help or "").split())
+    options = _options(context)
+    also = ", ".join(f"`{option[0].split()[0]}`" for option in options if option in shared)
+    rows = [[f"`{name}`", what] for name, what in options if (name, what) not in shared]
+    table = markdown_table(["option", "what"], rows) if rows else ""
+    return "\n\n".join(part for part in (heading, text, also and f"Shared: {also}.", table) if part)
 
 
 _REGISTRY = {True: "npm", False: "PyPI"}

@@ -27,6 +27,10 @@ def test_every_command_has_its_section() -> None:
     assert first_words == set(SUBCOMMANDS)
 
 
+def test_an_option_with_a_help_of_its_own_stands_with_its_command() -> None:
+    assert "| `--data DIR` | The local" in command_reference().partition("baton keys revoke")[2].partition("\n## ")[0]
+
+
 def test_links_of_the_endpoints_lead_to_tables_of_fields() -> None:
     sections = {name.lower() for name in re.findall(r"^### (\w+)$", body_tables(), re.MULTILINE)}
     linked = set(re.findall(r"\(#(\w+)\)", endpoint_table() + body_tables()))
