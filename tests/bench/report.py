@@ -13,8 +13,9 @@ from tests.bench.aims import AT_ONCE, Results, aims, loaded_aim
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The tables as Markdown: of the rows, and of the load test; the latter is empty where it was not run."""
+    """The tables as Markdown: what was aimed at, the rows, and the load test, which is empty where it was not run."""
 
+    aims: str
     text: str
     loaded: str
     is_of_rows: bool
@@ -36,7 +37,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _three(value: Callable[[int], float | None]) -> str:
-    return " / ".join(counter(value(at_once)) for at_once in AT_ONCE)
+    return "/".join(counter(value(at_once)) for at_once in AT_ONCE)
 
 
 def _cells(results: Results, variant: str) -> str:
@@ -45,7 +46,7 @@ def _cells(results: Results, variant: str) -> str:
         names = ("steps_s", *times, "cpu_s_per_1000_steps", "memory_mb")
         return [peer, *(_three(partial(results.median, peer, variant, name)) for name in names)]
 
-    head = ["row (1 / 16 / 64 at once)", "steps/s"]
+    head = ["row (1/16/64 at once)", "steps/s"]
     head += ["job p50 ms", "job p99 ms"] if variant == "fan" else ["step p50 ms", "step p99 ms", "job p50 ms"]
     return table([*head, "CPU s per 1,000 steps", "memory MB"], map(row, results.peers()))
 
@@ -155,12 +156,10 @@ def report(found: Mapping[str, Any]) -> Report:
     results, about = Results(found["results"]), found["about"]
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     machine = f"{about['processors']} processors, {about['system']}, Python {about['python']}"
-    run = f"Run of {about['at']}: {machine}, load {about['load_before']:.1f} before. {versions}."
-    parts = [run]
+    run = f"Run of {about['at']}"
+    parts = [f"{run}: {machine}, load {about['load_before']:.1f} before. {versions}."]
     parts += [f"Left out: {name}: {why}." for name, why in about["left_out"].items()]
-    met = aims(results)
     sections = (
-        ("Aims", table(["what", "measured", "aim", "met"], met) if met else ""),
         ("Five tool calls, one after another (11 steps)", _cells(results, "seq") if results.of("cell") else ""),
         ("Ten tool calls at once (12 steps)", _cells(results, "fan") if results.of("cell") else ""),
         ("A job of five calls, alone, by the servers' meters", _counters(results) if results.of("counters") else ""),
@@ -177,4 +176,5 @@ def report(found: Mapping[str, Any]) -> Report:
     if notes := _notes(results):
         parts.append("Settings and help of the rows to recover from kill -9 in this test:\n\n" + "\n".join(notes))
     rows = any(result["test"] != "loaded" for result in found["results"])
-    return Report("\n\n".join(parts) + "\n", _loaded(results, run), rows)
+    aimed = table(["what", "measured", "aim", "met"], met) + "\n\n" if (met := aims(results)) else ""
+    return Report(aimed, "\n\n".join(parts) + "\n", _loaded(results, f"{run}."), rows)

@@ -194,7 +194,7 @@ def main() -> None:
     chosen = _chosen()
     found = json.loads(chosen.source.read_text()) if chosen.source else _run(chosen)
     made: Report = report(found)
-    sys.stdout.write((made.text if made.is_of_rows else "") + made.loaded)
+    sys.stdout.write((made.aims + made.text if made.is_of_rows else "") + made.loaded)
     if chosen.docs:
         page = PAGE.read_text()
         if made.is_of_rows:
