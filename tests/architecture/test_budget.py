@@ -152,6 +152,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("test lines", 460, "outcomes from outside among the odd values, streams cut at every byte, mutants of the server"),
     ("test lines", 600, "worlds of workflows and scripts, programs of five peers, a script's errors"),
     ("test lines", 175, "the last open mutants of the five folders, and messages of a job that are paid once"),
+    ("test lines", 60, "jobs and events of a key beside their event; people on call with a phone"),
     ("test lines", 50, "a third less processor time of the contract tests, and an app that registers by itself"),
 )
 

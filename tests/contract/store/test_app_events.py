@@ -31,6 +31,7 @@ async def test_the_first_note_of_a_name_stays(records: AppEvents) -> None:
     """Also where the event itself was forgotten: then there is no record of it."""
     assert [await records.note("evt_1", "dead:a:1", f"msg_{n}") for n in (1, 2)] == ["msg_1", "msg_1"]
     assert await records.find("evt_1") is None
+    assert await records.find("evt_1", noted=True) == EventRecord("", (), {"dead:a:1": "msg_1"})
     await records.add("evt_1", "first")
     assert await records.note("evt_1", "misfit", "why") == "why"
     assert await records.find("evt_1") == EventRecord("first", (), {"dead:a:1": "msg_1", "misfit": "why"})

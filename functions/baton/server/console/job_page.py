@@ -12,7 +12,7 @@ from baton.sdk.records.redaction import REDACTED
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.job import JobsApi
 from baton.server.api.problem import ApiError
-from baton.server.console.event_page import started_by
+from baton.server.console.event_page import sent_by
 from baton.server.console.gate import Visit
 from baton.server.console.plan_graph import plan_graph
 from baton.server.console.shown import json_text, with_scripts
@@ -106,7 +106,7 @@ class JobPage:
     """Shows jobs."""
 
     def __init__(self, container: Container, jobs: JobsApi) -> None:
-        self._reader, self._registry = container.ports.reader, container.registry
+        self._reader, self._app_events = container.ports.reader, container.ports.app_events
         self._prices = container.settings.prices
         self._jobs = jobs
 
@@ -120,8 +120,7 @@ class JobPage:
         lines = every if everything else every[-NEWEST_LINES:]
         snapshot = shown.traced.snapshot
         below = await jobs_below(self._reader, snapshot)
-        handled = [call.id for call in snapshot.calls] if snapshot.job.handles[1] else []
-        started = await started_by(self._reader, handled, self._registry.agents)
+        sent = await sent_by(self._app_events, snapshot.job.id) if snapshot.job.handles[1] else []
         calls = shown.job["toolCalls"] if everything else calls_shown(shown.job)
         return visit.page(
             "job.html",
@@ -129,7 +128,7 @@ class JobPage:
             given=given or dict.fromkeys(("name", "value", "comment"), ""),
             faults=faults or {},
             job=shown.job,
-            started=started.get(snapshot.job.id, []),
+            sent=sent,
             steps=[*(shown.steps if everything else shown.steps[-NEWEST_STEPS:]), shown.beside],
             steps_shown=bool(visit.query("steps")),
             older_steps=0 if everything else max(0, len(shown.steps) - NEWEST_STEPS),

@@ -26,8 +26,8 @@ class AppEvents(Protocol):
         """Keep a note, unless one of this name is there; return the one that is kept."""
         ...
 
-    async def find(self, event_id: str) -> EventRecord | None:
-        """Return the record of an event; None: there is none."""
+    async def find(self, event_id: str, *, noted: bool = False) -> EventRecord | None:
+        """Return the record of an event; None: there is none. `noted`: also one that has notes alone, as of a job."""
         ...
 
     async def wait(self, name: str, call_id: str, until_ms: int, now_ms: int) -> str:

@@ -42,10 +42,10 @@ class RedisAppEvents:
         )
         return str(kept)
 
-    async def find(self, event_id: str) -> EventRecord | None:
+    async def find(self, event_id: str, *, noted: bool = False) -> EventRecord | None:
         """Return the record of an event."""
         (found,) = await self._redis.pipeline(["HGETALL", keys.app_event_key(event_id)])
-        return _record(found) if found and _EVENT in found else None
+        return _record(found) if found and (noted or _EVENT in found) else None
 
     async def wait(self, name: str, call_id: str, until_ms: int, now_ms: int) -> str:
         """Note that a call waits; first, so that an event that is not kept yet finds it."""

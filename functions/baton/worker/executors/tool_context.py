@@ -280,7 +280,7 @@ class CallOutlet:
         event = app_event(name, shown, key, event_id=named, tenant=self._job.tenant, now_ms=clock.now_ms())
         not_before_ms = clock.now_ms() + delayed_ms if delayed_ms else 0
         await self._outside.emitter.send(event, not_before_ms=not_before_ms, deduplication_id=named)
-        return named
+        return await self._noted(named, name)
 
     async def _start(
         self, agent: str, task: str, input_data: dict[str, Any], session_id: str, once: OnceFor | None
@@ -306,10 +306,16 @@ class CallOutlet:
             outside = self._outside
             job, there = await holder_of(outside.app_events, outside.commands.submit, job, once, outside.clock.now_ms())
             if there:
-                return job.id
+                return await self._noted(job.id, agent)
         with contextlib.suppress(JobGoneError):  # an earlier attempt has started it, and it is over
             await self._outside.commands.submit(job, self._secrets.hide_in(entry), may_exist=True)
-        return job.id
+        return await self._noted(job.id, agent)
+
+    async def _noted(self, sent: str, name: str) -> str:
+        """Note what a handler has started or sent, for the console; return it. Nothing derives an id of a key."""
+        if self._job.handles[1]:
+            await self._outside.app_events.note(self._job.id, sent, name)
+        return sent
 
     def _nth(self, *what: str) -> int:
         self._sent[what] += 1

@@ -46,25 +46,37 @@ async def test_an_event_and_its_handlers_jobs_lead_to_each_other(operator: Opera
     await operator.see("/console/events/evt_unknown", 404)
 
 
-async def test_what_a_handler_has_started_is_linked_from_the_event_and_from_the_handlers_job() -> None:
+async def test_what_a_handler_has_started_and_sent_is_linked_from_the_event_and_from_the_handlers_job() -> None:
+    """Jobs and events of a key, too, whoever was first."""
+
     @on("order.made")
     async def split(event: Event, ctx: HandlerContext) -> None:
-        await ctx.start("clerk", "first")
-        await ctx.start("clerk", "second")
+        for task in ("first", "second"):
+            await ctx.start("clerk", task)
+        await ctx.start("clerk", "of one customer", once_for="customer-7")
+        await ctx.emit("order.lost", key="7")
+        await ctx.emit("order.paid", once_for="customer-7")
 
     clerk = Agent(name="clerk", model=ScriptedModel(["done"]))
     stage = Stage(settings=with_keys(), registry=Registry([clerk], handlers=[split, look]))
     async with operator_of(stage) as operator:
-        event_id = await _sent(operator, "order.made")
-        listed = (await operator.api.request("GET", "/api/agent-jobs", ACME, params={"jobType": "clerk"})).json()[
-            "jobs"
-        ]
-        started = {each["id"] for each in listed}
-        assert len(started) == 2
-        (handled,) = (await operator.api.request("GET", f"/api/events/{event_id}", ACME)).json()["handlers"]
-        for page in (f"/console/events/{event_id}", f"/console/jobs/{handled['jobId']}"):
-            assert set(re.findall(r'href="/console/jobs/(job_\w+)"', await operator.see(page))) >= started
-        assert "It has started" not in await operator.see(f"/console/jobs/{started.pop()}")
+        sent = []
+        for event_id in [await _sent(operator, "order.made") for _ in range(2)]:
+            (handled,) = (await operator.api.request("GET", f"/api/events/{event_id}", ACME)).json()["handlers"]
+            links = [
+                re.findall(r'href="/console/(jobs/job_\w+|events/\w+)"[^>]*>([\w.]+)</a>', await operator.see(path))
+                for path in (f"/console/events/{event_id}", f"/console/jobs/{handled['jobId']}")
+            ]
+            own = {f"events/{event_id}", f"jobs/{handled['jobId']}"}
+            of_event, of_job = [{path: text for path, text in each if path not in own} for each in links]
+            assert of_event == of_job
+            assert [text for text in of_event.values() if "order" in text] == ["order.lost", "order.paid"]
+            assert len(of_event) == 5
+            sent.append(set(of_event))
+        job, event = sorted(sent[0] & sent[1], reverse=True)
+        assert "of one customer" in await operator.see(f"/console/{job}")
+        assert "order.paid" in await operator.see(f"/console/{event}")
+        assert "It has started" not in await operator.see(f"/console/{job}")
 
 
 async def test_a_dead_letter_and_its_message_name_the_event_and_the_handler(operator: Operator) -> None:
