@@ -18,17 +18,20 @@ class Step:
     text: str = ""
     choice: str = ""
 
-    @property
-    def is_click(self) -> bool:
-        return not self.text and not self.choice
-
-    def do(self, page: Page) -> None:
+    def do(self, page: Page) -> int:
+        """Do it; return how many clicks it took: a page of a phone's menu takes one more."""
         if self.text:
             page.get_by_label(self.name).first.fill(self.text)
         elif self.choice:
             page.get_by_label(self.name).first.select_option(self.choice)
         else:
+            menu = page.get_by_role("button", name="Menu")
+            places = page.locator("#pages").get_by_role("link", name=self.name, exact=True, include_hidden=True)
+            if folded := menu.is_visible() and places.count() > 0:
+                menu.click()
             named(page, self.name).click()
+            return 1 + folded
+        return 0
 
 
 def named(page: Page, name: str) -> Locator:

@@ -1,11 +1,11 @@
-"""How many approvals and dead letters wait for somebody: the counts in the menu.
+"""What waits for somebody: approvals, dead letters, and how many there are of both, for the menu.
 
 Invariant: a process reads them at most every half minute, and its reads are bounded. What does not answer leaves out
 its own count alone, and no page waits for it longer than two seconds.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from baton.server.api.admin.health import pending_approvals
 from baton.worker.container import Container
@@ -14,11 +14,12 @@ _COUNTED_JOBS, _LASTING_MS, _PATIENCE_SECONDS = 100, 30_000, 2.0
 
 
 class Counts:
-    """The counts, as texts by the paths of their pages."""
+    """The counts, as texts by the paths of their pages. `asked`: the job of each approval, new ones first."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
         self._read_ms, self._known = 0, dict[str, str]()
+        self.asked: Sequence[str] = ()
 
     def forget(self) -> None:
         """Read them anew for the next page: somebody has changed something."""
@@ -36,8 +37,8 @@ class Counts:
     async def _approvals(self) -> str:
         live = await self._container.ports.admission_control.live()
         waiting = sum(entry.want == "none" for entry in live.values())
-        found = await pending_approvals(self._container, live, _COUNTED_JOBS)
-        return f"{found}{'+' if waiting > _COUNTED_JOBS else ''}"
+        self.asked = await pending_approvals(self._container, live, _COUNTED_JOBS)
+        return f"{len(self.asked)}{'+' if waiting > _COUNTED_JOBS else ''}"
 
     async def _dead_letters(self) -> str:
         page = await asyncio.wait_for(self._container.ports.queue_records.dead_letters(), _PATIENCE_SECONDS)

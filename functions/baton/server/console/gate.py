@@ -6,7 +6,7 @@ session. A page never sees a request without its `Visit`.
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
@@ -51,6 +51,7 @@ class Visit:
     """One request of a logged-in operator.
 
     `notice`: the message that the previous page left for this one. `counts`: those in the menu, by the page's path.
+    `asked`: the job of each pending approval, new ones first.
     """
 
     request: Request
@@ -61,6 +62,7 @@ class Visit:
     form: Form = field(default_factory=Form)
     notice: str = ""
     counts: Mapping[str, str] = field(default_factory=dict[str, str])
+    asked: Sequence[str] = ()
 
     @property
     def places(self) -> list[tuple[str, str, str]]:
@@ -150,7 +152,8 @@ class Gate:
                     _check(visit, form)
                     visit = replace(visit, form=form, notice="")
                 else:
-                    visit = replace(visit, counts=await self._counts.read(visit.now_ms))
+                    counts = await self._counts.read(visit.now_ms)
+                    visit = replace(visit, counts=counts, asked=self._counts.asked)
                 response = await handler(visit)
             except Exception as error:  # noqa: BLE001 - further out, the answer would be no page
                 response = refused(visit, error)

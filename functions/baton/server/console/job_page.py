@@ -22,7 +22,7 @@ from baton.server.console.waterfall import Axis, Rows
 from baton.settings.service_prices import Prices
 from baton.store.ports.jobs import Reader, Snapshot
 from baton.worker.container import Container
-from baton.worker.runtime.job_view import job_view
+from baton.worker.runtime.job_view import job_row, job_view
 from baton.worker.runtime.usage_view import step_usage
 
 NEWEST_CALLS = 20
@@ -129,6 +129,7 @@ class JobPage:
             faults=faults or {},
             job=shown.job,
             sent=sent,
+            first=await self._first(shown.job, visit.now_ms),
             steps=[*(shown.steps if everything else shown.steps[-NEWEST_STEPS:]), shown.beside],
             steps_shown=bool(visit.query("steps")),
             older_steps=0 if everything else max(0, len(shown.steps) - NEWEST_STEPS),
@@ -142,6 +143,11 @@ class JobPage:
             query=urlencode({name: visit.query(name) for name in ("engine", "all", "turns") if visit.query(name)}),
             **picture(visit, shown.traced, below, visit.now_ms),
         )
+
+    async def _first(self, job: dict[str, Any], now_ms: int) -> dict[str, Any] | None:
+        """Return the job that this one was forked from, whose answer stands beside its own; None: there is none."""
+        first = await self._reader.job(job["forkedFrom"]["jobId"]) if "forkedFrom" in job else None
+        return job_row(first, now_ms) if first else None
 
     async def call(self, visit: Visit) -> Response:
         """Show one tool call with all of its arguments and its result."""

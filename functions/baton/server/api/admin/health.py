@@ -63,22 +63,22 @@ async def show_metrics(context: Context, _request: Request) -> Response:
     )
     (sums, tools, ends), (state, live, operations, dead) = await asyncio.gather(counted, stands)
     waiting = sum(entry.want == "none" for entry in live.values())
-    pending = await pending_approvals(context.container, live, READ_LIMIT)
+    pending = len(await pending_approvals(context.container, live, READ_LIMIT))
     measured = metrics.Measured(sums, tools, ends, state, waiting, pending, operations, dead)
     headers = {"content-type": metrics.CONTENT_TYPE, "cache-control": "no-store"}
     return Response(metrics.exposition(measured), headers=headers)
 
 
-async def pending_approvals(container: Container, live: SlotTable, most_jobs: int) -> int:
-    """Count the approvals that are pending among so many of the live jobs."""
+async def pending_approvals(container: Container, live: SlotTable, most_jobs: int) -> list[str]:
+    """Return the job of each approval that is pending among so many of the live jobs, new ones first."""
     # Those that want no slot first: others have rarely asked for a decision.
     names = sorted(live, key=lambda name: live[name].want != "none")
     jobs = await container.ports.reader.jobs(names[:most_jobs])
     now_ms = container.ports.clock.now_ms()
-    waits = (item for job in jobs.values() for item in job.items if item.kind is ItemKind.WAIT)
-    return sum(
-        bool(item.approval_of_call) or item.tool == LIMIT_APPROVAL for item in waits if item.not_before_ms > now_ms
-    )
+    newest = sorted(jobs.values(), key=lambda one: one.job.created_at_ms, reverse=True)
+    waits = ((one.job.id, item) for one in newest for item in one.items if item.kind is ItemKind.WAIT)
+    pending = ((job, item) for job, item in waits if item.approval_of_call or item.tool == LIMIT_APPROVAL)
+    return [job for job, item in pending if item.not_before_ms > now_ms]
 
 
 async def _dead_messages(context: Context) -> int | None:

@@ -12,9 +12,11 @@ from starlette.responses import Response
 
 from baton.engine.all_jobs.days import day_of
 from baton.engine.all_jobs.ends import with_used
+from baton.sdk.tools.sentence import approval_sentence
 from baton.server.api.admin.control import worker_view
 from baton.server.api.admin.usage import usage_and_cost
 from baton.server.api.admin.usage_by_day import UsageByDay, Wanted
+from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.listing import JobListingApi
 from baton.server.api.jobs.query import PageQuery
 from baton.server.console.admin.chart import history_chart
@@ -52,6 +54,7 @@ class OverviewPage:
         return visit.page(
             "overview.html",
             state=worker_view(state),
+            asked=await self._asked(visit),
             waiting=idle.total(),
             tenants=[(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})],
             days=days,
@@ -73,6 +76,13 @@ class OverviewPage:
     async def _rows(self, visit: Visit, limit: int, **query: str) -> list[dict[str, Any]]:
         page = await self._listing.page(visit.principal, PageQuery.model_validate({**query, "limit": limit}))
         return [job_shown(one, self._container.settings.prices, visit.now_ms) for one in page.jobs]
+
+    async def _asked(self, visit: Visit) -> list[dict[str, Any]]:
+        """Return the newest approvals that are pending."""
+        found = await asyncio.gather(*map(self._container.ports.reader.job, dict.fromkeys(visit.asked[:_OF_A_KIND])))
+        views = [(one.job.agent, view) for one in found if one for view in approvals_of(one, visit.now_ms)]
+        pending = [(agent, view) for agent, view in views if view["status"] == "pending"][:_OF_A_KIND]
+        return [{**view, "agent": agent, "sentence": approval_sentence(agent, view)} for agent, view in pending]
 
     async def start(self, visit: Visit) -> Response:
         """Start the admission: jobs get slots from now on."""
