@@ -28,7 +28,8 @@ PRELUDE = """
 import asyncio as _baton_asyncio
 import re as _baton_re
 from dataclasses import dataclass as _baton_dataclass, field as _baton_field
-from datetime import date as _baton_date, datetime as _baton_datetime, timedelta as _baton_timedelta
+from datetime import date as _baton_date, datetime as _baton_datetime, time as _baton_time
+from datetime import timedelta as _baton_timedelta, timezone as _baton_timezone
 from decimal import Decimal as _baton_Decimal
 
 _baton_ToolError = RuntimeError

@@ -10,7 +10,7 @@ import re
 import typing
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Any, Union
@@ -84,7 +84,7 @@ class Shapes:
                 found[name] = [(field, alias, self.of(hint)) for field, alias, hint in _fields_of(self.models[name])]
         return found
 
-    def literal(self, value: Any) -> str:  # noqa: PLR0911 - one for each kind
+    def literal(self, value: Any) -> str:
         """Return the text that makes this value.
 
         Raises:
@@ -96,10 +96,8 @@ class Shapes:
             return self._items(value)
         if isinstance(value, Mapping):
             return "{" + ", ".join(f"{self.literal(key)}: {self.literal(item)}" for key, item in value.items()) + "}"
-        if isinstance(value, timedelta):
-            return f"_baton_timedelta({value.days}, {value.seconds}, {value.microseconds})"
-        if isinstance(value, re.Pattern):
-            return f"_baton_re.compile({value.pattern!r}, {int(value.flags)})"
+        if text := _call_of(value):
+            return text
         kind = next((kind for kind in _SIMPLE if type(value) is kind), None)
         if kind is not None:
             return f"_baton_as({_SIMPLE[kind]!r}, {to_jsonable_python(value)!r})"
@@ -133,6 +131,23 @@ class Shapes:
         if isinstance(default, list | dict | set) or text.startswith("_baton_"):
             return f" = _baton_field(default_factory=lambda: {text})"
         return f" = {text}"
+
+
+def _call_of(value: object) -> str:
+    """Return the call that makes a value of the standard library; empty: there is none."""
+    match value:
+        case timedelta():
+            return f"_baton_timedelta({value.days}, {value.seconds}, {value.microseconds})"
+        case timezone():
+            return f"_baton_timezone({_call_of(value.utcoffset(None))})"
+        case time(tzinfo=None):
+            return f"_baton_time({value.hour}, {value.minute}, {value.second}, {value.microsecond})"
+        case re.Pattern():
+            return f"_baton_re.compile({value.pattern!r}, {int(value.flags)})"
+        case re.RegexFlag():
+            return str(int(value))
+        case _:
+            return ""
 
 
 def _fields_of(model: type) -> list[tuple[str, str, Any]]:

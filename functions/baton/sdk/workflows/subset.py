@@ -88,6 +88,8 @@ def attribute_faults(module: str, name: str) -> Iterator[str]:
         yield f"asyncio.{name} is not possible in a workflow; {_ASYNCIO.get(name, TOOL)}"
     if (module, name) == ("time", "sleep"):
         yield "time.sleep is not possible in a workflow; write await sleep(seconds)"
+    if (module, name) == ("datetime", "UTC"):
+        yield "datetime.UTC is not possible in a workflow; write datetime.timezone.utc"
 
 
 def builtin_fault(name: str) -> str:

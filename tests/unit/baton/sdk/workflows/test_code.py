@@ -1,12 +1,7 @@
 """What a registry refuses of a workflow's code, and what becomes of a run whose code or interpreter changes."""
 
 import base64
-import importlib.util
-import itertools
-import sys
 import zlib
-from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,29 +11,7 @@ from baton import JobInfo, Registry
 from baton.sdk.agents.registry import RegistryError
 from baton.sdk.agents.runner import Recorded, RunFailedError, Runner, RunnerAnswer
 from baton.sdk.models.model import ModelError
-
-Load = Callable[[str], ModuleType]
-_NUMBERS = itertools.count()
-HEAD = "import asyncio\nimport time\nfrom baton import Registry, tool, workflow, sleep\n\n"
-ADD = "@tool\nasync def add(a: int, b: int) -> int:\n    return a + b\n\n"
-
-
-@pytest.fixture
-def load(tmp_path: Path) -> Load:
-    def loaded(text: str) -> ModuleType:
-        path = tmp_path / f"flow{next(_NUMBERS)}.py"
-        path.write_text(HEAD + ADD + text, encoding="utf-8")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        # `inspect` finds the module of a class by its name.
-        sys.modules[path.stem] = module
-        spec.loader.exec_module(module)
-        return module
-
-    return loaded
-
+from tests.unit.baton.sdk.workflows.conftest import Load
 
 REFUSED = [
     ("    async with asyncio.timeout(3):\n        pass", "async with is not possible"),
@@ -49,6 +22,10 @@ REFUSED = [
     ("    time.sleep(1)", "write await sleep(seconds)"),
     ("    open('x')", "open() is not possible"),
     ("    import socket", "import of 'socket' is not possible"),
+    (
+        "    import datetime\n    return datetime.UTC",
+        "datetime.UTC is not possible in a workflow; write datetime.timezone.utc",
+    ),
     ("    return missing", "name 'missing' is not defined"),
     ("    return thing", "'thing' is a object, and no tool"),
     ("    return broken()", "yield is not possible"),
@@ -70,6 +47,25 @@ def test_a_workflow_that_is_called_must_be_registered(load: Load) -> None:
     with pytest.raises(RegistryError, match="it calls workflow 'below', which is not registered"):
         Registry(workflows=[module.main])
     Registry(workflows=[module.main, module.below])
+
+
+CONSTANTS = """
+from datetime import UTC, datetime, time, timedelta, timezone
+from re import IGNORECASE, compile
+
+CET, NOON, PAUSE, WORD = timezone(timedelta(hours=1)), time(12), timedelta(minutes=5), compile("[a-z]+", IGNORECASE)
+
+
+@workflow
+async def main() -> list[str]:
+    at = datetime(2026, 1, 31, NOON.hour, tzinfo=CET) + PAUSE
+    return [at.astimezone(UTC).isoformat(), WORD.match("Ab1").group(), str(IGNORECASE == 2)]
+"""
+
+
+async def test_constants_of_the_standard_library_are_there(load: Load) -> None:
+    answer = await Job({}).turn(runner_of(load(CONSTANTS)))
+    assert answer.output == ["2026-01-31T11:05:00+00:00", "Ab", "True"]
 
 
 LOOP = """@workflow
