@@ -79,6 +79,8 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("classes", 25, _WORKFLOWS),
     ("public names", 3, _WORKFLOWS),
     ("test lines", 900, _WORKFLOWS),
+    ("test lines", 1_100, "sixty programs of five peers, each with a crash at its awaits"),
+    ("lines of sdk", 20, "constants of zones, times and flags in a workflow's module"),
     ("lines of server", 10, _WORKFLOWS),
     ("lines of worker", 60, _WORKFLOWS),
     ("lines of sdk", 1_500, _WORKFLOWS),
