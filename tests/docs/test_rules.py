@@ -52,7 +52,7 @@ def test_a_block_with_a_way_is_none(info: str) -> None:
 @pytest.mark.parametrize(
     ("command", "fault"),
     [
-        ("baton jobs watch --colour", "--colour"),
+        ("baton jobs show --colour", "--colour"),
         ("baton nothing", "'nothing'"),
         ("baton jobs nothing", "nothing"),
         ("make nothing", "there is no target nothing"),

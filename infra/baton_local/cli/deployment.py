@@ -60,7 +60,7 @@ class Deployment:
         Raises:
             StackError: there is no such job, or its API has gone away.
         """
-        way_out = f"; the job continues. Watch it again: baton jobs watch {job_id}"
+        way_out = f"; the job continues. Watch it again: baton jobs show {job_id} --watch"
         with self._client(_FOLLOWED_SECONDS, way_out) as client:
             yield from (part.raw for part in client.stream(job_id))
 

@@ -8,6 +8,7 @@ nothing; it sends probes through the queue, which the functions answer and forge
 import asyncio
 import sys
 import time
+from http import HTTPStatus
 from typing import Any
 
 import click
@@ -23,36 +24,35 @@ from baton_local.doctor.finding import Level, document, screen
 _END = ("completed", "failed", "cancelled")
 
 
-@click.group()
-def check() -> None:
-    """Check that a deployment answers, and that its jobs run."""
-
-
-@check.command()
+@click.command()
 @with_deployment
-def connection(deployment: Deployment) -> None:
-    """Check that the API answers, reaches its store and accepts the key."""
+@click.option("--agent", help="Run one small job of this agent, too, and wait for its end.")
+@click.option("--timeout", "timeout_seconds", type=click.IntRange(1), default=30, show_default=True, metavar="SECONDS")
+def check(deployment: Deployment, *, agent: str | None, timeout_seconds: int) -> None:
+    """Check that the API answers, reaches its store and accepts the key, and that jobs get slots."""
     _line("address", deployment.url)
     _answers(deployment, "/healthz", "the app answers", "is the address right, and does the app run?")
     _answers(deployment, "/readyz", "its store answers", "check UPSTASH_REDIS_REST_URL and its token")
     deployment.get("/api/agent-jobs", limit=1)
     _line("ok", "the key is accepted")
+    _check_admission(deployment)
+    if agent is not None:
+        _run_a_job(deployment, agent, timeout_seconds)
 
 
-@check.command()
-@with_deployment
-@click.option("--agent", help="Run one small job of this agent, too, and wait for its end.")
-@click.option("--timeout", "timeout_seconds", type=click.IntRange(1), default=30, show_default=True, metavar="SECONDS")
-def worker(deployment: Deployment, *, agent: str | None, timeout_seconds: int) -> None:
-    """Check that jobs get slots and sweeps run; needs an admin key."""
-    state = deployment.get("/api/admin/agent-worker")
+def _check_admission(deployment: Deployment) -> None:
+    try:
+        state = deployment.get("/api/admin/agent-worker")
+    except StackError as error:
+        if getattr(error.__cause__, "status", 0) != HTTPStatus.FORBIDDEN:
+            raise
+        _line("unknown", "whether jobs get slots: only an admin key may see it")
+        return
     counters = f"{state['activeJobs']} of {state['maxConcurrentJobs']} slots in use, {state['pendingJobs']} jobs wait"
     if not state["running"]:
         _fail(f"admission is stopped ({counters}): start it with POST /api/admin/agent-worker, or in the console")
     _line("ok", f"admission runs: {counters}")
     _line("ok", f"last sweep: {state['lastSweepAt'] or 'none yet'}")
-    if agent is not None:
-        _run_a_job(deployment, agent, timeout_seconds)
 
 
 def _run_a_job(deployment: Deployment, agent: str, timeout_seconds: int) -> None:

@@ -1,4 +1,4 @@
-"""`baton jobs`: submit, list, show, watch, cancel, retry, over the API of a deployment or of the local stack.
+"""`baton jobs`: submit, list, show, cancel, retry, over the API of a deployment or of the local stack.
 
 A change is made to jobs one by one, or to all that a filter selects, page by page with progress. Invariants: without a
 filter and without ids nothing is changed. `--json` prints JSON and nothing else on the standard output; progress goes
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -109,6 +109,12 @@ def _in_bulk(deployment: Deployment, body: dict[str, str], wanted: Wanted) -> No
 
 _PAGE = 100
 as_json = click.option("--json", "shows_json", is_flag=True, help="Print JSON, as the API answers it.")
+watching = click.option(
+    "--watch",
+    "watches",
+    is_flag=True,
+    help="Follow it to its end, as it happens; exit code 0 if it completes. With --json: a part a line.",
+)
 
 
 @click.group()
@@ -128,7 +134,7 @@ def jobs() -> None:
 @click.option("--start-at", metavar="TIME", help="Start then: RFC 3339, such as 2026-05-01T08:00:00Z.")
 @click.option("--when-busy", type=click.Choice(["queue", "reject", "interrupt"]), help="While its session is busy.")
 @click.option("--idempotency-key", default="", metavar="KEY", help="A repeat with the same key is the same job.")
-@click.option("--watch", "watches", is_flag=True, help="Follow it to its end.")
+@watching
 @as_json
 def submit(  # noqa: PLR0913 - one for each option
     deployment: Deployment,
@@ -206,9 +212,12 @@ def list_jobs(
 @jobs.command()
 @with_deployment
 @click.argument("job_id", metavar="JOB")
+@watching
 @as_json
-def show(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
+def show(deployment: Deployment, job_id: str, *, watches: bool, shows_json: bool) -> None:
     """Show a job: status, current wait, tool calls, usage by step, answer."""
+    if watches:
+        _watch(deployment, job_id, shows_json=shows_json)
     job = deployment.get(f"/api/agent-jobs/{job_id}", steps="true")
     if shows_json:
         print_json(job)
@@ -216,15 +225,6 @@ def show(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
         # In one piece: who stops reading at the line they look for, as `grep -q` does, makes no write fail.
         with Console() as console:
             print_job(console, job)
-
-
-@jobs.command()
-@with_deployment
-@click.argument("job_id", metavar="JOB")
-@as_json
-def watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
-    """Follow a job to its end, as it happens; exit code 0 if it completes. --json prints a part a line."""
-    _watch(deployment, job_id, shows_json=shows_json)
 
 
 @jobs.command()
@@ -246,7 +246,7 @@ def retry(deployment: Deployment, job_ids: tuple[str, ...], *, start: str, wante
     change(deployment, job_ids, {"action": "retry", "from": start}, wanted)
 
 
-def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
+def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> NoReturn:
     console, lines, began_ms, now_ms = Console(), JobLines(), 0, 0
     for part in deployment.parts(job_id):
         if shows_json:

@@ -1,4 +1,4 @@
-"""The `baton` command itself: its table of subcommands, and the completion that a shell reads from it.
+"""The `baton` command itself: its table of subcommands.
 
 Invariant: a subcommand's code is imported when it is used, never before, so that `baton --help` and the small commands
 start quickly. Errors made for people are printed as one line with exit code 1, without a traceback.
@@ -11,23 +11,10 @@ from difflib import get_close_matches
 from typing import Any
 
 import click
-from click.shell_completion import get_completion_class
 
 from baton.sdk.distribution import DISTRIBUTION
 from baton_local.dev.environment import reach_loopback_directly
 from baton_local.dev.stack_error import StackError
-
-SHELLS = ("bash", "zsh", "fish")
-
-
-@click.command()
-@click.argument("shell", type=click.Choice(SHELLS))
-@click.pass_context
-def completion(ctx: click.Context, shell: str) -> None:
-    """Print the completion script of SHELL: `eval "$(baton completion bash)"` in its start-up file."""
-    found = get_completion_class(shell)
-    assert found is not None, "click knows each of these shells"
-    print(found(ctx.find_root().command, {}, "baton", "_BATON_COMPLETE").source())
 
 
 @dataclass(frozen=True)
@@ -42,7 +29,6 @@ class Subcommand:
 SUBCOMMANDS = {
     "check": Subcommand("baton_local.cli.doctor", "check", "Check that a deployment answers, and that its jobs run."),
     "checkpoints": Subcommand("baton_local.cli.checkpoints", "checkpoints", "List checkpoints and decide them."),
-    "completion": Subcommand("baton_local.cli.main", "completion", "Print a shell's completion script."),
     "demo": Subcommand("baton_local.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),
     "dev": Subcommand("baton_local.cli.dev", "dev", "Run the whole local stack in the foreground."),
     "diff": Subcommand("baton_local.cli.stored.forks", "diff", "Compare two jobs turn by turn."),
@@ -112,7 +98,10 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_COMPLETION = 'Names complete with `eval "$(_BATON_COMPLETE=bash_source baton)"` in ~/.bashrc; zsh and fish likewise.'
+
+
+@click.group(cls=Commands, epilog=_COMPLETION, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name=DISTRIBUTION, message="%(prog)s %(version)s")
 def main() -> None:
     """Durable AI agents on serverless functions: the local stack and its tools."""

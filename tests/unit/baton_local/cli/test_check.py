@@ -22,34 +22,36 @@ def api() -> Iterator[respx.MockRouter]:
 
 
 def test_a_connection_that_is_well_is_reported() -> None:
-    done = baton("check", "connection")
-    assert (done.exit_code, done.output.count("ok")) == (0, 3)
+    done = baton("check")
+    assert (done.exit_code, done.output.count("ok")) == (0, 5)
 
 
 def test_each_part_of_a_connection_that_fails_has_a_hint(api: respx.MockRouter) -> None:
     api.get(f"{URL}/readyz").respond(503)
-    assert "UPSTASH_REDIS_REST_URL" in baton("check", "connection").output
+    assert "UPSTASH_REDIS_REST_URL" in baton("check").output
     api.get(f"{URL}/readyz").respond(200)
     api.get(f"{URL}/api/agent-jobs").mock(return_value=problem(401, "no valid key"))
-    assert "answered 401: no valid key" in baton("check", "connection").output
+    assert "answered 401: no valid key" in baton("check").output
     api.get(f"{URL}/healthz").mock(side_effect=httpx.ConnectError("refused"))
-    done = baton("check", "connection")
+    done = baton("check")
     assert (done.exit_code, "is the address right" in done.output) == (1, True)
 
 
 def test_a_worker_that_is_stopped_fails(api: respx.MockRouter) -> None:
-    assert "1 of 3 slots in use, 2 jobs wait" in baton("check", "worker").output
+    assert "1 of 3 slots in use, 2 jobs wait" in baton("check").output
     api.get(f"{URL}/api/admin/agent-worker").respond(json={**STATE, "running": False})
-    done = baton("check", "worker")
+    done = baton("check")
     assert (done.exit_code, "admission is stopped" in done.output) == (1, True)
+    api.get(f"{URL}/api/admin/agent-worker").mock(return_value=problem(403, "an admin key is needed"))
+    assert (baton("check").exit_code, "only an admin key may see it" in baton("check").output) == (0, True)
 
 
 def test_a_job_that_is_not_taken_up_fails(api: respx.MockRouter) -> None:
     pending = {**JOB, "status": "pending", "waitingFor": "its first event"}
     api.post(f"{URL}/api/agent-jobs").respond(202, json=pending)
     api.get(f"{URL}/api/agent-jobs/job_1").respond(json=pending)
-    done = baton("check", "worker", "--agent", "simple", "--timeout", "1")
+    done = baton("check", "--agent", "simple", "--timeout", "1")
     assert done.exit_code == 1
     assert "waits for its first event: does the queue reach WORKER_BASE_URL" in done.output
     api.get(f"{URL}/api/agent-jobs/job_1").respond(json=JOB)
-    assert "it completed after 2 turn(s)" in baton("check", "worker", "--agent", "simple").output
+    assert "it completed after 2 turn(s)" in baton("check", "--agent", "simple").output

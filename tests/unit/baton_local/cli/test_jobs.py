@@ -119,7 +119,7 @@ def test_watching_goes_on_where_the_connection_ended(api: respx.MockRouter, monk
     ]
     route = api.get(f"{JOBS}/job_1/stream").mock(side_effect=answers)
     api.get(f"{JOBS}/job_1").respond(json=JOB)
-    done = baton("jobs", "watch", "job_1", "--json")
+    done = baton("jobs", "show", "job_1", "--watch", "--json")
     assert [json.loads(line)["type"] for line in done.output.splitlines()] == ["start", "finish"]
     assert route.calls[-1].request.headers["last-event-id"] == "1-1"
     assert done.exit_code == 0
@@ -131,11 +131,11 @@ def test_an_ended_job_is_watched_at_the_times_at_which_things_happened(api: resp
     stream = "".join(f"data: {json.dumps(part)}\n\n" for part in parts)
     api.get(f"{JOBS}/job_1/stream").respond(text=f"{stream}data: [DONE]\n\n", headers=STREAM)
     api.get(f"{JOBS}/job_1").respond(json=JOB)
-    shown = baton("jobs", "watch", "job_1").output.splitlines()
+    shown = baton("jobs", "show", "job_1", "--watch").output.splitlines()
     assert [line.split()[0] for line in shown[:2]] == ["0.50s", "4.00s"]
     failed = {**JOB, "status": "failed", "result": None, "error": {"type": "x", "message": "no way on"}}
     api.get(f"{JOBS}/job_1").respond(json=failed)
-    done = baton("jobs", "watch", "job_1")
+    done = baton("jobs", "show", "job_1", "--watch")
     assert (done.exit_code, "failed: no way on" in done.output) == (1, True)
 
 
