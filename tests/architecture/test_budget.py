@@ -59,7 +59,7 @@ BOUNDS = {
     "settings": 56,
     "ports": 32,
     "Protocols": 66,
-    "API routes": 69,
+    "API routes": 68,
     "console pages": 38,
     "commands": 30,
     "test lines": 101_360,

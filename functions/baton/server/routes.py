@@ -5,8 +5,7 @@ from functools import partial
 from starlette.routing import BaseRoute
 
 from baton.server.api.admin.control import (
-    replay_job,
-    replay_message,
+    replay,
     show_tools,
     show_worker,
     start_worker,
@@ -271,8 +270,7 @@ def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:
     admits = "whether jobs are admitted, how many are at work and in line"
     starts = "start, with so many slots: waiting jobs get them at once"
     stops = "stop: no job gets a slot; a job that holds one continues"
-    replays = "send a message of the queue again; the answer says if it was applied already"
-    steps = "send the events of all steps that a job expects now"
+    replays = "send a message again, unless it was applied already; with a job's id: all that the job expects now"
     measures = "counters for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
     audits = "actions of operators, newest first: key, action, time, status; `limit`, `cursor`"
     return [
@@ -281,8 +279,7 @@ def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:
         ApiRoute("GET", "/api/admin/usage", "admin", to(show_usage), used),
         ApiRoute("POST", worker_path, "admin", to(start_worker), starts),
         ApiRoute("DELETE", worker_path, "admin", to(stop_worker), stops),
-        ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", to(replay_message), replays),
-        ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/replay", "admin", to(replay_job), steps),
+        ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", to(replay), replays),
         ApiRoute("GET", "/api/admin/tools", "admin", to(show_tools), shows),
         ApiRoute("GET", "/api/admin/audit", "admin", audit.show, audits),
         ApiRoute("GET", "/api/metrics", "metrics", to(show_metrics), measures),

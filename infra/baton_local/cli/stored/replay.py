@@ -65,11 +65,10 @@ def replay(
 
 def _send(place: Deployment, target: str) -> None:
     """Replay over the API, with an admin key; report what was applied already, which is not sent."""
-    if target.startswith("job_"):
-        replayed = place.request("POST", f"/api/admin/agent-jobs/{quote(target, safe='')}/replay")["driven"]
+    checked = place.request("POST", f"/api/admin/messages/{quote(target, safe='')}/replay")
+    if (replayed := checked.get("driven")) is not None:
         print(f"{target}: {replayed} message(s) replayed" if replayed else f"{target}: expects nothing now")
         return
-    checked = place.request("POST", f"/api/admin/messages/{quote(target, safe='')}/replay")
     if checked["sent"]:
         print(f"{target}: sent again")
         return

@@ -54,7 +54,7 @@ def test_a_message_is_sent_once_more(api: respx.MockRouter) -> None:
 
 
 def test_what_a_job_expects_is_replayed(api: respx.MockRouter) -> None:
-    route = api.post(f"{URL}/api/admin/agent-jobs/job_1/replay").respond(json={"jobId": "job_1", "driven": 2})
+    route = api.post(f"{URL}/api/admin/messages/job_1/replay").respond(json={"jobId": "job_1", "driven": 2})
     assert baton("replay", "job_1").output == "job_1: 2 message(s) replayed\n"
     route.respond(json={"jobId": "job_1", "driven": 0})
     assert baton("replay", "job_1").output == "job_1: expects nothing now\n"

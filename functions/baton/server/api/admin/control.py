@@ -27,22 +27,22 @@ from baton_events.timestamps import rfc3339
 _log = logging.getLogger("baton.api")
 
 
-async def replay_message(context: Context, request: Request) -> Response:
-    """Answer `POST /api/admin/messages/{id}/replay` with 200: its state, and whether it was sent again."""
-    message_id = request.path_params["message_id"]
-    message, _ = await message_and_log(context.container.ports.queue_records, message_id)
-    checked = await replaying_of(context.container).replay(message)
+async def replay(context: Context, request: Request) -> Response:
+    """Answer `POST /api/admin/messages/{id}/replay` with 200: a message's state, and whether it was sent again.
+
+    With a job's id: how many of the job's steps were sent once more.
+    """
+    target = request.path_params["message_id"]
+    replaying = replaying_of(context.container)
+    if target.startswith("job_"):
+        if not await context.container.ports.reader.jobs([target]):
+            raise ApiError(404, f"there is no job {target!r}", code=Code.TASK_NOT_FOUND)
+        return JSONResponse({"jobId": target, "driven": await replaying.replay_job(target)})
+    message, _ = await message_and_log(context.container.ports.queue_records, target)
+    checked = await replaying.replay(message)
     job_id = checked.event.job_id if checked.event else None
-    answer = {"messageId": message_id, "standing": checked.state, "sent": checked.state in SENDABLE}
+    answer = {"messageId": target, "standing": checked.state, "sent": checked.state in SENDABLE}
     return JSONResponse({**answer, "jobId": job_id, "expected": checked.expected})
-
-
-async def replay_job(context: Context, request: Request) -> Response:
-    """Answer `POST /api/admin/agent-jobs/{id}/replay` with 200: how many of the job's steps were sent once more."""
-    job_id = request.path_params["job_id"]
-    if not await context.container.ports.reader.jobs([job_id]):
-        raise ApiError(404, f"there is no job {job_id!r}", code=Code.TASK_NOT_FOUND)
-    return JSONResponse({"jobId": job_id, "driven": await replaying_of(context.container).replay_job(job_id)})
 
 
 def replaying_of(container: Container) -> Replaying:

@@ -62,11 +62,11 @@ async def test_what_a_job_expects_is_replayed(api: Api) -> None:
     answer = (await api.request("POST", f"/api/admin/messages/{message_id}/replay", ADMIN)).json()
     assert answer == {"messageId": message_id, "standing": "due", "sent": True, "jobId": job["id"], "expected": 1}
     assert api.stage.queue.published[-1][0] != message_id
-    path = f"/api/admin/agent-jobs/{job['id']}/replay"
+    path = f"/api/admin/messages/{job['id']}/replay"
     assert (await api.request("POST", path, ADMIN)).json() == {"jobId": job["id"], "driven": 1}
     await api.stage.run()
     assert (await api.request("POST", path, ADMIN)).json()["driven"] == 0
-    assert_problem(await api.request("POST", "/api/admin/agent-jobs/job_0/replay", ADMIN), 404)
+    assert_problem(await api.request("POST", "/api/admin/messages/job_0/replay", ADMIN), 404)
 
 
 async def test_every_tool_is_listed_with_what_became_of_its_attempts(api: Api) -> None:
