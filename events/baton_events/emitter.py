@@ -165,13 +165,12 @@ def message_of(settings: QueueSettings, event: Event, deduplication_id: str = ""
 
 
 def message_to(settings: QueueSettings, endpoint: str, body: str, deduplication_id: str = "") -> Outgoing:
-    """Return a message to one of our endpoints, with the settings' options: retries, limits, failure callback."""
+    """Return a message to one of our endpoints, with the settings' options: waits, limits, failure callback."""
     return Outgoing(
         body=body,
         url=settings.endpoint_url(endpoint),
         deduplication_id=deduplication_id,
         failure_callback=settings.failure_callback_url if settings.worker_base_url else "",
-        retries=settings.message_retries,
         waits=waits_at(settings, endpoint).spread(deduplication_id or body),
         timeout_seconds=delivery_seconds(endpoint, settings.message_timeout_seconds),
         flow=_flow(settings, endpoint),

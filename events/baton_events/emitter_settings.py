@@ -19,9 +19,7 @@ class EmitterSettings(QueueSettings):
     publish_by: Literal["url", "topic"] = "url"
     worker_base_url: str = ""
     worker_urls: tuple[tuple[str, str], ...] = ()
-    message_delay_seconds: int = 0
     message_max_delay_seconds: int = 604_800
-    message_retries: int = 3
     message_retry_delay_ms: int = 10_000
     deliveries_at_once: tuple[tuple[str, int], ...] = ()
     message_timeout_seconds: int = 300

@@ -31,6 +31,8 @@ _MARGIN_SECONDS = 10
 # How long the queue waits for the answer to a failure callback.
 CALLBACK_SECONDS = _WITHOUT_WORK[DELIVERY_FAILED_ENDPOINT] + _MARGIN_SECONDS
 
+# Delivery attempts after the first; each plan of the queue allows as many.
+RETRIES = 3
 # How often the queue brings a model's answer again that was not taken in.
 ANSWER_RETRIES = 5
 
@@ -103,7 +105,7 @@ class Outgoing:
     label: str = ""
     failure_callback: str = ""
     callback: str = ""
-    retries: int = 3
+    retries: int = RETRIES
     waits: RetryWaits = _DEFAULT_WAITS
     timeout_seconds: int = 300
     flow: Flow = _NO_FLOW

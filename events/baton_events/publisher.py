@@ -192,16 +192,13 @@ def message_ids(answers: Sequence[Any]) -> list[str]:
 
 
 def delay_seconds(message: Outgoing, now_ms: float, settings: QueueSettings) -> int:
-    """Return the delay that a message asks for, or every one of the settings; 0: none.
+    """Return the delay that a message asks for; 0: none.
 
     A delay needs no clock in common with the queue's: a time would come at once, and again, where this one is behind.
     A message that is due later than the queue keeps it comes early, and is published again: in hops.
     """
-    least_seconds = settings.message_delay_seconds
-    if not message.not_before_ms:
-        return least_seconds
-    wait_seconds = math.ceil((message.not_before_ms - now_ms) / 1000)
-    return min(max(least_seconds, wait_seconds), settings.message_max_delay_seconds)
+    wait_seconds = math.ceil((message.not_before_ms - now_ms) / 1000) if message.not_before_ms else 0
+    return min(max(0, wait_seconds), settings.message_max_delay_seconds)
 
 
 def batch_request(message: Outgoing, wait_seconds: int = 0) -> BatchRequest:

@@ -64,15 +64,6 @@ QUEUE_SETTINGS = (
             worker_urls,
         ),
         Setting(
-            "MESSAGE_DELAY_SECONDS",
-            "message_delay_seconds",
-            "0",
-            "s",
-            "how long each message waits for its first delivery, at least; for trying things out",
-            whole(0, 30),
-        ),
-        Setting("MESSAGE_RETRIES", "message_retries", "3", "count", "delivery attempts after the first", whole(1, 20)),
-        Setting(
             "MESSAGE_RETRY_DELAY_MS",
             "message_retry_delay_ms",
             "10000",
@@ -117,9 +108,7 @@ class QueueSettings:
     publish_by: Literal["url", "topic"]
     worker_base_url: str
     worker_urls: tuple[tuple[str, str], ...]
-    message_delay_seconds: int
     message_max_delay_seconds: int
-    message_retries: int
     message_retry_delay_ms: int
     message_timeout_seconds: int
     deliveries_at_once: tuple[tuple[str, int], ...]

@@ -39,24 +39,24 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_400, 19, 200, 50),
-    "server": (14_500, 102, 990, 190),
+    "server": (14_504, 102, 990, 190),
     "worker": (11_540, 85, 788, 135),
     "queue": (2_000, 19, 160, 45),
     "store": (7_800, 48, 710, 115),
     "engine": (7_890, 50, 480, 104),
     "sdk": (12_360, 94, 815, 178),
     "client": (4_200, 26, 310, 115),
-    "local": (21_820, 172, 1_584, 307),
+    "local": (21_810, 172, 1_584, 307),
 }
 BOUNDS = {
-    "lines": 83_680,
+    "lines": 83_620,
     "modules": 608,
     "functions": 6_030,
     "classes": 1_212,
     "public names": 69,
     "Agent fields": 27,
     "@tool options": 14,
-    "settings": 56,
+    "settings": 50,
     "ports": 32,
     "Protocols": 66,
     "API routes": 68,

@@ -112,7 +112,7 @@ def test_a_function_without_work_ends_at_once_on_a_signal(deploy: Start) -> None
 @pytest.mark.long
 def test_what_the_queue_gave_up_on_comes_back(deploy: Start) -> None:
     """The failure callback reaches its function through the HTTP API, and the job ends."""
-    stack = deploy(CONTINUATION="queue", MESSAGE_RETRIES="1")
+    stack = deploy(CONTINUATION="queue")
     executor = stack.cloud.functions["tool-executor"]
     handler, executor.handler = executor.handler, "functions/handlers/no_such_file.handler"
     job_id = stack.submit("greeter")

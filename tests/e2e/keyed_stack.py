@@ -72,7 +72,7 @@ class KeyedStack(JobApi):
         entry = api_key_entry("admin", "acme", self.app.key)
         self.set(**self.queue.exports, **self.store.exports, WORKER_BASE_URL=self.app.url, API_KEYS=entry)
         # Every step is a message of its own, which could be refused.
-        self.set(MESSAGE_RETRIES="5", BATON_APP=AGENTS, CONTINUATION="queue")
+        self.set(BATON_APP=AGENTS, CONTINUATION="queue")
         self.deploy()
         return self
 

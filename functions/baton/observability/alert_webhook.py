@@ -24,12 +24,11 @@ _REMEMBERED_SECONDS = 86_400
 
 
 class WebhookAlerts:
-    """`Alerts` to one address. Of counted notices, the `failed_jobs`-th in `quiet_seconds` is sent; 0: none."""
+    """`Alerts` to one address. Of counted notices, the first in `quiet_seconds` is sent."""
 
-    def __init__(self, url: str, connection: RedisConnection, failed_jobs: int = 1, quiet_seconds: int = 3600) -> None:
+    def __init__(self, url: str, connection: RedisConnection, quiet_seconds: int = 3600) -> None:
         self._url = url
         self._redis = connection
-        self._failed_jobs = failed_jobs
         self._quiet_seconds = quiet_seconds
 
     async def send(self, notice: Notice) -> None:
@@ -52,11 +51,8 @@ class WebhookAlerts:
     async def _is_new(self, notice: Notice) -> bool:
         key = keys.alert_key(digest(notice.kind, "" if notice.counted else notice.job_id, notice.once)[:32])
         try:
-            if notice.counted:
-                begin: list[str | int] = ["SET", key, 0, "NX", "EX", self._quiet_seconds]
-                _, count = await self._redis.pipeline(begin, ["INCR", key])
-                return int(count) == self._failed_jobs
-            return bool(await self._redis.execute("SET", key, 1, "NX", "EX", _REMEMBERED_SECONDS))
+            seconds = self._quiet_seconds if notice.counted else _REMEMBERED_SECONDS
+            return bool(await self._redis.execute("SET", key, 1, "NX", "EX", seconds))
         except StoreError as error:
             _log.warning("an alert may come twice: %s", error)
             return True

@@ -49,7 +49,6 @@ API_SETTINGS = read_by(
         "a start of the ASGI app starts the admission, if an operator has stopped it",
         flag,
     ),
-    Setting("ENABLE_CHAT_PAGE", "enable_chat_page", "false", "flag", "serve a page that chats, at /chat", flag),
     Setting(
         "RATE_LIMIT_PER_MINUTE",
         "rate_limit_per_minute",

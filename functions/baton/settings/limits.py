@@ -23,7 +23,7 @@ VALUES, MESSAGES, PARTS, FAULTS, COUNTED_FAULTS = 200_000, 10_000, 1_000, 100, 1
 # A reader of JSON takes some ten times as long for an escape as for a letter: these take 50 ms.
 ESCAPES = 4_000_000
 # Of a message. A job names its files in a message of the queue, which must stay small.
-FILES = 20
+FILES, FILES_BYTES = 20, 10_000_000
 # About this much of its jobs has a page of a list, or of a session; one more job may go over it.
 PAGE_BYTES = 4_000_000
 
@@ -50,10 +50,10 @@ LIMITS = (
     Limit("the body of a submission, of a fork, of MCP and of a message to a session", _size(TASK_BYTES), "413"),
     Limit(
         "the body of a chat or of AG-UI: the whole conversation",
-        f"{_size(CONVERSATION_BYTES)}, and twice `FILES_LIMIT_BYTES`",
+        _size(CONVERSATION_BYTES + 2 * FILES_BYTES),
         "413",
     ),
-    Limit("the body of A2A", f"{_size(TASK_BYTES)}, and twice `FILES_LIMIT_BYTES`", "413"),
+    Limit("the body of A2A", _size(TASK_BYTES + 2 * FILES_BYTES), "413"),
     Limit("the body of an event of your own; its data", f"{_size(EVENT_BYTES)}; {_size(DATA_LIMIT_BYTES)}", "413"),
     Limit("the body of an outcome, or of an event for a job", "`RESULT_LIMIT_BYTES`", "413"),
     Limit("the body of a decision", _size(DECISION_BYTES), "413"),
@@ -65,7 +65,7 @@ LIMITS = (
     Limit("levels of the JSON of one body", "200", "400"),
     Limit("messages in the body of a chat or of AG-UI", f"{MESSAGES:,}", "422"),
     Limit("parts of the message to answer", f"{PARTS:,}", "422"),
-    Limit("files of a message; their bytes together", f"{FILES}; `FILES_LIMIT_BYTES`", "413"),
+    Limit("files of a message; their bytes together", f"{FILES}; {_size(FILES_BYTES)}", "413"),
     Limit("faults that an answer lists", f"{FAULTS}", "the others are left out"),
     Limit("bytes that a tenant has stored", "`BYTES_KEPT_PER_TENANT`", "429"),
     Limit("jobs on a page of a list or of a session, by their size", _size(PAGE_BYTES), "the next page"),

@@ -37,14 +37,6 @@ REPORT_SETTINGS = (
             secret=True,
         ),
         Setting(
-            "APPROVAL_WEBHOOK_FORMAT",
-            "approval_webhook_format",
-            "auto",
-            "auto, slack, teams or json",
-            "how these notices are written; auto: by the host",
-            one_of("auto", "slack", "teams", "json"),
-        ),
-        Setting(
             "APPROVAL_LINKS",
             "approval_links",
             "false",
@@ -63,14 +55,6 @@ REPORT_SETTINGS = (
             "receives alerts for people, in the form of Slack's incoming webhooks; unset: only the log",
             url,
             secret=True,
-        ),
-        Setting(
-            "ALERT_FAILED_JOBS",
-            "alert_failed_jobs",
-            "1",
-            "count",
-            "how many jobs of an agent have to fail within an hour, for the same reason, until an alert; 0: none",
-            whole(0, 1_000_000),
         ),
     ),
     *read_by(

@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from baton.sdk.records.record import Record
+from baton.settings.limits import FILES_BYTES
 from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.settings.store import secrets_of, shown_address
 from baton.settings.table import ALL_SETTINGS
@@ -52,8 +53,6 @@ class Settings(QueueSettings, Record, frozen=True):
     default_agent: str = ""
     prices: Prices = LIST_PRICES
     continuation: Literal["queue", "inline"] = "inline"
-    message_delay_seconds: int = 0
-    message_retries: int = 3
     message_retry_delay_ms: int = 10_000
     deliveries_at_once: tuple[tuple[str, int], ...] = ()
     work_timeout_seconds: int = 120
@@ -63,7 +62,6 @@ class Settings(QueueSettings, Record, frozen=True):
     store_timeout_seconds: int = 10
     tenant: str = "default"
     result_limit_bytes: int = 1_000_000
-    files_limit_bytes: int = 10_000_000
     file_types: str = "image/*,application/pdf,text/*,audio/*,video/*"
     job_retention_seconds: int = 2_592_000
     bytes_kept_per_tenant: int = 0
@@ -77,7 +75,6 @@ class Settings(QueueSettings, Record, frozen=True):
     operations_api_key: str = ""
     callback_key: str = ""
     enable_test_endpoint: bool = False
-    enable_chat_page: bool = False
     metrics_public: bool = False
     sentry_dsn: str = ""
     sentry_traces_sample_rate: float = 1.0
@@ -87,10 +84,8 @@ class Settings(QueueSettings, Record, frozen=True):
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alert_webhook_url: str = ""
-    alert_failed_jobs: int = 1
     approval_webhook_url: str = ""
     approval_escalation_url: str = ""
-    approval_webhook_format: Literal["auto", "slack", "teams", "json"] = "auto"
     approval_links: bool = False
     rate_limit_per_minute: int = 600
     worker_rate_limit_per_minute: int = 0
@@ -109,6 +104,7 @@ class Settings(QueueSettings, Record, frozen=True):
     audit_log_length: int = 10_000
     call_pause_limit_seconds: int = 3_600
     events_kept_per_tenant: int = 10_000
+    files_limit_bytes: int = FILES_BYTES  # of one message of a chat together, and those that one turn is given
     followers_per_key: int = 200
     stream_batch_ms: int = 100
     stream_max_length: int = 10_000  # entries of a stream that are kept at least

@@ -46,14 +46,6 @@ SETTINGS = (
             "RESULT_LIMIT_BYTES", "result_limit_bytes", "1000000", "bytes", "largest tool result", whole(1, 8_000_000)
         ),
         Setting(
-            "FILES_LIMIT_BYTES",
-            "files_limit_bytes",
-            "10000000",
-            "bytes",
-            "most that the files of one message of a chat may have together, and those that one turn is given",
-            whole(0, 50_000_000),
-        ),
-        Setting(
             "JOB_RETENTION_SECONDS",
             "job_retention_seconds",
             "2592000",

@@ -91,8 +91,7 @@ def _alerts(settings: Settings, connection: RedisConnection) -> Alerts | None:
         return None
     from baton.observability.alert_webhook import WebhookAlerts  # noqa: PLC0415 - only for a configured address
 
-    limits = (settings.alert_failed_jobs, settings.alert_quiet_seconds)
-    return WebhookAlerts(settings.alert_webhook_url, connection, *limits)
+    return WebhookAlerts(settings.alert_webhook_url, connection, settings.alert_quiet_seconds)
 
 
 def _tracer(settings: Settings) -> Tracer | None:

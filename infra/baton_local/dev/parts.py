@@ -61,7 +61,6 @@ def app_settings(
         "API_KEYS": stack_secrets.api_keys_setting(),
         "OPERATIONS_API_KEY": stack_secrets.operations_key,
         "ENABLE_TEST_ENDPOINT": "true",
-        "ENABLE_CHAT_PAGE": "true",
         "METRICS_PUBLIC": "true",
     }
     return settings if app is None else {**settings, "BATON_APP": app}

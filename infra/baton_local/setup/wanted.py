@@ -12,7 +12,7 @@ from baton.queue.account import Topic, TopicEndpoint
 from baton.settings.settings import Settings
 from baton_events.app_event import endpoint_of, topic_suffix
 from baton_events.emitter import message_to
-from baton_events.messages import Outgoing, RetryWaits, delivery_seconds
+from baton_events.messages import RETRIES, Outgoing, RetryWaits, delivery_seconds
 from baton_events.schema import ENDPOINTS, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS, EventType
 from baton_events.setting import is_loopback
 from baton_local.setup.coded_schedule import CodedSchedule, prefix_of
@@ -78,7 +78,7 @@ def _topic(settings: Settings, name: str, endpoint: str) -> Topic:
 def _defaults(settings: Settings, endpoint: str) -> dict[str, str]:
     """Return defaults for messages of others, such as a test from the queue's console: ours carry their own."""
     return {
-        "Upstash-Retries": str(settings.message_retries),
+        "Upstash-Retries": str(RETRIES),
         "Upstash-Retry-Delay": RetryWaits(settings.message_retry_delay_ms).expression,
         "Upstash-Timeout": f"{delivery_seconds(endpoint, settings.message_timeout_seconds)}s",
         "Upstash-Failure-Callback": settings.failure_callback_url,

@@ -70,10 +70,10 @@ async def test_each_event_type_goes_to_its_endpoint_or_its_topic() -> None:
 
 
 async def test_options_are_settings() -> None:
-    emits, queue = emitter(message_retries=7, message_retry_delay_ms=1, message_timeout_seconds=900)
+    emits, queue = emitter(message_retry_delay_ms=1, message_timeout_seconds=900)
     await emits.emit(TOOL_CALL, not_before_ms=NOT_BEFORE_MS, deduplication_id="evt_1.msg_2.0")
     [(_, message)] = queue.published
-    assert (message.retries, message.waits.first_ms, message.timeout_seconds) == (7, 1, 900)
+    assert (message.retries, message.waits.first_ms, message.timeout_seconds) == (3, 1, 900)
     assert (message.not_before_ms, message.deduplication_id) == (NOT_BEFORE_MS, "evt_1.msg_2.0")
 
 

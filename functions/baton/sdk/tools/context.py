@@ -161,7 +161,7 @@ class ToolContext:
         such files is sent the file.
 
         Raises:
-            ValueError: it is empty, or not of that media type. ToolError: it is larger than FILES_LIMIT_BYTES.
+            ValueError: it is empty, or not of that media type. ToolError: it has more than 10 MB.
         """
         return await self.outlet.keep_file(data, media_type, filename)
 

@@ -1,4 +1,4 @@
-"""The chat page and its files, where `ENABLE_CHAT_PAGE=true`; they hold nothing secret, and call the public API.
+"""The chat page and its files; they hold nothing secret, and call the public API.
 
 A key opens the one other thing that is here: the names of the agents, for the page's list.
 
@@ -27,9 +27,7 @@ CONTENT_SECURITY = (
 
 
 def web_routes(container: Container, keys: Keys) -> list[Route]:
-    """Build the routes; none where the page is not served."""
-    if not container.settings.enable_chat_page:
-        return []
+    """Build the routes."""
     files = partial(file, container, keys)
     return [Route("/chat", page, methods=["GET"]), Route("/chat/{name}", files, methods=["GET"])]
 

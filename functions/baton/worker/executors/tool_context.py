@@ -238,7 +238,7 @@ class CallOutlet:
 
         if len(data) > (most_bytes := self._outside.files_limit_bytes):
             raise ToolError(
-                f"the file has {len(data)} bytes, over the limit of {most_bytes} (FILES_LIMIT_BYTES)",
+                f"the file has {len(data)} bytes, over the limit of {most_bytes}",
                 type="file_too_large",
             )
         named, content = named_file(data, media_type, filename)

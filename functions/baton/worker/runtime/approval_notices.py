@@ -109,8 +109,6 @@ class ApprovalNotices:
         }
 
     def _form(self, url: str) -> str:
-        if self._settings.approval_webhook_format != "auto":
-            return self._settings.approval_webhook_format
         host = f".{urlsplit(url).hostname or ''}"
         return next((form for form, ends in _HOSTS.items() if host.endswith(ends)), "json")
 

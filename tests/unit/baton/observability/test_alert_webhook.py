@@ -52,17 +52,16 @@ async def test_what_was_sent_is_not_sent_again(respx_mock: respx.MockRouter) -> 
     assert commands[0][2:] == [1, "NX", "EX", 86_400]
 
 
-async def test_failed_jobs_are_counted_and_the_one_that_is_too_many_is_sent(respx_mock: respx.MockRouter) -> None:
-    """Of an agent and a reason, whichever job it is; then it is quiet until the time is over."""
-    counts = [httpx.Response(200, json=[{"result": "OK"}, {"result": number}]) for number in (1, 2, 3, 1)]
-    stored = respx_mock.post(f"{REDIS}/pipeline").mock(side_effect=counts)
+async def test_the_first_of_counted_jobs_is_sent_until_their_time_is_over(respx_mock: respx.MockRouter) -> None:
+    """Of an agent and a reason, whichever job it is."""
+    stored = remembers(respx_mock, "OK", None, "OK")
     hook = respx_mock.post(HOOK).respond(200)
-    failed = [Notice("job_failed", f"job {n} failed", "clerk:timeout", f"job_{n}", counted=True) for n in range(4)]
-    await send(*failed, failed_jobs=2, quiet_seconds=60)
-    assert [json.loads(call.request.content)["jobId"] for call in hook.calls] == ["job_1"]
+    failed = [Notice("job_failed", f"job {n} failed", "clerk:timeout", f"job_{n}", counted=True) for n in range(3)]
+    await send(*failed, quiet_seconds=60)
+    assert [json.loads(call.request.content)["jobId"] for call in hook.calls] == ["job_0", "job_2"]
     commands = [json.loads(call.request.content) for call in stored.calls]
-    assert all(each == commands[0] for each in commands)
-    assert commands[0][0][2:] == [0, "NX", "EX", 60]
+    assert commands == [commands[0]] * 3
+    assert commands[0][2:] == [1, "NX", "EX", 60]
 
 
 async def test_an_alert_is_sent_where_the_store_does_not_answer(respx_mock: respx.MockRouter) -> None:

@@ -28,7 +28,13 @@ SECRETS = {
 # Fields that no variable sets.
 NO_SETTINGS = {
     *("foreign_keys", "queue_timeout_seconds", "vector_timeout_seconds", "alert_quiet_seconds", "audit_log_length"),
-    *("call_pause_limit_seconds", "events_kept_per_tenant", "followers_per_key", "stream_batch_ms"),
+    *(
+        "call_pause_limit_seconds",
+        "events_kept_per_tenant",
+        "files_limit_bytes",
+        "followers_per_key",
+        "stream_batch_ms",
+    ),
     *("stream_max_length", "prompt_limit_bytes", "hung_tools_limit", "message_max_delay_seconds", "http_transport"),
 }
 
@@ -69,7 +75,6 @@ def test_a_setting_is_read_by_its_other_name() -> None:
 def test_values_are_read_as_what_they_are() -> None:
     settings = read_settings(
         {
-            "MESSAGE_RETRIES": "1",
             "METRICS_PUBLIC": "1",
             "ENABLE_TEST_ENDPOINT": "TRUE",
             "CONTINUATION": "inline",
@@ -78,7 +83,7 @@ def test_values_are_read_as_what_they_are() -> None:
             "QSTASH_TOPIC_PREFIX": "prod-agent",
         }
     )
-    assert (settings.message_retries, settings.metrics_public, settings.enable_test_endpoint) == (1, True, True)
+    assert (settings.metrics_public, settings.enable_test_endpoint) == (True, True)
     assert (settings.continuation, settings.publish_by) == ("inline", "topic")
     assert settings.worker_base_url == "https://example.com/api/v2"
     assert settings.topic_prefix == "prod-agent"
@@ -95,9 +100,8 @@ def test_deliveries_at_once_are_those_of_an_endpoint_or_of_each() -> None:
 
 
 WRONG = [
-    ("MESSAGE_RETRIES", "0", "a whole number from 1 to 20"),
-    ("MESSAGE_RETRIES", "21", "a whole number from 1 to 20"),
-    ("MESSAGE_RETRIES", "1.5", "a whole number from 1 to 20"),
+    ("RESULT_LIMIT_BYTES", "0", "a whole number from 1 to 8000000"),
+    ("WORK_TIMEOUT_SECONDS", "1.5", "a whole number from 1 to 840"),
     ("WORK_TIMEOUT_SECONDS", "841", "a whole number from 1 to 840"),
     ("PUBLISH_BY", "queue", "one of url, topic"),
     ("CONTINUATION", "Inline", "one of queue, inline"),

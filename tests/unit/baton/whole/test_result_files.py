@@ -74,7 +74,7 @@ async def test_a_file_that_is_not_kept_any_more_is_only_named() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ({"kind": "image/png", "size": 1_001}, "over the limit of 1000 (FILES_LIMIT_BYTES)"),
+        ({"kind": "image/png", "size": 1_001}, "over the limit of 1000"),
         ({"kind": "image/png", "size": 0}, "needs the bytes of a file"),
         ({"kind": "image/gif"}, "bytes that are no image/gif: they begin with b'\\x89PNG"),
         ({"kind": "png"}, "needs a media type such as 'image/png', got 'png'"),

@@ -67,7 +67,7 @@ class ChatFiles:
             left_bytes -= read[-1][0].get("bytes", 0)
             if left_bytes < 0:
                 limit = self._settings.files_limit_bytes
-                raise ApiError(413, f"the files of a message have more than {limit} bytes (FILES_LIMIT_BYTES)")
+                raise ApiError(413, f"the files of a message have more than {limit} bytes together")
         return read
 
     def attached(self, job: Job, read: Sequence[tuple[Named, str]]) -> KeptFiles:

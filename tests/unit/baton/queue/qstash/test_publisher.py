@@ -168,17 +168,6 @@ async def test_an_answer_of_another_form_is_an_error(queue: QStashQueue, answer:
             await queue.publish([MESSAGE])
 
 
-@pytest.mark.parametrize(("wait_ms", "delay"), [(None, "10s"), (3_000, "10s"), (60_000, "60s")])
-async def test_each_message_waits_as_long_as_the_settings_say(wait_ms: int | None, delay: str) -> None:
-    """Or longer, where it is to come later."""
-    route = respx.post(f"{QUEUE_URL}/v2/publish/{URL}").mock(return_value=accepted())
-    settings = Settings(qstash_url=QUEUE_URL, qstash_token=TOKEN, message_delay_seconds=10)
-    delayed = QStashQueue(settings, FakeClock(NOW_MS))
-    await delayed.publish([Outgoing(body="{}", url=URL, not_before_ms=NOW_MS + wait_ms if wait_ms else 0)])
-    await delayed.close()
-    assert route.calls.last.request.headers["upstash-delay"] == delay
-
-
 async def test_several_messages_are_one_request(queue: QStashQueue) -> None:
     """By URL and by topic together, each with its own options; ids in order."""
     answer = [{"messageId": "msg_1"}, [{"messageId": "msg_2", "url": "https://a"}]]

@@ -1,7 +1,6 @@
 """The chat page and its files."""
 
 import re
-from dataclasses import replace
 
 import httpx
 from starlette.applications import Starlette
@@ -14,8 +13,8 @@ from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, with_keys
 
 
-def client(*, served: bool = True) -> httpx.AsyncClient:
-    container = Stage(settings=replace(with_keys(), enable_chat_page=served)).container
+def client() -> httpx.AsyncClient:
+    container = Stage(settings=with_keys()).container
     app = Starlette(routes=web_routes(container, Keys(container)), exception_handlers={BatonError: on_error})
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x")
 
@@ -34,6 +33,4 @@ async def test_the_page_has_no_code_of_its_own_and_all_its_files_are_there() -> 
         assert (await web.get("/chat/agents.json")).status_code == 401
         listed = await web.get("/chat/agents.json", headers={"authorization": f"Bearer {ACME}"})
         assert "adds" in listed.json()
-    async with client(served=False) as web:
-        assert (await web.get("/chat")).status_code == 404, "by default a deployment has none"
     assert not re.search(r"<script>|<style>| style=| on\w+=", page.text)
