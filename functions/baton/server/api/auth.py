@@ -1,4 +1,4 @@
-"""Authentication of API calls: bearer keys, stored as hashes, compared in constant time (decisions/0020-http-api).
+"""Authentication of API calls: bearer keys, stored as hashes, compared in constant time (docs/security.md).
 
 The console's cookie stands for the key that opened the session, in requests of this host's pages and of no page.
 
