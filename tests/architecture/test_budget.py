@@ -155,6 +155,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("test lines", 600, "worlds of workflows and scripts, programs of five peers, a script's errors"),
     ("test lines", 175, "the last open mutants of the five folders, and messages of a job that are paid once"),
     ("test lines", 60, "jobs and events of a key beside their event; people on call with a phone"),
+    ("docs words", 560, "an application of invoices from an empty folder, which runs as a test"),
     ("lines of server", 15, "what waits for approval on the first page, the first answer beside that of a fork"),
     ("functions of worker", 1, "jobs and events of a key, noted for the page of their event"),
     ("test lines", 50, "a third less processor time of the contract tests, and an app that registers by itself"),
