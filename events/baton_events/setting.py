@@ -59,7 +59,11 @@ def one_of(*allowed: str) -> Callable[[str], str]:
 
 def url(given: str) -> str:
     """Read an address without a query; drop its last slash."""
-    if not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", given):
+    try:
+        is_one = re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", given) and urlsplit(given).port != 0
+    except ValueError:  # a host or port that is none
+        is_one = False
+    if not is_one:
         raise ValueError("a URL such as https://example.com/base, without query")
     require_https(given)
     return given.rstrip("/")

@@ -38,6 +38,7 @@ PROOF = "LOCAL_PART_PROOF"  # answers show it, so that the supervisor knows its 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # Longer than the queue's client keeps a connection, so that it never writes into one that is just being closed.
 KEEP_ALIVE_SECONDS = 75
+_FRAME = '  File "'
 
 
 def main(arguments: list[str]) -> None:
@@ -152,7 +153,8 @@ def check_registry(reference: str) -> None:
     except RegistryNotLoadedError as error:
         if error.__cause__ is not None:
             trace = traceback_of(error.__cause__)
-            print(trace if trace.startswith(TRACEBACK) else f"{TRACEBACK}\n{trace}", file=sys.stderr)
+            if _FRAME in trace:  # without one the last line says it all
+                print(trace if trace.startswith(TRACEBACK) else f"{TRACEBACK}\n{trace}", file=sys.stderr)
         print(f"{error}", file=sys.stderr)
         sys.exit(os.EX_CONFIG)
     finally:

@@ -116,6 +116,8 @@ WRONG = [
     ("WORKER_BASE_URL", "https://a.b/?x=1", "a URL such as"),
     ("WORKER_BASE_URL", "https://a b.c", "a URL such as"),
     ("QSTASH_URL", "ftp://a.b", "a URL such as"),
+    ("QSTASH_URL", "https://[::bad", "a URL such as"),
+    ("QSTASH_URL", "https://a.b:99999", "a URL such as"),
     ("QSTASH_TOPIC_PREFIX", "a/b", "letters, digits"),
     ("QSTASH_TOPIC_PREFIX", "http-agent", "letters, digits"),
     ("QSTASH_TOPIC_PREFIX", "api", "letters, digits"),

@@ -26,6 +26,7 @@ def test_agents_that_are_not_there_end_it_for_good(tmp_path: Path) -> None:
     done = serve(tmp_path, "nowhere:registry")
     assert done.returncode == os.EX_CONFIG
     assert "there is no module 'nowhere'" in done.stderr.splitlines()[-1]
+    assert TRACEBACK not in done.stderr
 
 
 def test_a_fault_in_the_users_own_module_is_shown_where_it_is(tmp_path: Path) -> None:
