@@ -74,17 +74,9 @@ def _names(model: type[BaseModel]) -> str:
 
 def _fields(model: type[BaseModel]) -> str:
     schema = model.model_json_schema(by_alias=True)
-    rows = (
-        [f"`{name}`", _type(of), _default(of, needed=name in schema.get("required", []))]
-        for name, of in schema["properties"].items()
-    )
-    return markdown_table(["field", "type", "default"], rows)
-
-
-def _default(schema: dict[str, Any], *, needed: bool) -> str:
-    if needed:
-        return "needed"
-    return "" if schema.get("default") is None else f"`{schema['default']}`"
+    needed = schema.get("required", [])
+    lines = (f"{name}{'' if name in needed else '?'}: {_type(of)}" for name, of in schema["properties"].items())
+    return "\n".join(["```text", *lines, "```"])
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -95,7 +87,7 @@ def _type(schema: dict[str, Any]) -> str:
         kinds = [_type(each) for each in schema.get("anyOf", schema.get("oneOf", []))]
         return " or ".join(dict.fromkeys(kind for kind in kinds if kind != "null"))
     if "const" in schema:
-        return f"`{schema['const']}`"
+        return str(schema["const"])
     if "$ref" in schema:
         return "object"
     return "time" if schema.get("format") == "date-time" else str(schema.get("type", "any JSON"))

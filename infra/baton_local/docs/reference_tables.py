@@ -51,7 +51,7 @@ def _setting_row(setting: Setting) -> list[str]:
     default = f"`{setting.default}`" if setting.default else ""
     what = setting.help + (" (secret)" if setting.secret else "")
     what += f"; or by the name `{setting.alias}`" if setting.alias else ""
-    where = f"{setting.where}: **needed**" if setting.needed else setting.where
+    where = setting.where.replace(" functions", "").replace(" and console", "") + ": **needed**" * setting.needed
     return [f"`{setting.name}`", default, setting.unit, what, where]
 
 
