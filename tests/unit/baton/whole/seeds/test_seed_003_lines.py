@@ -1,4 +1,4 @@
-"""Seed 003's chat API, line by line: its routes, bodies, statuses and codes, as docs/seeds.md lists them."""
+"""Seed 003's chat API, line by line: its routes, bodies, statuses and codes, as docs/contract.md lists them."""
 
 import json
 import re
