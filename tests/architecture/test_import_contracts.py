@@ -25,7 +25,7 @@ PLANTED = {
     "local": ("infra/baton_local/dev/stack.py", "from baton_local.cli import keys"),
     "stand_ins": ("infra/baton_local/redis/link/resp.py", "from baton_events import ids"),
     "sdks": ("functions/baton/server/api/admin/health.py", "import upstash_redis"),
-    "adapters": ("functions/baton/server/api/jobs/job.py", "from baton.store.redis import reader"),
+    "adapters": ("functions/baton/server/api/jobs/job.py", "from baton.store.redis import connection"),
     "edge": ("functions/baton/worker/runtime/spec.py", "import starlette"),
     "single_places": ("functions/baton/worker/runtime/webhook.py", "import sentry_sdk"),
 }

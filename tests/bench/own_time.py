@@ -21,11 +21,11 @@ from pathlib import Path
 from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.queue.dispatch import Delivered
 from baton.settings.settings import Settings
-from baton.store.redis.admission import RedisAdmission
-from baton.store.redis.app_events import RedisAppEvents
+from baton.store.redis.admission import Admission
+from baton.store.redis.app_events import AppEvents
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.operation_stream import RedisOperationStream
-from baton.store.redis.store import TreeStore
+from baton.store.redis.operation_stream import OperationStream
+from baton.store.redis.store import Store
 from baton.store.redis.totals import RedisCounters, RedisToolStatistics
 from baton.worker.container import Container
 from baton.worker.handlers.agent_loop import SPEC
@@ -66,14 +66,14 @@ def _stage(settings: Settings, connection: RedisConnection) -> Stage:
         settings,
         replace(
             stage.ports,
-            store=TreeStore(connection, RETENTION_MS),
-            admission=RedisAdmission(connection, settings.max_concurrent_jobs, RETENTION_MS),
+            store=Store(connection, RETENTION_MS),
+            admission=Admission(connection, settings.max_concurrent_jobs, RETENTION_MS),
             counters=RedisCounters(connection),
             tool_statistics=RedisToolStatistics(connection),
-            app_events=RedisAppEvents(
+            app_events=AppEvents(
                 connection, settings.job_retention_seconds * 1000, settings.event_retention_seconds * 1000
             ),
-            operation_stream=RedisOperationStream(connection, 1_000, "operations:completed", "baton"),
+            operation_stream=OperationStream(connection, 1_000, "operations:completed", "baton"),
             randomness=OneName(),
         ),
         _registry(),

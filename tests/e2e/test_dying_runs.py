@@ -7,7 +7,7 @@ import pytest
 
 from baton.settings.settings import settings_from_environment
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.reader import RedisReader
+from baton.store.redis.reader import Reader
 from baton_local.fixtures.agent_app import AgentApp
 from baton_local.fixtures.servers import QStashServer, RedisServer
 from tests.e2e.dying_runs import CASES, PIECES
@@ -57,7 +57,7 @@ async def test_a_run_whose_process_dies_at_each_kind_of_boundary_is_as_a_run(
     assert len(CASES) >= 40
     assert sorted((tmp_path / "died").read_text().splitlines()) == sorted(plan)
     connection = RedisConnection(settings_from_environment("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"))
-    reader = RedisReader(connection)
+    reader = Reader(connection)
     try:
         for (name, _), job_id in jobs.items():
             snapshot = await reader.job(job_id)

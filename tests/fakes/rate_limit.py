@@ -2,10 +2,11 @@
 
 from collections import Counter
 
+from baton.store.redis.access import RateLimit
 from baton_events.errors import StoreError
 
 
-class FakeRateLimit:
+class FakeRateLimit(RateLimit):
     """`RateLimit` that lets each name ask so many times. `down`: raised instead of an answer."""
 
     def __init__(self, tokens: int, wait_seconds: float = 1.5) -> None:

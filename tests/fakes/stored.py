@@ -18,18 +18,18 @@ from baton.engine.commit.layout import written
 from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton.settings.settings import Settings
-from baton.store.ports.access import AuditEntry
-from baton.store.ports.jobs import Snapshot, StoredParts
+from baton.store.records.access import AuditEntry
+from baton.store.records.jobs import Snapshot, StoredParts
 from baton.store.redis import connection, keys
-from baton.store.redis.access import RedisApiKeyStore, RedisAuditLog
-from baton.store.redis.admission import RedisAdmission
+from baton.store.redis.access import ApiKeyStore, AuditLog
+from baton.store.redis.admission import Admission
 from baton.store.redis.agent_memory import RedisModelCache, RedisSessionMemory
 from baton.store.redis.in_process.data import Version
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.store.redis.in_process.streams import Stream
-from baton.store.redis.reader import RedisReader
+from baton.store.redis.reader import Reader
 from baton.store.redis.semaphore import entry_from, member_field, member_of
-from baton.store.redis.store import TreeStore
+from baton.store.redis.store import Store
 from baton.store.redis.tree.details import results_in
 from baton.store.redis.tree.reading import read_again
 from baton.store.redis.tree.snapshot import TreeSnapshot
@@ -221,7 +221,7 @@ class FakeConnection(InProcessConnection):
         return await super()._send(commands, beside_scripts=beside_scripts)
 
 
-class FakeStore(TreeStore):
+class FakeStore(Store):
     """The store of one process."""
 
     def __init__(self, redis: FakeRedis | None = None, retention_ms: int = RETENTION_MS) -> None:
@@ -239,7 +239,7 @@ class FakeStore(TreeStore):
         self.redis.trees[root_of(job_id)] = tree
 
 
-class FakeAdmission(RedisAdmission):
+class FakeAdmission(Admission):
     """The admission of one process. `entries`: the slot table."""
 
     def __init__(self, redis: FakeRedis, slots: int = 3, reconcile_interval_ms: int = 60_000) -> None:
@@ -251,7 +251,7 @@ class FakeAdmission(RedisAdmission):
         return self.redis.entries
 
 
-class FakeReader(RedisReader):
+class FakeReader(Reader):
     """A reader whose `connection` may be down. `late`: a method of it whose next read does not show the job yet."""
 
     def __init__(self, redis: FakeRedis) -> None:
@@ -283,7 +283,7 @@ class FakeSessionMemory(RedisSessionMemory):
         super().__init__(self.connection, RETENTION_MS)
 
 
-class FakeApiKeyStore(RedisApiKeyStore):
+class FakeApiKeyStore(ApiKeyStore):
     """API keys, whose `connection` may be down."""
 
     def __init__(self, redis: FakeRedis) -> None:
@@ -291,7 +291,7 @@ class FakeApiKeyStore(RedisApiKeyStore):
         super().__init__(self.connection)
 
 
-class FakeAuditLog(RedisAuditLog):
+class FakeAuditLog(AuditLog):
     """What operators did; its `connection` may be down."""
 
     def __init__(self, redis: FakeRedis) -> None:

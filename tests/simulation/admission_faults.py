@@ -7,7 +7,8 @@ from baton.engine.all_jobs.ends import End
 from baton.engine.all_jobs.slots import PAGE, QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.work_items import slot_request_key
-from baton.store.ports.all_jobs import ReconcileTurn, SlotAnswer
+from baton.store.records.all_jobs import ReconcileTurn, SlotAnswer
+from baton.store.redis.admission import Admission
 from baton_events.errors import StoreError
 from tests.simulation.fairness import ON_GRANTS, Said, TableEntry
 from tests.simulation.invariants import ON_SLOT_TABLE
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class SimAdmission:
+class SimAdmission(Admission):
     def __init__(self, world: "World") -> None:
         self._world, self._port = world, world.admission.port
         self._streamed_text_at: dict[str, float] = {}

@@ -9,7 +9,7 @@ from baton.engine.all_jobs.ends import AgentCounters
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.settings.settings import Settings
 from baton.store.redis import keys
-from baton.store.redis.admission import RedisAdmission, RedisAdmissionControl
+from baton.store.redis.admission import Admission, AdmissionControl
 from baton.store.redis.in_process.data import Version
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.store.redis.in_process.sorted_sets import SortedSet
@@ -51,8 +51,8 @@ class StoredAdmission:
     """The admission as invariants see it, with the list of jobs and the sums beside it."""
 
     def __init__(self, kept: AllJobs) -> None:
-        assert isinstance(kept.ports.admission, RedisAdmission), "it is production's"
-        assert isinstance(kept.ports.admission_control, RedisAdmissionControl), "it is production's"
+        assert isinstance(kept.ports.admission, Admission), "it is production's"
+        assert isinstance(kept.ports.admission_control, AdmissionControl), "it is production's"
         self.port, self.control = kept.ports.admission, kept.ports.admission_control
         self._kept = kept
         self._hash: Mapping[str, str] = {}

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.work_items import ItemKind, item_key_of, kind_of
-from baton.store.ports.call_limits import CallAnswer, KeyLimit, NamedCall
-from baton.store.redis.call_limits import RedisCallLimits
+from baton.store.records.call_limits import CallAnswer, KeyLimit, NamedCall
+from baton.store.redis.call_limits import CallLimits
 from baton.store.redis.keys import call_places_keys
 from baton.testing.virtual_loop import Crashed
 from baton_events.errors import StoreError
@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 _HERE_SECONDS = 1.0
 
 
-class CountedCalls(RedisCallLimits):
+class CountedCalls(CallLimits):
     """Production's, which also notes the moments that it gives: by key and call."""
 
     def __init__(self, world: "World") -> None:

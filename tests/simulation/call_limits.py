@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.work_items import ItemKind, kind_of
 from baton.sdk.records.call_limit import LimitedCall
-from baton.store.ports.call_limits import MISSED_MS, PLACE_MS, KeyLimit
+from baton.store.records.call_limits import MISSED_MS, PLACE_MS, KeyLimit
 from tests.simulation.constants import LEASE_MARGIN_SECONDS, LEASE_SECONDS
 from tests.simulation.invariants import Write
 from tests.simulation.invocation import CURRENT, Invocation

@@ -13,10 +13,10 @@ from baton.engine.all_jobs.scores import Score
 from baton.engine.commit.answers import Recalled, Removed
 from baton.engine.state import CallRecord, Job
 from baton.queue.ports import DeadLetter, DeadLetters, QueuedMessage
-from baton.store.ports.jobs import Snapshot
-from baton.store.redis.archive import RedisArchive
-from baton.store.redis.listing import RedisListing
-from baton.store.redis.reader import RedisReader
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.archive import Archive
+from baton.store.redis.listing import Listing
+from baton.store.redis.reader import Reader
 from baton_events.errors import StoreError
 from baton_events.ids import root_of
 from tests.fakes.queue import FakeQueue
@@ -78,7 +78,7 @@ def admission_control(world: "World") -> Any:
     return Through(admission.control, request)
 
 
-class SimReader:
+class SimReader(Reader):
     """`Reader`: each read of a job is as old as it happens to be."""
 
     def __init__(self, world: "World") -> None:
@@ -98,9 +98,7 @@ class SimReader:
 
     async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
         """The calls of many jobs, as they are: no fault meets this."""
-        readers = [
-            (name, RedisReader(tag_alone(self._world, self._world.fake.keys(root_of(name))))) for name in job_ids
-        ]
+        readers = [(name, Reader(tag_alone(self._world, self._world.fake.keys(root_of(name))))) for name in job_ids]
         return {name: calls for each, reader in readers for name, calls in (await reader.calls([each])).items()}
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> Any:
@@ -126,11 +124,11 @@ class SimReader:
             f"reader.{op}", "store", "store", lambda: at_once(getattr(self._shown(job_id), op)(*given)), StoreError
         )
 
-    def _shown(self, job_id: str) -> RedisReader:
-        return RedisReader(shown(self._world, job_id, "reader"))
+    def _shown(self, job_id: str) -> Reader:
+        return Reader(shown(self._world, job_id, "reader"))
 
 
-class SimArchive:
+class SimArchive(Archive):
     """`Archive`: each call reads a tag as it is now, and may remove it."""
 
     def __init__(self, world: "World") -> None:
@@ -153,7 +151,7 @@ class SimArchive:
 
         def apply() -> Any:
             before, kept = world.tree(root), world.fake.keys(root).copy()
-            answer = at_once(getattr(RedisArchive(tag_alone(world, kept), RETENTION_MS), op)(*given))
+            answer = at_once(getattr(Archive(tag_alone(world, kept), RETENTION_MS), op)(*given))
             if answer is Removed.REMOVED:
                 after = world.fake.wrote(root, kept)
                 write = Write(world, op, None, before, after, answer)
@@ -166,7 +164,7 @@ class SimArchive:
         return await world.wire.request(f"store.{op}", "store", "store", apply, StoreError)
 
 
-class SimListing(RedisListing):
+class SimListing(Listing):
     """`Listing` that may be full."""
 
     def __init__(self, world: "World") -> None:

@@ -16,9 +16,9 @@ from baton.engine.work_items import WorkItem
 from baton.queue import brought_answers
 from baton.sdk.records.transcript import FOREVER_MS, Failure
 from baton.sdk.tools.running_calls import NotYetError
-from baton.store.ports import call_limits
+from baton.store.records import call_limits
 from baton.store.redis import store
-from baton.store.redis.call_limits import RedisCallLimits
+from baton.store.redis.call_limits import CallLimits
 from baton.store.redis.tree.details import Details
 from baton.worker.admission.limited_calls import Limited
 from baton.worker.commands.taking_back import TakeBack
@@ -204,16 +204,16 @@ DEFECTS = (
         every_place_is_given_back={"a place is never given back": idle(Limited, "_end")},
         what_acts_has_begun={"a call over its limit begins": around(Limited, "_begin", _impatient)},
         no_more_are_in_flight={
-            "a call without a place runs": around(RedisCallLimits, "_place", _given_in_any_case),
+            "a call without a place runs": around(CallLimits, "_place", _given_in_any_case),
         },
         moments_are_apart={
             "two calls get one moment": around(
-                RedisCallLimits, "_taken", lambda taken, self, key, _step_ms, *rest: taken(self, key, 0.0, *rest)
+                CallLimits, "_taken", lambda taken, self, key, _step_ms, *rest: taken(self, key, 0.0, *rest)
             )
         },
         a_call_begins_at_its_moment={
-            "a pause of a key is forgotten": idle(RedisCallLimits, "pause_calls"),
-            "all calls that are late begin at once": replaced(RedisCallLimits, "_replaced", _as_it_is),
+            "a pause of a key is forgotten": idle(CallLimits, "pause_calls"),
+            "all calls that are late begin at once": replaced(CallLimits, "_replaced", _as_it_is),
         },
         who_wants_patience_gets_it={"nobody pauses a key": around(Limited, "_after", _unpaused)},
         who_gets_a_place_comes_at_once={"a call that has a place is not woken": idle(Limited, "_wake")},

@@ -15,7 +15,7 @@ from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from baton.queue import dispatch
 from baton.queue.dispatch import Outcome
 from baton.sdk.tools.context import ToolContext
-from baton.store.redis.store import TreeStore
+from baton.store.redis.store import Store
 from baton.testing.virtual_loop import Crashed
 from baton.worker import container
 from baton.worker.commands import after_failover, backup
@@ -146,7 +146,7 @@ DEFECTS = (
         },
         what_is_refused_met_a_fault={"a busy item is refused with 503": replaced(pipeline, "postpone", _refuse)},
         only_who_died_is_taken_over={
-            "a claim is not prolonged while its work goes on": idle(TreeStore, "renew", ()),
+            "a claim is not prolonged while its work goes on": idle(Store, "renew", ()),
         },
         a_crash_ends_an_invocation={"a crash is survived": around(pipeline.Pipeline, "handle", _surviving)},
         an_accepted_job_exists={"no backup is published": idle(backup.Backup, "_send", "msg_none")},

@@ -17,7 +17,7 @@ from baton.engine.state import CallRecord
 from baton.engine.step_results import Cancelled, Retried
 from baton.engine.transitions import CallStatus
 from baton.server.api.session_line import Sessions
-from baton.store.redis.admission import RedisAdmission
+from baton.store.redis.admission import Admission
 from baton.store.redis.tree.writes import Writes
 from baton.worker.commands import cancel, once, schedule
 from baton.worker.commands import retry as retry_command
@@ -172,9 +172,7 @@ DEFECTS = (
         },
         a_message_is_told_once={
             "what is said is told in each turn": around(claiming, "_with_messages", _told_again),
-            "a message that comes again goes to whichever job runs": replaced(
-                RedisAdmission, "first_value", _asked_anew
-            ),
+            "a message that comes again goes to whichever job runs": replaced(Admission, "first_value", _asked_anew),
         },
     ),
 )

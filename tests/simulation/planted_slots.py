@@ -14,8 +14,8 @@ from baton.queue.dispatch import Outcome
 from baton.server.api.jobs.job import JobsApi
 from baton.server.api.problem import ApiError
 from baton.store.redis import admission, keys, totals
-from baton.store.redis.admission import RedisAdmissionControl
-from baton.store.redis.listing import RedisListing
+from baton.store.redis.admission import AdmissionControl
+from baton.store.redis.listing import Listing
 from baton.worker.commands import submit
 from baton.worker.commands.backup import Backup
 from baton.worker.recovery import dead_letters, reconciler
@@ -80,7 +80,7 @@ async def _acknowledging(handle: _Call, self: pipeline.Pipeline, delivered: Any)
         return Outcome("unknown")
 
 
-async def _still_stopped(start: _Call, self: RedisAdmissionControl, *rest: Any) -> Any:
+async def _still_stopped(start: _Call, self: AdmissionControl, *rest: Any) -> Any:
     stopped_ms = (await self.state()).stopped_ms
     started = await start(self, *rest)
     await self._redis.execute("HSET", keys.SLOTS, "closed", stopped_ms)
@@ -92,14 +92,14 @@ DEFECTS = (
         0,
         nobody_is_admitted_while_it_is_stopped=in_scripts("a stopped semaphore is given"),
         a_stop_and_a_start_are_what_they_say={
-            "a start leaves it stopped": around(RedisAdmissionControl, "start", _still_stopped),
+            "a start leaves it stopped": around(AdmissionControl, "start", _still_stopped),
         },
         each_end_is_counted_once={
             "an end is counted twice": around(
                 totals, "with_end", lambda with_end, before, end: with_end(with_end(before, end), end)
             ),
         },
-        every_job_is_listed={"jobs are not listed": idle(RedisListing, "add")},
+        every_job_is_listed={"jobs are not listed": idle(Listing, "add")},
         no_slot_stays_free={
             "a sweep gives no free slot": in_script(("\nfill()\n", "\nif not plan.everybody then fill() end\n")),
             **in_scripts("a free slot stays free"),

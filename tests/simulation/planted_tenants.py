@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from baton.store.redis.admission import RedisAdmission, RedisAdmissionControl
+from baton.store.redis.admission import Admission, AdmissionControl
 from tests.simulation import plan
 from tests.simulation.planting import around, defects
 
@@ -23,7 +23,7 @@ async def _of_all_tenants(line: Callable[..., Awaitable[dict[str, Any]]], of: An
 DEFECTS = defects(
     plan.STEERING_SEEDS + plan.TENANT_SEEDS,
     what_moves_stays_with_its_tenant={
-        "all messages go to whoever got the first one": around(RedisAdmission, "first_value", _under_one_key),
-        "a session's line has jobs of other tenants": around(RedisAdmissionControl, "line", _of_all_tenants),
+        "all messages go to whoever got the first one": around(Admission, "first_value", _under_one_key),
+        "a session's line has jobs of other tenants": around(AdmissionControl, "line", _of_all_tenants),
     },
 )

@@ -1,4 +1,4 @@
-"""The connection of one process to the simulated store: what its `TreeStore` uses of `RedisConnection`, over the wire.
+"""The connection of one process to the simulated store: what its `Store` uses of `RedisConnection`, over the wire.
 
 Invariant: each call is one request, applied at one moment; a fault may fall between the reads and the write of one
 operation. What befalls a request befalls all whose transitions wait for it: a process makes those of one tree one after

@@ -18,7 +18,7 @@ from baton.engine.commit.answers import (
 )
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
-from baton.store.redis.store import TreeStore
+from baton.store.redis.store import Store
 from baton_events.errors import StoreError
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.store_connection import REQUESTED, Requested, SimConnection, WatchedTransactions
@@ -33,8 +33,8 @@ _T = TypeVar("_T")
 RETENTION_MS = 1_000_000
 
 
-class WatchedTreeStore(TreeStore):
-    """`TreeStore`, whose transitions are seen as they are made."""
+class WatchedTreeStore(Store):
+    """`Store`, whose transitions are seen as they are made."""
 
     def __init__(self, connection: SimConnection, prompt_limit_bytes: int) -> None:
         super().__init__(connection, RETENTION_MS, prompt_limit_bytes=prompt_limit_bytes)
@@ -42,7 +42,7 @@ class WatchedTreeStore(TreeStore):
         self._transactions = WatchedTransactions(connection, usual._kept, usual._most_bytes, usual._known_chars)
 
 
-class SimStore:
+class SimStore(Store):
     """`Store` of one process behind a wire."""
 
     def __init__(self, world: "World") -> None:

@@ -21,7 +21,7 @@ from baton.engine.work_items import WorkItem
 from baton.sdk.records.limits import Spend
 from baton.sdk.records.memory import MemoryEntry
 from baton.sdk.records.transcript import ENTRY_VERSION
-from baton.store.ports.access import StoredKey
+from baton.store.records.access import StoredKey
 from baton_events.schema import SCHEMA_VERSION, Event
 
 STORED = (

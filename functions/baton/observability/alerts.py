@@ -13,7 +13,7 @@ from msgspec import Struct
 from baton.engine.effects import Alert
 from baton.observability.error_reports import LAST_PARTS, about_job
 from baton.sdk.records.redaction import KnownSecrets
-from baton.store.ports.jobs import StoredParts
+from baton.store.records.jobs import StoredParts
 from baton_events.errors import StoreError
 
 

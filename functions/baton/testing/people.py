@@ -13,7 +13,7 @@ from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.approvals import ApprovalBody, Approvals, RejectionBody
 from baton.server.api.problem import ApiError
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.testing.records import Approve, Checkpoint, Decide, Operation, Outcomes, Reject
 from baton.worker.commands.signal import CompletionBody
 from baton.worker.container import Container

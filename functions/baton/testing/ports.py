@@ -14,7 +14,7 @@ from baton.queue.ports import DeadLetters
 from baton.settings.settings import Settings
 from baton.store.redis.in_process.data import Version
 from baton.store.redis.in_process.server import InProcessConnection
-from baton.store.redis.reader import RedisReader
+from baton.store.redis.reader import Reader
 from baton.testing.dice import Dice
 from baton.testing.long_term_memory import SimulatedLongTermMemory
 from baton.testing.queue import SimulatedQueue
@@ -53,7 +53,7 @@ class Backend:
         self.redis.go_back(left.version)
         self._long_term = SimulatedLongTermMemory()
         self._long_term.entries = dict(left.long_term)
-        self.reader = RedisReader(InProcessConnection(self.redis))
+        self.reader = Reader(InProcessConnection(self.redis))
         self.queue = SimulatedQueue(world, BASE_URL)
         self.tokens = _Tokens(world.dice, left.worlds)
 

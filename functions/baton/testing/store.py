@@ -14,7 +14,7 @@ from baton.engine.work_items import ItemKind, kind_of
 from baton.store.redis import keys
 from baton.store.redis.in_process.data import Version
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.store.redis.store import TreeStore
+from baton.store.redis.store import Store
 from baton.testing.dice import Dice
 from baton.testing.virtual_clock import VirtualClock
 
@@ -84,7 +84,7 @@ class SimulatedRedis(InProcessRedis):
         return keys.state_key(self._world.job_id).removesuffix("state")
 
 
-class SimulatedStore(TreeStore):
+class SimulatedStore(Store):
     """`Store` of one process."""
 
     def __init__(self, world: Surroundings, redis: SimulatedRedis, retention_ms: int) -> None:

@@ -22,12 +22,16 @@ from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.tools.runnable import InThread
 from baton.sdk.tools.running_calls import RunningCalls
 from baton.settings.settings import Settings
-from baton.store.ports.access import ApiKeyStore, AuditLog, RateLimit
-from baton.store.ports.all_jobs import Admission, AdmissionControl, KeptEvents, Listing, StoredBytes
-from baton.store.ports.app_events import AppEvents
-from baton.store.ports.chats import Chats
-from baton.store.ports.jobs import Archive, Reader, Store
-from baton.store.ports.operation_stream import OperationStream
+from baton.store.redis.access import ApiKeyStore, AuditLog, RateLimit
+from baton.store.redis.admission import Admission, AdmissionControl
+from baton.store.redis.agent_memory import Chats
+from baton.store.redis.app_events import AppEvents
+from baton.store.redis.archive import Archive
+from baton.store.redis.listing import Listing
+from baton.store.redis.operation_stream import OperationStream
+from baton.store.redis.reader import Reader
+from baton.store.redis.store import Store
+from baton.store.redis.totals import KeptEvents, StoredBytes
 from baton.worker.admission.slot_client import JobRows, SlotClient
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.commands import Commands

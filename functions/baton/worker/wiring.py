@@ -15,23 +15,23 @@ from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.qstash.verifier import QueueVerifier
 from baton.sdk.clock import SystemClock, SystemRandomness
 from baton.settings.settings import Settings, settings_from_environment
-from baton.store.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
-from baton.store.redis.admission import RedisAdmission, RedisAdmissionControl
-from baton.store.redis.agent_memory import RedisChats, RedisModelCache, RedisSessionMemory
-from baton.store.redis.app_events import RedisAppEvents
-from baton.store.redis.archive import RedisArchive
+from baton.store.redis.access import ApiKeyStore, AuditLog, RateLimit
+from baton.store.redis.admission import Admission, AdmissionControl
+from baton.store.redis.agent_memory import Chats, RedisModelCache, RedisSessionMemory
+from baton.store.redis.app_events import AppEvents
+from baton.store.redis.archive import Archive
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.listing import RedisListing
-from baton.store.redis.operation_stream import RedisOperationStream
-from baton.store.redis.reader import RedisReader
-from baton.store.redis.store import TreeStore
-from baton.store.redis.totals import RedisCounters, RedisKeptEvents, RedisStoredBytes, RedisToolStatistics
+from baton.store.redis.listing import Listing
+from baton.store.redis.operation_stream import OperationStream
+from baton.store.redis.reader import Reader
+from baton.store.redis.store import Store
+from baton.store.redis.totals import KeptEvents, RedisCounters, RedisToolStatistics, StoredBytes
 from baton.store.vector import UpstashLongTermMemory
 from baton.worker.container import Container, Ports
 from baton.worker.runtime.callbacks import HttpCallbacks
 
 if TYPE_CHECKING:
-    from baton.store.ports.call_limits import CallLimits
+    from baton.store.redis.call_limits import CallLimits
 
 
 def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> Ports:
@@ -40,12 +40,12 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
     connection, clock = to_store or RedisConnection(settings), SystemClock()
     retention_ms = settings.job_retention_seconds * 1000
     return Ports(
-        store=TreeStore(connection, retention_ms, settings.prompt_limit_bytes, settings.stream_max_length),
-        reader=RedisReader(connection),
-        archive=RedisArchive(connection, retention_ms),
-        admission=RedisAdmission(connection, *slots),
-        admission_control=RedisAdmissionControl(connection, *slots),
-        listing=RedisListing(connection),
+        store=Store(connection, retention_ms, settings.prompt_limit_bytes, settings.stream_max_length),
+        reader=Reader(connection),
+        archive=Archive(connection, retention_ms),
+        admission=Admission(connection, *slots),
+        admission_control=AdmissionControl(connection, *slots),
+        listing=Listing(connection),
         queue=QStashQueue(settings),
         queue_records=QStashRecords(settings),
         schedules=QStashSchedules(settings),
@@ -55,20 +55,20 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
         model_cache=RedisModelCache(connection),
         tool_statistics=RedisToolStatistics(connection),
         counters=RedisCounters(connection),
-        api_key_store=RedisApiKeyStore(connection),
-        audit_log=RedisAuditLog(connection, settings.audit_log_length),
+        api_key_store=ApiKeyStore(connection),
+        audit_log=AuditLog(connection, settings.audit_log_length),
         rate_limit=_rate_limit(connection, clock, settings.rate_limit_per_minute),
         follow_limit=_rate_limit(connection, clock, 60 * settings.followers_per_key),
         delivery_limit=_rate_limit(connection, clock, settings.worker_rate_limit_per_minute),
         call_limits=lambda: _call_limits(connection),
-        kept_events=RedisKeptEvents(connection, retention_ms),
-        stored_bytes=RedisStoredBytes(connection),
+        kept_events=KeptEvents(connection, retention_ms),
+        stored_bytes=StoredBytes(connection),
         callbacks=HttpCallbacks(settings.worker_base_url),
         alerts=_alerts(settings, connection),
         tracer=_tracer(settings),
-        app_events=RedisAppEvents(connection, retention_ms, settings.event_retention_seconds * 1000),
-        chats=RedisChats(connection, retention_ms),
-        operation_stream=RedisOperationStream(
+        app_events=AppEvents(connection, retention_ms, settings.event_retention_seconds * 1000),
+        chats=Chats(connection, retention_ms),
+        operation_stream=OperationStream(
             connection, settings.stream_max_length, settings.operations_stream_name, settings.operations_stream_group
         ),
         session_memory=RedisSessionMemory(connection, retention_ms),
@@ -77,13 +77,13 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
 
 
 def _call_limits(connection: RedisConnection) -> "CallLimits":
-    from baton.store.redis.call_limits import RedisCallLimits  # noqa: PLC0415 - few deployments have any
+    from baton.store.redis.call_limits import CallLimits  # noqa: PLC0415 - few deployments have any
 
-    return RedisCallLimits(connection)
+    return CallLimits(connection)
 
 
-def _rate_limit(connection: RedisConnection, clock: SystemClock, per_minute: int) -> RedisRateLimit | None:
-    return RedisRateLimit(connection, clock, per_minute) if per_minute else None
+def _rate_limit(connection: RedisConnection, clock: SystemClock, per_minute: int) -> RateLimit | None:
+    return RateLimit(connection, clock, per_minute) if per_minute else None
 
 
 def _alerts(settings: Settings, connection: RedisConnection) -> Alerts | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from baton.settings.settings import Settings, settings_from_environment
-from baton.store.ports.access import AuditEntry, StoredKey
+from baton.store.records.access import AuditEntry, StoredKey
 from baton.worker.container import Ports
 from baton.worker.wiring import real_ports
 from baton_events.errors import BatonError, SettingsError, StoreError

@@ -23,9 +23,8 @@ from baton.queue.ports import Verifier
 from baton.server.api.jobs.submission import SubmitBody, new_job
 from baton.server.app import webhook_apps
 from baton.settings.settings import Settings
-from baton.store.ports.jobs import Store
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.store.redis.store import TreeStore
+from baton.store.redis.store import Store
 from baton.worker.container import Container
 from baton.worker.executors.tool_run import ToolRun
 from baton.worker.runtime.pipeline import Pipeline
@@ -59,10 +58,10 @@ _WATCHED: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
     (_AnySignature.check_body, Verifier.check_body),
     (parse_event, parse_event),
     (Pipeline.handle, Pipeline.handle),
-    (TreeStore.claim, Store.claim),
+    (Store.claim, Store.claim),
     (decide, decide),
     (ToolRun.__call__, ToolRun.__call__),
-    (TreeStore.commit, Store.commit),
+    (Store.commit, Store.commit),
     (dispatch, dispatch),
     (ReplayQueue.publish, Queue.publish),
 )

@@ -14,8 +14,7 @@ from baton.queue.qstash.setup import QStashSetup
 from baton.sdk.clock import Clock, Randomness, SystemClock, SystemRandomness
 from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
-from baton.store.ports.jobs import StoreCheck
-from baton.store.redis.store_check import RedisCheck
+from baton.store.redis.store_check import StoreCheck
 from baton.store.vector import UpstashLongTermMemory
 from baton_events.errors import SettingsError
 from baton_events.messages import Queue
@@ -45,7 +44,7 @@ class Services:
     def of(cls, settings: Settings) -> "Services":
         """Return the services that the settings name."""
         return cls(
-            store=RedisCheck(settings),
+            store=StoreCheck(settings),
             setup=QStashSetup(settings),
             account=Account.of(settings),
             queue=QStashQueue(settings),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from baton.sdk.clock import Clock
 from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
-from baton.store.ports.jobs import StoreCheck
+from baton.store.redis.store_check import StoreCheck
 from baton_events.errors import MemoryUnavailableError, StoreError
 from baton_events.setting import is_loopback
 from baton_local.doctor.finding import Finding, failed, note, ok, warning, way_to_reach

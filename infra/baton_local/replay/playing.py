@@ -25,12 +25,11 @@ from baton.server.api.jobs.recording import collect, recording
 from baton.server.api.jobs.submission import SubmitBody, new_job
 from baton.server.api.problem import ApiError
 from baton.settings.settings import Settings
-from baton.store.ports.jobs import Store
-from baton.store.redis.admission import RedisAdmission
-from baton.store.redis.archive import RedisArchive
+from baton.store.redis.admission import Admission
+from baton.store.redis.archive import Archive
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.store.redis.reader import RedisReader
-from baton.store.redis.store import TreeStore
+from baton.store.redis.reader import Reader
+from baton.store.redis.store import Store
 from baton.worker.admission.slot_client import SlotClient
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.commands import Commands
@@ -70,15 +69,15 @@ class Stage:
 
     def __init__(self, registry: Registry, play: Play) -> None:
         connection = InProcessConnection(InProcessRedis(play.clock.now_ms, expires=False))
-        self.store, self.queue = TreeStore(connection, _RETENTION_MS), ReplayQueue()
-        self.reader = RedisReader(connection)
+        self.store, self.queue = Store(connection, _RETENTION_MS), ReplayQueue()
+        self.reader = Reader(connection)
         self.emitter = Emitter(SETTINGS, self.queue)
         sweep_ms = SETTINGS.sweep_interval_seconds * 1000
-        admission, quota = RedisAdmission(connection, _SLOTS, sweep_ms), StoredQuota(None, play.clock, SETTINGS)
+        admission, quota = Admission(connection, _SLOTS, sweep_ms), StoredQuota(None, play.clock, SETTINGS)
         slot_client = SlotClient(admission, NothingListed(), self.emitter, play.clock, quota)
         randomness, stores = (
             CountingTokens(),
-            (self.store, RedisArchive(connection, _RETENTION_MS), admission, slot_client),
+            (self.store, Archive(connection, _RETENTION_MS), admission, slot_client),
         )
         self.commands = Commands(*stores, self.emitter, play.clock, randomness, JobNotices())
         self.pipeline = Pipeline(

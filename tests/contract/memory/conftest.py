@@ -6,8 +6,7 @@ import pytest
 
 from baton.sdk.records.memory import LongTermMemory, MemoryEntry, SessionMemory
 from baton.settings.settings import Settings
-from baton.store.ports.chats import Chats
-from baton.store.redis.agent_memory import RedisChats, RedisSessionMemory
+from baton.store.redis.agent_memory import Chats, RedisSessionMemory
 from baton.store.redis.connection import RedisConnection
 from baton.store.vector import UpstashLongTermMemory
 from baton_local.fixtures.servers import RedisServer, VectorServer
@@ -49,7 +48,7 @@ def session_memory(redis: RedisConnection) -> SessionMemory:
 
 @pytest.fixture
 def chats(redis: RedisConnection) -> Chats:
-    return RedisChats(redis, RETENTION_MS)
+    return Chats(redis, RETENTION_MS)
 
 
 @pytest.fixture(params=["fake", "real"])

@@ -6,8 +6,7 @@ import pytest
 
 from baton.engine.commit.stored_bytes import LEAST_FILE_MS
 from baton.sdk.records.memory import SESSION_ENTRIES, SessionMemory
-from baton.store.ports.chats import Chats
-from baton.store.redis.agent_memory import RedisChats, RedisSessionMemory
+from baton.store.redis.agent_memory import Chats, RedisSessionMemory
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.keys import files_key, session_memory_key, sessions_key
 from tests.contract.memory.conftest import RETENTION_MS, an_entry
@@ -112,7 +111,7 @@ async def test_what_was_not_used_for_the_retention_time_is_dropped(
     connection: RedisConnection, retention_ms: int
 ) -> None:
     """At least two days. Files with their session; of the list of sessions those that are old."""
-    chats = RedisChats(connection, retention_ms)
+    chats = Chats(connection, retention_ms)
     kept_ms = max(retention_ms, LEAST_FILE_MS)
     await chats.note_session("t", "old", 5)
     await chats.note_session("t", "new", 6 + kept_ms)

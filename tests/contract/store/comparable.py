@@ -8,7 +8,7 @@ from msgspec import structs
 
 from baton.engine.commit.answers import ClaimResult, Committed, Created, Reconciled, SignalAnswer, Undelivered
 from baton.engine.state import Usage
-from baton.store.ports.jobs import Snapshot, StoredParts
+from baton.store.records.jobs import Snapshot, StoredParts
 from tests.contract.store.operations import JOB_IDS, Operation
 from tests.contract.store.sample import NOW_MS, a_job, by_key, creation
 

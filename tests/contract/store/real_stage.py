@@ -10,7 +10,7 @@ from baton.sdk.agents.registry import Registry
 from baton.sdk.models.model import Call
 from baton.sdk.models.scripted import ScriptedModel
 from baton.sdk.tools.tool import tool
-from baton.store.ports.access import RateLimit
+from baton.store.redis.access import RateLimit
 from baton.store.transport.meter import charge
 from baton.worker.container import Ports
 from baton_events.schema import Event

@@ -15,8 +15,9 @@ from baton.engine.step_results import Submitted
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, slot_request_item, tool_key, turn_group
 from baton.sdk.records.limits import Limits, first_reserve
 from baton.sdk.records.transcript import ModelPolicy
-from baton.store.ports.all_jobs import SlotAnswer
-from baton.store.ports.jobs import Snapshot, Store
+from baton.store.records.all_jobs import SlotAnswer
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.store import Store
 from tests.contract.store.side import Side
 
 NOW_MS = 1_800_000_000_000

@@ -8,16 +8,14 @@ from typing import Any, TypeVar, cast
 from baton.observability.counters import Counters, ToolStatistics
 from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings
-from baton.store.ports.all_jobs import Admission, AdmissionControl, Listing, StoredBytes
-from baton.store.ports.jobs import Archive, Reader, Store
-from baton.store.redis.admission import RedisAdmission, RedisAdmissionControl
-from baton.store.redis.archive import RedisArchive
+from baton.store.redis.admission import Admission, AdmissionControl
+from baton.store.redis.archive import Archive
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.store.redis.listing import RedisListing
-from baton.store.redis.reader import RedisReader
-from baton.store.redis.store import TreeStore
-from baton.store.redis.totals import RedisCounters, RedisStoredBytes, RedisToolStatistics
+from baton.store.redis.listing import Listing
+from baton.store.redis.reader import Reader
+from baton.store.redis.store import Store
+from baton.store.redis.totals import RedisCounters, RedisToolStatistics, StoredBytes
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 
@@ -80,15 +78,15 @@ async def connected(process: RedisProcess, kind: Callable[[Settings], Connection
 
 def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
     return Side(
-        store or TreeStore(connection, RETENTION_MS),
-        RedisReader(connection),
-        RedisAdmission(connection, SLOTS, RECONCILE_INTERVAL_MS, store_clock=False),
+        store or Store(connection, RETENTION_MS),
+        Reader(connection),
+        Admission(connection, SLOTS, RECONCILE_INTERVAL_MS, store_clock=False),
         RedisToolStatistics(connection),
         RedisCounters(connection),
-        RedisAdmissionControl(connection, SLOTS, RECONCILE_INTERVAL_MS, store_clock=False),
-        RedisListing(connection),
-        RedisArchive(connection, RETENTION_MS),
-        RedisStoredBytes(connection),
+        AdmissionControl(connection, SLOTS, RECONCILE_INTERVAL_MS, store_clock=False),
+        Listing(connection),
+        Archive(connection, RETENTION_MS),
+        StoredBytes(connection),
     )
 
 

@@ -1,8 +1,8 @@
 """The admission's slot table: who gets a slot, who is told, and which sweep is armed; rules and script are the same."""
 
 from baton.engine.all_jobs.slots import QueuedJob, SlotState
-from baton.store.ports.all_jobs import SlotAnswer, SlotGranted
-from baton.store.redis.admission import RedisAdmission
+from baton.store.records.all_jobs import SlotAnswer, SlotGranted
+from baton.store.redis.admission import Admission
 from baton.store.redis.connection import RedisConnection
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS, slot_request
@@ -103,7 +103,7 @@ async def test_a_clock_an_hour_ahead_does_not_disarm_the_sweeps(side: Side) -> N
 async def test_sweeps_are_armed_by_the_store_s_clock(connection: RedisConnection, redis_process: RedisProcess) -> None:
     """Whatever the clock of whoever says a word: no message comes late, and none is armed twice."""
     seconds, micros = redis_process.request("TIME")
-    store_ms, admission = int(seconds) * 1000 + int(micros) // 1000, RedisAdmission(connection, SLOTS, 60_000)
+    store_ms, admission = int(seconds) * 1000 + int(micros) // 1000, Admission(connection, SLOTS, 60_000)
     place, wants = QueuedJob("t", "s", 5, store_ms), SlotState("slot", 0)
     armed = (await admission.slot_request("a", wants, place, store_ms + HOUR_MS)).reconcile_at_ms
     assert abs(armed - store_ms - RECONCILE_INTERVAL_MS) < 30_000

@@ -8,7 +8,7 @@ from baton.engine.all_jobs.days import DAYS_KEPT, DayUsed, VersionSeen, day_of
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end
 from baton.engine.all_jobs.samples import KEPT_MS, MINUTE_MS
 from baton.engine.all_jobs.slots import QueueEntry, Want
-from baton.store.ports.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started
+from baton.store.records.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started
 from tests.contract.store.sample import NOW_MS, slot_request
 from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side
 

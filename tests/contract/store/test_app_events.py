@@ -2,9 +2,9 @@
 
 import pytest
 
-from baton.store.ports.app_events import AppEvents, EventRecord
+from baton.store.records.app_events import EventRecord
 from baton.store.redis import keys
-from baton.store.redis.app_events import RedisAppEvents
+from baton.store.redis.app_events import AppEvents
 from baton.store.redis.connection import RedisConnection
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import RETENTION_MS
@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 def records(redis: RedisConnection) -> AppEvents:
-    return RedisAppEvents(redis, RETENTION_MS, KEPT_MS)
+    return AppEvents(redis, RETENTION_MS, KEPT_MS)
 
 
 async def test_the_first_event_stays_and_handlers_are_added(records: AppEvents) -> None:
@@ -74,7 +74,7 @@ async def test_a_list_only_grows(records: AppEvents) -> None:
 
 async def test_a_record_expires_with_what_is_noted_last(connection: RedisConnection) -> None:
     """But not before the longest wait of a batch is over."""
-    records = RedisAppEvents(connection, RETENTION_MS, KEPT_MS)
+    records = AppEvents(connection, RETENTION_MS, KEPT_MS)
     await records.note("evt_1", "misfit", "why")
     await records.add("evt_2", "event")
     await records.append("a", ("1",))

@@ -12,9 +12,9 @@ from baton.engine.all_jobs.slots import FIRST_VALUE_KEPT_MS
 from baton.sdk.clock import SystemClock
 from baton.sdk.records.memory import ModelCache
 from baton.settings.settings import Settings
-from baton.store.ports.access import ApiKeyStore, AuditEntry, AuditLog, StoredKey
+from baton.store.records.access import AuditEntry, StoredKey
 from baton.store.redis import keys as redis_keys
-from baton.store.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
+from baton.store.redis.access import ApiKeyStore, AuditLog, RateLimit
 from baton.store.redis.agent_memory import RedisModelCache
 from baton.store.redis.connection import RedisConnection
 from baton_events.errors import StoreError
@@ -30,12 +30,12 @@ PER_MINUTE = 6  # a token each 10 s: none comes while a test runs
 
 @pytest.fixture
 def keys(redis: RedisConnection) -> ApiKeyStore:
-    return RedisApiKeyStore(redis)
+    return ApiKeyStore(redis)
 
 
 @pytest.fixture
 def log(redis: RedisConnection) -> AuditLog:
-    return RedisAuditLog(redis, 1000)
+    return AuditLog(redis, 1000)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_a_key_knows_its_last_day_until_it_is_revoked(keys: ApiKeyStore) -
 async def test_to_find_a_key_is_one_request_and_one_command(
     connection: RedisConnection, redis_process: RedisProcess
 ) -> None:
-    keys = RedisApiKeyStore(connection)
+    keys = ApiKeyStore(connection)
     await keys.add(OLD)
     before = redis_process.counted()
     await keys.find(OLD.digest)
@@ -82,13 +82,13 @@ async def test_to_find_a_key_is_one_request_and_one_command(
 
 
 async def test_records_of_a_later_version_are_read(connection: RedisConnection, redis_process: RedisProcess) -> None:
-    keys = RedisApiKeyStore(connection)
+    keys = ApiKeyStore(connection)
     await keys.add(OLD)
     later = json.loads(redis_process.request("HGET", KEYS, OLD.digest)) | {"scopes": ["jobs"]}
     redis_process.request("HSET", KEYS, OLD.digest, json.dumps(later))
     assert await keys.find(OLD.digest) == OLD
     redis_process.request("XADD", LOG, "*", "entry", json.dumps(asdict(entry(1)) | {"source": "somewhere"}))
-    [(_, found)] = await RedisAuditLog(connection, 10).page("", 10)
+    [(_, found)] = await AuditLog(connection, 10).page("", 10)
     assert found == entry(1)
 
 
@@ -109,7 +109,7 @@ async def test_only_about_the_newest_entries_are_kept_and_each_costs_one_command
     connection: RedisConnection, redis_process: RedisProcess
 ) -> None:
     """Redis cuts in blocks, so it keeps a few more."""
-    log, before = RedisAuditLog(connection, 100), redis_process.counted()
+    log, before = AuditLog(connection, 100), redis_process.counted()
     for number in range(500):
         await log.add(entry(number))
     spent = redis_process.counted().since(before)
@@ -141,7 +141,7 @@ async def test_redis_forgets_a_text_by_itself_and_is_asked_once_for_each(
 
 async def test_all_processes_share_one_bucket_for_each_name(connection: RedisConnection) -> None:
     """As many at once as in a minute, then there is a time to wait."""
-    one, other = (RedisRateLimit(connection, SystemClock(), PER_MINUTE) for _ in range(2))
+    one, other = (RateLimit(connection, SystemClock(), PER_MINUTE) for _ in range(2))
     assert [await limit.wait_seconds("a") for limit in (one, other) * 3] == [0] * PER_MINUTE
     assert 0 < await one.wait_seconds("a") <= 10
     assert 0 < await other.wait_seconds("a") <= 10
@@ -153,7 +153,7 @@ async def test_a_token_costs_one_request_and_who_has_to_wait_costs_none(
     connection: RedisConnection, redis_process: RedisProcess
 ) -> None:
     """Four commands: the script, one read, two writes; the bucket expires."""
-    limit, before = RedisRateLimit(connection, SystemClock(), 1), redis_process.counted()
+    limit, before = RateLimit(connection, SystemClock(), 1), redis_process.counted()
     assert await limit.wait_seconds("a") == 0
     first = redis_process.counted().since(before)
     assert (first.requests, first.commands) == (1, 4)
@@ -168,7 +168,7 @@ async def test_a_token_costs_one_request_and_who_has_to_wait_costs_none(
 async def test_a_store_that_does_not_answer_is_a_store_error() -> None:
     connection = RedisConnection(Settings(redis_url="http://127.0.0.1:9", redis_token="x"))
     with pytest.raises(StoreError):
-        await RedisRateLimit(connection, SystemClock(), 1).wait_seconds("a")
+        await RateLimit(connection, SystemClock(), 1).wait_seconds("a")
     await connection.close()
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from baton.store.ports.call_limits import PLACE_MS, CallAnswer, CallLimits, KeyLimit, NamedCall
-from baton.store.redis.call_limits import RedisCallLimits
+from baton.store.records.call_limits import PLACE_MS, CallAnswer, KeyLimit, NamedCall
+from baton.store.redis.call_limits import CallLimits
 from baton.store.redis.connection import RedisConnection
 from tests.contract.store.sample import NOW_MS
 
@@ -18,7 +18,7 @@ class Limited:
 
     def __init__(self, connection: RedisConnection) -> None:
         self.now_ms = NOW_MS
-        self.limits: CallLimits = RedisCallLimits(connection, lambda: self.now_ms)
+        self.limits: CallLimits = CallLimits(connection, lambda: self.now_ms)
 
     async def begin(self, name: str, *limits: KeyLimit, flow: str = "acme") -> CallAnswer:
         """A call asks; what it leaves is its name."""

@@ -11,7 +11,7 @@ from baton.engine.effects import Changes
 from baton.engine.state import Usage
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
-from baton.store.redis.store import TreeStore
+from baton.store.redis.store import Store
 from baton.store.transport.meter import Meter, charge, metered
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
@@ -159,7 +159,7 @@ async def test_a_call_that_runs_again_is_another_one_for_whoever_held_it(side: S
     assert (await side.store.commit(replace(claim_of(CALL, "m3", "o3"), looks=1), Changes())).applied
 
 
-async def race(side: Side, one: TreeStore | None = None, two: TreeStore | None = None) -> None:
+async def race(side: Side, one: Store | None = None, two: Store | None = None) -> None:
     """Two rivals begin and commit each of many work items, side by side: one gets each, and one commits it."""
     rivals = (one or side.store, two or side.store)
     items = await fan_out(side, 60)
@@ -178,7 +178,7 @@ async def test_of_two_rivals_in_one_process_one_gets_each_item_and_one_commits_i
 
 async def test_of_two_processes_one_gets_each_item_and_one_commits_it(real: Side, redis_process: RedisProcess) -> None:
     async with several(redis_process, 2, OneSlot) as (one, two):
-        await race(real, TreeStore(one, RETENTION_MS), TreeStore(two, RETENTION_MS))
+        await race(real, Store(one, RETENTION_MS), Store(two, RETENTION_MS))
 
 
 async def test_the_one_that_commits_first_among_many_wins(side: Side) -> None:
@@ -209,7 +209,7 @@ async def test_each_owner_appends_in_order_and_counts_from_one(side: Side) -> No
 async def test_a_long_stream_loses_its_oldest_parts_and_no_number(redis_process: RedisProcess) -> None:
     """Of some thousand bytes at a time, as servers trim."""
     async with connected(redis_process, OneSlot) as connection:
-        side = side_over(connection, TreeStore(connection, RETENTION_MS, stream_length=10))
+        side = side_over(connection, Store(connection, RETENTION_MS, stream_length=10))
         claim = claim_of((await fan_out(side, 1))[0], "m2", "o2")
         await side.store.claim(claim)
         for number in range(1, 101):

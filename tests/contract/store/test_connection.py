@@ -10,7 +10,7 @@ import pytest
 
 from baton.settings.settings import Settings
 from baton.store.redis.connection import RedisConnection, counted
-from baton.store.redis.store_check import RedisCheck
+from baton.store.redis.store_check import StoreCheck
 from baton_events.errors import StoreError
 from tests.contract.store.monitor import monitor
 from tests.contract.store.redis_process import RedisProcess
@@ -93,7 +93,7 @@ async def test_a_store_that_forgot_every_script_runs_each_once(
 
 async def test_a_store_that_is_well_answers_and_runs_scripts(redis_process: RedisProcess) -> None:
     """Nothing of the script is left behind, and nothing is raised."""
-    check = RedisCheck(redis_process.settings())
+    check = StoreCheck(redis_process.settings())
     await check.ping()
     await check.try_script("baton:doctor:1")
     assert (await check.about())["redis_version"]

@@ -7,10 +7,9 @@ from baton.engine.all_jobs.tool_use import ToolCounters, ToolUse
 from baton.engine.commit.answers import Signal
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
-from baton.store.ports.all_jobs import KeptEvents
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.totals import JOBS_READ, RedisKeptEvents
+from baton.store.redis.totals import JOBS_READ, KeptEvents
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
@@ -125,7 +124,7 @@ class World:
 
 @pytest.fixture
 def world(redis: RedisConnection) -> World:
-    return World(side_over(redis), RedisKeptEvents(redis, RETENTION_MS))
+    return World(side_over(redis), KeptEvents(redis, RETENTION_MS))
 
 
 async def test_kept_events_are_counted_for_their_tenant(world: World) -> None:
@@ -153,7 +152,7 @@ async def test_jobs_that_keep_events_are_looked_at_some_at_a_time(
     connection: RedisConnection, redis_process: RedisProcess
 ) -> None:
     """The rest by the next ones that meet the quota; the key expires with the data of jobs."""
-    kept = RedisKeptEvents(connection, RETENTION_MS)
+    kept = KeptEvents(connection, RETENTION_MS)
     for n in range(JOBS_READ + 50):
         await kept.add("acme", f"job_{n}")
     assert 50 <= await kept.recount("acme") <= 51  # the total is a field, too

@@ -19,8 +19,8 @@ from msgspec import structs
 from baton.engine.commit.answers import Claim, Committed, Verdict
 from baton.engine.effects import Changes
 from baton.engine.work_items import ItemKind, WorkItem, following
-from baton.store.ports.jobs import Snapshot
-from baton.store.redis.store import TreeStore
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.store import Store
 from baton.store.transport.meter import Meter, charge, metered
 from baton_events.errors import StoreError
 from tests.contract.store.comparable import comparable, creations, uncounted
@@ -78,7 +78,7 @@ class Processes:
 
     def __init__(self, connections: list[Interrupted]) -> None:
         self.connections = connections
-        self.sides = [side_over(each, TreeStore(each, RETENTION_MS)) for each in connections]
+        self.sides = [side_over(each, Store(each, RETENTION_MS)) for each in connections]
         self.alone = side_over(in_process())
 
     def change_places(self) -> None:
@@ -176,7 +176,7 @@ def _claim(item: WorkItem) -> Claim:
     return claim_of(item, f"call{item.position}", f"o{item.position}.1")
 
 
-async def _ended(store: TreeStore, item: WorkItem) -> Committed:
+async def _ended(store: Store, item: WorkItem) -> Committed:
     """Each call ends in an invocation of its own, which a message brought."""
     with metered(Meter(FakeClock(NOW_MS), memory_mb=1)):
         charge(messages=1)
@@ -186,7 +186,7 @@ async def _ended(store: TreeStore, item: WorkItem) -> Committed:
 async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted, Counted]:
     """What it takes to begin, and to end, so many calls at the same time, each in a process of its own."""
     async with several(process, count, OneSlot) as connections:
-        stores = [TreeStore(connection, RETENTION_MS) for connection in connections]
+        stores = [Store(connection, RETENTION_MS) for connection in connections]
         items = [call_item(position) for position in range(count)]
         await stores[0].create(creation(a_job()), "m1", NOW_MS)
         await stores[0].claim(claim_of(first_item()))
@@ -288,7 +288,7 @@ async def test_the_last_of_two_that_end_at_the_same_time_goes_on(redis_process: 
         for operation in _requested(2)[:-1]:
             await run(operation, processes.sides[0])
             await run(operation, processes.alone)
-        late = TreeStore(processes.connections[1], RETENTION_MS)  # which reads the tree as it is now
+        late = Store(processes.connections[1], RETENTION_MS)  # which reads the tree as it is now
         processes.sides[1] = side_over(processes.connections[1], late)
         processes.change_places()
         await processes.both(first, second, lost=False)

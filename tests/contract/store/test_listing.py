@@ -9,7 +9,7 @@ from baton.engine.all_jobs.ends import End, row_of
 from baton.engine.all_jobs.job_list import Query, Row
 from baton.engine.all_jobs.job_texts import words_of
 from baton.engine.all_jobs.slots import QueuedJob
-from baton.store.ports.all_jobs import Scanned
+from baton.store.records.all_jobs import Scanned
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import Side
 

@@ -15,7 +15,7 @@ from baton.engine.work_items import ItemKind, loop_item
 from baton.sdk.clock import SystemClock
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.reader import pieces
-from baton.store.redis.store import TreeStore
+from baton.store.redis.store import Store
 from baton.store.transport.meter import Meter, metered
 from baton.store.transport.redis_rest import answer_bytes
 from baton_events.errors import StoreAnswerError
@@ -58,11 +58,11 @@ async def connection(redis_process: RedisProcess) -> AsyncIterator[Weighed]:
         yield made
 
 
-def store_on(connection: RedisConnection) -> TreeStore:
-    return TreeStore(connection, RETENTION_MS, prompt_limit_bytes=LIMIT_BYTES)
+def store_on(connection: RedisConnection) -> Store:
+    return Store(connection, RETENTION_MS, prompt_limit_bytes=LIMIT_BYTES)
 
 
-async def fan(store: TreeStore, *results: str) -> None:
+async def fan(store: Store, *results: str) -> None:
     """A job whose first turn asks for a call for each of these texts, which return them: its next turn is due."""
     await store.create(creation(a_job()), "m1", NOW_MS)
     await store.claim(claim_of(first_item()))
@@ -73,7 +73,7 @@ async def fan(store: TreeStore, *results: str) -> None:
         await store.commit(claim_of(item), ends)
 
 
-async def begun_with_bytes(store: TreeStore) -> tuple[ClaimResult, int]:
+async def begun_with_bytes(store: Store) -> tuple[ClaimResult, int]:
     """The second turn, and how many bytes went to and from the store."""
     meter = Meter(SystemClock(), 0)
     with metered(meter):
@@ -83,9 +83,9 @@ async def begun_with_bytes(store: TreeStore) -> tuple[ClaimResult, int]:
 
 async def test_twelve_results_of_nearly_a_megabyte_are_no_answer_beyond_the_limit(connection: RedisConnection) -> None:
     """Another process is told how much it would be, and nothing of it; so often it may ask."""
-    await fan(TreeStore(connection, RETENTION_MS), *("x" * 900_000 for _ in range(12)))
+    await fan(Store(connection, RETENTION_MS), *("x" * 900_000 for _ in range(12)))
     for _ in range(2):
-        claim_result, size_bytes = await begun_with_bytes(TreeStore(connection, RETENTION_MS))
+        claim_result, size_bytes = await begun_with_bytes(Store(connection, RETENTION_MS))
         assert size_bytes < ANSWER_LIMIT_BYTES
         assert claim_result.history.size_bytes > ANSWER_LIMIT_BYTES
         assert (claim_result.history.transcript, claim_result.history.results) == ((), {})

@@ -2,9 +2,9 @@
 
 import pytest
 
-from baton.store.ports.operation_stream import StreamEntry
+from baton.store.records.operation_stream import StreamEntry
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.operation_stream import RedisOperationStream, trimming
+from baton.store.redis.operation_stream import OperationStream, trimming
 from baton_events.errors import StoreError
 
 STREAM, GROUP = "our:outcomes", "our-group"
@@ -12,8 +12,8 @@ MOST = 200
 
 
 @pytest.fixture
-def stream(connection: RedisConnection) -> RedisOperationStream:
-    return RedisOperationStream(connection, MOST, STREAM, GROUP)
+def stream(connection: RedisConnection) -> OperationStream:
+    return OperationStream(connection, MOST, STREAM, GROUP)
 
 
 async def add(connection: RedisConnection, **fields: str) -> str:
@@ -22,7 +22,7 @@ async def add(connection: RedisConnection, **fields: str) -> str:
 
 
 async def test_entries_are_given_once_and_those_from_before_the_first_reader_too(
-    connection: RedisConnection, stream: RedisOperationStream
+    connection: RedisConnection, stream: OperationStream
 ) -> None:
     first = await add(connection, operation_id="op_1", success="true", result='{"a": 1}')
     second = await add(connection, data="{}")
@@ -35,14 +35,14 @@ async def test_entries_are_given_once_and_those_from_before_the_first_reader_too
     assert [entry.id for entry in await stream.take()] == [third]
 
 
-async def test_an_empty_stream_is_no_error(stream: RedisOperationStream) -> None:
+async def test_an_empty_stream_is_no_error(stream: OperationStream) -> None:
     assert await stream.take() == []
     assert await stream.take() == []
     await stream.done([])
 
 
 async def test_an_entry_that_is_not_done_is_claimed_after_a_minute(
-    connection: RedisConnection, stream: RedisOperationStream
+    connection: RedisConnection, stream: OperationStream
 ) -> None:
     """Here it was taken by somebody who is long dead; one that is done is not given again."""
     names = [await add(connection, data="{}") for _ in range(2)]
@@ -54,9 +54,7 @@ async def test_an_entry_that_is_not_done_is_claimed_after_a_minute(
     assert await stream.take() == []
 
 
-async def test_what_is_buried_is_kept_with_its_reason(
-    connection: RedisConnection, stream: RedisOperationStream
-) -> None:
+async def test_what_is_buried_is_kept_with_its_reason(connection: RedisConnection, stream: OperationStream) -> None:
     await add(connection, success="perhaps")
     (entry,) = await stream.take()
     await stream.bury(entry, "it names no operation")
@@ -65,9 +63,7 @@ async def test_what_is_buried_is_kept_with_its_reason(
     assert (await connection.execute("XPENDING", STREAM, GROUP))[0] == 0
 
 
-async def test_what_could_not_be_buried_stays_with_us(
-    connection: RedisConnection, stream: RedisOperationStream
-) -> None:
+async def test_what_could_not_be_buried_stays_with_us(connection: RedisConnection, stream: OperationStream) -> None:
     """A server that cannot keep it, or another one of a cluster that is away, loses no outcome."""
     await add(connection, success="perhaps")
     (entry,) = await stream.take()
@@ -77,7 +73,7 @@ async def test_what_could_not_be_buried_stays_with_us(
     assert (await connection.execute("XPENDING", STREAM, GROUP))[0] == 1
 
 
-async def test_operations_wait_until_they_are_completed_or_their_time_is_up(stream: RedisOperationStream) -> None:
+async def test_operations_wait_until_they_are_completed_or_their_time_is_up(stream: OperationStream) -> None:
     for name, until_ms in (("op_1", 100), ("op_2", 200), ("op_2", 200)):
         await stream.expect(name, until_ms)
     assert await stream.expected(50) == 2
@@ -88,7 +84,7 @@ async def test_operations_wait_until_they_are_completed_or_their_time_is_up(stre
 
 
 async def test_what_was_taken_in_is_trimmed_and_nothing_else(
-    connection: RedisConnection, stream: RedisOperationStream
+    connection: RedisConnection, stream: OperationStream
 ) -> None:
     """The newest stay for other readers; while an entry is not done, all that are newer stay, too."""
     for number in range(900):

@@ -15,7 +15,7 @@ from baton.engine.step_results import Cancelled
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import loop_item, tool_key
 from baton.sdk.records.transcript import Failure
-from baton.store.ports.jobs import StoredParts
+from baton.store.records.jobs import StoredParts
 from baton_events.errors import StoreError
 from baton_events.ids import canonical_json
 from tests.contract.store.sample import (

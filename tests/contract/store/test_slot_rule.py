@@ -5,8 +5,8 @@ from dataclasses import replace
 from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.sdk.clock import SystemClock
-from baton.store.ports.all_jobs import SlotAnswer
-from baton.store.redis.admission import RedisAdmission
+from baton.store.records.all_jobs import SlotAnswer
+from baton.store.redis.admission import Admission
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.keys import stored_bytes_key
 from baton.store.redis.semaphore import Semaphore, member_of
@@ -200,7 +200,7 @@ async def test_a_sweep_is_armed_while_a_job_holds_a_slot_and_by_one_update_alone
 async def test_a_sweep_is_armed_by_the_store_s_clock(redis: RedisConnection) -> None:
     """A caller's may be wrong."""
     clock = SystemClock()
-    admission = RedisAdmission(redis, SLOTS, RECONCILE_INTERVAL_MS)
+    admission = Admission(redis, SLOTS, RECONCILE_INTERVAL_MS)
     before_ms = clock.now_ms() + RECONCILE_INTERVAL_MS
     armed_ms = (await slot_request(replace(side_over(redis), admission=admission), "a")).reconcile_at_ms
     assert before_ms <= armed_ms <= clock.now_ms() + RECONCILE_INTERVAL_MS

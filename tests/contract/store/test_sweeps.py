@@ -10,7 +10,7 @@ from baton.engine.commit.answers import Claim, ClaimResult, Committed, Reconcile
 from baton.engine.effects import Changes
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import slot_request_item
-from baton.store.ports.all_jobs import ReconcileTurn
+from baton.store.records.all_jobs import ReconcileTurn
 from tests.contract.store.sample import (
     FIRST_EPOCH,
     JOB_ID,

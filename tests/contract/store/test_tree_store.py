@@ -17,7 +17,7 @@ from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following
 from baton.sdk.records.limits import FIRST_CALL_TOKENS
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.store import TreeStore
+from baton.store.redis.store import Store
 from baton.store.redis.tree import transactions
 from baton.store.transport.meter import Meter, metered, take
 from tests.contract.store.one_slot import OneSlot
@@ -53,12 +53,12 @@ class WithoutDigests(OneSlot):
         return super()._text(text.replace("redis.sha1hex", "redis.no_such_function"))
 
 
-async def begun_turn(store: TreeStore, job_id: str = JOB_ID) -> None:
+async def begun_turn(store: Store, job_id: str = JOB_ID) -> None:
     await store.create(creation(a_job(job_id)), "m1", NOW_MS)
     assert (await store.claim(claim_of(first_item(job_id)))).verdict is Verdict.GRANTED
 
 
-async def fan(store: TreeStore, count: int) -> list[Committed]:
+async def fan(store: Store, count: int) -> list[Committed]:
     """A turn that asks for calls, all of which end at the same time; their answers."""
     await begun_turn(store)
     items = [call_item(position) for position in range(count)]
@@ -76,7 +76,7 @@ async def fan(store: TreeStore, count: int) -> list[Committed]:
 async def test_calls_that_end_at_the_same_time_are_one_request(
     connection: RedisConnection, redis_process: RedisProcess
 ) -> None:
-    store = TreeStore(connection, RETENTION_MS)
+    store = Store(connection, RETENTION_MS)
     before = redis_process.counted()
     answers = await fan(store, 10)
     assert redis_process.counted().since(before).requests == 4
@@ -86,9 +86,7 @@ async def test_calls_that_end_at_the_same_time_are_one_request(
     assert (len(history.transcript), len(history.results)) == (2, 10)
 
 
-async def test_what_going_on_in_place_reads_is_billed_once(
-    one: TreeStore, two: TreeStore, redis_process: RedisProcess
-) -> None:
+async def test_what_going_on_in_place_reads_is_billed_once(one: Store, two: Store, redis_process: RedisProcess) -> None:
     """By a process that knows nothing of the job yet; the ledger cannot have the answer, so the invocation has it."""
     [item] = await requested(one, 1)
     await one.claim(claim_of(item))
@@ -103,7 +101,7 @@ async def test_what_going_on_in_place_reads_is_billed_once(
     assert after.usage.redis_bytes - before.usage.redis_bytes + rest.size_bytes == spent.size_bytes
 
 
-async def requested(store: TreeStore, count: int) -> list[WorkItem]:
+async def requested(store: Store, count: int) -> list[WorkItem]:
     await begun_turn(store)
     items = [call_item(position) for position in range(count)]
     await store.commit(claim_of(first_item()), Changes(items=tuple(items), calls=tuple(map(record_of, items))))
@@ -115,7 +113,7 @@ async def test_who_gives_up_waiting_takes_nobody_with_it(
     connection: RedisConnection, redis_process: RedisProcess, gives_up: int
 ) -> None:
     """One whose transition is in the patch of another one, or all of theirs in its own: nobody asks again."""
-    store = TreeStore(connection, RETENTION_MS)
+    store = Store(connection, RETENTION_MS)
     items, before = await requested(store, 3), redis_process.counted()
     begins = [asyncio.create_task(store.claim(claim_of(item, f"m{item.position}"))) for item in items]
     for _ in range(5):  # until their request is under way, and not so long that it is answered
@@ -130,12 +128,12 @@ async def test_who_gives_up_waiting_takes_nobody_with_it(
 
 async def test_a_server_without_digests_is_given_the_texts(redis_process: RedisProcess) -> None:
     async with connected(redis_process, WithoutDigests) as connection:
-        answers = await fan(TreeStore(connection, RETENTION_MS), 3)
+        answers = await fan(Store(connection, RETENTION_MS), 3)
     assert all(answer.applied for answer in answers)
 
 
 async def test_the_last_update_knows_what_the_end_cost(connection: RedisConnection) -> None:
-    store = TreeStore(connection, RETENTION_MS)
+    store = Store(connection, RETENTION_MS)
     await begun_turn(store)
     ends = Changes(job=replace(a_job(), status=JobStatus.COMPLETED), ends=True)
     [word] = (await store.commit(claim_of(first_item()), ends, Continuation("o1.1", leases_of(), 9))).claimed
@@ -148,7 +146,7 @@ async def test_the_last_update_knows_what_the_end_cost(connection: RedisConnecti
 async def test_no_more_is_kept_than_there_is_room_for(
     connection: RedisConnection, redis_process: RedisProcess, known_chars: int, requests: int
 ) -> None:
-    store = TreeStore(connection, RETENTION_MS, known_chars=known_chars)
+    store = Store(connection, RETENTION_MS, known_chars=known_chars)
     for job_id in (JOB_ID, "job_b"):
         await begun_turn(store, job_id)
         turn = Changes(items=(next_turn(job_id).item,), transcript=(ENTRY,))
@@ -169,7 +167,7 @@ async def test_what_is_at_work_is_known_however_much_it_is(
 ) -> None:
     """Claims that are prolonged in turn cost a request each, also where there are more of them than are kept idle."""
     monkeypatch.setattr(transactions, "_TREES", 2)
-    store, names = TreeStore(connection, RETENTION_MS), ["job_b", "job_c", "job_d", "job_e"]
+    store, names = Store(connection, RETENTION_MS), ["job_b", "job_c", "job_d", "job_e"]
     for job_id in names:
         await begun_turn(store, job_id)
     monkeypatch.setattr(transactions, "_IDLE_SECONDS", idle_seconds)
@@ -180,18 +178,18 @@ async def test_what_is_at_work_is_known_however_much_it_is(
 
 
 @pytest.fixture
-def one(connection: RedisConnection) -> TreeStore:
+def one(connection: RedisConnection) -> Store:
     """As that of one process, and `two` as that of another one: neither knows what the other one wrote."""
-    return TreeStore(connection, RETENTION_MS)
+    return Store(connection, RETENTION_MS)
 
 
 @pytest.fixture
-def two(connection: RedisConnection) -> TreeStore:
-    return TreeStore(connection, RETENTION_MS)
+def two(connection: RedisConnection) -> Store:
+    return Store(connection, RETENTION_MS)
 
 
 async def test_what_calls_cost_at_the_same_time_stays_in_the_ledger(
-    one: TreeStore, two: TreeStore, connection: RedisConnection
+    one: Store, two: Store, connection: RedisConnection
 ) -> None:
     first, last = await requested(one, 2)
     for item in (first, last):
@@ -205,7 +203,7 @@ async def test_what_calls_cost_at_the_same_time_stays_in_the_ledger(
 
 
 async def test_a_wait_that_begins_beside_other_calls_has_what_came_before_it(
-    one: TreeStore, two: TreeStore, connection: RedisConnection
+    one: Store, two: Store, connection: RedisConnection
 ) -> None:
     """An event is kept, and a process that does not know of it writes the wait for it."""
     first, last = await requested(one, 2)
@@ -220,7 +218,7 @@ async def test_a_wait_that_begins_beside_other_calls_has_what_came_before_it(
 
 
 async def test_an_outcome_is_not_overwritten_by_its_wait_s_end(
-    one: TreeStore, two: TreeStore, connection: RedisConnection
+    one: Store, two: Store, connection: RedisConnection
 ) -> None:
     """A COMMIT goes on with a wait whose time is up, in a process that does not know what somebody has told of it."""
     first, last = await requested(one, 2)
@@ -237,7 +235,7 @@ async def test_an_outcome_is_not_overwritten_by_its_wait_s_end(
     assert (await job_of(side_over(connection))).results[first.call_id] == {"ok": 7}
 
 
-async def test_a_turn_is_given_what_a_turn_below_it_has_reserved_meanwhile(one: TreeStore, two: TreeStore) -> None:
+async def test_a_turn_is_given_what_a_turn_below_it_has_reserved_meanwhile(one: Store, two: Store) -> None:
     child = first_item(f"{JOB_ID}.1")
     await one.create(creation(a_job()), "m1", NOW_MS)
     await one.create(creation(a_job(child.job_id)), "m2", NOW_MS)
@@ -247,7 +245,7 @@ async def test_a_turn_is_given_what_a_turn_below_it_has_reserved_meanwhile(one: 
     assert [scope.in_flight_tokens for scope in scopes] == [FIRST_CALL_TOKENS]
 
 
-async def test_who_is_granted_an_item_is_informed_of_its_call_as_it_was_then(one: TreeStore, two: TreeStore) -> None:
+async def test_who_is_granted_an_item_is_informed_of_its_call_as_it_was_then(one: Store, two: Store) -> None:
     """Though the one who had it commits at the same time, in the same process: one after the other."""
     first, *_ = await requested(one, 2)
     await two.claim(claim_of(first))
@@ -287,18 +285,18 @@ async def overtaken(connection: RedisConnection, redis_process: RedisProcess) ->
 
 
 async def test_who_has_an_item_already_is_informed_of_its_call_as_it_is(
-    one: TreeStore, two: TreeStore, overtaken: Overtaken
+    one: Store, two: Store, overtaken: Overtaken
 ) -> None:
     """Nothing is written, and yet what was read at first and what is read then are of one moment."""
     first, *_ = await requested(one, 2)
     await two.claim(claim_of(first))
     done = Changes(calls=(replace(record_of(first), status=CallStatus.FAILED),))
     overtaken.meanwhile = lambda: one.commit(claim_of(first), done)
-    assert (await TreeStore(overtaken, RETENTION_MS).claim(claim_of(first))).verdict is Verdict.APPLIED
+    assert (await Store(overtaken, RETENTION_MS).claim(claim_of(first))).verdict is Verdict.APPLIED
 
 
 async def test_who_is_granted_a_failed_step_is_informed_of_those_after_it_as_they_were(
-    one: TreeStore, overtaken: Overtaken
+    one: Store, overtaken: Overtaken
 ) -> None:
     """Though somebody takes it over, and leaves them out, before the answer has come."""
     step = replace(call_item(0), step="one")
@@ -315,4 +313,4 @@ async def test_who_is_granted_a_failed_step_is_informed_of_those_after_it_as_the
         await one.commit(late, Changes(calls=(record,), skips=skips))
 
     overtaken.meanwhile, overtaken.once_written = overtake, True
-    assert (await state_of(TreeStore(overtaken, RETENTION_MS), claim_of(failed))).dependants == (after,)
+    assert (await state_of(Store(overtaken, RETENTION_MS), claim_of(failed))).dependants == (after,)

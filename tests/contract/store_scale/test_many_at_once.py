@@ -9,7 +9,7 @@ from baton.engine.all_jobs.job_list import Query, Row
 from baton.engine.all_jobs.job_texts import with_texts
 from baton.engine.all_jobs.shelves import entries_of, place_of, place_of_texts
 from baton.store.redis import keys
-from baton.store.redis.app_events import RedisAppEvents
+from baton.store.redis.app_events import AppEvents
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import connection_to
@@ -56,7 +56,7 @@ async def costs(server: RedisProcess) -> dict[str, Counted]:
         await side.listing.search_texts(Query(tenant=TENANT, words=("big",)), "", 50)
         found["search"] = server.counted().since(before)
     connection, before = connection_to(server), server.counted()
-    events = RedisAppEvents(connection, 10**9, 10**9)
+    events = AppEvents(connection, 10**9, 10**9)
     assert await events.wait("mine", "call_1", NOW_MS + 60_000, NOW_MS) == ""
     assert await events.waiting("mine", NOW_MS, 2_000) == ("call_1",)
     found["event"] = server.counted().since(before)

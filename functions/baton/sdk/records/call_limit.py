@@ -1,7 +1,7 @@
 """Limits of calls that share something outside: a provider, a tool's service, a tenant's budget there. Data only.
 
 Invariant: the key names the shared resource, so calls of all jobs, agents and functions with the same key share its
-limit. Must not: count; the store does (store/ports/access.py).
+limit. Must not: count; the store does (store/records/access.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -20,8 +20,8 @@ from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of
 from baton.server.api.jobs.submission import OnceKey, OnceSeconds
 from baton.server.api.problem import ApiError, limited_body, parsed
-from baton.store.ports.app_events import EventRecord
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.app_events import EventRecord
+from baton.store.records.jobs import Snapshot
 from baton.worker.commands.once import ONCE_SECONDS, OnceFor, event_of
 from baton.worker.runtime.app_events import MISFIT, keep_event, misfits, stored_size
 from baton.worker.runtime.batches import Batches, encoded, note_of_batch

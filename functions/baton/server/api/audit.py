@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from baton.sdk.records.redaction import redacted
 from baton.server.api.auth import Principal
 from baton.server.api.problem import invalid
-from baton.store.ports.access import AuditEntry
+from baton.store.records.access import AuditEntry
 from baton.worker.container import Container
 from baton_events.errors import StoreError
 from baton_events.timestamps import rfc3339

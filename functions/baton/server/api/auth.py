@@ -20,7 +20,7 @@ from baton.engine.waits import Decider
 from baton.server.api.cookie import COOKIE, Signer, from_here
 from baton.server.api.problem import ApiError
 from baton.settings.readers import API_KEY_ENTRY
-from baton.store.ports.access import StoredKey
+from baton.store.records.access import StoredKey
 from baton.worker.container import Container
 from baton.worker.runtime.webhook import SourceBudget
 from baton_events.errors import StoreError

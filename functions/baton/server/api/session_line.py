@@ -12,7 +12,7 @@ from baton.engine.commit.answers import Created
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.sdk.agents.registry import UnknownAgentError
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.commands.submit import Attached, check_task
 from baton.worker.container import Container
 from baton_events.errors import SessionBusyError, UnknownJobError

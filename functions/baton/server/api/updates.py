@@ -18,7 +18,7 @@ from baton.server.api.jobs.job import no_job
 from baton.server.api.problem import ApiError, on_error
 from baton.server.api.stream import StreamReader, position_of
 from baton.server.api.stream_token import Permit, check_capacity, must_cover
-from baton.store.ports.jobs import StoredParts
+from baton.store.records.jobs import StoredParts
 from baton.worker.container import Container
 from baton_events.errors import BatonError, StoreError
 

@@ -15,7 +15,7 @@ from baton.sdk.memory.entries import question_of
 from baton.server.api.sessions.ui_message import Part, assistant_message
 from baton.server.console.shown import job_shown, one_line, pretty
 from baton.settings.service_prices import Prices
-from baton.store.ports.jobs import Snapshot, StoredParts
+from baton.store.records.jobs import Snapshot, StoredParts
 from baton.worker.conversation.exchanges import is_rolled_back, still_valid
 from baton.worker.runtime.job_view import continues_of
 

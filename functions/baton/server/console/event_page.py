@@ -11,7 +11,7 @@ from baton.queue.ports import QueuedMessage
 from baton.server.api.app_events import app_event_view
 from baton.server.api.jobs.context import Context
 from baton.server.console.gate import Visit
-from baton.store.ports.app_events import AppEvents
+from baton.store.redis.app_events import AppEvents
 from baton_events.app_event import AppEvent, parse_app_event
 from baton_events.errors import MalformedEventError
 

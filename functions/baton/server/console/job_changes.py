@@ -22,7 +22,7 @@ from baton.server.console.shown import with_scripts
 from baton.server.console.timeline import Timeline
 from baton.server.console.trace import Trace, Traced
 from baton.settings.service_prices import Prices
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 from baton.worker.recovery.failing_delivery import with_failing_delivery
 from baton_events.errors import StoreError

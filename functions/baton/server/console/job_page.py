@@ -20,7 +20,8 @@ from baton.server.console.timeline import Line, Timeline
 from baton.server.console.trace import Traced
 from baton.server.console.waterfall import Axis, Rows
 from baton.settings.service_prices import Prices
-from baton.store.ports.jobs import Reader, Snapshot
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.reader import Reader
 from baton.worker.container import Container
 from baton.worker.runtime.job_view import job_row, job_view
 from baton.worker.runtime.usage_view import step_usage

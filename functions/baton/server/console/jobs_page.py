@@ -22,7 +22,7 @@ from baton.server.api.problem import ApiError, invalid
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.shown import exact, job_shown
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 
 # Rounds of a hundred jobs each: more at once would outlast a request.

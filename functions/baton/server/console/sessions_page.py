@@ -20,8 +20,8 @@ from baton.server.api.session_line import Sessions
 from baton.server.console.conversation import answer_of, conversation
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
-from baton.store.ports.all_jobs import Scanned
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.all_jobs import Scanned
+from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 from baton.worker.runtime.job_view import job_row
 from baton.worker.runtime.usage_view import job_cost

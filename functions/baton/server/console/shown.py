@@ -10,7 +10,7 @@ from typing import Any
 
 from baton.sdk.records.limits import RUN_CODE
 from baton.settings.service_prices import Prices
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.job_view import job_row
 from baton.worker.runtime.usage_view import job_cost
 from baton_events.timestamps import milliseconds, rfc3339

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from baton.engine.approvals import NEEDS_APPROVAL
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import LIMIT_APPROVAL
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton_events.ids import operation_id
 from baton_events.schema import EventType
 

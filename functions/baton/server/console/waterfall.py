@@ -15,7 +15,7 @@ from baton.engine.waits import APPROVALS, LIMIT_APPROVAL
 from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
 from baton.server.console.shown import lasted, one_line
 from baton.server.console.trace import Step, Traced, gap_after
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 
 NEWEST_ROWS, CHILD_ROWS, DEEPEST, FOLDED_TURNS = 40, 12, 4, 100
 _APPROVAL = "a decision"

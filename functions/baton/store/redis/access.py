@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from msgspec.structs import asdict, fields
 
 from baton.sdk.clock import Clock
-from baton.store.ports.access import AuditEntry, StoredKey
+from baton.store.records.access import AuditEntry, StoredKey
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection, counted
 
@@ -26,8 +26,8 @@ _USED = "used:"
 _KEY_FIELDS = tuple(field.name for field in fields(StoredKey) if field.name not in ("digest", "used_day"))
 
 
-class RedisApiKeyStore:
-    """`ApiKeyStore` over one connection."""
+class ApiKeyStore:
+    """Keys by digest. Each method raises StoreError when the store does not answer, and may be repeated."""
 
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection
@@ -38,7 +38,7 @@ class RedisApiKeyStore:
         await self._redis.execute("HSET", keys.API_KEYS, key.digest, json.dumps(record))
 
     async def find(self, digest: str) -> StoredKey | None:
-        """Return the key of this digest."""
+        """Return the key of this digest; None: unknown or revoked."""
         record, day = await self._redis.execute("HMGET", keys.API_KEYS, digest, _USED + digest)
         return _stored(digest, record, day) if record else None
 
@@ -54,7 +54,7 @@ class RedisApiKeyStore:
         return tuple(sorted(found, key=lambda key: (key.created_ms, key.digest)))
 
     async def revoke(self, digest: str) -> bool:
-        """Forget a key."""
+        """Forget a key; False: it was not known."""
         first, _ = await self._redis.pipeline(["HDEL", keys.API_KEYS, digest], ["HDEL", keys.API_KEYS, _USED + digest])
         return bool(first)
 
@@ -72,20 +72,28 @@ def _stored(digest: str, record: str, day: str | None) -> StoredKey:
 _AUDIT_FIELDS = tuple(field.name for field in fields(AuditEntry))
 
 
-class RedisAuditLog:
-    """`AuditLog` over one connection."""
+class AuditLog:
+    """The newest actions, up to a number; a failover of the store may forget the last seconds of them."""
 
     def __init__(self, connection: RedisConnection, length: int) -> None:
         self._redis = connection
         self._length = length
 
     async def add(self, entry: AuditEntry) -> None:
-        """Keep an entry; the server numbers it."""
+        """Keep an entry; a repeated one may be kept twice.
+
+        Raises:
+            StoreError: it may be kept or not.
+        """
         text = json.dumps(asdict(entry))
         await self._redis.execute("XADD", keys.AUDIT, "MAXLEN", "~", self._length, "*", "entry", text)
 
     async def page(self, before: str, limit: int) -> tuple[tuple[str, AuditEntry], ...]:
-        """Return entries with their ids, the newest first."""
+        """Return entries with their ids, the newest first; `before`: an id, only older ones; empty: all.
+
+        Raises:
+            StoreError: no answer.
+        """
         newest = f"({before}" if before else "+"
         rows = await self._redis.execute("XREVRANGE", keys.AUDIT, newest, "-", "COUNT", limit)
         return tuple((str(row[0]), _entry(row[1][1])) for row in rows or [])
@@ -101,8 +109,11 @@ def _entry(text: str) -> AuditEntry:
 _MINUTE_MS = 60_000
 
 
-class RedisRateLimit:
-    """`RateLimit`: `per_minute` tokens a minute, and as many at once at most."""
+class RateLimit:
+    """A bucket of tokens for each name, which fills by itself.
+
+    `per_minute` tokens a minute, and as many at once at most.
+    """
 
     def __init__(self, connection: RedisConnection, clock: Clock, per_minute: int) -> None:
         self._redis = connection
@@ -117,7 +128,11 @@ class RedisRateLimit:
         return TokenBucket(self._per_minute, 1, max(1, _MINUTE_MS // self._per_minute), "ms")
 
     async def wait_seconds(self, name: str) -> float:
-        """Take a token, or return the seconds until there is one."""
+        """Take a token, and return 0; or return the seconds until there is one.
+
+        Raises:
+            StoreError: no answer; a token may have been taken.
+        """
         now_ms = self._clock.now_ms()
         until_ms = self._waits_until_ms.pop(name, 0)
         if until_ms <= now_ms:

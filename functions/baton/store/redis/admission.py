@@ -1,4 +1,4 @@
-"""The admission on Redis: its ports for jobs and for operators over the semaphore, and the pages of a sweep."""
+"""The admission on Redis: for jobs and for operators, over the semaphore, and the pages of a sweep."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ from baton.engine.all_jobs.slots import (
     some,
 )
 from baton.engine.commit.stored_bytes import BytesAdded
-from baton.store.ports.all_jobs import AdmissionState, ReconcileTurn, SlotAnswer, SlotGranted, Started
+from baton.store.records.all_jobs import AdmissionState, ReconcileTurn, SlotAnswer, SlotGranted, Started
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.semaphore import (
@@ -79,8 +79,8 @@ _encode, _decode_sample = Encoder().encode, Decoder(Sample).decode
 _FIRST_OWN_KEY = len(keys.SLOT_INDEXES) + 2
 
 
-class RedisAdmission:
-    """`Admission` over one connection, with `slots` slots."""
+class Admission:
+    """Slots, session lines, and the list of live jobs, in a hash tag of its own. `slots`: how many there are."""
 
     def __init__(
         self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
@@ -100,7 +100,12 @@ class RedisAdmission:
         end: End | None = None,
         stored: BytesAdded | None = None,
     ) -> SlotAnswer:
-        """Take a job's update."""
+        """Take a job's update; one with a lower request epoch than its last changes nothing. The job is listed.
+
+        `alone`: a new job is not entered (`busy`) while another one of its session is at work or in line.
+        `end`: its end, with the update that it is gone; counted once.
+        `stored`: changes of its tenant's bytes, counted with the end; without one, with the job's first update.
+        """
         counted, writes = _counted(queued_job, end, stored)
         optional = {"alone": alone, "writes": writes, "entered": bool(writes and not end)}
         more = {"fill": job_id, **{name: value for name, value in optional.items() if value}}
@@ -116,7 +121,11 @@ class RedisAdmission:
     async def reconcile(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
     ) -> ReconcileTurn:
-        """Begin a sweep, or continue it with a page."""
+        """Begin a sweep; `due_ms`: the time for which it was armed, 0 for the backstop. Free slots are filled.
+
+        `again`: it began before, and may be the relay of any job's items: it goes through all jobs.
+        `after`: it goes on where a page of `page` jobs ended; then no slot is given, and nothing armed.
+        """
         next_ms, granted = 0, tuple[SlotGranted, ...]()
         if not after:
             more = {"fill": BY_RECONCILER, "everybody": True, "due": due_ms}
@@ -140,7 +149,7 @@ class RedisAdmission:
         return await self._semaphore.entries()
 
     async def entry(self, job_id: str) -> QueueEntry | None:
-        """Return a job's entry."""
+        """Return a job's entry; also of one that is gone, as a failover may have made its tree forget that."""
         text = await self._redis.execute("HGET", keys.SLOTS, member_field(job_id))
         return entry_from(text) if text else None
 
@@ -150,13 +159,16 @@ class RedisAdmission:
         return requested is not None and requested is not False
 
     async def first_value(self, name: str, value: str) -> str:
-        """Return the value that was given first under this name."""
+        """Return the value that was given first under this name, for an hour: this one, if there was none before.
+
+        A failover may forget the last 20 s.
+        """
         key = keys.first_value_key(name)
         _, first = await self._redis.pipeline(["SET", key, value, "NX", "PX", FIRST_VALUE_KEPT_MS], ["GET", key])
         return str(first)
 
     async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
-        """Remove ended jobs from the admission, unless they have sent an update since."""
+        """Remove jobs from the slot table: (job id, `since_ms` of its entry), unless they have sent an update since."""
         for first in range(0, len(ended), PAGE):
             dropped = {name: Dropped(since_ms) for name, since_ms in ended[first : first + PAGE]}
             await self._semaphore.run(0, dropped, {})
@@ -179,8 +191,8 @@ def _counted(
     return counted, writes
 
 
-class RedisAdmissionControl:
-    """`AdmissionControl` over one connection, with `slots` slots."""
+class AdmissionControl:
+    """The same admission, as operators see it. Stopping and starting may be repeated. `slots`: how many there are."""
 
     def __init__(
         self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
@@ -195,7 +207,11 @@ class RedisAdmissionControl:
             await self._redis.execute("HSET", keys.SLOTS, "closed", now_ms)
 
     async def start(self, now_ms: int, slots: int | None = None) -> Started:
-        """Admit jobs again, `slots` at once."""
+        """Admit jobs again, and fill the free slots at once; each that got one is notified until it takes it.
+
+        `slots`: how many there are from now on, 0: the setting; None: as many as before. Jobs that hold one beyond
+        that go on.
+        """
         if slots == 0:
             await self._redis.execute("HDEL", keys.SLOTS, "size")
         await self._redis.execute("HSET", keys.SLOTS, "closed", 0, *(("size", slots) if slots else ()))
@@ -209,13 +225,16 @@ class RedisAdmissionControl:
         return AdmissionState(slots or self._semaphore.slots, active, pending, stopped_ms, reconciled_ms)
 
     async def live(self, tenant: str = "") -> dict[str, QueueEntry]:
-        """Return the entries of the jobs that are not gone."""
+        """Return the entries of all jobs that are not known to be gone, by job id; of a tenant, children are left out.
+
+        Those of a tenant cost what the tenant has, whatever others have.
+        """
         if tenant:
             return await self._below(flow_of(tenant))
         return {name: entry for name, entry in (await self._semaphore.entries()).items() if entry.want != "gone"}
 
     async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
-        """Return the entries of a session's jobs at work or in line."""
+        """Return the entries of a session's jobs at work or in line, by job id; children are left out."""
         return await self._below(queue_of(tenant, session_id))
 
     async def _below(self, prefix: str) -> dict[str, QueueEntry]:
@@ -224,22 +243,22 @@ class RedisAdmissionControl:
         return await self._semaphore.entries_of([member.rpartition("\0")[2] for member in members])
 
     async def ends(self) -> dict[str, AgentCounters]:
-        """Return the sums of ended jobs."""
+        """Return the sums of ended jobs, by agent."""
         return await self._sums.ends()
 
     async def used(self) -> tuple[MonthUsed, ...]:
-        """Return the usage of the jobs of each month and tenant."""
+        """Return the usage of the jobs of each month and tenant, oldest first."""
         return await self._sums.used()
 
     async def days(self, names: Sequence[str]) -> tuple[DayUsed, ...]:
-        """Return the usage of the jobs of these days."""
+        """Return the usage of the jobs that ended on these days (`2026-11-25`), in the order of the days."""
         return await self._sums.days(names)
 
     async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
-        """Return the versions of an agent."""
+        """Return the versions of an agent that ended jobs ran, the one that was seen last first."""
         return await self._sums.versions(agent)
 
     async def samples(self, now_ms: int) -> tuple[Sample, ...]:
-        """Return the samples of the last hours."""
+        """Return the samples of the last hours, oldest first: noted by sweeps, so never on a job's path."""
         texts = await self._redis.execute("HMGET", keys.SLOTS, *(f"{_SAMPLE}{place}" for place in range(PLACES)))
         return recent((_decode_sample(text) for text in texts if text), now_ms)

@@ -1,5 +1,8 @@
 """The memory of agents on Redis: a session's newest entries, its files, and answers of models.
 
+Invariant: all of a chat is kept for as long as its jobs' data after it was last used. A file's name follows from its
+content, so keeping it twice is one file. Must not: know the subject of a session, or the content of a file.
+
 A session's memory is one hash under a hash tag of its own; each write is decided on what is there, and written where
 it still is. The cache is one GET before a model call, and one SET with its expiry after it.
 """
@@ -38,8 +41,10 @@ _PIECE_CHARS, _PIECES_AT_ONCE = 1_000_000, 4
 _KEPT = "kept"
 
 
-class RedisChats:
-    """`Chats` over one connection. All of a chat expires `retention_ms` after it was last used, or is waited for.
+class Chats:
+    """Chats of all tenants. Each method raises StoreError where the store does not answer.
+
+    All of a chat expires `retention_ms` after it was last used, or is waited for.
 
     Two days after it at the earliest: nobody knows for how long a job is in line.
     """
@@ -58,12 +63,12 @@ class RedisChats:
         )
 
     async def session_used_ms(self, tenant: str, session_id: str) -> int | None:
-        """Return when a session was last used."""
+        """Return when a session was last used; None: it was never created, or it is forgotten."""
         [score] = await self._redis.read(("ZSCORE", keys.sessions_key(tenant), session_id))
         return None if score is None else int(float(score))
 
     async def newest_sessions(self, tenant: str, until_ms: int, skipped: int, limit: int) -> Sequence[tuple[str, int]]:
-        """Return sessions and when they were last used, the newest first."""
+        """Return sessions last used by `until_ms`, with that time, newest first, without the `skipped` first ones."""
         span: list[str | int] = [until_ms, "-inf", "BYSCORE", "REV", "LIMIT", skipped, limit, "WITHSCORES"]
         [flat] = await self._redis.read(("ZRANGE", keys.sessions_key(tenant), *span))
         return [(str(name), int(float(score))) for name, score in zip(flat[::2], flat[1::2], strict=True)]
@@ -87,7 +92,7 @@ class RedisChats:
         return bool(is_new)
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
-        """Read a file, and prolong its time."""
+        """Return a file's text, and prolong its time; None: there is none (any more)."""
         key = keys.files_key(tenant, session_id, name)
         [count] = await self._redis.read(("HGET", key, "pieces"))
         if count is None:
@@ -100,7 +105,7 @@ class RedisChats:
         return "".join(pieces)
 
     async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:
-        """Forget a session and its files."""
+        """Forget a session and its files; return since when each file was kept, and its size. Repeatable."""
         kept = list[tuple[int, int]]()
         [names] = await self._redis.read(("SMEMBERS", keys.files_key(tenant, session_id)))
         for name in ("", *names):  # in a cluster each is on another server
@@ -119,7 +124,10 @@ class RedisChats:
             await self._prolong(tenant, session_id, names, for_ms + self._retention_ms)
 
     async def prolong_files(self, ages_ms: Mapping[tuple[str, str], int]) -> None:
-        """Keep files on where a job has not ended; those of a young one have enough time left."""
+        """Keep files on where a job has not ended: by tenant and session, how old the oldest such job is.
+
+        Those of a young one have enough time left.
+        """
         sessions = [session for session, age_ms in ages_ms.items() if 4 * age_ms > self._retention_ms]
         if sessions:
             found = await self._redis.read(*(("SMEMBERS", keys.files_key(*session)) for session in sessions))

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton.engine.commit.stored_bytes import LEAST_EVENT_MS
-from baton.store.ports.app_events import EventRecord
+from baton.store.records.app_events import EventRecord
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.transport.redis_rest import Command
@@ -15,8 +15,8 @@ _EVENT, _HANDLER, _NOTE = "event", "handler:", "note:"
 _CLOCK_MS = 60_000  # a waiting call and a reader may have different clocks
 
 
-class RedisAppEvents:
-    """`AppEvents` over one connection."""
+class AppEvents:
+    """Records by event id; each is kept as long as an ended job. Each method raises StoreError, and may be repeated."""
 
     def __init__(self, connection: RedisConnection, retention_ms: int, kept_ms: int) -> None:
         self._redis = connection
@@ -35,7 +35,7 @@ class RedisAppEvents:
         return replace(_record(found), new=bool(new))
 
     async def note(self, event_id: str, name: str, text: str) -> str:
-        """Keep a note."""
+        """Keep a note, unless one of this name is there; return the one that is kept."""
         key = keys.app_event_key(event_id)
         *_, kept = await self._redis.pipeline(
             ["HSETNX", key, _NOTE + name, text], ["PEXPIRE", key, self._retention_ms], ["HGET", key, _NOTE + name]
@@ -43,12 +43,15 @@ class RedisAppEvents:
         return str(kept)
 
     async def find(self, event_id: str, *, noted: bool = False) -> EventRecord | None:
-        """Return the record of an event."""
+        """Return the record of an event; None: there is none. `noted`: also one that has notes alone, as of a job."""
         (found,) = await self._redis.pipeline(["HGETALL", keys.app_event_key(event_id)])
         return _record(found) if found and (noted or _EVENT in found) else None
 
     async def wait(self, name: str, call_id: str, until_ms: int, now_ms: int) -> str:
-        """Note that a call waits; first, so that an event that is not kept yet finds it."""
+        """Note that a call waits for events known as `name`; return the data of the one that is kept, empty: none.
+
+        It is noted first, so that an event that is not kept yet finds it.
+        """
         waits, left_ms = keys.app_event_waits_key(name), until_ms - now_ms + _CLOCK_MS
         *_, kept = await self._redis.pipeline(
             ["ZADD", waits, until_ms, call_id],
@@ -59,17 +62,17 @@ class RedisAppEvents:
         return str(kept or "")
 
     async def keep(self, name: str, data: str) -> None:
-        """Keep an event's data."""
+        """Keep an event's data for waits that begin later, unless one is kept."""
         await self._redis.execute("SET", keys.app_event_kept_key(name), data, "NX", "PX", self._kept_ms)
 
     async def waiting(self, name: str, now_ms: int, limit: int) -> tuple[str, ...]:
-        """Return the calls that wait, the first to give up first."""
+        """Return some of the calls that wait for events known as `name`, the first to give up first."""
         page = ("BYSCORE", "LIMIT", 0, limit)
         found = await self._redis.execute("ZRANGE", keys.app_event_waits_key(name), now_ms, "+inf", *page)
         return tuple(found or ())
 
     async def count_waiting(self, name: str, now_ms: int) -> int:
-        """Return how many calls wait."""
+        """Return how many calls wait for events known as `name`."""
         return int(await self._redis.execute("ZCOUNT", keys.app_event_waits_key(name), now_ms, "+inf"))
 
     async def met(self, name: str, call_ids: Sequence[str]) -> None:
@@ -78,14 +81,17 @@ class RedisAppEvents:
             await self._redis.execute("ZREM", keys.app_event_waits_key(name), *call_ids)
 
     async def append(self, name: str, entries: Sequence[str]) -> tuple[str, ...]:
-        """Add to the end of a list."""
+        """Add to the end of the list of this name, which only grows; return all of it."""
         key = keys.app_event_list_key(name)
         adding: list[Command] = [["RPUSH", key, *entries], ["PEXPIRE", key, self._retention_ms]] if entries else []
         *_, found = await self._redis.pipeline(*adding, ["LRANGE", key, 0, -1])
         return tuple(found)
 
     async def newest(self, name: str, number: int = 0, kept_ms: int = 0) -> int:
-        """Return the highest number that is noted."""
+        """Note the number of an event known as `name`, 0: none; return the highest that is noted, 0: none.
+
+        `kept_ms`: how much longer than an ended job it is kept; a later note never shortens that.
+        """
         key, left_ms = keys.app_event_newest_key(name), self._retention_ms + kept_ms
         noting: list[Command] = (
             [["ZADD", key, "GT", number, "n"], *(["PEXPIRE", key, left_ms, how] for how in ("NX", "GT"))]

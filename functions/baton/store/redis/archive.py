@@ -20,15 +20,18 @@ from baton_events.ids import root_of
 _ATTEMPTS = 3
 
 
-class RedisArchive:
-    """`Archive` over one connection. The tombstone of a deleted job stays for `retention_ms`, or eight days."""
+class Archive:
+    """Ended jobs, and scores. Each method is one atomic script on one hash tag, harmless when repeated.
+
+    The tombstone of a deleted job stays for `retention_ms`, or eight days.
+    """
 
     def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
         self._redis = connection
         self._retention_ms = retention_ms
 
     async def recall(self, job_id: str) -> Recalled | None:
-        """Return a job with the data to decide on its retry or removal."""
+        """Return a job with the data to decide on its retry or removal; None when unknown. Never an old read."""
         found, names, entries, head = await self._redis.read(
             ["HGETALL", keys.state_key(job_id)],
             ["HKEYS", keys.calls_key(job_id)],
@@ -47,7 +50,10 @@ class RedisArchive:
         )
 
     async def remove(self, recalled: Recalled) -> Removed:
-        """Remove a root with all below it, and leave a tombstone."""
+        """Remove a root with all below it, and leave a tombstone, if it has ended and is as it was recalled.
+
+        Its slot requests must have reached the admission by then: they are not sent afterwards.
+        """
         job = recalled.loaded.job
         for _ in range(_ATTEMPTS):
             [found] = await self._redis.read(["HGETALL", keys.state_key(job.id)])
@@ -71,14 +77,17 @@ class RedisArchive:
         return await self._redis.written(patch)
 
     async def tombstone(self, job_id: str) -> Tombstone | None:
-        """Return the record of a job whose data is gone."""
+        """Return the record of a job, or of the one above it, whose data is gone; None: none, or the data is there."""
         there, text = await self._redis.pipeline(
             ["HEXISTS", keys.state_key(job_id), f"job:{root_of(job_id)}"], ["GET", keys.tombstone_key(job_id)]
         )
         return None if there else load_tombstone(text)
 
     async def keep_score(self, job_id: str, score: Score) -> bool:
-        """Keep a score with its job, if that is there."""
+        """Keep a score with its job, whether it has ended or not, in place of one of that name.
+
+        Returns whether the job is there. The score goes with the job's data.
+        """
         patch, key = Patch(0), keys.state_key(job_id)
         patch.any(key, [f"job:{job_id}"])
         patch.write("HSET", key, [f"{keys.score_prefix(job_id)}{score.name}", dump(score)])

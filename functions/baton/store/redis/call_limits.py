@@ -1,7 +1,7 @@
 """Limits of calls on Redis: when a call may begin, and whether it has a place among those that run.
 
 The moments of a key are one sorted set; the calls in flight are a semaphore (semaphore.py). Both go by the store's
-clock, and by the rules of store/ports/call_limits.py.
+clock, and by the rules of store/records/call_limits.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +10,8 @@ from typing import Any
 from msgspec import Struct
 
 from baton.engine.all_jobs.slots import QueueEntry
-from baton.store.ports import call_limits
-from baton.store.ports.call_limits import PLACE_MS, CallAnswer, KeyLimit, NamedCall
+from baton.store.records import call_limits
+from baton.store.records.call_limits import PLACE_MS, CallAnswer, KeyLimit, NamedCall
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.semaphore import Dropped, Member, Semaphore
@@ -21,8 +21,14 @@ _NEXT, _MISSED, _PAUSED, _OF_CALL = "next", "missed", "paused:", "call:"
 _KEPT_MS, _HOUR_MS = 86_400_000, 3_600_000
 
 
-class RedisCallLimits:
-    """`CallLimits` over one connection: the moments of a key are scores, the next free one among them.
+class CallLimits:
+    """Counts calls that share a key: when they may begin, how many run, and which ones wait.
+
+    No more calls of one key run than its limit says, while each is over before its lease. A moment is given to one
+    call, and used up when that begins. One that is missed is replaced once the call has its places: by the next moment
+    of those that were missed, for which later calls make room. A call that is paused takes no moment before the pause
+    is over. Each method raises StoreError when the store does not answer; a repeated `begin_call` may use up a further
+    moment. The moments of a key are scores, the next free one among them.
 
     `now_ms`: another clock than the store's.
     """
@@ -32,7 +38,13 @@ class RedisCallLimits:
         self._now_ms = now_ms
 
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
-        """Let the call begin, or return how long it waits."""
+        """Let a call begin, or return how long it waits.
+
+        Args:
+            limits: of the call, in the order of their keys; no key twice.
+            call: the call.
+            lease_ms: after this time its place is free in any case.
+        """
         names, woken = [f"{_PAUSED}{call.flow}", f"{_OF_CALL}{call.name}"], list[str]()
         time, *found = await self._redis.pipeline(
             ["TIME"], *(["ZMSCORE", keys.call_moments_key(one.key), *names] for one in limits)
@@ -64,7 +76,7 @@ class RedisCallLimits:
         return CallAnswer(woken=tuple(woken), since_ms=now_ms)
 
     async def end_call(self, limits: Sequence[KeyLimit], name: str, since_ms: int) -> tuple[str, ...]:
-        """Free the places of a call."""
+        """Free the places of a call that is over; return the events of calls that have one now."""
         woken: list[str] = []
         for one in limits:
             if one.in_flight is not None:
@@ -73,7 +85,7 @@ class RedisCallLimits:
         return tuple(woken)
 
     async def pause_calls(self, limits: Sequence[KeyLimit], flow: str, pause_ms: int) -> None:
-        """Let no call of this flow and these keys begin for a while."""
+        """Let no call of this flow and these keys begin for this time, as the other side has requested."""
         until_ms = self._ms(await self._redis.execute("TIME")) + pause_ms
         commands: list[Command] = []
         for one in limits:

@@ -24,7 +24,7 @@ from baton.engine.all_jobs.shelves import (
     span_of,
     texts_span_of,
 )
-from baton.store.ports.all_jobs import Scanned
+from baton.store.records.all_jobs import Scanned
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton_events.ids import is_child
@@ -38,8 +38,8 @@ _SEARCH_REQUESTS, _MOST_SEARCHED = 12, 5_000
 _Command = list[str | int]
 
 
-class RedisListing:
-    """`Listing` over one connection."""
+class Listing:
+    """Rows of jobs. A row is a hint: its job may have ended otherwise by now, or be gone."""
 
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection
@@ -65,7 +65,7 @@ class RedisListing:
         await self._redis.run_beside(*commands)
 
     async def scan(self, query: Query, before: str, limit: int) -> Scanned:
-        """Read up to `limit` rows, newest first."""
+        """Read up to `limit` rows before that position (empty: from the newest one); in one request."""
         span = span_of(query, before)
         if span.key:
             rows, down_to_ms = await self._redis.execute(*_down(keys.list_key(span.key), span, limit)), 0
@@ -91,7 +91,10 @@ class RedisListing:
         return rows, shelves[read - 1].begins_ms if more else 0
 
     async def search_texts(self, query: Query, before: str, limit: int) -> Scanned:
-        """Search for `limit` jobs, shelf by shelf, the newest first."""
+        """Search for at least `limit` jobs before that position whose texts have the longest of the query's words.
+
+        It reads whole shelves, so it may find more; in a few requests, so it may find fewer.
+        """
         by_shelf = replace(query, session_id="", parent_id="")
         span, found, requests, sizes = texts_span_of(by_shelf, before), list[Found](), 1, iter(_SEARCHED_SHELVES)
         (entries,) = await self._redis.pipeline(_entries_down(span, _MOST_SEARCHED))
@@ -120,7 +123,7 @@ class RedisListing:
         return found, requests
 
     async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
-        """Return some of the jobs created before `before_ms`, the oldest first: two requests."""
+        """Return some of the jobs created before then, the oldest first, `limit` at most, behind that position."""
         span = span_of(Query(before_ms=before_ms), "")
         begin = f"({behind(span.index, after)}" if after else f"[{span.lowest}"
         first = f"[{place_of(f'{span.index}:{after or position_before(0)}').entry}"
@@ -144,7 +147,7 @@ class RedisListing:
         return await self._redis.pipeline(*(_up(keys.list_key(shelf.key), begin, span, limit) for shelf in shelves))
 
     async def forget(self, found: Sequence[Found]) -> None:
-        """Remove all rows and texts of these jobs, and the shelves that are empty then: two requests."""
+        """Remove all rows and texts of jobs that are gone, and of the jobs below them. Harmless when repeated."""
         if not found:
             return
         gone = sorted({name for one in found for name in all_members(one.member)})

@@ -7,7 +7,7 @@ and after a minute the next one claims it.
 from collections.abc import Sequence
 from typing import Any
 
-from baton.store.ports.operation_stream import StreamEntry
+from baton.store.records.operation_stream import StreamEntry
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton_events.errors import StoreError
@@ -19,8 +19,10 @@ _AT_ONCE = 100
 _BURIED_KEPT, _BURIED_CHARS = 1_000, 5_000
 
 
-class RedisOperationStream:
-    """`OperationStream` over one connection, of one stream of the store, read in one group.
+class OperationStream:
+    """The stream `operations:completed`, at least once; and the operations that wait for an outcome by it.
+
+    Of one stream of the store, read in one group.
 
     `most_entries`: how many stay for other readers after they were taken in.
     """
@@ -31,7 +33,7 @@ class RedisOperationStream:
         self._name, self._group = name, group
 
     async def take(self) -> Sequence[StreamEntry]:
-        """Return entries that are not taken, and those that were taken a minute ago and are not done."""
+        """Return entries that are not taken, and those taken a minute ago and not done; a bounded number."""
         stream, group = self._name, self._group
         claim: list[str | int] = ["XAUTOCLAIM", stream, group, _CONSUMER, _IDLE_MS, "0-0", "COUNT", _AT_ONCE]
         read: list[str | int] = ["XREADGROUP", "GROUP", group, _CONSUMER, "COUNT", _AT_ONCE, "STREAMS", stream, ">"]
@@ -77,7 +79,7 @@ class RedisOperationStream:
             await self._redis.execute("XTRIM", stream, *command)
 
     async def expect(self, operation_id: str, until_ms: int) -> None:
-        """Note that an operation waits for its outcome."""
+        """Note that an operation waits for its outcome, until `until_ms` at the latest."""
         await self._redis.execute("ZADD", keys.OPERATIONS_EXPECTED, until_ms, operation_id)
 
     async def forget(self, operation_id: str) -> None:

@@ -13,7 +13,7 @@ from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.codec import load_call, load_item, load_job, load_results, load_score, load_slot_state
 from baton.engine.state import CallRecord, Job
 from baton.engine.transcript import recalled
-from baton.store.ports.jobs import Snapshot, StoredParts
+from baton.store.records.jobs import Snapshot, StoredParts
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.tree.details import results_in
@@ -62,14 +62,14 @@ PAGE_ENTRIES = 250
 _LAST = 2**52  # no list is as long, and every client and script can express it
 
 
-class RedisReader:
-    """`Reader` over one connection."""
+class Reader:
+    """Reads jobs for people and programs; never part of a transition."""
 
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection
 
     async def job(self, job_id: str) -> Snapshot | None:
-        """Return everything about a job."""
+        """Return everything about a job; None when unknown."""
         calls_key = keys.calls_key(job_id)
         transcript: Command = ["LRANGE", keys.transcript_key(job_id), 0, 1]
         others: tuple[Command, ...] = (["HGETALL", keys.state_key(job_id)], transcript, _STOPPED)
@@ -92,7 +92,10 @@ class RedisReader:
         )
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Return many jobs, two commands each; more than the store answers at once are read in halves."""
+        """Return many jobs in one request, by id; unknown ones are left out.
+
+        Without their tool calls, results and retrieved memory: a list would be too heavy.
+        """
         if not job_ids:
             return {}
         try:
@@ -112,7 +115,7 @@ class RedisReader:
         return {name: _snapshot(name, state, first, stopped) for name, state, first in found if f"job:{name}" in state}
 
     async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
-        """Return those of these jobs that have data."""
+        """Return those of these jobs that have data, in one request of one command each."""
         if not job_ids:
             return frozenset()
         there = await self._redis.pipeline(*(["HEXISTS", keys.state_key(name), f"job:{name}"] for name in job_ids))
@@ -134,12 +137,15 @@ class RedisReader:
         return {job: tuple(map(load_call, filter(None, each))) for job, each in zip(some, texts, strict=True)}
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
-        """Return all entries of the job's transcript, in order."""
+        """Return all entries of the job's transcript, in order; none when unknown."""
         entries = await self._redis.execute("LRANGE", keys.transcript_key(job_id), 0, -1)
         return tuple(json.loads(entry) for entry in entries)
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
-        """Return the job's parts after number `after`, and the job as it was before they were read."""
+        """Return the job's parts after number `after`; of a negative one the last ones, without their numbers.
+
+        `known`: the job as it was read before, which saves a request.
+        """
         own: Command = ["HGET", keys.state_key(job_id), f"job:{job_id}"]
         if known is None:
             text = await self._redis.execute(*own)
@@ -158,7 +164,7 @@ class RedisReader:
         return replace(found, job=job)
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
-        """Return one tool call, and its result."""
+        """Return one tool call of a job, and its stored result; None and nothing where there is none."""
         job, (call, stored) = await self._redis.pipeline(
             ["HGET", keys.state_key(job_id), f"job:{job_id}"],
             ["HMGET", keys.calls_key(job_id), call_id, keys.RESULT + call_id],
@@ -167,11 +173,11 @@ class RedisReader:
         return load_job(job) if job else None, load_call(call) if call else None, found
 
     async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
-        """Return the job's parts after number `after`, or the first of them."""
+        """Return those parts alone, with one command: for a known job, of which nothing is expected yet."""
         return _numbered(job, await self._redis.execute(*_reading(job, after)), after).parts
 
     async def ping(self) -> None:
-        """Raise StoreError unless the store answers, and takes writes."""
+        """Raise StoreError unless the store answers, and StoreFullError unless it takes writes."""
         await self._redis.execute("SET", keys.WRITABLE, 1, "PX", _WRITABLE_MS)
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.json import Decoder, Encoder
 
 from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, Want
-from baton.store.ports.all_jobs import SlotGranted
+from baton.store.records.all_jobs import SlotGranted
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection, script
 from baton.store.transport.redis_rest import Command

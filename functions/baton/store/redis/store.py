@@ -41,8 +41,11 @@ _Answer = TypeVar("_Answer")
 Coming = Coroutine[Any, Any, _Answer]
 
 
-class TreeStore:
-    """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
+class Store:
+    """The state of jobs. Each method is one atomic script on one hash tag, harmless when repeated.
+
+    What an invocation has spent so far is billed to its job with what `create`, `commit`, `record` or `signal` writes.
+    Ended jobs expire `retention_ms` after their end.
 
     `prompt_limit_bytes`: of the reads of one answer; of more than that only the size is known. `known_chars`: of the
     transcripts in this process's cache. `stream_length`: how many entries of each job's stream stay at least.
@@ -64,7 +67,13 @@ class TreeStore:
         )
 
     def create(self, changes: Changes, message_id: str, now_ms: int, counted_bytes: int = 0) -> Coming[Created]:
-        """Write a new job with its backup message as relay, unless it is there."""
+        """Write a new job with its backup message as relay, unless it is there.
+
+        `counted_bytes`: of what it stores, the bytes that its tenant's quota has counted already.
+
+        Raises:
+            JobGoneError: it was there, and its data is gone.
+        """
         job_id = changes.job.id if changes.job else ""
         transition = Transition(
             job_id=job_id,
@@ -76,7 +85,7 @@ class TreeStore:
         return self._transactions.run(root_of(job_id), transition)
 
     def claim(self, claim: Claim) -> Coming[ClaimResult]:
-        """Load and claim a work item."""
+        """Load and claim a work item; the message becomes its relay."""
         waits = claim.item_key.startswith(f"{ItemKind.WAIT}:")
         transition = Transition(
             job_id=claim.job_id,
@@ -91,7 +100,11 @@ class TreeStore:
         return self._transactions.run(root_of(claim.job_id), transition)
 
     def commit(self, claim: Claim, changes: Changes, continuation: Continuation | None = None) -> Coming[Committed]:
-        """Remove the work item and write what follows, unless it is gone; claim items to continue with."""
+        """Remove the work item and write what follows from it. The first COMMIT of a work item wins, whatever sends it.
+
+        `continuation`: where this one wins, the same script claims items for the invocation, up to its capacity; a
+        repeated one returns its earlier claims. None: claims nothing.
+        """
 
         def places(tree: Tree) -> _Places:
             item = tree.items.get(claim.item_key)
@@ -115,14 +128,14 @@ class TreeStore:
         return self._transactions.run(root_of(claim.job_id), transition)
 
     async def load(self, job_id: str) -> Loaded | None:
-        """Load a job as it is, to decide on a command."""
+        """Load a job, to decide on a command; None when unknown."""
         [text] = await self._redis.read(("HGET", keys.state_key(job_id), f"job:{job_id}"))
         return Loaded(load_job(text), text) if text else None
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int
     ) -> tuple[Recorded, PendingItems]:
-        """Write what follows from a command, if the job is still as it was loaded."""
+        """Write what follows from a command, with its backup message as relay, if the job is still as it was loaded."""
         job, names = loaded.job, list[str]()
         if changes.begins_again:
             [found] = await self._redis.read(("HKEYS", keys.calls_key(job.id)))
@@ -145,7 +158,10 @@ class TreeStore:
     def signal(
         self, job_id: str, message_id: str, signal: Signal, now_ms: int, counted_bytes: int = 0
     ) -> Coming[SignalAnswer]:
-        """End a wait by a signal, or keep the signal until there is one."""
+        """End a wait by a signal, or keep the signal until there is one. The first outcome of a call stays.
+
+        `counted_bytes`: as of `create`.
+        """
 
         def places(tree: Tree) -> _Places:
             waits = [item.call_id for item in tree.waits(job_id, now_ms) if not signal.call_id]
@@ -163,7 +179,10 @@ class TreeStore:
         return self._transactions.run(root_of(job_id), transition)
 
     def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Coming[Undelivered]:
-        """Count that the queue gave up on the source message; once for each callback message."""
+        """Count, once for each callback message, that the queue gave up on the source message.
+
+        `throttled`: its endpoint had no capacity. Then it counts as replayed, and not against the budget.
+        """
         transition = Transition(
             job_id=claim.job_id,
             make=lambda tree: operations.undelivered(tree, claim, source_message_id, throttled=throttled),
@@ -174,13 +193,17 @@ class TreeStore:
         return self._transactions.run(root_of(claim.job_id), transition)
 
     def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Coming[Sequence[str]]:
-        """Prolong claims that their owners still hold."""
+        """Prolong claims of one tree that their owners still hold; return the keys of the items that they do not."""
         job_id = claims[0].job_id
         transition = Transition(job_id=job_id, make=lambda tree: prolonged(tree, claims, lease_until_ms), jobs=_none)
         return self._transactions.run(root_of(job_id), transition)
 
     def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> Coming[bool]:
-        """End a claim that its owner still holds."""
+        """End a claim that its owner still holds: the item is free at once, and no death is counted.
+
+        Returns whether its owner held it. `begun`: a turn's model may have been called, which counts with the possible
+        usage of attempts that died.
+        """
 
         def make(tree: Tree) -> tuple[Tree, bool]:
             free = given_back(tree, claim, now_ms, begun=begun)
@@ -192,21 +215,29 @@ class TreeStore:
     def reconcile(
         self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Coming[Reconciled]:
-        """Make this message the relay of items without progress; repeat slot requests that the admission forgot."""
+        """Make this message the relay of work items without a claim or replay for `stalled_after_ms`.
+
+        The jobs' slot states are compared with the admission's `slot_table`, and slot requests repeated where they
+        differ. `only`: the one job to check; empty: all jobs of the tree, whose entries the slot table must have.
+        """
         transition = _reading(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
         return self._transactions.run(root_id, transition)
 
     async def reconcile_all(
         self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
     ) -> dict[str, Reconciled]:
-        """Reconcile many trees, read together; where one of them fails, all of them do."""
+        """Reconcile many trees in one request, each with the entries of all of its jobs; by root job id."""
         parts_read = {
             root: _reading(root, message_id, now_ms, stalled_after_ms, slot_table) for root, slot_table in trees.items()
         }
         return dict(zip(trees, await self._transactions.run_each(parts_read), strict=True))
 
     def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> Coming[bool]:
-        """Append parts in mid-work, only while the claim holds the work item."""
+        """Append parts in mid-work, only while the claim holds the work item; return whether it does.
+
+        `sequence` counts the appends under this claim from 1: one that was applied already is not applied again.
+        `text_id`: the text of a turn that is open after these parts; one whose earlier parts are lost is refused.
+        """
         transition = Transition(
             job_id=claim.job_id,
             make=lambda tree: operations.append(tree, claim, sequence, parts, text_id),

@@ -15,14 +15,17 @@ return found
 _WORD = "probe"
 
 
-class RedisCheck:
-    """Checks the store that the settings name."""
+class StoreCheck:
+    """Checks a store without touching any job. Each method raises StoreError.
+
+    Checks the store that the settings name.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._connection = RedisConnection(settings)
 
     async def ping(self) -> None:
-        """Check that a Redis answers."""
+        """Check that the store answers."""
         answer = await self._connection.execute("PING")
         if answer != "PONG":
             raise StoreError(f"PING was answered with {str(answer)[:100]!r}: this is no Redis")
@@ -34,7 +37,7 @@ class RedisCheck:
             raise StoreError(f"a script read {str(found)[:100]!r} where it had written {_WORD!r}")
 
     async def about(self) -> Mapping[str, str]:
-        """Return the lines of INFO; none where the store refuses it, which is no fault."""
+        """Return the store's description of itself, by the names of INFO; empty where it has none."""
         try:
             text = str(await self._connection.execute("INFO"))
         except StoreError:

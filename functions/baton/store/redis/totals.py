@@ -86,14 +86,17 @@ class RedisToolStatistics:
         return counters({name: int(count) for name, count in counts.items()})
 
 
-class RedisStoredBytes:
-    """`StoredBytes` over one connection."""
+class StoredBytes:
+    """The sums of each tenant, beside the admission, which adds to them what a submission and an end report.
+
+    A repeated `add` counts twice; nothing else of a job depends on these sums.
+    """
 
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection
 
     async def sums(self, tenant: str) -> dict[int, int]:
-        """Return all sums."""
+        """Return expiry (ms) → bytes; also times that are over, and sums below zero."""
         found = await self._redis.execute("HGETALL", keys.stored_bytes_key(tenant))
         return {int(until_ms): int(size) for until_ms, size in (found or {}).items()}
 
@@ -107,7 +110,7 @@ class RedisStoredBytes:
             await self._redis.written(patch)
 
     async def forget(self, tenant: str, until_ms: Iterable[int]) -> None:
-        """Take sums out."""
+        """Remove sums whose time is over."""
         if fields := [str(each) for each in until_ms]:
             await self._redis.execute("HDEL", keys.stored_bytes_key(tenant), *fields)
 
@@ -118,15 +121,19 @@ _NOBODY = "-"  # nor this one: HDEL takes one name at least
 JOBS_READ = 200
 
 
-class RedisKeptEvents:
-    """`KeptEvents` over one connection."""
+class KeptEvents:
+    """A count for each tenant, beside the jobs: no step of a job reads it, and a count that is off harms no job.
+
+    `recount` corrects it: it notices events that a job has taken, or lost with its data. The count expires when nothing
+    was added for as long as ended jobs are kept.
+    """
 
     def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
         self._redis = connection
         self._retention_ms = retention_ms
 
     async def count(self, tenant: str) -> int:
-        """Return how many are counted."""
+        """Return how many are counted; more than there are, where some were taken since."""
         return int(await self._redis.execute("HGET", keys.kept_events_key(tenant), TOTAL) or 0)
 
     async def add(self, tenant: str, job_id: str) -> None:
@@ -137,7 +144,7 @@ class RedisKeptEvents:
         )
 
     async def recount(self, tenant: str) -> int:
-        """Check some of the jobs, and give back events that they keep no more."""
+        """Check some of the jobs, and give back events that they keep no more. Return the new count."""
         key = keys.kept_events_key(tenant)
         found: dict[str, str] = await self._redis.execute("HRANDFIELD", key, JOBS_READ, "WITHVALUES")
         counted = {name: int(count) for name, count in found.items() if name != TOTAL}

@@ -5,7 +5,8 @@ store may forget a stop or a start that was made less than 20 s before it: the s
 """
 
 from baton.sdk.clock import Clock, Randomness
-from baton.store.ports.all_jobs import AdmissionControl, AdmissionState
+from baton.store.records.all_jobs import AdmissionState
+from baton.store.redis.admission import AdmissionControl
 from baton.worker.admission.slot_client import arm_reconcile, notify_granted
 from baton_events.emitter import Emitter
 

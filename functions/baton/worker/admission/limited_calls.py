@@ -22,7 +22,8 @@ from baton.sdk.records.call_limit import CallLimit, LimitedCall
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.contained import traceback_of
 from baton.sdk.tools.running_calls import NotYetError
-from baton.store.ports.call_limits import CallLimits, KeyLimit, NamedCall
+from baton.store.records.call_limits import KeyLimit, NamedCall
+from baton.store.redis.call_limits import CallLimits
 from baton_events.emitter import Emitter
 from baton_events.errors import BatonError
 from baton_events.schema import parse_event

@@ -25,7 +25,9 @@ from baton.engine.work_items import slot_request_item
 from baton.observability.counters import Counters, count
 from baton.queue.dispatch import dispatch
 from baton.sdk.clock import Clock
-from baton.store.ports.all_jobs import Admission, Listing, SlotAnswer, SlotGranted
+from baton.store.records.all_jobs import SlotAnswer, SlotGranted
+from baton.store.redis.admission import Admission
+from baton.store.redis.listing import Listing
 from baton.store.transport.meter import written
 from baton.worker.admission.stored_quota import StoredQuota
 from baton_events.emitter import Emitter

@@ -26,7 +26,7 @@ from baton.engine.effects import Changes
 from baton.engine.state import Job, Usage
 from baton.sdk.clock import Clock
 from baton.settings.settings import Settings
-from baton.store.ports.all_jobs import StoredBytes
+from baton.store.redis.totals import StoredBytes
 from baton_events.errors import StorageFullError, StoreError, TooLargeError
 
 _log = logging.getLogger("baton.quota")

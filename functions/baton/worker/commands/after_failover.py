@@ -13,8 +13,8 @@ from baton.engine.state import Job
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue.dispatch import dispatch
 from baton.sdk.clock import Clock
-from baton.store.ports.all_jobs import Admission
-from baton.store.ports.jobs import Store
+from baton.store.redis.admission import Admission
+from baton.store.redis.store import Store
 from baton.store.transport.meter import charge
 from baton.worker.admission.slot_client import SlotClient
 from baton.worker.commands.command_result import CommandResult

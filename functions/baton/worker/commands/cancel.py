@@ -13,7 +13,8 @@ from baton.engine.step_results import Cancelled
 from baton.engine.work_items import WorkItem
 from baton.observability.tracing import job_ended
 from baton.sdk.clock import Clock
-from baton.store.ports.jobs import Archive, Store
+from baton.store.redis.archive import Archive
+from baton.store.redis.store import Store
 from baton.worker.commands.backup import YOUNG_MS, Backups
 from baton.worker.commands.command_result import ATTEMPTS, CommandResult, missing
 from baton_events.errors import StoreError

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from baton.engine.state import Job
 from baton.engine.work_items import WorkItem
-from baton.store.ports.jobs import Archive
+from baton.store.redis.archive import Archive
 from baton_events.errors import JobGoneError, StoreError, UnknownJobError
 from baton_events.schema import Removal, Retrial
 

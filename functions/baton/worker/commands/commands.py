@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from baton.engine.work_items import WorkItem
 from baton.sdk.clock import Clock, Randomness
-from baton.store.ports.all_jobs import Admission
-from baton.store.ports.jobs import Archive, Store
+from baton.store.redis.admission import Admission
+from baton.store.redis.archive import Archive
+from baton.store.redis.store import Store
 from baton.worker.admission.slot_client import SlotClient
 from baton.worker.commands.after_failover import AfterFailover
 from baton.worker.commands.approve import DecideApproval

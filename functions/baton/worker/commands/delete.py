@@ -8,7 +8,7 @@ ran again since.
 from baton.engine.commit.answers import Removed
 from baton.engine.state import Job
 from baton.engine.work_items import WorkItem
-from baton.store.ports.jobs import Archive
+from baton.store.redis.archive import Archive
 from baton.worker.admission.slot_client import SlotClient
 from baton.worker.commands.after_failover import AfterFailover
 from baton.worker.commands.backup import Backups

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import status_and_wait
 from baton.sdk.records.transcript import FOREVER_MS
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 
 
 class Followers:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from baton.engine.state import Job
-from baton.store.ports.chats import Chats
+from baton.store.redis.agent_memory import Chats
 from baton.worker.admission.stored_quota import StoredQuota
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from baton.engine.state import Job
 from baton.sdk.records.transcript import FOREVER_MS
 from baton.sdk.tools.pending import LONGEST_SECONDS
-from baton.store.ports.app_events import AppEvents
+from baton.store.redis.app_events import AppEvents
 from baton.worker.commands.submit import SubmitJob
 from baton_events.app_event import parse_app_event
 from baton_events.ids import event_job_id, once_event_id, once_job_id, once_name

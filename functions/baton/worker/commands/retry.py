@@ -14,7 +14,8 @@ from baton.engine.state import Job
 from baton.engine.step_results import Retried
 from baton.engine.work_items import WorkItem
 from baton.sdk.clock import Clock
-from baton.store.ports.jobs import Archive, Store
+from baton.store.redis.archive import Archive
+from baton.store.redis.store import Store
 from baton.worker.admission.slot_client import SlotClient
 from baton.worker.commands.after_failover import AfterFailover
 from baton.worker.commands.backup import Backups

@@ -21,7 +21,7 @@ from baton.engine.state import Job
 from baton.engine.work_items import WorkItem
 from baton.queue.ports import Schedules
 from baton.sdk.clock import Clock
-from baton.store.ports.all_jobs import Admission
+from baton.store.redis.admission import Admission
 from baton.store.transport.meter import charge
 from baton.worker.admission.slot_client import SlotClient
 from baton.worker.commands.cancel import CancelJob

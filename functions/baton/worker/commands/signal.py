@@ -25,8 +25,10 @@ from baton.sdk.clock import Clock
 from baton.sdk.records.any_json import AnyJson
 from baton.sdk.records.redaction import KnownSecrets, redacted
 from baton.sdk.tools.pending import TIMED_OUT
-from baton.store.ports.jobs import Reader, Snapshot, Store
-from baton.store.ports.operation_stream import OperationStream
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.operation_stream import OperationStream
+from baton.store.redis.reader import Reader
+from baton.store.redis.store import Store
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.after_failover import AfterFailover
 from baton.worker.commands.backup import Backups

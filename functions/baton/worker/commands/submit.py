@@ -32,7 +32,8 @@ from baton.engine.work_items import WorkItem, slot_request_item
 from baton.observability.tracing import incoming_traceparent, submission
 from baton.sdk.clock import Clock
 from baton.settings.limits import TASK_BYTES
-from baton.store.ports.jobs import Archive, Store
+from baton.store.redis.archive import Archive
+from baton.store.redis.store import Store
 from baton.worker.admission.slot_client import SlotClient
 from baton.worker.commands.after_failover import AfterFailover
 from baton.worker.commands.backup import BACKED_UP_MS, YOUNG_MS, Backups

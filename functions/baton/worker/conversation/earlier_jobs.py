@@ -14,8 +14,10 @@ from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.sdk.memory.entries import question_of
 from baton.sdk.records.transcript import messages_in, turns_of
-from baton.store.ports.all_jobs import Listing
-from baton.store.ports.jobs import Reader, Snapshot, Store
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.listing import Listing
+from baton.store.redis.reader import Reader
+from baton.store.redis.store import Store
 from baton.worker.conversation.exchanges import (
     EXCHANGES,
     OUTCOME,

@@ -19,7 +19,7 @@ from baton.engine.transitions import JobStatus
 from baton.sdk.memory.entries import question_of
 from baton.sdk.models.model import CUT_NOTE, Message, ModelMessage, UserMessage, files_of
 from baton.sdk.records.transcript import ENTRY_VERSION, SESSION_ROLE
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.conversation.fitting import cut
 from baton.worker.conversation.past_calls import fitting
 from baton_events.ids import canonical_json

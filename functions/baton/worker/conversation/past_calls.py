@@ -11,7 +11,7 @@ from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS
 from baton.sdk.records.redaction import redacted
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.conversation.fitting import cut
 from baton_events.ids import canonical_json
 

@@ -13,7 +13,7 @@ from baton.engine.effects import RunTool, Work
 from baton.engine.state import Job
 from baton.engine.step_results import StepResult
 from baton.sdk.records.transcript import named_files
-from baton.store.ports.chats import Chats
+from baton.store.redis.agent_memory import Chats
 from baton.worker.executors.executor import Executing
 
 

@@ -20,7 +20,7 @@ from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.sdk.clock import Clock
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.pending import TIMED_OUT
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.commands.commands import Commands
 from baton.worker.commands.signal import CompletionBody
 from baton.worker.commands.taking_back import TakeBack, continuation_of

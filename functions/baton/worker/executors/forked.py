@@ -23,8 +23,8 @@ from baton.sdk.planning.reference import UnresolvedReference
 from baton.sdk.records.result_files import files_in_result
 from baton.sdk.records.transcript import Failure, named_files
 from baton.sdk.tools.tool import WEEK_SECONDS
-from baton.store.ports.chats import Chats
-from baton.store.ports.jobs import Reader
+from baton.store.redis.agent_memory import Chats
+from baton.store.redis.reader import Reader
 from baton.worker.executors.chat_files import read_files
 from baton.worker.executors.executor import Executing, with_entries
 from baton.worker.executors.tool_run import arguments_of, question_of

@@ -44,7 +44,7 @@ from baton.sdk.records.limits import since
 from baton.sdk.records.memory import ModelCache
 from baton.sdk.records.transcript import MODEL_ROLE, Failure
 from baton.sdk.tools.contained import CutShortError
-from baton.store.ports.jobs import Reader
+from baton.store.redis.reader import Reader
 from baton.worker.conversation import exchanges
 from baton.worker.executors.chat_files import ChatFiles, FileGoneError
 from baton.worker.executors.executor import is_for_the_queue, used_by

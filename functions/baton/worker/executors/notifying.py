@@ -15,7 +15,8 @@ from baton.engine.state import A2A, Job
 from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
 from baton.sdk.clock import Clock
 from baton.sdk.records.transcript import Failure
-from baton.store.ports.jobs import Reader, Snapshot
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.reader import Reader
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.executors.continuing import ContinueSession
 from baton.worker.executors.runner_work import StopProvider

@@ -26,7 +26,8 @@ from baton.sdk.tools.contained import contained
 from baton.sdk.tools.context import ToolContext, running
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.runnable import InThread
-from baton.store.ports.jobs import Reader, Snapshot
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.reader import Reader
 from baton_events.ids import job_of_call, started_by
 from baton_events.values.text import text_of
 

@@ -18,7 +18,7 @@ from baton.engine.effects import CallModel
 from baton.engine.step_results import StreamedText
 from baton.observability.tracing import first_chunk
 from baton.sdk.records.redaction import KnownSecrets
-from baton.store.ports.jobs import Store
+from baton.store.redis.store import Store
 from baton.store.transport.meter import write
 from baton_events.errors import StoreError
 from baton_events.values.text import Joiner

@@ -29,9 +29,11 @@ from baton.sdk.records.memory import MemoryEntry
 from baton.sdk.records.redaction import KnownSecrets, redacted
 from baton.sdk.tools.context import NoOperations
 from baton.sdk.tools.tool_error import ToolError
-from baton.store.ports.app_events import AppEvents
-from baton.store.ports.chats import Chats
-from baton.store.ports.jobs import Reader, Snapshot, Store
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.agent_memory import Chats
+from baton.store.redis.app_events import AppEvents
+from baton.store.redis.reader import Reader
+from baton.store.redis.store import Store
 from baton.store.transport.meter import write
 from baton.worker.commands.commands import Commands
 from baton.worker.commands.once import OnceFor, event_of, holder_of

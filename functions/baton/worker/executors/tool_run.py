@@ -40,7 +40,7 @@ from baton.sdk.tools.runnable import Runnable
 from baton.sdk.tools.running_calls import NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
 from baton.sdk.tools.tool import WEEK_SECONDS, Tool
 from baton.sdk.tools.tool_error import ToolError
-from baton.store.ports.jobs import Store
+from baton.store.redis.store import Store
 from baton.worker.executors.executor import UNRECORDABLE, canonical, is_for_the_queue
 from baton.worker.executors.runner_work import RunnerTool, recorded, recorded_starter
 from baton.worker.executors.started_jobs import NoChildError, child_job

@@ -10,7 +10,7 @@ from baton.engine.step_results import StepResult, ToolNeedsApproval, ToolReturne
 from baton.sdk.agents.registry import Registry, has_servers
 from baton.sdk.clock import Clock
 from baton.sdk.records.transcript import FOREVER_MS
-from baton.store.ports.chats import Chats
+from baton.store.redis.agent_memory import Chats
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.container import Container
 from baton.worker.executors.bounded import bounded, limited, limits_of_servers

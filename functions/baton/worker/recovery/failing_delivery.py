@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from baton.engine.work_items import WorkItem
 from baton.queue.ports import LogEntry, QueueRecords
 from baton.sdk.records.transcript import FOREVER_MS
-from baton.store.ports.jobs import FailingDelivery, Snapshot
+from baton.store.records.jobs import FailingDelivery, Snapshot
 from baton_events.errors import PublishError
 from baton_events.timestamps import rfc3339
 

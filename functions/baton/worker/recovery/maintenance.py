@@ -15,8 +15,8 @@ from baton.engine.effects import RECONCILED_PAGES, REPLAYED
 from baton.observability.counters import Counters, count
 from baton.queue.dispatch import Outcome
 from baton.sdk.clock import Clock
-from baton.store.ports.all_jobs import Listing
-from baton.store.ports.jobs import Reader
+from baton.store.redis.listing import Listing
+from baton.store.redis.reader import Reader
 from baton.worker.commands.operation_stream import LAST_POLL, OperationOutcomes, Poll
 from baton.worker.recovery.outage import StoreAway
 from baton.worker.recovery.reconciler import Reconciler, read_page

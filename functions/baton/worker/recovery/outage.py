@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from baton.engine.all_jobs.slots import REQUESTED_EVERY_MS
 from baton.queue.dispatch import Outcome
 from baton.sdk.clock import Clock
-from baton.store.ports.all_jobs import Admission
+from baton.store.redis.admission import Admission
 from baton_events.emitter import Emitter
 from baton_events.errors import PublishError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT

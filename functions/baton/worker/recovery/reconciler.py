@@ -19,9 +19,9 @@ from baton.engine.all_jobs.slots import STALLED_AFTER_MS, TOMBSTONE_MS, QueueEnt
 from baton.engine.commit.answers import Reconciled
 from baton.queue.dispatch import Outcome, dispatch
 from baton.sdk.clock import Clock
-from baton.store.ports.all_jobs import Admission
-from baton.store.ports.chats import Chats
-from baton.store.ports.jobs import Store
+from baton.store.redis.admission import Admission
+from baton.store.redis.agent_memory import Chats
+from baton.store.redis.store import Store
 from baton.worker.admission.slot_client import arm_reconcile, notify_granted
 from baton.worker.recovery.dead_letters import DeadCallbacks
 from baton_events.emitter import Emitter

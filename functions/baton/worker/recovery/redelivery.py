@@ -22,7 +22,7 @@ from baton.engine.work_items import WorkItem, item_key_of
 from baton.observability.tracing import job_ended
 from baton.queue.dispatch import Outcome, dispatch, replay_of
 from baton.sdk.clock import Clock
-from baton.store.ports.jobs import Store
+from baton.store.redis.store import Store
 from baton.worker.commands.commands import Commands
 from baton.worker.recovery.reconciler import Reconciler, read_page
 from baton.worker.runtime.post_commit import PostCommit

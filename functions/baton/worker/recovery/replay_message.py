@@ -16,7 +16,8 @@ from baton.queue.ports import QueuedMessage, QueueRecords
 from baton.sdk.clock import Clock, Randomness
 from baton.sdk.records.transcript import FOREVER_MS
 from baton.settings.settings import Settings
-from baton.store.ports.jobs import Reader, Snapshot
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.reader import Reader
 from baton_events.emitter import Delivery, Emitter
 from baton_events.errors import MalformedEventError
 from baton_events.ids import scheduled_job_id

@@ -10,7 +10,7 @@ from typing import Any
 
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.commands.follow import status_of
 from baton_events.timestamps import rfc3339
 

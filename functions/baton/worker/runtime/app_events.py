@@ -21,7 +21,8 @@ from baton.queue.dispatch import Outcome, dispatch
 from baton.sdk.agents.handler import Handler, Misfit
 from baton.sdk.agents.registry import Registry
 from baton.sdk.clock import Clock
-from baton.store.ports.app_events import AppEvents, EventRecord
+from baton.store.records.app_events import EventRecord
+from baton.store.redis.app_events import AppEvents
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.commands import Commands
 from baton.worker.commands.submit import submission_of

@@ -19,7 +19,8 @@ from baton.sdk.clock import Clock
 from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.tools.sentence import approval_sentence
 from baton.settings.settings import Settings
-from baton.store.ports.jobs import Reader, Snapshot
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.reader import Reader
 from baton.worker.runtime.approval_link import Link, SignedLinks
 from baton.worker.runtime.callbacks import Callbacks, signed_headers
 from baton_events.emitter import Emitter

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from baton.store.ports.app_events import AppEvents
+from baton.store.redis.app_events import AppEvents
 from baton_events.app_event import DATA_LIMIT_BYTES, AppEvent, parse_app_event
 from baton_events.errors import StoreError
 from baton_events.ids import batch_id, batch_lane

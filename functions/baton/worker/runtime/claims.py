@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import Claim, ClaimResult, Verdict
 from baton.engine.work_items import ItemKind, kind_of
 from baton.sdk.clock import Clock
-from baton.store.ports.jobs import Store
+from baton.store.redis.store import Store
 from baton.worker.runtime.policy import (
     AGAIN_SECONDS,
     ANSWER_PAUSES_SECONDS,

@@ -18,7 +18,7 @@ from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import Failure
 from baton.settings.service_prices import LIST_PRICES, Prices
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.usage_view import job_cost, usage_view
 from baton_events.ids import job_of_call
 from baton_events.timestamps import rfc3339

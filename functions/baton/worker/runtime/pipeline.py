@@ -22,7 +22,7 @@ from baton.observability.tracing import DONE, item_claimed, item_ended
 from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
 from baton.sdk.clock import Clock, Randomness
 from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
-from baton.store.ports.jobs import Store
+from baton.store.redis.store import Store
 from baton.store.transport.meter import charge
 from baton.worker.commands.commands import Commands
 from baton.worker.runtime.claims import Claims

@@ -2,7 +2,7 @@
 
 import logging
 
-from baton.store.ports.access import RateLimit
+from baton.store.redis.access import RateLimit
 from baton_events.errors import StoreError, ThrottledError
 
 _log = logging.getLogger("baton.edge")

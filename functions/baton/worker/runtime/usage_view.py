@@ -16,7 +16,7 @@ from baton.engine.all_jobs.ends import COUNTED
 from baton.engine.state import Usage
 from baton.sdk.records.limits import Used
 from baton.settings.service_prices import Cost, Paid, Prices, cost_of
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 
 
 def usage_view(usage: Usage, used: Used) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from baton.engine.commit.codec import dump
 from baton.engine.fork import Edits, Fork, Source, forked_task
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.new_jobs import fork_job_of
 from tests.unit.baton.kit.stage import Stage
 

@@ -19,8 +19,8 @@ from baton.queue.dispatch import Delivered, Outcome
 from baton.queue.ports import Verifier
 from baton.server.app import EVENT_SPECS, build_app
 from baton.settings.settings import Settings
-from baton.store.ports.access import RateLimit
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.access import RateLimit
 from baton.testing import asgi
 from baton.testing.deliveries import delivery_headers
 from baton.worker.container import Container, Ports

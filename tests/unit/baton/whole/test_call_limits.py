@@ -16,8 +16,8 @@ from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.engine.work_items import loop_item
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.running_calls import NotYetError
-from baton.store.ports.call_limits import PLACE_MS, KeyLimit, NamedCall
-from baton.store.redis.call_limits import RedisCallLimits
+from baton.store.records.call_limits import PLACE_MS, KeyLimit, NamedCall
+from baton.store.redis.call_limits import CallLimits
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.testing import Run, Simulation
 from baton.testing.dice import Dice
@@ -106,13 +106,13 @@ async def test_calls_take_turns_at_a_place() -> None:
 
 async def test_a_call_that_waits_for_long_comes_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     requested: Counter[str] = Counter()
-    begin_call = RedisCallLimits.begin_call
+    begin_call = CallLimits.begin_call
 
     async def counted(*arguments: Any) -> Any:
         requested[arguments[2].name] += 1
         return await begin_call(*arguments)
 
-    monkeypatch.setattr(RedisCallLimits, "begin_call", counted)
+    monkeypatch.setattr(CallLimits, "begin_call", counted)
     run = await _run(*(Call("stamp", {"page": page}) for page in range(30)))
     assert run.virtual_seconds > 600
     assert max(requested.values()) <= run.virtual_seconds / 60 + 6  # five more are of the minute in which all came
@@ -256,7 +256,7 @@ async def test_a_call_that_can_wake_nobody_runs_and_gives_its_place_back() -> No
     async def run(_effect: Work, _history: History, _claim: Claim) -> StepResult | None:
         return ModelAnswered("done")
 
-    limits = RedisCallLimits(FakeConnection(stage.redis))
+    limits = CallLimits(FakeConnection(stage.redis))
     agent = Agent(name="asks", model=ScriptedModel(["done"]), call_limits=[CallLimit("desk", in_flight=2)])
     limited = Limited(run, limits_by(Registry([agent])), limits, stage.container.emitter, LEASE_MS)
     event = event_of("session", loop_item("job_2", 1, 1, 0)).model_dump_json(by_alias=True, exclude_none=True)
@@ -277,7 +277,7 @@ def test_a_thousand_jobs_keep_within_what_a_provider_allows() -> None:
         loop, provider, dice = asyncio.get_running_loop(), Provider(), Dice(7)
         limit = CallLimit("provider", per_minute=60 * A_SECOND)
         redis = InProcessRedis(lambda: int(1000 * loop.time()))
-        limits = RedisCallLimits(InProcessConnection(redis))
+        limits = CallLimits(InProcessConnection(redis))
         declared = limits_by(Registry([Agent(name="asks", model=ScriptedModel(["done"]), call_limits=[limit])]))
         limited = Limited(provider, declared, limits, Stage().container.emitter, 300_000)
         ends = await asyncio.gather(*(_job(limited, number, dice) for number in range(JOBS)))

@@ -11,7 +11,7 @@ from baton import Agent, DropOldest, Memory, Registry
 from baton.engine.transitions import JobStatus
 from baton.sdk.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, UserMessage
 from baton.server.api.session_line import Sessions, WhenBusy
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton_events.errors import StoreError
 from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.listening import Listening

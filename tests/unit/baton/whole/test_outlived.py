@@ -13,7 +13,7 @@ from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, tool
 from baton.engine.state import Job
 from baton.pydantic_ai import durable
 from baton.sdk.models.model import ModelAnswer, ModelRequest, ToolMessage, UserMessage
-from baton.store.redis.agent_memory import RedisChats
+from baton.store.redis.agent_memory import Chats
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.worker.commands.kept_files import KeptFiles
 from baton_events.errors import StorageFullError, StoreError
@@ -128,9 +128,9 @@ async def test_an_outcome_counts_however_long_after_its_jobs_retention_it_comes(
         assert job_id in api.stage.store.trees
 
 
-def stored(stage: Stage) -> RedisChats:
+def stored(stage: Stage) -> Chats:
     """Let the chats of a stage be kept as Redis keeps them, for a day, by the stage's clock."""
-    chats = RedisChats(InProcessConnection(InProcessRedis(lambda: stage.clock.ms)), DAY_MS)
+    chats = Chats(InProcessConnection(InProcessRedis(lambda: stage.clock.ms)), DAY_MS)
     stage.ports = replace(stage.ports, chats=chats)
     stage.restart()
     return chats
@@ -263,7 +263,7 @@ async def test_pieces_of_a_file_whose_upload_broke_off_expire_by_themselves() ->
             return await super().execute(*command)
 
     with pytest.raises(StoreError):
-        await RedisChats(BreaksOff(redis), DAY_MS).keep_file("t", "s", "f", "text", clock.ms)
+        await Chats(BreaksOff(redis), DAY_MS).keep_file("t", "s", "f", "text", clock.ms)
     assert redis.data.values
     clock.ms += 2 * DAY_MS
     assert redis.run("KEYS", "*") == []

@@ -16,7 +16,7 @@ from baton.sdk.agents.agent import Agent as AnyAgent
 from baton.sdk.models.model import ModelAnswer, ModelError, ModelMessage, ModelRequest, ToolMessage
 from baton.sdk.records.limits import Limits
 from baton.server.api.session_line import Sessions, WhenBusy
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton_events.errors import StoreError
 from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.kit.listening import Listening

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baton.settings.settings import Settings
-from baton.store.redis.call_limits import RedisCallLimits
+from baton.store.redis.call_limits import CallLimits
 from baton.worker.container import Container
 from baton.worker.entry import LambdaHandler, LazyApp
 from baton.worker.wiring import real_ports
@@ -139,6 +139,6 @@ def test_what_few_deployments_have_is_made_where_settings_name_it() -> None:
     ports = real_ports(Settings())
     assert (ports.alerts, ports.tracer) == (None, None)
     assert ports.call_limits is not None
-    assert isinstance(ports.call_limits(), RedisCallLimits)
+    assert isinstance(ports.call_limits(), CallLimits)
     assert real_ports(Settings(alert_webhook_url="https://example.com/hook")).alerts is not None
     assert real_ports(Settings(otel_endpoint="https://example.com/otel")).tracer is not None

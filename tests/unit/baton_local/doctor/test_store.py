@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from baton.settings.settings import Settings
+from baton.store.redis.store_check import StoreCheck
 from baton_events.errors import MemoryUnavailableError, StoreError
 from baton_local.doctor.finding import Finding, Level
 from baton_local.doctor.store import check_memory, check_store
@@ -12,7 +13,7 @@ from tests.fakes.clock import FakeClock
 
 
 @dataclass
-class FakeStoreCheck:
+class FakeStoreCheck(StoreCheck):
     clock: FakeClock = field(default_factory=FakeClock)
     takes_ms: int = 3
     ping_error: str = ""

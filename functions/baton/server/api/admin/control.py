@@ -17,7 +17,7 @@ from baton.engine.all_jobs.tool_use import ToolCounters
 from baton.queue.ports import LogEntry, QueuedMessage, QueueRecords
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, Code, limited_body, parsed
-from baton.store.ports.all_jobs import AdmissionState
+from baton.store.records.all_jobs import AdmissionState
 from baton.worker.admission.control import Worker
 from baton.worker.container import Container
 from baton.worker.recovery.replay_message import SENDABLE, Replaying

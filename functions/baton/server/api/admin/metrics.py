@@ -22,7 +22,7 @@ from baton.engine.all_jobs.ends import DURATION_BOUNDS_SECONDS, AgentCounters
 from baton.engine.all_jobs.scores import SCORES, SCORES_MICRO
 from baton.engine.all_jobs.tool_use import ToolCounters
 from baton.engine.transitions import END_STATUSES
-from baton.store.ports.all_jobs import AdmissionState
+from baton.store.records.all_jobs import AdmissionState
 from baton.worker.runtime.metering import OVERHEAD
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -23,7 +23,7 @@ from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import APPROVALS
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, invalid
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.usage_view import job_cost
 from baton_events.timestamps import rfc3339
 

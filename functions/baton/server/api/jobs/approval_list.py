@@ -15,8 +15,10 @@ from baton.engine.all_jobs.job_list import Query, cursor_of, position_from, posi
 from baton.engine.state import CallRecord
 from baton.engine.waits import APPROVALS, LIMIT_APPROVAL, approval_view
 from baton.sdk.clock import Clock
-from baton.store.ports.all_jobs import AdmissionControl, Listing
-from baton.store.ports.jobs import Reader, Snapshot
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.admission import AdmissionControl
+from baton.store.redis.listing import Listing
+from baton.store.redis.reader import Reader
 
 
 def questions_of(snapshot: Snapshot) -> list[CallRecord]:

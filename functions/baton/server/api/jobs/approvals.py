@@ -32,7 +32,7 @@ from baton.server.api.jobs.approval_list import (
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import JobsApi
 from baton.server.api.problem import ApiError, invalid, limited_body, parsed
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.commands.approve import DecidedError, EditError, SamePersonError, edited
 from baton.worker.container import Container
 from baton.worker.executors.continuing import ended

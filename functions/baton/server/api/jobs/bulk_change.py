@@ -19,7 +19,7 @@ from baton.server.api.jobs.job import ChangeBody, JobsApi
 from baton.server.api.jobs.listing import JobListingApi
 from baton.server.api.jobs.query import MOST_ROWS, JobFilter, PageQuery, checked_cursor
 from baton.server.api.problem import ApiError, invalid, limited_body, parsed
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton_events.errors import BatonError
 
 _AT_ONCE = 8

@@ -12,7 +12,7 @@ from baton.sdk.records.transcript import turns_of
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.settings.service_prices import Prices
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.job_view import INLINE_RESULTS_BYTES, job_view
 from baton.worker.runtime.usage_view import step_usage, summed
 

@@ -22,7 +22,8 @@ from baton.server.api.jobs.submission import SubmitBody, new_job, read_submit_bo
 from baton.server.api.problem import ApiError, Code, limited_body, parsed
 from baton.server.api.session_line import Sessions, WhenBusy
 from baton.settings.settings import Settings
-from baton.store.ports.jobs import Archive, Snapshot
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.archive import Archive
 from baton.worker.commands.once import holder_of
 from baton.worker.commands.submit import Attached
 from baton.worker.container import Container

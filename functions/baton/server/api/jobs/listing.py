@@ -22,8 +22,10 @@ from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.query import PageQuery, read_page_query
 from baton.server.api.problem import ApiError, Code
 from baton.settings.limits import PAGE_BYTES
-from baton.store.ports.all_jobs import AdmissionControl, Listing
-from baton.store.ports.jobs import Reader, Snapshot
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.admission import AdmissionControl
+from baton.store.redis.listing import Listing
+from baton.store.redis.reader import Reader
 from baton.worker.container import Container
 from baton.worker.runtime.job_view import job_row
 from baton_events.ids import is_child, sorted_json

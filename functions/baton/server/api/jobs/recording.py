@@ -25,7 +25,8 @@ from baton.sdk.records.redaction import redacted
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import no_job
 from baton.server.api.problem import ApiError
-from baton.store.ports.jobs import Reader, Snapshot
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.reader import Reader
 from baton.worker.executors.plan_turns import PlannerTurn
 from baton_events.ids import is_child, root_of
 from baton_events.schema import EventType

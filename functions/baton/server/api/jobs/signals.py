@@ -20,7 +20,7 @@ from baton.sdk.records.redaction import redacted
 from baton.server.api.auth import too_many
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, Code, limited_body, parsed
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.commands.signal import CompletionBody, UnknownOperationError
 from baton.worker.container import Container
 from baton.worker.executors.continuing import completed

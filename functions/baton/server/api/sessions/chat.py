@@ -32,7 +32,7 @@ from baton.server.api.stream import Streams
 from baton.server.api.stream_form import UI_MESSAGES
 from baton.server.api.stream_token import check_capacity, must_cover
 from baton.settings.limits import MESSAGES, PARTS
-from baton.store.ports.jobs import Snapshot, StoredParts
+from baton.store.records.jobs import Snapshot, StoredParts
 from baton.worker.commands.submit import Attached
 from baton.worker.container import Container
 from baton_events.ids import chat_job_id, digest

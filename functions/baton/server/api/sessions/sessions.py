@@ -24,7 +24,7 @@ from baton.server.api.problem import ApiError, Code, invalid
 from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions
 from baton.server.api.sessions.ui_message import assistant_message, file_parts, user_message
 from baton.settings.limits import PAGE_BYTES
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 from baton.worker.conversation.exchanges import is_rolled_back, still_valid
 from baton.worker.runtime.job_view import continues_of

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from baton.server.api.problem import ApiError
 from baton.server.console.gate import Visit
-from baton.store.ports.access import AuditLog
+from baton.store.redis.access import AuditLog
 
 ROWS = 100
 _CURSOR = re.compile(r"\d{1,15}-\d{1,15}")

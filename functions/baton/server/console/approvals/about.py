@@ -16,7 +16,7 @@ from baton.sdk.tools.sentence import approval_sentence
 from baton.server.api.jobs.approval_list import questions_of, view_of
 from baton.server.api.jobs.approvals import Approvals, Checkpoint
 from baton.server.console.shown import program
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 from baton_events.ids import job_of_call
 

@@ -34,7 +34,7 @@ from baton.server.protocols.a2a.body import (
 from baton.server.protocols.a2a.card import exposed_agent
 from baton.server.protocols.a2a.task_form import TaskForm, rpc_result
 from baton.server.protocols.a2a.tasks import Found, Tasks
-from baton.store.ports.jobs import StoredParts
+from baton.store.records.jobs import StoredParts
 from baton.worker.container import Container
 from baton_events.errors import TooLargeError
 

@@ -24,7 +24,7 @@ from baton.server.api.session_line import Sessions
 from baton.server.api.sessions.chat import must_take
 from baton.server.api.sessions.files import ChatFiles, Named
 from baton.server.protocols.a2a.body import INVALID_PARAMS, RpcError, SendParams, TaskMessage
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 from baton.worker.runtime.a2a_task import task_of
 from baton.worker.runtime.callbacks import address_fault

@@ -31,7 +31,7 @@ from baton.server.api.stream_form import position_in
 from baton.server.api.stream_token import check_capacity
 from baton.server.protocols.ag_ui.body import RunAgentInput, answer_of, read_run_input
 from baton.server.protocols.ag_ui.run_stream import Run, RunStream
-from baton.store.ports.jobs import Snapshot, StoredParts
+from baton.store.records.jobs import Snapshot, StoredParts
 from baton.worker.container import Container
 from baton.worker.conversation.exchanges import replaced_by
 from baton_events.ids import call_of_operation, digest, job_of_call, named_job_id, operation_id

@@ -28,7 +28,7 @@ from baton.server.protocols.mcp.message import done, failed
 from baton.server.protocols.mcp.task_view import created_task, related, requests_of, task_of, text_result, tool_result
 from baton.server.protocols.mcp.tasks import Found, Tasks
 from baton.server.protocols.mcp.tools import ArgumentsError, tool_named
-from baton.store.ports.jobs import StoredParts
+from baton.store.records.jobs import StoredParts
 from baton.worker.container import Container
 
 Part = dict[str, Any]

@@ -12,7 +12,7 @@ from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.sdk.models.model import CUT_NOTE
 from baton.server.protocols.mcp.body import INTERNAL, RpcError
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.commands.follow import come_back_ms
 from baton_events.ids import canonical_json
 from baton_events.timestamps import rfc3339

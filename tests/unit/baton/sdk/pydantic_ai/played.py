@@ -19,7 +19,7 @@ from baton.sdk.agents.registry import policy_of
 from baton.sdk.agents.runner import JobInfo, Recorded
 from baton.sdk.pydantic_ai.run_state import RunState
 from baton.sdk.records.transcript import turns_of
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from tests.fakes.stored import FakeStore
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 

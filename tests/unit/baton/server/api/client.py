@@ -12,7 +12,7 @@ from baton.sdk.agents.registry import Registry
 from baton.server.api.problem import Code
 from baton.server.app import build_app
 from baton.settings.settings import Settings
-from baton.store.ports.access import StoredKey
+from baton.store.records.access import StoredKey
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
 from tests.unit.baton.server.api.described_answers import hold_to_the_document
 

@@ -12,7 +12,7 @@ import httpx
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolError, tool
 from baton.engine.state import Job
 from baton.server.app import build_app
-from baton.store.ports.jobs import Snapshot, StoredParts
+from baton.store.records.jobs import Snapshot, StoredParts
 from baton.testing.virtual_loop import VirtualLoop
 from tests.fakes.stored import FakeReader
 from tests.simulation import asgi

@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, tool, wait_for_event
-from baton.store.ports.all_jobs import StoredBytes
 from baton.store.redis.keys import stored_bytes_key
+from baton.store.redis.totals import StoredBytes
 from baton_events.errors import StoreError
 from tests.unit.baton.server.api.client import ACME, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.server.api.sessions.chatting import chat_body, send

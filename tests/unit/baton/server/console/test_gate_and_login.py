@@ -9,7 +9,7 @@ from starlette.routing import Route
 from baton.server.api.auth import Keys, digest_of
 from baton.server.api.cookie import COOKIE
 from baton.server.console.routes import console_routes
-from baton.store.ports.access import StoredKey
+from baton.store.records.access import StoredKey
 from baton_events.errors import PublishError
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, with_keys

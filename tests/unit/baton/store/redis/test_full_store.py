@@ -16,8 +16,8 @@ from baton.settings.settings import Settings
 from baton.store.redis import keys
 from baton.store.redis.agent_memory import RedisSessionMemory
 from baton.store.redis.connection import RedisConnection, counted
-from baton.store.redis.reader import RedisReader
-from baton.store.redis.totals import EndedSums, RedisStoredBytes, line_of
+from baton.store.redis.reader import Reader
+from baton.store.redis.totals import EndedSums, StoredBytes, line_of
 from baton_events.errors import StoreFullError
 from baton_local.redis.link.resp import ServerError
 from tests.fakes.stored import FakeConnection
@@ -114,7 +114,7 @@ async def test_a_session_is_forgotten_while_the_memory_is_full() -> None:
 
 async def test_bytes_are_given_back_while_the_memory_is_full() -> None:
     redis = FullConnection()
-    stored = RedisStoredBytes(redis)
+    stored = StoredBytes(redis)
     await stored.add("acme", BytesAdded({5: 100, 7: 3}, 60_000))
     redis.is_full = True
     with pytest.raises(StoreFullError):
@@ -137,4 +137,4 @@ async def test_sums_are_as_they_were_before_the_memory_was_full() -> None:
 async def test_readiness_needs_a_store_that_takes_writes() -> None:
     async with full_store() as (_, redis):
         with pytest.raises(StoreFullError):
-            await RedisReader(redis).ping()
+            await Reader(redis).ping()

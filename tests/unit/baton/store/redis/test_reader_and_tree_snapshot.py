@@ -6,7 +6,7 @@ import pytest
 
 from baton.engine.state import Job
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.reader import PAGE_ENTRIES, RedisReader
+from baton.store.redis.reader import PAGE_ENTRIES, Reader
 from baton.store.redis.tree.snapshot import TreeSnapshot
 
 JOB = Job("job_1", "s", "acme", "clerk", created_at_ms=17)
@@ -47,7 +47,7 @@ class OneStream:
 async def test_a_long_stream_is_read_in_pages_and_a_short_one_in_one_request(count: int, after: int) -> None:
     """No answer of the store grows with the whole of it."""
     store = OneStream(count)
-    found = await RedisReader(cast("RedisConnection", store)).parts("job_1", after, JOB)
+    found = await Reader(cast("RedisConnection", store)).parts("job_1", after, JOB)
     assert list(found.parts) == [f"part {number}" for number in range(after + 1, count + 1)]
     assert store.longest <= PAGE_ENTRIES
     assert store.requests == 1 + max(0, count - after) // PAGE_ENTRIES
@@ -56,7 +56,7 @@ async def test_a_long_stream_is_read_in_pages_and_a_short_one_in_one_request(cou
 @pytest.mark.parametrize(("after", "first"), [(0, 7), (5, 7), (6, 7), (7, 8), (8, 9), (10, 11)])
 async def test_a_position_inside_an_entry_is_kept_and_what_was_trimmed_is_seen(after: int, first: int) -> None:
     """An entry has the parts of one write, and the number of the last of them."""
-    found = await RedisReader(cast("RedisConnection", OneStream(12, size=3, gone=2))).parts("job_1", after, JOB)
+    found = await Reader(cast("RedisConnection", OneStream(12, size=3, gone=2))).parts("job_1", after, JOB)
     assert (found.first, list(found.parts)) == (first, [f"part {number}" for number in range(first, 13)])
 
 

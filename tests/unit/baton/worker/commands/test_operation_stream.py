@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.store.ports.operation_stream import StreamEntry
+from baton.store.records.operation_stream import StreamEntry
 from baton.store.redis import keys
 from baton.worker.commands.operation_stream import PATIENCE_MS, UnreadableEntryError, read_entry
 from baton.worker.commands.signal import CompletionBody

@@ -11,7 +11,7 @@ from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.sdk.agents.history import LEAST_TOKENS
 from baton.sdk.models.model import ModelAnswer, ModelMessage, Origin, ToolSpec, UserMessage
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.conversation.conversation import (
     capacity_bytes,
     compacted,

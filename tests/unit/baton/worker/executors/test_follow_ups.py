@@ -16,7 +16,7 @@ from baton.sdk.agents.runner import RunnerAnswer
 from baton.sdk.models.model import ModelAnswer
 from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.records.transcript import Failure
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.executors.continuing import ContinueSession
 from baton.worker.executors.executor import OutcomeDoor
 from baton.worker.executors.history import prompt_again

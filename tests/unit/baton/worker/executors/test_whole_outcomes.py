@@ -32,7 +32,7 @@ from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.records.transcript import Failure, HttpResponse, Script, Wanted
 from baton.sdk.tools.running_calls import RunningCalls
 from baton.sdk.tools.tool import Tool
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.executors.continuing import outcome_of
 from baton.worker.executors.executor import canonical
 from baton.worker.executors.model_call import answered, refused, usage_of

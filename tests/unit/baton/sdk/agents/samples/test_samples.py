@@ -15,7 +15,7 @@ from baton.sdk.agents.registry import Registry
 from baton.sdk.agents.samples.library_agents import LIBRARY, research
 from baton.sdk.agents.samples.registry import registry, simple
 from baton.sdk.tools.builtin.files import file_tools
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton_events.ids import child_of
 from tests.fakes import FakeLongTermMemory
 from tests.unit.baton.kit.stage import Stage

@@ -14,7 +14,7 @@ from baton.server.api.jobs.approval_list import ApprovalList
 from baton.server.api.jobs.approvals import Approvals, ListQuery
 from baton.server.api.jobs.job import JobsApi
 from baton.server.api.problem import ApiError
-from baton.store.ports.all_jobs import Scanned
+from baton.store.records.all_jobs import Scanned
 from tests.fakes.clock import FakeClock
 from tests.unit.baton.kit.approval_kit import Kit, decide, requested, run_for_an_hour
 from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, api_with, assert_problem

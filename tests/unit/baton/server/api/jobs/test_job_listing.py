@@ -13,9 +13,9 @@ from baton.engine.state import Job
 from baton.engine.step_results import Submitted
 from baton.engine.transitions import JobStatus
 from baton.server.api.jobs.listing import YOUNG_MS, JobList, JobPage
-from baton.store.ports.jobs import Snapshot
-from baton.store.redis.admission import RedisAdmissionControl
-from baton.store.redis.listing import RedisListing
+from baton.store.records.jobs import Snapshot
+from baton.store.redis.admission import AdmissionControl
+from baton.store.redis.listing import Listing
 from tests.fakes.stored import FakeAdmission, FakeConnection, FakeReader, FakeRedis, FakeStore
 from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, assert_problem
 
@@ -37,8 +37,8 @@ class Kit:
         redis = FakeRedis()
         connection = FakeConnection(redis)
         self.store, self.admission = FakeStore(redis), FakeAdmission(redis, slots=1)
-        self.reader, self.listing = CountingReader(redis), RedisListing(connection)
-        self.list = JobList(self.listing, RedisAdmissionControl(connection, 1, 60_000), self.reader)
+        self.reader, self.listing = CountingReader(redis), Listing(connection)
+        self.list = JobList(self.listing, AdmissionControl(connection, 1, 60_000), self.reader)
 
     async def add(self, number: int, agent: str = "usual", *, listed_as: str = "") -> str:
         """A job; `listed_as`: of which agent its row says that it is."""

@@ -14,7 +14,7 @@ from baton.engine.work_items import ItemKind, WorkItem, tool_key
 from baton.sdk.records.limits import Used
 from baton.sdk.records.transcript import Failure
 from baton.settings.service_prices import LIST_PRICES
-from baton.store.ports.jobs import Snapshot
+from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.job_view import job_view
 from baton.worker.runtime.usage_view import step_usage
 

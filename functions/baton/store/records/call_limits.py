@@ -1,12 +1,11 @@
-"""Limits of calls that share a key: the port, and the rules by which a call gets its moment and its place.
+"""Limits of calls that share a key: their records, and the rules by which a call gets its moment and its place.
 
-A call over a limit gets a moment of its own, so that it asks once more and not again and again. Both stores decide by
-the functions here, and write in their own way: store/redis/call_limits.py.
+A call over a limit gets a moment of its own, so that it asks once more and not again and again. The store decides by
+the functions here (store/redis/call_limits.py).
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -73,35 +72,6 @@ def latest(moments: Mapping[str, float], now_ms: int) -> tuple[int, str]:
 
 # A call that waits for a place asks again after this time, unless it is woken before. One that does not is gone.
 PLACE_MS, _GONE_MS = 60_000, 120_000
-
-
-class CallLimits(Protocol):
-    """Counts calls that share a key: when they may begin, how many run, and which ones wait.
-
-    No more calls of one key run than its limit says, while each is over before its lease. A moment is given to one
-    call, and used up when that begins. One that is missed is replaced once the call has its places: by the next moment
-    of those that were missed, for which later calls make room. A call that is paused takes no moment before the pause
-    is over. Each method raises StoreError when the store does not answer; a repeated `begin_call` may use up a further
-    moment.
-    """
-
-    async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
-        """Let a call begin, or return how long it waits.
-
-        Args:
-            limits: of the call, in the order of their keys; no key twice.
-            call: the call.
-            lease_ms: after this time its place is free in any case.
-        """
-        ...
-
-    async def end_call(self, limits: Sequence[KeyLimit], name: str, since_ms: int) -> tuple[str, ...]:
-        """Free the places of a call that is over; return the events of calls that have one now."""
-        ...
-
-    async def pause_calls(self, limits: Sequence[KeyLimit], flow: str, pause_ms: int) -> None:
-        """Let no call of this flow and these keys begin for this time, as the other side has requested."""
-        ...
 
 
 def abandoned(holders: Mapping[str, QueueEntry], now_ms: int, lease_ms: int) -> dict[str, QueueEntry]:

@@ -1,0 +1,1 @@
+"""Records that the store takes and gives, besides those of `baton.engine`."""

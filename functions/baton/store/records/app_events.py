@@ -1,0 +1,12 @@
+"""Records of app events: the event, its handlers, and notes besides its jobs. For people and replays."""
+
+from msgspec import Struct, field
+
+
+class EventRecord(Struct, frozen=True):
+    """One app event: the message's body, its handlers' names, and notes by name. `new`: it was not there before."""
+
+    event: str
+    handlers: tuple[str, ...] = ()
+    notes: dict[str, str] = field(default_factory=dict[str, str])
+    new: bool = False
