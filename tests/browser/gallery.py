@@ -40,7 +40,7 @@ PICTURED = (
     Pictured("job", "A job and its run", f"/console/jobs/{RESEARCH}"),
     Pictured("waiting", "A job that waits for a person", f"/console/jobs/{REFUND}"),
     Pictured("children", "A job with a job below it", "/console/jobs/{Buy ten lamps}"),
-    Pictured("plan", "A plan", "/console/jobs/{Plan the tour to Ada}"),
+    Pictured("plan", "A plan", "/console/jobs/{Plan the tour to Ada}#plan"),
     Pictured("turn", "What a model was sent, and answered", f"/console/jobs/{RESEARCH}/turns/7"),
     Pictured("call", "A failed tool call", f"/console/jobs/{STOCK}", "shelf count_stock, failed"),
     Pictured("steps", "What each step has used", f"/console/jobs/{RESEARCH}?steps=1#steps"),

@@ -4,6 +4,7 @@ import asyncio
 
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import Registry
+from baton.sdk.agents.schedule import Schedule
 from baton.sdk.models.model import Call, ModelAnswer, ModelRequest
 from baton.sdk.models.scripted import ScriptedModel
 from baton.sdk.planning.step import Step
@@ -116,4 +117,7 @@ buyer = Agent(
     model=ScriptedModel([[Call("ask_research", {"about": "Is the supplier reliable?"})], answer("We can buy there.")]),
     tools=[ask_research],
 )
-registry = Registry(agents=[refunds, research, stock, letters, route, buyer])
+registry = Registry(
+    agents=[refunds, research, stock, letters, route, buyer],
+    schedules=[Schedule("nightly", "0 2 * * *", agent=stock, task="Count the shelves", time_zone="Europe/Berlin")],
+)

@@ -51,6 +51,7 @@ def test_a_page_fits_and_breaks_no_rule(
 # A picture says nothing of the machine it was taken on.
 _WITHOUT_FOLDER = """(folder) => {
   scrollTo(0, 0);
+  if (location.hash) document.querySelector(location.hash).scrollIntoView();
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(`${folder}/`, "");
 }"""

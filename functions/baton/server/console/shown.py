@@ -42,11 +42,11 @@ _SMALL_USD, _LEAST_USD = 0.01, 0.000001
 
 
 def ago(at_ms: int, now_ms: int) -> str:
-    """Format the distance to a time: `3 min ago`, `in 2 h`, `now`."""
+    """Format the distance to a time: `3 min ago`, `in 2 h`, `now`. A moment after it was set, a day is `in 24 h`."""
     seconds = abs(now_ms - at_ms) // 1000
     for size, unit in _STEPS:
         if seconds >= size:
-            text = f"{seconds // size} {unit}"
+            text = f"{(seconds + (size // 20 if at_ms > now_ms else 0)) // size} {unit}"
             return f"{text} ago" if now_ms > at_ms else f"in {text}"
     return "now"
 

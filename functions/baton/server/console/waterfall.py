@@ -201,7 +201,8 @@ def _folded(job_id: str, turns: Sequence[int], calls: Mapping[int, Sequence[Call
         some = turns[start : start + FOLDED_TURNS]
         steps = len(some) + sum(len(calls[turn]) for turn in some)
         href = f"/console/jobs/{job_id}?turns={some[0]}-{some[-1]}"
-        yield Row("fold", depth, f"turns {some[0]} to {some[-1]}: {steps} steps", href)
+        named = f"turns {some[0]} to {some[-1]}" if len(some) > 1 else f"turn {some[0]}"
+        yield Row("fold", depth, f"{named}: {steps} steps", href)
 
 
 _GAPS = {

@@ -131,7 +131,8 @@ function ago(milliseconds, now) {
   const seconds = Math.floor(Math.abs(now - milliseconds) / 1000);
   const step = STEPS.find(([size]) => seconds >= size);
   if (!step) return "now";
-  const text = `${Math.floor(seconds / step[0])} ${step[1]}`;
+  const more = milliseconds > now ? Math.floor(step[0] / 20) : 0;
+  const text = `${Math.floor((seconds + more) / step[0])} ${step[1]}`;
   return now > milliseconds ? `${text} ago` : `in ${text}`;
 }
 setInterval(() => {

@@ -18,7 +18,16 @@ from tests.unit.baton.server.console.operator import operator_of
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "now"), (59, "59 s ago"), (61, "1 min ago"), (7300, "2 h ago"), (200_000, "2 d ago"), (-90, "in 1 min")],
+    [
+        (0, "now"),
+        (59, "59 s ago"),
+        (61, "1 min ago"),
+        (7300, "2 h ago"),
+        (200_000, "2 d ago"),
+        (-90, "in 1 min"),
+        (-86_394, "in 24 h"),
+        (-604_500, "in 7 d"),
+    ],
 )
 def test_times_are_reported_from_now(seconds: int, text: str) -> None:
     assert shown.ago(1_000_000_000, 1_000_000_000 + seconds * 1000) == text
