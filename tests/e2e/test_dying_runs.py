@@ -10,7 +10,8 @@ from baton.store.redis.connection import RedisConnection
 from baton.store.redis.reader import Reader
 from baton_local.fixtures.agent_app import AgentApp
 from baton_local.fixtures.servers import QStashServer, RedisServer
-from tests.e2e.dying_runs import CASES, PIECES
+from tests.e2e.dying_runs import CASES
+from tests.e2e.dying_store import PIECES
 from tests.unit.baton.sdk.pydantic_ai.played import check_same
 
 PATIENCE_SECONDS = 300
