@@ -1,8 +1,10 @@
 """The steps that the ported programs share, and what is outside of them."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -27,10 +29,19 @@ def _of(ctx: ToolContext | None) -> ToolContext:
     return ctx
 
 
+def _effect(ctx: ToolContext | None, what: str) -> None:
+    """Note what is done outside, under the call's key; in a process also in a file."""
+    key = _of(ctx).idempotency_key
+    Simulation.effect(key)
+    if folder := os.environ.get("NOTES"):  # noqa: TID251 - a user's tool may read its environment
+        with (Path(folder) / "effects").open("a") as file:
+            file.write(f"{key} {what}\n")
+
+
 @tool
 async def do(what: str, ctx: ToolContext | None = None) -> str:
     """Do something outside, once."""
-    Simulation.effect(_of(ctx).idempotency_key)
+    _effect(ctx, what)
     return what
 
 
@@ -78,7 +89,7 @@ async def ask(what: str) -> Any:
 @tool(requires_approval=True)
 async def pay(cents: int, ctx: ToolContext | None = None) -> int:
     """Pay, if a person agrees."""
-    Simulation.effect(_of(ctx).idempotency_key)
+    _effect(ctx, str(cents))
     return cents
 
 
