@@ -228,7 +228,7 @@ class Stretch:
             raise
         except (monty.MontyError, RuntimeError, ValueError, zlib.error, AssertionError) as error:
             raise StateRefusedError(text_of(error)) from error
-        return snapshot.resume({number: _settled(outcomes[number]) for number in snapshot.pending_call_ids})
+        return snapshot.resume({number: settled(outcomes[number]) for number in snapshot.pending_call_ids})
 
     def _waited(self, snapshot: Any) -> list[tuple[int, str, dict[str, Any]]]:
         pending = set(snapshot.pending_call_ids)
@@ -348,7 +348,7 @@ def _message(error: BaseException) -> str:
     return text_of(error.args[0]) if len(error.args) == 1 else text_of(error)
 
 
-def _settled(outcome: Mapping[str, Any]) -> Any:
+def settled(outcome: Mapping[str, Any]) -> Any:
     """Return a call's outcome as the code gets it: a built-in exception keeps its class, all others are tool errors."""
     if "error" not in outcome:
         return {"return_value": outcome.get("ok")}

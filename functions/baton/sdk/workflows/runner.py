@@ -167,10 +167,12 @@ class WorkflowRunner(CodeRunner):
         return RunnerAnswer(ModelAnswer(text=text), output=output, asked=False)
 
     def _fail(self, raised: Any, recorded: Recorded, stretch: Mapping[str, Any] | None) -> NoReturn:
+        from baton.sdk.workflows.interpreter import settled  # noqa: PLC0415 - as above
+
         files = [shown for shown, _ in self._program.files] if stretch is None else stretch["files"]
         kind, message = raised.type, raised.message
         for outcome in _errors(recorded):
-            if message in (outcome["message"], f"{outcome['type']}: {outcome['message']}"):
+            if settled({"error": outcome}) == {"exc_type": raised.type, "message": raised.message}:
                 kind, message = outcome["type"], outcome["message"]
         frames = [
             f'File "{files[number - 1]}", line {line}, in {function}'
