@@ -2,16 +2,15 @@
 
 import base64
 import zlib
-from types import ModuleType
-from typing import Any
 
 import pytest
 
-from baton import JobInfo, Registry
+from baton import Registry
 from baton.sdk.agents.registry import RegistryError
-from baton.sdk.agents.runner import Recorded, RunFailedError, Runner, RunnerAnswer
+from baton.sdk.agents.runner import RunFailedError
 from baton.sdk.models.model import ModelError
 from tests.unit.baton.sdk.workflows.conftest import Load
+from tests.unit.baton.sdk.workflows.played_jobs import Job, runner_of
 
 REFUSED = [
     ("    async with asyncio.timeout(3):\n        pass", "async with is not possible"),
@@ -75,41 +74,6 @@ async def main(n: int) -> int:
         total = await add(total, {})
     return total
 """
-
-
-class Job:
-    """Plays the turns of a job by its runner, with the outcomes of its calls."""
-
-    def __init__(self, data: dict[str, Any]) -> None:
-        self.info = JobInfo(job_id="job_1", session_id="s", tenant="t", task="", input_data=data)
-        self.turns: list[dict[str, Any]] = []
-        self.results: dict[str, dict[str, Any]] = {}
-
-    def recorded(self, turns: int = 1, *, whole: bool = False) -> Recorded:
-        async def everything() -> Recorded:
-            return Recorded(self.info, turns=tuple(self.turns), results=self.results)
-
-        kept = tuple(self.turns[-turns:])
-        return Recorded(self.info, turns=kept, results=self.results, now_ms=1000, whole=everything if whole else None)
-
-    async def turn(self, runner: Runner, *, whole: bool = False) -> RunnerAnswer:
-        answer = await runner.turn(self.recorded(whole=whole), None)
-        number = len(self.turns) + 1
-        calls = [
-            {"id": f"{number}-{at}", "tool": call.tool, "arguments": call.arguments}
-            for at, call in enumerate(answer.answer.calls)
-        ]
-        for call in calls:
-            arguments: Any = call["arguments"]
-            self.results[str(call["id"])] = {"ok": arguments["a"] + arguments["b"]}
-        self.turns.append({"turn": number, "calls": calls, "provider": answer.answer.provider})
-        return answer
-
-
-def runner_of(module: ModuleType) -> Runner:
-    runner = Registry(workflows=[module.main]).agent("main").runner
-    assert runner is not None
-    return runner
 
 
 async def test_a_running_job_ends_with_the_code_that_it_began_with(load: Load) -> None:
