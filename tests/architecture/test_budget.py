@@ -44,12 +44,12 @@ LAYER_BOUNDS = {
     "queue": (2_000, 19, 160, 45),
     "store": (7_230, 46, 620, 98),
     "engine": (7_890, 50, 480, 104),
-    "sdk": (12_360, 94, 815, 178),
+    "sdk": (12_335, 94, 815, 178),
     "client": (4_200, 26, 310, 115),
     "local": (21_810, 172, 1_584, 307),
 }
 BOUNDS = {
-    "lines": 83_170,
+    "lines": 83_147,
     "modules": 607,
     "functions": 5_920,
     "classes": 1_180,
@@ -73,6 +73,7 @@ _WORKFLOWS = "durable Python without replay: workflows, whose code an interprete
 _WHOLE = "pydantic-ai's capabilities, hooks and state of a run, as in `agent.run`"
 # (sum, by how much, what it buys)
 RAISES: tuple[tuple[str, int, str], ...] = (
+    ("Protocols", 1, "a tool's options in one record, by which type checkers know the decorator's, too"),
     ("lines", 1_700, _WORKFLOWS),
     ("modules", 10, _WORKFLOWS),
     ("functions", 160, _WORKFLOWS),

@@ -12,7 +12,7 @@ from baton.sdk.mcp.mcp_server import McpContext, McpServer
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.foreign_schema import JsonSchema
 from baton.sdk.tools.return_type import ResultSchema
-from baton.sdk.tools.tool import WEEK_SECONDS, Tool
+from baton.sdk.tools.tool import Tool
 
 _OTHER_CHARS, _NAME_CHARS = re.compile(r"[^A-Za-z0-9_-]"), 64
 _ANYTHING: dict[str, Any] = {"type": "object"}
@@ -49,19 +49,11 @@ def _tool(server: McpServer, context: McpContext, listed: Mapping[str, Any]) -> 
         name=name,
         description=listed.get("description") or listed.get("title") or listed["name"],
         parameters=schema.json_schema,
-        capabilities=frozenset(),
         timeout_seconds=server.timeout_seconds,
         retries=server.retries if again else 0,
-        retry_delay_seconds=1.0,
         requires_approval=server.requires_approval,
-        approval_people=1,
-        approval_seconds=WEEK_SECONDS,
         approval_title=f"run tool {name} of {server.name}",
-        escalate_after_seconds=None,
-        isolated=False,
-        background=None,
-        retry_on=(),
-        call_limits=tuple(server.call_limits),
+        call_limits=server.call_limits,
         function=call,
         context_name="run",
         schema=schema,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Generic, overload
+from typing import Any, Generic, Protocol, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
@@ -30,29 +30,57 @@ WEEK_SECONDS = 604_800
 _LONGEST_APPROVAL_SECONDS = 366 * 86_400
 _PEOPLE = range(1, 10)
 _P = ParamSpec("_P", default=...)
+_O = ParamSpec("_O")
 _R_co = TypeVar("_R_co", default=Any, covariant=True)
 
 
-@dataclass(frozen=True, eq=False)
-class Tool(Generic[_P, _R_co]):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ToolOptions:
+    """How calls of a tool run. `@tool(…)` takes these, and tools of MCP servers and of agents have their defaults.
+
+    Attributes:
+        name: its name for models; the function's name, unless given.
+        capabilities: what an agent may name instead of the tool.
+        timeout_seconds: limit of one attempt.
+        retries: attempts after the first, if one was too slow, or raised an exception that may be retried.
+        retry_delay_seconds: pause before the second attempt; it doubles with each further one.
+        requires_approval: each call waits until a person has approved it; or a function `f(arguments, ctx) -> bool`,
+            async or not, that says so of a call.
+        approval_seconds: the longest wait for it (a week); then the call has failed as `expired`.
+        approval_title: the title that the person reads above the arguments.
+        escalate_after_seconds: when another notice is sent, if no one has decided (APPROVAL_ESCALATION_URL).
+        approval_people: the number of different people who must approve the same arguments.
+        isolated: each run has an invocation of its own, so its use of memory and time harms no other call.
+        background: the model is answered at once, and later by a turn of its own; None: in chats, if the call waits.
+        retry_on: exceptions that may be retried, beside a retryable `ToolError`; the model gets others at once.
+        call_limits: limits of its calls, shared by all calls with the same key.
+    """
+
+    name: str | None = None
+    capabilities: Collection[str] = ()
+    timeout_seconds: float = 30
+    retries: int = 2
+    retry_delay_seconds: float = 1.0
+    requires_approval: RequiresApproval = False
+    approval_seconds: float = WEEK_SECONDS
+    approval_title: str = ""
+    escalate_after_seconds: float | None = None
+    approval_people: int = 1
+    isolated: bool = False
+    background: bool | None = None
+    retry_on: Collection[type[Exception]] = ()
+    call_limits: Sequence[CallLimit] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Tool(ToolOptions, Generic[_P, _R_co]):
     """A function that models may call. Called directly it is the original function, so it can be unit-tested as one."""
 
-    name: str
+    name: str = ""
+    capabilities: frozenset[str] = frozenset()
+    retry_on: tuple[type[Exception], ...] = ()
     description: str
     parameters: dict[str, Any] = field(repr=False)
-    capabilities: frozenset[str]
-    timeout_seconds: float
-    retries: int
-    retry_delay_seconds: float
-    requires_approval: RequiresApproval
-    approval_seconds: float
-    approval_title: str
-    escalate_after_seconds: float | None
-    approval_people: int
-    isolated: bool
-    background: bool | None
-    retry_on: tuple[type[Exception], ...]
-    call_limits: tuple[CallLimit, ...]
     function: Callable[_P, _R_co] = field(repr=False)
     context_name: str | None = field(repr=False)
     schema: ArgumentSchema = field(repr=False)
@@ -61,7 +89,7 @@ class Tool(Generic[_P, _R_co]):
     script_of: Callable[[str], Wanted] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse an invalid name or number."""
+        """Refuse an invalid name or number, and make collections immutable."""
         if not TOOL_NAME.fullmatch(self.name):
             raise TypeError(
                 f"tool name {self.name!r} must be 1 to 64 letters, digits, '_' or '-'; give one with @tool(name=...)"
@@ -79,6 +107,14 @@ class Tool(Generic[_P, _R_co]):
             raise TypeError(f"tool {self.name!r}: isolated must be True or False, got {self.isolated!r}")
         if self.background not in (True, False, None):
             raise TypeError(f"tool {self.name!r}: background must be True, False or None, got {self.background!r}")
+        fixed = {
+            "capabilities": _read_capabilities(self.name, self.capabilities),
+            "retry_on": _read_exceptions(self.name, self.retry_on),
+            "call_limits": checked_limits(f"tool {self.name!r}", self.call_limits),
+            "approval_title": self.approval_title or f"run tool {self.name}",
+        }
+        for name, value in fixed.items():
+            object.__setattr__(self, name, value)
 
     def _check_approval(self) -> None:
         check_rule(f"tool {self.name!r}", self.requires_approval)
@@ -123,114 +159,57 @@ class Tool(Generic[_P, _R_co]):
         return self.results.check(await result if waits else result)
 
 
-@overload
-def tool(function: Callable[_P, _R_co], /) -> Tool[_P, _R_co]: ...
+class _Decorator(Protocol[_O]):
+    """`tool` as type checkers see it: with the options of the record."""
+
+    @overload
+    def __call__(self, function: Callable[_P, _R_co], /) -> Tool[_P, _R_co]: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def __call__(self, *_: _O.args, **options: _O.kwargs) -> Callable[[Callable[_P, _R_co]], Tool[_P, _R_co]]: ...
 
 
-@overload
-def tool(
-    *,
-    name: str | None = None,
-    capabilities: Collection[str] = (),
-    timeout_seconds: float = 30,
-    retries: int = 2,
-    retry_delay_seconds: float = 1.0,
-    requires_approval: RequiresApproval = False,
-    approval_seconds: float = WEEK_SECONDS,
-    approval_title: str = "",
-    escalate_after_seconds: float | None = None,
-    approval_people: int = 1,
-    isolated: bool = False,
-    background: bool | None = None,
-    retry_on: Collection[type[Exception]] = (),
-    call_limits: Sequence[CallLimit] = (),
-) -> Callable[[Callable[_P, _R_co]], Tool[_P, _R_co]]: ...
+def _taking(record: Callable[_O, ToolOptions]) -> Callable[[Callable[..., Any]], _Decorator[_O]]:
+    """Show a decorator to people and programs with the options of the record."""
+
+    def shown(decorator: Callable[..., Any]) -> Any:
+        own, options = inspect.signature(decorator).parameters, inspect.signature(record).parameters
+        described = (record.__doc__ or "").partition("Attributes:\n")[2]
+        vars(decorator)["__signature__"] = inspect.Signature([own["function"], *options.values()])
+        decorator.__doc__ = f"{(decorator.__doc__ or '').rstrip()}\n{described}"
+        return decorator
+
+    return shown
 
 
-def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    capabilities: Collection[str] = (),
-    timeout_seconds: float = 30,
-    retries: int = 2,
-    retry_delay_seconds: float = 1.0,
-    requires_approval: RequiresApproval = False,
-    approval_seconds: float = WEEK_SECONDS,
-    approval_title: str = "",
-    escalate_after_seconds: float | None = None,
-    approval_people: int = 1,
-    isolated: bool = False,
-    background: bool | None = None,
-    retry_on: Collection[type[Exception]] = (),
-    call_limits: Sequence[CallLimit] = (),
-) -> Any:
+@_taking(ToolOptions)
+def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:  # noqa: D417 - the record has the others
     """Make a tool of a function, as `@tool` or `@tool(retries=0)`; the model sees its docstring and annotations.
 
     Args:
         function: the tool's code; a function that is not async runs in a thread.
-        name: its name for models; the function's name, unless given.
-        capabilities: what an agent may name instead of the tool.
-        timeout_seconds: limit of one attempt.
-        retries: attempts after the first, if one was too slow, or raised an exception that may be retried.
-        retry_delay_seconds: pause before the second attempt; it doubles with each further one.
-        requires_approval: each call waits until a person has approved it; or a function `f(arguments, ctx) -> bool`,
-            async or not, that says so of a call.
-        approval_seconds: the longest wait for it (a week); then the call has failed as `expired`.
-        approval_title: the title that the person reads above the arguments.
-        escalate_after_seconds: when another notice is sent, if no one has decided (APPROVAL_ESCALATION_URL).
-        approval_people: the number of different people who must approve the same arguments.
-        isolated: each run has an invocation of its own, so its use of memory and time harms no other call.
-        background: the model is answered at once, and later by a turn of its own; None: in chats, if the call waits.
-        retry_on: exceptions that may be retried, beside a retryable `ToolError`; the model gets others at once.
-        call_limits: limits of its calls, shared by all calls with the same key.
     """
-    options: dict[str, Any] = {
-        "timeout_seconds": timeout_seconds,
-        "retries": retries,
-        "retry_delay_seconds": retry_delay_seconds,
-        "requires_approval": requires_approval,
-        "approval_seconds": approval_seconds,
-        "escalate_after_seconds": escalate_after_seconds,
-        "approval_people": approval_people,
-        "isolated": isolated,
-        "background": background,
-    }
-    named = (_names_in_scope_of_caller(), name, capabilities, approval_title, retry_on, call_limits)
+    names, given = _names_in_scope_of_caller(), ToolOptions(**options)
 
     def make(function: Callable[..., Any]) -> Tool:
-        return _made(function, *named, options)
+        return _made(function, names, given)
 
     return make if function is None else make(function)
 
 
-def _made(
-    function: Callable[..., Any],
-    names_in_scope: Mapping[str, Any],
-    name: str | None,
-    capabilities: Collection[str],
-    approval_title: str,
-    retry_on: Collection[type[Exception]],
-    call_limits: Sequence[CallLimit],
-    options: Mapping[str, Any],
-) -> Tool:
-    tool_name = _name_of(function, name)
+def _made(function: Callable[..., Any], names_in_scope: Mapping[str, Any], options: ToolOptions) -> Tool:
+    name = _name_of(function, options.name)
     signature, docs = read_signature(function, names_in_scope), read_docstring(function.__doc__)
-    return Tool(
-        name=tool_name,
-        description=docs.description,
-        parameters=(schema := ArgumentSchema(tool_name, signature, docs.arguments)).json_schema,
-        capabilities=_read_capabilities(tool_name, capabilities),
-        approval_title=approval_title or f"run tool {tool_name}",
-        retry_on=_read_exceptions(tool_name, retry_on),
-        call_limits=checked_limits(f"tool {tool_name!r}", call_limits),
-        function=function,
-        context_name=signature.context_name,
-        schema=schema,
-        results=ResultSchema(tool_name, function, names_in_scope),
-        **options,
-    )
+    made = {
+        "name": name,
+        "description": docs.description,
+        "parameters": (schema := ArgumentSchema(name, signature, docs.arguments)).json_schema,
+        "function": function,
+        "context_name": signature.context_name,
+        "schema": schema,
+        "results": ResultSchema(name, function, names_in_scope),
+    }
+    return Tool(**vars(options) | made)
 
 
 @lru_cache(1024)
