@@ -111,7 +111,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
     page.keyboard.press("Enter")
     page.get_by_label("Text in task").focus()
-    page.keyboard.type("nobody")
+    page.keyboard.type("unheard")
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_contain_text("No job matches")
 

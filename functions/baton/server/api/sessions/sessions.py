@@ -203,6 +203,10 @@ class SessionsApi:
                     break
                 exchanges.append(exchange)
         messages = [message for exchange in reversed(exchanges) for message in exchange]
+        over = {one.job.id for one in page.jobs if one.job.is_operation and one.job.status is JobStatus.CANCELLED}
+        for part in (part for message in messages for part in message["parts"] if part["type"] == "data-operation"):
+            if part["data"].get("jobId") in over:
+                part["data"] |= {"status": str(JobStatus.CANCELLED)}
         if len(exchanges) == len(jobs):
             return page, jobs[::-1], messages
         last, jobs = jobs[len(exchanges) - 1].job, jobs[: len(exchanges)]

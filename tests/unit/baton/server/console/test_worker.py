@@ -185,7 +185,9 @@ async def test_the_steps_of_a_job_are_shown_on_request(operator: Operator) -> No
     path = f"/console/jobs/{job['id']}"
     assert f'href="{path}?steps=1#steps"' in await operator.see(path)
     markup = (await operator.see(f"{path}?steps=1")).partition('id="steps"')[2]
-    assert [markup.count(text) for text in ("turn 1</td>", "turn 2</td>", "of turn 1", "beside steps")] == [1, 1, 2, 1]
+    assert [
+        markup.count(text) for text in ("<span>turn 1</span>", "<span>turn 2</span>", "of turn 1", "beside steps")
+    ] == [1, 1, 2, 1]
     (call, _) = (await operator.api.read(job["id"]))["toolCalls"]
     page = await operator.see(f"{path}/calls/{call['id']}")
     assert page.count("of turn 1") == 1

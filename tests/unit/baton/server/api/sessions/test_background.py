@@ -199,6 +199,8 @@ async def test_who_cancels_the_session_cancels_its_operations(api: Api, model: S
     stream = await api.request("GET", f"/api/agent-jobs/{operation['jobId']}/stream")
     shown = operations_of(parts_of(stream))
     assert (shown[-1]["status"], shown[-1]["operationId"]) == ("cancelled", operation["operationId"])
+    parts = [part for message in (await session(api))["messages"] for part in message["parts"]]
+    assert [part["data"]["status"] for part in parts if part["type"] == "data-operation"] == ["cancelled"]
     answer = await complete(api, operation["operationId"], success=True, result="late")
     assert (answer["applied"], answer["why"]) == (False, "the job has ended")
     assert (await last_answer(api))[0] == "it has begun"
