@@ -81,7 +81,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("public names", 3, _WORKFLOWS),
     ("test lines", 900, _WORKFLOWS),
     ("test lines", 1_100, "sixty programs of five peers, each with a crash at its awaits"),
-    ("test lines", 420, "ported programs under kill -9, and generated ones that are their own oracle"),
+    ("test lines", 560, "ported programs under kill -9, generated ones, worlds of code that waits and asks"),
     ("lines", 40, "constants of zones, times and flags in a workflow's module, calls in f-strings"),
     ("lines of sdk", 20, "constants of zones, times and flags in a workflow's module"),
     ("lines of server", 10, _WORKFLOWS),

@@ -156,8 +156,6 @@ def _call(plan: CallPlan, nonce: int) -> Call:
         arguments["stuck"] = plan.stuck
     if plan.tool == ODD_TOOL:
         arguments["value"] = SENT[plan.number % len(SENT)][0]
-    if plan.wait is not None:
-        arguments |= {"limit": plan.wait.seconds, "name": plan.wait.name}
     return Call(name, arguments)
 
 

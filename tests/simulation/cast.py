@@ -4,6 +4,7 @@ The tools are made once for a process, since a schedule is cheap and making a to
 """
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cache
@@ -118,7 +119,9 @@ ALL_TOOLS = (
 )
 
 
-work, fragile, stubborn, brisk, talker = PLAIN_TOOLS = ALL_TOOLS[: len(TOOLS)]
+# Those that code calls, by the names that it has for them.
+_CODED = {one.name: one for one in ALL_TOOLS if one.name in {**TOOLS, **WAITING_TOOLS, **APPROVED_TOOLS}}
+work, fragile, stubborn, brisk, talker, order, listen, nap, ask, sign, countersign = _CODED.values()
 
 
 async def _run(turns: list[list[dict[str, Any]]]) -> str:
@@ -130,16 +133,31 @@ async def _run(turns: list[list[dict[str, Any]]]) -> str:
 
 
 async def _tried(call: dict[str, Any]) -> str:
-    tools = {"work": work, "fragile": fragile, "stubborn": stubborn, "brisk": brisk, "talker": talker}
+    tools = {
+        "work": work,
+        "fragile": fragile,
+        "stubborn": stubborn,
+        "brisk": brisk,
+        "talker": talker,
+        "order": order,
+        "listen": listen,
+        "nap": nap,
+        "ask": ask,
+        "sign": sign,
+        "countersign": countersign,
+    }
     try:
-        return str((await tools[call["tool"]](**call["arguments"]))["number"])
+        result = await tools[call["tool"]](**call["arguments"])
     except Exception:  # noqa: BLE001 - whatever its class
         return "failed"
+    if call["tool"] in WAITING_TOOLS:
+        return json.dumps(result, sort_keys=True, separators=(",", ":"))
+    return str(result["number"])
 
 
 @cache
-def _workflow(name: str) -> Workflow[Any, Any]:
-    return workflow(name=name)(_run)
+def _workflow(name: str, limits: tuple[tuple[str, Any], ...]) -> Workflow[Any, Any]:
+    return workflow(name=name, limits=Limits(**{"turns": 20_000, "tool_calls": 10_000, **dict(limits)}))(_run)
 
 
 class LimitedModel(SimModel):
@@ -179,7 +197,7 @@ def make_registry(
             on=event_of(name) if name in emitted and not emitted[name] else "",
             model=model(script, name),
             offload="queue" if script.offloads else "",
-            tools=PLAIN_TOOLS if script.program else _tools_within(mixture),
+            tools=list(_CODED.values()) if script.program else _tools_within(mixture),
             limits=Limits(**script.limits),
             model_retries=script.model_retries,
             model_timeout_seconds=_TALKING_SECONDS if script.words else MODEL_TIMEOUT_SECONDS,
@@ -190,7 +208,9 @@ def make_registry(
         for name, script in scripts.items()
         if script.program != WORKFLOW
     ]
-    workflows = [_workflow(name) for name, script in scripts.items() if script.program == WORKFLOW]
+    workflows = [
+        _workflow(name, tuple(script.limits.items())) for name, script in scripts.items() if script.program == WORKFLOW
+    ]
     batched = {agent: batch for agent in agents if (batch := emitted.get(agent.name))}
     handlers = [Handler(event_of(agent.name, batched=True), agent, batch=batch) for agent, batch in batched.items()]
     return Registry([agent for agent in agents if agent not in batched], handlers=handlers, workflows=workflows)

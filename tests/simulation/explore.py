@@ -65,6 +65,7 @@ _KINDS = tuple(
     )
 )
 _DEPLOYING = (0, *(_ONLY[name][0] for name in ("waits", "plans", "streams", "approvals", "returns")))
+_CODED = (0, plan.WAITING_SEEDS, plan.APPROVING_SEEDS)
 _CUTTING = (*_FAMILIES, plan.RETURNING_SEEDS, plan.DEPLOYING_SEEDS)
 _LIMITED = (*_FAMILIES, plan.RETURNING_SEEDS, plan.CUTTING_SEEDS)
 # What may go wrong together, in plain worlds and in those whose jobs wait.
@@ -119,8 +120,7 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
         *((killing, kind + first) for kind in _KINDS for first in _FAMILIES),
         *((killing, plan.FULL_SEEDS + first) for first in (*_FAMILIES, plan.RETURNING_SEEDS)),
         *((killing, first) for first in _TOGETHER),
-        (deploying, plan.WORKFLOW_SEEDS),
-        (deploying, plan.SCRIPT_SEEDS),
+        *((deploying, kind + first) for kind in (plan.WORKFLOW_SEEDS, plan.SCRIPT_SEEDS) for first in _CODED),
         (deploying, plan.FRONT_END_SEEDS + plan.STREAMING_SEEDS),
         *((each, first) for first in OTHER_FAMILIES),
         *((returning, plan.RETURNING_SEEDS + first) for first in (0, plan.WAITING_SEEDS, plan.PLANNING_SEEDS)),

@@ -8,13 +8,38 @@ from msgspec.structs import replace
 from baton.engine import script
 from baton.engine.effects import Changes, Decision
 from baton.sdk.workflows import runner
+from baton.worker.executors.scripting import script_run
 from tests.simulation import plan
-from tests.simulation.planting import around, defects
+from tests.simulation.planting import Patch, around, defects
 
 
 def _in_turn(outcomes: Callable[..., Mapping[int, Any]], *about: Any) -> dict[int, Any]:
     found = outcomes(*about)
     return dict(zip(found, list(found.values())[::-1], strict=True))
+
+
+def _in_time(outcome: Mapping[str, Any]) -> Mapping[str, Any]:
+    waited = "ok" in outcome and "number" not in (outcome["ok"] or ())
+    return {"ok": {"timedOut": True}} if waited else outcome
+
+
+def _approved(outcome: Mapping[str, Any]) -> Mapping[str, Any]:
+    refused = outcome.get("error", {}).get("type") in ("rejected", "expired")
+    return {"ok": {"number": 0}} if refused else outcome
+
+
+def _of_workflow(told: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Patch:
+    def outcomes(original: Callable[..., Mapping[int, Any]], *about: Any) -> dict[int, Any]:
+        return {number: told(outcome) for number, outcome in original(*about).items()}
+
+    return around(runner, "_outcomes", outcomes)
+
+
+def _of_script(told: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Patch:
+    def run(original: Callable[..., Any], running: Any, tools: Any, results: Mapping[str, Any], now_ms: int) -> Any:
+        return original(running, tools, {call: told(outcome) for call, outcome in results.items()}, now_ms)
+
+    return around(script_run, "_run", run)
 
 
 def _swapped(waits: Callable[..., Decision], *about: Any) -> Decision:
@@ -42,6 +67,22 @@ def _changed(decision: Decision, other: Callable[[Changes], Changes]) -> Decisio
 
 
 DEFECTS = (
+    *defects(
+        plan.WORKFLOW_SEEDS + plan.WAITING_SEEDS,
+        a_job_ends_as_its_script_says={"each wait of a workflow has timed out": _of_workflow(_in_time)},
+    ),
+    *defects(
+        plan.WORKFLOW_SEEDS + plan.APPROVING_SEEDS,
+        a_job_ends_as_its_script_says={"a workflow goes on with what nobody approved": _of_workflow(_approved)},
+    ),
+    *defects(
+        plan.SCRIPT_SEEDS + plan.WAITING_SEEDS,
+        a_job_ends_as_its_script_says={"each wait of a script has timed out": _of_script(_in_time)},
+    ),
+    *defects(
+        plan.SCRIPT_SEEDS + plan.APPROVING_SEEDS,
+        a_job_ends_as_its_script_says={"a script goes on with what nobody approved": _of_script(_approved)},
+    ),
     *defects(
         plan.WORKFLOW_SEEDS,
         a_job_ends_as_its_script_says={

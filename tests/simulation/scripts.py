@@ -218,7 +218,7 @@ def _waited(done: Outcome, came: Mapping[str, Any] | None, depth: int) -> Outcom
 def final_text(script: Script, seen: list[tuple[str, int, str]]) -> str:
     """The last answer: what a model that reads the history makes of the results (number, error or word) it was told."""
     if script.program:
-        return ", ".join(["the end", *("failed" if error else str(number) for _, number, error in seen)])
+        return ", ".join(["the end", *(word or str(number) for _, number, word in seen)])
     if not script.reads_history:
         return f"the end{more_words(script.words)}"
     return f"the end, {crc32(repr(seen).encode())}{more_words(script.words)}"
@@ -241,6 +241,7 @@ def expected(
     last = 0
     if script.program == "script":  # its first turn is before those of its calls, and another one after them
         calls_died = {(turn - 1, position): how for (turn, position), how in died.calls.items()}
+        came = {(turn - 1, position): told for (turn, position), told in came.items()}
         last, died = died.turn, replace(died, calls=calls_died, turn=died.turn if died.turn == 1 else 0)
     limits, calls, answer = script.limits, list[Outcome](), ""
     for turn, plan in enumerate(script.turns, 1):
@@ -254,7 +255,8 @@ def expected(
             return Expected("failed", used, tuple(calls), error=_MODEL_ERRORS.get(plan.how, "model_error"))
         answer = plan.pieces or answer
         if not plan.calls:
-            seen = [(call.tool, call.number, call.error or call.came) for call in calls]
+            failed = "failed" if script.program else ""
+            seen = [(call.tool, call.number, (call.error and failed) or call.error or call.came) for call in calls]
             done = Expected("completed", turn, tuple(calls), answer=final_text(script, seen))
             return _by_one_script(done, last, died.error) if script.program == "script" else done
         if len(calls) + len(plan.calls) > limits.get("tool_calls", USUAL_LIMITS.tool_calls):

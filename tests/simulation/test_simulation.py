@@ -198,14 +198,17 @@ def test_events_of_one_key_have_one_job_under_all_faults() -> None:
 @pytest.mark.parametrize(
     ("first", "schedules"),
     [
-        (plan.WORKFLOW_SEEDS + plan.SMALL_SEEDS, 4),
-        (plan.SCRIPT_SEEDS + plan.SMALL_SEEDS, 4),
-        pytest.param(plan.WORKFLOW_SEEDS, 60, marks=pytest.mark.long),
-        pytest.param(plan.SCRIPT_SEEDS, 60, marks=pytest.mark.long),
+        (plan.WORKFLOW_SEEDS + plan.WAITING_SEEDS + plan.SMALL_SEEDS, 4),
+        (plan.SCRIPT_SEEDS + plan.APPROVING_SEEDS + plan.SMALL_SEEDS, 4),
+        *(
+            pytest.param(kind + family, 36 if not family else 12, marks=pytest.mark.long)
+            for kind in (plan.WORKFLOW_SEEDS, plan.SCRIPT_SEEDS)
+            for family in (0, plan.WAITING_SEEDS, plan.APPROVING_SEEDS)
+        ),
     ],
 )
 def test_workflows_and_scripts_end_as_their_code_says(first: int, schedules: int) -> None:
-    """Under all faults, their code goes on with what its calls came to."""
+    """Under all faults, their code goes on with what its calls, waits, approvals and jobs below came to."""
     first += BASE_SEED
     summary = play_many(range(first, first + schedules))
     assert not summary.failures, summary_of(summary, 0)
