@@ -91,7 +91,8 @@ def kept_of_call(
     if changed:
         kept["changed"] = changed
     more = [first.get(name) for name in ("metadata", "tool_kind", "content_file_digests")]
-    if others or first["outcome"] != "success" or any(one is not None for one in more):
+    has_files = isinstance(parts[0], ai.ToolReturnPart) and bool(parts[0].files)
+    if others or has_files or first["outcome"] != "success" or any(one is not None for one in more):
         kept["messages"], first["content"] = before.contents.short(messages), _without_data(first["content"])
     return first["content"] if first["outcome"] == "success" else {first["outcome"]: first["content"]}, kept
 
