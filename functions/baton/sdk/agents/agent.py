@@ -109,15 +109,15 @@ class Agent:
         name: 1 to 64 letters, digits, `_`, `.` or `-`.
         instructions: the model's first input, before the task.
         limits: limits of a job, together with the jobs below it.
-        model: a model object or a model's name ("demo", "openai:gpt-5-mini"); or a list of them, of which the next one
-            answers where the one before cannot right now.
+        model: a model object or its name ("demo", "openai:gpt-5-mini"); or a list, of which the next one answers where
+            the one before cannot.
         model_settings: the model's settings: `{"temperature": 0.2, "max_tokens": 2000, …}`.
         output_type: a pydantic model that the job's answer must fit; the job's result has it as `output`.
         description: its purpose in a line, for agents that have it among their tools.
         tools: tools made with `@tool`, other agents, and MCP servers.
         capabilities: adds every tool of the registry that declares one of them.
-        mode: "loop": the model calls tools until it answers; "plan": it makes a plan, its steps run, and it reflects
-            on their results: it answers, or makes another plan.
+        mode: "loop": the model calls tools until it answers; "plan": it makes a plan, whose steps run, until it
+            answers.
         max_rounds: the maximum number of plans that a planner makes.
         plan: steps that are always the same; the agent needs no model, and its answer is the last steps' results.
         model_retries: attempts after the first, when the model fails temporarily.
@@ -128,20 +128,16 @@ class Agent:
         isolated: each turn and each tool call has an invocation of its own, instead of inline continuation.
         on: the name of an app event: each such event starts a job, whose data is the event's.
         task: the task of such a job.
-        version: its name among versions, for comparing them; without one a digest of instructions, model, tools,
-            settings and output.
-        expose: protocols by which other programs find and run the agent: "a2a", "mcp", or a set of these; by default
-            none.
+        version: its name among versions, for comparing them; without one a digest of what it is made of.
+        expose: protocols by which other programs run the agent: "a2a", "mcp", or a set of these.
         call_limits: limits of its model's calls, shared by all calls with the same key.
-        offload: how a model answers while the job waits without compute: "queue": the queue sends the
-            request, and delivers the answer; "provider": the provider answers in the background, and is polled.
-            The text is not streamed then. By default the turn's function calls the model.
-        on_cut_answer: what becomes of a text that the model's length limit cut off: "fail": the job fails with
-            `answer_cut`, and its error has the text; "keep": it is the answer, marked as cut; None: "keep" in a chat,
-            else "fail".
+        offload: how a model answers while the job waits without compute: "queue": the queue sends the request;
+            "provider": the provider answers in the background. The text is not streamed then.
+        on_cut_answer: whether a text that the model's length limit cut off fails the job ("fail", `answer_cut`), or is
+            the answer, marked as cut ("keep"); None: "keep" in a chat, else "fail".
         code_mode: its model gets one tool, `run_code`, and writes scripts over the agent's tools: a `CodeMode`, or True
             for the defaults.
-        runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
+        runner: runs an agent of another library, which has no model and no tools of its own here.
     """
 
     name: str
