@@ -97,8 +97,7 @@ def read_value(value: Any, at: str) -> Any:
     try:
         body = to_json(value, inf_nan_mode="constants")
         if not any(name in body for name in _NO_NUMBERS):
-            if body.count(b"[") + body.count(b"{") > DEPTH_LIMIT:
-                from_json(_BEFORE + body + _AFTER)
+            _refuse_deep(body)
             return value
     except _ERRORS:
         pass
@@ -111,11 +110,16 @@ def _faithful(value: Any) -> tuple[str, Any] | None:
         text = _WRITER.encode(value)
         body = text.encode()
         read = from_json(body, allow_inf_nan=False)
-        if text.count("[") + text.count("{") > DEPTH_LIMIT:
-            from_json(_BEFORE + body + _AFTER)
+        _refuse_deep(body)
     except _ERRORS:
         return None
     return (text, read) if read == value else None
+
+
+def _refuse_deep(body: bytes) -> None:
+    """Raise ValueError for a text of more than DEPTH_LIMIT levels; most texts have fewer brackets."""
+    if body.count(b"[") + body.count(b"{") > DEPTH_LIMIT:
+        from_json(_BEFORE + body + _AFTER)
 
 
 class _Walk:
