@@ -7,7 +7,7 @@ no query, and answers 200 with a JSON object. Invariant: the document has exactl
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -189,34 +189,29 @@ _PROBLEM = {
 }
 
 
-class OpenApi:
-    """The document; made on first use."""
+def document_of(table: Sequence[ApiRoute], server_url: str) -> dict[str, Any]:
+    """Return the whole document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in table:
+        paths.setdefault(_PARAMETER.sub(r"{\1}", route.path), {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Baton", "version": version(DISTRIBUTION), "description": "Durable AI agents: their API."},
+        **({"servers": [{"url": server_url}]} if server_url else {}),
+        "paths": paths,
+        "components": {"schemas": SCHEMAS | _body_schemas(), "securitySchemes": _SCHEMES},
+    }
 
-    def __init__(self, table: Sequence[ApiRoute], server_url: str) -> None:
-        self._table = table
-        self._server_url = server_url
 
-    async def show(self, _request: Request) -> Response:
+def document_route(table: Sequence[ApiRoute], server_url: str) -> ApiRoute:
+    """Return the line of the document itself, which is made on first use."""
+    made = cache(lambda: document_of(table, server_url))
+
+    async def show_document(_request: Request) -> Response:
         """Answer 200 with the document."""
-        return JSONResponse(self.document, headers={"cache-control": "public, max-age=300"})
+        return JSONResponse(made(), headers={"cache-control": "public, max-age=300"})
 
-    @cached_property
-    def document(self) -> dict[str, Any]:
-        """The whole document."""
-        paths: dict[str, dict[str, Any]] = {}
-        for route in self._table:
-            paths.setdefault(_PARAMETER.sub(r"{\1}", route.path), {})[route.method.lower()] = _operation(route)
-        return {
-            "openapi": "3.1.0",
-            "info": {
-                "title": "Baton",
-                "version": version(DISTRIBUTION),
-                "description": "Durable AI agents: their API.",
-            },
-            **({"servers": [{"url": self._server_url}]} if self._server_url else {}),
-            "paths": paths,
-            "components": {"schemas": SCHEMAS | _body_schemas(), "securitySchemes": _SCHEMES},
-        }
+    return ApiRoute("GET", "/openapi.json", "open", show_document, "all of this as an OpenAPI 3.1 document")
 
 
 def described(route: ApiRoute) -> Described:

@@ -11,7 +11,7 @@ from baton.server.api.admin.control import (
     start_worker,
     stop_worker,
 )
-from baton.server.api.admin.health import Health, show_metrics
+from baton.server.api.admin.health import healthz, readyz, show_metrics
 from baton.server.api.admin.usage_by_day import show_usage
 from baton.server.api.admin.versions import show_versions
 from baton.server.api.app_events import post_app_event, show_app_event
@@ -20,13 +20,13 @@ from baton.server.api.auth import Keys
 from baton.server.api.guard import Guard
 from baton.server.api.jobs.approval_links import make_link
 from baton.server.api.jobs.approvals import approve_checkpoint, checkpoints_of_job, list_approvals, reject_checkpoint
-from baton.server.api.jobs.bulk_change import BulkChangeApi
+from baton.server.api.jobs.bulk_change import change_many
 from baton.server.api.jobs.context import Context, context_of
 from baton.server.api.jobs.diff import show_diff
 from baton.server.api.jobs.fork import post_fork
 from baton.server.api.jobs.job import JobsApi
-from baton.server.api.jobs.listing import JobListingApi
-from baton.server.api.jobs.other_starts import SimpleScenario, start_agent
+from baton.server.api.jobs.listing import list_jobs
+from baton.server.api.jobs.other_starts import run_scenario, start_agent
 from baton.server.api.jobs.recording import show_recording, show_result
 from baton.server.api.jobs.scores import post_score
 from baton.server.api.jobs.signals import KeptQuota, complete_operation, post_event, show_operation
@@ -38,7 +38,7 @@ from baton.server.api.sessions.sessions import SessionsApi, forget_memory
 from baton.server.api.stream import make_token, show_stream
 from baton.server.api.updates import PATH as UPDATES_PATH
 from baton.server.api.updates import update_routes, updates_over_http
-from baton.server.openapi import OpenApi
+from baton.server.openapi import document_route
 from baton.server.protocols.a2a.card import CARD_PATH, default_card, show_card
 from baton.server.protocols.a2a.rpc import A2aApi
 from baton.server.protocols.ag_ui.runs import AgUiApi
@@ -72,18 +72,15 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
         *_of_a2a(context),
         *_of_mcp(container, keys, jobs),
         *_of_operators(context, audit),
-        *_open(container, jobs),
+        *_open(context),
     ]
-    document = OpenApi(table, container.settings.worker_base_url)  # the table lists it, too
-    table.append(ApiRoute("GET", "/openapi.json", "open", document.show, "all of this as an OpenAPI 3.1 document"))
+    table.append(document_route(table, container.settings.worker_base_url))  # which describes itself, too
     return table
 
 
 def _of_jobs(context: Context) -> list[ApiRoute]:
-    keys, jobs = context.keys, context.jobs
+    to, jobs = context.serves, context.jobs
     jobs_path, job_path = "/api/agent-jobs", "/api/agent-jobs/{job_id}"
-    listing, bulk_path = JobListingApi(context.container, keys), "/api/admin/agent-jobs/bulk"
-    bulk = BulkChangeApi(keys, jobs, listing)
     bulk_changes = '`{"action", "filter", "dryRun"}` cancels or retries jobs; repeat with `cursor` while there is one'
     submits = "submit a job; 202 and the job. `Idempotency-Key` is honoured"
     lists = (
@@ -98,11 +95,11 @@ def _of_jobs(context: Context) -> list[ApiRoute]:
     deletes = "delete an ended job's data; 204, and later reads are 410; 409 before its end"
     return [
         ApiRoute("POST", jobs_path, "client", jobs.submit, submits, TASK_BYTES),
-        ApiRoute("GET", jobs_path, "client", listing.show, lists),
+        ApiRoute("GET", jobs_path, "client", to(list_jobs), lists),
         ApiRoute("GET", job_path, "client", jobs.read, reads),
         ApiRoute("PATCH", job_path, "client", jobs.change, changes),
         ApiRoute("DELETE", job_path, "client", jobs.delete, deletes),
-        ApiRoute("POST", bulk_path, "admin", bulk.change, bulk_changes),
+        ApiRoute("POST", "/api/admin/agent-jobs/bulk", "admin", to(change_many), bulk_changes),
         *_of_parts(context, job_path),
     ]
 
@@ -286,11 +283,11 @@ def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:
     ]
 
 
-def _open(container: Container, jobs: JobsApi) -> list[ApiRoute]:
-    scenario, health = SimpleScenario(container, jobs), Health(container)
+def _open(context: Context) -> list[ApiRoute]:
+    to = context.serves
     tries = "run a small job to its end; only where `ENABLE_TEST_ENDPOINT=true`"
     return [
-        ApiRoute("POST", "/test/simple", "open", scenario.run, tries),
-        ApiRoute("GET", "/healthz", "open", health.healthz, "the process needs no restart; else 503"),
-        ApiRoute("GET", "/readyz", "open", health.readyz, "agents are loaded and the store answers; else 503"),
+        ApiRoute("POST", "/test/simple", "open", to(run_scenario), tries),
+        ApiRoute("GET", "/healthz", "open", to(healthz), "the process needs no restart; else 503"),
+        ApiRoute("GET", "/readyz", "open", to(readyz), "agents are loaded and the store answers; else 503"),
     ]

@@ -12,7 +12,7 @@ from baton.server.api.audit import Audit
 from baton.server.api.auth import Keys
 from baton.server.api.problem import Code
 from baton.server.api.route import ApiRoute
-from baton.server.openapi import OpenApi
+from baton.server.openapi import document_of
 from baton.server.routes import api_table
 from baton.settings.settings import Settings
 from baton.worker.container import Container
@@ -31,7 +31,7 @@ def api_routes() -> tuple[ApiRoute, ...]:
 @cache
 def api_document() -> dict[str, Any]:
     """Return what `GET /openapi.json` answers."""
-    return OpenApi(api_routes(), "").document
+    return document_of(api_routes(), "")
 
 
 KEY_OF = {

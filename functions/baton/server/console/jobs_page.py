@@ -15,8 +15,9 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from baton.engine.transitions import JobStatus
-from baton.server.api.jobs.bulk_change import BulkBody, BulkChangeApi
-from baton.server.api.jobs.listing import JobListingApi, JobPage
+from baton.server.api.jobs.bulk_change import BulkBody, changed_in_bulk
+from baton.server.api.jobs.context import Context
+from baton.server.api.jobs.listing import JobPage, page_of_jobs
 from baton.server.api.jobs.query import PageQuery, read_page_query
 from baton.server.api.problem import ApiError, invalid
 from baton.server.console.form import field
@@ -79,8 +80,8 @@ def common(today: str) -> tuple[tuple[str, str], ...]:
 class BulkPage:
     """Changes many jobs."""
 
-    def __init__(self, bulk: BulkChangeApi) -> None:
-        self._bulk = bulk
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     async def form(self, visit: Visit) -> Response:
         """Show the number of matching jobs, and ask for confirmation."""
@@ -102,7 +103,9 @@ class BulkPage:
     async def _all(self, visit: Visit, action: str, given: dict[str, str], *, dry_run: bool) -> tuple[int, int, bool]:
         matched, changed, cursor = 0, 0, ""
         for _ in range(_ROUNDS):
-            answer = await self._bulk.changed(visit.principal, _body(action, given, cursor, dry_run=dry_run))
+            answer = await changed_in_bulk(
+                self._context, visit.principal, _body(action, given, cursor, dry_run=dry_run)
+            )
             matched, changed, cursor = (
                 matched + answer["matched"],
                 changed + answer["changed"],
@@ -140,8 +143,8 @@ class Line:
 class JobsPage:
     """Lists jobs."""
 
-    def __init__(self, container: Container, listing: JobListingApi, bulk: BulkPage) -> None:
-        self._container, self._listing, self._bulk = container, listing, bulk
+    def __init__(self, container: Container, bulk: BulkPage) -> None:
+        self._container, self._bulk = container, bulk
 
     async def show(self, visit: Visit) -> Response:
         """Show a page of the list; the job whose id is in the query; or with `action` the change of all that match."""
@@ -153,8 +156,8 @@ class JobsPage:
         given, cursor = given_in(visit.request.query_params), visit.query("cursor")
         lines, page, faults, status = list[Line](), JobPage(()), dict[str, str](), 200
         try:
-            page = await self._listing.page(
-                visit.principal, read_page_query(query_of(given, limit=ROWS, cursor=cursor))
+            page = await page_of_jobs(
+                self._container, visit.principal, read_page_query(query_of(given, limit=ROWS, cursor=cursor))
             )
         except ApiError as error:
             if not error.faults:
@@ -186,6 +189,6 @@ class JobsPage:
             lines.append(Line(shown | {"below": snapshot.below}, depth, is_open, toggled))
             if is_open:
                 query = PageQuery.model_validate({"parentJobId": snapshot.job.id, "limit": _MOST_BELOW})
-                below = await self._listing.page(visit.principal, query)
+                below = await page_of_jobs(self._container, visit.principal, query)
                 lines += await self._lines(visit, below.jobs, opened, depth + 1)
         return lines

@@ -10,9 +10,7 @@ from baton.server.api.admin.control import replaying_of
 from baton.server.api.auth import Keys
 from baton.server.api.jobs.approval_links import ApprovalLinks
 from baton.server.api.jobs.approvals import Approvals
-from baton.server.api.jobs.bulk_change import BulkChangeApi
 from baton.server.api.jobs.context import Context, context_of
-from baton.server.api.jobs.listing import JobListingApi
 from baton.server.api.route import Endpoint
 from baton.server.api.session_line import Sessions
 from baton.server.console.admin.agents_page import AgentsPage
@@ -41,7 +39,7 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
     """Build every route of the console."""
     gate, context = Gate(container, keys), context_of(container, keys)
     login, agents = Login(container, keys, gate.signer), AgentsPage(context)
-    overview = OverviewPage(container, JobListingApi(container, keys))
+    overview = OverviewPage(container)
     return [
         gate.get(HOME, overview.show),
         Route(LOGIN, login.show, methods=["GET"]),
@@ -60,15 +58,14 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
 
 
 def _of_jobs(gate: Gate, context: Context) -> list[Route]:
-    container, keys, jobs = context.container, context.keys, context.jobs
-    listing = JobListingApi(container, keys)
-    sessions = SessionsPage(container, listing, Sessions(container))
-    bulk = BulkPage(BulkChangeApi(keys, jobs, listing))
+    container, jobs = context.container, context.jobs
+    sessions = SessionsPage(container, Sessions(container))
+    bulk = BulkPage(context)
     job, live = JobPage(container, jobs), Live(container, jobs)
     actions = JobActions(context, job)
     forks, path = ForkPages(context), "/console/jobs/{job_id}"
     return [
-        gate.get("/console/jobs", JobsPage(container, listing, bulk).show),
+        gate.get("/console/jobs", JobsPage(container, bulk).show),
         gate.get("/console/jobs/new", actions.form),
         gate.post("/console/jobs/new", actions.start),
         gate.post("/console/jobs/bulk", bulk.change),

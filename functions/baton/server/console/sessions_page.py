@@ -14,7 +14,7 @@ from starlette.responses import Response
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.transitions import JobStatus
 from baton.sdk.memory.entries import question_of
-from baton.server.api.jobs.listing import JobListingApi, JobPage
+from baton.server.api.jobs.listing import JobPage, page_of_jobs
 from baton.server.api.jobs.query import MOST_ROWS, read_page_query
 from baton.server.api.session_line import Sessions
 from baton.server.console.conversation import answer_of, conversation
@@ -55,9 +55,9 @@ class Row:
 class SessionsPage:
     """Shows sessions."""
 
-    def __init__(self, container: Container, listing: JobListingApi, sessions: Sessions) -> None:
+    def __init__(self, container: Container, sessions: Sessions) -> None:
         self._ports, self._prices = container.ports, container.settings.prices
-        self._listing = listing
+        self._container = container
         self._sessions = sessions
 
     async def show(self, visit: Visit) -> Response:
@@ -132,7 +132,7 @@ class SessionsPage:
     async def _page(self, visit: Visit, given: dict[str, str], limit: int) -> JobPage:
         cursor = {"cursor": visit.query("cursor")} if visit.query("cursor") else {}
         query = read_page_query(QueryParams({**given, **cursor, "limit": str(limit)}))
-        return await self._listing.page(visit.principal, query)
+        return await page_of_jobs(self._container, visit.principal, query)
 
 
 def _last_text(snapshot: Snapshot) -> str:

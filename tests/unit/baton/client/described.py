@@ -5,7 +5,7 @@ from typing import Any
 
 from baton.server.api.audit import Audit
 from baton.server.api.auth import Keys
-from baton.server.openapi import OpenApi
+from baton.server.openapi import document_of
 from baton.server.routes import api_table
 from baton.settings.settings import Settings
 from baton.worker.container import Container
@@ -13,7 +13,7 @@ from baton.worker.wiring import real_ports
 
 _CONTAINER = Container(Settings(), real_ports(Settings()))  # opens nothing
 TABLE = api_table(_CONTAINER, Keys(_CONTAINER), Audit(_CONTAINER))
-DOCUMENT: dict[str, Any] = OpenApi(TABLE, "").document
+DOCUMENT: dict[str, Any] = document_of(TABLE, "")
 ACCESS = {f"{route.method} {route.path.replace(':path', '')}": route.access for route in TABLE}
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 PLACES = [

@@ -5,12 +5,12 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from baton.server.api.route import ApiRoute
-from baton.server.openapi import DESCRIBED, OpenApi, described
+from baton.server.openapi import DESCRIBED, described, document_of
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 from tests.unit.baton.server.api.client import ADMIN, Api, api_of
 from tests.unit.baton.server.test_routes import OPERATIONS_KEY, TABLE, WITH_OPERATIONS, path_of, route_name
 
-DOCUMENT = OpenApi(TABLE, SETTINGS.worker_base_url).document
+DOCUMENT = document_of(TABLE, SETTINGS.worker_base_url)
 
 CHANGES = [route for route in TABLE if route.method != "GET" and route.access != "open"]
 
@@ -19,7 +19,7 @@ async def test_the_document_is_valid_and_served_without_a_key(api: Api) -> None:
     """By the specification's own schema, with every reference resolved."""
     assert [error.message for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
     assert (await api.request("GET", "/openapi.json", "")).json() == DOCUMENT
-    without_address = OpenApi(TABLE, "").document
+    without_address = document_of(TABLE, "")
     assert ("servers" in DOCUMENT, "servers" in without_address) == (True, False), "the reader's own is right then"
 
 

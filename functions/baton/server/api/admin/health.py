@@ -18,32 +18,28 @@ from baton.server.api.jobs.context import Context
 from baton.worker.container import Container
 from baton_events.errors import PublishError, StoreError, StoreFullError
 
-
-class Health:
-    """`GET /healthz`: the process needs no restart. `GET /readyz`: the agents are loaded and the store answers."""
-
-    def __init__(self, container: Container) -> None:
-        self._container = container
-
-    async def healthz(self, _request: Request) -> Response:
-        """Answer 200 while the process is healthy, else 503 and the reason."""
-        fault = self._container.running_calls.fault()
-        return JSONResponse({"status": "unhealthy", "reason": fault}, 503) if fault else JSONResponse({"status": "ok"})
-
-    async def readyz(self, _request: Request) -> Response:
-        """Answer 200 and how the store is reached when ready, else 503."""
-        _ = self._container.registry  # a registry that cannot be loaded is not ready
-        try:
-            await self._container.ports.reader.ping()
-        except StoreFullError:
-            return JSONResponse({"status": "the store's memory is full, so it takes no writes"}, 503)
-        except StoreError as error:
-            _log.warning("not ready: %s", error)
-            return JSONResponse({"status": "the store does not answer"}, 503)
-        return JSONResponse({"status": "ready", "store": "RESP" if self._container.settings.resp_url else "REST"})
-
-
 _log = logging.getLogger("baton.api")
+
+
+async def healthz(context: Context, _request: Request) -> Response:
+    """Answer `GET /healthz` with 200 while the process needs no restart, else 503 and the reason."""
+    fault = context.container.running_calls.fault()
+    return JSONResponse({"status": "unhealthy", "reason": fault}, 503) if fault else JSONResponse({"status": "ok"})
+
+
+async def readyz(context: Context, _request: Request) -> Response:
+    """Answer `GET /readyz` with 200 and how the store is reached, once the agents are loaded; else 503."""
+    container = context.container
+    _ = container.registry  # a registry that cannot be loaded is not ready
+    try:
+        await container.ports.reader.ping()
+    except StoreFullError:
+        return JSONResponse({"status": "the store's memory is full, so it takes no writes"}, 503)
+    except StoreError as error:
+        _log.warning("not ready: %s", error)
+        return JSONResponse({"status": "the store does not answer"}, 503)
+    return JSONResponse({"status": "ready", "store": "RESP" if container.settings.resp_url else "REST"})
+
 
 # At most this many jobs are searched for pending approvals.
 READ_LIMIT = 500

@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.engine.transitions import END_STATUSES, JobStatus
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import ChangeBody, JobsApi
-from baton.server.api.jobs.listing import JobListingApi
+from baton.server.api.jobs.listing import page_of_jobs
 from baton.server.api.jobs.query import MOST_ROWS, JobFilter, PageQuery, checked_cursor
 from baton.server.api.problem import ApiError, invalid, limited_body, parsed
 from baton.store.records.jobs import Snapshot
@@ -64,51 +65,47 @@ class BulkBody(BaseModel):
         return PageQuery.model_construct(**given, status=",".join(meant), limit=self.limit, cursor=self.cursor)
 
 
-class BulkChangeApi:
-    """The one endpoint."""
+async def change_many(context: Context, request: Request) -> Response:
+    """Answer 200 with `{"matched", "changed", "refused", "cursor"}`."""
+    principal = await context.keys.authenticate(request)
+    body = parsed(BulkBody, await limited_body(request))
+    return JSONResponse(await changed_in_bulk(context, principal, body))
 
-    def __init__(self, keys: Keys, jobs: JobsApi, listing: JobListingApi) -> None:
-        self._keys = keys
-        self._jobs = jobs
-        self._listing = listing
 
-    async def change(self, request: Request) -> Response:
-        """Answer 200 with `{"matched", "changed", "refused", "cursor"}`."""
-        principal = await self._keys.authenticate(request)
-        body = parsed(BulkBody, await limited_body(request))
-        return JSONResponse(await self.changed(principal, body))
+async def changed_in_bulk(context: Context, principal: Principal, body: BulkBody) -> dict[str, Any]:
+    """Change the jobs of one page; return how many matched and changed, and each refused one with its reason.
 
-    async def changed(self, principal: Principal, body: BulkBody) -> dict[str, Any]:
-        """Change the jobs of one page; return how many matched and changed, and each refused one with its reason.
+    Raises:
+        ApiError: 403, 404, 422, as for a list.
+    """
+    change, query = body.change(), body.page()
+    if query is None:
+        return {"matched": 0, "changed": 0}
+    page = await page_of_jobs(context.container, principal, query)
+    answer: dict[str, Any] = {"matched": len(page.jobs), "changed": 0}
+    if not body.dry_run:
+        refused = await _each(context.jobs, principal, page.jobs, change)
+        answer["changed"] = len(page.jobs) - len(refused)
+        if refused:
+            answer["refused"] = refused
+    return answer | ({"cursor": page.cursor} if page.cursor else {})
 
-        Raises:
-            ApiError: 403, 404, 422, as for a list.
-        """
-        change, query = body.change(), body.page()
-        if query is None:
-            return {"matched": 0, "changed": 0}
-        page = await self._listing.page(principal, query)
-        answer: dict[str, Any] = {"matched": len(page.jobs), "changed": 0}
-        if not body.dry_run:
-            refused = await self._each(principal, page.jobs, change)
-            answer["changed"] = len(page.jobs) - len(refused)
-            if refused:
-                answer["refused"] = refused
-        return answer | ({"cursor": page.cursor} if page.cursor else {})
 
-    async def _each(self, principal: Principal, found: Sequence[Snapshot], change: ChangeBody) -> list[dict[str, Any]]:
-        places = asyncio.Semaphore(_AT_ONCE)
+async def _each(
+    jobs: JobsApi, principal: Principal, found: Sequence[Snapshot], change: ChangeBody
+) -> list[dict[str, Any]]:
+    places = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(job_id: str) -> dict[str, Any] | None:
-            async with places:
-                try:
-                    await self._jobs.changed(principal, job_id, change)
-                except BatonError as error:
-                    return {"id": job_id, "status": error.status, "detail": _detail(error)}
-            return None
+    async def one(job_id: str) -> dict[str, Any] | None:
+        async with places:
+            try:
+                await jobs.changed(principal, job_id, change)
+            except BatonError as error:
+                return {"id": job_id, "status": error.status, "detail": _detail(error)}
+        return None
 
-        answers = await asyncio.gather(*(one(snapshot.job.id) for snapshot in found))
-        return [answer for answer in answers if answer]
+    answers = await asyncio.gather(*(one(snapshot.job.id) for snapshot in found))
+    return [answer for answer in answers if answer]
 
 
 def _detail(error: BatonError) -> str:

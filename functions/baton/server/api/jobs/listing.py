@@ -18,7 +18,8 @@ from baton.engine.all_jobs.job_texts import mentions
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.transitions import END_STATUSES, JobStatus
 from baton.engine.waits import status_and_wait
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.query import PageQuery, read_page_query
 from baton.server.api.problem import ApiError, Code
 from baton.settings.limits import PAGE_BYTES
@@ -198,42 +199,32 @@ def _chunks(found: Sequence[Found], size: int) -> list[Sequence[Found]]:
     return [found[start : start + size] for start in range(0, len(found), size)]
 
 
-class JobListingApi:
-    """The one endpoint."""
+async def list_jobs(context: Context, request: Request) -> Response:
+    """Answer `GET /api/agent-jobs` with 200 and `{"jobs", "cursor"}`."""
+    principal = await context.keys.authenticate(request)
+    query = read_page_query(request.query_params)
+    page = await page_of_jobs(context.container, principal, query)
+    now_ms = context.container.ports.clock.now_ms()
+    view: dict[str, Any] = {"jobs": [job_row(job, now_ms) | {"tenant": job.job.tenant} for job in page.jobs]}
+    if page.cursor:
+        view["cursor"] = page.cursor
+        if len(page.jobs) < query.limit:
+            view["lookedBackTo"] = rfc3339(page.looked_back_to_ms)
+    return JSONResponse(view)
 
-    def __init__(self, container: Container, keys: Keys) -> None:
-        self._container = container
-        self._keys = keys
-        ports = container.ports
-        self._list = JobList(ports.listing, ports.admission_control, ports.reader)
 
-    async def show(self, request: Request) -> Response:
-        """Answer 200 with `{"jobs", "cursor"}`."""
-        principal = await self._keys.authenticate(request)
-        query = read_page_query(request.query_params)
-        page = await self.page(principal, query)
-        now_ms = self._container.ports.clock.now_ms()
-        view: dict[str, Any] = {"jobs": [job_row(job, now_ms) | {"tenant": job.job.tenant} for job in page.jobs]}
-        if page.cursor:
-            view["cursor"] = page.cursor
-            if len(page.jobs) < query.limit:
-                view["lookedBackTo"] = rfc3339(page.looked_back_to_ms)
-        return JSONResponse(view)
+async def page_of_jobs(container: Container, principal: Principal, wanted: PageQuery) -> JobPage:
+    """Read a page of the jobs that the caller may see.
 
-    async def page(self, principal: Principal, wanted: PageQuery) -> JobPage:
-        """Read a page of the jobs that the caller may see.
-
-        Raises:
-            ApiError: 403, another tenant's; 404, no such parent; 422, no such agent.
-        """
-        query = wanted.query(principal, self._container.registry)
-        if wanted.parent_job_id is not None:
-            await self._may_see(principal, wanted.parent_job_id)
-        return await self._list.page(query, wanted.limit, wanted.cursor or "", self._container.ports.clock.now_ms())
-
-    async def _may_see(self, principal: Principal, parent_id: str) -> None:
-        parent = (await self._container.ports.reader.jobs([parent_id])).get(parent_id)
+    Raises:
+        ApiError: 403, another tenant's; 404, no such parent; 422, no such agent.
+    """
+    ports, query = container.ports, wanted.query(principal, container.registry)
+    if (parent_id := wanted.parent_job_id) is not None:
+        parent = (await ports.reader.jobs([parent_id])).get(parent_id)
         if parent is None:
             raise ApiError(404, f"there is no job {parent_id!r}", code=Code.TASK_NOT_FOUND)
         if not principal.may_see(parent.job.tenant):
             raise ApiError(403, f"job {parent_id!r} belongs to another tenant")
+    jobs = JobList(ports.listing, ports.admission_control, ports.reader)
+    return await jobs.page(query, wanted.limit, wanted.cursor or "", ports.clock.now_ms())

@@ -18,11 +18,10 @@ from baton.sdk.agents.registry import UnknownAgentError
 from baton.sdk.agents.trial import TRIAL_AGENT
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
-from baton.server.api.jobs.job import JobsApi, idempotency_key_of
+from baton.server.api.jobs.job import idempotency_key_of
 from baton.server.api.jobs.submission import SubmitBody
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.server.api.session_line import SESSION_LIMIT_CHARS, WhenBusy
-from baton.worker.container import Container
 from baton.worker.runtime.job_view import job_view
 
 
@@ -58,36 +57,30 @@ _TENANT = Principal("client", "test")
 _LIMIT_SECONDS, _PAUSE_SECONDS = 60.0, 0.05
 
 
-class SimpleScenario:
-    """The one endpoint."""
+async def run_scenario(context: Context, _request: Request) -> Response:
+    """Answer `POST /test/simple` with 200, the finished job and its events; 504 when it did not finish in time."""
+    ports = context.container.ports
+    if not context.container.settings.enable_test_endpoint:
+        raise ApiError(404, "there is no /test/simple here: set ENABLE_TEST_ENDPOINT=true to serve it")
+    task = {"jobType": TRIAL_AGENT, "taskDescription": "a small job that touches every event"}
+    job_id: str = (await context.jobs.accept(_TENANT, SubmitBody.model_validate(task), ""))["id"]
+    ended = await _ends(context, job_id)
+    snapshot = await context.jobs.snapshot(_TENANT, job_id)
+    parts = (await ports.reader.parts(job_id, 0)).parts
+    answer: dict[str, Any] = {
+        "job": job_view(snapshot, ports.clock.now_ms()),
+        "events": [part["data"] for part in map(json.loads, parts) if part["type"] == "data-event"],
+    }
+    return JSONResponse(answer, 200 if ended else 504)
 
-    def __init__(self, container: Container, jobs: JobsApi) -> None:
-        self._container = container
-        self._jobs = jobs
 
-    async def run(self, _request: Request) -> Response:
-        """Answer 200 with the finished job and its events; 504 when it did not finish in time."""
-        if not self._container.settings.enable_test_endpoint:
-            raise ApiError(404, "there is no /test/simple here: set ENABLE_TEST_ENDPOINT=true to serve it")
-        task = {"jobType": TRIAL_AGENT, "taskDescription": "a small job that touches every event"}
-        body = SubmitBody.model_validate(task)
-        job_id: str = (await self._jobs.accept(_TENANT, body, ""))["id"]
-        ended = await self._wait(job_id)
-        snapshot = await self._jobs.snapshot(_TENANT, job_id)
-        parts = (await self._container.ports.reader.parts(job_id, 0)).parts
-        answer: dict[str, Any] = {
-            "job": job_view(snapshot, self._container.ports.clock.now_ms()),
-            "events": [part["data"] for part in map(json.loads, parts) if part["type"] == "data-event"],
-        }
-        return JSONResponse(answer, 200 if ended else 504)
-
-    async def _wait(self, job_id: str) -> bool:
-        try:
-            async with asyncio.timeout(_LIMIT_SECONDS):
-                while True:
-                    stored = await self._container.ports.reader.parts(job_id, -1)
-                    if stored.job is not None and stored.job.ended:
-                        return True
-                    await asyncio.sleep(_PAUSE_SECONDS)
-        except TimeoutError:
-            return False
+async def _ends(context: Context, job_id: str) -> bool:
+    try:
+        async with asyncio.timeout(_LIMIT_SECONDS):
+            while True:
+                stored = await context.container.ports.reader.parts(job_id, -1)
+                if stored.job is not None and stored.job.ended:
+                    return True
+                await asyncio.sleep(_PAUSE_SECONDS)
+    except TimeoutError:
+        return False

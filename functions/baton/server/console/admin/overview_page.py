@@ -17,7 +17,7 @@ from baton.server.api.admin.control import worker_view
 from baton.server.api.admin.usage import usage_and_cost
 from baton.server.api.admin.usage_by_day import UsageByDay, Wanted
 from baton.server.api.jobs.approval_list import approvals_of
-from baton.server.api.jobs.listing import JobListingApi
+from baton.server.api.jobs.listing import page_of_jobs
 from baton.server.api.jobs.query import PageQuery
 from baton.server.console.admin.chart import history_chart
 from baton.server.console.gate import HOME, Visit
@@ -31,9 +31,9 @@ _NEWEST, _OF_A_KIND = 10, 5
 class OverviewPage:
     """Shows the whole deployment, and stops and starts its admission."""
 
-    def __init__(self, container: Container, listing: JobListingApi) -> None:
+    def __init__(self, container: Container) -> None:
         ports = container.ports
-        self._container, self._listing, self._days = container, listing, UsageByDay(container)
+        self._container, self._days = container, UsageByDay(container)
         self._control = ports.admission_control
         self._worker = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
 
@@ -74,7 +74,7 @@ class OverviewPage:
         return [{**usage_and_cost(each, self._container.settings.prices), "ends": each} for each in used.values()]
 
     async def _rows(self, visit: Visit, limit: int, **query: str) -> list[dict[str, Any]]:
-        page = await self._listing.page(visit.principal, PageQuery.model_validate({**query, "limit": limit}))
+        page = await page_of_jobs(self._container, visit.principal, PageQuery.model_validate({**query, "limit": limit}))
         return [job_shown(one, self._container.settings.prices, visit.now_ms) for one in page.jobs]
 
     async def _asked(self, visit: Visit) -> list[dict[str, Any]]:
