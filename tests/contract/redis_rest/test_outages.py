@@ -1,4 +1,4 @@
-"""The server killed, restarted, frozen, slow; the programs' own life (redis-rest.md 13)."""
+"""The server killed, restarted, frozen, slow; the programs' own life (redis-rest.md 10)."""
 
 import asyncio
 import os

@@ -56,7 +56,7 @@ def test_the_monitor_shows_commands_scripts_calls_included(redis: LocalRedis) ->
 
 
 def test_a_closed_stream_leaves_no_connection_behind(redis: LocalRedis) -> None:
-    """The server's client list is back to where it was (redis-rest.md 13)."""
+    """The server's client list is back to where it was (redis-rest.md 8)."""
     with events(redis, "/subscribe/c") as payloads, events(redis, "/monitor") as lines:
         next(payloads)
         next(lines)

@@ -1,7 +1,7 @@
 """The bridge's lasting link to the server, made again whenever it is gone; and side connections for some commands.
 
 Invariants: `send` answers promptly whatever the server does: through the shared connection, or with `lost` when there
-is none, when too much is in flight, or when the server has stopped answering. It never resends (redis-rest.md 13).
+is none, when too much is in flight, or when the server has stopped answering. It never resends (redis-rest.md 10).
 Commands that block, or must overtake one that does, get a side connection and never touch the shared one. Their number
 is bounded; each is closed with the work that it was opened for, also when the client goes away first.
 """
