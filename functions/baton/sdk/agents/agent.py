@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, cast
 
+from baton.sdk.agents.code_agent import no_tool
 from baton.sdk.agents.history import HistoryPolicy, KeepAll
 from baton.sdk.agents.output import OutputType
 from baton.sdk.agents.runner import Runner
@@ -222,17 +223,14 @@ class Agent:
             if isinstance(step.tool, Tool | Agent):
                 yield step.tool
             elif not isinstance(step.tool, str):
-                raise TypeError(
-                    f"agent {self.name!r}, step {step.name!r}: {step.tool!r} is not a tool;"
-                    " decorate the function with @tool"
-                )
+                raise TypeError(f"agent {self.name!r}, step {step.name!r}: {no_tool(step.tool)}")
 
     def _check_parts(self) -> None:
         if isinstance(self.tools, Tool | Agent | str) or not isinstance(self.tools, Sequence):
             raise TypeError(f"agent {self.name!r}: tools must be a list, got {self.tools!r}")
         for item in self.tools:
             if not isinstance(item, Tool | Agent | ToolSource):
-                raise TypeError(f"agent {self.name!r}: {item!r} is not a tool; decorate the function with @tool")
+                raise TypeError(f"agent {self.name!r}: {no_tool(item)}")
         if isinstance(self.capabilities, str):
             example = {self.capabilities}
             raise TypeError(

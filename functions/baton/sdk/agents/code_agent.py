@@ -5,8 +5,7 @@ Must not: know how its code runs.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-
-from baton.sdk.agents.agent import Agent
+from typing import Any
 
 
 class CodeAgent(ABC):
@@ -15,8 +14,8 @@ class CodeAgent(ABC):
     name: str
 
     @abstractmethod
-    def made(self) -> tuple[Agent | None, tuple[str, ...]]:
-        """Make the agent, and the faults of its code; None: it cannot be made."""
+    def made(self) -> tuple[Any, tuple[str, ...]]:
+        """Make the `Agent`, and the faults of its code; None: it cannot be made."""
 
     @abstractmethod
     def parameters(self) -> tuple[list[str], list[str]]:
@@ -27,21 +26,9 @@ class CodeAgent(ABC):
         """Return the job types that its code starts by itself."""
 
 
-def code_agents(written: Sequence[CodeAgent]) -> tuple[tuple[Agent, ...], tuple[str, ...]]:
-    """Make the agents of a registry, and all faults of their code.
-
-    Raises:
-        TypeError: one of them is no such job type.
-    """
-    for each in written:
-        if not isinstance(each, CodeAgent):
-            raise TypeError(f"Registry(workflows=...): {each!r} is no workflow; decorate an async def with @workflow")
-    made = [each.made() for each in written]
-    missing = [
-        f"workflow {each.name!r}: it calls workflow {other.name!r}, which is not registered; add it to"
-        " Registry(workflows=[...])"
-        for each in written
-        for other in each.calls()
-        if other not in written
-    ]
-    return tuple(agent for agent, _ in made if agent), (*(fault for _, faults in made for fault in faults), *missing)
+def no_tool(value: object) -> str:
+    """Say that a value is no tool, and the way out."""
+    if isinstance(value, CodeAgent):
+        start = f"return ctx.start({value.name!r}, '', data)"
+        return f"workflow {value.name!r} is not a tool; write one that starts it, whose ctx is a ToolContext: {start}"
+    return f"{value!r} is not a tool; decorate the function with @tool"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from baton.sdk.agents.agent import Agent, chosen_models
 from baton.sdk.agents.agent_tool import agent_tool_faults, own_tools
-from baton.sdk.agents.code_agent import CodeAgent, code_agents
+from baton.sdk.agents.code_agent import CodeAgent, no_tool
 from baton.sdk.agents.handler import Handler, Handlers, handler_of, topic_faults
 from baton.sdk.agents.history import Summarize
 from baton.sdk.agents.output import FINAL_TOOL
@@ -92,7 +92,7 @@ class Registry:
         workflows: Sequence[CodeAgent] = (),
     ) -> None:
         _refuse_strangers(agents, tools, handlers, schedules)
-        written, code_faults = code_agents(workflows)
+        written, code_faults = _made_of(workflows)
         given = (*agents, *written)
         agents = (*given, *(each.agent for each in handlers))
         own = own_tools(agents)
@@ -243,7 +243,27 @@ def _refuse_strangers(
             raise TypeError(f"Registry(agents=...): {agent!r} is not an Agent; write Agent(name=...)")
     for item in tools:
         if not isinstance(item, Tool):
-            raise TypeError(f"Registry(tools=...): {item!r} is not a tool; decorate the function with @tool")
+            raise TypeError(f"Registry(tools=...): {no_tool(item)}")
+
+
+def _made_of(written: Sequence[CodeAgent]) -> tuple[tuple[Agent, ...], tuple[str, ...]]:
+    """Make the agents of a registry, and all faults of their code.
+
+    Raises:
+        TypeError: one of them is no such job type.
+    """
+    for each in written:
+        if not isinstance(each, CodeAgent):
+            raise TypeError(f"Registry(workflows=...): {each!r} is no workflow; decorate an async def with @workflow")
+    made = [each.made() for each in written]
+    missing = [
+        f"workflow {each.name!r}: it calls workflow {other.name!r}, which is not registered; add it to"
+        " Registry(workflows=[...])"
+        for each in written
+        for other in each.calls()
+        if other not in written
+    ]
+    return tuple(agent for agent, _ in made if agent), (*(fault for _, faults in made for fault in faults), *missing)
 
 
 def _name_of(agent: Agent | str) -> str:

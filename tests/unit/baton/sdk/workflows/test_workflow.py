@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from baton import Registry
+from baton import Agent, Registry
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.workflows.workflow import workflow
 from baton.testing import Approve, Reject, Simulation
@@ -206,6 +206,14 @@ def test_a_workflow_called_directly_is_its_function() -> None:
     waiting.close()
     with pytest.raises(TypeError, match="needs an async def"):
         workflow(lambda: 1)
+
+
+def test_a_workflow_among_the_tools_of_an_agent_is_refused_with_the_way_out() -> None:
+    for make in (lambda: Agent("a", tools=[flows.child]), lambda: Registry(tools=[flows.child])):  # type: ignore[list-item]
+        with pytest.raises(
+            TypeError, match=r"workflow 'child' is not a tool; .* return ctx.start\('child', '', data\)"
+        ):
+            make()
 
 
 def test_a_registry_without_workflows_loads_nothing_of_the_interpreter() -> None:
