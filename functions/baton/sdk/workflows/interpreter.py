@@ -18,7 +18,17 @@ import pydantic_monty as monty
 from msgspec import Struct
 
 from baton.sdk.workflows.program import INPUT, JOB, STEP, Program
-from baton.sdk.workflows.script_text import LINE, NEVER_AWAITED, NOT_RUN, PRELUDE, STUBS, marked, misfits, unmarked
+from baton.sdk.workflows.script_text import (
+    LINE,
+    NEVER_AWAITED,
+    NOT_RUN,
+    PRELUDE,
+    STUBS,
+    marked,
+    misfits,
+    unawaited,
+    unmarked,
+)
 from baton_events.values.json_value import Unrecordable, plain
 from baton_events.values.text import text_of
 
@@ -151,6 +161,8 @@ class Stretch:
 
     def run_script(self, stubs: str) -> Waits | Ended | Raised:
         """Run a script until it waits, unless it misfits the stubs of its functions."""
+        if faults := unawaited(self._code, self._tools):
+            return self._failed("refused", "\n".join([NOT_RUN, *faults]))
         return self._run(self._checked, STUBS + stubs)
 
     def resume(self, state: bytes, outcomes: Mapping[int, Mapping[str, Any]]) -> Waits | Ended | Raised:

@@ -128,6 +128,28 @@ def _inserted(tree: ast.Module, functions: Collection[str]) -> Iterator[_Inserte
         within += [(child, is_top) for child in ast.iter_child_nodes(node)]
 
 
+def unawaited(code: str, functions: Collection[str]) -> list[str]:
+    """Return the calls that a text in braces takes for their results; no mark is there that would tell."""
+    try:
+        texts = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.JoinedStr)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return [
+        f"script.py, line {node.lineno}: {name}() is not awaited"
+        for node in texts
+        for each in node.values
+        if (name := _called(each)) in functions
+    ]
+
+
+def _called(node: ast.expr) -> str:
+    match node:
+        case ast.FormattedValue(value=ast.Call(func=ast.Name(id=name))):
+            return name
+        case _:
+            return ""
+
+
 def _around(node: ast.expr, before: str, after: str, depth: int) -> list[_Inserted]:
     assert node.end_lineno is not None, "a parsed node has an end"
     assert node.end_col_offset is not None, "as above"

@@ -214,6 +214,7 @@ async def test_another_tool_is_unknown_and_the_message_names_run_code() -> None:
         ("await price(ident='b0')", ["line 1: Argument `ident` does not match any known parameter"], 0),
         ("await price(3)", ["line 1: Argument to function `price` is incorrect"], 0),
         ("x = 1\nprice('b0')", ["line 2: Object of type `CoroutineType[Any, Any, int]` is not awaited"], 0),
+        ("x = 1\nf'{x} {price(\"b0\"):>9}'", ["script.py, line 2: price() is not awaited"], 0),
         ("for b in list_bills():\n    pass", ["line 1: Object of type `CoroutineType[Any"], 0),
         ("import requests", ["line 1: Cannot resolve imported module `requests`"], 0),
         ("if True\n    pass", ["script.py, line 1"], 0),
