@@ -8,10 +8,12 @@ import json
 from collections.abc import Callable, Sequence
 
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import CallModel, RunTool, Work
+from baton.engine.effects import CallModel, RunScript, RunTool, Work
+from baton.engine.state import CallRecord
 from baton.engine.step_results import (
     ModelAnswered,
     ModelFailed,
+    ScriptEnded,
     StepResult,
     ToolFailed,
     ToolNeedsApproval,
@@ -62,7 +64,7 @@ class PromptLimit:
 
 
 class Traced:
-    """Runs `executor`, traced: tool runs, and turns that plan; calls of models trace themselves."""
+    """Runs `executor`, traced: tool runs, scripts, and turns that plan; calls of models trace themselves."""
 
     def __init__(self, executor: Executor, registry: Registry) -> None:
         self._executor = executor
@@ -80,20 +82,24 @@ class Traced:
             if step_result.plan:
                 item.add_above(f"plan {effect.job.agent}", start_ms, plan_attributes(item))
         elif isinstance(effect, RunTool) and not isinstance(step_result, ToolNeedsApproval):
-            self._ran(item, effect, step_result, start_ms)
+            self._ran(item, effect.call, step_result, start_ms)
+        elif isinstance(effect, RunScript) and isinstance(step_result, ScriptEnded):
+            script = effect.job.scripts[0].call
+            self._ran(item, script, step_result, script.started_at_ms or start_ms)
         return step_result
 
-    def _ran(self, item: OpenItem, effect: RunTool, step_result: StepResult | None, start_ms: int) -> None:
-        call, error = effect.call, ""
+    def _ran(self, item: OpenItem, call: CallRecord, step_result: StepResult | None, start_ms: int) -> None:
+        error = ""
         try:
             description = self._registry.tool(call.tool).description
-        except UnknownToolError:  # an agent's runner has it
+        except UnknownToolError:  # an agent's runner has it, or it runs a script
             description = ""
         shown = tool_attributes(call.tool, call.id, description) | item.content(tool__call__arguments=call.arguments)
-        if isinstance(step_result, ToolReturned) and item.details.content:
+        failure = step_result.failure if isinstance(step_result, ToolFailed | ScriptEnded) else None
+        if failure is not None:
+            shown["error.type"], error = failure.type, failure.message
+        elif isinstance(step_result, ToolReturned | ScriptEnded) and item.details.content:
             shown |= item.content(tool__call__result=json.loads(step_result.result_json))
-        if isinstance(step_result, ToolFailed):
-            shown["error.type"], error = step_result.failure.type, step_result.failure.message
         item.add(f"execute_tool {call.tool}", start_ms, shown, error=error)
 
 
@@ -140,7 +146,7 @@ def limits_by(registry: Registry) -> Callable[[CallModel | RunTool], Sequence[Ca
             return registry.agent(effect.job.agent).call_limits
         try:
             tool = registry.tool(effect.call.tool)
-        except UnknownToolError:  # an agent's runner has it
+        except UnknownToolError:  # an agent's runner has it, or it runs a script
             return ()
         # A function may let the call run at once.
         return () if tool.requires_approval is True and not effect.call.approved else tool.call_limits

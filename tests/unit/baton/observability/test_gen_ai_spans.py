@@ -1,5 +1,6 @@
 """Spans of agents, models, tools and plans: as OpenTelemetry's conventions want them, and each of them once."""
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from pydantic import BaseModel
 
-from baton import Agent, Call, Registry, ScriptedModel, Step, ToolContext, tool
+from baton import Agent, Call, Registry, ScriptedModel, Step, ToolContext, tool, workflow
 from baton.sdk.models.model import Listener, ModelAnswer, ModelError, ModelRequest, Origin
 from baton.worker.runtime.gen_ai import PROVIDERS
 from tests.unit.baton.observability.conventions import CONVENTIONS, NEWER_VALUES
@@ -88,6 +89,20 @@ async def break_down() -> None:
     raise LookupError("nothing there")
 
 
+@workflow
+async def adds(first: int = 1) -> int:
+    """Add in two steps."""
+    one, two = await asyncio.gather(add(first), add(2))  # type: ignore[call-arg]
+    return int(one["sum"] + two["sum"])
+
+
+@workflow
+async def twice() -> int:
+    """Start another one."""
+    return await adds() + 1
+
+
+_SCRIPTS = [Call("run_code", {"code": code}) for code in ("await add(1, password='p')\nawait add(2)", "1 // 0")]
 _PLAN = [Call("make_plan", {"steps": [{"name": "one", "tool": "add", "arguments": {"a": 1}}]})]
 REGISTRY = Registry(
     [
@@ -100,7 +115,9 @@ REGISTRY = Registry(
         Agent("fixed", plan=[Step("one", add, {"a": 1})]),
         Agent("plans", ScriptedModel([_PLAN, "done"]), tools=[add], mode="plan"),
         Agent("chain", [ScriptedModel([ModelError("busy", retryable=True)]), Speaks()], tools=[add]),
-    ]
+        Agent("coder", ScriptedModel([_SCRIPTS, "done"]), tools=[add], code_mode=True),
+    ],
+    workflows=[adds, twice],
 )
 
 
@@ -196,6 +213,27 @@ async def test_a_plan_is_above_the_request_that_made_it_and_beside_its_steps() -
         for name in ("gen_ai.provider.name", "gen_ai.conversation.id"):
             assert planned[name] == asked[name]
     assert not any(span.name.startswith("chat") for span in await spans_of("fixed"))
+
+
+async def test_steps_of_a_workflow_and_calls_of_a_script_are_below_their_job() -> None:
+    """A workflow asks no model, and each script is a call, too, from its first stretch to its end."""
+    async with tracing(REGISTRY) as traced:
+        await traced.api.submitted(jobType="twice")
+        await traced.run()
+        above = traced.parents()
+        assert above["execute_tool adds"] == {"invoke_agent twice"}
+        assert (above["invoke_agent adds"], above["execute_tool add"]) == ({"execute_tool adds"}, {"invoke_agent adds"})
+        assert "chat" not in {span.name.partition(" ")[0] for span in traced.spans()}
+    async with tracing(REGISTRY) as traced:
+        await traced.api.submitted(jobType="coder")
+        await traced.run()
+        assert (
+            traced.parents()["execute_tool run_code"] == traced.parents()["execute_tool add"] == {"invoke_agent coder"}
+        )
+        scripts = [span for span in traced.spans() if span.name == "execute_tool run_code"]
+        assert [(span.attributes or {}).get("error.type") for span in scripts] == [None, "script_error"]
+        calls = [span for span in traced.spans() if span.name == "execute_tool add"]
+        assert all((scripts[0].start_time or 0) <= (call.start_time or 0) for call in calls)
 
 
 async def test_what_is_done_twice_is_one_span() -> None:

@@ -24,7 +24,7 @@ from baton.sdk.records.transcript import Failure, Script, Wanted
 from baton.sdk.tools.stubs import stubs_of
 from baton.sdk.tools.tool import Tool, checked_call
 from baton.worker.container import Container
-from baton.worker.executors.bounded import prompt_too_large
+from baton.worker.executors.bounded import Traced, prompt_too_large
 from baton.worker.executors.executor import Executing, OutcomeDoor
 from baton.worker.runtime.spec import Executor
 from baton_events.ids import canonical_json
@@ -77,7 +77,8 @@ def script_run(container: Container) -> Executor:
         from baton.worker.executors.server_agents import WithServers  # noqa: PLC0415 - few applications have such agents
 
         run = WithServers(registry, run_with, container.ports.model_cache)
-    return OutcomeDoor(run, container.secrets)
+    work: Executor = OutcomeDoor(run, container.secrets)
+    return Traced(work, registry) if container.ports.tracer is not None else work
 
 
 def _run(running: RunningScript, tools: Mapping[str, Tool], results: Mapping[str, Any], now_ms: int) -> Any:
