@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.capabilities import AbstractCapability, WrapRunHandler
 from pydantic_ai.capabilities.wrapper import WrapperCapability
 from pydantic_ai.run import AgentRunResult
-from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
+from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, WrapperToolset
 
 from tests.unit.baton.sdk.pydantic_ai.played import Turn, call, scripted
 
@@ -267,3 +268,22 @@ class Large(AbstractCapability[Any]):
 
     async def before_run(self, ctx: RunContext[Any]) -> None:
         self.text = "x" * 70_000
+
+
+class Sandboxed(WrapperToolset[Any]):
+    """Holds an interpreter's process from its entry on, as pydantic-ai-harness's code mode does."""
+
+    _pool: AsyncExitStack | None = None
+
+    async def for_run(self, ctx: RunContext[Any]) -> "Sandboxed":
+        return Sandboxed(self.wrapped)
+
+    async def __aenter__(self) -> Self:
+        self._pool = AsyncExitStack()
+        return self
+
+
+@dataclass
+class Sandbox(AbstractCapability[Any]):
+    def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> Sandboxed:
+        return Sandboxed(toolset)

@@ -22,6 +22,7 @@ from tests.unit.baton.sdk.pydantic_ai.capable_agents import (
     MadeLater,
     Reading,
     Recovering,
+    Sandbox,
     Watching,
     counting,
     noted,
@@ -67,6 +68,7 @@ async def test_two_jobs_of_one_agent_share_no_state() -> None:
     [
         (Reading(), "capability Reading holds what cannot be kept between two steps: source is a list_iterator; keep"),
         (MadeLater(), "capability MadeLater .*: shelf is a Shelf, made during the run; keep it in deps or in a store"),
+        (Sandbox(), "toolset Sandboxed holds what cannot be kept between two steps: _pool is a AsyncExitStack"),
         (Large(), r"capability Large holds 700\d\d bytes between two steps, more than 65536; keep it in a store"),
     ],
     ids=lambda value: type(value).__name__,
