@@ -53,7 +53,12 @@ _SHAPELESS = {"Object"}
 def endpoint_table() -> str:
     """Return one row a route of the API."""
     rows = (
-        [f"`{route.method} {route.path}`", route.what, KEY_OF[route.access], *_bodies(route.method, route.path)]
+        [
+            f"`{route.method} {route.path.replace(':path}', '}')}`",
+            route.what,
+            KEY_OF[route.access],
+            *_bodies(route.method, route.path),
+        ]
         for route in api_routes()
     )
     return markdown_table(["endpoint", "what", "key", "takes", "answers"], rows)
