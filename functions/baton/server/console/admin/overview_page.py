@@ -82,7 +82,10 @@ class OverviewPage:
         found = await asyncio.gather(*map(self._container.ports.reader.job, dict.fromkeys(visit.asked[:_OF_A_KIND])))
         views = [(one.job.agent, view) for one in found if one for view in approvals_of(one, visit.now_ms)]
         pending = [(agent, view) for agent, view in views if view["status"] == "pending"][:_OF_A_KIND]
-        return [{**view, "agent": agent, "sentence": approval_sentence(agent, view)} for agent, view in pending]
+        wants = ((agent, view, approval_sentence(agent, view)) for agent, view in pending)
+        return [
+            {**view, "agent": agent, "text": text.removeprefix(f"{agent} wants to ")} for agent, view, text in wants
+        ]
 
     async def start(self, visit: Visit) -> Response:
         """Start the admission: jobs get slots from now on."""
