@@ -4,6 +4,7 @@ Each button is a form, and each answer confirms what was done.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -60,15 +61,14 @@ _BEGINS = {"failure": "what failed", "start": "its start"}
 _EDITS = ("taskDescription", "instructions", "model", "toolResults", "arguments")
 
 
-def fork_body(form: Form, task: str) -> ForkBody:
-    """Convert the form to a fork: an empty field, or one equal to the job's task, is no edit.
+def fork_body(form: Form, own: Mapping[str, str]) -> ForkBody:
+    """Convert the form to a fork: a field that is empty, or still as it was (`own`), is no edit.
 
     Raises:
         ApiError: 422, a field cannot be read as what it is.
     """
     edits: dict[str, Any] = {name: field(form, name) for name in ("taskDescription", "instructions", "model")}
-    if edits["taskDescription"] == task.strip():
-        edits["taskDescription"] = ""
+    edits = {name: "" if text == own.get(name, "").strip() else text for name, text in edits.items()}
     edits |= {name: read_object(field(form, name), name) for name in ("toolResults", "arguments")}
     turn, given = field(form, "turn"), {name: one for name, one in edits.items() if one}
     number = int(turn) if turn.isascii() and turn.isdecimal() else turn
@@ -84,26 +84,31 @@ class ForkPages:
 
     async def form(self, visit: Visit) -> Response:
         """Show the form that forks a job; the query has the turn to begin at."""
-        snapshot = await self._jobs.snapshot(visit.principal, visit.request.path_params["job_id"])
-        given = dict.fromkeys((*_EDITS, "toolsRun"), "")
+        job_id = visit.request.path_params["job_id"]
+        given = dict.fromkeys((*_EDITS, "toolsRun"), "") | await self._own(visit, job_id)
         given |= {"turn": visit.query("turn") or "1", "once": self._randomness.token()}
-        given["taskDescription"] = snapshot.task.get("text", "")
-        return visit.page("fork.html", job={"id": snapshot.job.id}, given=given, faults={})
+        return visit.page("fork.html", job={"id": job_id}, given=given, faults={})
 
     async def fork(self, visit: Visit) -> Response:
         """Fork the job, once however often the form is sent; show each fault at its field."""
         job_id, form = visit.request.path_params["job_id"], visit.form
         given = {name: field(form, name) for name in (*_EDITS, "turn", "toolsRun", "once")}
-        task = (await self._jobs.snapshot(visit.principal, job_id)).task.get("text", "")
+        own = await self._own(visit, job_id)
         try:
             once = f"console {given['once']}" if given["once"] else ""
-            made = await forked(self._context, visit.principal, job_id, fork_body(form, task), once)
+            made = await forked(self._context, visit.principal, job_id, fork_body(form, own), once)
         except ApiError as error:
             if not error.faults:
                 raise
             faults = {_field_of(name): text for name, text in error.faults}
             return visit.page("fork.html", error.status, job={"id": job_id}, given=given, faults=faults)
         return visit.go(f"/console/jobs/{made['id']}", "This job is the fork.")
+
+    async def _own(self, visit: Visit, job_id: str) -> dict[str, str]:
+        """Return the job's task, and the instructions of its agent as it is now."""
+        snapshot, agents = await self._jobs.snapshot(visit.principal, job_id), self._context.container.registry.agents
+        now = next((agent.instructions for agent in agents if agent.name == snapshot.job.agent), "")
+        return {"taskDescription": snapshot.task.get("text", ""), "instructions": now}
 
     async def diff(self, visit: Visit) -> Response:
         """Show two jobs turn by turn."""

@@ -18,6 +18,7 @@ from baton.server.api.auth import Keys, Principal
 from baton.server.api.cookie import Session
 from baton.server.api.jobs.job import JobsApi
 from baton.server.console.gate import Gate, Visit
+from baton.server.console.job_actions import fork_body
 from baton.server.console.job_changes import Live
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import with_keys
@@ -197,6 +198,13 @@ async def test_a_job_is_asked_again_and_compared(operator: Operator) -> None:
     assert "&lt;five&gt;" in markup
     assert (await operator.stage.snapshot(compare.split("/")[-1])).task["text"] == "do it"
     assert len(operator.stage.step_result.runs) == 2
+
+
+@pytest.mark.parametrize(("typed", "edited"), [("Be kind.\r\nBe brief. ", None), ("Be kind.", "Be kind."), ("", None)])
+def test_instructions_that_are_the_agents_own_are_no_edit(typed: str, edited: str | None) -> None:
+    own = {"taskDescription": "Go.", "instructions": "Be kind.\nBe brief."}
+    edits = fork_body({"turn": ["1"], "taskDescription": ["Go."], "instructions": [typed]}, own).edits
+    assert (edits.task_description, edits.instructions) == (None, edited)
 
 
 @pytest.mark.parametrize(
