@@ -11,7 +11,7 @@ from baton.queue.ports import QueuedMessage
 from baton.server.api.app_events import app_event_view
 from baton.server.api.jobs.context import Context
 from baton.server.console.gate import Visit
-from baton.store.redis.app_events import AppEvents
+from baton.store.records.app_events import SENT_BY, EventRecord
 from baton_events.app_event import AppEvent, parse_app_event
 from baton_events.errors import MalformedEventError
 
@@ -22,16 +22,16 @@ async def show_event(context: Context, visit: Visit) -> Response:
     """Show one event."""
     event = await app_event_view(context, visit.principal, visit.request.path_params["event_id"])
     jobs, records = [each["jobId"] for each in event["handlers"] if each["jobId"]], context.container.ports.app_events
-    sent = await asyncio.gather(*(sent_by(records, job_id) for job_id in jobs))
-    return visit.page("event.html", event=event, sent=dict(zip(jobs, sent, strict=True)))
+    own, *found = await asyncio.gather(*(records.find(name, noted=True) for name in (event["id"], *jobs)))
+    sent, by = dict(zip(jobs, map(sent_of, found), strict=True)), own.notes.get(SENT_BY) if own else None
+    return visit.page("event.html", event=event, sent=sent, by=by)
 
 
-async def sent_by(records: AppEvents, job_id: str) -> list[tuple[str, str]]:
+def sent_of(record: EventRecord | None) -> list[tuple[str, str]]:
     """Return ids of the jobs and events that a handler's job has sent out, each with its agent or name; not too many.
 
-    What an attempt with `once_for` has found is among them.
+    `record`: that job's. What an attempt with `once_for` has found is among them.
     """
-    record = await records.find(job_id, noted=True)
     return list(record.notes.items())[:_MOST_SENT] if record else []
 
 

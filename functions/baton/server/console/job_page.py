@@ -12,7 +12,7 @@ from baton.sdk.records.redaction import REDACTED
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.job import JobsApi
 from baton.server.api.problem import ApiError
-from baton.server.console.event_page import sent_by
+from baton.server.console.event_page import sent_of
 from baton.server.console.gate import Visit
 from baton.server.console.plan_graph import plan_graph
 from baton.server.console.shown import json_text, with_scripts
@@ -20,6 +20,7 @@ from baton.server.console.timeline import Line, Timeline
 from baton.server.console.trace import Traced
 from baton.server.console.waterfall import Axis, Rows
 from baton.settings.service_prices import Prices
+from baton.store.records.app_events import SENT_BY
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.reader import Reader
 from baton.worker.container import Container
@@ -121,7 +122,7 @@ class JobPage:
         lines = every if everything else every[-NEWEST_LINES:]
         snapshot = shown.traced.snapshot
         below = await jobs_below(self._reader, snapshot)
-        sent = await sent_by(self._app_events, snapshot.job.id) if snapshot.job.handles[1] else []
+        record = await self._app_events.find(snapshot.job.id, noted=True)
         calls = shown.job["toolCalls"] if everything else calls_shown(shown.job)
         return visit.page(
             "job.html",
@@ -129,7 +130,8 @@ class JobPage:
             given=given or dict.fromkeys(("name", "value", "comment"), ""),
             faults=faults or {},
             job=shown.job,
-            sent=sent,
+            sent=sent_of(record) if snapshot.job.handles[1] else [],
+            by=record.notes.get(SENT_BY) if record else None,
             first=await self._first(shown.job, visit.now_ms),
             steps=[*(shown.steps if everything else shown.steps[-NEWEST_STEPS:]), shown.beside],
             steps_shown=bool(visit.query("steps")),

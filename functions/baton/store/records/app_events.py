@@ -2,6 +2,8 @@
 
 from msgspec import Struct, field
 
+SENT_BY = "by"  # the note with the handler's job that has sent an event or started a job
+
 
 class EventRecord(Struct, frozen=True):
     """One app event: the message's body, its handlers' names, and notes by name. `new`: it was not there before."""

@@ -29,6 +29,7 @@ from baton.sdk.records.memory import MemoryEntry
 from baton.sdk.records.redaction import KnownSecrets, redacted
 from baton.sdk.tools.context import NoOperations
 from baton.sdk.tools.tool_error import ToolError
+from baton.store.records.app_events import SENT_BY
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.agent_memory import Chats
 from baton.store.redis.app_events import AppEvents
@@ -314,9 +315,10 @@ class CallOutlet:
         return await self._noted(job.id, agent)
 
     async def _noted(self, sent: str, name: str) -> str:
-        """Note what a handler has started or sent, for the console; return it. Nothing derives an id of a key."""
+        """Note what a handler has started or sent, at both, for the console; return it. No id of a key is derived."""
         if self._job.handles[1]:
-            await self._outside.app_events.note(self._job.id, sent, name)
+            note = self._outside.app_events.note
+            await asyncio.gather(note(self._job.id, sent, name), note(sent, SENT_BY, self._job.id))
         return sent
 
     def _nth(self, *what: str) -> int:

@@ -60,7 +60,7 @@ async def test_what_a_handler_has_started_and_sent_is_linked_from_the_event_and_
     clerk = Agent(name="clerk", model=ScriptedModel(["done"]))
     stage = Stage(settings=with_keys(), registry=Registry([clerk], handlers=[split, look]))
     async with operator_of(stage) as operator:
-        sent = []
+        sent, first = [], ""
         for event_id in [await _sent(operator, "order.made") for _ in range(2)]:
             (handled,) = (await operator.api.request("GET", f"/api/events/{event_id}", ACME)).json()["handlers"]
             links = [
@@ -73,9 +73,13 @@ async def test_what_a_handler_has_started_and_sent_is_linked_from_the_event_and_
             assert [text for text in of_event.values() if "order" in text] == ["order.lost", "order.paid"]
             assert len(of_event) == 5
             sent.append(set(of_event))
+            first = first or f"jobs/{handled['jobId']}"
         job, event = sorted(sent[0] & sent[1], reverse=True)
-        assert "of one customer" in await operator.see(f"/console/{job}")
-        assert "order.paid" in await operator.see(f"/console/{event}")
+        by = f'<a class="id" href="/console/{first}">'
+        assert "of one customer" in (page := await operator.see(f"/console/{job}"))
+        assert by in page
+        assert "order.paid" in (page := await operator.see(f"/console/{event}"))
+        assert f'<a href="/console/{first}">' in page
         assert "It has started" not in await operator.see(f"/console/{job}")
 
 
