@@ -54,7 +54,7 @@ BOUNDS = {
     "functions": 5_920,
     "classes": 1_175,
     "public names": 69,
-    "Agent fields": 27,
+    "Agent fields": 26,
     "@tool options": 14,
     "settings": 50,
     "ports": 32,

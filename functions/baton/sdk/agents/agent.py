@@ -8,6 +8,7 @@ make a model, or look up names of models and capabilities, which the registry do
 import re
 from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -154,7 +155,6 @@ class Agent:
     cache_seconds: int = 0
     model_settings: Mapping[str, Any] = field(default_factory=dict)
     output_type: Any = None
-    output: OutputType | None = field(init=False, default=None)
     memory: Memory | bool | None = None
     description: str = ""
     plan: Sequence[Step] = ()
@@ -182,8 +182,7 @@ class Agent:
             )
         object.__setattr__(self, "model", checked_choice(self.name, self.model))
         object.__setattr__(self, "model_settings", checked_settings(self.name, self.model_settings))
-        if self.output_type is not None:
-            object.__setattr__(self, "output", OutputType(self.name, self.output_type))
+        _ = self.output  # is checked now
         if self.on and (fault := name_fault(self.on)):
             raise ValueError(f"agent {self.name!r}: on={fault}")
         object.__setattr__(self, "expose", _checked_exposure(self.name, self.expose))
@@ -201,6 +200,11 @@ class Agent:
     def __call__(self, task: str) -> Awaitable[Any]:  # noqa: ARG002 - for workflows' code, which does not run here
         """Refuse: a workflow's code awaits an agent, as a job below its own, and there the interpreter does."""
         raise RuntimeError(f"agent {self.name!r} can be awaited in a @workflow alone; a tool starts it by ctx.start")
+
+    @cached_property
+    def output(self) -> OutputType | None:
+        """The form of its answers; None: any text."""
+        return None if self.output_type is None else OutputType(self.name, self.output_type)
 
     @property
     def memory_policy(self) -> Memory | None:

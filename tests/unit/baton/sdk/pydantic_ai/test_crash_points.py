@@ -17,12 +17,7 @@ from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case, City
 from tests.unit.baton.sdk.pydantic_ai.documented_features import DOCUMENTED
 from tests.unit.baton.sdk.pydantic_ai.played import call, comparable, scripted
 
-_QUICK = {
-    agents.text,
-    agents.output_with_validator,
-    features.file_returned,
-    features.sequential_tool,
-}
+_QUICK = {agents.text, features.sequential_tool}
 
 
 @pytest.mark.parametrize(
