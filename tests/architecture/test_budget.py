@@ -161,7 +161,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("test lines", 60, "jobs and events of a key beside their event; people on call with a phone"),
     ("docs words", 850, "an application of invoices from an empty folder, which runs as a test"),
     ("docs words", 400, "the console beside six products, point by point: what an operator sees without a click"),
-    ("lines", 12, "what waits for approval on the first page, addresses whose host or port is none"),
+    ("lines", 20, "what waits for approval on the first page, addresses that are none, lines that fit a terminal"),
     ("lines of server", 15, "what waits for approval on the first page, the first answer beside that of a fork"),
     ("functions of worker", 1, "jobs and events of a key, noted for the page of their event"),
     ("test lines", 50, "a third less processor time of the contract tests, and an app that registers by itself"),

@@ -6,6 +6,7 @@ nothing; it sends probes through the queue, which the functions answer and forge
 """
 
 import asyncio
+import shutil
 import sys
 import time
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.place import Place, with_place
 from baton_local.dev.stack_error import StackError
 from baton_local.doctor.checkup import Services, examine
-from baton_local.doctor.finding import Level, document, screen
+from baton_local.doctor.finding import WIDTH, Level, document, screen
 
 _END = ("completed", "failed", "cancelled")
 
@@ -106,5 +107,6 @@ def doctor(place: Place, *, timeout_seconds: int, no_probe: bool, as_json: bool)
     """Check a deployment, and name the way out of each fault."""
     findings = asyncio.run(examine(place.environment, Services.of, 0 if no_probe else timeout_seconds))
     well = not any(finding.level is Level.FAILED for finding in findings)
-    print(document(findings, place.origin) if as_json else screen(findings, place.origin))
+    width = min(WIDTH, shutil.get_terminal_size((WIDTH, 0)).columns)
+    print(document(findings, place.origin) if as_json else screen(findings, place.origin, width))
     sys.exit(0 if well else 1)

@@ -1,5 +1,6 @@
 """A job as it is printed: a row in a list, or a page of its own. Only formats; text from a job is plain text."""
 
+import textwrap
 from typing import Any
 
 from rich.console import Console
@@ -44,8 +45,8 @@ def print_job(console: Console, job: dict[str, Any]) -> None:
         ("Created", job["createdAt"]),
         ("Finished", job["finishedAt"] or ""),
         ("Turns", str(job["turns"])),
-        ("Usage", _usage(job["usage"])),
-        ("Cost", _cost(job["cost"])),
+        ("Usage", _folded(_usage(job["usage"]))),
+        ("Cost", _folded(_cost(job["cost"]))),
     ]
     if job["error"]:
         rows.append(("Error", f"{job['error']['type']}: {job['error']['message']}"))
@@ -90,6 +91,11 @@ def _used(row: dict[str, Any]) -> list[str]:
     counts = [usage[name] for name in ("messages", "redisRequests", "redisCommands", "redisBytes", "functionMs")]
     tokens = usage["inputTokens"] + usage["outputTokens"]
     return [*map(str, counts), str(tokens), f"${row['cost']['totalUsd']:.6f}"]
+
+
+def _folded(text: str) -> Text:
+    """Return a list of numbers in lines that fit 80 columns behind a row's name."""
+    return Text(f"\n{' ' * 11}".join(textwrap.wrap(text, 80 - 11)))
 
 
 def _usage(usage: dict[str, Any]) -> str:

@@ -62,28 +62,28 @@ def skipped(check: str, text: str) -> Finding:
     return Finding(check, Level.SKIPPED, text)
 
 
-_CHECK_WIDTH, _LEVEL_WIDTH, _WIDTH = 11, 8, 116
+_CHECK_WIDTH, _LEVEL_WIDTH, WIDTH = 11, 8, 116
 _INDENT = " " * (_CHECK_WIDTH + _LEVEL_WIDTH)
 
 
-def screen(findings: Sequence[Finding], origin: str) -> str:
-    """Format the findings for people."""
+def screen(findings: Sequence[Finding], origin: str, width: int = WIDTH) -> str:
+    """Format the findings for people, in lines of this width at most."""
     counted = {level: sum(finding.level is level for finding in findings) for level in Level}
     last = (
         "All is well."
         if not counted[Level.FAILED] + counted[Level.WARNING]
         else (f"{counted[Level.FAILED]} failed, {counted[Level.WARNING]} to look at.")
     )
-    return "\n".join([f"Settings of {origin}", "", *map(lines_of, findings), "", last])
+    return "\n".join([f"Settings of {origin}", "", *(lines_of(each, width) for each in findings), "", last])
 
 
-def lines_of(finding: Finding) -> str:
+def lines_of(finding: Finding, width: int = WIDTH) -> str:
     """Return one finding, and below it what to do."""
     level = finding.level.upper() if finding.level is Level.FAILED else finding.level.value
     head = f"{finding.check:<{_CHECK_WIDTH}}{level:<{_LEVEL_WIDTH}}"
-    lines = textwrap.wrap(finding.text, _WIDTH - len(head), break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(finding.text, width - len(head), break_long_words=False, break_on_hyphens=False)
     if finding.way_out:
-        way_out = textwrap.wrap(finding.way_out, _WIDTH - len(head) - 2, break_on_hyphens=False)
+        way_out = textwrap.wrap(finding.way_out, width - len(head) - 2, break_on_hyphens=False)
         lines += [f"{'→' if number == 0 else ' '} {line}" for number, line in enumerate(way_out)]
     return "\n".join((head if number == 0 else _INDENT) + line for number, line in enumerate(lines))
 

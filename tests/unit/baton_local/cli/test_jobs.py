@@ -83,6 +83,7 @@ def test_a_job_is_shown_with_its_calls_its_answer_and_what_each_step_has_used(ap
         assert text in shown
     assert "10: turn" not in shown
     assert shown.count(" 77 ") == 41
+    assert max(map(len, shown.partition("search ")[0].splitlines())) <= 80
     route.respond(json=JOB)
     older = baton("jobs", "show", "job_1").output
     for text in ("completed", "look it up", "8 messages", "search", '{"hits": 3}', "42"):

@@ -23,10 +23,11 @@ def test_what_is_well_or_only_worth_a_note_is_well() -> None:
 
 
 def test_what_failed_is_seen_and_fits() -> None:
-    text = lines_of(LONG)
-    assert text.startswith("endpoints  FAILED  word word")
-    assert max(map(len, text.splitlines())) <= 116
-    assert text.count("→") == 1
+    for width in (80, 116):
+        text = lines_of(LONG, width)
+        assert text.startswith("endpoints  FAILED  word word")
+        assert width - 10 < max(map(len, text.splitlines())) <= width
+        assert text.count("→") == 1
 
 
 def test_a_document_reports_the_same_to_programs() -> None:
