@@ -97,6 +97,17 @@ class Code:
         self._define(function, function.__qualname__, is_top=True)
         self.faults += [f"workflow {self.name!r}: {clash}" for clash in self.shapes.clashes]
 
+    def keep_methods(self, model: type) -> None:
+        """Take a data class with its methods, if all that they reach is possible; else it has its fields alone."""
+        _, node = self._found(model)
+        has_methods = isinstance(node, ast.ClassDef) and any(isinstance(each, subset.Function) for each in node.body)
+        if not has_methods or self.is_sourced(model) or not self._keeps_source(model):
+            return
+        trial = Code(self.name)
+        trial._define(model, model.__name__)
+        if not trial.faults:
+            self._define(model, model.__name__)
+
     def is_sourced(self, model: type) -> bool:
         """Return whether a model has its own source in the program."""
         return self._targets.get(id(model)) == model.__name__

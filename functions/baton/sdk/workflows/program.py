@@ -152,11 +152,16 @@ class Program(Struct, frozen=True):
 def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job: str) -> Program:
     """Write the program of a workflow whose code was read. `job`: the parameter that takes the job; empty: none."""
     shapes = code.shapes
-    stubs = [stub_of(shapes, target, step) for target, step in code.steps.items()]
     parameters = tuple(
         (name, shapes.of(hints.get(name))) for name in inspect.signature(function).parameters if name != job
     )
-    fields = shapes.fields()  # names all models that there are
+    for step in code.steps.values():
+        _shape_of(shapes, step)
+    shapes.fields()  # notes all models that there are
+    for model in list(shapes.models.values()):
+        code.keep_methods(model)
+    stubs = [stub_of(shapes, target, step) for target, step in code.steps.items()]
+    fields = shapes.fields()
     declared = [shapes.declared(model) for model in shapes.models.values() if not code.is_sourced(model)]
     tables = [f"_baton_FIELDS.update({fields!r})"]
     known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]

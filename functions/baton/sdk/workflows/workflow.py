@@ -136,9 +136,9 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         code.read(self.function)
         if code.faults:
             return None, tuple(code.faults)
+        program = program_of(code, self.function, self.input.hints, self.input.job)
         steps = list(code.steps.values())
         self._calls = tuple(step for step in steps if isinstance(step, Workflow))
-        program = program_of(code, self.function, self.input.hints, self.input.job)
         tools = [step.tool if isinstance(step, Workflow) else step for step in steps]
         # `asyncio.sleep` is a step, too, by whatever name.
         tools += [sleep] if any("sleep" in text for _, text in program.files) and sleep not in tools else []

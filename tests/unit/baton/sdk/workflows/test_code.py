@@ -2,6 +2,7 @@
 
 import base64
 import zlib
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from baton import Registry
 from baton.sdk.agents.registry import RegistryError
 from baton.sdk.agents.runner import RunFailedError
 from baton.sdk.models.model import ModelError
+from baton.testing import Approve, Simulation
 from tests.unit.baton.sdk.workflows.conftest import Load
 from tests.unit.baton.sdk.workflows.played_jobs import Job, runner_of
 
@@ -130,3 +132,74 @@ async def test_code_that_takes_too_much_or_reaches_out_fails_alone(load: Load, b
         await Job({}).turn(runner_of(load(f"@workflow\nasync def main():\n{body}\n")))
     assert failed.value.type == kind
     assert (await Job({}).turn(runner_of(load("@workflow\nasync def main():\n    return 7\n")))).output == 7
+
+
+PAYS = """
+from baton import ToolContext, ToolError
+from baton.testing import Simulation
+
+@tool(requires_approval=True)
+async def pay(euros: int, ctx: ToolContext | None = None) -> str:
+    Simulation.effect(ctx.idempotency_key)
+    return f"{{euros}} {by}"
+
+@tool
+async def note(text: str) -> str:
+    return text
+
+@workflow
+async def main() -> list[str]:
+    done = [await pay({euros})]
+    done.append(await pay(2))
+    {noted}
+    return [*done, await pay(3)]
+"""
+NOTED = "try:\n        await note('two')\n    except ToolError as gone:\n        done.append(str(gone)[:12])"
+
+
+async def test_three_approvals_over_three_deploys_make_each_decided_call_once(load: Load) -> None:
+    texts = [("1", "old", NOTED), ("100", "new", "pass"), ("200", "newest", "pass")]
+    versions = [Registry(workflows=[load(PAYS.format(euros=e, by=by, noted=n)).main]) for e, by, n in texts]
+    deployed, asked = Registry(workflows=[load(PAYS.format(euros=1, by="first", noted=NOTED)).main]), list[int]()
+
+    def decide(checkpoint: Any) -> Approve:
+        asked.append(checkpoint.arguments["euros"])
+        vars(deployed).update(vars(versions[len(asked) - 1]))
+        return Approve()
+
+    run = await Simulation(deployed).run("main", "", decide=decide)
+    assert run.result is not None, run.error
+    assert run.result["output"] == ["1 old", "2 new", "unknown_tool", "3 newest"]
+    assert asked == [1, 2, 3]
+    assert len([attempt for attempt in run.attempts if attempt.effects]) == 3
+
+
+METHODS = """
+from dataclasses import dataclass, field
+
+@dataclass
+class Part:
+    words: list[str] = field(default_factory=list)
+
+    def size(self) -> int:
+        return len(self.words) * FACTOR
+
+@dataclass
+class Far:
+    words: list[str]
+
+    def sent(self) -> int:
+        return thing.send(self.words)
+
+FACTOR, thing = 2, object()
+
+@workflow
+async def main(part: Part, far: Far) -> int:
+    return await add(part.size(), len(far.words))
+"""
+
+
+async def test_a_dataclass_keeps_the_methods_that_can_run_though_an_annotation_alone_names_it(load: Load) -> None:
+    runner, job = runner_of(load(METHODS)), Job({"part": {"words": ["a", "b"]}, "far": {"words": ["c"]}})
+    await job.turn(runner)
+    assert (await job.turn(runner)).output == 5

@@ -55,6 +55,9 @@ class SubTask:
     number: int
     words: list[str]
 
+    def size(self) -> int:
+        return len(self.words)
+
 
 def _split(text: str, size: int) -> list[SubTask]:
     words = text.split()
@@ -64,7 +67,7 @@ def _split(text: str, size: int) -> list[SubTask]:
 @workflow
 async def count_part(task: SubTask) -> int:
     await sleep(task.number)
-    return len(task.words)
+    return task.size()
 
 
 @workflow
