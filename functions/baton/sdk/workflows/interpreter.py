@@ -163,7 +163,12 @@ class Stretch:
         """Run a script until it waits, unless it misfits the stubs of its functions."""
         if faults := unawaited(self._code, self._tools):
             return self._failed("refused", "\n".join([NOT_RUN, *faults]))
-        return self._run(self._checked, STUBS + stubs)
+        found = self._run(self._checked, STUBS + stubs)
+        if self._calls or getattr(found, "type", "") != "MemoryError":
+            return found
+        # To check a script with many branches may take more memory than the script has.
+        self._printed, self._capacity = [], self._bounds.output_chars
+        return self._run(lambda session: self._first(session, ["import asyncio", PRELUDE], self._marked, {}))
 
     def resume(self, state: bytes, outcomes: Mapping[int, Mapping[str, Any]]) -> Waits | Ended | Raised:
         """Continue a run with the outcomes of its calls, by number: `{"ok": …}` or `{"error": {"type", "message"}}`.
@@ -227,9 +232,7 @@ class Stretch:
 
     def _first(self, session: Any, feeds: Sequence[str], call: str, values: dict[str, Any]) -> Any:
         for text in feeds:
-            snapshot = session.feed_start(text, print_callback=self._print)
-            while not isinstance(snapshot, monty.MontyComplete):
-                snapshot = self._answered(snapshot)
+            self._driven(session.feed_start(text, print_callback=self._print))
         return session.feed_start(call, inputs=values, print_callback=self._print)
 
     def _next(self, session: Any, state: bytes, outcomes: Mapping[int, Mapping[str, Any]]) -> Any:
@@ -365,8 +368,7 @@ def settled(outcome: Mapping[str, Any]) -> Any:
     if "error" not in outcome:
         return {"return_value": outcome.get("ok")}
     kind, message = outcome["error"]["type"], outcome["error"]["message"]
-    if kind == "timeout":
-        return {"exc_type": "TimeoutError", "message": message}
+    kind = "TimeoutError" if kind == "timeout" else kind
     if kind in _KNOWN:
         return {"exc_type": kind, "message": message}
     return {"exc_type": "RuntimeError", "message": message if kind == "ToolError" else f"{kind}: {message}"}
