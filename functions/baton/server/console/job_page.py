@@ -130,6 +130,7 @@ class JobPage:
             given=given or dict.fromkeys(("name", "value", "comment"), ""),
             faults=faults or {},
             job=shown.job,
+            traceback=snapshot.job.error.traceback if snapshot.job.error else "",
             sent=sent_of(record) if snapshot.job.handles[1] else [],
             by=record.notes.get(SENT_BY) if record else None,
             first=await self._first(shown.job, visit.now_ms),

@@ -92,6 +92,8 @@ class OutcomeDoor:
         step_result: StepResult | None = None
         try:
             step_result = await self._executor(effect, history, claim)
+            if isinstance(step_result, ModelFailed) and (trace := step_result.failure.traceback):
+                _log.warning("%s: %s", claim.item_key, secrets.hide(storable(trace)))
             return None if step_result is None else canonical(step_result, secrets)
         except Exception as error:
             if is_for_the_queue(error):

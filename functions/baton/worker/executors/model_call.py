@@ -37,7 +37,7 @@ from baton.sdk.models.model import (
 from baton.sdk.records.memory import ModelCache
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES
-from baton.sdk.tools.contained import CutShortError, contained
+from baton.sdk.tools.contained import CutShortError, contained, traceback_of
 from baton.sdk.tools.tool import Tool, checked_call
 from baton.worker.conversation.exchanges import is_chat
 from baton.worker.executors.text_stream import TextStream
@@ -221,7 +221,7 @@ async def runner_turn(
         return ModelFailed(failure, extra_usage=usage_of_spent(error.spent))
     except Exception as error:  # noqa: BLE001 - foreign code: its failure is the job's
         kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-        return ModelFailed(Failure(kind, text_of(error) or "no message"))
+        return ModelFailed(Failure(kind, text_of(error) or "no message", traceback=traceback_of(error)))
 
 
 def _runner_answered(

@@ -43,7 +43,7 @@ from baton.sdk.planning.plan import is_plan, plan_prompt
 from baton.sdk.records.limits import since
 from baton.sdk.records.memory import ModelCache
 from baton.sdk.records.transcript import MODEL_ROLE, Failure
-from baton.sdk.tools.contained import CutShortError
+from baton.sdk.tools.contained import CutShortError, traceback_of
 from baton.store.redis.reader import Reader
 from baton.worker.conversation import exchanges
 from baton.worker.executors.chat_files import ChatFiles, FileGoneError
@@ -195,7 +195,8 @@ class ModelTurn:
             if is_for_the_queue(error):
                 raise
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-            return ModelFailed(Failure("model_error", f"{kind}: {text_of(error)}", retryable=True)), None
+            message, trace = f"{kind}: {text_of(error)}", traceback_of(error)
+            return ModelFailed(Failure("model_error", message, retryable=True, traceback=trace)), None
         if isinstance(answer, ModelWaits):
             return answer, None
         step_result = taken(answer)

@@ -14,6 +14,8 @@ from baton.engine.step_results import ModelAnswered, ModelFailed
 from baton.sdk.agents.output import FINAL_TOOL, OutputType
 from baton.sdk.agents.runner import JobInfo, Recorded, RunnerAnswer
 from baton.sdk.models.model import ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton.sdk.records.redaction import KnownSecrets
+from baton.worker.executors.executor import OutcomeDoor
 from baton.worker.executors.model_call import answered, calls_of, runner_turn
 from baton.worker.executors.model_turn import ModelTurn, messages
 from tests.fakes.stored import FakeModelCache
@@ -242,10 +244,22 @@ async def test_an_answer_of_a_runner_that_no_store_can_hold_fails_and_counts() -
     assert (found.failure.type, found.failure.retryable, found.extra_usage.input_tokens) == ("unrecordable", True, 7)
 
 
-async def test_an_error_of_a_model_s_own_is_worth_another_attempt() -> None:
-    turn = ModelTurn(Registry([Agent("a", ScriptedModel([RuntimeError("no disk")]))]), 5)
+async def test_an_error_of_a_model_s_own_is_worth_another_attempt(caplog: pytest.LogCaptureFixture) -> None:
+    """The log has its traceback from the model's own frames on, without secrets."""
+
+    class Own(ScriptedModel):
+        async def answer(self, request: ModelRequest) -> ModelAnswer:
+            raise RuntimeError("no disk for sk-0123456789abcdef")
+
+    turn = OutcomeDoor(ModelTurn(Registry([Agent("a", Own(["done"]))]), 5), KnownSecrets(("sk-0123456789abcdef",)))
     history = History(({"role": "user", "text": "go", "data": {}},))
     found = await turn(CallModel(Job("job_1", "s", "t", "a", 0), 1, 1), history, Claim("job_1", "k", "m", "o", 0, 0))
     assert isinstance(found, ModelFailed)
     failure = found.failure
-    assert (failure.type, failure.message, failure.retryable) == ("model_error", "RuntimeError: no disk", True)
+    message = "RuntimeError: no disk for [redacted]"
+    assert (failure.type, failure.message, failure.retryable) == ("model_error", message, True)
+    [logged] = caplog.messages
+    for text in (logged, failure.traceback):
+        first, *_, last = text.partition("Traceback (most recent call last):\n")[2].splitlines()
+        assert first.endswith("in answer")
+        assert last == message
