@@ -33,7 +33,8 @@ from baton_events.ids import canonical_json
 Json = Any
 # What is made anew with its object, and holds nothing of a run.
 ANEW = {"anew": ""}
-_ANEW_MODULES = ("threading", type(Lock()).__module__, "asyncio.locks", "anyio", "functools")
+_ANEW_MODULES = ("threading", type(Lock()).__module__, "asyncio.locks", "functools")
+_ANEW_OF_ANYIO = frozenset({"Lock", "Event", "Semaphore", "CapacityLimiter", "Condition"})
 _OF_THE_SYSTEM = frozenset(
     kind.__module__ for kind in (object, asyncio.Task, asyncio.Server, io.BytesIO, socket.socket)
 )
@@ -69,11 +70,15 @@ class HeldValues:
         places: of the settings, by their ids.
         modules: names of the modules, and first words of names, of which classes may be built.
         shared: classes whose objects are made anew in each piece, besides those of every run.
+        lasting: classes whose objects `for_run` must have made: one that is not among `met` is refused.
+        met: by their ids, the objects that are made anew, as far as they were written.
     """
 
     settings: Mapping[str, Any]
     modules: Collection[str]
     shared: tuple[type[Any], ...] = ()
+    lasting: tuple[type[Any], ...] = ()
+    met: dict[int, object] = dataclasses.field(default_factory=dict[int, object])
     places: dict[int, str] = dataclasses.field(init=False, default_factory=dict[int, str])
 
     def __post_init__(self) -> None:
@@ -171,6 +176,9 @@ class HeldValues:
     def _object(self, value: Any, place: str) -> Json:
         kind: type[Any] = type(value)
         if isinstance(value, (*_ANEW_TYPES, *self.shared)) or callable(value) or _is_anew(kind):
+            if isinstance(value, self.lasting) and id(value) not in self.met:
+                raise CannotBeHeldError(f"{place} is a {kind.__name__}, made during the run")
+            self.met[id(value)] = value
             return ANEW
         data = isinstance(value, BaseModel) or dataclasses.is_dataclass(value)
         fields = _fields_of(value)
@@ -310,6 +318,8 @@ def _fields_of(value: Any) -> dict[str, Any] | None:
 
 def _is_anew(kind: type[Any]) -> bool:
     module = kind.__module__
+    if module.partition(".")[0] == "anyio":  # a stream or a group of tasks ends with its piece
+        return not _ANEW_OF_ANYIO.isdisjoint(one.__name__ for one in kind.__mro__)
     return any(module == one or module.startswith(f"{one}.") for one in _ANEW_MODULES) and kind.__name__ != "Thread"
 
 

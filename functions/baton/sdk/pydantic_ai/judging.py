@@ -105,7 +105,8 @@ def _joined(messages: Sequence[ai.ModelMessage], first: Sequence[ai.ToolCallPart
     order: list[str] = []
     for message in messages:
         last = joined[-1] if joined else None
-        if isinstance(message, ai.ModelRequest) and isinstance(last, ai.ModelRequest):
+        answers = any(getattr(part, "tool_call_id", None) in order for part in message.parts)
+        if answers and isinstance(message, ai.ModelRequest) and isinstance(last, ai.ModelRequest):
             parts = sorted((*last.parts, *message.parts), key=lambda part: _place(part, order))
             joined[-1] = replace(message, parts=parts)
             continue

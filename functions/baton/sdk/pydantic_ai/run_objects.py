@@ -6,7 +6,8 @@ objects.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import Any, cast
 
 from pydantic_ai import Agent, RunContext
@@ -26,6 +27,8 @@ Changed = dict[str, dict[str, tuple[Json, Json]]]
 LIMIT_BYTES = 65_536
 NOT_KEPT = "state_not_kept"
 _LIBRARY = "pydantic_ai"
+# What hooks may not make: the next piece would have others in their place, or none.
+_LASTING = (AbstractCapability, AbstractToolset, Agent, Tool, FunctionType)
 
 
 def with_call(held: Held, changed: Changed) -> Held:
@@ -94,9 +97,13 @@ class RunObjects:
             RunFailedError: something cannot be kept, or it is too large.
         """
         found: Held = {}
+        later = replace(self._values, lasting=_LASTING, met=dict(self._values.met))
         for key, one in self._objects.items():
-            now = {name: self._written(one, name, value) for name, value in self._attributes(one)}
             new = self._new[key]
+            now = {
+                name: ANEW if _is_made_late(value, new.get(name)) else self._written(one, name, value, later)
+                for name, value in self._attributes(one)
+            }
             differs = {name: value for name, value in now.items() if value != new.get(name, ANEW) or _refused(value)}
             for name, value in differs.items():
                 _check(one, name, value, new.get(name))
@@ -141,9 +148,9 @@ class RunObjects:
             if name not in library and not (id(value) in self._values.places and not _is_small(value)):
                 yield name, value
 
-    def _written(self, one: object, name: str, value: Any) -> Json:
+    def _written(self, one: object, name: str, value: Any, values: HeldValues | None = None) -> Json:
         try:
-            return self._values.written(value, name)
+            return (values or self._values).written(value, name)
         except CannotBeHeldError as error:
             return {"refused": f"{_named(one)} holds what cannot be kept between two steps: {error}"}
         except RecursionError:
@@ -160,6 +167,11 @@ def _check(one: object, name: str, value: Json, new: Json) -> None:
             kind = value["object"][0].rpartition(":")[2]
             text = f"{_named(one)} holds what cannot be kept between two steps: {name} is a {kind}, made during the run"
             raise RunFailedError(NOT_KEPT, f"{text}; {way_out}")
+
+
+def _is_made_late(value: Any, new: Json) -> bool:
+    """Return whether it is made when it is first asked for, which each piece does for itself."""
+    return new is None and isinstance(value, _LASTING)
 
 
 def _refused(value: Json) -> bool:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Self
 
+import anyio
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.capabilities import AbstractCapability, WrapRunHandler
 from pydantic_ai.capabilities.wrapper import WrapperCapability
+from pydantic_ai.messages import ModelRequest, SystemPromptPart
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, WrapperToolset
 
@@ -224,6 +226,21 @@ def retried(happened: Happened) -> Agent[Any, Any]:
     return agent
 
 
+@dataclass
+class Reminding(AbstractCapability[Any]):
+    """Adds a request of its own after the one that it goes with."""
+
+    async def before_model_request(self, ctx: RunContext[Any], request_context: Any) -> Any:
+        reminder = ModelRequest([SystemPromptPart("be brief")])
+        request_context.messages = [*request_context.messages, reminder]
+        ctx.messages.append(reminder)
+        return request_context
+
+
+def reminded(_: Happened) -> Agent[Any, Any]:
+    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[Reminding()]))
+
+
 CAPABLE: tuple[Callable[[Happened], Agent[Any, Any]], ...] = (
     counting,
     counting_by_a_function,
@@ -234,6 +251,7 @@ CAPABLE: tuple[Callable[[Happened], Agent[Any, Any]], ...] = (
     recovered,
     early,
     retried,
+    reminded,
 )
 
 
@@ -257,6 +275,34 @@ class MadeLater(AbstractCapability[Any]):
     async def before_model_request(self, ctx: RunContext[Any], request_context: Any) -> Any:
         self.shelf = Shelf()
         return request_context
+
+
+@dataclass
+class MakesAgents(AbstractCapability[Any]):
+    """Has what `for_run` does not make: the next step would have none of it, or another."""
+
+    helpers: dict[str, Agent[Any, Any]] = field(default_factory=dict)
+
+    async def for_run(self, ctx: RunContext[Any]) -> "MakesAgents":
+        return MakesAgents()
+
+    async def before_run(self, ctx: RunContext[Any]) -> None:
+        self.helpers["one"] = Agent("test")
+
+
+@dataclass
+class Sends(AbstractCapability[Any]):
+    """Talks to a task of its own, which ends with its step."""
+
+    stream: Any = None
+
+    async def for_run(self, ctx: RunContext[Any]) -> "Sends":
+        return Sends()
+
+    async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
+        self.stream, receives = anyio.create_memory_object_stream[int](1)
+        with self.stream, receives:
+            return await handler()
 
 
 @dataclass
