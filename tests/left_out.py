@@ -1,9 +1,11 @@
 """Tests whose program this machine does not have are left out, and a line below the tests says so.
 
-In CI nothing is left out: there a missing program is a failure.
+In CI a missing program is a failure. A library that the lock file cannot have is missing there, too.
 """
 
 import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
 
 import pytest
 
@@ -23,9 +25,12 @@ def find_browser() -> str | None:
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take the tests away that cannot run here, after -m and -k have made their choice."""
     shown = config.stash.setdefault(LEFT_OUT, [])
-    if config.option.collectonly or "CI" in inherited_environment():
+    if config.option.collectonly:
         return
-    for mark, lacks in (("node", _no_node), ("browser", _no_browser)):
+    marks: dict[str, Callable[[], str]] = {"harness": _no_harness}
+    if "CI" not in inherited_environment():
+        marks |= {"node": _no_node, "browser": _no_browser}
+    for mark, lacks in marks.items():
         wanted = [item for item in items if item.get_closest_marker(mark)]
         reason = lacks() if wanted else ""
         if reason:
@@ -40,6 +45,12 @@ def _no_node() -> str:
     except JavaScriptMissingError as error:
         return str(error)
     return ""
+
+
+def _no_harness() -> str:
+    return (
+        "" if find_spec("pydantic_ai_harness") else "it demands a lower pydantic-ai: a long test of versions runs them"
+    )
 
 
 def _no_browser() -> str:

@@ -12,6 +12,8 @@ from baton_local.dev.environment import inherited_environment
 from tests.e2e.dev_stack import ROOT
 
 NAME = "pydantic-ai-slim"
+# It demands the lowest version, so the lock file cannot have it.
+HARNESS = "pydantic-ai-harness==0.62.0"
 PATIENCE_SECONDS = 600
 
 
@@ -32,12 +34,12 @@ def newest() -> str:
 
 
 def environment_with(version: str, folder: Path) -> Path:
-    """An environment as the lock file has it, but for pydantic-ai; its Python."""
+    """An environment as the lock file has it, but for pydantic-ai and its harness; its Python."""
     uv, listed, python = Uv(ROOT), folder / "libraries.txt", folder / "venv" / "bin" / "python"
     uv.run("venv", str(folder / "venv"), "--python", sys.executable)
     uv.run("export", "--frozen", "--all-extras", "--no-hashes", "--output-file", str(listed))
     uv.run("pip", "install", "--python", str(python), "--requirements", str(listed))
-    uv.run("pip", "install", "--python", str(python), f"{NAME}=={version}")
+    uv.run("pip", "install", "--python", str(python), f"{NAME}=={version}", HARNESS)
     return python
 
 

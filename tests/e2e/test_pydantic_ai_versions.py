@@ -21,7 +21,13 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.long
 def test_agents_do_the_same_under_the_lowest_version(python: Path) -> None:
-    assert " passed" in run_in(python, "pytest", "-q", "-m", "not long", "tests/unit/baton/sdk/pydantic_ai")
+    chosen = "not long and not harness"
+    assert " passed" in run_in(python, "pytest", "-q", "-m", chosen, "tests/unit/baton/sdk/pydantic_ai")
+
+
+@pytest.mark.long
+def test_capabilities_of_the_harness_do_what_the_guide_says(python: Path) -> None:
+    assert " passed" in run_in(python, "pytest", "-q", "-m", "harness", "tests/unit/baton/sdk/pydantic_ai")
 
 
 @pytest.mark.long

@@ -79,7 +79,8 @@ def check_same(snapshot: Snapshot, transcript: Sequence[dict[str, Any]], expecte
     assert _counted(state.usage) == _counted(expected.usage), job.agent
 
 
-_OF_THE_MOMENT = {"duration", "timestamp", "run_id", "conversation_id", "workspace_ref"}
+_SUMMARISED = "pydantic-ai-harness.compaction.summary.created_at"
+_OF_THE_MOMENT = {"duration", "timestamp", "run_id", "conversation_id", "workspace_ref", _SUMMARISED}
 
 
 def comparable(messages: Sequence[ModelMessage]) -> Any:

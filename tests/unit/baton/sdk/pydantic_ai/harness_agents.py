@@ -1,0 +1,345 @@
+"""Agents with the capabilities of pydantic-ai's harness, each by the name that the guide's table has for it.
+
+Each makes fresh objects, as a process does. `folder` is the workspace; what happens outside of a run is noted.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pydantic_ai_harness as harness
+from pydantic_ai import Agent
+from pydantic_ai.capabilities import AbstractCapability, LocalWorkspace
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.models import Model
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
+from pydantic_ai_harness.ask_user import AskUserAnswer, AskUserResponse
+from pydantic_ai_harness.conversation_search import SnapshotHistorySource
+from pydantic_ai_harness.memory import FileStore, InMemoryStore, MemoryStore
+from pydantic_ai_harness.repair_tool_arguments import RepairToolArguments
+from pydantic_ai_harness.spend import Budget
+from pydantic_ai_harness.step_persistence import InMemoryStepStore
+from pydantic_ai_harness.system_reminders import Reminder
+from pydantic_ai_harness.tool_output_limits import Band, Truncate
+
+from tests.unit.baton.sdk.pydantic_ai.capable_agents import Happened, with_tools
+from tests.unit.baton.sdk.pydantic_ai.played import Turn, call, scripted
+
+
+def counted(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+    """Look four times, counted by the last call: earlier ones may be forgotten."""
+    made = [part for one in messages if isinstance(one, ModelResponse) for part in one.tool_calls]
+    n = made[-1].args_as_dict()["n"] + 1 if made else 1
+    return ModelResponse([call("look", f"c{n}", n=n) if n < 6 else TextPart("done")])
+
+
+Made = Agent[Any, Any]
+LOOKS: tuple[Turn, ...] = ([call("look", n=1), call("look", n=2)], [call("look", n=3)], [call("look", n=4)], "done")
+
+
+# What is remembered outlives a process.
+REMEMBERED = InMemoryStore()
+
+
+def forget() -> None:
+    """Begin with an empty memory."""
+    vars(REMEMBERED).update(vars(InMemoryStore()))
+
+
+def _agent(*capabilities: AbstractCapability[Any], turns: tuple[Turn, ...] = LOOKS, **settings: Any) -> Made:
+    return with_tools(Agent(scripted(*turns), name="a", capabilities=capabilities, **settings))
+
+
+def _streamed(*turns: Turn) -> FunctionModel:
+    """The same script for a run that listens to its own events, and so streams."""
+
+    async def answer(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
+        turn = turns[sum(isinstance(message, ModelResponse) for message in messages)]
+        if isinstance(turn, str):
+            yield turn
+            return
+        for at, part in enumerate(cast("Sequence[ToolCallPart]", turn)):
+            yield {at: DeltaToolCall(part.tool_name, part.args_as_json_str(), tool_call_id=part.tool_call_id)}
+
+    return FunctionModel(cast("Any", scripted(*turns).function), stream_function=answer)
+
+
+def _forgetful(*capabilities: AbstractCapability[Any]) -> Made:
+    return with_tools(Agent(FunctionModel(counted), name="a", capabilities=capabilities))
+
+
+def _with_folder(folder: Path, *capabilities: AbstractCapability[Any], turns: tuple[Turn, ...]) -> Made:
+    return _agent(LocalWorkspace(folder), *capabilities, turns=turns)
+
+
+def _listening(folder: Path, *capabilities: AbstractCapability[Any], turns: tuple[Turn, ...]) -> Made:
+    return with_tools(Agent(_streamed(*turns), name="a", capabilities=[LocalWorkspace(folder), *capabilities]))
+
+
+def _says(text: str) -> Model:
+    return scripted(text)
+
+
+def _allowed(happened: Happened) -> Callable[[object], Any]:
+    def guard(_: object) -> Any:
+        happened.update(["guard"])
+        return harness.GuardrailResult.allow()
+
+    return guard
+
+
+def ask_user(_: Path, __: Happened) -> Made:
+    async def answers(request: Any) -> Any:
+        return AskUserResponse(
+            answers=[AskUserAnswer(header=one.header, selected=[one.options[0].label]) for one in request.questions]
+        )
+
+    options = [{"label": "red", "description": "r"}, {"label": "blue", "description": "b"}]
+    asks = call("ask_user_question", questions=[{"question": "Which?", "header": "Colour", "options": options}])
+    return _agent(harness.AskUser(answerer=answers), turns=([asks], "done"))
+
+
+def file_system(folder: Path, _: Happened) -> Made:
+    turns = (
+        [call("write_file", path="new.txt", content="new")],
+        [call("read_file", path="a.txt"), call("list_directory")],
+        "done",
+    )
+    return _with_folder(folder, harness.FileSystem(), turns=turns)
+
+
+def tool_output_limits(_: Path, __: Happened) -> Made:
+    return _agent(harness.ToolOutputLimits(bands=[Band(over=4, action=Truncate(max_chars=4))]))
+
+
+def sliding_window(_: Path, __: Happened) -> Made:
+    return _forgetful(harness.SlidingWindowCompaction(max_messages=4, keep_messages=3))
+
+
+def warn_near_limits(_: Path, __: Happened) -> Made:
+    return _agent(harness.WarnNearLimits(max_iterations=4, max_total_tokens=300))
+
+
+def report_context_usage(_: Path, __: Happened) -> Made:
+    return _agent(harness.ReportContextUsage())
+
+
+def output_guardrail(_: Path, happened: Happened) -> Made:
+    return _agent(harness.OutputGuardrail(guard=_allowed(happened)))
+
+
+def input_guardrail(_: Path, happened: Happened) -> Made:
+    return _agent(harness.InputGuardrail(guard=_allowed(happened)))
+
+
+def spend_limits(_: Path, __: Happened) -> Made:
+    return _agent(
+        harness.SpendLimits(
+            budgets=[Budget(usd=Decimal(9_000), window="total"), Budget(usd=Decimal(9_000), window="run")],
+            price=lambda _: Decimal("0.5"),
+        )
+    )
+
+
+def sub_agents(_: Path, __: Happened) -> Made:
+    helper = Agent(_says("helped"), name="helper", description="Helps.")
+    turns = ([call("delegate_task", agent_name="helper", task="help")], "done")
+    return _agent(harness.SubAgents(agents=[harness.SubAgent(helper)]), turns=turns)
+
+
+def sub_agents_of_folders(folder: Path, __: Happened) -> Made:
+    agents = folder / "agents"
+    agents.mkdir(exist_ok=True)
+    (agents / "helper.md").write_text("---\nname: helper\ndescription: Helps.\n---\nHelp.\n")
+    turns = ([call("look", n=1)], "done")
+    return _with_folder(folder, harness.SubAgents(agent_folders=["agents"]), turns=turns)
+
+
+def advisor(_: Path, __: Happened) -> Made:
+    turns = ([call("advisor", "1", prompt="what?")], [call("advisor", "2", prompt="what?")], "done")
+    return _agent(harness.Advisor(_says("advice"), mode="local"), turns=turns)
+
+
+def advisor_max_uses(_: Path, __: Happened) -> Made:
+    turns = (
+        [call("advisor", "1", prompt="what?"), call("advisor", "2", prompt="what?")],
+        [call("advisor", "3", prompt="what?")],
+        "done",
+    )
+    return _agent(harness.Advisor(_says("advice"), mode="local", max_uses=1), turns=turns)
+
+
+def shell(folder: Path, _: Happened) -> Made:
+    turns = ([call("run_command", command="cat a.txt")], [call("run_command", command="echo b > b.txt")], "done")
+    return _with_folder(folder, harness.Shell(), turns=turns)
+
+
+def shell_persist_cwd(folder: Path, _: Happened) -> Made:
+    turns = (
+        [call("run_command", command="mkdir -p d && cd d")],
+        [call("run_command", command="basename $PWD")],
+        "done",
+    )
+    return _with_folder(folder, harness.Shell(persist_cwd=True), turns=turns)
+
+
+def compact_on_request(_: Path, __: Happened) -> Made:
+    strategy = harness.ClearToolResults(keep_pairs=1, max_messages=1)
+    turns = (
+        [call("look", n=1)],
+        [call("look", n=2)],
+        [call("compact_context", "1")],
+        [call("look", n=3)],
+        [call("compact_context", "2")],
+        "done",
+    )
+    return _agent(harness.CompactOnRequest(strategy, max_per_run=1), turns=turns)
+
+
+def tool_guardrail(_: Path, happened: Happened) -> Made:
+    def guard(call_: Any) -> Any:
+        happened.update(["guard"])
+        return harness.GuardrailResult.allow()
+
+    return _agent(harness.ToolGuardrail(guard=guard))
+
+
+def system_reminders(_: Path, __: Happened) -> Made:
+    reminders = [Reminder("Be brief.", max_fires=2, tag=None), Reminder("Twice.", interval=2, tag=None)]
+    return _agent(harness.SystemReminders(reminders))
+
+
+def planning(_: Path, __: Happened) -> Made:
+    items = [
+        {"id": "one", "content": "Look", "status": "pending"},
+        {"id": "two", "content": "Tell", "status": "pending"},
+    ]
+    turns = (
+        [call("write_plan", items=items)],
+        [call("update_task_status", task_id="one", status="completed"), call("look", n=1)],
+        [call("read_plan")],
+        "done",
+    )
+    return _agent(harness.Planning(), turns=turns)
+
+
+def memory(folder: Path, _: Happened) -> Made:
+    return _remembering(folder, REMEMBERED)
+
+
+def memory_in_the_workspace(folder: Path, _: Happened) -> Made:
+    return _remembering(folder, FileStore("memory"))
+
+
+def _remembering(folder: Path, store: MemoryStore) -> Made:
+    turns = (
+        [call("write_memory", content="likes tea")],
+        [call("read_memory", file="MEMORY.md")],
+        "done",
+    )
+    return _with_folder(folder, harness.Memory(store), turns=turns)
+
+
+def repo_context(folder: Path, _: Happened) -> Made:
+    return _listening(
+        folder,
+        harness.RepoContext(expose_inventory_tool=True),
+        turns=([call("inventory_agent_context")], [call("look", n=1)], "done"),
+    )
+
+
+def repo_context_nested(folder: Path, _: Happened) -> Made:
+    turns = ([call("read_file", "1", path="sub/c.txt")], [call("read_file", "2", path="sub/c.txt")], "done")
+    return _listening(
+        folder, harness.RepoContext(nested_traversal=True, nested_inject="contents"), harness.FileSystem(), turns=turns
+    )
+
+
+def skills(folder: Path, _: Happened) -> Made:
+    turns = ([call("load_capability", id="tea")], [call("look", n=1)], "done")
+    return _with_folder(folder, harness.Skills("skills"), turns=turns)
+
+
+def step_persistence(_: Path, __: Happened) -> Made:
+    return _agent(harness.StepPersistence(capture_frontier=True))
+
+
+def conversation_search(_: Path, __: Happened) -> Made:
+    turns = ([call("conversation_search", query="tea")], "done")
+    return _agent(
+        harness.ConversationSearch(SnapshotHistorySource(InMemoryStepStore()), scope="conversation"), turns=turns
+    )
+
+
+def clamp(_: Path, __: Happened) -> Made:
+    return _agent(harness.ClampOversizedMessages(max_part_chars=6, keep_head_chars=2, keep_tail_chars=2))
+
+
+def clear_tool_results(_: Path, __: Happened) -> Made:
+    return _agent(harness.ClearToolResults(max_messages=3, keep_pairs=1))
+
+
+def deduplicate_reads(_: Path, __: Happened) -> Made:
+    return _agent(harness.DeduplicateFileReads(lambda made: made.tool_name, max_messages=2))
+
+
+def summarizing(_: Path, __: Happened) -> Made:
+    return _forgetful(harness.SummarizingCompaction(_says("a summary"), max_messages=4, keep_messages=2))
+
+
+def tiered(_: Path, __: Happened) -> Made:
+    tiers = [
+        harness.ClearToolResults(keep_pairs=1, max_messages=1),
+        harness.SlidingWindowCompaction(max_messages=2, keep_messages=2),
+    ]
+    return _forgetful(harness.TieredCompaction(tiers, target_tokens=60))
+
+
+def fallback(_: Path, __: Happened) -> Made:
+    chain = [
+        harness.SummarizingCompaction(_says("a summary"), max_messages=4, keep_messages=2),
+        harness.ClearToolResults(keep_pairs=1, max_messages=1),
+    ]
+    return _forgetful(harness.FallbackCompaction(chain, max_tokens=60))
+
+
+def repair(_: Path, __: Happened) -> Made:
+    return _agent(RepairToolArguments(), turns=([call("look", args='{"n": 1')], "done"))
+
+
+def warn_on_cache_busts(_: Path, __: Happened) -> Made:
+    return _agent(harness.WarnOnCacheBusts())
+
+
+def docs(folder: Path, __: Happened) -> Made:
+    return _with_folder(folder, harness.PydanticAIDocs(local_docs_path=folder), turns=([call("look", n=1)], "done"))
+
+
+def localstack(_: Path, __: Happened) -> Made:
+    return _agent(harness.LocalStack())
+
+
+def coder(folder: Path, _: Happened) -> Made:
+    turns = (
+        [call("read_file", path="a.txt")],
+        [call("write_file", path="new.txt", content="new")],
+        "done",
+    )
+    return _listening(folder, harness.Coder(), turns=turns)
+
+
+def code_mode(_: Path, __: Happened) -> Made:
+    return _agent(harness.CodeMode(), turns=([call("run_code", code="await look(n=1)")], "done"))
+
+
+def background_tools(_: Path, __: Happened) -> Made:
+    return _agent(harness.BackgroundTools(tools=["look"]))
+
+
+def input_guardrail_parallel(_: Path, happened: Happened) -> Made:
+    return _agent(harness.InputGuardrail(guard=_allowed(happened), parallel=True))
+
+
+def trajectory_judge(_: Path, __: Happened) -> Made:
+    return _agent(harness.TrajectoryJudge(model=_says("fine"), every=1, instructions="x"))

@@ -1,0 +1,95 @@
+"""What a durable job makes of the harness's capabilities: the guide's table, and what its tests play.
+
+The harness is no library of the lock file, so nothing of it is imported here.
+"""
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """Capabilities by the functions of `harness_agents` that make an agent with them."""
+
+    outcome: str
+    capabilities: dict[str, str]
+    told: str = ""
+
+
+WHOLE = Row(
+    "whole",
+    {
+        "AskUser": "ask_user",
+        "ToolOutputLimits": "tool_output_limits",
+        "SlidingWindowCompaction": "sliding_window",
+        "SummarizingCompaction": "summarizing",
+        "TieredCompaction": "tiered",
+        "FallbackCompaction": "fallback",
+        "CompactOnRequest": "compact_on_request",
+        "ClampOversizedMessages": "clamp",
+        "ClearToolResults": "clear_tool_results",
+        "DeduplicateFileReads": "deduplicate_reads",
+        "WarnNearLimits": "warn_near_limits",
+        "WarnOnCacheBusts": "warn_on_cache_busts",
+        "ReportContextUsage": "report_context_usage",
+        "InputGuardrail": "input_guardrail",
+        "OutputGuardrail": "output_guardrail",
+        "ToolGuardrail": "tool_guardrail",
+        "SpendLimits": "spend_limits",
+        "SubAgents": "sub_agents",
+        "Advisor": "advisor",
+        "SystemReminders": "system_reminders",
+        "Planning": "planning",
+        "Memory": "memory",
+        "StepPersistence": "step_persistence",
+        "ConversationSearch": "conversation_search",
+        "RepairToolArguments": "repair",
+        "FileSystem": "file_system",
+        "RepoContext": "repo_context",
+        "RepoContext(nested_traversal=True)": "repo_context_nested",
+        "Skills": "skills",
+        "Coder": "coder",
+        "PydanticAIDocs": "docs",
+        "LocalStack": "localstack",
+    },
+)
+REFUSED = (
+    Row("refused: tasks end with their step", {"BackgroundTools": "background_tools"}, "_send is a MemoryObjectSend"),
+    Row(
+        "refused: a hook makes its store; give another store",
+        {"Memory(FileStore(…))": "memory_in_the_workspace"},
+        "_resolved_scope is a FileStore",
+    ),
+    Row("refused: tasks end with their step", {"TrajectoryJudge": "trajectory_judge"}, "_task is a Task"),
+    Row(
+        "refused: tasks end with their step",
+        {"InputGuardrail(parallel=True)": "input_guardrail_parallel"},
+        "_parallel_verdict is a Task",
+    ),
+    Row(
+        "refused: its hook makes agents; give them as `agents`",
+        {"SubAgents(agent_folders=…)": "sub_agents_of_folders"},
+        r"_by_name\['helper'\]\.agent is a Agent, made during the run",
+    ),
+    Row(
+        "refused: it holds a process",
+        {"CodeMode": "code_mode"},
+        "_pool_stack is a AsyncExitStack",
+    ),
+    Row(
+        "refused: it holds weak references",
+        {"Shell(persist_cwd=True)": "shell_persist_cwd"},
+        "_jobs_dirs is a WeakKeyDictionary",
+    ),
+)
+ALONE = Row(
+    "calls beside each other count each by itself",
+    {"Advisor(max_uses=…)": "advisor_max_uses"},
+)
+
+
+def table() -> list[str]:
+    """The guide's table, a line for each outcome."""
+    outcomes: dict[str, list[str]] = {}
+    for row in (WHOLE, ALONE, *REFUSED):
+        outcomes.setdefault(row.outcome, []).extend(f"`{name}`" for name in row.capabilities)
+    head = ["| capability of the harness | in a job |", "| --- | --- |"]
+    return [*head, *(f"| {', '.join(names)} | {outcome} |" for outcome, names in outcomes.items())]
