@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import httpx
@@ -198,6 +199,7 @@ def _made(proxy: Proxy | None, tls: ssl.SSLContext, make: Callable[[Any], _T], l
     if proxy is None:
         return make(None)
     try:
+        _ = urlsplit(proxy.url).port  # over 65,535: else a connection leads to the port of its lower 16 bits
         return make(library.Proxy(proxy.url, ssl_context=tls if proxy.url.lower().startswith("https:") else None))
     except ImportError as error:
         way_out = "which is not installed: pip install 'httpx[socks]', or name the host in NO_PROXY"

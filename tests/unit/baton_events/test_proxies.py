@@ -239,7 +239,7 @@ def test_a_proxy_may_speak_tls(
         ("http://user:swordfish@127.0.0.1:9", "the proxy http://127.0.0.1:9 (HTTP_PROXY) made no connection: "),
         ("socks://127.0.0.1:9", "the proxy socks://127.0.0.1:9 (HTTP_PROXY) is no address of one: http://, https://,"),
         ("socks4://127.0.0.1:9", "is no address of one"),
-        ("http://127.0.0.1:99999", "the proxy http://127.0.0.1:99999 (HTTP_PROXY) made no connection: "),
+        ("http://127.0.0.1:99999", "the proxy http://127.0.0.1:99999 (HTTP_PROXY) is no address of one"),
         ("http://[::1", "is no address of one"),
         ("ftp://127.0.0.1", "is no address of one"),
     ],
