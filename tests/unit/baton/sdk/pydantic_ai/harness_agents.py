@@ -2,6 +2,8 @@
 
 Each makes fresh objects, as a process does. `folder` is the workspace; what happens outside of a run is noted.
 """
+# pyright: reportMissingImports=false
+# As for mypy: the harness is installed in an environment of its own.
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal

@@ -126,7 +126,8 @@ async def partial_failure(names: list[str]) -> dict[str, list[str]]:
 
 @workflow
 async def state_machine(turns: list[str]) -> dict[str, int]:
-    on, counts = False, dict.fromkeys(("on", "off"), 0)
+    on = False
+    counts: dict[str, int] = dict.fromkeys(("on", "off"), 0)
     for turn in turns:
         match (turn, on):
             case ("up", False):
