@@ -71,8 +71,15 @@ _CODE_MODE = "code mode: a model's scripts over its tools, whose calls are durab
 _DOORS = "three doors of one file each, so that layers may move behind them; longer names of modules"
 _WORKFLOWS = "durable Python without replay: workflows, whose code an interpreter runs"
 _WHOLE = "pydantic-ai's capabilities, hooks and state of a run, as in `agent.run`"
+_BUDGETS = "hard budgets of money and tokens: what a key may spend in a day or a month, reserved before each call"
 # (sum, by how much, what it buys)
 RAISES: tuple[tuple[str, int, str], ...] = (
+    ("lines", 160, _BUDGETS),
+    ("modules", 1, _BUDGETS),
+    ("test lines", 125, _BUDGETS),
+    ("lines of sdk", 160, _BUDGETS),
+    ("modules of sdk", 1, _BUDGETS),
+    ("functions of sdk", 10, _BUDGETS),
     ("Protocols", 1, "a tool's options in one record, by which type checkers know the decorator's, too"),
     ("lines", 1_700, _WORKFLOWS),
     ("modules", 10, _WORKFLOWS),

@@ -21,7 +21,7 @@ from baton.sdk.models.catalog import LibraryModel, of_pydantic_ai
 from baton.sdk.models.model import Model
 from baton.sdk.models.model_settings import setting_faults
 from baton.sdk.planning.step import Step, checked_plan
-from baton.sdk.records.call_limit import CallLimit, checked_limits
+from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.records.limits import CodeMode, Limits, code_mode_of
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_source import ToolSource
@@ -186,7 +186,9 @@ class Agent:
         if self.on and (fault := name_fault(self.on)):
             raise ValueError(f"agent {self.name!r}: on={fault}")
         object.__setattr__(self, "expose", _checked_exposure(self.name, self.expose))
-        object.__setattr__(self, "call_limits", checked_limits(f"agent {self.name!r}", self.call_limits))
+        object.__setattr__(
+            self, "call_limits", checked_all(f"agent {self.name!r}: call_limits", CallLimit, self.call_limits)
+        )
         _check_choice(self.name, "mode", self.mode, _MODES)
         _check_choice(self.name, "offload", self.offload, _OFFLOADS)
         if self.on_cut_answer is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from baton.sdk.distribution import require_extra
-from baton.sdk.records.call_limit import CallLimit, checked_limits
+from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
 from baton.sdk.tools.tool_source import ToolSource
 
@@ -107,7 +107,9 @@ class McpServer(ToolSource):
                 f"McpServer({self.name!r}): list_seconds must be from 0 to {_LONGEST_LIST_SECONDS},"
                 f" got {self.list_seconds!r}"
             )
-        object.__setattr__(self, "call_limits", checked_limits(f"McpServer({self.name!r})", self.call_limits))
+        object.__setattr__(
+            self, "call_limits", checked_all(f"McpServer({self.name!r}): call_limits", CallLimit, self.call_limits)
+        )
 
     @property
     def name(self) -> str:

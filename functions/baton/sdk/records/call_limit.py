@@ -5,11 +5,13 @@ limit. Must not: count; the store does (store/records/access.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from baton.sdk.records.record import Record
 
 _LONGEST_KEY_CHARS = 200
+
+_T = TypeVar("_T")
 
 
 class LimitedCall(Record, frozen=True):
@@ -41,48 +43,60 @@ class CallLimit(Record, frozen=True):
 
     def __post_init__(self) -> None:
         """Refuse limits that allow everything or nothing."""
-        if not callable(self.key) and not _is_key(self.key):
-            raise ValueError(f"CallLimit key {self.key!r} must be a text of 1 to {_LONGEST_KEY_CHARS} characters")
+        check_key("CallLimit", self.key)
         if self.per_minute is None and self.in_flight is None:
             raise ValueError(f"CallLimit {self.key!r}: pass per_minute, in_flight, or both")
-        if self.per_minute is not None and not (_is_number(self.per_minute) and self.per_minute > 0):
+        if self.per_minute is not None and not (is_number(self.per_minute) and self.per_minute > 0):
             raise ValueError(f"CallLimit {self.key!r}: per_minute must be more than 0, got {self.per_minute!r}")
-        if self.in_flight is not None and not (_is_whole(self.in_flight) and self.in_flight > 0):
+        if self.in_flight is not None and not (is_whole(self.in_flight) and self.in_flight > 0):
             raise ValueError(f"CallLimit {self.key!r}: in_flight must be a whole number from 1, got {self.in_flight!r}")
 
     def key_of(self, call: LimitedCall) -> str:
-        """Return the key of this call.
-
-        Raises:
-            ValueError: the function returned none.
-        """
-        if isinstance(self.key, str):
-            return self.key
-        key = self.key(call)
-        if not _is_key(key):
-            raise ValueError(f"the key of a CallLimit must be a text of 1 to {_LONGEST_KEY_CHARS} characters: {key!r}")
-        return key
+        """Return the key of this call, or raise ValueError: the function returned none."""
+        return key_of("CallLimit", self.key, call)
 
 
-def checked_limits(whose: str, limits: Sequence[CallLimit]) -> tuple[CallLimit, ...]:
-    """Return the limits in an immutable form.
+def check_key(whose: str, key: str | Callable[[LimitedCall], str]) -> None:
+    """Check a declared key, or raise ValueError."""
+    if not callable(key) and not _is_key(key):
+        raise ValueError(f"{whose} key {key!r} must be a text of 1 to {_LONGEST_KEY_CHARS} characters")
+
+
+def key_of(whose: str, key: str | Callable[[LimitedCall], str], call: LimitedCall) -> str:
+    """Return the key of a call.
 
     Raises:
-        TypeError: something among them is none.
+        ValueError: the function returned none.
     """
-    for one in limits if isinstance(limits, list | tuple) else [limits]:
-        if not isinstance(one, CallLimit):
-            raise TypeError(f"{whose}: call_limits must be a list of CallLimit, got {one!r}")
-    return tuple(limits)
+    if isinstance(key, str):
+        return key
+    made = key(call)
+    if not _is_key(made):
+        raise ValueError(f"the key of a {whose} must be a text of 1 to {_LONGEST_KEY_CHARS} characters: {made!r}")
+    return made
+
+
+def checked_all(what: str, kind: type[_T], given: Sequence[_T]) -> tuple[_T, ...]:
+    """Return what was given as `what` in an immutable form.
+
+    Raises:
+        TypeError: something among it is not of this kind.
+    """
+    for one in given if isinstance(given, list | tuple) else [given]:
+        if not isinstance(one, kind):
+            raise TypeError(f"{what} must be a list of {kind.__name__}, got {one!r}")
+    return tuple(given)
 
 
 def _is_key(key: object) -> bool:
     return isinstance(key, str) and 0 < len(key) <= _LONGEST_KEY_CHARS
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether it is a number; True is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_whole(value: object) -> bool:
+def is_whole(value: object) -> bool:
+    """Return whether it is a whole number; True is none."""
     return isinstance(value, int) and not isinstance(value, bool)

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
-from baton.sdk.records.call_limit import CallLimit, checked_limits
+from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
@@ -110,7 +110,7 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
         fixed = {
             "capabilities": _read_capabilities(self.name, self.capabilities),
             "retry_on": _read_exceptions(self.name, self.retry_on),
-            "call_limits": checked_limits(f"tool {self.name!r}", self.call_limits),
+            "call_limits": checked_all(f"tool {self.name!r}: call_limits", CallLimit, self.call_limits),
             "approval_title": self.approval_title or f"run tool {self.name}",
         }
         for name, value in fixed.items():
