@@ -2,6 +2,7 @@
 
 from baton.sdk.models.providers.messages import contents_of
 from baton.sdk.pydantic_ai.durable import durable
+from baton.sdk.pydantic_ai.hook_contexts import hook_context
 from baton.sdk.tools.context import tool_context
 
-__all__ = ["contents_of", "durable", "tool_context"]
+__all__ = ["contents_of", "durable", "hook_context", "tool_context"]

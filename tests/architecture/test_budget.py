@@ -72,6 +72,7 @@ _DOORS = "three doors of one file each, so that layers may move behind them; lon
 _WORKFLOWS = "durable Python without replay: workflows, whose code an interpreter runs"
 _WHOLE = "pydantic-ai's capabilities, hooks and state of a run, as in `agent.run`"
 _BUDGETS = "hard budgets of money and tokens: what a key may spend in a day or a month, reserved before each call"
+_HOOKS = "keys of hooks: their effects outside count once, also after a crash"
 # (sum, by how much, what it buys)
 RAISES: tuple[tuple[str, int, str], ...] = (
     ("lines", 160, _BUDGETS),
@@ -173,6 +174,13 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("functions of worker", 1, "jobs and events of a key, noted for the page of their event"),
     ("test lines", 50, "a third less processor time of the contract tests, and an app that registers by itself"),
     ("test lines", 575, "forty agents with capabilities of pydantic-ai's harness, and the table of them in the guide"),
+    ("lines", 90, _HOOKS),
+    ("modules", 1, _HOOKS),
+    ("public names", 1, _HOOKS),
+    ("test lines", 142, _HOOKS),
+    ("lines of sdk", 80, _HOOKS),
+    ("modules of sdk", 1, _HOOKS),
+    ("functions of sdk", 3, _HOOKS),
     ("lines of sdk", 15, "agents, tools and streams that a hook makes are refused by name, not lost"),
 )
 

@@ -25,7 +25,7 @@ class CallModel(Struct, frozen=True):
     """Call the model of this job for its next turn. `turn` counts from the last start of the job.
 
     `offloaded`: how many requests were sent for this attempt; the last one's answer is awaited.
-    `memo`: data about a response that the provider makes in the background.
+    `memo`: data about a response that the provider makes in the background. `again`: the turn has begun before.
     """
 
     job: Job
@@ -33,6 +33,7 @@ class CallModel(Struct, frozen=True):
     attempt: int
     offloaded: int = 0
     memo: dict[str, Any] = field(default_factory=dict[str, Any])
+    again: bool = False
 
 
 class RunScript(Struct, frozen=True):
@@ -42,11 +43,12 @@ class RunScript(Struct, frozen=True):
 
 
 class RunTool(Struct, frozen=True):
-    """Run one attempt of a tool call, with the arguments that are recorded."""
+    """Run one attempt of a tool call, with the arguments that are recorded. `again`: the call has begun before."""
 
     job: Job
     call: CallRecord
     attempt: int
+    again: bool = False
 
 
 class RequestSlot(Struct, frozen=True):

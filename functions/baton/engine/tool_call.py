@@ -30,7 +30,7 @@ def started(state: State, now_ms: int) -> Decision:
         return failed(state, ToolFailed(Failure("limit_exceeded", late)), now_ms)
     if no_start_left(item, _made(item, record) - 1, record.retries):
         return failed(state, ToolFailed(process_died(item, f"tool {item.tool!r}")), now_ms)
-    return Decision(effects=(RunTool(state.job, record, state.item.attempt - record.questions),))
+    return Decision(effects=(RunTool(state.job, record, item.attempt - record.questions, item.begun_before),))
 
 
 def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int) -> Decision:

@@ -40,7 +40,7 @@ def started(state: State, now_ms: int) -> Decision:
         limit, holder = reached
         return at_limit(with_abandoned(job, item), item, limit, now_ms, holder=holder)
     turn = item.turn - job.first_turn + 1 - job.stretches
-    return Decision(effects=(CallModel(job, turn, item.attempt, item.offloaded, item.memo),))
+    return Decision(effects=(CallModel(job, turn, item.attempt, item.offloaded, item.memo, item.begun_before),))
 
 
 def waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:

@@ -135,6 +135,11 @@ class WorkItem(Struct, frozen=True, omit_defaults=True):
         return self.kind in WORK_KINDS and not self.offloaded
 
     @property
+    def begun_before(self) -> bool:
+        """Whether an earlier attempt or claim has begun it."""
+        return self.attempt > 1 or self.lost > 0 or self.deaths > 0
+
+    @property
     def deaths(self) -> int:
         """How often a process died in this step; of a call: in its earlier attempts, too."""
         return self.abandoned + (self.died if self.kind is ItemKind.CALL else 0)

@@ -42,6 +42,8 @@ class Recorded(Record, frozen=True):
         edits: a fork's replacements of the agent's own `instructions` and `model`.
         now_ms: the time of the piece of work, in milliseconds since 1970.
         whole: reads the records with all that is compacted; None: nothing is.
+        turn: the number of the turn to make, which a repeated one has, too.
+        again: whether that turn has begun before.
     """
 
     job: JobInfo
@@ -53,6 +55,8 @@ class Recorded(Record, frozen=True):
     edits: Mapping[str, str] = field(default_factory=dict[str, str])
     now_ms: int = 0
     whole: "Callable[[], Awaitable[Recorded]] | None" = None
+    turn: int = 0
+    again: bool = False
 
 
 class RunnerAnswer(Record, frozen=True):
@@ -74,7 +78,10 @@ class RunnerAnswer(Record, frozen=True):
 
 
 class RunnerCall(Record, frozen=True):
-    """One attempt of a tool call: the one at `position` of turn `turn`. `approved`: a person approved the arguments."""
+    """One attempt of a tool call: the one at `position` of turn `turn`.
+
+    `approved`: a person approved the arguments. `again`: the call has begun before.
+    """
 
     turn: int
     position: int
@@ -82,6 +89,7 @@ class RunnerCall(Record, frozen=True):
     arguments: dict[str, Any]
     approved: bool
     context: ToolContext
+    again: bool = False
 
 
 class CallReturned(Record, frozen=True):

@@ -32,6 +32,7 @@ from baton.sdk.models.model import Listener, ModelError, Spent
 from baton.sdk.models.providers.client import streams
 from baton.sdk.models.providers.errors import model_error
 from baton.sdk.models.providers.messages import contents_of, listen
+from baton.sdk.pydantic_ai.hook_contexts import in_step
 from baton.sdk.pydantic_ai.judging import calls_to_make, gone_on_from, is_cut, is_suspended, judged
 from baton.sdk.pydantic_ai.recorded_errors import recorded_error
 from baton.sdk.pydantic_ai.run_objects import Changed, Held, RunObjects
@@ -130,7 +131,8 @@ class PydanticAIRunner:
             elif state.sent:
                 prompt = [*([prompt] if isinstance(prompt, str) else prompt), *state.sent]
             edits: Any = recorded.edits
-            with self._agent.override(**edits):
+            step = f"{recorded.job.job_id}:{recorded.turn}"
+            with self._agent.override(**edits), in_step(recorded.job.job_id, step, repeated=recorded.again):
                 return await self._run_turn(recorded.job, state, prompt, listener, used)
         except Exception as error:
             raise _failure(error, used) from error
@@ -168,7 +170,9 @@ class PydanticAIRunner:
             state = RunState.of(recorded, call.turn)
             if state.polls:
                 return Pending(timeout_seconds=call.arguments["seconds"], operation=False, otherwise=None)
-            return await self._call(recorded.job, state, call)
+            key = call.context.idempotency_key
+            with in_step(recorded.job.job_id, key, repeated=call.again):
+                return await self._call(recorded.job, state, call)
         except StoppedError as stopped:
             if stopped.requests.approvals:
                 return NeedsApproval(f"run tool {call.tool}", next(iter(stopped.requests.metadata.values()), None))

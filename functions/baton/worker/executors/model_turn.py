@@ -108,7 +108,9 @@ class ModelTurn:
             history = await self._with_files(effect, history)
             text_stream = self._text_streams.of(effect, claim) if self._text_streams else None
             limit_seconds = min(agent.model_timeout_seconds, self._work_limit_seconds)
+            turn = effect.job.first_turn + effect.job.stretches + effect.turn - 1
             record = recorded(effect.job, history, claim.now_ms, self._reader)
+            record = structs.replace(record, turn=turn, again=effect.again)
             if not isinstance(agent.runner, CodeRunner):
                 return await runner_turn(agent.runner, record, text_stream, limit_seconds)
             tools = {tool.name: tool for tool in self._registry.tools}

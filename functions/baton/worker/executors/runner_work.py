@@ -100,7 +100,8 @@ class RunnerTool(Struct, frozen=True):
     ) -> CallReturned | NeedsApproval | Pending:
         """Run one attempt."""
         call = self.effect.call
-        attempt = RunnerCall(call.turn, call.position, call.tool, copied_json(arguments), self.approved, context)
+        given = (call.turn, call.position, call.tool, copied_json(arguments))
+        attempt = RunnerCall(*given, self.approved, context, self.effect.again)
         with running(context):
             return await self.runner.call(self.record, attempt)
 

@@ -37,7 +37,7 @@ def failed_record(failure: Failure, attempts: int = 1) -> CallRecord:
 
 def test_a_call_that_starts_runs_with_the_recorded_arguments() -> None:
     """Nothing is committed before it has returned; a call without its record is damage."""
-    expected = RunTool(JOB, call_record(), 2)
+    expected = RunTool(JOB, call_record(), 2, again=True)
     assert decide(call_state(ItemKind.CALL, attempt=2), Started(), NOW_MS) == Decision(effects=(expected,))
     broken = State(JOB, call_state(ItemKind.CALL).item)
     with pytest.raises(ValueError, match=f"work item call:{CALL_ID}:1 has no record of its tool call"):

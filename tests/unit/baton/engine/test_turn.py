@@ -50,7 +50,13 @@ def test_a_start_that_came_meanwhile_is_a_later_update() -> None:
 
 
 def test_a_turn_that_starts_asks_the_model() -> None:
-    assert decide(turn_state(attempt=2), Started(), NOW_MS) == Decision(effects=(CallModel(JOB, 2, 2),))
+    """It is told whether the turn has begun before: by an attempt that failed, or a process that died."""
+    again = CallModel(JOB, 2, 2, again=True)
+    assert decide(turn_state(attempt=2), Started(), NOW_MS) == Decision(effects=(again,))
+    state = turn_state()
+    assert decide(state, Started(), NOW_MS).effects == (CallModel(JOB, 2, 1),)
+    died = replace(state, item=replace(state.item, lost=1))
+    assert decide(died, Started(), NOW_MS).effects == (CallModel(JOB, 2, 1, again=True),)
 
 
 @pytest.mark.parametrize("want", ["slot", "none", "gone"])

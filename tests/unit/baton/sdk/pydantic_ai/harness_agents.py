@@ -6,6 +6,7 @@ Each makes fresh objects, as a process does. `folder` is the workspace; what hap
 # As for mypy: the harness is installed in an environment of its own.
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -20,11 +21,12 @@ from pydantic_ai_harness.ask_user import AskUserAnswer, AskUserResponse
 from pydantic_ai_harness.conversation_search import SnapshotHistorySource
 from pydantic_ai_harness.memory import FileStore, InMemoryStore, MemoryStore
 from pydantic_ai_harness.repair_tool_arguments import RepairToolArguments
-from pydantic_ai_harness.spend import Budget
+from pydantic_ai_harness.spend import Budget, InMemorySpendStore, SpendEntry
 from pydantic_ai_harness.step_persistence import InMemoryStepStore
 from pydantic_ai_harness.system_reminders import Reminder
 from pydantic_ai_harness.tool_output_limits import Band, Truncate
 
+from baton.pydantic_ai import hook_context
 from tests.unit.baton.sdk.pydantic_ai.capable_agents import Happened, with_tools
 from tests.unit.baton.sdk.pydantic_ai.played import Turn, call, scripted
 
@@ -40,13 +42,29 @@ Made = Agent[Any, Any]
 LOOKS: tuple[Turn, ...] = ([call("look", n=1), call("look", n=2)], [call("look", n=3)], [call("look", n=4)], "done")
 
 
+class SpentOnce:
+    """Counts what a hook adds once, by the hook's key."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        self.counted = InMemorySpendStore()
+        self.get_many = self.counted.get_many
+
+    async def add_many(self, entries: Sequence[SpendEntry]) -> Any:
+        key = hook_context().idempotency_key
+        return await self.counted.add_many([replace(one, token=f"{key}:{at}") for at, one in enumerate(entries)])
+
+
 # What is remembered outlives a process.
-REMEMBERED = InMemoryStore()
+REMEMBERED, SPENT = InMemoryStore(), SpentOnce()
 
 
 def forget() -> None:
     """Begin with an empty memory."""
     vars(REMEMBERED).update(vars(InMemoryStore()))
+    SPENT.renew()
 
 
 def _agent(*capabilities: AbstractCapability[Any], turns: tuple[Turn, ...] = LOOKS, **settings: Any) -> Made:
@@ -142,6 +160,11 @@ def spend_limits(_: Path, __: Happened) -> Made:
             price=lambda _: Decimal("0.5"),
         )
     )
+
+
+def spend_limits_with_keys() -> Made:
+    budgets = [Budget(usd=Decimal(9_000), window="total"), Budget(usd=Decimal(9_000), window="day")]
+    return _agent(harness.SpendLimits(budgets=budgets, store=SPENT, price=lambda _: Decimal("0.5")))
 
 
 def sub_agents(_: Path, __: Happened) -> Made:
