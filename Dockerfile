@@ -8,4 +8,4 @@ COPY . .
 RUN ["uv", "sync", "--no-dev", "--extra", "server", "--extra", "models"]
 USER nobody
 HEALTHCHECK CMD ["python", "-c", "import os, urllib.request as url; url.build_opener(url.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['PORT'] + '/healthz', timeout=5)"]
-CMD ["sh", "-c", "exec uvicorn baton.server.app:app --port $PORT"]
+CMD ["sh", "-c", "exec python -m baton.server --port $PORT"]

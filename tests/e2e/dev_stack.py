@@ -26,6 +26,8 @@ POLL_SECONDS = 0.05
 # A killed process leaves its claim behind for its work's time limit, and the queue waits before it tries again: short
 # times for both keep tests of crashes short.
 QUICK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "300", "MAX_CONCURRENT_JOBS": "20"}
+# A stack starts within half the processor time with one process of the app.
+ONE_PROCESS = {"WEB_CONCURRENCY": "1"}
 # The same where an agent talks for longer than a second.
 TALK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "3", "MESSAGE_TIMEOUT_SECONDS": "6"}
 # A deployment's settings, and what dev.json calls them.
@@ -169,7 +171,7 @@ class DevStack(JobApi):
                 stderr=output,
                 cwd=self.working_folder,
                 # It inherits this process's environment.
-                env={**os.environ, "NOTES": str(self.notes_path), **self.environment},  # noqa: TID251
+                env={**os.environ, "NOTES": str(self.notes_path), **ONE_PROCESS, **self.environment},  # noqa: TID251
             )
         return self.process
 

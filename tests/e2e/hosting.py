@@ -1,4 +1,4 @@
-"""The product as a service: `uvicorn baton.server.app:app` on one listening socket that several servers share.
+"""The product as a service: `python -m baton.server` on one listening socket that several servers share.
 
 The socket is this process's, so it takes connections whichever server stops or starts, as a load balancer would.
 Invariant: whatever was started here has ended when the block of `hosting_in` has.
@@ -82,7 +82,7 @@ class Hosting(JobApi):
         """Start one more server, of this code and these libraries or of others; it is not waited for."""
         log_path = self.folder / f"server{len(self.servers)}.log"
         number = str(self.listener.fileno())
-        command = ["uvicorn", "baton.server.app:app", "--fd", number, "--no-access-log", "--lifespan", "on"]
+        command = ["baton.server", "--fd", number, "--no-access-log", "--lifespan", "on"]
         with log_path.open("wb") as log:
             process = subprocess.Popen(
                 # Without `-P` the folder in which it starts would come before the code that it is to run.
@@ -116,6 +116,7 @@ class Hosting(JobApi):
             **os.environ,  # noqa: TID251 - the service inherits this process's
             "PYTHONPATH": os.pathsep.join(map(str, (code / "functions", code / "events", ROOT))),
             "PYTHONUNBUFFERED": "1",
+            "WEB_CONCURRENCY": "1",
             "QSTASH_URL": queue.qstash_url,
             "QSTASH_TOKEN": queue.qstash_token,
             "QSTASH_CURRENT_SIGNING_KEY": queue.current_signing_key,

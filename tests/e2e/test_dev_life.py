@@ -1,5 +1,6 @@
 """The life of `baton dev`: start, a job, restart of parts, stop, kill."""
 
+import json
 import os
 import signal
 import socket
@@ -110,4 +111,27 @@ def test_a_second_ctrl_c_does_not_wait(new_stack: StackMaker) -> None:
     wait_for(lambda: "stopping" in stack.output, "the first notice")
     stack.process.send_signal(signal.SIGINT)
     assert stack.process.wait(PATIENCE_SECONDS) == 1
+    assert_all_gone(stack)
+
+
+def test_two_processes_of_the_app_share_its_work_and_one_that_dies_loses_nothing(new_stack: StackMaker) -> None:
+    """It comes back while the other one serves; a request to end ends both."""
+    stack = new_stack("fault_agents", WEB_CONCURRENCY="2").start()
+    wait_for(lambda: "app-2" in stack.reload()["processes"], "the second process")
+    jobs: list[str] = []
+
+    def both_work() -> bool:
+        jobs.append(stack.submit("fan-5", "Share it."))
+        stack.completed(jobs[-1])
+        ids = {stack.reload()["processes"].get(name) for name in ("app", "app-2")}
+        return ids <= {json.loads(line)["pid"] for line in stack.noted()}
+
+    wait_for(both_work, "work of both")
+    for name in ("app-2", "app"):
+        jobs += [stack.submit("line-3", f"Before {name} is gone.") for _ in range(6)]
+        stack.wait_until_back(name, stack.kill(name))
+    for job in jobs:
+        stack.completed(job)
+    wait_for(both_work, "work of both again")
+    assert stack.stop() == 0
     assert_all_gone(stack)

@@ -39,7 +39,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stack(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
     with stacks(tmp_path_factory.mktemp("stack")) as make:
-        made = make()
+        made = make(WEB_CONCURRENCY="2")
         made.working_folder, made.arguments = code.parent, ("--port", "0", "--app", "mine:registry")
         yield made.start()
 
@@ -52,14 +52,17 @@ def assert_answers(stack: DevStack, job_id: str, word: str, times: int) -> None:
 
 
 def test_a_job_goes_on_with_the_code_that_was_saved(stack: DevStack, code: Path) -> None:
-    """Its queue and its Redis stay as they are; what is done is not done again."""
-    before, times = stack.reload()["processes"], stack.output.count(RUNS)
+    """In both processes, said once. Its queue and its Redis stay as they are; what is done is not done again."""
+    wait_for(lambda: "app-2" in stack.reload()["processes"], "the second process")
+    before, times = stack.described["processes"], stack.output.count(RUNS)
     job_id = stack.submit("mine", "Nap.")
     wait_for(lambda: "completed" in {call["status"] for call in stack.job(job_id)["toolCalls"]}, "a finished call")
     code.write_text(CODE.format(word="after"))
     assert_answers(stack, job_id, "after", times + 1)
-    after = stack.reload()["processes"]
-    assert {name for name in before if before[name] != after[name]} == {"app"}
+    wait_for(lambda: stack.reload()["processes"].get("app-2", before["app-2"]) != before["app-2"], "its new process")
+    after = stack.described["processes"]
+    assert {name for name in before if before[name] != after[name]} == {"app", "app-2"}
+    assert "app-2 |" not in stack.output
     assert "app | mine.py has changed: starting again with it" in stack.output
 
 

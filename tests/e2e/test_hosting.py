@@ -1,4 +1,4 @@
-"""`uvicorn baton.server.app:app` as a service: several workers, base path, graceful stops, rolling deploys."""
+"""`python -m baton.server` as a service: several workers, base path, graceful stops, rolling deploys."""
 
 import json
 import os

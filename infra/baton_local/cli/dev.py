@@ -7,11 +7,13 @@ SIGTERM, 1 when the stack could not start or a part was given up.
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from baton.sdk.distribution import missing_extra
+from baton.server.processes import processes_here
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.cli.opening import open_console
 from baton_local.dev.data_folder import DEV_FILE_NAME, DevFile
@@ -20,6 +22,7 @@ from baton_local.dev.stack import STACK_NAME, LocalStack, StackOptions
 
 DEFAULT_FOLDER = Path(".baton/dev")
 NAME_WIDTH = 10
+MOST_PROCESSES = 4  # more than one queue and one store of a laptop feed
 _PORT = click.IntRange(1, 65_535)
 TRY_QUESTION = "How did sailors tell one lighthouse from another?"
 
@@ -53,6 +56,13 @@ TRY_QUESTION = "How did sailors tell one lighthouse from another?"
     default=True,
     help="Start your agents again when a Python file in the current folder changes.  [default: reload]",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    envvar="WEB_CONCURRENCY",
+    metavar="N",
+    help=f"Processes of the app.  [default: one a core, at most {MOST_PROCESSES}, if the memory allows]",
+)
 @click.option("--open", "opens", is_flag=True, help="Open the console in your browser, logged in.")
 def dev(  # noqa: PLR0913 - one for each option
     *,
@@ -64,6 +74,7 @@ def dev(  # noqa: PLR0913 - one for each option
     vector_port: int | None,
     store: StoreKind,
     reloads: bool,
+    processes: int | None,
     opens: bool,
 ) -> None:
     """Run the whole local stack in the foreground.
@@ -80,6 +91,7 @@ def dev(  # noqa: PLR0913 - one for each option
     others = {"qstash": queue_port, "redis_rest": redis_port, "vector": vector_port}
     ports = {part: number for part, number in others.items() if number}
     options = StackOptions(folder=data, app=app, port=port, ports=ports, store=store, reloads=reloads)
+    options = replace(options, processes=processes or min(processes_here(), MOST_PROCESSES))
 
     screen = PlainScreen()
 

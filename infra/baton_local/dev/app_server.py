@@ -52,6 +52,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--target", default="baton.server.app:app", help="the ASGI application (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--shares", action="store_true", help="the socket is that of other processes, too")
     parser.add_argument("--app-dir", help="folder to import the user's agents from")
     parser.add_argument("--registry", help="the user's registry as module:attribute, checked before serving")
     parser.add_argument("--registers", action="store_true", help="register topics and schedules with the queue first")
@@ -68,7 +69,7 @@ def main(arguments: list[str]) -> None:
         check_registry(options.registry)
     if options.registers:
         register(os.environ)  # noqa: TID251 - it reads the product's settings as the product does
-    serve(options.target, options.host, options.port)
+    serve(options.target, options.host, options.port, shares=options.shares)
 
 
 def register(environment: Mapping[str, str]) -> None:
@@ -82,8 +83,12 @@ def register(environment: Mapping[str, str]) -> None:
         print(f"{OWN_LINE}{refusal}")
 
 
-def serve(target: str, host: str, port: int) -> None:
-    """Serve the application; end with an exit code that says whether it is worth another try."""
+def serve(target: str, host: str, port: int, *, shares: bool = False) -> None:
+    """Serve the application; end with an exit code that says whether it is worth another try.
+
+    `shares`: other processes take callers from the same socket, so each answer ends its connection. The next one goes
+    to a process that is free.
+    """
     news = News()
     logging.getLogger("uvicorn.error").addFilter(news)
     proof = os.environ.get(PROOF)  # noqa: TID251 - not a setting of the product
@@ -94,7 +99,7 @@ def serve(target: str, host: str, port: int) -> None:
         loop="asyncio" if dead_address.resolve_if_named() else "auto",
         access_log=False,
         server_header=False,
-        headers=[("Part-Proof", proof)] if proof else [],
+        headers=[*([("Part-Proof", proof)] if proof else []), *([("Connection", "close")] if shares else [])],
         lifespan="on",  # else uvicorn takes an app that cannot be built for one that has no start-up, and serves it
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,

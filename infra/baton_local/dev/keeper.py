@@ -172,29 +172,30 @@ class PartKeeper:
         self._on_change()
         if self._has_new_code:
             self._has_new_code = False
-            self._screen.notice(self.part.name, "runs with the saved code")
+            self._notice_of_code("runs with the saved code")
 
     async def _watch(self, changes: CodeChanges) -> None:
         """See what changes; where that is not possible, the part goes on as it is."""
         try:
             await changes.watch()
         except (OSError, RuntimeError) as error:
-            self._screen.notice(self.part.name, f"changes of its code are not seen, start the stack again: {error}")
+            self._notice_of_code(f"changes of its code are not seen, start the stack again: {error}")
 
     async def _replace_when_changed(self, changes: CodeChanges, process: subprocess.Popen[bytes]) -> None:
         """End the process when its code changes; another one follows."""
         await changes.changed.wait()
-        self._screen.notice(self.part.name, f"{changes.name} has changed: starting again with it")
+        self._notice_of_code(f"{changes.name} has changed: starting again with it")
         self._has_new_code = True
         await end_process(process, self.part.stop_seconds)
 
     async def _until_changed(self, changes: CodeChanges) -> None:
         """Wait until the code that cannot be loaded is changed; what is wrong with it has been shown."""
         reason = self.log.last_lines(1)
-        self._show(reason)
         self.fault = "".join(reason)
         self._on_change()
-        self._screen.notice(self.part.name, "waits for its code to be mended: it starts again when a file is saved")
+        if not self.part.joins:
+            self._show(reason)
+        self._notice_of_code("waits for its code to be mended: it starts again when a file is saved")
         while not (changes.changed.is_set() or self._stopping.is_set()):
             await self._pause(POLL_SECONDS)
         self._has_new_code = True
@@ -220,6 +221,11 @@ class PartKeeper:
         )
         while self._free_bytes() < MIN_FREE_BYTES and not self._stopping.is_set():
             await self._pause(FREE_CHECK_SECONDS)
+
+    def _notice_of_code(self, line: str) -> None:
+        """Tell what becomes of the part's code; the part that this one joins says the same."""
+        if not self.part.joins:
+            self._screen.notice(self.part.name, line)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, unless the part is stopped meanwhile."""

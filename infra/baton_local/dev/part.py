@@ -42,7 +42,8 @@ class Part:
     `listener`: the socket that it takes its callers from. `log_path`: of one that keeps a log of its own. `code`: a
     person's code that it runs; it is started again when a file of that changes. `with_new_code`: arguments of its
     first start and of those after a change. `keeps_callers`: who called while it was away is served when it is back;
-    else they are hung up on, and have not been heard.
+    else they are hung up on, and have not been heard. `joins`: one more process of a part that it needs: nobody waits
+    for it, and what both would say of their code is said once.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Part:
     with_new_code: tuple[str, ...] = ()
     listener: int | None = None
     keeps_callers: bool = False
+    joins: bool = False
 
 
 CHECK_TIMEOUT_SECONDS = 2.0

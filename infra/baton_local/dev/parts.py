@@ -73,7 +73,10 @@ PYTHON = (sys.executable, "-P", "-u")
 
 @dataclass(frozen=True)
 class StackPlan:
-    """Everything that the parts of one stack are made from. `listeners`: the sockets on their ports."""
+    """Everything that the parts of one stack are made from.
+
+    `processes`: the number of the app's. `listeners`: the sockets on their ports.
+    """
 
     folder: Path
     ports: Mapping[str, int]
@@ -83,6 +86,7 @@ class StackPlan:
     store: StoreKind = "rest"
     registers: bool = True
     reloads: bool = False
+    processes: int = 1
     listeners: Mapping[str, int] = field(default_factory=dict[str, int])
     proof: str = field(default_factory=lambda: secrets.token_hex(PROOF_BYTES))
 
@@ -102,7 +106,8 @@ PartsOf = Callable[[StackPlan], tuple[Part, ...]]
 def stack_parts(plan: StackPlan) -> tuple[Part, ...]:
     """Return the parts in the order of their start; they stop in the opposite order."""
     bridge = (_redis_rest(plan),) if plan.store == "rest" else ()
-    return _redis(plan), *bridge, _vector(plan), _qstash(plan), _app(plan)
+    apps = [_app(plan, number) for number in range(1, plan.processes + 1)]
+    return _redis(plan), *bridge, _vector(plan), _qstash(plan), *apps
 
 
 def app_environment(plan: StackPlan) -> dict[str, str]:
@@ -190,19 +195,27 @@ def _qstash(plan: StackPlan) -> Part:
     )
 
 
-def _app(plan: StackPlan) -> Part:
-    """Return the app's part. Its probe asks only whether it serves: what it needs is checked by the other parts."""
-    port = plan.ports["app"]
+def _app(plan: StackPlan, number: int) -> Part:
+    """Return a process of the app. Its probe asks only whether it serves: what it needs is checked by the other parts.
+
+    All take their callers from one socket, so each has a proof of its own. The first one registers what is new.
+    """
+    port, is_first = plan.ports["app"], number == 1
+    name = "app" if is_first else f"app-{number}"
+    proof = f"{plan.proof}/{name}/"
     folder = Path.cwd()
     own = ("--app-dir", str(folder), "--registry", plan.app) if plan.app is not None else ()
+    own = (*own, "--shares") if plan.processes > 1 else own
     return Part(
-        name="app",
+        name=name,
         command=(*PYTHON, "-m", "baton_local.dev.app_server", "--host", LOOPBACK, "--port", str(port), *own),
-        environment=app_environment(plan) | {"LOCAL_PART_PROOF": plan.proof},
-        is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz", plan.proof),
+        environment=app_environment(plan) | {"LOCAL_PART_PROOF": proof},
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz", proof),
         listener=plan.listeners.get("app"),
         keeps_callers=True,
         stop_seconds=4.0,
-        with_new_code=("--registers",) if plan.registers else (),
+        needs=() if is_first else ("app",),
+        joins=not is_first,
+        with_new_code=("--registers",) if plan.registers and is_first else (),
         code=Code(folder, plan.app.partition(":")[0]) if plan.app is not None and plan.reloads else None,
     )

@@ -55,7 +55,7 @@ class StackOptions:
 
     `ports`: those of other parts than the app.
     `store`: how the app reaches its Redis. `registers`: the app, topics and schedules with the queue; what lives for
-    one job needs neither. `reloads`: a change of the app's code starts the app again.
+    one job needs neither. `reloads`: a change of the app's code starts the app again. `processes`: of the app.
     """
 
     folder: Path
@@ -67,6 +67,7 @@ class StackOptions:
     parts_of: PartsOf = stack_parts
     store: StoreKind = "rest"
     reloads: bool = False
+    processes: int = 1
 
 
 class LocalStack:
@@ -173,6 +174,7 @@ class LocalStack:
             options.store,
             registers=options.registers,
             reloads=options.reloads,
+            processes=options.processes,
             listeners=holds.listeners_of(chosen.ports),
         )
 

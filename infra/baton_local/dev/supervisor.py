@@ -44,7 +44,7 @@ class Supervisor:
         return next((keeper.fault for keeper in self._keepers.values() if keeper.fault), "")
 
     async def start(self, limit_seconds: float = START_LIMIT_SECONDS) -> None:
-        """Start all parts and return when all of them serve."""
+        """Start all parts and return when all of them serve, but for those that join later."""
         self._tasks = [asyncio.create_task(keeper.keep(self._keepers)) for keeper in self._keepers.values()]
         all_ready = asyncio.create_task(self._all_ready())
         try:
@@ -77,7 +77,8 @@ class Supervisor:
 
     async def _all_ready(self) -> None:
         for keeper in self._keepers.values():
-            await keeper.ready.wait()
+            if not keeper.part.joins:
+                await keeper.ready.wait()
 
     def _raise_if_broken(self) -> None:
         for task in self._tasks:

@@ -7,12 +7,15 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, ClassVar
 
 import aiohttp
 import psutil
 
+from baton.server.processes import processes_here
+from baton_local.cli.dev import MOST_PROCESSES
 from baton_local.redis.data_dir import DataDir
 from tests.bench.peers.command import options, run
 from tests.bench.peers.job_ends import JobEnds
@@ -23,6 +26,10 @@ READY_SECONDS = 180.0
 SETTINGS = {"MAX_CONCURRENT_JOBS": "10000", "LOG_LEVEL": "WARNING"}
 # What a claim outlives its process by is the work's time limit and 10 s, by default 130 s.
 QUICK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "300"}
+
+
+def app_ids(described: dict[str, Any]) -> list[int]:
+    return [int(pid) for name, pid in described["processes"].items() if name.partition("-")[0] == "app"]
 
 
 class Baton(Peer):
@@ -39,7 +46,7 @@ class Baton(Peer):
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         self.closing.append(self._http.close)
         self.described = await self._ready()
-        self._labels = {pid: name for name, pid in self.described["processes"].items()}
+        self._labels = {pid: name.partition("-")[0] for name, pid in self.described["processes"].items()}
         self._ends = await JobEnds.of(DataDir(data / "redis").socket_path)
         self.closing.append(self._ends.close)
         self._ids: dict[str, str] = {}
@@ -47,25 +54,27 @@ class Baton(Peer):
     async def start_worker(self) -> None:
         """The supervisor of the stack does."""
 
-    async def _ready(self, *, besides: int = 0) -> dict[str, Any]:
-        """How to reach the stack, once its app is not that process (any more)."""
+    async def _ready(self, *, besides: Collection[int] = ()) -> dict[str, Any]:
+        """How to reach the stack, once all its app's processes are there, and none is one of those (any more)."""
         path, give_up_at = self.folder / "data" / "dev.json", time.monotonic() + READY_SECONDS
         while time.monotonic() < give_up_at:
             if path.exists():
                 described: dict[str, Any] = json.loads(path.read_text())
-                if described["processes"]["app"] != besides:
+                ids = app_ids(described)
+                if len(ids) == min(processes_here(), MOST_PROCESSES) and not set(ids) & set(besides):
                     return described
             await asyncio.sleep(0.02)
         raise TimeoutError(f"no stack after {READY_SECONDS:g} s: {(self.folder / 'stack.log').read_text()[-2000:]}")
 
     @property
     def worker_id(self) -> int:
-        return int(self.described["processes"]["app"])
+        return app_ids(self.described)[0]
 
     async def kill_worker(self) -> None:
         """End the app as a crash does; its supervisor starts it again at once."""
-        before = self.worker_id
-        psutil.Process(before).kill()
+        before = app_ids(self.described)
+        for pid in before:
+            psutil.Process(pid).kill()
         self.described = await self._ready(besides=before)
 
     @property
