@@ -56,11 +56,11 @@ class ChatFiles:
 
 
 async def read_files(chats: Chats, job: Job, named: Sequence[Mapping[str, Any]], limit_bytes: int) -> dict[str, str]:
-    """Read files of a job's session, by name, in this order and as far as they are within the limit."""
+    """Read files of a job's session, by name, in this order and as far as they are within the limit, each once."""
     read, left_bytes = dict[str, str](), limit_bytes
-    for file in named:
-        name, left_bytes = file.get("name", ""), left_bytes - file.get("bytes", 0)
-        if name and name not in read and left_bytes >= 0:
+    for name, size_bytes in {file.get("name", ""): file.get("bytes", 0) for file in named}.items():
+        left_bytes -= size_bytes
+        if name and left_bytes >= 0:
             text = await chats.read_file(job.tenant, job.session_id, name)
             read |= {} if text is None else {name: text}
     return read

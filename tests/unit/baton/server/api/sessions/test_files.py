@@ -61,6 +61,16 @@ async def test_a_file_reaches_the_model_and_travels_in_no_message(api: Api) -> N
     assert text_of(await asked(api, "m3", public)).endswith("a.png https://example.com/a.png")
 
 
+async def test_a_file_that_comes_twice_counts_once(api: Api) -> None:
+    """Two of its size are over the limit, and would leave no room for the third."""
+    small = file_part(PICTURE[:100], filename="b.png")
+    answers = [
+        text_of(await asked(api, name, {"type": "text", "text": "Look."}, part))
+        for name, part in (("m1", small), ("m2", file_part()), ("m3", file_part()))
+    ]
+    assert answers[-1] == "b.png 100, a.png 102408, a.png 102408"
+
+
 async def test_a_file_is_given_back_to_its_tenant_and_can_be_sent_again(api: Api) -> None:
     """By the address in the session's view, which holds no content; not to others, and not once it is deleted."""
     await asked(api, "m1", file_part())
