@@ -51,7 +51,14 @@ def test_it_installs_the_baton_that_made_it(made: Path) -> None:
     assert re.fullmatch(rf"{DISTRIBUTION}( @ file://.+|>=[\d.]+)", requirement)
 
 
-@pytest.mark.parametrize("options", [("--workflow",), ("--code-mode",), ("--workflow", "--code-mode")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(("--workflow",), marks=pytest.mark.long),
+        pytest.param(("--code-mode",), marks=pytest.mark.long),
+        ("--workflow", "--code-mode"),
+    ],
+)
 def test_a_workflow_and_code_mode_are_there_where_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:

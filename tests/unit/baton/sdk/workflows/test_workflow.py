@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from baton import Agent, Registry
-from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.workflows.workflow import workflow
 from baton.testing import Approve, Reject, Simulation
 from baton.testing.records import Decide
@@ -216,23 +215,39 @@ def test_a_workflow_among_the_tools_of_an_agent_is_refused_with_the_way_out() ->
             make()
 
 
-def test_a_registry_without_workflows_loads_nothing_of_the_interpreter() -> None:
-    code = (
-        "import sys; from baton import Agent, Registry, ScriptedModel, approval, workflow;"
-        " Registry([Agent('a', model=ScriptedModel(['done']))]); print(*sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    loaded = done.stdout.split()
-    assert not [name for name in loaded if name.startswith(("pydantic_monty", "baton.sdk.workflows.interpreter"))]
-    code = "import sys; from baton import Registry; Registry(); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert not [name for name in done.stdout.split() if name.startswith("baton.sdk.workflows")]
+STAGES = """
+import sys
+from baton import Agent, Registry, ScriptedModel, tool
+
+def loaded():
+    print(*(name for name in sys.modules if name.startswith(("pydantic_monty", "baton.sdk.workflows"))), sep=",")
+
+@tool
+def look_up() -> int:
+    return 7
+
+Registry([Agent("a", model=ScriptedModel(["done"]))])
+Registry([Agent("clerk", model=ScriptedModel(["done"]), tools=[look_up], code_mode=True)]).specs_of("clerk")
+loaded()
+
+from baton import approval, workflow
+
+@workflow
+async def flow(data: int) -> int:
+    return data + await look_up()
+
+Registry(workflows=[flow])
+loaded()
+"""
 
 
-async def test_a_registry_with_workflows_does_not_start_the_interpreter() -> None:
-    made = "from tests.unit.baton.sdk.workflows.test_workflow import simulation; simulation()"
-    code = f"import sys; {made}; print(*sys.modules)"
-    done = await in_own_thread(
-        lambda: subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    )
-    assert "pydantic_monty" not in done.stdout.split()
+def test_a_registry_loads_what_it_needs_and_never_the_interpreter(tmp_path: Path) -> None:
+    """With agents alone, in code mode too, nothing of workflows; with workflows what reads them."""
+    program = tmp_path / "stages.py"
+    program.write_text(STAGES)
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True, timeout=60)
+    agents, workflows = done.stdout.splitlines()
+    assert [name for name in agents.split(",") if name.startswith(("pydantic_monty", "baton.sdk.workflows."))] == []
+    assert "baton.sdk.workflows.workflow" in workflows
+    assert "pydantic_monty" not in workflows
+    assert "baton.sdk.workflows.interpreter" not in workflows

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton.store.records.operation_stream import StreamEntry
@@ -276,6 +276,7 @@ class Played:
         return next((result["ok"] for result in results.values()), None)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(ACTIONS), max_size=12))
 def test_the_first_outcome_stays_whatever_the_order(actions: list[str]) -> None:
     async def play() -> None:
