@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, History, Verdict
@@ -44,6 +45,17 @@ _STARTED = Started()
 
 # Performs the effects of a COMMIT besides its work items; never raises.
 PostCommitEffects = Callable[[Sequence[Effect]], Awaitable[None]]
+
+
+class Wait(Struct, frozen=True):
+    """A step has not begun, and comes again after `ms`. `limit`: it must have room; none: it is worked on alone then.
+
+    `took_time`: an earlier attempt took the time that it needs.
+    """
+
+    ms: int = 0
+    limit: str = ""
+    took_time: bool = False
 
 
 class Pipeline:
@@ -134,9 +146,7 @@ class Pipeline:
                 raise UnknownJobError(f"job {step.job_id} is not known (yet); its backup message may still create it")
             case Verdict.BUSY | Verdict.EARLY if step.event is not None:
                 await postpone(self._emitter, step.event, claim_result.free_at_ms, invocation.replay_id)
-        invocation.outcomes.append(claim_result.verdict)
-        invocation.leaves(step)
-        await self._dispatch(invocation, claim_result.pending, via_admission=False)
+        await self._leave(invocation, step, claim_result.verdict, claim_result.pending)
 
     async def _still_held(self, claim: Claim, claim_result: ClaimResult) -> tuple[Claim, ClaimResult]:
         """Return the claim that a COMMIT made. If its answer was slow, another invocation may have taken over.
@@ -159,44 +169,50 @@ class Pipeline:
         try:
             async with invocation.claims.holding(claim):
                 with self._policy.suspects.turn_of(state.item) as wait_ms:
-                    waits = NotYetError(wait_ms)
-                    try:
-                        if not wait_ms:
-                            return await self._do(invocation, step, claim, claim_result, state)
-                    except NotYetError as error:
-                        waits = error
-                        item_ended(LIMITED, claim_result.pending)
-                        claim = replace(claim, limited_by=waits.limit, comes_ms=self._clock.now_ms() + waits.wait_ms)
-                    is_free = await invocation.claims.give_back(claim, begun=False)
-        except NoTimeLeftError:  # given back; its event comes again, and with it the whole time
-            is_free, waits = True, NotYetError(0)
+                    wait = Wait(wait_ms) if wait_ms else await self._do(invocation, step, claim, claim_result, state)
+                    if wait is None:
+                        return
+                    if wait.limit:
+                        claim = replace(claim, limited_by=wait.limit, comes_ms=self._clock.now_ms() + wait.ms)
+                    is_free = await invocation.claims.give_back(claim, begun=wait.took_time) or wait.took_time
         except asyncio.CancelledError:
             if self._policy.stopping.begun:
                 await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.replay_id)
             raise
         if not is_free:  # an earlier delivery may have done it meanwhile: then this one dispatches what follows
-            return invocation.begin(replace(step, claim_result=None))
+            invocation.begin(replace(step, claim_result=None))
+            return
         if step.answer:
             raise AnswerEarlyError(f"{step.item_key} waits for its turn alone: its model's answer comes again")
-        event, at_ms = event_of(invocation.session_id, state.item), self._clock.now_ms() + waits.wait_ms
+        event, at_ms = event_of(invocation.session_id, state.item), self._clock.now_ms() + wait.ms
         await postpone(self._emitter, event, at_ms, invocation.replay_id)
-        invocation.outcomes.append(LIMITED if waits.limit else SUSPECT)
+        await self._leave(invocation, step, LIMITED if wait.limit else SUSPECT, claim_result.pending)
+
+    async def _leave(
+        self, invocation: Invocation, step: InvocationItem, outcome: str, pending: tuple[WorkItem, ...]
+    ) -> None:
+        """Leave an item in the state, and dispatch what else the message guarantees."""
+        invocation.outcomes.append(outcome)
         invocation.leaves(step)
-        return await self._dispatch(invocation, claim_result.pending, via_admission=False)
+        await self._dispatch(invocation, pending, via_admission=False)
 
     async def _do(
         self, invocation: Invocation, step: InvocationItem, claim: Claim, claim_result: ClaimResult, state: State
-    ) -> None:
+    ) -> Wait | None:
+        """Work on the item and commit that; or return how its step waits, which has not begun."""
         item_claimed(claim, state)
         now_ms = self._clock.now_ms()
         decision = decide(state, _STARTED, now_ms)
         if decision.changes is None:
             step_result = await self._work(decision, claim_result.history, claim)
+            if isinstance(step_result, Wait):
+                if step_result.limit:
+                    item_ended(LIMITED, claim_result.pending)
+                return step_result
             if step_result is None:
                 item_ended(IN_LINE, claim_result.pending)
-                invocation.outcomes.append(IN_LINE)
-                invocation.leaves(step)
-                return await self._dispatch(invocation, claim_result.pending, via_admission=False)
+                await self._leave(invocation, step, IN_LINE, claim_result.pending)
+                return None
             at_once = self._policy.inline and invocation.delivered.retried == 0
             now_ms = self._clock.now_ms()
             decision = decide(state, step_result, now_ms, at_once=at_once)
@@ -216,15 +232,21 @@ class Pipeline:
             invocation.dispatched.begin_anew()
         for further in committed.claimed:
             invocation.continue_with(further)
-        return await self._dispatch(invocation, committed.pending, via_admission=step.slot_request)
+        await self._dispatch(invocation, committed.pending, via_admission=step.slot_request)
+        return None
 
-    async def _work(self, decision: Decision, history: History, claim: Claim) -> StepResult | None:
+    async def _work(self, decision: Decision, history: History, claim: Claim) -> StepResult | Wait | None:
         work = decision.effects[0]
         assert not isinstance(work, Alert | Expect), "what changes nothing yet is a piece of work"
         executor = self._executors.get(type(work))
         if executor is None:
             raise ValueError(f"this function cannot do {type(work).__name__}: its event belongs to another endpoint")
-        return await executor(work, history, claim)
+        try:
+            return await executor(work, history, claim)
+        except NotYetError as error:
+            return Wait(error.wait_ms, error.limit)
+        except NoTimeLeftError:
+            return Wait(took_time=True)
 
     async def _commit(self, invocation: Invocation, step: InvocationItem, claim: Claim, changes: Changes) -> Committed:
         """Commit, again where the store fails: it may be back in a moment, and the work need not be done again.

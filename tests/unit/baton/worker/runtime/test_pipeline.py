@@ -225,6 +225,36 @@ async def test_who_waits_for_its_turn_finds_what_an_earlier_delivery_has_done_me
     await at_work
 
 
+async def test_who_has_no_time_left_after_an_earlier_attempt_comes_again_at_once() -> None:
+    """Its message is acknowledged, and the tool is not started."""
+    began, may_end, starts = asyncio.Event(), asyncio.Event(), list[str]()
+
+    @tool(timeout_seconds=SETTINGS.work_timeout_seconds)
+    async def fails_at_first() -> str:
+        starts.append("a start")
+        began.set()
+        await may_end.wait()
+        if len(starts) == 1:
+            raise ValueError("for now")
+        return "done"
+
+    agent = Agent("a", model=ScriptedModel([[Call("fails_at_first")], "done"]), tools=[fails_at_first])
+    stage = Stage(registry=Registry([agent]))
+    await stage.deliver(await stage.submit("a"), "m-turn")
+    call = stage.events()[-1]
+    earlier = asyncio.create_task(stage.deliver(call, "m-earlier"))
+    await began.wait()
+    stage.clock.ms += 60_000  # its claim is over
+    later = asyncio.create_task(stage.deliver(call, "m-later"))
+    await asyncio.sleep(0.01)
+    may_end.set()
+    assert [(await delivery).label for delivery in (earlier, later)] == ["done", "waits for its turn alone"]
+    assert (stage.outgoing()[-1].not_before_ms, item_key_of(stage.events()[-1])) == (stage.clock.ms, item_key_of(call))
+    assert starts == ["a start"]
+    await stage.run()
+    assert (await stage.now()).result == {"answer": "done"}
+
+
 async def test_what_ends_the_process_is_not_acknowledged() -> None:
     """Also where several work items are worked on, of which one meets it."""
     slow = Slow(INLINE)
