@@ -14,9 +14,11 @@ from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue.dispatch import dispatch
 from baton.sdk.clock import Clock
 from baton.store.redis.admission import Admission
+from baton.store.redis.archive import Archive
 from baton.store.redis.store import Store
 from baton.store.transport.meter import charge
 from baton.worker.admission.slot_client import SlotClient
+from baton.worker.commands.backup import Backups
 from baton.worker.commands.command_result import CommandResult
 from baton_events.emitter import Emitter
 from baton_events.ids import CHILD_SEPARATOR, root_of
@@ -114,3 +116,23 @@ class AfterFailover:
             root_of(job_id), relay_id, now_ms, STALLED_AFTER_MS, slot_table, only=job_id
         )
         return entry, reconciled.stalled
+
+
+class BeginsRun:
+    """Base of the commands by which a run of a job begins: what they write to, and repeat after a failover."""
+
+    def __init__(
+        self,
+        store: Store,
+        archive: Archive,
+        slot_client: SlotClient,
+        backups: Backups,
+        after_failover: AfterFailover,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._archive = archive
+        self._slot_client = slot_client
+        self._backups = backups
+        self._after_failover = after_failover
+        self._clock = clock

@@ -13,34 +13,13 @@ from baton.engine.job_retry import why_not
 from baton.engine.state import Job
 from baton.engine.step_results import Retried
 from baton.engine.work_items import WorkItem
-from baton.sdk.clock import Clock
-from baton.store.redis.archive import Archive
-from baton.store.redis.store import Store
-from baton.worker.admission.slot_client import SlotClient
-from baton.worker.commands.after_failover import AfterFailover
-from baton.worker.commands.backup import Backups
+from baton.worker.commands.after_failover import BeginsRun
 from baton.worker.commands.command_result import ATTEMPTS, CommandResult, changing, is_early, missing
 from baton_events.schema import Event, Retrial
 
 
-class RetryJob:
+class RetryJob(BeginsRun):
     """Retries jobs, for the API or for a backup message."""
-
-    def __init__(
-        self,
-        store: Store,
-        archive: Archive,
-        slot_client: SlotClient,
-        backups: Backups,
-        after_failover: AfterFailover,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._archive = archive
-        self._slot_client = slot_client
-        self._backups = backups
-        self._after_failover = after_failover
-        self._clock = clock
 
     async def __call__(self, job: Job, by: str, *, from_start: bool) -> CommandResult:
         """Let an ended job run again; one that was retried since it was read stays as it is.

@@ -30,13 +30,9 @@ from baton.engine.state import Job
 from baton.engine.step_results import Submitted
 from baton.engine.work_items import WorkItem, slot_request_item
 from baton.observability.tracing import incoming_traceparent, submission
-from baton.sdk.clock import Clock
 from baton.settings.limits import TASK_BYTES
-from baton.store.redis.archive import Archive
-from baton.store.redis.store import Store
-from baton.worker.admission.slot_client import SlotClient
-from baton.worker.commands.after_failover import AfterFailover
-from baton.worker.commands.backup import BACKED_UP_MS, YOUNG_MS, Backups
+from baton.worker.commands.after_failover import BeginsRun
+from baton.worker.commands.backup import BACKED_UP_MS, YOUNG_MS
 from baton.worker.commands.command_result import missing
 from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyError, TooLargeError
 from baton_events.ids import event_id, sorted_json
@@ -93,24 +89,8 @@ class Attached(Protocol):
         ...
 
 
-class SubmitJob:
+class SubmitJob(BeginsRun):
     """Submits jobs, for the API or for a backup message."""
-
-    def __init__(
-        self,
-        store: Store,
-        archive: Archive,
-        slot_client: SlotClient,
-        backups: Backups,
-        after_failover: AfterFailover,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._archive = archive
-        self._slot_client = slot_client
-        self._backups = backups
-        self._after_failover = after_failover
-        self._clock = clock
 
     async def __call__(
         self,

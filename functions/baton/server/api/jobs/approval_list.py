@@ -7,7 +7,7 @@ anything.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -35,6 +35,23 @@ def view_of(approval: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, 
 def approvals_of(snapshot: Snapshot, now_ms: int) -> list[dict[str, Any]]:
     """Return all questions of the job, in order, as the API shows them."""
     return [view_of(approval, snapshot, now_ms) for approval in questions_of(snapshot)]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenJob:
+    """A job that the caller may see. `asked`: its pending approvals; `decided`: the ids of the others."""
+
+    snapshot: Snapshot
+    asked: Sequence[dict[str, Any]]
+    decided: frozenset[str]
+    now_ms: int
+
+
+def seen_job(snapshot: Snapshot, now_ms: int) -> SeenJob:
+    """Return a job with its approvals as they are now."""
+    views = approvals_of(snapshot, now_ms)
+    asked = [view for view in views if view["status"] == "pending"]
+    return SeenJob(snapshot, asked, frozenset(view["id"] for view in views if view not in asked), now_ms)
 
 
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]

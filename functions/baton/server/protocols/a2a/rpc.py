@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.sdk.agents.agent import Agent
 from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.approval_list import SeenJob
 from baton.server.api.jobs.job import JobsApi
 from baton.server.api.problem import ApiError, limited_body
 from baton.server.api.stream import StreamReader, Streams
@@ -33,7 +34,7 @@ from baton.server.protocols.a2a.body import (
 )
 from baton.server.protocols.a2a.card import exposed_agent
 from baton.server.protocols.a2a.task_form import TaskForm, rpc_result
-from baton.server.protocols.a2a.tasks import Found, Tasks
+from baton.server.protocols.a2a.tasks import Tasks, view_of
 from baton.store.records.jobs import StoredParts
 from baton.worker.container import Container
 from baton_events.errors import TooLargeError
@@ -92,9 +93,9 @@ class A2aApi:
         if not params.configuration.return_immediately and not found.snapshot.job.ended and not found.asked:
             await self._settled(request, principal, found)
             found = await self._tasks.look_up(principal, agent, found.snapshot.job.id)
-        return _done(call, {"task": found.view(params.configuration.history_length)})
+        return _done(call, {"task": view_of(found, params.configuration.history_length)})
 
-    async def _settled(self, request: Request, principal: Principal, found: Found) -> None:
+    async def _settled(self, request: Request, principal: Principal, found: SeenJob) -> None:
         """Wait until the task ends, or requires input, or the time is up: as a reader of its stream does."""
         permit, job = Permit(self._container, self._keys, request, principal), found.snapshot.job
         form = TaskForm(None, {}, found.decided, None, found.now_ms)
@@ -117,21 +118,21 @@ class A2aApi:
             raise RpcError("UNSUPPORTED_OPERATION", f"task {job.id!r} has ended: it is {job.status}; use GetTask")
         return await self._follow(request, principal, call, found)
 
-    async def _follow(self, request: Request, principal: Principal, call: RpcRequest, found: Found) -> Response:
+    async def _follow(self, request: Request, principal: Principal, call: RpcRequest, found: SeenJob) -> Response:
         """Stream the task from its beginning, or from behind the event that the reader names."""
         seen, job = position_in(request), found.snapshot.job
         stored = await self._container.ports.reader.parts(job.id, 0)
         first = stored if stored.job is not None else StoredParts(job)
-        form = TaskForm(call.id, found.view(), found.decided, seen, found.now_ms)
+        form = TaskForm(call.id, view_of(found), found.decided, seen, found.now_ms)
         return self._streams.respond(request, principal, first, form=form)
 
     async def _get(self, _request: Request, principal: Principal, agent: Agent, call: RpcRequest) -> Response:
         params = params_as(TaskParams, call.params)
-        return _done(call, (await self._tasks.look_up(principal, agent, params.id)).view(params.history_length))
+        return _done(call, view_of(await self._tasks.look_up(principal, agent, params.id), params.history_length))
 
     async def _cancel(self, _request: Request, principal: Principal, agent: Agent, call: RpcRequest) -> Response:
         found = await self._tasks.cancel(principal, agent, params_as(TaskParams, call.params).id)
-        return _done(call, found.view())
+        return _done(call, view_of(found))
 
     async def _push_configs(self, _request: Request, principal: Principal, agent: Agent, call: RpcRequest) -> Response:
         return _done(call, {"configs": await self._configs(principal, agent, call), "nextPageToken": ""})

@@ -4,8 +4,6 @@ Invariant: the job follows from the message's id, so a message that is sent agai
 is a job's callback, which is named when the job is submitted and stays. Must not: know JSON-RPC.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from msgspec import structs
@@ -15,7 +13,7 @@ from baton.engine.state import A2A, Job
 from baton.sdk.agents.agent import Agent
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_answers import ApprovalAnswer, decide
-from baton.server.api.jobs.approval_list import approvals_of
+from baton.server.api.jobs.approval_list import SeenJob, seen_job
 from baton.server.api.jobs.approvals import Approvals
 from baton.server.api.jobs.job import ChangeBody, JobsApi, callback_fault
 from baton.server.api.jobs.submission import SubmitBody, new_job
@@ -24,7 +22,6 @@ from baton.server.api.session_line import Sessions
 from baton.server.api.sessions.chat import must_take
 from baton.server.api.sessions.files import ChatFiles, Named
 from baton.server.protocols.a2a.body import INVALID_PARAMS, RpcError, SendParams, TaskMessage
-from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 from baton.worker.runtime.a2a_task import task_of
 from baton.worker.runtime.callbacks import address_fault
@@ -34,18 +31,9 @@ from baton_events.ids import digest, named_job_id
 Part = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A task that the caller may see. `asked`: its pending approvals; `decided`: the ids of the others."""
-
-    snapshot: Snapshot
-    asked: Sequence[Part]
-    decided: frozenset[str]
-    now_ms: int
-
-    def view(self, history_length: int | None = None) -> Part:
-        """Return the task in the protocol's form."""
-        return task_of(self.snapshot, self.now_ms, self.asked, history_length)
+def view_of(found: SeenJob, history_length: int | None = None) -> Part:
+    """Return the task in the protocol's form."""
+    return task_of(found.snapshot, found.now_ms, found.asked, history_length)
 
 
 class Tasks:
@@ -56,7 +44,7 @@ class Tasks:
         self._approvals = Approvals(container, jobs)
         self._files, self._sessions = ChatFiles(container), Sessions(container)
 
-    async def look_up(self, principal: Principal, agent: Agent, task_id: str) -> Found:
+    async def look_up(self, principal: Principal, agent: Agent, task_id: str) -> SeenJob:
         """Read a task of the agent.
 
         Raises:
@@ -65,19 +53,17 @@ class Tasks:
         snapshot = await self._jobs.snapshot(principal, task_id)
         if snapshot.job.agent != agent.name:
             raise ApiError(404, f"agent {agent.name!r} has no task {task_id!r}")
-        now_ms = self._container.ports.clock.now_ms()
-        views = approvals_of(snapshot, now_ms)
-        asked = [view for view in views if view["status"] == "pending"]
-        return Found(snapshot, asked, frozenset(view["id"] for view in views if view not in asked), now_ms)
+        return seen_job(snapshot, self._container.ports.clock.now_ms())
 
-    async def send(self, principal: Principal, agent: Agent, params: SendParams) -> Found:
+    async def send(self, principal: Principal, agent: Agent, params: SendParams) -> SeenJob:
         """Begin a task, or answer its questions."""
         message, push = params.message, params.configuration.task_push_notification_config
         if not message.text.strip() and not message.data and not message.file_parts:
             raise RpcError(INVALID_PARAMS, "message.parts: there is no text, data or file")
         if message.task_id:
             if push is not None:
-                raise _no_push()
+                detail = "a push notification is named with the message that begins its task, and stays"
+                raise RpcError("PUSH_NOTIFICATION_NOT_SUPPORTED", detail)
             return await self._answer(principal, agent, message)
         url = ""
         if push is not None:
@@ -90,7 +76,7 @@ class Tasks:
         job = await self._submit(principal.tenant, agent, message, url)
         return await self._submitted(principal, agent, job)
 
-    async def cancel(self, principal: Principal, agent: Agent, task_id: str) -> Found:
+    async def cancel(self, principal: Principal, agent: Agent, task_id: str) -> SeenJob:
         """Cancel a task; a cancelled one stays cancelled."""
         await self.look_up(principal, agent, task_id)
         try:
@@ -101,7 +87,7 @@ class Tasks:
             raise RpcError("TASK_NOT_CANCELABLE", str(error)) from error
         return await self.look_up(principal, agent, task_id)
 
-    async def _submitted(self, principal: Principal, agent: Agent, job: Job) -> Found:
+    async def _submitted(self, principal: Principal, agent: Agent, job: Job) -> SeenJob:
         try:
             return await self.look_up(principal, agent, job.id)
         except ApiError as error:
@@ -141,7 +127,7 @@ class Tasks:
         )
         return structs.replace(job, request_digest=digest(job.request_digest, files))
 
-    async def _answer(self, principal: Principal, agent: Agent, message: TaskMessage) -> Found:
+    async def _answer(self, principal: Principal, agent: Agent, message: TaskMessage) -> SeenJob:
         """Decide the task's open questions."""
         found = await self.look_up(principal, agent, message.task_id)
         job = found.snapshot.job
@@ -160,7 +146,7 @@ class Tasks:
         return await self.look_up(principal, agent, message.task_id)
 
 
-def _answers(message: TaskMessage, found: Found) -> dict[str, ApprovalAnswer]:
+def _answers(message: TaskMessage, found: SeenJob) -> dict[str, ApprovalAnswer]:
     """Parse a message's answers, by checkpoint: each part with data is one."""
     pending = [str(view["id"]) for view in found.asked]
     answers: dict[str, ApprovalAnswer] = {}
@@ -183,8 +169,3 @@ def _answers(message: TaskMessage, found: Found) -> dict[str, ApprovalAnswer]:
 
 
 _WANTED = 'write {"approved": true or false, "editedArgs"?: {…}, "reason"?: "…", "checkpointId"?: "…"}'
-
-
-def _no_push() -> RpcError:
-    detail = "a push notification is named with the message that begins its task, and stays"
-    return RpcError("PUSH_NOTIFICATION_NOT_SUPPORTED", detail)

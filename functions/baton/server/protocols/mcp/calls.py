@@ -19,6 +19,7 @@ from starlette.responses import Response
 from baton.engine.state import Job
 from baton.sdk.agents.agent import Agent
 from baton.server.api.auth import Keys, Principal
+from baton.server.api.jobs.approval_list import SeenJob
 from baton.server.api.jobs.job import JobsApi, idempotency_key_of
 from baton.server.api.stream import StreamReader, Streams, is_live
 from baton.server.api.stream_token import Permit, check_capacity
@@ -26,7 +27,7 @@ from baton.server.protocols.mcp.body import Call, RpcError, missing_capability
 from baton.server.protocols.mcp.call_form import CallForm
 from baton.server.protocols.mcp.message import done, failed
 from baton.server.protocols.mcp.task_view import created_task, related, requests_of, task_of, text_result, tool_result
-from baton.server.protocols.mcp.tasks import Found, Tasks
+from baton.server.protocols.mcp.tasks import Tasks
 from baton.server.protocols.mcp.tools import ArgumentsError, tool_named
 from baton.store.records.jobs import StoredParts
 from baton.worker.container import Container
@@ -50,7 +51,7 @@ class _Wait:
     """A wait for a job. `agent` and `arguments`: of the call that began it; without an agent, it waits for a task."""
 
     asked: Asked
-    found: Found
+    found: SeenJob
     agent: Agent | None = None
     arguments: Any = None
 
@@ -87,7 +88,7 @@ class Calls:
         found = await self.tasks.look_up(asked.principal, asked.call.text("taskId"))
         return await self._answered(_Wait(asked, found))
 
-    def view(self, found: Found, call: Call) -> Part:
+    def view(self, found: SeenJob, call: Call) -> Part:
         """Return the task in the client's revision."""
         retention_ms = self._container.settings.job_retention_seconds * 1000
         asked = found.asked if call.takes_questions else ()

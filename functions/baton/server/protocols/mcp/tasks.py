@@ -5,7 +5,6 @@ by a state which this server has signed for the same call. Must not: know JSON-R
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +12,7 @@ from pydantic import ValidationError
 from baton.sdk.agents.agent import Agent
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_answers import ApprovalAnswer, decide
-from baton.server.api.jobs.approval_list import approvals_of
+from baton.server.api.jobs.approval_list import SeenJob, seen_job
 from baton.server.api.jobs.approvals import Approvals
 from baton.server.api.jobs.job import ChangeBody, JobsApi
 from baton.server.api.problem import ApiError
@@ -21,23 +20,12 @@ from baton.server.protocols.mcp.body import INVALID_PARAMS, RpcError
 from baton.server.protocols.mcp.task_view import answer_fields
 from baton.server.protocols.mcp.tools import exposed_agents, submission_of
 from baton.settings.signing import SignedTexts
-from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 from baton_events.errors import StoreError
 from baton_events.ids import call_of_operation, digest, job_of_call
 
 Part = dict[str, Any]
 _STATE = "call of an mcp tool"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A task that the caller may see. `asked`: its pending approvals; `decided`: the ids of the others."""
-
-    snapshot: Snapshot
-    asked: Sequence[Part]
-    decided: frozenset[str]
-    now_ms: int
 
 
 class Tasks:
@@ -47,7 +35,7 @@ class Tasks:
         self._container, self._jobs = container, jobs
         self._approvals, self._signed = Approvals(container, jobs), SignedTexts(container.settings)
 
-    async def look_up(self, principal: Principal, task_id: str) -> Found:
+    async def look_up(self, principal: Principal, task_id: str) -> SeenJob:
         """Read a task.
 
         Raises:
@@ -56,12 +44,9 @@ class Tasks:
         snapshot = await self._jobs.snapshot(principal, task_id)
         if snapshot.job.agent not in exposed_agents(self._container.registry):
             raise ApiError(404, f"there is no task {task_id!r}")
-        now_ms = self._container.ports.clock.now_ms()
-        views = approvals_of(snapshot, now_ms)
-        asked = [view for view in views if view["status"] == "pending"]
-        return Found(snapshot, asked, frozenset(view["id"] for view in views if view not in asked), now_ms)
+        return seen_job(snapshot, self._container.ports.clock.now_ms())
 
-    async def accepted(self, principal: Principal, agent: Agent, arguments: Any, idempotency_key: str) -> Found:
+    async def accepted(self, principal: Principal, agent: Agent, arguments: Any, idempotency_key: str) -> SeenJob:
         """Submit the job of a call.
 
         Raises:
@@ -81,7 +66,7 @@ class Tasks:
         names = [view["id"] for view in asked]
         return self._signed.signed(_STATE, {"job": job_id, "call": digest(agent.name, arguments), "asked": names})
 
-    async def resumed(self, principal: Principal, agent: Agent, arguments: Any, state: Any) -> Found:
+    async def resumed(self, principal: Principal, agent: Agent, arguments: Any, state: Any) -> SeenJob:
         """Read the job of a call that comes again.
 
         Raises:
@@ -92,7 +77,7 @@ class Tasks:
             raise RpcError(INVALID_PARAMS, "params.requestState is of another call: send the call anew, without it")
         return await self.look_up(principal, str(found["job"]))
 
-    async def take_answers(self, principal: Principal, found: Found, responses: Any) -> bool:
+    async def take_answers(self, principal: Principal, found: SeenJob, responses: Any) -> bool:
         """Decide a task's questions, by the checkpoints' ids; an answer to anything else is ignored.
 
         Returns whether a person has postponed all of them.
@@ -123,7 +108,7 @@ class Tasks:
             raise RpcError(INVALID_PARAMS, f"{checkpoint_id[:80]!r} is no question of this server")
         await self.take_answers(principal, await self.look_up(principal, job_id), {checkpoint_id: response})
 
-    async def cancel(self, principal: Principal, task_id: str) -> Found:
+    async def cancel(self, principal: Principal, task_id: str) -> SeenJob:
         """Cancel a task; a cancelled one stays cancelled.
 
         Raises:
