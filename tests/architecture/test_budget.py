@@ -39,8 +39,8 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_400, 19, 200, 50),
-    "server": (14_474, 102, 984, 184),
-    "worker": (11_540, 85, 788, 135),
+    "server": (14_470, 102, 984, 178),
+    "worker": (11_500, 84, 788, 134),
     "queue": (2_000, 19, 160, 45),
     "store": (7_230, 46, 620, 98),
     "engine": (7_890, 50, 480, 104),
@@ -49,7 +49,7 @@ LAYER_BOUNDS = {
     "local": (21_810, 172, 1_584, 307),
 }
 BOUNDS = {
-    "lines": 83_117,
+    "lines": 83_106,
     "modules": 607,
     "functions": 5_920,
     "classes": 1_175,
@@ -62,7 +62,7 @@ BOUNDS = {
     "API routes": 68,
     "console pages": 38,
     "commands": 30,
-    "test lines": 101_360,
+    "test lines": 101_345,
     "docs words": 78_280,
 }
 _DAILY = "schedules in code, keys of one job, chats that wait for a person"

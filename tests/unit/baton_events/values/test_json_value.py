@@ -1,7 +1,6 @@
 """Canonical JSON: what a reader reads is what the value said, and what does not fit is named by its place."""
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum
@@ -11,10 +10,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, field_serializer
+from pydantic import BaseModel
 from pydantic_core import from_json
 
 from baton_events.values.json_value import DEPTH_LIMIT, TooLarge, Unrecordable, plain, read_value, recorded_json
+from tests.values.odd import Box, Broken
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 JSON_VALUES = st.recursive(
@@ -28,23 +28,6 @@ class Price(BaseModel):
 
     amount: float
     note: str = ""
-
-
-class Broken(BaseModel):
-    """A model that cannot be written."""
-
-    amount: int = 1
-
-    @field_serializer("amount")
-    def _write(self, value: int) -> int:
-        raise KeyError(value)
-
-
-@dataclass
-class Box:
-    """Holds anything."""
-
-    content: Any
 
 
 class Level(IntEnum):

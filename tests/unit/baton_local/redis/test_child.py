@@ -41,15 +41,11 @@ async def test_a_dead_child_is_started_again_and_the_last_one_is_stopped(tmp_pat
         os.kill(second, 0)
 
 
-async def test_a_first_start_that_fails_is_final(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("end", "status", "starts"), [("sys.exit(3)", 3, 1), ("os.kill(os.getpid(), 9)", -9, 5)])
+async def test_a_first_start_that_fails_is_final_and_a_child_that_will_not_stay_up_is_given_up(
+    tmp_path: Path, end: str, status: int, starts: int
+) -> None:
     file = tmp_path / "lives"
-    with pytest.raises(ChildFailedError, match="status 3"):
-        await ServerChild(program(file, "sys.exit(3)")).run()
-    assert len(lives(file)) == 1
-
-
-async def test_a_child_that_will_not_stay_up_is_given_up(tmp_path: Path) -> None:
-    file = tmp_path / "lives"
-    with pytest.raises(ChildFailedError, match="status -9"):
-        await ServerChild(program(file, "os.kill(os.getpid(), 9)")).run()
-    assert len(lives(file)) == 5
+    with pytest.raises(ChildFailedError, match=f"status {status}"):
+        await ServerChild(program(file, end)).run()
+    assert len(lives(file)) == starts
