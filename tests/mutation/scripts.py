@@ -26,9 +26,13 @@ from tests.contract.store.planted import Defect, planted_connection
 from tests.contract.store.side import side_over
 
 _RULE = ("test_slot_rule", "test_admission", "test_admission_control", "test_sweeps", "test_call_limits")
+_BUDGETS = ("test_budgets", "test_budget_limits")
 TESTS = {
     "members": _RULE,
     "semaphore": _RULE,
+    "budget": _BUDGETS,
+    "reserve": _BUDGETS,
+    "settle": _BUDGETS,
     "apply": ("test_compare_and_write",),
     "counted": ("test_planted",),
 }
@@ -143,7 +147,7 @@ def _tests(modules: tuple[str, ...]) -> dict[str, Callable[[Any], Any]]:
     found = dict[str, Callable[[Any], Any]]()
     for name in modules:
         module = import_module(f"tests.contract.store.{name}")
-        make = {"side": side_over, "redis": lambda connection: connection, "world": getattr(module, "Limited", None)}
+        make = {"side": side_over, "redis": lambda connection: connection, "world": getattr(module, "World", None)}
         for test_name, test in inspect.getmembers(module, inspect.iscoroutinefunction):
             if test_name.startswith("test_"):
                 for given in _given(test):

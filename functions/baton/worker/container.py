@@ -64,8 +64,8 @@ class Ports(Record, frozen=True):
 
     Attributes:
         long_term_memory: None where no vector index is configured. tracer: None traces nothing.
-        rate_limit, follow_limit, delivery_limit: None sets no limit. call_limits: returns a
-            `CallLimits`, which few deployments load; None as above.
+        rate_limit, follow_limit, delivery_limit: None sets no limit. call_limits, budgets: return a
+            `CallLimits` and `Budgets`, which few deployments load; None as above.
         kept_events: None counts no events that no job waits for, and refuses none; `stored_bytes`: the same for bytes.
         callbacks: None sends none when a job ends. alerts: None leaves them to the log.
         model_cache: None keeps no answers, whatever agents configure. in_thread: runs tools that are not async.
@@ -96,6 +96,7 @@ class Ports(Record, frozen=True):
     delivery_limit: RateLimit | None = None
     kept_events: KeptEvents | None = None
     call_limits: Callable[[], Any] | None = None
+    budgets: Callable[[], Any] | None = None
     stored_bytes: StoredBytes | None = None
     alerts: Alerts | None = None
     tracer: Tracer | None = None

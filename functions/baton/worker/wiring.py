@@ -31,6 +31,7 @@ from baton.worker.container import Container, Ports
 from baton.worker.runtime.callbacks import HttpCallbacks
 
 if TYPE_CHECKING:
+    from baton.store.redis.budgets import Budgets
     from baton.store.redis.call_limits import CallLimits
 
 
@@ -61,6 +62,7 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
         follow_limit=_rate_limit(connection, clock, 60 * settings.followers_per_key),
         delivery_limit=_rate_limit(connection, clock, settings.worker_rate_limit_per_minute),
         call_limits=lambda: _call_limits(connection),
+        budgets=lambda: _budgets(connection),
         kept_events=KeptEvents(connection, retention_ms),
         stored_bytes=StoredBytes(connection),
         callbacks=HttpCallbacks(settings.worker_base_url),
@@ -80,6 +82,12 @@ def _call_limits(connection: RedisConnection) -> "CallLimits":
     from baton.store.redis.call_limits import CallLimits  # noqa: PLC0415 - few deployments have any
 
     return CallLimits(connection)
+
+
+def _budgets(connection: RedisConnection) -> "Budgets":
+    from baton.store.redis.budgets import Budgets  # noqa: PLC0415 - few deployments have any
+
+    return Budgets(connection)
 
 
 def _rate_limit(connection: RedisConnection, clock: SystemClock, per_minute: int) -> RateLimit | None:

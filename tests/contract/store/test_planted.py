@@ -3,11 +3,13 @@
 import asyncio
 import inspect
 from importlib import import_module
+from typing import Any
 
 import pytest
 
 from baton.store.redis.connection import RedisConnection, counted
 from tests.contract.store.planted import APPLY, COUNTED, MEMBERS, SEMAPHORE, Defect, planted_connection
+from tests.contract.store.planted_budgets import BUDGET
 from tests.contract.store.side import side_over
 
 
@@ -17,12 +19,14 @@ async def test_a_script_says_what_it_costs(redis: RedisConnection) -> None:
     assert list(await redis._evaluate(redis._text(text), ["baton:{a}:text"], [], ())) == [3, "x"]
 
 
-@pytest.mark.parametrize("defect", [*MEMBERS, *SEMAPHORE, *APPLY, *COUNTED], ids=lambda defect: defect.name)
+@pytest.mark.parametrize("defect", [*MEMBERS, *SEMAPHORE, *APPLY, *COUNTED, *BUDGET], ids=lambda defect: defect.name)
 def test_a_defect_in_a_script_is_caught(defect: Defect) -> None:
     module, _, name = defect.caught_by.partition("::")
-    test = getattr(import_module(f"tests.contract.store.{module}"), name)
+    tests = import_module(f"tests.contract.store.{module}")
+    test, world = getattr(tests, name), getattr(tests, "World", None)
     connection, redis = planted_connection(defect)
     [takes] = inspect.signature(test).parameters
+    make: dict[str, Any] = {"redis": lambda given: given, "side": side_over, "world": world}
     with pytest.raises(AssertionError):
-        asyncio.run(test(connection if takes == "redis" else side_over(connection)))
+        asyncio.run(test(make[takes](connection)))
     assert redis.planted, "the script has other words by now"

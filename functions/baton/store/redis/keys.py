@@ -26,6 +26,8 @@ COUNTERS = "baton:{figures}:sums"
 API_KEYS = "baton:{keys}:api"
 # String: whether the store takes writes; it expires.
 WRITABLE = "baton:writable"
+# Sorted set: budgets, by their last use.
+BUDGETS = "baton:{budgets}:used"
 # Stream: actions of operators.
 AUDIT = "baton:{audit}:log"
 # Stream: outcomes that cannot be taken in. Other systems add theirs to OPERATIONS_STREAM_NAME.
@@ -160,3 +162,9 @@ def call_places_keys(key: str) -> tuple[str, ...]:
     """Return the keys of the semaphore of calls that may not run at once, in the script's order."""
     start = f"baton:{{call-limit:{digest(key)}}}:places"
     return (start, *(name.replace(SLOTS, start) for name in SLOT_INDEXES))
+
+
+def budget_keys(key: str, per: str, unit: str) -> tuple[str, str]:
+    """Return the keys of a hash and a sorted set: a budget's sums, and the events that wait for room; both expire."""
+    start = f"baton:{{budgets}}:{digest(key, per, unit)}"
+    return start, f"{start}:waits"

@@ -124,6 +124,12 @@ def _zrange(data: Data, key: str, first: str, last: str, *options: str) -> list[
     return [member for _, member in found]
 
 
+def _zpopmin(data: Data, key: str, count: str) -> list[str]:
+    found = _zrange(data, key, "0", str(whole(count) - 1), "WITHSCORES")
+    _without(data, key, found[::2])
+    return found
+
+
 def _removing(part: Any) -> Command:
     """Make a command that removes a range."""
 
@@ -149,6 +155,7 @@ def _zmscore(data: Data, key: str, *members: str) -> list[str | None]:
 COMMANDS: dict[str, Command] = {
     "ZADD": _zadd,
     "ZINCRBY": _zincrby,
+    "ZPOPMIN": _zpopmin,
     "ZREM": lambda data, key, *members: _without(data, key, members),
     "ZCARD": lambda data, key: len(_of(data, key)),
     "ZCOUNT": lambda data, key, first, last: len(_zrange(data, key, first, last, "BYSCORE")),

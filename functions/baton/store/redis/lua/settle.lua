@@ -1,0 +1,76 @@
+-- After budget.lua: calls are over, or limits change; who waits is woken as far as there is place for it then.
+-- ARGV[1], besides, of each want: period; `over`: the call is: its limit, its cost (absent: it never began; below 0: what it
+-- has reserved, or `amount`); else fields, dropped (fields), raised (never to less).
+-- Answer: the messages of those to wake, and which shares of their limits budgets have reached.
+local woken = {}
+
+-- Its cost takes the place of what it has reserved, or of what was counted when its lease was over. A call that is not
+-- found counts, too: a failover may have forgotten it.
+local function settle(b, e, cost)
+  if e and e.state == 's' or not e and not cost then
+    return
+  elseif e and e.open then
+    close(b, e)
+  end
+  cost = cost and cost < 0 and (e and e.amount or b.ask.amount) or cost
+  spend(b, b.label, (cost or 0) - (e and e.state == 'l' and e.amount or 0))
+  if cost then
+    set(b, 'largest:' .. b.label, math.max(get(b, 'largest:' .. b.label), cost))
+    put(b, b.own, b.label, e and e.till or now() + 86400000, cost, 's')
+  else
+    b.dropped = {b.own}
+  end
+end
+
+local function change(b, want)
+  for field, text in pairs(want.fields) do
+    set(b, field, text)
+  end
+  for _, field in ipairs(want.dropped) do
+    b.dropped[#b.dropped + 1], b.values[field] = field, false
+  end
+  if want.raised then
+    set(b, 'raised:' .. b.label, math.max(want.raised, get(b, 'raised:' .. b.label)))
+  end
+  if not b.values.last then
+    set(b, 'last', now())
+    set(b, 'zones', want.zone)
+    call('ZADD', KEYS[1], string.format('%.0f', now()), want.member)
+  end
+end
+
+-- Those who have waited longest; each asks anew, and waits behind the others where that was in vain.
+local function wake(b, spare)
+  local asked, left = get(b, 'asked:' .. b.label), limit_of(b) - get(b, 'spent:' .. b.label) - get(b, 'held:' .. b.label)
+  local fits = asked > 0 and math.floor(left / asked) or left > 0 and 1 or 0
+  if fits < 1 or get(b, 'alone:' .. b.label) > 0 then
+    return
+  end
+  local flat = call('ZPOPMIN', b.waits, string.format('%.0f', fits + spare))
+  for i = 1, #flat, 2 do
+    woken[#woken + 1] = flat[i]
+  end
+end
+
+for at, want in ipairs(plan.wants) do
+  local b = read(at, want, want.period)
+  local e = entry(b.values[b.own])
+  if want.over and e and e.label ~= b.label then
+    b = read(at, want, match(e.label, '^[^@]*'))
+  end
+  if want.over then
+    b.begins = not e
+    settle(b, e, want.cost)
+    write(b)
+  else
+    change(b, want)
+    write(b)
+    if b.values.limit or want.kept_ms == 0 then
+      call('PERSIST', b.hash)
+    else
+      call('PEXPIRE', b.hash, want.kept_ms)
+    end
+  end
+  wake(b, want.over and 0 or 20) -- some who wait may be no longer there
+end
+return {woken, reached}

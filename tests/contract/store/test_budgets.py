@@ -1,0 +1,279 @@
+"""Budgets: which calls have a place, and what reservations become, in this process and on the server."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from baton.sdk.clock import SystemClock
+from baton.sdk.records.budget import periods_around
+from baton.store.records.budgets import Reservation, Want
+from baton.store.redis import keys
+from baton.store.redis.budgets import Budgets
+from baton.store.redis.connection import RedisConnection
+from baton.store.transport.meter import Meter, metered, take
+from tests.contract.store.budget_world import DAY_MS, LEASE_MS, NOON_MS, STATE, TODAY, TOMORROW, World
+
+
+@pytest.fixture
+def world(redis: RedisConnection) -> World:
+    return World(redis)
+
+
+async def test_calls_begin_until_the_limit_is_reserved_and_then_wait(world: World) -> None:
+    """Only the reservations of others are in the way, so the next one is not refused."""
+    answers = [await world.reserve(f"c{n}", world.want(30)) for n in range(4)]
+    assert [one.outcome for one in answers] == ["granted", "granted", "granted", "busy"]
+    assert answers[0] == Reservation("granted", (TODAY,))
+    ends_ms = NOON_MS + DAY_MS // 2
+    assert answers[3] == Reservation("busy", (), 0, TODAY, limit=100, spent=0, reserved=90, asked=30, resets_ms=ends_ms)
+    assert await world.sums() == (0, 90)
+
+
+async def test_what_is_spent_in_the_end_refuses(world: World) -> None:
+    """The limit is reached exactly by the last call that fits, and not by the next."""
+    await world.spent("c0", 95)
+    refused = await world.reserve("c1", world.want(6))
+    assert (refused.outcome, refused.spent, refused.reserved, refused.asked) == ("used_up", 95, 0, 6)
+    assert (await world.reserve("c2", world.want(5))).outcome == "granted"
+    assert (await world.reserve("c3", world.want(0))).outcome == "granted"
+    await world.settle("c2", 5)
+    assert (await world.reserve("c4", world.want(0))).outcome == "used_up"
+
+
+async def test_a_call_that_can_never_fit_is_refused_at_once(world: World) -> None:
+    await world.reserve("c0", world.want(50))
+    assert (await world.reserve("c1", world.want(101))).outcome == "used_up"
+
+
+async def test_racing_calls_get_the_room_that_there_is(world: World) -> None:
+    """Of 300 at the same time 100 have room, and none of the others has."""
+    rooms = await asyncio.gather(*(world.reserve(f"c{n}", world.want(1)) for n in range(300)))
+    assert [one.outcome for one in rooms].count("granted") == 100
+    assert {one.outcome for one in rooms} == {"granted", "busy"}
+    granted = [f"c{n}" for n, one in enumerate(rooms) if one.outcome == "granted"]
+    await asyncio.gather(*(world.settle(name, 1) for name in granted))
+    assert await world.sums() == (100, 0)
+    again = await asyncio.gather(*(world.reserve(f"d{n}", world.want(1)) for n in range(20)))
+    assert {one.outcome for one in again} == {"used_up"}
+
+
+async def test_a_call_that_asks_again_is_the_same_reservation(world: World) -> None:
+    """Also where nothing is left by then; its lease begins anew."""
+    first = await world.reserve("c0", world.want(100))
+    world.now_ms += LEASE_MS - 1
+    assert await world.reserve("c0", world.want(100)) == first
+    world.now_ms += LEASE_MS - 1
+    assert (await world.reserve("c1", world.want(1))).outcome == "busy"
+    assert await world.sums() == (0, 100)
+
+
+async def test_another_attempt_is_another_reservation(world: World) -> None:
+    await world.reserve("call/1")
+    await world.reserve("call/2")
+    assert await world.sums() == (0, 20)
+
+
+async def test_the_cost_takes_the_place_of_the_reservation(world: World) -> None:
+    """Once, however often it is told; it may be less or more than what was reserved."""
+    for name, cost in (("c0", 3), ("c1", 12)):
+        await world.reserve(name)
+        await world.settle(name, cost)
+        await world.settle(name, cost)
+    assert await world.sums() == (15, 0)
+    assert (await world.row()).largest == 12
+
+
+async def test_a_call_without_an_answer_counts_in_full(world: World) -> None:
+    """With what it has reserved; where that is forgotten, with what it would ask for."""
+    await world.reserve("c0")
+    await world.settle("c0", None)
+    await world.settle("c1", None, world.want(7))
+    assert await world.sums() == (17, 0)
+
+
+async def test_a_call_that_was_not_made_gives_its_reservation_back(world: World) -> None:
+    """Once; one that was made gives nothing back, and one that is not known leaves nothing behind."""
+    await world.reserve("c0")
+    await world.release("c0")
+    await world.release("c0")
+    assert await world.sums() == (0, 0)
+    await world.spent("c1", 10)
+    await world.release("c1")
+    assert await world.sums() == (10, 0)
+    await world.release("c2", replace(world.want(), key="nobody"))
+    assert await world.redis.execute("EXISTS", keys.budget_keys("nobody", "day", "usd")[0]) == 0
+
+
+async def test_a_reservation_whose_lease_is_over_counts_in_full(world: World) -> None:
+    """It is never free again; what its call has cost counts instead, once that is known."""
+    await world.reserve("lost", world.want(60))
+    world.now_ms += LEASE_MS
+    refused = await world.reserve("c1", world.want(60))
+    assert (refused.outcome, refused.spent, refused.reserved) == ("used_up", 60, 0)
+    world.now_ms += 10 * LEASE_MS
+    assert (await world.reserve("c2", world.want(60))).outcome == "used_up"
+    assert await world.sums() == (60, 0)
+    await world.settle("lost", 7)
+    await world.settle("lost", 7)
+    assert await world.sums() == (7, 0)
+
+
+async def test_a_late_call_that_was_not_made_gives_back_what_has_counted(world: World) -> None:
+    await world.reserve("lost", world.want(60))
+    world.now_ms += LEASE_MS
+    await world.reserve("c1", world.want(60))
+    await world.release("lost")
+    assert await world.sums() == (0, 0)
+
+
+async def test_each_lease_ends_by_itself(world: World) -> None:
+    """One that is over does not end the others, and the next one is seen as well."""
+    for n in range(3):
+        await world.reserve(f"c{n}")
+        world.now_ms += 1_000
+    world.now_ms += LEASE_MS - 2_500
+    await world.reserve("late", world.want(1))
+    assert await world.sums() == (10, 21)
+    world.now_ms += 1_000
+    await world.release("late")
+    await world.reserve("later", world.want(1))
+    assert await world.sums() == (20, 11)
+
+
+async def test_a_call_that_a_failover_has_forgotten_counts_all_the_same(world: World) -> None:
+    await world.reserve("c0")
+    await world.redis.execute("DEL", STATE)
+    await world.settle("c0", 7)
+    await world.settle("c0", 7)
+    assert await world.redis.execute("PTTL", STATE) > 39 * DAY_MS
+    await world.reserve("c1")
+    assert await world.sums() == (7, 10)
+
+
+async def test_a_call_of_unknown_price_is_alone(world: World) -> None:
+    """Nobody begins beside it, and it begins beside nobody; what it has cost is the amount of the next ones."""
+    unknown = world.want(None)
+    assert (await world.reserve("c0", unknown)).outcome == "granted"
+    assert (await world.reserve("c1", unknown)).outcome == "busy"
+    assert (await world.reserve("c2", world.want(1))).outcome == "busy"
+    assert await world.sums() == (0, 0)
+    await world.settle("c0", 0)
+    assert (await world.reserve("c2", world.want(1))).outcome == "granted"
+    assert (await world.reserve("c1", unknown)).outcome == "busy"
+    await world.settle("c2", 30)
+    outcomes = [(await world.reserve(f"d{n}", unknown)).outcome for n in range(3)]
+    assert (outcomes, await world.sums()) == (["granted", "granted", "busy"], (30, 60))
+
+
+async def test_a_call_of_unknown_price_stands_in_the_way_until_its_lease_is_over(world: World) -> None:
+    await world.reserve("lost", world.want(None))
+    world.now_ms += LEASE_MS
+    assert (await world.reserve("c1", world.want(1))).outcome == "granted"
+
+
+async def test_an_amount_is_at_least_that_of_the_largest_call_unless_it_was_declared(world: World) -> None:
+    """Of this period and of the last one, not of an earlier one."""
+    estimated = replace(world.want(1), fixed=False)
+    await world.spent("c0", 40)
+    await world.reserve("c1", estimated)
+    await world.reserve("c2", world.want(2))
+    assert await world.sums() == (40, 42)
+    world.now_ms += DAY_MS
+    await world.reserve("c3", replace(estimated, periods=world.want().periods))
+    assert await world.sums() == (0, 40)
+    world.now_ms += 2 * DAY_MS
+    await world.reserve("c4", replace(estimated, periods=world.want().periods))
+    assert await world.sums() == (0, 1)
+
+
+async def test_a_call_that_was_dearer_than_the_limit_closes_no_later_period(world: World) -> None:
+    """What is only estimated reserves the whole limit at most."""
+    await world.reserve("c0")
+    await world.settle("c0", 120)
+    world.now_ms += DAY_MS
+    assert (await world.reserve("c1", replace(world.want(1), fixed=False))).outcome == "granted"
+    assert await world.sums() == (0, 100)
+
+
+async def test_the_stores_clock_chooses_the_period(world: World) -> None:
+    """A function whose clock is a minute late counts with the others."""
+    world.now_ms = NOON_MS + DAY_MS // 2
+    late, right = (replace(world.want(), periods=periods_around("day", "UTC", world.now_ms - by)) for by in (60_000, 0))
+    assert [(await world.reserve("c0", late)).periods, (await world.reserve("c1", right)).periods] == [(TOMORROW,)] * 2
+    world.now_ms -= 1
+    assert [(await world.reserve("d0", late)).periods, (await world.reserve("d1", right)).periods] == [(TODAY,)] * 2
+
+
+async def test_a_call_settles_in_the_period_in_which_it_has_reserved(world: World) -> None:
+    """Whatever period it was asked for again in."""
+    world.now_ms += DAY_MS // 2 - 1_000
+    await world.reserve("c0")
+    world.now_ms += 1_000
+    assert (await world.reserve("c0")).periods == (TODAY,)
+    await world.reserve("c1")
+    await world.settle("c0", 9, period=TOMORROW)
+    assert await world.sums() == (0, 10)
+    world.now_ms -= 1_000
+    assert await world.sums() == (9, 0)
+
+
+async def test_a_period_has_room_of_its_own(world: World) -> None:
+    """A day, a month, and what never ends; the days of two zones are two."""
+    months = world.want(100, per="month")
+    total, berlin = world.want(100, per="total"), world.want(100, zone="Europe/Berlin")
+    room = await world.reserve("c0", world.want(100), months, total, berlin)
+    assert room.periods == (TODAY, "2026-11", "total", TODAY)
+    world.now_ms += DAY_MS
+    assert (await world.reserve("c1", world.want(100))).outcome == "granted"
+    assert (await world.reserve("c2", months)).outcome == "used_up"
+    world.now_ms += 35 * DAY_MS
+    assert (await world.reserve("c3", world.want(100, per="month"))).outcome == "granted"
+    assert (await world.reserve("c4", total)).outcome == "used_up"
+    rows, _ = await world.budgets.rows("acme")
+    shown = [(row.per, row.time_zone, row.period, row.spent, row.reserved) for row in rows]
+    assert shown == [
+        ("day", "UTC", "2027-01-02", 0, 0),
+        ("day", "Europe/Berlin", "2027-01-02", 0, 0),
+        ("month", "UTC", "2027-01", 0, 100),
+        ("total", "UTC", "total", 100, 0),
+    ]
+
+
+async def test_a_call_with_several_budgets_reserves_in_all_or_in_none(world: World) -> None:
+    """What is used up counts before what is busy."""
+    users, tenants = replace(world.want(50), key="user"), world.want(60)
+    assert (await world.reserve("c0", users, tenants)).outcome == "granted"
+    refused = await world.reserve("c1", users, tenants)
+    assert (refused.outcome, refused.want, refused.reserved) == ("busy", 1, 60)
+    assert (await world.row("user")).reserved == 50
+    used_up = await world.reserve("c2", users, tenants, replace(world.want(7), key="small", limit=6))
+    assert (used_up.outcome, used_up.want, used_up.limit) == ("used_up", 2, 6)
+
+
+async def test_a_budget_costs_a_call_two_requests_and_ten_commands(redis: RedisConnection) -> None:
+    """The first call, the next one, and where others wait; a second budget costs no request, and six commands more."""
+    budgets, clock = Budgets(redis), SystemClock()
+    one = Want("acme", "day", "usd", "UTC", 100, 60, periods_around("day", "UTC", clock.now_ms()))
+    for count, most in ((1, 10), (2, 16)):
+        wants = [replace(one, key=f"{count} {n}") for n in range(count)]
+        for name in ("first", "next"):
+            with metered(Meter(clock, 128)):
+                room = await budgets.reserve(wants, name, "event", LEASE_MS)
+                reserved = take()
+                await budgets.reserve(wants, "other", "event of other", LEASE_MS)
+                take()
+                await budgets.settle(wants, room.periods, name, [1] * count)
+                settled = take()
+            assert reserved.requests + settled.requests == 2
+            assert reserved.commands + settled.commands <= most
+
+
+async def test_a_refused_call_costs_what_reading_costs(redis: RedisConnection) -> None:
+    """The script, the time and the sums; one that waits is found by one command, and noted by two more at first."""
+    budgets, clock = Budgets(redis), SystemClock()
+    waits = Want("acme", "day", "usd", "UTC", 100, 101, periods_around("day", "UTC", clock.now_ms()))
+    with metered(Meter(clock, 128)):
+        for want, commands in ((replace(waits, waits=False), 3), (waits, 6), (waits, 4)):
+            assert (await budgets.reserve([want], "c0", "event", LEASE_MS)).outcome == "used_up"
+            assert take().commands == commands
