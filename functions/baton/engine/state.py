@@ -1,7 +1,8 @@
 """The state of a job, as records. Only decide makes new versions of them; only the store keeps them.
 
 Invariant: `Job` is written by its turn's work item or by its end, never by a tool call's work item, so that parallel
-calls do not contend. Parallel calls record in fields of their own: `CallRecord`, results, work items.
+calls do not contend. Parallel calls record in fields of their own: `CallRecord`, results, work items. What is stored
+leaves out defaults, so a default never changes its meaning.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from msgspec import Struct, field
 
 from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, tool_key, turn_group
-from baton.sdk.records.limits import NOTHING_SPENT, Limits, Spend, Used
+from baton.sdk.records.limits import NOTHING_SPENT, NOTHING_USED_YET, Limits, Spend, Used
 from baton.sdk.records.transcript import FOREVER_MS, Failure, ModelPolicy, OnFailure, Script
 from baton_events.ids import call_id, is_child, job_of_call
 
@@ -24,7 +25,7 @@ FORK = "fork"
 A2A = "a2a"
 
 
-class Job(Struct, frozen=True):
+class Job(Struct, frozen=True, omit_defaults=True):
     """One request to an agent. Its task (text and data) is the first entry of its transcript, not here.
 
     `start_at_ms`: it does not start before; 0: at once. `request_digest`: of the request that submitted it.
@@ -64,11 +65,11 @@ class Job(Struct, frozen=True):
     earlier: int = 0
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
-    used: Used = field(default_factory=Used)
-    before: Used = field(default_factory=Used)
+    used: Used = NOTHING_USED_YET
+    before: Used = NOTHING_USED_YET
     counted_from_ms: int = 0
     limits: Limits = field(default_factory=Limits)
-    model: ModelPolicy = field(default_factory=ModelPolicy)
+    model: ModelPolicy = ModelPolicy()
     best_answer: str = ""
     result: dict[str, Any] | None = None
     error: Failure | None = None
@@ -86,7 +87,7 @@ class Job(Struct, frozen=True):
     tags: tuple[str, ...] = ()
     stretches: int = 0
     scripts: tuple["RunningScript", ...] = ()
-    version: int = STATE_VERSION
+    version: int = field(default_factory=lambda: STATE_VERSION)  # made anew each time, so it is always written
 
     @property
     def is_operation(self) -> bool:
@@ -182,7 +183,7 @@ class RunningScript(Struct, frozen=True):
     script: Script
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, omit_defaults=True):
     """A job's recorded usage of the queue, the store and functions so far.
 
     `appends`: requests that added parts in mid-work. `redis_bytes`: of keys, arguments and answers, both ways. `mb_ms`:
@@ -200,7 +201,7 @@ class Usage(Struct, frozen=True):
     redis_bytes: int = 0
     function_ms: int = 0
     mb_ms: int = 0
-    before: dict[str, int] = field(default_factory=dict[str, int])
+    before: dict[str, int] = {}
     written: int = 0
     counted: int = 0
     stamp: str = ""

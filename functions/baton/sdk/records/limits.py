@@ -63,7 +63,7 @@ def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:
     return replace(own, depth=depth, wall_seconds=min(own.wall_seconds, left_seconds))
 
 
-class Used(Struct, frozen=True):
+class Used(Struct, frozen=True, omit_defaults=True):
     """A job's usage so far. `cached_calls`: answers from the cache, which are no model calls and cost nothing.
 
     `cached_input_tokens`: the input tokens that providers had in caches of their own.
@@ -79,7 +79,10 @@ class Used(Struct, frozen=True):
     cached_input_tokens: int = 0
 
 
-class Spend(Struct, frozen=True):
+NOTHING_USED_YET = Used()
+
+
+class Spend(Struct, frozen=True, omit_defaults=True):
     """The usage that counts toward the limits shared by a job and the jobs below it."""
 
     turns: int = 0

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from baton.engine.commit.codec import job_from
 from baton.queue.ports import QueueSchedule
 from baton.sdk.agents.schedule import zone_fault
 from baton.server.api.auth import Principal
@@ -70,7 +71,8 @@ def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any
 
     `name`, `overlap`: of a schedule in code; None: the API has made it.
     """
-    created_ms = command.job["created_at_ms"] or schedule.created_ms  # code has no time
+    job = job_from(command.job)
+    created_ms = job.created_at_ms or schedule.created_ms  # code has no time
     return {
         "id": schedule.id,
         "name": command.schedule.get("code"),
@@ -79,12 +81,12 @@ def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any
         "cron": command.schedule["cron"],
         "timeZone": command.schedule["timeZone"],
         "paused": schedule.paused,
-        "jobType": command.job["agent"],
+        "jobType": job.agent,
         "taskDescription": command.task.get("text", ""),
         "inputData": command.task.get("data") or {},
-        "priority": command.job["priority"],
-        "sessionId": command.job["session_id"] or None,
-        "tags": command.job.get("tags", []),
+        "priority": job.priority,
+        "sessionId": job.session_id or None,
+        "tags": list(job.tags),
         "createdAt": rfc3339(created_ms),
         "nextRunAt": rfc3339(schedule.next_ms) if schedule.next_ms and not schedule.paused else None,
         "lastRunAt": rfc3339(schedule.last_ms) if schedule.last_ms else None,
