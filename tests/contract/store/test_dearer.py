@@ -63,14 +63,14 @@ class Event(NamedTuple):
 
 
 EVENTS = {
-    "loop asks": Event(LOOP, None, REQUESTS_TWO, 9, 4_850),
-    "loop asks for an unknown tool": Event(LOOP, None, REQUESTS_UNKNOWN, 9, 4_400),
-    "loop answers": Event(LOOP, None, ModelAnswered("done"), 13, 3_550),
-    "call returns": Event(CALL, record_of(CALL), ToolReturned('{"found":true}'), 9, 2_600),
-    "call fails": Event(CALL, record_of(CALL), ToolFailed(FAILURE), 9, 2_600),
-    "complete": Event(following(CALL, ItemKind.COMPLETE, NOW_MS), record_of(CALL), None, 7, 1_850),
-    "failed, again": Event(following(CALL, ItemKind.FAILED, NOW_MS), FAILED, None, 7, 1_900),
-    "failed, for good": Event(following(CALL, ItemKind.FAILED, NOW_MS), replace(FAILED, retries=0), None, 8, 2_600),
+    "loop asks": Event(LOOP, None, REQUESTS_TWO, 9, 3_100),
+    "loop asks for an unknown tool": Event(LOOP, None, REQUESTS_UNKNOWN, 9, 2_800),
+    "loop answers": Event(LOOP, None, ModelAnswered("done"), 13, 2_450),
+    "call returns": Event(CALL, record_of(CALL), ToolReturned('{"found":true}'), 9, 1_800),
+    "call fails": Event(CALL, record_of(CALL), ToolFailed(FAILURE), 9, 1_750),
+    "complete": Event(following(CALL, ItemKind.COMPLETE, NOW_MS), record_of(CALL), None, 7, 1_270),
+    "failed, again": Event(following(CALL, ItemKind.FAILED, NOW_MS), FAILED, None, 7, 1_390),
+    "failed, for good": Event(following(CALL, ItemKind.FAILED, NOW_MS), replace(FAILED, retries=0), None, 8, 1_740),
 }
 
 

@@ -1,8 +1,8 @@
 """The keys of the list's rows, pure.
 
-A shelf has the rows of ten minutes: one for the deployment, one for each tenant; a catalogue names the shelves. Texts
-are on their tenant's shelf, so a search reads what the asking tenant has. For operators the deployment's catalogue
-names those shelves, too. A session has one key with its newest jobs, and so has a job with all that are below it.
+A shelf has the rows of ten minutes: one for the deployment, one for each tenant; the catalogue names the shelves. Texts
+are on their tenant's shelf, so a search reads what the asking tenant has. For operators the catalogue names those
+shelves by their time, too. A session has one key with its newest jobs, and so has a job with all that are below it.
 """
 
 from collections.abc import Iterable
@@ -18,19 +18,19 @@ SHELF_MS = 600_000
 # A session lists this many of its newest jobs. One job in this many has them counted again.
 SESSION_ROWS, _TRIMMED_EVERY = 10_000, 64
 _CATALOGUED, _TEXTS = "aetfgh", "x"
+CATALOGUE = "shelves"
 _BEFORE_ANY_ID, _AFTER_ANY_MARK = "-:", "~"
 
 
 class Place(Struct, frozen=True):
-    """The key of a row; `entry`: its shelf in the catalogue. Sessions and families have no catalogue."""
+    """The key of a row; `entry`: its shelf in the catalogue. Keys of sessions and families are in no catalogue."""
 
     key: str
-    catalogue: str = ""
     entry: str = ""
 
 
 class Shelf(Struct, frozen=True):
-    """One entry of a catalogue: the rows of an index in ten minutes."""
+    """One entry of the catalogue: the rows of an index in ten minutes."""
 
     key: str
     begins_ms: int
@@ -44,14 +44,13 @@ class Shelf(Struct, frozen=True):
 class Span(Struct, frozen=True):
     """The rows that a query reads: of one index, from the highest (left out) down to the lowest.
 
-    `key`: the key with all of them; empty: they are on shelves, which `catalogue` has between these two entries.
+    `key`: the key with all of them; empty: they are on shelves, which the catalogue has between these two entries.
     """
 
     index: str
     highest: str
     lowest: str
     key: str = ""
-    catalogue: str = ""
     first_entry: str = ""
     last_entry: str = ""
 
@@ -63,15 +62,15 @@ def place_of(member: str) -> Place:
     index, created, _, _ = member.rsplit(":", 3)
     if index[0] not in _CATALOGUED:
         return Place(_one_key(index))
-    scope, entry = _scope(index), _entry(index, int(created))
-    return Place(f"{scope}:{entry.rpartition(':')[2]}", scope, entry)
+    entry = _entry(index, int(created))
+    return Place(f"{_scope(index)}:{entry.rpartition(':')[2]}", entry)
 
 
 def place_of_texts(member: str) -> Place:
     """Return the place of the texts of a row's job."""
     _, created, _, marks = member.rsplit(":", 3)
     tenant, number = tenant_of(marks), f"{int(created) // SHELF_MS:08d}"
-    return Place(f"t:{tenant}:{number}", "all", f"{_TEXTS}:{number}:{tenant}")
+    return Place(f"t:{tenant}:{number}", f"{_TEXTS}:{number}:{tenant}")
 
 
 def texts_span_of(query: Query, before: str) -> Span:
@@ -89,11 +88,11 @@ def span_of(query: Query, before: str) -> Span:
     if index[0] not in _CATALOGUED:
         return Span(index, highest, lowest, key=_one_key(index))
     first, last = (_entry(index, _created_ms(index, end)) for end in (highest, lowest))
-    return Span(index, highest, lowest, "", _scope(index), first, last)
+    return Span(index, highest, lowest, "", first, last)
 
 
 def shelf_of(entry: str) -> Shelf:
-    """Return the shelf of a catalogue's entry."""
+    """Return the shelf of an entry of the catalogue."""
     if entry.startswith(f"{_TEXTS}:"):
         _, number, tenant = entry.split(":")
         return Shelf(f"t:{tenant}:{number}", int(number) * SHELF_MS)
@@ -116,13 +115,9 @@ def is_trimmed_by(job_id: str) -> bool:
     return int(digest(job_id)[:4], 16) % _TRIMMED_EVERY == 0
 
 
-def entries_of(places: Iterable[Place]) -> dict[str, list[str]]:
-    """Return the entries of these rows in their catalogues, by catalogue."""
-    found: dict[str, list[str]] = {}
-    for place in places:
-        if place.catalogue and place.entry not in found.setdefault(place.catalogue, []):
-            found[place.catalogue].append(place.entry)
-    return found
+def entries_of(places: Iterable[Place]) -> list[str]:
+    """Return the entries of these rows in the catalogue."""
+    return list(dict.fromkeys(place.entry for place in places if place.entry))
 
 
 def _one_key(index: str) -> str:

@@ -222,7 +222,7 @@ class RedisConnection:
         charge(requests=1, commands=len(commands), size_bytes=size_bytes)
         return [self._value(answer) for answer in answers]
 
-    async def run_beside(self, *commands: Sequence[str | int]) -> None:
+    async def run_beside(self, *commands: Sequence[str | int]) -> list[Any]:
         """Run commands in the HTTP request of a script that is ready now; alone they take a request of their own.
 
         Raises:
@@ -230,8 +230,7 @@ class RedisConnection:
         """
         answers = await self._send(commands, beside_scripts=True)
         charge(commands=len(commands), size_bytes=sum(map(command_bytes, commands)) + answer_bytes(answers))
-        for answer in answers:
-            self._value(answer)
+        return [self._value(answer) for answer in answers]
 
     async def _send(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> list[Any]:
         try:

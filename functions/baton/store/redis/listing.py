@@ -3,13 +3,14 @@
 In a search the store matches texts (ZSCAN), some shelves in a request, in steps so small that others hardly wait.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.job_list import Found, Query, Row, all_members, found, matching
+from baton.engine.all_jobs.job_list import Found, Query, Row, all_members, found, matching, members
 from baton.engine.all_jobs.job_texts import hits, outcomes_before, pattern, texts_of, with_texts
 from baton.engine.all_jobs.shelves import (
+    CATALOGUE,
     SESSION_ROWS,
     Place,
     Shelf,
@@ -35,6 +36,7 @@ _MOST_SHELVES, _FIRST_SHELVES = 64, 4
 _SEARCHED_SHELVES, _MEMBERS, _MOST_MEMBERS, _LEAST_MEMBERS = (1, 8, 64, 512), 50_000, 5_000, 128
 # The limits of one search, unless whole shelves take more.
 _SEARCH_REQUESTS, _MOST_SEARCHED = 12, 5_000
+_CATALOGUE = keys.list_key(CATALOGUE)
 _Command = list[str | int]
 
 
@@ -45,24 +47,30 @@ class Listing:
         self._redis = connection
 
     async def add(self, row: Row) -> None:
-        """Write a job's rows and its text: five commands; one for a job below another.
+        """Write a job's rows and its text: four commands; one for a job below another.
 
-        One more where the text of an earlier run is replaced. The catalogue is renewed each time: a failover may have
-        lost it, or the shelf's first row.
+        Its end writes again what differs, and the catalogue, which a failover may have lost. Where a row is missing,
+        too, it writes all of them. One more replaces the text of an earlier run.
         """
-        written = with_texts(row)
-        by_key = _by_key(written)
-        commands: list[_Command] = [["ZADD", key, *_scored(rows)] for key, rows in by_key.items()]
+        if row.status and row.run == 1:
+            return await self._add_end(row)
+        by_key = _written(row)
+        commands = _adding(by_key)
         if before := outcomes_before(row):
-            commands.insert(0, _without(written[0], *before))
-        places = [place_of(member) for member in written]
-        texts = [] if is_child(row.job_id) else [place_of_texts(written[0])]
-        catalogued = entries_of((*places, *texts))
-        commands += [["ZADD", keys.list_key(name), *_scored(entries)] for name, entries in catalogued.items()]
+            commands.insert(0, _without(members(row)[0], *before))
         if not row.status and is_trimmed_by(row.job_id):
             sessions = [key for key in by_key if key.startswith(keys.list_key("s:"))]
             commands += [["ZREMRANGEBYRANK", key, 0, -SESSION_ROWS - 1] for key in sessions]
         await self._redis.run_beside(*commands)
+        return None
+
+    async def _add_end(self, row: Row) -> None:
+        now, was = _written(row), _written(replace(row, status="", text=""))
+        new = {key: rows for key, rows in now.items() if rows != was.get(key) or key == _CATALOGUE} or now
+        added = dict(zip(new, await self._redis.run_beside(*_adding(new)), strict=True))
+        added.pop(_CATALOGUE, None)
+        if len(new) < len(now) and any(count > len(new[key]) - len(was[key]) for key, count in added.items()):
+            await self._redis.run_beside(*_adding(now))
 
     async def scan(self, query: Query, before: str, limit: int) -> Scanned:
         """Read up to `limit` rows before that position (empty: from the newest one); in one request."""
@@ -128,7 +136,7 @@ class Listing:
         begin = f"({behind(span.index, after)}" if after else f"[{span.lowest}"
         first = f"[{place_of(f'{span.index}:{after or position_before(0)}').entry}"
         (entries,) = await self._redis.pipeline(
-            ["ZRANGE", keys.list_key(span.catalogue), first, f"[{span.first_entry}", "BYLEX", "LIMIT", 0, _MOST_SHELVES]
+            ["ZRANGE", _CATALOGUE, first, f"[{span.first_entry}", "BYLEX", "LIMIT", 0, _MOST_SHELVES]
         )
         rows, shelves = set[str](), [shelf_of(entry) for entry in entries]
         for answer in await self._all_of(shelves, begin, span, limit):
@@ -151,7 +159,7 @@ class Listing:
         if not found:
             return
         gone = sorted({name for one in found for name in all_members(one.member)})
-        shelves = {place_of(member) for member in gone if place_of(member).catalogue}
+        shelves = {place_of(member) for member in gone if place_of(member).entry}
         shelves |= {place_of_texts(one.member) for one in found if not is_child(one.job_id)}
         emptied = sorted({keys.list_key(place.key) for place in shelves})
         families: list[_Command] = [
@@ -167,11 +175,9 @@ class Listing:
         await self._take_off(place for place in shelves if keys.list_key(place.key) not in left)
 
     async def _take_off(self, places: Iterable[Place]) -> None:
-        """Take empty shelves off their catalogues; a row written right now may be off them until its next write."""
-        catalogued = entries_of(places)
-        if catalogued:
-            commands = [["ZREM", keys.list_key(name), *entries] for name, entries in catalogued.items()]
-            await self._redis.pipeline(*commands)
+        """Take empty shelves off the catalogue; a row written right now may be off it until another one is written."""
+        if entries := entries_of(places):
+            await self._redis.execute("ZREM", _CATALOGUE, *entries)
 
 
 def _whole(shelves: list[Shelf]) -> list[Shelf]:
@@ -196,6 +202,18 @@ def _by_key(rows: Iterable[str]) -> dict[str, list[str]]:
     return kept
 
 
+def _written(row: Row) -> dict[str, list[str]]:
+    """Return what is written of a job, by key: its shelves in the catalogue, its rows and its text."""
+    rows = with_texts(row)
+    texts = [] if is_child(row.job_id) else [place_of_texts(rows[0])]
+    entries, by_key = entries_of((*map(place_of, rows), *texts)), _by_key(rows)
+    return {**({_CATALOGUE: entries} if entries else {}), **by_key}
+
+
+def _adding(by_key: Mapping[str, Iterable[str]]) -> list[_Command]:
+    return [["ZADD", key, *_scored(texts)] for key, texts in by_key.items()]
+
+
 def _without(member: str, lowest: str, highest: str) -> _Command:
     """Return the command that removes texts of the job with this row."""
     return ["ZREMRANGEBYLEX", keys.list_key(place_of_texts(member).key), f"[{lowest}", f"({highest}"]
@@ -203,7 +221,7 @@ def _without(member: str, lowest: str, highest: str) -> _Command:
 
 def _entries_down(span: Span, limit: int) -> _Command:
     first, last = f"[{span.first_entry}", f"[{span.last_entry}"
-    return ["ZRANGE", keys.list_key(span.catalogue), first, last, "BYLEX", "REV", "LIMIT", 0, limit]
+    return ["ZRANGE", _CATALOGUE, first, last, "BYLEX", "REV", "LIMIT", 0, limit]
 
 
 def _scored(texts: Iterable[str]) -> list[str | int]:
