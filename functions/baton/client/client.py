@@ -13,13 +13,13 @@ import httpx
 from baton.client.approval_calls import ApprovalCalls
 from baton.client.exchange import AsyncExchange, BlockingExchange, Exchange, blocking, finished, iterating
 from baton.client.job_calls import Calls, JobCalls, RunCalls
-from baton.client.other_calls import EventCalls, SessionCalls
+from baton.client.other_calls import BudgetCalls, EventCalls, SessionCalls
 from baton.client.requests import Requests
 
 _TIMEOUT_SECONDS, _RETRY_SECONDS = 60.0, 30.0
 
 
-class _Calls(JobCalls, RunCalls, ApprovalCalls, EventCalls, SessionCalls):
+class _Calls(JobCalls, RunCalls, ApprovalCalls, EventCalls, SessionCalls, BudgetCalls):
     """All calls."""
 
 
@@ -139,6 +139,10 @@ class BatonClient:
     forget_session = blocking(SessionCalls.forget_session)
     session_file = blocking(SessionCalls.session_file)
     stream_token = blocking(SessionCalls.stream_token)
+
+    budgets = iterating(BudgetCalls.budgets)
+    set_budget = blocking(BudgetCalls.set_budget)
+    clear_budget = blocking(BudgetCalls.clear_budget)
 
     request = blocking(Calls.request)
 

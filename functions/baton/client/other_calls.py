@@ -1,16 +1,18 @@
-"""Calls about events, operations, schedules, sessions and chats. Written once for both clients."""
+"""Calls about events, operations, schedules, sessions, chats and budgets. Written once for both clients."""
 
 import secrets
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from baton.client.job_calls import Calls, WhenBusy, id_of, job_path
 from baton.client.requests import Call, once
-from baton.client.results import Completed, Job, Json, Part, Schedule, Session, StreamToken
+from baton.client.results import Budget, Completed, Job, Json, Part, Schedule, Session, StreamToken
 
-_SCHEDULES, _OPERATIONS = "/api/agent-schedules", "/api/operations"
+_SCHEDULES, _OPERATIONS, _BUDGETS = "/api/agent-schedules", "/api/operations", "/api/admin/budgets"
+Per = Literal["day", "month", "total"]
+Unit = Literal["usd", "tokens"]
 
 
 class EventCalls(Calls):
@@ -160,6 +162,31 @@ class SessionCalls(Calls):
         """Make a token that opens the stream of a job or of a session for five minutes, in a page for example."""
         body = {"jobId": job.id if isinstance(job, Job) else job, "sessionId": session}
         return await self._requests.fetch_record(Call("POST", "/api/stream-tokens", body, repeatable=True), StreamToken)
+
+
+class BudgetCalls(Calls):
+    """What keys may spend; all need an admin key. Amounts are US dollars or tokens."""
+
+    async def budgets(self, key: str | None = None) -> AsyncGenerator[Budget, None]:
+        """Yield the budgets of a key, or all of them, those last used first."""
+        async for budget in self._rows(_BUDGETS, "budgets", Budget, key=key, limit=100):
+            yield budget
+
+    async def set_budget(
+        self, key: str, per: Per, limit: float, *, unit: Unit | None = None, every: bool = False
+    ) -> Budget:
+        """Set the limit of the present period, or of every one; calls that wait and have room begin.
+
+        `unit`: needed for a key that has budgets in dollars and in tokens.
+        """
+        body = {"per": per, "limit": limit, "unit": unit, "period": "every" if every else "present"}
+        call = Call("PUT", f"{_BUDGETS}/{id_of(key)}", body, repeatable=True)
+        return await self._requests.fetch_record(call, Budget)
+
+    async def clear_budget(self, key: str, per: Per) -> None:
+        """Let the limits count again that calls declare; what is spent stays."""
+        call = Call("DELETE", f"{_BUDGETS}/{id_of(key)}", query={"per": per}, repeatable=True)
+        await self._requests.response(call)
 
 
 def _session_path(session: str, rest: str = "") -> str:

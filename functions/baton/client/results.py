@@ -301,3 +301,24 @@ class Part(_Record):
     transient: bool = False
     position: str = ""
     raw: Json = field(default_factory=dict)
+
+
+class Budget(_Record):
+    """What calls with one key may spend, in US dollars or tokens, in the present period.
+
+    `declared`: the limit of the last call; `limit`: the one that counts; `waiting`: calls that wait for room.
+    """
+
+    key: str
+    per: str
+    time_zone: str
+    unit: str
+    period: str
+    declared: float | None
+    limit: float
+    spent: float
+    reserved: float
+    left: float
+    largest: float
+    waiting: int
+    resets_at: datetime | None

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.sdk.distribution import DISTRIBUTION
+from baton.server.api.admin.budgets import BudgetBody, BudgetsQuery, ClearQuery
 from baton.server.api.admin.control import WorkerBody
 from baton.server.api.admin.usage import UsageQuery
 from baton.server.api.admin.versions import VersionsQuery
@@ -46,6 +47,8 @@ from baton.worker.commands.signal import CompletionBody
 # Each is a schema of the document, or no JSON at all: a stream of server-sent events, or text.
 Answer = Literal[
     "AuditLog",
+    "Budget",
+    "Budgets",
     "Bulk",
     "Call",
     "Checkpoint",
@@ -137,6 +140,9 @@ DESCRIBED: Mapping[str, Described] = {
     "DELETE /api/sessions/{session_id:path}": Described(statuses=(204,)),
     "POST /api/admin/agent-jobs/bulk": Described(BulkBody, "Bulk"),
     "GET /api/admin/audit": Described(answer="AuditLog", query=AuditQuery),
+    "GET /api/admin/budgets": Described(answer="Budgets", query=BudgetsQuery),
+    "PUT /api/admin/budgets/{key:path}": Described(BudgetBody, "Budget"),
+    "DELETE /api/admin/budgets/{key:path}": Described(statuses=(204,), query=ClearQuery),
     "GET /api/admin/agent-worker": Described(answer="Worker"),
     "POST /api/admin/agent-worker": Described(WorkerBody, "Worker", body_needed=False),
     "DELETE /api/admin/agent-worker": Described(answer="Worker"),

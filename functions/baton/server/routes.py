@@ -4,6 +4,7 @@ from functools import partial
 
 from starlette.routing import BaseRoute
 
+from baton.server.api.admin.budgets import clear_budget, set_budget, show_budgets
 from baton.server.api.admin.control import (
     replay,
     show_tools,
@@ -270,7 +271,14 @@ def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:
     replays = "send a message again, unless it was applied already; with a job's id: all that the job expects now"
     measures = "counters for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
     audits = "actions of operators, newest first: key, action, time, status; `limit`, `cursor`"
+    lists = "what keys have spent in their present periods, those last used first; `key`, `limit`, `cursor`"
+    limits = "set a key's limit for the present period, or for every one: calls that wait and have room begin"
+    clears = "the limits count again that calls declare; what is spent stays; `per`"
+    budget_path = "/api/admin/budgets/{key:path}"
     return [
+        ApiRoute("GET", "/api/admin/budgets", "admin", to(show_budgets), lists),
+        ApiRoute("PUT", budget_path, "admin", to(set_budget), limits),
+        ApiRoute("DELETE", budget_path, "admin", to(clear_budget), clears),
         ApiRoute("GET", worker_path, "admin", to(show_worker), admits),
         ApiRoute("GET", "/api/admin/agents/{agent}/versions", "admin", to(show_versions), compares),
         ApiRoute("GET", "/api/admin/usage", "admin", to(show_usage), used),

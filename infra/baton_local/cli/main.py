@@ -27,6 +27,7 @@ class Subcommand:
 
 
 SUBCOMMANDS = {
+    "budgets": Subcommand("baton_local.cli.budgets", "budgets", "Show what keys have spent, and set their limits."),
     "check": Subcommand("baton_local.cli.doctor", "check", "Check that a deployment answers, and that its jobs run."),
     "checkpoints": Subcommand("baton_local.cli.checkpoints", "checkpoints", "List checkpoints and decide them."),
     "demo": Subcommand("baton_local.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),

@@ -81,6 +81,8 @@ def _commands(command: click.Command, name: str, parent: click.Context | None) -
     if not isinstance(command, click.Group):
         yield context
         return
+    if command.invoke_without_command:
+        yield context
     for each in command.list_commands(context):
         if (sub := command.get_command(context, each)) is not None:
             yield from _commands(sub, each, context)

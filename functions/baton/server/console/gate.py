@@ -42,6 +42,7 @@ PLACES = (
     ("schedules", "Schedules"),
     ("messages", "Messages"),
     ("usage", "Usage"),
+    ("budgets", "Budgets"),
     ("audit", "Audit"),
 )
 

@@ -14,6 +14,7 @@ from baton.server.api.jobs.context import Context, context_of
 from baton.server.api.route import Endpoint
 from baton.server.api.session_line import Sessions
 from baton.server.console.admin.agents_page import AgentsPage
+from baton.server.console.admin.budgets_page import BudgetsPage
 from baton.server.console.admin.overview_page import OverviewPage
 from baton.server.console.admin.pages import AuditPage
 from baton.server.console.admin.schedules_page import SchedulesPage
@@ -39,7 +40,7 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
     """Build every route of the console."""
     gate, context = Gate(container, keys), context_of(container, keys)
     login, agents = Login(container, keys, gate.signer), AgentsPage(context)
-    overview = OverviewPage(container)
+    overview, budgets = OverviewPage(container), BudgetsPage(container)
     return [
         gate.get(HOME, overview.show),
         Route(LOGIN, login.show, methods=["GET"]),
@@ -51,6 +52,8 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
         gate.get("/console/audit", AuditPage(container.ports.audit_log).show),
         gate.get("/console/agents", agents.show),
         gate.get("/console/agents/{agent}/versions", agents.versions),
+        gate.get("/console/budgets", budgets.show),
+        gate.forms("/console/budgets", set=budgets.set),
         gate.get("/console/usage", UsagePage(container).show),
         Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
         gate.get("/console/{path:path}", _nothing),

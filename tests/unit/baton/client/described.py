@@ -42,6 +42,9 @@ BY_ADMINS = {
     "GET /api/admin/agent-checkpoints",
     "POST /api/admin/agent-checkpoints/{checkpoint_id}",
     "DELETE /api/admin/agent-checkpoints/{checkpoint_id}",
+    "GET /api/admin/budgets",
+    "PUT /api/admin/budgets/{key}",
+    "DELETE /api/admin/budgets/{key}",
 }
 NOT_SENT = {"trigger", "messageId"}  # what `useChat` sends to have a message answered anew
 EXPECTED = {operation for operation in ACCESS if operation not in LEFT_OUT} | BY_ADMINS

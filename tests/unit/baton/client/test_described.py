@@ -90,6 +90,9 @@ CALLS: dict[str, Callable[[BatonClient], Any]] = {
     "forget_session": lambda c: c.forget_session("s"),
     "session_file": lambda c: c.session_file("s", "f"),
     "stream_token": lambda c: c.stream_token(job="j", session="s"),
+    "budgets": lambda c: list(c.budgets("acme")),
+    "set_budget": lambda c: c.set_budget("acme", "day", 2.5, unit="usd", every=True),
+    "clear_budget": lambda c: c.clear_budget("acme", "day"),
 }
 UNDESCRIBED = {"id": "evt_1", "result": 1, "status": "completed", "jobId": "job_1"}
 

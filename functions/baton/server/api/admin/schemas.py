@@ -18,6 +18,18 @@ AUDIT_ENTRY = json_object(
     }
 )
 
+_AMOUNTS = dict.fromkeys(("limit", "spent", "reserved", "left", "largest"), USD)
+# Amounts are US dollars or tokens.
+BUDGET = json_object(
+    {
+        **dict.fromkeys(("key", "per", "timeZone", "unit", "period"), TEXT),
+        "declared": {"type": ["number", "null"]},
+        **_AMOUNTS,
+        "waiting": WHOLE,
+        "resetsAt": TIME_OR_NULL,
+    }
+)
+
 TOOL = json_object(
     {
         "name": TEXT,
@@ -83,6 +95,8 @@ TENANT_USAGE = json_object(
 ADMIN_SCHEMAS: dict[str, dict[str, Any]] = {
     "AuditEntry": AUDIT_ENTRY,
     "AuditLog": rows("entries", "AuditEntry"),
+    "Budget": BUDGET,
+    "Budgets": rows("budgets", "Budget"),
     "TenantUsage": TENANT_USAGE,
     "Tool": TOOL,
     "Tools": json_object({"tools": {"type": "array", "items": ref("Tool")}}),

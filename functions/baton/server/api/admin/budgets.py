@@ -1,0 +1,151 @@
+"""Budgets for operators: what keys have spent, and the limits that people set.
+
+Invariant: whoever waits for a budget is woken by the request that gives it more.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.queue.dispatch import delivery
+from baton.sdk.records.budget import Per, Unit, amount_of, shown_amount
+from baton.server.api.jobs.context import Context
+from baton.server.api.problem import ApiError, invalid, invalid_by, limited_body, parsed
+from baton.store.records.budgets import BudgetRow
+from baton.store.redis.budgets import Budgets
+from baton.worker.container import Container
+from baton_events.schema import parse_event
+from baton_events.timestamps import rfc3339
+
+_LONGEST_KEY_CHARS = 200
+_Key = Annotated[str, Field(min_length=1, max_length=_LONGEST_KEY_CHARS)]
+
+
+class BudgetsQuery(BaseModel):
+    """Which budgets: all of a key, or a page of those last used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: _Key | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str, Field(pattern=r"^\d{1,15}-\d{1,9}$")] | None = None
+
+
+_Query = TypeVar("_Query", bound=BaseModel)
+
+
+class BudgetBody(BaseModel):
+    """A limit, in US dollars or tokens. `unit`: needed where the key has two. `present`: until its period ends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per: Per
+    limit: Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)]
+    unit: Unit | None = None
+    period: Literal["present", "every"] = "present"
+
+
+class ClearQuery(BaseModel):
+    """Whose limits are taken away."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per: Per
+
+
+async def show_budgets(context: Context, request: Request) -> Response:
+    """Answer 200 with budgets in their present periods, those last used first."""
+    query = checked_query(BudgetsQuery, request.query_params)
+    rows, cursor = await budgets_of(context.container).rows(query.key or "", query.limit, query.cursor or "")
+    answer: dict[str, Any] = {"budgets": [*map(budget_view, rows)]}
+    return JSONResponse(answer | ({"cursor": cursor} if cursor else {}))
+
+
+async def set_budget(context: Context, request: Request) -> Response:
+    """Answer 200 with the budget, and wake calls that it has room for now."""
+    body = parsed(BudgetBody, await limited_body(request) or b"{}")
+    return JSONResponse(budget_view(await changed(context.container, _key_of(request), body)))
+
+
+async def clear_budget(context: Context, request: Request) -> Response:
+    """Answer 204: the limits count again that calls declare; what is spent stays."""
+    query = checked_query(ClearQuery, request.query_params)
+    budgets, key = budgets_of(context.container), _key_of(request)
+    for unit in await budgets.units(key, query.per):
+        await _wake(context.container, await budgets.set_limit(key, query.per, unit, None))
+    return Response(status_code=204)
+
+
+def checked_query(kind: type[_Query], given: Mapping[str, str]) -> _Query:
+    """Parse a query.
+
+    Raises:
+        ApiError: 422, with every fault.
+    """
+    try:
+        return kind.model_validate(dict(given))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
+
+
+async def changed(container: Container, key: str, body: BudgetBody) -> BudgetRow:
+    """Set a limit, and return its budget.
+
+    Raises:
+        ApiError: 422, the unit is missing, or the limit is no number of tokens.
+    """
+    budgets = budgets_of(container)
+    units = (body.unit,) if body.unit else await budgets.units(key, body.per) or ("usd",)
+    if len(units) > 1:
+        raise invalid_by([("unit", f"the key {key!r} has budgets in {' and '.join(units)}: pass one of them")])
+    unit: Unit = units[0]
+    if unit == "tokens" and not body.limit.is_integer():
+        message = f"a number of tokens must be whole, got {body.limit!r}: pass {math.ceil(body.limit)}"
+        raise invalid_by([("limit", message)])
+    woken = await budgets.set_limit(key, body.per, unit, amount_of(unit, body.limit), every=body.period == "every")
+    await _wake(container, woken)
+    rows, _ = await budgets.rows(key)
+    return next(row for row in rows if (row.per, row.unit) == (body.per, unit))
+
+
+def budgets_of(container: Container) -> Budgets:
+    """Return the budgets of this deployment."""
+    if container.ports.budgets is None:
+        raise ApiError(503, "this deployment keeps no budgets")
+    made: Budgets = container.ports.budgets()
+    return made
+
+
+def budget_view(row: BudgetRow) -> dict[str, Any]:
+    """Return a budget as the API shows it, with amounts in dollars or tokens."""
+    names = ("limit", "spent", "reserved", "left", "largest")
+    return {
+        "key": row.key,
+        "per": row.per,
+        "timeZone": row.time_zone,
+        "unit": row.unit,
+        "period": row.period,
+        "declared": None if row.declared is None else shown_amount(row.unit, row.declared),
+        **{name: shown_amount(row.unit, getattr(row, name)) for name in names},
+        "waiting": row.waiting,
+        "resetsAt": rfc3339(row.resets_ms) if row.resets_ms else None,
+    }
+
+
+def _key_of(request: Request) -> str:
+    key: str = request.path_params["key"]
+    if not 0 < len(key) <= _LONGEST_KEY_CHARS:
+        raise invalid_by([("key", f"a key has 1 to {_LONGEST_KEY_CHARS} characters, got {len(key)}")], "path")
+    return key
+
+
+async def _wake(container: Container, events: tuple[str, ...]) -> None:
+    """Publish the events of calls that wait, all together; each asks anew."""
+    if not events:
+        return
+    once = f"raised.{container.ports.clock.now_ms()}"
+    await container.emitter.emit_many([delivery(parse_event(event.encode()), 0, once) for event in events])

@@ -1,0 +1,77 @@
+"""Budgets: what keys have spent and reserved in their present periods, who waits for more, and a form to raise."""
+
+import asyncio
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from baton.server.api.admin.budgets import BudgetBody, BudgetsQuery, budget_view, budgets_of, changed, checked_query
+from baton.server.api.problem import ApiError, invalid
+from baton.server.console.form import field
+from baton.server.console.gate import HOME, Visit
+from baton.store.records.budgets import BudgetRow
+from baton.worker.container import Container
+from baton_events.schema import parse_event
+
+_PAGE, _WAITING = 50, 5
+_FIELDS = ("key", "per", "unit", "limit", "period")
+
+
+class BudgetsPage:
+    """Shows budgets, and sets their limits."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    async def show(self, visit: Visit) -> Response:
+        """List the budgets of a key, or those last used."""
+        return await self._page(visit, {"key": visit.query("key")}, {})
+
+    async def set(self, visit: Visit) -> Response:
+        """Set a limit; show each fault at its field, and keep the input."""
+        given = {name: text for name in _FIELDS if (text := field(visit.form, name))}
+        try:
+            key = checked_query(BudgetsQuery, {"key": given.get("key", "")}).key or ""
+            row = await changed(self._container, key, BudgetBody.model_validate(_body_of(given)))
+        except (ApiError, ValidationError) as error:
+            refused = error if isinstance(error, ApiError) else invalid(error, "form")
+            if not refused.faults:
+                raise refused from error
+            return await self._page(visit, given, dict(refused.faults), refused.status)
+        shown = budget_view(row)
+        how = f"{shown['spent']} spent of {shown['limit']} {row.unit}"
+        return visit.go(f"{HOME}/budgets", f"The budget {key} per {row.per} is set: {how}.")
+
+    async def _page(self, visit: Visit, given: dict[str, str], faults: dict[str, str], status: int = 200) -> Response:
+        key, cursor = visit.query("key"), visit.query("cursor")
+        checked_query(BudgetsQuery, {"cursor": cursor} if cursor else {})
+        rows, after = await budgets_of(self._container).rows(key, _PAGE, cursor)
+        waiting = await asyncio.gather(*map(self._waiting, rows))
+        shown = [{**budget_view(row), **_bar(row), "jobs": jobs} for row, jobs in zip(rows, waiting, strict=True)]
+        fields = {name: given.get(name, "") for name in _FIELDS}
+        return visit.page("budgets.html", status, rows=shown, key=key, cursor=after, faults=faults, given=fields)
+
+    async def _waiting(self, row: BudgetRow) -> list[str]:
+        """Return the jobs that have waited longest."""
+        if not row.waiting:
+            return []
+        events = await budgets_of(self._container).waiting(row.key, row.per, row.unit, _WAITING)
+        return [parse_event(event.encode()).job_id for event in events]
+
+
+def _body_of(given: dict[str, str]) -> dict[str, Any]:
+    """Return the body of the request that a form stands for; a limit that is no number is refused with its text."""
+    body: dict[str, Any] = {name: text for name, text in given.items() if name != "key"}
+    try:
+        return {**body, "limit": float(given["limit"])}
+    except (KeyError, ValueError):
+        return body
+
+
+def _bar(row: BudgetRow) -> dict[str, Any]:
+    """Return which percent of the bar are spent and reserved; it ends with the limit, or with what is more."""
+    whole = max(row.limit, row.spent + row.reserved, 1)
+    spent, reserved = 100 * row.spent / whole, 100 * row.reserved / whole
+    used = 100 if row.limit <= row.spent else int(100 * row.spent / row.limit)
+    return {"spent_share": round(spent, 2), "reserved_share": round(reserved, 2), "used": used}

@@ -1,0 +1,52 @@
+"""The page of budgets: bars, who waits, and limits that are set by its forms."""
+
+from tests.unit.baton.server.api.admin.test_budgets import budgets_of, reserved
+from tests.unit.baton.server.console.operator import Operator
+
+PAGE = "/console/budgets"
+
+
+async def test_a_page_without_budgets_says_how_to_declare_one(operator: Operator) -> None:
+    assert "budgets=[Budget(…)]" in await operator.see(PAGE)
+    assert "No call has a budget of the key" in await operator.see(f"{PAGE}?key=nobody")
+
+
+async def test_a_budget_is_shown_with_its_bar_and_who_waits(operator: Operator) -> None:
+    """Its key is escaped; the bar ends with the limit."""
+    for name in ("job_a", "job_b"):
+        await reserved(operator.stage, name, 3_000_000, key="<b>user</b>")
+    markup = await operator.see(PAGE)
+    assert "&lt;b&gt;user&lt;/b&gt;" in markup
+    assert '<rect class="c1" x="0.0%" width="60.0%"' in markup
+    assert "0 % spent, 60 % reserved" in markup
+    assert 'href="/console/jobs/job_b"' in markup
+    assert ">$5.00<" in markup
+
+
+async def test_a_limit_is_set_by_the_form(operator: Operator) -> None:
+    """Who waits is woken; the page says what is set."""
+    for name in ("job_a", "job_b"):
+        await reserved(operator.stage, name, 3_000_000)
+    given = {"key": "user/7", "per": "day", "unit": "usd", "limit": "9.5", "period": "present"}
+    markup = await operator.done(f"{PAGE}/set", **given)
+    assert "The budget user/7 per day is set: 0.0 spent of 9.5 usd." in markup
+    assert "declared $5.00" in markup
+    [row], _ = await budgets_of(operator.stage).rows("user/7")
+    assert (row.limit, row.waiting) == (9_500_000, 0)
+
+
+async def test_what_is_wrong_is_shown_at_its_field(operator: Operator) -> None:
+    """And the input is kept."""
+    token = await operator.token()
+    for given, fault in (
+        ({"limit": "many"}, "got &#39;many&#39;"),
+        ({"limit": "-3"}, "got -3.0"),
+        ({"limit": "2.5", "unit": "tokens"}, "must be whole, got 2.5: pass 3"),
+        ({"limit": ""}, "Field required"),
+    ):
+        form = {"csrf": token, "key": "acme", "per": "month", **given}
+        response = await operator.http.post(f"{PAGE}/set", data=form)
+        assert response.status_code == 422
+        assert fault in response.text
+        assert 'id="fault-limit"' in response.text
+        assert "<option selected>month</option>" in response.text
