@@ -1,12 +1,14 @@
 """The runner of an agent that is written with another library: it runs turns and tool calls.
 
-Invariant: a runner keeps nothing between two pieces of work: it is given recorded JSON, and returns JSON. Must not:
-know the engine. An exception that it raises is a failure of the piece of work.
+Invariant: a runner needs nothing but recorded JSON, and returns JSON. What it keeps open between two pieces of work of
+one invocation saves time alone. Must not: know the engine. An exception that it raises is a failure of the piece.
 """
 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from msgspec import field
@@ -192,6 +194,25 @@ class Runner(Protocol):
             LookupError: the turns refer to results that are not given.
         """
         ...
+
+
+class OpenRun(ABC):
+    """A run that a runner keeps open for the next piece of work."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Leave it; the next piece of work begins from the records."""
+
+
+# Of an invocation, by job: a runner takes what fits its piece of work from here, and leaves what may go on.
+OPEN_RUNS: ContextVar[dict[str, OpenRun]] = ContextVar("baton_open_runs")
+
+
+async def close_all(runs: Mapping[str, OpenRun]) -> None:
+    """Close the runs that an invocation leaves open. Their hooks' errors are no result: these runs are not over."""
+    for run in runs.values():
+        with suppress(Exception):
+            await run.close()
 
 
 class CodeRunner(ABC):

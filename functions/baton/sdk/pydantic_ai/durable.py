@@ -34,7 +34,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
     Args:
         agent: it is neither copied nor changed.
         name: the job's type; the agent's name, unless given.
-        deps: called with a `JobInfo` for each step, returns the dependencies, which are never stored.
+        deps: called with a `JobInfo` whenever a run is opened, returns the dependencies, which are never stored.
         prompt: called with a `JobInfo` before the first request, returns the user prompt; else it is the task's text.
         limits: limits of a job, together with the jobs below it.
         usage_limits: as `agent.run` takes them.

@@ -224,6 +224,25 @@ class HeldValues:
         return module in self.modules or module.partition(".")[0] in self.modules
 
 
+def made_later(kept: Json, new: Json) -> str:
+    """Return the class of a plain object that a next piece has none of, so that it cannot be filled; empty: none."""
+    if not isinstance(kept, list | dict):
+        return ""
+    [(kind, data)] = [("list", kept)] if isinstance(kept, list) else cast("dict[str, Any]", kept).items()
+    if kind in _COLLECTIONS:
+        return next(filter(None, (made_later(one, None) for one in data)), "")
+    if kind not in ("map", "data", "object"):
+        return ""
+    before = new.get(kind, []) if isinstance(new, dict) else []
+    fits = kind == "map" or before[:1] == data[:1]
+    if kind == "object" and not fits:
+        return str(data[0])
+    after = data if kind == "map" else list(data[1].items())
+    old = (before if kind == "map" else before[1].items()) if fits and before else ()
+    rows = [(item, next((one for known, one in old if known == key), None)) for key, item in after]
+    return next(filter(None, (made_later(*row) for row in rows)), "")
+
+
 def merged(now: Json, before: Json, after: Json) -> Json:
     """Add to a value what one of several calls beside each other has made of it, from `before` to `after`.
 

@@ -60,7 +60,7 @@ def judged(
     run: Run, state: RunState, node: Any, ids: Sequence[str], held: Held, *, outputs_first: bool
 ) -> RunnerAnswer:
     """Judge the answer of a run that is closed. `node`: the run's node after it; `ids`: of the calls to make."""
-    messages = _joined(run.all_messages(), _outputs_beside(state) if outputs_first else [])
+    messages = _joined(run.all_messages(), _outputs_beside(state) if outputs_first else [], len(state.history))
     response = next((one for one in reversed(messages) if isinstance(one, ai.ModelResponse)), ai.ModelResponse([]))
     text, output, correction = text_of(response), None, ""
     calls, alone = tuple[Call, ...](), tuple[bool, ...]()
@@ -99,11 +99,19 @@ def _outputs_beside(state: RunState) -> list[ai.ToolCallPart]:
     return [part for part in state.response.tool_calls if part.tool_call_id not in state.ids] if state.ids else []
 
 
-def _joined(messages: Sequence[ai.ModelMessage], first: Sequence[ai.ToolCallPart]) -> list[ai.ModelMessage]:
-    """Join the parts that answer one answer in one request, in the order of its calls, or after these calls."""
-    joined: list[ai.ModelMessage] = []
+def _joined(
+    messages: Sequence[ai.ModelMessage], first: Sequence[ai.ToolCallPart], recorded: int
+) -> list[ai.ModelMessage]:
+    """Join the parts that answer one answer in one request, in the order of its calls, or after these calls.
+
+    `recorded`: how many messages were recorded, and so joined, before.
+    """
+    begin = max(0, min(recorded, len(messages)) - 1)
+    while begin and not isinstance(messages[begin], ai.ModelResponse):
+        begin -= 1
+    joined = list(messages[:begin])
     order: list[str] = []
-    for message in messages:
+    for message in messages[begin:]:
         last = joined[-1] if joined else None
         answers = any(getattr(part, "tool_call_id", None) in order for part in message.parts)
         if answers and isinstance(message, ai.ModelRequest) and isinstance(last, ai.ModelRequest):

@@ -17,13 +17,13 @@ from pydantic_ai.tools import Tool
 from pydantic_ai.toolsets import AbstractToolset
 
 from baton.sdk.agents.runner import RunFailedError
-from baton.sdk.pydantic_ai.held_values import ANEW, CannotBeHeldError, HeldValues, Json, merged
+from baton.sdk.pydantic_ai.held_values import ANEW, CannotBeHeldError, HeldValues, Json, made_later, merged
 from baton_events.ids import canonical_json
 
 # By object and attribute: its value.
 Held = dict[str, dict[str, Json]]
 # By object and attribute: its value before a call, and after it.
-Changed = dict[str, dict[str, tuple[Json, Json]]]
+Changed = dict[str, dict[str, list[Json]]]
 LIMIT_BYTES = 65_536
 NOT_KEPT = "state_not_kept"
 _LIBRARY = "pydantic_ai"
@@ -55,6 +55,7 @@ class RunObjects:
     _objects: dict[str, object] = field(default_factory=dict[str, object])
     _new: Held = field(default_factory=Held)
     _numbers: dict[str, int] = field(default_factory=dict[str, int])
+    _roots: list[object] = field(default_factory=list[object])
     _own: set[int] = field(init=False)
     _modules: set[str] = field(init=False)
     _values: HeldValues = field(init=False)
@@ -73,6 +74,7 @@ class RunObjects:
         Raises:
             RunFailedError: what they held does not fit the agent any more.
         """
+        self._roots += roots
         for one in (part for root in roots for part in _parts(root)):
             if not self._holds(one):
                 continue
@@ -89,6 +91,10 @@ class RunObjects:
                 except CannotBeHeldError as error:
                     raise RunFailedError(NOT_KEPT, str(error)) from error
                 object.__setattr__(one, name, value)
+
+    def has(self, root: object) -> bool:
+        """Return whether nothing below the root can hold what is not looked at: a step may make a toolset anew."""
+        return not self._objects or any(root is one for one in self._roots)
 
     def kept(self) -> Held:
         """Return what the objects hold now.
@@ -122,7 +128,7 @@ class RunObjects:
         for key in {**now, **self.held}:
             before, new = self.held.get(key, {}), self._new.get(key, {})
             pairs = {
-                name: (before.get(name, new.get(name)), now.get(key, {}).get(name, new.get(name)))
+                name: [before.get(name, new.get(name)), now.get(key, {}).get(name, new.get(name))]
                 for name in {**now.get(key, {}), **before}
             }
             if differing := {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}:
@@ -161,12 +167,9 @@ def _check(one: object, name: str, value: Json, new: Json) -> None:
     way_out = "keep it in deps or in a store, or make it a dataclass"
     if _refused(value):
         raise RunFailedError(NOT_KEPT, f"{value['refused']}; {way_out}")
-    if isinstance(value, dict) and "object" in value:
-        before = cast("Any", new)["object"][0] if isinstance(new, dict) and "object" in cast("Any", new) else None
-        if value["object"][0] != before:
-            kind = value["object"][0].rpartition(":")[2]
-            text = f"{_named(one)} holds what cannot be kept between two steps: {name} is a {kind}, made during the run"
-            raise RunFailedError(NOT_KEPT, f"{text}; {way_out}")
+    if kind := made_later(value, new).rpartition(":")[2]:
+        text = f"{_named(one)} holds what cannot be kept between two steps: {name} is a {kind}, made during the run"
+        raise RunFailedError(NOT_KEPT, f"{text}; {way_out}")
 
 
 def _is_made_late(value: Any, new: Json) -> bool:

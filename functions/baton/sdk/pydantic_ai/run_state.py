@@ -8,6 +8,7 @@ from them. Must not: run anything.
 import json
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,8 +42,10 @@ def kept_of_turn(
     before: "RunState", messages: list[ai.ModelMessage], ids: Sequence[str], run: Run, held: Held
 ) -> dict[str, Any]:
     """Return the data to keep of a turn: new messages, what its objects hold, and the counts that no message has."""
-    same = [_same(*pair) for pair in zip(before.history, messages, strict=False)]
-    first = max([*same, False].index(False), len(before.earlier))
+    pairs = enumerate(zip(before.history, messages, strict=False))
+    differ = (at for at, (known, message) in pairs if known != message and not _same(known, message))
+    first = max(next(differ, min(len(before.history), len(messages))), len(before.earlier))
+    before.added = messages[first:]
     tools = run.ctx.deps.established_tool_names
     return {
         "kind": KIND,
@@ -59,9 +62,7 @@ def kept_of_turn(
 
 
 def _same(known: ai.ModelMessage, message: ai.ModelMessage) -> bool:
-    """Return whether a message is the known one: pydantic-ai reorders results in requests that it gets back."""
-    if known == message:
-        return True
+    """Return whether a message has the known one's parts: pydantic-ai reorders results that it gets back."""
     requests = isinstance(known, ai.ModelRequest) and isinstance(message, ai.ModelRequest)
     return requests and len(known.parts) == len(message.parts) and all(part in known.parts for part in message.parts)
 
@@ -126,6 +127,7 @@ class RunState:
         run_id: pydantic-ai's id of the run; empty: its first piece is not recorded yet.
         held: what the objects of the run hold.
         failure: of a call: the run is failed of it, and fails unless a hook recovers it.
+        added: the messages that the turn made here adds.
     """
 
     earlier: list[ai.ModelMessage]
@@ -145,6 +147,7 @@ class RunState:
     run_id: str = ""
     held: Held = field(default_factory=Held)
     failure: RunFailedError | None = None
+    added: Sequence[ai.ModelMessage] = ()
 
     @classmethod
     def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
@@ -208,7 +211,19 @@ class RunState:
             counts = {name: count for name, count in counts.items() if name not in good} | more
         return counts
 
-    def _read(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> None:
+    def take_turn(self, entry: Mapping[str, Any]) -> None:
+        """Take the turn that was made here as it was recorded, with its messages as they are now."""
+        self.lists.maps[1].update(self.lists.maps[0])
+        self.lists.maps[0].clear()
+        self._read([entry], {}, [_as_it_is(message) for message in self.added])
+        self.sent = []
+
+    def _read(
+        self,
+        turns: Sequence[Mapping[str, Any]],
+        results: Mapping[str, Mapping[str, Any]],
+        known: Sequence[ai.ModelMessage] = (),
+    ) -> None:
         for entry, before in zip(turns, [None, *turns], strict=False):
             for call in before["calls"] if before else ():
                 kept = (results.get(call["id"]) or call).get("kept") or {}
@@ -219,11 +234,12 @@ class RunState:
                 message = f"turn {entry['turn']} was not made by an agent of pydantic-ai: submit the job again"
                 raise RunFailedError("unknown_run", message)
             messages = self.contents.whole(kept["messages"])
-            self.messages[kept["from"] :] = _JSON.validate_json(messages)
+            self.messages[kept["from"] :] = known or _JSON.validate_json(messages)
             self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
             self.pending = self._whole_pending(kept)
             self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
-            self.lists.maps[1].update(_LISTS.validate_json(kept.get("lists", "{}")))
+            if "lists" in kept:
+                self.lists.maps[1].update(_LISTS.validate_json(kept["lists"]))
             self.run_id = kept.get("runId", self.run_id)
             self.held = kept.get("held", {})
             self.ids, self.answered = tuple(kept["ids"]), []
@@ -252,6 +268,12 @@ class RunState:
 
     def _whole_pending(self, kept: Mapping[str, Any]) -> list[Any]:
         return [[*others, self.contents.whole(messages)] for *others, messages in kept.get("pending", ())]
+
+
+def _as_it_is(message: ai.ModelMessage) -> ai.ModelMessage:
+    """Copy a message with its parts, so that a later change in place can be seen."""
+    parts: Any = [copy(part) for part in message.parts]
+    return replace(message, parts=parts)
 
 
 def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:

@@ -1,7 +1,7 @@
 """Runs an agent of pydantic-ai piece by piece, by its public API: `agent.iter` and a capability.
 
-A turn runs up to one model request; a call is the last answer with that call alone. Invariant: nothing of a run stays
-in this process between two pieces. Must not: copy or patch the agent.
+A turn runs up to one model request; a call is the last answer with that call alone. Invariant: each piece can begin
+from the record. Must not: copy or patch the agent.
 """
 
 import inspect
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from copy import copy, deepcopy
 from dataclasses import replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 import pydantic_ai as ai
 from pydantic import ValidationError
@@ -34,6 +34,7 @@ from baton.sdk.models.providers.errors import model_error
 from baton.sdk.models.providers.messages import contents_of, listen
 from baton.sdk.pydantic_ai.hook_contexts import in_step
 from baton.sdk.pydantic_ai.judging import calls_to_make, gone_on_from, is_cut, is_suspended, judged
+from baton.sdk.pydantic_ai.open_runs import HeldRun, held_run
 from baton.sdk.pydantic_ai.recorded_errors import recorded_error
 from baton.sdk.pydantic_ai.run_objects import Changed, Held, RunObjects
 from baton.sdk.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
@@ -122,57 +123,74 @@ class PydanticAIRunner:
 
     async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
         """Continue up to one model request, and judge its answer."""
-        used = list[ai.RunUsage]()
+        used, edits = list[ai.RunUsage](), cast("dict[str, Any]", recorded.edits)
         try:
-            state = RunState.of(recorded)
-            prompt = None if state.messages else await _awaited(self._prompt(recorded.job))
-            if prompt is None:
-                state.answered += map(ai.UserPromptPart, state.sent)
-            elif state.sent:
-                prompt = [*([prompt] if isinstance(prompt, str) else prompt), *state.sent]
-            edits: Any = recorded.edits
             step = f"{recorded.job.job_id}:{recorded.turn}"
             with self._agent.override(**edits), in_step(recorded.job.job_id, step, repeated=recorded.again):
-                return await self._run_turn(recorded.job, state, prompt, listener, used)
+                return await self._run_turn(recorded, listener, used)
         except Exception as error:
             raise _failure(error, used) from error
 
-    async def _run_turn(
-        self, job: JobInfo, state: RunState, prompt: Any, listener: Listener | None, used: list[ai.RunUsage]
-    ) -> RunnerAnswer:
-        history, results = (state.history, None) if state.failure else gone_on_from(state)
+    async def _run_turn(self, recorded: Recorded, listener: Listener | None, used: list[ai.RunUsage]) -> RunnerAnswer:
+        open_run = await held_run(recorded)
+        state = open_run.state if open_run else RunState.of(recorded)
         failed = recorded_error(state.failure) if state.failure else None
-        objects, node, ids, held, unanswered = RunObjects(self._agent, state.held), None, list[str](), Held(), None
-        opened = self._opened(job, state, objects, history, results, prompt)
-        async with _as_recorded(failed, state.failure), opened as run:
-            try:
-                if failed:
-                    raise failed
-                node, ids = await self._turn(run, listener, history if results is None and prompt is None else ())
-                # A run that goes on here is not resumed: all its messages are new ones.
-                own = [message.run_id == run.ctx.state.run_id for message in run.ctx.state.message_history]
-                run.ctx.deps.new_message_index = [*own, True].index(True)
-            except (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
-                if not (failure := model_error(error)).retryable:
-                    raise
-                unanswered = failure
-            finally:
-                used.append(run.usage - state.usage)
-            if unanswered is None and run.result is None:
-                held = objects.kept()
+        node, ids, held, unanswered = None, list[str](), Held(), None
+        async with _as_recorded(failed, state.failure):
+            history: Sequence[ai.ModelMessage] = ()
+            if open_run is None:
+                open_run, history = await self._begun(recorded.job, state)
+            run, open_run.objects.held = open_run.run, state.held
+            open_run.answers.clear()
+            async with open_run:
+                try:
+                    if failed:
+                        raise failed
+                    node, ids = await self._turn(run, listener, history, open_run.node)
+                    # A run that goes on here is not resumed: all its messages are new ones.
+                    ids_of_run = [message.run_id for message in run.all_messages()]
+                    run.ctx.deps.new_message_index = [*ids_of_run, run.run_id].index(run.run_id)
+                except (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
+                    if not (failure := model_error(error)).retryable:
+                        raise
+                    unanswered = failure
+                finally:
+                    used.append(run.usage - state.usage)
+                if unanswered is None and run.result is None:
+                    held = open_run.objects.kept()
+            goes_on = unanswered is None and run.result is None and _goes_on(node, ids) and not recorded.edits
+            if not goes_on:
+                await open_run.close()
         if unanswered:  # the run does not learn of it: it goes on when the model is there again
             raise unanswered
-        return judged(run, state, node, ids, held, outputs_first=self._agent.end_strategy == "early")
+        answer = judged(run, state, node, ids, held, outputs_first=self._agent.end_strategy == "early")
+        if goes_on and not open_run.stay_open(
+            recorded.job.job_id, node, answer.answer.provider, len(recorded.turns) + 1
+        ):
+            await open_run.close()
+        return answer
+
+    async def _begun(self, job: JobInfo, state: RunState) -> tuple[HeldRun, Sequence[ai.ModelMessage]]:
+        """Open a run for a turn; also return the history that it goes on from, if it resumes no calls."""
+        prompt = None if state.messages else await _awaited(self._prompt(job))
+        if prompt is None:
+            state.answered += map(ai.UserPromptPart, state.sent)
+        elif state.sent:
+            prompt = [*([prompt] if isinstance(prompt, str) else prompt), *state.sent]
+        history, results = (state.history, None) if state.failure else gone_on_from(state)
+        open_run = await self._opened(job, state, history, results, prompt)
+        return open_run, history if results is None and prompt is None else ()
 
     async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run the call, as the only one of the last answer."""
         try:
-            state = RunState.of(recorded, call.turn)
+            open_run = await held_run(recorded, call)
+            state = open_run.state if open_run else RunState.of(recorded, call.turn)
             if state.polls:
                 return Pending(timeout_seconds=call.arguments["seconds"], operation=False, otherwise=None)
             key = call.context.idempotency_key
             with in_step(recorded.job.job_id, key, repeated=call.again):
-                return await self._call(recorded.job, state, call)
+                return await self._call(recorded.job, state, call, open_run)
         except StoppedError as stopped:
             if stopped.requests.approvals:
                 return NeedsApproval(f"run tool {call.tool}", next(iter(stopped.requests.metadata.values()), None))
@@ -190,26 +208,36 @@ class PydanticAIRunner:
         if not state.polls:
             return
         try:
-            async with self._opened(
-                recorded.job, state, RunObjects(self._agent, state.held), state.history, None
-            ) as run:
-                await run.ctx.deps.model.cancel_suspended_response(state.response)
+            async with await self._opened(recorded.job, state, state.history, None) as open_run:
+                await open_run.run.ctx.deps.model.cancel_suspended_response(state.response)
+            await open_run.close()
         except (ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
             raise model_error(error) from error
 
-    @asynccontextmanager
     async def _opened(
         self,
         job: JobInfo,
         state: RunState,
-        objects: RunObjects,
         history: Sequence[ai.ModelMessage],
         results: ai.DeferredToolResults | None,
         prompt: Any = None,
-        *,
-        answer: ai.ModelResponse | None = None,
+        answers: Sequence[ai.ModelResponse] = (),
+    ) -> HeldRun:
+        """Open a run that continues from the recorded state. `answers`: the one whose call it makes first, if any."""
+        open_run = HeldRun(state, RunObjects(self._agent, state.held), list(answers))
+        return await open_run.enter(self._opening(job, open_run, history, results, prompt))
+
+    @asynccontextmanager
+    async def _opening(
+        self,
+        job: JobInfo,
+        open_run: HeldRun,
+        history: Sequence[ai.ModelMessage],
+        results: ai.DeferredToolResults | None,
+        prompt: Any,
     ) -> AsyncIterator[Run]:
-        """Open a run that continues from the recorded state, with the counts that pydantic-ai restarts in each run."""
+        """Open it with the counts that pydantic-ai restarts in each run."""
+        state, objects, answers = open_run.state, open_run.objects, open_run.answers
         async with self._agent.iter(
             prompt,
             message_history=[replace(one, run_id=None) if one.run_id == state.run_id else one for one in history]
@@ -223,7 +251,7 @@ class PydanticAIRunner:
             infer_name=False,
             # Earlier jobs may be sent as texts, or from their middle: only their first message has a system prompt.
             capabilities=[
-                Piece(state.retries(), state.lists, objects, answer, begins=not state.messages),
+                Piece(state.retries(), state.lists, objects, answers, begins=not state.messages),
                 Stop(),
                 *([ReinjectSystemPrompt(id="baton_system_prompt")] if state.earlier else []),
             ],
@@ -231,7 +259,7 @@ class PydanticAIRunner:
             run.ctx.state.run_step, run.ctx.state.output_retries_used = state.steps, state.output_retries
             run.ctx.deps.established_tool_names = None if state.tools is None else set(state.tools)
             _as_it_began(run, state)
-            if answer is None:
+            if not answers:
                 run.ctx.deps.output_schema = schema = copy(run.ctx.deps.output_schema)
                 schema.allows_pending_model_response = True  # else the run waits for the provider by itself
                 for kept in state.pending:
@@ -240,10 +268,13 @@ class PydanticAIRunner:
             yield run
 
     async def _turn(
-        self, run: Run, listener: Listener | None, history: Sequence[ai.ModelMessage]
+        self, run: Run, listener: Listener | None, history: Sequence[ai.ModelMessage], node: Any
     ) -> tuple[Any, list[str]]:
-        """Run up to the calls of one answer; return the node that comes then, and the calls to make."""
-        node: Any = run.next_node
+        """Run up to the calls of one answer; return the node that comes then, and the calls to make.
+
+        `node`: the one to begin with, of a run that stayed open; None: another one.
+        """
+        node = node or run.next_node
         while not isinstance(node, ai.ModelRequestNode | End):
             node = await run.next(node)
         if len(known := run.ctx.state.message_history) < len(history) - 1:
@@ -262,11 +293,38 @@ class PydanticAIRunner:
             if not ids or (self._agent.end_strategy == "early" and len(ids) < len(node.model_response.tool_calls)):
                 try:
                     node, ids = await run.next(node), []
-                except StoppedError as stopped:
-                    ids = stopped.ids_in(node.model_response)
+                except StoppedError as stopped:  # its node has run: another run makes the calls
+                    node, ids = None, stopped.ids_in(node.model_response)
         return node, ids
 
-    async def _call(self, job: JobInfo, state: RunState, call: RunnerCall) -> CallReturned | Pending:
+    async def _call(
+        self, job: JobInfo, state: RunState, call: RunnerCall, open_run: HeldRun | None
+    ) -> CallReturned | Pending:
+        open_run = open_run or await self._opened_for(job, state, call)
+        run, open_run.objects.held = open_run.run, state.held
+        open_run.answers[:] = [state.response]
+        async with open_run:
+            failure: Exception | None = None
+            parts: Sequence[ai.ModelRequestPart] = ()
+            node: Any = open_run.node
+            try:
+                begun: Any = node or run.next_node
+                node = await run.next(begun if node else cast("Any", await run.next(begun)))
+                parts = node.request.parts
+            except Exception as error:  # noqa: BLE001 - the run is failed of it in its next turn
+                failure = error
+            contents = [getattr(part, "content", None) for part in parts]  # not each part has one
+            pending = next((content for content in contents if isinstance(content, Pending)), None)
+            changed = open_run.objects.changed() if parts and not pending else Changed()
+        returned = None if failure or pending else CallReturned(*kept_of_call(state, parts, run, changed))
+        if returned is None or not (open_run.node and open_run.stay_open_after(job.job_id, node, returned)):
+            await open_run.close()
+        if failure:
+            raise failure
+        return pending or returned or CallReturned(None)
+
+    async def _opened_for(self, job: JobInfo, state: RunState, call: RunnerCall) -> HeldRun:
+        """Open a run whose last answer has that call alone."""
         made = next(part for part in state.response.tool_calls if part.tool_call_id == state.ids[call.position])
         others = [part for part in state.response.parts if not isinstance(part, ai.ToolCallPart)]
         results, differs = None, call.arguments != made.args_as_dict()
@@ -276,23 +334,7 @@ class PydanticAIRunner:
         elif differs:  # a secret among them is kept with the call alone
             made = replace(made, args=call.arguments)
         history = [*state.history[:-1], replace(state.response, parts=[*others, made])]
-        objects = RunObjects(self._agent, state.held)
-        async with self._opened(job, state, objects, history, results, answer=state.response) as run:
-            failure: Exception | None = None
-            parts: Sequence[ai.ModelRequestPart] = ()
-            try:
-                node: Any = run.next_node
-                node = await run.next(node)
-                node = await run.next(node)
-                parts = node.request.parts
-            except Exception as error:  # noqa: BLE001 - the run is failed of it in its next turn
-                failure = error
-            contents = [getattr(part, "content", None) for part in parts]  # not each part has one
-            pending = next((content for content in contents if isinstance(content, Pending)), None)
-            changed = objects.changed() if parts and not pending else Changed()
-        if failure:
-            raise failure
-        return pending or CallReturned(*kept_of_call(state, parts, run, changed))
+        return await self._opened(job, state, history, results, answers=[state.response])
 
 
 def _as_it_began(run: Run, state: RunState) -> None:
@@ -301,6 +343,16 @@ def _as_it_began(run: Run, state: RunState) -> None:
         run.ctx.deps.prompt = state.prompt
         for message in run.ctx.state.message_history[len(state.earlier) :]:
             message.run_id = state.run_id
+
+
+def _goes_on(node: Any, ids: Sequence[str]) -> bool:
+    """Return whether a run may stay open: it makes one call next, or corrects its answer."""
+    if not ids:
+        return isinstance(node, ai.ModelRequestNode)
+    response = node.model_response if isinstance(node, ai.CallToolsNode) else None
+    return (
+        response is not None and [part.tool_call_id for part in response.tool_calls] == ids[:1] and not is_cut(response)
+    )
 
 
 @asynccontextmanager

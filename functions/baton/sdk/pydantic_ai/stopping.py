@@ -3,7 +3,7 @@
 It stops before calls that are made elsewhere, and continues with the counts and lists of earlier pieces.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Self
@@ -77,7 +77,7 @@ class ListedOnce(WrapperToolset[Any]):
 class Piece(AbstractCapability[Any]):
     """One piece of a run, around all other capabilities.
 
-    `retries`: of each tool, before; `answer`: the one whose call it makes; None: none. `begins`: it is the first one.
+    `retries`: of each tool, before; `answers`: the one whose call it makes, if any. `begins`: it is the first one.
     """
 
     def __init__(
@@ -85,14 +85,14 @@ class Piece(AbstractCapability[Any]):
         retries: dict[str, int],
         lists: ToolLists,
         objects: RunObjects,
-        answer: ModelResponse | None = None,
+        answers: Sequence[ModelResponse],
         *,
         begins: bool,
     ) -> None:
         self._retries = retries
         self._lists = lists
         self._objects = objects
-        self._answer = answer
+        self._answers = answers
         self._begins = begins
 
     def get_ordering(self) -> CapabilityOrdering:
@@ -130,13 +130,13 @@ class Piece(AbstractCapability[Any]):
 
     async def before_tool_validate(self, ctx: RunContext[Any], **given: Any) -> Any:
         """Give a tool the other calls of the answer, too."""
-        if self._answer is not None:
-            ctx.messages[-1] = self._answer
+        if self._answers:
+            ctx.messages[-1] = self._answers[0]
         return given["args"]
 
     async def before_tool_execute(self, ctx: RunContext[Any], **given: Any) -> dict[str, Any]:  # noqa: ARG002 - a hook
         """Prevent calls in a turn."""
-        if self._answer is None:
+        if not self._answers:
             raise CallDeferred
         args: dict[str, Any] = given["args"]
         return args

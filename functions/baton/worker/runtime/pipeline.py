@@ -21,6 +21,7 @@ from baton.engine.step_results import Started, StepResult
 from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.observability.tracing import DONE, item_claimed, item_ended
 from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
+from baton.sdk.agents.runner import OPEN_RUNS, OpenRun, close_all
 from baton.sdk.clock import Clock, Randomness
 from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
 from baton.store.redis.store import Store
@@ -98,7 +99,8 @@ class Pipeline:
         else:
             invocation.outcomes.append("signalled")
             await self._dispatch(invocation, command_items, via_admission=False)
-        tasks = set[asyncio.Task[None]]()
+        tasks, runs = set[asyncio.Task[None]](), dict[str, OpenRun]()
+        OPEN_RUNS.set(runs)
         try:
             while invocation.todo or tasks:
                 if len(invocation.todo) == 1 and not tasks:
@@ -111,6 +113,8 @@ class Pipeline:
                 task.cancel()
             if tasks:
                 await asyncio.gather(*tasks, return_exceptions=True)
+            if runs:
+                await close_all(runs)
         if invocation.failure is not None:
             raise invocation.failure
         return Outcome(invocation.outcomes[0], invocation.published)

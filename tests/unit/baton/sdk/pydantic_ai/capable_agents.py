@@ -278,6 +278,20 @@ class MadeLater(AbstractCapability[Any]):
 
 
 @dataclass
+class Scoped(AbstractCapability[Any]):
+    """Resolves what it needs at first use, as pydantic-ai-harness's memory does."""
+
+    scope: tuple[Any, ...] = ()
+
+    async def for_run(self, ctx: RunContext[Any]) -> "Scoped":
+        return Scoped()
+
+    async def before_model_request(self, ctx: RunContext[Any], request_context: Any) -> Any:
+        self.scope = ("user", {"shelf": Shelf()})
+        return request_context
+
+
+@dataclass
 class MakesAgents(AbstractCapability[Any]):
     """Has what `for_run` does not make: the next step would have none of it, or another."""
 

@@ -24,6 +24,7 @@ from tests.unit.baton.sdk.pydantic_ai.capable_agents import (
     Reading,
     Recovering,
     Sandbox,
+    Scoped,
     Sends,
     Watching,
     counting,
@@ -70,6 +71,7 @@ async def test_two_jobs_of_one_agent_share_no_state() -> None:
     [
         (Reading(), "capability Reading holds what cannot be kept between two steps: source is a list_iterator; keep"),
         (MadeLater(), "capability MadeLater .*: shelf is a Shelf, made during the run; keep it in deps or in a store"),
+        (Scoped(), "capability Scoped .*: scope is a Shelf, made during the run; keep it in deps or in a store"),
         (Sandbox(), "toolset Sandboxed holds what cannot be kept between two steps: _pool is a AsyncExitStack"),
         (
             MakesAgents(),
