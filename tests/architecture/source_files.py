@@ -1,6 +1,7 @@
 """The project's own Python files, parsed once: what the architecture tests look at."""
 
 import ast
+import gc
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -21,7 +22,13 @@ class SourceFile:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.text, self.name)
+        """It stays, so the garbage collector, which would go through all trees again and again, is kept out."""
+        gc.disable()
+        try:
+            return ast.parse(self.text, self.name)
+        finally:
+            gc.freeze()
+            gc.enable()
 
     @property
     def is_package_file(self) -> bool:

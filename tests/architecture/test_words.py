@@ -4,6 +4,7 @@ import io
 import re
 import tokenize
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,26 @@ _BACKTICKS = re.compile(r"`[^`]*`")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z0-9]+")
 
 
+@cache
+def _read(source: str) -> tuple[set[str], list[str]]:
+    """Return the names in a source text, and its comments and texts."""
+    names, texts = set[str](), list[str]()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NAME:
+            names.add(token.string)
+        elif token.type in (tokenize.COMMENT, tokenize.STRING):
+            texts.append(token.string)
+    return names, texts
+
+
 def retired_in(source: str) -> set[str]:
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    names = {token.string for token in tokens if token.type == tokenize.NAME}
+    names, _ = _read(source)
     return {name for name in names if not RETIRED_IN_NAMES.isdisjoint(word.lower() for word in _WORD.findall(name))}
 
 
 def retired_in_prose(source: str) -> set[str]:
     """The retired words in a source text's comments, docstrings and messages; what stands in backticks is a name."""
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    texts = [token.string for token in tokens if token.type in (tokenize.COMMENT, tokenize.STRING)]
+    _, texts = _read(source)
     prose = " ".join(_BACKTICKS.sub("", text) for text in texts if text.count(" ") > 1)
     return set(_RETIRED_PROSE.findall(prose.lower()))
 

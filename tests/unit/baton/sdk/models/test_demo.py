@@ -117,7 +117,7 @@ async def test_no_result_whatever_its_form_is_an_error(name: str, content: Any) 
     assert await request(UserMessage("whale"), *past((name, {"path": "a.md"}, content)), tools=(*FILES, *MEMORY))
 
 
-@given(st.text(max_size=300), st.text(max_size=300))
+@given(st.text(max_size=60), st.text(max_size=120))
 async def test_any_text_is_a_question_and_every_quote_stands_in_its_file(question: str, text: str) -> None:
     answer = await request(UserMessage(question), *past(("read_file", {"path": "a.md"}, {"text": text})), tools=())
     quoted = answer.text.partition(" [a.md]")[0] if " [a.md]" in answer.text else ""

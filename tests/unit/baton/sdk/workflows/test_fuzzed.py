@@ -70,25 +70,20 @@ def _as_script(code: str, *, crashes: bool) -> Any:
     return found.value
 
 
-@pytest.mark.parametrize("seeds", SEEDS)
-async def test_a_generated_workflow_is_as_ordinary_python_and_survives_each_crash(load: Load, seeds: range) -> None:
-    for seed in seeds:
-        module = load(TOOLS + workflow_of(seed))
-        expected = await _ordinary(module)
-        found = [await _as_job(module, crashes=crashes) for crashes in (False, True)]
-        assert found == [_plain(expected)] * 2, workflow_of(seed)
-
-
 # One whose check takes more memory than scripts have.
 LARGE = pytest.param(range(1478, 1479), marks=pytest.mark.long)
 
 
 @pytest.mark.parametrize("seeds", [*SEEDS, LARGE])
-async def test_a_generated_script_is_as_ordinary_python_and_survives_each_crash(load: Load, seeds: range) -> None:
+async def test_a_generated_workflow_and_script_is_as_ordinary_python_and_survives_each_crash(
+    load: Load, seeds: range
+) -> None:
     for seed in seeds:
-        expected = await _ordinary(load(TOOLS + workflow_of(seed)))
+        module = load(TOOLS + workflow_of(seed))
+        expected = [_plain(await _ordinary(module))] * 2
+        assert [await _as_job(module, crashes=crashes) for crashes in (False, True)] == expected, workflow_of(seed)
         found = [await asyncio.to_thread(_as_script, script_of(seed), crashes=crashes) for crashes in (False, True)]
-        assert found == [_plain(expected)] * 2, script_of(seed)
+        assert found == expected, script_of(seed)
 
 
 def _plain(value: Any) -> Any:

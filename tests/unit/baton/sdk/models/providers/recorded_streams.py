@@ -178,9 +178,6 @@ STREAMS = (
 )
 
 
-Variant = Callable[[Sequence[bytes]], list[bytes]]
-
-
 def doubled(events: Sequence[bytes]) -> list[bytes]:
     """Return the streams in which one event comes twice."""
     return [b"".join((*events[:at], events[at], *events[at:])) for at in range(len(events))]

@@ -62,7 +62,6 @@ def outcome_of(response: httpx.Response) -> dict[str, Any]:
 
 
 HELLO = user("m1", "hello")
-A_FILE = {"type": "url", "value": "ftp://a", "mimeType": "image/png"}
 
 
 @pytest.fixture
