@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from baton.sdk.models.scripted import ScriptedModel
     from baton.sdk.planning.reference import result_of, task_data, task_text
     from baton.sdk.planning.step import Step
+    from baton.sdk.records.budget import Budget
     from baton.sdk.records.call_limit import CallLimit, LimitedCall
     from baton.sdk.records.limits import CodeMode, Limits
     from baton.sdk.tools.builtin.job_tools import (
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agent",
+    "Budget",
     "Call",
     "CallLimit",
     "CodeMode",
@@ -79,6 +81,7 @@ __all__ = [
 ]
 _WHERE = {
     "Agent": "baton.sdk.agents.agent",
+    "Budget": "baton.sdk.records.budget",
     "Call": "baton.sdk.models.model",
     "CallLimit": "baton.sdk.records.call_limit",
     "CodeMode": "baton.sdk.records.limits",

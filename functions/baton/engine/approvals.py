@@ -1,8 +1,10 @@
 """Questions to a person: before a tool call runs, and before a job goes on beyond a limit.
 
 Only a decision ends such a wait, or its timeout. Invariant: the first decision stays, as the outcome of any wait does.
-An approval raises the limit of this job alone; a rejection, or a timeout, ends the job as if the limit said `stop`. A
-tool call's question holds a digest of tool and arguments: a decision about other arguments finds no question. Once
+An approval raises the limit of this job alone, or a budget for everybody; a rejection, or a timeout, ends the job as if
+the limit said `stop`.
+
+A tool call's question holds a digest of tool and arguments: a decision about other arguments finds no question. Once
 approved, the call runs as the next attempt with those arguments. Where several people must approve, each has a question
 of their own, which names the approvals before it; an edit begins anew, approved by its author.
 """
@@ -21,6 +23,7 @@ from baton.engine.state import CallRecord, Job, State
 from baton.engine.step_results import ToolNeedsApproval
 from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
 from baton.engine.waits import (
+    BUDGET,
     EXPIRED,
     LIMIT_APPROVAL,
     TOOL_APPROVAL,
@@ -36,12 +39,22 @@ from baton.sdk.records.transcript import Failure
 from baton_events.ids import call_id
 
 _LIMIT_POSITION = 1_000_000
+_OF_BUDGET = ("key", "per", "period", "unit")
 DECISION_TIME_MS = 7 * 86_400_000
 
 
 def wait_for_limit(job: Job, item: WorkItem, limit: str, now_ms: int) -> Decision:
     """Let the turn wait for a decision about a limit; after an approval the model is called again."""
-    arguments, until_ms = {"limit": limit, "value": getattr(job.limits, limit)}, now_ms + DECISION_TIME_MS
+    return _asked(job, item, {"limit": limit, "value": getattr(job.limits, limit)}, f"asks about {limit}", now_ms)
+
+
+def wait_for_budget(job: Job, item: WorkItem, about: dict[str, Any], now_ms: int) -> Decision:
+    """Let the turn wait for a decision about a budget that is used up; the next attempt raises it for everybody."""
+    return _asked(job, item, {"limit": BUDGET, **about}, f"asks about the budget {about['key']!r}", now_ms)
+
+
+def _asked(job: Job, item: WorkItem, arguments: dict[str, Any], words: str, now_ms: int) -> Decision:
+    until_ms = now_ms + DECISION_TIME_MS
     position = _LIMIT_POSITION + item.attempt
     record = CallRecord(
         id=call_id(job.id, item.turn, position, LIMIT_APPROVAL, arguments),
@@ -69,14 +82,15 @@ def wait_for_limit(job: Job, item: WorkItem, limit: str, now_ms: int) -> Decisio
     waiting_job = structs.replace(
         job, status=next_job_status(job.status, Step.TURN), turn=item.turn, attempts=item.attempt
     )
-    parts = (approval_part(record, job.id), stream_parts.handled(item, now_ms, f"asks about {limit}"))
+    parts = (approval_part(record, job.id), stream_parts.handled(item, now_ms, words))
     return Decision(Changes(job=waiting_job, calls=(record,), items=(waits,), parts=parts))
 
 
 def decided(state: State, now_ms: int) -> Decision:
     """Take in a person's decision about a limit, or its timeout."""
     item, record, outcome = state.item, state.the_call, json.loads(state.outcome)
-    error, limit = outcome.get("error"), record.arguments["limit"]
+    error, about = outcome.get("error"), record.arguments
+    limit = f"{BUDGET}:{about['key']}" if about["limit"] == BUDGET else about["limit"]
     # The claim recorded it, too; where a failover forgot that, the store decides whether it holds.
     kept = {record.id: state.outcome}
     if error is not None:
@@ -87,26 +101,33 @@ def decided(state: State, now_ms: int) -> Decision:
             error=failure,
             finished_at_ms=now_ms,
         )
-        ending = end_stopped(state.job, item, limit, now_ms, (approval_part(refused, state.job.id, state.outcome),))
+        parts = (approval_part(refused, state.job.id, state.outcome),)
+        ending = end_stopped(state.job, item, limit, now_ms, parts, about["value"])
         assert ending.changes is not None, "an end changes the job"
         return structs.replace(ending, changes=structs.replace(ending.changes, calls=(refused,), results=kept))
     approved = structs.replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
-    changed: dict[str, Any] = {limit: _raised(record, outcome["ok"])}
-    raised = structs.replace(state.job, limits=dataclass_replace(state.job.limits, **changed))
-    again = loop_item(state.job.id, item.turn, item.attempt + 1, now_ms)
-    parts = (
+    value, again = _raised(record, outcome["ok"]), loop_item(state.job.id, item.turn, item.attempt + 1, now_ms)
+    # To ask is no attempt of a call.
+    raised = replace(state.job, earlier=state.job.earlier + 1)
+    if about["limit"] == BUDGET:
+        # Its store is another one. So the next attempt raises it before it asks for room, however often it begins.
+        again = replace(again, memo={BUDGET: {name: about[name] for name in _OF_BUDGET} | {"raise": value}})
+    else:
+        changed: dict[str, Any] = {limit: value}
+        raised = replace(raised, limits=dataclass_replace(raised.limits, **changed))
+    shown = (
         approval_part(approved, state.job.id, state.outcome),
         stream_parts.handled(item, now_ms, f"{limit} is raised"),
     )
-    return Decision(Changes(job=raised, calls=(approved,), items=(again,), results=kept, parts=parts))
+    return Decision(Changes(job=raised, calls=(approved,), items=(again,), results=kept, parts=shown))
 
 
 def _raised(record: CallRecord, decision: dict[str, object]) -> float:
-    """Return the limit that was decided, or twice the old one."""
+    """Return the limit that was decided, or twice the old one; a budget may have been set to 0."""
     edited = decision.get("arguments")
     value = edited.get("value") if isinstance(edited, dict) else None
     limit: float = record.arguments["value"]
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and value > limit else 2 * limit
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and value > limit else 2 * limit or 1
 
 
 # Positions after a turn's calls and its questions about limits; each attempt that asks has its own.

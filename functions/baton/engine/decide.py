@@ -24,6 +24,7 @@ from baton.engine.step_results import (
     ModelFailed,
     ModelWaits,
     NotFollowedUp,
+    OverBudget,
     Retried,
     ScriptEnded,
     ScriptWaits,
@@ -125,6 +126,8 @@ def _decided(state: State, step_result: StepResult, now_ms: int) -> Decision:  #
             return turn.model_failed(state, step_result, now_ms)
         case ModelWaits():
             return turn.waits(state, step_result, now_ms)
+        case OverBudget():
+            return turn.over_budget(state, step_result, now_ms)
         case ScriptWaits() | ScriptEnded():
             return _of_script(state, step_result, now_ms)
         case ToolReturned():

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from baton.engine.all_jobs.slots import SlotState, Want
 from baton.engine.all_jobs.tool_use import ToolUse
 from baton.engine.state import CallRecord, Job, Usage
-from baton.engine.step_results import ModelFailed, StepResult
+from baton.engine.step_results import ModelFailed, OverBudget, StepResult
 from baton.engine.work_items import WorkItem
 from baton.sdk.records.limits import Spend
 
@@ -26,6 +26,7 @@ class CallModel(Struct, frozen=True):
 
     `offloaded`: how many requests were sent for this attempt; the last one's answer is awaited.
     `memo`: data about a response that the provider makes in the background. `again`: the turn has begun before.
+    `lost`: claims of this attempt that ended without a result.
     """
 
     job: Job
@@ -34,6 +35,7 @@ class CallModel(Struct, frozen=True):
     offloaded: int = 0
     memo: dict[str, Any] = field(default_factory=dict[str, Any])
     again: bool = False
+    lost: int = 0
 
 
 class RunScript(Struct, frozen=True):
@@ -200,6 +202,9 @@ class Decision(Struct, frozen=True):
 
 
 MODEL_FAILURES = "model_failures"
+BUDGET_WAITS, BUDGET_REFUSALS = "budget_waits", "budget_refusals"
+# The failure of a call for which a budget has no room.
+BUDGET_EXCEEDED = "budget_exceeded"
 CHECKPOINTS = "checkpoints"
 RECONCILED_PAGES, REPLAYED, UNDELIVERED = "sweeps", "swept_events", "undelivered"
 COMPLETIONS = "completions"
@@ -217,6 +222,10 @@ def counted(job: Job, step_result: StepResult, decision: Decision) -> Decision:
     counts = checkpoints_in(changes.parts)
     if isinstance(step_result, ModelFailed):
         counts[f"{MODEL_FAILURES}:{job.agent}:{step_result.failure.type}"] = 1
+        if step_result.failure.type == BUDGET_EXCEEDED:
+            counts[BUDGET_REFUSALS] = 1
+    elif isinstance(step_result, OverBudget):
+        counts[BUDGET_WAITS if step_result.until_ms else BUDGET_REFUSALS] = 1
     return replace(decision, changes=replace(changes, counts=counts)) if counts else decision
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from baton.engine.state import Job
 from baton.sdk.records.transcript import Failure, Script, Wanted
@@ -127,11 +128,26 @@ class ModelAnswered(Struct, frozen=True):
 
 
 class ModelFailed(Struct, frozen=True):
-    """The model call failed; `retry_after_seconds`: the delay that the provider requested."""
+    """The model call failed; `retry_after_seconds`: the delay that the provider requested.
+
+    `unanswered`: the request may have arrived, and its answer may have to be paid for.
+    """
 
     failure: Failure
     retry_after_seconds: float | None = None
     extra_usage: ExtraUsage = NO_EXTRA_USAGE
+    unanswered: bool = False
+
+
+class OverBudget(Struct, frozen=True):
+    """A budget has no room for the turn's model call, which has not begun.
+
+    `about`: key, per, period, unit, value (the limit) and spent, as people see them. `until_ms`: the end of its period,
+    when the call comes again; 0: a person is asked to raise it.
+    """
+
+    about: dict[str, Any]
+    until_ms: int = 0
 
 
 class ModelWaits(Struct, frozen=True):
@@ -252,6 +268,7 @@ StepResult = (
     | ModelAnswered
     | ModelFailed
     | ModelWaits
+    | OverBudget
     | ScriptWaits
     | ScriptEnded
     | ToolReturned
@@ -263,3 +280,17 @@ StepResult = (
     | NotFollowedUp
     | Undeliverable
 )
+
+
+def used_by(step_result: StepResult | None) -> ExtraUsage:
+    """Return all that the models of a turn have used for this outcome, which is not taken."""
+    match step_result:
+        case ModelAnswered(cached=True):
+            own = ExtraUsage(cached_calls=1)
+        case ModelAnswered(model_calls=calls, input_tokens=tokens, output_tokens=written, cost_usd=cost_usd):
+            own = ExtraUsage((), calls, 0, tokens, written, cost_usd)
+        case ModelFailed() | ModelWaits():
+            own = NO_EXTRA_USAGE
+        case _:
+            return NO_EXTRA_USAGE
+    return replace(step_result.extra_usage + own, entries=(), compacted=None)

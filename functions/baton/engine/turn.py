@@ -7,13 +7,13 @@ from msgspec.structs import replace
 
 from baton.engine import stream_parts
 from baton.engine.all_jobs.slots import Want
-from baton.engine.approvals import wait_for_limit
+from baton.engine.approvals import wait_for_budget, wait_for_limit
 from baton.engine.attempts import backoff_ms, no_start_left, process_died
 from baton.engine.budget import exhausted_limit, too_many_calls, with_abandoned
 from baton.engine.effects import CallModel, Changes, Decision, GoingOn, RequestSlot, TextStream
 from baton.engine.lifecycle import end_by_limit, end_completed, end_failed
 from baton.engine.state import CallRecord, Job, RunningScript, State, call_item
-from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed, ModelWaits
+from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed, ModelWaits, OverBudget
 from baton.engine.transcript import model_entry, withheld_entry
 from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
 from baton.engine.work_items import WorkItem, loop_item
@@ -40,7 +40,8 @@ def started(state: State, now_ms: int) -> Decision:
         limit, holder = reached
         return at_limit(with_abandoned(job, item), item, limit, now_ms, holder=holder)
     turn = item.turn - job.first_turn + 1 - job.stretches
-    return Decision(effects=(CallModel(job, turn, item.attempt, item.offloaded, item.memo, item.begun_before),))
+    work = CallModel(job, turn, item.attempt, item.offloaded, item.memo, item.begun_before, item.lost)
+    return Decision(effects=(work,))
 
 
 def waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
@@ -59,6 +60,24 @@ def _waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
             job=replace(job, **under_way(job, item)),
             items=(replace(waiting, abandoned=item.abandoned, offloaded=step_result.number, memo=step_result.memo),),
             parts=(stream_parts.handled(item, now_ms, "waits for the model's answer"),),
+        )
+    )
+
+
+def over_budget(state: State, step_result: OverBudget, now_ms: int) -> Decision:
+    """Let the attempt wait until the budget's period ends, or ask a person to raise the budget."""
+    job, item = state.job, state.item
+    if not step_result.until_ms:
+        return wait_for_budget(with_abandoned(job, item), item, step_result.about, now_ms)
+    until_ms = min(step_result.until_ms, job.deadline_ms)
+    # `since_ms` changes as where the answer is waited for; `lost` stays, since each call has a name of its own by it.
+    again = loop_item(job.id, item.turn, item.attempt, max(now_ms, item.since_ms + 1), until_ms)
+    limited_by = f"budget {step_result.about['key']!r}"
+    return Decision(
+        Changes(
+            job=replace(job, **under_way(job, item)),
+            items=(replace(again, lost=item.lost, abandoned=item.abandoned, limited_by=limited_by),),
+            parts=(stream_parts.handled(item, now_ms, f"waits for the {limited_by}"),),
         )
     )
 

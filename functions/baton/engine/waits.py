@@ -21,6 +21,8 @@ from baton_events.timestamps import rfc3339
 
 # Tool names of questions among a job's calls; no tool of an agent can have a name with a dot.
 LIMIT_APPROVAL = "limit.approval"
+# The limit in a question about a budget, and the key of what a turn's work item knows of its budgets.
+BUDGET = "budget"
 TOOL_APPROVAL = "tool.approval"
 APPROVALS = frozenset({LIMIT_APPROVAL, TOOL_APPROVAL})
 # Outcome of a question that was not decided in time.
@@ -173,12 +175,13 @@ def _subject(approval: CallRecord) -> dict[str, Any]:
     """Return the subject of the question: to run a tool, or to raise a limit."""
     about = approval.arguments
     if approval.tool == LIMIT_APPROVAL:
+        asked = {name: value for name, value in about.items() if name != "untilMs"}
         return {
-            "title": f"the limit {about['limit']}={about['value']} is reached",
+            "title": _title(asked),
             "callId": approval.id,
             "tool": None,
-            "arguments": {"limit": about["limit"], "value": about["value"]},
-            "digest": tool_digest(approval.tool, {"limit": about["limit"], "value": about["value"]}),
+            "arguments": asked,
+            "digest": tool_digest(approval.tool, asked),
         }
     return {
         "title": about["title"],
@@ -232,8 +235,15 @@ def status_and_wait(
 
 def _wait(first: WorkItem, run: int) -> str:
     if first.offloaded and first.kind is ItemKind.LOOP:
-        what = "until" if not first.memo else "which its provider works on; it is looked at again at"
+        what = "until" if "id" not in first.memo else "which its provider works on; it is looked at again at"
         return f"the model's answer in turn {first.turn}, {what} {rfc3339(first.not_before_ms)}"
+    if first.limited_by:  # it comes within a minute of the end of the period, which people are shown
+        until_ms = first.not_before_ms - first.not_before_ms % 60_000
+        return f"the {first.limited_by} for turn {first.turn}, until {rfc3339(until_ms)}"
+    return _until(first, run)
+
+
+def _until(first: WorkItem, run: int) -> str:
     if first.kind is not ItemKind.WAIT:
         return f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"
     if first.not_before_ms >= FOREVER_MS:
@@ -253,5 +263,19 @@ def _names(items: Sequence[WorkItem]) -> str:
 
 def _name(item: WorkItem) -> str:
     attempt = f" (attempt {item.attempt})" if item.attempt > 1 else ""
-    limit = f"the limit {item.limited_by!r} for " if item.limited_by else ""
+    limit = f"the {item.limited_by} for " if item.limited_by else ""
     return limit + _WHAT[item.kind].format(turn=item.turn, tool=item.tool) + attempt
+
+
+def _title(about: Mapping[str, Any]) -> str:
+    if about["limit"] == BUDGET:
+        return f"the budget {about['key']!r} of {amount_text(about['unit'], about['value'])} is used up"
+    return f"the limit {about['limit']}={about['value']} is reached"
+
+
+def amount_text(unit: str, value: float) -> str:
+    """Return an amount of money or tokens for people: cents at least, and no more than they need."""
+    if unit == "tokens":
+        return f"{value:.0f} tokens"
+    whole, _, rest = f"{value:.6f}".partition(".")
+    return f"{whole}.{rest.rstrip('0'):0<2} USD"

@@ -77,12 +77,14 @@ class WorkItem(Struct, frozen=True, omit_defaults=True):
         lost: of a turn: claims that ended without a result; the usage of their model calls is unknown.
         abandoned: claims that ended with their process, so that another invocation took over (attempts.py).
         died: such claims of earlier attempts of its call.
-        limited_by: the key of the limit that its call waits for; empty: none, or it has begun.
+        limited_by: what its call waits for, such as "limit 'openai'"; empty: nothing, or it has begun. Of a budget that
+            is used up: until `not_before_ms`, unless a message comes before.
         isolated: of a call: it runs in an invocation of its own.
         offloaded: of a turn: how many requests of its attempt were offloaded; 0: the model is called here.
             Until `not_before_ms` it waits for the answer. Of a call whose tool's work is done elsewhere: how often it
             was polled; the next poll is at `not_before_ms`.
-        memo: of a turn whose provider works in the background: the response to poll.
+        memo: of a turn whose provider works in the background: the response to poll. `budget`: what its call has
+            reserved, or which limit a person has raised.
         redelivered: its message has come again while it is claimed, or about to be, and dispatches it. That message
             may be acknowledged before the work item is done, so the items that follow are published, to get relay
             messages of their own.

@@ -20,7 +20,7 @@ from baton.sdk.tools.running_calls import RunningCalls
 from baton.settings.settings import Settings
 from baton.testing.dice import Dice
 from baton.testing.records import Attempt, ToolStart
-from baton.worker.admission.limited_calls import Executing, Limited
+from baton.worker.admission.limited_calls import Executing, Waking
 from baton.worker.container import Container, Ports
 from baton.worker.executors.tool_run import arguments_of
 from baton.worker.runtime.spec import Executor, Spec
@@ -85,11 +85,11 @@ class SimulatedContainer(Container):
         }
 
 
-def _watched(executor: Executor, world: Watching) -> Executor:
-    """Observe the work alone: a call that waits for its limit has not begun."""
-    if not isinstance(executor, Limited):
+def _watched(executor: Any, world: Watching) -> Any:
+    """Observe the work alone: a call that waits for its limit, or its budget, has not begun."""
+    if not isinstance(executor, Waking):
         return Watched(executor, world)
-    executor.executor = Watched(executor.executor, world)
+    executor.executor = _watched(executor.executor, world)
     return executor
 
 

@@ -4,7 +4,7 @@ Invariant: nothing opens a connection; queue, clock and long-term memory are sim
 ends.
 """
 
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -24,6 +24,9 @@ from baton.testing.store import Surroundings as AroundStore
 from baton.testing.virtual_clock import in_virtual_thread
 from baton.worker.container import Ports
 from baton.worker.wiring import real_ports
+
+if TYPE_CHECKING:
+    from baton.testing.budgets import SimulatedBudgets
 
 EPOCH_MS = 1_800_000_000_000
 BASE_URL = "https://simulation.invalid"
@@ -62,6 +65,11 @@ class Backend:
         left.version, left.long_term = self.redis.version(), dict(self._long_term.entries)
         left.epoch_ms += int((seconds + 1) * 1000)
 
+    def _budgets(self) -> "SimulatedBudgets":
+        from baton.testing.budgets import SimulatedBudgets  # noqa: PLC0415 - few agents have any
+
+        return SimulatedBudgets(self._world, InProcessConnection(self.redis))
+
     def ports(self) -> Ports:
         """Make the ports of one process."""
         unused = cast("Any", None)  # ports of the API alone
@@ -73,6 +81,7 @@ class Backend:
             queue_records=cast("Any", _NoDeadLetters()),
             schedules=unused,
             verifier=_AnySignature(),
+            budgets=self._budgets,
             clock=self._world.clock,
             randomness=self.tokens,
             callbacks=None,

@@ -21,6 +21,7 @@ TERMS = (
     Term("API key store", "the keys that callers authenticate with, by digest", "credential store"),
     Term("app event", "an event of your own: a program publishes it by name, handlers take it", "custom event"),
     Term("backup message", "a delayed copy of an API call, published before it commits", "outbox relay of last resort"),
+    Term("budget", "what calls with one key may spend in a day, a month, or ever", "spend limit, quota"),
     Term("budget scope", "a job whose limits a turn is held to: its own, or one above it", "quota scope"),
     Term("callback", "what the queue sends when it gives up on a message", "dead-letter hook"),
     Term("claim", "the exclusive, expiring right to work on a work item", "visibility timeout (SQS), lease"),

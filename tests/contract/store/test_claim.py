@@ -151,6 +151,18 @@ async def test_a_call_that_comes_by_itself_is_not_replayed(side: Side) -> None:
         assert [item.key for item in found.stalled] == replayed
 
 
+async def test_a_call_that_waits_for_its_budget_may_come_before_its_time(side: Side) -> None:
+    """Somebody may have raised it. Its job has no slot any more, and asks for one."""
+    await created(side)
+    state = await state_of(side.store, MINE)
+    waits = replace(first_item(), since_ms=NOW_MS + 1, not_before_ms=NOW_MS + 86_400_000, limited_by="budget 'k'")
+    await side.store.commit(MINE, Changes(job=state.job, items=(waits,)))
+    early = claim_of(waits, "m2", "o2", after_ms=1_000)
+    assert (await side.store.claim(early)).verdict is Verdict.GATED
+    (slot,) = [item for item in (await job_of(side)).items if item.want == "slot"]
+    assert slot.relay_id == "m2"
+
+
 async def test_only_its_owner_gives_a_claim_back(side: Side) -> None:
     await fan_out(side, 1)
     await side.store.claim(claim_of(call_item(0), "m1", "o1"))

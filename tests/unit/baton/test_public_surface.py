@@ -12,7 +12,7 @@ FORBIDDEN = {"starlette", "mangum", "httpx", "qstash", "upstash_redis", "aiohttp
 
 
 PUBLIC = [
-    "Agent", "Call", "CallLimit", "CodeMode", "Decision", "DropOldest", "Emitter", "Event", "HandlerContext",
+    "Agent", "Budget", "Call", "CallLimit", "CodeMode", "Decision", "DropOldest", "Emitter", "Event", "HandlerContext",
     "JobInfo", "KeepAll", "LimitedCall", "Limits", "Memory", "Pending", "Registry", "Schedule", "ScriptedModel",
     "Step", "Summarize", "ToolContext", "ToolError", "approval", "as_tool", "check_operation_status", "emit",
     "on", "operation_status", "recall", "remember", "result_of", "sleep", "sleep_until", "task_data",

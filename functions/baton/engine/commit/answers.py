@@ -36,7 +36,7 @@ class Claim(Struct, frozen=True):
 
     `run`: the job's run in which it was granted: work of an earlier one is not committed. `since_ms`: of a turn's work
     item, as granted: after a failover one may be added anew, for other results; 0: no turn's. `looks`: of a polled
-    call: how often it had run. `limited_by`: of one that is given back: the key of the limit that its call waits for;
+    call: how often it had run. `limited_by`: of one that is given back: what its call waits for;
     `comes_ms`: when its message comes once more. `answer`: the model's, which the message brings to a turn that waits
     for it; None: it brings none.
     """

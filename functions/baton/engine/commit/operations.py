@@ -84,6 +84,9 @@ def claim(tree: Tree, claim: Claim) -> tuple[Tree, ClaimResult]:
     if item is None:
         tree, items = _others(tree, claim, free=True)
         return tree, ClaimResult(Verdict.APPLIED, pending=items)
+    if item.limited_by and item.not_before_ms > claim.now_ms:  # its budget may have been raised: it asks anew
+        tree = tree.woken(item, claim.message_id, claim.now_ms)
+        item = tree.items[item.key]
     verdict = _refusal(tree, claim, item)
     if verdict is not None:
         return _refused(tree, claim, item, verdict)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from baton.sdk.agents.code_agent import no_tool
 from baton.sdk.agents.history import HistoryPolicy, KeepAll
@@ -26,6 +26,9 @@ from baton.sdk.records.limits import CodeMode, Limits, code_mode_of
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_source import ToolSource
 from baton_events.app_event import name_fault
+
+if TYPE_CHECKING:
+    from baton.sdk.records.budget import Budget
 
 ModelChoice = Model | LibraryModel | str | Sequence[Model | LibraryModel | str] | None
 
@@ -67,6 +70,15 @@ def checked_settings(agent: str, settings: Mapping[str, Any]) -> Mapping[str, An
     if faults:
         raise ValueError(f"agent {agent!r}: {'; '.join(faults)}")
     return MappingProxyType(dict(settings))
+
+
+def checked_budgets(what: str, budgets: "Sequence[Budget]") -> "tuple[Budget, ...]":
+    """Return the budgets in an immutable form, or raise `TypeError`; without any, nothing of them is imported."""
+    if budgets == ():
+        return ()
+    from baton.sdk.records.budget import Budget  # noqa: PLC0415 - few agents have any
+
+    return checked_all(what, Budget, budgets)
 
 
 def _checked_model(agent: str, model: object) -> Model | str:
@@ -133,6 +145,7 @@ class Agent:
         version: its name among versions, for comparing them; without one a digest of what it is made of.
         expose: protocols by which other programs run the agent: "a2a", "mcp", or a set of these.
         call_limits: limits of its model's calls, shared by all calls with the same key.
+        budgets: what its model's calls may spend, shared by all calls with the same key.
         offload: how a model answers while the job waits without compute: "queue": the queue sends the request;
             "provider": the provider answers in the background. The text is not streamed then.
         on_cut_answer: whether a text that the model's length limit cut off fails the job ("fail", `answer_cut`), or is
@@ -169,6 +182,7 @@ class Agent:
     offload: str = ""
     on_cut_answer: str | None = None
     code_mode: CodeMode | bool = False
+    budgets: "Sequence[Budget]" = ()
 
     def __post_init__(self) -> None:
         """Check every field, and make collections immutable."""
@@ -189,6 +203,7 @@ class Agent:
         object.__setattr__(
             self, "call_limits", checked_all(f"agent {self.name!r}: call_limits", CallLimit, self.call_limits)
         )
+        object.__setattr__(self, "budgets", checked_budgets(f"agent {self.name!r}: budgets", self.budgets))
         _check_choice(self.name, "mode", self.mode, _MODES)
         _check_choice(self.name, "offload", self.offload, _OFFLOADS)
         if self.on_cut_answer is not None:

@@ -9,7 +9,7 @@ from copy import copy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from baton.sdk.agents.agent import Agent, chosen_models
+from baton.sdk.agents.agent import Agent, checked_budgets, chosen_models
 from baton.sdk.agents.agent_tool import agent_tool_faults, own_tools
 from baton.sdk.agents.code_agent import CodeAgent, no_tool
 from baton.sdk.agents.handler import Handler, Handlers, handler_of, topic_faults
@@ -28,6 +28,7 @@ from baton.sdk.tools.tool import Tool
 
 if TYPE_CHECKING:
     from baton.sdk.agents.schedule import Schedule
+    from baton.sdk.records.budget import Budget
 
 # One that makes the plan, and one that gives the answer.
 _TURNS = 2
@@ -81,6 +82,7 @@ class Registry:
         handlers: functions with `@on`. Agents with `on` are handlers, too.
         schedules: jobs that recur; `baton setup` and `baton dev` make them.
         workflows: functions with `@workflow`.
+        budgets: what the model calls of all agents may spend, besides the agents' own.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Registry:
         handlers: Sequence[Handler] = (),
         schedules: "Sequence[Schedule]" = (),
         workflows: Sequence[CodeAgent] = (),
+        budgets: "Sequence[Budget]" = (),
     ) -> None:
         _refuse_strangers(agents, tools, handlers, schedules)
         written, code_faults = _made_of(workflows)
@@ -104,7 +107,7 @@ class Registry:
         if faults:
             raise RegistryError(faults)
         self._given, self._given_tools, self.handlers = given, tuple(everything), Handlers(all_handlers)
-        self.schedules = tuple(schedules)
+        self.schedules, self.budgets = tuple(schedules), checked_budgets("Registry(budgets=...)", budgets)
         self._agents = {agent.name: agent for agent in agents}
         self._tools = {item.name: item for item in everything}
         self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}

@@ -225,6 +225,18 @@ def name_fault(name: str) -> str | None:
     return None
 
 
+def listed_usd(model: str, input_tokens: int, output_tokens: int) -> float:
+    """Return what a call of a named model costs at list prices; 0: that is not known."""
+    if ":" not in model:
+        return 0.0
+    try:
+        prices = importlib.import_module("baton.sdk.models.providers.prices")
+    except ImportError:
+        return 0.0
+    cost_usd: float = prices.listed_usd(model, input_tokens, output_tokens)
+    return cost_usd
+
+
 def background_provider() -> BackgroundProvider:
     """Load the client of providers that answer in the background."""
     made: BackgroundProvider = importlib.import_module("baton.sdk.models.providers.background_responses").RESPONSES

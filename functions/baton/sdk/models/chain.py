@@ -63,10 +63,10 @@ async def _request(model: Model, request: ModelRequest) -> ModelAnswer:
     except TimeoutError as error:
         seconds = request.time_limit_seconds
         within = "" if seconds is None else f" within {seconds:.3g} s"
-        raise ModelError(f"no answer{within}", retryable=True) from error
+        raise ModelError(f"no answer{within}", retryable=True, unanswered=True) from error
     except Exception as error:
         # A model is foreign code: the next one may not have an error that this one did not foresee.
-        raise ModelError(f"{type(error).__name__}: {error}", retryable=True) from error
+        raise ModelError(f"{type(error).__name__}: {error}", retryable=True, unanswered=True) from error
 
 
 def _all_failed(failures: Sequence[tuple[str, ModelError]]) -> ModelError:
@@ -83,4 +83,5 @@ def _all_failed(failures: Sequence[tuple[str, ModelError]]) -> ModelError:
         retry_after_seconds=shortest,
         spent=sum((error.spent for _, error in failures), NOTHING_SPENT),
         type=failures[-1][1].type,
+        unanswered=any(error.unanswered for _, error in failures),
     )

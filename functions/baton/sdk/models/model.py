@@ -233,6 +233,7 @@ class ModelError(Exception):
         retryable: whether a retry may help; `retry_after_seconds`: the wait before it.
         spent: the usage of the answers that were not taken, which counts.
         type: the failure's name for programs.
+        unanswered: the request may have arrived, and its answer may have to be paid for: a budget counts it in full.
     """
 
     def __init__(
@@ -243,6 +244,7 @@ class ModelError(Exception):
         retry_after_seconds: float | None = None,
         spent: Spent = NOTHING_SPENT,
         type: str = "model_error",  # noqa: A002 - as `ToolError` has it
+        unanswered: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -250,6 +252,7 @@ class ModelError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.spent = spent
         self.type = type
+        self.unanswered = unanswered
 
 
 def answer_too_large(size_bytes: int, spent: Spent = NOTHING_SPENT) -> ModelError:

@@ -5,7 +5,7 @@ far as they can be seen before a run. Must not: change the agent.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_ai import Agent as PydanticAIAgent
 from pydantic_ai.capabilities import AbstractCapability
@@ -15,6 +15,9 @@ from baton.sdk.agents.agent import Agent
 from baton.sdk.pydantic_ai.runner import OfJob, PydanticAIRunner
 from baton.sdk.records.call_limit import CallLimit
 from baton.sdk.records.limits import Limits
+
+if TYPE_CHECKING:
+    from baton.sdk.records.budget import Budget
 
 
 def durable(  # noqa: PLR0913 - settings, each given by its name
@@ -28,6 +31,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
     description: str = "",
     expose: Collection[str] = (),
     call_limits: Sequence[CallLimit] = (),
+    budgets: "Sequence[Budget]" = (),
 ) -> Agent:
     """Make an agent of pydantic-ai durable: each model request and each tool call is a step of a job.
 
@@ -41,6 +45,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         description: its purpose in a line, for agents that have it among their tools.
         expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
         call_limits: limits of its model requests, shared by all calls with the same key.
+        budgets: what its model requests may spend, shared by all calls with the same key.
 
     Raises:
         TypeError: a value is of the wrong type.
@@ -65,6 +70,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         description=description,
         expose=expose,
         call_limits=call_limits,
+        budgets=budgets,
     )
 
 

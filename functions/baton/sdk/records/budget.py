@@ -23,7 +23,7 @@ _MICRO = 1_000_000
 
 
 class Budget(Record, frozen=True):
-    """What the model calls with the same key may spend, over all functions together. Each reserves before it spends.
+    """The most that model calls with the same key may spend, over all functions together. Each reserves it before.
 
     Args:
         key: whose money it is, such as "acme"; or a function that makes it from the `LimitedCall`. It is stored and

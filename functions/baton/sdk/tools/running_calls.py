@@ -38,10 +38,10 @@ class NoTimeLeftError(Exception):
 
 
 class NotYetError(Exception):
-    """The step has to wait, and has not begun. `limit`: the key of the limit that it waits for, if any."""
+    """The step has to wait, and has not begun. `limit`: what it waits for, such as "limit 'openai'", if anything."""
 
     def __init__(self, wait_ms: int, limit: str = "") -> None:
-        super().__init__(f"waits {wait_ms} ms for the limit {limit!r}" if limit else f"waits {wait_ms} ms")
+        super().__init__(f"waits {wait_ms} ms for the {limit}" if limit else f"waits {wait_ms} ms")
         self.wait_ms, self.limit = wait_ms, limit
 
 

@@ -38,7 +38,26 @@ KEY_FAILED = "limit_key_failed"
 Executing = Callable[[Work, History, Claim], Coroutine[Any, Any, StepResult | None]]
 
 
-class Limited:
+class Waking:
+    """What stands before an `executor`, and wakes other calls that wait for the same."""
+
+    def __init__(self, executor: Executing, emitter: Emitter) -> None:
+        self.executor = executor
+        self._emitter = emitter
+
+    async def wake(self, events: Sequence[str], claim: Claim, why: str) -> None:
+        """Wake calls that may begin now; where that fails, they come by themselves. This one goes on.
+
+        `why`: distinguishes this from other reasons to wake the same call.
+        """
+        try:
+            for event in events:
+                await postpone(self._emitter, parse_event(event.encode()), 0, why)
+        except BatonError as error:
+            _log.warning("%s could not wake the calls that wait for its limits: %s", claim.item_key, error)
+
+
+class Limited(Waking):
     """Runs `executor` within the limits that are `declared` for it; a call's places are free after `lease_ms`.
 
     `longest_pause_ms`: how long a failed call may pause its keys for its tenant.
@@ -53,10 +72,9 @@ class Limited:
         lease_ms: int,
         longest_pause_ms: int = MAX_DELAY_MS,
     ) -> None:
-        self.executor = executor
+        super().__init__(executor, emitter)
         self._declared = declared
         self._limits = call_limits
-        self._emitter = emitter
         self._lease_ms = lease_ms
         self._longest_pause_ms = longest_pause_ms
 
@@ -73,8 +91,7 @@ class Limited:
         try:
             limits = _limits_of(declared, effect, history)
         except Exception as error:  # noqa: BLE001 - a user's own function
-            message = f"the key of a CallLimit failed: {type(error).__name__}: {text_of(error)}"
-            failure = Failure(KEY_FAILED, message, traceback=traceback_of(error))
+            failure = key_failed("CallLimit", error)
             return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
         # An offloaded call has begun when its request was sent; its answer is due now.
         has_begun = claim.answer is not None or (isinstance(effect, CallModel) and effect.offloaded > 0)
@@ -92,20 +109,20 @@ class Limited:
 
     async def _begin(self, limits: Sequence[KeyLimit], effect: CallModel | RunTool, claim: Claim) -> int:
         """Wait until it may begin; return the time since which it has its places."""
-        event = event_of(effect.job.session_id, _item(effect, claim)).model_dump_json(by_alias=True, exclude_none=True)
-        call = NamedCall(claim.item_key, effect.job.tenant, event)
+        call = NamedCall(claim.item_key, effect.job.tenant, waiting_event(effect, claim))
         while True:
             answer = await self._limits.begin_call(limits, call, self._lease_ms)
-            await self._wake(answer.woken, claim)
+            await self.wake(answer.woken, claim, f"place.{claim.owner}")
             if not answer.wait_ms:
                 return answer.since_ms
             if answer.wait_ms > _WAIT_HERE_MS:
-                raise NotYetError(answer.wait_ms - _WAIT_HERE_MS, answer.limit)
+                raise NotYetError(answer.wait_ms - _WAIT_HERE_MS, f"limit {answer.limit!r}")
             await asyncio.sleep(answer.wait_ms / 1000)
 
     async def _end(self, limits: Sequence[KeyLimit], claim: Claim, since_ms: int) -> None:
         if any(one.in_flight is not None for one in limits):
-            await self._wake(await self._limits.end_call(limits, claim.item_key, since_ms), claim)
+            woken = await self._limits.end_call(limits, claim.item_key, since_ms)
+            await self.wake(woken, claim, f"place.{claim.owner}")
 
     async def _after(self, claim: Claim, news: Awaitable[None]) -> None:
         """Report a call's end to its limits; where that fails, the call is over all the same, and others wait."""
@@ -114,21 +131,29 @@ class Limited:
         except BatonError as error:
             _log.warning("the limits of %s do not know yet that it is over: %s", claim.item_key, error)
 
-    async def _wake(self, events: Sequence[str], claim: Claim) -> None:
-        """Wake calls that have a place now; where that fails, they come for it within a minute. This one goes on."""
-        try:
-            for event in events:
-                await postpone(self._emitter, parse_event(event.encode()), 0, f"place.{claim.owner}")
-        except BatonError as error:
-            _log.warning("%s could not wake the calls that wait for its limits: %s", claim.item_key, error)
-
 
 def _limits_of(declared: Sequence[CallLimit], effect: CallModel | RunTool, history: History) -> tuple[KeyLimit, ...]:
-    job, task = effect.job, history.transcript[0] if history.transcript else {}
-    tool, arguments = (effect.call.tool, effect.call.arguments) if isinstance(effect, RunTool) else ("", {})
-    call = LimitedCall(job.tenant, job.session_id, job.agent, tool, arguments, task.get("data") or {})
+    call = call_of(effect, history)
     found = {one.key_of(call): one for one in declared}
     return tuple([KeyLimit(key, one.per_minute, one.in_flight) for key, one in sorted(found.items())])
+
+
+def call_of(effect: CallModel | RunTool, history: History) -> LimitedCall:
+    """Return what a function that makes a key gets of a call."""
+    job, task = effect.job, history.transcript[0] if history.transcript else {}
+    tool, arguments = (effect.call.tool, effect.call.arguments) if isinstance(effect, RunTool) else ("", {})
+    return LimitedCall(job.tenant, job.session_id, job.agent, tool, arguments, task.get("data") or {})
+
+
+def key_failed(whose: str, error: Exception) -> Failure:
+    """Return the failure of a call whose key could not be made."""
+    message = f"the key of a {whose} failed: {type(error).__name__}: {text_of(error)}"
+    return Failure(KEY_FAILED, message, traceback=traceback_of(error))
+
+
+def waiting_event(effect: CallModel | RunTool, claim: Claim) -> str:
+    """Return the event that lets a call ask again."""
+    return event_of(effect.job.session_id, _item(effect, claim)).model_dump_json(by_alias=True, exclude_none=True)
 
 
 def _item(effect: CallModel | RunTool, claim: Claim) -> WorkItem:

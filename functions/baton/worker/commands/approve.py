@@ -95,6 +95,8 @@ def edited(
 
 def _edited_limit(question: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
     value, old = arguments.get("value"), question.arguments["value"]
-    if not isinstance(value, int | float) or isinstance(value, bool) or value <= old:
-        raise EditError(f"arguments.value must be a number over {old}, got {value!r}", "arguments.value")
+    is_whole = question.arguments.get("unit") == "tokens"
+    if not isinstance(value, int if is_whole else int | float) or isinstance(value, bool) or value <= old:
+        number = "a whole number" if is_whole else "a number"
+        raise EditError(f"arguments.value must be {number} over {old}, got {value!r}", "arguments.value")
     return {"value": value}

@@ -103,11 +103,12 @@ class Traced:
         item.add(f"execute_tool {call.tool}", start_ms, shown, error=error)
 
 
-def bounded(container: Container, work: Executor) -> Executor:
-    """Return the executor within its limits, and traced."""
+def bounded(container: Container, work: Executor, *, asks_models: bool = False) -> Executor:
+    """Return the executor within its limits and budgets, and traced. `asks_models`: what it does costs money."""
     bound: Executor = PromptLimit(work, container.settings.prompt_limit_bytes)
     if container.ports.tracer is not None:
         bound = Traced(bound, container.registry)
+    bound = _budgeted(container, bound) if asks_models else bound
     agents, tools = container.registry.agents, container.registry.tools
     has_limits = any(one.call_limits for one in agents) or any(one.call_limits for one in tools)
     return limited(container, bound, limits_by(container.registry)) if has_limits else bound
@@ -122,9 +123,24 @@ def limited(
         return work
     from baton.worker.admission.limited_calls import Limited  # noqa: PLC0415 - few have any
 
-    lease_ms = 1000 * container.settings.work_timeout_seconds + LEASE_MARGIN_MS
+    lease_ms = _lease_ms(container)
     longest_pause_ms = 1000 * container.settings.call_pause_limit_seconds
     return Limited(work, declared, call_limits(), container.emitter, lease_ms, longest_pause_ms)
+
+
+def _lease_ms(container: Container) -> int:
+    return 1000 * container.settings.work_timeout_seconds + LEASE_MARGIN_MS
+
+
+def _budgeted(container: Container, work: Executor) -> Executor:
+    """Return the executor within the budgets of the registry and of its agents."""
+    registry, budgets = container.registry, container.ports.budgets
+    if budgets is None or not (registry.budgets or any(agent.budgets for agent in registry.agents)):
+        return work
+    from baton.worker.admission.budgeted import Budgeted  # noqa: PLC0415 - few have any
+    from baton.worker.conversation.model_budgets import budgets_by  # noqa: PLC0415 - as above
+
+    return Budgeted(work, budgets_by(registry, _lease_ms(container)), budgets(), container.emitter)
 
 
 def limits_of_servers(registry: Registry, known: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:

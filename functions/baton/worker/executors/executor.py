@@ -18,7 +18,6 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
 from baton.engine.state import FORK
 from baton.engine.step_results import (
-    NO_EXTRA_USAGE,
     ExtraUsage,
     ModelAnswered,
     ModelFailed,
@@ -31,6 +30,7 @@ from baton.engine.step_results import (
     ToolReturned,
     ToolRunsAgain,
     ToolWaits,
+    used_by,
 )
 from baton.sdk.records.redaction import KnownSecrets, redacted, redacted_json
 from baton.sdk.records.transcript import Failure, Wanted
@@ -103,20 +103,6 @@ class OutcomeDoor:
             return _failed(effect, error, secrets, used_by(step_result))
 
 
-def used_by(step_result: StepResult | None) -> ExtraUsage:
-    """Return all that the models of a turn have used for this outcome, which is not taken."""
-    match step_result:
-        case ModelAnswered(cached=True):
-            own = ExtraUsage(cached_calls=1)
-        case ModelAnswered(model_calls=calls, input_tokens=tokens, output_tokens=written, cost_usd=cost_usd):
-            own = ExtraUsage((), calls, 0, tokens, written, cost_usd)
-        case ModelFailed() | ModelWaits():
-            own = NO_EXTRA_USAGE
-        case _:
-            return NO_EXTRA_USAGE
-    return replace(step_result.extra_usage + own, entries=(), compacted=None)
-
-
 def is_for_the_queue(error: Exception) -> bool:
     """Return whether the delivery is to be repeated: the store or the queue failed, and not in foreign code's words."""
     if isinstance(error, NoTimeLeftError | NotYetError):
@@ -162,10 +148,11 @@ def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
 def _of_turn(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
     match step_result:
         case ModelFailed():
-            return ModelFailed(
-                _failure(step_result.failure, secrets),
-                wait_seconds(step_result.retry_after_seconds),
-                _extra_usage(step_result.extra_usage, secrets),
+            return replace(
+                step_result,
+                failure=_failure(step_result.failure, secrets),
+                retry_after_seconds=wait_seconds(step_result.retry_after_seconds),
+                extra_usage=_extra_usage(step_result.extra_usage, secrets),
             )
         case ModelWaits():
             memo = plain(step_result.memo, "memo")

@@ -213,7 +213,8 @@ async def runner_turn(
                 answered_with(turn.answer)
         return _runner_answered(turn, await text_stream.streamed_text() if text_stream else None, tools)
     except TimeoutError:
-        return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
+        late = Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True)
+        return ModelFailed(late, unanswered=True)
     except ModelError as error:
         return model_failed(error)
     except RunFailedError as error:
@@ -221,7 +222,8 @@ async def runner_turn(
         return ModelFailed(failure, extra_usage=usage_of_spent(error.spent))
     except Exception as error:  # noqa: BLE001 - foreign code: its failure is the job's
         kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-        return ModelFailed(Failure(kind, text_of(error) or "no message", traceback=traceback_of(error)))
+        failure = Failure(kind, text_of(error) or "no message", traceback=traceback_of(error))
+        return ModelFailed(failure, unanswered=True)
 
 
 def _runner_answered(
@@ -280,7 +282,7 @@ def _in_turn(calls: Sequence[Wanted], alone: Sequence[bool]) -> tuple[Wanted, ..
 def model_failed(error: ModelError) -> ModelFailed:
     """Return a model's failure, with what it has used."""
     failure = Failure(text_of(error.type), text_of(error.message), retryable=bool(error.retryable))
-    return ModelFailed(failure, error.retry_after_seconds, extra_usage=usage_of_spent(error.spent))
+    return ModelFailed(failure, error.retry_after_seconds, usage_of_spent(error.spent), bool(error.unanswered))
 
 
 def usage_of_spent(spent: Spent) -> ExtraUsage:

@@ -17,7 +17,7 @@ from msgspec import structs
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Work
 from baton.engine.state import Job
-from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult
+from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult, used_by
 from baton.engine.transcript import NewerEntryError, refuse_newer
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import Registry, UnknownAgentError, agent_takes, offered_by
@@ -47,7 +47,7 @@ from baton.sdk.tools.contained import CutShortError, traceback_of
 from baton.store.redis.reader import Reader
 from baton.worker.conversation import exchanges
 from baton.worker.executors.chat_files import ChatFiles, FileGoneError
-from baton.worker.executors.executor import is_for_the_queue, used_by
+from baton.worker.executors.executor import is_for_the_queue
 from baton.worker.executors.history import build_prompt, prompt_again
 from baton.worker.executors.model_call import ModelCalls, answered, calls_of, keeps_cut, model_failed, runner_turn
 from baton.worker.executors.runner_work import recorded
@@ -116,7 +116,7 @@ class ModelTurn:
             tools = {tool.name: tool for tool in self._registry.tools}
             step_result = await runner_turn(agent.runner, record, None, limit_seconds, tools)
             return _without_earlier_stretches(step_result, history)
-        if effect.memo and self._offloaded:
+        if effect.offloaded and effect.memo and self._offloaded:
             try:
                 found = await self._offloaded().poll(effect.memo, self._registry.model_of(agent))
             except ModelError as error:
@@ -190,7 +190,7 @@ class ModelTurn:
             answer = await asking(model, question)
         except TimeoutError:
             late = Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True)
-            return ModelFailed(late), None
+            return ModelFailed(late, unanswered=True), None
         except ModelError as error:
             return model_failed(error), None
         except Exception as error:
@@ -198,7 +198,8 @@ class ModelTurn:
                 raise
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
             message, trace = f"{kind}: {text_of(error)}", traceback_of(error)
-            return ModelFailed(Failure("model_error", message, retryable=True, traceback=trace)), None
+            failure = Failure("model_error", message, retryable=True, traceback=trace)
+            return ModelFailed(failure, unanswered=True), None
         if isinstance(answer, ModelWaits):
             return answer, None
         step_result = taken(answer)

@@ -53,7 +53,9 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
 
     return {
         RunScript: _script_run(container),
-        CallModel: bounded(container, OutcomeDoor(UnlessForked(turn_with(registry), forked), secrets)),
+        CallModel: bounded(
+            container, OutcomeDoor(UnlessForked(turn_with(registry), forked), secrets), asks_models=True
+        ),
         Remember: RememberJob(memory, seconds, secrets.hide),
         Notify: NotifyOfEnd(
             *(ports.reader, container.emitter, ports.clock, ports.callbacks, settings.callback_key),

@@ -56,7 +56,7 @@ def test_a_turn_that_starts_asks_the_model() -> None:
     state = turn_state()
     assert decide(state, Started(), NOW_MS).effects == (CallModel(JOB, 2, 1),)
     died = replace(state, item=replace(state.item, lost=1))
-    assert decide(died, Started(), NOW_MS).effects == (CallModel(JOB, 2, 1, again=True),)
+    assert decide(died, Started(), NOW_MS).effects == (CallModel(JOB, 2, 1, again=True, lost=1),)
 
 
 @pytest.mark.parametrize("want", ["slot", "none", "gone"])

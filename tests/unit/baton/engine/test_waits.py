@@ -28,7 +28,8 @@ NOT_YET = "the model's turn 2, not before 2027-01-15T08:01:00.000Z"
 QUESTION = replace(free(ItemKind.WAIT), approval_of_call="job_1-2-0-a", not_before_ms=NOW_MS + 60_000)
 GIVEN_UP = "the failure of tool read_file of turn 2 to be processed"
 TAKEN_IN = "the result of tool read_file of turn 2 to be processed"
-LIMITED, LIMIT = replace(free(ItemKind.CALL), limited_by="crm"), "the limit 'crm' for tool read_file of turn 2"
+LIMITED, LIMIT = replace(free(ItemKind.CALL), limited_by="limit 'crm'"), "the limit 'crm' for tool read_file of turn 2"
+NEXT_DAY = "the budget 'k' for turn 2, until 2027-01-15T08:01:00.000Z"
 AT_WORK = [free(ItemKind.CALL), claimed(free(ItemKind.COMPLETE, 1))]
 THREE = [free(ItemKind.CALL), free(ItemKind.CALL, 1), free(ItemKind.CALL, 2)]
 
@@ -68,6 +69,7 @@ THREE = [free(ItemKind.CALL), free(ItemKind.CALL, 1), free(ItemKind.CALL, 2)]
             id="a result is taken in without a slot",
         ),
         pytest.param(JOB, [LIMITED], HELD, "waiting", LIMIT, id="over a limit"),
+        pytest.param(JOB, [replace(LATER[1], limited_by="budget 'k'")], HELD, "waiting", NEXT_DAY, id="over a budget"),
         pytest.param(JOB, [free(ItemKind.CALL, 1), LIMITED], HELD, "processing", LIMIT, id="one of two over a limit"),
     ],
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from baton import Agent, Registry, ScriptedModel
+from baton import Agent, Budget, Registry, ScriptedModel
 from baton.store import redis as adapters
 from baton.store.redis import keys
 from baton.store.redis.in_process.server import InProcessRedis
@@ -15,11 +15,14 @@ SCRIPTS = {
     "semaphore": "-- A semaphore",
     "members": "-- Before semaphore.lua",
     "counted": "-- Before every script",
+    "budget": "-- Before reserve.lua and settle.lua",
+    "reserve": "-- After budget.lua: a call begins",
+    "settle": "-- After budget.lua: calls are over",
 }
 
 
 def greeting() -> Simulation:
-    return Simulation(Registry([Agent("greeter", model=ScriptedModel(["Hello."]))]))
+    return Simulation(Registry([Agent("greeter", model=ScriptedModel(["Hello."]), budgets=[Budget("k", usd=1)])]))
 
 
 async def test_what_a_run_leaves_are_the_keys_of_production() -> None:

@@ -33,6 +33,8 @@ _MAX_CHARS = 2_000
 _FIRST_SERVER_STATUS = 500
 _OF_TRANSPORT = (TooLargeError, httpx.ProxyError, httpx2.ProxyError)
 _MAY_PASS = frozenset({408, 409, 425, 429})
+# Of a proxy that has waited for the provider's answer.
+_NO_ANSWER = frozenset({408, 504})
 # Keys in the providers' formats, and any text behind a scheme of authorization.
 _SECRET = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|r8|hf)[-_][A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{10,}|\b(?:Bearer|Basic)\s+[^\s\"']{8,}"
@@ -66,11 +68,13 @@ def _of_library(error: Exception) -> ModelError:
             failures = [model_error(one) for one in error.exceptions if isinstance(one, ModelAPIError)]
             message = "; ".join(failure.message for failure in failures) or _clean(str(error))
             spent = sum((failure.spent for failure in failures), NOTHING_SPENT)
-            return ModelError(message, retryable=any(failure.retryable for failure in failures), spent=spent)
+            retryable = any(failure.retryable for failure in failures)
+            unanswered = any(failure.unanswered for failure in failures)
+            return ModelError(message, retryable=retryable, spent=spent, unanswered=unanswered)
         case UserError():
             return ModelError(_clean(error.message), retryable=False)
         case _:
-            return ModelError(_clean(f"{type(error).__name__}: {text_of(error)}"), retryable=True)
+            return ModelError(_clean(f"{type(error).__name__}: {text_of(error)}"), retryable=True, unanswered=True)
 
 
 def refusal_in(response: ModelResponse) -> str:
@@ -87,7 +91,11 @@ def _from_provider(error: ModelAPIError) -> ModelError:
     wait_seconds = _wait_seconds(error) if retryable else None
     message = _clean(f"{status}from {error.model_name}: {text}")
     spent = spent_of(error.response) if isinstance(error, BrokenAnswerError) else NOTHING_SPENT
-    return ModelError(message, retryable=retryable, retry_after_seconds=wait_seconds, spent=spent)
+    answered = isinstance(error, ModelHTTPError) and error.status_code not in _NO_ANSWER
+    unanswered = retryable and not answered and spent == NOTHING_SPENT
+    return ModelError(
+        message, retryable=retryable, retry_after_seconds=wait_seconds, spent=spent, unanswered=unanswered
+    )
 
 
 def _may_pass(error: ModelAPIError) -> bool:

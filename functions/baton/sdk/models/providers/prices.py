@@ -4,6 +4,7 @@ A newer release of genai-prices knows newer models: raise it in uv.lock (`uv loc
 0, never a guess. The prices of queue, store and functions are in settings/service_prices.py.
 """
 
+from genai_prices import Usage, calc_price
 from pydantic_ai.messages import ModelResponse
 
 from baton.sdk.models.model import Spent
@@ -19,6 +20,16 @@ def cost_usd(response: ModelResponse) -> float:
         return float(response.cost().total_price)
     except (LookupError, ValueError):  # the list lacks the model, or a price for such tokens
         return 0.0
+
+
+def listed_usd(model: str, input_tokens: int, output_tokens: int) -> float:
+    """Return what a call of a model, such as "openai:gpt-5-mini", costs at list prices; 0: it has none."""
+    provider, _, name = model.partition(":")
+    try:
+        found = calc_price(Usage(input_tokens=input_tokens, output_tokens=output_tokens), name, provider_id=provider)
+    except (LookupError, ValueError):
+        return 0.0
+    return float(found.total_price)
 
 
 def spent_of(response: ModelResponse) -> Spent:

@@ -65,7 +65,8 @@ class OffloadedCalls:
             return await calls.call(model, question)  # it cannot be polled any more: the agent was changed meanwhile
         if effect.offloaded:
             seconds = math.ceil(agent.model_timeout_seconds / len(models))
-            raise ModelError(f"the queue brought no answer within {seconds + MARGIN_SECONDS} s", retryable=True)
+            late = f"the queue brought no answer within {seconds + MARGIN_SECONDS} s"
+            raise ModelError(late, retryable=True, unanswered=True)
         found = await calls.cache.lookup(model, question) if calls.cache else None
         return found or await self._sent(agent, effect, calls, model, question, 1)
 

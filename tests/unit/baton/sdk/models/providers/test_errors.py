@@ -36,6 +36,7 @@ async def test_a_rate_limit_may_be_tried_again_when_the_provider_says(requested:
     requested.fails(429, "Slow down.", {"retry-after": "7"})
     error = await failure_of(requested)
     assert (error.retryable, error.retry_after_seconds, requested.route.call_count) == (True, 7.0, 1)
+    assert not error.unanswered
     assert "429" in error.message
     assert "Slow down." in error.message
     later = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251 - a date of the provider's, which runs on real time
@@ -145,7 +146,8 @@ async def test_who_is_not_reached_may_be_tried_again(
     requested: Requested, failures: dict[str, Callable[[str], Exception]]
 ) -> None:
     requested.route.mock(side_effect=failures[requested.case.using]("nobody there"))
-    assert (await failure_of(requested)).retryable
+    error = await failure_of(requested)
+    assert (error.retryable, error.unanswered) == (True, True)
 
 
 async def test_milliseconds_are_read() -> None:
