@@ -20,7 +20,7 @@ from baton.store.records import call_limits
 from baton.store.redis import store
 from baton.store.redis.call_limits import CallLimits
 from baton.store.redis.tree.details import Details
-from baton.worker.admission.limited_calls import Limited
+from baton.worker.admission.limited_calls import Limited, Waking
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.executors import tool_run
 from baton.worker.executors.continuing import ContinueSession
@@ -216,7 +216,7 @@ DEFECTS = (
             "all calls that are late begin at once": replaced(CallLimits, "_replaced", _as_it_is),
         },
         who_wants_patience_gets_it={"nobody pauses a key": around(Limited, "_after", _unpaused)},
-        who_gets_a_place_comes_at_once={"a call that has a place is not woken": idle(Limited, "_wake")},
+        who_gets_a_place_comes_at_once={"a call that has a place is not woken": idle(Waking, "wake")},
         nobody_waits_for_a_free_place={
             "the place of a call that died is never free": constant(call_limits, "abandoned", {}),
         },
