@@ -22,10 +22,12 @@ def sentence(agent: str, tool: str, arguments: Mapping[str, Any]) -> str:
 
 
 def approval_sentence(agent: str, view: Mapping[str, Any]) -> str:
-    """Describe an approval, as the API shows it: a call, a call's question, or a limit of its job."""
+    """Describe an approval, as the API shows it: a call, a call's question, a limit of its job, or a budget."""
     about = view["arguments"]
     if "form" in view:
         return f"{agent} called {view['tool']}, which asks for an answer"
+    if about.get("limit") == "budget" and view["tool"] is None:
+        return f"{agent} wants to continue, and {view['title']}"
     if view["tool"] is None:
         return f"{agent} wants to continue beyond its limit of {about['value']:g} {_words(about['limit'])}"
     return sentence(agent, view["tool"], about)

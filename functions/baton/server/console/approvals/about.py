@@ -9,7 +9,7 @@ from typing import Any
 
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import OF_SESSION, CallRecord
-from baton.engine.waits import LIMIT_APPROVAL
+from baton.engine.waits import BUDGET, LIMIT_APPROVAL
 from baton.sdk.agents.registry import UnknownToolError
 from baton.sdk.records.transcript import MODEL_ROLE
 from baton.sdk.tools.sentence import approval_sentence
@@ -125,7 +125,8 @@ class AboutApprovals:
 
     def _about_tool(self, view: Checkpoint, question: CallRecord) -> tuple[dict[str, Any] | None, str]:
         if question.tool == LIMIT_APPROVAL:
-            number = {"type": "number", "description": "the new limit; unchanged, the limit is doubled"}
+            whose = " for everybody" if question.arguments["limit"] == BUDGET else ""
+            number = {"type": "number", "description": f"the new limit{whose}; unchanged, the limit is doubled"}
             return {"properties": {"value": number}, "required": ["value"]}, ""
         try:
             tool = self._registry.tool(view["tool"])

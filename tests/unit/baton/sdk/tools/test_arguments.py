@@ -154,6 +154,8 @@ def test_names_are_words_and_values_are_short() -> None:
     assert len(sentence("a", "b", {"x" * 500: 1})) == 300
     view = {"tool": None, "arguments": {"limit": "cost_usd", "value": 0.5}}
     assert approval_sentence("a", view) == "a wants to continue beyond its limit of 0.5 cost usd"
+    used_up = {"tool": None, "title": "the budget 'k' of 0.50 USD is used up", "arguments": {"limit": "budget"}}
+    assert approval_sentence("a", used_up) == "a wants to continue, and the budget 'k' of 0.50 USD is used up"
 
 
 def test_a_tool_without_arguments_has_an_empty_object_as_schema() -> None:
