@@ -328,9 +328,13 @@ async def test_a_death_at_any_point_costs_no_more_than_the_budget_has() -> None:
 
 
 def test_without_budgets_nothing_of_them_is_imported() -> None:
+    """By what calls models: neither their records, nor their store, nor what stands before a call."""
     code = (
-        "import asyncio, sys; from baton import Agent, Registry, ScriptedModel; from baton.testing import Simulation;"
-        "asyncio.run(Simulation(Registry([Agent(name='a', model=ScriptedModel(['hi']))])).run('a', 'x'));"
+        "import sys; from baton import Agent, Registry; from baton.settings.settings import Settings;"
+        "from baton.worker.container import Container; from baton.worker.wiring import real_ports;"
+        "from baton.worker.executors.model_work import model_work;"
+        "registry = Registry([Agent(name='a', model='demo')]);"
+        "model_work(Container(Settings(), real_ports(Settings()), registry));"
         "print([name for name in sys.modules if 'budget' in name and name.startswith('baton')])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

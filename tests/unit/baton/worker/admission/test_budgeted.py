@@ -1,0 +1,108 @@
+"""A model call before its budgets, by what their store answers or does not."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from baton import Budget
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, Work
+from baton.engine.state import Job
+from baton.engine.step_results import ModelAnswered, OverBudget, StepResult
+from baton.sdk.tools.running_calls import NotYetError
+from baton.store.records.budgets import Reservation, Settled, Want
+from baton.store.redis.budgets import Budgets
+from baton.worker.admission.budgeted import Budgeted, Declared
+from baton_events.errors import StoreError
+from tests.fakes.stored import FakeConnection
+from tests.unit.baton.kit.stage import Stage
+
+DAY_MS, NOON_MS = 86_400_000, 1_800_100_800_000  # of 2027-01-16
+ANSWER = ModelAnswered("done", cost_usd=0.02)
+
+
+class Answering(Budgets):
+    """Answers what it is told to, and is away for what it has no answer."""
+
+    def __init__(self, stage: Stage, *reservations: Reservation, settles: bool = True) -> None:
+        super().__init__(FakeConnection(stage.redis))
+        self._reservations, self._settles = list(reservations), settles
+        self.settled = list[tuple[str, Sequence[int | None]]]()
+
+    async def reserve(self, wants: Sequence[Want], name: str, event: str, lease_ms: int) -> Reservation:
+        if not self._reservations:
+            raise StoreError("away")
+        return self._reservations.pop(0)
+
+    async def settle(
+        self, wants: Sequence[Want], periods: Sequence[str], name: str, costs: Sequence[int | None]
+    ) -> Settled:
+        self.settled.append((name, costs))
+        if not self._settles:
+            raise StoreError("away")
+        return Settled()
+
+
+async def _called(budgets: Answering, stage: Stage, budget: Budget, lost: int = 0) -> tuple[StepResult | None, int]:
+    asked = list[str]()
+
+    async def ask(_effect: Work, _history: History, claim: Claim) -> StepResult | None:
+        asked.append(claim.item_key)
+        return ANSWER
+
+    declared = Declared([budget], lambda _unit: 0, 1_000)
+    budgeted = Budgeted(ask, lambda _effect, _history: declared, budgets, stage.container.emitter)
+    job = Job("job_1", "session", "acme", "a", NOON_MS)
+    claim = Claim(job.id, "loop:job_1:1:1", "msg", "owner", NOON_MS, 0)
+    try:
+        return await budgeted(CallModel(job, 1, 1, lost=lost), History(), claim), len(asked)
+    except StoreError:
+        return None, len(asked)
+
+
+BUDGET = Budget("k", usd=1, on_limit="wait")
+GRANTED = Reservation("granted", ("2027-01-15",))
+
+
+async def test_no_model_is_asked_while_the_store_does_not_answer() -> None:
+    """The message comes again; a budget that nobody can read lets nothing through."""
+    stage = Stage()
+    assert await _called(Answering(stage), stage, BUDGET) == (None, 0)
+
+
+async def test_an_answer_is_kept_whose_cost_the_store_does_not_take() -> None:
+    """The reservation stays, and counts in full at the end of its lease."""
+    stage = Stage()
+    budgets = Answering(stage, GRANTED, settles=False)
+    assert await _called(budgets, stage, BUDGET, lost=2) == (ANSWER, 1)
+    assert budgets.settled == [("loop:job_1:1:1:2", [20_000])]
+
+
+@pytest.mark.parametrize(("waited_ms", "wait_ms"), [(0, 1_000), (4_000, 4_000), (3_600_000, 60_000)])
+async def test_a_call_asks_again_after_as_long_as_it_has_waited(waited_ms: int, wait_ms: int) -> None:
+    stage = Stage()
+    busy = Reservation("busy", waited_ms=waited_ms)
+    with pytest.raises(NotYetError) as waits:
+        await _called(Answering(stage, busy), stage, BUDGET)
+    assert (waits.value.wait_ms, waits.value.limit) == (wait_ms, "budget 'k'")
+
+
+@pytest.mark.parametrize(("share", "late_ms"), [(0.0, 0), (0.5, 30_000), (1.0, 60_000)])
+async def test_who_waits_for_a_period_comes_within_a_minute_the_earliest_first(share: float, late_ms: int) -> None:
+    stage = Stage()
+    today = NOON_MS - DAY_MS // 2
+    budget = Budget("k", usd=1, on_limit="wait")
+    name = "2027-01-16"
+    used_up = Reservation("used_up", period=name, limit=1_000_000, spent=1_000_000, resets_ms=today + DAY_MS)
+    budgets = Answering(stage, used_up)
+
+    async def never(_effect: Work, _history: History, _claim: Claim) -> StepResult | None:
+        raise AssertionError("it has no room")
+
+    declared = Declared([budget], lambda _unit: 0, 1_000)
+    budgeted = Budgeted(never, lambda _effect, _history: declared, budgets, stage.container.emitter)
+    job = Job("job_1", "session", "acme", "a", today)
+    claim = Claim(job.id, "loop:job_1:1:1", "msg", "owner", min(today + int(share * DAY_MS), today + DAY_MS - 1), 0)
+    result = await budgeted(CallModel(job, 1, 1), History(), claim)
+    assert isinstance(result, OverBudget)
+    assert abs(result.until_ms - (today + DAY_MS + late_ms)) <= 1
