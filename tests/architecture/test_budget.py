@@ -247,6 +247,9 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("lines of local", 75, _BUDGETS),
     ("modules of local", 1, _BUDGETS),
     ("test lines", 260, "budgets over the API, on their page and on the command line, and each fault at its field"),
+    ("docs words", 150, _BUDGETS),
+    ("functions of worker", 4, _BUDGETS),
+    ("test lines", 250, "generated sequences of calls with a budget beside the rule in Python, and what they find"),
 )
 
 # A bound may be above its sum by this share, or by a few.

@@ -21,7 +21,7 @@ class Notice(Struct, frozen=True):
     """One alert.
 
     Attributes:
-        kind: `job_failed`, `undelivered`, `unreadable_message`, `fact_dropped` or `tool_hangs`.
+        kind: `job_failed`, `undelivered`, `unreadable_message`, `fact_dropped`, `budget` or `tool_hangs`.
         text: one line, without secrets.
         job_id: its job; empty: none is known.
         url: the address of the details; empty: none.
