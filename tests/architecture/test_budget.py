@@ -249,6 +249,9 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("test lines", 260, "budgets over the API, on their page and on the command line, and each fault at its field"),
     ("docs words", 150, _BUDGETS),
     ("functions of worker", 4, _BUDGETS),
+    ("lines of worker", 50, _BUDGETS),
+    ("modules of worker", 1, _BUDGETS),
+    ("test lines", 50, "alerts and figures of budgets, over whole jobs"),
     ("test lines", 250, "generated sequences of calls with a budget beside the rule in Python, and what they find"),
 )
 

@@ -118,8 +118,8 @@ class Container:
         self.reconcile_requests = ReconcileRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
         self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.reconcile_requests)
         alerting = (ports.alerts, self.secrets, settings.worker_base_url)
-        self._alerting = Alerting(*alerting, ports.reader.parts if settings.sentry_dsn else None)
-        report, longest_seconds = HungCalls(ports.counters, self._alerting), settings.work_timeout_seconds
+        self.alerting = Alerting(*alerting, ports.reader.parts if settings.sentry_dsn else None)
+        report, longest_seconds = HungCalls(ports.counters, self.alerting), settings.work_timeout_seconds
         self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report, ports.in_thread)
 
     @cached_property
@@ -181,7 +181,7 @@ class Container:
 
     @cached_property
     def _post_commit(self) -> PostCommit:
-        return PostCommit(self.operations.outcomes, self._alerting)
+        return PostCommit(self.operations.outcomes, self.alerting)
 
     @cached_property
     def _slot_client(self) -> SlotClient:

@@ -5,22 +5,23 @@ back: without an answer it counts in full, at once or at the end of its lease. M
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import BUDGET_EXCEEDED, CallModel, Work
+from baton.engine.effects import BUDGET_EXCEEDED, Alert, CallModel, Work
 from baton.engine.step_results import ModelFailed, ModelWaits, OverBudget, StepResult, used_by
 from baton.engine.waits import BUDGET, amount_text
 from baton.sdk.records.budget import Budget, OnUsedUp, Unit, amount_of, periods_around, shown_amount
 from baton.sdk.records.call_limit import LimitedCall
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.running_calls import NotYetError
-from baton.store.records.budgets import Reservation, Want
+from baton.store.records.budgets import Reached, Reservation, Want
 from baton.store.redis.budgets import Budgets
+from baton.worker.admission.budget_alerts import budget_alerts
 from baton.worker.admission.limited_calls import Executing, Waking, call_of, key_failed, waiting_event
 from baton_events.emitter import Emitter
 from baton_events.errors import BatonError
@@ -62,10 +63,12 @@ class Budgeted(Waking):
         declared: Callable[[CallModel, History], Declared | None],
         budgets: Budgets,
         emitter: Emitter,
+        alerting: Callable[[Alert], Awaitable[None]],
     ) -> None:
         super().__init__(executor, emitter)
         self._declared = declared
         self._budgets = budgets
+        self._alerting = alerting
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work.
@@ -95,7 +98,7 @@ class Budgeted(Waking):
         step_result = await self.executor(effect, history, claim)
         if isinstance(step_result, ModelWaits):
             return _with_memo(step_result, reserved)
-        await self._settle(wants, reserved, step_result, claim)
+        await self._settle(effect, claim, wants, reserved, step_result)
         return step_result
 
     async def _reserved(
@@ -109,6 +112,7 @@ class Budgeted(Waking):
         """Reserve in all budgets; or return what follows where one of them is used up."""
         name = _name_of(effect, claim)
         reservation = await self._budgets.reserve(wants, name, waiting_event(effect, claim), lease_ms)
+        await self._alert(effect, wants, reservation.reached)
         if reservation.outcome == "granted":
             return Reserved(name, reservation.periods)
         want = wants[reservation.want]
@@ -126,7 +130,12 @@ class Budgeted(Waking):
             await self.wake(woken, claim, _why(_name_of(effect, claim), "raised"))
 
     async def _settle(
-        self, wants: Sequence[Want], reserved: Reserved, step_result: StepResult | None, claim: Claim
+        self,
+        effect: CallModel,
+        claim: Claim,
+        wants: Sequence[Want],
+        reserved: Reserved,
+        step_result: StepResult | None,
     ) -> None:
         """Let the real cost take the place of what was reserved; where that fails, it counts in full later."""
         used = used_by(step_result)
@@ -139,6 +148,11 @@ class Budgeted(Waking):
             _log.warning("the budgets of %s do not know yet what it has cost: %s", claim.item_key, error)
         else:
             await self.wake(settled.woken, claim, _why(reserved.name, "settled"))
+            await self._alert(effect, wants, settled.reached)
+
+    async def _alert(self, effect: CallModel, wants: Sequence[Want], reached: Sequence[Reached]) -> None:
+        for alert in budget_alerts(effect.job.id, wants, reached):
+            await self._alerting(alert)
 
 
 def _wants_of(

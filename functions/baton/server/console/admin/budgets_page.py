@@ -1,7 +1,7 @@
 """Budgets: what keys have spent and reserved in their present periods, who waits for more, and a form to raise."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -10,9 +10,11 @@ from baton.server.api.admin.budgets import BudgetBody, BudgetsQuery, budget_view
 from baton.server.api.problem import ApiError, invalid
 from baton.server.console.form import field
 from baton.server.console.gate import HOME, Visit
-from baton.store.records.budgets import BudgetRow
 from baton.worker.container import Container
 from baton_events.schema import parse_event
+
+if TYPE_CHECKING:  # a process without budgets loads nothing of them
+    from baton.store.records.budgets import BudgetRow
 
 _PAGE, _WAITING = 50, 5
 _FIELDS = ("key", "per", "unit", "limit", "period")
@@ -52,7 +54,7 @@ class BudgetsPage:
         fields = {name: given.get(name, "") for name in _FIELDS}
         return visit.page("budgets.html", status, rows=shown, key=key, cursor=after, faults=faults, given=fields)
 
-    async def _waiting(self, row: BudgetRow) -> list[str]:
+    async def _waiting(self, row: "BudgetRow") -> list[str]:
         """Return the jobs that have waited longest."""
         if not row.waiting:
             return []
@@ -69,7 +71,7 @@ def _body_of(given: dict[str, str]) -> dict[str, Any]:
         return body
 
 
-def _bar(row: BudgetRow) -> dict[str, Any]:
+def _bar(row: "BudgetRow") -> dict[str, Any]:
     """Return which percent of the bar are spent and reserved; it ends with the limit, or with what is more."""
     whole = max(row.limit, row.spent + row.reserved, 1)
     spent, reserved = 100 * row.spent / whole, 100 * row.reserved / whole

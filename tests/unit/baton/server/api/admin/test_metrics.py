@@ -106,11 +106,11 @@ async def test_every_metric_is_in_the_page_and_no_other(api: Api) -> None:
     for counted in (CHECKPOINTS, MODEL_FAILURES, COMPLETIONS, HUNG_TOOLS, UNDELIVERED):
         await api.stage.ports.counters.add({f"{counted}:a": 1, f"{counted}:a:b": 1})
     page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"^\| `(agent_[a-z_]+)`", page, re.MULTILINE))
+    documented = set(re.findall(r"^\| `((?:agent|baton)_[a-z_]+)`", page, re.MULTILINE))
     found = await scraped(api)
     names = {name: f"{name}_total" if family.type == "counter" else name for name, family in found.items()}
     assert set(names.values()) == documented
-    labels = dict(re.findall(r"^\| `(agent_[a-z_]+)` \| ([^|]*)\|", page, re.MULTILINE))
+    labels = dict(re.findall(r"^\| `((?:agent|baton)_[a-z_]+)` \| ([^|]*)\|", page, re.MULTILINE))
     for name, family in found.items():
         shown = {label for sample in family.samples for label in sample.labels}
         assert not family.samples or shown == set(re.findall(r"\w+", labels[names[name]])), name
