@@ -252,6 +252,11 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("lines of worker", 50, _BUDGETS),
     ("modules of worker", 1, _BUDGETS),
     ("test lines", 50, "alerts and figures of budgets, over whole jobs"),
+    ("lines", 60, _BUDGETS),
+    ("lines of server", 30, _BUDGETS),
+    ("lines of sdk", 10, _BUDGETS),
+    ("lines of store", 15, _BUDGETS),
+    ("test lines", 25, "calls that could not be woken wait on until the raise is repeated"),
     ("test lines", 250, "generated sequences of calls with a budget beside the rule in Python, and what they find"),
 )
 

@@ -9,6 +9,7 @@ from baton.engine.work_items import loop_item
 from baton.sdk.records.budget import Unit, periods_around
 from baton.store.records.budgets import Want
 from baton.store.redis.budgets import Budgets
+from baton_events.errors import PublishError
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, Api, assert_problem
 
@@ -78,6 +79,19 @@ async def test_a_raise_wakes_those_that_wait(api: Api) -> None:
     assert gone.status_code == 204
     [row] = (await api.request("GET", PATH, ADMIN, params={"key": "user/7"})).json()["budgets"]
     assert (row["limit"], row["reserved"]) == (5.0, 3.0)
+
+
+async def test_whoever_could_not_be_woken_waits_on_until_the_raise_is_repeated(api: Api) -> None:
+    """The queue takes no messages: 503, and the limit is set."""
+    for name in ("job_a", "job_b"):
+        await reserved(api.stage, name, 3_000_000)
+    api.stage.queue.failing.append(PublishError("full"))
+    assert (await put(api, 503, limit=6))["status"] == 503
+    [row], _ = await budgets_of(api.stage).rows("user/7")
+    assert (row.limit, row.waiting) == (6_000_000, 1)
+    before = len(api.stage.queue.published)
+    assert (await put(api, limit=6))["waiting"] == 0
+    assert len(api.stage.queue.published) == before + 1
 
 
 async def test_an_unknown_key_is_accepted(api: Api) -> None:
