@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import BUDGET_EXCEEDED, Alert, CallModel, Work
+from baton.engine.effects import BUDGET_EXCEEDED, CallModel, Work
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, OverBudget, StepResult
 from baton.engine.work_items import loop_key
@@ -159,13 +159,8 @@ class World:
         declared = Declared([budget], lambda _unit: 0, int(1000 * LEASE_SECONDS))
         nobody: Any = None
         self.budgets = WiredBudgets(self)
-        self.budgeted = WakingBudgeted(
-            self._ask, lambda _effect, _history: declared, self.budgets, nobody, self._alerted
-        )
+        self.budgeted = WakingBudgeted(self._ask, lambda _effect, _history: declared, self.budgets, nobody)
         self.budgeted.world = self
-
-    async def _alerted(self, alert: Alert) -> None:
-        """Nobody is there to be alerted."""
 
     def store_ms(self) -> int:
         return _MIDNIGHT_MS + int(1000 * (self.plan.begins_seconds + self.loop.seconds))

@@ -55,7 +55,7 @@ class Reserved(Struct, frozen=True):
 
 
 class Budgeted(Waking):
-    """Runs `executor` within the budgets that are `declared` for it."""
+    """Runs `executor` within the budgets that are `declared` for it. `alerting`: takes alerts; None: nobody does."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Budgeted(Waking):
         declared: Callable[[CallModel, History], Declared | None],
         budgets: Budgets,
         emitter: Emitter,
-        alerting: Callable[[Alert], Awaitable[None]],
+        alerting: Callable[[Alert], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(executor, emitter)
         self._declared = declared
@@ -151,8 +151,9 @@ class Budgeted(Waking):
             await self._alert(effect, wants, settled.reached)
 
     async def _alert(self, effect: CallModel, wants: Sequence[Want], reached: Sequence[Reached]) -> None:
-        for alert in budget_alerts(effect.job.id, wants, reached):
-            await self._alerting(alert)
+        if self._alerting is not None:
+            for alert in budget_alerts(effect.job.id, wants, reached):
+                await self._alerting(alert)
 
 
 def _wants_of(
