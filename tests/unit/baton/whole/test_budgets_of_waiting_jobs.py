@@ -9,7 +9,7 @@ from baton.sdk.records.budget import amount_of
 from baton_events.schema import parse_event
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.sdk.models.providers.provider_cases import KEY, OPENAI
-from tests.unit.baton.whole.test_budgets import CENT, agent
+from tests.unit.baton.whole.test_budgets import CENT, Priced, agent
 from tests.unit.baton.whole.test_offloaded_calls import DONE, OffloadedStage
 from tests.unit.baton.whole.test_offloaded_calls import agent as offloading
 
@@ -57,3 +57,35 @@ async def test_an_offloaded_call_settles_in_the_period_in_which_it_reserved(
     assert [(row.period, row.spent, row.reserved) for row in (await budgets().rows("k"))[0]] == [
         ("2027-01-15", spent, 0)
     ]
+
+
+async def test_a_job_that_had_no_room_is_retried_from_its_failure_once_there_is() -> None:
+    """Its earlier turn stays, and is paid once."""
+    stage = Stage(registry=Registry([agent(Budget("k", usd=0.03, reserve=0.02), model=Priced(calls=1))]))
+    failed = await stage.played("a")
+    assert failed.error is not None
+    assert (failed.error.type, failed.used.model_calls) == ("budget_exceeded", 1)
+    assert (await stage.ports.counters.sums())["budget_refusals"] == 1
+    budgets = stage.container.ports.budgets
+    assert budgets is not None
+    await budgets().set_limit("k", "day", "usd", 5 * CENT)
+    await stage.container.commands.retry(failed, "ann", from_start=False)
+    await stage.run()
+    job = await stage.now()
+    assert (job.status, job.used.model_calls) == ("completed", 2)
+    (row,), _ = await budgets().rows("k")
+    assert (row.spent, row.reserved) == (4 * CENT, 0)
+
+
+async def test_a_cancelled_job_waits_for_no_budget() -> None:
+    stage = Stage(registry=Registry([agent(Budget("k", usd=0.02, reserve=0.02, on_limit="wait"))]))
+    await stage.played("a")
+    await stage.submit("a", "job_2")
+    await stage.run(within_seconds=5)
+    await stage.container.commands.cancel(await stage.now("job_2"), "ann")
+    assert (await stage.now("job_2")).status == "cancelled"
+    await stage.run()
+    budgets = stage.container.ports.budgets
+    assert budgets is not None
+    (row,), _ = await budgets().rows("k")
+    assert row.spent == 0, "its message comes in the next period, and finds nothing to do"
