@@ -113,7 +113,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("public names", 1, _BUDGETS),
     ("Agent fields", 1, _BUDGETS),
     ("test lines", 470, "budgets of whole jobs: each way out of them, deaths at each point, costs by the ledger"),
-    ("test lines", 690, "worlds of budgets: racing calls, crashes, lost answers, failovers, planted defects"),
+    ("test lines", 708, "worlds of budgets: racing calls, crashes, lost answers, failovers, planted defects"),
     ("docs words", 1_260, "a guide to budgets, executed, and their rows in the reference"),
     ("lines of worker", 290, _BUDGETS),
     ("modules of worker", 1, _BUDGETS),

@@ -221,9 +221,8 @@ def counted(job: Job, step_result: StepResult, decision: Decision) -> Decision:
         return decision
     counts = checkpoints_in(changes.parts)
     if isinstance(step_result, ModelFailed):
-        counts[f"{MODEL_FAILURES}:{job.agent}:{step_result.failure.type}"] = 1
-        if step_result.failure.type == BUDGET_EXCEEDED:
-            counts[BUDGET_REFUSALS] = 1
+        of_no_model = step_result.failure.type == BUDGET_EXCEEDED
+        counts[BUDGET_REFUSALS if of_no_model else f"{MODEL_FAILURES}:{job.agent}:{step_result.failure.type}"] = 1
     elif isinstance(step_result, OverBudget):
         counts[BUDGET_WAITS if step_result.until_ms else BUDGET_REFUSALS] = 1
     return replace(decision, changes=replace(changes, counts=counts)) if counts else decision

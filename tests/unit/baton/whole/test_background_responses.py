@@ -8,9 +8,10 @@ import httpx
 import pytest
 import respx
 
-from baton import Agent, Registry, tool
+from baton import Agent, Budget, Registry, tool
 from baton.engine.transitions import JobStatus
 from baton.sdk.agents.registry import RegistryError
+from baton.sdk.records.budget import amount_of
 from baton.worker.runtime.job_view import job_view
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.sdk.models.providers import openai_bodies as openai
@@ -99,6 +100,20 @@ async def test_a_job_is_answered_by_what_its_looks_find(provider: Provider) -> N
     assert provider.keys == {f"Bearer {KEY}"}
     assert not any(KEY in message.body for message in stage.outgoing())
     assert KEY not in repr(stage.store.trees)
+
+
+async def test_a_budget_is_held_from_the_request_to_the_answer(provider: Provider) -> None:
+    """Over all looks, each of which knows what was reserved."""
+    stage = await submitted(budgets=[Budget("k", usd=1, reserve=0.5)])
+    assert stage.ports.budgets is not None
+    await stage.run(within_seconds=100)
+    (row,), _ = await stage.ports.budgets().rows("k")
+    assert (row.spent, row.reserved, len(provider.looks) > 4) == (0, 500_000, True)
+    provider.finishes(DONE)
+    await stage.run()
+    (row,), _ = await stage.ports.budgets().rows("k")
+    assert (row.spent, row.reserved) == (amount_of("usd", (await stage.now()).used.cost_usd), 0)
+    assert row.spent > 0
 
 
 @pytest.mark.parametrize("wait", [{"Retry-After": "40"}, {"Retry-After": "40.5"}, {"Retry-After-Ms": "40000"}])
