@@ -14,7 +14,7 @@ from tests.e2e.dev_stack import ROOT
 NAME = "pydantic-ai-slim"
 # It demands the lowest version, so the lock file cannot have it.
 HARNESS = "pydantic-ai-harness==0.62.0"
-PATIENCE_SECONDS = 600
+PATIENCE_SECONDS = 1_200
 
 
 def lowest() -> str:

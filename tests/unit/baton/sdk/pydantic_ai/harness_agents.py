@@ -8,15 +8,18 @@ Each makes fresh objects, as a process does. `folder` is the workspace; what hap
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import pydantic_ai_harness as harness
+from mcp.server import MCPServer
 from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability, LocalWorkspace
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import Model
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
+from pydantic_ai.models.test import TestModel
 from pydantic_ai_harness.ask_user import AskUserAnswer, AskUserResponse
 from pydantic_ai_harness.conversation_search import SnapshotHistorySource
 from pydantic_ai_harness.memory import FileStore, InMemoryStore, MemoryStore
@@ -24,6 +27,7 @@ from pydantic_ai_harness.repair_tool_arguments import RepairToolArguments
 from pydantic_ai_harness.spend import Budget, InMemorySpendStore, SpendEntry
 from pydantic_ai_harness.step_persistence import InMemoryStepStore
 from pydantic_ai_harness.system_reminders import Reminder
+from pydantic_ai_harness.tool_call_judge import ToolCallJudge
 from pydantic_ai_harness.tool_output_limits import Band, Truncate
 
 from baton.pydantic_ai import hook_context
@@ -352,6 +356,30 @@ def coder(folder: Path, _: Happened) -> Made:
         "done",
     )
     return _listening(folder, harness.Coder(), turns=turns)
+
+
+def tool_call_judge(_: Path, __: Happened) -> Made:
+    return _agent(ToolCallJudge(model=TestModel(), question="Is it harmless?"))
+
+
+def _served(place: str) -> Callable[[Path, Happened], Made]:
+    """A capability that talks to an MCP server: here to one in this process."""
+    module, _, name = place.partition(".")
+    kind = getattr(import_module(f"pydantic_ai_harness.{module}"), name)
+
+    def made(_: Path, __: Happened) -> Made:
+        server = MCPServer[Any]("served", log_level="CRITICAL")
+        server.tool("find")(lambda n: f"found {n}")
+        capability = kind(client=server)
+        tool = f"{capability.tool_prefix}_find" if capability.tool_prefix else "find"
+        return _agent(capability, turns=([call(tool, n="1")], [call(tool, n="2")], "done"))
+
+    return made
+
+
+github, linear, notion = map(_served, ("github.GitHub", "linear.Linear", "notion.Notion"))
+slack, grain, ordinal, pylon = map(_served, ("slack.Slack", "grain.Grain", "ordinal.Ordinal", "pylon.Pylon"))
+posthog, logfire_mcp, day_ai = map(_served, ("posthog.PostHog", "logfire_mcp.LogfireMCP", "day_ai.DayAI"))
 
 
 def code_mode(_: Path, __: Happened) -> Made:

@@ -49,6 +49,17 @@ WHOLE = Row(
         "Coder": "coder",
         "PydanticAIDocs": "docs",
         "LocalStack": "localstack",
+        "ToolCallJudge": "tool_call_judge",
+        "GitHub": "github",
+        "Linear": "linear",
+        "Notion": "notion",
+        "Slack": "slack",
+        "Grain": "grain",
+        "Ordinal": "ordinal",
+        "Pylon": "pylon",
+        "PostHog": "posthog",
+        "LogfireMCP": "logfire_mcp",
+        "DayAI": "day_ai",
     },
 )
 REFUSED = (
