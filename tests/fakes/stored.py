@@ -15,6 +15,7 @@ from msgspec.structs import asdict, replace
 from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.codec import dump, load_call
 from baton.engine.commit.layout import written
+from baton.engine.commit.patch import STAMP, Stamps, replacing
 from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton.settings.settings import Settings
@@ -110,7 +111,7 @@ class FakeRedis(InProcessRedis):
     """The server, whose time is that of `clock`. `trees`: by root; `entries`: the slot table, by job."""
 
     def __init__(self, clock: FakeClock | None = None) -> None:
-        self.clock = clock or FakeClock()
+        self.clock, self._stamps = clock or FakeClock(), Stamps("a-test")
         super().__init__(lambda: self.clock.ms)
         self.trees = Records[Tree](lambda: {root: self.tree(root) for root in self._roots()}, self._put_tree)
         self.entries = Records[QueueEntry](self._entries, self._put_entry)
@@ -169,6 +170,7 @@ class FakeRedis(InProcessRedis):
             return
         key = keys.state_key(root)
         fields, gone = written(before, tree)
+        fields[STAMP] = replacing(self._stamps.next())
         self._hash(key, {**{name: text for name, text in self.hash(key).items() if name not in gone}, **fields})
         for name in tree.jobs:
             calls = {call.id: dump(call) for call in tree.calls.get(name, {}).values()}

@@ -9,16 +9,18 @@ from msgspec.structs import replace
 
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Claim, Undelivered, Verdict
+from baton.engine.commit.patch import replacing
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
 from baton.engine.state import Usage
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue import dispatch
-from baton.store.redis.tree import billing
+from baton.store.redis.tree import attempt, billing
 from baton.store.redis.tree.billing import Bill
 from baton.store.transport.meter import Meter
 from tests.simulation.actors import STAGE
+from tests.simulation.kept import Kept
 from tests.simulation.planting import Patch, answering_step, around, constant, defects, replaced
 from tests.simulation.world import World
 
@@ -127,6 +129,7 @@ def _all_items(self: Tree, _message_id: str, now_ms: int, but: str = "") -> tupl
     return tuple(item for item in self.items.values() if item.key != but and not self.gated(item, now_ms))
 
 
+_APPENDED = "string.sub((text or '') .. ARGV[at], -400)"
 _AT_ONCE = around(dispatch, "delivery", lambda delivery, event, _not_before_ms, replay: delivery(event, 0, replay))
 
 DEFECTS = defects(
@@ -138,6 +141,10 @@ DEFECTS = defects(
         ),
         "a join is counted down instead of computed": around(operations, "commit", _counting_down),
         "an end leaves the job's work items": _changes_with(lambda changes: replace(changes, ends=False)),
+        "a stamp is replaced without a comparison, so another's write is overlooked": (
+            replaced(attempt, "appended", lambda _stamp, name: replacing(name)),
+            around(Kept, "script", lambda script, self: script(self).replace(_APPENDED, "ARGV[at]")),
+        ),
     },
     an_item_is_committed_once={
         "a second COMMIT is accepted": (

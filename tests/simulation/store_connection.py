@@ -13,8 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
+from upstash_redis.errors import UpstashError
 
 from baton.engine.commit.answers import Claim
+from baton.engine.commit.patch import Stamps
 from baton.engine.commit.tree import Tree
 from baton.engine.work_items import ItemKind
 from baton.store.redis.connection import RedisConnection
@@ -164,7 +166,11 @@ class SimConnection(RedisConnection):
         world = self._world
         before = world.fake.keys(root)
         kept = before.copy()
-        answer = kept.apply(*request)
+        try:
+            answer = kept.apply(*request)
+        except UpstashError as error:  # what the script had written by then stays
+            world.fake.wrote(root, kept)
+            raise StoreError(f"the script failed: {error}") from error
         if world.plan.on_server:
             answer, difference = what_differs(before, request, answer, kept)
             if difference:
@@ -224,7 +230,7 @@ class WatchedTransactions(Transactions):
 
     def __init__(self, connection: SimConnection, kept: Kept, most_bytes: int, known_chars: int) -> None:
         super().__init__(connection, kept, most_bytes, known_chars)
-        self._connection, self._name = connection, connection.name
+        self._connection, self._stamps = connection, Stamps(connection.name)
 
     async def run(self, root_id: str, transition: Transition) -> Any:
         requested = REQUESTED.get()

@@ -60,10 +60,10 @@ APPLY = (
         f"{_WRITE}::test_a_field_is_absent_while_it_is_not_there",
     ),
     Defect(
-        "a hash that has changed is the same",
-        "redis.sha1hex(table.concat(texts, '\\0')) == ARGV[digest]",
-        "true",
-        f"{_WRITE}::test_a_hash_is_the_same_while_nothing_of_it_has_changed",
+        "what is appended replaces what is there",
+        "string.sub((text or '') .. ARGV[at], -400)",
+        "ARGV[at]",
+        f"{_WRITE}::test_a_text_is_appended_to_what_is_there_and_only_the_end_stays",
     ),
     Defect(
         "none of several fields is needed",
@@ -115,8 +115,8 @@ APPLY = (
     ),
     Defect(
         "a sum begins anew",
-        "each[3] + (tonumber(text) or 0)",
-        "each[3]",
+        "more + (tonumber(text) or 0)",
+        "more",
         f"{_WRITE}::test_a_sum_is_that_of_what_is_there_and_not_of_what_was_known",
     ),
     Defect(

@@ -51,19 +51,17 @@ async def test_a_field_is_absent_while_it_is_not_there(redis: RedisConnection) -
     assert await _written(redis, lambda patch: patch.equal(_HASH, {"three": None}))
 
 
-async def test_a_hash_is_the_same_while_nothing_of_it_has_changed(redis: RedisConnection) -> None:
-    """In whatever order its fields are."""
+async def test_a_text_is_appended_to_what_is_there_and_only_the_end_stays(redis: RedisConnection) -> None:
+    """Without comparing it; where there is none, it begins one."""
     await begin(redis)
-    await redis.execute("HSET", _HASH, "four", "4")
-    for other in (
-        {"one": "1", "two": "22"},
-        {"one": "1", "four": "4"},
-        {"one": "1", "two": "2", "four": "4"},
-        {"one": "1", "two": "22", "four": "4", "x": ""},
-        {},
-    ):
-        assert not await _written(redis, lambda patch, other=other: patch.same(_HASH, other))  # type: ignore[misc]
-    assert await _written(redis, lambda patch: patch.same(_HASH, {"two": "22", "one": "1", "four": "4"}))
+
+    def appending(patch: Patch, text: str) -> None:
+        patch.equal(_HASH, {"one": "1"}, ["end"])
+        patch.write("HSET", _HASH, ["end", text], [("end", 1)])
+
+    for text, end in (("a,", "a,"), ("b,", "a,b,"), ("c" * 399, f",{'c' * 399}"), ("d,", f"{'c' * 398}d,")):
+        assert await _written(redis, lambda patch, text=text: appending(patch, text))  # type: ignore[misc]
+        assert await redis.execute("HGET", _HASH, "end") == end
 
 
 async def test_one_of_several_fields_is_enough_and_needed(redis: RedisConnection) -> None:

@@ -160,10 +160,10 @@ async def test_a_turn_whose_past_is_summed_up_loads_and_costs_the_same_however_l
 
 
 async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, redis_process: RedisProcess) -> None:
-    """One field for the job, its usage, its slot state and the number of its parts, one for each open work item."""
+    """A field for the job, its usage, its slot state, the number of its parts and the stamp, one for each open item."""
     event = EVENTS["complete"]
     await job_with(real, event.item, event.record, turns=TURNS, reads_history=True)
-    assert redis_process.request("HLEN", "baton:{job_a}:state") == 5
+    assert redis_process.request("HLEN", "baton:{job_a}:state") == 6
 
 
 @pytest.mark.parametrize(("want", "commands"), [("slot", 3), ("gone", 9)])

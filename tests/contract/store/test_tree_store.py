@@ -38,7 +38,7 @@ from tests.contract.store.sample import (
     record_of,
     state_of,
 )
-from tests.contract.store.side import RETENTION_MS, connected, side_over
+from tests.contract.store.side import RETENTION_MS, side_over
 from tests.contract.store.test_signals import OTHERWISE, outcome_of, wait_item
 from tests.fakes.clock import FakeClock
 
@@ -46,11 +46,6 @@ pytestmark = pytest.mark.bridge
 
 SECOND = next_turn().item
 ENTRY = '{"role":"model","text":"' + 500 * "x" + '"}'
-
-
-class WithoutDigests(OneSlot):
-    def _text(self, text: str) -> str:
-        return super()._text(text.replace("redis.sha1hex", "redis.no_such_function"))
 
 
 async def begun_turn(store: Store, job_id: str = JOB_ID) -> None:
@@ -124,12 +119,6 @@ async def test_who_gives_up_waiting_takes_nobody_with_it(
     assert [answer.verdict for answer in answers if not isinstance(answer, BaseException)] == 2 * [Verdict.GRANTED]
     assert redis_process.counted().since(before).requests == 1
     assert (await store.claim(claim_of(items[gives_up], f"m{gives_up}"))).verdict is Verdict.GRANTED
-
-
-async def test_a_server_without_digests_is_given_the_texts(redis_process: RedisProcess) -> None:
-    async with connected(redis_process, WithoutDigests) as connection:
-        answers = await fan(Store(connection, RETENTION_MS), 3)
-    assert all(answer.applied for answer in answers)
 
 
 async def test_the_last_update_knows_what_the_end_cost(connection: RedisConnection) -> None:

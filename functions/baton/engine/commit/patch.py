@@ -1,11 +1,12 @@
 """A patch: conditions, writes and reads, as `apply` takes them; it knows its own cost.
 
-Invariant: it knows nothing of the domain, only keys, fields and texts.
+Invariant: it knows nothing of the domain, only keys, fields and texts. A stamp is a field of a hash that stands for all
+others: equal stamps mean equal hashes, as each request that writes fields writes it, under a name that no other request
+has. Where it compares the stamp, it replaces it. Any other request appends its name to what is stored, in the script:
+replaced by one that does not know of another one's write, the stamp would hide that write.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 from msgspec.json import Encoder, decode
@@ -14,8 +15,14 @@ _encode = Encoder().encode
 _SLICE = 4000  # arguments of one command: apply.lua
 _FREEING = frozenset({"DEL", "HDEL", "LREM", "LTRIM", "PEXPIRE", "SREM", "UNLINK", "XDEL", "XTRIM", "ZREM"})
 Command = Sequence[str | int]
-# A field, and the place of an argument: that becomes this text, then the sum of this number and the field's.
-Sum = tuple[str, int, str, int]
+# A field, and the place of an argument: that becomes this text, then the sum of this number and the field's. Without
+# them it is appended to the field's text.
+Sum = tuple[str, int, str, int] | tuple[str, int]
+
+STAMP = "#"
+# The script keeps as much of a stamp that is appended to (apply.lua): two histories with equal ends would repeat
+# the same 25 requests in the same order.
+KEPT_CHARS = 400
 
 
 class Patch:
@@ -30,11 +37,6 @@ class Patch:
         self._sums, self._summed = dict[str, list[Any]](), dict[str, str]()
         self._counted: set[int] = set()
 
-    def same(self, key: str, texts: Mapping[str, str]) -> None:
-        """Require that a hash has these fields with these texts, and no other."""
-        self._conditions.append(["same", self._key(key), self._add([_digest(texts)])])
-        self.commands += 1
-
     def equal(self, key: str, texts: Mapping[str, str | None], summed: Sequence[str] = ()) -> None:
         """Require that these fields of a hash have these texts; None: the field is absent.
 
@@ -43,12 +45,12 @@ class Patch:
         there = [field for field, text in texts.items() if text is not None] + list(summed)
         absent = [field for field, text in texts.items() if text is None]
         if there:
-            first = self._add([*there, *(texts.get(field) or "" for field in there)])
+            first = self._add([*there, *[texts.get(field) or "" for field in there]])
             self._conditions.append(["equal", self._key(key), first, len(there)])
             self._summed |= {field: str(first + there.index(field)) for field in summed}
         if absent:
             self._conditions.append(["absent", self._key(key), self._add(absent), len(absent)])
-        self.commands += sum(-(-len(names) // _SLICE) for names in (there, absent))
+        self.commands += -(-len(there) // _SLICE) - (-len(absent) // _SLICE)
 
     def any(self, key: str, fields: Sequence[str]) -> None:
         """Require at least one of these fields."""
@@ -75,9 +77,9 @@ class Patch:
         index = self._keys.setdefault(key, len(self._keys) + 1)
         self._writes.append([command, index, first, first + count - 1] if count else [command, index])
         self.commands += 1 if count <= _SLICE else -(-count // _SLICE)
-        for field, at, text, more in sums:
+        for field, at, *added in sums:
             if field in self._summed:
-                self._sums.setdefault(self._summed[field], []).append([first + at, text, more])
+                self._sums.setdefault(self._summed[field], []).append([first + at, *added])
 
     def read(self, reads: Iterable[Command]) -> None:
         """Read these after the writes."""
@@ -98,11 +100,11 @@ class Patch:
 
     def size_bytes(self) -> int:
         """Finish the plan, and return the bytes of keys and arguments. Nothing can be added after that."""
-        plan: dict[str, Any] = {"conditions": self._conditions, "writes": self._writes, "most": self._most_bytes}
+        plan: dict[str, Any] = {"conditions": self._conditions, "writes": self._writes}
         if self._sums:
             plan["sums"] = self._sums
         if self._reads:
-            plan["reads"] = self._reads
+            plan |= {"reads": self._reads, "most": self._most_bytes}
         self._arguments[0] = _encode(plan).decode()
         text = "".join([*self._keys, *self._arguments])
         return len(text) if text.isascii() else len(text.encode())
@@ -128,7 +130,23 @@ def frees(arguments: Command) -> bool:
     return names <= _FREEING or "DEL" in names
 
 
-def _digest(texts: Mapping[str, str]) -> str:
-    """Compute the digest as apply.lua does: names in the order of their bytes, which is that of their characters."""
-    together = "\0".join(chain.from_iterable(sorted(texts.items())))
-    return hashlib.sha1(together.encode(), usedforsecurity=False).hexdigest()
+class Stamps:
+    """The names of one process's requests; `process`: a name that no other process has."""
+
+    def __init__(self, process: str) -> None:
+        self._process, self._count = process, 0
+
+    def next(self) -> str:
+        """Return a new name: also a repeated attempt has its own."""
+        self._count += 1
+        return f"{self._process}{self._count:04x}"  # as long after many requests
+
+
+def replacing(name: str) -> str:
+    """Return the stamp after a request of this name that has compared the one before."""
+    return f"{name},"
+
+
+def appended(stamp: str, name: str) -> str:
+    """Return the stamp after a request of this name that has not compared it."""
+    return f"{stamp}{name},"[-KEPT_CHARS:]

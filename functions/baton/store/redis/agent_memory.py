@@ -8,10 +8,11 @@ it still is. The cache is one GET before a model call, and one SET with its expi
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from secrets import token_urlsafe
 
 import msgspec
 
-from baton.engine.commit.patch import Patch
+from baton.engine.commit.patch import STAMP, Patch, Stamps, replacing
 from baton.engine.commit.stored_bytes import LEAST_FILE_MS
 from baton.sdk.records.memory import SESSION_ENTRIES, MemoryEntry
 from baton.store.redis import keys
@@ -155,6 +156,7 @@ class RedisSessionMemory:
     def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
         self._redis = connection
         self._retention_ms = retention_ms
+        self._stamps = Stamps(token_urlsafe(8))
 
     async def add(self, tenant: str, entry: MemoryEntry) -> bool:
         """Keep an entry among the newest ones; False: its session was forgotten after its job was submitted."""
@@ -163,7 +165,7 @@ class RedisSessionMemory:
             if entry.created_ms <= int(before.get(_FORGOTTEN, -1)):
                 return None
             own = {f"{_ENTRY_FIELD}{entry.id}": f"{entry.created_ms} {_encode(entry).decode()}"}
-            entries = {field: text for field, text in {**before, **own}.items() if field != _FORGOTTEN}
+            entries = {field: text for field, text in {**before, **own}.items() if field.startswith(_ENTRY_FIELD)}
             oldest = sorted(entries, key=lambda field: (_created_ms(entries[field]), field))[:-SESSION_ENTRIES]
             return {field: text for field, text in {**before, **own}.items() if field not in oldest}
 
@@ -185,7 +187,7 @@ class RedisSessionMemory:
             return {_FORGOTTEN: str(max(now_ms, int(before.get(_FORGOTTEN, 0))))}
 
         before, _ = await self._change(tenant, session_id, forgotten, frees=True)
-        return tuple(sorted(field.removeprefix(_ENTRY_FIELD) for field in before if field != _FORGOTTEN))
+        return tuple(sorted(field.removeprefix(_ENTRY_FIELD) for field in before if field.startswith(_ENTRY_FIELD)))
 
     async def _change(
         self, tenant: str, session_id: str, change: Callable[[_Fields], _Fields | None], *, frees: bool = False
@@ -202,7 +204,11 @@ class RedisSessionMemory:
 
     async def _written(self, key: str, before: _Fields, after: _Fields, *, frees: bool) -> bool:
         patch = Patch(0)
-        patch.same(key, before)
+        if before:
+            patch.equal(key, {STAMP: before[STAMP]})
+        else:
+            patch.missing(key, key)
+        after = {**after, STAMP: replacing(self._stamps.next())}
         if frees:  # the whole key is replaced, which a store takes whose memory is full
             patch.write("DEL", key, [])
             before = {}

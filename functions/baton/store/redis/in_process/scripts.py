@@ -4,7 +4,6 @@ Invariant: a script knows nothing but KEYS, ARGV, `redis`, `cjson` and Lua's own
 Must not: know a command.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -42,7 +41,7 @@ class Lua:
         self._call: Call = _nothing
         self._table: Any = self._lua.table_from
         self._globals: Any = self._lua.globals()
-        self._globals["redis"] = self._table({"call": self._redis_call, "sha1hex": _sha1hex})
+        self._globals["redis"] = self._table({"call": self._redis_call})
         self._globals["cjson"] = self._table({"encode": self._encode, "decode": self._decode})
         self._lua.execute(_STRICT)
 
@@ -136,7 +135,3 @@ def _written(value: Any) -> str:
     if value.__class__ is float:
         return f"{value:.17g}"
     raise UpstashError("ERR Lua redis lib command arguments must be strings or integers")
-
-
-def _sha1hex(text: str) -> str:
-    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -1,10 +1,9 @@
 -- Compare, then write: where all conditions hold, all is written, else nothing.
--- ARGV[1]: JSON: conditions, writes, sums, reads once it is written, and how many bytes are read at most.
--- A condition: `same` (key, digest of the whole hash), `equal` or `absent` (key, fields, then texts), `count` (key, text,
--- number of values that have it), `any` (key, fields: one of them is there), or `missing`
--- (two keys). Writes and reads are commands: name, key, arguments. Keys and arguments are indexes of KEYS and ARGV.
+-- ARGV[1]: JSON: conditions, writes, sums, reads once it is written, with `most`: how many bytes are read at most.
+-- A condition: `equal` or `absent` (key, fields, then texts), `count` (key, text, number of values that have it), `any`
+-- (key, fields: one of them is there), or `missing` (two keys). Writes and reads are commands: name, key, arguments. Keys and arguments are indexes of KEYS and ARGV.
 -- Sums, by a field of an `equal`: it is not compared, but each of these arguments becomes this text, then the sum of this
--- number and the field's.
+-- number and the field's; without a number, the end of the field's text with the argument after it.
 -- Answer: how many commands this took, 1 where it is written, and what was read, or the kind of the condition that does
 -- not hold.
 local plan, commands, values = cjson.decode(ARGV[1]), 1, {}
@@ -22,7 +21,9 @@ local function compare(key, first, count, there)
     for i, text in ipairs(call('HMGET', key, unpack(ARGV, from, last))) do
       local sum = sums[tostring(from + i - 1)]
       for _, each in ipairs(sum or none) do
-        ARGV[each[1]] = each[2] .. string.format('%d', each[3] + (tonumber(text) or 0))
+        local at, start, more = unpack(each)
+        ARGV[at] = more and start .. string.format('%d', more + (tonumber(text) or 0))
+          or string.sub((text or '') .. ARGV[at], -400)
       end
       if not sum and text ~= (there and ARGV[from + i - 1 + count]) then
         return false
@@ -33,17 +34,6 @@ local function compare(key, first, count, there)
 end
 
 local holds = {
-  same = function(key, digest)
-    local flat, names, of, texts = call('HGETALL', key), {}, {}, {}
-    for i = 1, #flat, 2 do
-      names[#names + 1], of[flat[i]] = flat[i], flat[i + 1]
-    end
-    table.sort(names)
-    for i, name in ipairs(names) do
-      texts[2 * i - 1], texts[2 * i] = name, of[name]
-    end
-    return redis.sha1hex and redis.sha1hex(table.concat(texts, '\0')) == ARGV[digest]
-  end,
   equal = function(key, first, count) return compare(key, first, count, true) end,
   absent = function(key, first, count) return compare(key, first, count, false) end,
   any = function(key, first, count) return not compare(key, first, count, false) end,

@@ -7,7 +7,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, items_of, placing, turns_of
-from baton.engine.commit.patch import Command, Patch
+from baton.engine.commit.patch import STAMP, Command, Patch, appended, replacing
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import USED_APART, apart_in, ledger_text, less, more, usage_in
 from baton.engine.state import NOTHING_USED
@@ -73,12 +73,12 @@ class Attempt:
         *,
         apart: bool = False,
     ) -> None:
-        self._root_id, self._snapshot, self._transitions = root_id, snapshot, transitions
+        self._root_id, self._snapshot, self._transitions, self._stamp = root_id, snapshot, transitions, stamp
         self.answers: list[Any] = []
         self.bill = Bill()
         # An unknown result is taken for absent, which is then a condition.
         self._results: dict[Place, str | None] = {}
-        self._persists = False
+        self._persists = self._is_stamp_appended = False
         for transition in transitions:
             self._persists |= transition.persists
             for place, _ in transition.places(snapshot.tree):
@@ -103,7 +103,7 @@ class Attempt:
         elif snapshot.apart:
             written = self._writes.state
             self._writes.gone += [name for name in snapshot.apart if f"usage:{name.split(':')[1]}" in written]
-        self.is_nothing = self._writes.is_nothing
+        self.is_nothing = not self._writes.stamp(replacing(stamp))
 
     def _write_apart(self, stamp: str) -> None:
         """Write the usage in a field apart from that of others."""
@@ -119,9 +119,9 @@ class Attempt:
         """Whether others may write at the same time."""
         return self._siblings is not None
 
-    def fill(self, patch: Patch, kept: Kept, *, digests: bool) -> None:
+    def fill(self, patch: Patch, kept: Kept) -> None:
         """Add the conditions and the writes to the patch."""
-        self._compare_state(patch, digests=digests)
+        self._compare_state(patch)
         by_key: dict[str, dict[str, str | None]] = {}
         for place, text in self._results.items():
             result_key, field = result_field(place)
@@ -130,29 +130,23 @@ class Attempt:
             patch.equal(result_key, texts)
         self._writes.add_to(patch, kept, persists=self._persists)
 
-    def _compare_state(self, patch: Patch, *, digests: bool) -> None:
+    def _compare_state(self, patch: Patch) -> None:
+        """Require the state as it is known: all of it by its stamp, or as much as the transitions read."""
         state, key, names = self._snapshot.state, keys.state_key(self._root_id), set[str]()
         for transition in self._transitions:
             names.update(transition.jobs(self._snapshot.tree))
-        compared, counts = dict[str, str | None](), list[str]()
         if self._siblings is None and not state:
             patch.missing(key, keys.tombstone_key(self._root_id))
         elif self._siblings is None and names >= self._snapshot.tree.jobs.keys():
-            if digests:
-                patch.same(key, state)
-            else:
-                patch.count(key, "", len(state))
-                compared |= state
+            patch.equal(key, {STAMP: state.get(STAMP)})
         else:
             apart = self._siblings is not None
-            compared |= self._compared_apart(patch, key) if apart else self._compared_of(names, patch, key)
+            compared = self._compared_apart(patch, key) if apart else self._compared_of(names, patch, key)
             compared |= self._guaranteed(patch, key)
-            # Others may add parts meanwhile: the script numbers them.
-            counts += map(keys.part_count, self._writes.part_counts)
-            for name in counts:
-                compared.pop(name, None)
-        if compared or counts:
-            patch.equal(key, compared, counts)
+            # Others may write meanwhile: the script numbers parts, and appends to the stamp.
+            self._is_stamp_appended = not self.is_nothing
+            summed = [*map(keys.part_count, self._writes.part_counts), *([STAMP] if self._is_stamp_appended else ())]
+            patch.equal(key, {name: text for name, text in compared.items() if name not in summed}, summed)
 
     def _compared_of(self, job_ids: set[str], patch: Patch, key: str) -> dict[str, str | None]:
         """Return the fields of these jobs, and where a turn of theirs may begin, the limits that it shares."""
@@ -226,6 +220,8 @@ class Attempt:
         if not tree.items or not tree.jobs:
             return None
         state = {**self._snapshot.state, **writes.state}
+        if self._is_stamp_appended:  # if no other was meanwhile; else the next comparison is refused
+            state[STAMP] = appended(self._snapshot.state.get(STAMP, ""), self._stamp)
         for name in writes.gone:
             state.pop(name, None)
         waiting = {item.call_id for item in tree.items.values()}

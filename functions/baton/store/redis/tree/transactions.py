@@ -7,12 +7,12 @@ is answered before it is written; one that writes nothing is computed from a fre
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from secrets import token_hex
+from secrets import token_urlsafe
 from typing import Any
 
 from msgspec import Struct, field
 
-from baton.engine.commit.patch import Command, Patch
+from baton.engine.commit.patch import Command, Patch, Stamps
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.totals import adding
 from baton.store.redis.tree.attempt import Attempt, Transition
@@ -86,7 +86,7 @@ class Transactions:
         self._kept = kept
         self._most_bytes = most_bytes
         self._queues: dict[str, _Queue] = {}  # the longest unused first
-        self._name, self._count, self._size_chars, self._digests = token_hex(8), 0, 0, True
+        self._stamps, self._size_chars = Stamps(token_urlsafe(8)), 0
         self._held = HeldCounts()
 
     async def run(self, root_id: str, transition: Transition) -> Any:
@@ -186,7 +186,7 @@ class Transactions:
     async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
         """Make these transitions, or fail each of them."""
         transitions = [each.transition for each in batch]
-        counts, refused, attempts = Counter[tuple[str, str]](), None, list[Attempt]()
+        counts, attempts = Counter[tuple[str, str]](), list[Attempt]()
         for each in transitions:
             counts.update(each.counts)
         try:
@@ -195,8 +195,6 @@ class Transactions:
                 if attempts and not any(each.is_in(snapshot) for each in attempts):
                     attempts[-1].bill.refund()  # it has taken what the one before it gave back
                 attempts.clear()
-                # Where a digest is refused though nothing has changed, the server's scripts know no digests.
-                self._digests = self._digests and snapshot.state != refused
                 for attempt in self._attempts(root_id, snapshot, transitions):
                     if attempts:
                         attempts[-1].bill.refund()
@@ -208,7 +206,7 @@ class Transactions:
                     if written:
                         return _end(batch, await self._known(queue, attempt, details, found))
                     attempts.append(attempt)
-                    counts, refused = Counter(), snapshot.state if found == ["same"] else None
+                    counts = Counter()
                 self._keep(queue, None)
             self._fail(queue, batch, StoreError(f"the tree of {root_id} changes faster than it can be written"))
         except UnicodeEncodeError as error:
@@ -221,14 +219,13 @@ class Transactions:
 
         None where nothing is to be written, and the snapshot is not fresh.
         """
-        self._count += 1
-        head = (root_id, snapshot, transitions, f"{self._name}.{self._count}")
-        attempt = Attempt(*head, apart=snapshot.is_contended or snapshot.is_fresh)
+        head = (root_id, snapshot, transitions)
+        attempt = Attempt(*head, self._stamps.next(), apart=snapshot.is_contended or snapshot.is_fresh)
         if attempt.is_nothing and not snapshot.is_fresh:
             return
         yield attempt
         if not (attempt.is_nothing or attempt.is_apart):
-            attempt = Attempt(*head, apart=True)
+            attempt = Attempt(*head, self._stamps.next(), apart=True)
             if attempt.is_apart:
                 yield attempt
 
@@ -242,7 +239,7 @@ class Transactions:
         if attempt.is_nothing and not details.reads:
             return self._beside(beside)
         patch = Patch(self._most_bytes)
-        attempt.fill(patch, self._kept, digests=self._digests)
+        attempt.fill(patch, self._kept)
         patch.read(details.reads)
         attempt.settle(patch, beside)
         return self._redis.apply(*patch.request(), beside)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from baton.engine.commit.answers import LEAST_TOMBSTONE_MS
 from baton.engine.commit.codec import dump
 from baton.engine.commit.layout import field_of, written
-from baton.engine.commit.patch import Patch
+from baton.engine.commit.patch import STAMP, Patch
 from baton.engine.commit.tree import Tree
 from baton.engine.state import CallRecord
 from baton.engine.work_items import ItemKind, WorkItem
@@ -57,6 +57,13 @@ class Writes:
                 self.forgotten[job_id] = [name for name in was if name not in now]
         self.expires = after.expires_ms != before.expires_ms
 
+    def stamp(self, text: str) -> bool:
+        """Write this stamp with all else, which the script may append; return whether anything is written."""
+        if self.is_nothing:
+            return False
+        self.state[STAMP] = text
+        return True
+
     @property
     def is_nothing(self) -> bool:
         """Whether nothing has changed."""
@@ -82,8 +89,9 @@ class Writes:
             patch.write("HDEL", key, self.gone)
         if self.state:
             more = ((keys.part_count(job_id), len(self._after.parts[job_id])) for job_id in self.part_counts)
-            names = list(self.state)
-            patch.write("HSET", key, flat(self.state), [(at, 2 * names.index(at) + 1, "", count) for at, count in more])
+            at = {name: 2 * number + 1 for number, name in enumerate(self.state)}
+            sums = [(name, at[name], "", count) for name, count in more]
+            patch.write("HSET", key, flat(self.state), [*sums, (STAMP, at[STAMP])])
         self._add_calls(patch)
         for job_id, count in self.part_counts.items():
             self._stream(patch, job_id, count, kept.stream_length)
@@ -102,7 +110,7 @@ class Writes:
         for first in range(0, len(parts), _PARTS_AT_ONCE):
             entry = parts[first : first + _PARTS_AT_ONCE]
             more = first + len(entry)
-            named = chain.from_iterable(("p", part) for part in entry)
+            named = [text for part in entry for text in ("p", part)]
             head = ("MAXLEN", "~", str(length), f"{start}{count + more}")
             sums = [(keys.part_count(job_id), 3, start, more)]
             patch.write("XADD", keys.parts_key(job_id), [*head, *named], sums)
@@ -179,6 +187,6 @@ def _holds_up(item: WorkItem, ended: Iterable[WorkItem]) -> bool:
 def _is_theirs(job_id: str, writes: Writes) -> bool:
     """Return whether nothing is written but work items, calls, results, parts, and usage."""
     names = {*writes.state, *writes.gone}
-    mine = (f"usage:{job_id}", keys.part_count(job_id))
+    mine = (f"usage:{job_id}", keys.part_count(job_id), STAMP)
     other = any(not name.startswith("item:") and name not in mine for name in names)
     return not (other or writes.expires or any(writes.forgotten.values()) or writes.extends_transcripts)
