@@ -5,7 +5,6 @@ need no canonical form. A job's only work item is in the job's own field: one wr
 an empty text. Where there are several, each has a field of its own, which is removed with it.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any
@@ -116,18 +115,18 @@ def written(before: Tree, after: Tree) -> tuple[Fields, list[str]]:
 
 def _add_items(before: Tree, after: Tree, new: Fields) -> list[str]:
     """Add the fields of the work items that are written; return those that are removed."""
-    was = before.items
-    new |= {field_of(item, after): dump(item) for key, item in after.items.items() if was.get(key) is not item}
-    ended = [item for key, item in was.items() if key not in after.items]
-    gone = [field for item in ended if (field := field_of(item, before)) not in new]
-    alone = _alone(before)
-    new |= {field: "" for field in gone if field.removeprefix(_ITEM) in alone}
-    return [field for field in gone if field not in new]
-
-
-def _alone(tree: Tree) -> set[str]:
-    """Return the jobs that have one work item."""
-    return {job_id for job_id, number in Counter(item.job_id for item in tree.items.values()).items() if number == 1}
+    was, gone = before.items, list[str]()
+    for key, item in after.items.items():
+        if was.get(key) is not item:
+            new[field_of(item, after)] = dump(item)
+    for key, item in was.items():
+        if key in after.items or (field := field_of(item, before)) in new:
+            continue
+        if before.placed.get(item.job_id) == key and len(items_of(item.job_id, before)) == 1:
+            new[field] = ""
+        else:
+            gone.append(field)
+    return gone
 
 
 def placing(before: Tree, after: Tree) -> Tree:
@@ -138,12 +137,16 @@ def placing(before: Tree, after: Tree) -> Tree:
     """
     if before.items is after.items:
         return after
-    ended, alone = before.items.keys() - after.items.keys(), _alone(before)
-    several = {item.job_id for item in before.items.values() if item.key not in ended or item.job_id not in alone}
-    placed = {job_id: key for job_id, key in before.placed.items() if key in after.items}
+    placed, is_free = {job_id: key for job_id, key in before.placed.items() if key in after.items}, dict[str, bool]()
     for key, item in after.items.items():
-        if key not in before.items and item.job_id not in several and item.job_id in after.jobs:
-            placed.setdefault(item.job_id, key)
+        job_id = item.job_id
+        if key in before.items or job_id in placed or job_id not in after.jobs:
+            continue
+        if job_id not in is_free:
+            was = items_of(job_id, before)
+            is_free[job_id] = not was or (len(was) == 1 and was[0].key not in after.items)
+        if is_free[job_id]:
+            placed[job_id] = key
     return replace(after, placed=placed)
 
 

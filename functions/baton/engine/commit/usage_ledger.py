@@ -1,8 +1,8 @@
 """A job's usage ledger, pure: its sums, those of parallel calls apart, and the usage in each event's part."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from operator import add, attrgetter
+from operator import add, attrgetter, sub
 from typing import Any
 
 from msgspec import Struct
@@ -55,28 +55,28 @@ _SUMS = ("appends", *COUNTED, "written", "counted")
 # The amounts in an event's part, and their names there.
 _COUNTED = ("appends", *COUNTED)
 _SHOWN_AS = ("appends", "messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "functionMs", "mbMs")
-_amounts = attrgetter(*_COUNTED)
+_amounts, _summed = attrgetter(*_COUNTED), attrgetter(*_SUMS)
 _encode = Encoder().encode
 _EVENT_END = '},"transient":true,"type":"data-event"}'
 
 
 def plus(used: Usage, added: Usage) -> Usage:
     """Return the sum of both."""
-    return replace(used, **_sums(used, added, 1), updated_ms=max(used.updated_ms, added.updated_ms))
+    return replace(used, **_sums(add, used, added), updated_ms=max(used.updated_ms, added.updated_ms))
 
 
 def less(used: Usage, before: Usage) -> Usage:
     """Return the usage since `before`."""
-    return Usage(**_sums(used, before, -1), updated_ms=used.updated_ms)
+    return Usage(**_sums(sub, used, before), updated_ms=used.updated_ms)
 
 
-def _sums(used: Usage, other: Usage, sign: int) -> dict[str, Any]:
-    return {name: getattr(used, name) + sign * getattr(other, name) for name in _SUMS}
+def _sums(together: Callable[[int, int], int], used: Usage, other: Usage) -> dict[str, Any]:
+    return dict(zip(_SUMS, map(together, _summed(used), _summed(other)), strict=True))
 
 
-def ledger_text(job_id: str, field: str, used: Usage, spent: Spent = NOTHING) -> str:
-    """Return the text of a field for usage, with this spending. Where it is apart, it names its job as an item does."""
-    text = dump(more(used, spent))
+def ledger_text(job_id: str, field: str, used: Usage) -> str:
+    """Return the text of a field for usage. Where it is apart, it names its job as an item does."""
+    text = dump(used)
     return f'{{"job_id":"{job_id}",{text[1:]}' if field.startswith(USED_APART) else text
 
 

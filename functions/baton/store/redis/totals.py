@@ -7,6 +7,7 @@ reader adds it to the sums. The line is written with the update that reports the
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -39,9 +40,12 @@ from baton_events.ids import canonical_json
 Counts = Mapping[tuple[str, str], int]  # a hash and its field: how much is added
 
 
-def adding(counts: Counts) -> list[Command]:
+def adding(counts: Sequence[Counts]) -> list[Command]:
     """Return the commands that add to sums."""
-    return [["HINCRBY", key, name, much] for (key, name), much in counts.items()]
+    sums = Counter[tuple[str, str]]()
+    for each in counts:
+        sums.update(each)
+    return [["HINCRBY", key, name, much] for (key, name), much in sums.items()]
 
 
 def of_deployment(counts: Mapping[str, int]) -> Counts:
@@ -64,7 +68,7 @@ class RedisCounters:
     async def add(self, counts: Mapping[str, int]) -> None:
         """Add to the sums, by name."""
         if counts:
-            await self._redis.pipeline(*adding(of_deployment(counts)))
+            await self._redis.pipeline(*adding([of_deployment(counts)]))
 
     async def sums(self) -> dict[str, int]:
         """Return all sums, by name."""

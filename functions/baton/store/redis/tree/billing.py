@@ -9,7 +9,6 @@ shows that this was not written. A write with an unknown result counts as done: 
 affect what is decided.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +23,9 @@ from baton.store.redis.totals import Counts
 from baton.store.transport.meter import Meter, charge
 from baton.store.transport.redis_rest import Command, answer_bytes, command_bytes
 
+# Stands for the size of a request until the texts that tell it are written: no sum of bytes has as many digits.
+_UNKNOWN, _DIGITS = 10**15, 16
+_Sized = tuple[str, int]  # a text that tells of usage, and the bytes in it
 Ledgers = Mapping[str, tuple[str, Usage]]  # by job: the field for its usage, and what the steps have added there
 
 
@@ -63,22 +65,28 @@ class Bill:
         if not self._steps:
             return {}
         self._taken = [step.meter.take() if step.meter else NOTHING for step in self._steps]
-        jobs = dict.fromkeys(step.job_id for step in self._steps)
-        old = [state[ledgers[job_id][0]] for job_id in jobs] + [step.part for step in self._steps if step.part]
-        new, base, size_bytes, owed = old, self._size_bytes - sum(map(len, old)), 0, dict[str, Spent]()
-        while size_bytes < self._size_bytes:  # its own digits count, too
-            size_bytes = self._size_bytes
-            cost = Spent(requests=1, commands=patch.commands + len(beside), size_bytes=size_bytes)
-            bills = list(zip(self._steps, [*self._taken[:-1], self._taken[-1] + cost], strict=True))
-            owed = {job_id: sum((bill for step, bill in bills if step.job_id == job_id), NOTHING) for job_id in jobs}
-            new = [ledger_text(job_id, *ledgers[job_id], owed[job_id]) for job_id in jobs]
-            new += [with_used(step.part, more(step.used, bill)) for step, bill in bills if step.part]
-            self._size_bytes = base + sum(map(len, new))
+        cost = Spent(requests=1, commands=patch.commands + len(beside), size_bytes=_UNKNOWN)
+        bills = list(zip(self._steps, [*self._taken[:-1], self._taken[-1] + cost], strict=True))
+        owed = dict[str, Spent]()
+        for step, bill in bills:
+            owed[step.job_id] = owed[step.job_id] + bill if step.job_id in owed else bill
+        old = [state[ledgers[job_id][0]] for job_id in owed] + [step.part for step in self._steps if step.part]
+        sized = list[_Sized]()
+        for job_id, spent in owed.items():
+            used = more(ledgers[job_id][1], spent)
+            sized.append((ledger_text(job_id, ledgers[job_id][0], used), used.redis_bytes))
+        for step, bill in bills:
+            if step.part:
+                used = more(step.used, bill)
+                sized.append((with_used(step.part, used), used.redis_bytes))
+        self._size_bytes = _size_with(self._size_bytes - sum(map(len, old)), sized)
+        new = [_with_size(each, self._size_bytes) for each in sized]
         for text, billed in zip(old, new, strict=True):
             patch.exchange(text, billed)
-        self._written = {ledgers[job_id][0]: text for job_id, text in zip(jobs, new, strict=False)}
+        self._written = {ledgers[job_id][0]: text for job_id, text in zip(owed, new, strict=False)}
         state |= self._written
-        return owed
+        payer, own_bytes = self._steps[-1].job_id, self._size_bytes - _UNKNOWN
+        return {**owed, payer: owed[payer] + Spent(size_bytes=own_bytes)}
 
     def sent(self, commands: int, found: Sequence[Any], *, written: bool) -> None:
         """Charge this invocation for what no ledger has: the answer, or where it was refused the whole request."""
@@ -98,19 +106,38 @@ class Bill:
         self._taken = []
 
 
+def _size_with(other_bytes: int, sized: Sequence[_Sized]) -> int:
+    """Return the size of a request with these texts: the digits that tell it count, too."""
+    sums = [used_bytes - _UNKNOWN for _, used_bytes in sized if used_bytes >= _UNKNOWN]
+    fixed = other_bytes + sum([len(text) for text, _ in sized]) - _DIGITS * len(sums)
+    size_bytes = fixed
+    while size_bytes != (larger := fixed + sum([len(str(each + size_bytes)) for each in sums])):
+        size_bytes = larger
+    return size_bytes
+
+
+def _with_size(sized: _Sized, size_bytes: int) -> str:
+    """Return the text once the size is known: it stands where the last number of its digits does."""
+    text, used_bytes = sized
+    if used_bytes < _UNKNOWN:
+        return text
+    before, _, after = text.rpartition(str(used_bytes))
+    return f"{before}{used_bytes - _UNKNOWN + size_bytes}{after}"
+
+
 class HeldCounts:
     """Counts of invocations that go on. A later COMMIT of their process adds them up; a death loses them."""
 
     def __init__(self) -> None:
-        self._held = Counter[tuple[str, str]]()
+        self._held = list[Counts]()
 
-    def beside(self, answers: Iterable[Any], counts: Counts) -> Counts:
+    def beside(self, answers: Iterable[Any], counts: Sequence[Counts]) -> Sequence[Counts]:
         """Return the counts that travel with these answers: all held ones, or none where every invocation goes on."""
         commits = [answer for answer in answers if isinstance(answer, Committed)]
         if not commits:
             return counts
-        self._held.update(counts)
+        self._held += counts
         if all(answer.claimed for answer in commits):
-            return {}
-        counts, self._held = self._held, Counter()
+            return ()
+        counts, self._held = self._held, []
         return counts

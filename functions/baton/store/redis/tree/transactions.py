@@ -5,7 +5,6 @@ is answered before it is written; one that writes nothing is computed from a fre
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from secrets import token_urlsafe
 from typing import Any
@@ -14,7 +13,7 @@ from msgspec import Struct, field
 
 from baton.engine.commit.patch import Command, Patch, Stamps
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.totals import adding
+from baton.store.redis.totals import Counts, adding
 from baton.store.redis.tree.attempt import Attempt, Transition
 from baton.store.redis.tree.billing import HeldCounts
 from baton.store.redis.tree.details import Details, with_ledger
@@ -186,9 +185,8 @@ class Transactions:
     async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
         """Make these transitions, or fail each of them."""
         transitions = [each.transition for each in batch]
-        counts, attempts = Counter[tuple[str, str]](), list[Attempt]()
-        for each in transitions:
-            counts.update(each.counts)
+        counts: Sequence[Counts] = [each.counts for each in transitions if each.counts]
+        attempts = list[Attempt]()
         try:
             for number in range(_ATTEMPTS):
                 snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
@@ -206,7 +204,7 @@ class Transactions:
                     if written:
                         return _end(batch, await self._known(queue, attempt, details, found))
                     attempts.append(attempt)
-                    counts = Counter()
+                    counts = ()
                 self._keep(queue, None)
             self._fail(queue, batch, StoreError(f"the tree of {root_id} changes faster than it can be written"))
         except UnicodeEncodeError as error:
