@@ -6,7 +6,7 @@ labels and Redis keys.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -15,8 +15,11 @@ CALL_DIGEST_CHARS = 10
 _CALL_DASHES = 3  # job, turn, position, digest
 CHILD_SEPARATOR = "."
 BATCH_PREFIX = "batch_"
-# Made once: json.dumps makes an encoder for each text.
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+# Made once: an encoder makes one for each text. No marks of what it is in: a circle ends at the depth of calls.
+_chunks_of: Callable[[Any, int], Sequence[str]] = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+    None, _CANONICAL.default, json.encoder.encode_basestring, None, ":", ",", *(True, False, False)
+)
 
 
 def canonical_json(value: Any) -> str:
@@ -25,7 +28,10 @@ def canonical_json(value: Any) -> str:
     Raises:
         ValueError: a number that JSON does not have (NaN, Infinity).
     """
-    return _CANONICAL.encode(value)
+    try:
+        return "".join(_chunks_of(value, 0))
+    except RecursionError:  # a circle, or a depth, for which the encoder has words of its own
+        return _CANONICAL.encode(value)
 
 
 def sorted_json(value: Any) -> str:

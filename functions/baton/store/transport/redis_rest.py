@@ -26,6 +26,8 @@ def command_bytes(command: Sequence[str | int]) -> int:
 
 def answer_bytes(answer: Any) -> int:
     """Count the bytes of an answer's texts."""
+    if not answer:
+        return 0
     if isinstance(answer, str):
         return _text_bytes(answer)
     if isinstance(answer, dict):

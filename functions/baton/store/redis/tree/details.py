@@ -17,7 +17,7 @@ from baton.engine.transcript import calls_in, uncompacted
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.tree.snapshot import Transcript
+from baton.store.redis.tree.snapshot import Transcript, weight_of
 from baton.store.transport.meter import charge
 from baton.store.transport.redis_rest import answer_bytes
 from baton_events.errors import StoreError
@@ -121,12 +121,12 @@ class Details:
             if texts is None:
                 return History(size_bytes=size_bytes)
             results = {name: text for name, text in zip(needed, texts, strict=True) if text}
-            return History(results=load_results(results), size_bytes=_size(results.values()))
+            return History(results=load_results(results), size_bytes=weight_of(results.values()))
         return History()
 
     async def _read_history(self, job: Job) -> History:
         if (known := self.transcripts.get(job.id)) is not None:
-            return _history(known.entries, known.results, job)
+            return _history(known, job)
         entries: list[str] = []
         size_bytes = 0
         for name, _, _ in _ranges(job):
@@ -139,23 +139,23 @@ class Details:
         if too_much:
             found, too_much = await self._results_alone(job)
         results = results_in(as_dict(found or ()))
-        prompt_bytes = _size(entries) + _size(results.values())
+        prompt_bytes = weight_of(entries) + weight_of(results.values())
         if size_bytes + too_much or prompt_bytes > self._most_bytes:
             return History(size_bytes=size_bytes + too_much + prompt_bytes)
-        self.transcripts[job.id] = Transcript(tuple(entries), results, prompt_bytes)
-        return _history(entries, results, job)
+        known = self.transcripts[job.id] = Transcript(tuple(entries), results, prompt_bytes)
+        return _history(known, job)
 
     async def _uncompacted_history(self, entries: list[str], job: Job, too_much: int) -> History:
         """Return the history of a transcript that was read without its compacted range."""
         if too_much:
-            return History(size_bytes=too_much + _size(entries))
+            return History(size_bytes=too_much + weight_of(entries))
         values = load_values(entries)
         names = calls_in(tuple(values))
         texts, size_bytes = await self._later(*_results(job, names)) if names else ((), 0)
         if texts is None:
-            return History(size_bytes=size_bytes + _size(entries))
+            return History(size_bytes=size_bytes + weight_of(entries))
         results = {name: text for name, text in zip(names, texts, strict=True) if text}
-        size_bytes = _size(entries) + _size(results.values())
+        size_bytes = weight_of(entries) + weight_of(results.values())
         if size_bytes > self._most_bytes:
             return History(size_bytes=size_bytes)
         return History(tuple(values), load_results(results), job.compacted, size_bytes)
@@ -227,18 +227,13 @@ def _ranges(job: Job) -> list[tuple[str, int, int]]:
     return [*ranges, ("after", last, -1)]
 
 
-def _history(entries: Sequence[str], results: Mapping[str, str], job: Job) -> History:
+def _history(known: Transcript, job: Job) -> History:
     """Return the whole history, without its compacted range."""
+    entries, results = known.entries, known.results
     if _reads_every_result(job):
-        size_bytes = _size(entries) + _size(results.values())
-        return History(tuple(load_values(entries)), load_results(results), (0, 0), size_bytes)
-    texts = uncompacted(tuple(entries), job.compacted)
+        return History(tuple(load_values(entries)), load_results(results), (0, 0), known.size_chars)
+    texts = uncompacted(entries, job.compacted)
     values = tuple(load_values(texts))
     named = frozenset(calls_in(values))
     needed = {name: text for name, text in results.items() if name in named}
-    return History(values, load_results(needed), job.compacted, _size(texts) + _size(needed.values()))
-
-
-def _size(texts: Iterable[str]) -> int:
-    """Return the size in an answer: as JSON in JSON, a quotation mark or a backslash takes two bytes."""
-    return sum([len(text) + text.count('"') + text.count("\\") for text in texts])
+    return History(values, load_results(needed), job.compacted, weight_of(texts) + weight_of(needed.values()))

@@ -3,7 +3,7 @@
 Invariant: it may be out of date at any time; a decision on it is written only where it is not.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -34,8 +34,13 @@ def of_calls(names: Container[str], by_job: Mapping[str, dict[str, Any]]) -> dic
     return kept
 
 
+def weight_of(texts: Iterable[str]) -> int:
+    """Return the size in an answer: as JSON in JSON, a quotation mark or a backslash takes two bytes."""
+    return sum([len(text) + text.count('"') + text.count("\\") for text in texts])
+
+
 class Transcript(Struct, frozen=True):
-    """All entries of a job's transcript, and all results of its calls, as texts."""
+    """All entries of a job's transcript, and all results of its calls, as texts; `size_chars`: what they weigh."""
 
     entries: tuple[str, ...] = ()
     results: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -43,7 +48,7 @@ class Transcript(Struct, frozen=True):
 
     def more(self, entries: Sequence[str], results: Mapping[str, str]) -> "Transcript":
         """Return the transcript with these additions written."""
-        size_chars = self.size_chars + sum(map(len, entries)) + sum(map(len, results.values()))
+        size_chars = self.size_chars + weight_of(entries) + weight_of(results.values())
         return Transcript((*self.entries, *entries), {**self.results, **results}, size_chars)
 
 
