@@ -24,7 +24,7 @@ from tests.bench.peers.cells import share
 from tests.e2e.dev_stack import DevStack, stacks
 from tests.e2e.long_agents import SEQUENTIAL
 from tests.e2e.long_run import LongRun, Window
-from tests.e2e.meters import Meters
+from tests.e2e.meters import Meters, Units
 
 WARM_UP, REPEATS = 5, 30
 TRIPS = 10
@@ -83,14 +83,18 @@ async def _list_price(peer: Baton) -> dict[str, float]:
 
 
 async def _job_cost(peer: Baton) -> dict[str, float]:
-    """What a job of five calls costs, alone, from its POST to its last word with the admission."""
+    """What a job of five calls costs, alone, from its POST to its last word with the admission.
+
+    Without what the benchmark itself reads of the store to know when each step was done.
+    """
     meters = Meters(DevStack(peer.folder / "data", described=peer.described))
-    before = meters.read()
+    before, own_bytes = meters.read(), peer.own_bytes
     for number in range(REPEATS):
         await peer.run_job("seq", f"cost-{number}")
         await asyncio.sleep(0.05)  # its last word with the admission comes after its end
     await asyncio.sleep(SETTLING_SECONDS)
-    return {name: round(value / REPEATS, 2) for name, value in vars_of(meters.read() - before).items()}
+    used = meters.read() - before - Units(0, 0, 0, 0, peer.own_bytes - own_bytes)
+    return {name: round(value / REPEATS, 2) for name, value in vars_of(used).items()}
 
 
 def vars_of(reading: Any) -> dict[str, int]:

@@ -97,6 +97,11 @@ class Baton(Peer):
     async def result(self, job: str) -> list[int]:
         return await self._ends.of_job(self._ids.pop(job))
 
+    @property
+    def own_bytes(self) -> int:
+        """What this benchmark has read of the store so far."""
+        return self._ends.size_bytes
+
     async def recorded(self) -> set[tuple[str, str]]:
         """As the store has them; what is on the way to it may still come."""
         return {

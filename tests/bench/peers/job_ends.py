@@ -16,11 +16,12 @@ _JOB = re.compile(rb"baton:\{([^}]+)\}:state$")
 
 
 class Wire:
-    """One connection to the server: commands with their answers in order."""
+    """One connection to the server: commands with their answers in order. `size_bytes`: of both, so far."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.size_bytes = 0
 
     @classmethod
     async def to(cls, socket_path: Path) -> "Wire":
@@ -28,7 +29,9 @@ class Wire:
 
     def send(self, *command: str) -> None:
         parts = [part.encode() for part in command]
-        self._writer.write(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts))
+        text = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+        self.size_bytes += len(text)
+        self._writer.write(text)
 
     async def answer(self) -> bytes | int | list[object] | None:
         """The next answer.
@@ -38,8 +41,10 @@ class Wire:
         """
         line = await self._reader.readline()
         kind, rest = line[:1], line[1:-2]
+        self.size_bytes += len(line)
         if kind == b"$":
             size = int(rest)
+            self.size_bytes += max(0, size + 2)
             return None if size < 0 else (await self._reader.readexactly(size + 2))[:-2]
         if kind == b"*":
             return [await self.answer() for _ in range(int(rest))]
@@ -84,6 +89,11 @@ class JobEnds:
 
     def _future(self, job_id: str) -> "asyncio.Future[None]":
         return self._waiting.setdefault(job_id, asyncio.get_running_loop().create_future())
+
+    @property
+    def size_bytes(self) -> int:
+        """What looking has taken of the server: no job needs it."""
+        return self._events.size_bytes + self._reads.size_bytes
 
     async def of_job(self, job_id: str) -> list[int]:
         """Wait for a job's end; when each of its steps was done."""
