@@ -7,6 +7,26 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Budget: {
+            key: string;
+            per: string;
+            timeZone: string;
+            unit: string;
+            period: string;
+            declared: number | null;
+            limit: number;
+            spent: number;
+            reserved: number;
+            left: number;
+            largest: number;
+            waiting: number;
+            /** Format: date-time */
+            resetsAt: string | null;
+        };
+        Budgets: {
+            budgets: components["schemas"]["Budget"][];
+            cursor?: string;
+        };
         Checkpoint: {
             id?: string;
             jobId: string;
@@ -280,6 +300,19 @@ export interface components {
             /** @default  */
             digest?: string;
         };
+        /** @description A limit, in US dollars or tokens. `unit`: needed where the key has two. `present`: until its period ends. */
+        BudgetBody: {
+            /** @enum {string} */
+            per: "day" | "month" | "total";
+            limit: number;
+            /** @default null */
+            unit?: ("usd" | "tokens") | null;
+            /**
+             * @default present
+             * @enum {string}
+             */
+            period?: "present" | "every";
+        };
         /** @description A client's request; `from`: where a retry begins. */
         ChangeBody: {
             /** @enum {string} */
@@ -459,6 +492,8 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Budget = components['schemas']['Budget'];
+export type Budgets = components['schemas']['Budgets'];
 export type Checkpoint = components['schemas']['Checkpoint'];
 export type Link = components['schemas']['Link'];
 export type Checkpoints = components['schemas']['Checkpoints'];
@@ -482,6 +517,7 @@ export type ToolCall = components['schemas']['ToolCall'];
 export type Usage = components['schemas']['Usage'];
 export type AppEventBody = components['schemas']['AppEventBody'];
 export type ApprovalBody = components['schemas']['ApprovalBody'];
+export type BudgetBody = components['schemas']['BudgetBody'];
 export type ChangeBody = components['schemas']['ChangeBody'];
 export type ChatBody = components['schemas']['ChatBody'];
 export type ChatMessage = components['schemas']['ChatMessage'];

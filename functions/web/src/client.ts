@@ -8,6 +8,8 @@ import { BatonClient as PageClient, once, pause, streamOf } from "../../baton/se
 import type {
   AppEventBody,
   ApprovalBody,
+  Budget,
+  BudgetBody,
   ChatBody,
   Checkpoint,
   Completed,
@@ -28,10 +30,11 @@ import type {
 import type { ClientOptions, Ends, Id, JobFilters, Keyed, Part, Question } from "./types.js";
 
 export * from "../../baton/server/web/static/baton.js";
-export type { Checkpoint, Cost, Diff, Job, Link, Schedule, Score, Session, StreamToken, ToolCall, Usage } from "./api.js";
+export type { Budget, Checkpoint, Cost, Diff, Job, Link, Schedule, Score, Session, StreamToken, ToolCall, Usage } from "./api.js";
 export type { ClientOptions, JobFilters, Part } from "./types.js";
 
 const [JOBS, CHECKPOINTS, SCHEDULES] = ["/api/agent-jobs", "/api/admin/agent-checkpoints", "/api/agent-schedules"];
+const BUDGETS = "/api/admin/budgets";
 const ENDED = ["completed", "failed", "cancelled"];
 const [FIRST_LOOK_MS, LONGEST_LOOK_MS] = [100, 5000];
 
@@ -278,6 +281,21 @@ export class BatonClient extends PageClient {
   streamToken({ job, session }: { job?: Id; session?: string }): Promise<StreamToken> {
     const body = { jobId: job && (typeof job === "string" ? job : job.id), sessionId: session };
     return this.request("POST", "/api/stream-tokens", { body, repeatable: true });
+  }
+
+  /** The budgets of a key, or all of them, those last used first; needs an admin key. */
+  budgets(key?: string, { signal }: Ends = {}): AsyncGenerator<Budget, void, void> {
+    return this.#rows<Budget>(BUDGETS, "budgets", { key, limit: 100 }, signal);
+  }
+
+  /** Set a key's limit, in US dollars or tokens; calls that wait and have room begin. Needs an admin key. */
+  setBudget(key: string, body: BudgetBody): Promise<Budget> {
+    return this.request("PUT", `${BUDGETS}/${encodeURIComponent(key)}`, { body, repeatable: true });
+  }
+
+  /** Let the limits count again that calls declare; what is spent stays. Needs an admin key. */
+  async clearBudget(key: string, per: BudgetBody["per"]): Promise<void> {
+    await this.request("DELETE", `${BUDGETS}/${encodeURIComponent(key)}`, { query: { per }, repeatable: true });
   }
 
   #read(path: string, query = {}, signal?: AbortSignal): Promise<any> {

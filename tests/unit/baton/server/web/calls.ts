@@ -3,7 +3,7 @@ import { BatonClient, type Checkpoint, type Job, type Part } from "durable-baton
 
 const sent: { method: string; url: string; body: unknown; name: string }[] = [];
 let calling = "";
-const ANSWER = { id: "x", status: "completed", jobs: [], checkpoints: [], schedules: [], messages: [], result: 1 };
+const ANSWER = { id: "x", status: "completed", jobs: [], checkpoints: [], schedules: [], messages: [], budgets: [], result: 1 };
 
 const answer: typeof fetch = async (address, options = {}) => {
   const [url, method] = [String(address), options.method ?? "GET"];
@@ -86,6 +86,9 @@ const calls: Record<string, () => Promise<unknown>> = {
   forgetSession: () => client.forgetSession("s"),
   sessionFile: () => client.sessionFile("s", "f"),
   streamToken: () => client.streamToken({ job: "j", session: "s" }),
+  budgets: () => all(client.budgets("acme")),
+  setBudget: () => client.setBudget("acme", { per: "day", limit: 2.5, unit: "usd", period: "every" }),
+  clearBudget: () => client.clearBudget("acme", "day"),
 };
 
 // Types hold: each of these is an error without the line above it.
