@@ -278,9 +278,8 @@ class PydanticAIRunner:
         while not isinstance(node, ai.ModelRequestNode | End):
             node = await run.next(node)
         if len(known := run.ctx.state.message_history) < len(history) - 1:
-            known[:] = history[
-                :-1
-            ]  # a run that begins leaves out results without their calls; one that goes on has them
+            # A run that begins leaves out results without their calls; one that goes on has them.
+            known[:] = history[:-1]
         if isinstance(node, ai.ModelRequestNode):
             node = await _requested(run, node, listener)
         ids = list[str]()
@@ -303,10 +302,12 @@ class PydanticAIRunner:
         open_run = open_run or await self._opened_for(job, state, call)
         run, open_run.objects.held = open_run.run, state.held
         open_run.answers[:] = [state.response]
+        failure: Exception | None = None
+        parts: Sequence[ai.ModelRequestPart] = ()
+        pending: Pending | None = None
+        node: Any = open_run.node
+        changed = Changed()
         async with open_run:
-            failure: Exception | None = None
-            parts: Sequence[ai.ModelRequestPart] = ()
-            node: Any = open_run.node
             try:
                 begun: Any = node or run.next_node
                 node = await run.next(begun if node else cast("Any", await run.next(begun)))
@@ -315,7 +316,8 @@ class PydanticAIRunner:
                 failure = error
             contents = [getattr(part, "content", None) for part in parts]  # not each part has one
             pending = next((content for content in contents if isinstance(content, Pending)), None)
-            changed = open_run.objects.changed() if parts and not pending else Changed()
+            if parts and not pending:
+                changed = open_run.objects.changed()
         returned = None if failure or pending else CallReturned(*kept_of_call(state, parts, run, changed))
         if returned is None or not (open_run.node and open_run.stay_open_after(job.job_id, node, returned)):
             await open_run.close()

@@ -75,7 +75,7 @@ class Budgets:
 
     async def raise_limit(self, key: str, per: Per, unit: Unit, period: str, limit: int) -> tuple[str, ...]:
         """Raise the limit for this period, for everybody; return the events of calls to wake. It never lowers one."""
-        named = (key, per, unit)
+        named: _Named = (key, per, unit)
         zones = await self._zones(named)
         return await self._change([_change(named, zone, period) | {"raised": limit} for zone in zones])
 
@@ -86,7 +86,8 @@ class Budgets:
 
         None: the limits count again that calls declare.
         """
-        named, now_ms, changes = (key, per, unit), await self._time_ms(), list[dict[str, Any]]()
+        named: _Named = (key, per, unit)
+        now_ms, changes = await self._time_ms(), list[dict[str, Any]]()
         for zone in await self._zones(named):
             name = _present(per, zone, now_ms).name
             fields = {} if limit is None else {"limit" if every else f"limit:{name}": str(limit)}

@@ -4,7 +4,7 @@ Invariant: whoever waits for a budget is woken by the request that gives it more
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -105,7 +105,7 @@ async def changed(container: Container, key: str, body: BudgetBody) -> "BudgetRo
     from baton.sdk.records.budget import amount_of  # noqa: PLC0415 - as above
 
     budgets = budgets_of(container)
-    units = (body.unit,) if body.unit else await budgets.units(key, body.per) or ("usd",)
+    units: Sequence[Unit] = [body.unit] if body.unit else [*await budgets.units(key, body.per)] or ["usd"]
     if len(units) > 1:
         raise invalid_by([("unit", f"the key {key!r} has budgets in {' and '.join(units)}: pass one of them")])
     unit: Unit = units[0]

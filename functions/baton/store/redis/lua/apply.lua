@@ -1,7 +1,8 @@
 -- Compare, then write: where all conditions hold, all is written, else nothing.
 -- ARGV[1]: JSON: conditions, writes, sums, reads once it is written, with `most`: how many bytes are read at most.
 -- A condition: `equal` or `absent` (key, fields, then texts), `count` (key, text, number of values that have it), `any`
--- (key, fields: one of them is there), or `missing` (two keys). Writes and reads are commands: name, key, arguments. Keys and arguments are indexes of KEYS and ARGV.
+-- (key, fields: one of them is there), or `missing` (two keys). Writes and reads are commands: name, key, arguments.
+-- Keys and arguments are indexes of KEYS and ARGV.
 -- Sums, by a field of an `equal`: it is not compared, but each of these arguments becomes this text, then the sum of this
 -- number and the field's; without a number, the end of the field's text with the argument after it.
 -- Answer: how many commands this took, 1 where it is written, and what was read, or the kind of the condition that does
