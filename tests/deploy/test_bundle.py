@@ -17,8 +17,9 @@ from tests.deploy.bundles import APP, ROOT, Bundle
 pytestmark = pytest.mark.e2e
 
 MB = 1024 * 1024
-# What a cold start downloads and unpacks, with some room: a new library that is large has to be wanted.
-BUDGETS_MB = {"baton": (10.35, 26.8), "baton-models": (52, 150)}
+# What a cold start downloads and unpacks, with some room: a new library that is large has to be wanted. The last 0.1 MB
+# are code of ours: budgets of money, and the page of them.
+BUDGETS_MB = {"baton": (10.45, 26.9), "baton-models": (52, 150)}
 # What no function has any use for: the local stack, tests, tools of this repository and their libraries.
 NOT_WANTED = {"baton_local", "tests", "bin", "pytest", "mypy", "uvicorn", "click", "tiktoken", "boto3"}
 

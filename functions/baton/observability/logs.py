@@ -50,6 +50,7 @@ LOGGERS = (
     "baton.api",
     "baton.approvals",
     "baton.audit",
+    "baton.budgets",
     "baton.claims",
     "baton.commands",
     "baton.console",

@@ -14,10 +14,10 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Thread
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
@@ -26,6 +26,9 @@ from baton_local.dev import dead_address
 from baton_local.dev.app_lines import mark_own_lines
 from baton_local.dev.part_log import OWN_LINE, TRACEBACK
 from baton_local.stand_in.http_server import given_socket
+
+if TYPE_CHECKING:
+    from baton.sdk.agents.registry import Registry
 
 OWN_PACKAGES = ("baton", "baton_events")
 GRACE_SECONDS = 2
@@ -152,6 +155,8 @@ def check_registry(reference: str) -> None:
         for tool in registry.tools:
             if not tool.description and tool.name not in of_handlers:
                 print(f"tool {tool.name!r} has no docstring: its model is sent the name and the arguments alone")
+        for agent, model in _never_counted(registry):
+            print(f"agent {agent!r} has a budget in dollars, and {model} no list price: it counts as 0; give it tokens")
         models = [model for agent in registry.agents for model in chosen_models(agent.model)]
         if any(isinstance(model, str) and ":" in model for model in models):
             Thread(target=_load_providers, name=LOADER, daemon=True).start()
@@ -164,6 +169,18 @@ def check_registry(reference: str) -> None:
         sys.exit(os.EX_CONFIG)
     finally:
         sys.dont_write_bytecode = before
+
+
+def _never_counted(registry: "Registry") -> Iterator[tuple[str, str]]:
+    """Yield agents with a budget in dollars that their model's calls never fill, and that model."""
+    from baton.sdk.agents.agent import chosen_models  # noqa: PLC0415 - after the import path
+    from baton.sdk.models.catalog import listed_usd  # noqa: PLC0415 - likewise
+
+    for agent in registry.agents:
+        if any(budget.unit == "usd" for budget in (*registry.budgets, *agent.budgets)):
+            for model in chosen_models(agent.model):
+                if isinstance(model, str) and ":" in model and not listed_usd(model, 1_000_000, 1_000_000):
+                    yield agent.name, model
 
 
 def _load_providers() -> None:

@@ -10,8 +10,11 @@ import pytest
 
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.commit.answers import Claim, Removed, Signal
+from baton.sdk.records.budget import periods_around
 from baton.sdk.records.memory import MemoryEntry
+from baton.store.records.budgets import Want
 from baton.store.redis.agent_memory import RedisSessionMemory
+from baton.store.redis.budgets import Budgets
 from tests.contract.store.sample import NOW_MS, job_of
 from tests.contract.store.side import RETENTION_MS, Side
 from tests.contract.store_cluster.cluster_node import ClusterNode
@@ -27,6 +30,14 @@ async def remembered_and_forgotten(connection: WatchedConnection) -> None:
     memory = RedisSessionMemory(connection, RETENTION_MS)
     await memory.add("tenant_a", MemoryEntry("job_x", "exchange", "a", "session_a", "agent_a", "job_x", NOW_MS))
     await memory.forget("tenant_a", "session_a", NOW_MS)
+
+
+async def budgeted(connection: WatchedConnection) -> None:
+    budgets = Budgets(connection, lambda: NOW_MS)
+    want = Want("acme", "day", "tokens", "UTC", 100, 10, periods_around("day", "UTC", NOW_MS))
+    reservation = await budgets.reserve([want], "call", "", RETENTION_MS)
+    assert reservation.outcome == "granted"
+    await budgets.settle([want], reservation.periods, "call", [7])
 
 
 def script_files() -> dict[str, str]:
@@ -70,6 +81,7 @@ async def test_every_script_of_the_adapters_ran(clustered: Side, connection: Wat
     await stopped_and_started(clustered)
     await removed(clustered, ROOTS[0])
     await remembered_and_forgotten(connection)
+    await budgeted(connection)
     ran = {requested.script for requested in connection.requested if requested.script}
     assert sorted(name for name, text in script_files().items() if not any(text in script for script in ran)) == []
 

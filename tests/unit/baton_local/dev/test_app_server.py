@@ -107,6 +107,31 @@ def test_a_tool_without_a_docstring_is_named(
     )
 
 
+@pytest.mark.parametrize(
+    ("model", "budget", "is_named"),
+    [
+        ("openai:gpt-5-mini", "usd=5", False),
+        ("openai:a-model-of-tomorrow", "tokens=5", False),
+        ("openai:a-model-of-tomorrow", "usd=5", True),
+    ],
+)
+def test_a_budget_in_dollars_that_a_model_without_a_price_never_fills_is_named(
+    model: str,
+    budget: str,
+    is_named: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = f"agents_with_{budget[:3]}_{model[-4:]}"
+    agent = f"Agent('a', {model!r}, budgets=[Budget('k', {budget})])"
+    (tmp_path / f"{name}.py").write_text(f"from baton import Agent, Budget, Registry\nregistry = Registry([{agent}])\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(app_server, "PROVIDERS", "json")
+    app_server.check_registry(f"{name}:registry")
+    assert (f"agent 'a' has a budget in dollars, and {model} no list price" in capsys.readouterr().out) is is_named
+
+
 @pytest.mark.parametrize("name", ["functions", pytest.param("events", marks=pytest.mark.long)])
 def test_a_users_folder_of_the_same_name_does_not_hide_ours(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
