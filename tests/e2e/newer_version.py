@@ -11,6 +11,8 @@ from tests.e2e.dev_stack import ROOT
 
 FIELD = "colour"
 _MORE = f'    {FIELD}: str = "red"\n'
+# Made anew each time, so that it is written in each record, as no default is.
+_MORE_STORED = f'    {FIELD}: str = field(default_factory=lambda: "red")\n'
 _STATE, _SCHEMA = "functions/baton/engine/state.py", "events/baton_events/schema.py"
 
 
@@ -18,7 +20,7 @@ def newer_version(folder: Path, *, raised: bool) -> Path:
     """Write it. `raised`: older code would misunderstand its jobs, so `STATE_VERSION` is raised."""
     for package in ("functions/baton", "events/baton_events"):
         shutil.copytree(ROOT / package, folder / package)
-    _change(folder / _STATE, r"    version: int = STATE_VERSION\n", rf"\g<0>{_MORE}")
+    _change(folder / _STATE, r"    version: int = field\(.*STATE_VERSION\).*\n", rf"\g<0>{_MORE_STORED}")
     for payload in ("command: ", "step: str "):
         _change(folder / _SCHEMA, rf"(    {payload}.*= None\n)(    spent|\n)", rf"\1{_MORE}\2")
     if raised:
