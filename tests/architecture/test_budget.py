@@ -229,7 +229,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("modules of sdk", 1, _HOOKS),
     ("functions of sdk", 3, _HOOKS),
     ("lines of sdk", 15, "agents, tools and streams that a hook makes are refused by name, not lost"),
-    ("test lines", 62, "three hundred calls race for a budget of a hundred, while processes are killed"),
+    ("test lines", 63, "three hundred calls race for a budget of a hundred, while processes are killed"),
     ("functions", 1, _BUDGETS),
     ("lines of local", 13, _BUDGETS),
     ("test lines", 9, _BUDGETS),

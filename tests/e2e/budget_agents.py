@@ -14,7 +14,7 @@ class Cent:
 
     name, reads_history = "cent", True
 
-    async def answer(self, _request: ModelRequest) -> ModelAnswer:
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Take a while, as a provider does."""
         with open(os.environ["NOTES"], "a", encoding="utf-8") as notes:  # noqa: ASYNC230, PTH123, TID251 - one line, of the test's own environment
             notes.write(f"{os.getpid()}\n")
