@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from baton.sdk.records.record import Record
 
-_LONGEST_KEY_CHARS = 200
+LONGEST_KEY_CHARS = 200
 
 _T = TypeVar("_T")
 
@@ -59,7 +59,7 @@ class CallLimit(Record, frozen=True):
 def check_key(whose: str, key: str | Callable[[LimitedCall], str]) -> None:
     """Check a declared key, or raise ValueError."""
     if not callable(key) and not _is_key(key):
-        raise ValueError(f"{whose} key {key!r} must be a text of 1 to {_LONGEST_KEY_CHARS} characters")
+        raise ValueError(f"{whose} key {key!r} must be a text of 1 to {LONGEST_KEY_CHARS} characters")
 
 
 def key_of(whose: str, key: str | Callable[[LimitedCall], str], call: LimitedCall) -> str:
@@ -72,7 +72,7 @@ def key_of(whose: str, key: str | Callable[[LimitedCall], str], call: LimitedCal
         return key
     made = key(call)
     if not _is_key(made):
-        raise ValueError(f"the key of a {whose} must be a text of 1 to {_LONGEST_KEY_CHARS} characters: {made!r}")
+        raise ValueError(f"the key of a {whose} must be a text of 1 to {LONGEST_KEY_CHARS} characters: {made!r}")
     return made
 
 
@@ -89,7 +89,7 @@ def checked_all(what: str, kind: type[_T], given: Sequence[_T]) -> tuple[_T, ...
 
 
 def _is_key(key: object) -> bool:
-    return isinstance(key, str) and 0 < len(key) <= _LONGEST_KEY_CHARS
+    return isinstance(key, str) and 0 < len(key) <= LONGEST_KEY_CHARS
 
 
 def is_number(value: object) -> bool:

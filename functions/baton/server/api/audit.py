@@ -7,14 +7,14 @@ that the store does not accept is still in the process's log. Must not: keep sec
 import logging
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.sdk.records.redaction import redacted
 from baton.server.api.auth import Principal
-from baton.server.api.problem import invalid
+from baton.server.api.problem import parsed_query
 from baton.store.records.access import AuditEntry
 from baton.worker.container import Container
 from baton_events.errors import StoreError
@@ -62,10 +62,7 @@ class Audit:
 
     async def show(self, request: Request) -> Response:
         """Answer `GET /api/admin/audit` with 200, the newest entry first."""
-        try:
-            query = AuditQuery.model_validate(dict(request.query_params))
-        except ValidationError as error:
-            raise invalid(error, "query") from error
+        query = parsed_query(AuditQuery, request.query_params)
         rows = await self._container.ports.audit_log.page(query.cursor or "", query.limit + 1)
         answer: dict[str, Any] = {"entries": [_view(number, entry) for number, entry in rows[: query.limit]]}
         if len(rows) > query.limit:

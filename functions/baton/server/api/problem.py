@@ -219,6 +219,18 @@ def _too_large(error: TooLargeError, route: ApiRoute) -> ApiError:
     return ApiError(413, f"{error}{setting}")
 
 
+def parsed_query(kind: type[_Body], given: Mapping[str, Any]) -> _Body:
+    """Parse a query.
+
+    Raises:
+        ApiError: 422, with every fault.
+    """
+    try:
+        return kind.model_validate(dict(given))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
+
+
 def parsed(kind: type[_Body], body: bytes) -> _Body:
     """Parse the body.
 

@@ -4,16 +4,17 @@ Invariant: whoever waits for a budget is woken by the request that gives it more
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.queue.dispatch import delivery
+from baton.sdk.records.call_limit import LONGEST_KEY_CHARS
 from baton.server.api.jobs.context import Context
-from baton.server.api.problem import ApiError, invalid, invalid_by, limited_body, parsed
+from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed, parsed_query
 from baton.worker.container import Container
 from baton_events.errors import PublishError
 from baton_events.schema import parse_event
@@ -25,8 +26,7 @@ if TYPE_CHECKING:  # a process without budgets loads nothing of them
 
 Per = Literal["day", "month", "total"]
 Unit = Literal["usd", "tokens"]
-_LONGEST_KEY_CHARS = 200
-_Key = Annotated[str, Field(min_length=1, max_length=_LONGEST_KEY_CHARS)]
+_Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY_CHARS)]
 
 
 class BudgetsQuery(BaseModel):
@@ -37,9 +37,6 @@ class BudgetsQuery(BaseModel):
     key: _Key | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     cursor: Annotated[str, Field(pattern=r"^\d{1,15}-\d{1,9}$")] | None = None
-
-
-_Query = TypeVar("_Query", bound=BaseModel)
 
 
 class BudgetBody(BaseModel):
@@ -63,7 +60,7 @@ class ClearQuery(BaseModel):
 
 async def show_budgets(context: Context, request: Request) -> Response:
     """Answer 200 with budgets in their present periods, those last used first."""
-    query = checked_query(BudgetsQuery, request.query_params)
+    query = parsed_query(BudgetsQuery, request.query_params)
     rows, cursor = await budgets_of(context.container).rows(query.key or "", query.limit, query.cursor or "")
     answer: dict[str, Any] = {"budgets": [*map(budget_view, rows)]}
     return JSONResponse(answer | ({"cursor": cursor} if cursor else {}))
@@ -77,23 +74,11 @@ async def set_budget(context: Context, request: Request) -> Response:
 
 async def clear_budget(context: Context, request: Request) -> Response:
     """Answer 204: the limits count again that calls declare; what is spent stays."""
-    query = checked_query(ClearQuery, request.query_params)
+    query = parsed_query(ClearQuery, request.query_params)
     budgets, key = budgets_of(context.container), _key_of(request)
     for unit in await budgets.units(key, query.per):
         await _wake(context.container, (key, query.per, unit), await budgets.set_limit(key, query.per, unit, None))
     return Response(status_code=204)
-
-
-def checked_query(kind: type[_Query], given: Mapping[str, str]) -> _Query:
-    """Parse a query.
-
-    Raises:
-        ApiError: 422, with every fault.
-    """
-    try:
-        return kind.model_validate(dict(given))
-    except ValidationError as error:
-        raise invalid(error, "query") from error
 
 
 async def changed(container: Container, key: str, body: BudgetBody) -> "BudgetRow":
@@ -146,8 +131,8 @@ def budget_view(row: "BudgetRow") -> dict[str, Any]:
 
 def _key_of(request: Request) -> str:
     key: str = request.path_params["key"]
-    if not 0 < len(key) <= _LONGEST_KEY_CHARS:
-        raise invalid_by([("key", f"a key has 1 to {_LONGEST_KEY_CHARS} characters, got {len(key)}")], "path")
+    if not 0 < len(key) <= LONGEST_KEY_CHARS:
+        raise invalid_by([("key", f"a key has 1 to {LONGEST_KEY_CHARS} characters, got {len(key)}")], "path")
     return key
 
 

@@ -1,14 +1,12 @@
 """Usage of tenants, month by month, and overhead that belongs to no job (CONTRACT, "Operations, worker")."""
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from baton.engine.all_jobs.ends import MonthUsed
-from baton.server.api.problem import invalid
 from baton.settings.service_prices import LIST, Paid, Prices, cost_of
 from baton.worker.container import Container
 from baton.worker.runtime.metering import OVERHEAD
@@ -38,18 +36,6 @@ class UsageQuery(BaseModel):
         if self.by and self.month:
             raise ValueError("month belongs to the sums without by: give from and to instead")
         return self
-
-
-def read_usage_query(params: Mapping[str, str]) -> UsageQuery:
-    """Parse the query.
-
-    Raises:
-        ApiError: 422, with every fault.
-    """
-    try:
-        return UsageQuery.model_validate(dict(params))
-    except ValidationError as error:
-        raise invalid(error, "query") from error
 
 
 class MonthlyUsage:

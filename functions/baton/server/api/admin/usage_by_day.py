@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, Response
 from baton.engine.all_jobs.days import DAYS_KEPT, DayUsed, day_of, days_up_to
 from baton.engine.all_jobs.ends import with_used
 from baton.engine.transitions import END_STATUSES
-from baton.server.api.admin.usage import MonthlyUsage, read_usage_query, usage_and_cost
+from baton.server.api.admin.usage import MonthlyUsage, UsageQuery, usage_and_cost
 from baton.server.api.jobs.context import Context
-from baton.server.api.problem import ApiError
+from baton.server.api.problem import ApiError, parsed_query
 from baton.worker.container import Container
 
 _MONTH_CHARS = len("2026-11")
@@ -94,7 +94,7 @@ def _grouped(days: Iterable[DayUsed], wanted: Wanted) -> list[Period]:
 
 async def show_usage(context: Context, request: Request) -> Response:
     """Answer `GET /api/admin/usage` with 200: months by tenant, overhead, prices; with `?by=`, days or months."""
-    query = read_usage_query(request.query_params)
+    query = parsed_query(UsageQuery, request.query_params)
     if query.by is None:
         return JSONResponse(await MonthlyUsage(context.container).view(query))
     wanted = Wanted(query.by, query.agent, query.tenant, query.model, query.first, query.last)

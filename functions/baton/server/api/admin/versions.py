@@ -11,7 +11,7 @@ from math import ceil
 from statistics import fmean
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -22,7 +22,7 @@ from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import APPROVALS
 from baton.server.api.jobs.context import Context
-from baton.server.api.problem import ApiError, invalid
+from baton.server.api.problem import ApiError, parsed_query
 from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.usage_view import job_cost
 from baton_events.timestamps import rfc3339
@@ -45,10 +45,7 @@ class VersionsQuery(BaseModel):
 
 async def show_versions(context: Context, request: Request) -> Response:
     """Answer 200; 404 for an agent neither registered nor ever run; 422 for a version that was not seen."""
-    try:
-        query = VersionsQuery.model_validate(dict(request.query_params))
-    except ValidationError as error:
-        raise invalid(error, "query") from error
+    query = parsed_query(VersionsQuery, request.query_params)
     return JSONResponse(await compared_versions(context, request.path_params["agent"], query))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -31,7 +31,7 @@ from baton.server.api.jobs.approval_list import (
 )
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import JobsApi
-from baton.server.api.problem import ApiError, invalid, limited_body, parsed
+from baton.server.api.problem import ApiError, limited_body, parsed, parsed_query
 from baton.store.records.jobs import Snapshot
 from baton.worker.commands.approve import DecidedError, EditError, SamePersonError, edited
 from baton.worker.container import Container
@@ -263,10 +263,7 @@ async def checkpoints_of_job(context: Context, request: Request) -> Response:
 async def list_approvals(context: Context, request: Request) -> Response:
     """Answer `GET /api/admin/agent-checkpoints?status=&limit=&cursor=` with 200 and a page of approvals."""
     principal = await context.keys.authenticate(request)
-    try:
-        approval = ListQuery.model_validate(dict(request.query_params))
-    except ValidationError as error:
-        raise invalid(error, "query") from error
+    approval = parsed_query(ListQuery, request.query_params)
     page = await Approvals(context.container, context.jobs).listed(principal, approval)
     return JSONResponse({"checkpoints": page.checkpoints} | ({"cursor": page.cursor} if page.cursor else {}))
 

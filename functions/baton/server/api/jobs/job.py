@@ -17,9 +17,9 @@ from baton.engine.transitions import JobStatus
 from baton.engine.work_items import loop_item
 from baton.sdk.agents.runner import run_messages
 from baton.server.api.auth import Keys, Principal
-from baton.server.api.jobs.query import read_job_query
+from baton.server.api.jobs.query import JobQuery
 from baton.server.api.jobs.submission import SubmitBody, new_job, read_submit_body
-from baton.server.api.problem import ApiError, Code, limited_body, parsed
+from baton.server.api.problem import ApiError, Code, limited_body, parsed, parsed_query
 from baton.server.api.session_line import Sessions, WhenBusy
 from baton.settings.settings import Settings
 from baton.store.records.jobs import Snapshot
@@ -176,7 +176,7 @@ class JobsApi:
         """Answer `GET /api/agent-jobs/{id}` with 200 and the job, with `?steps=true` also the usage of each step."""
         principal = await self._keys.authenticate(request)
         job_id, prices = request.path_params["job_id"], self._container.settings.prices
-        query = read_job_query(request.query_params)
+        query = parsed_query(JobQuery, request.query_params)
         # Before the job, so that its usage ledger covers all parts.
         parts = (await self._container.ports.reader.parts(job_id, 0)).parts if query.steps else ()
         snapshot = await self.snapshot(principal, job_id, delivery=True)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from starlette.datastructures import QueryParams
 
@@ -12,7 +12,7 @@ from baton.engine.transitions import JobStatus
 from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.submission import MOST_TAGS, Tag
-from baton.server.api.problem import ApiError, invalid
+from baton.server.api.problem import ApiError, parsed_query
 from baton_events.timestamps import milliseconds
 
 MOST_ROWS, USUAL_ROWS = 100, 20
@@ -53,18 +53,6 @@ class JobQuery(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     steps: bool = False
-
-
-def read_job_query(params: QueryParams) -> JobQuery:
-    """Parse the query of one job.
-
-    Raises:
-        ApiError: 422, with every fault.
-    """
-    try:
-        return JobQuery.model_validate(dict(params))
-    except ValidationError as error:
-        raise invalid(error, "query") from error
 
 
 class JobFilter(BaseModel):
@@ -127,10 +115,7 @@ def read_page_query(params: QueryParams) -> PageQuery:
     if twice:
         detail = f"{twice[0]} is given more than once"
         raise ApiError(422, f"the query is not valid: {detail}", [(twice[0], detail)])
-    try:
-        return PageQuery.model_validate({**params, **({"tag": params.getlist("tag")} if "tag" in params else {})})
-    except ValidationError as error:
-        raise invalid(error, "query") from error
+    return parsed_query(PageQuery, {**params, **({"tag": params.getlist("tag")} if "tag" in params else {})})
 
 
 def _known(job_type: str, registry: Registry) -> None:

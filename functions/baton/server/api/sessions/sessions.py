@@ -7,8 +7,7 @@ import asyncio
 import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from starlette.datastructures import QueryParams
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -20,7 +19,7 @@ from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.listing import READ_AT_ONCE, JobList, JobPage
 from baton.server.api.jobs.query import MOST_ROWS, USUAL_ROWS, checked_cursor
-from baton.server.api.problem import ApiError, Code, invalid
+from baton.server.api.problem import ApiError, Code, parsed_query
 from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions
 from baton.server.api.sessions.ui_message import assistant_message, file_parts, user_message
 from baton.settings.limits import PAGE_BYTES
@@ -42,18 +41,6 @@ class SessionQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = USUAL_ROWS
     cursor: Annotated[str, AfterValidator(checked_cursor)] | None = None
     tenant: str | None = None
-
-
-def read_session_query(params: QueryParams) -> SessionQuery:
-    """Parse the query of a session.
-
-    Raises:
-        ApiError: 422, with every fault.
-    """
-    try:
-        return SessionQuery.model_validate(dict(params))
-    except ValidationError as error:
-        raise invalid(error, "query") from error
 
 
 def session_of(request: Request, principal: Principal) -> tuple[str, str]:
@@ -104,7 +91,7 @@ class SessionsApi:
     async def show(self, request: Request) -> Response:
         """Answer `GET /api/sessions/{id}` with 200: its messages in order, and its activity."""
         tenant, session_id = session_of(request, await self._keys.authenticate(request))
-        query = read_session_query(request.query_params)
+        query = parsed_query(SessionQuery, request.query_params)
         page = await self._page(tenant, session_id, query.limit, query.cursor or "")
         line = await self._sessions.line(tenant, session_id)
         active = line[0].job.id if line else ""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from baton.server.api.admin.budgets import BudgetBody, BudgetsQuery, budget_view, budgets_of, changed, checked_query
-from baton.server.api.problem import ApiError, invalid
+from baton.server.api.admin.budgets import BudgetBody, BudgetsQuery, budget_view, budgets_of, changed
+from baton.server.api.problem import ApiError, invalid, parsed_query
 from baton.server.console.form import field
 from baton.server.console.gate import HOME, Visit
 from baton.worker.container import Container
@@ -34,7 +34,7 @@ class BudgetsPage:
         """Set a limit; show each fault at its field, and keep the input."""
         given = {name: text for name in _FIELDS if (text := field(visit.form, name))}
         try:
-            key = checked_query(BudgetsQuery, {"key": given.get("key", "")}).key or ""
+            key = parsed_query(BudgetsQuery, {"key": given.get("key", "")}).key or ""
             row = await changed(self._container, key, BudgetBody.model_validate(_body_of(given)))
         except (ApiError, ValidationError) as error:
             refused = error if isinstance(error, ApiError) else invalid(error, "form")
@@ -47,7 +47,7 @@ class BudgetsPage:
 
     async def _page(self, visit: Visit, given: dict[str, str], faults: dict[str, str], status: int = 200) -> Response:
         key, cursor = visit.query("key"), visit.query("cursor")
-        checked_query(BudgetsQuery, {"cursor": cursor} if cursor else {})
+        parsed_query(BudgetsQuery, {"cursor": cursor} if cursor else {})
         rows, after = await budgets_of(self._container).rows(key, _PAGE, cursor)
         waiting = await asyncio.gather(*map(self._waiting, rows))
         shown = [{**budget_view(row), **_bar(row), "jobs": jobs} for row, jobs in zip(rows, waiting, strict=True)]

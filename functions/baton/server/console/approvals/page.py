@@ -9,7 +9,7 @@ from starlette.responses import Response
 from baton.sdk.tools.sentence import approval_sentence
 from baton.server.api.jobs.approval_links import ApprovalLinks, LinkBody
 from baton.server.api.jobs.approvals import Approvals, ListQuery
-from baton.server.api.problem import ApiError, invalid
+from baton.server.api.problem import ApiError, invalid, parsed_query
 from baton.server.console.approvals.about import About, AboutApprovals
 from baton.server.console.approvals.deciding import Deciding, Draft, draft_of
 from baton.server.console.approvals.difference import changes
@@ -33,10 +33,7 @@ class ApprovalsPage:
     async def show(self, visit: Visit) -> Response:
         """List approvals: pending ones, unless the query has another status."""
         status = visit.query("status") or "pending"
-        try:
-            query = ListQuery.model_validate({"status": status, "cursor": visit.query("cursor")})
-        except ValidationError as error:
-            raise invalid(error, "query") from error
+        query = parsed_query(ListQuery, {"status": status, "cursor": visit.query("cursor")})
         page = await self._approvals.listed(visit.principal, query)
         rows = [(view, page.agents[view["jobId"]]) for view in page.checkpoints]
         approvals = [{**view, "agent": agent, "sentence": approval_sentence(agent, view)} for view, agent in rows]

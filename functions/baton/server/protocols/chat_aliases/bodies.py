@@ -5,11 +5,9 @@ Invariant: names and types are the seed's. Must not: know how anything is done.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from starlette.datastructures import QueryParams
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from baton.sdk.records.any_json import JsonObject
-from baton.server.api.problem import invalid
 from baton.worker.commands.signal import CompletionBody
 
 _FROM_CLIENTS = ConfigDict(extra="ignore", frozen=True)
@@ -63,18 +61,6 @@ class SessionsQuery(BaseModel):
             return None, 0
         until_ms, _, shown = self.cursor.partition("-")
         return int(until_ms), int(shown)
-
-
-def read_sessions_query(params: QueryParams) -> SessionsQuery:
-    """Parse the query of a list of sessions.
-
-    Raises:
-        ApiError: 422, with every fault.
-    """
-    try:
-        return SessionsQuery.model_validate(dict(params))
-    except ValidationError as error:
-        raise invalid(error, "query") from error
 
 
 class OperationStartedResponse(BaseModel):

@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, Response
 
 from baton.server.api.auth import Keys
 from baton.server.api.jobs.job import idempotency_key_of
-from baton.server.api.problem import limited_body, parsed
+from baton.server.api.problem import limited_body, parsed, parsed_query
 from baton.server.api.sessions.chat import ChatApi, ChatBody, requested_job
 from baton.server.api.sessions.sessions import SessionsApi, session_of
 from baton.server.api.stream_token import check_capacity
-from baton.server.protocols.chat_aliases.bodies import StreamChatBody, read_sessions_query
+from baton.server.protocols.chat_aliases.bodies import SessionsQuery, StreamChatBody
 from baton.worker.container import Container
 from baton_events.timestamps import rfc3339
 
@@ -46,7 +46,7 @@ class ChatSessionsApi:
 
     async def listed(self, request: Request) -> Response:
         """Answer `GET /api/chat/sessions` with 200 and the sessions that were created here, the last used first."""
-        principal, query = await self._keys.authenticate(request), read_sessions_query(request.query_params)
+        principal, query = await self._keys.authenticate(request), parsed_query(SessionsQuery, request.query_params)
         until_ms, skipped = query.place
         most_ms = self._clock.now_ms() if until_ms is None else until_ms
         rows = await self._noted.newest_sessions(principal.tenant, most_ms, skipped, query.limit + 1)
