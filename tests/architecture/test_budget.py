@@ -79,6 +79,8 @@ _HOOKS = "keys of hooks: their effects outside count once, also after a crash"
 _OPEN = "runs of pydantic-ai that stay open within an invocation: half the processor time of a step"
 # (sum, by how much, what it buys)
 RAISES: tuple[tuple[str, int, str], ...] = (
+    ("lines of local", 3, "an archive for Lambda 0.3 MB smaller: what no function imports has no bytecode"),
+    ("test lines", 7, "an archive for Lambda 0.3 MB smaller: what no function imports has no bytecode"),
     ("lines", 160, _BUDGETS),
     ("modules", 1, _BUDGETS),
     ("test lines", 125, _BUDGETS),

@@ -6,6 +6,7 @@ and the Python version alone: no times (`unchecked-hash`), no paths of this mach
 https://docs.python.org/3/reference/import.html#pyc-invalidation
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -103,12 +104,14 @@ def _copy(source: Path, target: Path) -> None:
 
 
 _TIMEOUT_SECONDS = 600
+# Parts of libraries that no function imports. Their source stays, for tools that do.
+_SELDOM_IMPORTED = "(pydantic/(v1|deprecated|experimental)/|anyio/_backends/_trio|idna/uts46data)"
 
 
 def compile_modules(folder: Path, python: str) -> None:
-    """Compile everything below a folder. A library's file that is for another Python is left as it is."""
+    """Compile all that functions import. A library's file that is for another Python is left as it is."""
     compiled = (python, "-s", "-S", "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash")
-    paths = ("-s", str(folder), "-p", FOLDER, str(folder))
+    paths = ("-x", f"^{re.escape(str(folder))}/{_SELDOM_IMPORTED}", "-s", str(folder), "-p", FOLDER, str(folder))
     environment = {"PYTHONHASHSEED": "0"}
     subprocess.run([*compiled, *paths], env=environment, timeout=_TIMEOUT_SECONDS, check=False, capture_output=True)
 
