@@ -25,6 +25,8 @@ class EmitterSettings(QueueSettings):
     message_timeout_seconds: int = 300
     queue_timeout_seconds: int = 10
     tenant: str = "default"
+    payload_keys: str = field(default="", repr=False)
+    payload_codec: str = ""
 
     @classmethod
     def from_environment(cls) -> "EmitterSettings":

@@ -31,6 +31,14 @@ class NewerVersionError(BatonError):
     retryable = True
 
 
+class UnreadablePayloadError(NewerVersionError):
+    """A sealed text whose key is not there, or that does not open by it; left, as a newer version's, to who can."""
+
+    def __init__(self, key_id: str, why: str = "does not open it: it is another key, or the text was changed") -> None:
+        super().__init__(f"a stored text is sealed, and the key {key_id!r} of PAYLOAD_KEYS {why}")
+        self.key_id = key_id
+
+
 class SignatureError(BatonError):
     """A request that the queue did not sign, or not for this URL and body."""
 

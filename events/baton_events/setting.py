@@ -7,6 +7,7 @@ encrypted, so an address with http is refused unless it is a loopback one.
 import ipaddress
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 from baton_events.schema import WEBHOOK_ENDPOINTS
 
 EVERYWHERE = "all functions"
+_REFERENCE = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
+_KEY_ID, _KEY_BYTES = r"[A-Za-z0-9_-]{1,32}", 32
 _TOPIC_PREFIX = r"^[A-Za-z0-9_.-]+$"
 
 
@@ -118,6 +121,44 @@ def topic_prefix(given: str) -> str:
     if not re.match(_TOPIC_PREFIX, given) or given.startswith("http") or given == "api":
         raise ValueError("letters, digits, '_', '-' and '.', not beginning with http")  # qstash.md 23
     return given
+
+
+def reference(given: str) -> str:
+    """Check a reference to an object in a module."""
+    if not re.fullmatch(_REFERENCE, given):
+        raise ValueError("a reference such as my_company.agents:registry")
+    return given
+
+
+def payload_keys(given: str) -> str:
+    """Check the keys that seal payloads; none of them is shown."""
+    payload_keys_in(given)
+    return given
+
+
+def payload_keys_in(given: str) -> tuple[tuple[str, bytes], ...]:
+    """Return the keys of payloads, by id; an empty first one stands for none that seals.
+
+    Raises:
+        ValueError: an entry is wrong, which its number tells.
+    """
+    entries, found = [part.strip() for part in given.split(",") if given], list[tuple[str, bytes]]()
+    for number, entry in enumerate(entries, 1):
+        key_id, _, secret = entry.partition(":")
+        if not entry and number == 1 and len(entries) > 1:
+            found.append(("", b""))
+            continue
+        try:
+            key = b64decode(secret, validate=True)
+        except ValueError:
+            key = b""
+        if not re.fullmatch(_KEY_ID, key_id) or len(key) != _KEY_BYTES or key_id in dict(found):
+            raise ValueError(
+                f"a comma list of ID:BASE64, each of {_KEY_BYTES} bytes and an id of its own, as `baton keys payload`"
+                f" prints them; look at entry {number}"
+            )
+        found.append((key_id, key))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

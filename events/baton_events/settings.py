@@ -22,7 +22,9 @@ from baton_events.setting import (
     deliveries_at_once,
     missing,
     one_of,
+    payload_keys,
     read_by,
+    reference,
     topic_prefix,
     url,
     whole,
@@ -89,6 +91,23 @@ QUEUE_SETTINGS = (
             whole(2, 900),
         ),
         Setting(
+            "PAYLOAD_KEYS",
+            "payload_keys",
+            "",
+            "id:BASE64, …",
+            "keys that encrypt payloads in store and queue (extra `encryption`): the first seals, all open",
+            payload_keys,
+            secret=True,
+        ),
+        Setting(
+            "PAYLOAD_CODEC",
+            "payload_codec",
+            "",
+            "module:attribute",
+            "an object that encrypts payloads instead of PAYLOAD_KEYS, such as one of a KMS (`baton.PayloadCodec`)",
+            reference,
+        ),
+        Setting(
             "TENANT",
             "tenant",
             "default",
@@ -114,6 +133,8 @@ class QueueSettings:
     deliveries_at_once: tuple[tuple[str, int], ...]
     queue_timeout_seconds: int
     tenant: str
+    payload_keys: str
+    payload_codec: str
 
     def endpoint_url(self, endpoint: str) -> str:
         """Return the public URL of an endpoint: what the queue delivers to and what signatures are checked against."""

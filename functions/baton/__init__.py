@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from baton.sdk.workflows.workflow import workflow
     from baton_events.emitter import Emitter
     from baton_events.emitting import emit
+    from baton_events.sealing import PayloadCodec, PayloadContext
 
 __all__ = [
     "Agent",
@@ -54,6 +55,8 @@ __all__ = [
     "LimitedCall",
     "Limits",
     "Memory",
+    "PayloadCodec",
+    "PayloadContext",
     "Pending",
     "Registry",
     "Schedule",
@@ -95,6 +98,8 @@ _WHERE = {
     "LimitedCall": "baton.sdk.records.call_limit",
     "Limits": "baton.sdk.records.limits",
     "Memory": "baton.sdk.memory.policy",
+    "PayloadCodec": "baton_events.sealing",
+    "PayloadContext": "baton_events.sealing",
     "Pending": "baton.sdk.tools.pending",
     "Registry": "baton.sdk.agents.registry",
     "Schedule": "baton.sdk.agents.schedule",

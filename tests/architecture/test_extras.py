@@ -20,6 +20,7 @@ from baton.settings.settings import Settings
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.in_process.scripts import Lua
 from baton.worker.wiring import real_ports
+from baton_events.sealing import sealed_by
 from baton_local.cli.main import main
 from tests.architecture.source_files import ROOT
 from tests.unit.baton.kit.stage import Stage
@@ -61,6 +62,11 @@ ASKS: Mapping[str, tuple[str, str, Callable[[], Any]]] = {
         lambda: RedisConnection(Settings(resp_url=f"redis://:{PASSWORD}@store.example.com:6379")),
     ),
     "resp": ("redis", "redis", _command("dev", "--store", "resp")),
+    "PAYLOAD_KEYS": (
+        "encryption",
+        "cryptography.hazmat.primitives.ciphers.aead",
+        lambda: sealed_by([("k1", bytes(32))]),
+    ),
     "SENTRY_DSN": (
         "sentry",
         "sentry_sdk",

@@ -13,6 +13,7 @@ DISTRIBUTION = "durable-baton"
 
 # Each extra of pyproject.toml, with the modules that tell whether it is installed.
 EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "encryption": ("cryptography",),
     "mcp": ("mcp", "regex"),
     "models": ("pydantic_ai",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),

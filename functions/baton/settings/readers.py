@@ -6,12 +6,12 @@ Each raises ValueError with the expected form: "X is not …".
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from baton.settings.service_prices import LIST, Prices
 from baton_events.setting import require_https
 
-_REFERENCE = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 API_KEY_ENTRY = r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})"
 
 
@@ -45,13 +45,6 @@ def origins(given: str) -> str:
     return ",".join(found)
 
 
-def reference(given: str) -> str:
-    """Check a reference to an object in a module."""
-    if not re.fullmatch(_REFERENCE, given):
-        raise ValueError("a reference such as my_company.agents:registry")
-    return given
-
-
 def api_keys(given: str) -> str:
     """Check entries of keys; faulty ones are counted, not shown."""
     entries = [part.strip() for part in given.split(",") if part.strip()]
@@ -62,6 +55,18 @@ def api_keys(given: str) -> str:
             f"entry {', '.join(wrong)}"
         )
     return given
+
+
+def words_of(*allowed: str) -> Callable[[str], str]:
+    """Return a reader of a comma list of some words."""
+
+    def read(given: str) -> str:
+        found = [part.strip() for part in given.split(",") if part.strip()]
+        if not set(found) <= set(allowed):
+            raise ValueError(f"a comma list of {', '.join(allowed)}")
+        return ",".join(found)
+
+    return read
 
 
 def unit_prices(given: str) -> Prices:

@@ -61,6 +61,9 @@ class Settings(QueueSettings, Record, frozen=True):
     message_timeout_seconds: int = 300
     store_timeout_seconds: int = 10
     tenant: str = "default"
+    payload_keys: str = ""
+    payload_codec: str = ""
+    payload_plain: str = ""
     result_limit_bytes: int = 1_000_000
     file_types: str = "image/*,application/pdf,text/*,audio/*,video/*"
     job_retention_seconds: int = 2_592_000
@@ -125,7 +128,8 @@ class Settings(QueueSettings, Record, frozen=True):
         own = (
             getattr(self, setting.field) for setting in ALL_SETTINGS if setting.secret and setting.field != "resp_url"
         )
-        return (*(value for value in own if value), *secrets_of(self.resp_url), *self.foreign_keys)
+        keys = (entry.partition(":")[2] for entry in self.payload_keys.split(","))
+        return (*(value for value in (*own, *keys) if value), *secrets_of(self.resp_url), *self.foreign_keys)
 
     @property
     def store_place(self) -> str:
@@ -181,6 +185,8 @@ def _contradictions(settings: Settings) -> list[str]:
             f"REDIS_URL ({settings.store_place}) and UPSTASH_REDIS_REST_URL ({settings.redis_url or 'not set'}) or its"
             " token name two stores: unset REDIS_URL, or both of the other"
         )
+    if settings.payload_keys and settings.payload_codec:
+        found.append("PAYLOAD_KEYS and PAYLOAD_CODEC both encrypt payloads: unset one of them")
     most_bytes = MESSAGE_LIMIT_BYTES - _ENVELOPE_BYTES
     if settings.result_limit_bytes > most_bytes:
         found.append(

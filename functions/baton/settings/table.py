@@ -5,10 +5,10 @@ read the environment.
 """
 
 from baton.settings.api_table import API_SETTINGS
-from baton.settings.readers import reference
+from baton.settings.readers import words_of
 from baton.settings.reports import OF_OTHERS, REPORT_SETTINGS, WEBHOOKS
 from baton.settings.store import STORE_SETTINGS
-from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, url, whole
+from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, reference, url, whole
 from baton_events.settings import QUEUE_SETTINGS
 
 SETTINGS = (
@@ -26,6 +26,14 @@ SETTINGS = (
             url,
         ),
         Setting("UPSTASH_VECTOR_REST_TOKEN", "vector_token", "", "", "token of the vector index", secret=True),
+        Setting(
+            "PAYLOAD_PLAIN",
+            "payload_plain",
+            "",
+            "memory, offload",
+            "what stays plain while payloads are encrypted: texts of the vector index, requests that the queue sends",
+            words_of("memory", "offload"),
+        ),
         Setting(
             "BATON_APP",
             "app",

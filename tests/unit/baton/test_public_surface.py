@@ -12,11 +12,12 @@ FORBIDDEN = {"starlette", "mangum", "httpx", "qstash", "upstash_redis", "aiohttp
 
 
 PUBLIC = [
-    "Agent", "Budget", "Call", "CallLimit", "CodeMode", "Decision", "DropOldest", "Emitter", "Event", "HandlerContext",
-    "JobInfo", "KeepAll", "LimitedCall", "Limits", "Memory", "Pending", "Registry", "Schedule", "ScriptedModel",
-    "Step", "Summarize", "ToolContext", "ToolError", "approval", "as_tool", "check_operation_status", "emit",
-    "on", "operation_status", "recall", "remember", "result_of", "sleep", "sleep_until", "task_data",
-    "task_text", "tool", "wait_for_event", "workflow",
+    "Agent", "Budget", "Call", "CallLimit", "CodeMode", "Decision", "DropOldest", "Emitter", "Event",
+    "HandlerContext", "JobInfo", "KeepAll", "LimitedCall", "Limits", "Memory", "PayloadCodec",
+    "PayloadContext", "Pending", "Registry", "Schedule", "ScriptedModel", "Step", "Summarize", "ToolContext",
+    "ToolError", "approval", "as_tool", "check_operation_status", "emit", "on", "operation_status", "recall",
+    "remember", "result_of", "sleep", "sleep_until", "task_data", "task_text", "tool", "wait_for_event",
+    "workflow",
 ]  # fmt: skip
 
 

@@ -101,7 +101,7 @@ class _PartsResponse(StreamingResponse):
         """Send the answer."""
         self._reader.live = is_live(scope)
         self._reader.until_ms = scope.get(UNTIL_MS, math.inf)
-        with self._reader.open(), contextlib.suppress(ClientDisconnect):  # a client that disconnects may come back
+        with self._reader.reading(), contextlib.suppress(ClientDisconnect):  # a client that disconnects may come back
             await super().__call__(scope, receive, send)
 
 
@@ -124,7 +124,7 @@ class StreamReader:
         self._permitted, self._only_waits = True, False
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[None]:
+    def reading(self) -> Iterator[None]:
         """Count the reader among its key's followers, and wake it when its job continues in this process."""
         if not self.live:
             yield

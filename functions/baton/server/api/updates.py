@@ -61,7 +61,7 @@ class Updates:
             return
         await socket.accept()
         reader = StreamReader(self._container, Permit(self._container, self._keys, socket, principal), job_id, after)
-        with reader.open():
+        with reader.reading():
             sending = asyncio.create_task(self._send(socket, reader, first))
             leaving = asyncio.create_task(_left(socket))
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)

@@ -3,10 +3,11 @@
 import pytest
 from msgspec.structs import fields
 
-from baton.settings.readers import api_keys, reference
+from baton.settings.readers import api_keys
 from baton.settings.service_prices import LIST, Paid, Prices, cost_of
 from baton.settings.settings import read_settings
 from baton_events.errors import SettingsError
+from baton_events.setting import reference
 
 
 def test_each_price_is_in_the_list_with_its_source_and_date() -> None:

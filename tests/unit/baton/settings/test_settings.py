@@ -24,6 +24,7 @@ SECRETS = {
     "APPROVAL_WEBHOOK_URL": "https://hooks.example.com/secret-approvals",
     "APPROVAL_ESCALATION_URL": "https://hooks.example.com/secret-escalations",
     "CALLBACK_SECRET": "secret-callbacks",
+    "PAYLOAD_KEYS": f"secret:{32 * 'secret'[:1]}AAAAAAAAAAA=",
 }
 # Fields that no variable sets.
 NO_SETTINGS = {

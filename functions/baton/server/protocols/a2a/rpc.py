@@ -100,7 +100,7 @@ class A2aApi:
         permit, job = Permit(self._container, self._keys, request, principal), found.snapshot.job
         form = TaskForm(None, {}, found.decided, None, found.now_ms)
         reader = StreamReader(self._container, permit, job.id, 0, form)
-        with suppress(TimeoutError), reader.open():
+        with suppress(TimeoutError), reader.reading():
             async with asyncio.timeout(ANSWER_SECONDS):
                 async for _ in reader.events(await self._container.ports.reader.parts(job.id, 0)):
                     pass

@@ -116,7 +116,7 @@ class Calls:
         asked, job = wait.asked, wait.found.snapshot.job
         permit, form = Permit(self._container, self._keys, asked.request, asked.principal), self._form(wait)
         reader = StreamReader(self._container, permit, job.id, 0, form)
-        with suppress(TimeoutError), reader.open():
+        with suppress(TimeoutError), reader.reading():
             async with asyncio.timeout(ANSWER_SECONDS):
                 async for _ in reader.events(await self._container.ports.reader.parts(job.id, 0)):
                     if form.waits_for_people:

@@ -1,0 +1,209 @@
+"""Sealed payloads: texts that whoever has the store or the queue cannot read.
+
+A sealed text reads `sealed:KEY:BASE64URL`, a sealed object has the same head and its bytes as they are. Both begin with
+the tenant, in clear, so that whoever opens them needs to know only where they stand. With `PAYLOAD_KEYS` follow 12
+random bytes, the ciphertext and the tag of AES-256-GCM. Its key is derived of the setting's by HKDF, one for each
+tenant and id, so random nonces stay far from their bound.
+
+Invariant: a text opens at the place alone that it was sealed for (`PayloadContext`), else it is unreadable, and never
+another text. A text that is not sealed is read as it is. Must not: import `cryptography` before a key asks for it.
+"""
+
+import asyncio
+import hmac
+import importlib
+import math
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from secrets import token_bytes
+from time import monotonic
+from typing import Any, Literal, NamedTuple, Protocol
+
+from baton_events.errors import SettingsError, UnreadablePayloadError
+from baton_events.setting import payload_keys_in
+
+SEALED = "sealed:"
+# Stands for the key of a text that an object of the deployment's own has sealed.
+OWN_CODEC = "codec"
+EXTRA = "encryption"
+Kind = Literal["record", "text", "file", "message", "object"]
+_READY_SECONDS, _NONCE_BYTES, _TENANTS = 300, 12, 1_000
+
+
+class PayloadContext(NamedTuple):
+    """Where a text stands. `belongs_to`: the root job, or the session, the event or the place that it is of."""
+
+    tenant: str
+    kind: Kind
+    belongs_to: str
+
+
+class PayloadCodec(Protocol):
+    """Seals and opens the payloads of a deployment, as `PAYLOAD_CODEC` names one: over a KMS, or an HSM.
+
+    An error of `open` counts as a key that is not there. An attribute `digest_key` (bytes), if there is one, keys the
+    digests of plain texts; without it they are plain.
+    """
+
+    async def ready(self) -> None:
+        """Unwrap keys: it may take its time. Called before the first text of a process, then each five minutes."""
+        ...
+
+    def seal(self, data: bytes, context: PayloadContext) -> bytes:
+        """Seal at once: it is called within each step."""
+        ...
+
+    def open(self, data: bytes, context: PayloadContext) -> bytes:
+        """Open at once what was sealed for the same context."""
+        ...
+
+
+class Sealing:
+    """Seals and opens texts. `first`: the id of the codec that seals; empty: none does, and texts stay plain."""
+
+    def __init__(self, codecs: Mapping[str, PayloadCodec], first: str = "", digest_key: bytes = b"") -> None:
+        self._codecs, self.first, self._digest_key = dict(codecs), first, digest_key
+        self._ready_at = 0.0 if OWN_CODEC in codecs else math.inf
+        self._lock = asyncio.Lock()
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids that open, in the order of the setting."""
+        return tuple(self._codecs)
+
+    async def ready(self) -> None:
+        """Prepare the codec, where its time has come.
+
+        Raises:
+            UnreadablePayloadError: it cannot get its keys.
+        """
+        if monotonic() < self._ready_at or self._ready_at == math.inf:
+            return
+        async with self._lock:
+            if monotonic() >= self._ready_at:
+                try:
+                    await self._codecs[OWN_CODEC].ready()
+                except Exception as error:
+                    raise UnreadablePayloadError(OWN_CODEC, "is not ready") from error
+                self._ready_at = monotonic() + _READY_SECONDS
+
+    def seal(self, text: str, context: PayloadContext) -> str:
+        """Return a text as it is kept."""
+        if not self.first:
+            return text
+        return f"{SEALED}{self.first}:{urlsafe_b64encode(self._sealed(text.encode(), context)).rstrip(b'=').decode()}"
+
+    def open(self, text: str, kind: Kind, belongs_to: str) -> str:
+        """Return the text that was sealed for this place, or that is plain.
+
+        Raises:
+            UnreadablePayloadError: its key is not there, or the text was changed, or is of another place.
+        """
+        if not text.startswith(SEALED):
+            return text
+        key_id, _, sealed = text[len(SEALED) :].partition(":")
+        try:
+            data = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
+        except ValueError as error:
+            raise UnreadablePayloadError(key_id) from error
+        return self._opened(key_id, data, kind, belongs_to).decode()
+
+    def seal_bytes(self, data: bytes, context: PayloadContext) -> bytes:
+        """Return bytes as they are kept."""
+        return f"{SEALED}{self.first}:".encode() + self._sealed(data, context) if self.first else data
+
+    def open_bytes(self, data: bytes, kind: Kind, belongs_to: str) -> bytes:
+        """Return the bytes that were sealed for this place, or that are plain. Raises as `open` does."""
+        if not data.startswith(SEALED.encode()):
+            return data
+        key_id, _, sealed = data[len(SEALED) :].partition(b":")
+        return self._opened(key_id.decode(errors="replace"), sealed, kind, belongs_to)
+
+    def keyed(self, digest: str) -> str:
+        """Return a digest of a plain text as it is kept: by a key while texts are sealed, so that no guess matches it.
+
+        The key is of the *last* id: it stays the same until an old key is taken away.
+        """
+        if not (self.first and self._digest_key):
+            return digest
+        return hmac.digest(self._digest_key, digest.encode(), "sha256").hex()[: len(digest)]
+
+    def _sealed(self, data: bytes, context: PayloadContext) -> bytes:
+        tenant = context.tenant.encode()
+        return len(tenant).to_bytes(2, "big") + tenant + self._codecs[self.first].seal(data, context)
+
+    def _opened(self, key_id: str, data: bytes, kind: Kind, belongs_to: str) -> bytes:
+        codec = self._codecs.get(key_id)
+        if codec is None:
+            raise UnreadablePayloadError(key_id, "is not there")
+        end = 2 + int.from_bytes(data[:2], "big")
+        try:
+            return codec.open(data[end:], PayloadContext(data[2:end].decode(), kind, belongs_to))
+        except Exception as error:
+            raise UnreadablePayloadError(key_id) from error
+
+
+class _AesGcm:
+    """`PayloadCodec` of one key of `PAYLOAD_KEYS`."""
+
+    def __init__(self, key_id: str, secret: bytes) -> None:
+        try:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - of an extra
+        except ImportError as error:
+            raise SettingsError(
+                f"PAYLOAD_KEYS needs the extra `{EXTRA}`, which is not installed: pip install 'durable-baton[{EXTRA}]'"
+            ) from error
+        self._cipher = lru_cache(_TENANTS)(lambda tenant: AESGCM(_derived(secret, f"payload {key_id} {tenant}")))
+
+    async def ready(self) -> None:
+        """Do nothing: the key is there."""
+
+    def seal(self, data: bytes, context: PayloadContext) -> bytes:
+        """Seal under a nonce of its own."""
+        nonce = token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher(context.tenant).encrypt(nonce, data, _place(context))
+
+    def open(self, data: bytes, context: PayloadContext) -> bytes:
+        """Open, or raise."""
+        nonce, sealed = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
+        return bytes(self._cipher(context.tenant).decrypt(nonce, sealed, _place(context)))
+
+
+def _place(context: PayloadContext) -> bytes:
+    """Return the associated data: no two places have the same, as a tenant's length stands before it."""
+    return f"{len(context.tenant)}:{context.tenant}{context.kind}:{context.belongs_to}".encode("utf-8", "surrogatepass")
+
+
+def _derived(secret: bytes, purpose: str) -> bytes:
+    """Return a key of 32 bytes for one purpose: HKDF with SHA-256 (RFC 5869), without a salt."""
+    extracted = hmac.digest(bytes(32), secret, "sha256")
+    return hmac.digest(extracted, purpose.encode("utf-8", "surrogatepass") + b"\x01", "sha256")
+
+
+def sealed_by(keys: Sequence[tuple[str, bytes]]) -> Sealing:
+    """Return what seals by these keys, the first of them, or none where its id is empty."""
+    given = {key_id: secret for key_id, secret in keys if key_id}
+    codecs = {key_id: _AesGcm(key_id, secret) for key_id, secret in given.items()}
+    return Sealing(codecs, keys[0][0] if keys else "", _derived(keys[-1][1], "digest") if keys else b"")
+
+
+@cache
+def sealing_of(payload_keys: str, payload_codec: str) -> Sealing:
+    """Return what seals in this process, by its settings; without any, it seals nothing and opens plain texts.
+
+    Raises:
+        SettingsError: the object is not there, or is no codec; the extra is missing.
+    """
+    if not payload_codec:
+        return sealed_by(payload_keys_in(payload_keys))
+    module, _, attribute = payload_codec.partition(":")
+    try:
+        codec: Any = importlib.import_module(module)
+        for name in attribute.split("."):
+            codec = getattr(codec, name)
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(f"PAYLOAD_CODEC: {payload_codec!r} cannot be loaded: {error}") from error
+    if missing := [name for name in ("ready", "seal", "open") if not callable(getattr(codec, name, None))]:
+        raise SettingsError(f"PAYLOAD_CODEC: {payload_codec!r} has no method {missing[0]!r} (see baton.PayloadCodec)")
+    return Sealing({OWN_CODEC: codec}, OWN_CODEC, getattr(codec, "digest_key", b""))
