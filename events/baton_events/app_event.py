@@ -46,7 +46,7 @@ class AppEvent(WireModel, defer_build=True):
 
     `dead_letter`: the message only keeps the failure of one of its handlers, for people. `closes`: it is a late copy,
     which closes the batch that the event has joined for this handler. `meets`: it is a copy, which ends the waits of
-    these calls. Built with the first one: few need it.
+    these calls. `subject`: the person whose data it has, as a digest. Built with the first one: few need it.
     """
 
     id: Identifier
@@ -59,6 +59,7 @@ class AppEvent(WireModel, defer_build=True):
     dead_letter: DeadLetter | None = None
     closes: str | None = None
     meets: tuple[str, ...] | None = None
+    subject: str | None = None
 
     def for_handler(self) -> dict[str, Any]:
         """Return what a handler gets of it, as JSON."""
@@ -92,8 +93,10 @@ def occurrence_name(name: str, key: str) -> str:
     return f"{name} {key}"
 
 
-def app_event(name: str, data: Any = None, key: str = "", *, event_id: str, tenant: str, now_ms: int) -> AppEvent:
-    """Make an app event.
+def app_event(
+    name: str, data: Any = None, key: str = "", *, event_id: str, tenant: str, now_ms: int, subject: str = ""
+) -> AppEvent:
+    """Make an app event. `subject`: whose data it has, as a digest.
 
     Raises:
         AppEventError: its name, key or data cannot be sent. TooLargeError: there is too much data.
@@ -111,7 +114,15 @@ def app_event(name: str, data: Any = None, key: str = "", *, event_id: str, tena
         ) from error
     except Unrecordable as error:
         raise AppEventError(f"the data of event {name!r} is not JSON: {error}", "data") from error
-    return AppEvent(id=event_id, name=name, tenant=tenant, key=storable(key), data=read, created_at=moment(now_ms))
+    return AppEvent(
+        id=event_id,
+        name=name,
+        tenant=tenant,
+        key=storable(key),
+        data=read,
+        created_at=moment(now_ms),
+        subject=subject or None,
+    )
 
 
 def delay_ms(delay_seconds: float) -> int:

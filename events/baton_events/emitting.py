@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from baton_events.app_event import app_event, delay_ms
 from baton_events.emitter import Emitter
 from baton_events.emitter_settings import EmitterSettings
+from baton_events.ids import subject_digest
 
 
 class Emit(Protocol):
@@ -25,7 +26,7 @@ class Emit(Protocol):
 OF_CALL: ContextVar[Emit | None] = ContextVar("emit_of_call", default=None)
 
 
-async def emit(name: str, data: Any = None, key: str = "", delay_seconds: float = 0) -> str:
+async def emit(name: str, data: Any = None, key: str = "", delay_seconds: float = 0, *, subject_id: str = "") -> str:
     """Publish an app event; returns its id.
 
     `asyncio.run(emit("order.created", {"number": "A-7"}, key="A-7"))` in a program that is not async. Many events go
@@ -36,6 +37,7 @@ async def emit(name: str, data: Any = None, key: str = "", delay_seconds: float 
         data: any JSON, at most 256 KB; handlers check it against their schema.
         key: what it is about, such as an order's number: handlers may take events of one key in order.
         delay_seconds: it is not delivered before; at most 7 days.
+        subject_id: the person whose data it has, for a later erasure. Inside a call it is always the job's.
 
     Raises:
         AppEventError, TooLargeError: it cannot be sent.
@@ -45,15 +47,16 @@ async def emit(name: str, data: Any = None, key: str = "", delay_seconds: float 
     of_call = OF_CALL.get()
     if of_call is not None:
         return await of_call(name, data, key, delay_seconds)
-    return await _emit_by_environment(name, data, key, delay_seconds)
+    return await _emit_by_environment(name, data, key, delay_seconds, subject_id)
 
 
-async def _emit_by_environment(name: str, data: Any, key: str, delay_seconds: float) -> str:
+async def _emit_by_environment(name: str, data: Any, key: str, delay_seconds: float, subject_id: str) -> str:
     """Publish it over a connection of its own, as the environment's tenant."""
     settings = EmitterSettings.from_environment()
     now_ms = int(time.time() * 1000)  # noqa: TID251 - a program that only publishes has no clock of ours
     delayed_ms, event_id = delay_ms(delay_seconds), f"evt_{secrets.token_hex(12)}"
-    event = app_event(name, data, key, event_id=event_id, tenant=settings.tenant, now_ms=now_ms)
+    of_whom = {"tenant": settings.tenant, "subject": subject_digest(settings.tenant, subject_id)}
+    event = app_event(name, data, key, event_id=event_id, now_ms=now_ms, **of_whom)
     emitter = Emitter.from_settings(settings)
     try:
         await emitter.send(event, not_before_ms=now_ms + delayed_ms if delayed_ms else 0)

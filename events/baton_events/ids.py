@@ -74,6 +74,11 @@ def app_event_id(tenant: str, idempotency_key: str) -> str:
     return f"evt_{digest('app-event', tenant, idempotency_key)[:24]}"
 
 
+def subject_digest(tenant: str, subject_id: str) -> str:
+    """Return what is kept of a data subject of this tenant; empty: nobody is named."""
+    return digest("subject", tenant, subject_id)[:32] if subject_id else ""
+
+
 def once_name(kind: str, tenant: str, name: str, key: str) -> str:
     """Return the id under which the turns of a tenant's key are counted: of its jobs, or of its events of a name."""
     return digest("once", kind, tenant, name, key)[:24]

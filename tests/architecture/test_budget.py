@@ -75,11 +75,26 @@ _WORKFLOWS = "durable Python without replay: workflows, whose code an interprete
 _WHOLE = "pydantic-ai's capabilities, hooks and state of a run, as in `agent.run`"
 _CORES = "the app in one process a core: the server, the container's recipe, the local stack, with kills of one"
 _BUDGETS = "hard budgets of money and tokens: what a key may spend in a day or a month, reserved before each call"
+_ERASURE = "a person's data, kept by whose it is, and erased by one request wherever it went"
 _HOOKS = "keys of hooks: their effects outside count once, also after a crash"
 _OPEN = "runs of pydantic-ai that stay open within an invocation: half the processor time of a step"
 _SEALED = "payloads that store, queue and logs cannot read: one codec, keys that rotate, places that texts are bound to"
+
+
+def _raises(buys: str, sums: str) -> tuple[tuple[str, int, str], ...]:
+    """Several sums that one thing raises: `lines 12, lines of sdk 7`."""
+    raised = (each.rpartition(" ") for each in sums.split(", "))
+    return tuple((what, int(more), buys) for what, _, more in raised)
+
+
 # (sum, by how much, what it buys)
 RAISES: tuple[tuple[str, int, str], ...] = (
+    *_raises(
+        _ERASURE,
+        "lines 249, modules 1, functions 14, API routes 1, test lines 166, docs words 391, lines of server 136, "
+        "modules of server 1, functions of server 7, classes of server 1, lines of worker 5, lines of store 11, "
+        "functions of store 3, classes of store 1, functions of engine 1, lines of client 32",
+    ),
     ("lines of local", 3, "an archive for Lambda 0.3 MB smaller: what no function imports has no bytecode"),
     ("test lines", 7, "an archive for Lambda 0.3 MB smaller: what no function imports has no bytecode"),
     ("lines", 1_550, _BUDGETS),

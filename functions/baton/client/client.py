@@ -137,6 +137,7 @@ class BatonClient:
     cancel_session = blocking(SessionCalls.cancel_session)
     delete_session = blocking(SessionCalls.delete_session)
     forget_session = blocking(SessionCalls.forget_session)
+    erase_subject = blocking(SessionCalls.erase_subject)
     session_file = blocking(SessionCalls.session_file)
     stream_token = blocking(SessionCalls.stream_token)
 

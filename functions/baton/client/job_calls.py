@@ -70,6 +70,7 @@ class JobCalls(Calls):
         session: str | None = None,
         priority: int | None = None,
         tags: Sequence[str] = (),
+        subject_id: str | None = None,
         delay_seconds: int | None = None,
         start_at: datetime | None = None,
         when_busy: WhenBusy | None = None,
@@ -83,6 +84,8 @@ class JobCalls(Calls):
         `once_for`: while a job that was submitted under this text lives, and `once_for_seconds` after its end, it is
         that one.
 
+        `subject_id`: the person whose data it has, for `erase_subject`.
+
         A repeated request makes no second job, with a key of yours or without. `when_busy="steer"` returns the running
         job of the session, which gets the task.
         """
@@ -93,6 +96,7 @@ class JobCalls(Calls):
             "sessionId": session,
             "priority": priority,
             "tags": tags or None,
+            "subjectId": subject_id,
             "delaySeconds": delay_seconds,
             "startAt": start_at,
             "whenBusy": when_busy,

@@ -31,9 +31,14 @@ class EventCalls(Calls):
         idempotency_key: str = "",
         once_for: str | None = None,
         once_for_seconds: float | None = None,
+        subject_id: str | None = None,
     ) -> str:
-        """Publish an app event for all its handlers; return its id. `once_for`: as of `submit`, for jobs of its own."""
+        """Publish an app event for all its handlers; return its id.
+
+        `once_for`: as of `submit`, for jobs of its own. `subject_id`: as of `submit`; its handlers' jobs have it, too.
+        """
         body = {"name": name, "data": data, "key": key, "onceFor": once_for, "onceForSeconds": once_for_seconds}
+        body |= {"subjectId": subject_id}
         headers = {} if once_for is not None and not idempotency_key else once(idempotency_key)
         call = Call("POST", "/api/events", body, headers=headers, repeatable=True)
         return str((await self._requests.fetch_record(call, Json))["id"])
@@ -66,6 +71,7 @@ class EventCalls(Calls):
         session: str | None = None,
         priority: int | None = None,
         tags: Sequence[str] = (),
+        subject_id: str | None = None,
         idempotency_key: str = "",
     ) -> Schedule:
         """Make a job that recurs; with the same idempotency key it is the same schedule."""
@@ -78,6 +84,7 @@ class EventCalls(Calls):
             "sessionId": session,
             "priority": priority,
             "tags": tags or None,
+            "subjectId": subject_id,
         }
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}  # without one its body is its key
         return await self._requests.fetch_record(
@@ -113,6 +120,7 @@ class SessionCalls(Calls):
         agent: str | None = None,
         message_id: str = "",
         when_busy: WhenBusy | None = None,
+        subject_id: str | None = None,
     ) -> AsyncGenerator[Part, None]:
         """Send a message to a session, and yield the parts of the answer as `stream` does.
 
@@ -124,6 +132,7 @@ class SessionCalls(Calls):
             "parts": [{"type": "text", "text": text}],
         }
         body = {"id": session, "messages": [message], "agent": agent, "whenBusy": when_busy}
+        body |= {"subjectId": subject_id}
         async for part in self._requests.parts(Call("POST", "/api/chat", body, repeatable=True)):
             yield part
 
@@ -152,6 +161,11 @@ class SessionCalls(Calls):
         return await self._requests.fetch_record(
             Call("DELETE", _session_path(session, "/memory"), repeatable=True), Json
         )
+
+    async def erase_subject(self, subject_id: str, *, tenant: str | None = None) -> Json:
+        """Erase the data of a person; needs an admin key. Return how much; repeat it while `running` is above 0."""
+        path, query = f"/api/admin/subjects/{id_of(subject_id)}", {"tenant": tenant}
+        return await self._requests.fetch_record(Call("DELETE", path, query=query, repeatable=True), Json)
 
     async def session_file(self, session: str, name: str) -> bytes:
         """Return a file of one of a session's messages."""

@@ -73,6 +73,7 @@ def operation_of(
         notifies=f"{OF_SESSION}{call.id}",
         traceparent=job.traceparent,
         isolated=job.isolated,
+        subject=job.subject,
     )
     name = f"[Operation {operation_id(background_id)} of tool {call.tool!r}, which was started before.]"
     return Submitted(operation, {"text": name, OPERATION: task})

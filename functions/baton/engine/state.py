@@ -39,7 +39,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
     whose session goes on then; empty: nowhere.
     `background`: its waiting calls continue as jobs of their own (background_calls.py), since it belongs to a chat.
     `agent_version`, `model.name`: of its agent at submission; an empty version: none, as for a fork.
-    `tags`: words from its submission, for searches.
+    `tags`: words from its submission, for searches. `subject`: the person whose data it has, as a digest
+    (`subject_digest`); empty: none was named.
     `traceparent`: of the request or tool call that submitted it, whose trace it joins; empty: it has its own trace.
     `run`: its generation: 1, and one more with each retry. Messages of an earlier run change nothing.
     `first_turn`: of the last run that began from the start; the turns before it are not sent to the model.
@@ -85,6 +86,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     background: bool = False
     agent_version: str = ""
     tags: tuple[str, ...] = ()
+    subject: str = ""
     stretches: int = 0
     scripts: tuple["RunningScript", ...] = ()
     version: int = field(default_factory=lambda: STATE_VERSION)  # made anew each time, so it is always written
@@ -109,6 +111,11 @@ class Job(Struct, frozen=True, omit_defaults=True):
         if call.step or call.script or is_child(self.id) or self.is_operation:
             return False
         return self.background if background is None else background
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What lists find it by: its tags, and its subject, under a name that no tag has."""
+        return (*self.tags, subject_mark(self.subject)) if self.subject else self.tags
 
     @property
     def line(self) -> str:
@@ -244,6 +251,11 @@ class State(Struct, frozen=True):
         if self.call is None:
             raise ValueError(f"work item {self.item.key} has no record of its tool call: the stored state is damaged")
         return self.call
+
+
+def subject_mark(subject: str) -> str:
+    """Return the mark of a subject's jobs in the lists: a tag is printable, and this is not."""
+    return f"\n{subject}"
 
 
 def reads_history(item: WorkItem, job: Job) -> bool:

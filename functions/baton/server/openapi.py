@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from baton.sdk.distribution import DISTRIBUTION
 from baton.server.api.admin.budgets import BudgetBody, BudgetsQuery, ClearQuery
 from baton.server.api.admin.control import WorkerBody
+from baton.server.api.admin.subjects import SubjectQuery
 from baton.server.api.admin.usage import UsageQuery
 from baton.server.api.admin.versions import VersionsQuery
 from baton.server.api.app_events import AppEventBody
@@ -55,6 +56,7 @@ Answer = Literal[
     "Checkpoints",
     "Completed",
     "Diff",
+    "Erased",
     "File",
     "Job",
     "Jobs",
@@ -143,6 +145,7 @@ DESCRIBED: Mapping[str, Described] = {
     "GET /api/admin/budgets": Described(answer="Budgets", query=BudgetsQuery),
     "PUT /api/admin/budgets/{key:path}": Described(BudgetBody, "Budget"),
     "DELETE /api/admin/budgets/{key:path}": Described(statuses=(204,), query=ClearQuery),
+    "DELETE /api/admin/subjects/{subject_id:path}": Described(answer="Erased", query=SubjectQuery),
     "GET /api/admin/agent-worker": Described(answer="Worker"),
     "POST /api/admin/agent-worker": Described(WorkerBody, "Worker", body_needed=False),
     "DELETE /api/admin/agent-worker": Described(answer="Worker"),

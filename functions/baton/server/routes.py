@@ -13,6 +13,7 @@ from baton.server.api.admin.control import (
     stop_worker,
 )
 from baton.server.api.admin.health import healthz, readyz, show_metrics
+from baton.server.api.admin.subjects import erase_subject
 from baton.server.api.admin.usage_by_day import show_usage
 from baton.server.api.admin.versions import show_versions
 from baton.server.api.app_events import post_app_event, show_app_event
@@ -274,11 +275,13 @@ def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:
     lists = "what keys have spent in their present periods, those last used first; `key`, `limit`, `cursor`"
     limits = "set a key's limit for the present period, or for every one: calls that wait and have room begin"
     clears = "the limits count again that calls declare; what is spent stays; `per`"
+    erases = "cancel a person's jobs, delete what has ended of their data; `tenant`; repeat while `running` is above 0"
     budget_path = "/api/admin/budgets/{key:path}"
     return [
         ApiRoute("GET", "/api/admin/budgets", "admin", to(show_budgets), lists),
         ApiRoute("PUT", budget_path, "admin", to(set_budget), limits),
         ApiRoute("DELETE", budget_path, "admin", to(clear_budget), clears),
+        ApiRoute("DELETE", "/api/admin/subjects/{subject_id:path}", "admin", to(erase_subject), erases),
         ApiRoute("GET", worker_path, "admin", to(show_worker), admits),
         ApiRoute("GET", "/api/admin/agents/{agent}/versions", "admin", to(show_versions), compares),
         ApiRoute("GET", "/api/admin/usage", "admin", to(show_usage), used),

@@ -14,6 +14,7 @@ import type {
   Checkpoint,
   Completed,
   Diff,
+  Erased,
   ForkBody,
   Job,
   Link,
@@ -183,7 +184,7 @@ export class BatonClient extends PageClient {
   async emit(
     name: string,
     data: unknown = null,
-    { idempotencyKey, ...fields }: Partial<Pick<AppEventBody, "key" | "onceFor" | "onceForSeconds">> & Keyed = {},
+    { idempotencyKey, ...fields }: Partial<Pick<AppEventBody, "key" | "onceFor" | "onceForSeconds" | "subjectId">> & Keyed = {},
   ): Promise<string> {
     const body: AppEventBody = { name, data, ...fields };
     const headers = fields.onceFor && !idempotencyKey ? {} : once(idempotencyKey);
@@ -244,11 +245,13 @@ export class BatonClient extends PageClient {
   chat(
     session: string,
     text: string,
-    { messageId, agent, whenBusy, signal }: Partial<Pick<ChatBody, "agent" | "whenBusy">> & { messageId?: string } & Ends = {},
+    { messageId, signal, ...fields }: Partial<Pick<ChatBody, "agent" | "whenBusy" | "subjectId">> & {
+      messageId?: string;
+    } & Ends = {},
   ): AsyncGenerator<Part, void, void> {
     const id = messageId ?? once()["Idempotency-Key"];
     const messages = [{ id, role: "user", parts: [{ type: "text", text }] }];
-    const body: ChatBody = { id: session, messages, agent, whenBusy };
+    const body: ChatBody = { id: session, messages, ...fields };
     return this.#parts({ method: "POST", path: "/api/chat", body }, "", signal);
   }
 
@@ -270,6 +273,12 @@ export class BatonClient extends PageClient {
   /** Let agents forget what they remember of a session; how many entries. */
   forgetSession(session: string): Promise<Record<string, any>> {
     return this.request("DELETE", sessionPath(session, "/memory"), { repeatable: true });
+  }
+
+  /** Erase the data of a person; how much. Repeat it while `running` is above 0. Needs an admin key. */
+  eraseSubject(id: string, { tenant }: { tenant?: string } = {}): Promise<Erased> {
+    const path = `/api/admin/subjects/${encodeURIComponent(id)}`;
+    return this.request("DELETE", path, { query: { tenant }, repeatable: true });
   }
 
   /** A file of one of a session's messages. */

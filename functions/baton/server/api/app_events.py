@@ -18,17 +18,17 @@ from baton.sdk.records.redaction import redacted
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of
-from baton.server.api.jobs.submission import OnceKey, OnceSeconds
+from baton.server.api.jobs.submission import OnceKey, OnceSeconds, SubjectId
 from baton.server.api.problem import ApiError, limited_body, parsed
-from baton.store.records.app_events import EventRecord
+from baton.store.records.app_events import MISFIT, EventRecord
 from baton.store.records.jobs import Snapshot
 from baton.worker.commands.once import ONCE_SECONDS, OnceFor, event_of
-from baton.worker.runtime.app_events import MISFIT, keep_event, misfits, stored_size
+from baton.worker.runtime.app_events import keep_event, misfits, stored_size
 from baton.worker.runtime.batches import Batches, encoded, note_of_batch
 from baton.worker.runtime.job_view import job_view
 from baton_events.app_event import AppEvent, AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
-from baton_events.ids import app_event_id, awaited_name, event_job_id
+from baton_events.ids import app_event_id, awaited_name, event_job_id, subject_digest
 
 
 class AppEventBody(BaseModel):
@@ -41,6 +41,7 @@ class AppEventBody(BaseModel):
     key: str = ""
     once_for: OnceKey | None = None
     once_for_seconds: OnceSeconds = ONCE_SECONDS
+    subject_id: SubjectId | None = None
 
 
 async def post_app_event(context: Context, request: Request) -> Response:
@@ -82,8 +83,9 @@ async def _id_of(context: Context, body: AppEventBody, tenant: str, key: str) ->
 
 def _made(context: Context, body: AppEventBody, event_id: str, tenant: str) -> AppEvent:
     data, now_ms = context.container.secrets.hide_in(body.data), context.container.ports.clock.now_ms()
+    of_whom = {"tenant": tenant, "subject": subject_digest(tenant, body.subject_id or "")}
     try:
-        return app_event(body.name, data, body.key, event_id=event_id, tenant=tenant, now_ms=now_ms)
+        return app_event(body.name, data, body.key, event_id=event_id, now_ms=now_ms, **of_whom)
     except AppEventError as error:
         raise ApiError(422, str(error), [(error.field, str(error))]) from error
     except TooLargeError as error:
@@ -109,7 +111,7 @@ async def app_event_view(context: Context, principal: Principal, event_id: str) 
     if not principal.may_see(event.tenant):
         raise ApiError(403, f"event {event_id!r} belongs to another tenant")
     ports = context.container.ports
-    jobs = {name: await _job(context, event, record, name) for name in record.handlers}
+    jobs = {name: await job_of(context, event, record, name) for name in record.handlers}
     return {
         "id": event.id,
         "name": event.name,
@@ -120,7 +122,7 @@ async def app_event_view(context: Context, principal: Principal, event_id: str) 
     }
 
 
-async def _job(context: Context, event: AppEvent, record: EventRecord, handler: str) -> Snapshot | None:
+async def job_of(context: Context, event: AppEvent, record: EventRecord, handler: str) -> Snapshot | None:
     """Return the job that takes the event, or its batch."""
     first = record.notes.get(note_of_batch(handler))
     taken = (

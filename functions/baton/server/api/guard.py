@@ -162,7 +162,7 @@ class Guard:
             return
         own = route.access == "admin" or route.method == "PATCH"
         query = f"?{request.url.query}" if request.url.query else ""
-        target = f"{request.url.path}{query}"[:_TARGET_LIMIT_CHARS]
+        target = f"{getattr(request.state, 'target', request.url.path)}{query}"[:_TARGET_LIMIT_CHARS]
         action = f"{route.method} {route.path}"
         await self._audit.record(principal, action, target, response.status_code, sent if own else b"")
 

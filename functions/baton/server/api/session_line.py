@@ -78,7 +78,8 @@ class Sessions:
         await commands.quota.check(job.tenant, 2 * check_task(task))  # it is shown as well
         if await commands.submit.find(job.id):
             return None
-        target = await self._running(job) or job
+        target = await self._running(job)
+        target = target if target and target.subject == job.subject else job  # erased with whose data it is
         first = await self._container.ports.admission.first_value(f"steer:{job.id}", target.id)
         taker = target if first == target.id else await commands.submit.find(first)
         if taker is None or taker.id == job.id:

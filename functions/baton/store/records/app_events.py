@@ -2,6 +2,8 @@
 
 from msgspec import Struct, field
 
+ERASED = "erased"  # the note of an event whose data was erased: nothing follows from it any more
+MISFIT = "misfit"  # the note with what does not fit its handlers
 SENT_BY = "by"  # the note with the handler's job that has sent an event or started a job
 
 

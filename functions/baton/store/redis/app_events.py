@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton.engine.commit.stored_bytes import LEAST_EVENT_MS
-from baton.store.records.app_events import EventRecord
+from baton.store.records.app_events import ERASED, MISFIT, EventRecord
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.transport.redis_rest import Command
@@ -15,24 +15,41 @@ _EVENT, _HANDLER, _NOTE = "event", "handler:", "note:"
 _CLOCK_MS = 60_000  # a waiting call and a reader may have different clocks
 
 
-class AppEvents:
+class EventRecords:
     """Records by event id; each is kept as long as an ended job. Each method raises StoreError, and may be repeated."""
 
     def __init__(self, connection: RedisConnection, retention_ms: int, kept_ms: int) -> None:
         self._redis = connection
         self._retention_ms, self._kept_ms = max(retention_ms, LEAST_EVENT_MS), kept_ms
 
-    async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
-        """Keep an event, and these of its handlers, for as long as it may wait for its batch at least."""
+    async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = (), *, subject: str = "") -> EventRecord:
+        """Keep an event, and these of its handlers, for as long as it may wait for its batch at least.
+
+        `subject`: the person whose data it has: their events are found by it.
+        """
         key = keys.app_event_key(event_id)
         handled = [field for name in handlers for field in (_HANDLER + name, "1")]
+        of_subject = keys.subject_events_key(subject)
+        noted: list[Command] = [["SADD", of_subject, event_id], ["PEXPIRE", of_subject, self._retention_ms]]
         new, *_, found = await self._redis.pipeline(
             ["HSETNX", key, _EVENT, event],
             *([["HSET", key, *handled]] if handled else []),
+            *(noted if subject else []),
             ["PEXPIRE", key, self._retention_ms],
             ["HGETALL", key],
         )
         return replace(_record(found), new=bool(new))
+
+    async def of_subject(self, subject: str) -> list[str]:
+        """Return the ids of the events that have data of a person."""
+        return sorted(await self._redis.execute("SMEMBERS", keys.subject_events_key(subject)))
+
+    async def erase(self, event_id: str, blank: str, name: str, data: str) -> None:
+        """Replace an event by a blank one, noted as erased; also its data, if that is what is kept under `name`."""
+        key, kept = keys.app_event_key(event_id), keys.app_event_kept_key(name)
+        if await self._redis.execute("GET", kept) == data:
+            await self._redis.execute("DEL", kept)
+        await self._redis.pipeline(["HDEL", key, _NOTE + MISFIT], ["HSET", key, _EVENT, blank, _NOTE + ERASED, "1"])
 
     async def note(self, event_id: str, name: str, text: str) -> str:
         """Keep a note, unless one of this name is there; return the one that is kept."""
@@ -46,6 +63,10 @@ class AppEvents:
         """Return the record of an event; None: there is none. `noted`: also one that has notes alone, as of a job."""
         (found,) = await self._redis.pipeline(["HGETALL", keys.app_event_key(event_id)])
         return _record(found) if found and (noted or _EVENT in found) else None
+
+
+class AppEvents(EventRecords):
+    """Also the calls that wait for events, their batches and their order."""
 
     async def wait(self, name: str, call_id: str, until_ms: int, now_ms: int) -> str:
         """Note that a call waits for events known as `name`; return the data of the one that is kept, empty: none.

@@ -133,6 +133,11 @@ def app_event_key(event_id: str) -> str:
     return f"baton:app-event:{event_id}"
 
 
+def subject_events_key(subject: str) -> str:
+    """Return the key of a set: the app events that have data of a person, by their digest; it expires."""
+    return f"baton:subject:{subject}:events"
+
+
 def app_event_waits_key(name: str) -> str:
     """Return the key of a sorted set: calls that wait for app events known as `name`, by their end; it expires."""
     return f"baton:{{app-event:{name}}}:waits"

@@ -154,7 +154,7 @@ class SlotClient:
 
 def _row(job: Job, end: End | None = None) -> Row:
     queued_job = QueuedJob(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
-    return replace(row_of(job.id, queued_job, end), tags=job.tags, run=job.run)
+    return replace(row_of(job.id, queued_job, end), tags=job.marks, run=job.run)
 
 
 async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_ms: int, replay: str) -> None:

@@ -72,7 +72,9 @@ class ContinueSession:
         try:
             with contextlib.suppress(JobGoneError):  # it was continued before, and that job is over
                 await self._commands.submit(
-                    replace(job, background=True, priority=operation.priority), task, may_exist=True
+                    replace(job, background=True, priority=operation.priority, subject=operation.subject),
+                    task,
+                    may_exist=True,
                 )
                 await self._take_back.if_rolled_back(operation, job.id)
         except StorageFullError as error:

@@ -59,6 +59,7 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
     job = replace(
         job,
         priority=parent.priority,
+        subject=parent.subject,
         limits=within(job.limits, parent.limits, parent.counted_ms(now_ms)),
         parent_call=call_id,
         remembers=False,

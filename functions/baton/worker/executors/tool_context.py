@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim
 from baton.engine.commit.stored_bytes import bytes_of
@@ -280,7 +281,8 @@ class CallOutlet:
             about, now_ms = (self._job.tenant, name), clock.now_ms()
             named = await event_of(outside.app_events, outside.commands.submit, about, handlers, once, now_ms)
         shown = self._secrets.hide_in(plain(data, "data"))
-        event = app_event(name, shown, key, event_id=named, tenant=self._job.tenant, now_ms=clock.now_ms())
+        of_whom = {"tenant": self._job.tenant, "subject": self._job.subject}
+        event = app_event(name, shown, key, event_id=named, now_ms=clock.now_ms(), **of_whom)
         not_before_ms = clock.now_ms() + delayed_ms if delayed_ms else 0
         await self._outside.emitter.send(event, not_before_ms=not_before_ms, deduplication_id=named)
         return await self._noted(named, name)
@@ -304,6 +306,7 @@ class CallOutlet:
         except Unrecordable as error:
             message = f"the task for agent {agent!r} cannot be recorded: {error}"
             raise ToolError(message, type="invalid_task") from error
+        job = replace(job, subject=self._job.subject)
         entry |= {"chat": {}} if session_id else {}
         if once is not None:
             outside = self._outside

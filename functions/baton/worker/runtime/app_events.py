@@ -21,7 +21,7 @@ from baton.queue.dispatch import Outcome, dispatch
 from baton.sdk.agents.handler import Handler, Misfit
 from baton.sdk.agents.registry import Registry
 from baton.sdk.clock import Clock
-from baton.store.records.app_events import EventRecord
+from baton.store.records.app_events import ERASED, MISFIT, EventRecord
 from baton.store.redis.app_events import AppEvents
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.commands import Commands
@@ -35,7 +35,6 @@ from baton_events.ids import awaited_name, canonical_json, digest, event_id, eve
 from baton_events.schema import Occurrence
 from baton_events.timestamps import milliseconds
 
-MISFIT = "misfit"
 # Calls whose waits one delivery ends, at the same time: their requests travel together; and calls of one read.
 _PAGE_CALLS, _READ_CALLS = 100, 2_000
 
@@ -54,7 +53,7 @@ def misfits(handlers: tuple[Handler, ...], data: Any) -> list[tuple[Handler, Mis
 async def keep_event(records: AppEvents, quota: StoredQuota, event: AppEvent, handlers: tuple[str, ...]) -> EventRecord:
     """Keep an event, and count it for its tenant where it is new. Raises StoreError."""
     text = encoded(event)
-    record = await records.add(event.id, text, handlers)
+    record = await records.add(event.id, text, handlers, subject=event.subject or "")
     if record.new:
         await quota.event_stored(event.tenant, stored_size(text))
     return record
@@ -82,7 +81,8 @@ def job_for(registry: Registry, handler: Handler, event: AppEvent, now_ms: int) 
         if isinstance(event.data, dict)
         else {"data": event.data}
     )
-    return replace(job, notifies=f"event:{event.name}:{event.id}"), {"text": handler.agent.task, "data": data}
+    job = replace(job, notifies=f"event:{event.name}:{event.id}", subject=event.subject or "")
+    return job, {"text": handler.agent.task, "data": data}
 
 
 def _counts(results: Iterable[int | BaseException]) -> Iterator[int]:
@@ -121,7 +121,10 @@ class HandleAppEvent:
         if event.meets is not None:
             return Outcome("met", await self._end_waits(event, event.meets, message_id, replay))
         handlers = self._registry.handlers.of(event.name)
-        await keep_event(self._records, self._commands.quota, event, tuple(handler.name for handler in handlers))
+        names = tuple(handler.name for handler in handlers)
+        record = await keep_event(self._records, self._commands.quota, event, names)
+        if ERASED in record.notes:
+            return Outcome("erased")
         if faults := misfits(handlers, event.data):
             listed = "; ".join(f"handler {handler.name!r}: {misfit}" for handler, misfit in faults)
             raise MalformedEventError(await self._records.note(event.id, MISFIT, listed))
@@ -180,7 +183,9 @@ class HandleAppEvent:
         Each event leaves a copy: where a failover forgot that the event joined, the copy makes it join again.
         """
         event = copy.model_copy(update={"closes": None})
-        await keep_event(self._records, self._commands.quota, event, (name,))
+        record = await keep_event(self._records, self._commands.quota, event, (name,))
+        if ERASED in record.notes:
+            return Outcome("erased")
         handlers = [handler for handler in self._registry.handlers.of(event.name) if handler.name == name]
         dispatched = [await self._join(handler, event, message_id, replay, closes=True) for handler in handlers]
         return Outcome("closed", sum(dispatched))

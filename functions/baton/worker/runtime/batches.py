@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from baton.store.records.app_events import ERASED
 from baton.store.redis.app_events import AppEvents
 from baton_events.app_event import DATA_LIMIT_BYTES, AppEvent, parse_app_event
 from baton_events.errors import StoreError
@@ -84,11 +85,14 @@ class Batches:
         if missing := [name for name, record in zip(batch.members, records, strict=True) if record is None]:
             raise StoreError(f"events {missing} of a batch are not recorded (any more)")
         events = [parse_app_event(record.event.encode()) for record in records if record]
+        erased = {event.id for event, record in zip(events, records, strict=True) if record and ERASED in record.notes}
+        subjects = {event.subject for event in events}
         return AppEvent(
+            subject=subjects.pop() if len(subjects) == 1 else None,  # of several people: found by its events
             id=batch_id(handler, batch.members),
             name=events[0].name,
             tenant=events[0].tenant,
-            data=[event.for_handler() for event in events],
+            data=[event.for_handler() for event in events if event.id not in erased],
             created_at=max(event.created_at for event in events),
         )
 

@@ -38,5 +38,5 @@ def fork_job_of(registry: Registry, ended: Job, *, job_id: str, session_id: str,
     job = job_of(registry, ended.agent, **ids, now_ms=now_ms)
     model = replace(job.model, reads_history=True, calls_read_history=True)
     # A fork is an experiment: it is not remembered.
-    kept = {"priority": ended.priority, "tags": ended.tags}
+    kept = {"priority": ended.priority, "tags": ended.tags, "subject": ended.subject}
     return replace(job, **kept, model=model, remembers=False, agent_version="")

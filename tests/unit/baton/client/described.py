@@ -45,6 +45,7 @@ BY_ADMINS = {
     "GET /api/admin/budgets",
     "PUT /api/admin/budgets/{key}",
     "DELETE /api/admin/budgets/{key}",
+    "DELETE /api/admin/subjects/{subject_id}",
 }
 NOT_SENT = {"trigger", "messageId"}  # what `useChat` sends to have a message answered anew
 EXPECTED = {operation for operation in ACCESS if operation not in LEFT_OUT} | BY_ADMINS

@@ -26,7 +26,7 @@ from tests.unit.baton.client.described import sample as sample_of
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 APPROVAL = Checkpoint(id="op_1", job_id="job_1", type="approval", status="pending", title="?", digest="d")
-JOB: dict[str, Any] = {"input_data": {"a": 1}, "session": "s", "priority": 3, "tags": ["t"]}
+JOB: dict[str, Any] = {"input_data": {"a": 1}, "session": "s", "priority": 3, "tags": ["t"], "subject_id": "u"}
 ONCE: dict[str, Any] = {"once_for": "o", "once_for_seconds": 60}
 
 # A call of each method, with all of its arguments.
@@ -73,7 +73,7 @@ CALLS: dict[str, Callable[[BatonClient], Any]] = {
     "reject": lambda c: c.reject(APPROVAL, "no"),
     "approval_link": lambda c: c.approval_link(APPROVAL, name="Ada", may=["reject"], edit=True, expires_in_seconds=60),
     "send_event": lambda c: c.send_event("j", "paid", {"a": 1}),
-    "emit": lambda c: c.emit("order.created", {"a": 1}, key="A-7", idempotency_key="k", **ONCE),
+    "emit": lambda c: c.emit("order.created", {"a": 1}, key="A-7", idempotency_key="k", subject_id="u", **ONCE),
     "event": lambda c: c.event("evt_1"),
     "operation": lambda c: c.operation("op_1"),
     "complete_operation": lambda c: c.complete_operation("op_1", 1, error="no"),
@@ -82,12 +82,13 @@ CALLS: dict[str, Callable[[BatonClient], Any]] = {
     "schedule": lambda c: c.schedule("sch_1"),
     "pause_schedule": lambda c: c.pause_schedule("sch_1", paused=False),
     "delete_schedule": lambda c: c.delete_schedule("sch_1"),
-    "chat": lambda c: list(c.chat("s", "hello", agent="a", message_id="m", when_busy="steer")),
+    "chat": lambda c: list(c.chat("s", "hello", agent="a", message_id="m", when_busy="steer", subject_id="u")),
     "resume_chat": lambda c: list(c.resume_chat("s", tenant="t")),
     "session": lambda c: c.session("s", limit=1, cursor="c", tenant="t"),
     "cancel_session": lambda c: c.cancel_session("s"),
     "delete_session": lambda c: c.delete_session("s"),
     "forget_session": lambda c: c.forget_session("s"),
+    "erase_subject": lambda c: c.erase_subject("u-1", tenant="t"),
     "session_file": lambda c: c.session_file("s", "f"),
     "stream_token": lambda c: c.stream_token(job="j", session="s"),
     "budgets": lambda c: list(c.budgets("acme")),

@@ -30,6 +30,8 @@ BUDGET = json_object(
     }
 )
 
+ERASED = json_object(dict.fromkeys(("jobs", "sessions", "files", "memories", "events", "objects", "running"), WHOLE))
+
 TOOL = json_object(
     {
         "name": TEXT,
@@ -97,6 +99,7 @@ ADMIN_SCHEMAS: dict[str, dict[str, Any]] = {
     "AuditLog": rows("entries", "AuditEntry"),
     "Budget": BUDGET,
     "Budgets": rows("budgets", "Budget"),
+    "Erased": ERASED,
     "TenantUsage": TENANT_USAGE,
     "Tool": TOOL,
     "Tools": json_object({"tools": {"type": "array", "items": ref("Tool")}}),

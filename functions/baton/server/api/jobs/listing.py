@@ -184,7 +184,7 @@ def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
         (not query.tenant or job.tenant == query.tenant)
         and (not query.session_id or job.session_id == query.session_id)
         and (not query.agent or job.agent == query.agent)
-        and all(tag in job.tags for tag in query.tags)
+        and all(tag in job.marks for tag in query.tags)
         and query.after_ms <= job.created_at_ms < query.before_ms
         and (not query.words or mentions(query.words, job, snapshot.task))
     )

@@ -19,7 +19,7 @@ from baton.sdk.agents.trial import TRIAL_AGENT
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of
-from baton.server.api.jobs.submission import SubmitBody
+from baton.server.api.jobs.submission import SubjectId, SubmitBody
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.server.api.session_line import SESSION_LIMIT_CHARS, WhenBusy
 from baton.worker.runtime.job_view import job_view
@@ -34,6 +34,7 @@ class StartBody(BaseModel):
     conversation_id: Annotated[str, Field(min_length=1, max_length=SESSION_LIMIT_CHARS)] | None = None
     agent: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     when_busy: WhenBusy = "queue"
+    subject_id: SubjectId | None = None
 
 
 async def start_agent(context: Context, request: Request) -> Response:
@@ -45,7 +46,8 @@ async def start_agent(context: Context, request: Request) -> Response:
         context.container.registry.agent(name)
     except UnknownAgentError as error:
         raise ApiError(422, str(error), [("agent", str(error))]) from error
-    fields = {"jobType": name, "taskDescription": body.request, "whenBusy": body.when_busy}
+    fields: dict[str, Any] = {"jobType": name, "taskDescription": body.request, "whenBusy": body.when_busy}
+    fields["subjectId"] = body.subject_id
     submitted = SubmitBody.model_validate(
         fields | ({"sessionId": body.conversation_id} if body.conversation_id else {})
     )

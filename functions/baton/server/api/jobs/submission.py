@@ -16,11 +16,12 @@ from baton.server.api.session_line import WhenBusy
 from baton.worker.commands.once import ONCE_LIMIT_CHARS, ONCE_SECONDS, OnceFor
 from baton.worker.runtime.callbacks import address_fault
 from baton.worker.runtime.new_jobs import job_of
-from baton_events.ids import digest
+from baton_events.ids import digest, subject_digest
 from baton_events.timestamps import milliseconds
 
 LONGEST_DELAY_SECONDS = 7 * 86_400  # the queue's longest delay on its smallest plan (qstash.md 20)
 MOST_TAGS, LONGEST_TAG_CHARS = 10, 64
+SUBJECT_LIMIT_CHARS = 200
 
 
 def _printable(text: str) -> str:
@@ -39,11 +40,15 @@ def _distinct(tags: tuple[str, ...]) -> tuple[str, ...]:
 OnceKey = Annotated[str, Field(min_length=1, max_length=ONCE_LIMIT_CHARS)]
 OnceSeconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, strict=True)]
 Tag = Annotated[str, Field(min_length=1, max_length=LONGEST_TAG_CHARS), AfterValidator(_printable)]
+SubjectId = Annotated[str, Field(min_length=1, max_length=SUBJECT_LIMIT_CHARS)]
 Tags = Annotated[tuple[Tag, ...], Field(max_length=MOST_TAGS), AfterValidator(_distinct)]
 
 
 class JobBody(BaseModel):
-    """A client's description of a job, for any start time. `tags`: words to find it by, in this order."""
+    """A client's description of a job, for any start time. `tags`: words to find it by, in this order.
+
+    `subject_id`: the person whose data it has, whatever your name for them; only a digest of it is kept.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
@@ -53,6 +58,7 @@ class JobBody(BaseModel):
     priority: Annotated[int, Field(ge=0, le=9, strict=True)] = 5
     session_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     tags: Tags = ()
+    subject_id: SubjectId | None = None
 
     @property
     def task(self) -> dict[str, Any]:
@@ -132,6 +138,7 @@ def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: st
         job,
         priority=body.priority,
         tags=body.tags,
+        subject=subject_digest(tenant, body.subject_id or ""),
         start_at_ms=body.start_at_ms(now_ms),
         notifies=body.callback_url or "",
         request_digest=digest(body.model_dump(mode="json", exclude={"when_busy"})),

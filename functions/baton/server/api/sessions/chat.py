@@ -23,7 +23,7 @@ from baton.sdk.agents.registry import UnknownAgentError, agent_takes
 from baton.sdk.records.any_json import AnyJsonList
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.open_calls import OpenCalls
-from baton.server.api.jobs.submission import SubmitBody, new_job
+from baton.server.api.jobs.submission import SubjectId, SubmitBody, new_job
 from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed
 from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
 from baton.server.api.sessions.files import ChatFiles, Named
@@ -62,6 +62,7 @@ class ChatBody(BaseModel):
     message_id: Annotated[str, Field(max_length=_MESSAGE_ID_LIMIT_CHARS)] | None = None
     agent: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     when_busy: WhenBusy = "queue"
+    subject_id: SubjectId | None = None
 
     @property
     def last(self) -> ChatMessage:
@@ -204,7 +205,9 @@ def _chat_job(
         raise ApiError(422, str(error), [("agent", str(error))]) from error
     must_take(container, agent, files)
     job = new_job(
-        SubmitBody.model_validate({"jobType": agent.name, "taskDescription": text, "sessionId": body.id}),
+        SubmitBody.model_validate(
+            {"jobType": agent.name, "taskDescription": text, "sessionId": body.id, "subjectId": body.subject_id}
+        ),
         container.registry,
         job_id=chat_job_id(tenant, body.id, body.last.id, replaces),
         session_id=body.id,

@@ -22,7 +22,7 @@ async function all<Row>(rows: AsyncIterable<Row>): Promise<Row[]> {
 const client = new BatonClient({ url: "http://x", key: "k", operationsKey: "o", fetch: answer });
 const { signal } = new AbortController();
 const approval: Checkpoint = { id: "op_1", jobId: "j", type: "approval", status: "pending", title: "?", digest: "d" };
-const job = { inputData: { a: 1 }, sessionId: "s", priority: 3, tags: ["t"] };
+const job = { inputData: { a: 1 }, sessionId: "s", priority: 3, tags: ["t"], subjectId: "u" };
 const dates = { createdAfter: "2026-05-01T00:00:00Z", createdBefore: "2026-05-02T00:00:00Z" };
 
 const calls: Record<string, () => Promise<unknown>> = {
@@ -69,7 +69,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   reject: () => client.reject(approval, "no"),
   approvalLink: () => client.approvalLink(approval, { name: "Ada", may: ["reject"], edit: true, expiresInSeconds: 60 }),
   sendEvent: () => client.sendEvent("j", "paid", { a: 1 }),
-  emit: () => client.emit("order.created", { a: 1 }, { key: "A-7", onceFor: "o", onceForSeconds: 60, idempotencyKey: "k" }),
+  emit: () => client.emit("order.created", { a: 1 }, { key: "A-7", onceFor: "o", onceForSeconds: 60, subjectId: "u", idempotencyKey: "k" }),
   event: () => client.event("evt_1"),
   operation: () => client.operation("op_1"),
   completeOperation: () => client.completeOperation("op_1", { result: 1, error: "no" }),
@@ -78,7 +78,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   schedule: () => client.schedule("sch_1"),
   pauseSchedule: () => client.pauseSchedule("sch_1", false),
   deleteSchedule: () => client.deleteSchedule("sch_1"),
-  chat: () => all(client.chat("s", "hello", { agent: "a", messageId: "m", whenBusy: "steer" })),
+  chat: () => all(client.chat("s", "hello", { agent: "a", messageId: "m", whenBusy: "steer", subjectId: "u" })),
   resumeChat: () => all(client.resumeChat("s", { tenant: "t" })),
   session: () => client.session("s", { limit: 1, cursor: "c", tenant: "t" }),
   cancelSession: () => client.cancelSession("s"),
@@ -87,6 +87,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   sessionFile: () => client.sessionFile("s", "f"),
   streamToken: () => client.streamToken({ job: "j", session: "s" }),
   budgets: () => all(client.budgets("acme")),
+  eraseSubject: () => client.eraseSubject("u-1", { tenant: "t" }),
   setBudget: () => client.setBudget("acme", { per: "day", limit: 2.5, unit: "usd", period: "every" }),
   clearBudget: () => client.clearBudget("acme", "day"),
 };

@@ -1,0 +1,132 @@
+"""Erases the data of a person: of whatever came with their `subjectId`, or was started by that.
+
+What may start new work goes first, a job last: what is left is found by it, so a request that was cut off is repeated.
+Must not: store or show the id itself, which the caller alone knows.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.state import Job, subject_mark
+from baton.server.api.app_events import job_of
+from baton.server.api.jobs.context import Context
+from baton.server.api.jobs.listing import JobList
+from baton.server.api.jobs.submission import SUBJECT_LIMIT_CHARS
+from baton.server.api.problem import invalid_by, parsed_query
+from baton.server.api.schedules import recurrence_in
+from baton.store.records.app_events import ERASED
+from baton.worker.runtime.batches import encoded
+from baton_events.app_event import parse_app_event
+from baton_events.errors import JobGoneError, UnknownJobError
+from baton_events.ids import awaited_name, canonical_json, subject_digest
+
+# Well within the time limit of a request, behind any gateway.
+_LONGEST_MS, _PAGE_JOBS, _AT_ONCE = 15_000, 100, 8
+_COUNTED = ("jobs", "sessions", "files", "memories", "events", "objects", "running")
+
+
+class SubjectQuery(BaseModel):
+    """Whose subject it is; default: the key's tenant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tenant: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+
+async def erase_subject(context: Context, request: Request) -> Response:
+    """Answer 200 with how much was deleted; repeatable, also for somebody who is unknown."""
+    subject_id: str = request.path_params["subject_id"]
+    request.state.target = "/api/admin/subjects/"  # for the audit log, as far as it may be told
+    principal = await context.keys.authenticate(request)
+    tenant = parsed_query(SubjectQuery, request.query_params).tenant or principal.tenant
+    if not 1 <= len(subject_id) <= SUBJECT_LIMIT_CHARS:
+        message = f"an id has 1 to {SUBJECT_LIMIT_CHARS} characters, got {len(subject_id)}"
+        raise invalid_by([("subjectId", message)], "path")
+    subject = subject_digest(tenant, subject_id)
+    request.state.target += subject
+    erasure = _Erasure(context, tenant, subject)
+    await erasure.run()
+    return JSONResponse({name: erasure.counts[name] for name in _COUNTED})
+
+
+class _Erasure:
+    """One request."""
+
+    def __init__(self, context: Context, tenant: str, subject: str) -> None:
+        self.counts = Counter[str]()
+        self._context, self._container = context, context.container
+        self._tenant, self._subject = tenant, subject
+        self._clock = context.container.ports.clock
+        self._began_ms = self._clock.now_ms()
+        self._sessions, self._places = set[str](), asyncio.Semaphore(_AT_ONCE)
+
+    async def run(self) -> None:
+        await self._delete_schedules()
+        await self._erase_events()
+        ports = self._container.ports
+        jobs, cursor = JobList(ports.listing, ports.admission_control, ports.reader), ""
+        query = Query(tenant=self._tenant, tags=(subject_mark(self._subject),))
+        while True:
+            page = await jobs.page(query, _PAGE_JOBS, cursor, self._clock.now_ms())
+            await self._end([snapshot.job for snapshot in page.jobs])
+            cursor = page.cursor
+            if not cursor:
+                return
+            if self._clock.now_ms() - self._began_ms > _LONGEST_MS:
+                self.counts["running"] += 1  # nobody has counted the rest
+                return
+
+    async def _delete_schedules(self) -> None:
+        schedules = self._container.ports.schedules
+        for schedule in await schedules.all():
+            command = recurrence_in(schedule)
+            if command and (command.job["tenant"], command.job.get("subject")) == (self._tenant, self._subject):
+                await schedules.delete(schedule.id)
+
+    async def _erase_events(self) -> None:
+        records = self._container.ports.app_events
+        for event_id in await records.of_subject(self._subject):
+            record = await records.find(event_id)
+            if record is None or ERASED in record.notes:
+                continue
+            event = parse_app_event(record.event.encode())
+            taken = [await job_of(self._context, event, record, handler) for handler in record.handlers]
+            await self._end([snapshot.job for snapshot in taken if snapshot])
+            if all(snapshot is None or snapshot.job.ended for snapshot in taken):
+                name = awaited_name(event.tenant, event.name, event.key)
+                blank = encoded(event.model_copy(update={"data": None, "key": ""}))
+                await records.erase(event.id, blank, name, canonical_json(event.data))
+                self.counts["events"] += 1
+
+    async def _end(self, jobs: Iterable[Job]) -> None:
+        """Forget the jobs' sessions; then delete those that have ended, and cancel the others."""
+        jobs = list(jobs)
+        for session_id in dict.fromkeys(job.session_id for job in jobs):
+            await self._forget(session_id)
+        await asyncio.gather(*map(self._end_one, jobs))
+
+    async def _end_one(self, job: Job) -> None:
+        commands = self._container.commands
+        async with self._places:
+            with suppress(JobGoneError, UnknownJobError):  # another request has deleted it
+                deleted = job.ended and not (await commands.delete(job)).refused
+                if not job.ended:
+                    await commands.cancel(job, "the erasure of its data")
+                self.counts["jobs" if deleted else "running"] += 1
+
+    async def _forget(self, session_id: str) -> None:
+        if session_id in self._sessions:
+            return
+        self._sessions.add(session_id)
+        forgotten = await self._container.memory.forget(self._tenant, session_id, self._clock.now_ms())
+        kept = await self._container.ports.chats.forget_chat(self._tenant, session_id)
+        await self._container.commands.quota.given_back(self._tenant, kept)
+        self.counts += Counter(sessions=1, files=len(kept), memories=max(forgotten.session, forgotten.long_term))
