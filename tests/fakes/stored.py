@@ -14,6 +14,7 @@ from msgspec.structs import asdict, replace
 
 from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.codec import dump, load_call
+from baton.engine.commit.draft import Draft
 from baton.engine.commit.layout import written
 from baton.engine.commit.patch import STAMP, Stamps, replacing
 from baton.engine.commit.tree import Tree
@@ -169,7 +170,7 @@ class FakeRedis(InProcessRedis):
             self.forget(keys.state_key(root).removesuffix("state"))
             return
         key = keys.state_key(root)
-        fields, gone = written(before, tree)
+        fields, gone = written(before, _draft_of(tree, before))
         fields[STAMP] = replacing(self._stamps.next())
         self._hash(key, {**{name: text for name, text in self.hash(key).items() if name not in gone}, **fields})
         for name in tree.jobs:
@@ -198,6 +199,29 @@ class FakeRedis(InProcessRedis):
         members = Path(connection.__file__).with_name("lua").joinpath("members.lua").read_text(encoding="utf-8")
         named = [keys.SLOTS, *keys.SLOT_INDEXES]
         self.run("EVAL", members + _PUT, len(named), *named, job_id, text)
+
+
+def _draft_of(tree: Tree, before: Tree) -> Draft:
+    """A draft that has changed all of this tree."""
+    draft = Draft.of(tree)
+    draft.fields = {**dict.fromkeys(_fields_of(before)), **_fields_of(tree)}
+    draft.touched = dict.fromkeys([*before.items, *tree.items])
+    return draft
+
+
+def _fields_of(tree: Tree) -> dict[str, Any]:
+    """The fields of the state but for work items, with their records."""
+    by_prefix: dict[str, Mapping[str, Any]] = {
+        "job": tree.jobs,
+        "slot_state": tree.slot_states,
+        "usage": tree.usage,
+        "child_usage": tree.child_usage,
+    }
+    fields: dict[str, Any] = {f"{kind}:{name}": each for kind, by in by_prefix.items() for name, each in by.items()}
+    fields |= {f"needed_until:{name}": str(until_ms) for name, until_ms in tree.needed_until.items()}
+    for kind, signals in (("event", tree.events), ("message", tree.messages)):
+        fields |= {f"{kind}:{name}:{at}": text for name, kept in signals.items() for at, text in kept.items()}
+    return fields
 
 
 def _record(job_id: str, entry: QueueEntry) -> dict[str, Any]:

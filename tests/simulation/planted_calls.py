@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from baton.engine import lifecycle, tool_call, turn
 from baton.engine.commit import operations
 from baton.engine.commit.answers import History
+from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Decision, Join, RunTool, Skip
 from baton.engine.state import CallRecord, State
@@ -44,10 +45,6 @@ def _direct_only(skipping: Any, failed: CallRecord, dependants: Sequence[CallRec
     near = [record for record in dependants if failed.step in record.after]
     skips: tuple[Skip, ...] = skipping(failed, near, now_ms)
     return skips
-
-
-def _never_unblocked(self: Tree, *_arguments: Any) -> Tree:
-    return self
 
 
 def _joining_at_once(join: Callable[..., Join], item: WorkItem, now_ms: int) -> Join:
@@ -143,7 +140,7 @@ DEFECTS = (
             "a step is not told what came of those before it": idle(Details, "_history", History()),
         },
         every_item_is_guaranteed={
-            "nobody dispatches a step that has become due": replaced(Tree, "unblocked", _never_unblocked),
+            "nobody dispatches a step that has become due": constant(Draft, "unblock", None),
         },
         no_turn_begins_while_a_step_is_open={
             "the next turn begins while a step is open": around(tool_call, "_join", _joining_at_once),
@@ -221,7 +218,7 @@ DEFECTS = (
             "the place of a call that died is never free": constant(call_limits, "abandoned", {}),
         },
         a_sweep_leaves_a_call_that_comes_by_itself={
-            "a sweep brings a call that comes by itself": given(store, "given_back", 1, comes_ms=0),
+            "a sweep brings a call that comes by itself": given(store, "give_back", 1, comes_ms=0),
         },
     ),
 )

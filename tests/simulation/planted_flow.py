@@ -9,7 +9,7 @@ from baton.engine import lifecycle
 from baton.engine import tool_call as calls
 from baton.engine import turn as turns
 from baton.engine.commit.answers import Claim, Committed, Reconciled
-from baton.engine.commit.tree import Tree
+from baton.engine.commit.draft import Draft
 from baton.engine.effects import Changes
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from baton.queue import dispatch
@@ -89,8 +89,9 @@ def _other_arguments(started: _Call, state: Any, *rest: Any) -> Any:
     return started(replace(state, call=replace(record, arguments={**record.arguments, "nonce": 99})), *rest)
 
 
-def _never_gone(settled: Callable[..., Tree], self: Tree, job_id: str, *arguments: Any) -> Tree:
-    return self if self.jobs[job_id].ended else settled(self, job_id, *arguments)
+def _never_gone(settle: Callable[..., None], self: Draft, job_id: str, *arguments: Any) -> None:
+    if not self.jobs[job_id].ended:
+        settle(self, job_id, *arguments)
 
 
 async def _not_taken_in(receive: _Call, self: Commands, event: Any, *rest: Any) -> Any:
@@ -172,6 +173,6 @@ DEFECTS = (
         a_chain_ends_before_the_queue_gives_up={
             "a chain in place has no end": constant(container, "guard_ms", 10**9),
         },
-        every_job_ends={"a job that ended keeps its slot": around(Tree, "settled", _never_gone)},
+        every_job_ends={"a job that ended keeps its slot": around(Draft, "settle", _never_gone)},
     ),
 )

@@ -9,8 +9,8 @@ from baton.engine import job_retry as retrying
 from baton.engine import lifecycle
 from baton.engine.commit import claiming, operations
 from baton.engine.commit.answers import Claim
+from baton.engine.commit.draft import Draft
 from baton.engine.commit.patch import Patch as WrittenPatch
-from baton.engine.commit.tree import Tree
 from baton.engine.effects import Decision
 from baton.engine.job_retry import EndedJob
 from baton.engine.state import CallRecord
@@ -26,7 +26,7 @@ from baton.worker.commands.submit import SubmitJob
 from baton.worker.runtime import app_events, batches
 from tests.simulation import plan
 from tests.simulation.invocation import CURRENT
-from tests.simulation.planting import around, constant, defects, given, idle, replaced
+from tests.simulation.planting import around, constant, defects, idle, replaced
 
 _Named = Callable[[str, str], str]
 
@@ -52,10 +52,10 @@ def _forgetting_nothing(retry: Callable[..., Decision], *arguments: Any) -> Deci
     return replace(decision, changes=replace(decision.changes, forgets=())) if decision.changes else decision
 
 
-def _in_any_run(commit: Callable[..., Any], tree: Tree, claim: Claim, *rest: Any) -> Any:
-    job = tree.jobs.get(claim.job_id)
+def _in_any_run(commit: Callable[..., Any], draft: Draft, claim: Claim, *rest: Any) -> Any:
+    job = draft.jobs.get(claim.job_id)
     # Nor is it compared when a turn's work item was added: that alone keeps most of these out.
-    return commit(tree, replace(claim, run=job.run, since_ms=0) if job else claim, *rest)
+    return commit(draft, replace(claim, run=job.run, since_ms=0) if job else claim, *rest)
 
 
 async def _sure_of_itself(self: Backup) -> None:
@@ -79,12 +79,17 @@ async def _asked_anew(_self: Any, _name: str, value: str) -> str:
     return value
 
 
-def _told_again(tell: Callable[..., Tree], tree: Tree, job_id: str) -> Tree:
+def _told_again(tell: Callable[..., None], draft: Draft, job_id: str) -> None:
     """Tell it, and note nowhere that it is told."""
-    after = tell(tree, job_id)
-    for at, entry in tree.messages.get(job_id, {}).items():
-        after = after.with_message(job_id, at, entry)
-    return after
+    before = draft.messages.get(job_id, {})
+    tell(draft, job_id)
+    for at, entry in before.items():
+        draft.put_message(job_id, at, entry)
+
+
+def _forgetting_who_was_there(create: Callable[..., Any], draft: Draft, *rest: Any) -> Any:
+    draft.tombstone = None
+    return create(draft, *rest)
 
 
 DEFECTS = (
@@ -142,7 +147,7 @@ DEFECTS = (
         what_is_deleted_stays_so={
             "a backup message brings a deleted job back": (
                 idle(SubmitJob, "is_gone", answer=False),
-                given(operations, "create", 0, tombstone=None),
+                around(operations, "create", _forgetting_who_was_there),
                 around(WrittenPatch, "missing", lambda missing, self, *keys: missing(self, keys[0], keys[0])),
             ),
         },
@@ -171,7 +176,7 @@ DEFECTS = (
             ),
         },
         a_message_is_told_once={
-            "what is said is told in each turn": around(claiming, "_with_messages", _told_again),
+            "what is said is told in each turn": around(claiming, "_add_messages", _told_again),
             "a message that comes again goes to whichever job runs": replaced(Admission, "first_value", _asked_anew),
         },
     ),

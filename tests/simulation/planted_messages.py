@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit import claiming, operations
 from baton.engine.commit.answers import Committed
-from baton.engine.commit.tree import Tree
+from baton.engine.commit.draft import Draft
 from baton.engine.effects import Changes
 from baton.engine.work_items import WorkItem
 from baton.worker.runtime import pipeline, webhook
@@ -20,20 +20,20 @@ from tests.simulation.planting import around, constant, defects, given, replaced
 _Parse = Callable[[bytes], Event]
 
 
-def _unmarked(tree: Tree, item: WorkItem, *_: Any, **__: Any) -> tuple[Tree, WorkItem]:
-    return tree, item
+def _unmarked(_draft: Draft, item: WorkItem, *_: Any, **__: Any) -> WorkItem:
+    return item
 
 
-def _claimed_only(dispatched: Callable[..., Any], *arguments: Any, free: bool = False) -> Any:
+def _claimed_only(dispatch: Callable[..., Any], *arguments: Any, free: bool = False) -> Any:
     del free
-    return dispatched(*arguments)
+    return dispatch(*arguments)
 
 
-def _unmarked_after(continuation: Any, claim: Any, tree: Tree, *arguments: Any) -> tuple[Tree, Committed]:
-    before = tree.items
-    tree, committed = continuation(claim, tree, *arguments)
-    found = {item.key: before[item.key] for item in committed.pending if not item.owner}
-    return replace(tree, items=tree.items | found), committed
+def _unmarked_after(continuation: Any, draft: Draft, *arguments: Any) -> Committed:
+    before = draft.items
+    committed: Committed = continuation(draft, *arguments)
+    draft.put_items(*[before[item.key] for item in committed.pending if not item.owner])
+    return committed
 
 
 def _wanting_a_version(parse: _Parse, body: bytes) -> Event:
@@ -69,9 +69,9 @@ DEFECTS = (
             "a COMMIT goes on though its work item has been dispatched": constant(
                 claiming, "is_released", answer=False
             ),
-            "who works does not learn that its message came again": replaced(claiming, "released", _unmarked),
+            "who works does not learn that its message came again": replaced(claiming, "release", _unmarked),
             "who finds its own work item busy does not say so": given(operations, "_refused", 2, relay_id=""),
-            "the same message gets back what it has dispatched": given(claiming, "claimed", 2, redelivered=False),
+            "the same message gets back what it has dispatched": given(claiming, "take", 2, redelivered=False),
         },
         what_begins_is_guaranteed={
             "what follows of who is released is not marked as dispatched": around(
@@ -85,7 +85,7 @@ DEFECTS = (
     *defects(
         plan.CUTTING_SEEDS + plan.WAITING_SEEDS,
         what_goes_on_in_place_is_guaranteed={
-            "what nobody has claimed yet is not marked as dispatched": around(operations, "dispatched", _claimed_only),
+            "what nobody has claimed yet is not marked as dispatched": around(operations, "dispatch", _claimed_only),
         },
     ),
     *defects(

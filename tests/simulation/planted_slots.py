@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Created
+from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton.engine.work_items import ItemKind, WorkItem
@@ -53,8 +54,8 @@ async def _once_more(send: _Call, self: Emitter, endpoint: str, body: str, **nam
     return await send(self, endpoint, body, **{**named, "deduplication_id": ""} if '"after"' in body else named)
 
 
-def _whatever_it_was(record: _Call, tree: Tree, expected: Job, *rest: Any) -> Any:
-    return record(tree, tree.jobs.get(expected.id, expected), *rest)
+def _whatever_it_was(record: _Call, draft: Draft, expected: Job, *rest: Any) -> Any:
+    return record(draft, draft.jobs.get(expected.id, expected), *rest)
 
 
 async def _as_it_is_read(self: JobsApi, principal: Any, job: Any, _key: str) -> dict[str, Any]:

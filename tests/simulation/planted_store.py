@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Claim, Undelivered, Verdict
+from baton.engine.commit.draft import Draft
 from baton.engine.commit.patch import replacing
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import Spent
@@ -24,7 +25,7 @@ from tests.simulation.kept import Kept
 from tests.simulation.planting import Patch, answering_step, around, constant, defects, replaced
 from tests.simulation.world import World
 
-_Step = Callable[..., tuple[Tree, Any]]
+_Step = Callable[..., Any]
 # Work items that two defects have seen, of each world: another one may have a work item of the same name.
 _KEPT: WeakKeyDictionary[World, dict[str, WorkItem]] = WeakKeyDictionary()
 # What a third one counts: how many are open, by group and by who says so.
@@ -45,67 +46,78 @@ def _kept() -> dict[str, WorkItem]:
     return _KEPT.setdefault(STAGE.world, {})
 
 
-def _with_item(tree: Tree, key: str, **fields: Any) -> Tree:
-    """The tree, in which this work item has other fields, if it is there."""
-    return replace(tree, items={**tree.items, key: replace(tree.items[key], **fields)}) if key in tree.items else tree
+def _change_item(draft: Draft, key: str, **fields: Any) -> None:
+    """Give this work item other fields, if it is there."""
+    if key in draft.items:
+        draft.put_items(replace(draft.items[key], **fields))
 
 
-def _remembering(begin: _Step, tree: Tree, claim: Claim) -> tuple[Tree, Any]:
-    tree, claim_result = begin(tree, claim)
+def _remembering(begin: _Step, draft: Draft, claim: Claim) -> Any:
+    claim_result = begin(draft, claim)
     if claim_result.state is not None:
         _kept()[claim.item_key] = claim_result.state.item
-    return tree, claim_result
+    return claim_result
 
 
-def _removing_at_begin(begin: _Step, tree: Tree, claim: Claim) -> tuple[Tree, Any]:
-    tree, claim_result = _remembering(begin, tree, claim)
+def _removing_at_begin(begin: _Step, draft: Draft, claim: Claim) -> Any:
+    claim_result = _remembering(begin, draft, claim)
     if claim_result.state is not None:
-        tree = replace(tree, items={key: item for key, item in tree.items.items() if key != claim.item_key})
-    return tree, claim_result
+        draft.drop_items(claim.item_key)
+    return claim_result
 
 
-def _putting_back(commit: _Step, tree: Tree, claim: Claim, *rest: Any) -> tuple[Tree, Any]:
+def _putting_back(commit: _Step, draft: Draft, claim: Claim, *rest: Any) -> Any:
     """Whoever commits had removed the work item, or never asked for it: in either case the COMMIT is taken."""
     item = _kept().get(claim.item_key)
-    if item is not None and claim.item_key not in tree.items and not tree.jobs[claim.job_id].ended:
-        tree = replace(tree, items={**tree.items, claim.item_key: item})
-    return commit(tree, claim, *rest)
+    if item is not None and claim.item_key not in draft.items and not draft.jobs[claim.job_id].ended:
+        draft.put_items(item)
+    return commit(draft, claim, *rest)
 
 
-def _counting_down(commit: _Step, tree: Tree, claim: Claim, changes: Changes, *rest: Any) -> tuple[Tree, Any]:
+def _counting_down(commit: _Step, draft: Draft, claim: Claim, changes: Changes, *rest: Any) -> Any:
     """How many are open is counted in the tree's own time: a COMMIT that is made again counts once."""
     counted, join = _COUNTED.setdefault(STAGE.world, {}), changes.join
-    tree, committed = commit(tree, claim, replace(changes, join=None), *rest)
+    committed = commit(draft, claim, replace(changes, join=None), *rest)
     groups = [item.group for item in changes.items if item.kind is ItemKind.CALL and item.attempt == 1]
     if committed.applied:
         for group in groups:
             counted.setdefault(group, Counter()).setdefault(claim.item_key, len(groups))
     if join is None:
-        return tree, committed
+        return committed
     requested = counted.setdefault(join.group, Counter())
     requested[claim.item_key] -= 1
     if sum(requested.values()) == 0:
-        item = replace(join.item, relay_id=claim.message_id)
-        tree = replace(tree, items={**tree.items, item.key: item})
-    return tree, replace(committed, pending=tree.pending(claim.message_id, claim.now_ms))
+        draft.put_items(replace(join.item, relay_id=claim.message_id))
+    return replace(committed, pending=draft.pending(claim.message_id, claim.now_ms))
 
 
-def _anybody_appends(append: _Step, tree: Tree, claim: Claim, *rest: Any) -> tuple[Tree, Any]:
-    item = tree.items.get(claim.item_key)
-    return append(tree, replace(claim, owner=item.owner if item else ""), *rest)
+def _overwriting(create: _Step, draft: Draft, *rest: Any) -> Any:
+    draft.jobs = {}
+    return create(draft, *rest)
 
 
-def _appended_again(append: _Step, tree: Tree, claim: Claim, _sequence: int, *rest: Any) -> tuple[Tree, Any]:
-    tree, appended = append(tree, claim, 1_000_000, *rest)
-    return _with_item(tree, claim.item_key, appended=0), appended
+def _expiring(change: _Step, draft: Draft, *rest: Any) -> None:
+    change(draft, *rest)
+    draft.expires_ms = 1
 
 
-def _changes_with(change: Callable[[Changes], Changes]) -> Patch:
+def _anybody_appends(append: _Step, draft: Draft, claim: Claim, *rest: Any) -> Any:
+    item = draft.items.get(claim.item_key)
+    return append(draft, replace(claim, owner=item.owner if item else ""), *rest)
+
+
+def _appended_again(append: _Step, draft: Draft, claim: Claim, _sequence: int, *rest: Any) -> Any:
+    appended = append(draft, claim, 1_000_000, *rest)
+    _change_item(draft, claim.item_key, appended=0)
+    return appended
+
+
+def _changes_with(alter: Callable[[Changes], Changes]) -> Patch:
     return around(
         operations,
-        "_changed",
-        lambda changed, tree, job_id, message_id, changes, *rest: changed(
-            tree, job_id, message_id, change(changes), *rest
+        "_change",
+        lambda change, draft, job_id, message_id, changes, *rest: change(
+            draft, job_id, message_id, alter(changes), *rest
         ),
     )
 
@@ -117,12 +129,13 @@ def _looking_at_all(
     return [replace(item, since_ms=now_ms, relay_id=message_id) for item in items]
 
 
-def _without_timer(begin: _Step, tree: Tree, claim: Claim) -> tuple[Tree, Any]:
-    return begin(_with_item(tree, claim.item_key, not_before_ms=0), claim)
+def _without_timer(begin: _Step, draft: Draft, claim: Claim) -> Any:
+    _change_item(draft, claim.item_key, not_before_ms=0)
+    return begin(draft, claim)
 
 
-def _endless_lease(begin: _Step, tree: Tree, claim: Claim) -> tuple[Tree, Any]:
-    return begin(tree, replace(claim, lease_until_ms=claim.lease_until_ms + 10**9))
+def _endless_lease(begin: _Step, draft: Draft, claim: Claim) -> Any:
+    return begin(draft, replace(claim, lease_until_ms=claim.lease_until_ms + 10**9))
 
 
 def _all_items(self: Tree, _message_id: str, now_ms: int, but: str = "") -> tuple[WorkItem, ...]:
@@ -165,9 +178,7 @@ DEFECTS = defects(
     },
     messages_are_few={"a message dispatches its siblings' work items, too": replaced(Tree, "pending", _all_items)},
     the_ledger_only_grows={
-        "a creation overwrites the job that is there": around(
-            operations, "create", lambda create, _tree, *rest: create(Tree(), *rest)
-        ),
+        "a creation overwrites the job that is there": around(operations, "create", _overwriting),
         "a COMMIT does not keep what was spent": constant(Bill, "add", None),
     },
     a_delivery_is_billed_once={
@@ -188,9 +199,7 @@ DEFECTS = defects(
         "results are not written": _changes_with(lambda changes: replace(changes, results={})),
     },
     a_live_job_does_not_expire={
-        "a live job expires": around(
-            operations, "_changed", lambda changed, *arguments: replace(changed(*arguments), expires_ms=1)
-        ),
+        "a live job expires": around(operations, "_change", _expiring),
     },
     a_sweep_replays_only_what_is_lost={
         "a sweep replays live leases and future timers": replaced(Tree, "without_progress", _looking_at_all),

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from baton.engine import stream_parts
 from baton.engine.commit import claiming, operations
 from baton.engine.commit.answers import Claim
-from baton.engine.commit.tree import Tree
+from baton.engine.commit.draft import Draft
 from baton.engine.effects import Changes
 from baton.engine.step_results import StreamedText
 from baton.server.api import stream
@@ -17,23 +17,23 @@ from baton.worker.executors.text_stream import TextStream
 from tests.simulation import plan
 from tests.simulation.planting import Patch, around, defects, given, replaced
 
-_LetGo = Callable[..., Tree]
+_LetGo = Callable[..., None]
 
 
-def _without_its_name(let_go: _LetGo, tree: Tree, item: Any, rest: tuple[str, ...] | None = None) -> Tree:
+def _without_its_name(let_go: _LetGo, draft: Draft, item: Any, rest: tuple[str, ...] | None = None) -> None:
     """What was abandoned is closed and not named."""
     if rest is None and item.text_id:
         rest = stream_parts.abandoned(item.text_id)[:1]
-    return let_go(tree, item, rest)
+    let_go(draft, item, rest)
 
 
-def _going_on_anyway(done: Callable[..., Any], tree: Tree, claim: Claim, changes: Changes) -> Any:
+def _going_on_anyway(finish: Callable[..., Any], draft: Draft, claim: Claim, changes: Changes) -> Any:
     """A COMMIT does not look whether the text is there as its owner left it."""
-    item = tree.items[claim.item_key]
+    item = draft.items[claim.item_key]
     if changes.text_stream is None or not item.text_id:
-        return done(tree, claim, changes)
+        return finish(draft, claim, changes)
     as_it_is = replace(changes.text_stream, text_id=item.text_id, appended=item.appended)
-    return done(tree, replace(claim, owner=item.owner), replace(changes, text_stream=as_it_is))
+    return finish(draft, replace(claim, owner=item.owner), replace(changes, text_stream=as_it_is))
 
 
 async def _under_another_number(send: Callable[..., Any], self: TextStream) -> None:
@@ -74,7 +74,7 @@ DEFECTS = (
         an_open_text_is_its_items={"an abandoned text stays open": given(claiming, "let_go", 1, text_id="")},
         the_texts_that_stand_are_what_was_answered={
             "an abandoned text is not named": around(claiming, "let_go", _without_its_name),
-            "a COMMIT goes on with whatever text is open": around(operations, "done", _going_on_anyway),
+            "a COMMIT goes on with whatever text is open": around(operations, "finish", _going_on_anyway),
             "what was not answered is appended again": around(TextStream, "_send", _under_another_number),
             "what was not answered is thought to be there": around(
                 TextStream, "_send", _forgetting_what_was_not_answered

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from baton.engine import tool_call
 from baton.engine import waits as waiting
+from baton.engine.commit import draft as drafts
 from baton.engine.commit import operations, writing
-from baton.engine.commit import tree as rule_of_trees
 from baton.engine.commit.answers import Claim, ClaimResult, Signal, SignalAnswer, SignalResult
+from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes, Decision
 from baton.engine.work_items import ItemKind
@@ -27,83 +28,85 @@ from tests.simulation.invocation import CURRENT
 from tests.simulation.planting import answering_step, around, constant, defects, given, idle, in_script, replaced
 
 _Call = Callable[..., Any]
-_Signal = Callable[..., Tree]
+_Signal = Callable[..., None]
 
 
-def _dropping_early_outcomes(signalled: _Signal, self: Tree, job_id: str, signal: Signal, *rest: Any) -> Tree:
+def _dropping_early_outcomes(take: _Signal, self: Draft, job_id: str, signal: Signal, *rest: Any) -> None:
     waits = any(
         item.call_id == signal.call_id
         for item in self.items.values()
         if item.kind is ItemKind.WAIT and item.job_id == job_id
     )
-    return signalled(self, job_id, signal, *rest) if waits or not signal.call_id else self
+    if waits or not signal.call_id:
+        take(self, job_id, signal, *rest)
 
 
-def _result_at_once(signalled: _Signal, self: Tree, job_id: str, signal: Signal, *rest: Any) -> Tree:
-    tree = signalled(self, job_id, signal, *rest)
-    return tree.with_result(job_id, signal.call_id, signal.outcome) if signal.call_id else tree
+def _result_at_once(take: _Signal, self: Draft, job_id: str, signal: Signal, *rest: Any) -> None:
+    take(self, job_id, signal, *rest)
+    if signal.call_id:
+        self.put_results(job_id, {signal.call_id: signal.outcome})
 
 
-def _losing_events(signalled: _Signal, self: Tree, *rest: Any) -> Tree:
-    return replace(signalled(self, *rest), events=self.events)
+def _losing_events(take: _Signal, self: Draft, *rest: Any) -> None:
+    before = self.events
+    take(self, *rest)
+    if self.events is not before:
+        self.events = before
+        for name in [name for name in self.fields if name.startswith("event:")]:
+            del self.fields[name]
 
 
-def _waking_all(signalled: _Signal, self: Tree, job_id: str, signal: Signal, message_id: str, now_ms: int) -> Tree:
+def _waking_all(take: _Signal, self: Draft, job_id: str, signal: Signal, message_id: str, now_ms: int) -> None:
     """An event ends each wait for it."""
-    tree = signalled(self, job_id, signal, message_id, now_ms)
-    for item in tree.waits(job_id, now_ms):
+    take(self, job_id, signal, message_id, now_ms)
+    for item in self.waits(job_id, now_ms):
         if signal.event and item.event == signal.event:
-            tree = tree.with_result(job_id, item.call_id, signal.outcome).woken(item, message_id, now_ms)
-    return tree
+            self.put_results(job_id, {item.call_id: signal.outcome})
+            self.wake(item, message_id, now_ms)
 
 
-def _waking_others(signalled: _Signal, self: Tree, job_id: str, signal: Signal, message_id: str, now_ms: int) -> Tree:
+def _waking_others(take: _Signal, self: Draft, job_id: str, signal: Signal, message_id: str, now_ms: int) -> None:
     """Whatever comes ends all waits of the job."""
-    tree = signalled(self, job_id, signal, message_id, now_ms)
-    for item in tree.waits(job_id, now_ms):
-        tree = tree.woken(item, message_id, now_ms)
-    return tree
+    take(self, job_id, signal, message_id, now_ms)
+    for item in self.waits(job_id, now_ms):
+        self.wake(item, message_id, now_ms)
 
 
-def _as_it_was(self: Tree, *_arguments: Any) -> Tree:
-    return self
+def _last_wins(tell: _Call, draft: Draft, job_id: str, message_id: str, signal: Signal, *rest: Any) -> Any:
+    found = tell(draft, job_id, message_id, signal, *rest)
+    if found.signal_result is SignalResult.OTHER and signal.call_id in draft.results[job_id]:
+        draft.put_results(job_id, {signal.call_id: signal.outcome})
+    return found
 
 
-def _last_wins(tell: _Call, tree: Tree, job_id: str, message_id: str, signal: Signal, *rest: Any) -> Any:
-    tree, found = tell(tree, job_id, message_id, signal, *rest)
-    if found.signal_result is SignalResult.OTHER and signal.call_id in tree.results[job_id]:
-        tree = tree.with_result(job_id, signal.call_id, signal.outcome)
-    return tree, found
+def _deaf_backup(tell: _Call, draft: Draft, job_id: str, message: str, signal: Signal, now_ms: int, *rest: Any) -> Any:
+    if CURRENT.get().kind == "witness" and signal.call_id and job_id in draft.jobs:
+        return SignalAnswer(SignalResult.OTHER, draft.jobs[job_id], draft.pending(message, now_ms))
+    return tell(draft, job_id, message, signal, now_ms, *rest)
 
 
-def _deaf_backup(tell: _Call, tree: Tree, job_id: str, message: str, signal: Signal, now_ms: int, *rest: Any) -> Any:
-    if CURRENT.get().kind == "witness" and signal.call_id and job_id in tree.jobs:
-        return tree, SignalAnswer(SignalResult.OTHER, tree.jobs[job_id], tree.pending(message, now_ms))
-    return tell(tree, job_id, message, signal, now_ms, *rest)
-
-
-def _knowing_its_calls(tell: _Call, tree: Tree, job_id: str, message: str, signal: Signal, *rest: Any) -> Any:
+def _knowing_its_calls(tell: _Call, draft: Draft, job_id: str, message: str, signal: Signal, *rest: Any) -> Any:
     """A failover forgot the call that an outcome is of: it is told later, which may be too late."""
-    if signal.call_id and signal.call_id not in tree.calls.get(job_id, {}):
-        return tree, SignalAnswer(SignalResult.UNKNOWN)
-    return tell(tree, job_id, message, signal, *rest)
+    if signal.call_id and signal.call_id not in draft.calls.get(job_id, {}):
+        return SignalAnswer(SignalResult.UNKNOWN)
+    return tell(draft, job_id, message, signal, *rest)
 
 
-def _timing_out(begin: _Call, tree: Tree, claim: Claim) -> tuple[Tree, ClaimResult]:
-    tree, claim_result = begin(tree, claim)
+def _timing_out(begin: _Call, draft: Draft, claim: Claim) -> ClaimResult:
+    claim_result: ClaimResult = begin(draft, claim)
     state = claim_result.state
     if state is None or state.item.kind is not ItemKind.WAIT or not state.item.timeout_result:
-        return tree, claim_result
+        return claim_result
     outcome = state.item.timeout_result
-    tree = tree.with_result(claim.job_id, state.item.call_id, outcome)
-    return tree, replace(claim_result, state=replace(state, outcome=outcome))
+    draft.put_results(claim.job_id, {state.item.call_id: outcome})
+    return replace(claim_result, state=replace(state, outcome=outcome))
 
 
-def _beginning_early(begin: _Call, tree: Tree, claim: Claim) -> Any:
-    item = tree.items.get(claim.item_key)
+def _beginning_early(begin: _Call, draft: Draft, claim: Claim) -> Any:
+    item = draft.items.get(claim.item_key)
     if item is not None and item.kind is ItemKind.WAIT and claim.now_ms < item.not_before_ms < FOREVER_MS:
-        tree = replace(tree, items={**tree.items, item.key: replace(item, not_before_ms=claim.now_ms)})
-    return begin(tree, claim)
+        draft.put_items(replace(item, not_before_ms=claim.now_ms))
+    return begin(draft, claim)
 
 
 def _keeping_its_slot(wanted: _Call, slot_state: Any, items: Any, **rest: Any) -> Any:
@@ -124,24 +127,27 @@ def _refusing_repeats(found: SignalAnswer, *_arguments: Any) -> SignalAnswer:
     return dataclasses.replace(found, signal_result=SignalResult.OTHER) if again else found
 
 
-def _recorded_only(self: Tree, call_id: str, outcome: str, _message_id: str, _now_ms: int) -> Tree:
-    return self.with_result(job_of_call(call_id), call_id, outcome)
+def _recorded_only(self: Draft, call_id: str, outcome: str, _message_id: str, _now_ms: int) -> None:
+    self.put_results(job_of_call(call_id), {call_id: outcome})
 
 
-def _requesting_no_slot(without_children: Callable[..., Tree], self: Tree, *rest: Any) -> Tree:
-    tree = without_children(self, *rest)
-    new = {key for key, item in tree.items.items() if item.kind is ItemKind.SLOT_REQUEST and key not in self.items}
-    items = {key: item for key, item in tree.items.items() if key not in new}
-    return replace(tree, slot_states=self.slot_states, items=items)
+def _requesting_no_slot(end_children: _Call, draft: Draft, *rest: Any) -> None:
+    before, slot_states = draft.items, draft.slot_states
+    end_children(draft, *rest)
+    new = draft.items.keys() - before.keys()
+    draft.drop_items(*[key for key in new if draft.items[key].kind is ItemKind.SLOT_REQUEST])
+    draft.slot_states = slot_states
+    for name in [name for name in draft.fields if name.startswith("slot_state:")]:
+        del draft.fields[name]
 
 
-def _starting_again(commit: _Call, tree: Tree, claim: Claim, changes: Changes, *rest: Any) -> tuple[Tree, Any]:
-    tree, committed = commit(tree, claim, changes, *rest)
+def _starting_again(commit: _Call, draft: Draft, claim: Claim, changes: Changes, *rest: Any) -> Any:
+    committed = commit(draft, claim, changes, *rest)
     child = changes.child
-    if not committed.applied and child and child.job and child.job.id in tree.jobs:
-        again = {item.key: replace(item, relay_id=claim.message_id) for item in child.items}
-        tree = replace(tree, items={**tree.items, **again}, jobs={**tree.jobs, child.job.id: child.job})
-    return tree, committed
+    if not committed.applied and child and child.job and child.job.id in draft.jobs:
+        draft.put_items(*[replace(item, relay_id=claim.message_id) for item in child.items])
+        draft.put_job(child.job)
+    return committed
 
 
 def _nameless(waits: Callable[..., Decision], *arguments: Any) -> Decision:
@@ -153,23 +159,23 @@ def _nameless(waits: Callable[..., Decision], *arguments: Any) -> Decision:
 _WAITS = defects(
     plan.WAITING_SEEDS,
     what_was_taken_in_is_kept={
-        "an outcome before its wait is dropped": around(Tree, "signalled", _dropping_early_outcomes),
-        "an event before its wait is lost": around(Tree, "signalled", _losing_events),
+        "an outcome before its wait is dropped": around(Draft, "take_signal", _dropping_early_outcomes),
+        "an event before its wait is lost": around(Draft, "take_signal", _losing_events),
     },
     nobody_waits_for_what_has_come={
-        "an outcome before its wait does not end it": replaced(Tree, "answered_early", _as_it_was),
-        "an event that is kept ends no wait": given(Tree, "answered_early", 1, event=""),
-        "a child's end wakes nobody": replaced(Tree, "reported", _recorded_only),
+        "an outcome before its wait does not end it": constant(Draft, "answer_early", None),
+        "an event that is kept ends no wait": given(Draft, "answer_early", 1, event=""),
+        "a child's end wakes nobody": replaced(Draft, "report", _recorded_only),
     },
     a_result_stays={
-        "an outcome before its wait is the call's at once": around(Tree, "signalled", _result_at_once),
+        "an outcome before its wait is the call's at once": around(Draft, "take_signal", _result_at_once),
         "the last outcome wins": around(operations, "signal", _last_wins),
         "a time-out overwrites an outcome": around(operations, "claim", _timing_out),
     },
-    an_event_ends_at_most_one_wait={"an event ends two waits": around(Tree, "signalled", _waking_all)},
-    no_wait_ends_early={"whatever comes ends all waits of a job": around(Tree, "signalled", _waking_others)},
+    an_event_ends_at_most_one_wait={"an event ends two waits": around(Draft, "take_signal", _waking_all)},
+    no_wait_ends_early={"whatever comes ends all waits of a job": around(Draft, "take_signal", _waking_others)},
     who_only_waits_wants_no_slot={
-        "a waiting job requests to keep its slot": around(rule_of_trees, "wanted", _keeping_its_slot),
+        "a waiting job requests to keep its slot": around(drafts, "wanted", _keeping_its_slot),
     },
     who_wants_no_slot_holds_none={
         "a waiting job keeps its slot": in_script(("r.held and r.state == 'asks'", "r.held and r.state ~= 'out'")),
@@ -202,10 +208,10 @@ _WAITS = defects(
 )
 _CHILDREN = defects(
     plan.WAITING_SEEDS,
-    a_childs_end_is_recorded_at_its_parent={"a child's end is not reported": replaced(Tree, "reported", _as_it_was)},
-    children_end_with_their_parent={"children outlive their parent": replaced(writing, "without_children", _as_it_was)},
+    a_childs_end_is_recorded_at_its_parent={"a child's end is not reported": constant(Draft, "report", None)},
+    children_end_with_their_parent={"children outlive their parent": constant(writing, "end_children", None)},
     who_ends_gives_its_slot_back={
-        "a child that ends with its parent keeps its slot": around(writing, "without_children", _requesting_no_slot),
+        "a child that ends with its parent keeps its slot": around(writing, "end_children", _requesting_no_slot),
     },
     no_slot_stays_free={"a child needs its parent's session": constant(semaphore, "is_child", answer=False)},
     a_live_job_does_not_expire={

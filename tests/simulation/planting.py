@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from baton.engine.commit import operations
+from baton.engine.commit.draft import Draft
 from baton.store import redis as adapters
 from baton.store.redis.in_process.server import InProcessRedis
 from tests.contract.store.planted import MEMBERS, SEMAPHORE
@@ -127,8 +128,8 @@ def in_scripts(*names: str) -> dict[str, Patch]:
 def answering_step(name: str, change: Callable[..., Any]) -> Patch:
     """The answer of this step of the engine goes through `change(answer, tree, *arguments)`; what it writes stays."""
 
-    def changed(original: Callable[..., Any], tree: Any, *arguments: Any, **named: Any) -> Any:
-        after, answer = original(tree, *arguments, **named)
-        return after, change(answer, tree, *arguments)
+    def changed(original: Callable[..., Any], draft: Draft, *arguments: Any, **named: Any) -> Any:
+        before = draft.as_it_is()
+        return change(original(draft, *arguments, **named), before, *arguments)
 
     return around(operations, name, changed)

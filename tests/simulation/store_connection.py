@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from upstash_redis.errors import UpstashError
 
 from baton.engine.commit.answers import Claim
+from baton.engine.commit.draft import Draft
 from baton.engine.commit.patch import Stamps
-from baton.engine.commit.tree import Tree
 from baton.engine.work_items import ItemKind
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.tree.attempt import Transition
@@ -71,18 +71,19 @@ class _Tag:
     fault: str = ""
 
     def watched(self, requested: Requested, transition: Transition) -> Transition:
-        def make(tree: Tree) -> tuple[Tree, Any]:
+        def make(draft: Draft) -> Any:
+            before = draft.as_it_is()
             with running_as(requested.who):
-                after, answer = transition.make(tree)
-            self.made.append(Made(requested, tree, after, answer))
-            return after, answer
+                answer = transition.make(draft)
+            self.made.append(Made(requested, before, draft.as_it_is(), answer))
+            return answer
 
         return replace(transition, make=make)
 
     def to_write(self) -> list[Made]:
         """What is about to be written, in its order; what was answered without a request is none of it."""
         made, self.made = self.made, []
-        return [each for each in made if each.after is not each.before or not each.requested.over]
+        return [each for each in made if each.changes or not each.requested.over]
 
     def strike(self, fault: str) -> None:
         """A fault meets a request for which all of these wait."""
@@ -180,7 +181,7 @@ class SimConnection(RedisConnection):
         if late:  # its senders have heard that it failed, or were answered long ago
             for each in made:
                 each.requested.who.zombie = True
-        if answer[1] and any(each.after is not each.before for each in made):
+        if answer[1] and any(each.changes for each in made):
             show_writes(world, root, kept, made)
         world.memory.strike(root)
         return answer

@@ -37,10 +37,11 @@ _RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
 class Made:
     """A transition as it was made: of what the process knew of the tree, and what came of it."""
 
-    __slots__ = ("after", "answer", "before", "requested")
+    __slots__ = ("after", "answer", "before", "changes", "requested")
 
     def __init__(self, requested: "Requested", before: Tree, after: Tree, answer: Any) -> None:
         self.requested, self.before, self.after, self.answer = requested, before, after, answer
+        self.changes = bool(changed(before, after))
 
     @property
     def paid_by(self) -> str:
@@ -89,14 +90,14 @@ def _bill(world: "World", root: str, before: Tree, after: Tree, who: Sequence[In
 
 
 def _last_that_writes(made: Sequence[Made]) -> int:
-    return max(number for number, each in enumerate(made) if each.after is not each.before)
+    return max(number for number, each in enumerate(made) if each.changes)
 
 
 def _one_by_one(before: Tree, last: Tree, made: Sequence[Made], paying: int) -> list[Tree]:
     """The tree after each of several transitions; what they used is one request's, and written with who pays for it."""
     trees, tree = list[Tree](), before
     for number, each in enumerate(made):
-        if each.after is not each.before:
+        if each.changes:
             tree = between(tree, each.before, each.after)
             parts = {job_id: last.parts[job_id][: len(entries)] for job_id, entries in tree.parts.items()}
             tree = replace(tree, usage=last.usage if number == paying else tree.usage, parts=parts)

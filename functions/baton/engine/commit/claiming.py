@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from baton.engine import attempts, stream_parts
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, Verdict
-from baton.engine.commit.tree import Tree, longer
+from baton.engine.commit.draft import Draft
+from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation, is_released, may_continue, of_one_invocation
 from baton.engine.state import NOTHING_USED, State
@@ -23,15 +24,15 @@ from baton.sdk.records.transcript import Failure
 _APPEND_COMMANDS = 4
 
 
-def claimed(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, WorkItem]:
-    """Return the tree with the work item claimed, and the item."""
+def take(draft: Draft, claim: Claim, item: WorkItem) -> WorkItem:
+    """Claim the work item; return it as claimed."""
     if item.owner == claim.owner:
-        return tree, item
-    tree = let_go(tree, item)
+        return item
+    let_go(draft, item)
     if item.kind is ItemKind.LOOP and not item.offloaded and not claim.answer:  # else its model was asked before
-        tree = _with_messages(tree, item.job_id)
+        _add_messages(draft, item.job_id)
     if item.kind is ItemKind.CALL and item.step and item.attempt == 1 and not item.claimed_ms:
-        tree = _longer(tree, item.job_id, (stream_parts.step_started(item.step, item.call_id, item.tool),))
+        draft.add_parts(item.job_id, (stream_parts.step_started(item.step, item.call_id, item.tool),))
     # A slot request has no lease: where another invocation takes it over, the first one's message may be over already.
     over = bool(item.owner) and not of_one_invocation(item.owner, claim.owner)
     taken = over and item.kind is ItemKind.SLOT_REQUEST
@@ -48,33 +49,34 @@ def claimed(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, WorkItem]:
         abandoned=item.abandoned + (1 if over and not taken else 0),
         lease_until_ms=claim.now_ms if item.kind is ItemKind.SLOT_REQUEST else claim.lease_until_ms,
     )
-    return replace(tree, items={**tree.items, item.key: held}), held
+    draft.put_items(held)
+    return held
 
 
-def granted(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, ClaimResult]:
-    """Return the tree with the work item claimed, and the claim's result without the history."""
-    tree, item = claimed(claim, tree, item)
-    outcome, job = "", tree.jobs[item.job_id]
+def grant(draft: Draft, claim: Claim, item: WorkItem) -> ClaimResult:
+    """Claim the work item; return the claim's result without the history."""
+    item = take(draft, claim, item)
+    outcome, job = "", draft.jobs[item.job_id]
     if item.kind is ItemKind.WAIT:
-        known = tree.results.get(job.id, {}).get(item.call_id)
+        known = draft.results.get(job.id, {}).get(item.call_id)
         outcome = item.timeout_result if known is None else known
-        tree = tree.with_result(job.id, item.call_id, outcome) if known is None else tree
-    calls = tree.calls.get(job.id, {})
+        draft.put_results(job.id, {item.call_id: outcome})
+    calls = draft.calls.get(job.id, {})
     record = calls.get(item.call_id)
     fails = record is not None and item.kind in (ItemKind.FAILED, ItemKind.WAIT)
     dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
-    usage = tree.usage.get(job.id, NOTHING_USED) if item.kind is ItemKind.SLOT_REQUEST else NOTHING_USED
-    state = State(job, item, record, outcome, dependants, tree.budget_scopes(item, claim.now_ms), usage)
-    return tree, ClaimResult(Verdict.GRANTED, state=state)
+    usage = draft.usage.get(job.id, NOTHING_USED) if item.kind is ItemKind.SLOT_REQUEST else NOTHING_USED
+    state = State(job, item, record, outcome, dependants, draft.budget_scopes(item, claim.now_ms), usage)
+    return ClaimResult(Verdict.GRANTED, state=state)
 
 
-def _with_messages(tree: Tree, job_id: str) -> Tree:
-    """Return the tree with the user's messages to the job in its transcript, and shown."""
-    for at, entry in sorted(tree.messages.get(job_id, {}).items()):
+def _add_messages(draft: Draft, job_id: str) -> None:
+    """Put the user's messages to the job into its transcript, and show them."""
+    for at, entry in sorted(draft.messages.get(job_id, {}).items()):
         if entry:
-            tree = _longer(tree, job_id, (stream_parts.user_message(entry),)).with_message(job_id, at, "")
-            tree = replace(tree, transcript=longer(tree.transcript, job_id, (entry,)))
-    return tree
+            draft.add_parts(job_id, (stream_parts.user_message(entry),))
+            draft.put_message(job_id, at, "")
+            draft.add_entries(job_id, (entry,))
 
 
 def steered(tree: Tree, job_id: str, changes: Changes) -> Changes:
@@ -86,33 +88,31 @@ def steered(tree: Tree, job_id: str, changes: Changes) -> Changes:
     return replace(changes, job=job, items=items, parts=parts, ends=False, closing=(), report=None)
 
 
-def dispatched(
-    tree: Tree, message_id: str, now_ms: int, but: str = "", owner: str = "", *, free: bool = False
-) -> tuple[Tree, tuple[WorkItem, ...]]:
+def dispatch(
+    draft: Draft, message_id: str, now_ms: int, but: str = "", owner: str = "", *, free: bool = False
+) -> tuple[WorkItem, ...]:
     """Mark the work items that a message must dispatch, but for those that `owner`'s invocation has claimed.
 
     `free`: also those without a claim.
     """
-    dispatching = list[WorkItem]()
-    for item in tree.pending(message_id, now_ms, but):
-        tree, marked = released(tree, item, owner, free=free)
-        dispatching.append(marked)
-    for item in tree.begun_with_slot(message_id, now_ms, but):
-        tree, _ = released(tree, item, owner)
-    return tree, tuple(dispatching)
+    dispatching = tuple([release(draft, item, owner, free=free) for item in draft.pending(message_id, now_ms, but)])
+    for item in draft.begun_with_slot(message_id, now_ms, but):
+        release(draft, item, owner)
+    return dispatching
 
 
-def released(tree: Tree, item: WorkItem, owner: str = "", *, free: bool = False) -> tuple[Tree, WorkItem]:
+def release(draft: Draft, item: WorkItem, owner: str = "", *, free: bool = False) -> WorkItem:
     """Mark a claimed work item as dispatched by another invocation than its owner's; `free`: also an unclaimed one."""
     if not (item.owner or free) or item.redelivered or (owner and of_one_invocation(item.owner, owner)):
-        return tree, item
+        return item
     item = replace(item, redelivered=True)
-    return replace(tree, items={**tree.items, item.key: item}), item
+    draft.put_items(item)
+    return item
 
 
 def inline_continuation(
-    claim: Claim, tree: Tree, continuation: Continuation | None, done: WorkItem | None
-) -> tuple[Tree, Committed]:
+    draft: Draft, claim: Claim, continuation: Continuation | None, done: WorkItem | None
+) -> Committed:
     """Claim the work items that the invocation has capacity for, without those in progress in it.
 
     `done`: the work item that the COMMIT removed, None where it was not applied.
@@ -120,23 +120,21 @@ def inline_continuation(
     rest, taken = list[WorkItem](), list[ClaimResult]()
     lost = done is not None and continuation is not None and is_released(done, claim.owner)
     at_most = continuation.at_most if continuation and done and not lost else 0
-    for item in tree.pending(claim.message_id, claim.now_ms):
-        capacity = continuation is not None and len(taken) < at_most and _continues(claim, tree, item, continuation)
+    for item in draft.pending(claim.message_id, claim.now_ms):
+        capacity = continuation is not None and len(taken) < at_most and _continues(claim, draft, item, continuation)
         if continuation is not None and (capacity or item.owner == continuation.owner):
             until_ms = claim.now_ms + continuation.leases_ms.get(item.kind, 0)
             mine = replace(
                 claim, job_id=item.job_id, item_key=item.key, owner=continuation.owner, lease_until_ms=until_ms
             )
-            tree, claim_result = granted(mine, tree, item)
-            taken.append(claim_result)
+            taken.append(grant(draft, mine, item))
         elif (
             continuation is None
             or item.lease_until_ms <= claim.now_ms
             or not of_one_invocation(item.owner, claim.owner)
         ):
-            tree, dispatching = released(tree, item, claim.owner, free=lost)
-            rest.append(dispatching)
-    return tree, Committed(done is not None, tuple(rest), tuple(taken))
+            rest.append(release(draft, item, claim.owner, free=lost))
+    return Committed(done is not None, tuple(rest), tuple(taken))
 
 
 def _continues(claim: Claim, tree: Tree, item: WorkItem, continuation: Continuation) -> bool:
@@ -145,33 +143,22 @@ def _continues(claim: Claim, tree: Tree, item: WorkItem, continuation: Continuat
     return free and near and may_continue(tree.jobs[item.job_id], item, continuation.leases_ms)
 
 
-def appended(claim: Claim, tree: Tree, sequence: int, more: Sequence[str], text_id: str) -> Tree | None:
-    """Append these parts once; None: the claim does not hold the item, or earlier parts are missing."""
-    item = tree.items.get(claim.item_key)
-    if item is None or item.owner != claim.owner or (text_id and item.appended < sequence - 1):
-        return None
-    if not more or item.appended >= sequence:
-        return tree
-    item = replace(item, appended=sequence, text_id=text_id or item.text_id)
-    return _longer(replace(tree, items={**tree.items, item.key: item}), claim.job_id, tuple(more))
-
-
-def let_go(tree: Tree, item: WorkItem, rest: tuple[str, ...] | None = None) -> Tree:
+def let_go(draft: Draft, item: WorkItem, rest: tuple[str, ...] | None = None) -> None:
     """Count the parts appended under the item's claim, and close its open text: by `rest`, or as abandoned."""
     job_id = item.job_id
     if rest is None:
         rest = stream_parts.abandoned(item.text_id) if item.text_id else ()
-    tree = _longer(tree, job_id, rest)
+    draft.add_parts(job_id, rest)
     if not item.appended:
-        return tree
-    used = tree.usage.get(job_id, NOTHING_USED)
+        return
+    used = draft.usage.get(job_id, NOTHING_USED)
     used = replace(
         used,
         appends=used.appends + item.appended,
         redis_requests=used.redis_requests + item.appended,
         redis_commands=used.redis_commands + _APPEND_COMMANDS * item.appended,
     )
-    return replace(tree, usage={**tree.usage, job_id: used})
+    draft.put_usage(job_id, used)
 
 
 def is_anew(item: WorkItem, claim: Claim) -> bool:
@@ -198,12 +185,12 @@ def ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:
     return bool(changes.results) and (open_still or known not in (None, changes.results.get(item.call_id)))
 
 
-def done(tree: Tree, claim: Claim, changes: Changes) -> tuple[Tree, Changes]:
+def finish(draft: Draft, claim: Claim, changes: Changes) -> Changes:
     """Remove the finished work item. A text that is stored as its owner left it goes on, another one is written anew.
 
     The items that follow have the deaths of this one, even where its owner was overtaken and does not know of them.
     """
-    item, text_stream = tree.items[claim.item_key], changes.text_stream
+    item, text_stream = draft.items[claim.item_key], changes.text_stream
     if item.deaths:
         changes = replace(changes, items=tuple([attempts.with_deaths(following, item) for following in changes.items]))
     goes_on = text_stream and (item.owner, item.text_id, item.appended) == (
@@ -213,59 +200,56 @@ def done(tree: Tree, claim: Claim, changes: Changes) -> tuple[Tree, Changes]:
     )
     if text_stream and not goes_on:
         changes = replace(changes, parts=(*text_stream.anew, *changes.parts))
-    tree = let_go(tree, item, text_stream.rest if text_stream and goes_on else None)
-    items = {key: other for key, other in tree.items.items() if key != item.key}
-    return replace(tree, items=items), changes
+    let_go(draft, item, text_stream.rest if text_stream and goes_on else None)
+    draft.drop_items(item.key)
+    return changes
 
 
-def without_items(tree: Tree, job_id: str) -> Tree:
-    """Return the tree without any work item of the job; its stream says of each call that waits that it is over."""
-    calls, parts = tree.calls.get(job_id, {}), list[str]()
-    mine = (item for item in tree.items.values() if item.job_id == job_id)
-    for item in sorted(mine, key=attrgetter("key")):
-        tree = let_go(tree, item)
+def drop_items_of(draft: Draft, job_id: str) -> None:
+    """Remove all work items of the job; its stream says of each call that waits that it is over."""
+    calls, parts = draft.calls.get(job_id, {}), list[str]()
+    mine = sorted([item for item in draft.items.values() if item.job_id == job_id], key=attrgetter("key"))
+    for item in mine:
+        let_go(draft, item)
         if item.kind is ItemKind.WAIT and (item.approval_of_call or item.tool not in APPROVALS):
             parts.append(stream_parts.wait_cancelled(item, calls.get(item.approval_of_call)))
-    tree = _longer(tree, job_id, tuple(parts))
-    return replace(tree, items={key: item for key, item in tree.items.items() if item.job_id != job_id})
+    draft.add_parts(job_id, tuple(parts))
+    draft.drop_items(*[item.key for item in mine])
 
 
-def without_children(tree: Tree, job_id: str, closing: tuple[str, ...], message_id: str, now_ms: int) -> Tree:
-    """Return the tree with the jobs below this one ended."""
+def end_children(draft: Draft, job_id: str, closing: tuple[str, ...], message_id: str, now_ms: int) -> None:
+    """End the jobs below this one."""
     error = Failure("cancelled", "the job that started it has ended")
-    for name in sorted(tree.jobs):
-        if not name.startswith(f"{job_id}.") or tree.jobs[name].ended:
+    for name in sorted(draft.jobs):
+        if not name.startswith(f"{job_id}.") or draft.jobs[name].ended:
             continue
-        job = replace(tree.jobs[name], status=JobStatus.CANCELLED, finished_at_ms=now_ms, error=error)
-        tree = without_items(replace(tree, jobs={**tree.jobs, name: job}), name)
-        tree = _longer(tree.settled(name, message_id, now_ms), name, closing)
-    return tree
+        draft.put_job(replace(draft.jobs[name], status=JobStatus.CANCELLED, finished_at_ms=now_ms, error=error))
+        drop_items_of(draft, name)
+        draft.settle(name, message_id, now_ms)
+        draft.add_parts(name, closing)
 
 
-def _longer(tree: Tree, job_id: str, more: tuple[str, ...]) -> Tree:
-    return replace(tree, parts=longer(tree.parts, job_id, more)) if more else tree
-
-
-def prolonged(tree: Tree, claims: Sequence[Claim], until_ms: int) -> tuple[Tree, list[str]]:
-    """Extend these leases to `until_ms`; also return the keys of the work items that their owners do not hold."""
-    items, lost = dict(tree.items), list[str]()
+def prolong(draft: Draft, claims: Sequence[Claim], until_ms: int) -> list[str]:
+    """Extend these leases to `until_ms`; return the keys of the work items that their owners do not hold."""
+    lost = list[str]()
     for claim in claims:
-        item = items.get(claim.item_key)
+        item = draft.items.get(claim.item_key)
         if item is None or item.owner != claim.owner:
             lost.append(claim.item_key)
         elif item.lease_until_ms < until_ms:
-            items[item.key] = replace(item, lease_until_ms=until_ms)
-    return (replace(tree, items=items) if items != tree.items else tree), lost
+            draft.put_items(replace(item, lease_until_ms=until_ms))
+    return lost
 
 
-def given_back(tree: Tree, claim: Claim, now_ms: int, *, begun: bool) -> Tree:
-    """Return the tree with the work item free for any invocation."""
-    item = tree.items.get(claim.item_key)
+def give_back(draft: Draft, claim: Claim, now_ms: int, *, begun: bool) -> bool:
+    """Make the work item free for any invocation; return False where the claim does not hold it."""
+    item = draft.items.get(claim.item_key)
     if item is None or item.owner != claim.owner:
-        return tree
+        return False
     lost = item.lost + (1 if begun and item.kind is ItemKind.LOOP else 0)
     until_ms = given_back_at_ms(now_ms)
     # Else each sweep would find it without progress, and publish one more message.
     since_ms = max(item.since_ms, claim.comes_ms)
     free = replace(item, owner="", lease_until_ms=until_ms, lost=lost, since_ms=since_ms, limited_by=claim.limited_by)
-    return replace(tree, items={**tree.items, item.key: free})
+    draft.put_items(free)
+    return True

@@ -6,11 +6,9 @@ an empty text. Where there are several, each has a field of its own, which is re
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from baton.engine.commit.codec import (
     dump,
@@ -20,6 +18,7 @@ from baton.engine.commit.codec import (
     load_spend,
     load_usage,
 )
+from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import USED_APART, apart_in, plus
 from baton.engine.state import NOTHING_USED
@@ -34,7 +33,6 @@ class _Kind(Struct, frozen=True):
     prefix: str
     attribute: str
     load: Callable[[str], Any]
-    write: Callable[[Any], str] = dump
 
 
 _KINDS = (
@@ -44,9 +42,8 @@ _KINDS = (
     _Kind("child_usage:", "child_usage", load_spend),
 )
 # By call, and not by job: each is written once.
-_NEEDED = _Kind("needed_until:", "needed_until", int, str)
+_NEEDED = _Kind("needed_until:", "needed_until", int)
 _WRITTEN = (*_KINDS, _NEEDED)
-_ALL = attrgetter(*(kind.attribute for kind in _WRITTEN))
 _BY_PREFIX = {kind.prefix: kind for kind in _WRITTEN}
 _ITEM, _EVENT, _MESSAGE = "item:", "event:", "message:"
 _SHARED = ("job", "child_usage")
@@ -92,77 +89,59 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
     )
 
 
-def written(before: Tree, after: Tree) -> tuple[Fields, list[str]]:
-    """Return the fields of the state that a step has written, and those that it has removed."""
+def written(before: Tree, draft: Draft) -> tuple[Fields, list[str]]:
+    """Return the fields of the state that a draft writes, and those that it removes; choose those of new work items."""
     new, gone = Fields(), list[str]()
-    for kind, was, now in zip(_WRITTEN, _ALL(before), _ALL(after), strict=True):
-        if was is now:
+    for name, record in draft.fields.items():
+        if record is None:
+            gone.append(name)
+        else:
+            new[name] = record if type(record) is str else dump(record)
+    if not draft.touched:
+        return new, gone
+    _place(before, draft)
+    for key in draft.touched:
+        if key in draft.items:
+            item = draft.items[key]
+            new[field_of(item, draft)] = dump(item)
+    for key in draft.touched:
+        if key in draft.items or key not in before.items:
             continue
-        for name, record in now.items():
-            if name not in was or was[name] is not record:
-                new[kind.prefix + name] = kind.write(record)
-        for name in was:
-            if name not in now:
-                gone.append(kind.prefix + name)
-    if before.items is not after.items:
-        gone += _add_items(before, after, new)
-    if before.events is not after.events or before.messages is not after.messages:
-        was, now = _signal_fields(before), _signal_fields(after)
-        new |= {field: text for field, text in now.items() if was.get(field) != text}
-        gone += [field for field in was if field not in now]
-    return new, gone
-
-
-def _add_items(before: Tree, after: Tree, new: Fields) -> list[str]:
-    """Add the fields of the work items that are written; return those that are removed."""
-    was, gone = before.items, list[str]()
-    for key, item in after.items.items():
-        if was.get(key) is not item:
-            new[field_of(item, after)] = dump(item)
-    for key, item in was.items():
-        if key in after.items or (field := field_of(item, before)) in new:
+        item = before.items[key]
+        if (field := field_of(item, before)) in new:
             continue
         if before.placed.get(item.job_id) == key and len(items_of(item.job_id, before)) == 1:
             new[field] = ""
         else:
             gone.append(field)
-    return gone
+    return new, gone
 
 
-def placing(before: Tree, after: Tree) -> Tree:
-    """Return the tree with fields chosen for its new work items.
+def _place(before: Tree, draft: Draft) -> None:
+    """Choose fields for the new work items.
 
     A job's own field is for an item that follows on the only one before it, or on none. Where there are several items,
     a reader relies on each one's field to be removed with it.
     """
-    if before.items is after.items:
-        return after
-    placed, is_free = {job_id: key for job_id, key in before.placed.items() if key in after.items}, dict[str, bool]()
-    for key, item in after.items.items():
-        job_id = item.job_id
-        if key in before.items or job_id in placed or job_id not in after.jobs:
+    placed = {job_id: key for job_id, key in before.placed.items() if key in draft.items}
+    is_free = dict[str, bool]()
+    for key in draft.touched:
+        if key in before.items or key not in draft.items:
+            continue
+        job_id = draft.items[key].job_id
+        if job_id in placed or job_id not in draft.jobs:
             continue
         if job_id not in is_free:
             was = items_of(job_id, before)
-            is_free[job_id] = not was or (len(was) == 1 and was[0].key not in after.items)
+            is_free[job_id] = not was or (len(was) == 1 and was[0].key not in draft.items)
         if is_free[job_id]:
             placed[job_id] = key
-    return replace(after, placed=placed)
+    draft.placed = placed
 
 
 def field_of(item: WorkItem, tree: Tree) -> str:
     """Return the field of a work item."""
     return f"{_ITEM}{item.job_id if tree.placed.get(item.job_id) == item.key else item.key}"
-
-
-def _signal_fields(tree: Tree) -> Fields:
-    kinds = ((_EVENT, tree.events), (_MESSAGE, tree.messages))
-    return {
-        f"{prefix}{job_id}:{at}": text
-        for prefix, by_job in kinds
-        for job_id, kept in by_job.items()
-        for at, text in kept.items()
-    }
 
 
 def fields_of(job_id: str, tree: Tree) -> list[str]:

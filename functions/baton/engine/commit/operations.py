@@ -1,7 +1,7 @@
-"""The operations on a tree, each as one pure step: it returns the new tree and the answer.
+"""The operations on a tree, each as one step on a draft of it: it changes the draft, and returns the answer.
 
-Invariant: a step that changes nothing returns the same tree. The store compares and writes, and repeats the step on a
-newer tree where another write has come first.
+Invariant: a step reads nothing but its draft and arguments. The store compares and writes, and repeats the step on a
+draft of a newer tree where another write has come first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,19 +30,19 @@ from baton.engine.commit.answers import (
     Verdict,
 )
 from baton.engine.commit.claiming import (
-    appended,
-    dispatched,
-    done,
+    dispatch,
     ends_otherwise,
-    granted,
+    finish,
+    grant,
     inline_continuation,
     is_anew,
-    released,
+    release,
     steered,
 )
+from baton.engine.commit.draft import Draft
 from baton.engine.commit.stored_bytes import signal_bytes, written_bytes
 from baton.engine.commit.tree import Tree
-from baton.engine.commit.writing import changed, created
+from baton.engine.commit.writing import change, create_job
 from baton.engine.effects import Changes
 from baton.engine.job_retry import EndedJob
 from baton.engine.outbox import Continuation
@@ -53,7 +53,7 @@ from baton_events.errors import JobGoneError
 from baton_events.ids import is_child, root_of
 
 
-def create(tree: Tree, changes: Changes, message_id: str, now_ms: int, counted_bytes: int = 0) -> tuple[Tree, Created]:
+def create(draft: Draft, changes: Changes, message_id: str, now_ms: int, counted_bytes: int = 0) -> Created:
     """Write a new job, unless it is there.
 
     Raises:
@@ -62,42 +62,40 @@ def create(tree: Tree, changes: Changes, message_id: str, now_ms: int, counted_b
     job = changes.job
     if job is None:
         raise ValueError("a creation needs a job")
-    if job.id in tree.jobs:
-        tree, items = dispatched(tree, message_id, now_ms, free=True)
-        return tree, Created(new=False, job=tree.jobs[job.id], pending=items)
-    if tree.tombstone is not None:
+    if job.id in draft.jobs:
+        items = dispatch(draft, message_id, now_ms, free=True)
+        return Created(new=False, job=draft.jobs[job.id], pending=items)
+    if draft.tombstone is not None:
         raise JobGoneError(job.id)
-    tree = created(tree, job, changes, message_id)
-    used = Usage(updated_ms=now_ms, written=written_bytes(changes), counted=counted_bytes)
-    tree = replace(tree, usage={**tree.usage, job.id: used})
+    create_job(draft, job, changes, message_id)
+    draft.put_usage(job.id, Usage(updated_ms=now_ms, written=written_bytes(changes), counted=counted_bytes))
     # The write does not depend on other jobs' work items, so the process may know older ones.
-    mine = tuple([item for item in tree.pending(message_id, now_ms) if item.job_id == job.id])
-    return tree, Created(new=True, job=job, pending=mine)
+    mine = tuple([item for item in draft.pending(message_id, now_ms) if item.job_id == job.id])
+    return Created(new=True, job=job, pending=mine)
 
 
-def claim(tree: Tree, claim: Claim) -> tuple[Tree, ClaimResult]:
+def claim(draft: Draft, claim: Claim) -> ClaimResult:
     """Claim a work item for the owner of the claim."""
-    job, item = tree.jobs.get(claim.job_id), tree.items.get(claim.item_key)
+    job, item = draft.jobs.get(claim.job_id), draft.items.get(claim.item_key)
     if job is None:
-        gone = root_of(claim.job_id) in tree.jobs or tree.tombstone is not None
-        return tree, ClaimResult(Verdict.APPLIED if gone else Verdict.UNKNOWN)
+        gone = root_of(claim.job_id) in draft.jobs or draft.tombstone is not None
+        return ClaimResult(Verdict.APPLIED if gone else Verdict.UNKNOWN)
     if item is None:
-        tree, items = _others(tree, claim, free=True)
-        return tree, ClaimResult(Verdict.APPLIED, pending=items)
+        return ClaimResult(Verdict.APPLIED, pending=_dispatch_others(draft, claim, free=True))
     if item.limited_by and item.not_before_ms > claim.now_ms:  # its budget may have been raised: it asks anew
-        tree = tree.woken(item, claim.message_id, claim.now_ms)
-        item = tree.items[item.key]
-    verdict = _refusal(tree, claim, item)
+        draft.wake(item, claim.message_id, claim.now_ms)
+        item = draft.items[item.key]
+    verdict = _refusal(draft, claim, item)
     if verdict is not None:
-        return _refused(tree, claim, item, verdict)
-    tree, claim_result = granted(claim, tree, item)
-    tree, items = _others(tree, claim, item.key)
-    return tree, replace(claim_result, pending=items)
+        return _refused(draft, claim, item, verdict)
+    claim_result = grant(draft, claim, item)
+    items = _dispatch_others(draft, claim, item.key)
+    return replace(claim_result, pending=items)
 
 
-def _others(tree: Tree, claim: Claim, but: str = "", *, free: bool = False) -> tuple[Tree, PendingItems]:
+def _dispatch_others(draft: Draft, claim: Claim, but: str = "", *, free: bool = False) -> PendingItems:
     """Dispatch a CLAIM's message's other items; their mark shows it to the invocations that have claimed them."""
-    return dispatched(tree, claim.message_id, claim.now_ms, but, claim.owner, free=free)
+    return dispatch(draft, claim.message_id, claim.now_ms, but, claim.owner, free=free)
 
 
 def _refusal(tree: Tree, claim: Claim, item: WorkItem) -> Verdict | None:
@@ -112,81 +110,75 @@ def _refusal(tree: Tree, claim: Claim, item: WorkItem) -> Verdict | None:
     return Verdict.GATED if not claim.answer and tree.gated(item, claim.now_ms) else None
 
 
-def _refused(tree: Tree, claim: Claim, item: WorkItem, verdict: Verdict) -> tuple[Tree, ClaimResult]:
+def _refused(draft: Draft, claim: Claim, item: WorkItem, verdict: Verdict) -> ClaimResult:
     if verdict is Verdict.GATED:
-        tree = tree.settled(claim.job_id, claim.message_id, claim.now_ms)
+        draft.settle(claim.job_id, claim.message_id, claim.now_ms)
     if item.relay_id == claim.message_id:  # which is about to be acknowledged
-        tree, item = released(tree, tree.items[item.key], claim.owner)
+        item = release(draft, draft.items[item.key], claim.owner)
     if verdict is Verdict.GATED:
-        tree, items = _others(tree, claim)
-        return tree, ClaimResult(verdict, pending=items)
+        return ClaimResult(verdict, pending=_dispatch_others(draft, claim))
     until_ms = {Verdict.EARLY: item.not_before_ms, Verdict.BUSY: item.lease_until_ms}.get(verdict, 0)
-    tree, items = _others(tree, claim, item.key, free=True)
-    return tree, ClaimResult(verdict, until_ms, pending=items)
+    return ClaimResult(verdict, until_ms, pending=_dispatch_others(draft, claim, item.key, free=True))
 
 
 def commit(
-    tree: Tree, claim: Claim, changes: Changes, continuation: Continuation | None, retention_ms: int
-) -> tuple[Tree, Committed]:
+    draft: Draft, claim: Claim, changes: Changes, continuation: Continuation | None, retention_ms: int
+) -> Committed:
     """Remove the work item and write what follows from it, unless that has happened; claim items to continue with."""
-    if claim.job_id not in tree.jobs:
-        return tree, Committed(applied=False)
-    item = tree.items.get(claim.item_key)
-    gone = item is None or tree.blocked(item) or claim.run != tree.jobs[claim.job_id].run or is_anew(item, claim)
-    applied = not gone and not ends_otherwise(tree, claim, changes)
+    if claim.job_id not in draft.jobs:
+        return Committed(applied=False)
+    item = draft.items.get(claim.item_key)
+    gone = item is None or draft.blocked(item) or claim.run != draft.jobs[claim.job_id].run or is_anew(item, claim)
+    applied = not gone and not ends_otherwise(draft, claim, changes)
     if applied:
         size_bytes = written_bytes(changes, claim.item_key)
-        tree, changes = done(tree, claim, steered(tree, claim.job_id, changes))
-        tree = _changed(tree, claim.job_id, claim.message_id, changes, size_bytes, claim.now_ms, retention_ms)
-    tree, committed = inline_continuation(claim, tree, continuation, item if applied else None)
-    return tree, committed
+        changes = finish(draft, claim, steered(draft, claim.job_id, changes))
+        _change(draft, claim.job_id, claim.message_id, changes, size_bytes, claim.now_ms, retention_ms)
+    return inline_continuation(draft, claim, continuation, item if applied else None)
 
 
 def record(
-    tree: Tree, expected: Job, message_id: str, changes: Changes, now_ms: int, retention_ms: int
-) -> tuple[Tree, tuple[Recorded, PendingItems]]:
+    draft: Draft, expected: Job, message_id: str, changes: Changes, now_ms: int, retention_ms: int
+) -> tuple[Recorded, PendingItems]:
     """Write what follows from a command, if the job is still as expected."""
     job_id = expected.id
-    if tree.jobs.get(job_id) != expected:
-        return tree, ((Recorded.CHANGED if job_id in tree.jobs else Recorded.UNKNOWN), ())
+    if draft.jobs.get(job_id) != expected:
+        return (Recorded.CHANGED if job_id in draft.jobs else Recorded.UNKNOWN), ()
     again = changes.job is None and not changes.items
     if again:  # nothing is billed: the command has been carried out before
-        tree = changed(tree, job_id, message_id, changes, now_ms)
+        change(draft, job_id, message_id, changes, now_ms)
     else:
-        tree = _changed(tree, job_id, message_id, changes, written_bytes(changes), now_ms, retention_ms)
-    tree, items = dispatched(tree, message_id, now_ms, free=again)
-    return tree, (Recorded.COMMITTED, items)
+        _change(draft, job_id, message_id, changes, written_bytes(changes), now_ms, retention_ms)
+    return Recorded.COMMITTED, dispatch(draft, message_id, now_ms, free=again)
 
 
-def _changed(
-    tree: Tree, job_id: str, message_id: str, changes: Changes, size_bytes: int, now_ms: int, retention_ms: int
-) -> Tree:
-    tree = changed(tree, job_id, message_id, changes, now_ms)
-    used = tree.usage.get(job_id, NOTHING_USED)
+def _change(
+    draft: Draft, job_id: str, message_id: str, changes: Changes, size_bytes: int, now_ms: int, retention_ms: int
+) -> None:
+    change(draft, job_id, message_id, changes, now_ms)
+    used = draft.usage.get(job_id, NOTHING_USED)
     if changes.begins_again:  # earlier usage was reported before
         before = {name: getattr(used, name) for name in COUNTED}
         used = replace(used, before=before, counted=used.written)
-    used = replace(used, written=used.written + size_bytes, updated_ms=now_ms)
-    tree = replace(tree, usage={**tree.usage, job_id: used})
-    if not changes.ends or is_child(job_id):
-        return tree
-    tombstone = Tombstone(tree.jobs[job_id].tenant, deleted=False)
-    return replace(tree, expires_ms=now_ms + tree.kept_ms(now_ms, retention_ms), tombstone=tombstone)
+    draft.put_usage(job_id, replace(used, written=used.written + size_bytes, updated_ms=now_ms))
+    if changes.ends and not is_child(job_id):
+        draft.tombstone = Tombstone(draft.jobs[job_id].tenant, deleted=False)
+        draft.expires_ms = now_ms + draft.kept_ms(now_ms, retention_ms)
 
 
 def signal(
-    tree: Tree, job_id: str, message_id: str, signal: Signal, now_ms: int, counted_bytes: int = 0
-) -> tuple[Tree, SignalAnswer]:
+    draft: Draft, job_id: str, message_id: str, signal: Signal, now_ms: int, counted_bytes: int = 0
+) -> SignalAnswer:
     """End a wait by a signal, or keep the signal until there is one."""
-    job = tree.jobs.get(job_id)
-    if job is None and tree.tombstone is not None:
-        return tree, SignalAnswer(SignalResult.ENDED)
-    early = bool(signal.call_id) and signal.call_id not in tree.calls.get(job_id, {})
+    job = draft.jobs.get(job_id)
+    if job is None and draft.tombstone is not None:
+        return SignalAnswer(SignalResult.ENDED)
+    early = bool(signal.call_id) and signal.call_id not in draft.calls.get(job_id, {})
     if job is None or (early and signal.run > job.run):
-        return tree, SignalAnswer(SignalResult.UNKNOWN)
-    results = tree.results.get(job_id, {})
+        return SignalAnswer(SignalResult.UNKNOWN)
+    results = draft.results.get(job_id, {})
     known = (
-        tree.message(job_id, signal.id)
+        draft.message(job_id, signal.id)
         if signal.message
         else results.get(signal.call_id or f"event:{signal.id}", results.get(f"early:{signal.call_id}"))
     )
@@ -200,64 +192,77 @@ def signal(
             if known in ("", signal.message or signal.outcome)
             else SignalResult.OTHER
         )
-        tree, items = dispatched(tree, message_id, now_ms, free=True)
-        return tree, SignalAnswer(signal_result, job, items)
-    tree = tree.signalled(job_id, signal, message_id, now_ms).settled(job_id, message_id, now_ms)
-    used = tree.usage.get(job_id, NOTHING_USED)
+        return SignalAnswer(signal_result, job, dispatch(draft, message_id, now_ms, free=True))
+    draft.take_signal(job_id, signal, message_id, now_ms)
+    draft.settle(job_id, message_id, now_ms)
+    used = draft.usage.get(job_id, NOTHING_USED)
     used = replace(used, written=used.written + signal_bytes(signal), counted=used.counted + counted_bytes)
-    tree = replace(tree, usage={**tree.usage, job_id: used})
-    tree, items = dispatched(tree, message_id, now_ms)
-    return tree, SignalAnswer(SignalResult.EARLY if early else SignalResult.FIRST, job, items)
+    draft.put_usage(job_id, used)
+    items = dispatch(draft, message_id, now_ms)
+    return SignalAnswer(SignalResult.EARLY if early else SignalResult.FIRST, job, items)
 
 
-def undelivered(tree: Tree, claim: Claim, source_message_id: str, *, throttled: bool) -> tuple[Tree, Undelivered]:
+def undelivered(draft: Draft, claim: Claim, source_message_id: str, *, throttled: bool) -> Undelivered:
     """Count that the queue gave up on the source message; once for each callback message."""
-    job, item = tree.jobs.get(claim.job_id), tree.items.get(claim.item_key)
+    job, item = draft.jobs.get(claim.job_id), draft.items.get(claim.item_key)
     if job is None:
-        return tree, Undelivered(None)
-    tree, by_source = dispatched(tree, source_message_id, claim.now_ms, claim.item_key)
-    tree, by_callback = dispatched(tree, claim.message_id, claim.now_ms, claim.item_key)
-    pending = (*by_source, *by_callback)
+        return Undelivered(None)
+    by_source = dispatch(draft, source_message_id, claim.now_ms, claim.item_key)
+    pending = (*by_source, *dispatch(draft, claim.message_id, claim.now_ms, claim.item_key))
     if item is None:
-        return tree, Undelivered(None, pending, job.session_id)
-    tree, item = released(tree, tree.items[item.key])  # its event is published anew
+        return Undelivered(None, pending, job.session_id)
+    item = release(draft, draft.items[item.key])  # its event is published anew
     if f",{claim.message_id}," not in f",{item.counted}":
         item = replace(item, replayed=item.replayed + throttled, undelivered=item.undelivered + (not throttled))
         item = replace(item, counted=f"{item.counted}{claim.message_id},")
-        tree = replace(tree, items={**tree.items, item.key: item})
-    call = tree.calls.get(claim.job_id, {}).get(claim.call_id)
-    return tree, Undelivered(State(job, item, call), pending, job.session_id)
+        draft.put_items(item)
+    call = draft.calls.get(claim.job_id, {}).get(claim.call_id)
+    return Undelivered(State(job, item, call), pending, job.session_id)
 
 
 def reconcile(
-    tree: Tree, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
-) -> tuple[Tree, Reconciled]:
+    draft: Draft,
+    root_id: str,
+    message_id: str,
+    now_ms: int,
+    stalled_after_ms: int,
+    slot_table: SlotTable,
+    only: str = "",
+) -> Reconciled:
     """Make this message the relay of work items without progress; repeat requests that the admission forgot."""
-    if root_id not in tree.jobs:
-        return tree, Reconciled(known=False)
+    if root_id not in draft.jobs:
+        return Reconciled(known=False)
     stalled: list[WorkItem] = []
-    for job_id in sorted(name for name in tree.jobs if name == only or not only):
-        tree = tree.settled(job_id, message_id, now_ms)
+    for job_id in sorted(name for name in draft.jobs if name == only or not only):
+        draft.settle(job_id, message_id, now_ms)
         entry = slot_table.get(job_id)
-        if not tree.agrees(job_id, entry) and now_ms - tree.requested_ms(job_id) > stalled_after_ms / 2:
-            tree = tree.requesting_slot(job_id, tree.slot_state(job_id).want, message_id, now_ms)
-        found = tree.without_progress(job_id, entry, message_id, now_ms, stalled_after_ms)
-        tree = replace(tree, items={**tree.items, **{item.key: item for item in found}}) if found else tree
+        if not draft.agrees(job_id, entry) and now_ms - draft.requested_ms(job_id) > stalled_after_ms / 2:
+            draft.request_slot(job_id, draft.slot_state(job_id).want, message_id, now_ms)
+        found = draft.without_progress(job_id, entry, message_id, now_ms, stalled_after_ms)
+        draft.put_items(*found)
         stalled += found
-    forgotten = tuple(sorted(name for name in slot_table if root_of(name) == root_id and name not in tree.jobs))
-    return tree, Reconciled(
+    forgotten = tuple(sorted(name for name in slot_table if root_of(name) == root_id and name not in draft.jobs))
+    return Reconciled(
         known=True,
         stalled=tuple(stalled),
-        session_id=tree.jobs[root_id].session_id,
-        ended=tree.over(),
+        session_id=draft.jobs[root_id].session_id,
+        ended=draft.over(),
         forgotten=forgotten,
     )
 
 
-def append(tree: Tree, claim: Claim, sequence: int, parts: Sequence[str], text_id: str) -> tuple[Tree, bool]:
-    """Append parts in mid-work, only while the claim holds the work item."""
-    after = appended(claim, tree, sequence, parts, text_id)
-    return (tree, False) if after is None else (after, True)
+def append(draft: Draft, claim: Claim, sequence: int, parts: Sequence[str], text_id: str) -> bool:
+    """Append parts once, in mid-work, only while the claim holds the work item; return whether it does.
+
+    False, too, where earlier parts of the open text are missing.
+    """
+    item = draft.items.get(claim.item_key)
+    if item is None or item.owner != claim.owner or (text_id and item.appended < sequence - 1):
+        return False
+    if parts and item.appended < sequence:
+        draft.put_items(replace(item, appended=sequence, text_id=text_id or item.text_id))
+        draft.add_parts(claim.job_id, tuple(parts))
+    return True
 
 
 def recalled(tree: Tree, loaded: Loaded, calls: Iterable[CallRecord], entries: int, head: Sequence[str]) -> Recalled:

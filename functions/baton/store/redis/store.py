@@ -18,7 +18,7 @@ from baton.engine.commit.answers import (
     SignalAnswer,
     Undelivered,
 )
-from baton.engine.commit.claiming import given_back, prolonged
+from baton.engine.commit.claiming import give_back, prolong
 from baton.engine.commit.codec import load_job
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes, checkpoints_in
@@ -77,7 +77,7 @@ class Store:
         job_id = changes.job.id if changes.job else ""
         transition = Transition(
             job_id=job_id,
-            make=lambda tree: operations.create(tree, changes, message_id, now_ms, counted_bytes),
+            make=lambda draft: operations.create(draft, changes, message_id, now_ms, counted_bytes),
             messages=(message_id,),
             jobs=_only(job_id),
             guesses=True,
@@ -89,7 +89,7 @@ class Store:
         waits = claim.item_key.startswith(f"{ItemKind.WAIT}:")
         transition = Transition(
             job_id=claim.job_id,
-            make=lambda tree: operations.claim(tree, claim),
+            make=lambda draft: operations.claim(draft, claim),
             messages=(claim.message_id,),
             jobs=_only(claim.job_id),
             item_key=claim.item_key,
@@ -114,7 +114,7 @@ class Store:
 
         transition = Transition(
             job_id=claim.job_id,
-            make=lambda tree: operations.commit(tree, claim, changes, continuation, self._retention_ms),
+            make=lambda draft: operations.commit(draft, claim, changes, continuation, self._retention_ms),
             messages=(claim.message_id,),
             jobs=_touched_by(changes, claim.job_id),
             item_key=claim.item_key,
@@ -143,7 +143,7 @@ class Store:
         gone = [name for name in names if name.startswith("early:") or name in changes.forgets]
         transition = Transition(
             job_id=job.id,
-            make=lambda tree: operations.record(tree, job, message_id, changes, now_ms, self._retention_ms),
+            make=lambda draft: operations.record(draft, job, message_id, changes, now_ms, self._retention_ms),
             messages=(message_id,),
             jobs=_touched_by(changes, job.id),
             places=lambda tree: [*_read_by(changes, job.id, tree), *(((job.id, name), True) for name in gone)],
@@ -170,7 +170,7 @@ class Store:
 
         transition = Transition(
             job_id=job_id,
-            make=lambda tree: operations.signal(tree, job_id, message_id, signal, now_ms, counted_bytes),
+            make=lambda draft: operations.signal(draft, job_id, message_id, signal, now_ms, counted_bytes),
             messages=(message_id,),
             jobs=_only(job_id),
             places=places,
@@ -185,7 +185,7 @@ class Store:
         """
         transition = Transition(
             job_id=claim.job_id,
-            make=lambda tree: operations.undelivered(tree, claim, source_message_id, throttled=throttled),
+            make=lambda draft: operations.undelivered(draft, claim, source_message_id, throttled=throttled),
             messages=(claim.message_id, source_message_id),
             jobs=_only(claim.job_id),
             calls=lambda _: [(claim.job_id, claim.call_id)] if claim.call_id else [],
@@ -195,7 +195,7 @@ class Store:
     def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Coming[Sequence[str]]:
         """Prolong claims of one tree that their owners still hold; return the keys of the items that they do not."""
         job_id = claims[0].job_id
-        transition = Transition(job_id=job_id, make=lambda tree: prolonged(tree, claims, lease_until_ms), jobs=_none)
+        transition = Transition(job_id=job_id, make=lambda draft: prolong(draft, claims, lease_until_ms), jobs=_none)
         return self._transactions.run(root_of(job_id), transition)
 
     def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> Coming[bool]:
@@ -204,12 +204,9 @@ class Store:
         Returns whether its owner held it. `begun`: a turn's model may have been called, which counts with the possible
         usage of attempts that died.
         """
-
-        def make(tree: Tree) -> tuple[Tree, bool]:
-            free = given_back(tree, claim, now_ms, begun=begun)
-            return free, free is not tree
-
-        transition = Transition(job_id=claim.job_id, make=make, jobs=_none)
+        transition = Transition(
+            job_id=claim.job_id, make=lambda draft: give_back(draft, claim, now_ms, begun=begun), jobs=_none
+        )
         return self._transactions.run(root_of(claim.job_id), transition)
 
     def reconcile(
@@ -240,7 +237,7 @@ class Store:
         """
         transition = Transition(
             job_id=claim.job_id,
-            make=lambda tree: operations.append(tree, claim, sequence, parts, text_id),
+            make=lambda draft: operations.append(draft, claim, sequence, parts, text_id),
             jobs=_none,
             counts=of_deployment(checkpoints_in(parts)),
             size_chars=lambda: sum(map(len, parts)),
@@ -253,7 +250,7 @@ def _reading(
 ) -> Transition:
     return Transition(
         job_id=root_id,
-        make=lambda tree: operations.reconcile(tree, root_id, message_id, now_ms, stalled_after_ms, slot_table, only),
+        make=lambda draft: operations.reconcile(draft, root_id, message_id, now_ms, stalled_after_ms, slot_table, only),
         messages=(message_id,),
         jobs=lambda tree: tree.jobs,
     )

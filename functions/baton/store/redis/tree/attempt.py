@@ -6,7 +6,8 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, items_of, placing, turns_of
+from baton.engine.commit.draft import Draft
+from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, items_of, turns_of
 from baton.engine.commit.patch import STAMP, Command, Patch, appended, replacing
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import USED_APART, apart_in, ledger_text, less, more, usage_in
@@ -27,7 +28,7 @@ class Transition(Struct, kw_only=True):
 
     Attributes:
         job_id: the job whose usage ledger it is about.
-        make: returns the new tree, and the answer.
+        make: changes a draft of the tree, and returns the answer.
         messages: those whose pending items it reads.
         jobs: those of the tree's jobs that it reads.
         item_key: the work item that it begins or ends; empty: it is about more, or less.
@@ -43,7 +44,7 @@ class Transition(Struct, kw_only=True):
     """
 
     job_id: str
-    make: Callable[[Tree], tuple[Tree, Any]]
+    make: Callable[[Draft], Any]
     messages: tuple[str, ...] = ()
     jobs: Callable[[Tree], Iterable[str]]
     item_key: str = ""
@@ -83,20 +84,11 @@ class Attempt:
             self._persists |= transition.persists
             for place, _ in transition.places(snapshot.tree):
                 self._results[place] = snapshot.result(place)
-        tree = snapshot.tree
-        for transition in transitions:
-            before = tree
-            try:
-                tree, answer = transition.make(tree)
-            except JobGoneError as error:
-                answer = error
-            self.answers.append(answer)
-            self.bill.add(transition.job_id, transition.meter, before, tree)
-        self.tree = placing(snapshot.tree, _stamped(tree, snapshot.tree, stamp))
-        self._ledgers = {job_id: (f"usage:{job_id}", used) for job_id, used in self.tree.usage.items()}
-        self._writes = Writes(root_id, snapshot.tree, self.tree, snapshot.state)
+        draft = self.draft = self._made(transitions)
+        self._ledgers = {job_id: (f"usage:{job_id}", used) for job_id, used in draft.usage.items()}
+        self._writes = Writes(root_id, snapshot.tree, draft, snapshot.state)
         self._siblings = (
-            siblings(snapshot.tree, self.tree, [each.item_key for each in transitions], self._writes) if apart else None
+            siblings(snapshot.tree, draft, [each.item_key for each in transitions], self._writes) if apart else None
         )
         if self._siblings is not None:
             self._write_apart(stamp)
@@ -104,6 +96,21 @@ class Attempt:
             written = self._writes.state
             self._writes.gone += [name for name in snapshot.apart if f"usage:{name.split(':')[1]}" in written]
         self.is_nothing = not self._writes.stamp(replacing(stamp))
+
+    def _made(self, transitions: Sequence[Transition]) -> Draft:
+        """Return a draft in which all of them are made; note the answers, and who pays."""
+        draft = Draft.of(self._snapshot.tree)
+        for transition in transitions:
+            noted = self.bill.noted(transition.job_id, draft)
+            try:
+                self.answers.append(transition.make(draft))
+            except JobGoneError as error:
+                self.answers.append(error)
+            self.bill.add(transition.job_id, transition.meter, noted, draft)
+        for job_id in {**draft.transcript, **draft.new_results}:  # no two histories have the same usage
+            if job_id in draft.usage:
+                draft.put_usage(job_id, replace(draft.usage[job_id], stamp=self._stamp))
+        return draft
 
     def _write_apart(self, stamp: str) -> None:
         """Write the usage in a field apart from that of others."""
@@ -188,53 +195,44 @@ class Attempt:
 
     def settle(self, patch: Patch, beside: Sequence[Command]) -> None:
         """Finish the patch: add the bill."""
-        owed, usage = self.bill.settle(patch, beside, self._ledgers, self._writes.state), self.tree.usage
-        billed = {job_id: more(usage[job_id], spent) for job_id, spent in owed.items()}
-        self.tree = replace(self.tree, usage={**usage, **billed})
+        owed, usage = self.bill.settle(patch, beside, self._ledgers, self._writes.state), self.draft.usage
+        self.draft.usage = {**usage, **{job_id: more(usage[job_id], spent) for job_id, spent in owed.items()}}
 
     def is_in(self, snapshot: TreeSnapshot) -> bool:
         """Return whether this newer tree has what the refused attempt wrote: its request came twice.
 
         Work items that it began or changed tell that, where there are any, and else its bill.
         """
-        known, now = self._snapshot.tree.items, snapshot.tree.items
-        written = {key: item for key, item in self.tree.items.items() if known and item is not known.get(key)}
+        known, now, draft = self._snapshot.tree.items, snapshot.tree.items, self.draft
+        written = [draft.items[key] for key in draft.touched if known and key in draft.items]
         if written:
-            return any(key in now and (key not in known or now[key] == item) for key, item in written.items())
+            return any(item.key in now and (item.key not in known or now[item.key] == item) for item in written)
         return self.bill.is_in(snapshot.state)
 
     def transcripts(self) -> dict[str, Transcript]:
         """Return the transcripts that are known after the write, by job."""
-        known, writes = dict(self._snapshot.transcripts), self._writes
-        for job_id in writes.jobs_written():
+        known, draft = dict(self._snapshot.transcripts), self.draft
+        for job_id in {**draft.transcript, **draft.new_results}:
             before = known.pop(job_id, None if job_id in self._snapshot.tree.jobs else Transcript())
-            if before is not None and not self.is_apart and not writes.forgotten.get(job_id):
-                known[job_id] = before.more(self.tree.transcript.get(job_id, ()), writes.results.get(job_id, {}))
+            if before is not None and not self.is_apart and not self._writes.forgets(job_id):
+                results = {name: text for name, text in draft.new_results.get(job_id, {}).items() if text is not None}
+                known[job_id] = before.more(draft.transcript.get(job_id, ()), results)
         return known
 
     def after(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot | None:
         """Return the tree after the write; None where nothing of it is open any more."""
         if self.is_nothing:
             return replace(self._snapshot, transcripts=transcripts, is_fresh=False)
-        tree, writes = self.tree, self._writes
-        if not tree.items or not tree.jobs:
+        draft, writes = self.draft, self._writes
+        if not draft.items or not draft.jobs:
             return None
         state = {**self._snapshot.state, **writes.state}
         if self._is_stamp_appended:  # if no other was meanwhile; else the next comparison is refused
             state[STAMP] = appended(self._snapshot.state.get(STAMP, ""), self._stamp)
         for name in writes.gone:
             state.pop(name, None)
-        waiting = {item.call_id for item in tree.items.values()}
-        calls, results = of_calls(waiting, tree.calls), of_calls(waiting, tree.results)
-        bare = replace(tree, calls=calls, results=results, transcript={}, parts={}, expires_ms=0)
+        waiting = {item.call_id for item in draft.items.values()}
+        draft.calls, draft.results = of_calls(waiting, draft.calls), of_calls(waiting, draft.results)
+        draft.transcript, draft.parts, draft.expires_ms = {}, {}, 0
         apart = apart_in(state) if self.is_apart or self._snapshot.apart else ()
-        return TreeSnapshot(state, bare, transcripts, apart=apart, is_contended=self.is_apart)
-
-
-def _stamped(tree: Tree, before: Tree, stamp: str) -> Tree:
-    """Stamp the usage of each job whose transcript or results change."""
-    names = set(tree.transcript)
-    if tree.results is not before.results:
-        names |= {job_id for job_id, texts in tree.results.items() if texts != before.results.get(job_id)}
-    usage = {job_id: replace(tree.usage[job_id], stamp=stamp) for job_id in names if job_id in tree.usage}
-    return replace(tree, usage={**tree.usage, **usage}) if usage else tree
+        return TreeSnapshot(state, draft.as_it_is(), transcripts, apart=apart, is_contended=self.is_apart)

@@ -15,8 +15,8 @@ from typing import Any
 from msgspec import Struct
 
 from baton.engine.commit.answers import Committed
+from baton.engine.commit.draft import Draft
 from baton.engine.commit.patch import Patch
-from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import NOTHING, Spent, event_end, ledger_text, less, more, with_used
 from baton.engine.state import NOTHING_USED, Usage
 from baton.store.redis.totals import Counts
@@ -47,12 +47,15 @@ class Bill:
         self._written: dict[str, str] = {}
         self._size_bytes = 0
 
-    def add(self, job_id: str, meter: Meter | None, before: Tree, after: Tree) -> None:
+    def noted(self, job_id: str, draft: Draft) -> tuple[Usage, int]:
+        """Return what a draft says of a job before a step: its usage, and how many new parts its stream has."""
+        return draft.usage.get(job_id, NOTHING_USED), len(draft.parts.get(job_id, ()))
+
+    def add(self, job_id: str, meter: Meter | None, noted: tuple[Usage, int], draft: Draft) -> None:
         """Note a step; where it wrote its job's usage, it pays."""
-        was, now = before.usage.get(job_id, NOTHING_USED), after.usage.get(job_id, NOTHING_USED)
+        (was, count), now = noted, draft.usage.get(job_id, NOTHING_USED)
         if now is not was:
-            parts = after.parts.get(job_id, ())[len(before.parts.get(job_id, ())) :]
-            self._steps.append(_Paying(job_id, meter, less(now, was), event_end(parts)))
+            self._steps.append(_Paying(job_id, meter, less(now, was), event_end(draft.parts.get(job_id, ())[count:])))
 
     def settle(
         self, patch: Patch, beside: Sequence[Command], ledgers: Ledgers, state: dict[str, str]

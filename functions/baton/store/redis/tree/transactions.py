@@ -251,7 +251,7 @@ class Transactions:
         """Return the complete answers after the write, and keep the new snapshot of the tree."""
         answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
         self._keep(queue, attempt.after(details.transcripts))
-        return [with_ledger(answer, attempt.tree.usage) for answer in answers]
+        return [with_ledger(answer, attempt.draft.usage) for answer in answers]
 
     def _fail(self, queue: _Queue, batch: list[_Waiting], error: Exception) -> None:
         self._keep(queue, None)

@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from baton.engine.commit.codec import dump
-from baton.engine.commit.layout import field_of, placing, tree_of, written
+from baton.engine.commit.draft import Draft
+from baton.engine.commit.layout import field_of, tree_of, written
 from baton.engine.commit.tree import Tree
 from baton.engine.state import Job, call_item
 from baton.engine.work_items import WorkItem, loop_item
@@ -37,12 +38,14 @@ class Kept:
         self.step(*items)
 
     def step(self, *items: WorkItem) -> tuple[dict[str, str], list[str]]:
-        after = placing(self.tree, replace(self.tree, items={item.key: item for item in items}))
-        new, gone = written(self.tree, after)
+        draft, keys = Draft.of(self.tree), {item.key for item in items}
+        draft.drop_items(*[key for key in self.tree.items if key not in keys])
+        draft.put_items(*[item for item in items if item.key not in self.tree.items])
+        new, gone = written(self.tree, draft)
         self.state = {name: text for name, text in {**self.state, **new}.items() if name not in gone}
-        self.tree = after
+        self.tree = draft.as_it_is()
         assert not {*new} & {*gone}
-        assert tree_of(self.state, {}, Tree()) == after
+        assert tree_of(self.state, {}, Tree()) == self.tree
         return new, gone
 
 
@@ -87,6 +90,8 @@ def test_what_is_written_is_read_whatever_comes_and_goes(seed: int) -> None:
 
 
 def test_how_long_an_operation_needs_the_tree_is_read_again() -> None:
-    before, after = Tree(), Tree(needed_until={"call_1": 5, "call_2": 7})
-    fields, gone = written(before, after)
-    assert (tree_of(fields, {}, Tree()).needed_until, gone) == (after.needed_until, [])
+    draft = Draft.of(Tree())
+    draft.need("call_1", 5)
+    draft.need("call_2", 7)
+    fields, gone = written(Tree(), draft)
+    assert (tree_of(fields, {}, Tree()).needed_until, gone) == ({"call_1": 5, "call_2": 7}, [])
