@@ -160,7 +160,8 @@ class LoopPayload(WireModel):
     """`turn` and `attempt` count from 1.
 
     `slotRequest`: the request epoch of the job's slot request, where the event is one to the admission. `remember`: the
-    job has ended, and is to be remembered. `notify`: its end is to be sent out; `turn` is the run that ended.
+    job has ended, and is to be remembered. `notify`: its end is to be sent out;
+    `release`: its workspace is to be released. `turn` is the run that ended.
     `announces`: the call that waits for a person, of which people get a notice; `escalated`: nobody decides.
     `command`: an API call's command, where the event is its backup message.
     `spent`: what the call that sent it has used of Redis since its last write.
@@ -171,6 +172,7 @@ class LoopPayload(WireModel):
     slot_request: int | None = None
     remember: bool | None = None
     notify: bool | None = None
+    release: bool | None = None
     announces: str | None = None
     escalated: bool | None = None
     command: Command | None = None

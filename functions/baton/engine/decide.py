@@ -168,7 +168,7 @@ def _started(state: State, now_ms: int) -> Decision:  # noqa: PLR0911 - one for 
             return tool_call.taken_in(state, now_ms)
         case ItemKind.WAIT:
             return tool_call.waited(state, now_ms)
-        case ItemKind.REMEMBER | ItemKind.NOTIFY:
+        case ItemKind.REMEMBER | ItemKind.NOTIFY | ItemKind.RELEASE:
             return lifecycle.follow_up(state)
         case ItemKind.FAILED:
             return tool_call.retry_or_give_up(state, now_ms)

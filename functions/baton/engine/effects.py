@@ -74,6 +74,14 @@ class Notify(Struct, frozen=True):
     job: Job
 
 
+class Release(Struct, frozen=True):
+    """Release the workspace of a job's run: that of this handle, and one that is named by the job. It may run again."""
+
+    job: Job
+    run: int
+    workspace: str
+
+
 class Alert(Struct, frozen=True):
     """Alert people. `once`: alerts with the same key are sent once; empty: the message is the key.
 
@@ -94,8 +102,8 @@ class Expect(Struct, frozen=True):
     until_ms: int
 
 
-Work = CallModel | RunScript | RunTool | RequestSlot | Remember | Notify
-Effect = CallModel | RunScript | RunTool | RequestSlot | Alert | Expect | Remember | Notify
+Work = CallModel | RunScript | RunTool | RequestSlot | Remember | Notify | Release
+Effect = CallModel | RunScript | RunTool | RequestSlot | Alert | Expect | Remember | Notify | Release
 
 
 class Join(Struct, frozen=True):

@@ -80,6 +80,7 @@ def _anew(job: Job, now_ms: int) -> Job:
         finished_at_ms=None,
         result=None,
         error=None,
+        workspace="",  # it is released: the new run gets another one
     )
 
 

@@ -1,4 +1,4 @@
-"""The beginning and the end of a job, and its follow-ups after that: to remember it, to send it out.
+"""The beginning and the end of a job, and its follow-ups after that: to remember it, send it out, release what it had.
 
 Every end has one status and a reason, and removes all work items. Follow-ups are work items that outlive the end, so
 nothing waits for them and no crash loses them.
@@ -11,12 +11,22 @@ from msgspec.structs import replace
 from baton.engine import stream_parts
 from baton.engine.all_jobs.slots import SlotState, wanted
 from baton.engine.attempts import THROTTLED_BUDGET, backoff_ms, process_died
-from baton.engine.effects import Alert, Changes, Decision, Notify, Remember, Report
+from baton.engine.effects import Alert, Changes, Decision, Notify, Release, Remember, Report, Work
 from baton.engine.state import Job, State
 from baton.engine.step_results import Cancelled, NotFollowedUp, Submitted, Undeliverable
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus, Step, next_job_status
-from baton.engine.work_items import ItemKind, WorkItem, loop_item, notify_item, remember_item, slot_request_item
+from baton.engine.work_items import (
+    WORKSPACE,
+    ItemKind,
+    WorkItem,
+    follow_up_again,
+    loop_item,
+    notify_item,
+    release_item,
+    remember_item,
+    slot_request_item,
+)
 from baton.sdk.records.limits import first_reserve
 from baton.sdk.records.transcript import Failure
 from baton_events.ids import canonical_json
@@ -198,11 +208,16 @@ def _ended(
     )
 
 
-# 5 s, 10 s, … 43 min: an hour and a half in all; a notification then each hour, for a day in all.
-FOLLOW_UP_ATTEMPTS, FOLLOW_UP_DELAY_SECONDS = {ItemKind.REMEMBER: 10, ItemKind.NOTIFY: 34}, 5.0
+# 5 s, 10 s, … 43 min: an hour and a half in all; a notification or a release then each hour, for a day in all.
+FOLLOW_UP_ATTEMPTS = {ItemKind.REMEMBER: 10, ItemKind.NOTIFY: 34, ItemKind.RELEASE: 34}
+FOLLOW_UP_DELAY_SECONDS = 5.0
 # How often in a row the queue may give up on the work item: any attempt makes a new one.
 FOLLOW_UP_UNDELIVERED_BUDGET = 5
-_NOT_DONE = {ItemKind.REMEMBER: "is not remembered", ItemKind.NOTIFY: "has ended, and that could not be sent out"}
+_NOT_DONE = {
+    ItemKind.REMEMBER: "is not remembered",
+    ItemKind.NOTIFY: "has ended, and that could not be sent out",
+    ItemKind.RELEASE: "has ended, and its workspace could not be released",
+}
 
 
 # A handler's job sends only its failure, as a dead letter; no session goes on after a cancelled operation.
@@ -223,6 +238,8 @@ def after_end(decision: Decision, now_ms: int) -> Decision:
         items.append(remember_item(job.id, job.turn, 1, now_ms))
     if is_sent_out(job) or is_abandoned(job) or is_rolled_back(job):
         items.append(notify_item(job.id, job.run, 1, now_ms))
+    if job.model.has_workspace:
+        items.append(release_item(job.id, job.run, job.workspace, now_ms))
     if len(items) == len(changes.items):
         return decision
     return replace(decision, changes=replace(changes, items=tuple(items)))
@@ -249,7 +266,13 @@ def follow_up(state: State) -> Decision:
     item = state.item
     if item.attempt + item.abandoned > FOLLOW_UP_ATTEMPTS[item.kind]:
         return _never_followed_up(state, process_died(item, item.kind).message)
-    return Decision(effects=(Remember(state.job) if item.kind is ItemKind.REMEMBER else Notify(state.job),))
+    return Decision(effects=(_work_of(state.job, item),))
+
+
+def _work_of(job: Job, item: WorkItem) -> Work:
+    if item.kind is ItemKind.RELEASE:
+        return Release(job, item.turn, item.memo.get(WORKSPACE, ""))
+    return Remember(job) if item.kind is ItemKind.REMEMBER else Notify(job)
 
 
 def followed_up() -> Decision:
@@ -263,8 +286,7 @@ def not_followed_up(state: State, step_result: NotFollowedUp, now_ms: int) -> De
     if not failure.retryable or item.attempt >= FOLLOW_UP_ATTEMPTS[item.kind]:
         return _never_followed_up(state, f"{failure.type}: {failure.message}")
     delay_ms = backoff_ms(FOLLOW_UP_DELAY_SECONDS, item.attempt)
-    again = remember_item if item.kind is ItemKind.REMEMBER else notify_item
-    return Decision(Changes(items=(again(item.job_id, item.turn, item.attempt + 1, now_ms, now_ms + delay_ms),)))
+    return Decision(Changes(items=(follow_up_again(item, now_ms, now_ms + delay_ms),)))
 
 
 def follow_up_undeliverable(state: State, step_result: Undeliverable) -> Decision:

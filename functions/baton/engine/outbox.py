@@ -31,6 +31,7 @@ _LOOPS: Mapping[ItemKind, Mapping[str, Any]] = {
     ItemKind.LOOP: {},
     ItemKind.REMEMBER: {"remember": True},
     ItemKind.NOTIFY: {"notify": True},
+    ItemKind.RELEASE: {"release": True},
 }
 
 

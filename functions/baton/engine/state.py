@@ -47,6 +47,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     `attempts`: recorded attempts of its turn; `earlier`: those before the job was retried, which do not count.
     `before`: usage before the job was retried; limits count later usage only, and the time from
     `counted_from_ms` on (0: from its creation).
+    `workspace`: the handle of the place outside that its run works in, as its runner writes it; empty: none (yet).
     `scripts`: those that its model has requested and that have not ended, the running one first. `stretches`: how many
     of its turns since `first_turn` ran a script, and called no model.
     """
@@ -88,6 +89,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     tags: tuple[str, ...] = ()
     subject: str = ""
     stretches: int = 0
+    workspace: str = ""
     scripts: tuple["RunningScript", ...] = ()
     version: int = field(default_factory=lambda: STATE_VERSION)  # made anew each time, so it is always written
 

@@ -105,7 +105,7 @@ class ModelAnswered(Struct, frozen=True):
     `model_calls`: how many it took; 0: a plan gave the answer. `plan`: the wanted calls are the steps of a plan.
     `reflection`: the planner's thoughts on the plan's results. `request_digests`: digests of the request; None: not
     taken. `streamed_text`: the part of the text that was streamed; None: none that is still open. `cut`: a limit of its
-    length cut it off, so none of its calls can run.
+    length cut it off, so none of its calls can run. `workspace`: the handle of the job's workspace; empty: none yet.
     """
 
     text: str
@@ -125,6 +125,7 @@ class ModelAnswered(Struct, frozen=True):
     request_digests: dict[str, str] | None = None
     streamed_text: StreamedText | None = None
     cut: bool = False
+    workspace: str = ""
 
 
 class ModelFailed(Struct, frozen=True):

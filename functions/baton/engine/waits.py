@@ -202,6 +202,7 @@ _WHAT = {
     ItemKind.SLOT_REQUEST: "the admission's answer to its slot request",
     ItemKind.REMEMBER: "its memory to be stored",
     ItemKind.NOTIFY: "its end to be sent out",
+    ItemKind.RELEASE: "its workspace to be released",
 }
 A_SLOT = "a free slot, and its turn in its session"
 STOPPED = "an operator to start the admission, which is stopped"

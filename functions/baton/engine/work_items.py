@@ -24,12 +24,15 @@ class ItemKind(StrEnum):
     SLOT_REQUEST = "slot_request"
     REMEMBER = "remember"
     NOTIFY = "notify"
+    RELEASE = "release"
 
 
 # Model turns and tool runs need a slot; taking in results, waits, and slot requests do not ("gate").
 WORK_KINDS = frozenset({ItemKind.LOOP, ItemKind.CALL})
 # Kinds that outlive the end of their job.
-FOLLOW_UPS = frozenset({ItemKind.REMEMBER, ItemKind.NOTIFY})
+FOLLOW_UPS = frozenset({ItemKind.REMEMBER, ItemKind.NOTIFY, ItemKind.RELEASE})
+# In the memo of a release.
+WORKSPACE = "workspace"
 # Longer than they are repeated: a day, and outages in it. They need the data of their job.
 FOLLOW_UP_MS = 2 * 86_400_000
 
@@ -38,6 +41,7 @@ EVENT_OF_KIND = {
     ItemKind.SLOT_REQUEST: EventType.LOOP_INIT,
     ItemKind.REMEMBER: EventType.LOOP_INIT,
     ItemKind.NOTIFY: EventType.LOOP_INIT,
+    ItemKind.RELEASE: EventType.LOOP_INIT,
     ItemKind.CALL: EventType.TOOL_CALL,
     ItemKind.COMPLETE: EventType.TOOL_COMPLETE,
     ItemKind.FAILED: EventType.TOOL_FAILED,
@@ -56,7 +60,7 @@ class WorkItem(Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         key: `loop:JOB:TURN:ATTEMPT`, `call|complete|failed|wait:CALL_ID:ATTEMPT`, `slot_request:JOB:EPOCH`, or
-            `remember:JOB:ATTEMPT` and `notify:JOB:RUN:ATTEMPT`, which are left when the job has ended.
+            `remember:JOB:ATTEMPT` and `notify|release:JOB:RUN:ATTEMPT`, which are left when the job has ended.
         want: of a slot request: `slot`, `none` or `gone`; its request epoch is its attempt.
         group: work items whose end starts a join together (the tool calls of a turn); empty: none.
         after: ids of calls, joined by commas, that must be over before this work item is due; empty: none.
@@ -84,7 +88,7 @@ class WorkItem(Struct, frozen=True, omit_defaults=True):
             Until `not_before_ms` it waits for the answer. Of a call whose tool's work is done elsewhere: how often it
             was polled; the next poll is at `not_before_ms`.
         memo: of a turn whose provider works in the background: the response to poll. `budget`: what its call has
-            reserved, or which limit a person has raised.
+            reserved, or which limit a person has raised. `workspace`: the handle of what a release is of.
         redelivered: its message has come again while it is claimed, or about to be, and dispatches it. That message
             may be acknowledged before the work item is done, so the items that follow are published, to get relay
             messages of their own.
@@ -194,15 +198,32 @@ def remember_item(job_id: str, turn: int, attempt: int, now_ms: int, not_before_
     return WorkItem(key, ItemKind.REMEMBER, job_id, turn, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
 
 
-def notify_key(job_id: str, run: int, attempt: int) -> str:
-    """Return the key of the work item that sends out the end of a job's run."""
-    return f"{ItemKind.NOTIFY}:{job_id}:{run}:{attempt}"
+def run_key(kind: ItemKind, job_id: str, run: int, attempt: int) -> str:
+    """Return the key of the work item that sends out the end of a job's run, or releases its workspace."""
+    return f"{kind}:{job_id}:{run}:{attempt}"
 
 
 def notify_item(job_id: str, run: int, attempt: int, now_ms: int, not_before_ms: int = 0) -> WorkItem:
     """Return the work item that sends out the end of a job's run; its turn is the run."""
-    key = notify_key(job_id, run, attempt)
+    key = run_key(ItemKind.NOTIFY, job_id, run, attempt)
     return WorkItem(key, ItemKind.NOTIFY, job_id, run, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
+
+
+def release_item(job_id: str, run: int, workspace: str, now_ms: int, not_before_ms: int = 0) -> WorkItem:
+    """Return the work item that releases the workspace of a job's run; its turn is the run."""
+    key = run_key(ItemKind.RELEASE, job_id, run, 1)
+    memo = {WORKSPACE: workspace} if workspace else {}
+    return WorkItem(key, ItemKind.RELEASE, job_id, run, 1, since_ms=now_ms, not_before_ms=not_before_ms, memo=memo)
+
+
+def follow_up_again(item: WorkItem, now_ms: int, not_before_ms: int) -> WorkItem:
+    """Return the work item of a follow-up's next attempt."""
+    attempt = item.attempt + 1
+    if item.kind is ItemKind.REMEMBER:
+        return remember_item(item.job_id, item.turn, attempt, now_ms, not_before_ms)
+    again = notify_item(item.job_id, item.turn, attempt, now_ms, not_before_ms)
+    key = run_key(item.kind, item.job_id, item.turn, attempt)
+    return replace(again, key=key, kind=item.kind, memo=item.memo)
 
 
 def turn_group(job_id: str, turn: int) -> str:
@@ -264,6 +285,7 @@ def item_key_of(event: Event) -> str:
         return slot_request_key(event.job_id, payload.slot_request)
     if payload.remember:
         return remember_key(event.job_id, payload.attempt)
-    if payload.notify:
-        return notify_key(event.job_id, payload.turn, payload.attempt)
+    if payload.notify or payload.release:
+        kind = ItemKind.NOTIFY if payload.notify else ItemKind.RELEASE
+        return run_key(kind, event.job_id, payload.turn, payload.attempt)
     return loop_key(event.job_id, payload.turn, payload.attempt)

@@ -27,6 +27,7 @@ _WORDS = {
     ItemKind.SLOT_REQUEST: "the request for a slot",
     ItemKind.REMEMBER: "what is remembered",
     ItemKind.NOTIFY: "that its end is sent out",
+    ItemKind.RELEASE: "the release of its workspace",
 }
 
 

@@ -33,7 +33,11 @@ TERMS = (
     Term("dispatch", "publish a work item's event, or continue it inline", "enqueue"),
     Term("executor", "does the work that a step asks for: a model call, a tool run", "activity worker (Temporal)"),
     Term("extra usage", "what helper model calls of a turn used besides its answer", "overhead tokens"),
-    Term("follow-up", "a work item that outlives its job's end: remember it, send it out", "completion hook"),
+    Term(
+        "follow-up",
+        "a work item that outlives its job's end: remember it, send it out, release its workspace",
+        "completion hook",
+    ),
     Term("generation", "counts a job's runs: each retry begins one; `run` in code and on the wire", "attempt number"),
     Term("handler", "starts a job for each app event of a name: a function or an agent", "subscriber, consumer"),
     Term("inline continuation", "going on with the next work item in the same invocation", "local activity (Temporal)"),

@@ -68,7 +68,7 @@ class RecordedRun:
 
 
 async def nothing_left_to_do(effect: Work, history: History, claim: Claim) -> StepResult:
-    """Do nothing for Remember and Notify: what was played is not remembered or sent a second time."""
+    """Do nothing for follow-ups: what was played is not remembered, sent or released a second time."""
     del effect, history, claim
     return FollowedUp()
 

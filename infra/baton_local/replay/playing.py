@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from baton.engine.all_jobs.job_list import Row
 from baton.engine.commit.answers import Signal
-from baton.engine.effects import CallModel, Effect, Notify, Remember, RequestSlot, RunTool
+from baton.engine.effects import CallModel, Effect, Notify, Release, Remember, RequestSlot, RunTool
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind
@@ -120,6 +120,7 @@ def _executors(registry: Registry, store: Store, slot_client: SlotClient, play: 
         RunTool: OutcomeDoor(RecordedRun(run, play), secrets),
         Remember: nothing_left_to_do,
         Notify: nothing_left_to_do,
+        Release: nothing_left_to_do,
     }
 
 

@@ -210,13 +210,15 @@ class Recalled(Struct, frozen=True):
     """A job, ended or not, as it was at one moment.
 
     `slot_requests`: of its tree, those that the admission may not have received. `written`: of the job and the ended
-    ones below it: the time of the end, and the stored bytes by its usage ledger.
+    ones below it: the time of the end, and the stored bytes by its usage ledger. `has_workspace`: one of the tree is
+    still to be released.
     """
 
     loaded: Loaded
     ended: EndedJob
     slot_requests: tuple[UnsentRequest, ...] = ()
     written: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    has_workspace: bool = False
 
 
 # How long a message of a job whose data is gone may come, also where data is kept for a shorter time: the copy that

@@ -18,7 +18,7 @@ from baton.engine.outbox import Continuation, is_released, may_continue, of_one_
 from baton.engine.state import NOTHING_USED, State
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import APPROVALS
-from baton.engine.work_items import ItemKind, WorkItem, given_back_at_ms
+from baton.engine.work_items import ItemKind, WorkItem, given_back_at_ms, release_item
 from baton.sdk.records.transcript import Failure
 
 _APPEND_COMMANDS = 4
@@ -205,16 +205,21 @@ def finish(draft: Draft, claim: Claim, changes: Changes) -> Changes:
     return changes
 
 
-def drop_items_of(draft: Draft, job_id: str) -> None:
-    """Remove all work items of the job; its stream says of each call that waits that it is over."""
+def drop_items_of(draft: Draft, job_id: str) -> int:
+    """Remove the work items of the job; its stream says of each call that waits that it is over.
+
+    The release of an earlier run's workspace stays. Returns when the last held claim of a removed item ends, or 0.
+    """
     calls, parts = draft.calls.get(job_id, {}), list[str]()
-    mine = sorted([item for item in draft.items.values() if item.job_id == job_id], key=attrgetter("key"))
+    all_items = [item for item in draft.items.values() if item.job_id == job_id]
+    mine = sorted([item for item in all_items if item.kind is not ItemKind.RELEASE], key=attrgetter("key"))
     for item in mine:
         let_go(draft, item)
         if item.kind is ItemKind.WAIT and (item.approval_of_call or item.tool not in APPROVALS):
             parts.append(stream_parts.wait_cancelled(item, calls.get(item.approval_of_call)))
     draft.add_parts(job_id, tuple(parts))
     draft.drop_items(*[item.key for item in mine])
+    return max([item.lease_until_ms for item in mine if item.owner], default=0)
 
 
 def end_children(draft: Draft, job_id: str, closing: tuple[str, ...], message_id: str, now_ms: int) -> None:
@@ -223,8 +228,12 @@ def end_children(draft: Draft, job_id: str, closing: tuple[str, ...], message_id
     for name in sorted(draft.jobs):
         if not name.startswith(f"{job_id}.") or draft.jobs[name].ended:
             continue
-        draft.put_job(replace(draft.jobs[name], status=JobStatus.CANCELLED, finished_at_ms=now_ms, error=error))
-        drop_items_of(draft, name)
+        job = replace(draft.jobs[name], status=JobStatus.CANCELLED, finished_at_ms=now_ms, error=error)
+        draft.put_job(job)
+        held_until_ms = drop_items_of(draft, name)
+        if job.model.has_workspace:
+            release = release_item(name, job.run, job.workspace, now_ms, held_until_ms)
+            draft.put_items(replace(release, relay_id=message_id))
         draft.settle(name, message_id, now_ms)
         draft.add_parts(name, closing)
 

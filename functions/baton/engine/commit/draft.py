@@ -214,15 +214,19 @@ class Draft(Tree):
         self.settle(parent_id, message_id, now_ms)
 
     def begin_again(self, job_id: str, forgets: Sequence[str]) -> None:
-        """Remove an ended job's open items, and the outcomes of the calls that run again."""
-        self.drop_items(*[key for key, item in self.items.items() if item.job_id == job_id])
+        """Remove an ended job's open items, and the outcomes of the calls that run again.
+
+        The release of the earlier run's workspace stays.
+        """
+        mine = [item for item in self.items.values() if item.job_id == job_id]
+        self.drop_items(*[item.key for item in mine if item.kind is not ItemKind.RELEASE])
         if job_id in self.child_usage:
             self.child_usage = {name: spend for name, spend in self.child_usage.items() if name != job_id}
             self.fields[f"child_usage:{job_id}"] = None
-        mine, again = self.results.get(job_id, {}), set(forgets)
-        gone = [name for name in mine if name in again or name.startswith("early:")]
+        known, again = self.results.get(job_id, {}), set(forgets)
+        gone = [name for name in known if name in again or name.startswith("early:")]
         if gone:
-            self.results = {**self.results, job_id: {name: text for name, text in mine.items() if name not in gone}}
+            self.results = {**self.results, job_id: {name: text for name, text in known.items() if name not in gone}}
             self.new_results[job_id] = {**self.new_results.get(job_id, {}), **dict.fromkeys(gone)}
         self.expires_ms, self.tombstone = 0, None
 

@@ -278,7 +278,8 @@ def recalled(tree: Tree, loaded: Loaded, calls: Iterable[CallRecord], entries: i
         for name, other in tree.jobs.items()
         if other.ended and (name == job_id or name.startswith(f"{job_id}."))
     }
-    return Recalled(loaded, ended, unsent, written)
+    has_workspace = any(item.kind is ItemKind.RELEASE for item in tree.items.values())
+    return Recalled(loaded, ended, unsent, written, has_workspace)
 
 
 def removal(tree: Tree, recalled: Recalled) -> Removed:

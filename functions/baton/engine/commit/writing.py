@@ -39,8 +39,7 @@ def change(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms:
 def _change_items(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms: int) -> None:
     if changes.begins_again:
         draft.begin_again(job_id, changes.forgets)
-    if changes.ends:
-        drop_items_of(draft, job_id)
+    held_until_ms = drop_items_of(draft, job_id) if changes.ends else 0
     for skip in changes.skips:
         if skip.item_key in draft.items:
             draft.skip(skip)
@@ -50,6 +49,10 @@ def _change_items(draft: Draft, job_id: str, message_id: str, changes: Changes, 
         for item in changes.items
         if item.key not in draft.items
     ]
+    if held_until_ms:  # a workspace is released when no step can work there any more
+        releases = [item for item in new if item.kind is ItemKind.RELEASE]
+        others = [item for item in new if item.kind is not ItemKind.RELEASE]
+        new = [*others, *[replace(item, not_before_ms=held_until_ms) for item in releases]]
     join = changes.join
     groups = {item.group for item in (*draft.items.values(), *new)} if join else ()
     if join and join.group not in groups and join.item.key not in draft.items:

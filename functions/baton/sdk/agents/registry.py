@@ -381,7 +381,12 @@ def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
     """Return the model policy of this agent's jobs."""
     # Memory is searched with the task's text, and a plan's results are read, even if the model reads no history.
     if agent.runner is not None:
-        return ModelPolicy(retries=agent.model_retries, calls_read_history=not isinstance(agent.runner, CodeRunner))
+        calls_read_history = not isinstance(agent.runner, CodeRunner)
+        return ModelPolicy(
+            agent.model_retries,
+            calls_read_history=calls_read_history,
+            has_workspace=agent.runner.workspaces is not None,
+        )
     plans = bool(agent.plan) or agent.mode == "plan"
     reads_history = plans or agent.memory_policy is not None or registry.model_of(agent).reads_history
     return ModelPolicy(retries=agent.model_retries, reads_history=reads_history)

@@ -46,6 +46,7 @@ class Recorded(Record, frozen=True):
         whole: reads the records with all that is compacted; None: nothing is.
         turn: the number of the turn to make, which a repeated one has, too.
         again: whether that turn has begun before.
+        workspace: the handle of the job's workspace; empty: it has none (yet).
     """
 
     job: JobInfo
@@ -59,6 +60,7 @@ class Recorded(Record, frozen=True):
     whole: "Callable[[], Awaitable[Recorded]] | None" = None
     turn: int = 0
     again: bool = False
+    workspace: str = ""
 
 
 class RunnerAnswer(Record, frozen=True):
@@ -70,6 +72,7 @@ class RunnerAnswer(Record, frozen=True):
         correction: why the answer does not fit and the model is called again, for people.
         alone: for each call, whether it runs alone, after those before it and before those after it.
         asked: whether a model was asked in this turn.
+        workspace: the handle of the workspace that it has made; empty: none.
     """
 
     answer: ModelAnswer
@@ -77,6 +80,7 @@ class RunnerAnswer(Record, frozen=True):
     correction: str = ""
     alone: tuple[bool, ...] = ()
     asked: bool = True
+    workspace: str = ""
 
 
 class RunnerCall(Record, frozen=True):
@@ -122,8 +126,25 @@ class RunFailedError(Exception):
         self.spent = spent
 
 
+class OwnWorkspaces(ABC):
+    """The workspaces outside that jobs of an agent make for themselves."""
+
+    @abstractmethod
+    async def destroy(self, job: JobInfo, workspace: str, *, runs_again: bool) -> None:
+        """Destroy that of a job's run that has ended, by its handle, and one named by the job unless it runs again.
+
+        It may be called again for one that is gone. Any exception means that it is to be tried again.
+        """
+
+
 class Runner(Protocol):
-    """Runs an agent piece by piece."""
+    """Runs an agent piece by piece.
+
+    Attributes:
+        workspaces: None: its jobs make none.
+    """
+
+    workspaces: OwnWorkspaces | None
 
     @property
     def name(self) -> str:
@@ -208,6 +229,10 @@ class OpenRun(ABC):
 OPEN_RUNS: ContextVar[dict[str, OpenRun]] = ContextVar("baton_open_runs")
 
 
+# Of an invocation, by job: undoes what its piece of work has made outside, where nothing of the piece is recorded.
+UNDO: ContextVar[dict[str, Callable[[], Awaitable[None]]]] = ContextVar("baton_undo")
+
+
 async def close_all(runs: Mapping[str, OpenRun]) -> None:
     """Close the runs that an invocation leaves open. Their hooks' errors are no result: these runs are not over."""
     for run in runs.values():
@@ -217,6 +242,8 @@ async def close_all(runs: Mapping[str, OpenRun]) -> None:
 
 class CodeRunner(ABC):
     """The base of a runner whose calls are those of the registry's tools, and whose turns call no model."""
+
+    workspaces: OwnWorkspaces | None = None
 
     @abstractmethod
     def check_input(self, data: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
     prompt: OfJob | None = None,
     limits: Limits | None = None,
     usage_limits: UsageLimits | None = None,
+    workspace: OfJob | None = None,
     description: str = "",
     expose: Collection[str] = (),
     call_limits: Sequence[CallLimit] = (),
@@ -42,6 +43,8 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         prompt: called with a `JobInfo` before the first request, returns the user prompt; else it is the task's text.
         limits: limits of a job, together with the jobs below it.
         usage_limits: as `agent.run` takes them.
+        workspace: called with a `JobInfo` whenever a run is opened, returns the workspace as `agent.run` takes it,
+            which is never destroyed. Else a job has one of its own, if a capability makes any, until it has ended.
         description: its purpose in a line, for agents that have it among their tools.
         expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
         call_limits: limits of its model requests, shared by all calls with the same key.
@@ -56,13 +59,13 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
     named = name or agent.name
     if not named:
         raise ValueError("durable(agent): the agent has no name; give one: durable(agent, name='support')")
-    for what, factory in (("deps", deps), ("prompt", prompt)):
+    for what, factory in (("deps", deps), ("prompt", prompt), ("workspace", workspace)):
         if factory is not None and not callable(factory):
             raise TypeError(f"durable({named!r}, {what}=…): must be a function of a JobInfo, got {factory!r}")
     faults = list(_faults(agent))
     if faults:
         raise ValueError("\n".join([f"agent {named!r} cannot be durable as it is:", *(f"- {one}" for one in faults)]))
-    runner = PydanticAIRunner(agent, deps, prompt, usage_limits)
+    runner = PydanticAIRunner(agent, deps, prompt, usage_limits, workspace)
     return Agent(
         name=named,
         runner=runner,

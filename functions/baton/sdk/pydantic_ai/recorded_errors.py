@@ -1,15 +1,21 @@
-"""A recorded failure of a call as the exception that a run is told of.
+"""A recorded failure of a call as the exception that a run is told of, and an exception of a run as a failure.
 
 Invariant: the class is a built-in one or pydantic-ai's where the name is; else one that is made with it, so that
 `isinstance` does not hold for a user's own class.
 """
 
 import builtins
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+import pydantic_ai as ai
 from pydantic_ai import exceptions
 
 from baton.sdk.agents.runner import RunFailedError
+from baton.sdk.models.model import ModelError, Spent
+from baton.sdk.models.providers.errors import model_error
+from baton_events.values.text import text_of
 
 
 class RecordedFailureError(Exception):
@@ -28,3 +34,29 @@ def recorded_error(failure: RunFailedError) -> Exception:
             return error
     made: type[Exception] = type(failure.type, (RecordedFailureError,), {})
     return made(failure.message)
+
+
+@asynccontextmanager
+async def as_recorded(failed: Exception | None, failure: RunFailedError | None) -> AsyncIterator[None]:
+    """Raise a call's failure as it was recorded, if the run makes nothing else of it."""
+    try:
+        yield
+    except Exception as error:
+        if error is failed and failure is not None:
+            raise failure from error
+        raise
+
+
+def failure_of(error: Exception, used: Sequence[ai.RunUsage]) -> ModelError | RunFailedError:
+    """Return the failure of a turn, with its usage: it fails the job; only a provider's failure may be retried."""
+    of_provider = ModelError | ai.ModelAPIError | ai.FallbackExceptionGroup
+    if isinstance(error, RunFailedError):
+        failure: ModelError | RunFailedError = error
+    elif isinstance(error, of_provider):
+        failure = model_error(error)
+    else:
+        failure = RunFailedError(type(error).__name__, text_of(error) or "no message")
+    for one in used:
+        if one.input_tokens or one.output_tokens:
+            failure.spent = Spent(max(one.requests, 1), one.input_tokens, one.output_tokens, float(one.cost or 0))
+    return failure

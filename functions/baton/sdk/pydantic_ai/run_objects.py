@@ -62,7 +62,7 @@ class RunObjects:
 
     def __post_init__(self) -> None:
         """Look at the agent's own objects."""
-        own = [*_parts(self.agent.root_capability), *(part for one in self.agent.toolsets for part in _parts(one))]
+        own = [*parts(self.agent.root_capability), *(part for one in self.agent.toolsets for part in parts(one))]
         self._own = {id(one) for one in own}
         self._modules = {_LIBRARY, *(package for one in own for package in _packages(one))}
         shared = (AbstractCapability, AbstractToolset, Agent, Model, Tool, RunContext)
@@ -75,7 +75,7 @@ class RunObjects:
             RunFailedError: what they held does not fit the agent any more.
         """
         self._roots += roots
-        for one in (part for root in roots for part in _parts(root)):
+        for one in (part for root in roots for part in parts(root)):
             if not self._holds(one):
                 continue
             self._modules.update(_packages(one))
@@ -195,14 +195,14 @@ def _packages(one: object) -> set[str]:
     return {kind.__module__.partition(".")[0] for kind in type(one).__mro__} - {"builtins", "typing", "abc"}
 
 
-def _parts(root: object) -> Iterator[object]:
+def parts(root: object) -> Iterator[object]:
     """Yield each capability and toolset below, with those that wrap others."""
     yield root
     attributes: Mapping[str, Any] = vars(root) if hasattr(root, "__dict__") else {}
     below = [attributes.get("wrapped"), *(attributes.get("capabilities") or ()), *(attributes.get("toolsets") or ())]
     for one in below:
         if isinstance(one, AbstractCapability | AbstractToolset):
-            yield from _parts(cast("object", one))
+            yield from parts(cast("object", one))
 
 
 def _places(own: list[object]) -> Iterator[tuple[str, Any]]:

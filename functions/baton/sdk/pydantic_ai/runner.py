@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any, cast
 
 import pydantic_ai as ai
+from msgspec.structs import replace as with_fields
 from pydantic import ValidationError
 from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.models import Model
@@ -23,28 +24,29 @@ from baton.sdk.agents.runner import (
     CallReturned,
     JobInfo,
     NeedsApproval,
+    OwnWorkspaces,
     Recorded,
     RunFailedError,
     RunnerAnswer,
     RunnerCall,
 )
-from baton.sdk.models.model import Listener, ModelError, Spent
+from baton.sdk.models.model import Listener, ModelError
 from baton.sdk.models.providers.client import streams
 from baton.sdk.models.providers.errors import model_error
 from baton.sdk.models.providers.messages import contents_of, listen
 from baton.sdk.pydantic_ai.hook_contexts import in_step
 from baton.sdk.pydantic_ai.judging import calls_to_make, gone_on_from, is_cut, is_suspended, judged
 from baton.sdk.pydantic_ai.open_runs import HeldRun, held_run
-from baton.sdk.pydantic_ai.recorded_errors import recorded_error
+from baton.sdk.pydantic_ai.recorded_errors import as_recorded, failure_of, recorded_error
 from baton.sdk.pydantic_ai.run_objects import Changed, Held, RunObjects
 from baton.sdk.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
 from baton.sdk.pydantic_ai.stopping import Piece, Stop, StoppedError, function_tools, leaf_toolsets
+from baton.sdk.pydantic_ai.workspaces import WorkspaceOfPiece, Workspaces
 from baton.sdk.tools.arguments import copied_json, misfit
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool import WEEK_SECONDS
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.errors import StoreError
-from baton_events.values.text import text_of
 
 OfJob = Callable[[JobInfo], Any]
 
@@ -68,12 +70,19 @@ class PydanticAIRunner:
     messages = staticmethod(messages_of)
 
     def __init__(
-        self, agent: ai.Agent[Any, Any], deps: OfJob | None, prompt: OfJob | None, usage_limits: ai.UsageLimits | None
+        self,
+        agent: ai.Agent[Any, Any],
+        deps: OfJob | None,
+        prompt: OfJob | None,
+        usage_limits: ai.UsageLimits | None,
+        workspace: OfJob | None = None,
     ) -> None:
         self._agent = agent
         self._deps = deps or (lambda _: None)
         self._prompt = prompt or _prompt_of
         self._usage_limits = usage_limits or ai.UsageLimits()
+        self._workspaces = Workspaces(agent, lambda job: _awaited(self._deps(job)), workspace)
+        self.workspaces: OwnWorkspaces | None = self._workspaces if self._workspaces.are_made else None
 
     @property
     def name(self) -> str:
@@ -85,7 +94,7 @@ class PydanticAIRunner:
     def functions(self) -> list[Callable[..., Any]]:
         """The functions of tools, `deps` and `prompt`."""
         tools = [tool.function for tool in function_tools(self._agent)]
-        return [*tools, self._deps, self._prompt]
+        return [*tools, self._deps, self._prompt, *filter(None, [self._workspaces.given])]
 
     @property
     def toolsets(self) -> list[AbstractToolset[Any]]:
@@ -127,29 +136,33 @@ class PydanticAIRunner:
         try:
             step = f"{recorded.job.job_id}:{recorded.turn}"
             with self._agent.override(**edits), in_step(recorded.job.job_id, step, repeated=recorded.again):
-                return await self._run_turn(recorded, listener, used)
+                async with self._workspaces.piece(recorded) as workspace:
+                    answer = await self._run_turn(recorded, listener, used, workspace)
+                    return with_fields(answer, workspace=await workspace.new_handle())
         except Exception as error:
-            raise _failure(error, used) from error
+            raise failure_of(error, used) from error
 
-    async def _run_turn(self, recorded: Recorded, listener: Listener | None, used: list[ai.RunUsage]) -> RunnerAnswer:
+    async def _run_turn(
+        self, recorded: Recorded, listener: Listener | None, used: list[ai.RunUsage], workspace: WorkspaceOfPiece
+    ) -> RunnerAnswer:
         open_run = await held_run(recorded)
         state = open_run.state if open_run else RunState.of(recorded)
         failed = recorded_error(state.failure) if state.failure else None
         node, ids, held, unanswered = None, list[str](), Held(), None
-        async with _as_recorded(failed, state.failure):
+        async with as_recorded(failed, state.failure):
             history: Sequence[ai.ModelMessage] = ()
             if open_run is None:
-                open_run, history = await self._begun(recorded.job, state)
-            run, open_run.objects.held = open_run.run, state.held
+                open_run, history = await self._begun(recorded, state)
+            run, workspace.run, open_run.objects.held = open_run.run, open_run.run, state.held
             open_run.answers.clear()
             async with open_run:
                 try:
                     if failed:
                         raise failed
                     node, ids = await self._turn(run, listener, history, open_run.node)
-                    # A run that goes on here is not resumed: all its messages are new ones.
-                    ids_of_run = [message.run_id for message in run.all_messages()]
-                    run.ctx.deps.new_message_index = [*ids_of_run, run.run_id].index(run.run_id)
+                    if ids:
+                        await workspace.make()
+                    _all_are_new(run)
                 except (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
                     if not (failure := model_error(error)).retryable:
                         raise
@@ -170,15 +183,15 @@ class PydanticAIRunner:
             await open_run.close()
         return answer
 
-    async def _begun(self, job: JobInfo, state: RunState) -> tuple[HeldRun, Sequence[ai.ModelMessage]]:
+    async def _begun(self, recorded: Recorded, state: RunState) -> tuple[HeldRun, Sequence[ai.ModelMessage]]:
         """Open a run for a turn; also return the history that it goes on from, if it resumes no calls."""
-        prompt = None if state.messages else await _awaited(self._prompt(job))
+        prompt = None if state.messages else await _awaited(self._prompt(recorded.job))
         if prompt is None:
             state.answered += map(ai.UserPromptPart, state.sent)
         elif state.sent:
             prompt = [*([prompt] if isinstance(prompt, str) else prompt), *state.sent]
         history, results = (state.history, None) if state.failure else gone_on_from(state)
-        open_run = await self._opened(job, state, history, results, prompt)
+        open_run = await self._opened(recorded, state, history, results, prompt)
         return open_run, history if results is None and prompt is None else ()
 
     async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
@@ -190,7 +203,8 @@ class PydanticAIRunner:
                 return Pending(timeout_seconds=call.arguments["seconds"], operation=False, otherwise=None)
             key = call.context.idempotency_key
             with in_step(recorded.job.job_id, key, repeated=call.again):
-                return await self._call(recorded.job, state, call, open_run)
+                async with self._workspaces.piece(recorded) as workspace:
+                    return await self._call(recorded, state, call, open_run, workspace)
         except StoppedError as stopped:
             if stopped.requests.approvals:
                 return NeedsApproval(f"run tool {call.tool}", next(iter(stopped.requests.metadata.values()), None))
@@ -208,7 +222,7 @@ class PydanticAIRunner:
         if not state.polls:
             return
         try:
-            async with await self._opened(recorded.job, state, state.history, None) as open_run:
+            async with await self._opened(recorded, state, state.history, None) as open_run:
                 await open_run.run.ctx.deps.model.cancel_suspended_response(state.response)
             await open_run.close()
         except (ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
@@ -216,7 +230,7 @@ class PydanticAIRunner:
 
     async def _opened(
         self,
-        job: JobInfo,
+        recorded: Recorded,
         state: RunState,
         history: Sequence[ai.ModelMessage],
         results: ai.DeferredToolResults | None,
@@ -225,12 +239,12 @@ class PydanticAIRunner:
     ) -> HeldRun:
         """Open a run that continues from the recorded state. `answers`: the one whose call it makes first, if any."""
         open_run = HeldRun(state, RunObjects(self._agent, state.held), list(answers))
-        return await open_run.enter(self._opening(job, open_run, history, results, prompt))
+        return await open_run.enter(self._opening(recorded, open_run, history, results, prompt))
 
     @asynccontextmanager
     async def _opening(
         self,
-        job: JobInfo,
+        recorded: Recorded,
         open_run: HeldRun,
         history: Sequence[ai.ModelMessage],
         results: ai.DeferredToolResults | None,
@@ -238,6 +252,7 @@ class PydanticAIRunner:
     ) -> AsyncIterator[Run]:
         """Open it with the counts that pydantic-ai restarts in each run."""
         state, objects, answers = open_run.state, open_run.objects, open_run.answers
+        job, given = recorded.job, self._workspaces.given
         async with self._agent.iter(
             prompt,
             message_history=[replace(one, run_id=None) if one.run_id == state.run_id else one for one in history]
@@ -248,6 +263,7 @@ class PydanticAIRunner:
             deps=await _awaited(self._deps(job)),
             usage=deepcopy(state.usage),
             usage_limits=self._usage_limits,
+            workspace=await _awaited(given(job)) if given else self._workspaces.of(recorded.workspace),
             infer_name=False,
             # Earlier jobs may be sent as texts, or from their middle: only their first message has a system prompt.
             capabilities=[
@@ -297,10 +313,15 @@ class PydanticAIRunner:
         return node, ids
 
     async def _call(
-        self, job: JobInfo, state: RunState, call: RunnerCall, open_run: HeldRun | None
+        self,
+        recorded: Recorded,
+        state: RunState,
+        call: RunnerCall,
+        open_run: HeldRun | None,
+        workspace: WorkspaceOfPiece,
     ) -> CallReturned | Pending:
-        open_run = open_run or await self._opened_for(job, state, call)
-        run, open_run.objects.held = open_run.run, state.held
+        open_run = open_run or await self._opened_for(recorded, state, call)
+        run, workspace.run, open_run.objects.held = open_run.run, open_run.run, state.held
         open_run.answers[:] = [state.response]
         failure: Exception | None = None
         parts: Sequence[ai.ModelRequestPart] = ()
@@ -319,13 +340,13 @@ class PydanticAIRunner:
             if parts and not pending:
                 changed = open_run.objects.changed()
         returned = None if failure or pending else CallReturned(*kept_of_call(state, parts, run, changed))
-        if returned is None or not (open_run.node and open_run.stay_open_after(job.job_id, node, returned)):
+        if returned is None or not (open_run.node and open_run.stay_open_after(recorded.job.job_id, node, returned)):
             await open_run.close()
         if failure:
             raise failure
         return pending or returned or CallReturned(None)
 
-    async def _opened_for(self, job: JobInfo, state: RunState, call: RunnerCall) -> HeldRun:
+    async def _opened_for(self, recorded: Recorded, state: RunState, call: RunnerCall) -> HeldRun:
         """Open a run whose last answer has that call alone."""
         made = next(part for part in state.response.tool_calls if part.tool_call_id == state.ids[call.position])
         others = [part for part in state.response.parts if not isinstance(part, ai.ToolCallPart)]
@@ -336,7 +357,7 @@ class PydanticAIRunner:
         elif differs:  # a secret among them is kept with the call alone
             made = replace(made, args=call.arguments)
         history = [*state.history[:-1], replace(state.response, parts=[*others, made])]
-        return await self._opened(job, state, history, results, answers=[state.response])
+        return await self._opened(recorded, state, history, results, answers=[state.response])
 
 
 def _as_it_began(run: Run, state: RunState) -> None:
@@ -347,6 +368,12 @@ def _as_it_began(run: Run, state: RunState) -> None:
             message.run_id = state.run_id
 
 
+def _all_are_new(run: Run) -> None:
+    """Count all messages of a run as new ones: one that goes on here is not resumed."""
+    ids_of_run = [message.run_id for message in run.all_messages()]
+    run.ctx.deps.new_message_index = [*ids_of_run, run.run_id].index(run.run_id)
+
+
 def _goes_on(node: Any, ids: Sequence[str]) -> bool:
     """Return whether a run may stay open: it makes one call next, or corrects its answer."""
     if not ids:
@@ -355,32 +382,6 @@ def _goes_on(node: Any, ids: Sequence[str]) -> bool:
     return (
         response is not None and [part.tool_call_id for part in response.tool_calls] == ids[:1] and not is_cut(response)
     )
-
-
-@asynccontextmanager
-async def _as_recorded(failed: Exception | None, failure: RunFailedError | None) -> AsyncIterator[None]:
-    """Raise a call's failure as it was recorded, if the run makes nothing else of it."""
-    try:
-        yield
-    except Exception as error:
-        if error is failed and failure is not None:
-            raise failure from error
-        raise
-
-
-def _failure(error: Exception, used: Sequence[ai.RunUsage]) -> ModelError | RunFailedError:
-    """Return the failure of a turn, with its usage: it fails the job; only a provider's failure may be retried."""
-    of_provider = ModelError | ai.ModelAPIError | ai.FallbackExceptionGroup
-    if isinstance(error, RunFailedError):
-        failure: ModelError | RunFailedError = error
-    elif isinstance(error, of_provider):
-        failure = model_error(error)
-    else:
-        failure = RunFailedError(type(error).__name__, text_of(error) or "no message")
-    for one in used:
-        if one.input_tokens or one.output_tokens:
-            failure.spent = Spent(max(one.requests, 1), one.input_tokens, one.output_tokens, float(one.cost or 0))
-    return failure
 
 
 async def _requested(run: Run, node: Any, listener: Listener | None) -> Any:

@@ -28,7 +28,8 @@ class Failure(Struct, frozen=True, omit_defaults=True):
 class ModelPolicy(Struct, frozen=True, omit_defaults=True):
     """A failed model call's retries, and the readers of the conversation: the model, and each tool call, too.
 
-    `name`: of the model, or of several in their order; empty: there is none.
+    `name`: of the model, or of several in their order; empty: there is none. `has_workspace`: the jobs may have a place
+    outside that they work in, which is released once they have ended.
     """
 
     retries: int = 3
@@ -36,6 +37,7 @@ class ModelPolicy(Struct, frozen=True, omit_defaults=True):
     reads_history: bool = True
     calls_read_history: bool = False
     name: str = ""
+    has_workspace: bool = False
 
 
 # The fate of the steps that depend on a failed one: the job fails, they are skipped, they continue with the error, or

@@ -51,7 +51,7 @@ class DeleteJob:
             if recalled is None:
                 raise await missing(self._archive, job_id)
             job = recalled.loaded.job
-            refused = _why_not(job, command)
+            refused = _why_not(job, command, has_workspace=recalled.has_workspace)
             if refused:
                 return CommandResult(job, changed=False, refused=refused, early=is_early(job, command))
             if not all([await self._slot_client.release(request, relay_id) for request in recalled.slot_requests]):
@@ -67,9 +67,11 @@ class DeleteJob:
         return await self._after_failover.once_ended(event, await self.commit(event.job_id, command, relay_id))
 
 
-def _why_not(job: Job, command: Removal) -> str:
+def _why_not(job: Job, command: Removal, *, has_workspace: bool) -> str:
     if is_child(job.id):
         return f"job {job.id!r} belongs to job {root_of(job.id)!r}: delete that one"
     if not job.ended:
         return f"job {job.id!r} has not ended: cancel it first"
+    if has_workspace:
+        return f"the workspace of job {job.id!r} is still to be released: delete the job after that"
     return "" if job.run == command.run else f"job {job.id!r} was retried meanwhile, and has ended again"

@@ -263,6 +263,7 @@ def _runner_step_result(turn: RunnerAnswer, streamed_text: Any, tools: Mapping[s
         model_calls=int(turn.asked),
         streamed_text=streamed_text,
         cut=answer.is_cut,
+        workspace=turn.workspace,
         extra_usage=usage_of_spent(answer.spent_before),
     )
 

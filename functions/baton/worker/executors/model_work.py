@@ -1,11 +1,11 @@
-"""Executors of the agent loop alone: call a job's model, remember a job that has ended, send out its end."""
+"""Executors of the agent loop alone: call a job's model, and follow up its end."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import CallModel, Effect, Notify, Remember, RunScript, Work
+from baton.engine.effects import CallModel, Effect, Notify, Release, Remember, RunScript, Work
 from baton.engine.step_results import StepResult
 from baton.sdk.agents.registry import Registry, has_servers
 from baton.worker.commands.taking_back import TakeBack
@@ -18,7 +18,7 @@ from baton.worker.executors.executor import Executing, OutcomeDoor, UnlessForked
 from baton.worker.executors.model_turn import ModelTurn
 from baton.worker.executors.notifying import NotifyOfEnd
 from baton.worker.executors.remembering import Conversing, Recalling, RememberJob
-from baton.worker.executors.runner_work import StopProvider
+from baton.worker.executors.runner_work import ReleaseWorkspace, StopProvider
 from baton.worker.executors.text_stream import Batching, TextStreams
 from baton.worker.runtime.spec import Executor
 
@@ -63,6 +63,7 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
             StopProvider(registry, seconds),
             take_back,
         ),
+        Release: ReleaseWorkspace(registry, ports.reader, seconds),
     }
 
 

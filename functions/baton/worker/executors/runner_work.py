@@ -1,4 +1,4 @@
-"""Tool calls of agents that have a runner, and what both its turns and its calls get: the records of the job.
+"""Tool calls of agents that have a runner, what both its turns and its calls get, and what it does after a job's end.
 
 Invariant: every failure is a step result, as for Baton's own agents. Must not: know a runner's library.
 """
@@ -11,8 +11,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.engine.commit.answers import History
-from baton.engine.effects import RunTool
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import Release, RunTool, Work
 from baton.engine.state import FORK, Job
 from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
 from baton.engine.transcript import uncompacted
@@ -37,8 +37,19 @@ _OVERRIDES = ("instructions", "model")
 
 def recorded(job: Job, history: History, now_ms: int = 0, reader: Reader | None = None) -> Recorded:
     """Return the records of a job for its runner. `reader`: of all that is compacted, too."""
-    task = history.transcript[0]
-    info = JobInfo(
+    task, info = history.transcript[0], _info(job, history.transcript[0])
+    sessions = [entry for entry in history.transcript if entry["role"] == SESSION_ROLE]
+    earlier, turns = _messages(sessions) if sessions else (), turns_of(history.transcript)
+    files = tuple([one["data"] for one in named_files(history.transcript) if "data" in one])
+    edits = {name: value for name, value in task.get(FORK, {}).get("edits", {}).items() if name in _OVERRIDES}
+    messages = messages_in(history.transcript)
+    whole = None if reader is None or history.compacted == (0, 0) else partial(_whole, job, reader)
+    rest = (messages, files, edits, now_ms, whole)
+    return Recorded(info, earlier, turns, history.results, *rest, workspace=job.workspace)
+
+
+def _info(job: Job, task: Mapping[str, Any]) -> JobInfo:
+    return JobInfo(
         job_id=job.id,
         session_id=job.session_id,
         tenant=job.tenant,
@@ -46,13 +57,6 @@ def recorded(job: Job, history: History, now_ms: int = 0, reader: Reader | None 
         input_data=task.get("data") or {},
         files=files_of(task),
     )
-    sessions = [entry for entry in history.transcript if entry["role"] == SESSION_ROLE]
-    earlier, turns = _messages(sessions) if sessions else (), turns_of(history.transcript)
-    files = tuple([one["data"] for one in named_files(history.transcript) if "data" in one])
-    edits = {name: value for name, value in task.get(FORK, {}).get("edits", {}).items() if name in _OVERRIDES}
-    messages = messages_in(history.transcript)
-    whole = None if reader is None or history.compacted == (0, 0) else partial(_whole, job, reader)
-    return Recorded(info, earlier, turns, history.results, messages, files, edits, now_ms, whole)
 
 
 async def _whole(job: Job, reader: Reader) -> Recorded:
@@ -129,4 +133,28 @@ class StopProvider:
             retryable = error.retryable if isinstance(error, ModelError) else isinstance(error, TimeoutError)
             message = text_of(error) or "no answer in time"
             return NotFollowedUp(Failure("provider_not_stopped", message, retryable=retryable))
+        return FollowedUp()
+
+
+class ReleaseWorkspace:
+    """Performs Release."""
+
+    def __init__(self, registry: Registry, reader: Reader, limit_seconds: float) -> None:
+        self._registry, self._reader, self._limit_seconds = registry, reader, limit_seconds
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
+        """Release it. What its provider cannot do now is tried again."""
+        del history, claim
+        assert isinstance(effect, Release), "this executor is registered for Release"
+        job, transcript = effect.job, await self._reader.transcript(effect.job.id)
+        if not transcript:  # a read may be older than the last write
+            return NotFollowedUp(Failure("not_read", "the job cannot be read yet", retryable=True))
+        try:
+            runner = self._registry.agent(job.agent).runner
+            workspaces, info = None if runner is None else runner.workspaces, _info(job, transcript[0])
+            if workspaces is not None:
+                async with asyncio.timeout(self._limit_seconds):
+                    await contained(lambda: workspaces.destroy(info, effect.workspace, runs_again=job.run > effect.run))
+        except Exception as error:  # noqa: BLE001 - foreign code
+            return NotFollowedUp(Failure("not_released", text_of(error) or "no answer in time", retryable=True))
         return FollowedUp()

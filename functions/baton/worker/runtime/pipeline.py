@@ -21,7 +21,7 @@ from baton.engine.step_results import Started, StepResult
 from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.observability.tracing import DONE, item_claimed, item_ended
 from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
-from baton.sdk.agents.runner import OPEN_RUNS, OpenRun, close_all
+from baton.sdk.agents.runner import OPEN_RUNS, UNDO, OpenRun, close_all
 from baton.sdk.clock import Clock, Randomness
 from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
 from baton.store.redis.store import Store
@@ -101,6 +101,8 @@ class Pipeline:
             await self._dispatch(invocation, command_items, via_admission=False)
         tasks, runs = set[asyncio.Task[None]](), dict[str, OpenRun]()
         OPEN_RUNS.set(runs)
+        undo = dict[str, Callable[[], Awaitable[None]]]()
+        UNDO.set(undo)
         try:
             while invocation.todo or tasks:
                 if len(invocation.todo) == 1 and not tasks:
@@ -115,6 +117,8 @@ class Pipeline:
                 await asyncio.gather(*tasks, return_exceptions=True)
             if runs:
                 await close_all(runs)
+            for each in undo.values():
+                await each()
         if invocation.failure is not None:
             raise invocation.failure
         return Outcome(invocation.outcomes[0], invocation.published)
@@ -224,6 +228,9 @@ class Pipeline:
         claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms, looks=looks)
         committed = await self._commit(invocation, step, claim, decision.changes or Changes())
         invocation.claims.done(claim)
+        undo, job = UNDO.get().pop(claim.job_id, None), decision.changes and decision.changes.job
+        if undo and not (committed.applied and job and job.workspace):
+            await undo()
         label = DONE if committed.applied else "overtaken"
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s of %s: %s", state.item.key, claim.message_id, label)
@@ -262,6 +269,7 @@ class Pipeline:
             try:
                 committed = await self._store.commit(claim, changes, continuation)
             except StoreError:
+                UNDO.get().pop(claim.job_id, None)  # it may be recorded
                 now_ms, pause_seconds = self._clock.now_ms(), next(pauses_seconds, None)
                 fresh = continuation is not None and self._is_fresh(invocation, now_ms)
                 until_ms = claim.now_ms + LEASE_MARGIN_MS

@@ -94,6 +94,7 @@ def work_limits_ms(
         ItemKind.LOOP: all_ms,
         ItemKind.REMEMBER: all_ms,
         ItemKind.NOTIFY: all_ms,
+        ItemKind.RELEASE: all_ms,
         ItemKind.CALL: math.ceil(longest_seconds * 1000),
     }
 
