@@ -75,6 +75,19 @@ class StoreError(BatonError):
     retryable = True
 
 
+class ObjectStoreError(StoreError):
+    """The object store did not answer, or refused; what was asked may or may not have been done."""
+
+
+class PayloadGoneError(BatonError):
+    """A large payload that a record names is not in its object store, or is not what was written there."""
+
+    status = 410
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"the payload {ref} is gone from the object store")
+
+
 class StoreAnswerError(StoreError):
     """The store answered, with an error or with what its protocol does not know."""
 

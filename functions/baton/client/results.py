@@ -63,6 +63,9 @@ class ResultRef(_Record):
 
     url: str
     size_bytes: int
+    media_type: str = "application/json"
+    digest: str = ""
+    preview: str = ""
 
 
 class ToolCall(_Record):

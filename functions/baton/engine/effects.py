@@ -171,6 +171,7 @@ class Changes(Struct, frozen=True):
         used: the tool attempt that was made, for the tools' statistics. counts: additions to the counters.
         later_epoch: the admission knows an update of this request epoch, later than the slot request: request again,
             above it; 0: it does not.
+        apart_bytes: the size of its results that are in the object store.
         needed_until_ms: how long the operation of its call waits, and so needs the data of the job; 0: there is none.
         begins_again: the ended job runs again: nothing of its tree expires any more, its limits count anew.
         forgets: calls that run again: their recorded outcomes are removed.
@@ -187,6 +188,7 @@ class Changes(Struct, frozen=True):
     parts: tuple[str, ...] = ()
     text_stream: TextStream | None = None
     ends: bool = False
+    apart_bytes: int = 0
     needed_until_ms: int = 0
     closing: tuple[str, ...] = ()
     report: Report | None = None

@@ -184,10 +184,12 @@ class ToolReturned(Struct, frozen=True):
     `kept_json`: further data for an agent's runner, kept with the result and never shown; empty: none.
     `operation_id`: of the operation by which the call goes on in the background; empty: it is over. `until_ms`: how
     long that waits, at most: until then it needs the records of the call's job.
+    `apart_bytes`: the size of a large result, which is in the object store; `result_json` names it then; 0: it is here.
     """
 
     result_json: str
     kept_json: str = ""
+    apart_bytes: int = 0
     operation_id: str = ""
     until_ms: int = 0
 

@@ -122,10 +122,10 @@ def tool_input(call: CallRecord) -> str:
     )
 
 
-def tool_output(call_id: str, result_json: str) -> str:
+def tool_output(call_id: str, result_json: str, apart_bytes: int = 0) -> str:
     """Return the part of a tool call's result; a large result is named, not repeated."""
-    size_bytes = len(result_json.encode())
-    if size_bytes > INLINE_RESULT_BYTES:
+    size_bytes = apart_bytes or len(result_json.encode())
+    if apart_bytes or size_bytes > INLINE_RESULT_BYTES:
         result_json = sorted_json({"sizeBytes": size_bytes, "storedApart": True})
     return f'{{"type":"tool-output-available","toolCallId":{sorted_json(call_id)},"output":{result_json}}}'
 

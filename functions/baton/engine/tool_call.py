@@ -47,22 +47,25 @@ def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
     operation = step_result.operation_id
     record = _closed(state.the_call, **begun, error=None, finished_at_ms=now_ms, operation_id=operation)
     kept = f',"kept":{step_result.kept_json}' if step_result.kept_json else ""
+    # The record's own mark: what a tool returns cannot have it, so no ref in a result is followed.
+    apart = ',"apart":true' if step_result.apart_bytes else ""
     return Decision(
         Changes(
             calls=(record,),
             items=(following(item, ItemKind.COMPLETE, now_ms),),
-            results={record.id: f'{{"ok":{step_result.result_json}{kept}}}'},
+            results={record.id: f'{{"ok":{step_result.result_json}{kept}{apart}}}'},
             parts=(
                 *(
                     stream_parts.operation_started(record, step_result.result_json)
                     if operation
-                    else (stream_parts.tool_output(record.id, step_result.result_json),)
+                    else (stream_parts.tool_output(record.id, step_result.result_json, step_result.apart_bytes),)
                 ),
                 *stream_parts.step_completed(record),
                 _handled(state, now_ms, "returned"),
             ),
             used=_used(item, now_ms),
             needed_until_ms=step_result.until_ms,
+            apart_bytes=step_result.apart_bytes,
         )
     )
 

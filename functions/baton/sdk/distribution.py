@@ -16,6 +16,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "encryption": ("cryptography",),
     "mcp": ("mcp", "regex"),
     "models": ("pydantic_ai",),
+    "objects": ("obstore",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "redis": ("redis", "hiredis"),
     "sentry": ("sentry_sdk",),

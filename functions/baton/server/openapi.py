@@ -63,6 +63,7 @@ Answer = Literal[
     "Link",
     "ModelMessages",
     "Object",
+    "Result",
     "Schedule",
     "Schedules",
     "Score",
@@ -107,6 +108,7 @@ DESCRIBED: Mapping[str, Described] = {
     f"DELETE {_JOBS}/{{job_id}}": Described(statuses=(204,)),
     f"POST {_JOBS}/{{job_id}}/events": Described(EventBody, statuses=(202,)),
     f"GET {_JOBS}/{{job_id}}/stream": Described(answer="Stream"),
+    f"GET {_JOBS}/{{job_id}}/results/{{call_id}}": Described(answer="Result", statuses=(200, 206, 307)),
     f"GET {_JOBS}/{{job_id}}/model-messages": Described(answer="ModelMessages"),
     f"GET {_JOBS}/{{job_id}}/checkpoints": Described(answer="Checkpoints"),
     f"POST {_JOBS}/{{job_id}}/scores": Described(ScoreBody, "Score", (201,)),
@@ -160,7 +162,9 @@ DESCRIBED: Mapping[str, Described] = {
 
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
-_MEDIA = {"Call": "text/event-stream", "File": "*/*", "Stream": "text/event-stream", "Text": "text/plain"}
+_BYTES = "application/octet-stream"
+_MEDIA = {"Call": "text/event-stream", "File": "*/*", "Result": _BYTES, "Stream": "text/event-stream"}
+_MEDIA |= {"Text": "text/plain"}
 _BEARER, _OPERATIONS, _TOKEN = "bearer", "operations", "token"
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "open": [],
@@ -272,12 +276,16 @@ def _query_parameters(described_route: Described) -> list[dict[str, Any]]:
 
 
 def _success(described_route: Described, status: int) -> dict[str, Any]:
-    if status == 204 or (status, described_route.answer) == (202, "Call"):  # noqa: PLR2004 - No Content
+    if status in (204, 307) or (status, described_route.answer) == (202, "Call"):
         return {"description": "nothing there"}
     # A message that a running job gets is answered without a stream.
     answer = "Taken" if status == 202 and described_route.answer == "Stream" else described_route.answer  # noqa: PLR2004
     if answer in _MEDIA:
-        also = {"application/json": {"schema": {"$ref": _REF.format(model="Object")}}} if answer == "Call" else {}
+        also = (
+            {"application/json": {"schema": {"$ref": _REF.format(model="Object")}}}
+            if answer in ("Call", "Result")
+            else {}
+        )
         return {"description": "done", "content": {_MEDIA[answer]: {"schema": {"type": "string"}}, **also}}
     return {"description": "done", "content": {"application/json": {"schema": {"$ref": _REF.format(model=answer)}}}}
 

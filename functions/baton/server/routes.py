@@ -112,7 +112,7 @@ def _of_parts(context: Context, job_path: str) -> list[ApiRoute]:
     streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
     records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
     limit, quota = (container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES"), KeptQuota(container)
-    shows = "one tool call's result: for jobs whose results are too large together (`resultRef`)"
+    shows = "one tool call's result (`resultRef`); its bytes by `Accept: application/octet-stream` or `Range`"
     messages = (
         "the messages of a job whose agent is pydantic-ai's, as `ModelMessagesTypeAdapter` dumps them; 404 for others"
     )

@@ -8,10 +8,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from baton.sdk.records.record import Record
+from baton.sdk.records.redaction import secrets_in
 from baton.settings.limits import FILES_BYTES
 from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.settings.store import secrets_of, shown_address
@@ -28,6 +29,10 @@ MESSAGE_LIMIT_BYTES, _ENVELOPE_BYTES = 4 * 1024 * 1024, 64 * 1024
 
 # Secrets of other programs in the same environment, such as the keys of model providers.
 _FOREIGN_SECRET = r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)"  # noqa: S105 - a pattern of names
+
+
+# Secret settings whose values are only secret in parts.
+_PARTLY = ("resp_url", "object_store_options")
 
 
 class Settings(QueueSettings, Record, frozen=True):
@@ -65,6 +70,10 @@ class Settings(QueueSettings, Record, frozen=True):
     payload_codec: str = ""
     payload_plain: str = ""
     result_limit_bytes: int = 1_000_000
+    object_store_url: str = ""
+    object_store_options: tuple[tuple[str, Any], ...] = ()
+    object_from_bytes: int = 65_536
+    large_result_limit_bytes: int = 100_000_000
     file_types: str = "image/*,application/pdf,text/*,audio/*,video/*"
     job_retention_seconds: int = 2_592_000
     bytes_kept_per_tenant: int = 0
@@ -125,16 +134,22 @@ class Settings(QueueSettings, Record, frozen=True):
     @property
     def secret_values(self) -> tuple[str, ...]:
         """Every value that must not be shown."""
-        own = (
-            getattr(self, setting.field) for setting in ALL_SETTINGS if setting.secret and setting.field != "resp_url"
-        )
+        secret = (each.field for each in ALL_SETTINGS if each.secret and each.field not in _PARTLY)
+        own = (getattr(self, field) for field in secret)
         keys = (entry.partition(":")[2] for entry in self.payload_keys.split(","))
-        return (*(value for value in (*own, *keys) if value), *secrets_of(self.resp_url), *self.foreign_keys)
+        of_objects = secrets_in(dict(self.object_store_options))
+        every = (*own, *keys, *secrets_of(self.resp_url), *of_objects, *self.foreign_keys)
+        return tuple(value for value in every if value)
 
     @property
     def store_place(self) -> str:
         """The store's address, without secrets; empty if none is set."""
         return shown_address(self.resp_url) if self.resp_url else self.redis_url
+
+    @property
+    def object_store_urls(self) -> tuple[str, ...]:
+        """The addresses of object stores; the first one is written."""
+        return tuple(self.object_store_url.split(",")) if self.object_store_url else ()
 
     @property
     def announces(self) -> bool:
@@ -197,7 +212,13 @@ def _contradictions(settings: Settings) -> list[str]:
 
 
 def _impossible_on_lambda(settings: Settings) -> list[str]:
-    """List limits that do not fit into a function's time limit; other hosts have none."""
+    """List what no function can have: limits over its own time, and a folder that outlives it."""
+    folders = [url for url in settings.object_store_urls if url.startswith("file:")]
+    found = [f"OBJECT_STORE_URL: {url} is a folder, and a function on Lambda keeps none" for url in folders]
+    return found + _too_long_on_lambda(settings)
+
+
+def _too_long_on_lambda(settings: Settings) -> list[str]:
     longest_seconds = FUNCTION_TIMEOUT_SECONDS - CLAIM_MARGIN_SECONDS
     if settings.work_timeout_seconds <= longest_seconds:
         return []

@@ -5,6 +5,7 @@ read the environment.
 """
 
 from baton.settings.api_table import API_SETTINGS
+from baton.settings.objects import OBJECT_SETTINGS
 from baton.settings.readers import words_of
 from baton.settings.reports import OF_OTHERS, REPORT_SETTINGS, WEBHOOKS
 from baton.settings.store import STORE_SETTINGS
@@ -14,6 +15,7 @@ from baton_events.settings import QUEUE_SETTINGS
 SETTINGS = (
     *QUEUE_SETTINGS,
     *STORE_SETTINGS,
+    *OBJECT_SETTINGS,
     *REPORT_SETTINGS,
     *read_by(
         EVERYWHERE,
@@ -51,7 +53,12 @@ SETTINGS = (
             whole(1, 60),
         ),
         Setting(
-            "RESULT_LIMIT_BYTES", "result_limit_bytes", "1000000", "bytes", "largest tool result", whole(1, 8_000_000)
+            "RESULT_LIMIT_BYTES",
+            "result_limit_bytes",
+            "1000000",
+            "bytes",
+            "largest tool result, or the largest that a model gets whole",
+            whole(1, 8_000_000),
         ),
         Setting(
             "JOB_RETENTION_SECONDS",

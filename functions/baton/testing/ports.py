@@ -17,6 +17,7 @@ from baton.store.redis.in_process.server import InProcessConnection
 from baton.store.redis.reader import Reader
 from baton.testing.dice import Dice
 from baton.testing.long_term_memory import SimulatedLongTermMemory
+from baton.testing.objects import SimulatedObjects
 from baton.testing.queue import SimulatedQueue
 from baton.testing.queue import Surroundings as AroundQueue
 from baton.testing.store import SimulatedRedis, SimulatedStore
@@ -42,6 +43,7 @@ class Left(Struct):
 
     version: Version = Version({}, {})
     long_term: dict[Any, Any] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)
     epoch_ms: int = EPOCH_MS
     worlds: int = 0
 
@@ -56,6 +58,7 @@ class Backend:
         self.redis.go_back(left.version)
         self._long_term = SimulatedLongTermMemory()
         self._long_term.entries = dict(left.long_term)
+        self.objects = SimulatedObjects(world, dict(left.objects))
         self.reader = Reader(InProcessConnection(self.redis))
         self.queue = SimulatedQueue(world, BASE_URL)
         self.tokens = _Tokens(world.dice, left.worlds)
@@ -63,6 +66,7 @@ class Backend:
     def hand_over(self, left: Left, seconds: float) -> None:
         """Leave the state to later runs; the world took `seconds`."""
         left.version, left.long_term = self.redis.version(), dict(self._long_term.entries)
+        left.objects = dict(self.objects.stored)
         left.epoch_ms += int((seconds + 1) * 1000)
 
     def _budgets(self) -> "SimulatedBudgets":
@@ -82,6 +86,7 @@ class Backend:
             schedules=unused,
             verifier=_AnySignature(),
             budgets=self._budgets,
+            objects=self.objects,
             clock=self._world.clock,
             randomness=self.tokens,
             callbacks=None,

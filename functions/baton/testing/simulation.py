@@ -12,6 +12,8 @@ from typing import Any
 
 from baton.sdk.agents.registry import Registry, check_input
 from baton.sdk.agents.runner import run_messages
+from baton.settings.settings import Settings
+from baton.store.records.objects import job_place
 from baton.testing.comparing import messages_of, names_of
 from baton.testing.ports import Left
 from baton.testing.process import Point
@@ -19,6 +21,7 @@ from baton.testing.process_memory import ProcessMemory, tool_namespaces
 from baton.testing.records import Decide, Outcomes, Run
 from baton.testing.report import Report
 from baton.testing.world import WORK, Scene, World, points_of
+from baton.worker.payloads import Payloads
 from baton.worker.runtime.job_view import job_view
 
 FAULTS = ("duplicates", "reorder", "forgetful_store", "slow_model", "failing_provider")
@@ -123,11 +126,12 @@ def _checked(faults: Collection[str]) -> frozenset[str]:
 async def _outcome(world: World, point: Point | None) -> Run:
     snapshot = await world.backend.reader.job(world.job_id)
     assert snapshot is not None, "the job was submitted"
+    results = await Payloads(world.backend.objects, Settings()).for_people(snapshot.results)
     view = job_view(snapshot, world.now_ms(), most_bytes=_NO_LIMIT)
     transcript = await world.backend.reader.transcript(world.job_id)
     job = snapshot.job
     runner = world.registry.agent(job.agent).runner
-    messages = run_messages(runner, job.first_turn, transcript, snapshot.results)
+    messages = run_messages(runner, job.first_turn, transcript, results)
     return Run(
         point=point,
         status=str(view["status"]),
@@ -136,9 +140,12 @@ async def _outcome(world: World, point: Point | None) -> Run:
         usage=view["usage"],
         calls=view["toolCalls"],
         parts=[json.loads(part) for part in (await world.backend.reader.parts(world.job_id, 0)).parts],
-        model_messages=messages if messages is not None else messages_of(transcript, snapshot.results),
+        model_messages=messages if messages is not None else messages_of(transcript, results),
         virtual_seconds=world.ended_seconds or world.loop.seconds,
         attempts=world.attempts,
         story=world.story,
-        names=names_of({job.id: "JOB", job.session_id: "SESSION"}, (attempt.call for attempt in world.attempts)),
+        names=names_of(
+            {job.id: "JOB", job.session_id: "SESSION", job_place(job.tenant, job.id): "PLACE"},
+            (attempt.call for attempt in world.attempts),
+        ),
     )

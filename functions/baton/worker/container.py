@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baton.engine.effects import UNDELIVERED, Effect, RequestSlot
 from baton.observability.alerts import Alerting, Alerts
@@ -58,6 +58,9 @@ from baton_events.emitter import Emitter, waits_at
 from baton_events.messages import Queue
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT
 
+if TYPE_CHECKING:
+    from baton.worker.payloads import Payloads
+
 
 class Ports(Record, frozen=True):
     """The ports to the outside world.
@@ -68,6 +71,7 @@ class Ports(Record, frozen=True):
             `CallLimits` and `Budgets`, which few deployments load; None as above.
         kept_events: None counts no events that no job waits for, and refuses none; `stored_bytes`: the same for bytes.
         callbacks: None sends none when a job ends. alerts: None leaves them to the log.
+        objects: an `Objects`, which few deployments load; None keeps large payloads with all else.
         model_cache: None keeps no answers, whatever agents configure. in_thread: runs tools that are not async.
     """
 
@@ -103,7 +107,16 @@ class Ports(Record, frozen=True):
     long_term_memory: LongTermMemory | None = None
     callbacks: Callbacks | None = None
     model_cache: ModelCache | None = None
+    objects: Any = None
     in_thread: InThread = in_own_thread
+
+
+def _payloads(objects: Any, settings: Settings) -> "Payloads | None":
+    if objects is None:
+        return None
+    from baton.worker.payloads import Payloads  # noqa: PLC0415 - few deployments have an object store
+
+    return Payloads(objects, settings)
 
 
 class Container:
@@ -120,6 +133,7 @@ class Container:
         alerting = (ports.alerts, self.secrets, settings.worker_base_url)
         self.alerting = Alerting(*alerting, ports.reader.parts if settings.sentry_dsn else None)
         report, longest_seconds = HungCalls(ports.counters, self.alerting), settings.work_timeout_seconds
+        self.payloads = _payloads(ports.objects, settings)  # None: all is kept with the records
         self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report, ports.in_thread)
 
     @cached_property

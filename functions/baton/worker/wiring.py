@@ -14,6 +14,7 @@ from baton.queue.qstash.records import QStashRecords
 from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.qstash.verifier import QueueVerifier
 from baton.sdk.clock import SystemClock, SystemRandomness
+from baton.sdk.distribution import require_extra
 from baton.settings.settings import Settings, settings_from_environment
 from baton.store.redis.access import ApiKeyStore, AuditLog, RateLimit
 from baton.store.redis.admission import Admission, AdmissionControl
@@ -31,6 +32,7 @@ from baton.worker.container import Container, Ports
 from baton.worker.runtime.callbacks import HttpCallbacks
 
 if TYPE_CHECKING:
+    from baton.store.objects import Objects
     from baton.store.redis.budgets import Budgets
     from baton.store.redis.call_limits import CallLimits
 
@@ -38,10 +40,11 @@ if TYPE_CHECKING:
 def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> Ports:
     """Build the real adapters; they open nothing before their first use. `to_store`: another connection."""
     slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
+    stream = (settings.operations_stream_name, settings.operations_stream_group)
     connection, clock = to_store or RedisConnection(settings), SystemClock()
-    retention_ms = settings.job_retention_seconds * 1000
+    retention_ms, length = settings.job_retention_seconds * 1000, settings.stream_max_length
     return Ports(
-        store=Store(connection, retention_ms, settings.prompt_limit_bytes, settings.stream_max_length),
+        store=Store(connection, retention_ms, settings.prompt_limit_bytes, length),
         reader=Reader(connection),
         archive=Archive(connection, retention_ms),
         admission=Admission(connection, *slots),
@@ -70,9 +73,8 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
         tracer=_tracer(settings),
         app_events=AppEvents(connection, retention_ms, settings.event_retention_seconds * 1000),
         chats=Chats(connection, retention_ms),
-        operation_stream=OperationStream(
-            connection, settings.stream_max_length, settings.operations_stream_name, settings.operations_stream_group
-        ),
+        objects=_objects(settings),
+        operation_stream=OperationStream(connection, length, *stream),
         session_memory=RedisSessionMemory(connection, retention_ms),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )
@@ -88,6 +90,15 @@ def _budgets(connection: RedisConnection) -> "Budgets":
     from baton.store.redis.budgets import Budgets  # noqa: PLC0415 - few deployments have any
 
     return Budgets(connection)
+
+
+def _objects(settings: Settings) -> "Objects | None":
+    if not settings.object_store_urls:
+        return None
+    require_extra("objects", "OBJECT_STORE_URL")
+    from baton.store.objects import Objects  # noqa: PLC0415 - few deployments have one
+
+    return Objects(settings)
 
 
 def _rate_limit(connection: RedisConnection, clock: SystemClock, per_minute: int) -> RateLimit | None:

@@ -27,6 +27,15 @@ export interface components {
             budgets: components["schemas"]["Budget"][];
             cursor?: string;
         };
+        Erased: {
+            jobs: number;
+            sessions: number;
+            files: number;
+            memories: number;
+            events: number;
+            objects: number;
+            running: number;
+        };
         Checkpoint: {
             id?: string;
             jobId: string;
@@ -173,7 +182,7 @@ export interface components {
             title: string;
             status: number;
             /** @enum {unknown} */
-            code: "BAD_REQUEST" | "UNAUTHORIZED" | "ACCESS_DENIED" | "NOT_FOUND" | "TASK_NOT_FOUND" | "SESSION_NOT_FOUND" | "OPERATION_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "SESSION_BUSY" | "TASK_EXPIRED" | "TOO_LARGE" | "ADDRESS_TOO_LONG" | "UNSUPPORTED_FILE" | "CODED_BODY" | "INVALID" | "UPGRADE_REQUIRED" | "TOO_MANY_REQUESTS" | "STORAGE_FULL" | "HEADERS_TOO_LARGE" | "INTERNAL_ERROR" | "UNAVAILABLE";
+            code: "BAD_REQUEST" | "UNAUTHORIZED" | "ACCESS_DENIED" | "NOT_FOUND" | "TASK_NOT_FOUND" | "SESSION_NOT_FOUND" | "OPERATION_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "SESSION_BUSY" | "TASK_EXPIRED" | "TOO_LARGE" | "ADDRESS_TOO_LONG" | "UNSUPPORTED_FILE" | "CODED_BODY" | "RANGE_OUTSIDE" | "INVALID" | "UPGRADE_REQUIRED" | "TOO_MANY_REQUESTS" | "STORAGE_FULL" | "HEADERS_TOO_LARGE" | "INTERNAL_ERROR" | "UNAVAILABLE";
             detail: string;
             errors?: {
                 field: string;
@@ -246,6 +255,9 @@ export interface components {
             resultRef?: {
                 url: string;
                 sizeBytes: number;
+                mediaType: string;
+                digest?: string;
+                preview?: string;
             };
             error?: {
                 type: string;
@@ -284,6 +296,8 @@ export interface components {
             onceFor?: string | null;
             /** @default 86400 */
             onceForSeconds?: number;
+            /** @default null */
+            subjectId?: string | null;
         };
         /**
          * @description Approves. `arguments`: to run with instead of those asked for; of a limit: `value`, what it is raised to.
@@ -338,6 +352,8 @@ export interface components {
              * @enum {string}
              */
             whenBusy?: "queue" | "reject" | "interrupt" | "rollback" | "steer";
+            /** @default null */
+            subjectId?: string | null;
         };
         /** @description A message of the chat, as far as it is read. */
         ChatMessage: {
@@ -437,6 +453,8 @@ export interface components {
             sessionId?: string | null;
             /** @default [] */
             tags?: string[];
+            /** @default null */
+            subjectId?: string | null;
             cron: string;
             /** @default UTC */
             timeZone?: string;
@@ -470,6 +488,8 @@ export interface components {
             /** @default [] */
             tags?: string[];
             /** @default null */
+            subjectId?: string | null;
+            /** @default null */
             delaySeconds?: number | null;
             /** @default null */
             startAt?: string | null;
@@ -494,6 +514,7 @@ export interface components {
 }
 export type Budget = components['schemas']['Budget'];
 export type Budgets = components['schemas']['Budgets'];
+export type Erased = components['schemas']['Erased'];
 export type Checkpoint = components['schemas']['Checkpoint'];
 export type Link = components['schemas']['Link'];
 export type Checkpoints = components['schemas']['Checkpoints'];

@@ -40,7 +40,7 @@ def written_bytes(changes: Changes, item_key: str = "") -> int:
     """Return the bytes that a write adds to the job's stored data. `item_key`: of the work item that it commits."""
     size = bytes_of((*changes.transcript, *changes.parts, *(changes.text_stream.rest if changes.text_stream else ())))
     if not item_key.startswith(_WAIT):  # else the signal that ended the wait has written them
-        size += bytes_of(changes.results.values())
+        size += bytes_of(changes.results.values()) + changes.apart_bytes
     for skip in changes.skips:
         size += bytes_of((skip.result, *skip.parts))
     for call in changes.calls:

@@ -5,7 +5,8 @@ the memory and the operations given to it, which belong to its job's tenant. A r
 Must not: know a store, an index, a queue or a stream.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -80,6 +81,10 @@ class Outlet(Protocol):
 
     async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
         """Return whether no newer event of this one's key has come to the handler."""
+        ...
+
+    def open_result(self, ref: str) -> AsyncIterator[bytes]:
+        """Yield the JSON of a large result in pieces."""
         ...
 
 
@@ -164,6 +169,22 @@ class ToolContext:
             ValueError: it is empty, or not of that media type. ToolError: it has more than 10 MB.
         """
         return await self.outlet.keep_file(data, media_type, filename)
+
+    async def read_result(self, ref: str) -> Any:
+        """Return the value of a large result, whose `ref` the model was given.
+
+        Raises:
+            ToolError: `unknown_ref`: no call of this job has it. `payload_gone`: it is not kept any more.
+        """
+        return json.loads(b"".join([piece async for piece in self.open_result(ref)]))
+
+    def open_result(self, ref: str) -> AsyncIterator[bytes]:
+        """Yield the JSON text of a large result in pieces of about 1 MB: `async for piece in ctx.open_result(ref)`.
+
+        Raises:
+            ToolError: as `read_result`.
+        """
+        return self.outlet.open_result(ref)
 
     async def emit(
         self,

@@ -1,11 +1,14 @@
 """The records of the context for unit tests of tools (`ToolContext.for_test`): all that a tool does with it."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from msgspec import Struct
 from msgspec import field as struct_field
 
 from baton.sdk.records.result_files import named_file
+from baton.sdk.tools.tool_error import ToolError
+from baton_events.ids import canonical_json
 
 
 class RecordedMemory(Struct):
@@ -34,13 +37,20 @@ class RecordedOutlet(Struct):
     """`Outlet` for unit tests, and of a context that was given none: `emitted` has (name, data, key, delay).
 
     `started` has (agent, task, input data, session), `files` the contents by their names; `once` the ids by
-    `once_for`.
+    `once_for`. `results`: what a test puts there, by ref.
     """
 
     emitted: list[tuple[str, Any, str, float]] = struct_field(default_factory=list)
     started: list[tuple[str, str, dict[str, Any], str]] = struct_field(default_factory=list)
     files: dict[str, bytes] = struct_field(default_factory=dict)
     once: dict[tuple[str, str], str] = struct_field(default_factory=dict)
+    results: dict[str, Any] = struct_field(default_factory=dict)
+
+    async def open_result(self, ref: str) -> AsyncIterator[bytes]:
+        """Yield the result that the test has put under this ref."""
+        if ref not in self.results:
+            raise ToolError(f"{ref[:100]!r} is no ref of this test", type="unknown_ref")
+        yield canonical_json(self.results[ref]).encode()
 
     async def keep_file(self, data: bytes, media_type: str, filename: str) -> dict[str, Any]:
         """Record the file."""

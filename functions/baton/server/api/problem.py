@@ -57,6 +57,7 @@ class Code(Enum):
     ADDRESS_TOO_LONG = 414, "address too long"
     UNSUPPORTED_FILE = 415, "unsupported media type"
     CODED_BODY = 415, "unsupported content coding"
+    RANGE_OUTSIDE = 416, "range outside"
     INVALID = 422, "unprocessable"
     UPGRADE_REQUIRED = 426, "upgrade required"
     TOO_MANY_REQUESTS = 429, "too many requests"

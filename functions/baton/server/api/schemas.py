@@ -40,7 +40,10 @@ TOOL_CALL = _object(
         "startedAt": _TIME_OR_NULL,
         "finishedAt": _TIME_OR_NULL,
         "result": _ANY,
-        "resultRef": _object({"url": _TEXT, "sizeBytes": {"type": "integer"}}),
+        "resultRef": _object(
+            {"url": _TEXT, "sizeBytes": {"type": "integer"}, "mediaType": _TEXT, "digest": _TEXT, "preview": _TEXT},
+            optional=("digest", "preview"),
+        ),
         "error": _FAULT,
         "operationId": _TEXT,
         "childJobId": _TEXT,

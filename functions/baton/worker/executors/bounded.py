@@ -114,6 +114,15 @@ def bounded(container: Container, work: Executor, *, asks_models: bool = False) 
     return limited(container, bound, limits_by(container.registry)) if has_limits else bound
 
 
+def with_payloads(container: Container, work: Executor) -> Executor:
+    """Return the executor that reads and stores large results, where there is an object store."""
+    if container.payloads is None:
+        return work
+    from baton.worker.executors.payloads.large_results import WithPayloads  # noqa: PLC0415 - few deployments have one
+
+    return WithPayloads(work, container.payloads, container.registry)
+
+
 def limited(
     container: Container, work: Executor, declared: Callable[[CallModel | RunTool], Sequence[CallLimit]]
 ) -> Executor:

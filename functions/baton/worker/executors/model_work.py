@@ -11,7 +11,7 @@ from baton.sdk.agents.registry import Registry, has_servers
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.container import Container
 from baton.worker.conversation.earlier_jobs import EarlierJobs
-from baton.worker.executors.bounded import bounded
+from baton.worker.executors.bounded import bounded, with_payloads
 from baton.worker.executors.chat_files import ChatFiles
 from baton.worker.executors.continuing import ContinueSession
 from baton.worker.executors.executor import Executing, OutcomeDoor, UnlessForked
@@ -52,9 +52,11 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
         return ForkedTurn(turn, turn_with, registry, ForkSources(ports.chats, ports.reader))
 
     return {
-        RunScript: _script_run(container),
+        RunScript: with_payloads(container, _script_run(container)),
         CallModel: bounded(
-            container, OutcomeDoor(UnlessForked(turn_with(registry), forked), secrets), asks_models=True
+            container,
+            with_payloads(container, OutcomeDoor(UnlessForked(turn_with(registry), forked), secrets)),
+            asks_models=True,
         ),
         Remember: RememberJob(memory, seconds, secrets.hide),
         Notify: NotifyOfEnd(

@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -45,7 +45,7 @@ from baton.worker.executors.started_jobs import BackgroundCalls
 from baton.worker.runtime.new_jobs import job_of
 from baton_events.app_event import app_event, delay_ms
 from baton_events.emitter import Emitter
-from baton_events.errors import JobGoneError, MemoryUnavailableError, StoreError
+from baton_events.errors import JobGoneError, MemoryUnavailableError, PayloadGoneError, StoreError
 from baton_events.ids import (
     awaited_name,
     call_of_operation,
@@ -58,6 +58,9 @@ from baton_events.ids import (
 from baton_events.timestamps import milliseconds, rfc3339
 from baton_events.values.json_value import Unrecordable, plain
 from baton_events.values.text import text_of
+
+if TYPE_CHECKING:
+    from baton.worker.payloads import Payloads
 
 
 class CallMemory:
@@ -219,6 +222,11 @@ class Outside(Struct, frozen=True):
     background: BackgroundCalls
     chats: Chats
     files_limit_bytes: int
+    payloads: "Payloads | None" = None
+
+
+async def _next(pieces: AsyncIterator[bytes]) -> bytes:
+    return await anext(pieces, b"")
 
 
 class CallOutlet:
@@ -250,6 +258,22 @@ class CallOutlet:
         files = KeptFiles(outside.chats, outside.commands.quota, self._job, texts)
         await self._here(files.store(outside.clock.now_ms(), checks=True))
         return named
+
+    async def open_result(self, ref: str) -> AsyncIterator[bytes]:
+        """Yield the JSON of a large result of the job's own tree, in pieces.
+
+        Raises:
+            ToolError: there is none.
+        """
+        payloads = self._outside.payloads
+        if payloads is None or not payloads.is_of(self._job, ref):
+            raise ToolError(f"{ref[:100]!r} is no ref of a large result of this job", type="unknown_ref")
+        pieces = payloads.chunks(ref)
+        try:
+            while piece := await self._here(_next(pieces)):
+                yield piece
+        except PayloadGoneError as error:
+            raise ToolError(str(error), type="payload_gone") from error
 
     async def emit(self, name: str, data: Any, key: str, delay_seconds: float, once: tuple[str, float] | None) -> str:
         """Publish an app event of the job's tenant; ValueError: `once` has no such key or time."""

@@ -7,7 +7,7 @@ model.
 
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from baton.engine.background_calls import CallWaits, call_of
 from baton.engine.commit.answers import Claim, History
@@ -64,6 +64,18 @@ _MISFITS = {
 }
 
 
+class ResultLimit(NamedTuple):
+    """The largest result of a tool: with its record, and in the object store; 0: there is none."""
+
+    small_bytes: int
+    large_bytes: int = 0
+
+    @property
+    def name(self) -> str:
+        """The setting that raises it."""
+        return "LARGE_RESULT_LIMIT_BYTES" if self.large_bytes else "RESULT_LIMIT_BYTES"
+
+
 class ToolRun:
     """Performs RunTool."""
 
@@ -74,7 +86,7 @@ class ToolRun:
         keeper: MemoryKeeper,
         clock: Clock,
         calls: RunningCalls,
-        result_limit_bytes: int,
+        result_limit: ResultLimit | int,
         secrets: KnownSecrets | None = None,
         outside: Outside | None = None,
     ) -> None:
@@ -85,7 +97,7 @@ class ToolRun:
         self._keeper = keeper
         self._clock = clock
         self._calls = calls
-        self._result_limit_bytes = result_limit_bytes
+        self._limit = ResultLimit(result_limit) if isinstance(result_limit, int) else result_limit
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Run the tool; a plan's step gets the values that it refers to."""
@@ -207,7 +219,7 @@ class ToolRun:
             child = child_job(self._registry, job, context.call_id, pending.child, now_ms) if pending.child else None
         except NoChildError as error:
             return _failed(error.type, str(error), retryable=error.retryable)
-        timeout_result = self._returned(tool, pending.otherwise)
+        timeout_result = self._returned(tool, pending.otherwise, small=True)
         if not isinstance(timeout_result, ToolReturned):
             return timeout_result
         until_ms, event = pending.until_ms(now_ms), pending.event
@@ -251,15 +263,15 @@ class ToolRun:
         finally:
             OF_CALL.reset(emitting)
 
-    def _returned(self, tool: Runnable, result: Any, kept: Any = None) -> StepResult:
-        limit_bytes = self._result_limit_bytes
+    def _returned(self, tool: Runnable, result: Any, kept: Any = None, *, small: bool = False) -> StepResult:
+        limit = ResultLimit(self._limit.small_bytes) if small else self._limit
         try:
-            text = recorded_json(result, "result", limit_bytes)
-            return ToolReturned(text, "" if kept is None else recorded_json(kept, "kept", limit_bytes))
+            text = recorded_json(result, "result", limit.large_bytes or limit.small_bytes)
+            return ToolReturned(text, "" if kept is None else recorded_json(kept, "kept", limit.small_bytes))
         except TooLarge as error:
             message = (
                 f"tool {tool.name!r} returned {error.size_bytes} bytes, over the limit of {error.limit_bytes}: "
-                "return less, or a reference (RESULT_LIMIT_BYTES raises the limit)"
+                f"return less, or a reference ({limit.name} raises the limit)"
             )
             return _failed("result_too_large", message, retryable=False)
         except Unrecordable as error:

@@ -13,11 +13,11 @@ from baton.sdk.records.transcript import FOREVER_MS
 from baton.store.redis.agent_memory import Chats
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.container import Container
-from baton.worker.executors.bounded import bounded, limited, limits_of_servers
+from baton.worker.executors.bounded import bounded, limited, limits_of_servers, with_payloads
 from baton.worker.executors.executor import Executing, OutcomeDoor, UnlessForked
 from baton.worker.executors.started_jobs import BackgroundCalls
 from baton.worker.executors.tool_context import Outside
-from baton.worker.executors.tool_run import ToolRun
+from baton.worker.executors.tool_run import ResultLimit, ToolRun
 from baton.worker.runtime.spec import Executor
 from baton_events.errors import StoreError
 
@@ -25,12 +25,12 @@ from baton_events.errors import StoreError
 def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     """Make the executor from the process's container."""
     ports, secrets = container.ports, container.secrets
-    runs = (container.running_calls, container.settings.result_limit_bytes)
+    runs = (container.running_calls, _limit_of(container))
     commands = container.commands
     background = BackgroundCalls(commands, container.operations.outcomes, ports.clock, TakeBack(commands))
     outside = Outside(
         *(ports.reader, ports.app_events, container.commands, container.emitter, ports.clock, background),
-        *(ports.chats, container.settings.files_limit_bytes),
+        *(ports.chats, container.settings.files_limit_bytes, container.payloads),
     )
 
     def run_with(registry: Registry) -> Executing:
@@ -51,7 +51,13 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
         return ForkedRun(run, ForkSources(ports.chats, ports.reader), container.registry)
 
     done = OutcomeDoor(UnlessForked(_with_files(container, tool_run), forked), secrets)
-    return {RunTool: bounded(container, FilesOfWaits(done, ports.chats, ports.clock))}
+    return {RunTool: bounded(container, with_payloads(container, FilesOfWaits(done, ports.chats, ports.clock)))}
+
+
+def _limit_of(container: Container) -> ResultLimit:
+    settings = container.settings
+    large_bytes = settings.large_result_limit_bytes if container.payloads else 0
+    return ResultLimit(settings.result_limit_bytes, large_bytes)
 
 
 def _with_files(container: Container, tool_run: Executing) -> Executing:

@@ -19,6 +19,7 @@ from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import Failure
 from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.store.records.jobs import Snapshot
+from baton.store.records.objects import JSON, ref_of
 from baton.worker.runtime.usage_view import job_cost, usage_view
 from baton_events.ids import job_of_call
 from baton_events.timestamps import rfc3339
@@ -35,8 +36,18 @@ def references(job_id: str, results: Mapping[str, Any], most_bytes: int) -> dict
     for size_bytes, call_id in sizes:
         capacity_bytes -= size_bytes
         if capacity_bytes < 0:
-            found[call_id] = {"url": result_path(job_id, call_id), "sizeBytes": size_bytes}
+            found[call_id] = {"url": result_path(job_id, call_id), "sizeBytes": size_bytes, "mediaType": JSON}
     return found
+
+
+def shown_result(job_id: str, call_id: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a call's result, or the reference to one that is in the object store, with its beginning."""
+    if "apart" not in stored:
+        return {"result": stored["ok"]}
+    there = stored["ok"]
+    digest = ref_of(there["ref"]).name
+    reference = {"url": result_path(job_id, call_id), "sizeBytes": there["bytes"], "mediaType": there["mediaType"]}
+    return {"resultRef": {**reference, "digest": digest, "preview": there.get("preview", "")}}
 
 
 def result_path(job_id: str, call_id: str) -> str:
@@ -153,7 +164,7 @@ def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, An
     if call.operation_id:
         view["operationId"] = call.operation_id
     if "ok" in stored and call.status is CallStatus.COMPLETED:
-        view["result"] = stored["ok"]
+        view |= shown_result(snapshot.job.id, call.id, stored)
     elif call.error is not None:
         view["error"] = {"type": call.error.type, "message": call.error.message}
     return view

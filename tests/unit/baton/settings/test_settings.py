@@ -25,6 +25,7 @@ SECRETS = {
     "APPROVAL_ESCALATION_URL": "https://hooks.example.com/secret-escalations",
     "CALLBACK_SECRET": "secret-callbacks",
     "PAYLOAD_KEYS": f"secret:{32 * 'secret'[:1]}AAAAAAAAAAA=",
+    "OBJECT_STORE_OPTIONS": '{"secret_access_key": "secret-objects"}',
 }
 # Fields that no variable sets.
 NO_SETTINGS = {

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,10 +25,12 @@ from baton.sdk.models.model import ModelRequest
 from baton.sdk.records.redaction import redacted
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import no_job
+from baton.server.api.jobs.result import answer_of, with_results
 from baton.server.api.problem import ApiError
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.reader import Reader
 from baton.worker.executors.plan_turns import PlannerTurn
+from baton.worker.runtime.job_view import shown_result
 from baton_events.ids import is_child, root_of
 from baton_events.schema import EventType
 
@@ -134,7 +137,8 @@ def _call(
     if call.step:
         view |= {"step": call.step, "dependsOn": sorted(call.after), "onFailure": call.on_failure}
     if "ok" in stored:
-        view["result"] = stored["ok"]
+        view["result"] = stored["ok"]  # of one that is too large for it, what a model gets
+        view |= shown_result(source.snapshot.job.id, call.id, stored) if "apart" in stored else {}
     error = stored.get("error") or (call.error and {"type": call.error.type, "message": call.error.message})
     if error:
         view["error"] = error
@@ -206,6 +210,8 @@ async def show_recording(context: Context, request: Request) -> Response:
     sources = await collect(context.container.ports.reader, job.id)
     if job.id not in sources:
         raise ApiError(404, f"job {job.id!r} has expired meanwhile")
+    for name, source in sources.items():
+        sources[name] = replace(source, snapshot=await with_results(context.container, source.snapshot))
     texts = {
         digest: text
         for agent in {source.snapshot.job.agent for source in sources.values()}
@@ -215,7 +221,7 @@ async def show_recording(context: Context, request: Request) -> Response:
 
 
 async def show_result(context: Context, request: Request) -> Response:
-    """Answer `GET …/results/{call}` with 200 `{"jobId", "callId", "result"}`; 404 for a call without a result (yet)."""
+    """Answer `GET …/results/{call}`; 404 for a call without a result (yet), 410 for one that is gone."""
     principal, ports = await context.keys.authenticate(request), context.container.ports
     job_id, call_id = request.path_params["job_id"], request.path_params["call_id"]
     job, call, stored = await ports.reader.result(job_id, call_id)
@@ -225,4 +231,4 @@ async def show_result(context: Context, request: Request) -> Response:
         raise ApiError(403, f"job {job_id!r} belongs to another tenant")
     if call is None or call.status is not CallStatus.COMPLETED or "ok" not in stored:
         raise ApiError(404, f"job {job_id!r} has no result of a tool call {call_id!r}")
-    return JSONResponse({"jobId": job_id, "callId": call_id, "result": stored["ok"]})
+    return await answer_of(context, request, (job_id, call_id), stored)

@@ -152,8 +152,8 @@ def test_the_smallest_results_stand_in_the_answer() -> None:
     assert references("job_1", results, 100) == {}
     assert list(references("job_1", results, 60)) == ["a"]
     assert references("job 1", results, 5) == {
-        "a": {"url": "/api/agent-jobs/job%201/results/a", "sizeBytes": 52},
-        "c": {"url": "/api/agent-jobs/job%201/results/c", "sizeBytes": 22},
+        "a": {"url": "/api/agent-jobs/job%201/results/a", "sizeBytes": 52, "mediaType": "application/json"},
+        "c": {"url": "/api/agent-jobs/job%201/results/c", "sizeBytes": 22, "mediaType": "application/json"},
     }
 
 

@@ -1,0 +1,192 @@
+"""Large payloads in object stores: S3, GCS, Azure or a folder, over `obstore`.
+
+Invariant: an object is written once, under the digest of its content, and is never changed. The library is imported
+with the first request. Its blocking calls run in threads: those for coroutines may abort a process that ends just then.
+Must not: know what a payload is of.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from baton.sdk.records.own_threads import in_own_thread
+from baton.settings.settings import Settings
+from baton.store.records.objects import Ref, ref_of
+from baton_events.errors import ObjectStoreError, PayloadGoneError
+
+_log = logging.getLogger("baton.objects")
+
+CHUNK_BYTES = 1_000_000
+_SIGNED_FOR = timedelta(minutes=10)
+_RETRIES: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=15)}
+# Of OBJECT_STORE_OPTIONS: what the connection takes. All else is the store's.
+_OF_CONNECTION = (
+    *("allow_http", "allow_invalid_certificates", "connect_timeout", "default_headers", "http1_only", "http2_only"),
+    *("pool_idle_timeout", "pool_max_idle_per_host", "proxy_ca_certificate", "proxy_excludes", "proxy_url"),
+    *("read_timeout", "root_certificate", "timeout", "user_agent"),
+)
+
+
+class Objects:
+    """The objects of all addresses of OBJECT_STORE_URL; new ones are written to the first.
+
+    Each method raises ObjectStoreError where a store does not answer.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._urls, self._options = settings.object_store_urls, settings.object_store_options
+        self._work_seconds, self._retries = settings.work_timeout_seconds, _RETRIES
+
+    @property
+    def newest(self) -> int:
+        """The number of the store that is written."""
+        return len(self._urls) - 1
+
+    async def put(self, place: str, name: str, data: bytes) -> str:
+        """Write an object, or find it there; return its ref."""
+        ref = Ref(self.newest, place, name)
+        try:
+            await self._run("put", ref.store, ref.path, data, mode="create")
+        except FileExistsError:
+            _log.debug("%s is there", ref)
+        return str(ref)
+
+    async def get(self, ref: str) -> bytes:
+        """Return a whole object. Raises PayloadGoneError as well."""
+        return b"".join([chunk async for chunk in self.chunks(ref)])
+
+    async def chunks(self, ref: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Yield an object's bytes in pieces: all of them, or from `start` up to but without `end`.
+
+        Raises:
+            PayloadGoneError: it is not there.
+        """
+        of = ref_of(ref)
+        span = {"offset": start} if end is None else (start, end)
+        try:
+            found = await self._run("get", of.store, of.path, options={"range": span} if start or end else None)
+            pieces = iter(found.stream(min_chunk_size=CHUNK_BYTES))
+            while (piece := await self._blocking(next, pieces, None)) is not None:
+                yield bytes(piece)
+        except FileNotFoundError as error:
+            raise PayloadGoneError(ref) from error
+
+    async def copy(self, ref: str, place: str) -> str:
+        """Copy an object to another place, on the store's side where it can; return its ref there.
+
+        Raises:
+            PayloadGoneError: it is not there.
+        """
+        of = ref_of(ref)
+        to = Ref(of.store, place, of.name)
+        try:
+            await self._run("copy", of.store, of.path, to.path)
+        except FileNotFoundError as error:
+            raise PayloadGoneError(ref) from error
+        return str(to)
+
+    async def delete_below(self, place: str) -> int:
+        """Delete all objects at a place, in each store; return how many there were. Repeatable."""
+        count = 0
+        for store in range(len(self._urls)):
+            found: Sequence[Any] = await self._listed(store, place)
+            await self._deleted(store, [str(one["path"]) for one in found])
+            count += len(found)
+        return count
+
+    async def places(self, within: str, before: datetime) -> Sequence[str]:
+        """Return the places right below a folder whose objects were all written before this time."""
+        places: dict[str, bool] = {}
+        for store in range(len(self._urls)):
+            for one in await self._listed(store, within):
+                place = str(one["path"]).rpartition("/")[0]
+                places[place] = places.get(place, True) and one["last_modified"] < before
+        return [place for place, is_old in places.items() if is_old]
+
+    async def tenants(self) -> Sequence[str]:
+        """Return the folders of tenants."""
+        found = [await self._run("list_with_delimiter", store, "") for store in range(len(self._urls))]
+        return sorted({str(name) for each in found for name in each["common_prefixes"]})
+
+    async def signed_url(self, ref: str) -> str | None:
+        """Return an address that gives the object to whoever has it, for ten minutes; None: its store signs none."""
+        of = ref_of(ref)
+        if self._at(of.store).startswith("file:"):
+            return None
+        return str(await self._run("sign", of.store, "GET", of.path, _SIGNED_FOR))
+
+    async def check(self) -> None:
+        """Read from the store that is written."""
+        try:
+            await self._run("head", self.newest, "baton-check")
+        except FileNotFoundError:
+            return
+
+    async def _deleted(self, store: int, paths: Sequence[str]) -> None:
+        try:
+            await self._run("delete", store, paths)
+        except FileNotFoundError:  # others delete the same, and the rest was not tried
+            for path in paths if len(paths) > 1 else ():
+                await self._deleted(store, [path])
+
+    async def _listed(self, store: int, place: str) -> Sequence[Any]:
+        def listed() -> Sequence[Any]:
+            return list(self._library.list(self._stores[store], place).collect())
+
+        return list(await self._blocking(listed))
+
+    async def _run(self, what: str, store: int, path: str | Sequence[str], *more: Any, **options: Any) -> Any:
+        def work() -> Any:
+            if what == "sign":
+                return self._library.sign(self._stores[store], path, *more, **options)
+            return getattr(self._library, what)(self._stores[store], path, *more, **options)
+
+        self._at(store)
+        return await self._blocking(work)
+
+    async def _blocking(self, work: Any, *arguments: Any) -> Any:
+        try:
+            return await in_own_thread(work, *arguments)
+        except FileNotFoundError:
+            raise
+        except self._library.exceptions.AlreadyExistsError as error:
+            raise FileExistsError(str(error)) from error
+        except Exception as error:
+            # The rest of the library's text is for its developers.
+            detail = str(error).partition("\n")[0][:300]
+            raise ObjectStoreError(f"the object store does not answer: {type(error).__name__}: {detail}") from error
+
+    def _at(self, store: int) -> str:
+        """Return the address of a store. Raises ObjectStoreError: it is not known here."""
+        if not 0 <= store < len(self._urls):
+            raise ObjectStoreError(f"OBJECT_STORE_URL has no address for store {store}: add it again, after the others")
+        return self._urls[len(self._urls) - 1 - store]
+
+    @cached_property
+    def _library(self) -> Any:
+        import obstore  # noqa: PLC0415 - few deployments have one
+        import obstore.exceptions  # noqa: PLC0415 - as above
+
+        return obstore
+
+    @cached_property
+    def _stores(self) -> "dict[int, Any]":
+        return {number: self._opened(self._at(number)) for number in range(len(self._urls))}
+
+    def _opened(self, url: str) -> Any:
+        from obstore.store import LocalStore, from_url  # noqa: PLC0415 - as above
+
+        if url.startswith("file:"):
+            return LocalStore.from_url(url, mkdir=True, automatic_cleanup=True)
+        options: dict[str, Any] = dict(self._options)
+        connection = {name: options.pop(name) for name in sorted(options) if name in _OF_CONNECTION}
+        connection = {"timeout": f"{self._work_seconds}s"} | connection
+        opening: Any = from_url
+        return opening(url, config=options, client_options=connection, retry_config=self._retries)
+
+
+def old_at(now_ms: int, age_ms: int) -> datetime:
+    """Return the time before which what is written is older than this."""
+    return datetime.fromtimestamp((now_ms - age_ms) / 1000, UTC)

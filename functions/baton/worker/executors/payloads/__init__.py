@@ -1,0 +1,1 @@
+"""Large payloads around the work: read before it, stored after it."""

@@ -1,0 +1,121 @@
+"""One result of a tool call, whatever its size: as JSON, as bytes, a range of them, or a signed address."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton.settings.settings import Settings
+from tests.unit.baton.server.api.client import OTHER, Api, api_with, assert_problem
+
+SIZE = 3_000_000
+WHOLE = json.dumps("x" * SIZE).encode()
+
+
+@tool
+async def fetch(size: int) -> str:
+    """Fetch something."""
+    return "x" * size
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    model = ScriptedModel([[Call("fetch", {"size": SIZE}), Call("fetch", {"size": 10})], "done"])
+    registry = Registry([Agent(name="large", model=model, tools=[fetch])])
+    async with api_with(registry, object_store_url=f"file://{tmp_path}/objects") as made:
+        yield made
+
+
+async def ended(api: Api) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The ended job, and what its large call shows."""
+    job_id = (await api.submitted(jobType="large"))["id"]
+    await api.stage.run()
+    job = (await api.request("GET", f"/api/agent-jobs/{job_id}")).json()
+    return job, job["toolCalls"][0]["resultRef"]
+
+
+async def read(api: Api, url: str, **headers: str) -> httpx.Response:
+    return await api.request("GET", url, headers=headers)
+
+
+async def test_it_is_read_whole_as_json(api: Api) -> None:
+    job, ref = await ended(api)
+    assert {**ref, "digest": "", "preview": len(ref["preview"])} == {
+        "url": f"/api/agent-jobs/{job['id']}/results/{job['toolCalls'][0]['id']}",
+        "sizeBytes": SIZE + 2,
+        "mediaType": "application/json",
+        "digest": "",
+        "preview": 2_000,
+    }
+    answer = await read(api, ref["url"])
+    assert answer.json() == {"jobId": job["id"], "callId": job["toolCalls"][0]["id"], "result": "x" * SIZE}
+
+
+async def test_its_bytes_are_read_whole_or_by_range(api: Api) -> None:
+    _, ref = await ended(api)
+    whole = await read(api, ref["url"], accept="application/octet-stream")
+    assert (whole.status_code, whole.headers["content-type"], whole.content) == (200, "application/octet-stream", WHOLE)
+    spans: Mapping[str, slice] = {
+        "bytes=0-9": slice(0, 10),
+        "bytes=2999990-": slice(2_999_990, None),
+        "bytes=-5": slice(-5, None),
+        "bytes=100-99999999": slice(100, None),
+    }
+    for given, span in spans.items():
+        part = await read(api, ref["url"], range=given)
+        assert (part.status_code, part.content) == (206, WHOLE[span])
+        assert part.headers["content-range"].endswith(f"/{SIZE + 2}")
+
+
+async def test_a_small_one_has_bytes_as_well(api: Api) -> None:
+    job, ref = await ended(api)
+    url = ref["url"].replace(job["toolCalls"][0]["id"], job["toolCalls"][1]["id"])
+    assert (await read(api, url, range="bytes=0-2")).content == b'"xx'
+
+
+@pytest.mark.parametrize(
+    ("given", "status"), [("bytes=3000002-", 416), ("bytes=5-1", 416), ("bytes=0-1,3-4", 422), ("x", 422)]
+)
+async def test_a_range_that_is_none_of_it_is_refused(api: Api, given: str, status: int) -> None:
+    _, ref = await ended(api)
+    assert_problem(await read(api, ref["url"], range=given), status)
+
+
+async def test_one_that_is_gone_is_410_and_the_rest_of_the_job_is_shown(api: Api, tmp_path: Path) -> None:
+    job, ref = await ended(api)
+    [path] = (tmp_path / "objects").rglob(ref["digest"])
+    path.unlink()
+    assert "is gone" in assert_problem(await read(api, ref["url"]), 410)
+    assert (await read(api, f"/api/agent-jobs/{job['id']}")).json() == job
+
+
+async def test_nobody_else_may_read_it(api: Api) -> None:
+    _, ref = await ended(api)
+    answer = await api.request("GET", ref["url"], key=OTHER)
+    assert_problem(answer, 403)
+
+
+async def test_on_lambda_a_store_that_signs_gives_the_address(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, ref = await ended(api)
+    monkeypatch.setattr(api.stage.container, "settings", Settings(lambda_runtime_api="127.0.0.1:1"))
+
+    async def signed_url(_ref: str) -> str:
+        return "https://bucket.example.com/signed"
+
+    monkeypatch.setattr(api.stage.ports.objects, "signed_url", signed_url)
+    answer = await read(api, ref["url"], accept="application/octet-stream")
+    assert (answer.status_code, answer.headers["location"]) == (307, "https://bucket.example.com/signed")
+    assert (await read(api, ref["url"], range="bytes=0-2")).status_code == 206
+    assert (await read(api, ref["url"])).json()["result"] == "x" * SIZE
+
+
+async def test_a_recording_has_what_the_model_was_given_and_names_the_rest(api: Api) -> None:
+    job, ref = await ended(api)
+    recorded = (await read(api, f"/api/agent-jobs/{job['id']}/recording")).json()["job"]["toolCalls"]
+    assert recorded[0]["resultRef"] == ref
+    assert recorded[0]["result"]["preview"] == ref["preview"]
+    assert recorded[1]["result"] == "x" * 10
