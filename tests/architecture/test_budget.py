@@ -108,6 +108,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "functions of worker 2, classes of worker 1, lines of engine 78, functions of engine 3, lines of sdk 212, "
         "modules of sdk 1, functions of sdk 22, classes of sdk 2, lines of client 2, lines of local 5",
     ),
+    *_raises("a transcript beside its calls: one write fewer a turn", "lines 8, lines of engine 2, lines of store 8"),
     *_raises(_DRAFTS, "lines 39, modules 1, functions 5, lines of engine 39, functions of engine 6, test lines 112"),
     *_raises(
         _ERASURE,

@@ -105,7 +105,7 @@ def write_to(socket_path: Path, made: list[Made]) -> None:
                 catalogued = entries_of(place for _, place in places)
                 commands += [("ZADD", keys.list_key(CATALOGUE), 0, each) for each in catalogued]
                 commands.append(("HSET", keys.state_key(job.id), f"job:{job.id}", dump(job)))
-                commands.append(("RPUSH", keys.transcript_key(job.id), task_entry(one.task)))
+                commands.append(("HSET", keys.calls_key(job.id), f"{keys.ENTRY}0", task_entry(one.task)))
             client.write(commands)
 
 

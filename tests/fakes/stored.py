@@ -32,7 +32,7 @@ from baton.store.redis.in_process.streams import Stream
 from baton.store.redis.reader import Reader
 from baton.store.redis.semaphore import entry_from, member_field, member_of
 from baton.store.redis.store import Store
-from baton.store.redis.tree.details import results_in
+from baton.store.redis.tree.details import entries_in, results_in
 from baton.store.redis.tree.reading import read_again
 from baton.store.redis.tree.snapshot import TreeSnapshot
 from baton_events.errors import StoreError
@@ -129,9 +129,9 @@ class FakeRedis(InProcessRedis):
         kept: dict[str, dict[str, Any]] = {"calls": {}, "results": {}, "transcript": {}, "parts": {}}
         for name in tree.jobs:
             texts = self.hash(keys.calls_key(name))
-            calls = {field: load_call(text) for field, text in texts.items() if not field.startswith(keys.RESULT)}
+            calls = {field: load_call(text) for field, text in texts.items() if keys.is_call(field)}
             kept["calls"][name], kept["results"][name] = calls, results_in(texts)
-            kept["transcript"][name] = self.data.values.get(keys.transcript_key(name), ())
+            kept["transcript"][name] = entries_in(texts)
             stream = self.data.values.get(keys.parts_key(name), Stream())
             kept["parts"][name] = tuple(part for entry in stream.entries for part in entry.flat[1::2])
         return replace(tree, **kept, expires_ms=self.data.expiring.get(keys.state_key(root), 0))
@@ -176,7 +176,8 @@ class FakeRedis(InProcessRedis):
         for name in tree.jobs:
             calls = {call.id: dump(call) for call in tree.calls.get(name, {}).values()}
             results = {keys.RESULT + field: text for field, text in tree.results.get(name, {}).items()}
-            self._hash(keys.calls_key(name), calls | results)
+            entries = {f"{keys.ENTRY}{number}": text for number, text in enumerate(tree.transcript.get(name, ()))}
+            self._hash(keys.calls_key(name), calls | results | entries)
             if tree.parts.get(name, ()) != before.parts.get(name, ()):
                 self._put_parts(name, tree)
 

@@ -19,7 +19,7 @@ from baton.engine.state import CallRecord
 from baton.store.redis import keys as names
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.store.redis.in_process.streams import Stream
-from baton.store.redis.tree.details import results_in
+from baton.store.redis.tree.details import entries_in, results_in
 from baton_events.ids import root_of
 from tests.simulation.kept import Kept
 
@@ -77,8 +77,9 @@ def _parts_of(kind: str, value: Any, known: Mapping[str, str]) -> list[tuple[str
     if kind != "calls":
         return [(kind, value, {})]
     results = results_in(value or {})
-    calls = {name: text for name, text in value.items() if not name.startswith(names.RESULT)} if value else None
-    return [(kind, calls, known), ("results", results or None, {})]
+    calls = {name: text for name, text in value.items() if names.is_call(name)} if value else None
+    entries = entries_in(value or {})
+    return [(kind, calls, known), ("results", results or None, {}), ("transcript", entries or None, {})]
 
 
 def _calls(texts: Mapping[str, str], known: Mapping[str, str], before: dict[str, CallRecord]) -> dict[str, CallRecord]:

@@ -198,7 +198,8 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     `appends`: requests that added parts in mid-work. `redis_bytes`: of keys, arguments and answers, both ways. `mb_ms`:
     time of functions times their memory. `before`: the usage when the job was retried last. `written`: bytes that were
     stored (engine/commit/stored_bytes.py); `counted`: those of them that its tenant's quota includes until it ends.
-    `stamp`: differs after each write to the job's history, so that no two histories have the same usage.
+    `stamp`: differs after each write to the job's history, so that no two histories have the same usage; `entries`:
+    of its transcript.
     """
 
     messages: int = 0
@@ -214,6 +215,7 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     written: int = 0
     counted: int = 0
     stamp: str = ""
+    entries: int = 0
 
 
 NOTHING_USED = Usage()

@@ -100,10 +100,9 @@ class JobEnds:
         await self._future(job_id)
         del self._waiting[job_id]
         async with self._reading:
-            self._reads.send("LRANGE", f"baton:{{{job_id}}}:transcript:{job_id}", "0", "-1")
             self._reads.send("HVALS", f"baton:{{{job_id}}}:calls:{job_id}")
-            texts = [await self._reads.answer(), await self._reads.answer()]
-        found = [text for answer in texts if isinstance(answer, list) for text in answer if isinstance(text, bytes)]
+            answer = await self._reads.answer()
+        found = [text for text in answer if isinstance(text, bytes)] if isinstance(answer, list) else []
         return sorted({int(stamp) for text in found for stamp in _STAMP.findall(text)})
 
     async def calls(self, job_id: str) -> list[int]:

@@ -59,7 +59,7 @@ async def test_a_new_job_is_guaranteed_by_its_backup_and_is_read_as_it_was_submi
     assert snapshot.task == {"role": "user", "v": 1, "text": "do it", "data": {"a": None}}
     used = replace(snapshot.usage, redis_commands=0, redis_bytes=0, stamp="")
     size_bytes = written_bytes(creation(a_job()))
-    assert used == Usage(messages=1, redis_requests=3, updated_ms=NOW_MS, written=size_bytes, counted=3)
+    assert used == Usage(messages=1, redis_requests=3, updated_ms=NOW_MS, written=size_bytes, counted=3, entries=1)
     assert (await side.reader.parts(JOB_ID, 0)).parts == creation(a_job()).parts
 
 

@@ -1,7 +1,7 @@
 """What an event costs, exactly: requests, and commands with the calls inside scripts; flat from first to last.
 
 Whoever makes a step cheaper lowers the number here; whoever makes it dearer has to say so here. No event may take more
-than twelve commands, the last one no more than seventeen: five expiries and a tombstone.
+than twelve commands, the last one no more than sixteen: expiries and a tombstone.
 
 Source: decisions/0016-cost-of-a-step.
 """
@@ -63,9 +63,9 @@ class Event(NamedTuple):
 
 
 EVENTS = {
-    "loop asks": Event(LOOP, None, REQUESTS_TWO, 9, 3_100),
-    "loop asks for an unknown tool": Event(LOOP, None, REQUESTS_UNKNOWN, 9, 2_800),
-    "loop answers": Event(LOOP, None, ModelAnswered("done"), 13, 2_450),
+    "loop asks": Event(LOOP, None, REQUESTS_TWO, 8, 3_050),
+    "loop asks for an unknown tool": Event(LOOP, None, REQUESTS_UNKNOWN, 8, 2_750),
+    "loop answers": Event(LOOP, None, ModelAnswered("done"), 12, 2_400),
     "call returns": Event(CALL, record_of(CALL), ToolReturned('{"found":true}'), 9, 1_800),
     "call fails": Event(CALL, record_of(CALL), ToolFailed(FAILURE), 9, 1_750),
     "complete": Event(following(CALL, ItemKind.COMPLETE, NOW_MS), record_of(CALL), None, 7, 1_270),

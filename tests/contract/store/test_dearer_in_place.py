@@ -14,7 +14,7 @@ from tests.contract.store.test_dearer import counted
 CALLS = 5
 # agent → asks of the store, commands; requests and bytes at most: asks that were ready at the same time share one.
 # One of the commands renews the catalogue of the lists when the job completes: a failover may have lost it.
-JOBS = {"in-a-row": (16, 98, 15, 24_200), "at-once": (8, 56, 7, 16_150)}
+JOBS = {"in-a-row": (16, 92, 15, 24_100), "at-once": (8, 54, 7, 16_150)}
 
 
 @pytest.mark.bridge

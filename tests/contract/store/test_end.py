@@ -73,7 +73,7 @@ async def test_nothing_of_a_live_job_expires(real: Side, redis_process: RedisPro
     await real.store.undelivered(claim_of(items[1], "m4"), "m1")
     await real.store.reconcile(JOB_ID, "m5", NOW_MS + 100_000, 60_000, table_of(JOB_ID))
     found = expiry_ms(redis_process)
-    assert len(found) == 4
+    assert len(found) == 3
     assert set(found.values()) == {-1}
 
 
@@ -85,7 +85,7 @@ async def test_every_key_of_an_ended_job_expires(real: Side, redis_process: Redi
     found = expiry_ms(redis_process)
     tombstone_ms = found.pop(f"baton:{{{JOB_ID}}}:tombstone")
     assert 0 <= RETENTION_MS + LEAST_TOMBSTONE_MS - tombstone_ms < 60_000
-    assert len(found) == 4
+    assert len(found) == 3
     assert all(RETENTION_MS - 60_000 < left_ms <= RETENTION_MS for left_ms in found.values()), found
 
 

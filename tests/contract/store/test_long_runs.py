@@ -13,7 +13,7 @@ from baton import Limits, Registry
 from baton.pydantic_ai import durable
 from baton.queue.dispatch import Outcome
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.keys import calls_key, transcript_key
+from baton.store.redis.keys import calls_key
 from baton_events.schema import Event, EventType, event_type
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
@@ -73,13 +73,12 @@ async def pieces_of(process: RedisProcess, continuation: Continuation, *, apart:
             stage.let_make_calls(other)
         await stage.play("long")
         parts = [json.loads(text) for text in (await stage.ports.reader.parts("job_a", 0)).parts]
-        said = process.request("LRANGE", transcript_key("job_a"), 0, -1)
-        results = process.request("HGETALL", calls_key("job_a"))
+        kept = process.request("HGETALL", calls_key("job_a"))
     events = [part["data"] for part in parts if part["type"] == "data-event" and "used" in part["data"]]
     calls = [used(one["used"]) for one in events if "callId" in one]
     asked = [used(one["used"]) for one in events if "callId" not in one]
     assert len(asked) == CALLS + 1
-    return Pieces(asked[1:-1], calls, sum(len(json.dumps(text)) for text in (*said, *results)))
+    return Pieces(asked[1:-1], calls, sum(len(json.dumps(text)) for text in kept))
 
 
 def windows(pieces: Sequence[Counted], size: int) -> tuple[Counted, Counted]:

@@ -164,18 +164,19 @@ async def written(side: Side, agent: str, continuation: Continuation) -> int:
 
 
 def as_made(text: str) -> str:
-    """A call's record as it is counted, before it began; a result is as it is."""
-    if '"turn"' not in text:
-        return text
+    """A call's record as it is counted, before it began."""
     return dump(replace(load_call(text), status=CallStatus.QUEUED, attempts=0, started_at_ms=None, finished_at_ms=None))
 
 
 def stored(process: RedisProcess) -> tuple[int, int]:
     """The bytes that are there of the job: without its record, and of that."""
     entries = process.request("XRANGE", keys.parts_key("job_a"), "-", "+")
-    lists = [*process.request("LRANGE", keys.transcript_key("job_a"), 0, -1), *(p for _, e in entries for p in e[1::2])]
-    hashes = [as_made(text) for text in process.request("HVALS", keys.calls_key("job_a"))]
-    plain = [re.sub(r',"used":\{[^}]*\}', "", text) for text in (*lists, *hashes)]  # what the scripts add to events
+    parts = [part for _, entry in entries for part in entry[1::2]]
+    fields = process.request("HGETALL", keys.calls_key("job_a"))
+    hashes = [
+        as_made(text) if keys.is_call(name) else text for name, text in zip(fields[::2], fields[1::2], strict=True)
+    ]
+    plain = [re.sub(r',"used":\{[^}]*\}', "", text) for text in (*parts, *hashes)]  # what the scripts add to events
     return sum(map(len, plain)), len(process.request("HGET", keys.state_key("job_a"), "job:job_a"))
 
 

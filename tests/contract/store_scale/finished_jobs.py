@@ -46,11 +46,9 @@ def commands_of(client: RawClient) -> Iterator[Command]:
             yield ("HSET", key, *client.request("HGETALL", key))
         elif kind == "string":
             yield ("SET", key, client.request("GET", key))
-        elif kind == "stream":
-            yield from (("XADD", key, at, *fields) for at, fields in client.request("XRANGE", key, "-", "+"))
         else:
-            assert kind == "list", (key, kind)
-            yield ("RPUSH", key, *client.request("LRANGE", key, 0, -1))
+            assert kind == "stream", (key, kind)
+            yield from (("XADD", key, at, *fields) for at, fields in client.request("XRANGE", key, "-", "+"))
         assert client.request("PTTL", key) > 0, key
         yield ("PEXPIRE", key, RETENTION_MS)
 

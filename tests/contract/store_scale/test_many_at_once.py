@@ -40,7 +40,7 @@ def of_others() -> Iterator[Command]:
     for number in range(STREAMS):
         yield ("XADD", keys.parts_key(f"job_{number:06}"), "*", "p", "x" * 100)
     for number in range(SESSIONS):
-        yield ("RPUSH", keys.transcript_key(f"job_{number:06}"), "x" * BIG_CHARS)
+        yield ("HSET", keys.calls_key(f"job_{number:06}"), f"{keys.ENTRY}0", "x" * BIG_CHARS)
 
 
 async def costs(server: RedisProcess) -> dict[str, Counted]:

@@ -32,21 +32,21 @@ class Archive:
 
     async def recall(self, job_id: str) -> Recalled | None:
         """Return a job with the data to decide on its retry or removal; None when unknown. Never an old read."""
-        found, names, entries, head = await self._redis.read(
+        found, names, head = await self._redis.read(
             ["HGETALL", keys.state_key(job_id)],
             ["HKEYS", keys.calls_key(job_id)],
-            ["LLEN", keys.transcript_key(job_id)],
-            ["LRANGE", keys.transcript_key(job_id), 0, 1],
+            ["HMGET", keys.calls_key(job_id), f"{keys.ENTRY}0", f"{keys.ENTRY}1"],
         )
         state = as_dict(found)
         text = state.get(f"job:{job_id}")
         if text is None:
             return None
-        calls = [name for name in names if not name.startswith(keys.RESULT)]  # which do not change once it has ended
+        entries = sum(name.startswith(keys.ENTRY) for name in names)
+        calls = [name for name in names if keys.is_call(name)]  # which do not change once it has ended
         [texts] = await self._redis.read(["HMGET", keys.calls_key(job_id), *calls]) if calls else [()]
         records = map(load_call, filter(None, texts))
         return operations.recalled(
-            tree_of(state, {}, Tree()), Loaded(load_job(text), text), records, int(entries), head
+            tree_of(state, {}, Tree()), Loaded(load_job(text), text), records, entries, [each for each in head if each]
         )
 
     async def remove(self, recalled: Recalled) -> Removed:

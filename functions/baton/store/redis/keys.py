@@ -56,17 +56,20 @@ def state_key(job_id: str) -> str:
     return f"baton:{{{root_of(job_id)}}}:state"
 
 
-RESULT = "result:"
+RESULT, ENTRY = "result:", "entry:"
 
 
 def calls_key(job_id: str) -> str:
-    """Return the key of a hash: call id → record, and `result:` with a call id → stored result."""
+    """Return the key of a hash: call id → record; `result:` with a call id → stored result; the transcript.
+
+    An entry of that is never changed; its field is `entry:` with its number, from 0.
+    """
     return f"baton:{{{root_of(job_id)}}}:calls:{job_id}"
 
 
-def transcript_key(job_id: str) -> str:
-    """Return the key of a list: the transcript's entries, only appended to."""
-    return f"baton:{{{root_of(job_id)}}}:transcript:{job_id}"
+def is_call(name: str) -> bool:
+    """Return whether this field of a job's calls is a call's record."""
+    return not name.startswith((RESULT, ENTRY))
 
 
 def parts_key(job_id: str) -> str:

@@ -16,7 +16,7 @@ from baton.engine.transcript import recalled
 from baton.store.records.jobs import Snapshot, StoredParts
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.tree.details import results_in
+from baton.store.redis.tree.details import as_dict, entries_in, results_in
 from baton.store.transport.redis_rest import Command
 from baton_events.errors import StoreAnswerError
 
@@ -71,18 +71,18 @@ class Reader:
     async def job(self, job_id: str) -> Snapshot | None:
         """Return everything about a job; None when unknown."""
         calls_key = keys.calls_key(job_id)
-        transcript: Command = ["LRANGE", keys.transcript_key(job_id), 0, 1]
-        others: tuple[Command, ...] = (["HGETALL", keys.state_key(job_id)], transcript, _STOPPED)
+        others: tuple[Command, ...] = (["HGETALL", keys.state_key(job_id)], _STOPPED)
         try:
             # The SDK makes a dict of HGETALL's flat reply.
-            state, first, stopped, stored = await self._redis.pipeline(*others, ["HGETALL", calls_key])
+            state, stopped, stored = await self._redis.pipeline(*others, ["HGETALL", calls_key])
         except StoreAnswerError:
             # All together may be more than the store answers at once.
-            state, first, stopped = await self._redis.pipeline(*others)
+            state, stopped = await self._redis.pipeline(*others)
             stored = await in_pieces(self._redis, calls_key)
         if f"job:{job_id}" not in state:
             return None
-        records = (load_call(text) for name, text in stored.items() if not name.startswith(keys.RESULT))
+        records = (load_call(text) for name, text in stored.items() if keys.is_call(name))
+        first = entries_in(stored)[:2]
         calls = sorted(records, key=lambda call: (call.turn, call.position))
         return replace(
             _snapshot(job_id, state, first, stopped),
@@ -109,7 +109,7 @@ class Reader:
     async def _jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
         commands: list[list[str | int]] = []
         for job_id in job_ids:
-            commands += [["HGETALL", keys.state_key(job_id)], ["LRANGE", keys.transcript_key(job_id), 0, 0]]
+            commands += [["HGETALL", keys.state_key(job_id)], ["HMGET", keys.calls_key(job_id), f"{keys.ENTRY}0"]]
         *answers, stopped = await self._redis.pipeline(*commands, _STOPPED)
         found = zip(job_ids, answers[::2], answers[1::2], strict=True)
         return {name: _snapshot(name, state, first, stopped) for name, state, first in found if f"job:{name}" in state}
@@ -126,10 +126,7 @@ class Reader:
         if not job_ids:
             return {}
         found = await self._redis.pipeline(*(["HKEYS", keys.calls_key(name)] for name in job_ids))
-        names = {
-            job: [one for one in each if not one.startswith(keys.RESULT)]
-            for job, each in zip(job_ids, found, strict=True)
-        }
+        names = {job: [one for one in each if keys.is_call(one)] for job, each in zip(job_ids, found, strict=True)}
         some = {job: each for job, each in names.items() if each}
         if not some:
             return {}
@@ -138,8 +135,11 @@ class Reader:
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """Return all entries of the job's transcript, in order; none when unknown."""
-        entries = await self._redis.execute("LRANGE", keys.transcript_key(job_id), 0, -1)
-        return tuple(json.loads(entry) for entry in entries)
+        try:
+            stored = as_dict(await self._redis.execute("HGETALL", keys.calls_key(job_id)))
+        except StoreAnswerError:
+            stored = await in_pieces(self._redis, keys.calls_key(job_id))
+        return tuple(map(json.loads, entries_in(stored)))
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
         """Return the job's parts after number `after`; of a negative one the last ones, without their numbers.
@@ -206,14 +206,14 @@ def _numbered(job: Job, page: Sequence[Any], after: int) -> StoredParts:
     return StoredParts(job, parts[seen:], first + seen)
 
 
-def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:
+def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str | None], stopped: str | None) -> Snapshot:
     from baton.engine.commit.usage_ledger import used_by  # noqa: PLC0415 - no step reads a whole job
 
     sent, scored = f"message:{job_id}:", keys.score_prefix(job_id)
     items = sorted((load_item(text) for field, text in state.items() if field.startswith("item:") and text), key=_KEY)
     return Snapshot(
         job=load_job(state[f"job:{job_id}"]),
-        task=json.loads(first[0]) if first else {},
+        task=json.loads(first[0]) if first and first[0] else {},
         items=tuple(item for item in items if item.job_id == job_id),
         slot_state=load_slot_state(state[f"slot_state:{job_id}"]) if f"slot_state:{job_id}" in state else SlotState(),
         usage=used_by(job_id, state),

@@ -3,7 +3,7 @@
 import re
 
 from baton.sdk.clock import SystemClock, SystemRandomness
-from baton.store.redis.keys import calls_key, parts_key, state_key, transcript_key
+from baton.store.redis.keys import calls_key, parts_key, state_key
 
 
 def test_the_clock_reports_milliseconds_and_goes_on() -> None:
@@ -20,7 +20,7 @@ def test_random_tokens_are_of_the_promised_form_and_differ() -> None:
 
 def test_all_keys_of_a_tree_share_its_roots_hash_tag_and_each_is_another() -> None:
     """A clustered Redis keeps them together."""
-    makers = (state_key, calls_key, transcript_key, parts_key)
+    makers = (state_key, calls_key, parts_key)
     keys = {make(job_id) for make in makers for job_id in ("job_1", "job_1.2", "job_1.2.3")}
     assert all("{job_1}" in key for key in keys)
-    assert len(keys) == 1 + 3 * 3  # the state is one hash for the whole tree
+    assert len(keys) == 1 + 2 * 3  # the state is one hash for the whole tree

@@ -101,15 +101,18 @@ class Attempt:
         """Return a draft in which all of them are made; note the answers, and who pays."""
         draft = Draft.of(self._snapshot.tree)
         for transition in transitions:
-            noted = self.bill.noted(transition.job_id, draft)
+            job_id = transition.job_id
+            was, count = draft.usage.get(job_id, NOTHING_USED), len(draft.parts.get(job_id, ()))
             try:
                 self.answers.append(transition.make(draft))
             except JobGoneError as error:
                 self.answers.append(error)
-            self.bill.add(transition.job_id, transition.meter, noted, draft)
+            now = draft.usage.get(job_id, NOTHING_USED)
+            self.bill.add(job_id, transition.meter, was, now, draft.parts.get(job_id, ())[count:])
         for job_id in {**draft.transcript, **draft.new_results}:  # no two histories have the same usage
-            if job_id in draft.usage:
-                draft.put_usage(job_id, replace(draft.usage[job_id], stamp=self._stamp))
+            used, more = draft.usage.get(job_id), len(draft.transcript.get(job_id, ()))
+            if used is not None:
+                draft.put_usage(job_id, replace(used, stamp=self._stamp, entries=used.entries + more))
         return draft
 
     def _write_apart(self, stamp: str) -> None:

@@ -15,10 +15,9 @@ from typing import Any
 from msgspec import Struct
 
 from baton.engine.commit.answers import Committed
-from baton.engine.commit.draft import Draft
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.usage_ledger import NOTHING, Spent, event_end, ledger_text, less, more, with_used
-from baton.engine.state import NOTHING_USED, Usage
+from baton.engine.state import Usage
 from baton.store.redis.totals import Counts
 from baton.store.transport.meter import Meter, charge
 from baton.store.transport.redis_rest import Command, answer_bytes, command_bytes
@@ -47,15 +46,10 @@ class Bill:
         self._written: dict[str, str] = {}
         self._size_bytes = 0
 
-    def noted(self, job_id: str, draft: Draft) -> tuple[Usage, int]:
-        """Return what a draft says of a job before a step: its usage, and how many new parts its stream has."""
-        return draft.usage.get(job_id, NOTHING_USED), len(draft.parts.get(job_id, ()))
-
-    def add(self, job_id: str, meter: Meter | None, noted: tuple[Usage, int], draft: Draft) -> None:
-        """Note a step; where it wrote its job's usage, it pays."""
-        (was, count), now = noted, draft.usage.get(job_id, NOTHING_USED)
+    def add(self, job_id: str, meter: Meter | None, was: Usage, now: Usage, parts: Sequence[str]) -> None:
+        """Note a step with the new parts of its stream; where it wrote its job's usage, it pays."""
         if now is not was:
-            self._steps.append(_Paying(job_id, meter, less(now, was), event_end(draft.parts.get(job_id, ())[count:])))
+            self._steps.append(_Paying(job_id, meter, less(now, was), event_end(parts)))
 
     def settle(
         self, patch: Patch, beside: Sequence[Command], ledgers: Ledgers, state: dict[str, str]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import ClaimResult, Committed, History
 from baton.engine.commit.codec import load_call, load_results, load_values
 from baton.engine.commit.patch import Command, Patch
-from baton.engine.state import CallRecord, Job, Usage, reads_history, results_needed
+from baton.engine.state import NOTHING_USED, CallRecord, Job, Usage, reads_history, results_needed
 from baton.engine.transcript import calls_in, uncompacted
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
@@ -22,14 +22,14 @@ from baton.store.transport.meter import charge
 from baton.store.transport.redis_rest import answer_bytes
 from baton_events.errors import StoreError
 
-_ALL = (0, -1)
-
 
 class Details:
-    """Reads that complete the answers of one patch. `transcripts`: the known ones, by job."""
+    """Reads that complete the answers of one patch. `transcripts`: the known ones, by job; `usage`: of each job."""
 
-    def __init__(self, answers: Sequence[Any], transcripts: Mapping[str, Transcript]) -> None:
-        self.transcripts = dict(transcripts)
+    def __init__(
+        self, answers: Sequence[Any], transcripts: Mapping[str, Transcript], usage: Mapping[str, Usage]
+    ) -> None:
+        self.transcripts, self._usage = dict(transcripts), usage
         self.reads: list[Command] = []
         self._found: dict[tuple[str, ...], int] = {}
         self._begun = dict[int, ClaimResult]()
@@ -45,12 +45,12 @@ class Details:
         if item.call_id and state.call is None:
             self._read("call", item.call_id, ["HMGET", keys.calls_key(job.id), item.call_id])
         if reads_history(item, job) and job.id not in self.transcripts:
-            for name, first, last in _ranges(job):
-                self._read(name, job.id, ["LRANGE", keys.transcript_key(job.id), first, last])
             if _reads_every_result(job):
-                self._read("results", job.id, ["HGETALL", keys.calls_key(job.id)])
+                self._read("history", job.id, ["HGETALL", keys.calls_key(job.id)])
+            else:
+                self._read("entries", job.id, ["HMGET", keys.calls_key(job.id), *self._entry_fields(job)])
         if item.kind is ItemKind.REMEMBER:
-            self._read("task", job.id, ["LRANGE", keys.transcript_key(job.id), 0, 0])
+            self._read("task", job.id, ["HMGET", keys.calls_key(job.id), f"{keys.ENTRY}0"])
         if needed := results_needed(item, job):
             self._read("before", item.key, _results(job, needed))
 
@@ -114,8 +114,9 @@ class Details:
         if reads_history(item, job):
             return await self._read_history(job)
         if item.kind is ItemKind.REMEMBER:
-            entries, size_bytes = await self._answer("task", job.id)
-            return History(tuple(map(json.loads, entries or ())), size_bytes=size_bytes or sum(map(len, entries)))
+            found, size_bytes = await self._answer("task", job.id)
+            entries = [text for text in found or () if text]
+            return History(tuple(map(json.loads, entries)), size_bytes=size_bytes or sum(map(len, entries)))
         if needed := results_needed(item, job):
             texts, size_bytes = await self._answer("before", item.key)
             if texts is None:
@@ -127,28 +128,30 @@ class Details:
     async def _read_history(self, job: Job) -> History:
         if (known := self.transcripts.get(job.id)) is not None:
             return _history(known, job)
-        entries: list[str] = []
-        size_bytes = 0
-        for name, _, _ in _ranges(job):
-            texts, too_much = await self._answer(name, job.id)
-            entries += texts or ()
-            size_bytes += too_much
         if not _reads_every_result(job):
-            return await self._uncompacted_history(entries, job, size_bytes)
-        found, too_much = await self._answer("results", job.id)
+            return await self._uncompacted_history(job)
+        found, too_much = await self._answer("history", job.id)
         if too_much:
-            found, too_much = await self._results_alone(job)
-        results = results_in(as_dict(found or ()))
-        prompt_bytes = weight_of(entries) + weight_of(results.values())
-        if size_bytes + too_much or prompt_bytes > self._most_bytes:
-            return History(size_bytes=size_bytes + too_much + prompt_bytes)
-        known = self.transcripts[job.id] = Transcript(tuple(entries), results, prompt_bytes)
+            found, too_much = await self._without_calls(job)
+        entries, results = entries_in(as_dict(found or ())), results_in(as_dict(found or ()))
+        size_bytes = weight_of(entries) + weight_of(results.values())
+        if too_much or size_bytes > self._most_bytes:
+            return History(size_bytes=too_much + size_bytes)
+        known = self.transcripts[job.id] = Transcript(entries, results, size_bytes)
         return _history(known, job)
 
-    async def _uncompacted_history(self, entries: list[str], job: Job, too_much: int) -> History:
+    def _entry_fields(self, job: Job) -> list[str]:
+        """Return the fields of the transcript's entries that a history has."""
+        first, last = job.compacted
+        used = self._usage.get(job.id, NOTHING_USED)
+        return [f"{keys.ENTRY}{number}" for number in (*range(first), *range(last, used.entries))]
+
+    async def _uncompacted_history(self, job: Job) -> History:
         """Return the history of a transcript that was read without its compacted range."""
+        found, too_much = await self._answer("entries", job.id)
         if too_much:
-            return History(size_bytes=too_much + weight_of(entries))
+            return History(size_bytes=too_much)
+        entries = [text for text in found or () if text]
         values = load_values(entries)
         names = calls_in(tuple(values))
         texts, size_bytes = await self._later(*_results(job, names)) if names else ((), 0)
@@ -160,11 +163,11 @@ class Details:
             return History(size_bytes=size_bytes)
         return History(tuple(values), load_results(results), job.compacted, size_bytes)
 
-    async def _results_alone(self, job: Job) -> tuple[dict[str, str], int]:
-        """Read a job's results without the calls beside them; return them and 0, or their size."""
+    async def _without_calls(self, job: Job) -> tuple[dict[str, str], int]:
+        """Read a job's transcript and results without the calls beside them; return them and 0, or their size."""
         key = keys.calls_key(job.id)
         names, _ = await self._later("HKEYS", key)
-        fields = [name for name in names or () if name.startswith(keys.RESULT)]
+        fields = [name for name in names or () if not keys.is_call(name)]
         texts, too_much = await self._later("HMGET", key, *fields) if fields else ((), 0)
         return dict(zip(fields, texts or (), strict=not too_much)), too_much
 
@@ -187,6 +190,12 @@ def _results(job: Job, names: Iterable[str]) -> list[str]:
 def results_in(calls: Mapping[str, str]) -> dict[str, str]:
     """Return the results among the fields of a job's calls, by call id."""
     return {name.removeprefix(keys.RESULT): text for name, text in calls.items() if name.startswith(keys.RESULT)}
+
+
+def entries_in(calls: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the transcript's entries among the fields of a job's calls, in their order."""
+    count = sum(name.startswith(keys.ENTRY) for name in calls)
+    return tuple([calls[f"{keys.ENTRY}{number}"] for number in range(count)])
 
 
 def with_ledger(answer: Any, usage: Mapping[str, Usage]) -> Any:
@@ -216,15 +225,6 @@ def _claim_result_of(answer: Any) -> Sequence[ClaimResult]:
 def _reads_every_result(job: Job) -> bool:
     """Return whether a history needs all results; results of a script's calls are for the script."""
     return job.compacted == (0, 0) and not job.stretches
-
-
-def _ranges(job: Job) -> list[tuple[str, int, int]]:
-    """Return the ranges of the transcript that a history has."""
-    first, last = job.compacted
-    if (first, last) == (0, 0):
-        return [("said", *_ALL)]
-    ranges = [("before", 0, first - 1)] if first else []
-    return [*ranges, ("after", last, -1)]
 
 
 def _history(known: Transcript, job: Job) -> History:

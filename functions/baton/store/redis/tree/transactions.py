@@ -196,7 +196,7 @@ class Transactions:
                 for attempt in self._attempts(root_id, snapshot, transitions):
                     if attempts:
                         attempts[-1].bill.refund()
-                    details = Details(attempt.answers, attempt.transcripts())
+                    details = Details(attempt.answers, attempt.transcripts(), attempt.draft.usage)
                     beside = adding(self._held.beside(attempt.answers, counts))
                     commands, written, found = await self._requested(attempt, details, beside)
                     if commands:

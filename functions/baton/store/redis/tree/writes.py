@@ -79,8 +79,6 @@ class Writes:
         self._add_calls(patch)
         for job_id, count in self.part_counts.items():
             self._stream(patch, job_id, count, kept.stream_length)
-        for job_id, entries in self._draft.transcript.items():
-            patch.write("RPUSH", keys.transcript_key(job_id), entries)
         if persists:
             self._persist(patch)
         elif self.expires:
@@ -99,8 +97,9 @@ class Writes:
             patch.write("XADD", keys.parts_key(job_id), [*head, *named], sums)
 
     def _add_calls(self, patch: Patch) -> None:
-        new_calls, new_results = self._draft.new_calls, self._draft.new_results
-        for job_id in {**new_calls, **new_results}:
+        draft = self._draft
+        new_calls, new_results = draft.new_calls, draft.new_results
+        for job_id in {**draft.transcript, **new_calls, **new_results}:
             key, results = keys.calls_key(job_id), new_results.get(job_id, _NONE)
             gone = [keys.RESULT + name for name, text in results.items() if text is None]
             if gone:
@@ -109,6 +108,10 @@ class Writes:
             for name, text in results.items():
                 if text is not None:
                     texts += (keys.RESULT + name, text)
+            if job_id in draft.transcript:
+                entries = draft.transcript[job_id]
+                for number, text in enumerate(entries, draft.usage[job_id].entries - len(entries)):
+                    texts += (f"{keys.ENTRY}{number}", text)
             if texts:
                 patch.write("HSET", key, texts)
 
@@ -128,7 +131,7 @@ class Writes:
 
 def all_keys(root_id: str, jobs: Iterable[str]) -> list[str]:
     """Return the keys of a tree with these jobs."""
-    each = (keys.calls_key, keys.transcript_key, keys.parts_key)
+    each = (keys.calls_key, keys.parts_key)
     return [keys.state_key(root_id), *(key(job_id) for job_id in jobs for key in each)]
 
 
