@@ -116,6 +116,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "modules of server 1, functions of server 7, classes of server 1, lines of worker 5, lines of store 11, "
         "functions of store 3, classes of store 1, functions of engine 1, lines of client 32",
     ),
+    *_raises(_BUDGETS, "test lines 64, lines of worker 1"),
     *_raises(_START, "lines 11, modules 1, lines of worker 10, modules of worker 1, lines of local 3, test lines 9"),
     *_raises(
         _BUDGETS,

@@ -9,8 +9,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from baton.engine.commit.answers import Claim, History
@@ -32,6 +32,7 @@ from baton.worker.admission.budgeted import Budgeted, Declared
 from baton_events.errors import StoreError
 from baton_events.schema import parse_event
 from tests.contract.store.planted import Defect
+from tests.simulation.budget_plan import Plan, plan_of
 
 _T = TypeVar("_T")
 _MIDNIGHT_MS = int(datetime(2026, 11, 28, tzinfo=UTC).timestamp() * 1000)
@@ -39,47 +40,8 @@ CENT = 10_000
 LEASE_SECONDS, _CLAIM_SECONDS, _MINUTE_SECONDS = 120.0, 30.0, 60.0
 # Of a message on its way, and of a request.
 _SLOW_SECONDS = 20.0
-_STATE = budget_keys("k", "day", "usd")[0]
+_STATE, _WAITS = budget_keys("k", "day", "usd")
 _RESERVED_CENTS = 10
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is in a world. Shares are of the requests, or of the model's answers."""
-
-    seed: int
-    calls: int
-    limit_cents: int
-    waits: bool
-    begins_seconds: float
-    skew_seconds: float
-    crashes: float
-    lost_answers: float
-    repeats: float
-    overtaken: float
-    unanswered: float
-    refused: float
-    failovers: int
-
-
-def plan_of(seed: int) -> Plan:
-    """Make a plan: a third of the worlds have no faults, and half of them go over midnight."""
-    dice, bad = Dice(seed), 0.0 if seed % 3 == 0 else 1.0
-    return Plan(
-        seed,
-        calls=dice.whole(8, 24, 1),
-        limit_cents=10 * dice.whole(2, 12, 2) + dice.whole(0, 9, 3),
-        waits=dice.chance(0.5, 4),
-        begins_seconds=-dice.between(10, 90, 5) if dice.chance(0.5, 6) else -43_200.0,
-        skew_seconds=dice.between(0, 60, 7),
-        crashes=bad * 0.06 * dice.roll(8),
-        lost_answers=bad * 0.1 * dice.roll(9),
-        repeats=bad * 0.2 * dice.roll(10),
-        overtaken=bad * 0.2 * dice.roll(11),
-        unanswered=bad * 0.15 * dice.roll(12),
-        refused=bad * 0.15 * dice.roll(13),
-        failovers=dice.whole(1, 3, 14) if seed % 5 == 4 else 0,
-    )
 
 
 class PlantedRedis(InProcessRedis):
@@ -143,11 +105,13 @@ class World:
 
     def __init__(self, plan: Plan, loop: VirtualLoop, defect: Defect | None = None) -> None:
         self.plan, self.loop, self.dice, self.limit = plan, loop, Dice(plan.seed), plan.limit_cents * CENT
+        self.raised = dict[str, int]()  # by period
         self.redis = PlantedRedis(self.store_ms, defect)
         self.forgotten, self.costs = 0, Counter[str]()
         # By name, as applied: its period and amount, when that was, and its first cost.
         self.granted, self.granted_at = dict[str, tuple[str, int]](), dict[str, float]()
         self.settled, self.waits_since = dict[str, int](), dict[str, float]()
+        self.waited = set[str]()
         self.begun = Counter[str]()
         self.woken = {f"job_{number}": asyncio.Event() for number in range(plan.calls)}
         self.ends = Counter[str]()
@@ -167,6 +131,9 @@ class World:
 
     def _today(self) -> str:
         return datetime.fromtimestamp(self.store_ms() / 1000, UTC).date().isoformat()
+
+    def limit_of(self, period: str) -> int:
+        return max(self.limit, self.raised.get(period, 0))
 
     def chance(self, share: float) -> bool:
         self._rolls += 1
@@ -210,17 +177,20 @@ class World:
             if period != true and first == now:
                 raise Broken(f"periods_are_the_stores: {name} reserves in {period} on {true}")
             taken = _taken(sums, period)
-            if first == now and taken > self.limit:
-                raise Broken(f"a_grant_is_within_the_limit: {taken} of {self.limit} after {name}")
+            if first == now and taken > self.limit_of(period):
+                raise Broken(f"a_grant_is_within_the_limit: {taken} of {self.limit_of(period)} after {name}")
             self._nobody_waited_beside_it(name, now)
         if found.outcome == "granted":
             self.waits_since.pop(name, None)
         else:
             self.waits_since.setdefault(name, now)
+            self.waited.add(name)
+        if (noted := self.redis.run("ZCARD", _WAITS)) > len(self.waited):
+            raise Broken(f"a_call_waits_once: {noted} notes of {len(self.waited)} calls")
         self._note_room(sums, now)
 
     def _note_room(self, sums: dict[str, int], now: float) -> None:
-        if _taken(sums, self._today()) + _RESERVED_CENTS * CENT <= self.limit:
+        if _taken(sums, self._today()) + _RESERVED_CENTS * CENT <= self.limit_of(self._today()):
             self._room_since = now if self._room_since is None else self._room_since
         else:
             self._room_since = None
@@ -229,8 +199,7 @@ class World:
         since = self.waits_since.get(name)
         if since is None or self._room_since is None or self.plan.failovers:
             return
-        midnight = -self.plan.begins_seconds
-        waited = now - max(since, self._room_since, midnight if self._room_since < midnight <= now else 0.0)
+        waited = now - max(since, self._room_since)
         if waited > _MINUTE_SECONDS + 2 * _SLOW_SECONDS:
             raise Broken(f"who_waits_begins_within_a_minute: {name} has waited {waited:.0f} s beside room")
 
@@ -238,7 +207,7 @@ class World:
         period, amount = self.granted.get(name, ("", _RESERVED_CENTS * CENT))
         self.settled.setdefault(name, amount if cost is None else cost)
         sums = self.sums()
-        fits = max(0, (self.limit - _taken(sums, period)) // (_RESERVED_CENTS * CENT))
+        fits = max(0, (self.limit_of(period) - _taken(sums, period)) // (_RESERVED_CENTS * CENT))
         if period and len(found.woken) > fits:
             raise Broken(f"only_who_has_room_is_woken: {len(found.woken)} are woken into {fits} places")
         self._note_room(sums, self.loop.seconds)
@@ -267,8 +236,8 @@ class World:
             raise Broken(f"each_call_has_a_name_of_its_own: {name} is asked for {self.begun[name]} times")
         period = self.granted[name][0]
         self.costs[period] += cost
-        if self.costs[period] > self.limit + self.forgotten:
-            raise Broken(f"real_calls_cost_no_more: {self.costs[period]} of {self.limit} in {period}")
+        if self.costs[period] > self.limit_of(period) + self.forgotten:
+            raise Broken(f"real_calls_cost_no_more: {self.costs[period]} of {self.limit_of(period)} in {period}")
 
     async def _job(self, job_id: str) -> None:
         await asyncio.sleep(self.seconds(30.0))
@@ -303,7 +272,7 @@ class World:
         """Return what becomes of the call, and after how long its message comes again."""
         skew = self.plan.skew_seconds * (1 if self.chance(0.5) else -1)
         now_ms = self.store_ms() + int(1000 * skew)
-        effect = CallModel(Job(job_id, "session", "acme", "a", now_ms), 1, attempt, lost=lost)
+        effect = CallModel(Job(job_id, "session", "acme", "a", _MIDNIGHT_MS), 1, attempt, lost=lost)
         claim = Claim(job_id, loop_key(job_id, 1, attempt), "m", "o", now_ms, 0)
         try:
             result = await self.budgeted(effect, History(), claim)
@@ -329,19 +298,40 @@ class World:
             self.redis.go_back(version)
             self.forgotten += sum(amount for name, (_, amount) in self.granted.items() if name not in before)
 
+    async def _is_raised(self) -> None:
+        """Somebody raises the limit of the day, again and again until all is done."""
+        for number in range(self.plan.raises):
+            await asyncio.sleep(self.dice.between(20, 200, 105, number))
+            limit = self.limit + self.dice.whole(1, 4, 106, number) * _RESERVED_CENTS * CENT
+            while True:
+                try:
+                    woken = await self.request(partial(self._raise, limit))
+                    self._may_die()
+                    await self.budgeted.wake(woken, Claim("", "", "", "", 0, 0), "")
+                    break
+                except (StoreError, Crashed):
+                    await asyncio.sleep(self.seconds(_CLAIM_SECONDS))
+
+    async def _raise(self, limit: int) -> tuple[str, ...]:
+        day = self._today()
+        woken = await self.budgets.raise_limit("k", "day", "usd", day, limit)
+        self.raised[day] = max(limit, self.raised.get(day, 0))
+        self._note_room(self.sums(), self.loop.seconds)
+        return woken
+
     async def run(self) -> None:
         """Play it.
 
         Raises:
             Broken: something does not hold.
         """
-        failing = asyncio.ensure_future(self._fails_over())
+        others = [asyncio.ensure_future(each) for each in (self._fails_over(), self._is_raised())]
         jobs = [asyncio.ensure_future(self._job(job_id)) for job_id in self.woken]
         try:
             await asyncio.gather(*jobs)
-            await failing
+            await asyncio.gather(*others)
         finally:
-            for task in (*jobs, failing):
+            for task in (*jobs, *others):
                 task.cancel()
         await asyncio.sleep(2 * LEASE_SECONDS)
         self._sums_are_the_calls_own()

@@ -64,6 +64,16 @@ def _settled_twice(world: World) -> None:
     vars(world.budgets)["settle"] = twice
 
 
+def _noted_anew(world: World) -> None:
+    """A call that asks again is another one among those that wait."""
+    reserve = world.budgets.reserve
+
+    async def noted(wants: Sequence[Want], name: str, event: str, lease_ms: int) -> Reservation:
+        return await reserve(wants, name, f"{event}{' ' * world.dice.whole(0, 999, 200, world.store_ms())}", lease_ms)
+
+    vars(world.budgets)["reserve"] = noted
+
+
 @pytest.mark.parametrize(
     ("promise", "defect", "planted"),
     [
@@ -71,6 +81,8 @@ def _settled_twice(world: World) -> None:
         pytest.param("sums_are_the_calls_own", "settled twice counts twice", _settled_twice, id="settled twice"),
         pytest.param("periods_are_the_stores", "the function's clock chooses the period", None, id="function's clock"),
         pytest.param("only_who_has_room_is_woken", "woken where there is no room", None, id="woken into a taken place"),
+        pytest.param("who_waits_begins_within_a_minute", "whoever was woken waits no more", None, id="woken once"),
+        pytest.param("a_call_waits_once", None, _noted_anew, id="noted anew each time"),
         pytest.param("a_grant_is_within_the_limit", None, _checked_before, id="reserved after the check"),
     ],
 )

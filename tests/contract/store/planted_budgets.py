@@ -93,7 +93,7 @@ BUDGET = tuple(
         ),
         (
             "who asks again waits anew",
-            "if since == 0 then",
+            "if since == 0 or since >= 1e14 then",
             "if true then",
             "test_budget_limits::test_how_long_a_call_waits_is_answered_until_it_is_woken",
         ),
@@ -180,6 +180,12 @@ BUDGET = tuple(
             "if fits < 1 or",
             "fits = math.max(1, fits)\n  if",
             "test_budget_limits::test_who_waits_longest_is_woken_as_far_as_there_is_room",
+        ),
+        (
+            "whoever was woken waits no more",
+            "if times == 3 then",
+            "if times == 1 then",
+            "test_budget_limits::test_who_does_not_ask_is_woken_again",
         ),
         (
             "woken for a place that is taken",

@@ -79,7 +79,7 @@ async def test_a_raise_never_lowers(world: World) -> None:
 
 
 async def test_who_waits_longest_is_woken_as_far_as_there_is_room(world: World) -> None:
-    """By a call that is over, one that was not made, and a raise; none is woken twice."""
+    """By a call that is over, one that was not made, and a raise, which wakes those again that have not asked."""
     for n in range(4):
         await world.reserve(f"c{n}", world.want(50))
         world.now_ms += 1
@@ -92,8 +92,8 @@ async def test_who_waits_longest_is_woken_as_far_as_there_is_room(world: World) 
     await world.reserve("d0", world.want(80))
     await world.reserve("d1", world.want(80))
     assert (await world.budgets.set_limit("acme", "day", "usd", 150)) == ()
-    assert (await world.budgets.set_limit("acme", "day", "usd", 180)) == ("event of d1",)
-    assert (await world.row()).waiting == 0
+    assert (await world.budgets.set_limit("acme", "day", "usd", 180)) == ("event of d1", "event of c3")
+    assert (await world.row()).waiting == 2
 
 
 async def test_a_raise_wakes_those_it_has_room_for_and_a_few_more(world: World) -> None:
@@ -118,6 +118,19 @@ async def test_who_has_room_waits_no_more(world: World) -> None:
     assert (await world.reserve("c1")).outcome == "granted"
     assert (await world.row()).waiting == 0
     assert (await world.release("c1")).woken == ()
+
+
+async def test_who_does_not_ask_is_woken_again(world: World) -> None:
+    """Since the process that should wake it may have died; three times, since its job may be gone."""
+    for name in ("c0", "c1"):
+        await world.reserve(name, world.want(100))
+    woken = list[tuple[str, ...]]()
+    for name in ("c0", "d0", "d1", "d2", "d3"):
+        await world.reserve(name, world.want(100))
+        woken += [(await world.release(name)).woken for _ in range(2)]
+        world.now_ms += 10_000
+    assert woken == [("event of c1",), ()] * 3 + [()] * 4
+    assert await world.redis.execute("EXISTS", keys.budget_keys("acme", "day", "usd")[1]) == 0
 
 
 async def test_how_long_a_call_waits_is_answered_until_it_is_woken(world: World) -> None:

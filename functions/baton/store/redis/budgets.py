@@ -95,12 +95,6 @@ class Budgets:
             changes.append(_change(named, zone, name) | {"fields": fields, "dropped": sorted(dropped - set(fields))})
         return await self._change(changes)
 
-    async def wait_on(self, key: str, per: Per, unit: Unit, events: Sequence[str]) -> None:
-        """Note that these calls wait on, since they could not be woken."""
-        now_ms = await self._time_ms()
-        scored = [each for event in events for each in (now_ms, event)]
-        await self._redis.execute("ZADD", keys.budget_keys(key, per, unit)[1], "NX", *scored)
-
     async def units(self, key: str, per: Per) -> tuple[Unit, ...]:
         """Return the units in which this key has budgets."""
         members = {unit: _member((key, per, unit)) for unit in get_args(Unit)}

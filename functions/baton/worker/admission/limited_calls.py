@@ -157,8 +157,9 @@ def waiting_event(effect: CallModel | RunTool, claim: Claim) -> str:
 
 
 def _item(effect: CallModel | RunTool, claim: Claim) -> WorkItem:
-    """Return the claimed work item, with the fields of its event."""
-    item = WorkItem(claim.item_key, kind_of(claim.item_key), effect.job.id, 0, effect.attempt, since_ms=claim.now_ms)
+    """Return the claimed work item, with the fields of its event: the same each time that the call asks."""
+    since_ms = effect.job.created_at_ms
+    item = WorkItem(claim.item_key, kind_of(claim.item_key), effect.job.id, 0, effect.attempt, since_ms=since_ms)
     if isinstance(effect, CallModel):
         return replace(item, turn=int(claim.item_key.split(":")[2]))
     call = effect.call

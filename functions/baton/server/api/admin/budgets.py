@@ -16,7 +16,6 @@ from baton.sdk.records.call_limit import LONGEST_KEY_CHARS
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed, parsed_query
 from baton.worker.container import Container
-from baton_events.errors import PublishError
 from baton_events.schema import parse_event
 from baton_events.timestamps import rfc3339
 
@@ -77,7 +76,7 @@ async def clear_budget(context: Context, request: Request) -> Response:
     query = parsed_query(ClearQuery, request.query_params)
     budgets, key = budgets_of(context.container), _key_of(request)
     for unit in await budgets.units(key, query.per):
-        await _wake(context.container, (key, query.per, unit), await budgets.set_limit(key, query.per, unit, None))
+        await _wake(context.container, await budgets.set_limit(key, query.per, unit, None))
     return Response(status_code=204)
 
 
@@ -98,7 +97,7 @@ async def changed(container: Container, key: str, body: BudgetBody) -> "BudgetRo
         message = f"a number of tokens must be whole, got {body.limit!r}: pass {math.ceil(body.limit)}"
         raise invalid_by([("limit", message)])
     woken = await budgets.set_limit(key, body.per, unit, amount_of(unit, body.limit), every=body.period == "every")
-    await _wake(container, (key, body.per, unit), woken)
+    await _wake(container, woken)
     rows, _ = await budgets.rows(key)
     return next(row for row in rows if (row.per, row.unit) == (body.per, unit))
 
@@ -136,13 +135,8 @@ def _key_of(request: Request) -> str:
     return key
 
 
-async def _wake(container: Container, named: tuple[str, Per, Unit], events: tuple[str, ...]) -> None:
+async def _wake(container: Container, events: tuple[str, ...]) -> None:
     """Publish the events of calls that wait, all together; each asks anew. Where that fails, they wait on."""
-    if not events:
-        return
-    once = f"raised.{container.ports.clock.now_ms()}"
-    try:
+    if events:
+        once = f"raised.{container.ports.clock.now_ms()}"
         await container.emitter.emit_many([delivery(parse_event(event.encode()), 0, once) for event in events])
-    except PublishError:
-        await budgets_of(container).wait_on(*named, events)
-        raise

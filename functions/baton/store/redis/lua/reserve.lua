@@ -82,7 +82,7 @@ local function refuse(outcome, b)
   local since = now()
   if plan.note ~= '' and (outcome == 'busy' or b.ask.waits) then
     since = tonumber(call('ZINCRBY', b.waits, 0, plan.note))
-    if since == 0 then
+    if since == 0 or since >= 1e14 then -- it is new, or was woken
       since = now()
       call('ZADD', b.waits, string.format('%.0f', since), plan.note)
       call('PEXPIRE', b.waits, 34560000000)

@@ -39,17 +39,25 @@ local function change(b, want)
   end
 end
 
--- Those who have waited longest; each asks anew, and waits behind the others where that was in vain.
-local function wake(b, spare)
+-- Those who have waited longest. They stay until they ask, since who should wake them may die: they are woken again, behind
+-- the others, at most three times, as some are no longer there. A score is 1e14 for each time, and the time.
+local function wake(b, spare, pause)
   local asked, left = get(b, 'asked:' .. b.label), limit_of(b) - get(b, 'spent:' .. b.label) - get(b, 'held:' .. b.label)
   local fits = asked > 0 and math.floor(left / asked) or left > 0 and 1 or 0
   if fits < 1 or get(b, 'alone:' .. b.label) > 0 then
     return
   end
-  local flat = call('ZPOPMIN', b.waits, string.format('%.0f', fits + spare))
+  local flat, again = call('ZRANGE', b.waits, 0, string.format('%.0f', fits + spare - 1), 'WITHSCORES'), {}
   for i = 1, #flat, 2 do
-    woken[#woken + 1] = flat[i]
+    local event, times, at = flat[i], math.floor(flat[i + 1] / 1e14), flat[i + 1] % 1e14
+    if times == 3 then
+      call('ZREM', b.waits, event)
+    elseif times == 0 or now() - at >= pause then
+      woken[#woken + 1] = event
+      again[#again + 1], again[#again + 2] = string.format('%.0f', (times + 1) * 1e14 + now()), event
+    end
   end
+  in_slices('ZADD', b.waits, again)
 end
 
 for at, want in ipairs(plan.wants) do
@@ -71,6 +79,6 @@ for at, want in ipairs(plan.wants) do
       call('PEXPIRE', b.hash, want.kept_ms)
     end
   end
-  wake(b, want.over and 0 or 20) -- some who wait may be no longer there
+  wake(b, want.over and 0 or 20, want.over and 10000 or 0) -- some who wait may be no longer there
 end
 return {woken, reached}
