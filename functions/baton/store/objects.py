@@ -81,10 +81,14 @@ class Objects:
         """
         of = ref_of(ref)
         to = Ref(of.store, place, of.name)
+        # S3 copies over what is there, which is the same; in a folder that would leave a second name of the file.
+        over = not self._at(of.store).startswith("file:")
         try:
-            await self._run("copy", of.store, of.path, to.path)
+            await self._run("copy", of.store, of.path, to.path, overwrite=over)
         except FileNotFoundError as error:
             raise PayloadGoneError(ref) from error
+        except FileExistsError:
+            _log.debug("%s is there", to)
         return str(to)
 
     async def delete_below(self, place: str) -> int:
@@ -96,9 +100,9 @@ class Objects:
             count += len(found)
         return count
 
-    async def places(self, within: str, before: datetime) -> Sequence[str]:
+    async def places(self, within: str, before_ms: int) -> Sequence[str]:
         """Return the places right below a folder whose objects were all written before this time."""
-        places: dict[str, bool] = {}
+        places, before = dict[str, bool](), datetime.fromtimestamp(before_ms / 1000, UTC)
         for store in range(len(self._urls)):
             for one in await self._listed(store, within):
                 place = str(one["path"]).rpartition("/")[0]
@@ -185,8 +189,3 @@ class Objects:
         connection = {"timeout": f"{self._work_seconds}s"} | connection
         opening: Any = from_url
         return opening(url, config=options, client_options=connection, retry_config=self._retries)
-
-
-def old_at(now_ms: int, age_ms: int) -> datetime:
-    """Return the time before which what is written is older than this."""
-    return datetime.fromtimestamp((now_ms - age_ms) / 1000, UTC)

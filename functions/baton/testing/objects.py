@@ -4,7 +4,6 @@ Invariant: runs of one simulation share it, as they share the store. Must not: d
 """
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 
 from baton.settings.settings import Settings
 from baton.store.objects import CHUNK_BYTES, Objects
@@ -48,9 +47,9 @@ class SimulatedObjects(Objects):
             del self.stored[path]
         return len(gone)
 
-    async def places(self, within: str, before: datetime) -> Sequence[str]:
+    async def places(self, within: str, before_ms: int) -> Sequence[str]:
         """Return the places right below a folder: all are old."""
-        del before
+        del before_ms
         return sorted({path.rpartition("/")[0] for path in self.stored if path.startswith(f"{within}/")})
 
     async def tenants(self) -> Sequence[str]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from baton.observability.alerts import Notice
 from baton.queue.ports import DeadLetters
 from baton.settings.settings import Settings
+from baton.store.redis.agent_memory import Chats
 from baton.store.redis.in_process.data import Version
 from baton.store.redis.in_process.server import InProcessConnection
 from baton.store.redis.reader import Reader
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 EPOCH_MS = 1_800_000_000_000
 BASE_URL = "https://simulation.invalid"
 _TOKEN = 31
+_APART = Settings().object_from_bytes
 
 
 class Surroundings(AroundQueue, AroundStore, Protocol):
@@ -87,6 +89,7 @@ class Backend:
             verifier=_AnySignature(),
             budgets=self._budgets,
             objects=self.objects,
+            chats=Chats(InProcessConnection(self.redis), settings.job_retention_seconds * 1000, self.objects, _APART),
             clock=self._world.clock,
             randomness=self.tokens,
             callbacks=None,

@@ -39,7 +39,7 @@ from baton.worker.commands.follow import Followers, JobNotices
 from baton.worker.commands.operation_stream import OperationOutcomes, Operations
 from baton.worker.commands.signal import CompleteOperation
 from baton.worker.recovery.dead_letters import DeadCallbacks
-from baton.worker.recovery.maintenance import Maintenance, Pruning
+from baton.worker.recovery.maintenance import Maintenance, ObjectPruning, Pruning
 from baton.worker.recovery.outage import ReconcileRequests, StoreAway
 from baton.worker.recovery.reconciler import Reconciler
 from baton.worker.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
@@ -152,7 +152,7 @@ class Container:
         ports, emitter = self.ports, self.emitter
         stores = (ports.store, ports.archive, ports.admission, self._slot_client)
         made = Commands(*stores, emitter, ports.clock, ports.randomness, self.notices)
-        made.fire.line = ports.admission_control.line
+        made.fire.line, made.delete.objects = ports.admission_control.line, ports.objects
         if self.settings.announces:  # few deployments have them
             from baton.worker.runtime.approval_notices import ApprovalNotices  # noqa: PLC0415
 
@@ -296,6 +296,7 @@ class Container:
         self.operations.outcomes.ended = partial(spec.ended, self) if spec.ended else None
         ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
         pruning = Pruning(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)
+        pruning.objects = ObjectPruning(ports.objects, ports.archive, ports.chats) if ports.objects else None
         maintenance = Maintenance(self._reconciler, self.operations.outcomes, pruning, ports.counters, self._away)
 
         async def handle(signed: Signed) -> Outcome:

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> Ports:
     """Build the real adapters; they open nothing before their first use. `to_store`: another connection."""
     slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
-    stream = (settings.operations_stream_name, settings.operations_stream_group)
-    connection, clock = to_store or RedisConnection(settings), SystemClock()
+    stream, clock = (settings.operations_stream_name, settings.operations_stream_group), SystemClock()
+    connection, objects = to_store or RedisConnection(settings), _objects(settings)
     retention_ms, length = settings.job_retention_seconds * 1000, settings.stream_max_length
     return Ports(
         store=Store(connection, retention_ms, settings.prompt_limit_bytes, length),
@@ -72,8 +72,8 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
         alerts=_alerts(settings, connection),
         tracer=_tracer(settings),
         app_events=AppEvents(connection, retention_ms, settings.event_retention_seconds * 1000),
-        chats=Chats(connection, retention_ms),
-        objects=_objects(settings),
+        chats=Chats(connection, retention_ms, objects, settings.object_from_bytes),
+        objects=objects,
         operation_stream=OperationStream(connection, length, *stream),
         session_memory=RedisSessionMemory(connection, retention_ms),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,

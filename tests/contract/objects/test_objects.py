@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from tests.contract.objects.s3 import Bucket, clock, s3
 
 PLACE, OTHER = job_place("t", "job_a"), job_place("t", "job_b")
 NAME = "0" * 64
-NOW = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+NOW_MS, HOUR_MS = clock.now_ms(), 3_600_000
 
 
 class _World:
@@ -80,9 +80,11 @@ async def test_what_is_not_there_is_gone(objects: Objects) -> None:
 
 
 async def test_a_copy_outlives_its_source(objects: Objects) -> None:
-    copied = await objects.copy(await objects.put(PLACE, NAME, b"abc"), OTHER)
+    ref = await objects.put(PLACE, NAME, b"abc")
+    assert await objects.copy(ref, OTHER) == await objects.copy(ref, OTHER)
     assert await objects.delete_below(PLACE) == 1
-    assert await objects.get(copied) == b"abc"
+    assert await objects.get(f"0/{OTHER}/{NAME}") == b"abc"
+    assert await objects.delete_below(OTHER) == 1
 
 
 async def test_all_below_a_place_is_deleted_and_nothing_beside_it(objects: Objects) -> None:
@@ -100,7 +102,7 @@ async def test_places_are_listed_whose_objects_are_old(objects: Objects) -> None
     await objects.put(place, NAME, b"abc")
     await objects.put(PLACE, NAME, b"abc")
     within = place.rpartition("/")[0]
-    assert await objects.places(within, NOW + timedelta(hours=1)) == [place]
+    assert await objects.places(within, NOW_MS + HOUR_MS) == [place]
     assert await objects.tenants() == [PLACE.partition("/")[0]]
 
 
@@ -112,12 +114,15 @@ async def test_young_places_are_left(tmp_path: Path) -> None:
     folder = Objects(read_settings({"OBJECT_STORE_URL": f"file://{tmp_path}/objects"}))
     await folder.put(session_place("t", "s"), NAME, b"abc")
     within = session_place("t", "s").rpartition("/")[0]
-    assert await folder.places(within, NOW - timedelta(hours=1)) == []
+    assert await folder.places(within, NOW_MS - HOUR_MS) == []
 
 
 async def test_more_than_a_page_is_deleted_in_few_requests(bucket: tuple[str, Bucket]) -> None:
     url, kept = bucket
-    kept.objects = {f"bucket/some/where/{PLACE}/{number:064x}": (b"x", NOW) for number in range(1_200)}
+    kept.objects = {
+        f"bucket/some/where/{PLACE}/{number:064x}": (b"x", datetime.fromtimestamp(NOW_MS / 1000, UTC))
+        for number in range(1_200)
+    }
     kept.requests.clear()
     assert await over_s3(url).delete_below(PLACE) == 1_200
     assert (kept.objects, len(kept.requests) <= 5) == ({}, True)

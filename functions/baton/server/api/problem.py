@@ -22,6 +22,8 @@ from baton_events.errors import (
     JobGoneError,
     MemoryUnavailableError,
     NewerVersionError,
+    ObjectStoreError,
+    PayloadGoneError,
     PublishError,
     SessionBusyError,
     SettingsError,
@@ -151,7 +153,7 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
         case CodedBodyError():
             taken = {"Accept-Encoding": "identity"}
             return problem(ApiError(error.status, str(error), headers=taken, code=Code.CODED_BODY))
-        case JobGoneError() | HungUpError() | TooLargeError():
+        case JobGoneError() | PayloadGoneError() | HungUpError() | TooLargeError():
             return problem(ApiError(error.status, str(error)))
         case StorageFullError():
             wait = {"Retry-After": str(error.wait_seconds)}
@@ -166,6 +168,7 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
             return problem(ApiError(503, f"{error}; try again", headers={"Retry-After": "5"}))
         case StoreError() | SettingsError() | MemoryUnavailableError():
             what = "vector index" if isinstance(error, MemoryUnavailableError) else "store"
+            what = "object store" if isinstance(error, ObjectStoreError) else what
             _log.warning("the %s: %s", what, error)
             return problem(_unavailable(what, is_full=isinstance(error, StoreFullError)))
         case _:

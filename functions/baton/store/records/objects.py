@@ -6,9 +6,10 @@ one leaves it as it is; TENANT and OWNER are digests, and so is the content's. O
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from baton_events.ids import digest, root_of
 
@@ -61,6 +62,16 @@ def named(ref: str, size_bytes: int, media_type: str = JSON, preview: str = "") 
     """Return what a record, and a model, has in place of a payload."""
     shown = {"preview": preview} if preview else {}
     return {"ref": ref, "bytes": size_bytes, "mediaType": media_type, **shown}
+
+
+def results_of(tenant: str, job_id: str, results: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return recorded results of another job with the refs that copies of the large ones have below this job."""
+    place, own = job_place(tenant, job_id), dict[str, dict[str, Any]]()
+    for name, stored in results.items():
+        if "apart" in stored:
+            ref = structs.replace(ref_of(stored["ok"]["ref"]), place=place)
+            own[name] = {**stored, "ok": {**stored["ok"], "ref": str(ref)}}
+    return {**results, **own}
 
 
 def _short(*parts: str) -> str:

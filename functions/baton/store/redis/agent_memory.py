@@ -8,16 +8,23 @@ it still is. The cache is one GET before a model call, and one SET with its expi
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
 from secrets import token_urlsafe
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from baton.engine.commit.patch import STAMP, Patch, Stamps, replacing
 from baton.engine.commit.stored_bytes import LEAST_FILE_MS
 from baton.sdk.records.memory import SESSION_ENTRIES, MemoryEntry
+from baton.store.records.objects import session_place
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
-from baton_events.errors import StoreError
+from baton_events.errors import PayloadGoneError, StoreError
+
+if TYPE_CHECKING:
+    from baton.store.objects import Objects
 
 
 class RedisModelCache:
@@ -40,6 +47,10 @@ class RedisModelCache:
 _PIECE_CHARS, _PIECES_AT_ONCE = 1_000_000, 4
 # The field of a file with the time since which it is kept, and its size.
 _KEPT = "kept"
+# The field of a file that is an object, with its ref; it has no pieces.
+_APART = "apart"
+# Objects that may not be named yet are left alone; and how long a deletion of a session's objects may take.
+_YOUNG_MS, _PRUNED_MS = 3_600_000, 600_000
 
 
 class Chats:
@@ -47,11 +58,14 @@ class Chats:
 
     All of a chat expires `retention_ms` after it was last used, or is waited for.
 
-    Two days after it at the earliest: nobody knows for how long a job is in line.
+    Two days after it at the earliest: nobody knows for how long a job is in line. `objects`: where files from
+    `apart_bytes` on are kept; None: with all else.
     """
 
-    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
-        self._redis = connection
+    def __init__(
+        self, connection: RedisConnection, retention_ms: int, objects: "Objects | None" = None, apart_bytes: int = 0
+    ) -> None:
+        self._redis, self._objects, self._apart_bytes = connection, objects, apart_bytes
         self._retention_ms = max(retention_ms, LEAST_FILE_MS)
 
     async def note_session(self, tenant: str, session_id: str, used_ms: int) -> None:
@@ -84,21 +98,35 @@ class Chats:
             ["HSET", key, "begun", now_ms],
             ["PEXPIRE", key, kept_ms, "NX"],
         )
-        for number, first in enumerate(pieces):
-            await self._redis.execute("HSET", key, number, text[first : first + _PIECE_CHARS])
-        *_, is_new = await self._redis.pipeline(
-            ["HSET", key, "pieces", len(pieces)], ["HSETNX", key, _KEPT, f"{now_ms} {len(text)}"]
+        ended: list[str | int] = ["HSET", key, "pieces", len(pieces)]
+        if self._objects is not None and len(text) >= self._apart_bytes:
+            place, data = session_place(tenant, session_id), text.encode()
+            ref = await self._objects.put(place, sha256(data).hexdigest(), data)
+            ended = ["HSET", key, "pieces", 0, _APART, ref]
+        else:
+            for number, first in enumerate(pieces):
+                await self._redis.execute("HSET", key, number, text[first : first + _PIECE_CHARS])
+        prunes: list[str | int] = ["EXISTS", keys.pruned_files_key(of_session)]
+        *_, is_new, is_pruned = await self._redis.pipeline(
+            ended, ["HSETNX", key, _KEPT, f"{now_ms} {len(text)}"], prunes
         )
+        if is_pruned and _APART in ended:  # whoever deletes them may not have seen that there is a file again
+            await self._redis.execute("HDEL", key, "pieces", _KEPT)
+            raise StoreError(f"the files of session {session_id!r} are just deleted: send it again")
         await self._prolong(tenant, session_id, [name], kept_ms)
         return bool(is_new)
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
         """Return a file's text, and prolong its time; None: there is none (any more)."""
         key = keys.files_key(tenant, session_id, name)
-        [count] = await self._redis.read(("HGET", key, "pieces"))
+        [[count, ref]] = await self._redis.read(("HMGET", key, "pieces", _APART))
         if count is None:
             return None
         await self._prolong(tenant, session_id, [name], self._retention_ms)
+        if ref and self._objects is not None:
+            with suppress(PayloadGoneError):
+                return (await self._objects.get(ref)).decode()
+            return None
         fields, pieces = list(map(str, range(int(count)))), list[str]()
         for first in range(0, len(fields), _PIECES_AT_ONCE):
             [found] = await self._redis.read(("HMGET", key, *fields[first : first + _PIECES_AT_ONCE]))
@@ -116,7 +144,31 @@ class Chats:
                 at_ms, _, size_bytes = str(text).partition(" ")
                 kept.append((int(at_ms), int(size_bytes)))
         await self._redis.execute("ZREM", keys.sessions_key(tenant), session_id)
+        if self._objects is not None:
+            await self._delete_apart(self._objects, session_place(tenant, session_id))
         return kept
+
+    async def prune_apart(self, now_ms: int) -> int:
+        """Delete the objects of sessions whose files have expired; return how many there were."""
+        objects, count = self._objects, 0
+        if objects is not None:
+            for tenant in await objects.tenants():
+                for place in await objects.places(f"{tenant}/s", now_ms - _YOUNG_MS):
+                    count += await self._delete_apart(objects, place)
+        return count
+
+    async def _delete_apart(self, objects: "Objects", place: str) -> int:
+        """Delete a session's objects, unless it has files.
+
+        The mark is written before that is read, and `keep_file` reads it after it has written: one sees the other.
+        """
+        of_session = keys.files_key_at(place.rpartition("/")[2])
+        mark = keys.pruned_files_key(of_session)
+        await self._redis.execute("SET", mark, 1, "PX", _PRUNED_MS)
+        [there] = await self._redis.read(("EXISTS", of_session))
+        count = 0 if there else await objects.delete_below(place)
+        await self._redis.execute("DEL", mark)
+        return count
 
     async def need_files(self, tenant: str, session_id: str, for_ms: int) -> None:
         """Keep the files while a job waits; for a shorter wait, the last reader has prolonged them enough."""

@@ -117,8 +117,18 @@ def sessions_key(tenant: str) -> str:
 
 def files_key(tenant: str, session_id: str, name: str = "") -> str:
     """Return the key of a set: a session's file names. With a name, of a hash: `pieces`, and each one. Both expire."""
-    place = f"baton:files:{digest(tenant, session_id)[:24]}"
+    place = files_key_at(digest(tenant, session_id)[:24])
     return f"{place}:{name}" if name else place
+
+
+def files_key_at(session: str) -> str:
+    """Return the same of a session by its digest, which is the end of its place in an object store, too."""
+    return f"baton:files:{session}"
+
+
+def pruned_files_key(of_session: str) -> str:
+    """Return the key of a string: somebody deletes the objects of a session without files; it expires."""
+    return f"{of_session}:pruned"
 
 
 def kept_events_key(tenant: str) -> str:

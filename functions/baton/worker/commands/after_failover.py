@@ -46,6 +46,13 @@ class AfterFailover:
         await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + STALLED_AFTER_MS)
         charge(messages=1)
 
+    async def publish_later(self, event: Event, after_ms: int) -> None:
+        """Publish a backup message once more, so long after the call; a copy that comes then publishes none."""
+        at_ms = milliseconds(event.created_at) + after_ms
+        if self._clock.now_ms() < at_ms:
+            await self._emitter.emit(event, not_before_ms=at_ms, deduplication_id=f"{event.id}.later")
+            charge(messages=1)
+
     async def publish_again(self, event: Event, why: str) -> bool:
         """Publish a message again: for PATIENCE_MS, and longer where its root lives; False: its time is over.
 

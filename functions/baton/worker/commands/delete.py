@@ -1,28 +1,43 @@
 """Deletes the data of an ended job, and of the jobs below it; a tombstone stays, so that nothing brings it back.
 
 The call publishes its backup message, has the admission release the job's slot, takes the job off the lists, and
-removes all keys at once. The backup message removes what a failover brought back. Must not: touch a job that runs, or
-ran again since.
+removes all keys at once; then its objects go. The backup message removes what a failover brought back, and objects
+that are still there, once more an hour later. Must not: touch a job that runs, or ran again since; or delete an object
+that a record may name.
 """
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
 
 from baton.engine.commit.answers import Removed
 from baton.engine.state import Job
 from baton.engine.work_items import WorkItem
+from baton.store.records.objects import job_place
 from baton.store.redis.archive import Archive
 from baton.worker.admission.slot_client import SlotClient
 from baton.worker.commands.after_failover import AfterFailover
 from baton.worker.commands.backup import Backups
 from baton.worker.commands.command_result import ATTEMPTS, CommandResult, changing, is_early, missing
+from baton_events.errors import JobGoneError, ObjectStoreError
 from baton_events.ids import is_child, root_of
 from baton_events.schema import Event, Removal
 
+if TYPE_CHECKING:
+    from baton.store.objects import Objects
+
+_log = logging.getLogger("baton.commands")
+# How long a call waits for the objects to be gone; and after which time no attempt of the job writes any.
+_WAITS_SECONDS, _LATE_MS = 10, 3_600_000
+
 
 class DeleteJob:
-    """Deletes jobs, for the API or for a backup message."""
+    """Deletes jobs, for the API or for a backup message. `objects`: large payloads; None: there are none."""
 
     def __init__(
         self, archive: Archive, slot_client: SlotClient, backups: Backups, after_failover: AfterFailover
     ) -> None:
+        self.objects: Objects | None = None
         self._archive = archive
         self._slot_client = slot_client
         self._backups = backups
@@ -35,9 +50,16 @@ class DeleteJob:
             PublishError, StoreError: as for a submission. JobGoneError: its data is gone, as it should be.
         """
         command = Removal(run=job.run)
-        return await self._backups.commit_with_backup(
+        result = await self._backups.commit_with_backup(
             job, command, lambda relay_id: self.commit(job.id, command, relay_id)
         )
+        if self.objects is not None and result.changed:
+            try:
+                async with asyncio.timeout(_WAITS_SECONDS):
+                    await self.objects.delete_below(job_place(job.tenant, job.id))
+            except (TimeoutError, ObjectStoreError) as error:
+                _log.warning("the objects of job %s are deleted by its backup message: %r", job.id, error)
+        return result
 
     async def commit(self, job_id: str, command: Removal, relay_id: str) -> CommandResult:
         """Remove the data of a job and of those below it.
@@ -64,7 +86,25 @@ class DeleteJob:
 
     async def again(self, event: Event, command: Removal, relay_id: str) -> tuple[WorkItem, ...]:
         """Repeat the command of a backup message; return work items to dispatch."""
-        return await self._after_failover.once_ended(event, await self.commit(event.job_id, command, relay_id))
+        try:
+            result = await self.commit(event.job_id, command, relay_id)
+        except JobGoneError:
+            await self._delete_objects(event)
+            raise
+        if result.changed:
+            await self._delete_objects(event)
+        return await self._after_failover.once_ended(event, result)
+
+    async def _delete_objects(self, event: Event) -> None:
+        """Delete the objects of a job that is gone, and once more when no attempt of it can write one any more.
+
+        Raises:
+            ObjectStoreError: the message has to come again.
+        """
+        stone = None if self.objects is None else await self._archive.tombstone(event.job_id)
+        if self.objects is not None and stone is not None:
+            await self.objects.delete_below(job_place(stone.tenant, event.job_id))
+            await self._after_failover.publish_later(event, _LATE_MS)
 
 
 def _why_not(job: Job, command: Removal, *, has_workspace: bool) -> str:

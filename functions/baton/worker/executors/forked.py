@@ -215,5 +215,6 @@ def _given(outcome: Mapping[str, Any] | None) -> StepResult:
         return ToolFailed(Failure("not_recorded", "this call was not over when the job ended"))
     if "ok" in outcome:
         kept_json = canonical_json(outcome["kept"]) if "kept" in outcome else ""
-        return ToolReturned(canonical_json(outcome["ok"]), kept_json)
+        apart_bytes = outcome["ok"]["bytes"] if "apart" in outcome else 0
+        return ToolReturned(canonical_json(outcome["ok"]), kept_json, apart_bytes=apart_bytes)
     return ToolFailed(Failure(outcome["error"]["type"], outcome["error"]["message"]))

@@ -8,21 +8,30 @@ and a message continues it. Must not: decide what a sweep does.
 
 import json
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from baton.engine.all_jobs.job_list import is_position
+from baton.engine.all_jobs.job_list import Found, is_position
+from baton.engine.commit.answers import LEAST_TOMBSTONE_MS
 from baton.engine.effects import RECONCILED_PAGES, REPLAYED
 from baton.observability.counters import Counters, count
 from baton.queue.dispatch import Outcome
 from baton.sdk.clock import Clock
+from baton.store.records.objects import job_place
+from baton.store.redis.agent_memory import Chats
+from baton.store.redis.archive import Archive
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
 from baton.worker.commands.operation_stream import LAST_POLL, OperationOutcomes, Poll
 from baton.worker.recovery.outage import StoreAway
 from baton.worker.recovery.reconciler import Reconciler, read_page
 from baton_events.emitter import Emitter
-from baton_events.errors import MalformedEventError, PublishError
+from baton_events.errors import MalformedEventError, ObjectStoreError, PublishError
+from baton_events.ids import is_child
 from baton_events.schema import SWEEP_ENDPOINT
+
+if TYPE_CHECKING:
+    from baton.store.objects import Objects
 
 _log = logging.getLogger("baton.pruning")
 
@@ -30,6 +39,40 @@ PAGE_ROWS = 250
 # The time of one run: well within the limit of the sweep's function.
 RUN_MS = 15_000
 _HOUR_MS = 3_600_000
+
+
+class ObjectPruning:
+    """Deletes the objects of jobs and sessions whose data has expired. An object store that is away is asked later."""
+
+    def __init__(self, objects: "Objects", archive: Archive, chats: Chats) -> None:
+        self._objects, self._archive, self._chats = objects, archive, chats
+
+    async def without(self, gone: Sequence[Found], before_ms: int) -> list[Found]:
+        """Return the rows of these jobs that have no objects any more: their rows go after them.
+
+        A job without data is gone for good once it has a tombstone. One without that may still be brought back, unless
+        it is from before the time for which tombstones are kept.
+        """
+        return [row for row in gone if row.created_ms < before_ms or await self._is_without(row)]
+
+    async def _is_without(self, row: Found) -> bool:
+        if is_child(row.job_id):
+            return True
+        try:
+            stone = await self._archive.tombstone(row.job_id)
+            if stone is not None:
+                await self._objects.delete_below(job_place(stone.tenant, row.job_id))
+        except ObjectStoreError as error:
+            _log.warning("the objects of job %s are deleted later: %s", row.job_id, error)
+            return False
+        return stone is not None
+
+    async def prune_sessions(self, now_ms: int) -> None:
+        """Delete the objects of sessions whose files have expired."""
+        try:
+            await self._chats.prune_apart(now_ms)
+        except ObjectStoreError as error:
+            _log.warning("the objects of expired sessions are deleted later: %s", error)
 
 
 class Pruning:
@@ -41,6 +84,7 @@ class Pruning:
         self._emitter = emitter
         self._clock = clock
         self._retention_ms = retention_ms
+        self.objects: ObjectPruning | None = None
 
     async def prune(self, after: str = "") -> int:
         """Prune rows older than an ended job's data, from this position on; return how many jobs were forgotten."""
@@ -49,6 +93,8 @@ class Pruning:
             scanned = await self._listing.old(after, began_ms - self._retention_ms - _HOUR_MS, PAGE_ROWS)
             known = await self._reader.known([row.job_id for row in scanned.found])
             gone = [row for row in scanned.found if row.job_id not in known]
+            if self.objects is not None:
+                gone = await self.objects.without(gone, began_ms - 2 * self._retention_ms - LEAST_TOMBSTONE_MS)
             await self._listing.forget(gone)
             forgotten, after = forgotten + len(gone), scanned.next
             if not after:
@@ -56,6 +102,8 @@ class Pruning:
             if self._clock.now_ms() - began_ms >= RUN_MS:
                 await self._continue_by_message(after)
                 break
+        if self.objects is not None and not after:
+            await self.objects.prune_sessions(began_ms)
         if forgotten:
             _log.info("%d job(s) without data left the lists", forgotten)
         return forgotten

@@ -10,6 +10,8 @@ from baton.sdk.models.model import Call as Wanted
 from baton.sdk.models.model import ModelAnswer, ModelRequest, ToolMessage
 from baton.store.objects import Objects
 from baton.testing import Run, Simulation
+from baton.testing.objects import SimulatedObjects
+from baton_events.errors import ObjectStoreError
 
 BIG = "x" * 3_000_000
 
@@ -163,8 +165,59 @@ async def test_a_result_that_is_gone_fails_the_turn_and_names_it(monkeypatch: py
     async def lost(_self: Objects, place: str, name: str, _data: bytes) -> str:
         return f"0/{place}/{name}"
 
-    monkeypatch.setattr("baton.testing.objects.SimulatedObjects.put", lost)
+    monkeypatch.setattr(SimulatedObjects, "put", lost)
     run = await simulated(model=Asking(Wanted("fetch", {"size": 100_000}))).run("a", "work")
     assert run.error is not None
     assert (run.status, run.error["type"]) == ("failed", "payload_gone")
     assert run.calls[0]["resultRef"]["digest"] in run.error["message"]
+
+
+async def test_a_step_waits_while_the_object_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its message comes again; the call runs under its old key, and no attempt counts."""
+    put, left, keys = SimulatedObjects.put, [3], list[str]()
+
+    @tool
+    async def large(ctx: ToolContext) -> str:
+        """Return much."""
+        keys.append(ctx.idempotency_key)
+        return "x" * 100_000
+
+    async def away(self: SimulatedObjects, place: str, name: str, data: bytes) -> str:
+        if left[0]:
+            left[0] -= 1
+            raise ObjectStoreError("the object store does not answer")
+        return await put(self, place, name, data)
+
+    monkeypatch.setattr(SimulatedObjects, "put", away)
+    model = ScriptedModel([[Call("large", {})], "done"])
+    run = await Simulation(Registry([Agent(name="a", model=model, tools=[large])])).run("a", "work")
+    assert (run.status, run.calls[0]["attempts"]) == ("completed", 1)
+    assert (len(keys), len(set(keys))) == (4, 1)
+
+
+async def test_a_model_waits_while_the_object_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    get, left = SimulatedObjects.get, [3]
+
+    async def away(self: SimulatedObjects, ref: str) -> bytes:
+        if left[0]:
+            left[0] -= 1
+            raise ObjectStoreError("the object store does not answer")
+        return await get(self, ref)
+
+    monkeypatch.setattr(SimulatedObjects, "get", away)
+    model = Asking(Wanted("fetch", {"size": 100_000}))
+    run = await simulated(model=model).run("a", "work")
+    assert (run.status, run.result) == ("completed", {"answer": "done"})
+    assert model.told == [{"rows": "x" * 100_000}]
+
+
+async def test_a_content_that_is_another_counts_as_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    put = SimulatedObjects.put
+
+    async def damaged(self: SimulatedObjects, place: str, name: str, data: bytes) -> str:
+        return await put(self, place, name, data.replace(b"x", b"z", 1))
+
+    monkeypatch.setattr(SimulatedObjects, "put", damaged)
+    run = await simulated(model=Asking(Wanted("fetch", {"size": 100_000}))).run("a", "work")
+    assert run.error is not None
+    assert run.error["type"] == "payload_gone"

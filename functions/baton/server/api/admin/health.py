@@ -16,9 +16,10 @@ from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import ItemKind
 from baton.server.api.jobs.context import Context
 from baton.worker.container import Container
-from baton_events.errors import PublishError, StoreError, StoreFullError
+from baton_events.errors import ObjectStoreError, PublishError, StoreError, StoreFullError
 
 _log = logging.getLogger("baton.api")
+_OBJECTS_SECONDS = 2
 
 
 async def healthz(context: Context, _request: Request) -> Response:
@@ -38,7 +39,21 @@ async def readyz(context: Context, _request: Request) -> Response:
     except StoreError as error:
         _log.warning("not ready: %s", error)
         return JSONResponse({"status": "the store does not answer"}, 503)
-    return JSONResponse({"status": "ready", "store": "RESP" if container.settings.resp_url else "REST"})
+    ready = {"status": "ready", "store": "RESP" if container.settings.resp_url else "REST"}
+    return JSONResponse(ready | await _of_objects(container))
+
+
+async def _of_objects(container: Container) -> dict[str, str]:
+    """Return how the object store is; one that is away holds up only jobs with large payloads."""
+    if (objects := container.ports.objects) is None:
+        return {}
+    try:
+        async with asyncio.timeout(_OBJECTS_SECONDS):
+            await objects.check()
+    except (ObjectStoreError, TimeoutError) as error:
+        _log.warning("the object store: %r", error)
+        return {"objectStore": "does not answer"}
+    return {"objectStore": "ready"}
 
 
 # At most this many jobs are searched for pending approvals.

@@ -20,6 +20,7 @@ from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of, new_ids
 from baton.server.api.problem import ApiError, limited_body, parsed
+from baton.store.records.objects import results_of
 from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.executors.forked import files_named_in
 from baton.worker.runtime.new_jobs import fork_job_of
@@ -76,7 +77,9 @@ async def forked(
     except UnknownAgentError as error:
         raise ApiError(409, f"job {job.id!r} cannot be forked: {error}") from error
     transcript = await context.container.ports.reader.transcript(job.id)
-    source = Source(job, snapshot.calls, snapshot.results, transcript)
+    job_id, session_id, now_ms = new_ids(context.container, principal, idempotency_key)
+    own = results_of(job.tenant, job_id, snapshot.results)
+    source = Source(job, snapshot.calls, own, transcript)
     edits, ended, text = Edits(**body.edits.model_dump()), Ended(source), dump(source)
     fork = Fork(
         job.id,
@@ -91,13 +94,14 @@ async def forked(
     if faults:
         raise ApiError(422, f"job {job.id!r} cannot be forked like that: {faults[0][1]}", faults)
     task = forked_task(transcript[0], fork)
-    job_id, session_id, now_ms = new_ids(context.container, principal, idempotency_key)
     made = fork_job_of(registry, job, job_id=job_id, session_id=session_id, now_ms=now_ms)
     model = replace(made.model, name=body.edits.model or made.model.name)
     made = replace(made, request_digest=digest(task), model=model)
     chats, limit_bytes = context.container.ports.chats, context.container.settings.files_limit_bytes
     texts = {fork.source: text} | await files_named_in(chats, source, limit_bytes)
-    attached = KeptFiles(chats, context.container.commands.quota, made, texts)
+    copies = [stored["ok"] for stored in snapshot.results.values() if "apart" in stored]
+    ports, quota = context.container.ports, context.container.commands.quota
+    attached = KeptFiles(chats, quota, made, texts, copies, ports.objects)
     return await context.jobs.submitted(principal, made, task, idempotency_key, attached=attached)
 
 

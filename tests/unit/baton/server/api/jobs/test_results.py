@@ -10,6 +10,8 @@ import pytest
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.settings.settings import Settings
+from baton.store.objects import Objects
+from baton_events.errors import ObjectStoreError
 from tests.unit.baton.server.api.client import OTHER, Api, api_with, assert_problem
 
 SIZE = 3_000_000
@@ -119,3 +121,17 @@ async def test_a_recording_has_what_the_model_was_given_and_names_the_rest(api: 
     assert recorded[0]["resultRef"] == ref
     assert recorded[0]["result"]["preview"] == ref["preview"]
     assert recorded[1]["result"] == "x" * 10
+
+
+async def test_readiness_names_an_object_store_that_is_away_and_stays(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = await api.request("GET", "/readyz", "")
+    assert (answer.status_code, answer.json()["objectStore"]) == (200, "ready")
+
+    async def away(_self: Objects) -> None:
+        raise ObjectStoreError("the object store does not answer")
+
+    monkeypatch.setattr(Objects, "check", away)
+    answer = await api.request("GET", "/readyz", "")
+    assert (answer.status_code, answer.json()["objectStore"]) == (200, "does not answer")
