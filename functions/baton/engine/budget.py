@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from baton.engine.effects import Decision
 from baton.engine.state import BudgetScope, Job, State
-from baton.engine.work_items import WorkItem
+from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.records.limits import exceeded, shared_use, spent
 from baton_events.ids import is_child
 
@@ -35,7 +35,7 @@ def too_many_calls(state: State, more: int) -> Job | None:
 
 def with_abandoned(job: Job, item: WorkItem) -> Job:
     """Return the job with the possible usage of this turn's dead attempts: each as much as the last call."""
-    if not item.lost or job.scripts:
+    if item.kind is not ItemKind.LOOP or not item.lost or job.scripts:
         return job
     tokens, cost = item.lost * job.reserve_tokens, item.lost * job.reserve_usd
     used = replace(job.used, input_tokens=job.used.input_tokens + tokens, cost_usd=job.used.cost_usd + cost)

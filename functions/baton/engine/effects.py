@@ -75,11 +75,15 @@ class Notify(Struct, frozen=True):
 
 
 class Release(Struct, frozen=True):
-    """Release the workspace of a job's run: that of this handle, and one that is named by the job. It may run again."""
+    """Release the workspace of a job's run: that of this handle, and one that is named by the job. It may run again.
+
+    `ended_ms`: when the run ended, while a step was at work; 0: none was.
+    """
 
     job: Job
     run: int
     workspace: str
+    ended_ms: int = 0
 
 
 class Alert(Struct, frozen=True):

@@ -271,7 +271,8 @@ def follow_up(state: State) -> Decision:
 
 def _work_of(job: Job, item: WorkItem) -> Work:
     if item.kind is ItemKind.RELEASE:
-        return Release(job, item.turn, item.memo.get(WORKSPACE, ""))
+        was_busy = item.attempt == 1 and item.not_before_ms > 0
+        return Release(job, item.turn, item.memo.get(WORKSPACE, ""), item.since_ms if was_busy else 0)
     return Remember(job) if item.kind is ItemKind.REMEMBER else Notify(job)
 
 

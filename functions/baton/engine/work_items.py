@@ -78,7 +78,8 @@ class WorkItem(Struct, frozen=True, omit_defaults=True):
         replayed: how often it was replayed since its endpoint had no capacity.
         appended: how many times parts were appended in mid-work under this claim.
         text_id: of a turn: id of the answer's text that this claim has left open in the job's parts; empty: none.
-        lost: of a turn: claims that ended without a result; the usage of their model calls is unknown.
+        lost: claims that ended without a result: of a turn, so that the usage of its model calls is unknown; of other
+            steps, those that were given back in the middle.
         abandoned: claims that ended with their process, so that another invocation took over (attempts.py).
         died: such claims of earlier attempts of its call.
         limited_by: what its call waits for, such as "limit 'openai'"; empty: nothing, or it has begun. Of a budget that
@@ -262,6 +263,7 @@ def following(
         replayed=0,
         limited_by="",
         offloaded=0,
+        lost=0,
     )
 
 

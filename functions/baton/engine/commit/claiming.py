@@ -255,7 +255,7 @@ def give_back(draft: Draft, claim: Claim, now_ms: int, *, begun: bool) -> bool:
     item = draft.items.get(claim.item_key)
     if item is None or item.owner != claim.owner:
         return False
-    lost = item.lost + (1 if begun and item.kind is ItemKind.LOOP else 0)
+    lost = item.lost + int(begun)
     until_ms = given_back_at_ms(now_ms)
     # Else each sweep would find it without progress, and publish one more message.
     since_ms = max(item.since_ms, claim.comes_ms)

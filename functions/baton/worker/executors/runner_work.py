@@ -26,6 +26,7 @@ from baton.sdk.tools.contained import contained
 from baton.sdk.tools.context import ToolContext, running
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.runnable import InThread
+from baton.sdk.tools.running_calls import NotYetError
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.reader import Reader
 from baton_events.ids import job_of_call, started_by
@@ -143,9 +144,16 @@ class ReleaseWorkspace:
         self._registry, self._reader, self._limit_seconds = registry, reader, limit_seconds
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
-        """Release it. What its provider cannot do now is tried again."""
-        del history, claim
+        """Release it, once no step can be at work any more. What its provider cannot do now is tried again.
+
+        Raises:
+            NotYetError: a step may still be at work, whose claim has ended.
+        """
+        del history
         assert isinstance(effect, Release), "this executor is registered for Release"
+        until_ms = effect.ended_ms + int(1000 * self._limit_seconds) if effect.ended_ms else 0
+        if until_ms > claim.now_ms:
+            raise NotYetError(until_ms - claim.now_ms)
         job, transcript = effect.job, await self._reader.transcript(effect.job.id)
         if not transcript:  # a read may be older than the last write
             return NotFollowedUp(Failure("not_read", "the job cannot be read yet", retryable=True))

@@ -31,13 +31,17 @@ class Provider:
     destroyed: Counter[str] = field(default_factory=Counter[str])
     used_when_gone: list[str] = field(default_factory=list[str])
     away: int = 0
+    seconds: float = 0.01
+    numbered: int = 0
     on_made: Callable[[], Awaitable[None]] | None = None
 
     async def make(self, name: str) -> str:
-        await asyncio.sleep(0.01)
         if self.away:
             self.away -= 1
             raise ConnectionError("the provider is away")
+        if not name:
+            name, self.numbered = f"box-{self.numbered}", self.numbered + 1
+        await asyncio.sleep(self.seconds)
         if name not in self.live:
             self.made.append(name)
             self.live[name] = []
@@ -70,6 +74,7 @@ class BoxBackend(WorkspaceBackend, SupportsCommands):
 
     def __init__(self, provider: Provider, ref: WorkspaceRef | None, name: str) -> None:
         self._provider, self._is_there = provider, ref is not None
+        self._lock = asyncio.Lock()
         self._ref = ref or (WorkspaceRef(provider=NAME, id=name) if name else None)
 
     @property
@@ -77,9 +82,10 @@ class BoxBackend(WorkspaceBackend, SupportsCommands):
         return self._ref
 
     async def working_dir(self) -> str:
-        if not self._is_there:
-            name = self._ref.id if self._ref else f"box-{len(self._provider.made)}"
-            self._ref, self._is_there = WorkspaceRef(provider=NAME, id=await self._provider.make(name)), True
+        async with self._lock:
+            if not self._is_there:
+                name = await self._provider.make(self._ref.id if self._ref else "")
+                self._ref, self._is_there = WorkspaceRef(provider=NAME, id=name), True
         return "/"
 
     async def run(self, command: str | Sequence[str], **_: Any) -> CommandResult:

@@ -1,5 +1,6 @@
 """Hooks that touch the outside: each effect has a key that is the same where its step is repeated, and no other's."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from baton.pydantic_ai import durable, hook_context
 from baton.sdk.pydantic_ai.hook_contexts import HookContext
 from baton.testing import Simulation
 from tests.unit.baton.sdk.pydantic_ai.capable_agents import TURNS, with_tools
-from tests.unit.baton.sdk.pydantic_ai.played import scripted
+from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
 
 FAULTS: tuple[tuple[str, ...], ...] = ((), ("duplicates",), ("reorder",), ("duplicates", "reorder"))
 
@@ -95,6 +96,41 @@ async def test_each_effect_of_a_hook_is_made_once_by_its_key_wherever_processes_
     await crashed(agent, schedules, fresh)
     assert sums == {tuple(sorted(EXPECTED.items()))}
     assert (most, silent) == (2, [])
+
+
+@dataclass
+class ChargesBefore(AbstractCapability[Any]):
+    """Charges before each call."""
+
+    ledger: Ledger
+
+    async def before_tool_execute(self, ctx: RunContext[Any], *, args: Any, **_: Any) -> Any:
+        self.ledger.charge("call", hook_context())
+        return args
+
+
+async def test_a_hook_is_told_that_its_effect_may_be_there_after_a_stop() -> None:
+    """A process that is asked to stop gives the call back, whose hook has had its effect."""
+    ledger, silent, asked = Ledger(), list[str](), Counter[int]()
+
+    def fresh() -> None:
+        silent.extend(ledger.silent)
+        asked.update(ledger.asked.values())
+        vars(ledger).update(vars(Ledger()))
+
+    agent = Agent(scripted([call("waits")], "done"), name="a", capabilities=[ChargesBefore(ledger)])
+
+    @agent.tool_plain
+    async def waits() -> str:
+        """Wait."""
+        await asyncio.sleep(5)
+        return "waited"
+
+    report = await Simulation(Registry([durable(agent)]), fresh=fresh).crash_everywhere("a", "do it")
+    fresh()
+    assert any(point.stopped for point in report.points)
+    assert asked[2] >= 2, "a process died in the call, and one was stopped"
+    assert silent == []
 
 
 @pytest.mark.harness
