@@ -40,7 +40,8 @@ local function change(b, want)
 end
 
 -- Those who have waited longest. They stay until they ask, since who should wake them may die: they are woken again, behind
--- the others, at most three times, as some are no longer there. A score is 1e14 for each time, and the time.
+-- the others. Calls that are over wake them at most three times, as some are no longer there; people as often as they raise.
+-- A score is 1e14 for each time, and the time.
 local function wake(b, spare, pause)
   local asked, left = get(b, 'asked:' .. b.label), limit_of(b) - get(b, 'spent:' .. b.label) - get(b, 'held:' .. b.label)
   local fits = asked > 0 and math.floor(left / asked) or left > 0 and 1 or 0
@@ -50,11 +51,11 @@ local function wake(b, spare, pause)
   local flat, again = call('ZRANGE', b.waits, 0, string.format('%.0f', fits + spare - 1), 'WITHSCORES'), {}
   for i = 1, #flat, 2 do
     local event, times, at = flat[i], math.floor(flat[i + 1] / 1e14), flat[i + 1] % 1e14
-    if times == 3 then
+    if times == 3 and pause > 0 then
       call('ZREM', b.waits, event)
     elseif times == 0 or now() - at >= pause then
       woken[#woken + 1] = event
-      again[#again + 1], again[#again + 2] = string.format('%.0f', (times + 1) * 1e14 + now()), event
+      again[#again + 1], again[#again + 2] = string.format('%.0f', math.min(times + 1, 3) * 1e14 + now()), event
     end
   end
   in_slices('ZADD', b.waits, again)
