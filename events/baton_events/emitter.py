@@ -10,6 +10,7 @@ from urllib.parse import quote
 from baton_events.app_event import AppEvent, endpoint_of, topic_suffix
 from baton_events.messages import CALLBACK_WAITS, Flow, Outgoing, Queue, RetryWaits, delivery_seconds
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, encode_event, event_type, function_of
+from baton_events.sealing import Sealing, sealing_of
 from baton_events.settings import QueueSettings
 
 
@@ -31,6 +32,7 @@ class Emitter:
 
     def __init__(self, settings: QueueSettings, queue: Queue, *, announces: bool = False) -> None:
         self._settings, self.announces = settings, announces
+        self._sealing = sealing_in(settings)
         self._queue = queue
 
     @classmethod
@@ -62,6 +64,7 @@ class Emitter:
             PartialPublishError: some were accepted; the error says which.
             TopicNotFoundError, QueueUnauthorizedError, QueueUnreachableError: none was accepted.
         """
+        await self._sealing.ready()
         return await self._queue.publish([self._outgoing(delivery) for delivery in deliveries])
 
     async def cancel(self, message_id: str) -> None:
@@ -112,6 +115,7 @@ class Emitter:
 
     async def send(self, event: AppEvent, *, not_before_ms: int = 0, deduplication_id: str = "") -> str:
         """Publish an app event; returns its message id. Raises as `emit`."""
+        await self._sealing.ready()
         message = self.message_of_app_event(event, deduplication_id)
         return (await self._queue.publish([replace(message, not_before_ms=not_before_ms)]))[0]
 
@@ -120,7 +124,8 @@ class Emitter:
 
         What is for the endpoint alone, and no other subscriber of the topic, goes to its URL.
         """
-        settings, body = self._settings, event.model_dump_json(by_alias=True, exclude_none=True)
+        settings = self._settings
+        body = self._sealing.sealed_message(event.model_dump_json(by_alias=True, exclude_none=True))
         is_copy = event.dead_letter is not None or event.closes is not None or event.meets is not None
         by_topic = settings.publish_by == "topic" and not is_copy
         message = message_to(settings, endpoint_of(event.name), body, deduplication_id)
@@ -133,8 +138,9 @@ class Emitter:
             headers={"x-event-id": event.id, "x-event-type": event.name},
         )
 
-    def message_of(self, event: Event) -> Outgoing:
+    async def message_of(self, event: Event) -> Outgoing:
         """Return the message that would bring this event, for a schedule of the queue."""
+        await self._sealing.ready()
         return message_of(self._settings, event)
 
     async def close(self) -> None:
@@ -146,12 +152,21 @@ class Emitter:
         return replace(message, not_before_ms=delivery.not_before_ms)
 
 
+def sealing_in(settings: QueueSettings) -> Sealing:
+    """Return what seals and opens payloads by these settings.
+
+    Raises:
+        SettingsError: the codec is not there, or an extra is missing.
+    """
+    return sealing_of(settings.payload_keys, settings.payload_codec)
+
+
 def message_of(settings: QueueSettings, event: Event, deduplication_id: str = "") -> Outgoing:
     """Return the message that brings an event, as the settings address it."""
-    kind = event_type(event)
+    kind, body = event_type(event), sealing_in(settings).sealed_message(encode_event(event))
     topic = settings.topic(kind) if settings.publish_by == "topic" else ""
     return replace(
-        message_to(settings, ENDPOINTS[kind], encode_event(event), deduplication_id),
+        message_to(settings, ENDPOINTS[kind], body, deduplication_id),
         url="" if topic else settings.event_url(kind),
         topic=topic,
         headers={

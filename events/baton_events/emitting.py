@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from baton_events.app_event import app_event, delay_ms
 from baton_events.emitter import Emitter
-from baton_events.emitter_settings import EmitterSettings
 from baton_events.ids import subject_digest
 
 
@@ -52,6 +51,8 @@ async def emit(name: str, data: Any = None, key: str = "", delay_seconds: float 
 
 async def _emit_by_environment(name: str, data: Any, key: str, delay_seconds: float, subject_id: str) -> str:
     """Publish it over a connection of its own, as the environment's tenant."""
+    from baton_events.emitter_settings import EmitterSettings  # noqa: PLC0415 - functions have settings of their own
+
     settings = EmitterSettings.from_environment()
     now_ms = int(time.time() * 1000)  # noqa: TID251 - a program that only publishes has no clock of ours
     delayed_ms, event_id = delay_ms(delay_seconds), f"evt_{secrets.token_hex(12)}"

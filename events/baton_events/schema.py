@@ -133,12 +133,13 @@ class Steering(WireModel):
 class Recurrence(WireModel):
     """It is time for a schedule's next job; its event's `jobId` is the schedule's id.
 
-    `job`: what the new job is made after, `task`: what its model is asked. `schedule`: for people: cron and time zone.
+    `job`: what the new job is made after, `task`: what its model is asked; empty where a list of schedules cannot open
+    it. `schedule`: for people: cron and time zone.
     """
 
     kind: Literal["recur"] = "recur"
     job: dict[str, Any]
-    task: dict[str, Any]
+    task: dict[str, Any] = {}
     schedule: dict[str, Any]
 
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from secrets import token_bytes
 from time import monotonic
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from baton_events.errors import SettingsError, UnreadablePayloadError
 from baton_events.setting import payload_keys_in
@@ -27,7 +27,7 @@ SEALED = "sealed:"
 # Stands for the key of a text that an object of the deployment's own has sealed.
 OWN_CODEC = "codec"
 EXTRA = "encryption"
-Kind = Literal["record", "text", "file", "message", "object"]
+Kind: TypeAlias = 'Literal["record", "text", "file", "message", "object"]'  # as text: each cold start imports this
 _READY_SECONDS, _NONCE_BYTES, _TENANTS = 300, 12, 1_000
 
 
@@ -119,6 +119,29 @@ class Sealing:
             return data
         key_id, _, sealed = data[len(SEALED) :].partition(b":")
         return self._opened(key_id.decode(errors="replace"), sealed, kind, belongs_to)
+
+    def sealed_message(self, body: str) -> str:
+        """Return the body of a message, or of an answer to the queue, as the queue gets it."""
+        if not self.first:
+            return body
+        from baton_events.sealed_messages import sealed_message  # noqa: PLC0415 - few deployments seal
+
+        return sealed_message(lambda text, *of: self.seal(text, PayloadContext(of[0], "message", of[1])), body)
+
+    def opened_message(self, body: bytes) -> bytes:
+        """Return the body of a message, or of an answer, as it was. Raises as `open` does."""
+        if not self._codecs and SEALED.encode() not in body:
+            return body
+        from baton_events.sealed_messages import opened_message  # noqa: PLC0415 - as above
+
+        return opened_message(lambda sealed, name: self.open(sealed, "message", name), body)
+
+    def shown_message(self, body: str) -> str:
+        """Return the body of a message as people are shown it: as the queue has it where its key is not there."""
+        try:
+            return self.opened_message(body.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        except UnreadablePayloadError:
+            return body
 
     def keyed(self, digest: str) -> str:
         """Return a digest of a plain text as it is kept: by a key while texts are sealed, so that no guess matches it.

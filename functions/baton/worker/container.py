@@ -54,7 +54,7 @@ from baton.worker.runtime.post_commit import HungCalls, PostCommit
 from baton.worker.runtime.spec import Executor, Spec, guard_ms, work_limits_ms
 from baton.worker.runtime.throttling import admit_delivery
 from baton.worker.runtime.webhook import FORGED_PER_MINUTE, Handler, Signed, SignedEndpoint, SourceBudget, brought
-from baton_events.emitter import Emitter, waits_at
+from baton_events.emitter import Emitter, sealing_in, waits_at
 from baton_events.messages import Queue
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT
 
@@ -124,6 +124,7 @@ class Container:
 
     def __init__(self, settings: Settings, ports: Ports, registry: Registry | None = None) -> None:
         self.settings, self.ports, self._registry = settings, ports, registry
+        self.sealing = sealing_in(settings)  # of payloads
         self.secrets = KnownSecrets(settings.secret_values)  # values that must not be shown
         self.stopping, self.suspects, self.notices = Stopping(), Suspects(), JobNotices()
         self.followers = Followers(settings.followers_per_key)
@@ -282,7 +283,7 @@ class Container:
 
         async def handle(signed: Signed) -> Outcome:
             async with self._delivery(signed):
-                failed = read_callback(signed.body)
+                failed = read_callback(signed.body, self.sealing)
                 head, event = (signed.message_id, signed.retried), failed.event if isinstance(failed, Failed) else None
                 async with self.observing.delivery(*head, event) as seen:
                     seen.outcome = await redelivery.handle(failed, *head)
@@ -316,4 +317,4 @@ class Container:
 
     def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
         url, waits = self.settings.endpoint_url(spec.path), waits_at(self.settings, spec.path)
-        return SignedEndpoint(spec.path, url, self.ports.verifier, handler, self._forged, waits)
+        return SignedEndpoint(spec.path, url, self.ports.verifier, handler, self._forged, waits, self.sealing)

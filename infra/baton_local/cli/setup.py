@@ -38,7 +38,7 @@ def setup(place: Place, *, dry_run: bool, prune: bool) -> None:
     print(f"queue   {settings.qstash_url}  ({place.origin})")
     print(f"app     {settings.worker_base_url}", flush=True)
     try:
-        wanted = wanted_of(settings, *code_of(settings))
+        wanted = wanted_of(settings, *asyncio.run(code_of(settings)))
         asyncio.run(_run(settings, wanted, dry_run=dry_run, prune=prune))
     except RegistryNotLoadedError as error:
         raise StackError(f"the topics of app events are those of BATON_APP's handlers: {error}") from error

@@ -52,7 +52,7 @@ _SETUP = "run `baton setup`"
 async def check_account(account: Account, settings: Settings) -> list[Finding]:
     """Check it and return the findings."""
     try:
-        found = difference(wanted_of(settings, *code_of(settings)), await account.read())
+        found = difference(wanted_of(settings, *await code_of(settings)), await account.read())
     except RegistryNotLoadedError as error:
         return [
             failed(TOPICS, f"the names of app events are unknown: {error}", "run it where BATON_APP can be imported")

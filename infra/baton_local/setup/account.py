@@ -17,6 +17,7 @@ from baton.queue.qstash.setup import QStashSetup
 from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry
 from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings, read_settings
+from baton_events.emitter import sealing_in
 from baton_events.errors import MessageNotFoundError, PublishError, QueueRefusedError, SettingsError, TopicNotFoundError
 from baton_events.messages import Queue
 from baton_events.publisher import SdkPublisher
@@ -101,7 +102,7 @@ class Account:
         await self._schedules.close()
 
 
-def code_of(settings: Settings) -> tuple[tuple[str, ...], tuple[CodedSchedule, ...] | None]:
+async def code_of(settings: Settings) -> tuple[tuple[str, ...], tuple[CodedSchedule, ...] | None]:
     """Return the app events that the deployment's handlers take, and its schedules; the samples have none.
 
     Schedules are None where BATON_APP cannot be imported from here.
@@ -118,6 +119,7 @@ def code_of(settings: Settings) -> tuple[tuple[str, ...], tuple[CodedSchedule, .
         if settings.publish_by == "topic":
             raise
         return (), None
+    await sealing_in(settings).ready()  # a schedule's texts are sealed
     return registry.handlers.events, tuple(coded_schedule(registry, each, settings) for each in registry.schedules)
 
 
@@ -132,7 +134,7 @@ async def register(environment: Mapping[str, str]) -> str | None:
         return None  # the app says so itself
     account = Account.of(settings)
     try:
-        wanted, now_ms = wanted_of(settings, *code_of(settings)), SystemClock().now_ms()
+        wanted, now_ms = wanted_of(settings, *await code_of(settings)), SystemClock().now_ms()
         found = difference(wanted, await account.read(), now_ms)
         gone = [change for change in found.left if isinstance(change, DeleteSchedule)]
         for change in (*found.changes, *gone):

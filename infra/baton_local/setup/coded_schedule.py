@@ -12,9 +12,11 @@ from baton.sdk.agents.schedule import Schedule
 from baton.settings.settings import Settings
 from baton.worker.commands.schedule import at_time, coded_session_id, recurrence
 from baton.worker.runtime.new_jobs import job_of
-from baton_events.emitter import message_of
+from baton_events.emitter import message_of, sealing_in
 from baton_events.messages import Outgoing
 from baton_events.schema import AgentLoopInit
+from baton_events.sealed_messages import is_sealed_now
+from baton_events.sealing import Sealing
 
 CODED = "sch_"
 
@@ -27,6 +29,13 @@ class CodedSchedule(Struct, frozen=True):
     message: Outgoing
     event: AgentLoopInit
     backfill: int
+    sealing: Sealing
+
+    def is_brought_by(self, body: str) -> bool:
+        """Return whether a message with this body brings the event, and is sealed as one would be now."""
+        return self.sealing.shown_message(body) == self.sealing.shown_message(self.message.body) and is_sealed_now(
+            self.sealing.first, body
+        )
 
 
 def prefix_of(settings: Settings) -> str:
@@ -43,7 +52,7 @@ def coded_schedule(registry: Registry, schedule: Schedule, settings: Settings) -
     about |= {"overlap": schedule.overlap, "backfill": schedule.backfill}
     event = recurrence(schedule_id, job, {"text": schedule.task, "data": schedule.input_data or {}}, about)
     cron = f"CRON_TZ={schedule.time_zone} {schedule.cron}"
-    return CodedSchedule(schedule_id, cron, message_of(settings, event), event, schedule.backfill)
+    return CodedSchedule(schedule_id, cron, message_of(settings, event), event, schedule.backfill, sealing_in(settings))
 
 
 def missed_message(coded: CodedSchedule, settings: Settings, at_ms: int) -> Outgoing:

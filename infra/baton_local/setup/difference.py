@@ -155,7 +155,7 @@ def _of_schedule(schedule: WantedSchedule, known: QueueSchedule | None) -> Itera
         f"its cron expression is {known.cron!r}": known.cron != schedule.cron,
         "it has another failure callback": known.failure_callback != message.failure_callback,
         "it is paused": known.paused and schedule.coded is None,
-        "its job is another": schedule.coded is not None and known.body != message.body,
+        "its job is another": schedule.coded is not None and not schedule.coded.is_brought_by(known.body),
     }
     why = ", ".join(each for each, holds in wrong.items() if holds)
     if why:

@@ -99,7 +99,7 @@ class Tunnelling:
         """Tell the queue's account where the endpoints are."""
         account = Account.of(settings)
         try:
-            for change in difference(wanted_of(settings, *code_of(settings)), await account.read()).changes:
+            for change in difference(wanted_of(settings, *await code_of(settings)), await account.read()).changes:
                 await account.apply(change)
                 self._screen.notice("setup", described(change))
         except (PublishError, RegistryNotLoadedError) as error:

@@ -169,7 +169,7 @@ async def test_the_queue_keeps_what_messages_and_schedules_say_of_retries_and_fl
     together = await emitter.emit_many([Delivery(event, LATER_MS) for event in EVENTS[1:3]])
     for event, message_id in zip(EVENTS, [alone, *together], strict=False):
         kept = await call(settings, "GET", f"/v2/messages/{message_id}")
-        message = emitter.message_of(event)
+        message = await emitter.message_of(event)
         assert (kept["flowControlKey"], kept["parallelism"]) == ("kept.agent-loop", 3)
         assert (kept["retryDelayExpression"], kept["maxRetries"]) == (message.waits.expression, message.retries)
         callback = {name.lower(): value for name, value in kept["failureCallbackHeader"].items()}

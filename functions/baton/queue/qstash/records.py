@@ -13,7 +13,9 @@ from qstash.message import Message
 from baton.queue.ports import DeadLetter, DeadLetters, LogEntry, LogPage, QueuedMessage
 from baton.queue.qstash.client import QStashClient
 from baton.settings.settings import Settings
+from baton_events.emitter import sealing_in
 from baton_events.errors import MessageNotFoundError
+from baton_events.sealing import Sealing
 
 _AT_ONCE = 100  # the queue's most for one request about dead letters
 
@@ -22,7 +24,7 @@ class QStashRecords:
     """The queue's records over one SDK client."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = QStashClient(settings)
+        self._client, self._sealing = QStashClient(settings), sealing_in(settings)
 
     async def message(self, message_id: str) -> QueuedMessage | None:
         """Return a message that the queue still has."""
@@ -45,7 +47,8 @@ class QStashRecords:
         page = await self._client.request(
             self._client.sdk.log.list(cursor=cursor or None, count=limit, filter=wanted or None)
         )
-        return LogPage(tuple(_entry(log) for log in page.logs), page.cursor or "")
+        await self._sealing.ready()
+        return LogPage(tuple(_entry(log, self._sealing) for log in page.logs), page.cursor or "")
 
     async def dead_letters(
         self, *, message_id: str = "", label: str = "", url: str = "", cursor: str = ""
@@ -57,7 +60,8 @@ class QStashRecords:
         if message_id:
             wanted["message_id"] = message_id
         page = await self._client.request(self._client.sdk.dlq.list(cursor=cursor or None, filter=wanted or None))
-        return DeadLetters(tuple(_dead(letter) for letter in page.messages), page.cursor or "")
+        await self._sealing.ready()
+        return DeadLetters(tuple(_dead(letter, self._sealing) for letter in page.messages), page.cursor or "")
 
     async def retry(self, dead_letter_ids: Sequence[str]) -> int:
         """Make each a new message. The SDK has no method for it, so its client sends the request."""
@@ -99,7 +103,7 @@ def _message(found: Message) -> QueuedMessage:
     )
 
 
-def _entry(log: Log) -> LogEntry:
+def _entry(log: Log, sealing: Sealing) -> LogEntry:
     message = QueuedMessage(
         id=log.message_id,
         url=log.url,
@@ -116,13 +120,13 @@ def _entry(log: Log) -> LogEntry:
         at_ms=log.time,
         next_ms=log.next_delivery_time or 0,
         status=log.response_status or 0,
-        answer=_decoded(log.response_body),
+        answer=sealing.shown_message(_decoded(log.response_body)),
         error=log.error or "",
     )
 
 
-def _dead(letter: DlqMessage) -> DeadLetter:
-    answer = letter.response_body or _decoded(letter.response_body_base64)
+def _dead(letter: DlqMessage, sealing: Sealing) -> DeadLetter:
+    answer = sealing.shown_message(letter.response_body or _decoded(letter.response_body_base64))
     return DeadLetter(letter.dlq_id, _message(letter), letter.response_status, answer)
 
 

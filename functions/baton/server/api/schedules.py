@@ -20,6 +20,7 @@ from baton.worker.commands.schedule import put_schedule
 from baton_events.errors import MalformedEventError, QueueRefusedError
 from baton_events.ids import digest, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Recurrence, parse_event
+from baton_events.sealing import Sealing
 from baton_events.timestamps import rfc3339
 
 PREFIX = "sch_"
@@ -47,12 +48,12 @@ class PauseBody(BaseModel):
     paused: Annotated[bool, Field(strict=True)]
 
 
-def recurrence_in(schedule: QueueSchedule) -> Recurrence | None:
+def recurrence_in(schedule: QueueSchedule, sealing: Sealing) -> Recurrence | None:
     """Return the recurrence of a schedule of ours; None for any other schedule."""
     if not schedule.id.startswith(PREFIX):
         return None
     try:
-        event = parse_event(schedule.body.encode())
+        event = parse_event(sealing.shown_message(schedule.body).encode())
     except MalformedEventError:
         return None
     command = event.payload.command if isinstance(event, AgentLoopInit) else None
@@ -142,7 +143,10 @@ async def show_schedules(context: Context, request: Request) -> Response:
 
 async def schedules_of(context: Context, principal: Principal) -> list[dict[str, Any]]:
     """Return the schedules that the caller may see."""
-    found = [(schedule, recurrence_in(schedule)) for schedule in await context.container.ports.schedules.all()]
+    found = [
+        (schedule, recurrence_in(schedule, context.container.sealing))
+        for schedule in await context.container.ports.schedules.all()
+    ]
     return [
         schedule_view(each, command) for each, command in found if command and principal.may_see(command.job["tenant"])
     ]
@@ -176,7 +180,7 @@ async def delete_schedule(context: Context, request: Request) -> Response:
 async def _found(context: Context, principal: Principal, schedule_id: str) -> tuple[QueueSchedule, Recurrence]:
     # Only ours: a name of the queue's could be anything.
     schedule = await context.container.ports.schedules.find(schedule_id) if schedule_id.startswith(PREFIX) else None
-    command = recurrence_in(schedule) if schedule else None
+    command = recurrence_in(schedule, context.container.sealing) if schedule else None
     if schedule is None or command is None:
         raise ApiError(404, f"there is no schedule {schedule_id!r}")
     if not principal.may_see(command.job["tenant"]):

@@ -88,7 +88,7 @@ class DeadLettersPage:
             shown = sorted(opened.letters, key=died_ms, reverse=True)[:_SHOWN]
             checked = await self._replaying.check([letter.message for letter in shown])
             rows = [
-                (letter, why_dead(letter), died_ms(letter), stands, event_in(letter.message))
+                (letter, why_dead(letter), died_ms(letter), stands, event_in(self._replaying.shown(letter.message)))
                 for letter, stands in zip(shown, checked, strict=True)
             ]
         return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more)
@@ -190,6 +190,7 @@ class MessagesPage:
         message_id = visit.request.path_params["message_id"]
         message, entries = await message_and_log(self._records, message_id, _ENTRIES)
         (checked,) = await self._replaying.check([message])
+        message = self._replaying.shown(message)
         return visit.page(
             "message.html",
             message=message,

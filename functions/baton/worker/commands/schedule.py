@@ -102,7 +102,7 @@ async def put_schedule(
         QueueRefusedError: no such cron expression.
     """
     event = recurrence(job.id, job, task, {"cron": cron, "timeZone": time_zone})
-    await schedules.put(job.id, f"CRON_TZ={time_zone} {cron}", emitter.message_of(event))
+    await schedules.put(job.id, f"CRON_TZ={time_zone} {cron}", await emitter.message_of(event))
 
 
 def coded_session_id(name: str) -> str:

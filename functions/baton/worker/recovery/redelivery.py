@@ -29,6 +29,7 @@ from baton.worker.runtime.post_commit import PostCommit
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError, UnknownJobError
 from baton_events.schema import ANSWERS_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT, Event, ToolPayload, parse_event
+from baton_events.sealing import Sealing
 
 MALFORMED_STATUS = MalformedEventError.status
 
@@ -67,11 +68,11 @@ class Unreadable(Struct, frozen=True):
 Callback = Failed | AppEventFailed | ReconcileFailed | Unreadable
 
 
-def read_callback(body: bytes) -> Callback:
+def read_callback(body: bytes, sealing: Sealing) -> Callback:
     """Parse the callback's content.
 
     Raises:
-        MalformedEventError: not a failure callback at all.
+        MalformedEventError: not a failure callback at all. UnreadablePayloadError: the message's key is not there.
     """
     try:
         document = json.loads(body)
@@ -79,6 +80,7 @@ def read_callback(body: bytes) -> Callback:
         source, answer = base64.b64decode(document["sourceBody"]), base64.b64decode(document.get("body") or "")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise MalformedEventError(f"not a failure callback of the queue: {type(error).__name__}: {error}") from error
+    source, answer = sealing.opened_message(source), sealing.opened_message(answer)
     if str(document.get("url", "")).endswith(SWEEP_ENDPOINT):
         return ReconcileFailed(source_id, source)
     if f"{EVENTS_ENDPOINT}/" in str(document.get("url", "")):

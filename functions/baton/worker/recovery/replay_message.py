@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from baton.engine.work_items import WorkItem, item_key_of
 from baton.queue.dispatch import dispatch
@@ -18,7 +19,7 @@ from baton.sdk.records.transcript import FOREVER_MS
 from baton.settings.settings import Settings
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.reader import Reader
-from baton_events.emitter import Delivery, Emitter
+from baton_events.emitter import Delivery, Emitter, sealing_in
 from baton_events.errors import MalformedEventError
 from baton_events.ids import scheduled_job_id
 from baton_events.schema import Command, Event, LoopPayload, Recurrence, parse_event
@@ -71,9 +72,13 @@ class Replaying:
         self._randomness = randomness
         self._settings = settings
 
+    def shown(self, message: QueuedMessage) -> QueuedMessage:
+        """Return a message with its texts in clear, where their key is there; only the queue's own is sent again."""
+        return replace(message, body=sealing_in(self._settings).shown_message(message.body))
+
     async def check(self, messages: Sequence[QueuedMessage]) -> list[MessageCheck]:
         """Return the state of each message now, with one read of the jobs."""
-        pairs = [(message, _event(message)) for message in messages]
+        pairs = [(message, self._event(message)) for message in messages]
         requested = dict.fromkeys(_job_of(message, event) for message, event in pairs if event is not None)
         jobs = await self._reader.jobs([job_id for job_id in requested if job_id])
         return [
@@ -126,16 +131,16 @@ class Replaying:
         now_ms = self._clock.now_ms()
         return [item for item in snapshot.items if item.not_before_ms <= now_ms and item.not_before_ms < FOREVER_MS]
 
+    def _event(self, message: QueuedMessage) -> Event | None:
+        """Return the event of a message; None: it brings none, or one that cannot be opened here."""
+        try:
+            return parse_event(self.shown(message).body.encode("utf-8", "surrogatepass"))
+        except MalformedEventError:
+            return None
+
     def _endpoint(self, message: QueuedMessage) -> str:
         """Return the deployment's endpoint that a message went to; empty where it went elsewhere."""
         return self._settings.endpoint_of(message.url)
-
-
-def _event(message: QueuedMessage) -> Event | None:
-    try:
-        return parse_event(message.body.encode("utf-8", "surrogatepass"))
-    except MalformedEventError:
-        return None
 
 
 def _command(event: Event) -> Command | Recurrence | None:

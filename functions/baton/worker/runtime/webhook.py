@@ -29,6 +29,7 @@ from baton.store.transport.bodies import read_body
 from baton_events.errors import BatonError, MalformedEventError, SignatureError
 from baton_events.messages import RetryWaits
 from baton_events.schema import SCHEMA_VERSION, Event, EventType, parse_event
+from baton_events.sealing import Sealing
 
 _MOST_SOURCES = 10_000
 # Forged requests of one source: beyond these they are refused without a line in the log.
@@ -85,9 +86,10 @@ def is_probe(body: bytes) -> bool:
     return body.startswith(_START)
 
 
-def probe_answer() -> dict[str, str | int]:
-    """Return the answer to a probe: that it was understood, and by which version."""
-    return {"outcome": PROBE_OUTCOME, "version": own_version(), "schemaVersion": SCHEMA_VERSION}
+def probe_answer(sealing: Sealing) -> dict[str, Any]:
+    """Return the answer to a probe: that it was understood, by which version, and which keys open payloads here."""
+    keys = {"keyIds": sealing.key_ids, "sealsBy": sealing.first} if sealing.key_ids else {}
+    return {"outcome": PROBE_OUTCOME, "version": own_version(), "schemaVersion": SCHEMA_VERSION, **keys}
 
 
 def own_version() -> str:
@@ -151,7 +153,14 @@ class SignedEndpoint:
     """
 
     def __init__(
-        self, path: str, url: str, verifier: Verifier, handler: Handler, failures: SourceBudget, waits: RetryWaits
+        self,
+        path: str,
+        url: str,
+        verifier: Verifier,
+        handler: Handler,
+        failures: SourceBudget,
+        waits: RetryWaits,
+        sealing: Sealing,
     ) -> None:
         self._path = path
         self._url = url
@@ -159,6 +168,7 @@ class SignedEndpoint:
         self._handler = handler
         self._failures = failures
         self._waits = waits
+        self._sealing = sealing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -167,8 +177,10 @@ class SignedEndpoint:
             if (method := scope["method"]) != "POST":
                 response = _problem(405, f"{method} is not served here: the queue delivers by POST", {"Allow": "POST"})
             elif is_probe(body := await self._verified(scope, headers, receive)):
-                response = _json(probe_answer())
+                response = _json(probe_answer(self._sealing))
             else:
+                await self._sealing.ready()
+                body = self._sealing.opened_message(body)
                 below = _below(self._path, scope.get("path", ""))
                 outcome = await self._handler(_signed(headers, body, source_of(scope), below))
                 response = _json({"outcome": outcome.label, "handedOn": outcome.dispatched})
@@ -182,7 +194,11 @@ class SignedEndpoint:
             case SignatureError():
                 return self._forged(scope, error)
             case BatonError():
-                return _refused(error, self._come_again(headers, error) if error.status in LATER else None)
+                later = self._come_again(headers, error) if error.status in LATER else None
+                response = _refused(error, later)
+                response.body = self._sealing.sealed_message(bytes(response.body).decode()).encode()
+                response.headers["content-length"] = str(len(response.body))
+                return response
             case _:
                 _log.exception("the message %s failed", headers.get("upstash-message-id"), exc_info=error)
                 return _problem(500, "internal error; the queue will try again")

@@ -10,6 +10,7 @@ from baton.sdk.records.redaction import KnownSecrets
 from baton.worker.recovery.redelivery import Redelivery, read_callback
 from baton.worker.runtime.post_commit import PostCommit
 from baton_events.schema import Event, encode_event
+from baton_events.sealing import Sealing
 from tests.unit.baton.kit.stage import BASE, Stage
 
 SECRET = "a-key-of-somebody"
@@ -51,5 +52,5 @@ def redelivery_of(stage: Stage) -> Redelivery:
 
 
 async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:
-    failed = read_callback(callback(encode_event(event).encode(), source_id, **changes))
+    failed = read_callback(callback(encode_event(event).encode(), source_id, **changes), Sealing({}))
     return await redelivery_of(stage).handle(failed, callback_id, 0)

@@ -181,7 +181,11 @@ class Stage:
         submitted = Submitted(self.job(agent, job_id), {"text": task, "data": data or {}})
         await self.container.commands.submit(submitted.job, submitted.task)
         last = next(message for message in reversed(self.outgoing()) if "x-job-id" in message.headers)
-        return parse_event(last.body.encode())
+        return self.event_of(last)
+
+    def event_of(self, message: Outgoing) -> Event:
+        """The event that a message brings, as the webhook reads it."""
+        return parse_event(self.container.sealing.opened_message(message.body.encode()))
 
     async def played(self, agent: str, job_id: str = "job_1", **submitted: Any) -> Job:
         """A job that was submitted and run to its end, as it is then."""
@@ -212,7 +216,7 @@ class Stage:
 
     def events(self) -> list[Event]:
         """Every event that was published, in order; sweeps are none."""
-        return [parse_event(message.body.encode()) for message in self.outgoing() if "x-job-id" in message.headers]
+        return [self.event_of(message) for message in self.outgoing() if "x-job-id" in message.headers]
 
     async def run(
         self, after_each: Callable[[], Awaitable[None]] | None = None, *, within_seconds: float = math.inf
@@ -239,9 +243,10 @@ class Stage:
 
     async def _deliver(self, message_id: str, message: Outgoing) -> None:
         if "x-job-id" in message.headers:
-            await self.deliver(parse_event(message.body.encode()), message_id)
+            await self.deliver(self.event_of(message), message_id)
         elif (answer := await self.deliver_app_event(message_id, message)).status == MALFORMED_STATUS:
-            self.records.die(message_id, answer.status, json.loads(answer.body)["detail"])
+            opened = self.container.sealing.opened_message(answer.body)
+            self.records.die(message_id, answer.status, json.loads(opened)["detail"])
 
     async def deliver_app_event(self, message_id: str, message: Outgoing, retried: int = 0) -> asgi.Answer:
         """Deliver a message to the endpoint of app events."""

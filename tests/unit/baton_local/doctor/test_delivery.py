@@ -6,6 +6,7 @@ import pytest
 
 from baton.queue.ports import LogEntry, QueuedMessage
 from baton.worker.runtime.webhook import probe_answer
+from baton_events.sealing import Sealing
 from baton_local.doctor.delivery import judge_clock, verdict
 from baton_local.doctor.finding import Level
 
@@ -18,7 +19,7 @@ def outcome(status: int, answer: str = "", error: str = "", state: str = "FAILED
 
 
 def test_a_probe_that_was_understood_is_well() -> None:
-    answer = probe_answer()
+    answer = probe_answer(Sealing({}))
     assert verdict(outcome(200, json.dumps(answer)), str(answer["version"])).level is Level.OK
     assert verdict(outcome(200, json.dumps(answer)), "").level is Level.OK
     assert verdict(outcome(200), "1").level is Level.OK

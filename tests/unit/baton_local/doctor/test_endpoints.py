@@ -8,6 +8,7 @@ from baton.queue.ports import LogPage
 from baton.worker.runtime.webhook import is_probe, probe_answer
 from baton_events.errors import QueueRefusedError
 from baton_events.schema import WEBHOOK_ENDPOINTS
+from baton_events.sealing import Sealing
 from baton_local.doctor.delivery import Probes
 from baton_local.doctor.finding import Finding, Level
 from tests.fakes.clock import FakeClock
@@ -15,7 +16,7 @@ from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords
 from tests.unit.baton_local.setup.accounts import SETTINGS
 
-UNDERSTOOD = json.dumps(probe_answer())
+UNDERSTOOD = json.dumps(probe_answer(Sealing({})))
 
 
 class PassingClock(FakeClock):

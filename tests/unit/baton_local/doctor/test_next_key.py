@@ -13,6 +13,7 @@ from baton.sdk.clock import SystemClock
 from baton.worker.runtime.webhook import probe_answer
 from baton_events.errors import SignatureError
 from baton_events.schema import WEBHOOK_ENDPOINTS
+from baton_events.sealing import Sealing
 from baton_local.doctor.next_key import refusals, signed
 from tests.unit.baton.kit.signing import verify
 from tests.unit.baton_local.setup.accounts import SETTINGS
@@ -74,7 +75,8 @@ async def test_functions_that_take_the_next_key_are_ready() -> None:
     """Each endpoint is asked once, with a signature of the next key for its own address."""
     with respx.mock:
         routes = [
-            respx.post(KEYED.endpoint_url(endpoint)).respond(json=probe_answer()) for endpoint in WEBHOOK_ENDPOINTS
+            respx.post(KEYED.endpoint_url(endpoint)).respond(json=probe_answer(Sealing({})))
+            for endpoint in WEBHOOK_ENDPOINTS
         ]
         assert await refusals(KEYED, now_seconds()) == []
     for endpoint, route in zip(WEBHOOK_ENDPOINTS, routes, strict=True):
@@ -96,7 +98,7 @@ async def test_functions_that_take_the_next_key_are_ready() -> None:
 async def test_one_that_does_not_is_named(answer: httpx.Response | Exception, text: str) -> None:
     with respx.mock:
         for endpoint in WEBHOOK_ENDPOINTS:
-            respx.post(KEYED.endpoint_url(endpoint)).respond(json=probe_answer())
+            respx.post(KEYED.endpoint_url(endpoint)).respond(json=probe_answer(Sealing({})))
         route = respx.post(KEYED.endpoint_url("/workers/sweep"))
         if isinstance(answer, httpx.Response):
             route.mock(return_value=answer)

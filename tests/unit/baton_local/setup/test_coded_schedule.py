@@ -1,7 +1,9 @@
 """Schedules in code, from the queue's message to their jobs: what overlaps, what was missed, who may change them."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ from tests.fakes.schedules import FakeSchedules
 from tests.unit.baton.server.api.client import ADMIN, OPERATIONS_KEY, Api, api_with, assert_problem
 from tests.unit.baton_local.setup.accounts import SETTINGS
 
-HOUR_MS = 3_600_000
+HOUR_MS, KEY = 3_600_000, b64encode(bytes(32)).decode()
 
 
 @tool
@@ -101,12 +103,14 @@ class Settled:
     """An account that has what the code says."""
 
     def __init__(self, registry: Registry) -> None:
+        self.settings = SETTINGS
         self.schedules, self.queue = FakeSchedules(), FakeQueue()
         self.account = Account(FakeQueueSetup(), self.schedules, self.queue, SETTINGS)
         self.registry = registry
 
     async def difference(self, now_ms: int = 0) -> Difference:
-        return difference(wanted_of(SETTINGS, (), coded_in(self.registry)), await self.account.read(), now_ms)
+        coded = coded_in(self.registry, self.settings)
+        return difference(wanted_of(self.settings, (), coded), await self.account.read(), now_ms)
 
     async def apply(self, now_ms: int = 0) -> list[Any]:
         found = await self.difference(now_ms)
@@ -129,6 +133,17 @@ async def test_schedules_are_made_changed_and_stay_paused() -> None:
     assert settled.schedules.known[name].paused
     settled.registry = Registry(list(settled.registry.agents))
     assert (await settled.difference()).left == (DeleteSchedule(name),)
+
+
+async def test_schedules_are_made_anew_once_texts_are_sealed_or_by_another_key() -> None:
+    settled = Settled(registry_of())
+    await settled.apply()
+    for keys in (f"k1:{KEY}", f"k2:{KEY},k1:{KEY}", f",k1:{KEY},k2:{KEY}"):
+        settled.settings = replace(SETTINGS, payload_keys=keys)
+        (changed,) = await settled.apply()
+        assert changed.why == "its job is another"
+        assert ("check" in settled.schedules.known["sch_agent.nightly"].body) is keys.startswith(",")
+        assert await settled.apply() == []
 
 
 async def test_what_the_queue_has_missed_is_made_up_for_once() -> None:

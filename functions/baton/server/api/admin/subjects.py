@@ -87,7 +87,7 @@ class _Erasure:
     async def _delete_schedules(self) -> None:
         schedules = self._container.ports.schedules
         for schedule in await schedules.all():
-            command = recurrence_in(schedule)
+            command = recurrence_in(schedule, self._container.sealing)
             if command and (command.job["tenant"], command.job.get("subject")) == (self._tenant, self._subject):
                 await schedules.delete(schedule.id)
 

@@ -26,7 +26,7 @@ class SchedulesPage:
 
     async def show(self, visit: Visit) -> Response:
         """List all schedules; for ours, also the jobs that they start."""
-        found = [(each, recurrence_in(each)) for each in await self._schedules.all()]
+        found = [(each, recurrence_in(each, self._container.sealing)) for each in await self._schedules.all()]
         rows = [(each, schedule_view(each, command) if command else None) for each, command in found]
         return visit.page("schedules.html", rows=rows)
 
@@ -59,7 +59,7 @@ class SchedulesPage:
         if not schedule_id.startswith(PREFIX):
             raise ApiError(409, f"schedule {schedule_id!r} starts no job, so it is not deleted from here: pause it")
         found = await self._schedules.find(schedule_id)
-        command = recurrence_in(found) if found else None
+        command = recurrence_in(found, self._container.sealing) if found else None
         if command and (fault := coded_fault(command)):
             raise ApiError(409, fault)
         await self._schedules.delete(schedule_id)

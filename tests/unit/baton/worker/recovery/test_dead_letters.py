@@ -11,6 +11,7 @@ from baton.worker.recovery.replay_message import MessageState, Replaying
 from baton_events.errors import QueueUnreachableError
 from baton_events.messages import Outgoing
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, encode_event
+from baton_events.sealing import Sealing
 from tests.unit.baton.kit.giving_up import callback, redelivery_of
 from tests.unit.baton.kit.stage import BASE, Stage
 
@@ -43,7 +44,7 @@ async def test_a_job_that_only_a_dead_callback_knows_of_ends(caplog: pytest.LogC
     await stage.swept()
     again = stage.outgoing()[-1]
     assert again.url == URL
-    await redelivery_of(stage).handle(read_callback(again.body.encode()), "cb1", 0)
+    await redelivery_of(stage).handle(read_callback(again.body.encode(), Sealing({})), "cb1", 0)
     await stage.run()
     assert (await stage.now()).status is JobStatus.COMPLETED
     assert "1 failure callback(s) had used up their retries" in caplog.text

@@ -15,6 +15,7 @@ from baton.worker.commands.after_failover import PATIENCE_MS
 from baton.worker.recovery.redelivery import Failed, ReconcileFailed, read_callback
 from baton_events.errors import MalformedEventError
 from baton_events.schema import Completion, Event, LoopPayload, encode_event
+from baton_events.sealing import Sealing
 from baton_events.timestamps import milliseconds
 from tests.unit.baton.kit.giving_up import callback, encoded, give_up, redelivery_of
 from tests.unit.baton.kit.stage import BASE, Stage
@@ -35,7 +36,9 @@ async def submitted() -> tuple[Stage, Event]:
 )
 async def test_a_callback_reports_source_event_and_answer(changes: dict[str, Any], status: int, answer: str) -> None:
     _, event = await submitted()
-    assert read_callback(callback(encode_event(event).encode(), **changes)) == Failed("m1", event, status, answer)
+    assert read_callback(callback(encode_event(event).encode(), **changes), Sealing({})) == Failed(
+        "m1", event, status, answer
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,13 +56,13 @@ async def test_a_callback_reports_source_event_and_answer(changes: dict[str, Any
 def test_what_is_no_callback_is_malformed(body: bytes) -> None:
     """489: it stays in the dead letter queue for a person."""
     with pytest.raises(MalformedEventError, match="not a failure callback"):
-        read_callback(body)
+        read_callback(body, Sealing({}))
 
 
 @pytest.mark.parametrize("source", [b"", b"{}", b'{"type":"agent.loop.init"}'])
 async def test_a_message_that_was_no_event_is_left_to_a_person(source: bytes, caplog: pytest.LogCaptureFixture) -> None:
     stage = Stage()
-    outcome = await redelivery_of(stage).handle(read_callback(callback(source, "msg_odd")), "cb1", 0)
+    outcome = await redelivery_of(stage).handle(read_callback(callback(source, "msg_odd"), Sealing({})), "cb1", 0)
     assert outcome.label == "kept for a person"
     assert "ALERT message msg_odd is not an event" in caplog.text
     (notice,) = stage.alerts.sent
@@ -77,7 +80,7 @@ async def test_a_sweep_that_was_given_up_looks_at_every_job_in_its_name() -> Non
     stage.store.write("job_1", replace(tree, items=items))
     stage.admission.entries["job_1"] = replace(stage.entry(), slot=False)
     body = json.dumps({"dueMs": stage.clock.ms}).encode()
-    failed = read_callback(callback(body, "m-sweep", url=f"{BASE}/workers/sweep"))
+    failed = read_callback(callback(body, "m-sweep", url=f"{BASE}/workers/sweep"), Sealing({}))
     assert failed == ReconcileFailed("m-sweep", body)
     outcome = await redelivery_of(stage).handle(failed, "cb1", 0)
     assert (outcome.label, outcome.dispatched, stage.events()[-1].job_id) == ("swept", 1, "job_1")
