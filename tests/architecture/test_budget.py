@@ -145,6 +145,11 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "modules of sdk 1, functions of sdk 22, classes of sdk 2, lines of client 2, lines of local 5",
     ),
     *_raises("a transcript beside its calls: one write fewer a turn", "lines 8, lines of engine 2, lines of store 8"),
+    *_raises(
+        "a history read once for its job: where a model reads all, the last steps take as much of ours as the first",
+        "lines 90, functions 7, test lines 110, lines of worker 43, functions of worker 4, lines of store 18, "
+        "functions of store 1, lines of engine 29, functions of engine 2",
+    ),
     *_raises(_DRAFTS, "lines 39, modules 1, functions 5, lines of engine 39, functions of engine 6, test lines 112"),
     *_raises(
         _ERASURE,

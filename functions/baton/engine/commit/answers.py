@@ -1,9 +1,10 @@
 """The inputs and answers of a tree's steps: claims, commits, creations, signals, redelivery, sweep."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import Struct, field
@@ -14,6 +15,8 @@ from baton.engine.state import NOTHING_USED, Job, State, Usage
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.records.record import Record
 from baton.sdk.records.transcript import HttpResponse
+
+_T = TypeVar("_T")
 
 
 class Verdict(StrEnum):
@@ -62,12 +65,38 @@ class History:
 
     `compacted`: the range of transcript entries that is left out (`Job.compacted`). `size_bytes`: of all this, about.
     Over the store's limit for one answer, it is left out altogether.
+
+    `memo`: what was made of its beginning, by name, where an earlier step in this process has read that: a job's
+    history is only added to. So nobody may change what is in it; whoever makes another history of it gives that a memo
+    of its own.
     """
 
     transcript: tuple[dict[str, Any], ...] = ()
     results: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict[str, dict[str, Any]])
     compacted: tuple[int, int] = (0, 0)
     size_bytes: int = dataclass_field(default=0, compare=False)
+    memo: dict[str, Any] = dataclass_field(default_factory=dict[str, Any], compare=False, repr=False)
+
+    def of_entries(self, name: str, start: _T, more: Callable[[_T, Sequence[dict[str, Any]]], _T]) -> _T:
+        """Return what is made of the entries: of those that an earlier step has read nothing is made anew.
+
+        `more`: returns what was made, with what these further entries add to it.
+        """
+        entries, (seen, made) = self.transcript, self.memo.get(name, (0, start))
+        if seen != len(entries):
+            # A step that began earlier may go on later: it has fewer entries than were read.
+            made = more(made, entries[seen:]) if seen < len(entries) else more(start, entries)
+            self.memo[name] = len(entries), made
+        return cast("_T", made)
+
+    def of_results(self, name: str, start: _T, more: Callable[[_T, Sequence[tuple[str, dict[str, Any]]]], _T]) -> _T:
+        """Return what is made of the results by call, as `of_entries` does."""
+        results, (seen, made) = self.results, self.memo.get(name, (0, start))
+        if seen != len(results):
+            rest = tuple(results.items())[seen:] if seen < len(results) else tuple(results.items())
+            made = more(made if seen < len(results) else start, rest)
+            self.memo[name] = len(results), made
+        return cast("_T", made)
 
 
 class ClaimResult(Struct, frozen=True):

@@ -12,9 +12,13 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
 from baton.engine.state import Job
 from baton.engine.step_results import StepResult
-from baton.sdk.records.transcript import named_files
+from baton.sdk.records.transcript import SESSION_ROLE, named_files
 from baton.store.redis.agent_memory import Chats
 from baton.worker.executors.executor import Executing
+from baton.worker.executors.history import kinds_of
+
+_NAMING = frozenset({"files", SESSION_ROLE})
+_Returned = tuple[tuple[str, list[dict[str, Any]]], ...]
 
 
 class FileGoneError(Exception):
@@ -39,20 +43,21 @@ class ChatFiles:
             FileGoneError: one of the task's own is `needed`, and gone. StoreError.
         """
         returned = _returned(history, takes) if takes else {}
-        named = [*named_files(history.transcript), *(file for files in returned.values() for file in files)]
+        own = named_files(history.transcript) if _NAMING & kinds_of(history) else ()
+        named = [*own, *[file for files in returned.values() for file in files]]
         if not named:
             return history
         texts = await read_files(self._chats, job, named, self._limit_bytes)
         read = {name: text.partition(",")[2] for name, text in texts.items()}
-        own = history.transcript[0].get("files", ())
-        gone = [file for file in own if needed and file.get("name", "") not in ("", *read)]
+        task_files = history.transcript[0].get("files", ())
+        gone = [file for file in task_files if needed and file.get("name", "") not in ("", *read)]
         if gone:
             raise FileGoneError(f"file {gone[0].get('filename', '')!r} is not kept any more: send the message again")
         results = {
             call_id: _filled({**history.results[call_id], "files": files}, read) for call_id, files in returned.items()
         }
         transcript = tuple([_filled(entry, read) for entry in history.transcript])
-        return replace(history, transcript=transcript, results={**history.results, **results})
+        return replace(history, transcript=transcript, results={**history.results, **results}, memo={})
 
 
 async def read_files(chats: Chats, job: Job, named: Sequence[Mapping[str, Any]], limit_bytes: int) -> dict[str, str]:
@@ -70,10 +75,12 @@ def _returned(history: History, takes: Callable[[str], bool]) -> dict[str, list[
     """Return the files that calls have returned, by the calls' ids, the newest first."""
     from baton.sdk.records.result_files import files_in_result  # noqa: PLC0415 - few models take files
 
-    found = {
-        call_id: [file for file in files_in_result(result.get("ok")) if takes(file["mediaType"])]
-        for call_id, result in reversed(history.results.items())
-    }
+    def more(known: _Returned, results: Sequence[tuple[str, Mapping[str, Any]]]) -> _Returned:
+        return (*known, *[(call_id, files) for call_id, each in results if (files := files_in_result(each.get("ok")))])
+
+    nothing: _Returned = ()
+    returned = history.of_results("returned", nothing, more)
+    found = {call_id: [file for file in files if takes(file["mediaType"])] for call_id, files in returned[::-1]}
     return {call_id: files for call_id, files in found.items() if files}
 
 

@@ -5,6 +5,7 @@ anything; entries to record are returned (`ExtraUsage`), for the turn's COMMIT.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit.answers import History
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage
+from baton.engine.transcript import refuse_newer
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.history import KeepAll, Summarize
 from baton.sdk.models.model import CUT_CAUSE, Model, ModelAnswer, ModelError, ToolSpec
@@ -87,8 +89,25 @@ def _everything(history: History) -> History:
     """Return the loaded history; if a policy before a deploy has compacted some of it, with the summary."""
     if history.compacted != (0, 0):
         return conversation_of(history).history()
+    if "summary" not in kinds_of(history):
+        return history
     entries = tuple([entry for entry in history.transcript if entry["role"] != "summary"])
     return History(entries, history.results)
+
+
+def kinds_of(history: History) -> frozenset[str]:
+    """Return the roles of the history's entries, and `files` where one names files of a task.
+
+    Raises:
+        NewerEntryError: a newer version wrote one of them.
+    """
+    nothing: frozenset[str] = frozenset()
+    return history.of_entries("kinds", nothing, _and_kinds)
+
+
+def _and_kinds(known: frozenset[str], entries: Sequence[dict[str, Any]]) -> frozenset[str]:
+    refuse_newer(entries)
+    return known.union([entry["role"] for entry in entries], ["files" for entry in entries if "files" in entry])
 
 
 async def _with_summary(

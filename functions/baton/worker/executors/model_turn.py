@@ -18,7 +18,7 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Work
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult, used_by
-from baton.engine.transcript import NewerEntryError, refuse_newer
+from baton.engine.transcript import NewerEntryError
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import Registry, UnknownAgentError, agent_takes, offered_by
 from baton.sdk.agents.runner import CodeRunner
@@ -48,7 +48,7 @@ from baton.store.redis.reader import Reader
 from baton.worker.conversation import exchanges
 from baton.worker.executors.chat_files import ChatFiles, FileGoneError
 from baton.worker.executors.executor import is_for_the_queue
-from baton.worker.executors.history import build_prompt, prompt_again
+from baton.worker.executors.history import build_prompt, kinds_of, prompt_again
 from baton.worker.executors.model_call import ModelCalls, answered, calls_of, keeps_cut, model_failed, runner_turn
 from baton.worker.executors.runner_work import recorded
 from baton.worker.executors.text_stream import TextStream, TextStreams
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from baton.worker.executors.offloading.calls import OffloadedCalls
     from baton.worker.executors.plan_turns import PlannerTurn
 
+_BEFORE_THE_TASK = frozenset({"memory", "session"})
 Asking = Callable[[Model, ModelRequest], Awaitable[ModelAnswer | ModelWaits]]
 
 
@@ -91,7 +92,7 @@ class ModelTurn:
             # Old code in the middle of a deploy may not know it yet.
             return ModelFailed(Failure("unknown_agent", str(error), retryable=True))
         try:
-            refuse_newer(history.transcript)
+            kinds_of(history)
         except NewerEntryError as error:
             return ModelFailed(Failure("newer_transcript", str(error), retryable=True))
         if agent.plan:
@@ -288,9 +289,16 @@ def request_again(registry: Registry, agent: Agent, job: Job, history: History) 
 
 
 def messages(history: History) -> tuple[Message, ...]:
-    """Return the conversation so far, as it is sent to the model: retrieved memory comes before the task."""
-    prompt: list[Message] = []
-    for entry in _once(history.transcript):
+    """Return the conversation so far, as it is sent to the model: retrieved memory comes before the task.
+
+    Of turns that an earlier step has sent, nothing is made anew.
+    """
+    seen, known = history.memo.get("messages", (0, ()))
+    entries = history.transcript[seen:]
+    if seen > len(history.transcript) or (seen and any(entry["role"] in _BEFORE_THE_TASK for entry in entries)):
+        known, entries = (), history.transcript
+    prompt: list[Message] = list(known)
+    for entry in _once(entries):
         if entry["role"] != "model":
             at = _place(entry, prompt)
             prompt[at:at] = _besides(entry)
@@ -298,7 +306,16 @@ def messages(history: History) -> tuple[Message, ...]:
             prompt += plan_prompt(entry, history.results)
         else:
             prompt += _turn(entry, history.results)
-    return tuple(prompt)
+    sent = tuple(prompt)
+    if all(_is_over(entry, history.results) for entry in entries):
+        history.memo["messages"] = len(history.transcript), sent
+    return sent
+
+
+def _is_over(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Return whether what is sent of an entry stays: nothing that it asks for is still to come."""
+    calls = entry.get("calls", ())
+    return not is_plan(entry) and all(call["id"] in results or "error" in call for call in calls)
 
 
 def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> list[Message]:

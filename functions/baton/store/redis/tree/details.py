@@ -229,11 +229,10 @@ def _reads_every_result(job: Job) -> bool:
 
 def _history(known: Transcript, job: Job) -> History:
     """Return the whole history, without its compacted range."""
-    entries, results = known.entries, known.results
     if _reads_every_result(job):
-        return History(tuple(load_values(entries)), load_results(results), (0, 0), known.size_chars)
-    texts = uncompacted(entries, job.compacted)
+        return History(*known.values(), (0, 0), known.size_chars, known.memo)
+    texts = uncompacted(known.entries, job.compacted)
     values = tuple(load_values(texts))
     named = frozenset(calls_in(values))
-    needed = {name: text for name, text in results.items() if name in named}
+    needed = {name: text for name, text in known.results.items() if name in named}
     return History(values, load_results(needed), job.compacted, weight_of(texts) + weight_of(needed.values()))

@@ -4,12 +4,14 @@ Invariant: it may be out of date at any time; a decision on it is written only w
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Tombstone
+from baton.engine.commit.codec import load_results, load_values
 from baton.engine.commit.layout import tree_of
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import apart_in, usage_in
@@ -40,16 +42,33 @@ def weight_of(texts: Iterable[str]) -> int:
 
 
 class Transcript(Struct, frozen=True):
-    """All entries of a job's transcript, and all results of its calls, as texts; `size_chars`: what they weigh."""
+    """All entries of a job's transcript, and all results of its calls, as texts; `size_chars`: what they weigh.
+
+    `memo`: what was made of them, or of their beginning (`History.memo`).
+    """
 
     entries: tuple[str, ...] = ()
     results: Mapping[str, str] = field(default_factory=dict[str, str])
     size_chars: int = 0
+    memo: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def more(self, entries: Sequence[str], results: Mapping[str, str]) -> "Transcript":
         """Return the transcript with these additions written."""
         size_chars = self.size_chars + weight_of(entries) + weight_of(results.values())
-        return Transcript((*self.entries, *entries), {**self.results, **results}, size_chars)
+        memo = {} if self.results.keys() & results.keys() else self.memo  # else they are only added to
+        return Transcript((*self.entries, *entries), {**self.results, **results}, size_chars, memo)
+
+    def values(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the entries and results as values, each read once."""
+        entries, results = self.memo.get("values", ((), {}))
+        if len(entries) > len(self.entries) or len(results) > len(self.results):
+            return tuple(load_values(self.entries)), load_results(self.results)
+        if len(entries) < len(self.entries):
+            entries = (*entries, *load_values(self.entries[len(entries) :]))
+        if len(results) < len(self.results):
+            results = {**results, **load_results(dict(islice(self.results.items(), len(results), None)))}
+        self.memo["values"] = entries, results
+        return entries, results
 
 
 class TreeSnapshot(Struct, frozen=True):

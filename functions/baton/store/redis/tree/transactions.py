@@ -25,8 +25,8 @@ from baton_events.errors import StoreError
 _ATTEMPTS = 20
 # The trees that are kept while unused, and for how long; work in progress uses its own at least as often as this.
 _TREES, _IDLE_SECONDS = 500, 12.0
-# The size of all cached transcripts: those of a few thousand turns.
-KNOWN_CHARS = 16_000_000
+# The size of all cached transcripts, those of a few thousand turns; what is made of them takes a few times as much.
+KNOWN_CHARS = 8_000_000
 _MOST_CHARS = 1_000_000  # of one request
 # The number of trees that one answer may have, at some 30 kB each.
 _READ_AT_ONCE = 300
