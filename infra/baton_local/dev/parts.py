@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from baton.sdk.distribution import missing_extra
 from baton_local.dev.part import Code, Part, http_is_ready, redis_socket_is_ready
 from baton_local.dev.ports import LOOPBACK
 from baton_local.dev.secrets_file import StackSecrets
@@ -23,7 +24,8 @@ from baton_local.redis.data_dir import DataDir
 from baton_local.redis.valkey import server_command
 
 # What differs from production unless the environment says otherwise: few slots, so that the line at them is seen; no
-# rate limit, which would only be in a developer's way; outcomes by the stream are read soon; logs are for people.
+# rate limit, which would only be in a developer's way; outcomes by the stream are read soon; logs are for people. Large
+# payloads are in a folder beside the rest.
 LOCAL_DEFAULTS = {
     "MAX_CONCURRENT_JOBS": "3",
     "RATE_LIMIT_PER_MINUTE": "0",
@@ -112,7 +114,10 @@ def stack_parts(plan: StackPlan) -> tuple[Part, ...]:
 
 def app_environment(plan: StackPlan) -> dict[str, str]:
     """Return the whole environment of the app."""
-    return {**LOCAL_DEFAULTS, **plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app, plan.store_url)}
+    objects = {"OBJECT_STORE_URL": f"file://{quote(str(plan.folder.absolute()))}/objects"}
+    has_objects = not missing_extra("objects", "a folder of large payloads")
+    defaults = {**LOCAL_DEFAULTS, **(objects if has_objects else {})}
+    return {**defaults, **plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app, plan.store_url)}
 
 
 def remove_socket_folder(plan: StackPlan) -> None:
