@@ -1,20 +1,24 @@
 """Large payloads in object stores: S3, GCS, Azure or a folder, over `obstore`.
 
-Invariant: an object is written once, under the digest of its content, and is never changed. The library is imported
-with the first request. Its blocking calls run in threads: those for coroutines may abort a process that ends just then.
-Must not: know what a payload is of.
+Invariant: an object is written once, under the digest of its content, and is never changed; with keys it is sealed. The
+library is imported with the first request. Its blocking calls run in threads: those for coroutines may abort a process
+that ends just then. Must not: know what a payload is of.
 """
 
 import logging
+import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 from baton.sdk.records.own_threads import in_own_thread
 from baton.settings.settings import Settings
 from baton.store.records.objects import Ref, ref_of
+from baton.store.sealed_objects import FRAME_BYTES, HEAD_BYTES, frame_bytes, frames_of, only, opened, sealed_object
 from baton_events.errors import ObjectStoreError, PayloadGoneError
+from baton_events.sealing import sealing_of
 
 _log = logging.getLogger("baton.objects")
 
@@ -37,6 +41,7 @@ class Objects:
 
     def __init__(self, settings: Settings) -> None:
         self._urls, self._options = settings.object_store_urls, settings.object_store_options
+        self._sealing = sealing_of(settings.payload_keys, settings.payload_codec)
         self._work_seconds, self._retries = settings.work_timeout_seconds, _RETRIES
 
     @property
@@ -44,9 +49,12 @@ class Objects:
         """The number of the store that is written."""
         return len(self._urls) - 1
 
-    async def put(self, place: str, name: str, data: bytes) -> str:
-        """Write an object, or find it there; return its ref."""
-        ref = Ref(self.newest, place, name)
+    async def put(self, place: str, tenant: str, data: bytes) -> str:
+        """Write an object, or find it there; return its ref. `tenant`: whose it is, for its sealing."""
+        await self._sealing.ready()
+        ref = Ref(self.newest, place, self._sealing.keyed(sha256(data).hexdigest()))
+        if self._sealing.first:
+            data = sealed_object(self._sealing, tenant, ref.name, data)
         try:
             await self._run("put", ref.store, ref.path, data, mode="create")
         except FileExistsError:
@@ -54,24 +62,60 @@ class Objects:
         return str(ref)
 
     async def get(self, ref: str) -> bytes:
-        """Return a whole object. Raises PayloadGoneError as well."""
-        return b"".join([chunk async for chunk in self.chunks(ref)])
+        """Return a whole object.
+
+        Raises:
+            PayloadGoneError: it is not there, or is not what was written.
+        """
+        await self._sealing.ready()
+        of, found = ref_of(ref), await self._got(ref)
+        data = b"".join([piece async for piece in self._pieces(found)])
+        frame = frame_bytes(data)
+        if not frame:
+            if sha256(data).hexdigest() != of.name:
+                raise PayloadGoneError(ref)
+            return data
+        numbers = frames_of(0, None, frame, len(data))
+        return b"".join([one async for one in opened(self._sealing, of.name, only(data[HEAD_BYTES:]), frame, numbers)])
 
     async def chunks(self, ref: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Yield an object's bytes in pieces: all of them, or from `start` up to but without `end`.
 
         Raises:
-            PayloadGoneError: it is not there.
+            PayloadGoneError: it is not there. UnreadablePayloadError: it is sealed, and its key is not here.
         """
-        of = ref_of(ref)
-        span = {"offset": start} if end is None else (start, end)
+        await self._sealing.ready()
+        head, frame = None, 0
+        if self._sealing.key_ids:
+            head = await self._got(ref, (0, HEAD_BYTES))
+            frame = frame_bytes(b"".join([piece async for piece in self._pieces(head)]))
+        if head is None or not frame:
+            async for piece in self._pieces(await self._got(ref, (start, end))):
+                yield piece
+            return
+        first, last, count = frames_of(start, end, frame, head.meta["size"])
+        found = await self._got(ref, (HEAD_BYTES + first * frame, HEAD_BYTES + last * frame))
+        skipped, left = start - first * FRAME_BYTES, sys.maxsize if end is None else end - start
+        frames = opened(self._sealing, ref_of(ref).name, self._pieces(found), frame, (first, last, count))
+        async for data in frames:
+            piece = data[skipped : skipped + left]
+            skipped, left = 0, left - len(piece)
+            yield piece
+
+    async def _got(self, ref: str, span: tuple[int, int | None] | None = None) -> Any:
+        """Request an object, or a span of it."""
+        of, wanted = ref_of(ref), {}
+        if span and span != (0, None):
+            wanted = {"range": span if span[1] is not None else {"offset": span[0]}}
         try:
-            found = await self._run("get", of.store, of.path, options={"range": span} if start or end else None)
-            pieces = iter(found.stream(min_chunk_size=CHUNK_BYTES))
-            while (piece := await self._blocking(next, pieces, None)) is not None:
-                yield bytes(piece)
+            return await self._run("get", of.store, of.path, options=wanted)
         except FileNotFoundError as error:
             raise PayloadGoneError(ref) from error
+
+    async def _pieces(self, found: Any) -> AsyncIterator[bytes]:
+        pieces = iter(found.stream(min_chunk_size=CHUNK_BYTES))
+        while (piece := await self._blocking(next, pieces, None)) is not None:
+            yield bytes(piece)
 
     async def copy(self, ref: str, place: str) -> str:
         """Copy an object to another place, on the store's side where it can; return its ref there.
@@ -115,9 +159,12 @@ class Objects:
         return sorted({str(name) for each in found for name in each["common_prefixes"]})
 
     async def signed_url(self, ref: str) -> str | None:
-        """Return an address that gives the object to whoever has it, for ten minutes; None: its store signs none."""
+        """Return an address that gives the object to whoever has it, for ten minutes.
+
+        None: its store signs none, or objects are sealed.
+        """
         of = ref_of(ref)
-        if self._at(of.store).startswith("file:"):
+        if self._at(of.store).startswith("file:") or self._sealing.key_ids:
             return None
         return str(await self._run("sign", of.store, "GET", of.path, _SIGNED_FOR))
 

@@ -9,7 +9,6 @@ it still is. The cache is one GET before a model call, and one SET with its expi
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
@@ -101,7 +100,7 @@ class Chats:
         ended: list[str | int] = ["HSET", key, "pieces", len(pieces)]
         if self._objects is not None and len(text) >= self._apart_bytes:
             place, data = session_place(tenant, session_id), text.encode()
-            ref = await self._objects.put(place, sha256(data).hexdigest(), data)
+            ref = await self._objects.put(place, tenant, data)
             ended = ["HSET", key, "pieces", 0, _APART, ref]
         else:
             for number, first in enumerate(pieces):

@@ -1,6 +1,7 @@
 """Results of any size: kept in the object store, named by records, told to models by their beginning, read by code."""
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -162,8 +163,8 @@ async def test_no_crash_loses_a_result_or_leaves_two(size: int) -> None:
 
 
 async def test_a_result_that_is_gone_fails_the_turn_and_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def lost(_self: Objects, place: str, name: str, _data: bytes) -> str:
-        return f"0/{place}/{name}"
+    async def lost(_self: Objects, place: str, _tenant: str, data: bytes) -> str:
+        return f"0/{place}/{sha256(data).hexdigest()}"
 
     monkeypatch.setattr(SimulatedObjects, "put", lost)
     run = await simulated(model=Asking(Wanted("fetch", {"size": 100_000}))).run("a", "work")
@@ -182,11 +183,11 @@ async def test_a_step_waits_while_the_object_store_is_away(monkeypatch: pytest.M
         keys.append(ctx.idempotency_key)
         return "x" * 100_000
 
-    async def away(self: SimulatedObjects, place: str, name: str, data: bytes) -> str:
+    async def away(self: SimulatedObjects, place: str, tenant: str, data: bytes) -> str:
         if left[0]:
             left[0] -= 1
             raise ObjectStoreError("the object store does not answer")
-        return await put(self, place, name, data)
+        return await put(self, place, tenant, data)
 
     monkeypatch.setattr(SimulatedObjects, "put", away)
     model = ScriptedModel([[Call("large", {})], "done"])
@@ -214,8 +215,10 @@ async def test_a_model_waits_while_the_object_store_is_away(monkeypatch: pytest.
 async def test_a_content_that_is_another_counts_as_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     put = SimulatedObjects.put
 
-    async def damaged(self: SimulatedObjects, place: str, name: str, data: bytes) -> str:
-        return await put(self, place, name, data.replace(b"x", b"z", 1))
+    async def damaged(self: SimulatedObjects, place: str, tenant: str, data: bytes) -> str:
+        ref = await put(self, place, tenant, data)
+        self.stored[ref.partition("/")[2]] = data.replace(b"x", b"z", 1)
+        return ref
 
     monkeypatch.setattr(SimulatedObjects, "put", damaged)
     run = await simulated(model=Asking(Wanted("fetch", {"size": 100_000}))).run("a", "work")

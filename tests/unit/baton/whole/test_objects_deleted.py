@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -166,9 +167,13 @@ async def test_named_before_written_is_found(monkeypatch: pytest.MonkeyPatch) ->
     """A crash after the COMMIT loses what is written later."""
     later = list[Any]()
 
-    async def put(self: SimulatedObjects, place: str, name: str, data: bytes) -> str:
-        later.append(asyncio.get_running_loop().call_later(5, self.stored.setdefault, f"{place}/{name}", data))
-        return f"0/{place}/{name}"
+    async def put(self: SimulatedObjects, place: str, tenant: str, data: bytes) -> str:
+        later.append(
+            asyncio.get_running_loop().call_later(
+                5, self.stored.setdefault, f"{place}/{sha256(data).hexdigest()}", data
+            )
+        )
+        return f"0/{place}/{sha256(data).hexdigest()}"
 
     class Model(ScriptedModel):
         reads_history = True
