@@ -169,7 +169,8 @@ class World:
         now, sums = self.loop.seconds, self.sums()
         if found.outcome == "granted":
             period = found.periods[0]
-            if name not in self.granted or name in self.settled:
+            is_forgotten = self.plan.failovers and name in self.granted and self.granted[name][0] != period
+            if name not in self.granted or name in self.settled or is_forgotten:
                 self.granted[name] = (period, _RESERVED_CENTS * CENT)
                 self.granted_at[name] = now
             true = self._today()
