@@ -9,7 +9,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from baton.engine import background_calls, budget, lifecycle, tool_call, turn
+from baton.engine import background_calls, lifecycle, shared_limits, tool_call, turn
 from baton.engine import job_retry as retrying
 from baton.engine.attempts import is_given_up, process_died
 from baton.engine.effects import Changes, Decision, counted
@@ -108,7 +108,7 @@ def decide(state: State, step_result: StepResult, now_ms: int, *, at_once: bool 
         decided = taken_in_at_once(state, decided, now_ms)
     if decided.changes is None:
         return decided
-    decision = budget.shared(state, lifecycle.after_end(decided, now_ms))
+    decision = shared_limits.shared(state, lifecycle.after_end(decided, now_ms))
     return counted(state.job, step_result, decision)
 
 

@@ -8,7 +8,7 @@ unbounded number of names (a job, a session, a tenant).
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -86,6 +86,11 @@ class Release(Struct, frozen=True):
     ended_ms: int = 0
 
 
+AlertKind = Literal[
+    "job_failed", "undelivered", "unreadable_message", "app_event_kept", "fact_dropped", "budget", "tool_hangs"
+]
+
+
 class Alert(Struct, frozen=True):
     """Alert people. `once`: alerts with the same key are sent once; empty: the message is the key.
 
@@ -94,7 +99,7 @@ class Alert(Struct, frozen=True):
 
     job_id: str
     message: str
-    kind: str = "job_failed"
+    kind: AlertKind = "job_failed"
     once: str = ""
     counted: str = ""
 

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from baton.engine import stream_parts
 from baton.engine.attempts import no_start_left, process_died
-from baton.engine.budget import too_many_calls
 from baton.engine.effects import Changes, Decision, RunScript
 from baton.engine.lifecycle import end_by_limit
+from baton.engine.shared_limits import too_many_calls
 from baton.engine.state import CallRecord, Job, RunningScript, State
 from baton.engine.step_results import ScriptEnded, ScriptWaits
 from baton.engine.transitions import Step, next_call_status

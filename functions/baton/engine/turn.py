@@ -9,9 +9,9 @@ from baton.engine import stream_parts
 from baton.engine.all_jobs.slots import Want
 from baton.engine.approvals import wait_for_budget, wait_for_limit
 from baton.engine.attempts import backoff_ms, no_start_left, process_died
-from baton.engine.budget import exhausted_limit, too_many_calls, with_abandoned
 from baton.engine.effects import CallModel, Changes, Decision, GoingOn, RequestSlot, TextStream
 from baton.engine.lifecycle import end_by_limit, end_completed, end_failed
+from baton.engine.shared_limits import exhausted_limit, too_many_calls, with_abandoned
 from baton.engine.state import CallRecord, Job, RunningScript, State, call_item
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed, ModelWaits, OverBudget
 from baton.engine.transcript import model_entry, withheld_entry

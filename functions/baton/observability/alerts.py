@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from baton.engine.effects import Alert
+from baton.engine.effects import Alert, AlertKind
 from baton.observability.error_reports import LAST_PARTS, about_job
 from baton.sdk.records.redaction import KnownSecrets
 from baton.store.records.jobs import StoredParts
@@ -21,7 +21,6 @@ class Notice(Struct, frozen=True):
     """One alert.
 
     Attributes:
-        kind: `job_failed`, `undelivered`, `unreadable_message`, `fact_dropped`, `budget` or `tool_hangs`.
         text: one line, without secrets.
         job_id: its job; empty: none is known.
         url: the address of the details; empty: none.
@@ -29,7 +28,7 @@ class Notice(Struct, frozen=True):
         counted: it is sent once enough notices have the same text in `once`, of any jobs.
     """
 
-    kind: str
+    kind: AlertKind
     text: str
     once: str
     job_id: str = ""

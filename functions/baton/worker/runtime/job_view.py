@@ -1,4 +1,4 @@
-"""A job as JSON, as DESIGN 8 and CONTRACT name its fields; large results of tool calls are references.
+"""A job as JSON, with the fields that CONTRACT names; large results of tool calls are references.
 
 Invariant: the answer stays below what hosts let through (6 MB on Lambda), however many results a job has. Pure.
 """

@@ -1,11 +1,15 @@
 """Who is told of what needs a person: once, without secrets, with a link."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from msgspec import structs
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, tool
+from baton.engine.effects import AlertKind
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
 from baton.sdk.models.model import ModelError
 from baton.worker.commands.after_failover import PATIENCE_MS
@@ -90,3 +94,9 @@ async def test_a_job_that_fails_raises_an_alert_and_a_line_in_the_log(caplog: py
     assert all(notice.counted and notice.kind == "job_failed" for notice in sent.values())
     assert "job job_by-model failed: model_error: no: [redacted] (agent 'by-model')" in caplog.text
     assert SECRET not in caplog.text
+
+
+def test_each_kind_is_in_the_operations_guide() -> None:
+    page = (Path(__file__).parents[4] / "docs/operations.md").read_text(encoding="utf-8")
+    table = page.partition("| `kind` | when |")[2].partition("## Logs")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(get_args(AlertKind))

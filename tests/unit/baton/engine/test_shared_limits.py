@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from baton.engine.budget import exhausted_limit, too_many_calls, with_abandoned
 from baton.engine.decide import decide
 from baton.engine.effects import CallModel
+from baton.engine.shared_limits import exhausted_limit, too_many_calls, with_abandoned
 from baton.engine.state import BudgetScope, Job, State
 from baton.engine.step_results import ModelAnswered, Started
 from baton.sdk.records.limits import Limits, Spend, Used, first_reserve, spent
