@@ -46,6 +46,8 @@ class Alerts(Protocol):
 
 _log = logging.getLogger("baton.alerts")
 
+# Kinds of alerts whose text is ours alone.
+_OWN_TEXTS = frozenset({"budget", "fact_dropped", "tool_hangs"})
 _CONSOLE_JOB = "/console/jobs/"
 
 
@@ -57,11 +59,19 @@ class Alerting:
     """Logs and sends alerts.
 
     `base_url`: of the deployment, for links into its console. `parts_after`: reads the job's parts for Sentry.
+    `sealed`: payloads are, so an alert says its kind, job and agent alone.
     """
 
     def __init__(
-        self, alerts: Alerts | None, secrets: KnownSecrets, base_url: str, parts_after: PartsAfter | None = None
+        self,
+        alerts: Alerts | None,
+        secrets: KnownSecrets,
+        base_url: str,
+        parts_after: PartsAfter | None = None,
+        *,
+        sealed: bool = False,
     ) -> None:
+        self._sealed = sealed
         self._alerts = alerts
         self._secrets = secrets
         self._base_url = base_url
@@ -70,6 +80,8 @@ class Alerting:
     async def __call__(self, alert: Alert) -> None:
         """Log and send the alert."""
         text = self._secrets.hide(alert.message)
+        if self._sealed and alert.kind not in _OWN_TEXTS:
+            text = " ".join(filter(None, (alert.kind, alert.job_id, alert.counted or alert.once)))
         with await self._about(alert):
             _log.error("ALERT %s", text)
         if self._alerts is not None:

@@ -9,10 +9,12 @@ import json
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
+from traceback import walk_tb
 from typing import Any
 
 from baton.sdk.records.redaction import KnownSecrets
 from baton.settings.settings import Settings
+from baton_events.errors import BatonError, MalformedEventError
 from baton_events.schema import Event
 from baton_events.timestamps import rfc3339
 
@@ -62,6 +64,7 @@ LOGGERS = (
     "baton.listing",
     "baton.memory",
     "baton.models",
+    "baton.objects",
     "baton.operations",
     "baton.pipeline",
     "baton.quota",
@@ -74,15 +77,46 @@ LOGGERS = (
 _TRACEBACKS = logging.Formatter()
 
 
-class SecretFilter(logging.Filter):
-    """Removes secrets from every record."""
+class ForeignText:
+    """A text of users, tools, handlers or models; `place` stands for it in logs while payloads are sealed."""
 
-    def __init__(self, secrets: KnownSecrets) -> None:
+    def __init__(self, text: str, place: str = "[text]") -> None:
+        self._text, self.place = text, place
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return self._text
+
+
+def place_of(error: BaseException) -> str:
+    """Return an error's type, and where it was raised."""
+    *_, last = [None, *walk_tb(error.__traceback__)]
+    where = f" at {last[0].f_code.co_filename}:{last[1]}" if last else ""
+    return f"{type(error).__name__}{where}"
+
+
+def _without_text(value: Any) -> Any:
+    """Return an argument of a line as it may stand there: our own errors have texts of ours, but for refusals."""
+    if isinstance(value, ForeignText):
+        return value.place
+    ours = isinstance(value, BatonError) and not isinstance(value, MalformedEventError)
+    return place_of(value) if isinstance(value, BaseException) and not ours else value
+
+
+class SecretFilter(logging.Filter):
+    """Removes secrets from every record; with `sealed`, also all texts that are not ours."""
+
+    def __init__(self, secrets: KnownSecrets, *, sealed: bool = False) -> None:
         super().__init__()
-        self._secrets = secrets
+        self._secrets, self._sealed = secrets, sealed
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Hide secrets in message and traceback."""
+        if self._sealed:
+            if isinstance(record.args, tuple):
+                record.args = tuple(map(_without_text, record.args))
+            if record.exc_info and record.exc_info[1]:
+                record.exc_text, record.exc_info = place_of(record.exc_info[1]), None
         message = record.getMessage()
         shown = self._secrets.hide(message)
         if shown != message:
@@ -96,13 +130,13 @@ class SecretFilter(logging.Filter):
         return True
 
 
-def guard_logs(secrets: KnownSecrets) -> None:
-    """Put the filter on all our loggers, replacing the one before."""
+def guard_logs(secrets: KnownSecrets, *, sealed: bool = False) -> None:
+    """Put the filter on all our loggers, replacing the one before. `sealed`: payloads are."""
     for name in LOGGERS:
         logger = logging.getLogger(name)
         for old in [found for found in logger.filters if isinstance(found, SecretFilter)]:
             logger.removeFilter(old)
-        logger.addFilter(SecretFilter(secrets))
+        logger.addFilter(SecretFilter(secrets, sealed=sealed))
 
 
 _ROOT = "baton"

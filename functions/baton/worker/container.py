@@ -11,7 +11,7 @@ from baton.observability.counters import Counters, ToolStatistics, count
 from baton.observability.spans import Details, Tracer
 from baton.queue.dispatch import Delivered, Outcome, replay_of
 from baton.queue.ports import QueueRecords, Schedules, Verifier
-from baton.sdk.agents.loader import load_registry
+from baton.sdk.agents.loader import load_registry, refuse_plain
 from baton.sdk.agents.registry import Registry, has_servers
 from baton.sdk.clock import Clock, Randomness
 from baton.sdk.memory.keeper import MemoryKeeper
@@ -132,15 +132,20 @@ class Container:
         self.reconcile_requests = ReconcileRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
         self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.reconcile_requests)
         alerting = (ports.alerts, self.secrets, settings.worker_base_url)
-        self.alerting = Alerting(*alerting, ports.reader.parts if settings.sentry_dsn else None)
+        sealed = bool(self.sealing.first)  # then Sentry is sent no parts
+        parts = ports.reader.parts if settings.sentry_dsn and not sealed else None
+        self.alerting = Alerting(*alerting, parts, sealed=sealed)
         report, longest_seconds = HungCalls(ports.counters, self.alerting), settings.work_timeout_seconds
         self.payloads = _payloads(ports.objects, settings)  # None: all is kept with the records
         self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report, ports.in_thread)
 
     @cached_property
     def registry(self) -> Registry:
-        """The agents and tools that BATON_APP names."""
-        return self._registry if self._registry is not None else load_registry(self.settings.app)
+        """The agents and tools that BATON_APP names. Raises SettingsError: some cannot be, as payloads are sealed."""
+        found = self._registry if self._registry is not None else load_registry(self.settings.app)
+        if self.sealing.first:
+            refuse_plain(found, self.settings.payload_plain)
+        return found
 
     @cached_property
     def emitter(self) -> Emitter:
@@ -164,7 +169,8 @@ class Container:
     @cached_property
     def memory(self) -> MemoryKeeper:
         """The memory of agents."""
-        return MemoryKeeper(self.ports.session_memory, self.ports.long_term_memory)
+        indexed = not self.sealing.first or "memory" in self.settings.payload_plain
+        return MemoryKeeper(self.ports.session_memory, self.ports.long_term_memory, indexed=indexed)
 
     @cached_property
     def _reconciler(self) -> Reconciler:

@@ -132,7 +132,7 @@ def container_from_environment() -> Container:
         "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL"
     )
     container = Container(settings, real_ports(settings))
-    guard_logs(container.secrets)
+    guard_logs(container.secrets, sealed=bool(container.sealing.first))
     write_logs(settings)
     report_errors(settings, container.secrets)
     return container

@@ -17,10 +17,11 @@ from baton.queue.ports import LogEntry, QueueRecords
 from baton.sdk.clock import Clock
 from baton.settings.settings import Settings
 from baton.worker.runtime.webhook import PROBE_OUTCOME, own_version, probe_body
-from baton_events.emitter import message_to
+from baton_events.emitter import message_to, sealing_in
 from baton_events.errors import PublishError
 from baton_events.messages import Queue
 from baton_events.schema import WEBHOOK_ENDPOINTS
+from baton_events.sealing import Sealing
 from baton_local.doctor.finding import Finding, failed, ok, warning
 
 CLOCK = "clock"
@@ -43,13 +44,14 @@ def judge_clock(queue_ms: int, before_ms: int, after_ms: int) -> Finding:
     return ok(CLOCK, "agrees with the queue's")
 
 
-ENDPOINTS = "endpoints"
+ENDPOINTS, PAYLOADS = "endpoints", "payloads"
 OVER = ("DELIVERED", "FAILED", "CANCELED")
 _MALFORMED = 489
 _ANSWERED, _REDIRECT = 2, 3  # hundreds
 _ALIKE = "the same WORKER_BASE_URL and signing keys here and in the deployment, and its clock right"
 _IN_FRONT = "let the queue's requests through there (a function URL: auth type NONE): their signature protects them"
 _REACHABLE = "see that the server runs, is open to the internet, has a valid certificate, and that the address is right"
+_ROTATION = "deploy the same PAYLOAD_KEYS everywhere: a new key second, then first"
 _POLL = "see the functions' log: a setting may be missing there"
 _BASE = "check the path in WORKER_BASE_URL: the functions serve /workers/… below it"
 _TUNNEL = "the tunnel is closed, or leads nowhere: start the app, and run `baton tunnel`"
@@ -151,7 +153,8 @@ class Probes:
         found |= {url: _found(entries.get(message_id, []), timeout_seconds) for message_id, url in sent.items()}
         created = [entry.at_ms for entries_of in entries.values() for entry in entries_of if entry.state == "CREATED"]
         clocks = [judge_clock(min(created), before_ms, after_ms)] if created else []
-        return [*clocks, *_together(found, urls)]
+        keys = {urls[url]: _json(answer) for name, url in sent.items() for answer in _answers(entries.get(name, []))}
+        return [*clocks, *_together(found, urls), *judge_keys(keys, sealing_in(settings))]
 
     async def _publish(self, settings: Settings, endpoint: str) -> str | PublishError:
         message = message_to(settings, endpoint, probe_body(self._label))
@@ -196,6 +199,27 @@ def _found(entries_of: Sequence[LogEntry], timeout_seconds: int) -> Finding:
         f"the queue has not delivered within {timeout_seconds} s: the message is {state}",
         "wait longer with --timeout; see the queue's console for what holds it up (flow control, limits of the plan)",
     )
+
+
+def _answers(entries_of: Sequence[LogEntry]) -> list[str]:
+    return [entry.answer for entry in entries_of if entry.answer][:1]
+
+
+def judge_keys(answers: Mapping[str, dict[str, Any]], own: Sealing) -> list[Finding]:
+    """Return a warning for each key that some process seals payloads by, and that others cannot open."""
+    here = {"keyIds": own.key_ids, "sealsBy": own.first}
+    everyone = {name: answer for name, answer in answers.items() if answer.get("outcome") == PROBE_OUTCOME}
+    everyone |= {"this command": here}
+    sealing = sorted({str(each["sealsBy"]) for each in everyone.values() if each.get("sealsBy")})
+    found = list[Finding]()
+    for key in sealing:
+        lacking = [name for name, each in everyone.items() if key not in each.get("keyIds", ())]
+        if lacking:
+            text = f"payloads are encrypted by key {key!r}, which {', '.join(lacking)} cannot open"
+            found.append(warning(PAYLOADS, text, _ROTATION))
+    if sealing and not found:
+        found.append(ok(PAYLOADS, f"encrypted by key {', '.join(map(repr, sealing))}, which every process can open"))
+    return found
 
 
 def _together(found: Mapping[str, Finding], urls: Mapping[str, str]) -> list[Finding]:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from baton.sdk.agents.registry import Registry
+from baton_events.errors import SettingsError, join_problems
 
 _SAMPLES = "baton.sdk.agents.samples.registry"
 
@@ -36,6 +37,10 @@ class RegistryNotLoadedError(Exception):
     """The reference does not lead to a registry."""
 
 
+_INDEX = "a vector index keeps its texts in clear: use Memory(similar=0)"
+_QUEUE = 'the queue keeps its requests in clear: take offload="queue" away'
+
+
 def load_registry(reference: str) -> Registry:
     """Import the module and return the attribute, as uvicorn does with its application."""
     module_name, colon, attribute = reference.strip().partition(":")
@@ -50,6 +55,25 @@ def load_registry(reference: str) -> Registry:
             f" in {module_name}"
         )
     return found
+
+
+def refuse_plain(registry: Registry, plain: str) -> None:
+    """Refuse agents whose texts would leave in clear although payloads are sealed; `plain`: what may.
+
+    Raises:
+        SettingsError: it names each of them, and the way out.
+    """
+    found = [
+        f"agent {agent.name!r}: {why}, or set PAYLOAD_PLAIN={name}"
+        for agent in registry.agents
+        for name, holds, why in (
+            ("memory", agent.memory_policy is not None and agent.memory_policy.similar > 0, _INDEX),
+            ("offload", agent.offload == "queue", _QUEUE),
+        )
+        if holds and name not in plain.split(",")
+    ]
+    if found:
+        raise SettingsError(join_problems("payloads are encrypted, and these would not be:", found))
 
 
 def _import(module_name: str, reference: str) -> ModuleType:

@@ -36,7 +36,7 @@ class Forgotten(Struct, frozen=True):
 class MemoryKeeper:
     """Both memories. `long_term` is None without a configured vector index: then only sessions have memory.
 
-    `limit_seconds`: the longest time of a retrieval.
+    `limit_seconds`: the longest time of a retrieval. `indexed`: entries are written to the index, in clear.
     """
 
     def __init__(
@@ -44,7 +44,10 @@ class MemoryKeeper:
         session: SessionMemory,
         long_term: LongTermMemory | None,
         limit_seconds: float = RETRIEVAL_LIMIT_SECONDS,
+        *,
+        indexed: bool = True,
     ) -> None:
+        self._indexed = indexed
         self._session = session
         self._long_term = long_term
         self._limit_seconds = limit_seconds
@@ -108,7 +111,7 @@ class MemoryKeeper:
         Raises:
             StoreError, MemoryUnavailableError: it may be stored in part: store it again.
         """
-        if self._long_term is not None:
+        if self._long_term is not None and self._indexed:
             await self._long_term.add(tenant, entry)
         if await self._session.add(tenant, entry):
             return True

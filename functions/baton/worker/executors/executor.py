@@ -32,6 +32,7 @@ from baton.engine.step_results import (
     ToolWaits,
     used_by,
 )
+from baton.observability.logs import ForeignText, place_of
 from baton.sdk.records.redaction import KnownSecrets, redacted, redacted_json
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.contained import is_foreign, traceback_of
@@ -93,13 +94,15 @@ class OutcomeDoor:
         try:
             step_result = await self._executor(effect, history, claim)
             if isinstance(step_result, ModelFailed) and (trace := step_result.failure.traceback):
-                _log.warning("%s: %s", claim.item_key, secrets.hide(storable(trace)))
+                marked = ForeignText(secrets.hide(storable(trace)), step_result.failure.type)
+                _log.warning("%s: %s", claim.item_key, marked)
             return None if step_result is None else canonical(step_result, secrets)
         except Exception as error:
             if is_for_the_queue(error):
                 raise
             if not isinstance(error, Unrecordable):
-                _log.warning("%s: %s", claim.item_key, secrets.hide(storable(traceback_of(error))))
+                trace = secrets.hide(storable(traceback_of(error)))
+                _log.warning("%s: %s", claim.item_key, ForeignText(trace, place_of(error)))
             return _failed(effect, error, secrets, used_by(step_result))
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import History
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage
 from baton.engine.transcript import refuse_newer
+from baton.observability.logs import ForeignText
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.history import KeepAll, Summarize
 from baton.sdk.models.model import CUT_CAUSE, Model, ModelAnswer, ModelError, ToolSpec
@@ -123,7 +124,9 @@ async def _with_summary(
         usage = {**_usage(answer), "cached": answer.cached}
         text = "" if answer.is_cut else storable(answer.text).strip()
     except Exception as error:  # noqa: BLE001 - a model is foreign code, and the turn can do without its summary
-        _log.warning("no summary of turns up to %d: %s: %s", old[-1].number, type(error).__name__, text_of(error))
+        _log.warning(
+            "no summary of turns up to %d: %s: %s", old[-1].number, type(error).__name__, ForeignText(text_of(error))
+        )
         return conversation, usage_of_spent(error.spent) if isinstance(error, ModelError) else used
     if answer.is_cut:
         _log.warning("no summary of turns up to %d: %s", old[-1].number, CUT_CAUSE)

@@ -22,6 +22,7 @@ from baton.engine.step_results import (
     ToolWaits,
 )
 from baton.engine.waits import tool_digest
+from baton.observability.logs import ForeignText, place_of
 from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.sdk.agents.runner import CallReturned, CodeRunner, NeedsApproval
 from baton.sdk.clock import Clock
@@ -258,7 +259,8 @@ class ToolRun:
             if isinstance(error, StoreError | NoTimeLeftError) and is_for_the_queue(error):
                 raise  # not a failure of the tool
             if not isinstance(error, _EXPECTED):
-                _log.warning("tool %r: %s", tool.name, secrets.hide(storable(traceback_of(error))))
+                trace = secrets.hide(storable(traceback_of(error)))
+                _log.warning("tool %r: %s", tool.name, ForeignText(trace, place_of(error)))
             return _failure_of(error, tool.retry_on if isinstance(tool, Tool) else ())
         finally:
             OF_CALL.reset(emitting)

@@ -1,14 +1,18 @@
 """Probes: one to every endpoint, waited for, and nothing left behind."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from baton.queue.ports import LogPage
+from baton.settings.settings import Settings
 from baton.worker.runtime.webhook import is_probe, probe_answer
 from baton_events.errors import QueueRefusedError
 from baton_events.schema import WEBHOOK_ENDPOINTS
-from baton_events.sealing import Sealing
+from baton_events.sealing import Sealing, sealing_of
 from baton_local.doctor.delivery import Probes
 from baton_local.doctor.finding import Finding, Level
 from tests.fakes.clock import FakeClock
@@ -26,7 +30,9 @@ class PassingClock(FakeClock):
 
 
 async def probed(
-    becomes: Callable[[FakeQueueRecords, str, str], object], queue: FakeQueue | None = None
+    becomes: Callable[[FakeQueueRecords, str, str], object],
+    queue: FakeQueue | None = None,
+    settings: Settings = SETTINGS,
 ) -> tuple[list[Finding], FakeQueueRecords]:
     """Send probes over a queue, each message of which becomes so when its log is first read."""
     sent = queue or FakeQueue()
@@ -41,7 +47,7 @@ async def probed(
             return await super().log(message_id=message_id, label=label, state=state, cursor=cursor, limit=limit)
 
     records = Records(sent, FakeClock())
-    return await Probes(sent, records, PassingClock(), "n1").send(SETTINGS, 30), records
+    return await Probes(sent, records, PassingClock(), "n1").send(settings, 30), records
 
 
 def delivered(records: FakeQueueRecords, message_id: str, _url: str) -> None:
@@ -98,3 +104,32 @@ async def test_functions_at_addresses_of_their_own_are_named_with_them() -> None
     records = FakeQueueRecords(queue, FakeClock())
     found = await Probes(queue, records, PassingClock(), "n1").send(settings, 1)
     assert "all 7 at https://fn.example.com/api/v2, https://sweep.example.com: " in found[-1].text
+
+
+NEW, OLD = (f"{name}:{b64encode(bytes([number]) * 32).decode()}" for number, name in enumerate(("new", "old")))
+
+OTHERS = ", ".join(endpoint for endpoint in WEBHOOK_ENDPOINTS if endpoint != "/workers/sweep")
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "text"),
+    [
+        ("", "", ""),
+        (OLD, OLD, "encrypted by key 'old', which every process can open"),
+        (f"{OLD},{NEW}", f"{NEW},{OLD}", "encrypted by key 'new', 'old', which every process can open"),
+        (OLD, f"{NEW},{OLD}", f"payloads are encrypted by key 'new', which {OTHERS}, this command cannot open"),
+        (f"{NEW},{OLD}", OLD, "payloads are encrypted by key 'new', which /workers/sweep cannot open"),
+        ("", OLD, f"payloads are encrypted by key 'old', which {OTHERS}, this command cannot open"),
+    ],
+)
+async def test_each_process_can_open_what_the_others_seal(here: str, there: str, text: str) -> None:
+    other = json.dumps(probe_answer(sealing_of(there, "")))
+
+    def becomes(records: FakeQueueRecords, message_id: str, url: str) -> None:
+        own = json.dumps(probe_answer(sealing_of(here, "")))
+        records.happen(message_id, "DELIVERED", status=200, answer=other if url.endswith("/sweep") else own)
+
+    found, _ = await probed(becomes, settings=replace(SETTINGS, payload_keys=here))
+    keys = [finding for finding in found if finding.check == "payloads"]
+    assert [finding.text for finding in keys] == ([text] if text else [])
+    assert [finding.level for finding in keys] == ([Level.WARNING if "cannot" in text else Level.OK] if text else [])

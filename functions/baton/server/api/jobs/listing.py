@@ -38,6 +38,7 @@ _SCANNED_ROWS, _ROUNDS, _READ_JOBS = 1_000, 4, 300
 READ_AT_ONCE = 21
 # A listed job may not exist yet for up to this long: a backup message creates it.
 YOUNG_MS = 3_600_000
+SEALED_TEXTS = "texts are encrypted (PAYLOAD_KEYS): search by tag, type, session or date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +218,10 @@ async def page_of_jobs(container: Container, principal: Principal, wanted: PageQ
     """Read a page of the jobs that the caller may see.
 
     Raises:
-        ApiError: 403, another tenant's; 404, no such parent; 422, no such agent.
+        ApiError: 403, another tenant's; 404, no such parent; 422, no such agent, or texts that cannot be searched.
     """
+    if wanted.q is not None and container.sealing.first:
+        raise ApiError(422, "the query is not valid", [("q", SEALED_TEXTS)])
     ports, query = container.ports, wanted.query(principal, container.registry)
     if (parent_id := wanted.parent_job_id) is not None:
         parent = (await ports.reader.jobs([parent_id])).get(parent_id)

@@ -20,6 +20,7 @@ from msgspec import structs
 from baton.engine.commit.answers import Claim
 from baton.engine.effects import CallModel
 from baton.engine.step_results import ModelWaits
+from baton.observability.logs import ForeignText
 from baton.queue.brought_answers import answer_endpoint
 from baton.sdk.agents.agent import Agent
 from baton.sdk.clock import Clock
@@ -142,7 +143,7 @@ class OffloadedCalls:
         except ModelError as error:
             if not error.retryable or response.number >= len(models):
                 raise
-            _log.info("agent %r: the next model is asked: %s", agent.name, error.message)
+            _log.info("agent %r: the next model is asked: %s", agent.name, ForeignText(error.message))
             return await _after(error, self._sent(agent, effect, calls, model, question, response.number + 1))
         if len(models) > 1:
             answer = replace(answer, origin=replace(answer.origin or Origin(), name=asked.name))
