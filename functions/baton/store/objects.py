@@ -13,6 +13,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+from baton.sdk.distribution import require_extra
 from baton.sdk.records.own_threads import in_own_thread
 from baton.settings.settings import Settings
 from baton.store.records.objects import Ref, ref_of
@@ -31,6 +32,18 @@ _OF_CONNECTION = (
     *("pool_idle_timeout", "pool_max_idle_per_host", "proxy_ca_certificate", "proxy_excludes", "proxy_url"),
     *("read_timeout", "root_certificate", "timeout", "user_agent"),
 )
+
+
+def objects_of(settings: Settings) -> "Objects | None":
+    """Return the objects of a deployment; None: all is kept in the store.
+
+    Raises:
+        SettingsError: the extra is missing.
+    """
+    if not settings.object_store_url:
+        return None
+    require_extra("objects", "OBJECT_STORE_URL")
+    return Objects(settings)
 
 
 class Objects:

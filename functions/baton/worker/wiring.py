@@ -14,7 +14,6 @@ from baton.queue.qstash.records import QStashRecords
 from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.qstash.verifier import QueueVerifier
 from baton.sdk.clock import SystemClock, SystemRandomness
-from baton.sdk.distribution import require_extra
 from baton.settings.settings import Settings, settings_from_environment
 from baton.store.redis.access import ApiKeyStore, AuditLog, RateLimit
 from baton.store.redis.admission import Admission, AdmissionControl
@@ -93,12 +92,11 @@ def _budgets(connection: RedisConnection) -> "Budgets":
 
 
 def _objects(settings: Settings) -> "Objects | None":
-    if not settings.object_store_urls:
+    if not settings.object_store_url:
         return None
-    require_extra("objects", "OBJECT_STORE_URL")
-    from baton.store.objects import Objects  # noqa: PLC0415 - few deployments have one
+    from baton.store.objects import objects_of  # noqa: PLC0415 - few deployments have one
 
-    return Objects(settings)
+    return objects_of(settings)
 
 
 def _rate_limit(connection: RedisConnection, clock: SystemClock, per_minute: int) -> RateLimit | None:

@@ -42,6 +42,7 @@ TERMS = (
     Term("handler", "starts a job for each app event of a name: a function or an agent", "subscriber, consumer"),
     Term("inline continuation", "going on with the next work item in the same invocation", "local activity (Temporal)"),
     Term("invocation", "one delivery of one message, from its request to its answer", "function invocation"),
+    Term("object", "a large payload in the object store, named by a record", "claim check, blob"),
     Term("offloaded call", "a model call whose request the queue sends while the job waits", "async completion"),
     Term("operation", "a call that waits for an outcome; in the background it is a job of its own", "async task"),
     Term("pending", "of a message: the work items that it still guarantees", "outbox entries"),

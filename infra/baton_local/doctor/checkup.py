@@ -14,6 +14,7 @@ from baton.queue.qstash.setup import QStashSetup
 from baton.sdk.clock import Clock, Randomness, SystemClock, SystemRandomness
 from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
+from baton.store.objects import Objects, objects_of
 from baton.store.redis.store_check import StoreCheck
 from baton.store.vector import UpstashLongTermMemory
 from baton_events.errors import SettingsError
@@ -22,6 +23,7 @@ from baton_local.doctor.delivery import ENDPOINTS, Probes
 from baton_local.doctor.environment import ENVIRONMENT as SETTINGS
 from baton_local.doctor.environment import read, versions
 from baton_local.doctor.finding import Finding, Level, failed, skipped
+from baton_local.doctor.objects import check_objects
 from baton_local.doctor.queue import QUEUE, TOPICS, check_account, check_queue
 from baton_local.doctor.store import STORE, check_memory, check_store
 from baton_local.setup.account import Account
@@ -29,7 +31,7 @@ from baton_local.setup.account import Account
 
 @dataclass(frozen=True)
 class Services:
-    """Store, queue, time; `memory`: None where no vector index is set."""
+    """Store, queue, time; `memory`, `objects`: None where no vector index, or object store, is set."""
 
     store: StoreCheck
     setup: QueueSetup
@@ -39,6 +41,7 @@ class Services:
     clock: Clock
     randomness: Randomness
     memory: LongTermMemory | None = None
+    objects: Objects | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "Services":
@@ -52,6 +55,7 @@ class Services:
             clock=SystemClock(),
             randomness=SystemRandomness(),
             memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
+            objects=objects_of(settings),
         )
 
     async def close(self) -> None:
@@ -86,6 +90,7 @@ async def _around(settings: Settings, outside: Services, probe_seconds: int) -> 
     else:
         found.append(skipped(STORE, "its address or its token is not set"))
     found += await check_memory(outside.memory)
+    found += await check_objects(outside.objects, settings, outside.randomness.token())
     if not settings.qstash_token:
         return [*found, skipped(QUEUE, "its token is not set")]
     queue = await check_queue(outside.setup, settings)

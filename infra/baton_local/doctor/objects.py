@@ -1,0 +1,30 @@
+"""Whether each object store takes, keeps and gives up an object as large payloads need it."""
+
+from baton.settings.settings import Settings
+from baton.store.objects import Objects
+from baton.store.records.objects import job_place
+from baton_events.errors import ObjectStoreError, PayloadGoneError
+from baton_local.doctor.finding import Finding, failed, ok, warning
+
+OBJECTS = "objects"
+_TENANT = "baton-doctor"  # of nobody
+
+
+async def check_objects(objects: Objects | None, settings: Settings, name: str) -> list[Finding]:
+    """Write an object, read it, and delete it; `name` makes it our own. Then ask the stores that are only read."""
+    if objects is None:
+        return []
+    place, (url, *others) = job_place(_TENANT, name), settings.object_store_urls
+    try:
+        ref = await objects.put(place, _TENANT, name.encode())
+        await objects.get(ref)
+        await objects.delete_below(place)
+    except (ObjectStoreError, PayloadGoneError) as error:
+        way_out = "check OBJECT_STORE_URL and OBJECT_STORE_OPTIONS; its key needs to read, write, list and delete"
+        return [failed(OBJECTS, f"{url}: {error}", way_out)]
+    found = [ok(OBJECTS, f"{url} takes, gives and deletes objects")]
+    if others:
+        found.append(ok(OBJECTS, f"older ones are read from {', '.join(others)}"))
+    if url.startswith("file:") and not settings.worker_base_url.startswith("http://127.0.0.1"):
+        found.append(warning(OBJECTS, f"{url} is a folder", "all processes must have it, and it must outlive them"))
+    return found
