@@ -13,7 +13,7 @@ from tests.e2e.dev_stack import ROOT
 
 NAME = "pydantic-ai-slim"
 # It demands the lowest version, so the lock file cannot have it.
-HARNESS = "pydantic-ai-harness==0.62.0"
+HARNESS = "pydantic-ai-harness[coder,researcher]==0.62.0"
 PATIENCE_SECONDS = 1_200
 
 

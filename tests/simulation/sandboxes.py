@@ -36,7 +36,6 @@ class Plan:
     looks_first: bool
     has_helper: bool
     dies_at: int
-    stops: bool
     cancel_at: float
     faults: frozenset[str]
 
@@ -49,7 +48,6 @@ def plan_of(seed: int) -> Plan:
         looks_first=dice.chance(0.3, 2),
         has_helper=dice.chance(0.4, 3),
         dies_at=dice.whole(1, _POINTS, 4) if dice.chance(0.5, 5) else 0,
-        stops=dice.chance(0.3, 6),
         cancel_at=dice.between(0.0, _LONGEST_SECONDS, 7) if dice.chance(0.5, 8) else 0.0,
         faults=frozenset(one for at, one in enumerate(_FAULTS) if dice.chance(0.3, 9, at)),
     )
@@ -86,7 +84,7 @@ def play(seed: int) -> Counter[str]:
     registry = Registry([boss, helper])
     namespaces = tool_namespaces(registry)
     memory = ProcessMemory(namespaces, registry)
-    point = Point(plan.dies_at, "somewhere", stopped=plan.stops) if plan.dies_at else None
+    point = Point(plan.dies_at, "somewhere") if plan.dies_at else None
     scene = Scene("a", "do it", {}, None, None, None, plan.faults)
     memory.restore()
     world = World(registry, memory, namespaces, scene, seed, Left(), point)

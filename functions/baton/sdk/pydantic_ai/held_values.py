@@ -33,7 +33,8 @@ from baton_events.ids import canonical_json
 Json = Any
 # What is made anew with its object, and holds nothing of a run.
 ANEW = {"anew": ""}
-_ANEW_MODULES = ("threading", type(Lock()).__module__, "asyncio.locks", "functools")
+# A weak collection knows objects of its process alone: the next piece has others.
+_ANEW_MODULES = ("threading", type(Lock()).__module__, "asyncio.locks", "functools", "weakref", "_weakrefset")
 _ANEW_OF_ANYIO = frozenset({"Lock", "Event", "Semaphore", "CapacityLimiter", "Condition"})
 _OF_THE_SYSTEM = frozenset(
     kind.__module__ for kind in (object, asyncio.Task, asyncio.Server, io.BytesIO, socket.socket)

@@ -5,7 +5,7 @@ What cannot be kept fails the run by name before its first answer is recorded. M
 objects.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any, cast
@@ -27,6 +27,14 @@ Changed = dict[str, dict[str, list[Json]]]
 LIMIT_BYTES = 65_536
 NOT_KEPT = "state_not_kept"
 _LIBRARY = "pydantic_ai"
+# By class, attributes that its `before_run` makes of what it reads: it runs in each piece, and they are not kept.
+_READ: Mapping[str, Collection[str]] = {
+    "pydantic_ai_harness.subagents._capability:SubAgents": ("_by_name", "_built", "_run_toolset", "_toolset"),
+}
+# By class, a setting that keeps what these attributes hold whenever a run closes.
+_STORED: Mapping[str, tuple[str, Collection[str]]] = {
+    "pydantic_ai_harness.code_mode._toolset:CodeModeToolset": ("repl_store", ("_run_state", "_repl")),
+}
 # What hooks may not make: the next piece would have others in their place, or none.
 _LASTING = (AbstractCapability, AbstractToolset, Agent, Tool, FunctionType)
 
@@ -79,8 +87,7 @@ class RunObjects:
             if not self._holds(one):
                 continue
             self._modules.update(_packages(one))
-            kind = type(one)
-            named = f"{kind.__module__}:{kind.__qualname__}"
+            kind, named = type(one), _name_of(one)
             self._numbers[named] = number = self._numbers.get(named, 0) + 1
             key = f"{named} {number}"
             self._objects[key] = one
@@ -92,9 +99,17 @@ class RunObjects:
                     raise RunFailedError(NOT_KEPT, str(error)) from error
                 object.__setattr__(one, name, value)
 
+    def remade(self) -> list[Any]:
+        """Return the objects that read what they are made of in each piece."""
+        return [one for one in self._objects.values() if _name_of(one) in _READ]
+
     def has(self, root: object) -> bool:
-        """Return whether nothing below the root can hold what is not looked at: a step may make a toolset anew."""
-        return not self._objects or any(root is one for one in self._roots)
+        """Return whether nothing below the root can hold what is not looked at: a step may make a toolset anew.
+
+        Nor what is stored only when the run closes.
+        """
+        looked_at = not self._objects or any(root is one for one in self._roots)
+        return looked_at and not any(_is_stored(one) for one in self._objects.values())
 
     def kept(self) -> Held:
         """Return what the objects hold now.
@@ -150,6 +165,7 @@ class RunObjects:
             if kind.__module__.partition(".")[0] == _LIBRARY
             for name in getattr(kind, "__annotations__", {})
         }
+        library.update(_READ.get(_name_of(one), ()), _STORED[_name_of(one)][1] if _is_stored(one) else ())
         for name, value in vars(one).items():
             if name not in library and not (id(value) in self._values.places and not _is_small(value)):
                 yield name, value
@@ -179,6 +195,15 @@ def _is_made_late(value: Any, new: Json) -> bool:
 
 def _refused(value: Json) -> bool:
     return isinstance(value, dict) and "refused" in value
+
+
+def _name_of(one: object) -> str:
+    return f"{type(one).__module__}:{type(one).__qualname__}"
+
+
+def _is_stored(one: object) -> bool:
+    setting, _ = _STORED.get(_name_of(one), ("", ()))
+    return bool(setting) and getattr(one, setting, None) is not None
 
 
 def _is_small(value: Any) -> bool:

@@ -105,6 +105,8 @@ class Piece(AbstractCapability[Any]):
         self._objects.begin(root)
         if not self._begins:
             root.before_run = _begun  # the run's own object, not the agent's
+            for one in self._objects.remade():
+                await one.before_run(ctx)
         return await handler()
 
     def get_wrapper_model(self, model: Model) -> Model:

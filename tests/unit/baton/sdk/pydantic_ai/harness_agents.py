@@ -26,6 +26,7 @@ from pydantic_ai_harness.memory import FileStore, InMemoryStore, MemoryStore
 from pydantic_ai_harness.repair_tool_arguments import RepairToolArguments
 from pydantic_ai_harness.spend import Budget, InMemorySpendStore, SpendEntry
 from pydantic_ai_harness.step_persistence import InMemoryStepStore
+from pydantic_ai_harness.subagents import AgentOverride
 from pydantic_ai_harness.system_reminders import Reminder
 from pydantic_ai_harness.tool_call_judge import ToolCallJudge
 from pydantic_ai_harness.tool_output_limits import Band, Truncate
@@ -71,7 +72,7 @@ def forget() -> None:
     SPENT.renew()
 
 
-def _agent(*capabilities: AbstractCapability[Any], turns: tuple[Turn, ...] = LOOKS, **settings: Any) -> Made:
+def agent_with(*capabilities: AbstractCapability[Any], turns: tuple[Turn, ...] = LOOKS, **settings: Any) -> Made:
     return with_tools(Agent(scripted(*turns), name="a", capabilities=capabilities, **settings))
 
 
@@ -93,19 +94,19 @@ def _forgetful(*capabilities: AbstractCapability[Any]) -> Made:
     return with_tools(Agent(FunctionModel(counted), name="a", capabilities=capabilities))
 
 
-def _with_folder(folder: Path, *capabilities: AbstractCapability[Any], turns: tuple[Turn, ...]) -> Made:
-    return _agent(LocalWorkspace(folder), *capabilities, turns=turns)
+def in_folder(folder: Path, *capabilities: AbstractCapability[Any], turns: tuple[Turn, ...]) -> Made:
+    return agent_with(LocalWorkspace(folder), *capabilities, turns=turns)
 
 
-def _listening(folder: Path, *capabilities: AbstractCapability[Any], turns: tuple[Turn, ...]) -> Made:
+def listening_in(folder: Path, *capabilities: AbstractCapability[Any], turns: tuple[Turn, ...]) -> Made:
     return with_tools(Agent(_streamed(*turns), name="a", capabilities=[LocalWorkspace(folder), *capabilities]))
 
 
-def _says(text: str) -> Model:
+def says(text: str) -> Model:
     return scripted(text)
 
 
-def _allowed(happened: Happened) -> Callable[[object], Any]:
+def allowed(happened: Happened) -> Callable[[object], Any]:
     def guard(_: object) -> Any:
         happened.update(["guard"])
         return harness.GuardrailResult.allow()
@@ -121,7 +122,7 @@ def ask_user(_: Path, __: Happened) -> Made:
 
     options = [{"label": "red", "description": "r"}, {"label": "blue", "description": "b"}]
     asks = call("ask_user_question", questions=[{"question": "Which?", "header": "Colour", "options": options}])
-    return _agent(harness.AskUser(answerer=answers), turns=([asks], "done"))
+    return agent_with(harness.AskUser(answerer=answers), turns=([asks], "done"))
 
 
 def file_system(folder: Path, _: Happened) -> Made:
@@ -130,11 +131,11 @@ def file_system(folder: Path, _: Happened) -> Made:
         [call("read_file", path="a.txt"), call("list_directory")],
         "done",
     )
-    return _with_folder(folder, harness.FileSystem(), turns=turns)
+    return in_folder(folder, harness.FileSystem(), turns=turns)
 
 
 def tool_output_limits(_: Path, __: Happened) -> Made:
-    return _agent(harness.ToolOutputLimits(bands=[Band(over=4, action=Truncate(max_chars=4))]))
+    return agent_with(harness.ToolOutputLimits(bands=[Band(over=4, action=Truncate(max_chars=4))]))
 
 
 def sliding_window(_: Path, __: Happened) -> Made:
@@ -142,23 +143,23 @@ def sliding_window(_: Path, __: Happened) -> Made:
 
 
 def warn_near_limits(_: Path, __: Happened) -> Made:
-    return _agent(harness.WarnNearLimits(max_iterations=4, max_total_tokens=300))
+    return agent_with(harness.WarnNearLimits(max_iterations=4, max_total_tokens=300))
 
 
 def report_context_usage(_: Path, __: Happened) -> Made:
-    return _agent(harness.ReportContextUsage())
+    return agent_with(harness.ReportContextUsage())
 
 
 def output_guardrail(_: Path, happened: Happened) -> Made:
-    return _agent(harness.OutputGuardrail(guard=_allowed(happened)))
+    return agent_with(harness.OutputGuardrail(guard=allowed(happened)))
 
 
 def input_guardrail(_: Path, happened: Happened) -> Made:
-    return _agent(harness.InputGuardrail(guard=_allowed(happened)))
+    return agent_with(harness.InputGuardrail(guard=allowed(happened)))
 
 
 def spend_limits(_: Path, __: Happened) -> Made:
-    return _agent(
+    return agent_with(
         harness.SpendLimits(
             budgets=[Budget(usd=Decimal(9_000), window="total"), Budget(usd=Decimal(9_000), window="run")],
             price=lambda _: Decimal("0.5"),
@@ -168,26 +169,28 @@ def spend_limits(_: Path, __: Happened) -> Made:
 
 def spend_limits_with_keys() -> Made:
     budgets = [Budget(usd=Decimal(9_000), window="total"), Budget(usd=Decimal(9_000), window="day")]
-    return _agent(harness.SpendLimits(budgets=budgets, store=SPENT, price=lambda _: Decimal("0.5")))
+    return agent_with(harness.SpendLimits(budgets=budgets, store=SPENT, price=lambda _: Decimal("0.5")))
 
 
 def sub_agents(_: Path, __: Happened) -> Made:
-    helper = Agent(_says("helped"), name="helper", description="Helps.")
+    helper = Agent(says("helped"), name="helper", description="Helps.")
     turns = ([call("delegate_task", agent_name="helper", task="help")], "done")
-    return _agent(harness.SubAgents(agents=[harness.SubAgent(helper)]), turns=turns)
+    return agent_with(harness.SubAgents(agents=[harness.SubAgent(helper)]), turns=turns)
 
 
 def sub_agents_of_folders(folder: Path, __: Happened) -> Made:
     agents = folder / "agents"
     agents.mkdir(exist_ok=True)
     (agents / "helper.md").write_text("---\nname: helper\ndescription: Helps.\n---\nHelp.\n")
-    turns = ([call("look", n=1)], "done")
-    return _with_folder(folder, harness.SubAgents(agent_folders=["agents"]), turns=turns)
+    turns = ([call("look", n=1)], [call("delegate_task", agent_name="helper", task="help")], "done")
+    helper = AgentOverride(model=says("helped"))
+    of_folders = harness.SubAgents(agent_folders=["agents"], agent_overrides={"helper": helper})
+    return in_folder(folder, of_folders, turns=turns)
 
 
 def advisor(_: Path, __: Happened) -> Made:
     turns = ([call("advisor", "1", prompt="what?")], [call("advisor", "2", prompt="what?")], "done")
-    return _agent(harness.Advisor(_says("advice"), mode="local"), turns=turns)
+    return agent_with(harness.Advisor(says("advice"), mode="local"), turns=turns)
 
 
 def advisor_max_uses(_: Path, __: Happened) -> Made:
@@ -196,21 +199,7 @@ def advisor_max_uses(_: Path, __: Happened) -> Made:
         [call("advisor", "3", prompt="what?")],
         "done",
     )
-    return _agent(harness.Advisor(_says("advice"), mode="local", max_uses=1), turns=turns)
-
-
-def shell(folder: Path, _: Happened) -> Made:
-    turns = ([call("run_command", command="cat a.txt")], [call("run_command", command="echo b > b.txt")], "done")
-    return _with_folder(folder, harness.Shell(), turns=turns)
-
-
-def shell_persist_cwd(folder: Path, _: Happened) -> Made:
-    turns = (
-        [call("run_command", command="mkdir -p d && cd d")],
-        [call("run_command", command="basename $PWD")],
-        "done",
-    )
-    return _with_folder(folder, harness.Shell(persist_cwd=True), turns=turns)
+    return agent_with(harness.Advisor(says("advice"), mode="local", max_uses=1), turns=turns)
 
 
 def compact_on_request(_: Path, __: Happened) -> Made:
@@ -223,7 +212,7 @@ def compact_on_request(_: Path, __: Happened) -> Made:
         [call("compact_context", "2")],
         "done",
     )
-    return _agent(harness.CompactOnRequest(strategy, max_per_run=1), turns=turns)
+    return agent_with(harness.CompactOnRequest(strategy, max_per_run=1), turns=turns)
 
 
 def tool_guardrail(_: Path, happened: Happened) -> Made:
@@ -231,12 +220,12 @@ def tool_guardrail(_: Path, happened: Happened) -> Made:
         happened.update(["guard"])
         return harness.GuardrailResult.allow()
 
-    return _agent(harness.ToolGuardrail(guard=guard))
+    return agent_with(harness.ToolGuardrail(guard=guard))
 
 
 def system_reminders(_: Path, __: Happened) -> Made:
     reminders = [Reminder("Be brief.", max_fires=2, tag=None), Reminder("Twice.", interval=2, tag=None)]
-    return _agent(harness.SystemReminders(reminders))
+    return agent_with(harness.SystemReminders(reminders))
 
 
 def planning(_: Path, __: Happened) -> Made:
@@ -250,7 +239,7 @@ def planning(_: Path, __: Happened) -> Made:
         [call("read_plan")],
         "done",
     )
-    return _agent(harness.Planning(), turns=turns)
+    return agent_with(harness.Planning(), turns=turns)
 
 
 def memory(folder: Path, _: Happened) -> Made:
@@ -267,11 +256,11 @@ def _remembering(folder: Path, store: MemoryStore) -> Made:
         [call("read_memory", file="MEMORY.md")],
         "done",
     )
-    return _with_folder(folder, harness.Memory(store), turns=turns)
+    return in_folder(folder, harness.Memory(store), turns=turns)
 
 
 def repo_context(folder: Path, _: Happened) -> Made:
-    return _listening(
+    return listening_in(
         folder,
         harness.RepoContext(expose_inventory_tool=True),
         turns=([call("inventory_agent_context")], [call("look", n=1)], "done"),
@@ -280,41 +269,41 @@ def repo_context(folder: Path, _: Happened) -> Made:
 
 def repo_context_nested(folder: Path, _: Happened) -> Made:
     turns = ([call("read_file", "1", path="sub/c.txt")], [call("read_file", "2", path="sub/c.txt")], "done")
-    return _listening(
+    return listening_in(
         folder, harness.RepoContext(nested_traversal=True, nested_inject="contents"), harness.FileSystem(), turns=turns
     )
 
 
 def skills(folder: Path, _: Happened) -> Made:
     turns = ([call("load_capability", id="tea")], [call("look", n=1)], "done")
-    return _with_folder(folder, harness.Skills("skills"), turns=turns)
+    return in_folder(folder, harness.Skills("skills"), turns=turns)
 
 
 def step_persistence(_: Path, __: Happened) -> Made:
-    return _agent(harness.StepPersistence(capture_frontier=True))
+    return agent_with(harness.StepPersistence(capture_frontier=True))
 
 
 def conversation_search(_: Path, __: Happened) -> Made:
     turns = ([call("conversation_search", query="tea")], "done")
-    return _agent(
+    return agent_with(
         harness.ConversationSearch(SnapshotHistorySource(InMemoryStepStore()), scope="conversation"), turns=turns
     )
 
 
 def clamp(_: Path, __: Happened) -> Made:
-    return _agent(harness.ClampOversizedMessages(max_part_chars=6, keep_head_chars=2, keep_tail_chars=2))
+    return agent_with(harness.ClampOversizedMessages(max_part_chars=6, keep_head_chars=2, keep_tail_chars=2))
 
 
 def clear_tool_results(_: Path, __: Happened) -> Made:
-    return _agent(harness.ClearToolResults(max_messages=3, keep_pairs=1))
+    return agent_with(harness.ClearToolResults(max_messages=3, keep_pairs=1))
 
 
 def deduplicate_reads(_: Path, __: Happened) -> Made:
-    return _agent(harness.DeduplicateFileReads(lambda made: made.tool_name, max_messages=2))
+    return agent_with(harness.DeduplicateFileReads(lambda made: made.tool_name, max_messages=2))
 
 
 def summarizing(_: Path, __: Happened) -> Made:
-    return _forgetful(harness.SummarizingCompaction(_says("a summary"), max_messages=4, keep_messages=2))
+    return _forgetful(harness.SummarizingCompaction(says("a summary"), max_messages=4, keep_messages=2))
 
 
 def tiered(_: Path, __: Happened) -> Made:
@@ -327,26 +316,26 @@ def tiered(_: Path, __: Happened) -> Made:
 
 def fallback(_: Path, __: Happened) -> Made:
     chain = [
-        harness.SummarizingCompaction(_says("a summary"), max_messages=4, keep_messages=2),
+        harness.SummarizingCompaction(says("a summary"), max_messages=4, keep_messages=2),
         harness.ClearToolResults(keep_pairs=1, max_messages=1),
     ]
     return _forgetful(harness.FallbackCompaction(chain, max_tokens=60))
 
 
 def repair(_: Path, __: Happened) -> Made:
-    return _agent(RepairToolArguments(), turns=([call("look", args='{"n": 1')], "done"))
+    return agent_with(RepairToolArguments(), turns=([call("look", args='{"n": 1')], "done"))
 
 
 def warn_on_cache_busts(_: Path, __: Happened) -> Made:
-    return _agent(harness.WarnOnCacheBusts())
+    return agent_with(harness.WarnOnCacheBusts())
 
 
 def docs(folder: Path, __: Happened) -> Made:
-    return _with_folder(folder, harness.PydanticAIDocs(local_docs_path=folder), turns=([call("look", n=1)], "done"))
+    return in_folder(folder, harness.PydanticAIDocs(local_docs_path=folder), turns=([call("look", n=1)], "done"))
 
 
 def localstack(_: Path, __: Happened) -> Made:
-    return _agent(harness.LocalStack())
+    return agent_with(harness.LocalStack())
 
 
 def coder(folder: Path, _: Happened) -> Made:
@@ -355,11 +344,11 @@ def coder(folder: Path, _: Happened) -> Made:
         [call("write_file", path="new.txt", content="new")],
         "done",
     )
-    return _listening(folder, harness.Coder(), turns=turns)
+    return listening_in(folder, harness.Coder(), turns=turns)
 
 
 def tool_call_judge(_: Path, __: Happened) -> Made:
-    return _agent(ToolCallJudge(model=TestModel(), question="Is it harmless?"))
+    return agent_with(ToolCallJudge(model=TestModel(), question="Is it harmless?"))
 
 
 def _served(place: str) -> Callable[[Path, Happened], Made]:
@@ -372,7 +361,7 @@ def _served(place: str) -> Callable[[Path, Happened], Made]:
         server.tool("find")(lambda n: f"found {n}")
         capability = kind(client=server)
         tool = f"{capability.tool_prefix}_find" if capability.tool_prefix else "find"
-        return _agent(capability, turns=([call(tool, n="1")], [call(tool, n="2")], "done"))
+        return agent_with(capability, turns=([call(tool, n="1")], [call(tool, n="2")], "done"))
 
     return made
 
@@ -383,16 +372,4 @@ posthog, logfire_mcp, day_ai = map(_served, ("posthog.PostHog", "logfire_mcp.Log
 
 
 def code_mode(_: Path, __: Happened) -> Made:
-    return _agent(harness.CodeMode(), turns=([call("run_code", code="await look(n=1)")], "done"))
-
-
-def background_tools(_: Path, __: Happened) -> Made:
-    return _agent(harness.BackgroundTools(tools=["look"]))
-
-
-def input_guardrail_parallel(_: Path, happened: Happened) -> Made:
-    return _agent(harness.InputGuardrail(guard=_allowed(happened), parallel=True))
-
-
-def trajectory_judge(_: Path, __: Happened) -> Made:
-    return _agent(harness.TrajectoryJudge(model=_says("fine"), every=1, instructions="x"))
+    return agent_with(harness.CodeMode(), turns=([call("run_code", code="await look(n=1)")], "done"))

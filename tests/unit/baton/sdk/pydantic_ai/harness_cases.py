@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """Capabilities by the functions of `harness_agents` that make an agent with them."""
+    """Capabilities by the functions of `harness_agents` and `harness_processes` that make an agent with them."""
 
     outcome: str
     capabilities: dict[str, str]
@@ -60,6 +60,19 @@ WHOLE = Row(
         "PostHog": "posthog",
         "LogfireMCP": "logfire_mcp",
         "DayAI": "day_ai",
+        "Researcher": "researcher",
+        "SubAgents(agent_folders=…)": "sub_agents_of_folders",
+    },
+)
+# What they start runs in real time.
+WITH_PROCESSES = Row(
+    "whole",
+    {
+        "Shell": "shell",
+        "Shell(persist_cwd=True)": "shell_persist_cwd",
+        "SmartSearch": "smart_search",
+        "DynamicWorkflow": "dynamic_workflow",
+        "CodeMode(repl_store=…)": "code_mode_with_store",
     },
 )
 REFUSED = (
@@ -76,23 +89,13 @@ REFUSED = (
         "_parallel_verdict is a Task",
     ),
     Row(
-        "refused: its hook makes agents; give them as `agents`",
-        {"SubAgents(agent_folders=…)": "sub_agents_of_folders"},
-        r"_by_name\['helper'\]\.agent is a Agent, made during the run",
-    ),
-    Row(
-        "refused: it holds a process",
+        "refused: it holds a process; give it a `repl_store`",
         {"CodeMode": "code_mode"},
         "_pool_stack is a AsyncExitStack",
     ),
-    Row(
-        "refused: it holds weak references",
-        {"Shell(persist_cwd=True)": "shell_persist_cwd"},
-        "_jobs_dirs is a WeakKeyDictionary",
-    ),
 )
 ALONE = Row(
-    "calls beside each other count each by itself",
+    "calls beside each other count each by itself, unless `parallel_tool_calls=False`",
     {"Advisor(max_uses=…)": "advisor_max_uses"},
 )
 
@@ -100,7 +103,7 @@ ALONE = Row(
 def table() -> list[str]:
     """The guide's table, a line for each outcome."""
     outcomes: dict[str, list[str]] = {}
-    for row in (WHOLE, ALONE, *REFUSED):
+    for row in (WHOLE, WITH_PROCESSES, ALONE, *REFUSED):
         outcomes.setdefault(row.outcome, []).extend(f"`{name}`" for name in row.capabilities)
     head = ["| capability of the harness | in a job |", "| --- | --- |"]
     return [*head, *(f"| {', '.join(names)} | {outcome} |" for outcome, names in outcomes.items())]

@@ -3,6 +3,7 @@
 The harness demands the lowest version of pydantic-ai. So those marked `harness` run in an environment with both.
 """
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -19,12 +20,14 @@ from baton import Registry
 from baton.pydantic_ai import durable
 from baton.testing import Simulation
 from tests.architecture.source_files import ROOT
+from tests.unit.baton.kit.stage import SETTINGS
 from tests.unit.baton.sdk.pydantic_ai.capable_agents import Happened
-from tests.unit.baton.sdk.pydantic_ai.harness_cases import ALONE, REFUSED, WHOLE, table
-from tests.unit.baton.sdk.pydantic_ai.played import comparable
+from tests.unit.baton.sdk.pydantic_ai.harness_cases import ALONE, REFUSED, WHOLE, WITH_PROCESSES, table
+from tests.unit.baton.sdk.pydantic_ai.played import INLINE, PlayedStage, check_same, comparable
 
 Make = Callable[[Path, Happened], Agent[Any, Any]]
 AGENTS = "tests.unit.baton.sdk.pydantic_ai.harness_agents"
+OTHERS = "tests.unit.baton.sdk.pydantic_ai.harness_processes"
 # It knows a repeated write by its own key and tells the model so: other words after a crash, and the same memory.
 REPEATS_TOLD = "memory"
 _FILES = {
@@ -62,7 +65,8 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def made_by(name: str) -> Make:
-    make: Make = getattr(import_module(AGENTS), name)
+    agents, others = map(import_module, (AGENTS, OTHERS))
+    make: Make = getattr(agents, name, None) or getattr(others, name)
     return make
 
 
@@ -72,6 +76,8 @@ def test_the_guide_has_this_table() -> None:
 
 
 @pytest.mark.harness
+# The process also dies inside of runs that a call has begun: what pydantic-ai had entered there is just left.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", WHOLE.capabilities.values())
 async def test_a_job_gives_what_a_run_gives_wherever_its_process_dies(name: str, workspace: Workspace) -> None:
     make, direct, played = made_by(name), Happened(), Happened()
@@ -90,6 +96,31 @@ async def test_a_job_gives_what_a_run_gives_wherever_its_process_dies(name: str,
     report = await Simulation(Registry([agent]), fresh=workspace.renew).crash_everywhere("a", "do it")
     report.check()
     assert report.usual.result == run.result
+
+
+@pytest.mark.harness
+@pytest.mark.parametrize("inline", [True, False], ids=["in one process", "each step in another one"])
+@pytest.mark.parametrize("name", WITH_PROCESSES.capabilities.values())
+async def test_a_job_whose_calls_start_processes_gives_what_a_run_gives(
+    name: str, inline: bool, workspace: Workspace
+) -> None:
+    """They run in real time, so that no virtual one can show each crash point."""
+    make = made_by(name)
+    expected = await make(workspace.folder, Happened()).run("do it")
+    files = workspace.files()
+    workspace.renew()
+    agent = durable(make(workspace.folder, Happened()))
+    stage = PlayedStage(registry=Registry([agent]), settings=INLINE if inline else SETTINGS)
+    await stage.submit("a")
+
+    async def begin_anew() -> None:
+        if not inline:
+            stage.restart()
+
+    await stage.run(begin_anew)
+    transcript = [json.loads(text) for text in stage.store.tree("job_1").transcript["job_1"]]
+    check_same(await stage.snapshot(), transcript, expected)
+    assert workspace.files() == files
 
 
 @pytest.mark.harness

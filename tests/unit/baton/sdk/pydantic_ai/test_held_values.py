@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from weakref import WeakSet
 
 import pytest
 from pydantic import BaseModel
@@ -42,6 +43,7 @@ class Slim:
 class Plain:
     def __init__(self, n: int) -> None:
         self.n, self.lock = n, threading.Lock()
+        self.seen: WeakSet[object] = WeakSet()
 
 
 SETTING = ["a setting"]
@@ -97,7 +99,7 @@ def test_containers_and_plain_objects_are_filled_in_place() -> None:
     counts, plain = Counter({"a": 1}), Plain(1)
     lock = plain.lock
     kept = VALUES.written(Plain(7), "shelf")
-    assert kept["object"][1] == {"n": 7, "lock": ANEW}
+    assert kept["object"][1] == {"n": 7, "lock": ANEW, "seen": ANEW}
     assert VALUES.read(kept, plain) is plain
     assert (plain.n, plain.lock) == (7, lock)
     assert VALUES.read(VALUES.written(Counter({"b": 2}), "c"), counts) is counts
