@@ -8,14 +8,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from baton.engine.all_jobs.job_list import Query
 from baton.engine.commit.codec import load_values
 from baton.engine.state import Job
 from baton.settings.settings import Settings
 from baton.store.objects import Objects
 from baton.store.records.objects import JSON, PREVIEW_CHARS, job_place, named, ref_of
+from baton.store.redis.listing import Listing
+from baton.store.redis.reader import Reader
 from baton_events.errors import PayloadGoneError
 from baton_events.ids import canonical_json
 
+# Of a session: a tool may read large results of so many of its newest jobs.
+_SESSION_JOBS = 100
 Results = dict[str, dict[str, Any]]
 
 
@@ -79,12 +84,22 @@ class Payloads:
         kept = {name: value for name, value in stored.items() if name != "apart"}
         return {**kept, "ok": await self.value(stored["ok"])}
 
-    def is_of(self, job: Job, ref: str) -> bool:
-        """Return whether a text is the ref of a payload of the job's own tree. What else names one is only data."""
+    async def is_of(self, job: Job, ref: str, listing: Listing, reader: Reader) -> bool:
+        """Return whether a text is the ref of a payload of the job's own tree, or of a job of its session.
+
+        What else names one is only data.
+        """
         try:
-            return ref_of(ref).place == job_place(job.tenant, job.id)
+            place = ref_of(ref).place
         except ValueError:
             return False
+        if place == job_place(job.tenant, job.id):
+            return True
+        scanned = await listing.scan(Query(tenant=job.tenant, session_id=job.session_id), "", _SESSION_JOBS)
+        ids = [row.job_id for row in scanned.found if job_place(job.tenant, row.job_id) == place]
+        # Rows distinguish tenants and sessions only by a short mark.
+        found = [one.job for one in (await reader.jobs(ids)).values()]
+        return any((one.tenant, one.session_id) == (job.tenant, job.session_id) for one in found)
 
     def chunks(self, ref: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Yield the bytes of a payload in pieces. Raises PayloadGoneError as well."""

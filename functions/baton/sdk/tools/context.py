@@ -174,7 +174,8 @@ class ToolContext:
         """Return the value of a large result, whose `ref` the model was given.
 
         Raises:
-            ToolError: `unknown_ref`: no call of this job has it. `payload_gone`: it is not kept any more.
+            ToolError: `unknown_ref`: no call of this job, or of its session, has it. `payload_gone`: it is not kept any
+                more.
         """
         return json.loads(b"".join([piece async for piece in self.open_result(ref)]))
 

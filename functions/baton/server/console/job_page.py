@@ -11,6 +11,7 @@ from starlette.responses import Response
 from baton.sdk.records.redaction import REDACTED
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.job import JobsApi
+from baton.server.api.jobs.result import answer_of
 from baton.server.api.problem import ApiError
 from baton.server.console.event_page import sent_of
 from baton.server.console.gate import Visit
@@ -109,7 +110,7 @@ class JobPage:
 
     def __init__(self, container: Container, jobs: JobsApi) -> None:
         self._reader, self._app_events = container.ports.reader, container.ports.app_events
-        self._prices = container.settings.prices
+        self._container, self._prices = container, container.settings.prices
         self._jobs = jobs
 
     async def show(
@@ -173,6 +174,16 @@ class JobPage:
                     key="" if record.approved and REDACTED in json_text(record.arguments) else record.idempotency_key,
                 )
         raise ApiError(404, f"job {job['id']!r} has no tool call {wanted!r}")
+
+    async def result(self, visit: Visit) -> Response:
+        """Give the JSON of one result, however large, as a file."""
+        job_id, call_id = visit.request.path_params["job_id"], visit.request.path_params["call_id"]
+        snapshot = await self._jobs.snapshot(visit.principal, job_id)
+        if "ok" not in (stored := snapshot.results.get(call_id, {})):
+            raise ApiError(404, f"job {job_id!r} has no result of a tool call {call_id!r}")
+        answer = await answer_of(self._container, visit.request, (job_id, call_id), stored, raw=True)
+        answer.headers["content-disposition"] = f'attachment; filename="{call_id}.json"'
+        return answer
 
     async def shown(self, visit: Visit) -> Shown:
         """Read the job and its lines so far.

@@ -21,6 +21,7 @@ from baton.sdk.models.fingerprint import parts_of, request_digests
 from baton.sdk.models.model import Message, ModelMessage, ToolMessage
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import MODEL_ROLE
+from baton.server.api.jobs.result import with_results
 from baton.server.api.problem import ApiError
 from baton.server.console.gate import Visit
 from baton.server.console.job_page import JobPage
@@ -67,7 +68,7 @@ class TurnPage:
     """Shows turns."""
 
     def __init__(self, container: Container, page: JobPage) -> None:
-        self._reader = container.ports.reader
+        self._container, self._reader = container, container.ports.reader
         self._registry, self._secrets = container.registry, container.secrets
         self._page = page
 
@@ -86,7 +87,8 @@ class TurnPage:
             earlier = (entry for entry in before if entry["role"] == MODEL_ROLE and entry["turn"] < turn)
             answer = max(earlier, key=lambda entry: int(entry["turn"]), default=None)
         else:
-            question = self._question(job, turn, before, answer, snapshot.results)
+            given = await with_results(self._container, snapshot)
+            question = self._question(job, turn, before, answer, given.results)
         conversation = question.pop("messages", [])
         return visit.page(
             "turn.html",

@@ -34,6 +34,7 @@ from baton.store.records.app_events import SENT_BY
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.agent_memory import Chats
 from baton.store.redis.app_events import AppEvents
+from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
 from baton.store.redis.store import Store
 from baton.store.transport.meter import write
@@ -222,6 +223,7 @@ class Outside(Struct, frozen=True):
     background: BackgroundCalls
     chats: Chats
     files_limit_bytes: int
+    listing: Listing
     payloads: "Payloads | None" = None
 
 
@@ -260,14 +262,15 @@ class CallOutlet:
         return named
 
     async def open_result(self, ref: str) -> AsyncIterator[bytes]:
-        """Yield the JSON of a large result of the job's own tree, in pieces.
+        """Yield the JSON of a large result of the job's own tree, or of its session, in pieces.
 
         Raises:
             ToolError: there is none.
         """
         payloads = self._outside.payloads
-        if payloads is None or not payloads.is_of(self._job, ref):
-            raise ToolError(f"{ref[:100]!r} is no ref of a large result of this job", type="unknown_ref")
+        around = (self._outside.listing, self._outside.reader)
+        if payloads is None or not await self._here(payloads.is_of(self._job, ref, *around)):
+            raise ToolError(f"{ref[:100]!r} is no ref of a large result of this job or session", type="unknown_ref")
         pieces = payloads.chunks(ref)
         try:
             while piece := await self._here(_next(pieces)):

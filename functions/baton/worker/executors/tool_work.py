@@ -30,7 +30,7 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     background = BackgroundCalls(commands, container.operations.outcomes, ports.clock, TakeBack(commands))
     outside = Outside(
         *(ports.reader, ports.app_events, container.commands, container.emitter, ports.clock, background),
-        *(ports.chats, container.settings.files_limit_bytes, container.payloads),
+        *(ports.chats, container.settings.files_limit_bytes, ports.listing, container.payloads),
     )
 
     def run_with(registry: Registry) -> Executing:

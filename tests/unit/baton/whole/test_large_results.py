@@ -224,3 +224,29 @@ async def test_a_content_that_is_another_counts_as_gone(monkeypatch: pytest.Monk
     run = await simulated(model=Asking(Wanted("fetch", {"size": 100_000}))).run("a", "work")
     assert run.error is not None
     assert run.error["type"] == "payload_gone"
+
+
+async def test_a_tool_reads_a_result_of_an_earlier_job_of_its_session_and_of_no_other() -> None:
+    model = Asking(Wanted("fetch", {"size": 1_100_000}))
+    simulation = simulated(model=model)
+    first = await simulation.run("a", "work", session="s")
+    ref = first.calls[0]["resultRef"]
+    path = next(iter(stored(simulation)))
+    assert path.endswith(ref["digest"])
+    model.calls = (Wanted("read", {"ref": f"0/{path}"}),)
+    await simulation.run("a", "look", session="s")
+    assert model.told == [{"rows": 1_100_000, "pieces": 2, "bytes": 1_100_011}]
+    await simulation.run("a", "look", session="other")
+    assert model.told[0]["type"] == "unknown_ref"
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_no_failover_loses_or_leaves_a_result(seed: int) -> None:
+    """Whatever is forgotten, delivered twice or out of order: what the records name is there, and nothing else."""
+    model = Asking(Wanted("fetch", {"size": 70_000}), Wanted("fetch", {"size": 1_100_000}))
+    simulation = Simulation(Registry([Agent(name="a", model=model, tools=[fetch])]), seed=seed)
+    run = await simulation.run("a", "work", faults=["forgetful_store", "duplicates", "reorder"])
+    assert run.status == "completed"
+    digests = sorted(call["resultRef"]["digest"] for call in run.calls)
+    assert sorted(path.rpartition("/")[2] for path in stored(simulation)) == digests
+    assert [len(told["rows"]) if "rows" in told else told["bytes"] for told in model.told] == [70_000, 1_100_011]

@@ -18,6 +18,7 @@ from baton.engine.work_items import loop_item
 from baton.sdk.agents.runner import run_messages
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.query import JobQuery
+from baton.server.api.jobs.result import with_results
 from baton.server.api.jobs.submission import SubmitBody, new_job, read_submit_body
 from baton.server.api.problem import ApiError, Code, limited_body, parsed, parsed_query
 from baton.server.api.session_line import Sessions, WhenBusy
@@ -186,7 +187,8 @@ class JobsApi:
     async def model_messages(self, request: Request) -> Response:
         """Answer `GET …/model-messages` with 200 `{"messages"}`; 404 for a job whose agent is none of pydantic-ai."""
         principal = await self._keys.authenticate(request)
-        snapshot = await self.snapshot(principal, request.path_params["job_id"])
+        found = await self.snapshot(principal, request.path_params["job_id"])
+        snapshot = await with_results(self._container, found)
         entries = await self._container.ports.reader.transcript(snapshot.job.id)
         job, registry = snapshot.job, self._container.registry
         runner = next((agent.runner for agent in registry.agents if agent.name == job.agent), None)

@@ -231,4 +231,4 @@ async def show_result(context: Context, request: Request) -> Response:
         raise ApiError(403, f"job {job_id!r} belongs to another tenant")
     if call is None or call.status is not CallStatus.COMPLETED or "ok" not in stored:
         raise ApiError(404, f"job {job_id!r} has no result of a tool call {call_id!r}")
-    return await answer_of(context, request, (job_id, call_id), stored)
+    return await answer_of(context.container, request, (job_id, call_id), stored)

@@ -12,7 +12,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
 from baton.store.records.jobs import Snapshot
 from baton.store.records.objects import JSON
@@ -31,9 +30,11 @@ async def with_results(container: Container, snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, results=await container.payloads.for_people(snapshot.results))
 
 
-async def answer_of(context: Context, request: Request, names: tuple[str, str], stored: Mapping[str, Any]) -> Response:
-    """Return the answer to a request for a recorded result. `names`: of its job and its call."""
-    raw = "range" in request.headers or _BYTES in request.headers.get("accept", "")
+async def answer_of(
+    container: Container, request: Request, names: tuple[str, str], stored: Mapping[str, Any], *, raw: bool = False
+) -> Response:
+    """Return the answer to a request for a recorded result. `names`: of its job and its call; `raw`: its bytes."""
+    raw = raw or "range" in request.headers or _BYTES in request.headers.get("accept", "")
     job_id, call_id = names
     if "apart" not in stored:
         if not raw:
@@ -41,11 +42,11 @@ async def answer_of(context: Context, request: Request, names: tuple[str, str], 
         data = canonical_json(stored["ok"]).encode()
         start, end = _span(request, len(data))
         return _bytes(request, _only(data[start:end]), (start, end, len(data)))
-    there, payloads = stored["ok"], context.container.payloads
+    there, payloads = stored["ok"], container.payloads
     if payloads is None:
         raise ApiError(410, f"the result of tool call {call_id!r} is in an object store: set OBJECT_STORE_URL")
     start, end = _span(request, there["bytes"]) if raw else (0, there["bytes"])
-    if raw and context.container.settings.lambda_runtime_api and "range" not in request.headers:
+    if raw and container.settings.lambda_runtime_api and "range" not in request.headers:
         # A function's answer is limited, and the store's is not.
         url = await payloads.objects.signed_url(there["ref"])
         if url is not None:

@@ -13,6 +13,7 @@ from baton.settings.settings import Settings
 from baton.store.objects import Objects
 from baton_events.errors import ObjectStoreError
 from tests.unit.baton.server.api.client import OTHER, Api, api_with, assert_problem
+from tests.unit.baton.server.console.operator import operator_of
 
 SIZE = 3_000_000
 WHOLE = json.dumps("x" * SIZE).encode()
@@ -135,3 +136,17 @@ async def test_readiness_names_an_object_store_that_is_away_and_stays(
     monkeypatch.setattr(Objects, "check", away)
     answer = await api.request("GET", "/readyz", "")
     assert (answer.status_code, answer.json()["objectStore"]) == (200, "does not answer")
+
+
+async def test_the_console_shows_size_and_beginning_and_gives_the_whole(api: Api) -> None:
+    job, _ = await ended(api)
+    call_id = job["toolCalls"][0]["id"]
+    async with operator_of(api.stage) as operator:
+        for page in ("", f"/calls/{call_id}"):
+            shown = await operator.see(f"/console/jobs/{job['id']}{page}")
+            assert "3,000,002 bytes of application/json" in shown
+            assert "xxxxxxxx" in shown
+        answer = await operator.http.get(f"/console/jobs/{job['id']}/calls/{call_id}/result")
+        assert (answer.status_code, answer.content) == (200, WHOLE)
+        assert answer.headers["content-disposition"] == f'attachment; filename="{call_id}.json"'
+        await operator.see(f"/console/jobs/{job['id']}/calls/{call_id}x/result", 404)
