@@ -18,7 +18,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from secrets import token_bytes
 from time import monotonic
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from baton_events.errors import SettingsError, UnreadablePayloadError
 from baton_events.setting import payload_keys_in
@@ -31,7 +33,7 @@ Kind: TypeAlias = 'Literal["record", "text", "file", "message", "object"]'  # as
 _READY_SECONDS, _NONCE_BYTES, _TENANTS = 300, 12, 1_000
 
 
-class PayloadContext(NamedTuple):
+class PayloadContext(Struct, frozen=True):
     """Where a text stands. `belongs_to`: the root job, or the session, the event or the place that it is of."""
 
     tenant: str
@@ -60,17 +62,19 @@ class PayloadCodec(Protocol):
 
 
 class Sealing:
-    """Seals and opens texts. `first`: the id of the codec that seals; empty: none does, and texts stay plain."""
+    """Seals and opens texts. `first`: the id of the codec that seals; empty: none does, and texts stay plain.
 
-    def __init__(self, codecs: Mapping[str, PayloadCodec], first: str = "", digest_key: bytes = b"") -> None:
-        self._codecs, self.first, self._digest_key = dict(codecs), first, digest_key
-        self._ready_at = 0.0 if OWN_CODEC in codecs else math.inf
+    `digest_keys`: by id, what keys the digests of plain texts. `key_ids`: those that open, in the setting's order.
+    """
+
+    def __init__(
+        self, codecs: Mapping[str, PayloadCodec], first: str = "", digest_keys: Mapping[str, bytes] | None = None
+    ) -> None:
+        self._codecs, self.first, self._digest_keys = dict(codecs), first, dict(digest_keys or {})
+        self.key_ids = tuple(codecs)
+        self.is_own = OWN_CODEC in codecs  # then `ready` is awaited before the next text
+        self._ready_at = 0.0 if self.is_own else math.inf
         self._lock = asyncio.Lock()
-
-    @property
-    def key_ids(self) -> tuple[str, ...]:
-        """The ids that open, in the order of the setting."""
-        return tuple(self._codecs)
 
     async def ready(self) -> None:
         """Prepare the codec, where its time has come.
@@ -78,7 +82,7 @@ class Sealing:
         Raises:
             UnreadablePayloadError: it cannot get its keys.
         """
-        if monotonic() < self._ready_at or self._ready_at == math.inf:
+        if monotonic() < self._ready_at:
             return
         async with self._lock:
             if monotonic() >= self._ready_at:
@@ -144,13 +148,20 @@ class Sealing:
             return body
 
     def keyed(self, digest: str) -> str:
-        """Return a digest of a plain text as it is kept: by a key while texts are sealed, so that no guess matches it.
+        """Return a digest of a plain text as it is kept: by the key that seals, so that no guess matches it."""
+        return self.names_of(digest)[0]
 
-        The key is of the *last* id: it stays the same until an old key is taken away.
+    def names_of(self, digest: str) -> list[str]:
+        """Return all names under which what has this digest may be kept, the one for what is kept now first.
+
+        It is by the first id, which all processes have: a new key is second before it is first.
         """
-        if not (self.first and self._digest_key):
-            return digest
-        return hmac.digest(self._digest_key, digest.encode(), "sha256").hex()[: len(digest)]
+        keyed = {
+            key_id: hmac.digest(key, digest.encode(), "sha256").hex()[: len(digest)]
+            for key_id, key in self._digest_keys.items()
+        }
+        own = keyed.pop(self.first, digest)
+        return list(dict.fromkeys((own, *keyed.values(), digest)))
 
     def _sealed(self, data: bytes, context: PayloadContext) -> bytes:
         tenant = context.tenant.encode()
@@ -208,7 +219,8 @@ def sealed_by(keys: Sequence[tuple[str, bytes]]) -> Sealing:
     """Return what seals by these keys, the first of them, or none where its id is empty."""
     given = {key_id: secret for key_id, secret in keys if key_id}
     codecs = {key_id: _AesGcm(key_id, secret) for key_id, secret in given.items()}
-    return Sealing(codecs, keys[0][0] if keys else "", _derived(keys[-1][1], "digest") if keys else b"")
+    digest_keys = {key_id: _derived(secret, "digest") for key_id, secret in given.items()}
+    return Sealing(codecs, keys[0][0] if keys else "", digest_keys)
 
 
 @cache
@@ -229,4 +241,5 @@ def sealing_of(payload_keys: str, payload_codec: str) -> Sealing:
         raise SettingsError(f"PAYLOAD_CODEC: {payload_codec!r} cannot be loaded: {error}") from error
     if missing := [name for name in ("ready", "seal", "open") if not callable(getattr(codec, name, None))]:
         raise SettingsError(f"PAYLOAD_CODEC: {payload_codec!r} has no method {missing[0]!r} (see baton.PayloadCodec)")
-    return Sealing({OWN_CODEC: codec}, OWN_CODEC, getattr(codec, "digest_key", b""))
+    key = getattr(codec, "digest_key", b"")
+    return Sealing({OWN_CODEC: codec}, OWN_CODEC, {OWN_CODEC: key} if key else {})

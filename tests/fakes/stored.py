@@ -32,11 +32,13 @@ from baton.store.redis.in_process.streams import Stream
 from baton.store.redis.reader import Reader
 from baton.store.redis.semaphore import entry_from, member_field, member_of
 from baton.store.redis.store import Store
+from baton.store.redis.texts import TreeTexts
 from baton.store.redis.tree.details import entries_in, results_in
 from baton.store.redis.tree.reading import read_again
 from baton.store.redis.tree.snapshot import TreeSnapshot
 from baton_events.errors import StoreError
 from baton_events.ids import root_of
+from baton_events.sealing import sealing_of
 from tests.fakes.clock import FakeClock
 
 _V = TypeVar("_V")
@@ -125,15 +127,17 @@ class FakeRedis(InProcessRedis):
         self.data.expire()
         root = root_of(job_id)
         state, stone = self.hash(keys.state_key(root)), self.data.values.get(keys.tombstone_key(root))
-        tree = read_again(TreeSnapshot(), [state, stone], (), ()).tree
+        mine = TreeTexts(sealing_of(self.payload_keys, ""), root)
+        tree = read_again(TreeSnapshot(), [state, stone], (), (), mine).tree
         kept: dict[str, dict[str, Any]] = {"calls": {}, "results": {}, "transcript": {}, "parts": {}}
         for name in tree.jobs:
             texts = self.hash(keys.calls_key(name))
-            calls = {field: load_call(text) for field, text in texts.items() if keys.is_call(field)}
-            kept["calls"][name], kept["results"][name] = calls, results_in(texts)
-            kept["transcript"][name] = entries_in(texts)
+            calls = {field: load_call(text, mine) for field, text in texts.items() if keys.is_call(field)}
+            results = {field: mine.opened(text) for field, text in results_in(texts).items()}
+            kept["calls"][name], kept["results"][name] = calls, results
+            kept["transcript"][name] = tuple(map(mine.opened, entries_in(texts)))
             stream = self.data.values.get(keys.parts_key(name), Stream())
-            kept["parts"][name] = tuple(part for entry in stream.entries for part in entry.flat[1::2])
+            kept["parts"][name] = tuple(mine.opened(part) for entry in stream.entries for part in entry.flat[1::2])
         return replace(tree, **kept, expires_ms=self.data.expiring.get(keys.state_key(root), 0))
 
     @property
@@ -170,22 +174,24 @@ class FakeRedis(InProcessRedis):
             self.forget(keys.state_key(root).removesuffix("state"))
             return
         key = keys.state_key(root)
-        fields, gone = written(before, _draft_of(tree, before))
+        mine = TreeTexts(sealing_of(self.payload_keys, ""), root, tree.jobs.values())
+        fields, gone = written(before, _draft_of(tree, before), mine)
         fields[STAMP] = replacing(self._stamps.next())
         self._hash(key, {**{name: text for name, text in self.hash(key).items() if name not in gone}, **fields})
         for name in tree.jobs:
-            calls = {call.id: dump(call) for call in tree.calls.get(name, {}).values()}
-            results = {keys.RESULT + field: text for field, text in tree.results.get(name, {}).items()}
-            entries = {f"{keys.ENTRY}{number}": text for number, text in enumerate(tree.transcript.get(name, ()))}
+            calls = {call.id: dump(call, mine) for call in tree.calls.get(name, {}).values()}
+            results = {keys.RESULT + field: mine.seal(text) for field, text in tree.results.get(name, {}).items()}
+            told = enumerate(map(mine.seal, tree.transcript.get(name, ())))
+            entries = {f"{keys.ENTRY}{number}": text for number, text in told}
             self._hash(keys.calls_key(name), calls | results | entries)
             if tree.parts.get(name, ()) != before.parts.get(name, ()):
-                self._put_parts(name, tree)
+                self._put_parts(name, tree, mine)
 
-    def _put_parts(self, name: str, tree: Tree) -> None:
+    def _put_parts(self, name: str, tree: Tree, texts: TreeTexts) -> None:
         parts, start = tree.parts[name], f"{tree.jobs[name].created_at_ms}-"
         self.run("DEL", keys.parts_key(name))
         for number, part in enumerate(parts, 1):
-            self.run("XADD", keys.parts_key(name), f"{start}{number}", "p", part)
+            self.run("XADD", keys.parts_key(name), f"{start}{number}", "p", texts.seal(part))
         self.run("HSET", keys.state_key(name), keys.part_count(name), len(parts))
 
     def _hash(self, key: str, fields: dict[str, str]) -> None:
@@ -285,9 +291,9 @@ class FakeReader(Reader):
         self.connection, self.late = FakeConnection(redis), ""
         super().__init__(self.connection)
 
-    async def job(self, job_id: str) -> Snapshot | None:
+    async def job(self, job_id: str, *, partly: bool = False) -> Snapshot | None:
         """Return everything about a job."""
-        return None if self._is_late("job") else await super().job(job_id)
+        return None if self._is_late("job") else await super().job(job_id, partly=partly)
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
         """Return the job's parts after number `after`."""

@@ -27,8 +27,9 @@ _OF_LIMITS = ("baton:call-limit:", "baton:{call-limit:")
 class AllJobs:
     """The keys of all jobs of a world. `ports`: the adapters over them."""
 
-    def __init__(self, now_ms: Callable[[], int], settings: Settings) -> None:
+    def __init__(self, now_ms: Callable[[], int], settings: Settings, payload_keys: str = "") -> None:
         self.redis = InProcessRedis(now_ms)
+        self.redis.payload_keys = payload_keys
         self.connection = InProcessConnection(self.redis)
         self.ports: Ports = real_ports(settings, self.connection)
 

@@ -52,6 +52,7 @@ _ONLY = {
     "small": (plan.SMALL_SEEDS, "with one job or two"),
     "once": (plan.ONCE_SEEDS, "some of whose app events have a key of one job"),
     "workflows": (plan.WORKFLOW_SEEDS, "whose jobs are workflows"),
+    "sealed": (plan.SEALED_SEEDS, "whose texts are sealed, while keys rotate"),
     "scripts": (plan.SCRIPT_SEEDS, "whose models send scripts"),
     "events": (plan.EVENT_SEEDS, "whose jobs app events start"),
 }
@@ -61,7 +62,7 @@ _KINDS = tuple(
     _ONLY[name][0]
     for name in (
         *("kills", "crowds", "blocking", "crons", "events", "steering"),
-        *("background", "offloads", "again", "call-limits", "tenants"),
+        *("background", "offloads", "again", "call-limits", "tenants", "sealed"),
     )
 )
 _DEPLOYING = (0, *(_ONLY[name][0] for name in ("waits", "plans", "streams", "approvals", "returns")))

@@ -84,7 +84,7 @@ class SimReader(Reader):
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    async def job(self, job_id: str) -> Any:
+    async def job(self, job_id: str, *, partly: bool = False) -> Any:
         return await self._read("job", job_id, job_id)
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
@@ -134,7 +134,7 @@ class SimArchive(Archive):
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    async def recall(self, job_id: str) -> Any:
+    async def recall(self, job_id: str, *, partly: bool = False) -> Any:
         return await self._run("recall", job_id, job_id)
 
     async def remove(self, recalled: Recalled) -> Any:
@@ -143,8 +143,8 @@ class SimArchive(Archive):
     async def tombstone(self, job_id: str) -> Any:
         return await self._run("tombstone", job_id, job_id)
 
-    async def keep_score(self, job_id: str, score: Score) -> bool:
-        raise AssertionError(f"nobody gives {job_id} a {score}")
+    async def keep_score(self, job: Job, score: Score) -> bool:
+        raise AssertionError(f"nobody gives {job.id} a {score}")
 
     async def _run(self, op: Op, job_id: str, *given: Any) -> Any:
         world, root = self._world, root_of(job_id)

@@ -59,6 +59,7 @@ ODD_SEEDS = 1 << 61
 ONCE_SEEDS = EVENT_SEEDS | 1 << 62
 WORKFLOW_SEEDS = 1 << 63
 SCRIPT_SEEDS = 1 << 64
+SEALED_SEEDS = 1 << 65
 # The first seed of each family: plain worlds are those before.
 WAITING_SEEDS = 1 << 40
 PLANNING_SEEDS = 1 << 41
@@ -163,6 +164,10 @@ class Plan:
     @property
     def odd(self) -> bool:
         return bool(self.seed & ODD_SEEDS)
+
+    @property
+    def sealed(self) -> bool:
+        return bool(self.seed & SEALED_SEEDS)
 
     @property
     def front_ends(self) -> bool:

@@ -5,6 +5,7 @@ It is made of the one before: what did not change is the same object.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,8 +20,10 @@ from baton.engine.state import CallRecord
 from baton.store.redis import keys as names
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.store.redis.in_process.streams import Stream
+from baton.store.redis.texts import TreeTexts
 from baton.store.redis.tree.details import entries_in, results_in
 from baton_events.ids import root_of
+from baton_events.sealing import Sealing, sealing_of
 from tests.simulation.kept import Kept
 
 if TYPE_CHECKING:
@@ -28,19 +31,22 @@ if TYPE_CHECKING:
 
 _V = TypeVar("_V")
 _Changed = dict[str, dict[str, Any]]
+# The keys of a process, in the steps of a rotation: each opens what the others seal.
+_K1, _K2 = (f"k{number}:{b64encode(bytes([number]) * 32).decode()}" for number in (1, 2))
+_ROTATION = (f"{_K2},{_K1}", f"{_K1},{_K2}", f",{_K2},{_K1}")
 _STATE_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "events", "messages", "needed_until", "placed")
 NO_KEYS = Kept()
 
 
-def kept_tree(root: str, kept: Kept, before_kept: Kept, before: Tree) -> Tree:
+def kept_tree(root: str, kept: Kept, before_kept: Kept, before: Tree, texts: TreeTexts | None) -> Tree:
     """What the keys mean now, after they meant `before`."""
     state_key = names.state_key(root)
     state, known = kept.hash(state_key), before_kept.hash(state_key)
     changes: dict[str, Any] = {}
     if state is not known:
-        read = tree_of(state, known, before)
+        read = tree_of(state, known, before, texts)
         changes = {part: _as_before(getattr(before, part), getattr(read, part)) for part in _STATE_PARTS}
-    changes |= _of_jobs(kept, before_kept, before)
+    changes |= _of_jobs(kept, before_kept, before, texts)
     stone = kept.values.get(names.tombstone_key(root))
     if stone is not before_kept.values.get(names.tombstone_key(root)):
         value = json.loads(stone) if stone else None
@@ -48,7 +54,7 @@ def kept_tree(root: str, kept: Kept, before_kept: Kept, before: Tree) -> Tree:
     return replace(before, **changes, expires_ms=kept.expiring.get(state_key, 0))
 
 
-def _of_jobs(kept: Kept, before_kept: Kept, before: Tree) -> dict[str, Any]:
+def _of_jobs(kept: Kept, before_kept: Kept, before: Tree, texts: TreeTexts | None) -> dict[str, Any]:
     """What each job has keys of its own for, as far as it has changed."""
     changed: _Changed = {}
     for key in kept.values.keys() | before_kept.values.keys():
@@ -59,12 +65,13 @@ def _of_jobs(kept: Kept, before_kept: Kept, before: Tree) -> dict[str, Any]:
         if not job_id:
             continue
         old = before_kept.hash(key) if kind == "calls" else {}
-        for part, now, known in _parts_of(kind, value, old):
+        for part, found, known in _parts_of(kind, value, old):
+            now = found if part == "calls" else _opened(found, texts)
             of_kind: dict[str, Any] = changed.setdefault(part, dict(getattr(before, part)))
             if now is None:
                 of_kind.pop(job_id, None)
             elif part == "calls":
-                of_kind[job_id] = _calls(now, known, before.calls.get(job_id, {}))
+                of_kind[job_id] = _calls(now, known, before.calls.get(job_id, {}), texts)
             elif of_kind.get(job_id) != now:
                 of_kind[job_id] = now
     return changed
@@ -82,8 +89,18 @@ def _parts_of(kind: str, value: Any, known: Mapping[str, str]) -> list[tuple[str
     return [(kind, calls, known), ("results", results or None, {}), ("transcript", entries or None, {})]
 
 
-def _calls(texts: Mapping[str, str], known: Mapping[str, str], before: dict[str, CallRecord]) -> dict[str, CallRecord]:
-    return {name: before[name] if known.get(name) == text else load_call(text) for name, text in texts.items()}
+def _opened(found: Any, texts: TreeTexts | None) -> Any:
+    if texts is None or found is None:
+        return found
+    if isinstance(found, dict):
+        return {name: texts.unsealed(text) for name, text in found.items()}
+    return tuple(texts.open_each(found))
+
+
+def _calls(
+    now: Mapping[str, str], known: Mapping[str, str], before: dict[str, CallRecord], texts: TreeTexts | None
+) -> dict[str, CallRecord]:
+    return {name: before[name] if known.get(name) == text else load_call(text, texts) for name, text in now.items()}
 
 
 def _as_before(before: dict[str, _V], now: dict[str, _V]) -> dict[str, _V]:
@@ -153,9 +170,10 @@ class Version(Struct, frozen=True):
 
 
 class StoredTrees:
-    """The keys of all tags. `trees`: what they mean. `processes`: so many have asked for them."""
+    """The keys of all tags. `trees`: what they mean. `processes`: so many have asked for them. `sealed`: by keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sealed: bool = False) -> None:
+        self.payload_keys = _ROTATION[0] if sealed else ""
         self.trees: dict[str, Tree] = {}
         self._keys: dict[str, Kept] = {}
         self.processes = 0
@@ -168,9 +186,14 @@ class StoredTrees:
         return self._keys.get(root, NO_KEYS)
 
     def wrote(self, root: str, kept: Kept) -> Tree:
-        tree = kept_tree(root, kept, self.keys(root), self.tree(root))
+        texts = TreeTexts(sealing_of(self.payload_keys, ""), root) if self.payload_keys else None
+        tree = kept_tree(root, kept, self.keys(root), self.tree(root), texts)
         self._keys[root], self.trees[root] = kept, tree
         return tree
+
+    def sealing(self) -> Sealing:
+        """That of the newest process: each is another step of a rotation, and some seal nothing (yet)."""
+        return sealing_of(_ROTATION[self.processes % len(_ROTATION)] if self.payload_keys else "", "")
 
     def version(self, root: str) -> Version:
         return Version(self.tree(root), self.keys(root))
@@ -189,7 +212,7 @@ class TagAlone(InProcessRedis):
 
     def __init__(self, kept: Kept, shared: InProcessRedis) -> None:
         super().__init__(int, expires=False)
-        self.data, self._shared = kept, shared
+        self.data, self._shared, self.payload_keys = kept, shared, shared.payload_keys
 
     def run(self, *command: str | int) -> Any:
         shares = command[1] in (names.SLOTS, names.WRITABLE)

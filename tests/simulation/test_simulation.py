@@ -214,6 +214,17 @@ def test_workflows_and_scripts_end_as_their_code_says(first: int, schedules: int
     assert not summary.failures, summary_of(summary, 0)
 
 
+@pytest.mark.parametrize(
+    ("family", "schedules"),
+    [(plan.SMALL_SEEDS, 4), *(pytest.param(family, 20, marks=pytest.mark.long) for family in (0, *OTHER_FAMILIES))],
+)
+def test_sealed_jobs_end_as_plain_ones_while_keys_rotate(family: int, schedules: int) -> None:
+    """Under all faults, with processes at each step of a rotation, and failovers to what was sealed before."""
+    first = plan.SEALED_SEEDS + family + BASE_SEED
+    summary = play_many(range(first, first + schedules))
+    assert not summary.failures, summary_of(summary, 0)
+
+
 @pytest.mark.long
 def test_without_faults_a_job_takes_no_message_too_many() -> None:
     """The bound on messages is exact where nothing goes wrong."""

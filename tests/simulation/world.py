@@ -88,8 +88,8 @@ class World:
         self.plan, self.loop, self.story = plan, loop, Story(kept=keeps_story)
         self.dice = Dice(plan.seed)
         self.faults = Faults(plan, self.dice, loop, muted)
-        self.fake, self.settings = StoredTrees(), settings_of(plan)
-        self.all_jobs = AllJobs(self.now_ms, self.settings)
+        self.fake, self.settings = StoredTrees(sealed=plan.sealed), settings_of(plan)
+        self.all_jobs = AllJobs(self.now_ms, self.settings, self.fake.payload_keys)
         self.admission = StoredAdmission(self.all_jobs)
         if plan.one_slot_until:
             self.admission.deploy(1)

@@ -74,7 +74,7 @@ class ToolCall(_Record):
     id: str
     tool: str
     status: str
-    arguments: Json = field(default_factory=dict)
+    arguments: Json | None = field(default_factory=dict)
     attempts: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -119,12 +119,18 @@ class ForkedFrom(_Record):
     turn: int
 
 
+class Unreadable(_Record):
+    """The keys that are not there (`PAYLOAD_KEYS`): the texts that they have encrypted are null."""
+
+    key_ids: list[str]
+
+
 class Score(_Record):
     """A score of a job."""
 
     name: str
     value: bool | int | float
-    comment: str
+    comment: str | None
     created_at: datetime
     by: str
 
@@ -136,8 +142,8 @@ class Job(_Record):
     job_type: str
     status: str
     agent_version: str | None = None
-    task_description: str = ""
-    input_data: Json = field(default_factory=dict)
+    task_description: str | None = ""
+    input_data: Json | None = field(default_factory=dict)
     priority: int = 5
     tags: list[str] = field(default_factory=list)
     session_id: str = ""
@@ -159,6 +165,7 @@ class Job(_Record):
     beside_steps: BesideSteps | None = None
     continues: Continues | None = None
     forked_from: ForkedFrom | None = None
+    unreadable: Unreadable | None = None
 
     @property
     def has_ended(self) -> bool:

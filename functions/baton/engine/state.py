@@ -50,6 +50,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     `workspace`: the handle of the place outside that its run works in, as its runner writes it; empty: none (yet).
     `scripts`: those that its model has requested and that have not ended, the running one first. `stretches`: how many
     of its turns since `first_turn` ran a script, and called no model.
+    `sealed`: its payloads as they are kept, where they cannot be opened here (commit/codec.py); so of other records.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     stretches: int = 0
     workspace: str = ""
     scripts: tuple["RunningScript", ...] = ()
+    sealed: str = ""
     version: int = field(default_factory=lambda: STATE_VERSION)  # made anew each time, so it is always written
 
     @property
@@ -176,6 +178,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
     finished_at_ms: int | None = None
     script: str = ""
     memo: dict[str, Any] = {}
+    sealed: str = ""
 
     @property
     def idempotency_key(self) -> str:

@@ -130,6 +130,7 @@ class WorkItem(Struct, frozen=True, omit_defaults=True):
     limited_by: str = ""
     offloaded: int = 0
     memo: dict[str, Any] = {}
+    sealed: str = ""
 
     def free_at_ms(self, owner: str = "") -> int:
         """Return the time from which `owner` may work on it: after another owner's lease and `not_before_ms`."""

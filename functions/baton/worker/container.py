@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from baton.engine.effects import UNDELIVERED, Effect, RequestSlot
+from baton.engine.effects import PAYLOADS_UNREADABLE, UNDELIVERED, Effect, RequestSlot
 from baton.observability.alerts import Alerting, Alerts
 from baton.observability.counters import Counters, ToolStatistics, count
 from baton.observability.spans import Details, Tracer
@@ -55,6 +55,7 @@ from baton.worker.runtime.spec import Executor, Spec, guard_ms, work_limits_ms
 from baton.worker.runtime.throttling import admit_delivery
 from baton.worker.runtime.webhook import FORGED_PER_MINUTE, Handler, Signed, SignedEndpoint, SourceBudget, brought
 from baton_events.emitter import Emitter, sealing_in, waits_at
+from baton_events.errors import UnreadablePayloadError
 from baton_events.messages import Queue
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT
 
@@ -319,7 +320,11 @@ class Container:
     async def _delivery(self, signed: Signed, *, events: bool = False) -> AsyncIterator[None]:
         """Meter a delivery, and watch for outages of the store."""
         async with self.metering.delivery(signed.retried, events=events), self._away.watching(signed.retried):
-            yield
+            try:
+                yield
+            except UnreadablePayloadError:
+                await count(self.ports.counters, {PAYLOADS_UNREADABLE: 1})
+                raise
 
     def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
         url, waits = self.settings.endpoint_url(spec.path), waits_at(self.settings, spec.path)

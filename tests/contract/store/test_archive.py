@@ -176,13 +176,13 @@ async def test_a_score_is_read_with_its_job_and_goes_with_its_data(side: Side) -
     """A later one of its name replaces it; a job that is not there gets none, and none of another job is shown."""
     recalled = await ended(side)
     for score in (Score("b", 1, "", NOW_MS, "me"), Score("a", True, "so", NOW_MS), Score("b", 0.5)):
-        assert await side.archive.keep_score(JOB_ID, score)
-    assert not await side.archive.keep_score(CHILD_ID, Score("a", 1))
+        assert await side.archive.keep_score(a_job(), score)
+    assert not await side.archive.keep_score(replace(a_job(), id=CHILD_ID), Score("a", 1))
     read = await job_of(side)
     assert read.scores == (Score("a", True, "so", NOW_MS), Score("b", 0.5))
     assert isinstance(read.scores[0].value, bool)
     assert await side.archive.remove(recalled) is Removed.REMOVED
-    assert not await side.archive.keep_score(JOB_ID, Score("a", 1))
+    assert not await side.archive.keep_score(a_job(), Score("a", 1))
 
 
 CANCELLED = replace(a_job(), status=JobStatus.CANCELLED, finished_at_ms=NOW_MS)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from base64 import b64encode, urlsafe_b64decode
+from itertools import pairwise
 
 import pytest
 
@@ -104,12 +105,15 @@ def test_an_empty_first_entry_opens_and_seals_nothing() -> None:
     assert _of(f",{K1}").keyed("abc") == "abc"
 
 
-def test_digests_are_keyed_by_the_last_id() -> None:
-    both = _of(f"{K2},{K1}").keyed("0123456789abcdef")
-    assert both == _of(K1).keyed("0123456789abcdef")
-    assert len(both) == 16
-    assert both not in (_of(K2).keyed("0123456789abcdef"), "0123456789abcdef")
-    assert _of("").keyed("0123456789abcdef") == "0123456789abcdef"
+def test_digests_are_keyed_by_the_key_that_seals_and_found_by_each() -> None:
+    """What one process keeps is found by another one, at each step of a rotation."""
+    digest, steps = "0123456789abcdef", ("", K1, f"{K1},{K2}", f"{K2},{K1}", f",{K2},{K1}")
+    assert len({_of(K1).keyed(digest), _of(K2).keyed(digest), digest}) == 3
+    assert _of("").names_of(digest) == [digest]
+    for before, after in pairwise(steps):
+        for here, there in ((before, after), (after, before)) if before else ((before, after),):
+            assert _of(here).keyed(digest) in _of(there).names_of(digest)
+    assert {len(name) for name in _of(f"{K2},{K1}").names_of(digest)} == {16}
 
 
 SECRET = b64encode(bytes(31)).decode()

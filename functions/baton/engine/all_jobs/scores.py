@@ -21,7 +21,7 @@ OTHERS = "other"
 _MILLION = 1_000_000
 
 
-class Score(Struct, frozen=True):
+class Score(Struct, frozen=True, omit_defaults=True):
     """One score. `value`: a bool counts as 1 or 0. `by`: whose key it came with."""
 
     name: str
@@ -29,6 +29,7 @@ class Score(Struct, frozen=True):
     comment: str = ""
     created_ms: int = 0
     by: str = ""
+    sealed: str = ""
 
 
 def counts_of(agent: str, score: Score, before: Score | None, sums: Mapping[str, int]) -> dict[str, int]:

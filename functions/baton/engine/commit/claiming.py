@@ -140,7 +140,8 @@ def inline_continuation(
 def _continues(claim: Claim, tree: Tree, item: WorkItem, continuation: Continuation) -> bool:
     free = item.key not in continuation.but and item.free_at_ms() <= claim.now_ms
     near = item.job_id == claim.job_id or item.kind is ItemKind.SLOT_REQUEST
-    return free and near and may_continue(tree.jobs[item.job_id], item, continuation.leases_ms)
+    sealed = tree.jobs[item.job_id].sealed or item.sealed  # which cannot be opened here: another process takes it
+    return free and near and not sealed and may_continue(tree.jobs[item.job_id], item, continuation.leases_ms)
 
 
 def let_go(draft: Draft, item: WorkItem, rest: tuple[str, ...] | None = None) -> None:

@@ -2,14 +2,19 @@
 
 Unknown fields of a newer version are ignored on reading. A record with a newer meaning (`STATE_VERSION`), or one that
 cannot be read, is left to the newer version.
+
+Payloads of a record (`_PAYLOADS`) are sealed as one field, its first; all else stays plain, and no script looks into
+payloads. Invariant: what cannot be opened here stays in the record's `sealed`, and is written as it was; whoever needs
+it asks `require_readable` first.
 """
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from msgspec import DecodeError, Struct, convert
 from msgspec.json import Decoder, Encoder, decode
+from msgspec.structs import replace
 from pydantic_core import to_jsonable_python
 
 from baton.engine.all_jobs.ends import AgentCounters
@@ -19,7 +24,7 @@ from baton.engine.commit.answers import Tombstone
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.work_items import WorkItem
 from baton.sdk.records.limits import NOTHING_SPENT, Spend
-from baton_events.errors import NewerVersionError
+from baton_events.errors import NewerVersionError, UnreadablePayloadError
 
 _T = TypeVar("_T")
 
@@ -34,16 +39,84 @@ _SLOT_STATE = Decoder(SlotState, strict=False)
 _COUNTERS = Decoder(AgentCounters, strict=False)
 _SCORE = Decoder(Score)
 _TOMBSTONE = Decoder(Tombstone)
+# The payloads of each record: texts of users, tools, handlers and models, and digests of them; and what stands there
+# while they are sealed.
+_PAYLOADS: Mapping[type[Struct], dict[str, Any]] = {
+    Job: {"best_answer": "", "result": None, "error": None, "request_digest": "", "scripts": ()},
+    CallRecord: {"arguments": {}, "error": None, "approved": "", "memo": {}},
+    WorkItem: {"timeout_result": "", "memo": {}},
+    Score: {"comment": ""},
+}
+_HEAD = '{"sealed":"'
+_SEALED = "sealed:"
+RECORD = "record"
 
 
-def read_record(decoder: Decoder[_T], text: str) -> _T:
+class Texts(Protocol):
+    """Seals and opens the texts of one tree. `seals`: whether new texts are sealed."""
+
+    seals: bool
+
+    def seal(self, text: str, kind: Any = ...) -> str:
+        """Return a text as it is kept."""
+        ...
+
+    def unsealed(self, text: str, kind: Any = ...) -> str:
+        """Return the text that is kept so. Raises UnreadablePayloadError."""
+        ...
+
+    def opened(self, text: str) -> str:
+        """Return the text that is kept so; where it cannot be opened, as it is."""
+        ...
+
+
+def require_readable(*records: Any) -> None:
+    """Refuse records with payloads that could not be opened.
+
+    Raises:
+        UnreadablePayloadError: one of them has such.
+    """
+    for record in records:
+        if record is not None and record.sealed:
+            raise UnreadablePayloadError(key_of(record.sealed))
+
+
+def require_open(*texts: str) -> None:
+    """Refuse texts of a tree that could not be opened: in clear, each is JSON.
+
+    Raises:
+        UnreadablePayloadError: one was not.
+    """
+    for text in texts:
+        if text.startswith(_SEALED):
+            raise UnreadablePayloadError(key_of(text))
+
+
+def key_of(sealed: str) -> str:
+    """Return the id of the key by which a text is sealed."""
+    return sealed.split(":", 2)[1]
+
+
+def _opened(text: str, texts: Texts | None) -> str:
+    """Return a record's text with its payloads in clear, as far as they can be opened."""
+    if texts is None or not text.startswith(_HEAD):
+        return text
+    sealed, _, rest = text[len(_HEAD) :].partition('",')
+    try:
+        opened = [texts.unsealed(each, RECORD) for each in sealed.split(",")]
+    except UnreadablePayloadError:
+        return text
+    return f"{{{rest[:-1]},{','.join(each[1:-1] for each in opened)}}}"
+
+
+def read_record(decoder: Decoder[_T], text: str, texts: Texts | None = None) -> _T:
     """Read a record from JSON text.
 
     Raises:
         NewerVersionError: this version cannot read it.
     """
     try:
-        return decoder.decode(text)
+        return decoder.decode(_opened(text, texts))
     except DecodeError as error:
         raise NewerVersionError(
             f"a stored {decoder.type.__name__} cannot be read by this version ({error}): a newer one wrote it, or it is"
@@ -65,18 +138,29 @@ def known(job: Job) -> Job:
     return job
 
 
-def dump(record: Struct) -> str:
-    """Return a record as JSON text."""
-    return _encode(record).decode()
+def dump(record: Any, texts: Texts | None = None) -> str:
+    """Return a record as JSON text; `texts` seals its payloads."""
+    plain = _PAYLOADS.get(type(record)) if texts is not None else None
+    if texts is None or plain is None or not (texts.seals or record.sealed):
+        return _encode(record).decode()
+    hidden = plain if texts.seals else {}
+    payloads = {name: value for name, none in hidden.items() if (value := getattr(record, name)) != none}
+    if not payloads and not record.sealed:
+        return _encode(record).decode()
+    sealed = [record.sealed] if record.sealed else []
+    if payloads:
+        sealed.append(texts.seal(_encode(payloads).decode(), RECORD))
+    rest = _encode(replace(record, **{name: plain[name] for name in payloads}, sealed="")).decode()
+    return f'{_HEAD}{",".join(sealed)}",{rest[1:]}'
 
 
-def load_job(text: str) -> Job:
+def load_job(text: str, texts: Texts | None = None) -> Job:
     """Load a job's state from JSON text.
 
     Raises:
         NewerVersionError: a newer version of this code wrote it.
     """
-    return known(read_record(_JOB, text))
+    return known(read_record(_JOB, text, texts))
 
 
 def job_from(values: dict[str, Any]) -> Job:
@@ -94,14 +178,14 @@ def job_values(job: Job) -> dict[str, Any]:
     return values
 
 
-def load_item(text: str) -> WorkItem:
+def load_item(text: str, texts: Texts | None = None) -> WorkItem:
     """Load a work item from JSON text."""
-    return read_record(_ITEM, text)
+    return read_record(_ITEM, text, texts)
 
 
-def load_call(text: str) -> CallRecord:
+def load_call(text: str, texts: Texts | None = None) -> CallRecord:
     """Load a tool call from JSON text."""
-    return read_record(_CALL, text)
+    return read_record(_CALL, text, texts)
 
 
 def load_slot_state(text: str) -> SlotState:
@@ -114,9 +198,9 @@ def load_counters(text: str) -> AgentCounters:
     return read_record(_COUNTERS, text)
 
 
-def load_score(text: str) -> Score:
+def load_score(text: str, texts: Texts | None = None) -> Score:
     """Load a score from JSON text."""
-    return read_record(_SCORE, text)
+    return read_record(_SCORE, text, texts)
 
 
 def load_tombstone(text: str | None) -> Tombstone | None:

@@ -4,7 +4,7 @@ Invariant: the tree that it was made of stays as it was. A dictionary is replace
 from before keeps it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -93,6 +93,14 @@ class Draft(Tree):
         if new:
             self.results = {**self.results, job_id: {**known, **new}}
             self.new_results[job_id] = {**self.new_results.get(job_id, {}), **new}
+
+    def keep_results(self, kept: Callable[[str], str]) -> None:
+        """Have the new results as they are kept."""
+        for job_id, new in self.new_results.items():
+            texts = {name: None if text is None else kept(text) for name, text in new.items()}
+            there = {name: text for name, text in texts.items() if text is not None}
+            self.new_results[job_id] = texts
+            self.results = {**self.results, job_id: {**self.results.get(job_id, {}), **there}}
 
     def add_entries(self, job_id: str, entries: tuple[str, ...]) -> None:
         """Add entries to a job's transcript."""

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from baton.engine.commit.codec import (
+    Texts,
     dump,
     load_item,
     load_job,
@@ -32,25 +33,28 @@ class _Kind(Struct, frozen=True):
 
     prefix: str
     attribute: str
-    load: Callable[[str], Any]
+    load: Callable[[str, Texts | None], Any]
 
 
 _KINDS = (
     _Kind("job:", "jobs", load_job),
-    _Kind("slot_state:", "slot_states", load_slot_state),
-    _Kind("usage:", "usage", load_usage),
-    _Kind("child_usage:", "child_usage", load_spend),
+    _Kind("slot_state:", "slot_states", lambda text, _: load_slot_state(text)),
+    _Kind("usage:", "usage", lambda text, _: load_usage(text)),
+    _Kind("child_usage:", "child_usage", lambda text, _: load_spend(text)),
 )
 # By call, and not by job: each is written once.
-_NEEDED = _Kind("needed_until:", "needed_until", int)
+_NEEDED = _Kind("needed_until:", "needed_until", lambda text, _: int(text))
 _WRITTEN = (*_KINDS, _NEEDED)
 _BY_PREFIX = {kind.prefix: kind for kind in _WRITTEN}
 _ITEM, _EVENT, _MESSAGE = "item:", "event:", "message:"
 _SHARED = ("job", "child_usage")
 
 
-def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) -> Tree:
-    """Parse the state as a tree. `known`, `before`: a state that was read or written earlier, and its tree."""
+def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree, texts: Texts | None = None) -> Tree:
+    """Parse the state as a tree. `known`, `before`: a state that was read or written earlier, and its tree.
+
+    `texts` opens what is sealed, as far as it can.
+    """
     found: dict[str, dict[str, Any]] = {kind.attribute: {} for kind in _WRITTEN}
     events: dict[str, dict[str, str]] = {}
     messages: dict[str, dict[str, str]] = {}
@@ -61,9 +65,10 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
         kind = _BY_PREFIX.get(prefix + colon)
         if kind:
             same = known.get(field) == text and not (apart and kind.attribute == "usage")
-            found[kind.attribute][name] = getattr(before, kind.attribute)[name] if same else kind.load(text)
+            found[kind.attribute][name] = getattr(before, kind.attribute)[name] if same else kind.load(text, texts)
         elif prefix + colon == _ITEM and text:
-            item = before.items[before.placed.get(name, name)] if known.get(field) == text else load_item(text)
+            same = known.get(field) == text
+            item = before.items[before.placed.get(name, name)] if same else load_item(text, texts)
             items[item.key] = item
             if item.key != name:
                 placed[name] = item.key
@@ -72,7 +77,7 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
             events.setdefault(job_id, {})[at] = text
         elif prefix + colon == _MESSAGE:
             job_id, _, at = name.partition(":")
-            messages.setdefault(job_id, {})[at] = text
+            messages.setdefault(job_id, {})[at] = texts.opened(text) if texts and text else text
         elif prefix + colon == USED_APART:
             job_id, usage = name.partition(":")[0], found["usage"]
             usage[job_id] = plus(usage.get(job_id, NOTHING_USED), load_usage(text))
@@ -89,21 +94,24 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
     )
 
 
-def written(before: Tree, draft: Draft) -> tuple[Fields, list[str]]:
-    """Return the fields of the state that a draft writes, and those that it removes; choose those of new work items."""
+def written(before: Tree, draft: Draft, texts: Texts | None = None) -> tuple[Fields, list[str]]:
+    """Return the fields of the state that a draft writes, and those that it removes; choose those of new work items.
+
+    `texts` seals what is written.
+    """
     new, gone = Fields(), list[str]()
     for name, record in draft.fields.items():
         if record is None:
             gone.append(name)
         else:
-            new[name] = record if type(record) is str else dump(record)
+            new[name] = _text_of(name, record, texts)
     if not draft.touched:
         return new, gone
     _place(before, draft)
     for key in draft.touched:
         if key in draft.items:
             item = draft.items[key]
-            new[field_of(item, draft)] = dump(item)
+            new[field_of(item, draft)] = dump(item, texts)
     for key in draft.touched:
         if key in draft.items or key not in before.items:
             continue
@@ -115,6 +123,12 @@ def written(before: Tree, draft: Draft) -> tuple[Fields, list[str]]:
         else:
             gone.append(field)
     return new, gone
+
+
+def _text_of(name: str, record: Any, texts: Texts | None) -> str:
+    if not isinstance(record, str):
+        return dump(record, texts)
+    return texts.seal(record) if texts and name.startswith(_MESSAGE) else record
 
 
 def _place(before: Tree, draft: Draft) -> None:

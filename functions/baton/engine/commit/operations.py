@@ -39,6 +39,7 @@ from baton.engine.commit.claiming import (
     release,
     steered,
 )
+from baton.engine.commit.codec import require_open, require_readable
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.stored_bytes import signal_bytes, written_bytes
 from baton.engine.commit.tree import Tree
@@ -75,7 +76,11 @@ def create(draft: Draft, changes: Changes, message_id: str, now_ms: int, counted
 
 
 def claim(draft: Draft, claim: Claim) -> ClaimResult:
-    """Claim a work item for the owner of the claim."""
+    """Claim a work item for the owner of the claim.
+
+    Raises:
+        UnreadablePayloadError: what it needs cannot be opened here.
+    """
     job, item = draft.jobs.get(claim.job_id), draft.items.get(claim.item_key)
     if job is None:
         gone = root_of(claim.job_id) in draft.jobs or draft.tombstone is not None
@@ -88,6 +93,8 @@ def claim(draft: Draft, claim: Claim) -> ClaimResult:
     verdict = _refusal(draft, claim, item)
     if verdict is not None:
         return _refused(draft, claim, item, verdict)
+    require_readable(job, item)
+    require_open(*draft.messages.get(job.id, {}).values())
     claim_result = grant(draft, claim, item)
     items = _dispatch_others(draft, claim, item.key)
     return replace(claim_result, pending=items)

@@ -98,9 +98,14 @@ def used_by(job_id: str, state: Mapping[str, str]) -> Usage:
     return reduce(plus, map(load_usage, texts.values()), load_usage(own) if own else NOTHING_USED)
 
 
+def ends_event(part: str) -> bool:
+    """Return whether a part ends an event."""
+    return part.endswith(_EVENT_END)
+
+
 def event_end(parts: Sequence[str]) -> str:
     """Return the first of these parts that ends an event; empty: there is none."""
-    return next((text for text in parts if text.endswith(_EVENT_END)), "")
+    return next((text for text in parts if ends_event(text)), "")
 
 
 def with_used(text: str, used: Usage) -> str:

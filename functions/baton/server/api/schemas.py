@@ -17,6 +17,7 @@ from baton.server.api.json_schema import rows as _rows
 from baton.server.api.problem import Code
 
 # `partial`: the text of an answer that was cut off.
+_OBJECT_OR_NULL = {"type": ["object", "null"]}
 _JOB_FAULT = _object({"type": _TEXT, "message": _TEXT, "partial": _TEXT}, optional=("partial",))
 PROBLEM = _object(
     {
@@ -34,7 +35,7 @@ TOOL_CALL = _object(
     {
         "id": _TEXT,
         "tool": _TEXT,
-        "arguments": {"type": "object"},
+        "arguments": _OBJECT_OR_NULL,
         "status": {"enum": ["queued", "running", "retrying", "waiting", "completed", "failed", "cancelled"]},
         "attempts": _WHOLE,
         "startedAt": _TIME_OR_NULL,
@@ -81,7 +82,7 @@ STEP = _object(
 )
 
 SCORE = _object(
-    {"name": _TEXT, "value": {"type": ["number", "boolean"]}, "comment": _TEXT, "createdAt": _TIME, "by": _TEXT}
+    {"name": _TEXT, "value": {"type": ["number", "boolean"]}, "comment": _TEXT_OR_NULL, "createdAt": _TIME, "by": _TEXT}
 )
 
 JOB = _object(
@@ -89,8 +90,8 @@ JOB = _object(
         "id": _TEXT,
         "jobType": _TEXT,
         "agentVersion": _TEXT_OR_NULL,
-        "taskDescription": _TEXT,
-        "inputData": {"type": "object"},
+        "taskDescription": _TEXT_OR_NULL,
+        "inputData": _OBJECT_OR_NULL,
         "priority": {"type": "integer", "minimum": 0, "maximum": 9},
         "tags": {"type": "array", "items": _TEXT},
         "sessionId": _TEXT,
@@ -113,9 +114,10 @@ JOB = _object(
         "besideSteps": _object({"usage": _ref("Usage"), "cost": _ref("Cost")}),
         "continues": _object({"jobId": _TEXT, "operationId": _TEXT}),
         "forkedFrom": _object({"jobId": _TEXT, "turn": _WHOLE}),
+        "unreadable": _object({"keyIds": {"type": "array", "items": _TEXT}}),
     },
-    # With `?steps=true`; of a job that continues its session; of a fork.
-    optional=("steps", "besideSteps", "continues", "forkedFrom"),
+    # With `?steps=true`; of a job that continues its session; of a fork; where keys of PAYLOAD_KEYS are not there.
+    optional=("steps", "besideSteps", "continues", "forkedFrom", "unreadable"),
 )
 
 # A job's turn: `turn`, `text`, `calls`, `usage`, `cost`.

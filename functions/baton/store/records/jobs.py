@@ -23,7 +23,8 @@ class Snapshot(Record, frozen=True):
 
     `memory`: the transcript's entry of retrieved memory. `stopped`: no job is admitted at present. `messages`: messages
     of its user while it ran, by id: the entry of its transcript; empty: it is there. `failing`: known where the queue
-    was asked. `scores`: by name. `below`: how many jobs are below it.
+    was asked. `scores`: by name. `below`: how many jobs are below it. `unreadable`: the ids of keys that are not here;
+    the texts that they have sealed are missing.
     """
 
     job: Job
@@ -39,6 +40,7 @@ class Snapshot(Record, frozen=True):
     failing: FailingDelivery | None = None
     scores: tuple[Score, ...] = ()
     below: int = 0
+    unreadable: tuple[str, ...] = ()
 
 
 class StoredParts(Record, frozen=True):

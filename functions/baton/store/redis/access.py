@@ -16,6 +16,8 @@ from baton.sdk.clock import Clock
 from baton.store.records.access import AuditEntry, StoredKey
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection, counted
+from baton_events.errors import UnreadablePayloadError
+from baton_events.sealing import PayloadContext, Sealing
 
 if TYPE_CHECKING:
     from upstash_ratelimit import TokenBucket
@@ -69,11 +71,15 @@ def _stored(digest: str, record: str, day: str | None) -> StoredKey:
     return StoredKey(digest=digest, used_day=day or "", **known)
 
 
+_PLACE = "audit"
 _AUDIT_FIELDS = tuple(field.name for field in fields(AuditEntry))
 
 
 class AuditLog:
-    """The newest actions, up to a number; a failover of the store may forget the last seconds of them."""
+    """The newest actions, up to a number; a failover of the store may forget the last seconds of them.
+
+    The detail of an entry, which is of a request's body, is sealed.
+    """
 
     def __init__(self, connection: RedisConnection, length: int) -> None:
         self._redis = connection
@@ -85,7 +91,13 @@ class AuditLog:
         Raises:
             StoreError: it may be kept or not.
         """
-        text = json.dumps(asdict(entry))
+        record, sealing = asdict(entry), self._redis.sealing
+        if sealing.is_own:
+            await sealing.ready()
+        if sealing.first and entry.detail:
+            context = PayloadContext(entry.tenant, "text", _PLACE)
+            record["detail"] = sealing.seal(json.dumps(entry.detail), context)
+        text = json.dumps(record)
         await self._redis.execute("XADD", keys.AUDIT, "MAXLEN", "~", self._length, "*", "entry", text)
 
     async def page(self, before: str, limit: int) -> tuple[tuple[str, AuditEntry], ...]:
@@ -96,11 +108,16 @@ class AuditLog:
         """
         newest = f"({before}" if before else "+"
         rows = await self._redis.execute("XREVRANGE", keys.AUDIT, newest, "-", "COUNT", limit)
-        return tuple((str(row[0]), _entry(row[1][1])) for row in rows or [])
+        return tuple((str(row[0]), _entry(row[1][1], self._redis.sealing)) for row in rows or [])
 
 
-def _entry(text: str) -> AuditEntry:
+def _entry(text: str, sealing: Sealing) -> AuditEntry:
     stored: dict[str, Any] = json.loads(text)
+    if isinstance(sealed := stored.get("detail"), str):
+        try:
+            stored["detail"] = json.loads(sealing.open(sealed, "text", _PLACE))
+        except UnreadablePayloadError as error:
+            stored["detail"] = {"unreadable": {"keyIds": [error.key_id]}}
     return AuditEntry(
         **{name: stored[name] for name in _AUDIT_FIELDS if name in stored}
     )  # a later version may write more

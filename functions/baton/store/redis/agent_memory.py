@@ -20,7 +20,8 @@ from baton.sdk.records.memory import SESSION_ENTRIES, MemoryEntry
 from baton.store.records.objects import session_place
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
-from baton_events.errors import PayloadGoneError, StoreError
+from baton_events.errors import PayloadGoneError, StoreError, UnreadablePayloadError
+from baton_events.sealing import PayloadContext
 
 if TYPE_CHECKING:
     from baton.store.objects import Objects
@@ -33,13 +34,19 @@ class RedisModelCache:
         self._redis = connection
 
     async def get(self, tenant: str, key: str) -> str | None:
-        """Return the text that is kept under the key."""
-        found = await self._redis.execute("GET", keys.model_cache_key(tenant, key))
-        return None if found is None else str(found)
+        """Return the text that is kept under the key; one that cannot be opened is none."""
+        sealing = self._redis.sealing
+        found = await self._redis.execute("GET", keys.model_cache_key(tenant, sealing.keyed(key)))
+        try:
+            return None if found is None else sealing.open(str(found), "text", f"answer:{key}")
+        except UnreadablePayloadError:
+            return None
 
     async def put(self, tenant: str, key: str, text: str, seconds: int) -> None:
         """Keep a text."""
-        await self._redis.execute("SET", keys.model_cache_key(tenant, key), text, "EX", seconds)
+        sealing = self._redis.sealing
+        kept = sealing.seal(text, PayloadContext(tenant, "text", f"answer:{key}"))
+        await self._redis.execute("SET", keys.model_cache_key(tenant, sealing.keyed(key)), kept, "EX", seconds)
 
 
 # The piece of a file in one field: a few of them are below the limit of a request or an answer.
@@ -88,8 +95,13 @@ class Chats:
         return [(str(name), int(float(score))) for name, score in zip(flat[::2], flat[1::2], strict=True)]
 
     async def keep_file(self, tenant: str, session_id: str, name: str, text: str, now_ms: int) -> bool:
-        """Keep a file; it exists once all of its pieces do, and expires from its first piece on."""
-        key, pieces = keys.files_key(tenant, session_id, name), range(0, len(text), _PIECE_CHARS)
+        """Keep a file; it exists once all of its pieces do, and expires from its first piece on.
+
+        What is sealed is all of it, and its name, which is a digest.
+        """
+        name, size_chars = self._redis.sealing.keyed(name), len(text)
+        sealed = self._redis.sealing.seal(text, PayloadContext(tenant, "file", session_id))
+        key, pieces = keys.files_key(tenant, session_id, name), range(0, len(sealed), _PIECE_CHARS)
         of_session, kept_ms = keys.files_key(tenant, session_id), self._retention_ms
         await self._redis.pipeline(
             ["SADD", of_session, name],
@@ -98,16 +110,16 @@ class Chats:
             ["PEXPIRE", key, kept_ms, "NX"],
         )
         ended: list[str | int] = ["HSET", key, "pieces", len(pieces)]
-        if self._objects is not None and len(text) >= self._apart_bytes:
+        if self._objects is not None and size_chars >= self._apart_bytes:
             place, data = session_place(tenant, session_id), text.encode()
             ref = await self._objects.put(place, tenant, data)
             ended = ["HSET", key, "pieces", 0, _APART, ref]
         else:
             for number, first in enumerate(pieces):
-                await self._redis.execute("HSET", key, number, text[first : first + _PIECE_CHARS])
+                await self._redis.execute("HSET", key, number, sealed[first : first + _PIECE_CHARS])
         prunes: list[str | int] = ["EXISTS", keys.pruned_files_key(of_session)]
         *_, is_new, is_pruned = await self._redis.pipeline(
-            ended, ["HSETNX", key, _KEPT, f"{now_ms} {len(text)}"], prunes
+            ended, ["HSETNX", key, _KEPT, f"{now_ms} {size_chars}"], prunes
         )
         if is_pruned and _APART in ended:  # whoever deletes them may not have seen that there is a file again
             await self._redis.execute("HDEL", key, "pieces", _KEPT)
@@ -117,11 +129,15 @@ class Chats:
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
         """Return a file's text, and prolong its time; None: there is none (any more)."""
-        key = keys.files_key(tenant, session_id, name)
-        [[count, ref]] = await self._redis.read(("HMGET", key, "pieces", _APART))
+        count, ref, key, kept_name = None, None, "", ""
+        for kept_name in self._redis.sealing.names_of(name):
+            key = keys.files_key(tenant, session_id, kept_name)
+            [[count, ref]] = await self._redis.read(("HMGET", key, "pieces", _APART))
+            if count is not None:
+                break
         if count is None:
             return None
-        await self._prolong(tenant, session_id, [name], self._retention_ms)
+        await self._prolong(tenant, session_id, [kept_name], self._retention_ms)
         if ref and self._objects is not None:
             with suppress(PayloadGoneError):
                 return (await self._objects.get(ref)).decode()
@@ -130,7 +146,7 @@ class Chats:
         for first in range(0, len(fields), _PIECES_AT_ONCE):
             [found] = await self._redis.read(("HMGET", key, *fields[first : first + _PIECES_AT_ONCE]))
             pieces += found
-        return "".join(pieces)
+        return self._redis.sealing.open("".join(pieces), "file", session_id)
 
     async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:
         """Forget a session and its files; return since when each file was kept, and its size. Repeatable."""
@@ -215,7 +231,8 @@ class RedisSessionMemory:
         def added(before: _Fields) -> _Fields | None:
             if entry.created_ms <= int(before.get(_FORGOTTEN, -1)):
                 return None
-            own = {f"{_ENTRY_FIELD}{entry.id}": f"{entry.created_ms} {_encode(entry).decode()}"}
+            text = self._redis.sealing.seal(_encode(entry).decode(), PayloadContext(tenant, "text", entry.session_id))
+            own = {f"{_ENTRY_FIELD}{entry.id}": f"{entry.created_ms} {text}"}
             entries = {field: text for field, text in {**before, **own}.items() if field.startswith(_ENTRY_FIELD)}
             oldest = sorted(entries, key=lambda field: (_created_ms(entries[field]), field))[:-SESSION_ENTRIES]
             return {field: text for field, text in {**before, **own}.items() if field not in oldest}
@@ -227,7 +244,8 @@ class RedisSessionMemory:
         """Return the session's entries, the oldest first."""
         # The SDK makes a dict of each flat reply in a pipeline.
         (fields,) = await self._redis.pipeline(["HGETALL", keys.session_memory_key(tenant, session_id)])
-        texts = (text.partition(" ")[2] for field, text in fields.items() if field.startswith(_ENTRY_FIELD))
+        kept = (text.partition(" ")[2] for field, text in fields.items() if field.startswith(_ENTRY_FIELD))
+        texts = [self._redis.sealing.open(text, "text", session_id) for text in kept]
         return tuple(sorted(map(_ENTRY.decode, texts), key=lambda entry: (entry.created_ms, entry.id)))
 
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:

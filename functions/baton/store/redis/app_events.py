@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Struct
+from msgspec.json import Decoder
 from msgspec.structs import replace
 
 from baton.engine.commit.stored_bytes import LEAST_EVENT_MS
@@ -10,8 +12,19 @@ from baton.store.records.app_events import ERASED, MISFIT, EventRecord
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.transport.redis_rest import Command
+from baton_events.errors import UnreadablePayloadError
+from baton_events.sealing import PayloadContext
 
 _EVENT, _HANDLER, _NOTE = "event", "handler:", "note:"
+
+
+class _Of(Struct):
+    """Whose an event is."""
+
+    tenant: str = ""
+
+
+_TENANT = Decoder(_Of)
 _CLOCK_MS = 60_000  # a waiting call and a reader may have different clocks
 
 
@@ -27,7 +40,7 @@ class EventRecords:
 
         `subject`: the person whose data it has: their events are found by it.
         """
-        key = keys.app_event_key(event_id)
+        key, event = keys.app_event_key(event_id), await self._sealed(event, _TENANT.decode(event).tenant, event_id)
         handled = [field for name in handlers for field in (_HANDLER + name, "1")]
         of_subject = keys.subject_events_key(subject)
         noted: list[Command] = [["SADD", of_subject, event_id], ["PEXPIRE", of_subject, self._retention_ms]]
@@ -38,7 +51,7 @@ class EventRecords:
             ["PEXPIRE", key, self._retention_ms],
             ["HGETALL", key],
         )
-        return replace(_record(found), new=bool(new))
+        return replace(self._record(found, event_id), new=bool(new))
 
     async def of_subject(self, subject: str) -> list[str]:
         """Return the ids of the events that have data of a person."""
@@ -47,22 +60,46 @@ class EventRecords:
     async def erase(self, event_id: str, blank: str, name: str, data: str) -> None:
         """Replace an event by a blank one, noted as erased; also its data, if that is what is kept under `name`."""
         key, kept = keys.app_event_key(event_id), keys.app_event_kept_key(name)
-        if await self._redis.execute("GET", kept) == data:
+        if self._is_of(await self._redis.execute("GET", kept), name, data):
             await self._redis.execute("DEL", kept)
         await self._redis.pipeline(["HDEL", key, _NOTE + MISFIT], ["HSET", key, _EVENT, blank, _NOTE + ERASED, "1"])
 
-    async def note(self, event_id: str, name: str, text: str) -> str:
-        """Keep a note, unless one of this name is there; return the one that is kept."""
-        key = keys.app_event_key(event_id)
+    def _is_of(self, kept: str | None, name: str, data: str) -> bool:
+        """Return whether this is what is kept of an event; what cannot be opened may be."""
+        try:
+            return kept is not None and self._redis.sealing.open(kept, "text", name) == data
+        except UnreadablePayloadError:
+            return True
+
+    async def note(self, event_id: str, name: str, text: str, tenant: str = "") -> str:
+        """Keep a note, unless one of this name is there; return the one that is kept. `tenant`: whose text it is."""
+        key, text = keys.app_event_key(event_id), await self._sealed(text, tenant, event_id)
         *_, kept = await self._redis.pipeline(
             ["HSETNX", key, _NOTE + name, text], ["PEXPIRE", key, self._retention_ms], ["HGET", key, _NOTE + name]
         )
-        return str(kept)
+        return self._redis.sealing.open(str(kept), "text", event_id)
 
     async def find(self, event_id: str, *, noted: bool = False) -> EventRecord | None:
         """Return the record of an event; None: there is none. `noted`: also one that has notes alone, as of a job."""
         (found,) = await self._redis.pipeline(["HGETALL", keys.app_event_key(event_id)])
-        return _record(found) if found and (noted or _EVENT in found) else None
+        return self._record(found, event_id) if found and (noted or _EVENT in found) else None
+
+    async def _sealed(self, text: str, tenant: str, belongs_to: str) -> str:
+        sealing = self._redis.sealing
+        if sealing.is_own:
+            await sealing.ready()
+        return sealing.seal(text, PayloadContext(tenant, "text", belongs_to))
+
+    def _record(self, found: dict[str, Any], event_id: str) -> EventRecord:
+        """Convert a record: the SDK makes a dict of the flat reply."""
+        handlers = sorted(name.removeprefix(_HANDLER) for name in found if name.startswith(_HANDLER))
+        texts = {
+            name: self._redis.sealing.open(text, "text", event_id)
+            for name, text in found.items()
+            if name == _EVENT or name.startswith(_NOTE)
+        }
+        event = texts.pop(_EVENT, "")
+        return EventRecord(event, tuple(handlers), {name.removeprefix(_NOTE): text for name, text in texts.items()})
 
 
 class AppEvents(EventRecords):
@@ -80,11 +117,12 @@ class AppEvents(EventRecords):
             ["PEXPIRE", waits, left_ms, "GT"],
             ["GET", keys.app_event_kept_key(name)],
         )
-        return str(kept or "")
+        return self._redis.sealing.open(str(kept or ""), "text", name)
 
-    async def keep(self, name: str, data: str) -> None:
-        """Keep an event's data for waits that begin later, unless one is kept."""
-        await self._redis.execute("SET", keys.app_event_kept_key(name), data, "NX", "PX", self._kept_ms)
+    async def keep(self, name: str, data: str, tenant: str = "") -> None:
+        """Keep an event's data for waits that begin later, unless one is kept. `tenant`: whose it is."""
+        kept = await self._sealed(data, tenant, name)
+        await self._redis.execute("SET", keys.app_event_kept_key(name), kept, "NX", "PX", self._kept_ms)
 
     async def waiting(self, name: str, now_ms: int, limit: int) -> tuple[str, ...]:
         """Return some of the calls that wait for events known as `name`, the first to give up first."""
@@ -121,10 +159,3 @@ class AppEvents(EventRecords):
         )
         *_, highest = await self._redis.pipeline(*noting, ["ZSCORE", key, "n"])
         return int(float(highest or 0))
-
-
-def _record(found: dict[str, Any]) -> EventRecord:
-    """Convert a record: the SDK makes a dict of the flat reply."""
-    handlers = sorted(name.removeprefix(_HANDLER) for name in found if name.startswith(_HANDLER))
-    notes = {name.removeprefix(_NOTE): text for name, text in found.items() if name.startswith(_NOTE)}
-    return EventRecord(found.get(_EVENT, ""), tuple(handlers), notes)

@@ -10,11 +10,13 @@ from baton.engine.commit.codec import dump, load_call, load_job, load_tombstone
 from baton.engine.commit.layout import tree_of
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.tree import Tree
+from baton.engine.state import Job
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
+from baton.store.redis.texts import TreeTexts
 from baton.store.redis.tree.details import as_dict
 from baton.store.redis.tree.writes import all_keys
-from baton_events.errors import StoreError
+from baton_events.errors import StoreError, UnreadablePayloadError
 from baton_events.ids import root_of
 
 _ATTEMPTS = 3
@@ -30,8 +32,14 @@ class Archive:
         self._redis = connection
         self._retention_ms = retention_ms
 
-    async def recall(self, job_id: str) -> Recalled | None:
-        """Return a job with the data to decide on its retry or removal; None when unknown. Never an old read."""
+    async def recall(self, job_id: str, *, partly: bool = False) -> Recalled | None:
+        """Return a job with the data to decide on its retry or removal; None when unknown. Never an old read.
+
+        `partly`: also where some of its texts cannot be opened, as for its removal.
+
+        Raises:
+            UnreadablePayloadError: some cannot.
+        """
         found, names, head = await self._redis.read(
             ["HGETALL", keys.state_key(job_id)],
             ["HKEYS", keys.calls_key(job_id)],
@@ -44,10 +52,13 @@ class Archive:
         entries = sum(name.startswith(keys.ENTRY) for name in names)
         calls = [name for name in names if keys.is_call(name)]  # which do not change once it has ended
         [texts] = await self._redis.read(["HMGET", keys.calls_key(job_id), *calls]) if calls else [()]
-        records = map(load_call, filter(None, texts))
-        return operations.recalled(
-            tree_of(state, {}, Tree()), Loaded(load_job(text), text), records, entries, [each for each in head if each]
-        )
+        mine = TreeTexts(self._redis.sealing, job_id)
+        records = [load_call(each, mine) for each in texts if each]
+        loaded, tree = Loaded(load_job(text, mine), text), tree_of(state, {}, Tree(), mine)
+        begun = mine.readable(filter(None, head))
+        if mine.unreadable and not partly:
+            raise UnreadablePayloadError(next(iter(mine.unreadable)))
+        return operations.recalled(tree, loaded, records, entries, begun)
 
     async def remove(self, recalled: Recalled) -> Removed:
         """Remove a root with all below it, and leave a tombstone, if it has ended and is as it was recalled.
@@ -58,7 +69,7 @@ class Archive:
         for _ in range(_ATTEMPTS):
             [found] = await self._redis.read(["HGETALL", keys.state_key(job.id)])
             state = as_dict(found)
-            tree = tree_of(state, {}, Tree())
+            tree = tree_of(state, {}, Tree(), TreeTexts(self._redis.sealing, job.id))
             verdict = operations.removal(tree, recalled)
             if verdict is not Removed.REMOVED or await self._removed(job.id, job.tenant, state, tree):
                 return verdict
@@ -83,12 +94,12 @@ class Archive:
         )
         return None if there else load_tombstone(text)
 
-    async def keep_score(self, job_id: str, score: Score) -> bool:
+    async def keep_score(self, job: Job, score: Score) -> bool:
         """Keep a score with its job, whether it has ended or not, in place of one of that name.
 
         Returns whether the job is there. The score goes with the job's data.
         """
-        patch, key = Patch(0), keys.state_key(job_id)
-        patch.any(key, [f"job:{job_id}"])
-        patch.write("HSET", key, [f"{keys.score_prefix(job_id)}{score.name}", dump(score)])
+        patch, key, texts = Patch(0), keys.state_key(job.id), TreeTexts(self._redis.sealing, job.id, [job])
+        patch.any(key, [f"job:{job.id}"])
+        patch.write("HSET", key, [f"{keys.score_prefix(job.id)}{score.name}", dump(score, texts)])
         return await self._redis.written(patch)

@@ -25,6 +25,7 @@ from baton.store.transport.meter import charge, share
 from baton.store.transport.redis_rest import Command, RedisCommands, answer_bytes, command_bytes
 from baton_events.errors import StoreAnswerError, StoreError, StoreFullError
 from baton_events.proxies import through
+from baton_events.sealing import sealing_of
 
 _log = logging.getLogger("baton.store")
 
@@ -97,6 +98,7 @@ class RedisConnection:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.sealing = sealing_of(settings.payload_keys, settings.payload_codec)  # of all adapters over it
         if settings.resp_url:
             require_extra("redis", f"REDIS_URL ({settings.store_place})")
         self._client: Transport | None = None
@@ -233,6 +235,8 @@ class RedisConnection:
         return [self._value(answer) for answer in answers]
 
     async def _send(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> list[Any]:
+        if self.sealing.is_own:  # before an answer is opened
+            await self.sealing.ready()
         try:
             answers, leads = await self._redis().execute_all(commands, beside_scripts=beside_scripts)
         except (OSError, httpx.HTTPError, UpstashError, ValueError, LookupError, TypeError, AttributeError) as error:

@@ -50,8 +50,11 @@ class Listing:
         """Write a job's rows and its text: four commands; one for a job below another.
 
         Its end writes again what differs, and the catalogue, which a failover may have lost. Where a row is missing,
-        too, it writes all of them. One more replaces the text of an earlier run.
+        too, it writes all of them. One more replaces the text of an earlier run. While texts are sealed, it is not
+        written: a search would need it in clear.
         """
+        if self._redis.sealing.first and row.text:
+            row = replace(row, text="")
         if row.status and row.run == 1:
             return await self._add_end(row)
         by_key = _written(row)

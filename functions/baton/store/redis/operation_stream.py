@@ -4,6 +4,7 @@ Invariant: an entry leaves the group when it was taken in or buried, never befor
 and after a minute the next one claims it.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from baton.store.records.operation_stream import StreamEntry
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton_events.errors import StoreError
+from baton_events.sealing import PayloadContext
 
 _CONSUMER = "sweep"
 _IDLE_MS = 60_000
@@ -62,9 +64,13 @@ class OperationStream:
     async def bury(self, entry: StreamEntry, reason: str) -> None:
         """Keep the entry's beginning with the reason, then let it go; a process that is cut off in between repeats it.
 
-        The key stays below ten megabytes; the entry itself stays in the stream until it is trimmed.
+        The key stays below ten megabytes; the entry itself stays in the stream until it is trimmed. While texts are
+        sealed, its fields are one, and sealed: the stream itself has what others wrote there.
         """
-        fields = [text[:_BURIED_CHARS] for item in entry.fields.items() for text in item]
+        sealing, fields = self._redis.sealing, [text[:_BURIED_CHARS] for item in entry.fields.items() for text in item]
+        if sealing.first:
+            text = json.dumps([reason, *fields])
+            reason, fields = "", ["entry", sealing.seal(text, PayloadContext("", "text", keys.OPERATIONS_DEAD))]
         limit: list[str | int] = ["MAXLEN", "~", _BURIED_KEPT, "*"]
         add: list[str | int] = ["XADD", keys.OPERATIONS_DEAD, *limit, "entry", entry.id, "reason", reason, *fields]
         await self._redis.execute(*add)  # kept before it is let go: the two streams may be on two servers

@@ -16,9 +16,11 @@ from baton.engine.transcript import recalled
 from baton.store.records.jobs import Snapshot, StoredParts
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
+from baton.store.redis.texts import TreeTexts
 from baton.store.redis.tree.details import as_dict, entries_in, results_in
 from baton.store.transport.redis_rest import Command
-from baton_events.errors import StoreAnswerError
+from baton_events.errors import StoreAnswerError, UnreadablePayloadError
+from baton_events.sealing import SEALED
 
 PIECE_BYTES = 4_000_000
 _NAMES = 500
@@ -68,8 +70,12 @@ class Reader:
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection
 
-    async def job(self, job_id: str) -> Snapshot | None:
-        """Return everything about a job; None when unknown."""
+    async def job(self, job_id: str, *, partly: bool = False) -> Snapshot | None:
+        """Return everything about a job; None when unknown. `partly`: also where some of its texts cannot be opened.
+
+        Raises:
+            UnreadablePayloadError: some cannot.
+        """
         calls_key = keys.calls_key(job_id)
         others: tuple[Command, ...] = (["HGETALL", keys.state_key(job_id)], _STOPPED)
         try:
@@ -81,20 +87,26 @@ class Reader:
             stored = await in_pieces(self._redis, calls_key)
         if f"job:{job_id}" not in state:
             return None
-        records = (load_call(text) for name, text in stored.items() if keys.is_call(name))
+        texts = TreeTexts(self._redis.sealing, job_id)
+        records = [load_call(text, texts) for name, text in stored.items() if keys.is_call(name)]
+        results = {name: texts.opened(text) for name, text in results_in(stored).items()}
         first = entries_in(stored)[:2]
-        calls = sorted(records, key=lambda call: (call.turn, call.position))
-        return replace(
-            _snapshot(job_id, state, first, stopped),
-            calls=tuple(calls),
-            results=load_results(results_in(stored)),
-            memory=recalled(first),
+        snapshot = replace(
+            _snapshot(job_id, state, first, stopped, texts),
+            calls=tuple(sorted(records, key=lambda call: (call.turn, call.position))),
+            results=load_results({name: text for name, text in results.items() if not text.startswith(SEALED)}),
+            memory=recalled(texts.readable(first)),
+            unreadable=tuple(texts.unreadable),
         )
+        if texts.unreadable and not partly:
+            raise UnreadablePayloadError(snapshot.unreadable[0])
+        return snapshot
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
         """Return many jobs in one request, by id; unknown ones are left out.
 
-        Without their tool calls, results and retrieved memory: a list would be too heavy.
+        Without their tool calls, results and retrieved memory: a list would be too heavy. Texts that cannot be opened
+        are missing, and `Snapshot.unreadable` says so.
         """
         if not job_ids:
             return {}
@@ -112,7 +124,11 @@ class Reader:
             commands += [["HGETALL", keys.state_key(job_id)], ["HMGET", keys.calls_key(job_id), f"{keys.ENTRY}0"]]
         *answers, stopped = await self._redis.pipeline(*commands, _STOPPED)
         found = zip(job_ids, answers[::2], answers[1::2], strict=True)
-        return {name: _snapshot(name, state, first, stopped) for name, state, first in found if f"job:{name}" in state}
+        return {
+            name: _snapshot(name, state, first, stopped, TreeTexts(self._redis.sealing, name))
+            for name, state, first in found
+            if f"job:{name}" in state
+        }
 
     async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
         """Return those of these jobs that have data, in one request of one command each."""
@@ -131,7 +147,10 @@ class Reader:
         if not some:
             return {}
         texts = await self._redis.pipeline(*(["HMGET", keys.calls_key(job), *each] for job, each in some.items()))
-        return {job: tuple(map(load_call, filter(None, each))) for job, each in zip(some, texts, strict=True)}
+        return {
+            job: tuple(load_call(text, TreeTexts(self._redis.sealing, job)) for text in each if text)
+            for job, each in zip(some, texts, strict=True)
+        }
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """Return all entries of the job's transcript, in order; none when unknown."""
@@ -139,7 +158,7 @@ class Reader:
             stored = as_dict(await self._redis.execute("HGETALL", keys.calls_key(job_id)))
         except StoreAnswerError:
             stored = await in_pieces(self._redis, keys.calls_key(job_id))
-        return tuple(map(json.loads, entries_in(stored)))
+        return tuple(map(json.loads, TreeTexts(self._redis.sealing, job_id).open_each(entries_in(stored))))
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
         """Return the job's parts after number `after`; of a negative one the last ones, without their numbers.
@@ -147,20 +166,21 @@ class Reader:
         `known`: the job as it was read before, which saves a request.
         """
         own: Command = ["HGET", keys.state_key(job_id), f"job:{job_id}"]
+        texts = TreeTexts(self._redis.sealing, job_id)
         if known is None:
             text = await self._redis.execute(*own)
-            job = known = load_job(text) if text else None
+            job = known = load_job(text, texts) if text else None
             if known is None:
                 return StoredParts(None)
             page = await self._redis.execute(*_reading(known, after))
         else:
             text, page = await self._redis.pipeline(own, _reading(known, after))
-            job = load_job(text) if text else None
-        found = _numbered(known, page, after)
+            job = load_job(text, texts) if text else None
+        found = _numbered(known, page, after, texts)
         while len(page) == PAGE_ENTRIES and after >= 0:
             last = found.first + len(found.parts) - 1
             page = await self._redis.execute(*_reading(known, last))
-            found = replace(found, parts=(*found.parts, *_numbered(known, page, last).parts))
+            found = replace(found, parts=(*found.parts, *_numbered(known, page, last, texts).parts))
         return replace(found, job=job)
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
@@ -169,12 +189,14 @@ class Reader:
             ["HGET", keys.state_key(job_id), f"job:{job_id}"],
             ["HMGET", keys.calls_key(job_id), call_id, keys.RESULT + call_id],
         )
-        found = load_results({call_id: stored})[call_id] if stored else {}
-        return load_job(job) if job else None, load_call(call) if call else None, found
+        texts = TreeTexts(self._redis.sealing, job_id)
+        found = load_results({call_id: texts.unsealed(stored)})[call_id] if stored else {}
+        return load_job(job, texts) if job else None, load_call(call, texts) if call else None, found
 
     async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
         """Return those parts alone, with one command: for a known job, of which nothing is expected yet."""
-        return _numbered(job, await self._redis.execute(*_reading(job, after)), after).parts
+        page = await self._redis.execute(*_reading(job, after))
+        return _numbered(job, page, after, TreeTexts(self._redis.sealing, job.id)).parts
 
     async def ping(self) -> None:
         """Raise StoreError unless the store answers, and StoreFullError unless it takes writes."""
@@ -193,12 +215,16 @@ def _reading(job: Job, after: int) -> Command:
     return ["XRANGE", key, f"({job.created_at_ms}-{after}" if after else "-", "+", "COUNT", PAGE_ENTRIES]
 
 
-def _numbered(job: Job, page: Sequence[Any], after: int) -> StoredParts:
-    """Return a page's parts after this number. An entry has several; its id has the number of its last."""
+def _numbered(job: Job, page: Sequence[Any], after: int, texts: TreeTexts) -> StoredParts:
+    """Return a page's parts after this number. An entry has several; its id has the number of its last.
+
+    Raises:
+        UnreadablePayloadError: one of them cannot be opened.
+    """
     if not page:
         return StoredParts(job, tuple(page), max(0, after) + 1)
     rows = page if after >= 0 else page[::-1]
-    parts = tuple(part for _, fields in rows for part in fields[1::2])
+    parts = tuple(texts.open_each(part for _, fields in rows for part in fields[1::2]))
     if after < 0:
         return StoredParts(job, parts[after:])
     first = int(rows[0][0].partition("-")[2]) - len(rows[0][1]) // 2 + 1
@@ -206,21 +232,27 @@ def _numbered(job: Job, page: Sequence[Any], after: int) -> StoredParts:
     return StoredParts(job, parts[seen:], first + seen)
 
 
-def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str | None], stopped: str | None) -> Snapshot:
+def _snapshot(
+    job_id: str, state: Mapping[str, str], first: Sequence[str | None], stopped: str | None, texts: TreeTexts
+) -> Snapshot:
     from baton.engine.commit.usage_ledger import used_by  # noqa: PLC0415 - no step reads a whole job
 
     sent, scored = f"message:{job_id}:", keys.score_prefix(job_id)
-    items = sorted((load_item(text) for field, text in state.items() if field.startswith("item:") and text), key=_KEY)
-    return Snapshot(
-        job=load_job(state[f"job:{job_id}"]),
-        task=json.loads(first[0]) if first and first[0] else {},
+    found = [load_item(text, texts) for field, text in state.items() if field.startswith("item:") and text]
+    items, task = sorted(found, key=_KEY), texts.readable(filter(None, first[:1]))
+    snapshot = Snapshot(
+        job=load_job(state[f"job:{job_id}"], texts),
+        task=json.loads(task[0]) if task else {},
         items=tuple(item for item in items if item.job_id == job_id),
         slot_state=load_slot_state(state[f"slot_state:{job_id}"]) if f"slot_state:{job_id}" in state else SlotState(),
         usage=used_by(job_id, state),
         stopped=stopped not in (None, "", "0"),
         messages={
-            name.removeprefix(sent).partition(":")[2]: text for name, text in state.items() if name.startswith(sent)
+            name.removeprefix(sent).partition(":")[2]: texts.opened(text)
+            for name, text in state.items()
+            if name.startswith(sent)
         },
-        scores=tuple(load_score(state[name]) for name in sorted(state) if name.startswith(scored)),
+        scores=tuple(load_score(state[name], texts) for name in sorted(state) if name.startswith(scored)),
         below=sum(name.startswith(f"job:{job_id}.") for name in state),
     )
+    return replace(snapshot, unreadable=tuple(texts.unreadable)) if texts.unreadable else snapshot

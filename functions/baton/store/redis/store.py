@@ -26,6 +26,7 @@ from baton.engine.outbox import Continuation
 from baton.engine.work_items import ItemKind
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
+from baton.store.redis.texts import TreeTexts
 from baton.store.redis.totals import counting, of_deployment
 from baton.store.redis.tree.attempt import Transition
 from baton.store.redis.tree.reading import calls_claimed_with, calls_continued, outcomes_continued
@@ -130,7 +131,7 @@ class Store:
     async def load(self, job_id: str) -> Loaded | None:
         """Load a job, to decide on a command; None when unknown."""
         [text] = await self._redis.read(("HGET", keys.state_key(job_id), f"job:{job_id}"))
-        return Loaded(load_job(text), text) if text else None
+        return Loaded(load_job(text, TreeTexts(self._redis.sealing, job_id)), text) if text else None
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int

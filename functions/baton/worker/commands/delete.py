@@ -69,7 +69,7 @@ class DeleteJob:
             StoreError: the result is not known.
         """
         for _ in range(ATTEMPTS):
-            recalled = await self._archive.recall(job_id)
+            recalled = await self._archive.recall(job_id, partly=True)
             if recalled is None:
                 raise await missing(self._archive, job_id)
             job = recalled.loaded.job

@@ -31,7 +31,7 @@ from baton.worker.conversation.exchanges import (
 )
 from baton.worker.conversation.fitting import cut
 from baton.worker.conversation.past_calls import fitting, lines_of
-from baton_events.errors import StoreError
+from baton_events.errors import StoreError, UnreadablePayloadError
 
 # Builds the messages of a job with these turns, as `Runner.messages` does.
 MessagesOf = Callable[[Sequence[dict[str, Any]], Mapping[str, dict[str, Any]]], str]
@@ -71,6 +71,8 @@ class EarlierJobs:
         query = Query(tenant=job.tenant, session_id=job.session_id, before_ms=job.created_at_ms + 1)
         scanned = await self._listing.scan(query, "", _ROWS)
         found = await self._reader.jobs([row.job_id for row in scanned.found])
+        if lost := [key_id for one in found.values() for key_id in one.unreadable]:
+            raise UnreadablePayloadError(lost[0])
         earlier = sorted((one for one in found.values() if _is_before(one.job, job)), key=lambda one: _order(one.job))
         # The job that this one replaces is replaced with all jobs after it.
         valid = still_valid([*((one.job.id, one.task, one.job.id) for one in earlier), (job.id, task, job.id)])

@@ -127,7 +127,7 @@ class HandleAppEvent:
             return Outcome("erased")
         if faults := misfits(handlers, event.data):
             listed = "; ".join(f"handler {handler.name!r}: {misfit}" for handler, misfit in faults)
-            raise MalformedEventError(await self._records.note(event.id, MISFIT, listed))
+            raise MalformedEventError(await self._records.note(event.id, MISFIT, listed, event.tenant))
         dispatched = 0
         for handler in handlers:
             take = self._start if handler.batch is None else self._join
@@ -141,7 +141,7 @@ class HandleAppEvent:
         Of many, each page gets a message of its own, so that no delivery has more to do than another.
         """
         name, now_ms, pages = awaited_name(event.tenant, event.name, event.key), self._clock.now_ms(), 0
-        await self._records.keep(name, canonical_json(event.data))
+        await self._records.keep(name, canonical_json(event.data), event.tenant)
         while calls := await self._records.waiting(name, now_ms, _READ_CALLS):
             if not pages and len(calls) <= _PAGE_CALLS:
                 dispatched = await self._end_waits(event, calls, message_id, replay)

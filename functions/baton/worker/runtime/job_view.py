@@ -77,7 +77,7 @@ def score_view(score: Score) -> dict[str, Any]:
     return {
         "name": score.name,
         "value": score.value,
-        "comment": score.comment,
+        "comment": None if score.sealed else score.comment,
         "createdAt": rfc3339(score.created_ms),
         "by": score.by,
     }
@@ -86,6 +86,7 @@ def score_view(score: Score) -> dict[str, Any]:
 def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     """Return the job as a list shows it: without its tool calls and its retrieved memory."""
     job, usage = snapshot.job, snapshot.usage
+    is_readable = bool(snapshot.task) or not snapshot.unreadable
     questions = {call.id: call.questions for call in snapshot.calls}
     items = [replace(item, attempt=item.attempt - questions.get(item.call_id, 0)) for item in snapshot.items]
     status, waiting_for = status_and_wait(job, items, snapshot.slot_state, now_ms, stopped=snapshot.stopped)
@@ -94,8 +95,8 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     return {
         "id": job.id,
         "jobType": job.agent,
-        "taskDescription": snapshot.task.get("text", ""),
-        "inputData": redacted(snapshot.task.get("data") or {}),
+        "taskDescription": snapshot.task.get("text", "") if is_readable else None,
+        "inputData": redacted(snapshot.task.get("data") or {}) if is_readable else None,
         "priority": job.priority,
         "tags": list(job.tags),
         "sessionId": job.session_id,
@@ -112,6 +113,7 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "usage": usage_view(usage, job.used),
         **({"continues": continues} if (continues := continues_of(snapshot.task)) else {}),
         **forked_from(snapshot.task),
+        **({"unreadable": {"keyIds": list(snapshot.unreadable)}} if snapshot.unreadable else {}),
     }
 
 
@@ -148,7 +150,7 @@ def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, An
     view: dict[str, Any] = {
         "id": call.id,
         "tool": call.tool,
-        "arguments": redacted(call.arguments),
+        "arguments": None if call.sealed else redacted(call.arguments),
         "status": _call_status(call, snapshot, now_ms),
         "attempts": call.attempts,
         "startedAt": _time(call.started_at_ms),

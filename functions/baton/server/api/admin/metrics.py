@@ -122,6 +122,8 @@ def _worker(measured: Measured) -> Iterator[Metric]:
         effects.REPLAYED,
     )
     yield _plain("agent_list_gaps", "Writes of a job into the lists of jobs that failed", measured, effects.LIST_GAPS)
+    sealed = "Deliveries and requests that met a text whose key was not there, or that did not open"
+    yield _plain("baton_payloads_unreadable", sealed, measured, effects.PAYLOADS_UNREADABLE)
 
 
 def _models(measured: Measured) -> Iterator[Metric]:

@@ -10,11 +10,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.engine.commit.answers import Created
+from baton.engine.effects import PAYLOADS_UNREADABLE
 from baton.engine.job_retry import EndedJob, why_not
 from baton.engine.state import Job
 from baton.engine.step_results import Retried
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import loop_item
+from baton.observability.counters import count
 from baton.sdk.agents.runner import run_messages
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.query import JobQuery
@@ -31,7 +33,7 @@ from baton.worker.container import Container
 from baton.worker.recovery.failing_delivery import with_failing_delivery
 from baton.worker.runtime.job_view import job_view
 from baton.worker.runtime.usage_view import step_usage
-from baton_events.errors import JobGoneError, StoreError
+from baton_events.errors import JobGoneError, StoreError, UnreadablePayloadError
 from baton_events.ids import is_child, job_id_from_key, random_job_id, root_of
 from baton_events.setting import is_loopback
 
@@ -180,7 +182,7 @@ class JobsApi:
         query = parsed_query(JobQuery, request.query_params)
         # Before the job, so that its usage ledger covers all parts.
         parts = (await self._container.ports.reader.parts(job_id, 0)).parts if query.steps else ()
-        snapshot = await self.snapshot(principal, job_id, delivery=True)
+        snapshot = await self.snapshot(principal, job_id, delivery=True, partly=True)
         steps = step_usage(snapshot, parts, prices) if query.steps else {}
         return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms(), prices) | steps)
 
@@ -209,14 +211,14 @@ class JobsApi:
         Raises:
             ApiError: 404, 403, 410; 409 where its state does not allow it.
         """
-        job = (await self.snapshot(principal, job_id)).job
+        job = (await self.snapshot(principal, job_id, partly=True)).job
         by = f"{principal.role} of {principal.tenant}"
         if body.action == "retry":
             await self._retry(job, by, from_start=body.begin == "start")
         else:
             await self._cancel(job, by)
         return job_view(
-            await self.snapshot(principal, job_id),
+            await self.snapshot(principal, job_id, partly=True),
             self._container.ports.clock.now_ms(),
             self._container.settings.prices,
         )
@@ -248,7 +250,7 @@ class JobsApi:
         Raises:
             ApiError: 404, 403, 410; 409 for a job that has not ended, and for one below another.
         """
-        job = (await self.snapshot(principal, job_id)).job
+        job = (await self.snapshot(principal, job_id, partly=True)).job
         if is_child(job.id):
             raise ApiError(409, f"job {job.id!r} belongs to job {root_of(job.id)!r}: delete that one")
         if not job.ended:
@@ -260,13 +262,21 @@ class JobsApi:
         if refused:
             raise ApiError(409, refused)
 
-    async def snapshot(self, principal: Principal, job_id: str, *, delivery: bool = False) -> Snapshot:
+    async def snapshot(
+        self, principal: Principal, job_id: str, *, delivery: bool = False, partly: bool = False
+    ) -> Snapshot:
         """Read all of a job that the caller may see. `delivery`: add the failing delivery of a job that is late.
 
+        `partly`: also where some of its texts cannot be opened.
+
         Raises:
-            ApiError: 404 unknown, 403 another tenant's, 410 its data was removed.
+            ApiError: 404 unknown, 403 another tenant's, 410 its data was removed. UnreadablePayloadError: 503.
         """
-        snapshot = await self._container.ports.reader.job(job_id)
+        snapshot = await self._container.ports.reader.job(job_id, partly=True)
+        if snapshot is not None and snapshot.unreadable:
+            await count(self._container.ports.counters, {PAYLOADS_UNREADABLE: 1})
+            if not partly:
+                raise UnreadablePayloadError(snapshot.unreadable[0])
         if snapshot is None:
             raise await no_job(self._container.ports.archive, principal, job_id)
         if not principal.may_see(snapshot.job.tenant):

@@ -58,7 +58,7 @@ async def scored(context: Context, principal: Principal, job_id: str, body: Scor
         raise ApiError(409, detail)
     by = f"{principal.role} of {principal.tenant}"
     score = Score(body.name, body.value, body.comment, ports.clock.now_ms(), by)
-    if not await ports.archive.keep_score(job_id, score):
+    if not await ports.archive.keep_score(snapshot.job, score):
         raise await no_job(ports.archive, principal, job_id)
     job_scored(snapshot.job, score_attributes(score, context.container.secrets.hide))
     await _count(context, snapshot.job.agent, score, before.get(score.name))

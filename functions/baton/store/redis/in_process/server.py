@@ -30,6 +30,7 @@ class InProcessRedis:
         self._lua = lua()
         self._expires = expires
         self._scripts: dict[str, str] = {}
+        self.payload_keys = ""  # of connections that are made from now on
 
     def run(self, *command: str | int) -> Any:
         """Run one command, and return its answer.
@@ -104,7 +105,7 @@ class InProcessConnection(RedisConnection):
     """`RedisConnection` to a server in this process: it belongs to no loop."""
 
     def __init__(self, server: InProcessRedis) -> None:
-        super().__init__(Settings())
+        super().__init__(Settings(payload_keys=server.payload_keys))
         self.server = server
         self._in_process = _InProcess(server)
 

@@ -13,12 +13,14 @@ from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import USED_APART, apart_in, ledger_text, less, more, usage_in
 from baton.engine.state import NOTHING_USED
 from baton.store.redis import keys
+from baton.store.redis.texts import TreeTexts, kept_form
 from baton.store.redis.totals import Counts
 from baton.store.redis.tree.billing import Bill
 from baton.store.redis.tree.snapshot import Place, Transcript, TreeSnapshot, of_calls, result_field
 from baton.store.redis.tree.writes import Kept, Writes, siblings
 from baton.store.transport.meter import Meter, current
-from baton_events.errors import JobGoneError
+from baton_events.errors import JobGoneError, UnreadablePayloadError
+from baton_events.sealing import Sealing
 
 _TURN = '"kind":"loop"'
 
@@ -71,6 +73,7 @@ class Attempt:
         snapshot: TreeSnapshot,
         transitions: Sequence[Transition],
         stamp: str,
+        sealing: Sealing,
         *,
         apart: bool = False,
     ) -> None:
@@ -86,7 +89,8 @@ class Attempt:
                 self._results[place] = snapshot.result(place)
         draft = self.draft = self._made(transitions)
         self._ledgers = {job_id: (f"usage:{job_id}", used) for job_id, used in draft.usage.items()}
-        self._writes = Writes(root_id, snapshot.tree, draft, snapshot.state)
+        texts = TreeTexts(sealing, root_id, draft.jobs.values())
+        self._writes = Writes(root_id, snapshot.tree, draft, snapshot.state, texts)
         self._siblings = (
             siblings(snapshot.tree, draft, [each.item_key for each in transitions], self._writes) if apart else None
         )
@@ -105,7 +109,7 @@ class Attempt:
             was, count = draft.usage.get(job_id, NOTHING_USED), len(draft.parts.get(job_id, ()))
             try:
                 self.answers.append(transition.make(draft))
-            except JobGoneError as error:
+            except (JobGoneError, UnreadablePayloadError) as error:  # raised before anything is changed
                 self.answers.append(error)
             now = draft.usage.get(job_id, NOTHING_USED)
             self.bill.add(job_id, transition.meter, was, now, draft.parts.get(job_id, ())[count:])
@@ -135,7 +139,7 @@ class Attempt:
         by_key: dict[str, dict[str, str | None]] = {}
         for place, text in self._results.items():
             result_key, field = result_field(place)
-            by_key.setdefault(result_key, {})[field] = text
+            by_key.setdefault(result_key, {})[field] = kept_form(text)
         for result_key, texts in by_key.items():
             patch.equal(result_key, texts)
         self._writes.add_to(patch, kept, persists=self._persists)

@@ -10,17 +10,18 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import ClaimResult, Committed, History
-from baton.engine.commit.codec import load_call, load_results, load_values
+from baton.engine.commit.codec import load_call, load_results, load_values, require_open, require_readable
 from baton.engine.commit.patch import Command, Patch
 from baton.engine.state import NOTHING_USED, CallRecord, Job, Usage, reads_history, results_needed
 from baton.engine.transcript import calls_in, uncompacted
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
+from baton.store.redis.texts import TreeTexts
 from baton.store.redis.tree.snapshot import Transcript, weight_of
 from baton.store.transport.meter import charge
 from baton.store.transport.redis_rest import answer_bytes
-from baton_events.errors import StoreError
+from baton_events.errors import StoreError, UnreadablePayloadError
 
 
 class Details:
@@ -32,7 +33,7 @@ class Details:
         self.transcripts, self._usage = dict(transcripts), usage
         self.reads: list[Command] = []
         self._found: dict[tuple[str, ...], int] = {}
-        self._begun = dict[int, ClaimResult]()
+        self._begun = dict[int, ClaimResult | UnreadablePayloadError]()
         for answer in answers:
             for claim_result in _claim_result_of(answer):
                 self._begun[id(claim_result)] = claim_result
@@ -62,18 +63,32 @@ class Details:
     async def complete(
         self, answers: list[Any], found: Sequence[Any], redis: RedisConnection, most_bytes: int
     ) -> list[Any]:
-        """Return the answers with complete claims. `found`: the values read for them, each in a list."""
+        """Return the answers with complete claims. `found`: the values read for them, each in a list.
+
+        A claim of what cannot be opened here is answered by that error; one that a COMMIT made is left to who can.
+        """
         if not self._begun:
             return answers
         self._answers, self._redis, self._most_bytes = found, redis, most_bytes
         for number, claim_result in self._begun.items():
-            self._begun[number] = await self._complete(claim_result)
+            assert isinstance(claim_result, ClaimResult)
+            try:
+                self._begun[number] = await self._complete(claim_result)
+            except UnreadablePayloadError as error:
+                self._begun[number] = error
         return [self._completed(answer) for answer in answers]
 
     def _completed(self, answer: Any) -> Any:
-        if isinstance(answer, Committed) and answer.claimed:
-            return replace(answer, claimed=tuple([self._begun[id(claim_result)] for claim_result in answer.claimed]))
-        return self._begun.get(id(answer), answer)
+        if not isinstance(answer, Committed) or not answer.claimed:
+            return self._begun.get(id(answer), answer)
+        claimed, left = list[ClaimResult](), list[WorkItem]()
+        for each in answer.claimed:
+            claim_result = self._begun[id(each)]
+            if isinstance(claim_result, ClaimResult):
+                claimed.append(claim_result)
+            elif each.state is not None:
+                left.append(each.state.item)
+        return replace(answer, claimed=tuple(claimed), pending=(*answer.pending, *left))
 
     async def _answer(self, name: str, of: str) -> tuple[Any, int]:
         """Return the value read, and 0, or None and its size; a value without room among others is read by itself."""
@@ -87,6 +102,9 @@ class Details:
         state = claim_result.state
         assert state is not None
         item, job, record = state.item, state.job, state.call
+        self._texts = TreeTexts(self._redis.sealing, job.id)
+        require_open(state.outcome)
+        require_readable(job, item, record, *state.dependants)
         if ("call", item.call_id) in self._found:
             record = await self._record(item.call_id)
         dependants = state.dependants
@@ -100,7 +118,8 @@ class Details:
             texts, size_bytes = await self._later("HMGET", keys.calls_key(job.id), *record.dependants)
             if texts is None:
                 raise StoreError(f"{len(record.dependants)} calls that follow {item.call_id} have {size_bytes} bytes")
-            dependants = tuple(load_call(text) for text in texts if text)
+            dependants = tuple(load_call(text, self._texts) for text in texts if text)
+            require_readable(*dependants)
         history = await self._history(item, job)
         return replace(claim_result, state=replace(state, call=record, dependants=dependants), history=history)
 
@@ -108,20 +127,22 @@ class Details:
         texts, size_bytes = await self._answer("call", call_id)
         if texts is None:
             raise StoreError(f"the call {call_id} has {size_bytes} bytes")
-        return load_call(texts[0]) if texts[0] else None
+        record = load_call(texts[0], self._texts) if texts[0] else None
+        require_readable(record)
+        return record
 
     async def _history(self, item: WorkItem, job: Job) -> History:
         if reads_history(item, job):
             return await self._read_history(job)
         if item.kind is ItemKind.REMEMBER:
             found, size_bytes = await self._answer("task", job.id)
-            entries = [text for text in found or () if text]
+            entries = self._texts.open_each(filter(None, found or ()))
             return History(tuple(map(json.loads, entries)), size_bytes=size_bytes or sum(map(len, entries)))
         if needed := results_needed(item, job):
             texts, size_bytes = await self._answer("before", item.key)
             if texts is None:
                 return History(size_bytes=size_bytes)
-            results = {name: text for name, text in zip(needed, texts, strict=True) if text}
+            results = self._opened(needed, texts)
             return History(results=load_results(results), size_bytes=weight_of(results.values()))
         return History()
 
@@ -133,7 +154,9 @@ class Details:
         found, too_much = await self._answer("history", job.id)
         if too_much:
             found, too_much = await self._without_calls(job)
-        entries, results = entries_in(as_dict(found or ())), results_in(as_dict(found or ()))
+        stored = as_dict(found or ())
+        kept, entries = results_in(stored), tuple(self._texts.open_each(entries_in(stored)))
+        results = self._opened(kept, kept.values())
         size_bytes = weight_of(entries) + weight_of(results.values())
         if too_much or size_bytes > self._most_bytes:
             return History(size_bytes=too_much + size_bytes)
@@ -151,17 +174,21 @@ class Details:
         found, too_much = await self._answer("entries", job.id)
         if too_much:
             return History(size_bytes=too_much)
-        entries = [text for text in found or () if text]
+        entries = self._texts.open_each(filter(None, found or ()))
         values = load_values(entries)
         names = calls_in(tuple(values))
         texts, size_bytes = await self._later(*_results(job, names)) if names else ((), 0)
         if texts is None:
             return History(size_bytes=size_bytes + weight_of(entries))
-        results = {name: text for name, text in zip(names, texts, strict=True) if text}
+        results = self._opened(names, texts)
         size_bytes = weight_of(entries) + weight_of(results.values())
         if size_bytes > self._most_bytes:
             return History(size_bytes=size_bytes)
         return History(tuple(values), load_results(results), job.compacted, size_bytes)
+
+    def _opened(self, names: Iterable[str], texts: Iterable[str | None]) -> dict[str, str]:
+        """Return the results of these calls that are there, in clear."""
+        return {name: self._texts.unsealed(text) for name, text in zip(names, texts, strict=True) if text}
 
     async def _without_calls(self, job: Job) -> tuple[dict[str, str], int]:
         """Read a job's transcript and results without the calls beside them; return them and 0, or their size."""

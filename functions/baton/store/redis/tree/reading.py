@@ -15,6 +15,7 @@ from baton.engine.effects import Changes
 from baton.engine.state import CallRecord
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
+from baton.store.redis.texts import TreeTexts
 from baton.store.redis.tree.attempt import Transition
 from baton.store.redis.tree.details import as_dict
 from baton.store.redis.tree.snapshot import Place, TreeSnapshot, result_field
@@ -47,13 +48,19 @@ def reads_of(root_id: str, results: Sequence[Place], calls: Sequence[Place]) -> 
 
 
 def read_again(
-    snapshot: TreeSnapshot, answers: Sequence[Any], results: Sequence[Place], calls: Sequence[Place]
+    snapshot: TreeSnapshot,
+    answers: Sequence[Any],
+    results: Sequence[Place],
+    calls: Sequence[Place],
+    texts: TreeTexts | None = None,
 ) -> TreeSnapshot:
-    """Return the snapshot of a tree after the answers to `reads_of`."""
-    state, stone, *texts = answers
-    known_results = {place: text or None for place, text in zip(results, texts, strict=False)}
-    known = {place: load_call(text) if text else None for place, text in zip(calls, texts[len(results) :], strict=True)}
-    return snapshot.read_again(as_dict(state), load_tombstone(stone), known_results, known)
+    """Return the snapshot of a tree after the answers to `reads_of`; `texts` opens what is sealed, as far as it can."""
+    state, stone, *found = answers
+    opened = [texts.opened(text) if texts and text else text for text in found[: len(results)]]
+    known_results = {place: text or None for place, text in zip(results, opened, strict=True)}
+    records = [load_call(text, texts) if text else None for text in found[len(results) :]]
+    known = dict(zip(calls, records, strict=True))
+    return snapshot.read_again(as_dict(state), load_tombstone(stone), known_results, known, texts)
 
 
 def calls_claimed_with(claim: Claim, tree: Tree) -> list[Place]:

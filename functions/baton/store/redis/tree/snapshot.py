@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Tombstone
-from baton.engine.commit.codec import load_results, load_values
+from baton.engine.commit.codec import Texts, load_results, load_values
 from baton.engine.commit.layout import tree_of
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import apart_in, usage_in
@@ -114,9 +114,10 @@ class TreeSnapshot(Struct, frozen=True):
         tombstone: Tombstone | None,
         results: Mapping[Place, str | None],
         calls: Mapping[Place, CallRecord | None],
+        texts: Texts | None = None,
     ) -> "TreeSnapshot":
         """Return the snapshot as it was read just now; nothing else is known of it."""
-        tree = tree_of(state, self.state, self.tree)
+        tree = tree_of(state, self.state, self.tree, texts)
         tree = replace(tree, tombstone=tombstone, results=_by_job(results), calls=_by_job(calls))
         transcripts = {
             name: transcript

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from baton.engine.commit.patch import Command, Patch, Stamps
 from baton.store.redis.connection import RedisConnection
+from baton.store.redis.texts import TreeTexts
 from baton.store.redis.totals import Counts, adding
 from baton.store.redis.tree.attempt import Attempt, Transition
 from baton.store.redis.tree.billing import HeldCounts
@@ -94,6 +95,8 @@ class Transactions:
         Raises:
             StoreError: it may have been made, or not.
         """
+        if self._redis.sealing.is_own:  # before anything is sealed
+            await self._redis.sealing.ready()
         queue, waiting = self._queue(root_id), _Waiting(transition)
         queue.waiting.append(waiting)
         try:
@@ -217,13 +220,13 @@ class Transactions:
 
         None where nothing is to be written, and the snapshot is not fresh.
         """
-        head = (root_id, snapshot, transitions)
-        attempt = Attempt(*head, self._stamps.next(), apart=snapshot.is_contended or snapshot.is_fresh)
+        head, sealing = (root_id, snapshot, transitions), self._redis.sealing
+        attempt = Attempt(*head, self._stamps.next(), sealing, apart=snapshot.is_contended or snapshot.is_fresh)
         if attempt.is_nothing and not snapshot.is_fresh:
             return
         yield attempt
         if not (attempt.is_nothing or attempt.is_apart):
-            attempt = Attempt(*head, self._stamps.next(), apart=True)
+            attempt = Attempt(*head, self._stamps.next(), sealing, apart=True)
             if attempt.is_apart:
                 yield attempt
 
@@ -272,7 +275,7 @@ class Transactions:
             results = list(dict.fromkeys(waiting))
             reads = reads_of(root_id, results, calls)
             answers = await self._redis.read(*reads)
-            snapshot = read_again(known, answers, results, calls)
+            snapshot = read_again(known, answers, results, calls, TreeTexts(self._redis.sealing, root_id))
         raise StoreError(f"the tree of {root_id} changes faster than it can be read")
 
 

@@ -16,8 +16,10 @@ from baton.engine.commit.draft import Draft
 from baton.engine.commit.layout import field_of, written
 from baton.engine.commit.patch import STAMP, Patch
 from baton.engine.commit.tree import Tree
+from baton.engine.commit.usage_ledger import ends_event
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
+from baton.store.redis.texts import TreeTexts, kept_form
 
 _NONE: dict[str, Any] = {}
 _PARTS_AT_ONCE = 1000  # of an entry: with their names they are arguments of one command (apply.lua)
@@ -32,11 +34,17 @@ class Kept(Struct, frozen=True):
 
 
 class Writes:
-    """The writes of a draft by key. `state`: the fields before."""
+    """The writes of a draft by key. `state`: the fields before.
 
-    def __init__(self, root_id: str, before: Tree, draft: Draft, state: Mapping[str, str]) -> None:
-        self._root_id, self._draft = root_id, draft
-        self.state, self.gone = written(before, draft)
+    `texts` seals what is written: payloads of records, messages, results, and each entry of transcript and stream. A
+    part that ends an event stays plain: it has ids, times and amounts alone, and the bill of this request is added.
+    """
+
+    def __init__(self, root_id: str, before: Tree, draft: Draft, state: Mapping[str, str], texts: TreeTexts) -> None:
+        self._root_id, self._draft, self._texts = root_id, draft, texts
+        self.state, self.gone = written(before, draft, texts)
+        if texts.seals:  # a snapshot of this draft knows how its results are kept
+            draft.keep_results(texts.sealed)
         # The number of earlier parts, for each job with new parts of a stream.
         self.part_counts = {job_id: int(state.get(keys.part_count(job_id), 0)) for job_id in draft.parts}
         for job_id, count in self.part_counts.items():
@@ -91,7 +99,7 @@ class Writes:
         for first in range(0, len(parts), _PARTS_AT_ONCE):
             entry = parts[first : first + _PARTS_AT_ONCE]
             more = first + len(entry)
-            named = [text for part in entry for text in ("p", part)]
+            named = [text for part in entry for text in ("p", part if ends_event(part) else self._texts.seal(part))]
             head = ("MAXLEN", "~", str(length), f"{start}{count + more}")
             sums = [(keys.part_count(job_id), 3, start, more)]
             patch.write("XADD", keys.parts_key(job_id), [*head, *named], sums)
@@ -104,14 +112,15 @@ class Writes:
             gone = [keys.RESULT + name for name, text in results.items() if text is None]
             if gone:
                 patch.write("HDEL", key, gone)
-            texts = [text for record in new_calls.get(job_id, _NONE).values() for text in (record.id, dump(record))]
+            records = new_calls.get(job_id, _NONE).values()
+            texts = [text for record in records for text in (record.id, dump(record, self._texts))]
             for name, text in results.items():
                 if text is not None:
-                    texts += (keys.RESULT + name, text)
+                    texts += (keys.RESULT + name, kept_form(text))
             if job_id in draft.transcript:
                 entries = draft.transcript[job_id]
                 for number, text in enumerate(entries, draft.usage[job_id].entries - len(entries)):
-                    texts += (f"{keys.ENTRY}{number}", text)
+                    texts += (f"{keys.ENTRY}{number}", self._texts.seal(text))
             if texts:
                 patch.write("HSET", key, texts)
 

@@ -8,6 +8,7 @@ from baton.engine.state import Job
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.reader import PAGE_ENTRIES, Reader
 from baton.store.redis.tree.snapshot import TreeSnapshot
+from baton_events.sealing import sealing_of
 
 JOB = Job("job_1", "s", "acme", "clerk", created_at_ms=17)
 
@@ -22,6 +23,7 @@ class OneStream:
         parts = [f"part {number}" for number in range(1, count + 1)]
         self.entries = [(last, parts[last - size : last]) for last in range(size, count + 1, size)][gone:]
         self.requests = self.longest = 0
+        self.sealing = sealing_of("", "")
 
     async def execute(self, *command: Any) -> Any:
         return (await self.pipeline(command))[0]

@@ -1,0 +1,75 @@
+"""Texts at the border of the store: sealed where they are kept, in clear above it. It is the one place for trees.
+
+Invariant: conditions compare texts as they were read (`Opened.kept`), never what was sealed anew: the same text is
+sealed differently each time.
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from baton.engine.state import Job
+from baton_events.errors import UnreadablePayloadError
+from baton_events.ids import root_of
+from baton_events.sealing import SEALED, Kind, PayloadContext, Sealing
+
+_Text = TypeVar("_Text", str, str | None)
+
+
+class Opened(str):
+    """A text in clear; `kept`: as the store has it."""
+
+    __slots__ = ("kept",)
+    kept: str
+
+
+def kept_form(text: _Text) -> _Text:
+    """Return a text as the store has it."""
+    return text.kept if isinstance(text, Opened) else text
+
+
+class TreeTexts:
+    """The texts of one tree. `jobs`: of it, whose tenant is that of new texts."""
+
+    def __init__(self, sealing: Sealing, job_id: str, jobs: Iterable[Job] = ()) -> None:
+        self._sealing, self._root_id = sealing, root_of(job_id)
+        self.seals = bool(sealing.first)
+        self._tenant = next((job.tenant for job in jobs), "")
+        self.unreadable: dict[str, None] = {}  # the keys of what could not be opened
+
+    def seal(self, text: str, kind: Kind = "text") -> str:
+        """Return a text as it is kept; an empty one says that there is none, and stays empty."""
+        return self._sealing.seal(text, PayloadContext(self._tenant, kind, self._root_id)) if text else text
+
+    def unsealed(self, text: str, kind: Kind = "text") -> str:
+        """Return the text that is kept so. Raises UnreadablePayloadError."""
+        try:
+            return self._sealing.open(text, kind, self._root_id)
+        except UnreadablePayloadError as error:
+            self.unreadable[error.key_id] = None
+            raise
+
+    def open_each(self, texts: Iterable[str]) -> list[str]:
+        """Return the texts that are kept so. Raises UnreadablePayloadError."""
+        return [self.unsealed(text) for text in texts]
+
+    def readable(self, texts: Iterable[str]) -> list[str]:
+        """Return those of these texts that can be opened."""
+        return [text for text in map(self.opened, texts) if not text.startswith(SEALED)]
+
+    def sealed(self, text: str) -> str:
+        """Return a text that is to be kept, which knows how."""
+        return self._with(text, self.seal(text))
+
+    def opened(self, text: str) -> str:
+        """Return the text that is kept so, which knows that; where it cannot be opened, it stays as it is."""
+        try:
+            return self._with(self.unsealed(text), text)
+        except UnreadablePayloadError:
+            return text
+
+    def _with(self, text: str, kept: str) -> str:
+        if text is kept:
+            return text
+        opened = Opened(text)
+        opened.kept = kept
+        return opened

@@ -1,0 +1,128 @@
+"""Texts that the store keeps sealed: whole jobs over it, while keys rotate, and where a key is not there."""
+
+from base64 import b64encode
+
+import pytest
+
+from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
+from baton_events.errors import UnreadablePayloadError
+from tests.fakes.stored import FakeConnection, FakeReader, FakeRedis, FakeStore
+from tests.unit.baton.kit.stage import Stage
+
+K1, K2 = (f"k{number}:{b64encode(bytes([number]) * 32).decode()}" for number in (1, 2))
+TASK = "the canary's task"
+
+
+def stage_of(keys: str, redis: FakeRedis | None = None) -> Stage:
+    """A process with these keys."""
+    redis = redis or FakeRedis()
+    redis.payload_keys = keys
+    return Stage(store=FakeStore(redis))
+
+
+def kept(redis: FakeRedis) -> str:
+    """All keys and values of the store."""
+    return repr(redis.data.values)
+
+
+async def test_a_job_runs_and_no_text_of_it_is_kept_in_clear() -> None:
+    sealed, plain = stage_of(K1), stage_of("")
+    for stage in (sealed, plain):
+        assert (await stage.played("adds", task=TASK)).result == {"answer": "3 and 7"}
+    for text in ("canary", "3 and 7", "'a'", '"a"'):
+        assert (text in kept(sealed.redis)) is False
+    for text in ("canary", "3 and 7", '"a"'):
+        assert text in kept(plain.redis)
+
+
+async def test_sealing_costs_no_request_and_no_command() -> None:
+    costs = list[tuple[int, int, list[str]]]()
+    for keys in ("", K1, f"{K2},{K1}"):
+        stage = stage_of(keys)
+        await stage.played("breaks")
+        used = stage.store.tree("job_1").usage["job_1"]
+        costs.append((used.redis_requests, used.redis_commands, _sent(stage)))
+    assert costs[0] == costs[1] == costs[2]
+
+
+def _sent(stage: Stage) -> list[str]:
+    connection = stage.store._redis
+    assert isinstance(connection, FakeConnection)
+    return connection.sent
+
+
+async def test_keys_rotate_while_a_job_runs() -> None:
+    """Each delivery meets the store one step further."""
+    redis, steps = FakeRedis(), ["", K1, f"{K1},{K2}", f"{K2},{K1}", f",{K2},{K1}"]
+    stage, turn = stage_of("", redis), 0
+    await stage.submit("breaks", task=TASK)
+
+    async def rotate() -> None:
+        nonlocal turn
+        turn += 1
+        redis.payload_keys = steps[min(turn, len(steps) - 1)]
+        stage.store._redis.sealing = FakeConnection(redis).sealing
+
+    await stage.run(rotate)
+    reader = FakeReader(redis)
+    read = await reader.job("job_1")
+    assert read is not None
+    assert (read.job.status, read.task["text"]) == (JobStatus.COMPLETED, TASK)
+    assert turn > len(steps)
+
+
+async def _without(keys: str, redis: FakeRedis) -> FakeReader:
+    redis.payload_keys = keys
+    return FakeReader(redis)
+
+
+async def test_a_key_that_is_not_there_leaves_the_plain_fields() -> None:
+    stage = stage_of(K1)
+    await stage.played("adds", task=TASK)
+    reader = await _without(K2, stage.redis)
+    with pytest.raises(UnreadablePayloadError, match="'k1'"):
+        await reader.job("job_1")
+    read = await reader.job("job_1", partly=True)
+    assert read is not None
+    assert (read.unreadable, read.task, read.job.result, read.results) == (("k1",), {}, None, {})
+    assert (read.job.status, read.job.agent, [call.tool for call in read.calls]) == ("completed", "adds", ["add"] * 2)
+    assert [one.unreadable for one in (await reader.jobs(["job_1"])).values()] == [("k1",)]
+
+
+async def test_a_step_that_cannot_open_its_job_is_left_to_a_process_that_can() -> None:
+    """No attempt counts, nothing fails; the same message, delivered again, does the step."""
+    stage = stage_of(K1)
+    event = await stage.submit("adds", task=TASK)
+    before = stage.redis.tree("job_1").items
+    other = stage_of(K2, stage.redis)
+    for _ in range(9):
+        with pytest.raises(UnreadablePayloadError):
+            await other.deliver(event)
+    stage = stage_of(K1, stage.redis)
+    [item], [was] = stage.redis.tree("job_1").items.values(), before.values()
+    assert (item.attempt, item.lost, item.abandoned, item.undelivered) == (was.attempt, 0, 0, 0)
+    await stage.deliver(event)
+    assert (await stage.now()).turn == 1
+    assert stage.step_result.runs == []
+
+
+async def cancelled(stage: Stage, job: Job) -> Job:
+    return (await stage.container.commands.cancel(job, "me")).job
+
+
+async def test_a_job_whose_key_is_lost_can_be_cancelled_and_deleted() -> None:
+    stage = stage_of(K1)
+    await stage.submit("adds", task=TASK)
+    other = stage_of(K2, stage.redis)
+    read = await other.reader.job("job_1", partly=True)
+    assert read is not None
+    assert (await cancelled(other, read.job)).status is JobStatus.CANCELLED
+    await other.run()
+    again = await stage_of(f"{K2},{K1}", stage.redis).reader.job("job_1")
+    assert again is not None
+    assert (again.task["text"], again.job.status) == (TASK, JobStatus.CANCELLED)
+    other = stage_of(K2, stage.redis)
+    assert (await other.container.commands.delete(again.job)).changed
+    assert "canary" not in kept(stage.redis)
+    assert await other.reader.known(["job_1"]) == frozenset()
