@@ -63,6 +63,23 @@ def test_a_run_survives_kill_9_in_each_kind_of_piece(agent_app: Any, tmp_path: P
     assert lines(notes).count("end hotel for Ann") >= 1
 
 
+@pytest.mark.long
+def test_a_sandbox_survives_kill_9_and_is_gone_after_its_job(agent_app: Any, tmp_path: Path) -> None:
+    """In a call that works in it, in the request after it, and while it is destroyed."""
+    notes, folders = tmp_path / "notes", tmp_path / "folders"
+    app = agent_app("tests.e2e.pydantic_ai_agents:registry", NOTES=str(notes), **SETTINGS)
+    job_id = app.submit("writer", "Write.")
+    for piece in ("begin write 0", "model 1", "begin write 1", "destroy"):
+        crash_in(app, notes, piece)
+    job = app.wait(job_id, limit_seconds=120)
+    assert (job["status"], job["result"]["output"]) == ("completed", "written")
+    wait_for(lambda: not list(folders.iterdir()), "the end of the sandbox", 90)
+    made = [line for line in lines(notes) if line.startswith("made")]
+    assert made == [f"made {job_id}"]
+    told = [call["result"] for call in app.call("GET", f"/api/agent-jobs/{job_id}")["toolCalls"]]
+    assert told == ["0\n", "0\n1\n"]
+
+
 def test_a_run_goes_through_real_queue_and_store(agent_app: Any, tmp_path: Path) -> None:
     """Its two calls at the same time."""
     notes = tmp_path / "notes"
