@@ -5,7 +5,6 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -70,8 +69,8 @@ def kept(stack: DevStack) -> dict[str, set[str]]:
     for path in ("/v2/events?count=1000", "/v2/dlq?count=100", "/v2/schedules"):
         found[f"queue {path}"] = doors_in(json.dumps(stack.ask("qstash", path)).encode())
     files = [path for path in stack.folder.rglob("*") if path.is_file() and not path.is_socket()]
-    for path in [*files, stack.output_path]:
-        found[f"file {path.name}"] = doors_in(path.read_bytes())
+    for file in [*files, stack.output_path]:
+        found[f"file {file.name}"] = doors_in(file.read_bytes())
     return {place: doors for place, doors in found.items() if doors}
 
 
@@ -144,7 +143,7 @@ def finish(stack: DevStack, waiting: str) -> None:
     assert stack.completed(waiting)["toolCalls"][0]["result"] == canary("outcome")
 
 
-def test_no_marked_text_is_kept_over_a_rotation(new_stack: StackMaker, tmp_path: Path) -> None:
+def test_no_marked_text_is_kept_over_a_rotation(new_stack: StackMaker) -> None:
     """The job that waits is begun under the old key and ended under the new one, which seals then."""
     stack = new_stack(AGENTS, PAYLOAD_KEYS=OLD).start()
     waiting = send_everything(stack)

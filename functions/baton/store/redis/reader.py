@@ -224,7 +224,7 @@ def _numbered(job: Job, page: Sequence[Any], after: int, texts: TreeTexts) -> St
     if not page:
         return StoredParts(job, tuple(page), max(0, after) + 1)
     rows = page if after >= 0 else page[::-1]
-    parts = tuple(texts.open_each(part for _, fields in rows for part in fields[1::2]))
+    parts = tuple(texts.part(part) for _, fields in rows for part in fields[1::2])
     if after < 0:
         return StoredParts(job, parts[after:])
     first = int(rows[0][0].partition("-")[2]) - len(rows[0][1]) // 2 + 1

@@ -4,14 +4,19 @@ Invariant: conditions compare texts as they were read (`Opened.kept`), never wha
 sealed differently each time.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from baton.engine.commit.usage_ledger import ends_event
 from baton.engine.state import Job
 from baton_events.errors import UnreadablePayloadError
-from baton_events.ids import root_of
+from baton_events.ids import root_of, sorted_json
 from baton_events.sealing import SEALED, Kind, PayloadContext, Sealing
 
+# The texts of a part that ends an event, and the field that stands for them.
+_OF_EVENT, _SEALED = ("failure", "outcome"), "sealed"
+_MARK = f'"{_SEALED}":"{SEALED}'
 _Text = TypeVar("_Text", str, str | None)
 
 
@@ -47,6 +52,26 @@ class TreeTexts:
         except UnreadablePayloadError as error:
             self.unreadable[error.key_id] = None
             raise
+
+    def with_events_sealed(self, parts: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """Return the parts of each job; of those that end an event the texts are sealed, as a bill is added to them."""
+        return {job_id: tuple(map(self._event_end, known)) for job_id, known in parts.items()}
+
+    def _event_end(self, part: str) -> str:
+        if not ends_event(part) or _MARK in part:
+            return part
+        read = json.loads(part)
+        texts = {name: read["data"].pop(name) for name in _OF_EVENT if name in read["data"]}
+        return sorted_json(read | {"data": {**read["data"], _SEALED: self.seal(sorted_json(texts))}})
+
+    def part(self, text: str) -> str:
+        """Return a part of a stream that is kept so. Raises UnreadablePayloadError."""
+        text = self.unsealed(text)
+        if not (_MARK in text and ends_event(text)):
+            return text
+        read = json.loads(text)
+        read["data"] |= json.loads(self.unsealed(read["data"].pop(_SEALED)))
+        return sorted_json(read)
 
     def open_each(self, texts: Iterable[str]) -> list[str]:
         """Return the texts that are kept so. Raises UnreadablePayloadError."""

@@ -87,6 +87,7 @@ class Attempt:
             self._persists |= transition.persists
             for place, _ in transition.places(snapshot.tree):
                 self._results[place] = snapshot.result(place)
+        self._sealing = sealing
         draft = self.draft = self._made(transitions)
         self._ledgers = {job_id: (f"usage:{job_id}", used) for job_id, used in draft.usage.items()}
         texts = TreeTexts(sealing, root_id, draft.jobs.values())
@@ -111,6 +112,9 @@ class Attempt:
                 self.answers.append(transition.make(draft))
             except (JobGoneError, UnreadablePayloadError) as error:  # raised before anything is changed
                 self.answers.append(error)
+            if self._sealing.first:
+                texts = TreeTexts(self._sealing, job_id, draft.jobs.values())
+                draft.parts = texts.with_events_sealed(draft.parts)
             now = draft.usage.get(job_id, NOTHING_USED)
             self.bill.add(job_id, transition.meter, was, now, draft.parts.get(job_id, ())[count:])
         for job_id in {**draft.transcript, **draft.new_results}:  # no two histories have the same usage

@@ -37,7 +37,7 @@ class Writes:
     """The writes of a draft by key. `state`: the fields before.
 
     `texts` seals what is written: payloads of records, messages, results, and each entry of transcript and stream. A
-    part that ends an event stays plain: it has ids, times and amounts alone, and the bill of this request is added.
+    part that ends an event has its texts sealed already: the bill of this request is added to it.
     """
 
     def __init__(self, root_id: str, before: Tree, draft: Draft, state: Mapping[str, str], texts: TreeTexts) -> None:
