@@ -74,7 +74,7 @@ class Reading(ScriptedModel):
     takes_files = ("text/*",)
 
 
-_DOES = [
+_DOES: list[list[Call] | str] = [
     [Call("work", {"what": canary("arguments")}), Call("fail", {"what": "x"}), Call("delegate", {})],
     canary("answer"),
 ]

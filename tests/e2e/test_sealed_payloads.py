@@ -157,6 +157,27 @@ def test_no_marked_text_is_kept_over_a_rotation(new_stack: StackMaker) -> None:
     assert kept(stack) == {}
 
 
+def test_a_lost_key_holds_up_the_jobs_that_need_it_alone(new_stack: StackMaker) -> None:
+    """Others go on, lists work, and the job goes on once the key is there again."""
+    stack = new_stack(AGENTS, PAYLOAD_KEYS=OLD).start()
+    waiting = stack.submit("waits", canary("waiting"))
+    wait_for(lambda: stack.job(waiting)["status"] == "waiting", "the wait")
+    operation = stack.job(waiting)["toolCalls"][0]["operationId"]
+    stack.stop()
+    stack.environment = {**stack.environment, "PAYLOAD_KEYS": NEW}
+    stack.start()
+    other = stack.completed(stack.submit("helps", canary("task")))
+    listed = stack.request("GET", "/api/agent-jobs")["jobs"]
+    assert [(job["id"], job["status"]) for job in listed] == [(other["id"], "completed"), (waiting, "waiting")]
+    assert "canary-waiting" not in str(listed)
+    assert stack.job(waiting)["status"] == "waiting"
+    stack.stop()
+    stack.environment = {**stack.environment, "PAYLOAD_KEYS": f"{NEW},{OLD}"}
+    stack.start()
+    assert stack.job(waiting)["toolCalls"][0]["operationId"] == operation
+    finish(stack, waiting)
+
+
 def test_without_keys_the_scan_finds_each(new_stack: StackMaker) -> None:
     stack = new_stack(AGENTS).start()
     finish(stack, send_everything(stack))

@@ -11,7 +11,7 @@ from baton.server.api.admin.control import replaying_of
 from baton_events.app_event import parse_app_event
 from baton_events.schema import parse_event
 from baton_events.sealed_messages import is_sealed_now
-from baton_events.sealing import Sealing, sealed_by
+from baton_events.sealing import PayloadContext, Sealing, sealed_by, sealing_of
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, Api, api_of, with_keys
 
@@ -19,6 +19,26 @@ CANARY = "the canary sings"
 OLD, NEW = (f"{name}:{b64encode(bytes([number]) * 32).decode()}" for number, name in enumerate(("old", "new")))
 BOTH = sealed_by([("new", b"n" * 32), ("old", b"o" * 32)])
 SCHEDULE = {"jobType": "answers", "cron": "0 9 * * *", "taskDescription": CANARY}
+
+
+class Kms:
+    """A codec over a service that may be away."""
+
+    def __init__(self) -> None:
+        self.away = True
+
+    async def ready(self) -> None:
+        if self.away:
+            raise ConnectionError("no answer from the KMS")
+
+    def seal(self, data: bytes, context: PayloadContext) -> bytes:
+        return data[::-1]
+
+    def open(self, data: bytes, context: PayloadContext) -> bytes:
+        return data[::-1]
+
+
+KMS = Kms()
 
 
 def registry() -> Registry:
@@ -109,6 +129,20 @@ async def test_a_message_whose_key_is_not_there_comes_again(api: Api) -> None:
     assert "upstash-nonretryable-error" not in answer.headers
     assert other.redis.version().values == {}
     assert (await api.stage.deliver_app_event(message_id, message)).status == 200
+
+
+async def test_a_codec_that_is_not_ready_refuses_messages_until_it_is() -> None:
+    settings = with_keys(payload_codec=f"{__name__}:KMS")
+    KMS.away = False
+    async with api_of(Stage(settings=settings, registry=registry())) as api:
+        await api.request("POST", "/api/events", json={"name": "order.created", "data": CANARY})
+        message_id, message = api.stage.queue.published[-1]
+        assert CANARY not in message.body
+        sealing_of.cache_clear()  # as in a new process
+        other, KMS.away = Stage(settings=settings, registry=registry()), True
+        assert (await other.deliver_app_event(message_id, message)).status == 503
+        KMS.away = False
+        assert (await other.deliver_app_event(message_id, message)).status == 200
 
 
 async def test_a_person_sees_a_message_in_clear_and_sends_it_again_as_it_is(api: Api) -> None:
