@@ -61,7 +61,7 @@ class Backend:
         self._long_term = SimulatedLongTermMemory()
         self._long_term.entries = dict(left.long_term)
         self.objects = SimulatedObjects(world, dict(left.objects))
-        self.reader = Reader(InProcessConnection(self.redis))
+        self.reader = Reader(InProcessConnection(self.redis), self.objects)
         self.queue = SimulatedQueue(world, BASE_URL)
         self.tokens = _Tokens(world.dice, left.worlds)
 
@@ -89,6 +89,7 @@ class Backend:
             verifier=_AnySignature(),
             budgets=self._budgets,
             objects=self.objects,
+            reader=self.reader,
             chats=Chats(InProcessConnection(self.redis), settings.job_retention_seconds * 1000, self.objects, _APART),
             clock=self._world.clock,
             randomness=self.tokens,

@@ -160,6 +160,7 @@ class Container:
         stores = (ports.store, ports.archive, ports.admission, self._slot_client)
         made = Commands(*stores, emitter, ports.clock, ports.randomness, self.notices)
         made.fire.line, made.delete.objects = ports.admission_control.line, ports.objects
+        made.submit.payloads = self.payloads
         if self.settings.announces:  # few deployments have them
             from baton.worker.runtime.approval_notices import ApprovalNotices  # noqa: PLC0415
 

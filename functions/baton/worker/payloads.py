@@ -13,7 +13,16 @@ from baton.engine.commit.codec import load_values
 from baton.engine.state import Job
 from baton.settings.settings import Settings
 from baton.store.objects import Objects
-from baton.store.records.objects import JSON, PREVIEW_CHARS, job_place, named, ref_of
+from baton.store.records.objects import (
+    JSON,
+    PREVIEW_CHARS,
+    job_place,
+    named,
+    ref_of,
+    task_apart,
+    task_content,
+    task_whole,
+)
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
 from baton_events.errors import PayloadGoneError
@@ -42,6 +51,20 @@ class Payloads:
         ref = await self.objects.put(job_place(job.tenant, job.id), job.tenant, data)
         there = named(ref, len(data), JSON, result_json[:PREVIEW_CHARS])
         return canonical_json(there), len(data)
+
+    async def task_stored(self, job: Job, task: dict[str, Any]) -> dict[str, Any]:
+        """Put the content of a large task into the object store; return the entry that names it, or the task."""
+        content = task_content(task)
+        if not self.is_large(content):
+            return task
+        data = content.encode()
+        return task_apart(
+            task, named(await self.objects.put(job_place(job.tenant, job.id), job.tenant, data), len(data))
+        )
+
+    async def task(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """Return the entry of a task with its content. Raises PayloadGoneError."""
+        return task_whole(entry, await self.objects.get(entry["apart"]["ref"])) if "apart" in entry else entry
 
     async def value(self, there: Mapping[str, Any]) -> Any:
         """Read the value of a result, by what its record has.

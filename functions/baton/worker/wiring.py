@@ -44,7 +44,7 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
     retention_ms, length = settings.job_retention_seconds * 1000, settings.stream_max_length
     return Ports(
         store=Store(connection, retention_ms, settings.prompt_limit_bytes, length),
-        reader=Reader(connection),
+        reader=Reader(connection, objects),
         archive=Archive(connection, retention_ms),
         admission=Admission(connection, *slots),
         admission_control=AdmissionControl(connection, *slots),

@@ -99,8 +99,8 @@ export interface components {
             id: string;
             jobType: string;
             agentVersion: string | null;
-            taskDescription: string;
-            inputData: Record<string, unknown>;
+            taskDescription: string | null;
+            inputData: Record<string, unknown> | null;
             priority: number;
             tags: string[];
             sessionId: string;
@@ -146,6 +146,9 @@ export interface components {
             forkedFrom?: {
                 jobId: string;
                 turn: number;
+            };
+            unreadable?: {
+                keyIds: string[];
             };
         };
         Cost: {
@@ -217,7 +220,7 @@ export interface components {
         Score: {
             name: string;
             value: number | boolean;
-            comment: string;
+            comment: string | null;
             /** Format: date-time */
             createdAt: string;
             by: string;
@@ -243,7 +246,7 @@ export interface components {
         ToolCall: {
             id: string;
             tool: string;
-            arguments: Record<string, unknown>;
+            arguments: Record<string, unknown> | null;
             /** @enum {unknown} */
             status: "queued" | "running" | "retrying" | "waiting" | "completed" | "failed" | "cancelled";
             attempts: number;

@@ -5,6 +5,7 @@ one leaves it as it is; TENANT and OWNER are digests, and so is the content's. O
 `s/SESSION`. Invariant: a ref is followed only where a record of ours names it, or below its own job's place.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -62,6 +63,29 @@ def named(ref: str, size_bytes: int, media_type: str = JSON, preview: str = "") 
     """Return what a record, and a model, has in place of a payload."""
     shown = {"preview": preview} if preview else {}
     return {"ref": ref, "bytes": size_bytes, "mediaType": media_type, **shown}
+
+
+# The parts of a task's entry that may be large.
+_OF_TASK = ("text", "data")
+
+
+def task_content(task: Mapping[str, Any]) -> str:
+    """Return what may be large of a task, as JSON."""
+    return json.dumps({name: task[name] for name in _OF_TASK if name in task})
+
+
+def task_apart(task: Mapping[str, Any], there: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry of a task whose content is an object; for lists it has the beginning of its text."""
+    beginning: dict[str, Any] = {"text": str(task.get("text", ""))[:PREVIEW_CHARS]} | (
+        {"data": {}} if "data" in task else {}
+    )
+    return {**task, **beginning, "apart": there}
+
+
+def task_whole(entry: Mapping[str, Any], content: bytes) -> dict[str, Any]:
+    """Return the entry of a task with its content."""
+    rest = {name: value for name, value in entry.items() if name != "apart" and name not in _OF_TASK}
+    return {**json.loads(content), **rest}
 
 
 def results_of(tenant: str, job_id: str, results: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

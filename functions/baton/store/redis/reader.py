@@ -5,22 +5,27 @@ A hash that may exceed one answer of the store is read piece by piece: names, th
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.codec import load_call, load_item, load_job, load_results, load_score, load_slot_state
 from baton.engine.state import CallRecord, Job
 from baton.engine.transcript import recalled
 from baton.store.records.jobs import Snapshot, StoredParts
+from baton.store.records.objects import task_whole
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.texts import TreeTexts
 from baton.store.redis.tree.details import as_dict, entries_in, results_in
 from baton.store.transport.redis_rest import Command
-from baton_events.errors import StoreAnswerError, UnreadablePayloadError
+from baton_events.errors import ObjectStoreError, PayloadGoneError, StoreAnswerError, UnreadablePayloadError
 from baton_events.sealing import SEALED
+
+if TYPE_CHECKING:
+    from baton.store.objects import Objects
 
 PIECE_BYTES = 4_000_000
 _NAMES = 500
@@ -67,8 +72,8 @@ _LAST = 2**52  # no list is as long, and every client and script can express it
 class Reader:
     """Reads jobs for people and programs; never part of a transition."""
 
-    def __init__(self, connection: RedisConnection) -> None:
-        self._redis = connection
+    def __init__(self, connection: RedisConnection, objects: "Objects | None" = None) -> None:
+        self._redis, self._objects = connection, objects
 
     async def job(self, job_id: str, *, partly: bool = False) -> Snapshot | None:
         """Return everything about a job; None when unknown. `partly`: also where some of its texts cannot be opened.
@@ -100,6 +105,10 @@ class Reader:
         )
         if texts.unreadable and not partly:
             raise UnreadablePayloadError(snapshot.unreadable[0])
+        if self._objects is not None and "apart" in snapshot.task:
+            unreadable = (UnreadablePayloadError,) if partly else ()
+            with suppress(PayloadGoneError, ObjectStoreError, *unreadable):  # then its beginning is shown
+                return replace(snapshot, task=await self._whole(self._objects, snapshot.task))
         return snapshot
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
@@ -153,12 +162,19 @@ class Reader:
         }
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
-        """Return all entries of the job's transcript, in order; none when unknown."""
+        """Return all entries of the job's transcript, in order; none when unknown. Raises PayloadGoneError."""
         try:
             stored = as_dict(await self._redis.execute("HGETALL", keys.calls_key(job_id)))
         except StoreAnswerError:
             stored = await in_pieces(self._redis, keys.calls_key(job_id))
-        return tuple(map(json.loads, TreeTexts(self._redis.sealing, job_id).open_each(entries_in(stored))))
+        texts = TreeTexts(self._redis.sealing, job_id).open_each(entries_in(stored))
+        entries = [json.loads(text) for text in texts]
+        if self._objects is not None and entries and "apart" in entries[0]:
+            entries[0] = await self._whole(self._objects, entries[0])
+        return tuple(entries)
+
+    async def _whole(self, objects: "Objects", task: Mapping[str, Any]) -> dict[str, Any]:
+        return task_whole(task, await objects.get(task["apart"]["ref"]))
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
         """Return the job's parts after number `after`; of a negative one the last ones, without their numbers.

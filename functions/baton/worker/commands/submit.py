@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import ValidationError
 from msgspec.structs import replace
@@ -31,12 +31,16 @@ from baton.engine.step_results import Submitted
 from baton.engine.work_items import WorkItem, slot_request_item
 from baton.observability.tracing import incoming_traceparent, submission
 from baton.settings.limits import TASK_BYTES
+from baton.store.records.objects import job_place
 from baton.worker.commands.after_failover import BeginsRun
 from baton.worker.commands.backup import BACKED_UP_MS, YOUNG_MS
 from baton.worker.commands.command_result import missing
 from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyError, TooLargeError
 from baton_events.ids import event_id, sorted_json
 from baton_events.schema import Event, Submission
+
+if TYPE_CHECKING:
+    from baton.worker.payloads import Payloads
 
 _log = logging.getLogger("baton.commands")
 
@@ -90,7 +94,9 @@ class Attached(Protocol):
 
 
 class SubmitJob(BeginsRun):
-    """Submits jobs, for the API or for a backup message."""
+    """Submits jobs, for the API or for a backup message. `payloads`: for large tasks; None: they are as others."""
+
+    payloads: "Payloads | None" = None
 
     async def __call__(
         self,
@@ -128,9 +134,8 @@ class SubmitJob(BeginsRun):
             return Created(new=False, job=there)
         if may_exist and await self.is_gone(job.id):
             raise JobGoneError(job.id)
-        await self._slot_client.quota.check(job.tenant, size_bytes + (attached.total_bytes if attached else 0))
-        if attached is not None:
-            await attached.store(self._clock.now_ms())
+        task = await self._stored(job, task, size_bytes, attached)
+        backup.command = Submission(job=job_values(job), task=task)
         # A store that did not answer may have created the job, and its backup message guarantees it then, so it stays.
         # It also stays where the job "was there" and yet has this call's message as relay: the creation was sent twice.
         try:
@@ -141,6 +146,7 @@ class SubmitJob(BeginsRun):
             )
         except SessionBusyError:
             await backup.refuse()
+            await self._forget_task(job, task)
             raise
         if not created.new and not created.pending:
             await backup.not_needed()
@@ -148,6 +154,20 @@ class SubmitJob(BeginsRun):
         submission(created.job, backup.began_ms, created.pending, new=created.new)
         await backup.dispatch(created.job, created.pending, counting=created.new)
         return created
+
+    async def _stored(
+        self, job: Job, task: dict[str, Any], size_bytes: int, attached: Attached | None
+    ) -> dict[str, Any]:
+        """Store what is stored before there is a job, where its tenant may; return the task that its records have."""
+        await self._slot_client.quota.check(job.tenant, size_bytes + (attached.total_bytes if attached else 0))
+        if attached is not None:
+            await attached.store(self._clock.now_ms())
+        return task if self.payloads is None else await self.payloads.task_stored(job, task)
+
+    async def _forget_task(self, job: Job, task: Mapping[str, Any]) -> None:
+        """Delete the large task of a job that there will not be."""
+        if self.payloads is not None and "apart" in task:
+            await self.payloads.objects.delete_below(job_place(job.tenant, job.id))
 
     async def _create_at_once(self, job: Job, task: dict[str, Any], relay_id: str) -> Created:
         """Create a job as one with a slot, and enter it into the slot table, in one request; correct it in another.
@@ -262,7 +282,7 @@ class SubmitJob(BeginsRun):
 def _changes(job: Job, task: dict[str, Any], now_ms: int, *, slot: bool) -> Changes:
     changes = submit(Submitted(job, task, slot), now_ms).changes
     assert changes is not None, "a submission always creates"
-    return changes
+    return replace(changes, apart_bytes=task["apart"]["bytes"]) if "apart" in task else changes
 
 
 def _counted(stored: BytesAdded | None) -> int:

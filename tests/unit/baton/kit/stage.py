@@ -137,8 +137,10 @@ class Stage:
         self._pipelines: dict[EventType, Pipeline] = {}
 
     def _ports(self, verifier: Verifier, rate_limit: RateLimit | None, follow_limit: RateLimit | None) -> Ports:
+        real = real_ports(self._settings, FakeConnection(self.redis))
+        self.reader._objects = real.objects
         return replace(
-            real_ports(self._settings, FakeConnection(self.redis)),
+            real,
             store=self.store,
             reader=self.reader,
             admission=self.admission,

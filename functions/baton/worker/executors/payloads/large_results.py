@@ -4,7 +4,9 @@ Invariant: a large result is in the object store before the COMMIT that names it
 too large for it; code gets all. Must not: run where no object store is configured.
 """
 
-from msgspec.structs import replace
+from dataclasses import replace
+
+from msgspec import structs
 
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunScript, RunTool, Work
@@ -26,7 +28,7 @@ class WithPayloads:
         self._run, self._payloads, self._registry = run, payloads, registry
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Read the results that the work needs, do it, and put its own result away if it is large."""
+        """Read the task and the results that the work needs, do it, and put its own result away if it is large."""
         try:
             history = await self._read(effect, history)
         except PayloadGoneError as error:
@@ -37,16 +39,19 @@ class WithPayloads:
         if not isinstance(effect, RunTool) or not self._payloads.is_large(step_result.result_json):
             return step_result
         named, size_bytes = await self._payloads.result_stored(effect.job, step_result.result_json)
-        return replace(step_result, result_json=named, apart_bytes=size_bytes)
+        return structs.replace(step_result, result_json=named, apart_bytes=size_bytes)
 
     async def _read(self, effect: Work, history: History) -> History:
+        if history.transcript and "apart" in history.transcript[0]:
+            first = await self._payloads.task(history.transcript[0])
+            history = replace(history, transcript=(first, *history.transcript[1:]))
         if not any("apart" in stored for stored in history.results.values()):
             return history
         if self._is_for_code(effect):
             results = await self._payloads.for_code(history.results)
         else:
             results = await self._payloads.for_models(history.results, history.size_bytes)
-        return History(history.transcript, results, history.compacted, history.size_bytes)
+        return replace(history, results=results)
 
     def _is_for_code(self, effect: Work) -> bool:
         """Return whether the results are for a step after theirs, a script or a workflow, and for no model."""

@@ -1,0 +1,118 @@
+"""A large task is an object: its message stays small, lists show its beginning, and whoever works on it has all."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baton import Agent, Registry
+from baton.sdk.models.model import ModelAnswer, ModelRequest, UserMessage
+from baton.store.objects import Objects
+from baton_events.errors import ObjectStoreError
+from baton_events.schema import AgentLoopInit, Submission
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import ADMIN, Api, api_of, assert_problem, with_keys
+
+TEXT, DATA = "t" * 90_000, {"rows": ["x" * 100_000]}
+
+
+class Measuring:
+    """A model that answers with the size of its task."""
+
+    name, reads_history = "measuring", True
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        [task] = [message for message in request.messages if isinstance(message, UserMessage)]
+        return ModelAnswer(f"{len(task.text)} {len(task.data['rows'][0])}")
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    settings = with_keys(object_store_url=f"file://{tmp_path}/objects", bytes_kept_per_tenant=10_000_000)
+    stage = Stage(settings=settings, registry=Registry([Agent(name="measures", model=Measuring())]))
+    async with api_of(stage) as served:
+        yield served
+
+
+async def submitted(api: Api, **fields: Any) -> dict[str, Any]:
+    return await api.submitted(jobType="measures", taskDescription=TEXT, inputData=DATA, **fields)
+
+
+def there(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
+
+
+async def test_the_model_has_all_of_it_and_so_has_who_reads_the_job(api: Api, tmp_path: Path) -> None:
+    job = await submitted(api)
+    assert (job["taskDescription"], job["inputData"]) == (TEXT, DATA)
+    await api.stage.run()
+    job = await api.read(job["id"])
+    assert job["result"] == {"answer": "90000 100000"}
+    assert (job["taskDescription"], job["inputData"]) == (TEXT, DATA)
+    [path] = there(tmp_path)
+    assert json.loads(path.read_bytes()) == {"text": TEXT, "data": DATA}
+
+
+async def test_messages_and_the_store_have_its_beginning_alone(api: Api) -> None:
+    job = await submitted(api)
+    assert max(len(message.body) for message in api.stage.outgoing()) < 10_000
+    texts = str(api.stage.redis.data.version().values)
+    assert ("t" * 2_001 in texts, "x" * 1_000 in texts) == (False, False)
+    [row] = (await api.request("GET", "/api/agent-jobs")).json()["jobs"]
+    assert (row["id"], row["taskDescription"], row["inputData"]) == (job["id"], "t" * 2_000, {})
+
+
+async def test_a_backup_message_creates_the_job_that_a_failover_forgot(api: Api) -> None:
+    job = await submitted(api)
+    api.stage.redis.forget("baton:{job_")
+    events = [event for event in api.stage.events() if isinstance(event, AgentLoopInit)]
+    [backup] = [event for event in events if isinstance(event.payload.command, Submission)]
+    await api.stage.deliver(backup, "late")
+    await api.stage.run()
+    assert (await api.read(job["id"]))["result"] == {"answer": "90000 100000"}
+
+
+async def test_a_repeated_submission_finds_the_job(api: Api, tmp_path: Path) -> None:
+    first = await submitted(api, idempotency_key="k")
+    again = await submitted(api, idempotency_key="k")
+    assert (first["id"], len(there(tmp_path))) == (again["id"], 1)
+
+
+async def test_a_fork_has_a_task_of_its_own(api: Api, tmp_path: Path) -> None:
+    job = await submitted(api)
+    await api.stage.run()
+    fork = (await api.request("POST", f"/api/agent-jobs/{job['id']}/fork", ADMIN, json={"turn": 1})).json()
+    assert (await api.request("DELETE", f"/api/agent-jobs/{job['id']}")).status_code == 204
+    await api.stage.run()
+    assert (await api.read(fork["id"]))["result"] == {"answer": "90000 100000"}
+
+
+async def test_it_is_accepted_once_the_object_store_is_back(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_self: Objects, _place: str, _tenant: str, _data: bytes) -> str:
+        raise ObjectStoreError("the object store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Objects, "put", away)
+        answer = await api.submit(jobType="measures", taskDescription=TEXT, inputData=DATA)
+        assert "object store" in assert_problem(answer, 503)
+    assert (api.stage.outgoing(), there(tmp_path)) == ([], [])
+    await submitted(api)
+
+
+async def test_a_task_that_is_gone_fails_the_turn_and_leaves_its_beginning(api: Api, tmp_path: Path) -> None:
+    job = await submitted(api)
+    there(tmp_path)[0].unlink()
+    await api.stage.run()
+    job = await api.read(job["id"])
+    assert (job["status"], job["error"]["type"]) == ("failed", "payload_gone")
+    assert job["taskDescription"] == "t" * 2_000
+
+
+async def test_it_counts_for_the_quota(api: Api) -> None:
+    await submitted(api)
+    assert api.stage.ports.stored_bytes is not None
+    assert sum((await api.stage.ports.stored_bytes.sums("acme")).values()) > 190_000
