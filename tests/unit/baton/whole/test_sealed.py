@@ -1,6 +1,7 @@
 """Texts that the store keeps sealed: whole jobs over it, while keys rotate, and where a key is not there."""
 
 from base64 import b64encode
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,11 @@ K1, K2 = (f"k{number}:{b64encode(bytes([number]) * 32).decode()}" for number in 
 TASK = "the canary's task"
 
 
-def stage_of(keys: str, redis: FakeRedis | None = None) -> Stage:
+def stage_of(keys: str, redis: FakeRedis | None = None, **more: Any) -> Stage:
     """A process with these keys."""
     redis = redis or FakeRedis()
     redis.payload_keys = keys
-    return Stage(store=FakeStore(redis))
+    return Stage(store=FakeStore(redis), **more)
 
 
 def kept(redis: FakeRedis) -> str:
