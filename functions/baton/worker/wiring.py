@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from baton.store.objects import Objects
     from baton.store.redis.budgets import Budgets
     from baton.store.redis.call_limits import CallLimits
+    from baton.store.redis.resealing import Resealing
 
 
 def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> Ports:
@@ -77,6 +78,14 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
         session_memory=RedisSessionMemory(connection, retention_ms),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )
+
+
+def resealing(settings: Settings) -> tuple["Resealing", Ports]:
+    """Build what an operator's command reseals by, and the adapters over the same connection."""
+    from baton.store.redis.resealing import Resealing  # noqa: PLC0415 - no function does that
+
+    connection = RedisConnection(settings)
+    return Resealing(connection), real_ports(settings, connection)
 
 
 def _call_limits(connection: RedisConnection) -> "CallLimits":

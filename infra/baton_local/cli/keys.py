@@ -1,5 +1,7 @@
 """`baton keys create|list|revoke`: who may use the API; `baton keys roll`: with which keys the queue signs.
 
+`baton keys payload|reseal`: by which keys payloads are encrypted.
+
 Invariants: a key itself is printed once, alone on the last line of the standard output, and stored nowhere; only its
 digest is kept, in the deployment's store or, for a local stack that does not run, in its folder. The queue's keys are
 rolled only where every function takes both keys of the account: a message is then let in before and after, by the key
@@ -9,14 +11,19 @@ that stays.
 import asyncio
 import hashlib
 import json
+import re
+from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_bytes, token_hex
 
 import click
 
 from baton.queue.account import QueueSetup, SigningKeys
 from baton.settings.settings import Settings, require
-from baton_events.errors import PublishError, SettingsError
+from baton.store.redis.resealing import Resealed
+from baton.worker.wiring import resealing as real_resealing
+from baton_events.errors import BatonError, PublishError, SettingsError
 from baton_local.cli.key_store import KeyStore, store_settings
 from baton_local.cli.place import Place, put_line, with_place
 from baton_local.dev.secrets_file import (
@@ -106,7 +113,66 @@ _data = click.option(
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys; roll the signing keys of the queue."""
+    """Make, list and revoke API keys; roll the signing keys of the queue; make keys of payloads."""
+
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_PAGE = 50
+
+
+@keys.command()
+@click.option(
+    "--id", "key_id", default="", metavar="ID", help="Its name, 1 to 32 letters, digits, - or _; none: made up."
+)
+def payload(*, key_id: str) -> None:
+    """Make a key that encrypts payloads (PAYLOAD_KEYS) and print it alone on the last line."""
+    key_id = key_id or f"k{token_hex(4)}"
+    if not _ID.fullmatch(key_id):
+        raise click.BadParameter(f"{key_id!r} is no id: 1 to 32 letters, digits, '-' or '_'", param_hint="--id")
+    print(
+        "Keep it as a secret, and a copy of it apart: what it encrypts is lost without it. To change keys, add the new"
+    )
+    print(
+        "one second and deploy, put it first and deploy, and run `baton keys reseal` before you take the old one away."
+    )
+    print(f"{key_id}:{b64encode(token_bytes(32)).decode()}")
+
+
+@keys.command()
+@with_place
+@click.option(
+    "--rate", type=click.FloatRange(min=0.1), default=20.0, metavar="JOBS", help="So many a second; default 20."
+)
+def reseal(place: Place, *, rate: float) -> None:
+    """Encrypt ended jobs anew by the first key of PAYLOAD_KEYS; repeat it once the running ones have ended."""
+    settings = place.settings()
+    try:
+        require(settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN")
+        done = asyncio.run(_resealed(settings, rate))
+    except BatonError as error:
+        raise StackError(str(error)) from error
+    print(f"{done.jobs} ended job(s) looked through, {done.texts} text(s) rewritten; {done.running} still running.")
+    if done.unreadable:
+        lost = ", ".join(f"{count} by key {key_id!r}" for key_id, count in sorted(done.unreadable.items()))
+        raise StackError(f"jobs that cannot be opened, and are left as they are: {lost}. Is the key in PAYLOAD_KEYS?")
+
+
+async def _resealed(settings: Settings, rate: float) -> "Resealed":
+    resealing, ports = real_resealing(settings)
+    total, position = Resealed(), ""
+    try:
+        while True:
+            page = await ports.listing.old(position, ports.clock.now_ms() + 1, _PAGE)
+            done = await resealing.page(page.found)
+            total.jobs, total.texts = total.jobs + done.jobs, total.texts + done.texts
+            total.running += done.running
+            for key_id, count in done.unreadable.items():
+                total.unreadable[key_id] = total.unreadable.get(key_id, 0) + count
+            if not (position := page.next):
+                return total
+            await asyncio.sleep(len(page.found) / rate)
+    finally:
+        await ports.reader.close()
 
 
 @keys.command()

@@ -1,4 +1,4 @@
-"""`baton keys create`."""
+"""`baton keys create`, and keys of payloads."""
 
 import hashlib
 import json
@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from baton.settings.settings import read_settings
 from baton_local.cli.main import main
 from baton_local.dev.secrets_file import load_or_make_secrets
+from tests.contract.store.redis_process import TOKEN, RedisProcess
 
 
 def create(*arguments: str) -> tuple[int, list[str]]:
@@ -47,3 +49,25 @@ def test_a_damaged_data_folder_is_one_clear_line(tmp_path: Path) -> None:
     assert code == 1
     assert len(lines) == 1
     assert lines[0].startswith("baton: ")
+
+
+def test_a_key_of_payloads_stands_alone_on_the_last_line() -> None:
+    made = [
+        CliRunner().invoke(main, ["keys", "payload", *more]).output.splitlines()[-1] for more in (["--id", "k1"], [])
+    ]
+    assert made[0].startswith("k1:")
+    assert len({key.partition(":")[2] for key in made}) == 2
+    assert read_settings({"PAYLOAD_KEYS": ",".join(made)}).payload_keys == ",".join(made)
+    assert CliRunner().invoke(main, ["keys", "payload", "--id", "k 1"]).exit_code == 2
+
+
+def test_ended_jobs_are_resealed_at_a_rate(tmp_path: Path) -> None:
+    redis = RedisProcess(tmp_path)
+    try:
+        environment = {"UPSTASH_REDIS_REST_URL": redis.url, "UPSTASH_REDIS_REST_TOKEN": TOKEN}
+        key = CliRunner().invoke(main, ["keys", "payload"]).output.splitlines()[-1]
+        result = CliRunner().invoke(main, ["keys", "reseal", "--rate", "5"], env={**environment, "PAYLOAD_KEYS": key})
+        assert result.output == "0 ended job(s) looked through, 0 text(s) rewritten; 0 still running.\n"
+    finally:
+        redis.stop()
+    assert CliRunner().invoke(main, ["keys", "reseal"], env={"REDIS_URL": ""}).exit_code == 1

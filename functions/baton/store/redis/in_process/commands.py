@@ -164,6 +164,12 @@ def _sadd(data: Data, key: str, *names: str) -> int:
     return len(after) - len(before)
 
 
+def _srem(data: Data, key: str, *names: str) -> int:
+    before = data.get(key, frozenset, frozenset[str]())
+    data.put(key, after := before.difference(names))
+    return len(before) - len(after)
+
+
 def _time(data: Data) -> list[str]:
     seconds, ms = divmod(data.now_ms(), 1000)
     return [str(seconds), str(1000 * ms)]
@@ -215,5 +221,6 @@ COMMANDS: dict[str, Command] = {
     "LTRIM": _ltrim,
     "LLEN": lambda data, key: len(_list(data, key)),
     "SADD": _sadd,
+    "SREM": _srem,
     "SMEMBERS": lambda data, key: sorted(data.get(key, frozenset, frozenset[str]())),
 }
