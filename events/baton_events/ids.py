@@ -44,9 +44,11 @@ def sorted_json(value: Any) -> str:
 
 def digest(*parts: Any) -> str:
     """Return the SHA-256 of the parts' canonical JSON, as hex."""
-    if all(part.__class__ is str for part in parts):
-        return hashlib.sha256(sorted_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
-    return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    write = sorted_json
+    for part in parts:
+        if part.__class__ is not str:
+            write = canonical_json
+    return hashlib.sha256(write(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def job_id_from_key(tenant: str, idempotency_key: str) -> str:

@@ -273,8 +273,10 @@ def blocked(item: WorkItem, items: Iterable[WorkItem]) -> bool:
 
     A step that has begun is never blocked, even where a failover forgot that an earlier step is over.
     """
-    before = set(item.after.split(",")) if item.kind is ItemKind.CALL and item.after else set[str]()
-    return bool(before) and any(other.call_id in before or other.approval_of_call in before for other in items)
+    if item.kind is not ItemKind.CALL or not item.after:
+        return False
+    before = set(item.after.split(","))
+    return any(other.call_id in before or other.approval_of_call in before for other in items)
 
 
 def item_key_of(event: Event) -> str:

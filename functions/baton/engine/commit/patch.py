@@ -42,15 +42,18 @@ class Patch:
 
         `summed`: fields that are not compared: `write` adds to them.
         """
-        there = [field for field, text in texts.items() if text is not None] + list(summed)
         absent = [field for field, text in texts.items() if text is None]
-        if there:
-            first = self._add([*there, *[texts.get(field) or "" for field in there]])
+        known = {field: text for field, text in texts.items() if text is not None} if absent else texts
+        if known or summed:
+            there = [*known, *summed]
+            first = self._add([*there, *[text or "" for text in known.values()], *[""] * len(summed)])
             self._conditions.append(["equal", self._key(key), first, len(there)])
-            self._summed |= {field: str(first + there.index(field)) for field in summed}
+            for number, field in enumerate(summed, first + len(known)):
+                self._summed[field] = f"{number}"
+            self.commands += 1 if len(there) <= _SLICE else -(-len(there) // _SLICE)
         if absent:
             self._conditions.append(["absent", self._key(key), self._add(absent), len(absent)])
-        self.commands += -(-len(there) // _SLICE) - (-len(absent) // _SLICE)
+            self.commands -= -len(absent) // _SLICE
 
     def any(self, key: str, fields: Sequence[str]) -> None:
         """Require at least one of these fields."""
@@ -74,7 +77,7 @@ class Patch:
         # As `_command`, without its calls: a step writes half a dozen times.
         first, count = len(self._arguments) + 1, len(arguments)
         self._arguments += arguments
-        index = self._keys.setdefault(key, len(self._keys) + 1)
+        index = self._keys[key] if key in self._keys else self._key(key)
         self._writes.append([command, index, first, first + count - 1] if count else [command, index])
         self.commands += 1 if count <= _SLICE else -(-count // _SLICE)
         for field, at, *added in sums:

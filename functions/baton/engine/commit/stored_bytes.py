@@ -38,19 +38,19 @@ class BytesAdded(Struct, frozen=True):
 
 def written_bytes(changes: Changes, item_key: str = "") -> int:
     """Return the bytes that a write adds to the job's stored data. `item_key`: of the work item that it commits."""
-    size = bytes_of((*changes.transcript, *changes.parts, *(changes.text_stream.rest if changes.text_stream else ())))
+    texts = [*changes.transcript, *changes.parts, *(changes.text_stream.rest if changes.text_stream else ())]
     if not item_key.startswith(_WAIT):  # else the signal that ended the wait has written them
-        size += bytes_of(changes.results.values()) + changes.apart_bytes
+        texts += changes.results.values()
     for skip in changes.skips:
-        size += bytes_of((skip.result, *skip.parts))
+        texts += (skip.result, *skip.parts)
     for call in changes.calls:
         if call.status in _NEW and not call.attempts:  # as it is made: later records replace it
-            size += bytes_of((dump(call),))
+            texts.append(dump(call))
     if changes.report:
-        size += bytes_of((changes.report.outcome,))
+        texts.append(changes.report.outcome)
     if changes.job and (changes.ends or changes.slot_state):
-        size += bytes_of((dump(changes.job),))
-    return size + (written_bytes(changes.child) if changes.child else 0)
+        texts.append(dump(changes.job))
+    return bytes_of(texts) + (written_bytes(changes.child) if changes.child else 0)
 
 
 def bytes_of(texts: Iterable[str]) -> int:

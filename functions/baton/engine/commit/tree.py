@@ -86,19 +86,27 @@ class Tree(Struct):
         """Return the job of a turn and those above it, with the usage and reservations below each."""
         if item.kind is not ItemKind.LOOP:
             return ()
-        names = [item.job_id, *(name for name in above(item.job_id) if name in self.jobs)]
+        names = [item.job_id, *[name for name in above(item.job_id) if name in self.jobs]]
         return tuple(
-            BudgetScope(self.jobs[name], self.child_usage.get(name, NOTHING_SPENT), self._reserved(name, item, now_ms))
-            for name in names
+            [
+                BudgetScope(
+                    self.jobs[name], self.child_usage.get(name, NOTHING_SPENT), self._reserved(name, item, now_ms)
+                )
+                for name in names
+            ]
         )
 
     def _reserved(self, name: str, but: WorkItem, now_ms: int) -> int:
-        turns = (
-            item for item in self.items.values() if item.kind is ItemKind.LOOP and item.job_id.startswith(f"{name}.")
-        )
         # The model call is in progress here, or offloaded.
-        live = (item for item in turns if (item.owner and item.lease_until_ms > now_ms) or item.offloaded)
-        return sum(self.jobs[item.job_id].reserve_tokens for item in live if item.key != but.key)
+        live = [
+            self.jobs[item.job_id].reserve_tokens
+            for item in self.items.values()
+            if item.kind is ItemKind.LOOP
+            and item.key != but.key
+            and item.job_id.startswith(f"{name}.")
+            and ((item.owner and item.lease_until_ms > now_ms) or item.offloaded)
+        ]
+        return sum(live)
 
     def gated(self, item: WorkItem, now_ms: int) -> bool:
         """Return whether a work item needs a slot that its job lacks, and is due or waits for the slot request."""
@@ -166,5 +174,8 @@ class Tree(Struct):
 
 def above(job_id: str) -> list[str]:
     """Return the ids of the jobs above this one, the nearest first."""
-    names = job_id.split(".")
-    return [".".join(names[:count]) for count in range(len(names) - 1, 0, -1)]
+    names = list[str]()
+    while "." in job_id:
+        job_id, _, _ = job_id.rpartition(".")
+        names.append(job_id)
+    return names

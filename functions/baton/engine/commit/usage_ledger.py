@@ -1,13 +1,13 @@
 """A job's usage ledger, pure: its sums, those of parallel calls apart, and the usage in each event's part."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
-from operator import add, attrgetter, sub
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
 from msgspec.json import Encoder
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import COUNTED
 from baton.engine.commit.codec import dump, load_usage
@@ -43,7 +43,17 @@ class Spent(Struct, frozen=True):
 
     def __add__(self, other: "Spent") -> "Spent":
         """Return the sum of both."""
-        return Spent(*map(add, astuple(self), astuple(other)))
+        return Spent(
+            self.messages + other.messages,
+            self.requests + other.requests,
+            self.commands + other.commands,
+            self.deliveries + other.deliveries,
+            self.size_bytes + other.size_bytes,
+            self.function_ms + other.function_ms,
+            self.mb_ms + other.mb_ms,
+            self.shared + other.shared,
+            self.written + other.written,
+        )
 
 
 NOTHING = Spent()
@@ -58,20 +68,22 @@ _SHOWN_AS = ("appends", "messages", "deliveries", "redisRequests", "redisCommand
 _amounts, _summed = attrgetter(*_COUNTED), attrgetter(*_SUMS)
 _encode = Encoder().encode
 _EVENT_END = '},"transient":true,"type":"data-event"}'
+_END = -len(_EVENT_END)
 
 
 def plus(used: Usage, added: Usage) -> Usage:
     """Return the sum of both."""
-    return replace(used, **_sums(add, used, added), updated_ms=max(used.updated_ms, added.updated_ms))
+    return replace(used, **_sums(used, added, 1), updated_ms=max(used.updated_ms, added.updated_ms))
 
 
 def less(used: Usage, before: Usage) -> Usage:
     """Return the usage since `before`."""
-    return Usage(**_sums(sub, used, before), updated_ms=used.updated_ms)
+    return Usage(**_sums(used, before, -1), updated_ms=used.updated_ms)
 
 
-def _sums(together: Callable[[int, int], int], used: Usage, other: Usage) -> dict[str, Any]:
-    return dict(zip(_SUMS, map(together, _summed(used), _summed(other)), strict=True))
+def _sums(used: Usage, other: Usage, sign: int) -> dict[str, Any]:
+    pairs = zip(_SUMS, _summed(used), _summed(other), strict=True)
+    return {name: amount + sign * more for name, amount, more in pairs}
 
 
 def ledger_text(job_id: str, field: str, used: Usage) -> str:
@@ -105,13 +117,16 @@ def ends_event(part: str) -> bool:
 
 def event_end(parts: Sequence[str]) -> str:
     """Return the first of these parts that ends an event; empty: there is none."""
-    return next((text for text in parts if ends_event(text)), "")
+    for text in parts:
+        if text[_END:] == _EVENT_END:
+            return text
+    return ""
 
 
 def with_used(text: str, used: Usage) -> str:
     """Return a part that ends an event, with this usage of it."""
     amounts = {name: amount for name, amount in zip(_SHOWN_AS, _amounts(used), strict=True) if amount}
-    return f'{text[: -len(_EVENT_END)]},"used":{_encode(amounts).decode()}{_EVENT_END}'
+    return f'{text[:_END]},"used":{_encode(amounts).decode()}{_EVENT_END}'
 
 
 def more(used: Usage, spent: Spent) -> Usage:

@@ -82,7 +82,7 @@ class ArgumentSchema:
             fault = f"arguments: must be an object, got {_shortened(arguments)}"
             raise InvalidArguments(self._tool, [fault], [()])
         try:
-            return self._model.model_validate(copied_json(arguments))
+            return self._model.model_validate(copied_json(dict(arguments)))
         except ValidationError as error:
             raise misfit(self._tool, error, arguments, list(self.json_schema["properties"])) from error
         except BaseException as error:  # a type's own validators are foreign code, and no exit of theirs ends a step
@@ -99,7 +99,7 @@ def misfit(tool: str, error: ValidationError, arguments: Any, known: list[str]) 
 
 def copied_json(value: Any) -> Any:
     """Copy the objects and lists of JSON: validators may change what they are given."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {name: copied_json(item) for name, item in value.items()}
     return [copied_json(item) for item in value] if isinstance(value, list) else value
 

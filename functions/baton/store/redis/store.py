@@ -108,10 +108,10 @@ class Store:
         """
 
         def places(tree: Tree) -> _Places:
-            item = tree.items.get(claim.item_key)
-            own = [((claim.job_id, item.call_id), True)] if item and item.kind is ItemKind.WAIT else []
-            waits = outcomes_continued(claim, tree) if continuation else ()
-            return [*own, *waits, *_read_by(changes, claim.job_id, tree)]
+            item, found = tree.items.get(claim.item_key), _read_by(changes, claim.job_id, tree)
+            if item and item.kind is ItemKind.WAIT:
+                found.append(((claim.job_id, item.call_id), True))
+            return [*found, *outcomes_continued(claim, tree)] if continuation else found
 
         transition = Transition(
             job_id=claim.job_id,
@@ -273,7 +273,7 @@ def _touched_by(changes: Changes, job_id: str) -> Callable[[Tree], Iterable[str]
     return lambda tree: [*names, *(name for name in tree.jobs if name.startswith(f"{job_id}."))]
 
 
-def _read_by(changes: Changes, job_id: str, tree: Tree) -> _Places:
+def _read_by(changes: Changes, job_id: str, tree: Tree) -> list[tuple[Place, bool]]:
     """Return the results that are read by a commit's writes."""
     found: list[tuple[Place, bool]] = []
     for item in changes.items:

@@ -62,7 +62,7 @@ class Transition(Struct, kw_only=True):
 
 
 class Attempt:
-    """The result of the transitions, and the conditions for its write.
+    """The result of the transitions, and the conditions for its write. `results`: those that they read.
 
     `apart`: where it is a step of one of several calls, writes of the others at the same time do not conflict.
     """
@@ -72,6 +72,7 @@ class Attempt:
         root_id: str,
         snapshot: TreeSnapshot,
         transitions: Sequence[Transition],
+        results: Mapping[Place, str | None],
         stamp: str,
         sealing: Sealing,
         *,
@@ -80,14 +81,7 @@ class Attempt:
         self._root_id, self._snapshot, self._transitions, self._stamp = root_id, snapshot, transitions, stamp
         self.answers: list[Any] = []
         self.bill = Bill()
-        # An unknown result is taken for absent, which is then a condition.
-        self._results: dict[Place, str | None] = {}
-        self._persists = self._is_stamp_appended = False
-        for transition in transitions:
-            self._persists |= transition.persists
-            for place, _ in transition.places(snapshot.tree):
-                self._results[place] = snapshot.result(place)
-        self._sealing = sealing
+        self._results, self._sealing, self._is_stamp_appended = results, sealing, False
         draft = self.draft = self._made(transitions)
         self._ledgers = {job_id: (f"usage:{job_id}", used) for job_id, used in draft.usage.items()}
         texts = TreeTexts(sealing, root_id, draft.jobs.values())
@@ -146,7 +140,8 @@ class Attempt:
             by_key.setdefault(result_key, {})[field] = kept_form(text)
         for result_key, texts in by_key.items():
             patch.equal(result_key, texts)
-        self._writes.add_to(patch, kept, persists=self._persists)
+        persists = [transition for transition in self._transitions if transition.persists]
+        self._writes.add_to(patch, kept, persists=bool(persists))
 
     def _compare_state(self, patch: Patch) -> None:
         """Require the state as it is known: all of it by its stamp, or as much as the transitions read."""

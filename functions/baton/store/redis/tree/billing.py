@@ -24,7 +24,8 @@ from baton.store.transport.redis_rest import Command, answer_bytes, command_byte
 
 # Stands for the size of a request until the texts that tell it are written: no sum of bytes has as many digits.
 _UNKNOWN, _DIGITS = 10**15, 16
-_Sized = tuple[str, int]  # a text that tells of usage, and the bytes in it
+# A field of the state, or none; a text that is written, another one that tells of usage, and the bytes in that.
+_Billed = tuple[str, str, str, int]
 Ledgers = Mapping[str, tuple[str, Usage]]  # by job: the field for its usage, and what the steps have added there
 
 
@@ -58,30 +59,26 @@ class Bill:
 
         Returns what each job pays.
         """
-        self._size_bytes = patch.size_bytes() + sum(map(command_bytes, beside))
+        self._size_bytes = patch.size_bytes() + sum([command_bytes(each) for each in beside])
         if not self._steps:
             return {}
         self._taken = [step.meter.take() if step.meter else NOTHING for step in self._steps]
         cost = Spent(requests=1, commands=patch.commands + len(beside), size_bytes=_UNKNOWN)
-        bills = list(zip(self._steps, [*self._taken[:-1], self._taken[-1] + cost], strict=True))
-        owed = dict[str, Spent]()
-        for step, bill in bills:
+        bills, owed, billed = [*self._taken[:-1], self._taken[-1] + cost], dict[str, Spent](), list[_Billed]()
+        for step, bill in zip(self._steps, bills, strict=True):
             owed[step.job_id] = owed[step.job_id] + bill if step.job_id in owed else bill
-        old = [state[ledgers[job_id][0]] for job_id in owed] + [step.part for step in self._steps if step.part]
-        sized = list[_Sized]()
-        for job_id, spent in owed.items():
-            used = more(ledgers[job_id][1], spent)
-            sized.append((ledger_text(job_id, ledgers[job_id][0], used), used.redis_bytes))
-        for step, bill in bills:
             if step.part:
                 used = more(step.used, bill)
-                sized.append((with_used(step.part, used), used.redis_bytes))
-        self._size_bytes = _size_with(self._size_bytes - sum(map(len, old)), sized)
-        new = [_with_size(each, self._size_bytes) for each in sized]
-        for text, billed in zip(old, new, strict=True):
-            patch.exchange(text, billed)
-        self._written = {ledgers[job_id][0]: text for job_id, text in zip(owed, new, strict=False)}
-        state |= self._written
+                billed.append(("", step.part, with_used(step.part, used), used.redis_bytes))
+        for job_id, spent in owed.items():
+            field, used = ledgers[job_id][0], more(ledgers[job_id][1], spent)
+            billed.append((field, state[field], ledger_text(job_id, field, used), used.redis_bytes))
+        self._size_bytes = _size_with(self._size_bytes, billed)
+        for field, old, text, used_bytes in billed:
+            new = _with_size(text, used_bytes, self._size_bytes)
+            patch.exchange(old, new)
+            if field:
+                self._written[field] = state[field] = new
         payer, own_bytes = self._steps[-1].job_id, self._size_bytes - _UNKNOWN
         return {**owed, payer: owed[payer] + Spent(size_bytes=own_bytes)}
 
@@ -103,22 +100,25 @@ class Bill:
         self._taken = []
 
 
-def _size_with(other_bytes: int, sized: Sequence[_Sized]) -> int:
-    """Return the size of a request with these texts: the digits that tell it count, too."""
-    sums = [used_bytes - _UNKNOWN for _, used_bytes in sized if used_bytes >= _UNKNOWN]
-    fixed = other_bytes + sum([len(text) for text, _ in sized]) - _DIGITS * len(sums)
-    size_bytes = fixed
-    while size_bytes != (larger := fixed + sum([len(str(each + size_bytes)) for each in sums])):
-        size_bytes = larger
-    return size_bytes
+def _size_with(size_bytes: int, billed: Sequence[_Billed]) -> int:
+    """Return the size of a request with the new texts: the digits that tell it count, too."""
+    sums = list[int]()
+    for _, old, text, used_bytes in billed:
+        size_bytes += len(text) - len(old)
+        if used_bytes >= _UNKNOWN:
+            size_bytes -= _DIGITS
+            sums.append(used_bytes - _UNKNOWN)
+    whole = size_bytes
+    while whole != (larger := size_bytes + len("".join([f"{each + whole}" for each in sums]))):
+        whole = larger
+    return whole
 
 
-def _with_size(sized: _Sized, size_bytes: int) -> str:
+def _with_size(text: str, used_bytes: int, size_bytes: int) -> str:
     """Return the text once the size is known: it stands where the last number of its digits does."""
-    text, used_bytes = sized
     if used_bytes < _UNKNOWN:
         return text
-    before, _, after = text.rpartition(str(used_bytes))
+    before, _, after = text.rpartition(f"{used_bytes}")
     return f"{before}{used_bytes - _UNKNOWN + size_bytes}{after}"
 
 

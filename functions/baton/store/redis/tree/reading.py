@@ -25,16 +25,19 @@ _ENDING_KEYS = tuple(f"{kind}:" for kind in sorted(_ENDING))
 _NONE: dict[str, CallRecord] = {}
 
 
-def suffices(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> bool:
-    """Return whether all reads of the transitions are known."""
+def known_results(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> dict[Place, str | None] | None:
+    """Return the results that the transitions read; None where something that they read is not known."""
+    results = dict[Place, str | None]()
     for transition in transitions:
         for place, must in transition.places(snapshot.tree):
             if must and not snapshot.knows_result(place):
-                return False
+                return None
+            # An unknown result is taken for absent, which is then a condition.
+            results[place] = snapshot.result(place)
         for place in transition.calls(snapshot.tree):
             if not snapshot.knows_call(place):
-                return False
-    return True
+                return None
+    return results
 
 
 def reads_of(root_id: str, results: Sequence[Place], calls: Sequence[Place]) -> list[Command]:
@@ -73,21 +76,26 @@ def calls_claimed_with(claim: Claim, tree: Tree) -> list[Place]:
 
 def calls_continued(claim: Claim, changes: Changes, tree: Tree) -> list[Place]:
     """Return the calls that a COMMIT returns with its claims."""
+    pending = [item for item in tree.items.values() if item.kind in _ENDING and _is_pending(item, claim)]
+    new = [item for item in changes.items if item.kind in _ENDING]
+    if not (pending or new):
+        return []
     known = {**tree.calls.get(claim.job_id, _NONE), **{record.id: record for record in changes.calls}}
     written = {record.id for record in changes.calls}
-    places = _calls_of([*_pending(claim, tree), *changes.items], known)
-    return [place for place in places if place[1] not in written]
+    return [place for place in _calls_of((*pending, *new), known) if place[1] not in written]
 
 
 def outcomes_continued(claim: Claim, tree: Tree) -> list[tuple[Place, bool]]:
     """Return the outcomes of the waits that are over: where there is none, a time-out is written."""
-    waits = (item for item in _pending(claim, tree) if item.kind is ItemKind.WAIT)
-    return [((item.job_id, item.call_id), True) for item in waits if item.not_before_ms <= claim.now_ms]
+    return [
+        ((item.job_id, item.call_id), True)
+        for item in tree.items.values()
+        if item.kind is ItemKind.WAIT and item.not_before_ms <= claim.now_ms and _is_pending(item, claim)
+    ]
 
 
-def _pending(claim: Claim, tree: Tree) -> list[WorkItem]:
-    items = tree.items.values()
-    return [item for item in items if item.job_id == claim.job_id and item.relay_id == claim.message_id]
+def _is_pending(item: WorkItem, claim: Claim) -> bool:
+    return item.job_id == claim.job_id and item.relay_id == claim.message_id
 
 
 def _calls_of(items: Iterable[WorkItem], known: Mapping[str, CallRecord]) -> list[Place]:

@@ -63,11 +63,12 @@ class Transcript(Struct, frozen=True):
         entries, results = self.memo.get("values", ((), {}))
         if len(entries) > len(self.entries) or len(results) > len(self.results):
             return tuple(load_values(self.entries)), load_results(self.results)
-        if len(entries) < len(self.entries):
-            entries = (*entries, *load_values(self.entries[len(entries) :]))
-        if len(results) < len(self.results):
-            results = {**results, **load_results(dict(islice(self.results.items(), len(results), None)))}
-        self.memo["values"] = entries, results
+        texts, more = self.entries[len(entries) :], list(islice(self.results, len(results), None))
+        if texts or more:
+            values = load_values([*texts, *[self.results[name] for name in more]])
+            results = {**results, **dict(zip(more, values[len(texts) :], strict=True))}
+            entries = (*entries, *values[: len(texts)])
+            self.memo["values"] = entries, results
         return entries, results
 
 

@@ -18,8 +18,8 @@ from baton.store.redis.totals import Counts, adding
 from baton.store.redis.tree.attempt import Attempt, Transition
 from baton.store.redis.tree.billing import HeldCounts
 from baton.store.redis.tree.details import Details, with_ledger
-from baton.store.redis.tree.reading import read_again, reads_of, suffices
-from baton.store.redis.tree.snapshot import TreeSnapshot
+from baton.store.redis.tree.reading import known_results, read_again, reads_of
+from baton.store.redis.tree.snapshot import Place, TreeSnapshot
 from baton.store.redis.tree.writes import Kept
 from baton_events.errors import StoreError
 
@@ -192,11 +192,11 @@ class Transactions:
         attempts = list[Attempt]()
         try:
             for number in range(_ATTEMPTS):
-                snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
+                snapshot, results = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
                 if attempts and not any(each.is_in(snapshot) for each in attempts):
                     attempts[-1].bill.refund()  # it has taken what the one before it gave back
                 attempts.clear()
-                for attempt in self._attempts(root_id, snapshot, transitions):
+                for attempt in self._attempts(root_id, snapshot, transitions, results):
                     if attempts:
                         attempts[-1].bill.refund()
                     details = Details(attempt.answers, attempt.transcripts(), attempt.draft.usage)
@@ -215,12 +215,18 @@ class Transactions:
         except Exception as error:  # noqa: BLE001 - each waiting caller gets it
             self._fail(queue, batch, error)
 
-    def _attempts(self, root_id: str, snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> Iterator[Attempt]:
+    def _attempts(
+        self,
+        root_id: str,
+        snapshot: TreeSnapshot,
+        transitions: Sequence[Transition],
+        results: Mapping[Place, str | None],
+    ) -> Iterator[Attempt]:
         """Yield one attempt, and where that is refused one that does not conflict with others' writes, if possible.
 
         None where nothing is to be written, and the snapshot is not fresh.
         """
-        head, sealing = (root_id, snapshot, transitions), self._redis.sealing
+        head, sealing = (root_id, snapshot, transitions, results), self._redis.sealing
         attempt = Attempt(*head, self._stamps.next(), sealing, apart=snapshot.is_contended or snapshot.is_fresh)
         if attempt.is_nothing and not snapshot.is_fresh:
             return
@@ -262,13 +268,13 @@ class Transactions:
 
     async def _snapshot(
         self, root_id: str, snapshot: TreeSnapshot | None, transitions: Sequence[Transition], *, guesses: bool
-    ) -> TreeSnapshot:
-        """Return a snapshot from which the transitions can be computed."""
+    ) -> tuple[TreeSnapshot, Mapping[Place, str | None]]:
+        """Return a snapshot from which the transitions can be computed, and the results that they read."""
         if snapshot is None and guesses and all(transition.guesses for transition in transitions):
-            return _NOTHING
+            return _NOTHING, {}
         for _ in range(_ATTEMPTS):
-            if snapshot is not None and suffices(snapshot, transitions):
-                return snapshot
+            if snapshot is not None and (found := known_results(snapshot, transitions)) is not None:
+                return snapshot, found
             known = snapshot or _NOTHING
             waiting = [place for transition in transitions for place, _ in transition.places(known.tree)]
             calls = list(dict.fromkeys(place for transition in transitions for place in transition.calls(known.tree)))

@@ -109,14 +109,16 @@ class Writes:
         new_calls, new_results = draft.new_calls, draft.new_results
         for job_id in {**draft.transcript, **new_calls, **new_results}:
             key, results = keys.calls_key(job_id), new_results.get(job_id, _NONE)
-            gone = [keys.RESULT + name for name, text in results.items() if text is None]
+            gone, texts = list[str](), list[str]()
+            for record in new_calls.get(job_id, _NONE).values():
+                texts += (record.id, dump(record, self._texts))
+            for name, text in results.items():
+                if text is None:
+                    gone.append(keys.RESULT + name)
+                else:
+                    texts += (keys.RESULT + name, kept_form(text))
             if gone:
                 patch.write("HDEL", key, gone)
-            records = new_calls.get(job_id, _NONE).values()
-            texts = [text for record in records for text in (record.id, dump(record, self._texts))]
-            for name, text in results.items():
-                if text is not None:
-                    texts += (keys.RESULT + name, kept_form(text))
             if job_id in draft.transcript:
                 entries = draft.transcript[job_id]
                 for number, text in enumerate(entries, draft.usage[job_id].entries - len(entries)):
