@@ -147,7 +147,11 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "lines 90, functions 7, test lines 110, lines of worker 43, functions of worker 4, lines of store 18, "
         "functions of store 1, lines of engine 29, functions of engine 2",
     ),
-    *_raises(_DRAFTS, "lines 39, modules 1, functions 5, lines of engine 39, functions of engine 6, test lines 112"),
+    *_raises(_DRAFTS, "lines 96, modules 1, functions 6, lines of engine 70, functions of engine 6, test lines 112"),
+    *_raises("one sorted set for all indexes of the slots, sums without loops", "lines of store 24, lines of client 2"),
+    *_raises("one sorted set for all indexes of the slots", "functions of store 1"),
+    *_raises("a tombstone is read where no tree is", "lines 10, functions 1, test lines 18, lines of store 6"),
+    *_raises("a tombstone is read where no tree is", "lines of engine 4, functions of engine 1"),
     *_raises(
         _ERASURE,
         "lines 249, modules 1, functions 14, API routes 1, test lines 166, docs words 391, lines of server 136, "

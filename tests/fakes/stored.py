@@ -128,7 +128,7 @@ class FakeRedis(InProcessRedis):
         root = root_of(job_id)
         state, stone = self.hash(keys.state_key(root)), self.data.values.get(keys.tombstone_key(root))
         mine = TreeTexts(sealing_of(self.payload_keys, ""), root)
-        tree = read_again(TreeSnapshot(), [state, stone], (), (), mine).tree
+        tree = read_again(TreeSnapshot(), [state], (), (), mine, stone).tree
         kept: dict[str, dict[str, Any]] = {"calls": {}, "results": {}, "transcript": {}, "parts": {}}
         for name in tree.jobs:
             texts = self.hash(keys.calls_key(name))
@@ -204,7 +204,7 @@ class FakeRedis(InProcessRedis):
     def _put_entry(self, job_id: str, entry: QueueEntry | None) -> None:
         text = encode(_record(job_id, entry)).decode() if entry else ""
         members = Path(connection.__file__).with_name("lua").joinpath("members.lua").read_text(encoding="utf-8")
-        named = [keys.SLOTS, *keys.SLOT_INDEXES]
+        named = [keys.SLOTS, keys.SLOT_ORDER]
         self.run("EVAL", members + _PUT, len(named), *named, job_id, text)
 
 

@@ -217,8 +217,8 @@ MEMBERS = (
     ),
     Defect(
         "lines and flows are in one order",
-        "KEYS[7], KEYS[8]",
-        "KEYS[8], KEYS[8]",
+        "'q', 'l', 'f'",
+        "'q', 'f', 'f'",
         f"{_RULE}::test_whatever_its_names_are_a_session_has_its_place_in_the_order",
     ),
     Defect(
@@ -309,13 +309,13 @@ SEMAPHORE = (
     ),
     Defect(
         "what others caused is told by everybody",
-        "plan.everybody and {'-', '+'}",
-        "true and {'-', '+'}",
+        "plan.everybody and {'[u', '(v'}",
+        "true and {'[u', '(v'}",
         f"{_RULE}::test_a_granted_slot_is_told_by_who_caused_it_until_it_is_taken",
     ),
     Defect(
         "a sweep tells of its own grants alone",
-        "plan.everybody and {'-', '+'}",
+        "plan.everybody and {'[u', '(v'}",
         "false",
         f"{_RULE}::test_a_granted_slot_is_told_by_who_caused_it_until_it_is_taken",
     ),

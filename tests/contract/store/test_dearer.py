@@ -22,6 +22,7 @@ from baton.engine.stream_parts import text_delta
 from baton.engine.transitions import CallStatus
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from baton.sdk.records.transcript import Failure, Wanted
+from baton.store.redis.connection import RedisConnection
 from baton.store.transport.meter import Meter, metered, take
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import (
@@ -37,7 +38,7 @@ from tests.contract.store.sample import (
     record_of,
     slot_request,
 )
-from tests.contract.store.side import Side
+from tests.contract.store.side import Side, several, side_over
 from tests.fakes.clock import FakeClock
 
 pytestmark = pytest.mark.bridge
@@ -206,3 +207,14 @@ async def test_a_batch_of_a_text_costs_one_request_of_four_commands(real: Side, 
         assert await real.store.append(claim_of(LOOP, "m1"), number, [text_delta("text-1", "more of it")], "text-1")
         spent = redis_process.counted().since(before)
         assert (spent.requests, spent.commands) == (1, 4)
+
+
+async def test_a_process_that_knows_nothing_of_a_job_reads_its_state_alone(redis_process: RedisProcess) -> None:
+    """One command in its script, and four for the claim and its history; a tombstone is read where no state is."""
+    async with several(redis_process, 2, RedisConnection) as connections:
+        one, other = map(side_over, connections)
+        await one.store.create(creation(a_job()), "witness", NOW_MS)
+        for job_id, commands in ((JOB_ID, 2 + 4), ("job_none", 2 + 2)):
+            before = redis_process.counted()
+            await other.store.claim(claim_of(replace(first_item(), job_id=job_id), "m1"))
+            assert redis_process.counted().since(before).commands == commands

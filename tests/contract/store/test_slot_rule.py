@@ -134,7 +134,7 @@ async def test_who_finds_a_free_slot_takes_few_commands(redis: RedisConnection) 
     side = side_over(redis)
     with metered(Meter(SystemClock(), memory_mb=512)):
         await slot_request(side, "a")
-        assert take().commands == 7
+        assert take().commands == 5
 
 
 async def test_a_child_waits_for_no_other_job_of_its_session(side: Side) -> None:

@@ -8,8 +8,7 @@ from baton.store.redis.keys import (
     ADMISSION_DAYS,
     ADMISSION_ENDS,
     ADMISSION_USED,
-    SLOT_INDEXES,
-    SLOT_NAMES,
+    SLOT_ORDER,
     SLOTS,
     TOOL_USE,
 )
@@ -56,10 +55,10 @@ async def fill(server: RedisProcess) -> None:
         await WholeJob(side, ORIGINAL_ID).run(swept=True)
     with closing(RawClient(server.socket_path)) as client:
         write_copies(client, FINISHED - 1)
-        assert client.request("ZCARD", SLOT_NAMES) == 0
+        assert client.request("ZLEXCOUNT", SLOT_ORDER, "[n", "(o") == 0
         # one for all jobs, whatever their number
         # And what says when a sweep was armed: here the clocks of both lives begin at one time.
-        client.request("DEL", TOOL_USE, ADMISSION_DAYS, ADMISSION_ENDS, ADMISSION_USED, SLOTS, *SLOT_INDEXES)
+        client.request("DEL", TOOL_USE, ADMISSION_DAYS, ADMISSION_ENDS, ADMISSION_USED, SLOTS, SLOT_ORDER)
         assert sum(map(len, listed(client).values())) == FINISHED * ROWS_OF_A_JOB
         assert client.request("DBSIZE") == FINISHED * KEYS_OF_A_JOB + LIST_KEYS
 

@@ -13,7 +13,6 @@ from tests.contract.store.side import SLOTS
 from tests.contract.store_cluster.raw_client import RawClient
 from tests.contract.store_scale.conftest import adapters
 
-NAMES, _, _, _, QUEUES, LINES, _ = keys.SLOT_INDEXES
 FIRST = "job_000000"
 SIZES = (10, 1_000, 100_000)
 BATCH = 1_000
@@ -29,12 +28,13 @@ async def full(server: RedisProcess, waiting: int) -> None:
         assert not (await slot_request(side, FIRST, "slot", 1)).slot
     with closing(RawClient(server.socket_path)) as client:
         entry = client.request("HGET", keys.SLOTS, member_field(FIRST))
-        seat = next(member for member in client.request("ZRANGE", QUEUES, 0, -1) if FIRST in member)
-        line = client.request("ZRANGE", LINES, 0, 0)[0]
+        seat = next(each for each in client.request("ZRANGE", keys.SLOT_ORDER, "[q", "(r", "BYLEX") if FIRST in each)
+        line = client.request("ZRANGE", keys.SLOT_ORDER, "[l", "(m", "BYLEX")[0]
         for start in range(1, waiting, BATCH):
             names = [f"job_{number:06}" for number in range(start, min(start + BATCH, waiting))]
-            for key, text in ((NAMES, FIRST), (QUEUES, seat), (LINES, line)):
-                client.write([("ZADD", key, *(word for name in names for word in (0, text.replace(FIRST, name))))])
+            for text in (f"n{FIRST}", seat, line):
+                members = (word for name in names for word in (0, text.replace(FIRST, name)))
+                client.write([("ZADD", keys.SLOT_ORDER, *members)])
             records = ((member_field(name), entry.replace(FIRST, name)) for name in names)
             client.write([("HSET", keys.SLOTS, *(word for pair in records for word in pair))])
         client.request("HSET", keys.SLOTS, "asking", waiting, "lines", waiting)

@@ -178,7 +178,7 @@ def signal(
 ) -> SignalAnswer:
     """End a wait by a signal, or keep the signal until there is one."""
     job = draft.jobs.get(job_id)
-    if job is None and draft.tombstone is not None:
+    if job is None and (draft.tombstone is not None or draft.is_over(root_of(job_id))):
         return SignalAnswer(SignalResult.ENDED)
     early = bool(signal.call_id) and signal.call_id not in draft.calls.get(job_id, {})
     if job is None or (early and signal.run > job.run):

@@ -144,6 +144,10 @@ class Tree(Struct):
         ended_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
         return max(self.slot_state(job_id).epoch, ended_ms)
 
+    def is_over(self, root_id: str) -> bool:
+        """Return whether the root has ended, and nothing more can come of those below it."""
+        return root_id in self.jobs and self.jobs[root_id].ended
+
     def over(self) -> tuple[str, ...]:
         """Return the ended jobs that have no open work item."""
         open_of = {item.job_id for item in self.items.values()}

@@ -39,6 +39,8 @@ from baton.store.redis.totals import EndedSums, line_of
 from baton.store.transport.redis_rest import Command
 from baton_events.ids import root_of
 
+_NAMES, _OUT = keys.SLOT_NAMES, keys.SLOT_OUT
+
 
 async def page_from(semaphore: Semaphore, mark: str, now_ms: int, size: int) -> tuple[dict[str, QueueEntry], str]:
     """Return the page at `mark`, with its jobs' trees, and the mark at its end: two requests, seldom three."""
@@ -46,15 +48,15 @@ async def page_from(semaphore: Semaphore, mark: str, now_ms: int, size: int) -> 
     index = keys.SLOT_HOLDERS if kind == HOLDERS else keys.SLOT_NAMES
     since = int(last) + 1 if kind == GONE else 0
     found, out = await semaphore.redis.pipeline(
-        ["ZRANGE", index, f"({last}" if last else "-", "+", "BYLEX", "LIMIT", 0, 0 if kind == GONE else size],
+        [*_members(index, f"({index}{last}"), "LIMIT", 0, 0 if kind == GONE else size],
         [
-            *("ZRANGE", keys.SLOT_OUT, f"[{since:015d}", f"({now_ms - TOMBSTONE_MS:015d}", "BYLEX"),
+            *_members(_OUT, f"[{_OUT}{since:015d}", f"({_OUT}{now_ms - TOMBSTONE_MS:015d}"),
             *("LIMIT", 0, 0 if kind == ALL else size),
         ],
     )
-    names, end = some(found, size, kind, str)
+    names, end = some([member[1:] for member in found], size, kind, str)
     if len(names) < size and kind != ALL:
-        times = {name: at for at, _, name in (member.partition("\0") for member in out)}
+        times = {name: at for at, _, name in (member[1:].partition("\0") for member in out)}
         gone, end = some(list(times), size - len(names), GONE, lambda name: str(int(times[name])))
         names += gone
     if not names:
@@ -63,20 +65,25 @@ async def page_from(semaphore: Semaphore, mark: str, now_ms: int, size: int) -> 
         *_trees(names, whole=kind == ALL), ["HMGET", keys.SLOTS, *map(member_field, names)]
     )
     entries = {name: entry_from(text) for name, text in zip(names, texts, strict=True) if text}
-    others = {name for tree in trees for name in tree}.difference(names)
+    others = {member[1:] for tree in trees for member in tree}.difference(names)
     return {**entries, **await semaphore.entries_of(sorted(others))}, end
+
+
+def _members(index: str, first: str, last: str = "") -> list[str]:
+    """Return the command that reads an index from its first member on, or to the last one."""
+    return ["ZRANGE", keys.SLOT_ORDER, first, last or f"({chr(ord(index) + 1)}", "BYLEX"]
 
 
 def _trees(names: list[str], *, whole: bool) -> list[Command]:
     """Return the commands that find all jobs of their trees; `whole`: no job between them is left out."""
     roots = list(dict.fromkeys(map(root_of, names)))
     ranges = [(roots[0], roots[-1])] if whole else [(root, root) for root in roots]
-    return [["ZRANGE", keys.SLOT_NAMES, f"[{first}", f"({last}/", "BYLEX"] for first, last in ranges]
+    return [_members(_NAMES, f"[{_NAMES}{first}", f"({_NAMES}{last}/") for first, last in ranges]
 
 
 _SAMPLE = "sample:"
 _encode, _decode_sample = Encoder().encode, Decoder(Sample).decode
-_FIRST_OWN_KEY = len(keys.SLOT_INDEXES) + 2
+_FIRST_OWN_KEY = 3
 
 
 class Admission:
@@ -239,7 +246,8 @@ class AdmissionControl:
 
     async def _below(self, prefix: str) -> dict[str, QueueEntry]:
         """Return the entries of the members whose places begin so."""
-        members = await self._redis.execute("ZRANGE", keys.SLOT_QUEUES, f"[{prefix}", f"({prefix[:-1]}\1", "BYLEX")
+        place = f"{keys.SLOT_QUEUES}{prefix}"
+        members = await self._redis.execute(*_members(keys.SLOT_QUEUES, f"[{place}", f"({place[:-1]}\1"))
         return await self._semaphore.entries_of([member.rpartition("\0")[2] for member in members])
 
     async def ends(self) -> dict[str, AgentCounters]:

@@ -5,9 +5,9 @@ from baton_events.ids import digest, root_of
 # The semaphore of slots (lua/members.lua). Hash: how many hold one and ask for one, since when none is given, when a
 # sweep is armed; of each job and each tenant a record.
 SLOTS = "baton:{admission}:slots"
-# Sorted sets, in the order in which the script has them.
-SLOT_INDEXES = tuple(f"{SLOTS}:{name}" for name in ("names", "holders", "out", "untaken", "queues", "lines", "flows"))
-SLOT_NAMES, SLOT_HOLDERS, SLOT_OUT, _, SLOT_QUEUES, _, _ = SLOT_INDEXES
+# Sorted set: what finds its members, in the order of texts, each behind the letter of its index.
+SLOT_ORDER = f"{SLOTS}:order"
+SLOT_NAMES, SLOT_HOLDERS, SLOT_OUT, SLOT_QUEUES = "nhoq"
 # String: a sweep was requested; it expires, and then another one may be requested.
 ADMISSION_ASKED = "baton:{admission}:asked"
 # Hash: agent → the sums of its ended jobs (engine/all_jobs/ends.py).
@@ -176,10 +176,10 @@ def call_moments_key(key: str) -> str:
     return f"baton:call-limit:{digest(key)}:moments"
 
 
-def call_places_keys(key: str) -> tuple[str, ...]:
+def call_places_keys(key: str) -> tuple[str, str]:
     """Return the keys of the semaphore of calls that may not run at once, in the script's order."""
     start = f"baton:{{call-limit:{digest(key)}}}:places"
-    return (start, *(name.replace(SLOTS, start) for name in SLOT_INDEXES))
+    return start, f"{start}:order"
 
 
 def budget_keys(key: str, per: str, unit: str) -> tuple[str, str]:

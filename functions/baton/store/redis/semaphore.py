@@ -139,7 +139,7 @@ class Semaphore:
         reconcile_interval_ms: int,
         *,
         store_clock: bool = True,
-        named: Sequence[str] = (keys.SLOTS, *keys.SLOT_INDEXES),
+        named: Sequence[str] = (keys.SLOTS, keys.SLOT_ORDER),
     ) -> None:
         self.redis = connection
         self._named = named
@@ -177,7 +177,9 @@ class Semaphore:
 
     async def holders(self) -> dict[str, QueueEntry]:
         """Return the entries of the members that hold it."""
-        return await self.entries_of(await self.redis.execute("ZRANGE", self._named[2], 0, -1))
+        first, behind = f"[{keys.SLOT_HOLDERS}", f"({chr(ord(keys.SLOT_HOLDERS) + 1)}"
+        members = await self.redis.execute("ZRANGE", self._named[1], first, behind, "BYLEX")
+        return await self.entries_of([member[1:] for member in members])
 
     async def entries(self) -> dict[str, QueueEntry]:
         """Return all entries, by job id; those that come or go meanwhile may be among them or not."""

@@ -31,7 +31,7 @@ async def test_what_a_run_leaves_are_the_keys_of_production() -> None:
     assert run.status == "completed"
     left = simulation._left.version.values
     [job_id] = [key[7:-7] for key in left if key.endswith("}:state")]
-    assert {keys.SLOTS, keys.SLOT_NAMES, keys.calls_key(job_id), keys.parts_key(job_id)} <= set(left)
+    assert {keys.SLOTS, keys.SLOT_ORDER, keys.calls_key(job_id), keys.parts_key(job_id)} <= set(left)
     assert any(key.startswith("baton:list:") for key in left)
 
 

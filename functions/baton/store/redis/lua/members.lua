@@ -1,11 +1,10 @@
--- Before semaphore.lua: the members of a semaphore, and the texts by which they are found. What orders them is data, so a
--- change costs the same however many there are. Those that ask wait in the line of their flow; of a queue's members
--- only the first is in line.
--- KEYS: 1 hash: counters, and the records of members and flows. Sorted by text: 2 names, 3 holders, 4 out (by when they
--- were seen last), 5 untaken (holders by who caused it, until they ask again), 6 queues, 7 lines, 8 flows.
-local HASH, QUEUES, LINES, FLOWS = KEYS[1], KEYS[6], KEYS[7], KEYS[8]
+-- Before semaphore.lua: members of a semaphore, and the texts by which they are found: a change costs the same however many
+-- there are. Those that ask wait in the line of their flow; of a queue's members only the first is in line.
+-- KEYS: 1 hash: counters, and the records of members and flows. 2 sorted by text, behind a letter each: 2 names, 3 holders,
+-- 4 out (by when they were seen last), 5 untaken (holders by who caused it, until they ask again), 6 queues; lines; flows.
+local HASH, ORDER, LETTERS, QUEUES, LINES, FLOWS = KEYS[1], KEYS[2], {'', 'n', 'h', 'o', 'u', 'q', 'q'}, 'q', 'l', 'f'
 local COUNTERS = {[3] = 'holders', [5] = 'untaken'}
-local values, changed, found, heads, call, match = {}, {}, {}, {}, redis.call, string.match
+local values, changed, found, heads, gone, come, call, match = {}, {}, {}, {}, {}, {}, redis.call, string.match
 
 local function value(field)
   if values[field] == nil then
@@ -36,7 +35,7 @@ local function described(name, r)
   if not r.free and (r.state == 'asks' or r.state == 'rests' and r.ran) then
     is[6] = is.queue .. (r.held and '0' or '1') .. ran .. r.order
   elseif not r.free and r.state == 'rests' then
-    is.later = r.flow .. '\0\1\0' .. r.order -- beside its flow's queues: no name of one begins so
+    is[7] = r.flow .. '\0\1\0' .. r.order -- beside its flow's queues: no name of one begins so
   end
   return is
 end
@@ -47,34 +46,37 @@ local function member(name)
   return r
 end
 
+local function write_moved()
+  local _ = gone[1] and call('ZREM', ORDER, unpack(gone)), come[1] and call('ZADD', ORDER, unpack(come))
+  gone, come = {}, {}
+end
+
 -- A prefix ends with a zero, so the text behind all that begin with it ends with a one.
-local function first(key, prefix)
-  return call('ZRANGEBYLEX', key, '[' .. prefix, '(' .. string.sub(prefix, 1, -2) .. '\1', 'LIMIT', 0, 1)[1]
+local function first(text)
+  write_moved()
+  return call('ZRANGEBYLEX', ORDER, '[' .. text, '(' .. string.sub(text, 1, -2) .. '\1', 'LIMIT', 0, 1)[1]
 end
 
 -- Whose turn it is in a queue: who holds, else who has held before, else by order. It is that of who is free.
 local function turn(name, queue)
   if queue ~= '' and heads[queue] == nil then
-    heads[queue] = first(QUEUES, queue) or false
+    heads[queue] = first(QUEUES .. queue) or false
   end
   return queue == '' and name or heads[queue] and match(heads[queue], '%z([^%z]*)$')
 end
 
 local function place(name, queue)
   local next = turn(name, queue)
-  if next and not found[next] then
-    member(next)
-  end
-  return next and found[next].line or nil -- as it was described last: it may be dropped
+  return next and (member(next) or true) and found[next].line or nil -- as it was described last: it may be dropped
 end
 
--- In a sorted set, and in the counter of what is in it, where there is one.
-local function move(key, counter, from, to)
+-- In the order of texts, and in the counter of an index, where there is one.
+local function move(letter, counter, from, to)
   if from and from ~= to then
-    call('ZREM', key, from)
+    gone[#gone + 1] = letter .. from
   end
   if to and from ~= to then
-    call('ZADD', key, 0, to)
+    come[#come + 1], come[#come + 2] = 0, letter .. to
   end
   if counter and (from == nil) ~= (to == nil) then
     set(counter, values[counter] + (to and 1 or -1))
@@ -83,10 +85,9 @@ end
 
 -- Flows go by the first of their lines: who has held before, then who holds least, then by weight and order.
 local function rank(name, flow)
-  local best, was = first(LINES, name .. '\0'), flow.place
-  local own = best and string.sub(best, #name + 2) or ''
-  local at = string.sub(own, 1, 1) .. string.format('%06d', flow.held) .. string.sub(own, 2) .. '\0' .. name
-  flow.place = best and at or nil
+  local best, was = first(LINES .. name .. '\0'), flow.place
+  local own = best and string.sub(best, #name + 3)
+  flow.place = own and string.sub(own, 1, 1) .. string.format('%06d', flow.held) .. string.sub(own, 2) .. '\0' .. name
   move(FLOWS, nil, was, flow.place)
 end
 
@@ -98,10 +99,9 @@ local function put(name)
   local flow, more = value('flow:' .. owner) or {held = 0}, (is[3] and 1 or 0) - (was[3] and 1 or 0)
   local turns = was[6] ~= is[6] or was.line ~= is.line
   local before = turns and values.lines > 0 and not was[3] and place(name, queue) or nil
-  for at = 2, 6 do
-    move(KEYS[at], COUNTERS[at], was[at], is[at])
+  for at = 2, 7 do
+    move(LETTERS[at], COUNTERS[at], was[at], is[at])
   end
-  move(QUEUES, nil, was.later, is.later)
   if was[6] ~= is[6] then
     heads[queue] = heads[queue] == false and is[6] or nil
   end
@@ -116,4 +116,5 @@ local function put(name)
       rank(owner, flow)
     end
   end
+  write_moved()
 end

@@ -43,7 +43,7 @@ end
 
 local function fill()
   while may_hold() and values.lines > 0 do
-    local best = call('ZRANGE', FLOWS, 0, 0)[1]
+    local best = call('ZRANGEBYLEX', ORDER, '[f', '(g', 'LIMIT', 0, 1)[1]
     local name = best and match(best, '^[^%z]*%z([^%z]*)%z')
     local r = name and member(name)
     if not r or not found[name].line then
@@ -88,8 +88,8 @@ for name, new in pairs(plan.members) do
   end
 end
 fill()
-local range = plan.everybody and {'-', '+'} or {'[' .. (plan.fill or '') .. '\0', '(' .. (plan.fill or '') .. '\1'}
-for _, text in ipairs(plan.fill and values.untaken > 0 and call('ZRANGEBYLEX', KEYS[5], unpack(range)) or {}) do
+local range = plan.everybody and {'[u', '(v'} or {'[u' .. (plan.fill or '') .. '\0', '(u' .. (plan.fill or '') .. '\1'}
+for _, text in ipairs(plan.fill and values.untaken > 0 and call('ZRANGEBYLEX', ORDER, unpack(range)) or {}) do
   local name = match(text, '%z([^%z]*)$')
   told[#told + 1], told[#told + 2] = name, cjson.encode(member(name))
 end

@@ -41,10 +41,9 @@ def known_results(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> 
 
 
 def reads_of(root_id: str, results: Sequence[Place], calls: Sequence[Place]) -> list[Command]:
-    """Return the commands that read a tree, and these results and calls."""
+    """Return the commands that read a tree, and these results and calls. Where there is none, its tombstone tells."""
     return [
         ["HGETALL", keys.state_key(root_id)],
-        ["GET", keys.tombstone_key(root_id)],
         *(["HGET", *result_field(place)] for place in results),
         *(["HGET", keys.calls_key(job_id), name] for job_id, name in calls),
     ]
@@ -56,9 +55,13 @@ def read_again(
     results: Sequence[Place],
     calls: Sequence[Place],
     texts: TreeTexts | None = None,
+    stone: str | None = None,
 ) -> TreeSnapshot:
-    """Return the snapshot of a tree after the answers to `reads_of`; `texts` opens what is sealed, as far as it can."""
-    state, stone, *found = answers
+    """Return the snapshot of a tree after the answers to `reads_of`; `texts` opens what is sealed, as far as it can.
+
+    `stone`: the tombstone, where no tree is.
+    """
+    state, *found = answers
     opened = [texts.opened(text) if texts and text else text for text in found[: len(results)]]
     known_results = {place: text or None for place, text in zip(results, opened, strict=True)}
     records = [load_call(text, texts) if text else None for text in found[len(results) :]]

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from baton.engine.commit.patch import Command, Patch, Stamps
+from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.texts import TreeTexts
 from baton.store.redis.totals import Counts, adding
@@ -140,7 +141,7 @@ class Transactions:
     async def _read_each(self, roots: Sequence[str]) -> list[TreeSnapshot | None]:
         """Read these trees in one request; None: that one is read by itself."""
         answers = await self._redis.read_each([reads_of(root, (), ()) for root in roots])
-        return [read_again(_NOTHING, answer, (), ()) if answer else None for answer in answers]
+        return [read_again(_NOTHING, answer, (), ()) if answer and answer[0] else None for answer in answers]
 
     async def _run_on(self, root_id: str, transition: Transition, snapshot: TreeSnapshot | None) -> Any:
         """Make a transition of a tree that was read for it alone; a tree that was not known is not kept."""
@@ -281,7 +282,8 @@ class Transactions:
             results = list(dict.fromkeys(waiting))
             reads = reads_of(root_id, results, calls)
             answers = await self._redis.read(*reads)
-            snapshot = read_again(known, answers, results, calls, TreeTexts(self._redis.sealing, root_id))
+            [stone] = [None] if answers[0] else await self._redis.read(["GET", keys.tombstone_key(root_id)])
+            snapshot = read_again(known, answers, results, calls, TreeTexts(self._redis.sealing, root_id), stone)
         raise StoreError(f"the tree of {root_id} changes faster than it can be read")
 
 
