@@ -23,7 +23,7 @@ from baton.server.console.counts import Counts
 from baton.server.console.form import Form, read_form
 from baton.server.console.pages import HEADERS, page
 from baton.worker.container import Container
-from baton_events.errors import BatonError, PublishError, StoreError
+from baton_events.errors import BatonError, PublishError, StoreError, UnreadablePayloadError
 
 _log = logging.getLogger("baton.console")
 
@@ -204,6 +204,9 @@ def refused(visit: Visit | None, error: Exception) -> Response:
         _log.error("a page of the console failed", exc_info=error)
         return shows("error.html", 500, code=500, detail="internal error; see the log of the process")
     _log.warning("a page of the console: %s", error)
+    if isinstance(error, UnreadablePayloadError):
+        detail = f"{error}. Its job is in the list, and can be cancelled and deleted; add the key to read its texts"
+        return shows("error.html", 503, code=503, detail=detail)
     what = "queue" if isinstance(error, PublishError) else "store" if isinstance(error, StoreError) else "service"
     detail = f"the {what} does not answer as it should; try again in a moment"
     return shows("error.html", 503, code=503, detail=detail)

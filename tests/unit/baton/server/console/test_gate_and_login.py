@@ -10,7 +10,7 @@ from baton.server.api.auth import Keys, digest_of
 from baton.server.api.cookie import COOKIE
 from baton.server.console.routes import console_routes
 from baton.store.records.access import StoredKey
-from baton_events.errors import PublishError
+from baton_events.errors import PublishError, UnreadablePayloadError
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, with_keys
 from tests.unit.baton.server.console.operator import Operator
@@ -111,9 +111,10 @@ async def test_static_files_are_kept_for_ever_under_their_own_path_only(operator
 
 async def test_what_fails_is_a_page_without_internals(operator: Operator) -> None:
     await operator.see("/console/jobs")  # which reads the counts of the menu
-    failing = [PublishError("secret-host refused"), ValueError("secret-path")]
+    failing = [PublishError("secret-host refused"), ValueError("secret-path"), UnreadablePayloadError("k1")]
     operator.stage.records.failing = cast("list[PublishError]", failing)
-    for status, shown in ((503, "the queue does not answer"), (500, "internal error")):
+    shown_of = ((503, "the queue does not answer"), (500, "internal error"), (503, "add the key to read its texts"))
+    for status, shown in shown_of:
         markup = await operator.see("/console/dead-letters", status)
         assert shown in markup
         assert "secret" not in markup
