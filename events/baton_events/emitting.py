@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 from baton_events.app_event import app_event, delay_ms
-from baton_events.emitter import Emitter
+from baton_events.emitter import Emitter, sealing_in
 from baton_events.ids import subject_digest
 
 
@@ -56,7 +56,8 @@ async def _emit_by_environment(name: str, data: Any, key: str, delay_seconds: fl
     settings = EmitterSettings.from_environment()
     now_ms = int(time.time() * 1000)  # noqa: TID251 - a program that only publishes has no clock of ours
     delayed_ms, event_id = delay_ms(delay_seconds), f"evt_{secrets.token_hex(12)}"
-    of_whom = {"tenant": settings.tenant, "subject": subject_digest(settings.tenant, subject_id)}
+    digest = subject_digest(settings.tenant, subject_id)
+    of_whom = {"tenant": settings.tenant, "subject": sealing_in(settings).keyed(digest) if digest else ""}
     event = app_event(name, data, key, event_id=event_id, now_ms=now_ms, **of_whom)
     emitter = Emitter.from_settings(settings)
     try:

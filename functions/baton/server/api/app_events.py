@@ -18,7 +18,7 @@ from baton.sdk.records.redaction import redacted
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of
-from baton.server.api.jobs.submission import OnceKey, OnceSeconds, SubjectId
+from baton.server.api.jobs.submission import OnceKey, OnceSeconds, SubjectId, subject_of
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.store.records.app_events import MISFIT, EventRecord
 from baton.store.records.jobs import Snapshot
@@ -28,7 +28,7 @@ from baton.worker.runtime.batches import Batches, encoded, note_of_batch
 from baton.worker.runtime.job_view import job_view
 from baton_events.app_event import AppEvent, AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
-from baton_events.ids import app_event_id, awaited_name, event_job_id, subject_digest
+from baton_events.ids import app_event_id, awaited_name, event_job_id
 
 
 class AppEventBody(BaseModel):
@@ -83,7 +83,7 @@ async def _id_of(context: Context, body: AppEventBody, tenant: str, key: str) ->
 
 def _made(context: Context, body: AppEventBody, event_id: str, tenant: str) -> AppEvent:
     data, now_ms = context.container.secrets.hide_in(body.data), context.container.ports.clock.now_ms()
-    of_whom = {"tenant": tenant, "subject": subject_digest(tenant, body.subject_id or "")}
+    of_whom = {"tenant": tenant, "subject": subject_of(context.container.sealing, tenant, body.subject_id)}
     try:
         return app_event(body.name, data, body.key, event_id=event_id, now_ms=now_ms, **of_whom)
     except AppEventError as error:

@@ -5,6 +5,7 @@ The queue alone keeps them, so no second copy can disagree with it.
 
 from typing import Annotated, Any
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,7 +15,7 @@ from baton.queue.ports import QueueSchedule
 from baton.sdk.agents.schedule import zone_fault
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
-from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job
+from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job, subject_of
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.worker.commands.schedule import put_schedule
 from baton_events.errors import MalformedEventError, QueueRefusedError
@@ -123,6 +124,7 @@ async def made_schedule(context: Context, principal: Principal, body: ScheduleBo
         tenant=principal.tenant,
         now_ms=ports.clock.now_ms(),
     )
+    job = replace(job, subject=subject_of(context.container.sealing, principal.tenant, body.subject_id))
     try:
         await put_schedule(
             context.container.ports.schedules, context.container.emitter, job, body.task, body.cron, body.time_zone

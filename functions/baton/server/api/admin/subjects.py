@@ -6,7 +6,7 @@ Must not: store or show the id itself, which the caller alone knows.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -25,7 +25,7 @@ from baton.server.api.schedules import recurrence_in
 from baton.store.records.app_events import ERASED
 from baton.worker.runtime.batches import encoded
 from baton_events.app_event import parse_app_event
-from baton_events.errors import JobGoneError, UnknownJobError
+from baton_events.errors import JobGoneError, UnknownJobError, UnreadablePayloadError
 from baton_events.ids import awaited_name, canonical_json, subject_digest
 
 # Well within the time limit of a request, behind any gateway.
@@ -50,30 +50,34 @@ async def erase_subject(context: Context, request: Request) -> Response:
     if not 1 <= len(subject_id) <= SUBJECT_LIMIT_CHARS:
         message = f"an id has 1 to {SUBJECT_LIMIT_CHARS} characters, got {len(subject_id)}"
         raise invalid_by([("subjectId", message)], "path")
-    subject = subject_digest(tenant, subject_id)
-    request.state.target += subject
-    erasure = _Erasure(context, tenant, subject)
+    subjects = context.container.sealing.names_of(subject_digest(tenant, subject_id))
+    request.state.target += subjects[0]
+    erasure = _Erasure(context, tenant, subjects)
     await erasure.run()
     return JSONResponse({name: erasure.counts[name] for name in _COUNTED})
 
 
 class _Erasure:
-    """One request."""
+    """One request. `subjects`: each name under which the person may be kept."""
 
-    def __init__(self, context: Context, tenant: str, subject: str) -> None:
+    def __init__(self, context: Context, tenant: str, subjects: Sequence[str]) -> None:
         self.counts = Counter[str]()
         self._context, self._container = context, context.container
-        self._tenant, self._subject = tenant, subject
+        self._tenant, self._subjects = tenant, subjects
         self._clock = context.container.ports.clock
         self._began_ms = self._clock.now_ms()
         self._sessions, self._places = set[str](), asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> None:
         await self._delete_schedules()
-        await self._erase_events()
+        for subject in self._subjects:
+            await self._erase_events(subject)
+            await self._end_jobs(subject)
+
+    async def _end_jobs(self, subject: str) -> None:
         ports = self._container.ports
         jobs, cursor = JobList(ports.listing, ports.admission_control, ports.reader), ""
-        query = Query(tenant=self._tenant, tags=(subject_mark(self._subject),))
+        query = Query(tenant=self._tenant, tags=(subject_mark(subject),))
         while True:
             page = await jobs.page(query, _PAGE_JOBS, cursor, self._clock.now_ms())
             await self._end([snapshot.job for snapshot in page.jobs])
@@ -88,13 +92,16 @@ class _Erasure:
         schedules = self._container.ports.schedules
         for schedule in await schedules.all():
             command = recurrence_in(schedule, self._container.sealing)
-            if command and (command.job["tenant"], command.job.get("subject")) == (self._tenant, self._subject):
+            if command and command.job["tenant"] == self._tenant and command.job.get("subject") in self._subjects:
                 await schedules.delete(schedule.id)
 
-    async def _erase_events(self) -> None:
+    async def _erase_events(self, subject: str) -> None:
         records = self._container.ports.app_events
-        for event_id in await records.of_subject(self._subject):
-            record = await records.find(event_id)
+        for event_id in await records.of_subject(subject):
+            try:
+                record = await records.find(event_id)
+            except UnreadablePayloadError:
+                continue  # its key is gone, and so is its data
             if record is None or ERASED in record.notes:
                 continue
             event = parse_app_event(record.event.encode())

@@ -17,6 +17,7 @@ from baton.worker.commands.once import ONCE_LIMIT_CHARS, ONCE_SECONDS, OnceFor
 from baton.worker.runtime.callbacks import address_fault
 from baton.worker.runtime.new_jobs import job_of
 from baton_events.ids import digest, subject_digest
+from baton_events.sealing import Sealing
 from baton_events.timestamps import milliseconds
 
 LONGEST_DELAY_SECONDS = 7 * 86_400  # the queue's longest delay on its smallest plan (qstash.md 20)
@@ -104,6 +105,11 @@ class SubmitBody(JobBody):
         return at_ms if at_ms > now_ms else 0
 
 
+def subject_of(sealing: Sealing, tenant: str, subject_id: str | None) -> str:
+    """Return what is kept of the person whose data it is; empty: nobody is named."""
+    return sealing.keyed(subject_digest(tenant, subject_id)) if subject_id else ""
+
+
 def read_submit_body(body: bytes) -> SubmitBody:
     """Parse the body of a submission.
 
@@ -138,7 +144,6 @@ def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: st
         job,
         priority=body.priority,
         tags=body.tags,
-        subject=subject_digest(tenant, body.subject_id or ""),
         start_at_ms=body.start_at_ms(now_ms),
         notifies=body.callback_url or "",
         request_digest=digest(body.model_dump(mode="json", exclude={"when_busy"})),

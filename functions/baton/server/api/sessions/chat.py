@@ -23,7 +23,7 @@ from baton.sdk.agents.registry import UnknownAgentError, agent_takes
 from baton.sdk.records.any_json import AnyJsonList
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.open_calls import OpenCalls
-from baton.server.api.jobs.submission import SubjectId, SubmitBody, new_job
+from baton.server.api.jobs.submission import SubjectId, SubmitBody, new_job, subject_of
 from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed
 from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
 from baton.server.api.sessions.files import ChatFiles, Named
@@ -215,7 +215,7 @@ def _chat_job(
         now_ms=container.ports.clock.now_ms(),
     )
     chat = {"messageId": body.last.id} | ({"replaces": replaces} if replaces else {})
-    job = structs.replace(job, background=True)
+    job = structs.replace(job, background=True, subject=subject_of(container.sealing, tenant, body.subject_id))
     if not files:
         return ChatJob(job, {"text": text, "chat": chat})
     job = structs.replace(job, request_digest=digest(job.request_digest, list(files)))

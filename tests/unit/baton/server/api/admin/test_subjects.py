@@ -1,17 +1,20 @@
 """`DELETE /api/admin/subjects/{id}`: a person's data is gone wherever it went, and nobody else's is."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from baton import Agent, Call, Event, HandlerContext, Memory, Pending, Registry, ScriptedModel, ToolContext, on, tool
+from baton_events.ids import subject_digest
 from tests.fakes import FakeLongTermMemory
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.server.api.sessions.chatting import send
 
 ANNA, BERT = "words of anna", "words of bert"
+OLD, NEW = (f"{name}:{b64encode(bytes([at]) * 32).decode()}" for at, name in enumerate(("old", "new")))
 NOTHING = dict.fromkeys(("jobs", "sessions", "files", "memories", "events", "objects", "running"), 0)
 
 
@@ -108,6 +111,28 @@ async def test_the_data_of_a_person_is_gone_and_that_of_others_stays(api: Api) -
     assert kept(api, BERT) == others
     assert await erased(api) == NOTHING
     assert await erased(api, "nobody") == NOTHING
+
+
+async def test_a_person_is_found_under_each_key_and_by_nobody_who_guesses() -> None:
+    """What came before payloads were sealed, and under an older key; the store has no plain digest of the id."""
+    redis = None
+    for keys in ("", OLD, f"{NEW},{OLD}"):
+        stage = Stage(settings=with_keys(payload_keys=keys, payload_plain="memory"), registry=registry())
+        if redis is not None:
+            stage.redis.go_back(redis)
+        async with api_of(stage) as api:
+            once, body = {"idempotency-key": f"by {keys}"}, {"name": "nobody.takes", "data": 1, "subjectId": "anna"}
+            await api.submitted(subjectId="anna", idempotency_key=once["idempotency-key"])
+            await api.request("POST", "/api/events", json=body, headers=once)
+            await api.stage.run(within_seconds=60)
+            redis = stage.redis.version()
+            if keys.startswith("new"):
+                counts = await erased(api)
+                assert (counts["jobs"], counts["events"]) == (3, 3)
+    stage = Stage(settings=with_keys(payload_keys=OLD, payload_plain="memory"), registry=registry())
+    async with api_of(stage) as api:
+        await api.submitted(subjectId="anna")
+        assert subject_digest("acme", "anna") not in str(stage.redis.version().values)
 
 
 async def test_a_schedule_of_a_person_starts_nothing_more(api: Api) -> None:
