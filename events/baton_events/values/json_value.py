@@ -67,8 +67,8 @@ def recorded_json(value: Any, at: str, limit_bytes: int | None = None) -> str:
     Raises:
         Unrecordable: JSON cannot hold it. TooLarge: its text has over `limit_bytes` in UTF-8.
     """
-    found = _faithful(value)
-    text = _WRITER.encode(_Walk(at).plain(value)) if found is None else found[0]
+    text = _faithful_text(value)
+    text = _WRITER.encode(_Walk(at).plain(value)) if text is None else text
     if limit_bytes is not None and (len(text) > limit_bytes or len(text.encode()) > limit_bytes):
         raise TooLarge(at, len(text.encode()), limit_bytes)
     return text
@@ -114,6 +114,18 @@ def _faithful(value: Any) -> tuple[str, Any] | None:
     except _ERRORS:
         return None
     return (text, read) if read == value else None
+
+
+def _faithful_text(value: Any) -> str | None:
+    """Return the text alone. Of a large value, two copies are in memory at a time."""
+    try:
+        body = _WRITER.encode(value).encode()
+        if from_json(body, allow_inf_nan=False) != value:
+            return None
+        _refuse_deep(body)
+    except _ERRORS:
+        return None
+    return body.decode()
 
 
 def _refuse_deep(body: bytes) -> None:

@@ -5,6 +5,7 @@ failure that no model or tool raised (an unknown agent, an index that did not an
 other comes through the real code.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,7 +65,15 @@ class RecordedRun:
         if call is None or attempt is None or call.tool != effect.call.tool:
             self._play.unrecorded.append((effect.job.id, effect.call.turn, effect.call.position))
             return None
+        if effect.call.after:  # a step gets the whole results of those before it
+            results = {name: self._whole(name, stored) for name, stored in history.results.items()}
+            history = dataclasses.replace(history, results=results)
         return await self._run(effect, history, claim)
+
+    def _whole(self, call_id: str, stored: dict[str, Any]) -> dict[str, Any]:
+        call = self._play.call(call_id)
+        large = call.result_ref if call else None
+        return {"ok": large.value} if large and "value" in large.model_fields_set else stored
 
 
 async def nothing_left_to_do(effect: Work, history: History, claim: Claim) -> StepResult:

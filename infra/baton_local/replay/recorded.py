@@ -69,6 +69,12 @@ class Wait(_Record):
     until_ms: int | None = None
 
 
+class LargeResult(_Record):
+    """The reference to a large result; `value`: as it was fetched with the recording."""
+
+    value: Any = None
+
+
 class RecordedCall(_Record):
     """One tool call; `outcome` is there once it is over."""
 
@@ -82,6 +88,7 @@ class RecordedCall(_Record):
     step: str = ""
     on_failure: str = ""
     result: Any = None
+    result_ref: LargeResult | None = None
     error: RecordedFailure | None = None
     wait: Wait | None = None
     child: "RecordedJob | None" = None

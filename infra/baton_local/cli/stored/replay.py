@@ -4,7 +4,9 @@ Offline it prints one line and ends with 0 where everything is decided as it was
 ends with 1. Then it must not ask a model, run a tool, or change the job: it asks the network for the recording alone.
 """
 
+import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +17,7 @@ from baton.sdk.agents.registry import Registry
 from baton.settings.settings import Settings, settings_from_environment
 from baton_events.errors import SettingsError
 from baton_local.cli.deployment import DEFAULT_FOLDER, Deployment, deployment
+from baton_local.dev.stack_error import StackError
 from baton_local.replay.recorded import ReplayError, read_file, read_recording
 from baton_local.replay.replaying import replay_now
 
@@ -52,7 +55,8 @@ def replay(
         text = path.read_text(encoding="utf-8")
     else:
         _refuse_missing_file(target)
-        text = deployment(url, key, data).recording(target)
+        place = deployment(url, key, data)
+        text = with_large_results(place, place.recording(target))
         recording = read_recording(text, f"job {target}")
     if save is not None:
         _save(save, text)
@@ -75,6 +79,21 @@ def _send(place: Deployment, target: str) -> None:
     print(f"{target}: not sent, since it is {checked['standing']}")
     if checked["expected"]:
         print(f"its job still expects {checked['expected']} step(s): baton replay {checked['jobId']}")
+
+
+def with_large_results(place: Deployment, text: str) -> str:
+    """Return a recording with the values of its large results, as far as they are kept."""
+    if '"resultRef"' not in text:
+        return text
+    recording = json.loads(text)
+    jobs = [recording["job"]]
+    for job in jobs:
+        for call in job["toolCalls"]:
+            jobs += [call["child"]] if "child" in call else []
+            if "resultRef" in call:
+                with suppress(StackError):  # it is gone: what the model was given is there
+                    call["resultRef"]["value"] = place.request("GET", call["resultRef"]["url"])["result"]
+    return json.dumps(recording)
 
 
 def _save(path: Path, text: str) -> None:

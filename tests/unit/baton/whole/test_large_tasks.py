@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from baton import Agent, Registry
+from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.sdk.models.model import ModelAnswer, ModelRequest, UserMessage
 from baton.store.objects import Objects
+from baton.worker.commands.kept_files import KeptFiles
 from baton_events.errors import ObjectStoreError
 from baton_events.schema import AgentLoopInit, Submission
 from tests.unit.baton.kit.stage import Stage
@@ -116,3 +117,32 @@ async def test_it_counts_for_the_quota(api: Api) -> None:
     await submitted(api)
     assert api.stage.ports.stored_bytes is not None
     assert sum((await api.stage.ports.stored_bytes.sums("acme")).values()) > 190_000
+
+
+CANARY = "canary-in-a-coal-mine"
+
+
+@tool
+async def echo(text: str) -> str:
+    """Return a text many times."""
+    return text * 5_000
+
+
+@pytest.mark.parametrize("keys", ["", f"k1:{'A' * 43}="])
+async def test_no_object_shows_a_text_while_payloads_are_sealed(tmp_path: Path, keys: str) -> None:
+    """Task, result and file; the same scan finds them without keys."""
+    model = ScriptedModel([[Call("echo", {"text": CANARY})], "done"])
+    registry = Registry([Agent(name="echoes", model=model, tools=[echo])])
+    settings = with_keys(object_store_url=f"file://{tmp_path}/objects", payload_keys=keys)
+    async with api_of(Stage(settings=settings, registry=registry)) as api:
+        job = await api.submitted(jobType="echoes", taskDescription=CANARY * 5_000)
+        file = {"0" * 64: f"text/plain,{CANARY * 5_000}"}
+        await KeptFiles(api.stage.ports.chats, api.stage.container.commands.quota, api.stage.job(), file).store(1)
+        await api.stage.run()
+        job = await api.read(job["id"])
+        assert (job["status"], len(job["taskDescription"])) == ("completed", len(CANARY) * 5_000)
+        url = job["toolCalls"][0]["resultRef"]["url"]
+        assert (await api.request("GET", url)).json()["result"] == CANARY * 5_000
+        assert (await api.request("GET", url, headers={"range": "bytes=1-6"})).content == b"canary"
+    kept = [path.read_bytes() for path in there(tmp_path)]
+    assert [CANARY.encode() in data for data in kept] == [not keys] * 3
