@@ -20,7 +20,7 @@ from tests.contract.store_scale.conftest import adapters
 from tests.contract.store_scale.finished_jobs import ORIGINAL_ID, listed, write_copies
 
 FINISHED = 10_000
-KEYS_OF_A_JOB = 5
+KEYS_OF_A_JOB = 4
 ROWS_OF_A_JOB = 5
 # Of one tenant and one session within ten minutes: a shelf of all, and of the tenant, the session, and the catalogue.
 LIST_KEYS = 4
