@@ -20,7 +20,7 @@ class CommandResult(Struct, frozen=True):
     """The job as it is now, whether the command changed it, and work items to dispatch.
 
     `refused`: why the job does not allow it, and the way out. `early`: a failover forgot the command's subject: it must
-    be published again.
+    be published again. `objects`: how many a deletion has deleted in the object store.
     """
 
     job: Job
@@ -28,6 +28,7 @@ class CommandResult(Struct, frozen=True):
     items: tuple[WorkItem, ...] = ()
     refused: str = ""
     early: bool = False
+    objects: int = 0
 
 
 async def missing(archive: Archive, job_id: str) -> UnknownJobError | JobGoneError:

@@ -10,6 +10,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from baton.engine.commit.answers import Removed
 from baton.engine.state import Job
 from baton.engine.work_items import WorkItem
@@ -56,7 +58,7 @@ class DeleteJob:
         if self.objects is not None and result.changed:
             try:
                 async with asyncio.timeout(_WAITS_SECONDS):
-                    await self.objects.delete_below(job_place(job.tenant, job.id))
+                    result = replace(result, objects=await self.objects.delete_below(job_place(job.tenant, job.id)))
             except (TimeoutError, ObjectStoreError) as error:
                 _log.warning("the objects of job %s are deleted by its backup message: %r", job.id, error)
         return result

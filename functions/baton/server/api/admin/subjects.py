@@ -124,10 +124,13 @@ class _Erasure:
         commands = self._container.commands
         async with self._places:
             with suppress(JobGoneError, UnknownJobError):  # another request has deleted it
-                deleted = job.ended and not (await commands.delete(job)).refused
-                if not job.ended:
+                if job.ended:
+                    result = await commands.delete(job)
+                    self.counts += Counter(jobs=int(not result.refused), objects=result.objects)
+                    self.counts["running"] += bool(result.refused)  # it was retried meanwhile
+                else:
                     await commands.cancel(job, "the erasure of its data")
-                self.counts["jobs" if deleted else "running"] += 1
+                    self.counts["running"] += 1
 
     async def _forget(self, session_id: str) -> None:
         if session_id in self._sessions:

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,6 +134,26 @@ async def test_a_person_is_found_under_each_key_and_by_nobody_who_guesses() -> N
     async with api_of(stage) as api:
         await api.submitted(subjectId="anna")
         assert subject_digest("acme", "anna") not in str(stage.redis.version().values)
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_large_results_of_a_person_are_deleted_and_counted(tmp_path: Path) -> None:
+    @tool
+    def dig() -> str:
+        return ANNA * 10_000
+
+    agent = Agent("digs", model=ScriptedModel([[Call("dig")], "done"]), tools=[dig])
+    settings = with_keys(object_store_url=f"file://{tmp_path}/objects")
+    async with api_of(Stage(settings=settings, registry=Registry([agent]))) as api:
+        await api.submitted(jobType="digs", subjectId="anna")
+        await api.stage.run(within_seconds=60)
+        assert files_in(tmp_path)
+        counts = await erased(api)
+    assert (counts["jobs"], counts["objects"], counts["running"]) == (1, 1, 0)
+    assert files_in(tmp_path) == []
 
 
 async def test_a_schedule_of_a_person_starts_nothing_more(api: Api) -> None:
