@@ -20,8 +20,6 @@ from secrets import token_bytes
 from time import monotonic
 from typing import Any, Literal, Protocol, TypeAlias
 
-from msgspec import Struct
-
 from baton_events.errors import SettingsError, UnreadablePayloadError
 from baton_events.setting import payload_keys_in
 
@@ -33,12 +31,13 @@ Kind: TypeAlias = 'Literal["record", "text", "file", "message", "object"]'  # as
 _READY_SECONDS, _NONCE_BYTES, _TENANTS = 300, 12, 1_000
 
 
-class PayloadContext(Struct, frozen=True):
+class PayloadContext:
     """Where a text stands. `belongs_to`: the root job, or the session, the event or the place that it is of."""
 
-    tenant: str
-    kind: Kind
-    belongs_to: str
+    __slots__ = ("belongs_to", "kind", "tenant")
+
+    def __init__(self, tenant: str, kind: Kind, belongs_to: str) -> None:
+        self.tenant, self.kind, self.belongs_to = tenant, kind, belongs_to
 
 
 class PayloadCodec(Protocol):

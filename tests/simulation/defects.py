@@ -26,6 +26,7 @@ from tests.simulation import (
     planted_messages,
     planted_odd,
     planted_programs,
+    planted_sealed,
     planted_slots,
     planted_store,
     planted_streams,
@@ -117,6 +118,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_hosts.DEFECTS,
     *planted_odd.DEFECTS,
     *planted_programs.DEFECTS,
+    *planted_sealed.DEFECTS,
 )
 # Since claims last twelve seconds, and sweeps come two at once, a thousand schedules do not meet these any more.
 # README.md names the tests that hold their rules. They are planted by hand, as words of the command.

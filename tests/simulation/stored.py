@@ -66,7 +66,7 @@ def _of_jobs(kept: Kept, before_kept: Kept, before: Tree, texts: TreeTexts | Non
             continue
         old = before_kept.hash(key) if kind == "calls" else {}
         for part, found, known in _parts_of(kind, value, old):
-            now = found if part == "calls" else _opened(found, texts)
+            now = found if part == "calls" else _opened(part, found, texts)
             of_kind: dict[str, Any] = changed.setdefault(part, dict(getattr(before, part)))
             if now is None:
                 of_kind.pop(job_id, None)
@@ -89,12 +89,12 @@ def _parts_of(kind: str, value: Any, known: Mapping[str, str]) -> list[tuple[str
     return [(kind, calls, known), ("results", results or None, {}), ("transcript", entries or None, {})]
 
 
-def _opened(found: Any, texts: TreeTexts | None) -> Any:
+def _opened(part: str, found: Any, texts: TreeTexts | None) -> Any:
     if texts is None or found is None:
         return found
     if isinstance(found, dict):
         return {name: texts.unsealed(text) for name, text in found.items()}
-    return tuple(texts.open_each(found))
+    return tuple(map(texts.part if part == "parts" else texts.unsealed, found))
 
 
 def _calls(

@@ -40,7 +40,9 @@ class EventRecords:
 
         `subject`: the person whose data it has: their events are found by it.
         """
-        key, event = keys.app_event_key(event_id), await self._sealed(event, _TENANT.decode(event).tenant, event_id)
+        key = keys.app_event_key(event_id)
+        if self._redis.sealing.first:
+            event = await self._sealed(event, _TENANT.decode(event).tenant, event_id)
         handled = [field for name in handlers for field in (_HANDLER + name, "1")]
         of_subject = keys.subject_events_key(subject)
         noted: list[Command] = [["SADD", of_subject, event_id], ["PEXPIRE", of_subject, self._retention_ms]]

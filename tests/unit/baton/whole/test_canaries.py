@@ -12,7 +12,7 @@ from baton_events.app_event import app_event
 from tests.unit.baton.kit.approval_kit import checkpoints, decide
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import Api, api_of, with_keys
-from tests.unit.baton.whole.test_sealed import K1, K2, kept, stage_of
+from tests.unit.baton.whole.test_sealed import K1, K2, kept, sent_by, stage_of
 
 
 class Doors:
@@ -126,6 +126,19 @@ async def test_no_text_stands_in_the_store_and_the_same_look_without_keys_finds_
     assert found_in(sealed, words) == set()
     both, words = await filled(f"{K2},{K1}")
     assert found_in(both, words) == set()
+
+
+async def test_sealing_costs_no_job_a_request_or_a_command() -> None:
+    """Of jobs that wait, ask, fail and start others, too."""
+    costs, sent = list[list[tuple[str, int, int]]](), list[list[str]]()
+    for keys in ("", K1, f"{K2},{K1}"):
+        stage, _ = await filled(keys)
+        used = [(name, each) for tree in stage.redis.trees.values() for name, each in tree.usage.items()]
+        costs.append([(name, each.redis_requests, each.redis_commands) for name, each in used])
+        sent.append(sent_by(stage))  # a refused write is in no job's ledger
+    assert costs[0] == costs[1] == costs[2]
+    assert sent[0] == sent[1] == sent[2]
+    assert len(costs[0]) == 5
 
 
 async def test_everything_comes_back_in_clear_after_a_rotation() -> None:

@@ -43,11 +43,12 @@ async def test_sealing_costs_no_request_and_no_command() -> None:
         stage = stage_of(keys)
         await stage.played("breaks")
         used = stage.store.tree("job_1").usage["job_1"]
-        costs.append((used.redis_requests, used.redis_commands, _sent(stage)))
+        costs.append((used.redis_requests, used.redis_commands, sent_by(stage)))
     assert costs[0] == costs[1] == costs[2]
 
 
-def _sent(stage: Stage) -> list[str]:
+def sent_by(stage: Stage) -> list[str]:
+    """The commands of the store's requests."""
     connection = stage.store._redis
     assert isinstance(connection, FakeConnection)
     return connection.sent
