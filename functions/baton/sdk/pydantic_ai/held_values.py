@@ -15,6 +15,7 @@ import re
 import socket
 import sys
 import types
+import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
@@ -25,6 +26,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from threading import Lock
 from typing import Any, cast
 from uuid import UUID
+from weakref import WeakKeyDictionary, WeakSet
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -34,7 +36,8 @@ Json = Any
 # What is made anew with its object, and holds nothing of a run.
 ANEW = {"anew": ""}
 # A weak collection knows objects of its process alone: the next piece has others.
-_ANEW_MODULES = ("threading", type(Lock()).__module__, "asyncio.locks", "functools", "weakref", "_weakrefset")
+_WEAK = {kind.__module__ for kind in (WeakKeyDictionary, WeakSet, weakref.ref)}
+_ANEW_MODULES = ("threading", type(Lock()).__module__, "asyncio.locks", "functools", *_WEAK)
 _ANEW_OF_ANYIO = frozenset({"Lock", "Event", "Semaphore", "CapacityLimiter", "Condition"})
 _OF_THE_SYSTEM = frozenset(
     kind.__module__ for kind in (object, asyncio.Task, asyncio.Server, io.BytesIO, socket.socket)

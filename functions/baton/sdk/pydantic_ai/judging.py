@@ -36,7 +36,8 @@ def gone_on_from(state: RunState) -> tuple[list[ai.ModelMessage], ai.DeferredToo
 
 def calls_to_make(run: Run, response: ai.ModelResponse, limits: ai.UsageLimits) -> list[str]:
     """Return the ids of an answer's calls, except for those of output tools."""
-    tools = {part.tool_name: run.ctx.deps.tool_manager.get_tool_def(part.tool_name) for part in response.tool_calls}
+    manager = run.ctx.deps.tool_manager
+    tools = {part.tool_name: manager.get_tool_def(part.tool_name) for part in response.tool_calls}
     kinds = {name: "unknown" if tool is None else tool.kind for name, tool in tools.items()}
     calls = [part for part in response.tool_calls if kinds[part.tool_name] != "output"]
     ids = [part.tool_call_id for part in calls]

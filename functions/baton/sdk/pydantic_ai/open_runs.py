@@ -91,8 +91,9 @@ class HeldRun(OpenRun):
     def stay_open(self, job_id: str, node: Any, provider: Any, turns: int) -> bool:
         """Stay open for the next piece of this invocation, if it may; `turns`: how many the record has then."""
         kept = OPEN_RUNS.get(None)
-        run_on = kept is not None and len(kept) < _MOST and not self.run.ctx.state.pending_messages
-        if kept is None or not run_on or not self.objects.has(self.run.ctx.deps.tool_manager.toolset):
+        ctx = self.run.ctx
+        run_on = kept is not None and len(kept) < _MOST and not ctx.state.pending_messages
+        if kept is None or not run_on or not self.objects.has(ctx.deps.tool_manager.toolset):
             return False
         self.node, self._provider, self._returned, self._turns = node, provider, None, turns
         kept[job_id] = self
@@ -156,3 +157,17 @@ async def held_run(recorded: Recorded, call: RunnerCall | None = None) -> HeldRu
     with suppress(Exception):  # hooks of a run that is not over: what they raise is no result of it
         await held.close()
     return None
+
+
+def as_it_began(run: Run, state: RunState) -> None:
+    """Give a run that goes on the prompt and the messages of the piece that began it."""
+    if state.messages:
+        run.ctx.deps.prompt = state.prompt
+        for message in run.ctx.state.message_history[len(state.earlier) :]:
+            message.run_id = state.run_id
+
+
+def count_all_as_new(run: Run) -> None:
+    """Count all messages of a run as new ones: one that goes on here is not resumed."""
+    ids_of_run = [message.run_id for message in run.all_messages()]
+    run.ctx.deps.new_message_index = [*ids_of_run, run.run_id].index(run.run_id)

@@ -17,6 +17,9 @@ from baton.sdk.models.model import ModelError, Spent
 from baton.sdk.models.providers.errors import model_error
 from baton_events.values.text import text_of
 
+# What a run has used up to the end of a piece, and up to its beginning.
+Used = tuple[ai.RunUsage, ai.RunUsage]
+
 
 class RecordedFailureError(Exception):
     """A call of the run has failed; the class that a run sees is named like its error."""
@@ -47,7 +50,7 @@ async def as_recorded(failed: Exception | None, failure: RunFailedError | None) 
         raise
 
 
-def failure_of(error: Exception, used: Sequence[ai.RunUsage]) -> ModelError | RunFailedError:
+def failure_of(error: Exception, used: Sequence[Used]) -> ModelError | RunFailedError:
     """Return the failure of a turn, with its usage: it fails the job; only a provider's failure may be retried."""
     of_provider = ModelError | ai.ModelAPIError | ai.FallbackExceptionGroup
     if isinstance(error, RunFailedError):
@@ -56,7 +59,8 @@ def failure_of(error: Exception, used: Sequence[ai.RunUsage]) -> ModelError | Ru
         failure = model_error(error)
     else:
         failure = RunFailedError(type(error).__name__, text_of(error) or "no message")
-    for one in used:
+    for now, before in used:
+        one = now - before
         if one.input_tokens or one.output_tokens:
             failure.spent = Spent(max(one.requests, 1), one.input_tokens, one.output_tokens, float(one.cost or 0))
     return failure

@@ -46,16 +46,17 @@ def kept_of_turn(
     differ = (at for at, (known, message) in pairs if known != message and not _same(known, message))
     first = max(next(differ, min(len(before.history), len(messages))), len(before.earlier))
     before.added = messages[first:]
-    tools = run.ctx.deps.established_tool_names
+    ctx = run.ctx  # it is made anew whenever it is asked for
+    tools = ctx.deps.established_tool_names
     return {
         "kind": KIND,
         "from": first - len(before.earlier),
         "messages": before.contents.short(dumped(messages[first:])),
         "ids": list(ids),
-        "outputRetries": run.ctx.state.output_retries_used,
+        "outputRetries": ctx.state.output_retries_used,
         **({"tools": sorted(tools)} if tools is not None and tools != before.tools else {}),
         **({"lists": _LISTS.dump_json(dict(new)).decode()} if (new := before.lists.maps[0]) else {}),
-        **({"runId": run.ctx.state.run_id} if not before.run_id else {}),
+        **({"runId": ctx.state.run_id} if not before.run_id else {}),
         **({"held": held} if held else {}),
         **_kept_counts(before, run, run.usage),
     }

@@ -36,11 +36,19 @@ from baton.sdk.models.providers.errors import model_error
 from baton.sdk.models.providers.messages import contents_of, listen
 from baton.sdk.pydantic_ai.hook_contexts import in_step
 from baton.sdk.pydantic_ai.judging import calls_to_make, gone_on_from, is_cut, is_suspended, judged
-from baton.sdk.pydantic_ai.open_runs import HeldRun, held_run
-from baton.sdk.pydantic_ai.recorded_errors import as_recorded, failure_of, recorded_error
+from baton.sdk.pydantic_ai.open_runs import HeldRun, as_it_began, count_all_as_new, held_run
+from baton.sdk.pydantic_ai.recorded_errors import Used, as_recorded, failure_of, recorded_error
 from baton.sdk.pydantic_ai.run_objects import Changed, Held, RunObjects
 from baton.sdk.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
-from baton.sdk.pydantic_ai.stopping import Piece, Stop, StoppedError, function_tools, leaf_toolsets
+from baton.sdk.pydantic_ai.stopping import (
+    Piece,
+    Stop,
+    StoppedError,
+    StoppingPiece,
+    function_tools,
+    leaf_toolsets,
+    others_handle_calls,
+)
 from baton.sdk.pydantic_ai.workspaces import WorkspaceOfPiece, Workspaces
 from baton.sdk.tools.arguments import copied_json, misfit
 from baton.sdk.tools.pending import Pending
@@ -81,6 +89,7 @@ class PydanticAIRunner:
         self._deps = deps or (lambda _: None)
         self._prompt = prompt or _prompt_of
         self._usage_limits = usage_limits or ai.UsageLimits()
+        self._others_handle = others_handle_calls(agent)
         self._workspaces = Workspaces(agent, lambda job: _awaited(self._deps(job)), workspace)
         self.workspaces: OwnWorkspaces | None = self._workspaces if self._workspaces.are_made else None
 
@@ -132,7 +141,7 @@ class PydanticAIRunner:
 
     async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
         """Continue up to one model request, and judge its answer."""
-        used, edits = list[ai.RunUsage](), cast("dict[str, Any]", recorded.edits)
+        used, edits = list[Used](), cast("dict[str, Any]", recorded.edits)
         try:
             step = f"{recorded.job.job_id}:{recorded.turn}"
             with self._agent.override(**edits), in_step(recorded.job.job_id, step, repeated=recorded.again):
@@ -143,7 +152,7 @@ class PydanticAIRunner:
             raise failure_of(error, used) from error
 
     async def _run_turn(
-        self, recorded: Recorded, listener: Listener | None, used: list[ai.RunUsage], workspace: WorkspaceOfPiece
+        self, recorded: Recorded, listener: Listener | None, used: list[Used], workspace: WorkspaceOfPiece
     ) -> RunnerAnswer:
         open_run = await held_run(recorded)
         state = open_run.state if open_run else RunState.of(recorded)
@@ -162,13 +171,13 @@ class PydanticAIRunner:
                     node, ids = await self._turn(run, listener, history, open_run.node)
                     if ids:
                         await workspace.make()
-                    _all_are_new(run)
+                    count_all_as_new(run)
                 except (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
                     if not (failure := model_error(error)).retryable:
                         raise
                     unanswered = failure
                 finally:
-                    used.append(run.usage - state.usage)
+                    used.append((run.usage, state.usage))
                 if unanswered is None and run.result is None:
                     held = open_run.objects.kept()
             goes_on = unanswered is None and run.result is None and _goes_on(node, ids) and not recorded.edits
@@ -267,14 +276,14 @@ class PydanticAIRunner:
             infer_name=False,
             # Earlier jobs may be sent as texts, or from their middle: only their first message has a system prompt.
             capabilities=[
-                Piece(state.retries(), state.lists, objects, answers, begins=not state.messages),
-                Stop(),
+                self._piece(state, objects, answers),
+                *([Stop()] if self._others_handle else []),
                 *([ReinjectSystemPrompt(id="baton_system_prompt")] if state.earlier else []),
             ],
         ) as run:
             run.ctx.state.run_step, run.ctx.state.output_retries_used = state.steps, state.output_retries
             run.ctx.deps.established_tool_names = None if state.tools is None else set(state.tools)
-            _as_it_began(run, state)
+            as_it_began(run, state)
             if not answers:
                 run.ctx.deps.output_schema = schema = copy(run.ctx.deps.output_schema)
                 schema.allows_pending_model_response = True  # else the run waits for the provider by itself
@@ -282,6 +291,10 @@ class PydanticAIRunner:
                     enqueue_again(run, kept)
             objects.begin(run.ctx.deps.tool_manager.toolset)
             yield run
+
+    def _piece(self, state: RunState, objects: RunObjects, answers: Sequence[ai.ModelResponse]) -> Piece:
+        kind = Piece if self._others_handle else StoppingPiece
+        return kind(state.retries(), state.lists, objects, answers, begins=not state.messages)
 
     async def _turn(
         self, run: Run, listener: Listener | None, history: Sequence[ai.ModelMessage], node: Any
@@ -358,20 +371,6 @@ class PydanticAIRunner:
             made = replace(made, args=call.arguments)
         history = [*state.history[:-1], replace(state.response, parts=[*others, made])]
         return await self._opened(recorded, state, history, results, answers=[state.response])
-
-
-def _as_it_began(run: Run, state: RunState) -> None:
-    """Give a run that goes on the prompt and the messages of the piece that began it."""
-    if state.messages:
-        run.ctx.deps.prompt = state.prompt
-        for message in run.ctx.state.message_history[len(state.earlier) :]:
-            message.run_id = state.run_id
-
-
-def _all_are_new(run: Run) -> None:
-    """Count all messages of a run as new ones: one that goes on here is not resumed."""
-    ids_of_run = [message.run_id for message in run.all_messages()]
-    run.ctx.deps.new_message_index = [*ids_of_run, run.run_id].index(run.run_id)
 
 
 def _goes_on(node: Any, ids: Sequence[str]) -> bool:

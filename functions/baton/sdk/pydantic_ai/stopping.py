@@ -9,7 +9,13 @@ from itertools import count
 from typing import Any, Self
 
 from pydantic_ai import Agent
-from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering, WrapRunHandler
+from pydantic_ai.capabilities import (
+    AbstractCapability,
+    CapabilityOrdering,
+    CombinedCapability,
+    WrapperCapability,
+    WrapRunHandler,
+)
 from pydantic_ai.exceptions import CallDeferred
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model
@@ -18,8 +24,10 @@ from pydantic_ai.tools import DeferredToolRequests, RunContext, Tool, ToolDefini
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
 
 from baton.sdk.models.providers.whole import WholeModel
-from baton.sdk.pydantic_ai.run_objects import RunObjects
+from baton.sdk.pydantic_ai.run_objects import RunObjects, parts
 
+# What these do is what the capabilities in them do.
+_HANDING_ON = (CombinedCapability, WrapperCapability)
 ToolLists = MutableMapping[str, list[ToolDefinition]]
 
 
@@ -150,6 +158,17 @@ class Stop(AbstractCapability[Any]):
     async def handle_deferred_tool_calls(self, ctx: RunContext[Any], *, requests: DeferredToolRequests) -> None:  # noqa: ARG002 - a hook
         """Stop at unhandled calls: their results come in another piece of work."""
         raise StoppedError(requests)
+
+
+class StoppingPiece(Stop, Piece):
+    """Both in one, which saves time: for an agent none of whose capabilities handles such calls."""
+
+
+def others_handle_calls(agent: Agent[Any, Any]) -> bool:
+    """Return whether a capability of the agent may handle calls itself, or become one that does for a run."""
+    kinds = {type(one) for one in parts(agent.root_capability) if not isinstance(one, _HANDING_ON)}
+    names = ("handle_deferred_tool_calls", "for_run")
+    return any(getattr(kind, name) is not getattr(AbstractCapability, name) for kind in kinds for name in names)
 
 
 async def _begun(_: RunContext[Any]) -> None:

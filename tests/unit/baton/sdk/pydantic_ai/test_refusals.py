@@ -63,10 +63,14 @@ def private_names() -> Iterator[str]:
 GIVEN = {"_instructions", "_system_prompts"}
 
 
+# What the harness's classes make anew in each piece; its tests fail where a name is gone.
+OF_THE_HARNESS = {"_by_name", "_built", "_run_toolset", "_toolset", "_run_state", "_repl"}
+
+
 def test_three_private_names_are_used() -> None:
     """Of whatever is enqueued: the call whose result it goes next to; of an agent: what it was made with."""
     others = {name for name in private_names() if not name.endswith("__")}
-    assert others == {NEXT_TO, *GIVEN, "run_state.py: state._read"}
+    assert others == {NEXT_TO, *GIVEN, *OF_THE_HARNESS, "run_state.py: state._read"}
 
 
 async def test_the_private_names_are_there() -> None:
