@@ -224,7 +224,7 @@ async def test_a_deletion_that_stood_still_does_not_take_the_slot_of_a_later_run
     await stage.deliver(stage.events()[-1], "slot_request")
     assert stage.entry().slot
 
-    async def as_it_was(_recall: Method, _job_id: str) -> object:
+    async def as_it_was(_recall: Method, _job_id: str, **_named: Any) -> object:
         return recalled
 
     around(stage.ports.archive, "recall", as_it_was)
