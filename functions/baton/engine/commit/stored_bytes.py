@@ -50,7 +50,8 @@ def written_bytes(changes: Changes, item_key: str = "") -> int:
         texts.append(changes.report.outcome)
     if changes.job and (changes.ends or changes.slot_state):
         texts.append(dump(changes.job))
-    return bytes_of(texts) + (written_bytes(changes.child) if changes.child else 0)
+    size = bytes_of(texts) + changes.apart_bytes
+    return size + (written_bytes(changes.child) if changes.child else 0)
 
 
 def bytes_of(texts: Iterable[str]) -> int:
