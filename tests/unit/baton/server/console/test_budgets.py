@@ -32,7 +32,7 @@ async def test_a_limit_is_set_by_the_form(operator: Operator) -> None:
     assert "The budget user/7 per day is set: 0.0 spent of 9.5 usd." in markup
     assert "declared $5.00" in markup
     [row], _ = await budgets_of(operator.stage).rows("user/7")
-    assert (row.limit, row.waiting) == (9_500_000, 0)
+    assert (row.limit, row.waiting) == (9_500_000, 1)  # until it has asked
 
 
 async def test_what_is_wrong_is_shown_at_its_field(operator: Operator) -> None:
