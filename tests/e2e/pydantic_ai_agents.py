@@ -125,7 +125,7 @@ writer: Agent[None, str] = Agent(FunctionModel(write_twice), name="writer", capa
 
 
 @writer.tool
-async def write(ctx: RunContext[None], n: int) -> str:
+async def write(ctx: RunContext[Any], n: int) -> str:
     """Write a line, if it is not there."""
     note(f"begin write {n}")
     await asyncio.sleep(0.7)

@@ -128,7 +128,7 @@ class Reader:
         return {**await self.jobs(job_ids[:middle]), **await self.jobs(job_ids[middle:])}
 
     async def _jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
-        commands: list[list[str | int]] = []
+        commands = list[Command]()
         for job_id in job_ids:
             commands += [["HGETALL", keys.state_key(job_id)], ["HMGET", keys.calls_key(job_id), f"{keys.ENTRY}0"]]
         *answers, stopped = await self._redis.pipeline(*commands, _STOPPED)

@@ -100,6 +100,6 @@ def test_what_is_made_of_a_growing_history_is_what_is_made_of_it_at_once() -> No
         assert kinds_of(History(entries, results, memo=memo)) == kinds
         nothing: tuple[str, ...] = ()
         told_now = History(entries, results, memo=memo)
-        names = told_now.of_results("names", nothing, lambda known, more: (*known, *dict(more)))
+        names = told_now.of_results("names", nothing, lambda known, more: known + tuple(dict(more)))
         assert sorted(names) == sorted(results)
     assert memo["messages"][0] == len(GROWING)
