@@ -34,7 +34,7 @@ def test_all_say_what_they_are_connected_to(stack: DevStack) -> None:
     wait_for(lambda: "Ready." in stack.output, "the ready text")
     assert f"{described['store_url']} (RESP)" in stack.output
     answer = httpx.get(f"{described['app_url']}/readyz", timeout=PATIENCE_SECONDS)
-    assert answer.json() == {"status": "ready", "store": "RESP"}
+    assert answer.json() == {"status": "ready", "store": "RESP", "objectStore": "ready"}
     doctor = run_baton("doctor", "--data", str(stack.folder))
     assert f"over RESP at {described['store_url']}" in " ".join(doctor.stdout.split()), doctor.stdout
     assert doctor.returncode == 0, doctor.stdout

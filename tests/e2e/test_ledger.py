@@ -14,7 +14,7 @@ from tests.e2e.meters import BridgeMeters, Units, units_of
 
 pytestmark = pytest.mark.e2e
 
-IDLE_COMMANDS = 3  # CLAIM, which finds no work item: the script, and what it reads of the tree
+IDLE_COMMANDS = 2  # CLAIM, which finds no work item: the script, and what it reads of the tree
 # What goes on by the minute is armed for in an hour.
 STILL = {"SWEEP_INTERVAL_SECONDS": "3600", "OPERATIONS_STREAM_SECONDS": "0"}
 

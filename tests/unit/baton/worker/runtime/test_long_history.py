@@ -98,7 +98,7 @@ def test_what_is_made_of_a_growing_history_is_what_is_made_of_it_at_once() -> No
         assert messages(History(entries, results, memo=memo)) == messages(History(entries, results))
         kinds = frozenset(entry["role"] for entry in entries)
         assert kinds_of(History(entries, results, memo=memo)) == kinds
-        nothing: tuple[str, ...] = ()
+        nothing = tuple[str, ...]()
         told_now = History(entries, results, memo=memo)
         names = told_now.of_results("names", nothing, lambda known, more: known + tuple(dict(more)))
         assert sorted(names) == sorted(results)
