@@ -43,7 +43,7 @@ def _names_long(path: Path) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Schedules come first, then tests of whole stacks: the quick ones fill what time the workers have left."""
+    """The longest comes first, then schedules and whole stacks: the quick ones fill what time the workers have left."""
     hidden = {item.path for item in items if item.get_closest_marker("long") and not _names_long(item.path)}
     if hidden:
         raise pytest.UsageError(f"write {_MARK} in these files, or in their folder's conftest: {sorted(hidden)}")
@@ -52,6 +52,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _rank(item: pytest.Item) -> int:
+    if item.path.name == "test_pydantic_ai_versions.py":
+        return -1  # a quarter of an hour in one process
     if item.get_closest_marker("long") and item.nodeid.startswith("tests/simulation/"):
         return 0  # on both cores, and it gives way to all others
     return 1 if item.get_closest_marker("e2e") or item.get_closest_marker("browser") else 2
