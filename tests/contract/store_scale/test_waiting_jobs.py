@@ -37,6 +37,7 @@ async def full(server: RedisProcess, waiting: int) -> None:
                 client.write([("ZADD", keys.SLOT_ORDER, *members)])
             records = ((member_field(name), entry.replace(FIRST, name)) for name in names)
             client.write([("HSET", keys.SLOTS, *(word for pair in records for word in pair))])
+            client.write([("HSET", keys.state_key(name), "#", "made") for name in names])  # a waiting job has a tree
         client.request("HSET", keys.SLOTS, "asking", waiting, "lines", waiting)
 
 
