@@ -170,6 +170,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "kinds of alerts as a type, which the guide has to name: one of seven was missing there",
         "lines 5, lines of engine 5, test lines 10, docs words 31",
     ),
+    *_raises(_WHOLE, "test lines 12"),
     *_raises(_START, "lines 11, modules 1, lines of worker 10, modules of worker 1, lines of local 3, test lines 9"),
     *_raises(
         _BUDGETS,
