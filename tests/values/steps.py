@@ -27,7 +27,7 @@ from baton.sdk.tools.running_calls import RunningCalls
 from baton.worker.executors.executor import UNRECORDABLE, OutcomeDoor
 from baton.worker.executors.model_call import runner_turn
 from baton.worker.executors.model_turn import ModelTurn
-from baton.worker.executors.tool_run import ToolRun
+from baton.worker.executors.tool_run import ResultLimit, ToolRun
 from baton_events.app_event import AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
 from baton_events.ids import canonical_json
@@ -64,7 +64,7 @@ class OddTool:
 
         registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[odd])])
         keeper = MemoryKeeper(FakeSessionMemory(), None)
-        run = ToolRun(registry, FakeStore(), keeper, FakeClock(), RunningCalls(5), _RESULT_LIMIT_BYTES)
+        run = ToolRun(registry, FakeStore(), keeper, FakeClock(), RunningCalls(5), ResultLimit(_RESULT_LIMIT_BYTES))
         self.run = OutcomeDoor(run, SECRETS)
 
 

@@ -37,7 +37,7 @@ from baton.worker.commands.follow import JobNotices
 from baton.worker.executors.executor import OutcomeDoor
 from baton.worker.executors.model_turn import ModelTurn
 from baton.worker.executors.remembering import Conversing, Recalling
-from baton.worker.executors.tool_run import ToolRun
+from baton.worker.executors.tool_run import ResultLimit, ToolRun
 from baton.worker.runtime.pipeline import Pipeline
 from baton.worker.runtime.policy import Policy
 from baton.worker.runtime.spec import Executor, work_limits_ms
@@ -113,7 +113,7 @@ def _executors(registry: Registry, store: Store, slot_client: SlotClient, play: 
     limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
     turn = Recalling(Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(play)), registry, memory)
     calls = RunningCalls(limit_seconds)
-    run = ToolRun(registry, store, memory, play.clock, calls, _RESULT_LIMIT_BYTES, secrets)
+    run = ToolRun(registry, store, memory, play.clock, calls, ResultLimit(_RESULT_LIMIT_BYTES), secrets)
     return {
         RequestSlot: slot_client,
         CallModel: OutcomeDoor(RecordedTurn(turn, play), secrets),

@@ -87,7 +87,7 @@ class ToolRun:
         keeper: MemoryKeeper,
         clock: Clock,
         calls: RunningCalls,
-        result_limit: ResultLimit | int,
+        result_limit: ResultLimit,
         secrets: KnownSecrets | None = None,
         outside: Outside | None = None,
     ) -> None:
@@ -98,7 +98,7 @@ class ToolRun:
         self._keeper = keeper
         self._clock = clock
         self._calls = calls
-        self._limit = ResultLimit(result_limit) if isinstance(result_limit, int) else result_limit
+        self._limit = result_limit
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Run the tool; a plan's step gets the values that it refers to."""

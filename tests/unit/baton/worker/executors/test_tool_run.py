@@ -15,7 +15,7 @@ from baton.sdk.memory.keeper import MemoryKeeper
 from baton.sdk.tools.running_calls import RunningCalls
 from baton.sdk.tools.tool import Tool
 from baton.worker.executors.tool_context import CallMemory
-from baton.worker.executors.tool_run import ToolRun
+from baton.worker.executors.tool_run import ResultLimit, ToolRun
 from baton_events.errors import MemoryUnavailableError, StoreError
 from tests.fakes import FakeLongTermMemory
 from tests.fakes.clock import FakeClock
@@ -60,7 +60,7 @@ async def run_tool(item: Tool, **arguments: Any) -> ToolReturned | ToolFailed:
 async def run_call(item: Tool, call: CallRecord, store: FakeStore | None = None) -> StepResult:
     registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[item])])
     keeper = MemoryKeeper(FakeSessionMemory(), None)
-    executor = ToolRun(registry, store or FakeStore(), keeper, FakeClock(), RunningCalls(5), 100)
+    executor = ToolRun(registry, store or FakeStore(), keeper, FakeClock(), RunningCalls(5), ResultLimit(100))
     job = Job("job_1", "s", "t", "a", 0)
     return await executor(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
 
@@ -220,7 +220,7 @@ async def test_a_tool_of_an_agent_that_is_gone_recalls_no_further_than_its_sessi
     scene = Scene()
     await scene.keeper.store("acme", an_entry("a", LAMP, session="session_2"))
     registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[recall])])
-    executor = ToolRun(registry, FakeStore(), scene.keeper, FakeClock(), RunningCalls(5), 100)
+    executor = ToolRun(registry, FakeStore(), scene.keeper, FakeClock(), RunningCalls(5), ResultLimit(100))
     history, call = History(({"role": "user", "text": "go", "data": {}},)), CallRecord("c", 1, 0, "recall", {})
     for agent, found in (("a", f'["{LAMP}"]'), ("gone", "[]")):
         job = Job("job_1", "session_1", "acme", agent, 0)

@@ -41,7 +41,7 @@ from baton.worker.executors.offloading.polling import after_begin
 from baton.worker.executors.plan_turns import PlannerTurn, static_turn
 from baton.worker.executors.server_agents import registry_with_tools
 from baton.worker.executors.tool_context import StoreChannel
-from baton.worker.executors.tool_run import ToolRun
+from baton.worker.executors.tool_run import ResultLimit, ToolRun
 from baton_events.values.json_value import Unrecordable
 from tests.fakes.clock import FakeClock
 from tests.fakes.stored import FakeSessionMemory, FakeStore
@@ -119,7 +119,9 @@ async def look(city: str) -> str:
 
 async def test_a_tool_that_is_not_known_may_be_known_to_newer_code() -> None:
     registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[look])])
-    runs = ToolRun(registry, FakeStore(), MemoryKeeper(FakeSessionMemory(), None), FakeClock(), RunningCalls(5), 100)
+    runs = ToolRun(
+        registry, FakeStore(), MemoryKeeper(FakeSessionMemory(), None), FakeClock(), RunningCalls(5), ResultLimit(100)
+    )
     found = await runs(RunTool(JOB, CallRecord("c", 1, 0, "gone", {}), 1), History(), CLAIM)
     assert isinstance(found, ToolFailed)
     assert (found.failure.type, found.failure.retryable) == ("unknown_tool", True)
