@@ -12,7 +12,6 @@ from baton.engine.effects import CallModel, RunScript, RunTool, Work
 from baton.engine.state import CallRecord
 from baton.engine.step_results import (
     ModelAnswered,
-    ModelFailed,
     ScriptEnded,
     StepResult,
     ToolFailed,
@@ -26,7 +25,7 @@ from baton.sdk.agents.registry import Registry, UnknownToolError
 from baton.sdk.records.call_limit import CallLimit
 from baton.sdk.records.transcript import Failure
 from baton.worker.container import Container
-from baton.worker.executors.executor import Executing
+from baton.worker.executors.executor import Executing, failed
 from baton.worker.runtime.gen_ai import plan_attributes, tool_attributes
 from baton.worker.runtime.policy import LEASE_MARGIN_MS
 from baton.worker.runtime.spec import Executor
@@ -60,7 +59,7 @@ class PromptLimit:
         failure = prompt_too_large(history.size_bytes, self._limit_bytes)
         if failure is None:
             return await self._executor(effect, history, claim)
-        return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
+        return failed(effect, failure)
 
 
 class Traced:

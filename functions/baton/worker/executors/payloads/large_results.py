@@ -9,12 +9,12 @@ from dataclasses import replace
 from msgspec import structs
 
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import CallModel, RunScript, RunTool, Work
-from baton.engine.step_results import ModelFailed, ScriptEnded, StepResult, ToolFailed, ToolReturned
+from baton.engine.effects import CallModel, RunTool, Work
+from baton.engine.step_results import StepResult, ToolReturned
 from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.sdk.agents.runner import CodeRunner
 from baton.sdk.records.transcript import Failure
-from baton.worker.executors.executor import Executing
+from baton.worker.executors.executor import Executing, failed
 from baton.worker.payloads import Payloads
 from baton_events.errors import PayloadGoneError
 
@@ -32,7 +32,7 @@ class WithPayloads:
         try:
             history = await self._read(effect, history)
         except PayloadGoneError as error:
-            return _failed(effect, Failure(PAYLOAD_GONE, str(error)))
+            return failed(effect, Failure(PAYLOAD_GONE, str(error)))
         step_result = await self._run(effect, history, claim)
         if not isinstance(step_result, ToolReturned) or step_result.apart_bytes:
             return step_result
@@ -63,13 +63,3 @@ class WithPayloads:
             return isinstance(self._registry.agent(effect.job.agent).runner, CodeRunner)
         except UnknownAgentError:
             return False
-
-
-def _failed(effect: Work, failure: Failure) -> StepResult:
-    match effect:
-        case RunTool():
-            return ToolFailed(failure)
-        case RunScript():
-            return ScriptEnded(failure=failure)
-        case _:
-            return ModelFailed(failure)
