@@ -82,7 +82,7 @@ class Objects:
         """
         await self._sealing.ready()
         of, found = ref_of(ref), await self._got(ref)
-        data = b"".join([piece async for piece in self._pieces(found)])
+        data = await self._bytes(found)
         frame = frame_bytes(data)
         if not frame:
             if sha256(data).hexdigest() != of.name:
@@ -101,7 +101,7 @@ class Objects:
         head, frame = None, 0
         if self._sealing.key_ids:
             head = await self._got(ref, (0, HEAD_BYTES))
-            frame = frame_bytes(b"".join([piece async for piece in self._pieces(head)]))
+            frame = frame_bytes(await self._bytes(head))
         if head is None or not frame:
             async for piece in self._pieces(await self._got(ref, (start, end))):
                 yield piece
@@ -124,6 +124,10 @@ class Objects:
             return await self._run("get", of.store, of.path, options=wanted)
         except FileNotFoundError as error:
             raise PayloadGoneError(ref) from error
+
+    async def _bytes(self, found: Any) -> bytes:
+        """Return the bytes of what was found."""
+        return b"".join([piece async for piece in self._pieces(found)])
 
     async def _pieces(self, found: Any) -> AsyncIterator[bytes]:
         pieces = iter(found.stream(min_chunk_size=CHUNK_BYTES))

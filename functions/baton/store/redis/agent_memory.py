@@ -97,24 +97,25 @@ class Chats:
     async def keep_file(self, tenant: str, session_id: str, name: str, text: str, now_ms: int) -> bool:
         """Keep a file; it exists once all of its pieces do, and expires from its first piece on.
 
-        What is sealed is all of it, and its name, which is a digest.
+        What is sealed is all of it, and its name, which is a digest; objects are sealed by their own store.
         """
         name, size_chars = self._redis.sealing.keyed(name), len(text)
-        sealed = self._redis.sealing.seal(text, PayloadContext(tenant, "file", session_id))
-        key, pieces = keys.files_key(tenant, session_id, name), range(0, len(sealed), _PIECE_CHARS)
-        of_session, kept_ms = keys.files_key(tenant, session_id), self._retention_ms
+        key, of_session = keys.files_key(tenant, session_id, name), keys.files_key(tenant, session_id)
+        kept_ms = self._retention_ms
         await self._redis.pipeline(
             ["SADD", of_session, name],
             ["PEXPIRE", of_session, kept_ms, "NX"],
             ["HSET", key, "begun", now_ms],
             ["PEXPIRE", key, kept_ms, "NX"],
         )
-        ended: list[str | int] = ["HSET", key, "pieces", len(pieces)]
+        ended: list[str | int]
         if self._objects is not None and size_chars >= self._apart_bytes:
-            place, data = session_place(tenant, session_id), text.encode()
-            ref = await self._objects.put(place, tenant, data)
+            ref = await self._objects.put(session_place(tenant, session_id), tenant, text.encode())
             ended = ["HSET", key, "pieces", 0, _APART, ref]
         else:
+            sealed = self._redis.sealing.seal(text, PayloadContext(tenant, "file", session_id))
+            pieces = range(0, len(sealed), _PIECE_CHARS)
+            ended = ["HSET", key, "pieces", len(pieces)]
             for number, first in enumerate(pieces):
                 await self._redis.execute("HSET", key, number, sealed[first : first + _PIECE_CHARS])
         prunes: list[str | int] = ["EXISTS", keys.pruned_files_key(of_session)]
