@@ -203,6 +203,10 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("test lines", 660, "ported programs under kill -9, generated ones, worlds of code that waits and asks"),
     *_raises(_COST, "lines 15, test lines 10, lines of store 20, functions of store 4"),
     ("test lines", 40, "an overlooked write as a planted defect, and the benchmark's own reads counted apart"),
+    *_raises(
+        "a sweep leaves a job alone that was just submitted",
+        "lines 7, functions 1, lines of engine 7, functions of engine 1, test lines 16",
+    ),
     ("lines", 90, "constants of zones, times and flags in a workflow's module, calls in f-strings"),
     ("lines of sdk", 85, "constants and methods of data classes in workflows, calls in f-strings"),
     ("test lines", 470, "budgets of whole jobs: each way out of them, deaths at each point, costs by the ledger"),

@@ -163,4 +163,5 @@ REGRESSIONS = {
     4466842987842: "what a refused write gave back was paid by another one, and then taken again: a ledger shrank",
     1099635084583: "own: a failover forgot who had paid for a delivery, and then a late copy paid for it",
     274878787056: "own: the same, and nobody paid again",
+    8933532626180: "a sweep asked anew for a young job, a failover forgot its entry, and the sweep's repeats missed it",
 }

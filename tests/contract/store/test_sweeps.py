@@ -236,3 +236,14 @@ async def test_a_sweep_does_not_ask_again_what_an_ended_job_has_reported_lately(
     at_ms = NOW_MS + requested_ms + half_ms + 1
     found = await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, table_of(JOB_ID))
     assert found.stalled == (slot_request_of("gone", "sweep", at_ms),)
+
+
+async def test_a_sweep_does_not_ask_again_for_a_job_that_has_just_been_submitted(side: Side) -> None:
+    """A failover may forget an entry of the last 20 s, and with it where the sweep's repeats would find the job."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    half_ms, table = STALLED_AFTER_MS // 2, entry(FIRST_EPOCH, "slot")
+    found = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + half_ms, STALLED_AFTER_MS, table)
+    assert found.stalled == ()
+    at_ms = NOW_MS + half_ms + 1
+    found = await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, table)
+    assert [item.key for item in found.stalled] == [slot_request_of("slot", "sweep", at_ms).key]

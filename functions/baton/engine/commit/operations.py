@@ -243,7 +243,9 @@ def reconcile(
     for job_id in sorted(name for name in draft.jobs if name == only or not only):
         draft.settle(job_id, message_id, now_ms)
         entry = slot_table.get(job_id)
-        if not draft.agrees(job_id, entry) and now_ms - draft.requested_ms(job_id) > stalled_after_ms / 2:
+        # A failover may forget a young entry, and then only the message of who made it finds the job again.
+        may_request = now_ms - draft.requested_ms(job_id) > stalled_after_ms / 2 or draft.is_relayed(job_id, message_id)
+        if may_request and not draft.agrees(job_id, entry):
             draft.request_slot(job_id, draft.slot_state(job_id).want, message_id, now_ms)
         found = draft.without_progress(job_id, entry, message_id, now_ms, stalled_after_ms)
         draft.put_items(*found)

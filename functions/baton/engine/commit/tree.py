@@ -140,9 +140,14 @@ class Tree(Struct):
         return same and (entry.slot or not slot_state.slot)
 
     def requested_ms(self, job_id: str) -> int:
-        """Return the time of the job's last slot request, or of its end."""
-        ended_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
-        return max(self.slot_state(job_id).epoch, ended_ms)
+        """Return the time of the job's last slot request, of its submission, or of its end."""
+        job = self.jobs[job_id]
+        ended_ms = self.usage[job_id].updated_ms if job.ended else 0
+        return max(self.slot_state(job_id).epoch, job.created_at_ms, ended_ms)
+
+    def is_relayed(self, job_id: str, message_id: str) -> bool:
+        """Return whether this message is the relay of one of the job's work items."""
+        return any(item.job_id == job_id and item.relay_id == message_id for item in self.items.values())
 
     def is_over(self, root_id: str) -> bool:
         """Return whether the root has ended, and nothing more can come of those below it."""
