@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 LARGE, SMALL = 50_000_000, 1_000
 DIGEST = hashlib.sha256(b'"' + b"x" * (LARGE - 2) + b'"').hexdigest()
 SETTINGS = {"WORK_TIMEOUT_SECONDS": "30", "MESSAGE_TIMEOUT_SECONDS": "60", "MESSAGE_RETRY_DELAY_MS": "300"}
-STILL = {"OPERATIONS_STREAM_SECONDS": "0", "CONTINUATION": "inline"}
+STILL = {"SWEEP_INTERVAL_SECONDS": "3600", "CONTINUATION": "inline"}
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 IDLE_COMMANDS = 2  # CLAIM, which finds no work item: the script, and what it reads of the tree
 # What goes on by the minute is armed for in an hour.
-STILL = {"SWEEP_INTERVAL_SECONDS": "3600", "OPERATIONS_STREAM_SECONDS": "0"}
+STILL = {"SWEEP_INTERVAL_SECONDS": "3600"}
 
 
 @pytest.fixture(scope="module", params=["queue", pytest.param("inline", marks=pytest.mark.long)])

@@ -78,7 +78,6 @@ class Settings(QueueSettings, Record, frozen=True):
     job_retention_seconds: int = 2_592_000
     bytes_kept_per_tenant: int = 0
     sweep_interval_seconds: int = 60
-    operations_stream_seconds: int = 60
     operations_stream_name: str = "operations:completed"
     operations_stream_group: str = "baton"
     max_concurrent_jobs: int = 100
@@ -108,9 +107,10 @@ class Settings(QueueSettings, Record, frozen=True):
     metrics_token: str = ""
     foreign_keys: tuple[str, ...] = ()
 
-    # The time limit of a store request holds for these, too.
+    # The time limit of a store request holds for these, too; the interval of the sweep for the stream of outcomes.
     queue_timeout_seconds: int = 10
     vector_timeout_seconds: int = 10
+    operations_stream_seconds: int = 60  # 0: it is never read
     # Constants, which no deployment has a reason to change; tests have others.
     alert_quiet_seconds: int = 3_600
     audit_log_length: int = 10_000
@@ -176,6 +176,8 @@ def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
     )
     if (limit_seconds := values.get("store_timeout_seconds")) is not None:
         values |= {"queue_timeout_seconds": limit_seconds, "vector_timeout_seconds": limit_seconds}
+    if (interval_seconds := values.get("sweep_interval_seconds")) is not None:
+        values["operations_stream_seconds"] = interval_seconds
     settings = Settings(**values)
     problems += _contradictions(settings)
     if environment.get("AWS_LAMBDA_FUNCTION_NAME"):

@@ -81,7 +81,7 @@ SETTINGS = (
             "sweep_interval_seconds",
             "60",
             "s",
-            "interval of the sweep while jobs run",
+            "interval of the sweep while jobs run; how soon the stream of outcomes is read once an operation waits",
             whole(1, 3600),
         ),
         Setting(
@@ -152,14 +152,6 @@ SETTINGS = (
             "bytes",
             "after how much of a model's text it is appended to the stream, or after 100 ms; 0: whole, with its turn",
             whole(0, 1_000_000),
-        ),
-        Setting(
-            "OPERATIONS_STREAM_SECONDS",
-            "operations_stream_seconds",
-            "60",
-            "s",
-            "how soon the stream `operations:completed` is read once an operation waits; then ever later; 0: never",
-            whole(0, 3600),
         ),
         Setting(
             "OPERATIONS_STREAM_NAME",

@@ -24,12 +24,10 @@ from baton_local.redis.data_dir import DataDir
 from baton_local.redis.valkey import server_command
 
 # What differs from production unless the environment says otherwise: few slots, so that the line at them is seen; no
-# rate limit, which would only be in a developer's way; outcomes by the stream are read soon; logs are for people. Large
-# payloads are in a folder beside the rest.
+# rate limit, which would only be in a developer's way; logs are for people.
 LOCAL_DEFAULTS = {
     "MAX_CONCURRENT_JOBS": "3",
     "RATE_LIMIT_PER_MINUTE": "0",
-    "OPERATIONS_STREAM_SECONDS": "5",
     "LOG_FORMAT": "text",
 }
 

@@ -1,6 +1,6 @@
 """Outcomes that come by the stream `operations:completed`: read with each sweep, and while an operation waits.
 
-After an operation has begun to wait, messages come back to read the stream: after OPERATIONS_STREAM_SECONDS, then each
+After an operation has begun to wait, messages come back to read the stream: after SWEEP_INTERVAL_SECONDS, then each
 time after four times as long. None comes after an hour or more, since the hourly sweep reads the stream anyway. All
 operations that begin to wait in the same slot of time share these messages. The hourly sweep makes up for a lost one.
 Invariant: an entry is acknowledged when its outcome has a backup message and is recorded, or when it is buried with a

@@ -29,15 +29,10 @@ SECRETS = {
 }
 # Fields that no variable sets.
 NO_SETTINGS = {
-    *("foreign_keys", "queue_timeout_seconds", "vector_timeout_seconds", "alert_quiet_seconds", "audit_log_length"),
-    *(
-        "call_pause_limit_seconds",
-        "events_kept_per_tenant",
-        "files_limit_bytes",
-        "followers_per_key",
-        "stream_batch_ms",
-    ),
-    *("stream_max_length", "prompt_limit_bytes", "hung_tools_limit", "message_max_delay_seconds", "http_transport"),
+    *("foreign_keys", "queue_timeout_seconds", "vector_timeout_seconds", "operations_stream_seconds"),
+    *("alert_quiet_seconds", "audit_log_length", "call_pause_limit_seconds", "events_kept_per_tenant"),
+    *("files_limit_bytes", "followers_per_key", "stream_batch_ms", "stream_max_length", "prompt_limit_bytes"),
+    *("hung_tools_limit", "message_max_delay_seconds", "http_transport"),
 }
 
 
@@ -45,6 +40,10 @@ def test_one_time_limit_holds_for_requests_to_store_queue_and_index() -> None:
     settings = read_settings({"STORE_TIMEOUT_SECONDS": "3"})
     limits = (settings.store_timeout_seconds, settings.queue_timeout_seconds, settings.vector_timeout_seconds)
     assert limits == (3, 3, 3)
+
+
+def test_outcomes_by_the_stream_are_looked_for_as_often_as_the_sweep_comes() -> None:
+    assert read_settings({"SWEEP_INTERVAL_SECONDS": "7"}).operations_stream_seconds == 7
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
