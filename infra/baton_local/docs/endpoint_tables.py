@@ -57,16 +57,16 @@ def endpoint_table() -> str:
             f"`{route.method} {route.path.replace(':path}', '}')}`",
             route.what,
             KEY_OF[route.access],
-            *_bodies(route.method, route.path),
+            _bodies(route.method, route.path),
         ]
         for route in api_routes()
     )
-    return markdown_table(["endpoint", "what", "key", "takes", "answers"], rows)
+    return markdown_table(["endpoint", "what", "key", "takes → answers"], rows)
 
 
 def problem_table() -> str:
     """Return one row a problem."""
-    return markdown_table(["code", "status", "title"], ([f"`{one.name}`", str(one.status), one.title] for one in Code))
+    return markdown_table(["code", "status"], ([f"`{one.name}`", str(one.status)] for one in Code))
 
 
 def body_tables() -> str:
@@ -75,26 +75,23 @@ def body_tables() -> str:
     return "\n\n".join(_section(name, schemas[name]) for name in sorted(schemas) if name not in _SHAPELESS)
 
 
-def _bodies(method: str, path: str) -> tuple[str, str]:
-    """Return which schemas an endpoint takes and answers, as links."""
+def _bodies(method: str, path: str) -> str:
+    """Return which schemas an endpoint takes and, behind an arrow, answers, as links."""
     operation = api_document()["paths"][re.sub(r":path}", "}", path)][method.lower()]
     taken = operation.get("requestBody", {}).get("content", {})
     answered = [answer.get("content", {}) for status, answer in operation["responses"].items() if status != "default"]
-    return _links(taken), ", ".join(filter(None, map(_links, answered[:1])))
+    links = ", ".join(filter(None, map(_links, answered[:1])))
+    return f"{_links(taken)} {links and f'→ {links}'}".strip()
 
 
 def _links(content: dict[str, Any]) -> str:
-    return ", ".join(_link(media["schema"]) for media in content.values() if _name_of(media["schema"]))
+    names = filter(None, (_name_of(media["schema"]) for media in content.values()))
+    return ", ".join(f"[{name}](#{name.lower()})" for name in names)
 
 
 def _name_of(schema: dict[str, Any]) -> str:
     found = _REF.match(schema.get("$ref", ""))
     return "" if found is None or found[1] in _SHAPELESS else found[1]
-
-
-def _link(schema: dict[str, Any]) -> str:
-    name = _name_of(schema)
-    return f"[{name}](#{name.lower()})"
 
 
 def _section(name: str, schema: dict[str, Any]) -> str:

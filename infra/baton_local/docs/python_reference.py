@@ -20,7 +20,7 @@ from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import Tool
 from baton.testing.report import Report
 from baton.testing.simulation import Simulation
-from baton_local.docs.markdown_table import markdown_table
+from baton_local.docs.markdown_table import markdown_list, markdown_table
 
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):$")
 _ENTRY = re.compile(r"^ {4}(\w+): (.*)$")
@@ -108,7 +108,7 @@ def _entry(name: str, value: Any) -> str:
         return f"### `{name}`: a tool\n\n{value.description} Arguments: `{arguments}`."
     parts = [f"### `{name}`", _text(value), _parameters(value)]
     if value in _METHODS_OF:
-        parts.append(_methods(value))
+        parts += ["Methods:", _methods(value)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -117,16 +117,18 @@ def _text(value: Any) -> str:
 
 
 def _parameters(value: Any) -> str:
-    """Return a table of what is described, or else a line: most records of tests explain themselves."""
+    """Return a list of what is described, or else a line: most records of tests explain themselves."""
     described = docstring_parts(_docstring(value)).parameters
     found = [each for each in _signature(value) if not each.name.startswith("_")]
     if not described:
-        return ", ".join(map(_parameter, found))
-    return markdown_table(["parameter", "what"], ([_parameter(each), described.get(each.name, "")] for each in found))
+        return ", ".join(f"`{_parameter(each)}`" for each in found)
+    return markdown_list((_parameter(each), described.get(each.name, "")) for each in found)
 
 
 def _signature(value: Any) -> list[inspect.Parameter]:
-    if isinstance(value, type) and "__init__" not in vars(value) and not issubclass(value, Struct):
+    if getattr(value, "_is_protocol", False) or (
+        isinstance(value, type) and "__init__" not in vars(value) and not issubclass(value, Struct)
+    ):
         return []  # it takes nothing
     found = list(inspect.signature(value).parameters.values())
     inside = {field.name for field in fields(value) if not field.repr} if is_dataclass(value) else set()
@@ -135,7 +137,7 @@ def _signature(value: Any) -> list[inspect.Parameter]:
 
 def _parameter(parameter: inspect.Parameter) -> str:
     default = "" if parameter.default is inspect.Parameter.empty else f" = {_default(parameter.default)}"
-    return f"`{parameter.name}: {_type(parameter.annotation)}{default}`"
+    return f"{parameter.name}: {_type(parameter.annotation)}{default}"
 
 
 def _default(value: Any) -> str:
@@ -155,12 +157,11 @@ def _shortened(text: str) -> str:
 
 
 def _methods(value: type, but: Collection[str] = ()) -> str:
-    rows = [
-        [f"`{_call(name, method)}`", _first_paragraph(method)]
+    return markdown_list(
+        (_call(name, method), _first_paragraph(method))
         for name, method in vars(value).items()
         if not name.startswith("_") and name not in but and isinstance(method, Callable | classmethod)  # type: ignore[arg-type]  # a protocol that isinstance knows
-    ]
-    return markdown_table(["method", "what"], rows)
+    )
 
 
 def _call(name: str, method: Any) -> str:

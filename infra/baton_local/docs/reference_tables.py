@@ -14,7 +14,7 @@ from baton.settings.reports import OF_OTHERS
 from baton.settings.table import ALL_SETTINGS, SETTINGS
 from baton_events.setting import Setting
 from baton_local.cli.main import main
-from baton_local.docs.markdown_table import markdown_table
+from baton_local.docs.markdown_table import markdown_list, markdown_table
 from tests.contract.coverage.differences import DIFFERENCES
 from tests.contract.coverage.javascript_surface import javascript_methods
 from tests.contract.coverage.not_emulated import NOT_EMULATED, left_out
@@ -72,8 +72,8 @@ def command_reference() -> str:
     """Return the options of several commands, then a section for each command that does something, by name."""
     contexts = list(_commands(main, "baton", None))
     shared = _shared(contexts)
-    table = markdown_table(["option", "what"], ([f"`{name}`", what] for name, what in sorted(shared)))
-    return "\n\n".join(["## Options of several commands", table, *(_section(each, shared) for each in contexts)])
+    listed = markdown_list(sorted(shared))
+    return "\n\n".join(["## Options of several commands", listed, *(_section(each, shared) for each in contexts)])
 
 
 def _commands(command: click.Command, name: str, parent: click.Context | None) -> Iterable[click.Context]:
@@ -109,9 +109,8 @@ def _section(context: click.Context, shared: Collection[_Option]) -> str:
     text = " ".join((context.command.help or "").split())
     options = _options(context)
     also = ", ".join(f"`{option[0].split()[0]}`" for option in options if option in shared)
-    rows = [[f"`{name}`", what] for name, what in options if (name, what) not in shared]
-    table = markdown_table(["option", "what"], rows) if rows else ""
-    return "\n\n".join(part for part in (heading, text, also and f"Shared: {also}.", table) if part)
+    listed = markdown_list(option for option in options if option not in shared)
+    return "\n\n".join(part for part in (heading, text, also and f"Shared: {also}.", listed) if part)
 
 
 _REGISTRY = {True: "npm", False: "PyPI"}

@@ -28,7 +28,7 @@ def test_every_command_has_its_section() -> None:
 
 
 def test_an_option_with_a_help_of_its_own_stands_with_its_command() -> None:
-    assert "| `--data DIR` | The local" in command_reference().partition("baton keys revoke")[2].partition("\n## ")[0]
+    assert "- `--data DIR`: The local" in command_reference().partition("baton keys revoke")[2].partition("\n## ")[0]
 
 
 def test_links_of_the_endpoints_lead_to_tables_of_fields() -> None:
