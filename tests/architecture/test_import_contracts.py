@@ -21,7 +21,7 @@ PLANTED = {
     "layers": ("functions/baton/queue/dispatch.py", "from baton.worker.recovery import sweep"),
     "acyclic": ("infra/baton_local/dev/stack_error.py", "from baton_local.dev import stack"),
     "pure": ("functions/baton/engine/attempts.py", "import random"),
-    "records_only": ("functions/baton/worker/recovery/reconciler.py", "from baton.sdk.models import model"),
+    "records_only": ("functions/baton/worker/recovery/sweep.py", "from baton.sdk.models import model"),
     "local": ("infra/baton_local/dev/stack.py", "from baton_local.cli import keys"),
     "stand_ins": ("infra/baton_local/redis/link/resp.py", "from baton_events import ids"),
     "sdks": ("functions/baton/server/api/admin/health.py", "import upstash_redis"),

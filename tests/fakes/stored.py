@@ -275,9 +275,9 @@ class FakeStore(Store):
 class FakeAdmission(Admission):
     """The admission of one process. `entries`: the slot table."""
 
-    def __init__(self, redis: FakeRedis, slots: int = 3, reconcile_interval_ms: int = 60_000) -> None:
+    def __init__(self, redis: FakeRedis, slots: int = 3, sweep_interval_ms: int = 60_000) -> None:
         self.redis = redis
-        super().__init__(FakeConnection(redis), slots, reconcile_interval_ms)
+        super().__init__(FakeConnection(redis), slots, sweep_interval_ms)
 
     @property
     def entries(self) -> MutableMapping[str, QueueEntry]:

@@ -7,7 +7,7 @@ from baton.engine.all_jobs.ends import End
 from baton.engine.all_jobs.slots import PAGE, QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.work_items import slot_request_key
-from baton.store.records.all_jobs import ReconcileTurn, SlotAnswer
+from baton.store.records.all_jobs import SlotAnswer, SweepTurn
 from baton.store.redis.admission import Admission
 from baton_events.errors import StoreError
 from tests.simulation.fairness import ON_GRANTS, Said, TableEntry
@@ -62,15 +62,13 @@ class SimAdmission(Admission):
 
         return await self._request("wish", take, Said(now_ms, job_id, slot_state.epoch))
 
-    async def reconcile(
+    async def sweep(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
-    ) -> ReconcileTurn:
+    ) -> SweepTurn:
         page = min(page, self._world.plan.page)
 
-        async def look() -> tuple[ReconcileTurn, float]:
-            return await self._port.reconcile(
-                due_ms, now_ms, again=again, after=after, page=page
-            ), self._world.loop.seconds
+        async def look() -> tuple[SweepTurn, float]:
+            return await self._port.sweep(due_ms, now_ms, again=again, after=after, page=page), self._world.loop.seconds
 
         said = Said(now_ms, due_ms=due_ms)
         turn, self._looked_at[CURRENT.get().name] = await self._request("sweep", look, said)
@@ -83,8 +81,8 @@ class SimAdmission(Admission):
     async def entry(self, job_id: str) -> QueueEntry | None:
         return await self._request("entry", lambda: self._port.entry(job_id))
 
-    async def may_request_reconcile(self, now_ms: int) -> bool:
-        return await self._request("may_request_reconcile", lambda: self._port.may_request_reconcile(now_ms))
+    async def may_request_sweep(self, now_ms: int) -> bool:
+        return await self._request("may_request_sweep", lambda: self._port.may_request_sweep(now_ms))
 
     async def first_value(self, name: str, value: str) -> str:
         return await self._request("first", lambda: self._port.first_value(name, value))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import BY_RECONCILER
+from baton.engine.all_jobs.slots import BY_SWEEP
 from baton.engine.commit.answers import Claim, Committed
 from baton.engine.commit.tree import Tree
 from baton.engine.work_items import ItemKind, WorkItem, slot_request_key
@@ -130,7 +130,7 @@ def _still_speaks(world: "World", giver: str) -> bool:
     A giver that a failover took back to before its word does not know whom to tell: the next sweep tells them. Of a
     slot that has been taken nobody speaks any more.
     """
-    if giver == BY_RECONCILER:  # by whichever sweep, or by a start: either is repeated, and tells again
+    if giver == BY_SWEEP:  # by whichever sweep, or by a start: either is repeated, and tells again
         sweeps = (message for message in world.queue.live.values() if message.kind == "sweep")
         return world.operator.at_work or any(message.id in world.delivery.begun for message in sweeps)
     shown = world.admission.entries.get(giver)

@@ -22,7 +22,7 @@ from baton.worker.commands import after_failover, backup
 from baton.worker.commands import submit as submission
 from baton.worker.commands.commands import Commands
 from baton.worker.executors import tool_run
-from baton.worker.recovery import reconciler, redelivery
+from baton.worker.recovery import redelivery, sweep
 from baton.worker.runtime import invocation, pipeline
 from baton_events.emitter import Delivery
 from baton_events.errors import StoreError
@@ -115,7 +115,7 @@ def _always_epoch_0(first_slot_state: _Call, *arguments: Any, **named: Any) -> A
     return replace(first_slot_state(*arguments, **named), epoch=0)
 
 
-async def _only_once(handle: _Call, self: reconciler.Reconciler, *arguments: Any, again: bool, **named: Any) -> Any:
+async def _only_once(handle: _Call, self: sweep.Sweep, *arguments: Any, again: bool, **named: Any) -> Any:
     return Outcome("swept before") if again else await handle(self, *arguments, again=again, **named)
 
 
@@ -143,7 +143,7 @@ DEFECTS = (
                 around(submission, "first_slot_state", _always_epoch_0),
             ),
             "work that found no slot is not dispatched again": constant(invocation.Dispatched, "begin_anew", None),
-            "a redelivered sweep dispatches nothing": around(reconciler.Reconciler, "handle", _only_once),
+            "a redelivered sweep dispatches nothing": around(sweep.Sweep, "handle", _only_once),
         },
         what_is_refused_met_a_fault={"a busy item is refused with 503": replaced(pipeline, "postpone", _refuse)},
         only_who_died_is_taken_over={

@@ -61,7 +61,7 @@ async def _by_its_own_clock(arm: Callable[..., Any], self: StoreAway, _after_ms:
 
 async def _requesting_nothing(self: StoreAway, at_ms: int) -> Outcome:
     try:
-        await self._admission.may_request_reconcile(at_ms)
+        await self._admission.may_request_sweep(at_ms)
     except StoreError:
         await self._arm(at_ms)
     return Outcome("looked")

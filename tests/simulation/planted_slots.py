@@ -19,7 +19,7 @@ from baton.store.redis.admission import AdmissionControl
 from baton.store.redis.listing import Listing
 from baton.worker.commands import submit
 from baton.worker.commands.backup import Backup
-from baton.worker.recovery import dead_letters, reconciler
+from baton.worker.recovery import dead_letters, sweep
 from baton.worker.runtime import pipeline
 from baton_events.emitter import Emitter
 from baton_events.errors import StoreError, UnknownJobError
@@ -145,7 +145,7 @@ DEFECTS = (
         },
         work_begins_with_a_slot={
             "a tombstone leaves at once": (
-                replaced(reconciler, "TOMBSTONE_MS", -(10**9)),
+                replaced(sweep, "TOMBSTONE_MS", -(10**9)),
                 replaced(admission, "TOMBSTONE_MS", -(10**9)),
             ),
             "a job that was created with a slot, and is in line, is not corrected": replaced(

@@ -19,7 +19,7 @@ from baton.sdk.records.transcript import FOREVER_MS
 from baton.store.redis import semaphore
 from baton.worker.commands.backup import Backup
 from baton.worker.executors import started_jobs
-from baton.worker.recovery import reconciler
+from baton.worker.recovery import sweep
 from baton.worker.runtime import invocation
 from baton_events.ids import job_of_call
 from baton_events.schema import Completion, Occurrence
@@ -230,7 +230,7 @@ _CHILDREN = defects(
 _PLANNING = defects(
     plan.PLANNING_SEEDS,
     the_book_is_empty_at_last={
-        "a child that a failover forgot keeps its slot": given(reconciler, "over", 1, forgotten=()),
+        "a child that a failover forgot keeps its slot": given(sweep, "over", 1, forgotten=()),
     },
 )
 DEFECTS = (*_WAITS, *_CHILDREN, *_PLANNING)

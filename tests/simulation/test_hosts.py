@@ -30,7 +30,7 @@ def test_no_instance_knows_what_another_one_remembers() -> None:
         one, other = hosts.of(0).container, hosts.of(1).container
         assert hosts.of(0).container is one
         assert one.running_calls is not other.running_calls
-        assert one.reconcile_requests is not other.reconcile_requests
+        assert one.sweep_requests is not other.sweep_requests
         assert one.suspects is not other.suspects
         assert one.notices is not other.notices
 

@@ -225,7 +225,7 @@ BUDGET_WAITS, BUDGET_REFUSALS = "budget_waits", "budget_refusals"
 # The failure of a call for which a budget has no room.
 BUDGET_EXCEEDED = "budget_exceeded"
 CHECKPOINTS = "checkpoints"
-RECONCILED_PAGES, REPLAYED, UNDELIVERED = "sweeps", "swept_events", "undelivered"
+SWEPT_PAGES, REPLAYED, UNDELIVERED = "sweeps", "swept_events", "undelivered"
 PAYLOADS_UNREADABLE = "payloads_unreadable"
 COMPLETIONS = "completions"
 LIST_GAPS = "list_gaps"

@@ -111,7 +111,7 @@ class World:
 
     def _play(self) -> None:
         self._later(0.0, lambda: self._start(self._submit()))
-        self._later(_HOUR, self._reconcile)
+        self._later(_HOUR, self._sweep_hourly)
         self._later(_LONGEST_SECONDS, self.loop.stop)
         with _without_threads():
             self._surroundings = copy_context()
@@ -234,11 +234,11 @@ class World:
             self.ended_seconds = self.loop.seconds
             self.record(f"the job ends: {own.job.status}")
 
-    def _reconcile(self) -> None:
+    def _sweep_hourly(self) -> None:
         """Run the hourly schedule, for as long as the job lives."""
         if not self.ended_seconds:
             self.backend.queue.accept(message_to(_SETTINGS, SWEEP_ENDPOINT, ""))
-            self._later(_HOUR, self._reconcile)
+            self._later(_HOUR, self._sweep_hourly)
 
     def _fails_with(self, error: BaseException) -> None:
         """End the world: what the test's own code raises is for the test. The first one counts."""

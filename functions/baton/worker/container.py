@@ -40,9 +40,9 @@ from baton.worker.commands.operation_stream import OperationOutcomes, Operations
 from baton.worker.commands.signal import CompleteOperation
 from baton.worker.recovery.dead_letters import DeadCallbacks
 from baton.worker.recovery.maintenance import Maintenance, ObjectPruning, Pruning
-from baton.worker.recovery.outage import ReconcileRequests, StoreAway
-from baton.worker.recovery.reconciler import Reconciler
+from baton.worker.recovery.outage import StoreAway, SweepRequests
 from baton.worker.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
+from baton.worker.recovery.sweep import Sweep
 from baton.worker.runtime.app_events import HandleAppEvent
 from baton.worker.runtime.callbacks import Callbacks
 from baton.worker.runtime.gen_ai import agent_attributes
@@ -130,8 +130,8 @@ class Container:
         self.stopping, self.suspects, self.notices = Stopping(), Suspects(), JobNotices()
         self.followers = Followers(settings.followers_per_key)
         self.metering = Metering(ports.clock, ports.counters, settings.function_memory_mb)  # the usage of invocations
-        self.reconcile_requests = ReconcileRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
-        self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.reconcile_requests)
+        self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
+        self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.sweep_requests)
         alerting = (ports.alerts, self.secrets, settings.worker_base_url)
         sealed = bool(self.sealing.first)  # then Sentry is sent no parts
         parts = ports.reader.parts if settings.sentry_dsn and not sealed else None
@@ -175,10 +175,10 @@ class Container:
         return MemoryKeeper(self.ports.session_memory, self.ports.long_term_memory, indexed=indexed)
 
     @cached_property
-    def _reconciler(self) -> Reconciler:
+    def _sweep(self) -> Sweep:
         ports = self.ports
         dead = DeadCallbacks(ports.queue_records, self.settings.failure_callback_url)
-        return Reconciler(ports.store, ports.admission, self.emitter, dead, ports.clock, ports.chats)
+        return Sweep(ports.store, ports.admission, self.emitter, dead, ports.clock, ports.chats)
 
     @cached_property
     def _forged(self) -> SourceBudget:
@@ -243,7 +243,7 @@ class Container:
         others: dict[str, Callable[[], Handler]] = {
             EVENTS_ENDPOINT: self._app_event_messages,
             DELIVERY_FAILED_ENDPOINT: self._delivery_failed,
-            SWEEP_ENDPOINT: partial(self._sweep, spec),
+            SWEEP_ENDPOINT: partial(self._maintenance, spec),
         }
         return self._signed(spec, others[spec.path]() if spec.path in others else self._events(spec))
 
@@ -286,7 +286,7 @@ class Container:
 
     def _delivery_failed(self) -> Handler:
         """Build the handler of the queue's failure callbacks."""
-        outside = (self.ports.store, self.commands, self._reconciler, self.emitter, self.ports.clock)
+        outside = (self.ports.store, self.commands, self._sweep, self.emitter, self.ports.clock)
         redelivery = Redelivery(*outside, self._post_commit, self.app_events.handle)
 
         async def handle(signed: Signed) -> Outcome:
@@ -300,13 +300,13 @@ class Container:
 
         return handle
 
-    def _sweep(self, spec: Spec) -> Handler:
+    def _maintenance(self, spec: Spec) -> Handler:
         """Build the handler of sweeps."""
         self.operations.outcomes.ended = partial(spec.ended, self) if spec.ended else None
         ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
         pruning = Pruning(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)
         pruning.objects = ObjectPruning(ports.objects, ports.archive, ports.chats) if ports.objects else None
-        maintenance = Maintenance(self._reconciler, self.operations.outcomes, pruning, ports.counters, self._away)
+        maintenance = Maintenance(self._sweep, self.operations.outcomes, pruning, ports.counters, self._away)
 
         async def handle(signed: Signed) -> Outcome:
             async with self._delivery(signed):

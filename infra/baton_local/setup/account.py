@@ -1,6 +1,6 @@
 """An account of the queue: looked at and changed through the ports. The adapters of operators' commands are built here.
 
-The local stack registers topics and the reconciler's schedule with its queue as `baton setup` does with the hosted one.
+The local stack registers topics and the sweep's schedule with its queue as `baton setup` does with the hosted one.
 A queue that does not take them is no reason not to start: events go by direct URL unless PUBLISH_BY says otherwise.
 Invariant: applying a change twice is as applying it once. Must not: decide what to change, or print.
 """

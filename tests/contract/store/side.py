@@ -22,7 +22,7 @@ from tests.contract.store.redis_process import RedisProcess
 Connection = TypeVar("Connection", bound=RedisConnection)
 RETENTION_MS = 1_000_000
 SLOTS = 3
-RECONCILE_INTERVAL_MS = 60_000
+SWEEP_INTERVAL_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,10 @@ def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
     return Side(
         store or Store(connection, RETENTION_MS),
         Reader(connection),
-        Admission(connection, SLOTS, RECONCILE_INTERVAL_MS, store_clock=False),
+        Admission(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
         RedisToolStatistics(connection),
         RedisCounters(connection),
-        AdmissionControl(connection, SLOTS, RECONCILE_INTERVAL_MS, store_clock=False),
+        AdmissionControl(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
         Listing(connection),
         Archive(connection, RETENTION_MS),
         StoredBytes(connection),

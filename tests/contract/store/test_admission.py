@@ -6,9 +6,9 @@ from baton.store.redis.admission import Admission
 from baton.store.redis.connection import RedisConnection
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS, slot_request
-from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side
+from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
 
-RECONCILE_AT_MS = NOW_MS + RECONCILE_INTERVAL_MS
+SWEEP_AT_MS = NOW_MS + SWEEP_INTERVAL_MS
 HOUR_MS = 3_600_000
 
 
@@ -21,7 +21,7 @@ async def fill(side: Side) -> None:
 async def test_free_slots_are_given_at_once_and_the_first_one_arms_a_sweep(side: Side) -> None:
     """Who comes when all are taken waits; nobody is told, since everybody asked for themselves."""
     slot_answer = [await slot_request(side, name) for name in "abcd"]
-    assert slot_answer[0] == SlotAnswer(slot=True, reconcile_at_ms=RECONCILE_AT_MS)
+    assert slot_answer[0] == SlotAnswer(slot=True, sweep_at_ms=SWEEP_AT_MS)
     assert slot_answer[1:] == [SlotAnswer(slot=True), SlotAnswer(slot=True), SlotAnswer(slot=False)]
 
 
@@ -66,23 +66,23 @@ async def test_the_sweep_gives_a_slot_that_leaving_freed_and_notifies_until_it_i
     await slot_request(side, "d", session="the session")
     await side.admission.prune([("a", NOW_MS)])
     for after_ms, armed in ((0, True), (5, False)):
-        turn = await side.admission.reconcile(RECONCILE_AT_MS, RECONCILE_AT_MS + after_ms)
+        turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + after_ms)
         assert (bool(turn.next_ms), turn.granted) == (armed, (SlotGranted("d", 0, "the session"),))
         assert turn.slot_table["d"].slot
         assert turn.slot_table == await side.admission.slot_table()
     assert (await slot_request(side, "b", after_ms=9)).granted == ()
     assert (await slot_request(side, "d")).slot
-    assert (await side.admission.reconcile(0, RECONCILE_AT_MS)).granted == ()
+    assert (await side.admission.sweep(0, SWEEP_AT_MS)).granted == ()
 
 
 async def test_a_sweep_that_comes_back_sees_those_gone_lately(side: Side) -> None:
     """It may carry what belongs to them; a new one hears of them only once they may leave."""
     await slot_request(side, "a", epoch=1)
     await slot_request(side, "a", "gone", epoch=2)
-    assert "a" not in (await side.admission.reconcile(RECONCILE_AT_MS, NOW_MS + 1)).slot_table
+    assert "a" not in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS + 1)).slot_table
     # And so when it spoke after the sweep had begun: what is asked was under way for a while.
     for at_ms in (NOW_MS + 1, NOW_MS - 5_000):
-        assert "a" in (await side.admission.reconcile(RECONCILE_AT_MS, at_ms, again=True)).slot_table
+        assert "a" in (await side.admission.sweep(SWEEP_AT_MS, at_ms, again=True)).slot_table
 
 
 async def test_names_of_tenants_and_sessions_are_kept_as_they_are(side: Side) -> None:
@@ -95,9 +95,9 @@ async def test_names_of_tenants_and_sessions_are_kept_as_they_are(side: Side) ->
 
 async def test_a_clock_an_hour_ahead_does_not_disarm_the_sweeps(side: Side) -> None:
     """What it armed is much too late, so the next word arms another one."""
-    assert (await slot_request(side, "a", after_ms=HOUR_MS)).reconcile_at_ms == RECONCILE_AT_MS + HOUR_MS
-    assert (await slot_request(side, "b")).reconcile_at_ms == RECONCILE_AT_MS
-    assert (await slot_request(side, "c")).reconcile_at_ms == 0
+    assert (await slot_request(side, "a", after_ms=HOUR_MS)).sweep_at_ms == SWEEP_AT_MS + HOUR_MS
+    assert (await slot_request(side, "b")).sweep_at_ms == SWEEP_AT_MS
+    assert (await slot_request(side, "c")).sweep_at_ms == 0
 
 
 async def test_sweeps_are_armed_by_the_store_s_clock(connection: RedisConnection, redis_process: RedisProcess) -> None:
@@ -105,9 +105,9 @@ async def test_sweeps_are_armed_by_the_store_s_clock(connection: RedisConnection
     seconds, micros = redis_process.request("TIME")
     store_ms, admission = int(seconds) * 1000 + int(micros) // 1000, Admission(connection, SLOTS, 60_000)
     place, wants = QueuedJob("t", "s", 5, store_ms), SlotState("slot", 0)
-    armed = (await admission.slot_request("a", wants, place, store_ms + HOUR_MS)).reconcile_at_ms
-    assert abs(armed - store_ms - RECONCILE_INTERVAL_MS) < 30_000
+    armed = (await admission.slot_request("a", wants, place, store_ms + HOUR_MS)).sweep_at_ms
+    assert abs(armed - store_ms - SWEEP_INTERVAL_MS) < 30_000
     for wrong_ms in (-HOUR_MS, 0, HOUR_MS):
-        assert not (await admission.slot_request("a", wants, place, store_ms + wrong_ms)).reconcile_at_ms
-    turn = await admission.reconcile(armed, store_ms + HOUR_MS)
-    assert abs(turn.next_ms - store_ms - RECONCILE_INTERVAL_MS) < 30_000
+        assert not (await admission.slot_request("a", wants, place, store_ms + wrong_ms)).sweep_at_ms
+    turn = await admission.sweep(armed, store_ms + HOUR_MS)
+    assert abs(turn.next_ms - store_ms - SWEEP_INTERVAL_MS) < 30_000

@@ -10,9 +10,9 @@ from baton.engine.all_jobs.samples import KEPT_MS, MINUTE_MS
 from baton.engine.all_jobs.slots import QueueEntry, Want
 from baton.store.records.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started
 from tests.contract.store.sample import NOW_MS, slot_request
-from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side
+from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
 
-RECONCILE_AT_MS = NOW_MS + RECONCILE_INTERVAL_MS
+SWEEP_AT_MS = NOW_MS + SWEEP_INTERVAL_MS
 END = End("completed", 1_500, 1, 100, 20, 2_500)
 
 
@@ -60,7 +60,7 @@ async def test_a_sweep_notes_how_the_admission_stands(side: Side) -> None:
     for name in "abcd":
         await slot_request(side, name)
     for later_ms in (0, 1, MINUTE_MS):
-        await side.admission.reconcile(0, NOW_MS - NOW_MS % MINUTE_MS + later_ms)
+        await side.admission.sweep(0, NOW_MS - NOW_MS % MINUTE_MS + later_ms)
     found = await side.admission_control.samples(NOW_MS + MINUTE_MS)
     assert [(each.active, each.pending, each.slots) for each in found] == [(3, 1, 3)] * 2
     assert await side.admission_control.samples(NOW_MS + KEPT_MS + MINUTE_MS) == ()
@@ -71,7 +71,7 @@ async def test_nobody_is_admitted_while_it_is_stopped(side: Side) -> None:
     assert (await slot_request(side, "a")).slot
     await side.admission_control.stop(NOW_MS + 1)
     assert not (await slot_request(side, "b")).slot
-    assert (await side.admission.reconcile(0, NOW_MS)).granted == ()
+    assert (await side.admission.sweep(0, NOW_MS)).granted == ()
     assert (await slot_request(side, "a")).slot
     assert await slot_request(side, "a", "none", 1) == SlotAnswer(slot=False)
     assert not (await slot_request(side, "a", "slot", 2)).slot
@@ -84,9 +84,9 @@ async def test_a_start_fills_the_free_slots_and_notifies_until_they_are_taken(si
     for name in "dcba":
         await slot_request(side, name)
     found = tuple(SlotGranted(name, 0, f"session-{name}") for name in "abc")
-    assert await side.admission_control.start(NOW_MS) == Started(RECONCILE_AT_MS, found)
+    assert await side.admission_control.start(NOW_MS) == Started(SWEEP_AT_MS, found)
     assert await side.admission_control.start(NOW_MS) == Started(0, found)
-    assert (await side.admission.reconcile(RECONCILE_AT_MS, RECONCILE_AT_MS)).granted == found
+    assert (await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)).granted == found
     assert (await slot_request(side, "a")).slot
     slot_table = await side.admission.slot_table()
     assert (await side.admission_control.start(NOW_MS)).granted == found[1:]
@@ -99,7 +99,7 @@ async def test_a_start_says_how_many_slots_there_are_until_another_one_says_othe
     for name in "abcde":
         await slot_request(side, name)
     assert len((await side.admission_control.start(NOW_MS, 5)).granted) == 2
-    assert (await side.admission_control.start(NOW_MS)).reconcile_at_ms == 0
+    assert (await side.admission_control.start(NOW_MS)).sweep_at_ms == 0
     assert (await side.admission_control.state()).slots == 5
     await side.admission_control.start(NOW_MS, 1)
     assert not (await slot_request(side, "f")).slot
@@ -118,9 +118,9 @@ async def test_the_state_says_since_when_it_is_stopped_and_who_works_and_waits(s
     await slot_request(side, "f", "none")
     await side.admission_control.stop(NOW_MS + 5)
     await side.admission_control.stop(NOW_MS + 9)
-    await side.admission.reconcile(0, NOW_MS + 7)
+    await side.admission.sweep(0, NOW_MS + 7)
     state = await side.admission_control.state()
-    assert state == AdmissionState(SLOTS, active=3, pending=2, stopped_ms=NOW_MS + 5, reconciled_ms=NOW_MS + 7)
+    assert state == AdmissionState(SLOTS, active=3, pending=2, stopped_ms=NOW_MS + 5, swept_ms=NOW_MS + 7)
     await side.admission_control.start(NOW_MS)
     assert (await side.admission_control.state()).stopped_ms == 0
 

@@ -189,7 +189,7 @@ async def test_accepting_a_job_costs_two_requests_and_at_most_fifteen_commands(
     real: Side, redis_process: RedisProcess
 ) -> None:
     """Small ones, none of which grows with the jobs; one more for the first job, which arms a sweep."""
-    assert (await slot_request(real, "job_before")).reconcile_at_ms
+    assert (await slot_request(real, "job_before")).sweep_at_ms
     before = redis_process.counted()
     assert (await slot_request(real, JOB_ID)).slot
     await real.store.create(creation(a_job()), "m1", NOW_MS)

@@ -12,7 +12,7 @@ from baton.store.redis.keys import stored_bytes_key
 from baton.store.redis.semaphore import Semaphore, member_of
 from baton.store.transport.meter import Meter, metered, take
 from tests.contract.store.sample import NOW_MS, slot_request
-from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side, side_over
+from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, side_over
 
 
 async def fill(side: Side, tenant: str = "t") -> None:
@@ -122,7 +122,7 @@ async def test_whatever_its_names_are_a_session_has_its_place_in_the_order(side:
 
 async def test_any_number_of_members_is_written_at_once(redis: RedisConnection) -> None:
     """Lua's unpack has room for a few thousand texts."""
-    semaphore = Semaphore(redis, 2_100, RECONCILE_INTERVAL_MS)
+    semaphore = Semaphore(redis, 2_100, SWEEP_INTERVAL_MS)
     job = QueuedJob("t", "s", 5, NOW_MS)
     members = {f"root.{n}": member_of(f"root.{n}", job, SlotState()) for n in range(2_100)}
     await semaphore.run(NOW_MS, members, {"fill": "root.0"})
@@ -179,39 +179,39 @@ async def test_a_granted_slot_is_told_by_who_caused_it_until_it_is_taken(side: S
     assert await freed(side, "a") == ["d"]
     assert await freed(side, "a") == ["d"]
     assert await freed(side, "b") == ["e"]
-    assert [one.job_id for one in (await side.admission.reconcile(0, NOW_MS)).granted] == ["d", "e"]
+    assert [one.job_id for one in (await side.admission.sweep(0, NOW_MS)).granted] == ["d", "e"]
     await slot_request(side, "d")
     assert await freed(side, "a") == []
 
 
 async def test_a_sweep_is_armed_while_a_job_holds_a_slot_and_by_one_update_alone(side: Side) -> None:
     """Again where the last one is overdue by more than its interval, or is set for a time that no clock here has."""
-    due_ms = NOW_MS + RECONCILE_INTERVAL_MS
-    assert (await slot_request(side, "a", "none")).reconcile_at_ms == 0
-    assert (await slot_request(side, "b")).reconcile_at_ms == due_ms
-    assert (await slot_request(side, "c")).reconcile_at_ms == 0
-    late_ms = 2 * RECONCILE_INTERVAL_MS
-    assert (await slot_request(side, "c", after_ms=late_ms)).reconcile_at_ms == 0
-    assert (await slot_request(side, "c", after_ms=late_ms + 1)).reconcile_at_ms == due_ms + late_ms + 1
-    assert (await slot_request(side, "c", after_ms=RECONCILE_INTERVAL_MS + 1)).reconcile_at_ms == 0
-    assert (await slot_request(side, "c", after_ms=RECONCILE_INTERVAL_MS)).reconcile_at_ms == late_ms + NOW_MS
+    due_ms = NOW_MS + SWEEP_INTERVAL_MS
+    assert (await slot_request(side, "a", "none")).sweep_at_ms == 0
+    assert (await slot_request(side, "b")).sweep_at_ms == due_ms
+    assert (await slot_request(side, "c")).sweep_at_ms == 0
+    late_ms = 2 * SWEEP_INTERVAL_MS
+    assert (await slot_request(side, "c", after_ms=late_ms)).sweep_at_ms == 0
+    assert (await slot_request(side, "c", after_ms=late_ms + 1)).sweep_at_ms == due_ms + late_ms + 1
+    assert (await slot_request(side, "c", after_ms=SWEEP_INTERVAL_MS + 1)).sweep_at_ms == 0
+    assert (await slot_request(side, "c", after_ms=SWEEP_INTERVAL_MS)).sweep_at_ms == late_ms + NOW_MS
 
 
 async def test_a_sweep_is_armed_by_the_store_s_clock(redis: RedisConnection) -> None:
     """A caller's may be wrong."""
     clock = SystemClock()
-    admission = Admission(redis, SLOTS, RECONCILE_INTERVAL_MS)
-    before_ms = clock.now_ms() + RECONCILE_INTERVAL_MS
-    armed_ms = (await slot_request(replace(side_over(redis), admission=admission), "a")).reconcile_at_ms
-    assert before_ms <= armed_ms <= clock.now_ms() + RECONCILE_INTERVAL_MS
+    admission = Admission(redis, SLOTS, SWEEP_INTERVAL_MS)
+    before_ms = clock.now_ms() + SWEEP_INTERVAL_MS
+    armed_ms = (await slot_request(replace(side_over(redis), admission=admission), "a")).sweep_at_ms
+    assert before_ms <= armed_ms <= clock.now_ms() + SWEEP_INTERVAL_MS
 
 
 async def test_a_sweep_that_comes_arms_the_next_one_and_its_copy_none(side: Side) -> None:
-    due_ms = (await slot_request(side, "a")).reconcile_at_ms
-    assert (await side.admission.reconcile(due_ms, due_ms)).next_ms == due_ms + RECONCILE_INTERVAL_MS
-    assert (await side.admission.reconcile(due_ms, due_ms + 1)).next_ms == 0
+    due_ms = (await slot_request(side, "a")).sweep_at_ms
+    assert (await side.admission.sweep(due_ms, due_ms)).next_ms == due_ms + SWEEP_INTERVAL_MS
+    assert (await side.admission.sweep(due_ms, due_ms + 1)).next_ms == 0
     await slot_request(side, "a", "gone", 1)
-    assert (await side.admission.reconcile(due_ms + RECONCILE_INTERVAL_MS, due_ms + RECONCILE_INTERVAL_MS)).next_ms == 0
+    assert (await side.admission.sweep(due_ms + SWEEP_INTERVAL_MS, due_ms + SWEEP_INTERVAL_MS)).next_ms == 0
 
 
 async def test_what_a_job_stores_is_counted_with_its_first_update_alone(side: Side) -> None:

@@ -10,7 +10,7 @@ from baton.engine.commit.answers import Claim, ClaimResult, Committed, Reconcile
 from baton.engine.effects import Changes
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import slot_request_item
-from baton.store.records.all_jobs import ReconcileTurn
+from baton.store.records.all_jobs import SweepTurn
 from tests.contract.store.sample import (
     FIRST_EPOCH,
     JOB_ID,
@@ -27,7 +27,7 @@ from tests.contract.store.sample import (
     slot_request_of,
     table_of,
 )
-from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side
+from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
 
 LATE_MS = NOW_MS + TOMBSTONE_MS + 10
 HOLDING = tuple(f"job_{letter}" for letter in "abc"[:SLOTS])
@@ -46,11 +46,11 @@ async def many(side: Side) -> None:
         await slot_request(side, name, "gone", 1, created_ms=NOW_MS, after_ms=number)
 
 
-async def pages(side: Side, due_ms: int, size: int, *, again: bool = False) -> list[ReconcileTurn]:
+async def pages(side: Side, due_ms: int, size: int, *, again: bool = False) -> list[SweepTurn]:
     """All pages of a sweep; those after the first are no repetition."""
-    turns = [await side.admission.reconcile(due_ms, LATE_MS, again=again, page=size)]
+    turns = [await side.admission.sweep(due_ms, LATE_MS, again=again, page=size)]
     while turns[-1].after:
-        turns.append(await side.admission.reconcile(due_ms, LATE_MS, after=turns[-1].after, page=size))
+        turns.append(await side.admission.sweep(due_ms, LATE_MS, after=turns[-1].after, page=size))
         assert len(turns) < 30
     return turns
 
@@ -71,24 +71,24 @@ async def test_pages_of_any_size_have_each_job_once(side: Side) -> None:
 async def test_only_the_first_page_gives_slots_and_arms(side: Side) -> None:
     await many(side)
     await side.admission.prune([("job_a", NOW_MS)])
-    first = await side.admission.reconcile(0, LATE_MS + 10 * RECONCILE_INTERVAL_MS, page=2)
+    first = await side.admission.sweep(0, LATE_MS + 10 * SWEEP_INTERVAL_MS, page=2)
     assert first.next_ms
     assert [found.job_id for found in first.granted] == ["job_w0"]
-    second = await side.admission.reconcile(0, LATE_MS + 20 * RECONCILE_INTERVAL_MS, after=first.after, page=2)
+    second = await side.admission.sweep(0, LATE_MS + 20 * SWEEP_INTERVAL_MS, after=first.after, page=2)
     assert (second.next_ms, second.granted) == (0, ())
 
 
 async def test_those_gone_leave_as_fast_as_pages_come(side: Side) -> None:
     """A page of those that have left is followed by the next ones, whatever came meanwhile."""
     await many(side)
-    turn, left = await side.admission.reconcile(LATE_MS, LATE_MS, page=2), set[str]()
+    turn, left = await side.admission.sweep(LATE_MS, LATE_MS, page=2), set[str]()
     while True:
         over = [(name, entry.since_ms) for name, entry in turn.slot_table.items() if entry.want == "gone"]
         await side.admission.prune(over)
         left |= {name for name, _ in over}
         if not turn.after:
             break
-        turn = await side.admission.reconcile(LATE_MS, LATE_MS, after=turn.after, page=2)
+        turn = await side.admission.sweep(LATE_MS, LATE_MS, after=turn.after, page=2)
     assert left == set(GONE)
     assert not left & set(await side.admission.slot_table())
 
@@ -96,12 +96,12 @@ async def test_those_gone_leave_as_fast_as_pages_come(side: Side) -> None:
 async def test_a_page_that_comes_again_looks_at_everybody_after_its_mark(side: Side) -> None:
     """One whose holder has lost its slot since may be carried by it."""
     await many(side)
-    first = await side.admission.reconcile(LATE_MS, LATE_MS, page=1)
+    first = await side.admission.sweep(LATE_MS, LATE_MS, page=1)
     assert sorted(first.slot_table) == ["job_a", *BELOW]
     await slot_request(side, "job_b", "none", 2)
     seen, after = set[str](), first.after
     while after:
-        turn = await side.admission.reconcile(LATE_MS, LATE_MS, after=after, page=3, again=True)
+        turn = await side.admission.sweep(LATE_MS, LATE_MS, after=after, page=3, again=True)
         seen, after = seen | set(turn.slot_table), turn.after
     assert seen >= {"job_b", "job_c", *WAITING}
 

@@ -26,7 +26,7 @@ from baton.engine.step_results import (
 )
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.records.transcript import Failure, Wanted
-from baton.worker.recovery.reconciler import over
+from baton.worker.recovery.sweep import over
 from baton_events.ids import root_of
 from tests.contract.store.side import Side
 
@@ -87,7 +87,7 @@ class WholeJob:
     async def swept(self) -> AsyncIterator[str]:
         """The backstop long after its end: it is found ended, and leaves the admission's slot table."""
         late_ms = self._now_ms + HOUR_MS
-        turn = await self._side.admission.reconcile(0, late_ms)
+        turn = await self._side.admission.sweep(0, late_ms)
         yield "sweep began"
         reconciled = await self._side.store.reconcile(self._job.id, "sweep", late_ms, STALLED_AFTER_MS, turn.slot_table)
         assert reconciled.ended == (self._job.id,)

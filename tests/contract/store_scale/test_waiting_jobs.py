@@ -90,7 +90,7 @@ async def test_a_hundred_thousand_waiting_jobs_cost_an_idle_deployment_at_most_a
             await side.admission_control.stop(NOW_MS)
         before, pages, after, seen = server.counted(), 0, "", 0
         while not pages or after:
-            turn = await side.admission.reconcile(0, NOW_MS + 3_600_000, after=after)
+            turn = await side.admission.sweep(0, NOW_MS + 3_600_000, after=after)
             trees = {name: {name: entry} for name, entry in turn.slot_table.items()}
             await side.store.reconcile_all(trees, "sweep", NOW_MS + 3_600_000, 60_000)
             pages, after, seen = pages + 1, turn.after, seen + len(turn.slot_table)

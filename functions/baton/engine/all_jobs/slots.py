@@ -26,7 +26,7 @@ REQUESTED_EVERY_MS = 60_000
 # How long the first value under a name stays. A token of the queue is valid for five minutes; clients repeat sooner.
 FIRST_VALUE_KEPT_MS = 3_600_000
 # `granted_by` of a slot that a sweep gave, instead of a job's update.
-BY_RECONCILER = "sweep"
+BY_SWEEP = "sweep"
 
 
 class SlotState(Struct, frozen=True):

@@ -24,12 +24,12 @@ class SlotAnswer(Record, frozen=True):
 
     slot: bool
     granted: tuple[SlotGranted, ...] = ()
-    reconcile_at_ms: int = 0
+    sweep_at_ms: int = 0
     later_epoch: int = 0
     busy: bool = False
 
 
-class ReconcileTurn(Struct, frozen=True):
+class SweepTurn(Struct, frozen=True):
     """A sweep's turn. `next_ms`: when to arm the next one; 0: not, for an old copy, or while no job holds a slot.
 
     `slot_table`: the entries of a page of jobs, with their trees. `granted`: jobs that hold a slot and have not
@@ -45,20 +45,20 @@ class ReconcileTurn(Struct, frozen=True):
 class AdmissionState(Struct, frozen=True):
     """The admission's state. `stopped_ms`: the time since which no job is admitted, 0: it is not stopped.
 
-    `reconciled_ms`: the last sweep, 0: never. `active`: jobs that hold a slot; `pending`: jobs in line for one.
+    `swept_ms`: the last sweep, 0: never. `active`: jobs that hold a slot; `pending`: jobs in line for one.
     """
 
     slots: int
     active: int
     pending: int
     stopped_ms: int = 0
-    reconciled_ms: int = 0
+    swept_ms: int = 0
 
 
 class Started(Struct, frozen=True):
     """The answer to a start of the admission: when a sweep must be armed (0: not), and the jobs to notify of slots."""
 
-    reconcile_at_ms: int
+    sweep_at_ms: int
     granted: tuple[SlotGranted, ...] = ()
 
 

@@ -9,7 +9,7 @@ from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
 from baton.engine.all_jobs.samples import PLACES, Sample, place_of, recent
 from baton.engine.all_jobs.slots import (
     ALL,
-    BY_RECONCILER,
+    BY_SWEEP,
     FIRST_VALUE_KEPT_MS,
     GONE,
     HOLDERS,
@@ -23,7 +23,7 @@ from baton.engine.all_jobs.slots import (
     some,
 )
 from baton.engine.commit.stored_bytes import BytesAdded
-from baton.store.records.all_jobs import AdmissionState, ReconcileTurn, SlotAnswer, SlotGranted, Started
+from baton.store.records.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started, SweepTurn
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.semaphore import (
@@ -90,10 +90,10 @@ class Admission:
     """Slots, session lines, and the list of live jobs, in a hash tag of its own. `slots`: how many there are."""
 
     def __init__(
-        self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
+        self, connection: RedisConnection, slots: int, sweep_interval_ms: int, *, store_clock: bool = True
     ) -> None:
         self._redis = connection
-        self._semaphore = Semaphore(connection, slots, reconcile_interval_ms, store_clock=store_clock)
+        self._semaphore = Semaphore(connection, slots, sweep_interval_ms, store_clock=store_clock)
         self._sums = EndedSums(connection)
 
     async def slot_request(
@@ -122,12 +122,12 @@ class Admission:
         if answer.revision < 0:
             return SlotAnswer(slot=False, busy=True)
         if answer.revision > slot_state.epoch:
-            return SlotAnswer(slot=False, reconcile_at_ms=answer.alarm_ms, later_epoch=answer.revision)
+            return SlotAnswer(slot=False, sweep_at_ms=answer.alarm_ms, later_epoch=answer.revision)
         return SlotAnswer(answer.held, answer.untaken, answer.alarm_ms)
 
-    async def reconcile(
+    async def sweep(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
-    ) -> ReconcileTurn:
+    ) -> SweepTurn:
         """Begin a sweep; `due_ms`: the time for which it was armed, 0 for the backstop. Free slots are filled.
 
         `again`: it began before, and may be the relay of any job's items: it goes through all jobs.
@@ -135,13 +135,13 @@ class Admission:
         """
         next_ms, granted = 0, tuple[SlotGranted, ...]()
         if not after:
-            more = {"fill": BY_RECONCILER, "everybody": True, "due": due_ms}
+            more = {"fill": BY_SWEEP, "everybody": True, "due": due_ms}
             answer = await self._semaphore.run(now_ms, {}, more)
             next_ms, granted = answer.alarm_ms, answer.untaken
             await self._sample(now_ms)
             await self._sums.add_all()
         slot_table, following = await page_from(self._semaphore, page_mark(due_ms, after, again=again), now_ms, page)
-        return ReconcileTurn(next_ms, slot_table, granted, following)
+        return SweepTurn(next_ms, slot_table, granted, following)
 
     async def _sample(self, now_ms: int) -> None:
         """Note that a sweep ran, and a sample of the admission's load."""
@@ -160,7 +160,7 @@ class Admission:
         text = await self._redis.execute("HGET", keys.SLOTS, member_field(job_id))
         return entry_from(text) if text else None
 
-    async def may_request_reconcile(self, now_ms: int) -> bool:
+    async def may_request_sweep(self, now_ms: int) -> bool:
         """Return whether a sweep may be requested now; by the store's clock, as the callers' may be wrong."""
         requested = await self._redis.execute("SET", keys.ADMISSION_ASKED, now_ms, "NX", "PX", REQUESTED_EVERY_MS)
         return requested is not None and requested is not False
@@ -202,10 +202,10 @@ class AdmissionControl:
     """The same admission, as operators see it. Stopping and starting may be repeated. `slots`: how many there are."""
 
     def __init__(
-        self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
+        self, connection: RedisConnection, slots: int, sweep_interval_ms: int, *, store_clock: bool = True
     ) -> None:
         self._redis = connection
-        self._semaphore = Semaphore(connection, slots, reconcile_interval_ms, store_clock=store_clock)
+        self._semaphore = Semaphore(connection, slots, sweep_interval_ms, store_clock=store_clock)
         self._sums = EndedSums(connection)
 
     async def stop(self, now_ms: int) -> None:
@@ -222,14 +222,14 @@ class AdmissionControl:
         if slots == 0:
             await self._redis.execute("HDEL", keys.SLOTS, "size")
         await self._redis.execute("HSET", keys.SLOTS, "closed", 0, *(("size", slots) if slots else ()))
-        answer = await self._semaphore.run(now_ms, {}, {"fill": BY_RECONCILER, "everybody": True})
+        answer = await self._semaphore.run(now_ms, {}, {"fill": BY_SWEEP, "everybody": True})
         return Started(answer.alarm_ms, answer.untaken)
 
     async def state(self) -> AdmissionState:
         """Return the admission's state; each update counts it, so it costs the same however many jobs there are."""
         counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "closed", "swept", "size")
-        active, pending, stopped_ms, reconciled_ms, slots = (int(value or 0) for value in counted)
-        return AdmissionState(slots or self._semaphore.slots, active, pending, stopped_ms, reconciled_ms)
+        active, pending, stopped_ms, swept_ms, slots = (int(value or 0) for value in counted)
+        return AdmissionState(slots or self._semaphore.slots, active, pending, stopped_ms, swept_ms)
 
     async def live(self, tenant: str = "") -> dict[str, QueueEntry]:
         """Return the entries of all jobs that are not known to be gone, by job id; of a tenant, children are left out.

@@ -136,7 +136,7 @@ class Semaphore:
         self,
         connection: RedisConnection,
         slots: int,
-        reconcile_interval_ms: int,
+        sweep_interval_ms: int,
         *,
         store_clock: bool = True,
         named: Sequence[str] = (keys.SLOTS, keys.SLOT_ORDER),
@@ -144,7 +144,7 @@ class Semaphore:
         self.redis = connection
         self._named = named
         self.slots = slots
-        self._interval_ms = reconcile_interval_ms
+        self._interval_ms = sweep_interval_ms
         self._store_clock = store_clock
 
     async def run(

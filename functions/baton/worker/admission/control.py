@@ -7,7 +7,7 @@ store may forget a stop or a start that was made less than 20 s before it: the s
 from baton.sdk.clock import Clock, Randomness
 from baton.store.records.all_jobs import AdmissionState
 from baton.store.redis.admission import AdmissionControl
-from baton.worker.admission.slot_client import arm_reconcile, notify_granted
+from baton.worker.admission.slot_client import arm_sweep, notify_granted
 from baton_events.emitter import Emitter
 
 
@@ -42,7 +42,7 @@ class Worker:
         """
         now_ms = self._clock.now_ms()
         started = await self._admission_control.start(now_ms, slots)
-        if started.reconcile_at_ms:
-            await arm_reconcile(self._emitter, started.reconcile_at_ms)
+        if started.sweep_at_ms:
+            await arm_sweep(self._emitter, started.sweep_at_ms)
         await notify_granted(self._emitter, started.granted, now_ms, f"start-{self._randomness.token()}")
         return await self._admission_control.state()

@@ -133,8 +133,8 @@ class SlotClient:
                 writing.cancel()
                 raise
             await writing
-        if slot_answer.reconcile_at_ms:
-            await arm_reconcile(self._emitter, slot_answer.reconcile_at_ms)
+        if slot_answer.sweep_at_ms:
+            await arm_sweep(self._emitter, slot_answer.sweep_at_ms)
         await notify_granted(self._emitter, slot_answer.granted, now_ms, replay)
         return slot_answer
 
@@ -164,7 +164,7 @@ async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_m
         await dispatch(emitter, other.session_id, [item], replay)
 
 
-async def arm_reconcile(emitter: Emitter, at_ms: int) -> None:
+async def arm_sweep(emitter: Emitter, at_ms: int) -> None:
     """Publish the next sweep's message. If this fails, the hourly backstop makes up for it."""
     try:
         await emitter.emit_to(SWEEP_ENDPOINT, f'{{"dueMs":{at_ms}}}', not_before_ms=at_ms)

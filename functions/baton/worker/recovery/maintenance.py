@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from baton.engine.all_jobs.job_list import Found, is_position
 from baton.engine.commit.answers import LEAST_TOMBSTONE_MS
-from baton.engine.effects import RECONCILED_PAGES, REPLAYED
+from baton.engine.effects import REPLAYED, SWEPT_PAGES
 from baton.observability.counters import Counters, count
 from baton.queue.dispatch import Outcome
 from baton.sdk.clock import Clock
@@ -24,7 +24,7 @@ from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
 from baton.worker.commands.operation_stream import LAST_POLL, OperationOutcomes, Poll
 from baton.worker.recovery.outage import StoreAway
-from baton.worker.recovery.reconciler import Reconciler, read_page
+from baton.worker.recovery.sweep import Sweep, read_page
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError, ObjectStoreError, PublishError
 from baton_events.ids import is_child
@@ -154,9 +154,9 @@ class Maintenance:
     """Does the work that a message of the sweep's endpoint requests."""
 
     def __init__(
-        self, reconciler: Reconciler, outcomes: OperationOutcomes, pruning: Pruning, counters: Counters, away: StoreAway
+        self, sweep: Sweep, outcomes: OperationOutcomes, pruning: Pruning, counters: Counters, away: StoreAway
     ) -> None:
-        self._reconciler = reconciler
+        self._sweep = sweep
         self._away = away
         self._outcomes = outcomes
         self._pruning = pruning
@@ -174,13 +174,13 @@ class Maintenance:
         if prune_after:
             return Outcome("pruned", await self._pruning.prune(prune_after))
         page = read_page(body)
-        reconciled = await self._reconciler.handle(page, relay_id, replay, again=again)
+        swept = await self._sweep.handle(page, relay_id, replay, again=again)
         if not page.after:
             await self._outcomes.poll()
         if not page.due_ms and not page.after:  # the hourly backstop
             await self._pruning.prune()
         await count(
             self._counters,
-            {RECONCILED_PAGES: 1, **({REPLAYED: reconciled.dispatched} if reconciled.dispatched else {})},
+            {SWEPT_PAGES: 1, **({REPLAYED: swept.dispatched} if swept.dispatched else {})},
         )
-        return reconciled
+        return swept

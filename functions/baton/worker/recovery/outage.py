@@ -21,8 +21,8 @@ from baton_events.schema import SWEEP_ENDPOINT
 _log = logging.getLogger("baton.sweep")
 
 
-class ReconcileRequests:
-    """Requests a sweep: `await container.reconcile_requests.reconcile_soon(why)`."""
+class SweepRequests:
+    """Requests a sweep: `await container.sweep_requests.sweep_soon(why)`."""
 
     def __init__(self, admission: Admission, emitter: Emitter, clock: Clock) -> None:
         self._admission = admission
@@ -30,7 +30,7 @@ class ReconcileRequests:
         self._clock = clock
         self._requested_ms = 0
 
-    async def reconcile_soon(self, why: str) -> bool:
+    async def sweep_soon(self, why: str) -> bool:
         """Request a sweep of everything now; return whether a message for it was published.
 
         Cheap to call often: a process asks the store at most once a minute, and the deployment publishes at most one
@@ -41,7 +41,7 @@ class ReconcileRequests:
             return False
         self._requested_ms = now_ms
         try:
-            if not await self._admission.may_request_reconcile(now_ms):
+            if not await self._admission.may_request_sweep(now_ms):
                 return False
             await self._emitter.emit_to(SWEEP_ENDPOINT, "")
         except (StoreError, PublishError) as error:
@@ -58,13 +58,13 @@ CHECKS_EVERY_MS = 60_000
 class StoreAway:
     """Notices outages, and checks whether they are over."""
 
-    def __init__(self, admission: Admission, emitter: Emitter, clock: Clock, requests: ReconcileRequests) -> None:
+    def __init__(self, admission: Admission, emitter: Emitter, clock: Clock, requests: SweepRequests) -> None:
         self._admission = admission
         self._emitter = emitter
         self._clock = clock
         self._requests = requests
         self._armed_ms = 0
-        self._owes_reconcile = False
+        self._owes_sweep = False
 
     @asynccontextmanager
     async def watching(self, retried: int) -> AsyncIterator[None]:
@@ -76,10 +76,10 @@ class StoreAway:
                 await self.check_later()
             raise
         except PublishError:
-            self._owes_reconcile = self._owes_reconcile or retried > 0
+            self._owes_sweep = self._owes_sweep or retried > 0
             raise
-        if self._owes_reconcile and await self._requests.reconcile_soon("the queue takes messages again"):
-            self._owes_reconcile = False
+        if self._owes_sweep and await self._requests.sweep_soon("the queue takes messages again"):
+            self._owes_sweep = False
 
     async def check(self, at_ms: int) -> Outcome:
         """Check whether the store is back, by the check that was armed for `at_ms`.
@@ -91,7 +91,7 @@ class StoreAway:
         """
         try:
             # It only shows that the store answers: a request that was sent twice may be refused the second time.
-            await self._admission.may_request_reconcile(self._clock.now_ms())
+            await self._admission.may_request_sweep(self._clock.now_ms())
         except StoreError:
             await self._arm(at_ms)
             return Outcome("still away")
@@ -104,7 +104,7 @@ class StoreAway:
         try:
             await self._arm()
         except PublishError as error:
-            self._owes_reconcile = True
+            self._owes_sweep = True
             _log.warning("store and queue are away: %s", error)
 
     async def _arm(self, after_ms: int = 0) -> None:

@@ -24,7 +24,7 @@ from baton.queue.dispatch import Outcome, dispatch, replay_of
 from baton.sdk.clock import Clock
 from baton.store.redis.store import Store
 from baton.worker.commands.commands import Commands
-from baton.worker.recovery.reconciler import Reconciler, read_page
+from baton.worker.recovery.sweep import Sweep, read_page
 from baton.worker.runtime.post_commit import PostCommit
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError, UnknownJobError
@@ -43,7 +43,7 @@ class Failed(Struct, frozen=True):
     answer: str
 
 
-class ReconcileFailed(Struct, frozen=True):
+class SweepFailed(Struct, frozen=True):
     """A sweep could not be delivered; `body` is its body."""
 
     source_message_id: str
@@ -65,7 +65,7 @@ class Unreadable(Struct, frozen=True):
     why: str
 
 
-Callback = Failed | AppEventFailed | ReconcileFailed | Unreadable
+Callback = Failed | AppEventFailed | SweepFailed | Unreadable
 
 
 def read_callback(body: bytes, sealing: Sealing) -> Callback:
@@ -82,7 +82,7 @@ def read_callback(body: bytes, sealing: Sealing) -> Callback:
         raise MalformedEventError(f"not a failure callback of the queue: {type(error).__name__}: {error}") from error
     source, answer = sealing.opened_message(source), sealing.opened_message(answer)
     if str(document.get("url", "")).endswith(SWEEP_ENDPOINT):
-        return ReconcileFailed(source_id, source)
+        return SweepFailed(source_id, source)
     if f"{EVENTS_ENDPOINT}/" in str(document.get("url", "")):
         return AppEventFailed(source_id, source, status)
     if answer_below := str(document.get("url", "")).partition(ANSWERS_ENDPOINT)[2]:
@@ -104,7 +104,7 @@ def what_failed(failed: Callback) -> str:
             return failed.event.type
         case AppEventFailed():
             return "app event"
-        case ReconcileFailed():
+        case SweepFailed():
             return "sweep"
         case Unreadable():
             return "unreadable"
@@ -121,7 +121,7 @@ class Redelivery:
         self,
         store: Store,
         commands: Commands,
-        reconciler: Reconciler,
+        sweep: Sweep,
         emitter: Emitter,
         clock: Clock,
         post_commit: PostCommit,
@@ -129,7 +129,7 @@ class Redelivery:
     ) -> None:
         self._store = store
         self._commands = commands
-        self._reconciler = reconciler
+        self._sweep = sweep
         self._emitter = emitter
         self._clock = clock
         self._post_commit = post_commit
@@ -144,10 +144,10 @@ class Redelivery:
             return Outcome("kept for a person")
         if isinstance(failed, AppEventFailed):
             return await self._app_event_failed(failed, replay_of(message_id, retried))
-        if isinstance(failed, ReconcileFailed):
+        if isinstance(failed, SweepFailed):
             # It may be the relay of items that it took over before it failed, so its work is done in its name.
             replay = replay_of(message_id, retried)
-            return await self._reconciler.handle(read_page(failed.body), failed.source_message_id, replay, again=True)
+            return await self._sweep.handle(read_page(failed.body), failed.source_message_id, replay, again=True)
         return await self._event_failed(failed, message_id, retried)
 
     async def _app_event_failed(self, failed: AppEventFailed, replay: str) -> Outcome:

@@ -25,8 +25,8 @@ from baton.testing import asgi
 from baton.testing.deliveries import delivery_headers
 from baton.worker.container import Container, Ports
 from baton.worker.recovery.dead_letters import DeadCallbacks
-from baton.worker.recovery.reconciler import Page, Reconciler
 from baton.worker.recovery.redelivery import MALFORMED_STATUS
+from baton.worker.recovery.sweep import Page, Sweep
 from baton.worker.runtime.pipeline import Pipeline
 from baton.worker.wiring import real_ports
 from baton_events.messages import Outgoing
@@ -168,10 +168,10 @@ class Stage:
         return self.ports.queue_records
 
     @property
-    def sweep(self) -> Reconciler:
+    def sweep(self) -> Sweep:
         """The sweep over the stage's ports; the failure callbacks of these come to its container's address."""
         dead = DeadCallbacks(self.records, self.container.settings.failure_callback_url)
-        return Reconciler(self.store, self.admission, self.container.emitter, dead, self.clock, self.ports.chats)
+        return Sweep(self.store, self.admission, self.container.emitter, dead, self.clock, self.ports.chats)
 
     def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
         return Job(job_id, changes.get("session", f"session-{job_id}"), "acme", agent, self.clock.now_ms())

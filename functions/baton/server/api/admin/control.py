@@ -153,5 +153,5 @@ def worker_view(state: AdmissionState) -> dict[str, Any]:
         "activeJobs": state.active,
         "pendingJobs": state.pending,
         "maxConcurrentJobs": state.slots,
-        "lastSweepAt": rfc3339(state.reconciled_ms) if state.reconciled_ms else None,
+        "lastSweepAt": rfc3339(state.swept_ms) if state.swept_ms else None,
     }

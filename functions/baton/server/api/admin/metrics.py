@@ -110,11 +110,11 @@ def _worker(measured: Measured) -> Iterator[Metric]:
         ),
         "max_concurrent_jobs": ("Slots (MAX_CONCURRENT_JOBS)", admission.slots),
         "running": ("1 while jobs are admitted, 0 while the admission is stopped", int(not admission.stopped_ms)),
-        "last_sweep_timestamp_seconds": ("Time of the last sweep; 0: never", admission.reconciled_ms / 1000),
+        "last_sweep_timestamp_seconds": ("Time of the last sweep; 0: never", admission.swept_ms / 1000),
     }
     for name, (text, value) in gauges.items():
         yield GaugeMetricFamily(f"agent_worker_{name}", text, value)
-    yield _plain("agent_sweeps", "Finished sweeps", measured, effects.RECONCILED_PAGES)
+    yield _plain("agent_sweeps", "Finished sweeps", measured, effects.SWEPT_PAGES)
     yield _plain(
         "agent_sweep_driven_events",
         "Events that a sweep replayed after a minute without progress",

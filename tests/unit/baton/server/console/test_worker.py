@@ -81,7 +81,7 @@ async def test_the_last_hours_are_drawn_and_are_a_table(operator: Operator) -> N
     assert "No sweep has run" in await operator.see("/console")
     for _ in range(4):
         await operator.api.submitted()
-    await operator.stage.ports.admission.reconcile(0, operator.stage.clock.ms)
+    await operator.stage.ports.admission.sweep(0, operator.stage.clock.ms)
     markup = await operator.see("/console")
     assert "3 at work</title>" in markup
     assert '<td data-name="in line" class="num">1</td>' in markup

@@ -3,7 +3,7 @@
 docs/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
 """
 
-from baton.worker.recovery.reconciler import Page
+from baton.worker.recovery.sweep import Page
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
 from tests.unit.baton.server.api.client import Api
 
@@ -53,7 +53,7 @@ async def test_seed_002_a_task_stuck_in_processing_is_brought_on_without_a_perso
     job = await api.submitted(jobType="simple")
     api.stage.queue.published.clear()  # whoever was to bring its first event has died
     api.stage.clock.ms += 120_000
-    sweep = api.stage.container._reconciler
+    sweep = api.stage.container._sweep
     await sweep.handle(Page(0), "the backstop", "drive", again=False)
     await api.stage.run()
     assert (await api.read(job["id"]))["status"] == "completed"

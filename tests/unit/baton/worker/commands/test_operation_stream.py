@@ -57,7 +57,7 @@ async def poll(stage: Stage) -> int:
 def maintenance_of(stage: Stage) -> Maintenance:
     container = stage.container
     pruning = Pruning(stage.ports.listing, stage.reader, container.emitter, stage.clock, 1_000)
-    away = StoreAway(stage.admission, container.emitter, stage.clock, container.reconcile_requests)
+    away = StoreAway(stage.admission, container.emitter, stage.clock, container.sweep_requests)
     return Maintenance(stage.sweep, container.operations.outcomes, pruning, stage.ports.counters, away)
 
 

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 
 from baton.worker.recovery.maintenance import read_away_ms
-from baton.worker.recovery.outage import CHECKS_EVERY_MS, ReconcileRequests, StoreAway
+from baton.worker.recovery.outage import CHECKS_EVERY_MS, StoreAway, SweepRequests
 from baton_events.emitter import Emitter
 from baton_events.errors import QueueUnreachableError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT
@@ -24,7 +24,7 @@ class Scene:
         self.redis, self.queue = FakeRedis(), FakeQueue()
         self.admission, self.clock = FakeAdmission(self.redis), self.redis.clock
         self.is_away = True
-        around(self.admission, "may_request_reconcile", self._requested)
+        around(self.admission, "may_request_sweep", self._requested)
         self.process()
 
     async def _requested(self, method: Method, now_ms: int) -> bool:
@@ -35,7 +35,7 @@ class Scene:
 
     def process(self) -> StoreAway:
         emitter = Emitter(SETTINGS, self.queue)
-        requests = ReconcileRequests(self.admission, emitter, self.clock)
+        requests = SweepRequests(self.admission, emitter, self.clock)
         self.away = StoreAway(self.admission, emitter, self.clock, requests)
         return self.away
 
@@ -102,7 +102,7 @@ async def test_a_check_whose_request_the_store_received_twice_still_requests_the
     scene = await away()
     scene.is_away = False
     at_ms = scene.clock.ms = scene.checks()[-1]
-    await scene.admission.may_request_reconcile(at_ms)
+    await scene.admission.may_request_sweep(at_ms)
     assert (await scene.away.check(at_ms)).label == "back"
     assert scene.sweeps() == 1
 

@@ -12,7 +12,7 @@ from baton.engine.lifecycle import UNDELIVERED_BUDGET
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import item_key_of
 from baton.worker.commands.after_failover import PATIENCE_MS
-from baton.worker.recovery.redelivery import Failed, ReconcileFailed, read_callback
+from baton.worker.recovery.redelivery import Failed, SweepFailed, read_callback
 from baton_events.errors import MalformedEventError
 from baton_events.schema import Completion, Event, LoopPayload, encode_event
 from baton_events.sealing import Sealing
@@ -81,7 +81,7 @@ async def test_a_sweep_that_was_given_up_looks_at_every_job_in_its_name() -> Non
     stage.admission.entries["job_1"] = replace(stage.entry(), slot=False)
     body = json.dumps({"dueMs": stage.clock.ms}).encode()
     failed = read_callback(callback(body, "m-sweep", url=f"{BASE}/workers/sweep"), Sealing({}))
-    assert failed == ReconcileFailed("m-sweep", body)
+    assert failed == SweepFailed("m-sweep", body)
     outcome = await redelivery_of(stage).handle(failed, "cb1", 0)
     assert (outcome.label, outcome.dispatched, stage.events()[-1].job_id) == ("swept", 1, "job_1")
     assert {item.relay_id for item in await stage.items()} == {"m-sweep"}

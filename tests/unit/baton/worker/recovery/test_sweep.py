@@ -9,8 +9,8 @@ from msgspec import structs
 from baton.engine.all_jobs.slots import PAGE, REQUESTED_EVERY_MS, STALLED_AFTER_MS, TOMBSTONE_MS, QueueEntry
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import item_key_of
-from baton.worker.recovery.outage import ReconcileRequests
-from baton.worker.recovery.reconciler import Page, read_page
+from baton.worker.recovery.outage import SweepRequests
+from baton.worker.recovery.sweep import Page, read_page
 from baton_events.errors import MalformedEventError, PublishError, StoreError
 from baton_events.ids import event_id
 from baton_events.messages import Outgoing
@@ -288,11 +288,11 @@ async def test_one_sweep_a_minute_is_requested_however_many_request_one() -> Non
     stage = Stage()
     await stage.submit()
     stage.clock.ms += STALLED_AFTER_MS + 1
-    one = stage.container.reconcile_requests
-    another = ReconcileRequests(stage.admission, stage.container.emitter, stage.clock)
-    asked = [await each.reconcile_soon("the store answers again") for each in (one, one, another, one)]
+    one = stage.container.sweep_requests
+    another = SweepRequests(stage.admission, stage.container.emitter, stage.clock)
+    asked = [await each.sweep_soon("the store answers again") for each in (one, one, another, one)]
     stage.clock.ms += REQUESTED_EVERY_MS
-    asked.append(await another.reconcile_soon("the store answers again"))
+    asked.append(await another.sweep_soon("the store answers again"))
     assert asked == [True, False, False, False, True]
     first, _later = [message for message in sweeps(stage) if not message.not_before_ms]
     page = read_page(first.body.encode())
@@ -303,6 +303,6 @@ async def test_who_asks_does_not_fail_where_the_queue_does() -> None:
     """The minute goes on in the store; the process asks again at the next occasion."""
     stage = Stage()
     stage.queue.failing += [PublishError("down")]
-    assert not await stage.container.reconcile_requests.reconcile_soon("a test")
+    assert not await stage.container.sweep_requests.sweep_soon("a test")
     stage.clock.ms += REQUESTED_EVERY_MS
-    assert await stage.container.reconcile_requests.reconcile_soon("a test")
+    assert await stage.container.sweep_requests.sweep_soon("a test")

@@ -22,7 +22,7 @@ from baton.sdk.clock import Clock
 from baton.store.redis.admission import Admission
 from baton.store.redis.agent_memory import Chats
 from baton.store.redis.store import Store
-from baton.worker.admission.slot_client import arm_reconcile, notify_granted
+from baton.worker.admission.slot_client import arm_sweep, notify_granted
 from baton.worker.recovery.dead_letters import DeadCallbacks
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError
@@ -61,7 +61,7 @@ def read_page(body: bytes) -> Page:
         raise MalformedEventError(f"not a sweep's body: {body[:100]!r}") from error
 
 
-class Reconciler:
+class Sweep:
     """Checks jobs for progress."""
 
     def __init__(
@@ -87,10 +87,10 @@ class Reconciler:
         `again`: it was delivered before, and may be the relay of any job's items, so it checks all of them.
         """
         now_ms, relay_id = self._clock.now_ms(), page.relay_id or message_id
-        turn = await self._admission.reconcile(page.due_ms, now_ms, again=again, after=page.after)
+        turn = await self._admission.sweep(page.due_ms, now_ms, again=again, after=page.after)
         # A copy that is older than the sweep armed last arms none, but it checks: it may be the relay of earlier items.
         if turn.next_ms:
-            await arm_reconcile(self._emitter, turn.next_ms)
+            await arm_sweep(self._emitter, turn.next_ms)
         if turn.after:  # before this page's work: where that fails each time, the others are checked
             following = Page(page.due_ms, turn.after, relay_id if again or page.relay_id else "")
             # One of a kind for a message, however often that comes: in an outage pages would else multiply by pages.
