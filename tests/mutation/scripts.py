@@ -33,7 +33,7 @@ TESTS = {
     "budget": _BUDGETS,
     "reserve": _BUDGETS,
     "settle": _BUDGETS,
-    "apply": ("test_compare_and_write",),
+    "commit": ("test_compare_and_write",),
     "counted": ("test_planted",),
 }
 _TOKEN = re.compile(r"--.*|'(?:\\.|[^'\\])*'|[A-Za-z_]\w*|\d+|\.\.\.|\.\.|[=~<>]=|.", re.DOTALL)

@@ -116,7 +116,7 @@ ON_HISTORY, ON_HISTORY_AT_END = (no_turn_is_given_too_much,), (only_a_long_job_i
 
 
 def weight(value: Any) -> int:
-    """As lua/apply.lua counts what it reads."""
+    """As lua/commit.lua counts what it reads."""
     if isinstance(value, str):
         escaped = value.count('"') + value.count("\\")
         return escaped + (len(value) if value.isascii() else len(value.encode()))

@@ -23,7 +23,7 @@ from tests.simulation.kept import Kept
 
 Request = tuple[list[str], list[str]]
 _READY_SECONDS = 20.0
-_SCRIPT = Path(str(adapters.__file__)).with_name("lua") / "apply.lua"
+_SCRIPT = Path(str(adapters.__file__)).with_name("lua") / "commit.lua"
 
 
 class RealServer:

@@ -1,4 +1,4 @@
-"""lua/apply.lua, clause by clause: what does not hold, or no longer, writes nothing; what holds is written whole."""
+"""lua/commit.lua, clause by clause: what does not hold, or no longer, writes nothing; what holds is written whole."""
 
 from collections.abc import Callable
 

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.json import Encoder, decode
 
 _encode = Encoder().encode
-_SLICE = 4000  # arguments of one command: apply.lua
+_SLICE = 4000  # arguments of one command: commit.lua
 _FREEING = frozenset({"DEL", "HDEL", "LREM", "LTRIM", "PEXPIRE", "SREM", "UNLINK", "XDEL", "XTRIM", "ZREM"})
 Command = Sequence[str | int]
 # A field, and the place of an argument: that becomes this text, then the sum of this number and the field's. Without
@@ -20,7 +20,7 @@ Command = Sequence[str | int]
 Sum = tuple[str, int, str, int] | tuple[str, int]
 
 STAMP = "#"
-# The script keeps as much of a stamp that is appended to (apply.lua): two histories with equal ends would repeat
+# The script keeps as much of a stamp that is appended to (commit.lua): two histories with equal ends would repeat
 # the same 25 requests in the same order.
 KEPT_CHARS = 400
 

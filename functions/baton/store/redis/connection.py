@@ -53,7 +53,7 @@ def counted(text: str, before: str = "") -> str:
 
 @cache
 def _applying() -> str:
-    return _SHEBANG + _lua("apply")
+    return _SHEBANG + _lua("commit")
 
 
 def _lua(name: str) -> str:
@@ -148,7 +148,7 @@ class RedisConnection:
     def apply(
         self, keys: Sequence[str], args: Sequence[str], beside: Sequence[Command] = ()
     ) -> Coroutine[Any, Any, tuple[int, int, list[Any]]]:
-        """Compare, then write (lua/apply.lua); return the number of commands, whether it is written, and the reads.
+        """Compare, then write (lua/commit.lua); return the number of commands, whether it is written, and the reads.
 
         `beside`: commands that travel in the same request, whatever its result. Neither is charged yet.
         """

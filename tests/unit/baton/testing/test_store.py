@@ -11,7 +11,7 @@ from baton.testing import Simulation
 from tests.simulation.planting import Defect, around, planted
 
 SCRIPTS = {
-    "apply": "-- Compare, then write",
+    "commit": "-- Compare, then write",
     "semaphore": "-- A semaphore",
     "members": "-- Before semaphore.lua",
     "counted": "-- Before every script",

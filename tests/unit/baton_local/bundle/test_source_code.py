@@ -30,7 +30,7 @@ def test_our_own_code_is_there_with_its_data_and_without_infra(tmp_path: Path) -
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert names == {"baton", "baton_events", f"durable_baton-{version}.dist-info"}
     assert {
-        "baton/store/redis/lua/apply.lua",
+        "baton/store/redis/lua/commit.lua",
         "baton/server/console/templates/base.html",
         "baton/__init__.py",
     } <= found

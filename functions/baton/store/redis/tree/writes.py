@@ -22,7 +22,7 @@ from baton.store.redis import keys
 from baton.store.redis.texts import TreeTexts, kept_form
 
 _NONE: dict[str, Any] = {}
-_PARTS_AT_ONCE = 1000  # of an entry: with their names they are arguments of one command (apply.lua)
+_PARTS_AT_ONCE = 1000  # of an entry: with their names they are arguments of one command (commit.lua)
 _CALLS = frozenset({ItemKind.CALL, ItemKind.COMPLETE, ItemKind.FAILED})
 
 
