@@ -83,6 +83,7 @@ _OPEN = "runs of pydantic-ai that stay open within an invocation: half the proce
 _DRAFTS = "a step notes what it writes in a draft: no two trees are compared, one way for all steps"
 _START = "a shorter start: an archive 0.3 MB smaller, no search for garbage among what is imported"
 _SEALED = "payloads that store, queue and logs cannot read: one codec, keys that rotate, places that texts are bound to"
+_OBJECTS = "worlds of large payloads: three mended losses of objects, and five planted defects"
 _SANDBOXES = "sandboxes of pydantic-ai's agents: one a job, found by each step, destroyed after its end"
 
 
@@ -146,6 +147,11 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "a history read once for its job: where a model reads all, the last steps take as much of ours as the first",
         "lines 90, functions 7, test lines 110, lines of worker 43, functions of worker 4, lines of store 18, "
         "functions of store 1, lines of engine 29, functions of engine 2",
+    ),
+    *_raises(
+        _OBJECTS,
+        "lines 38, functions 2, test lines 405, docs words 23, lines of worker 34, functions of worker 1, lines of store "
+        "4, functions of store 1",
     ),
     *_raises(_DRAFTS, "lines 96, modules 1, functions 6, lines of engine 70, functions of engine 6, test lines 112"),
     *_raises("one sorted set for all indexes of the slots, sums without loops", "lines of store 24, lines of client 2"),

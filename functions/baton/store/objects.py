@@ -60,12 +60,11 @@ class Objects:
     @property
     def newest(self) -> int:
         """The number of the store that is written."""
-        return len(self._urls) - 1
+        return max(0, len(self._urls) - 1)
 
     async def put(self, place: str, tenant: str, data: bytes) -> str:
         """Write an object, or find it there; return its ref. `tenant`: whose it is, for its sealing."""
-        await self._sealing.ready()
-        ref = Ref(self.newest, place, self._sealing.keyed(sha256(data).hexdigest()))
+        ref = await self.ref(place, data)
         if self._sealing.first:
             data = sealed_object(self._sealing, tenant, ref.name, data)
         try:
@@ -73,6 +72,11 @@ class Objects:
         except FileExistsError:
             _log.debug("%s is there", ref)
         return str(ref)
+
+    async def ref(self, place: str, data: bytes) -> Ref:
+        """Return the ref that an object has once it is written."""
+        await self._sealing.ready()
+        return Ref(self.newest, place, self._sealing.keyed(sha256(data).hexdigest()))
 
     async def get(self, ref: str) -> bytes:
         """Return a whole object.

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from baton.settings.settings import Settings
 from baton.store.objects import CHUNK_BYTES, Objects
-from baton.store.records.objects import Ref, ref_of
+from baton.store.records.objects import ref_of
 from baton.testing.store import Surroundings
 from baton_events.errors import PayloadGoneError
 
@@ -23,7 +23,7 @@ class SimulatedObjects(Objects):
     async def put(self, place: str, tenant: str, data: bytes) -> str:
         """Write an object, or find it there. Nothing is sealed here."""
         del tenant
-        ref = Ref(0, place, sha256(data).hexdigest())
+        ref = await self.ref(place, data)
         await self._world.point("before a large result is stored")
         self.stored.setdefault(ref.path, data)
         await self._world.point("after a large result is stored")

@@ -52,15 +52,14 @@ class Payloads:
         there = named(ref, len(data), JSON, result_json[:PREVIEW_CHARS])
         return canonical_json(there), len(data)
 
-    async def task_stored(self, job: Job, task: dict[str, Any]) -> dict[str, Any]:
-        """Put the content of a large task into the object store; return the entry that names it, or the task."""
+    async def task_named(self, job: Job, task: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Return the entry of a task, and what is to be stored before a record has it; nothing of a small one."""
         content = task_content(task)
         if not self.is_large(content):
-            return task
+            return task, b""
         data = content.encode()
-        return task_apart(
-            task, named(await self.objects.put(job_place(job.tenant, job.id), job.tenant, data), len(data))
-        )
+        ref = await self.objects.ref(job_place(job.tenant, job.id), data)
+        return task_apart(task, named(str(ref), len(data))), data
 
     async def task(self, entry: dict[str, Any]) -> dict[str, Any]:
         """Return the entry of a task with its content. Raises PayloadGoneError."""

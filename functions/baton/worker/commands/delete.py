@@ -70,10 +70,14 @@ class DeleteJob:
             UnknownJobError: there is no such job (yet). JobGoneError: its data is gone, as it should be.
             StoreError: the result is not known.
         """
+        job: Job | None = None
         for _ in range(ATTEMPTS):
             recalled = await self._archive.recall(job_id, partly=True)
             if recalled is None:
-                raise await missing(self._archive, job_id)
+                error = await missing(self._archive, job_id)
+                if job is not None and isinstance(error, JobGoneError):
+                    return CommandResult(job, changed=True)  # by this call: its request was sent twice
+                raise error
             job = recalled.loaded.job
             refused = _why_not(job, command, has_workspace=recalled.has_workspace)
             if refused:

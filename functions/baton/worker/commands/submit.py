@@ -35,7 +35,14 @@ from baton.store.records.objects import job_place
 from baton.worker.commands.after_failover import BeginsRun
 from baton.worker.commands.backup import BACKED_UP_MS, YOUNG_MS
 from baton.worker.commands.command_result import missing
-from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyError, TooLargeError
+from baton_events.errors import (
+    JobGoneError,
+    MalformedEventError,
+    ObjectStoreError,
+    PayloadGoneError,
+    SessionBusyError,
+    TooLargeError,
+)
 from baton_events.ids import event_id, sorted_json
 from baton_events.schema import Event, Submission
 
@@ -134,19 +141,21 @@ class SubmitJob(BeginsRun):
             return Created(new=False, job=there)
         if may_exist and await self.is_gone(job.id):
             raise JobGoneError(job.id)
-        task = await self._stored(job, task, size_bytes, attached)
+        await self._store_beside(job, size_bytes, attached)
+        task, content = (task, b"") if self.payloads is None else await self.payloads.task_named(job, task)
         backup.command = Submission(job=job_values(job), task=task)
         # A store that did not answer may have created the job, and its backup message guarantees it then, so it stays.
         # It also stays where the job "was there" and yet has this call's message as relay: the creation was sent twice.
         try:
             created = await backup.committed(
                 lambda relay_id: (
-                    self.create(job, task, relay_id, alone=True) if alone else self._create_at_once(job, task, relay_id)
+                    self.create(job, task, relay_id, alone=True, content=content)
+                    if alone
+                    else self._create_at_once(job, task, relay_id, content)
                 )
             )
         except SessionBusyError:
             await backup.refuse()
-            await self._forget_task(job, task)
             raise
         if not created.new and not created.pending:
             await backup.not_needed()
@@ -155,21 +164,30 @@ class SubmitJob(BeginsRun):
         await backup.dispatch(created.job, created.pending, counting=created.new)
         return created
 
-    async def _stored(
-        self, job: Job, task: dict[str, Any], size_bytes: int, attached: Attached | None
-    ) -> dict[str, Any]:
-        """Store what is stored before there is a job, where its tenant may; return the task that its records have."""
+    async def _store_beside(self, job: Job, size_bytes: int, attached: Attached | None) -> None:
+        """Store what a job has beside its task, before there is a job, where its tenant may."""
         await self._slot_client.quota.check(job.tenant, size_bytes + (attached.total_bytes if attached else 0))
         if attached is not None:
             await attached.store(self._clock.now_ms())
-        return task if self.payloads is None else await self.payloads.task_stored(job, task)
 
-    async def _forget_task(self, job: Job, task: Mapping[str, Any]) -> None:
-        """Delete the large task of a job that there will not be."""
-        if self.payloads is not None and "apart" in task:
-            await self.payloads.objects.delete_below(job_place(job.tenant, job.id))
+    async def _store_task(self, job: Job, content: bytes) -> None:
+        """Store a large task, before its job is created, and after its backup message is published.
 
-    async def _create_at_once(self, job: Job, task: dict[str, Any], relay_id: str) -> Created:
+        So whoever dies in between leaves no object of which no message knows. Raises ObjectStoreError.
+        """
+        if self.payloads is not None and content:
+            await self.payloads.objects.put(job_place(job.tenant, job.id), job.tenant, content)
+
+    async def _has_task(self, task: Mapping[str, Any]) -> bool:
+        """Return whether a task is there, where it is an object. Raises ObjectStoreError."""
+        try:
+            if self.payloads is not None and "apart" in task:
+                await self.payloads.objects.get(task["apart"]["ref"])
+        except PayloadGoneError:
+            return False
+        return True
+
+    async def _create_at_once(self, job: Job, task: dict[str, Any], relay_id: str, content: bytes) -> Created:
         """Create a job as one with a slot, and enter it into the slot table, in one request; correct it in another.
 
         Until it is corrected, only the caller's message is the relay of its work, and any other message compares first.
@@ -177,6 +195,7 @@ class SubmitJob(BeginsRun):
         Raises:
             JobGoneError: it was there, and its data is gone.
         """
+        await self._store_task(job, content)
         now_ms = self._clock.now_ms()
         changes, slot_state = _changes(job, task, now_ms, slot=True), first_slot_state(job, now_ms)
         stored = self._slot_client.quota.submitted(job, changes)
@@ -212,13 +231,20 @@ class SubmitJob(BeginsRun):
         return replace(created, new=True, pending=reconciled.stalled)
 
     async def create(
-        self, job: Job, task: dict[str, Any], relay_id: str, *, known: bool = False, alone: bool = False
+        self,
+        job: Job,
+        task: dict[str, Any],
+        relay_id: str,
+        *,
+        known: bool = False,
+        alone: bool = False,
+        content: bytes = b"",
     ) -> Created:
         """Enter a job into the slot table, then create it: so it is created with its slot, where it has one.
 
-        `known`: it is there, and has its entry; only the relay message's pending items are wanted. `alone`: it is not
-        entered while another job of its session is. Its backup message does not demand that: a job that was accepted,
-        and forgotten in a failover, waits for its turn.
+        `known`: it is there, and has its entry; only the relay message's pending items are wanted. `content`: of a
+        large task; none: it is there already. `alone`: it is not entered while another job of its session is. Its
+        backup message does not demand that: a job that was accepted, and forgotten in a failover, waits for its turn.
 
         Raises:
             SessionBusyError: it was to be alone. JobGoneError: it was there, and its data is gone.
@@ -237,9 +263,10 @@ class SubmitJob(BeginsRun):
             raise SessionBusyError(job.session_id)
         slot = slot_answer is not None and slot_answer.slot
         try:
+            await self._store_task(job, content)
             changes = _changes(job, task, now_ms, slot=slot)
             created = await self._store.create(changes, relay_id, now_ms, _counted(stored))
-        except JobGoneError:
+        except (JobGoneError, ObjectStoreError):
             await self._leave(job, slot_state, relay_id)
             raise
         return created if created.new or not slot else self._found(created, slot_state, now_ms)
@@ -249,6 +276,9 @@ class SubmitJob(BeginsRun):
         job, task = submitted_job(event, command), command.task
         known = await self.find(job.id) is not None
         if not known and await self.is_gone(job.id):
+            return ()
+        if not known and not await self._has_task(task):
+            _log.info("job %s was never accepted: its task was not stored", job.id)
             return ()
         if not known:
             _log.info("job %s is created by its backup message", job.id)

@@ -53,19 +53,20 @@ class ObjectPruning:
         A job without data is gone for good once it has a tombstone. One without that may still be brought back, unless
         it is from before the time for which tombstones are kept.
         """
-        return [row for row in gone if row.created_ms < before_ms or await self._is_without(row)]
+        return [row for row in gone if await self._is_without(row, before_ms)]
 
-    async def _is_without(self, row: Found) -> bool:
+    async def _is_without(self, row: Found, before_ms: int) -> bool:
         if is_child(row.job_id):
             return True
         try:
             stone = await self._archive.tombstone(row.job_id)
-            if stone is not None:
-                await self._objects.delete_below(job_place(stone.tenant, row.job_id))
+            if stone is None:
+                return row.created_ms < before_ms
+            await self._objects.delete_below(job_place(stone.tenant, row.job_id))
         except ObjectStoreError as error:
             _log.warning("the objects of job %s are deleted later: %s", row.job_id, error)
             return False
-        return stone is not None
+        return True
 
     async def prune_sessions(self, now_ms: int) -> None:
         """Delete the objects of sessions whose files have expired."""

@@ -10,6 +10,7 @@ import pytest
 from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.sdk.models.model import ModelAnswer, ModelRequest, UserMessage
 from baton.store.objects import Objects
+from baton.worker.commands.backup import Backup
 from baton.worker.commands.kept_files import KeptFiles
 from baton_events.errors import ObjectStoreError
 from baton_events.schema import AgentLoopInit, Submission
@@ -39,6 +40,11 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 async def submitted(api: Api, **fields: Any) -> dict[str, Any]:
     return await api.submitted(jobType="measures", taskDescription=TEXT, inputData=DATA, **fields)
+
+
+async def jobs(api: Api) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await api.request("GET", "/api/agent-jobs")).json()["jobs"]
+    return found
 
 
 def there(tmp_path: Path) -> list[Path]:
@@ -100,8 +106,61 @@ async def test_it_is_accepted_once_the_object_store_is_back(
         patch.setattr(Objects, "put", away)
         answer = await api.submit(jobType="measures", taskDescription=TEXT, inputData=DATA)
         assert "object store" in assert_problem(answer, 503)
-    assert (api.stage.outgoing(), there(tmp_path)) == ([], [])
+    await api.stage.run()
+    assert (await jobs(api), there(tmp_path)) == ([], [])
     await submitted(api)
+
+
+class DiedError(Exception):
+    """The process is gone."""
+
+
+async def died_at_the_write(api: Api, monkeypatch: pytest.MonkeyPatch, *, written: bool) -> None:
+    """Submit a job to a process that dies just before, or just after, its task is written."""
+    put = Objects.put
+
+    async def dies(self: Objects, *given: Any) -> str:
+        if written:
+            await put(self, *given)
+        raise DiedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Objects, "put", dies)
+        assert_problem(await api.submit(jobType="measures", taskDescription=TEXT, inputData=DATA), 500)
+    await api.stage.run()
+
+
+async def test_a_process_that_dies_before_the_task_is_written_leaves_nothing(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await died_at_the_write(api, monkeypatch, written=False)
+    assert (await jobs(api), there(tmp_path)) == ([], [])
+
+
+async def test_no_task_is_written_of_which_no_message_knows(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a process that dies between the two would leave an object that nobody deletes."""
+    await died_at_the_write(api, monkeypatch, written=True)
+    assert [job["status"] for job in await jobs(api)] == ["completed"]
+
+
+async def test_a_refused_submission_leaves_the_task_of_its_accepted_repetition(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session is free again, and the same submission accepted, while the refused one is still at work."""
+    running, refuse, accepted = await submitted(api, sessionId="s"), Backup.refuse, list[dict[str, Any]]()
+
+    async def slowly(self: Backup) -> None:
+        await refuse(self)
+        await api.request("PATCH", f"/api/agent-jobs/{running['id']}", json={"action": "cancel"})
+        accepted.append(await submitted(api, sessionId="s", idempotency_key="k"))
+
+    monkeypatch.setattr(Backup, "refuse", slowly)
+    fields = {"jobType": "measures", "taskDescription": TEXT, "inputData": DATA, "sessionId": "s"}
+    answer = await api.submit(**fields, whenBusy="reject", idempotency_key="k")
+    assert_problem(answer, 409)
+    await api.stage.run()
+    assert (await api.read(accepted[0]["id"]))["status"] == "completed"
+    assert len(there(tmp_path)) == 2
 
 
 async def test_a_task_that_is_gone_fails_the_turn_and_leaves_its_beginning(api: Api, tmp_path: Path) -> None:

@@ -111,6 +111,21 @@ async def test_a_process_that_dies_after_the_record_is_removed_leaves_the_rest_t
     assert there(tmp_path) == []
 
 
+async def test_a_removal_that_is_sent_twice_deletes_the_objects(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transport repeats a request whose answer is lost: the second one finds no job any more."""
+    job_id, remove = await ended(api), Archive.remove
+
+    async def twice(self: Archive, recalled: Any) -> Any:
+        await remove(self, recalled)
+        return await remove(self, recalled)
+
+    monkeypatch.setattr(Archive, "remove", twice)
+    assert (await delete(api, job_id)).status_code == 204
+    assert there(tmp_path) == []
+
+
 async def test_an_object_store_that_is_away_holds_up_no_deletion(
     api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +212,16 @@ async def test_objects_of_expired_jobs_are_pruned_with_their_rows(api: Api, tmp_
     await expired(api)
     assert (await pruning_of(api.stage).prune(), there(tmp_path)) == (1, [])
     assert await pruning_of(api.stage).prune() == 0
+
+
+async def test_objects_of_a_job_that_waited_for_weeks_are_pruned_as_well(api: Api, tmp_path: Path) -> None:
+    """Its row is older than any tombstone when its data expires, and its own tombstone is still there."""
+    await api.submitted(jobType="large", taskDescription="t" * SIZE)
+    api.stage.clock.ms += 20 * 86_400_000
+    await api.stage.run()
+    assert len(there(tmp_path)) > 0
+    await expired(api)
+    assert (await pruning_of(api.stage).prune(), there(tmp_path)) == (1, [])
 
 
 async def test_rows_wait_for_an_object_store_that_is_away(
