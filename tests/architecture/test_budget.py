@@ -150,8 +150,8 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ),
     *_raises(
         _OBJECTS,
-        "lines 38, functions 2, test lines 405, docs words 23, lines of worker 34, functions of worker 1, lines of store "
-        "4, functions of store 1",
+        "lines 38, functions 2, test lines 405, docs words 23, lines of worker 34, functions of worker 1, lines of "
+        "store 4, functions of store 1",
     ),
     *_raises(_DRAFTS, "lines 96, modules 1, functions 6, lines of engine 70, functions of engine 6, test lines 112"),
     *_raises("one sorted set for all indexes of the slots, sums without loops", "lines of store 24, lines of client 2"),

@@ -24,6 +24,7 @@ from tests.simulation import (
     planted_hosts,
     planted_jobs,
     planted_messages,
+    planted_objects,
     planted_odd,
     planted_programs,
     planted_sealed,
@@ -119,6 +120,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_odd.DEFECTS,
     *planted_programs.DEFECTS,
     *planted_sealed.DEFECTS,
+    *planted_objects.DEFECTS,
 )
 # Since claims last twelve seconds, and sweeps come two at once, a thousand schedules do not meet these any more.
 # README.md names the tests that hold their rules. They are planted by hand, as words of the command.

@@ -9,6 +9,7 @@ from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton_events.ids import root_of
 from tests.simulation.jobs import JobPlan
+from tests.simulation.objects import whole
 from tests.simulation.scripts import DEFAULT_DEPTH, INPUT_TOKENS, OUTPUT_TOKENS, Came, Expected
 from tests.simulation.waiting import parent_of
 
@@ -65,9 +66,10 @@ class Ended:
         return self.job.error is not None and self.job.error.type == "delivery_failed"
 
 
-def came_to(tree: Tree, job: Job) -> Came:
+def came_to(world: "World", tree: Tree, job: Job) -> Came:
     calls, results = tree.calls.get(job.id, {}), tree.results.get(job.id, {})
-    return {(call.turn, call.position): json.loads(results[call.id]) for call in calls.values() if call.id in results}
+    come = [call for call in calls.values() if call.id in results]
+    return {(call.turn, call.position): whole(world, json.loads(results[call.id])) for call in come}
 
 
 def depth_of(world: "World", tree: Tree, job: Job) -> int:

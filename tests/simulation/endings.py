@@ -16,6 +16,7 @@ from tests.simulation.ended import Ended, came_to, depth_of
 from tests.simulation.hosted import ON_HISTORY_AT_END
 from tests.simulation.invariants import requested_by_model
 from tests.simulation.listed import ON_ALL_STORED, ON_LISTED
+from tests.simulation.objects import whole
 from tests.simulation.returning import ON_RETURNS_AT_END, check_deletions
 from tests.simulation.scripts import expected
 from tests.simulation.sessions import ON_ALL_ENDED, ON_ALL_STEERED, ON_STEERED_AT_END, more_turns
@@ -107,7 +108,8 @@ def calls_end_as_the_script_says(end: Ended) -> str | None:
     if end.job.run > 1:
         return None  # an_ended_run_leaves_no_call_open; how often each was tried is a matter of time
     calls = requested_by_model(end.tree, end.job.id)
-    results = {call_id: json.loads(text) for call_id, text in end.tree.results.get(end.job.id, {}).items()}
+    stored_of = end.tree.results.get(end.job.id, {})
+    results = {call_id: whole(end.world, json.loads(text)) for call_id, text in stored_of.items()}
     got = [(c.turn, c.position, c.tool, c.attempts, c.error.type if c.error else "") for c in calls]
     want = [(c.turn, c.position, c.tool, c.attempts, c.error) for c in end.must.calls]
     if got != want:
@@ -242,7 +244,10 @@ def check_endings(world: "World") -> None:
         for job in tree.jobs.values():
             plan = world.outside.plan_of(job.agent)
             must = expected(
-                plan.scripts()[job.agent], came_to(tree, job), depth_of(world, tree, job), died_in(world, tree, job)
+                plan.scripts()[job.agent],
+                came_to(world, tree, job),
+                depth_of(world, tree, job),
+                died_in(world, tree, job),
             )
             parts = tuple(json.loads(f"[{','.join(tree.parts[job.id])}]"))
             end = Ended(world, plan, job, tree, must, parts, committed[job.id])

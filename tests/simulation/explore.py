@@ -53,6 +53,7 @@ _ONLY = {
     "once": (plan.ONCE_SEEDS, "some of whose app events have a key of one job"),
     "workflows": (plan.WORKFLOW_SEEDS, "whose jobs are workflows"),
     "sealed": (plan.SEALED_SEEDS, "whose texts are sealed, while keys rotate"),
+    "objects": (plan.OBJECT_SEEDS, "whose tasks and results are objects"),
     "scripts": (plan.SCRIPT_SEEDS, "whose models send scripts"),
     "events": (plan.EVENT_SEEDS, "whose jobs app events start"),
 }
@@ -62,7 +63,7 @@ _KINDS = tuple(
     _ONLY[name][0]
     for name in (
         *("kills", "crowds", "blocking", "crons", "events", "steering"),
-        *("background", "offloads", "again", "call-limits", "tenants", "sealed"),
+        *("background", "offloads", "again", "call-limits", "tenants", "sealed", "objects"),
     )
 )
 _DEPLOYING = (0, *(_ONLY[name][0] for name in ("waits", "plans", "streams", "approvals", "returns")))

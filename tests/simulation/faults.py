@@ -46,6 +46,7 @@ GROUPS: dict[str, _Kinds] = {
     "store-renew": _RENEWING,
     "queue": _QUEUES,
     "work": _WORK,
+    "objects": {kind: faults for kind, faults in _STORE.items() if kind != "pause"},
 }
 
 

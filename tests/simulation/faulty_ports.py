@@ -26,9 +26,8 @@ from tests.simulation.invariants import ON_SLOT_TABLE, Write
 from tests.simulation.invocation import CURRENT
 from tests.simulation.memory import ADMISSION
 from tests.simulation.queue import Message, unreachable
-from tests.simulation.store_faults import RETENTION_MS
 from tests.simulation.store_writes import check, excuse
-from tests.simulation.stored import shown, tag_alone
+from tests.simulation.stored import RETENTION_MS, shown, tag_alone
 from tests.simulation.watching import Op
 from tests.simulation.wire import at_once
 
@@ -125,7 +124,7 @@ class SimReader(Reader):
         )
 
     def _shown(self, job_id: str) -> Reader:
-        return Reader(shown(self._world, job_id, "reader"))
+        return Reader(shown(self._world, job_id, "reader"), self._world.objects)
 
 
 class SimArchive(Archive):

@@ -146,6 +146,8 @@ def settings_of(plan: Plan) -> Settings:
         stream_batch_bytes=24 if plan.streams else 400,
         message_timeout_seconds=plan.message_timeout_seconds,
         result_limit_bytes=RESULT_LIMIT_BYTES,
+        object_from_bytes=1,
+        large_result_limit_bytes=RESULT_LIMIT_BYTES,
         prompt_limit_bytes=plan.prompt_limit_bytes,
         bytes_kept_per_tenant=plan.bytes_kept,
         hung_tools_limit=plan.most_hung or USUAL_MOST_HUNG,

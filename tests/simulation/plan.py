@@ -60,6 +60,7 @@ ONCE_SEEDS = EVENT_SEEDS | 1 << 62
 WORKFLOW_SEEDS = 1 << 63
 SCRIPT_SEEDS = 1 << 64
 SEALED_SEEDS = 1 << 65
+OBJECT_SEEDS = 1 << 66
 # The first seed of each family: plain worlds are those before.
 WAITING_SEEDS = 1 << 40
 PLANNING_SEEDS = 1 << 41
@@ -168,6 +169,11 @@ class Plan:
     @property
     def sealed(self) -> bool:
         return bool(self.seed & SEALED_SEEDS)
+
+    @property
+    def apart(self) -> bool:
+        """Whether each task and each result is an object."""
+        return bool(self.seed & OBJECT_SEEDS)
 
     @property
     def front_ends(self) -> bool:

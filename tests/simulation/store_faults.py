@@ -23,6 +23,7 @@ from baton_events.errors import StoreError
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.store_connection import REQUESTED, Requested, SimConnection, WatchedTransactions
 from tests.simulation.store_writes import received
+from tests.simulation.stored import RETENTION_MS
 from tests.simulation.versions import as_another_version_writes, is_other_version
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-RETENTION_MS = 1_000_000
 
 
 class WatchedTreeStore(Store):

@@ -16,6 +16,7 @@ from tests.simulation.guarantee import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_WRITE, Write
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.kept import Kept
+from tests.simulation.objects import ON_REFS
 from tests.simulation.odd import ON_ODD_WRITE
 from tests.simulation.places import ON_PLACES
 from tests.simulation.returning import ON_RETURNS
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 # What a world's writes are held to, before and after those who decide about questions hear of them.
-_ALWAYS = (*ON_WRITE, *ON_DEATHS, *ON_PLACES, *ON_TIME_OUT, *ON_LIMITED_WRITE, *ON_ODD_WRITE)
+_ALWAYS = (*ON_WRITE, *ON_DEATHS, *ON_PLACES, *ON_TIME_OUT, *ON_LIMITED_WRITE, *ON_ODD_WRITE, *ON_REFS)
 _PLAIN, _STREAMED = Watched(_ALWAYS), Watched((*_ALWAYS, *ON_STREAMS))
 _RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _V = TypeVar("_V")
+RETENTION_MS = 1_000_000
 _Changed = dict[str, dict[str, Any]]
 # The keys of a process, in the steps of a rotation: each opens what the others seal.
 _K1, _K2 = (f"k{number}:{b64encode(bytes([number]) * 32).decode()}" for number in (1, 2))

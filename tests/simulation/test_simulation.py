@@ -225,6 +225,21 @@ def test_sealed_jobs_end_as_plain_ones_while_keys_rotate(family: int, schedules:
     assert not summary.failures, summary_of(summary, 0)
 
 
+@pytest.mark.parametrize(
+    ("family", "schedules"),
+    [
+        (plan.RETURNING_SEEDS + plan.SMALL_SEEDS, 8),
+        *(pytest.param(family, 20, marks=pytest.mark.long) for family in (0, *OTHER_FAMILIES, plan.BACKGROUND_SEEDS)),
+        pytest.param(plan.RETURNING_SEEDS + plan.SESSION_SEEDS, 40, marks=pytest.mark.long),
+    ],
+)
+def test_records_name_objects_that_are_there_and_none_is_left(family: int, schedules: int) -> None:
+    """Under all faults, where each task and each result is an object."""
+    first = plan.OBJECT_SEEDS + family + BASE_SEED
+    summary = play_many(range(first, first + schedules))
+    assert not summary.failures, summary_of(summary, 0)
+
+
 @pytest.mark.long
 def test_without_faults_a_job_takes_no_message_too_many() -> None:
     """The bound on messages is exact where nothing goes wrong."""

@@ -50,6 +50,7 @@ from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.killing import Processes
 from tests.simulation.listed import Ends
 from tests.simulation.memory import Memory
+from tests.simulation.objects import ON_OBJECTS, KeptObjects, SimObjects, never_accepted
 from tests.simulation.odd import Visitor
 from tests.simulation.offloading import Provider
 from tests.simulation.operators import Operator
@@ -89,6 +90,7 @@ class World:
         self.dice = Dice(plan.seed)
         self.faults = Faults(plan, self.dice, loop, muted)
         self.fake, self.settings = StoredTrees(sealed=plan.sealed), settings_of(plan)
+        self.objects = KeptObjects()
         self.all_jobs = AllJobs(self.now_ms, self.settings, self.fake.payload_keys)
         self.admission = StoredAdmission(self.all_jobs)
         if plan.one_slot_until:
@@ -147,6 +149,7 @@ class World:
             app_events=through_wire(self, "app_events", real.app_events),
             chats=real.chats,
             in_thread=self.threads,
+            objects=SimObjects(self) if self.plan.apart else None,
         )
 
     def run(self) -> Broken | None:
@@ -164,6 +167,8 @@ class World:
         self.loop.run_until_idle()
         if self.violation is None:
             check_endings(self)
+        if self.violation is None and self.plan.apart:
+            self.check(ON_OBJECTS, self)
         if self.violation is None and self.plan.odd:
             self.start(Visitor(self).run)
             self.loop.run_until_idle()
@@ -222,7 +227,7 @@ class World:
     def _unknown(self, who: Invocation) -> bool:
         """Whether it is about a job that was not there: a backup may still create it. A callback is the queue's."""
         tree = self.tree(who.job_id) if who.job_id and who.job_id not in self.schedules.messages else None
-        gone = tree is not None and not tree.jobs and tree.tombstone is None
+        gone = tree is not None and not tree.jobs and tree.tombstone is None and not never_accepted(self, who.job_id)
         return gone and who.kind != "callback" and not self.memory.lost_writes(who.job_id, who.began_at)
 
     def _stays(self, who: Invocation) -> bool:

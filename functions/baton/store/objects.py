@@ -54,13 +54,9 @@ class Objects:
 
     def __init__(self, settings: Settings) -> None:
         self._urls, self._options = settings.object_store_urls, settings.object_store_options
+        self.newest = max(0, len(self._urls) - 1)  # the number of the store that is written
         self._sealing = sealing_of(settings.payload_keys, settings.payload_codec)
         self._work_seconds, self._retries = settings.work_timeout_seconds, _RETRIES
-
-    @property
-    def newest(self) -> int:
-        """The number of the store that is written."""
-        return max(0, len(self._urls) - 1)
 
     async def put(self, place: str, tenant: str, data: bytes) -> str:
         """Write an object, or find it there; return its ref. `tenant`: whose it is, for its sealing."""

@@ -155,7 +155,7 @@ async def test_a_refused_submission_leaves_the_task_of_its_accepted_repetition(
         accepted.append(await submitted(api, sessionId="s", idempotency_key="k"))
 
     monkeypatch.setattr(Backup, "refuse", slowly)
-    fields = {"jobType": "measures", "taskDescription": TEXT, "inputData": DATA, "sessionId": "s"}
+    fields: dict[str, Any] = {"jobType": "measures", "taskDescription": TEXT, "inputData": DATA, "sessionId": "s"}
     answer = await api.submit(**fields, whenBusy="reject", idempotency_key="k")
     assert_problem(answer, 409)
     await api.stage.run()
