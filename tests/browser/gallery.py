@@ -79,8 +79,8 @@ def index() -> str:
     ]
     for one in PICTURED:
         phone, screen = picture_of(one.name, 390).name, picture_of(one.name, 1280).name
-        lines += ["", f"## {one.title}", "", _image(phone, 195, "on a phone")]
-        lines += [_image(screen, 640, "on a screen")]
+        lines += ["", f"## {one.title}", "", _image(phone, 195, "phone")]
+        lines += [_image(screen, 640, "screen")]
     return "\n".join(lines) + "\n"
 
 

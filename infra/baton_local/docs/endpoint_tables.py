@@ -46,38 +46,38 @@ KEY_OF = {
 }
 _REF = re.compile(r"^#/components/schemas/(\w+)$")
 _CODES = "a code of a problem"
-# What has no fields of its own to show.
-_SHAPELESS = {"Object"}
+# What has no fields of its own to show; what a protocol has defined, which its own pages have.
+_OF_PROTOCOLS = ("ResumeEntry", "RpcMessage", "RunAgentInput", "RunContext", "RunMessage", "RunTool")
+_SHAPELESS = {"Object", "Submitted", *_OF_PROTOCOLS}
 
 
 def endpoint_table() -> str:
     """Return one row a route of the API."""
     rows = (
-        [
-            f"`{route.method} {route.path.replace(':path}', '}')}`",
-            route.what,
-            KEY_OF[route.access],
-            _bodies(route.method, route.path),
-        ]
+        [f"`{route.method} {route.path.replace(':path}', '}')}`", route.what, KEY_OF[route.access], _bodies(route)]
         for route in api_routes()
     )
     return markdown_table(["endpoint", "what", "key", "takes → answers"], rows)
 
 
 def problem_table() -> str:
-    """Return one row a problem."""
-    return markdown_table(["code", "status"], ([f"`{one.name}`", str(one.status)] for one in Code))
+    """Return one line a status, with its codes."""
+    statuses = sorted({one.status for one in Code})
+    return "\n".join(
+        f"- {each}: {', '.join(f'`{one.name}`' for one in Code if one.status == each)}" for each in statuses
+    )
 
 
 def body_tables() -> str:
     """Return the fields of each schema that the endpoints name, a line each."""
     schemas = api_document()["components"]["schemas"]
-    return "\n\n".join(_section(name, schemas[name]) for name in sorted(schemas) if name not in _SHAPELESS)
+    shown = (name for name in sorted(schemas) if name not in _SHAPELESS and not _listed(name))
+    return "\n\n".join(_section(name, schemas[name]) for name in shown)
 
 
-def _bodies(method: str, path: str) -> str:
+def _bodies(route: ApiRoute) -> str:
     """Return which schemas an endpoint takes and, behind an arrow, answers, as links."""
-    operation = api_document()["paths"][re.sub(r":path}", "}", path)][method.lower()]
+    operation = api_document()["paths"][route.path.replace(":path}", "}")][route.method.lower()]
     taken = operation.get("requestBody", {}).get("content", {})
     answered = [answer.get("content", {}) for status, answer in operation["responses"].items() if status != "default"]
     links = ", ".join(filter(None, map(_links, answered[:1])))
@@ -86,7 +86,15 @@ def _bodies(method: str, path: str) -> str:
 
 def _links(content: dict[str, Any]) -> str:
     names = filter(None, (_name_of(media["schema"]) for media in content.values()))
-    return ", ".join(f"[{name}](#{name.lower()})" for name in names)
+    return ", ".join(_listed(name) or f"[{name}](#{name.lower()})" for name in names)
+
+
+def _listed(name: str) -> str:
+    """Return the rows of an answer that is a list, as a link; empty for any other."""
+    fields = {**api_document()["components"]["schemas"][name].get("properties", {})}
+    fields.pop("cursor", None)
+    of = _name_of(fields.get(name[0].lower() + name[1:], {}).get("items", {})) if len(fields) == 1 else ""
+    return f"list of [{of}](#{of.lower()})" if of else ""
 
 
 def _name_of(schema: dict[str, Any]) -> str:

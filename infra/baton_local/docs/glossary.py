@@ -5,8 +5,6 @@ Add a word here before you use it. A word of the field comes first; one of our o
 
 from typing import NamedTuple
 
-from baton_local.docs.markdown_table import markdown_table
-
 
 class Term(NamedTuple):
     """A word: what it means here, in one line, and what the field calls it."""
@@ -33,11 +31,7 @@ TERMS = (
     Term("dispatch", "publish a work item's event, or continue it inline", "enqueue"),
     Term("executor", "does the work that a step asks for: a model call, a tool run", "activity worker (Temporal)"),
     Term("extra usage", "what helper model calls of a turn used besides its answer", "overhead tokens"),
-    Term(
-        "follow-up",
-        "a work item that outlives its job's end: remember it, send it out, release its workspace",
-        "completion hook",
-    ),
+    Term("follow-up", "a work item that outlives its job's end: remember, send out, release", "completion hook"),
     Term("generation", "counts a job's runs: each retry begins one; `run` in code and on the wire", "attempt number"),
     Term("handler", "starts a job for each app event of a name: a function or an agent", "subscriber, consumer"),
     Term("inline continuation", "going on with the next work item in the same invocation", "local activity (Temporal)"),
@@ -58,11 +52,7 @@ TERMS = (
     Term("script", "Python that a model writes over its tools, in code mode", "code interpreter call"),
     Term("signal", "what reaches a job from outside, that it may wait for", "signal (Temporal), event (Inngest)"),
     Term("slot", "the right of one job to use compute", "permit of a semaphore"),
-    Term(
-        "slot request",
-        "the work item by which a job asks for a slot, or gives it back",
-        "acquire, release",
-    ),
+    Term("slot request", "the work item by which a job asks for a slot, or gives it back", "acquire, release"),
     Term("slot state", "what a job wants of the admission, and whether it holds a slot", "semaphore state"),
     Term("slot table", "the admission's entries of all live jobs", "semaphore holders and queue"),
     Term("step result", "what a model call, a tool run or a wait ended with", "activity result"),
@@ -95,6 +85,5 @@ RETIRED_IN_PROSE = RETIRED | {
 
 
 def glossary() -> str:
-    """Return a row for each word, by the alphabet."""
-    rows = [[f"**{term.word}**", term.meaning, term.elsewhere] for term in TERMS]
-    return markdown_table(["word", "what it means here", "what others call it"], rows)
+    """Return a line for each word, by the alphabet; in parentheses what others call it."""
+    return "\n".join(f"- **{term.word}**: {term.meaning}. ({term.elsewhere})" for term in TERMS)

@@ -20,7 +20,7 @@ from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import Tool
 from baton.testing.report import Report
 from baton.testing.simulation import Simulation
-from baton_local.docs.markdown_table import markdown_list, markdown_table
+from baton_local.docs.markdown_table import markdown_list
 
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):$")
 _ENTRY = re.compile(r"^ {4}(\w+): (.*)$")
@@ -87,12 +87,8 @@ def fixture_table() -> str:
     """Return the fixtures and functions of the pytest plugin."""
     plugin = importlib.import_module("baton_local.pytest_plugin")
     found = ((name, value) for name, value in vars(plugin).items() if not name.startswith("_"))
-    rows = [[f"`{name}`", _first_paragraph(value)] for name, value in found if _is_fixture(value)]
-    return markdown_table(["fixture", "what"], sorted(rows))
-
-
-def _is_fixture(value: Any) -> bool:
-    return type(value).__name__ == "FixtureFunctionDefinition"
+    fixtures = ((name, value) for name, value in found if type(value).__name__ == "FixtureFunctionDefinition")
+    return markdown_list(sorted((name, _first_paragraph(value)) for name, value in fixtures))
 
 
 def _entries(name: str) -> str:
@@ -106,14 +102,10 @@ def _entry(name: str, value: Any) -> str:
     if isinstance(value, Tool):
         arguments = ", ".join(value.parameters.get("properties", {}))
         return f"### `{name}`: a tool\n\n{value.description} Arguments: `{arguments}`."
-    parts = [f"### `{name}`", _text(value), _parameters(value)]
+    parts = [f"### `{name}`", docstring_parts(_docstring(value)).text, _parameters(value)]
     if value in _METHODS_OF:
         parts += ["Methods:", _methods(value)]
     return "\n\n".join(part for part in parts if part)
-
-
-def _text(value: Any) -> str:
-    return docstring_parts(_docstring(value)).text
 
 
 def _parameters(value: Any) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable
 import click
 
 from baton.settings.limits import LIMITS
-from baton.settings.reports import OF_OTHERS
+from baton.settings.reports import API, OF_OTHERS, WEBHOOKS
 from baton.settings.table import ALL_SETTINGS, SETTINGS
-from baton_events.setting import Setting
+from baton_events.setting import EVERYWHERE, Setting
 from baton_local.cli.main import main
 from baton_local.docs.markdown_table import markdown_list, markdown_table
 from tests.contract.coverage.differences import DIFFERENCES
@@ -40,19 +40,22 @@ def _lines(setting: Setting) -> str:
     return f"# {setting.help}{note}\n{assignment}\n"
 
 
+_READERS = (EVERYWHERE, WEBHOOKS, API)
+
+
 def settings_table() -> str:
-    """Return one row a setting, in the order of the code; after those of Baton those that others have named."""
-    heads, between = ["variable", "default", "unit", "what", "read by"], "Named by Lambda, Sentry and OpenTelemetry:"
-    ours, theirs = (markdown_table(heads, map(_setting_row, each)) for each in (SETTINGS, OF_OTHERS))
-    return f"{ours}\n\n{between}\n\n{theirs}"
+    """Return one row a setting, by who reads it; after those of Baton those that others have named."""
+    tables = [(f"Read by {where}:", [each for each in SETTINGS if each.where == where]) for where in _READERS]
+    tables.append(("Named by Lambda, Sentry and OpenTelemetry:", list(OF_OTHERS)))
+    heads = ["variable", "default", "what"]
+    return "\n\n".join(f"{above}\n\n{markdown_table(heads, map(_setting_row, rows))}" for above, rows in tables)
 
 
 def _setting_row(setting: Setting) -> list[str]:
     default = f"`{setting.default}`" if setting.default else ""
-    what = setting.help + (" (secret)" if setting.secret else "")
+    what = "**needed:** " * setting.needed + setting.help + (" (secret)" if setting.secret else "")
     what += f"; or by the name `{setting.alias}`" if setting.alias else ""
-    where = setting.where.replace(" functions", "").replace(" and console", "") + ": **needed**" * setting.needed
-    return [f"`{setting.name}`", default, setting.unit, what, where]
+    return [f"`{setting.name}`", f"{default} {setting.unit}".strip(), what]
 
 
 def limits_table() -> str:
@@ -65,6 +68,7 @@ _HELP = "--help"
 
 # Options with the same help in so many commands stand in one table.
 _SHARED_BY = 3
+_WITH_URL = ("--key", "--data")
 _Option = tuple[str, str]
 
 
@@ -108,7 +112,8 @@ def _section(context: click.Context, shared: Collection[_Option]) -> str:
     heading = f"## `{f'{context.command_path} {usage}'.strip()}`"
     text = " ".join((context.command.help or "").split())
     options = _options(context)
-    also = ", ".join(f"`{option[0].split()[0]}`" for option in options if option in shared)
+    names = [option[0].split()[0] for option in options if option in shared]
+    also = ", ".join(f"`{name}`" for name in names if "--url" not in names or name not in _WITH_URL)
     listed = markdown_list(option for option in options if option not in shared)
     return "\n\n".join(part for part in (heading, text, also and f"Shared: {also}.", listed) if part)
 
