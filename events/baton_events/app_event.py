@@ -131,7 +131,7 @@ def delay_ms(delay_seconds: float) -> int:
     Raises:
         AppEventError: it is none, or longer than the queue keeps a message.
     """
-    if isinstance(delay_seconds, bool) or not 0 <= delay_seconds <= LONGEST_DELAY_SECONDS:
+    if type(delay_seconds) not in (int, float) or not 0 <= delay_seconds <= LONGEST_DELAY_SECONDS:
         limit = f"0 to {LONGEST_DELAY_SECONDS} seconds (7 days)"
         raise AppEventError(f"delay_seconds={delay_seconds!r} is out of range: give {limit}", "delay_seconds")
     return int(delay_seconds * 1000)

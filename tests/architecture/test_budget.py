@@ -86,6 +86,8 @@ _SEALED = "payloads that store, queue and logs cannot read: one codec, keys that
 _OBJECTS = "worlds of large payloads: three mended losses of objects, and five planted defects"
 _SANDBOXES = "sandboxes of pydantic-ai's agents: one a job, found by each step, destroyed after its end"
 
+_ODD = "values that nobody had tried: numbers in declarations, texts as keys, and what foreign code gives at new doors"
+
 
 def _raises(buys: str, sums: str) -> tuple[tuple[str, int, str], ...]:
     """Several sums that one thing raises: `lines 12, lines of sdk 7`."""
@@ -269,6 +271,11 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("test lines", 260, "budgets over the API, on their page and on the command line, and each fault at its field"),
     ("test lines", 50, "alerts and figures of budgets, over whole jobs"),
     ("test lines", 25, "calls that could not be woken wait on until the raise is repeated"),
+    *_raises(
+        _ODD,
+        "lines 120, modules 1, functions 6, test lines 330, lines of server 15, lines of worker 25, lines of sdk 80, "
+        "modules of sdk 1, functions of sdk 4",
+    ),
     ("test lines", 250, "generated sequences of calls with a budget beside the rule in Python, and what they find"),
 )
 

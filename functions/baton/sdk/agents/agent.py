@@ -22,7 +22,7 @@ from baton.sdk.models.model import Model
 from baton.sdk.models.model_settings import setting_faults
 from baton.sdk.planning.step import Step, checked_plan
 from baton.sdk.records.call_limit import CallLimit, checked_all
-from baton.sdk.records.limits import CodeMode, Limits, code_mode_of
+from baton.sdk.records.limits import MOST, CodeMode, Limits, code_mode_of, is_number, is_whole
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_source import ToolSource
 from baton_events.app_event import name_fault
@@ -273,16 +273,13 @@ class Agent:
             raise TypeError(f"agent {self.name!r}: limits must be Limits(...), got {self.limits!r}")
 
     def _check_numbers(self) -> None:
-        rounds = self.max_rounds
-        if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
-            raise ValueError(f"agent {self.name!r}: max_rounds must be a whole number from 1, got {rounds!r}")
-        retries = self.model_retries
-        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-            raise ValueError(f"agent {self.name!r}: model_retries must be a whole number from 0, got {retries!r}")
-        kept = self.cache_seconds
-        if not isinstance(kept, int) or isinstance(kept, bool) or kept < 0:
-            raise ValueError(f"agent {self.name!r}: cache_seconds must be a whole number from 0, got {kept!r}")
-        if not self.model_timeout_seconds > 0:
+        for name, least in (("max_rounds", 1), ("model_retries", 0), ("cache_seconds", 0)):
+            value = getattr(self, name)
+            if not is_whole(value) or value < least:
+                span = f"a whole number from {least}"
+                raise ValueError(f"agent {self.name!r}: {name} must be {span}, got {value!r}; the most is {MOST}")
+        seconds = self.model_timeout_seconds
+        if not is_number(seconds) or not seconds > 0:
             raise ValueError(
-                f"agent {self.name!r}: model_timeout_seconds must be more than 0, got {self.model_timeout_seconds!r}"
+                f"agent {self.name!r}: model_timeout_seconds must be more than 0, got {seconds!r}; the most is {MOST}"
             )

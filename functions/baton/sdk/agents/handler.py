@@ -17,7 +17,7 @@ from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.event import Event, HandlerContext
 from baton.sdk.planning.reference import task_data
 from baton.sdk.planning.step import Step
-from baton.sdk.records.limits import Limits
+from baton.sdk.records.limits import Limits, is_number, is_whole
 from baton.sdk.tools.arguments import copied_json
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import TOOL_NAME, Tool, tool
@@ -234,12 +234,11 @@ def _event_of(handler: Handler, event: Mapping[str, Any]) -> Event[Any]:
 def _refuse_options(name: str, concurrency: Any, *, key_order: Any, debounce_seconds: float) -> None:
     if fault := name_fault(name):
         raise ValueError(f"@on({name!r}): {fault}")
-    is_number = isinstance(concurrency, int) and not isinstance(concurrency, bool)
-    if concurrency is not None and not (is_number and 1 <= concurrency <= MOST_LANES):
+    if concurrency is not None and not (is_whole(concurrency) and 1 <= concurrency <= MOST_LANES):
         raise ValueError(f"@on({name!r}): concurrency must be a number from 1 to {MOST_LANES}, got {concurrency!r}")
     if not isinstance(key_order, bool):
         raise TypeError(f"@on({name!r}): key_order must be True or False, got {key_order!r}")
-    if isinstance(debounce_seconds, bool) or not 0 <= debounce_seconds <= LONGEST_DELAY_SECONDS:
+    if not is_number(debounce_seconds) or not 0 <= debounce_seconds <= LONGEST_DELAY_SECONDS:
         limit = f"from 0 to {LONGEST_DELAY_SECONDS}"
         raise ValueError(f"@on({name!r}): debounce_seconds must be {limit}, got {debounce_seconds!r}")
 

@@ -5,6 +5,7 @@ tool call with its result or not at all. Must not: change a conversation (`fitti
 """
 
 from baton.sdk.models.model import Model
+from baton.sdk.records.limits import MOST, is_whole
 from baton.sdk.records.record import Record
 
 # Less has no room for instructions, a task and one turn.
@@ -45,7 +46,7 @@ class Summarize(Record, frozen=True):
     def __post_init__(self) -> None:
         """Refuse invalid values."""
         _check_max_tokens(self, self.max_tokens)
-        if not isinstance(self.keep_turns, int) or isinstance(self.keep_turns, bool) or self.keep_turns < 1:
+        if not is_whole(self.keep_turns) or self.keep_turns < 1:
             raise ValueError(f"Summarize(keep_turns={self.keep_turns!r}): a whole number from 1")
         if isinstance(self.model, type) or (self.model is not None and not isinstance(self.model, str | Model)):
             raise TypeError(f"Summarize(model={self.model!r}): a model's name, a model object, or None")
@@ -56,5 +57,5 @@ HistoryPolicy = KeepAll | DropOldest | Summarize
 
 def _check_max_tokens(policy: DropOldest | Summarize, max_tokens: object) -> None:
     name = type(policy).__name__
-    if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < LEAST_TOKENS:
-        raise ValueError(f"{name}(max_tokens={max_tokens!r}): a whole number from {LEAST_TOKENS}")
+    if not is_whole(max_tokens) or max_tokens < LEAST_TOKENS:
+        raise ValueError(f"{name}(max_tokens={max_tokens!r}): a whole number from {LEAST_TOKENS} to {MOST}")

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.code_agent import CodeAgent
+from baton.sdk.records.limits import is_whole
 from baton_events.values.json_value import Unrecordable, plain
 
 Overlap = Literal["queue", "skip", "replace"]
@@ -78,8 +79,7 @@ class Schedule:
             return f"{self.cron!r} is not a cron expression of five fields, such as '0 9 * * 1-5'"
         if self.overlap not in get_args(Overlap):
             return f"overlap={self.overlap!r}: one of {', '.join(get_args(Overlap))}"
-        is_number = isinstance(self.backfill, int) and not isinstance(self.backfill, bool)
-        if not is_number or not 0 <= self.backfill <= MOST_BACKFILL:
+        if not is_whole(self.backfill) or not 0 <= self.backfill <= MOST_BACKFILL:
             return f"backfill={self.backfill!r}: a number from 0 to {MOST_BACKFILL}"
         if not isinstance(self.task, str) or not isinstance(self.input_data, dict | None):
             return "its task is a text, and its input_data a JSON object"

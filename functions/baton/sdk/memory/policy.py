@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from baton.sdk.records.limits import is_number, is_whole
 from baton.sdk.records.memory import SESSION_ENTRIES
 from baton.sdk.records.record import Record
 
@@ -33,7 +34,7 @@ class Memory(Record, frozen=True):
     def __post_init__(self) -> None:
         _check_count("recent", self.recent, SESSION_ENTRIES)
         _check_count("similar", self.similar, MOST_SIMILAR)
-        if not 0 <= self.minimum_score <= 1:
+        if not is_number(self.minimum_score) or not 0 <= self.minimum_score <= 1:
             raise ValueError(f"Memory(minimum_score={self.minimum_score!r}): a score is a number from 0 to 1")
         if self.scope not in ("tenant", "session"):
             raise ValueError(f"Memory(scope={self.scope!r}): one of 'tenant', 'session'")
@@ -49,5 +50,5 @@ def memory_of(value: "Memory | bool | None") -> Memory | None:
 
 
 def _check_count(name: str, value: object, most: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+    if not is_whole(value) or not 0 <= value <= most:
         raise ValueError(f"Memory({name}={value!r}): a whole number from 0 to {most}")

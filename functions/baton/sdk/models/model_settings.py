@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from baton.sdk.models.catalog import PROVIDER_NAMES
+from baton.sdk.records.limits import MOST, is_number, is_whole
 from baton_events.ids import canonical_json
 
 SETTING_NAMES = frozenset(
@@ -65,11 +66,11 @@ def setting_faults(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _value_fault(name: str, value: Any) -> str | None:
-    if name in _COUNTS and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        return "it is a whole number from 1"
+    if name in _COUNTS and (not is_whole(value) or value < 1):
+        return f"it is a whole number from 1 to {MOST}"
     if name in _NUMBERS:
         low, high = _NUMBERS[name]
-        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+        if not is_number(value) or not low <= value <= high:
             return f"it is a number from {low:g} to {high:g}"
     try:
         canonical_json(value)

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from baton.sdk.records.call_limit import LimitedCall, check_key, is_number, is_whole, key_of
+from baton.sdk.records.call_limit import LimitedCall, check_key, key_of
+from baton.sdk.records.limits import MOST, MOST_USD, is_number, is_whole
 from baton.sdk.records.record import Record
 
 Per = Literal["day", "month", "total"]
@@ -69,10 +70,11 @@ class Budget(Record, frozen=True):
         if (self.usd is None) == (self.tokens is None):
             yield "pass either usd or tokens; two limits are two budgets"
         if self.tokens is not None and not (is_whole(self.tokens) and self.tokens > 0):
-            yield f"tokens must be a whole number above 0, got {self.tokens!r}"
+            yield f"tokens must be a whole number above 0, got {self.tokens!r}; the most is {MOST}"
         for name, value in (("usd", self.usd), ("reserve", self.reserve)):
-            if value is not None and not (is_number(value) and 0 < value < math.inf):
-                yield f"{name} must be a finite number above 0, got {value!r}"
+            most = MOST if self.tokens is not None and name == "reserve" else MOST_USD
+            if value is not None and not (is_number(value) and 0 < value <= most):
+                yield f"{name} must be a finite number above 0, got {value!r}; the most is {most}"
         for name, chosen, known in (("per", self.per, Per), ("on_limit", self.on_limit, OnUsedUp)):
             if chosen not in get_args(known):
                 yield f"{name} must be one of {', '.join(map(repr, get_args(known)))}, got {chosen!r}"
@@ -85,8 +87,8 @@ class Budget(Record, frozen=True):
 
 
 def amount_of(unit: Unit, value: float) -> int:
-    """Return a cost as the store counts it: micro-dollars or tokens, rounded up."""
-    return math.ceil(_micro(value) if unit == "usd" else value)
+    """Return a cost as the store counts it: micro-dollars or tokens, rounded up. One beyond all limits is the most."""
+    return min(MOST, math.ceil(_micro(value) if unit == "usd" else value))
 
 
 def shown_amount(unit: Unit, amount: int) -> float:

@@ -7,9 +7,13 @@ limit. Must not: count; the store does (store/records/access.py).
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from baton.sdk.records.limits import MOST, is_number, is_whole
 from baton.sdk.records.record import Record
+from baton_events.values.text import storable, text_of
 
 LONGEST_KEY_CHARS = 200
+# One call in two years.
+_LEAST_PER_MINUTE = 1e-6
 
 _T = TypeVar("_T")
 
@@ -46,10 +50,14 @@ class CallLimit(Record, frozen=True):
         check_key("CallLimit", self.key)
         if self.per_minute is None and self.in_flight is None:
             raise ValueError(f"CallLimit {self.key!r}: pass per_minute, in_flight, or both")
-        if self.per_minute is not None and not (is_number(self.per_minute) and self.per_minute > 0):
-            raise ValueError(f"CallLimit {self.key!r}: per_minute must be more than 0, got {self.per_minute!r}")
-        if self.in_flight is not None and not (is_whole(self.in_flight) and self.in_flight > 0):
-            raise ValueError(f"CallLimit {self.key!r}: in_flight must be a whole number from 1, got {self.in_flight!r}")
+        rate, places = self.per_minute, self.in_flight
+        if rate is not None and not (is_number(rate) and rate >= _LEAST_PER_MINUTE):
+            span = f"more than 0: from {_LEAST_PER_MINUTE:f} to {MOST}"
+            raise ValueError(f"CallLimit {self.key!r}: per_minute must be {span}, got {rate!r}")
+        if places is not None and not (is_whole(places) and places > 0):
+            raise ValueError(
+                f"CallLimit {self.key!r}: in_flight must be a whole number from 1 to {MOST}, got {places!r}"
+            )
 
     def key_of(self, call: LimitedCall) -> str:
         """Return the key of this call, or raise ValueError: the function returned none."""
@@ -68,12 +76,19 @@ def key_of(whose: str, key: str | Callable[[LimitedCall], str], call: LimitedCal
     Raises:
         ValueError: the function returned none.
     """
-    if isinstance(key, str):
-        return key
-    made = key(call)
+    made = key if isinstance(key, str) else _made(key, call)
     if not _is_key(made):
         raise ValueError(f"the key of a {whose} must be a text of 1 to {LONGEST_KEY_CHARS} characters: {made!r}")
-    return made
+    return storable(made)
+
+
+def _made(key: Callable[[LimitedCall], str], call: LimitedCall) -> str:
+    try:
+        return key(call)
+    except Exception:
+        raise
+    except BaseException as error:  # an exit would end the process, and with it the calls of others
+        raise ValueError(f"it ended with {type(error).__name__}: {text_of(error)}") from error
 
 
 def checked_all(what: str, kind: type[_T], given: Sequence[_T]) -> tuple[_T, ...]:
@@ -90,13 +105,3 @@ def checked_all(what: str, kind: type[_T], given: Sequence[_T]) -> tuple[_T, ...
 
 def _is_key(key: object) -> bool:
     return isinstance(key, str) and 0 < len(key) <= LONGEST_KEY_CHARS
-
-
-def is_number(value: object) -> bool:
-    """Return whether it is a number; True is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def is_whole(value: object) -> bool:
-    """Return whether it is a whole number; True is none."""
-    return isinstance(value, int) and not isinstance(value, bool)

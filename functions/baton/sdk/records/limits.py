@@ -1,19 +1,39 @@
 """The limits of a job, together with the jobs below it.
 
 Checked before each turn, with the calls in flight, so a job overshoots at most by the excess of running model calls
-over their estimates.
+over their estimates. What users declare as a number is stored as it is, and read again by every record and script.
 """
 
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, structs
 
 from baton.sdk.records.record import Record
 
+if TYPE_CHECKING:  # it costs a hundred calls at each cold start
+    from typing import TypeGuard
+
 OnLimit = Literal["stop", "fail", "ask"]
+# More is no exact number in JSON and in the store's scripts.
+MOST = 2**53
+# Money is counted in micro-dollars.
+MOST_USD = 1_000_000_000
+MOST_SECONDS = 10 * 366 * 86_400
 FIRST_CALL_TOKENS = 1_000
 _ON_LIMIT = ("stop", "fail", "ask")
+_COUNTS = ("turns", "tool_calls", "tokens", "wall_seconds", "cost_usd")
+_NUMBERS = (int, float)
+
+
+def is_number(value: object) -> "TypeGuard[float]":
+    """Return whether it is a finite number, of Python's own types, and within `MOST`; True is none."""
+    return type(value) in (int, float) and -MOST <= value <= MOST  # type: ignore[operator]
+
+
+def is_whole(value: object) -> "TypeGuard[int]":
+    """Return whether it is such a number, and whole by its type: 1e6 is none."""
+    return type(value) is int and -MOST <= value <= MOST
 
 
 class Limits(Record, frozen=True):
@@ -41,19 +61,40 @@ class Limits(Record, frozen=True):
 
     def __post_init__(self) -> None:
         # Each step reads its job's limits: valid ones skip the checks one by one.
-        counts = self.turns > 0 and self.tool_calls > 0 and self.tokens > 0 and self.wall_seconds > 0
-        cost = self.cost_usd is None or self.cost_usd > 0
-        if not (counts and cost and self.depth >= 0 and self.on_limit in _ON_LIMIT):
+        counts = self.turns, self.tool_calls, self.tokens, self.wall_seconds, self.depth
+        cost = self.cost_usd
+        is_valid = (
+            counts[0].__class__ is counts[1].__class__ is counts[2].__class__ is int
+            and counts[3].__class__ is counts[4].__class__ is int
+            and 0 < self.turns <= MOST
+            and 0 < self.tool_calls <= MOST
+            and 0 < self.tokens <= MOST
+            and 0 < self.wall_seconds <= MOST_SECONDS
+            and 0 <= self.depth <= MOST
+            and (cost is None or (cost.__class__ in _NUMBERS and 0 < cost <= MOST_USD))
+            and self.on_limit in _ON_LIMIT
+        )
+        if not is_valid:
             raise ValueError(f"Limits({self._fault()}")
 
     def _fault(self) -> str:
-        for name in ("turns", "tool_calls", "tokens", "wall_seconds", "cost_usd"):
+        for name in _COUNTS:
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                return f"{name}={value!r}): a limit is a positive number"
-        if not self.depth >= 0:
-            return f"depth={self.depth!r}): 0 or more levels of jobs"
+            if not (value is None and name == "cost_usd") and (fault := limit_fault(name, value)):
+                return f"{name}={value!r}): a limit is a positive number: {fault}"
+        if not is_whole(self.depth) or self.depth < 0:
+            return f"depth={self.depth!r}): 0 or more levels of jobs, as a whole number"
         return f"on_limit={self.on_limit!r}): one of 'stop', 'fail', 'ask'"
+
+
+def limit_fault(name: str, value: object, above: float = 0) -> str:
+    """Return what a limit of this name has to be, where the value is no such number above `above`; empty: it is."""
+    if name == "cost_usd":
+        fits = is_number(value) and above < value <= MOST_USD
+        return "" if fits else f"a number over {above} and up to {MOST_USD}"
+    most = MOST_SECONDS if name == "wall_seconds" else MOST
+    fits = is_whole(value) and above < value <= most
+    return "" if fits else f"a whole number over {above} and up to {most}"
 
 
 def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:
@@ -169,8 +210,9 @@ class CodeMode(Record, frozen=True):
         """Refuse values out of range."""
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise ValueError(f"CodeMode({name}=...) must be more than 0, got {value!r}")
+            if not (is_number(value) if name == "seconds" else is_whole(value)) or not value > 0:
+                kind = "a number" if name == "seconds" else "a whole number"
+                raise ValueError(f"CodeMode({name}=...) must be more than 0, {kind} up to {MOST}, got {value!r}")
 
 
 def code_mode_of(given: "CodeMode | bool") -> CodeMode | None:

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, overload
 from typing_extensions import ParamSpec, TypeVar
 
 from baton.sdk.records.call_limit import CallLimit, checked_all
+from baton.sdk.records.limits import MOST, is_number, is_whole
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
@@ -94,14 +95,14 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
             raise TypeError(
                 f"tool name {self.name!r} must be 1 to 64 letters, digits, '_' or '-'; give one with @tool(name=...)"
             )
-        if not _is_number(self.timeout_seconds) or not self.timeout_seconds > 0:
-            raise TypeError(f"tool {self.name!r}: timeout_seconds must be more than 0, got {self.timeout_seconds!r}")
-        if not isinstance(self.retries, int) or isinstance(self.retries, bool) or self.retries < 0:
-            raise TypeError(f"tool {self.name!r}: retries must be a whole number from 0, got {self.retries!r}")
-        if not _is_number(self.retry_delay_seconds) or not self.retry_delay_seconds >= 0:
-            raise TypeError(
-                f"tool {self.name!r}: retry_delay_seconds must be 0 or more, got {self.retry_delay_seconds!r}"
-            )
+        seconds, retries, delay_seconds = self.timeout_seconds, self.retries, self.retry_delay_seconds
+        for name, given, fits, span in (
+            ("timeout_seconds", seconds, is_number(seconds) and seconds > 0, "more than 0"),
+            ("retries", retries, is_whole(retries) and retries >= 0, "a whole number from 0"),
+            ("retry_delay_seconds", delay_seconds, is_number(delay_seconds) and delay_seconds >= 0, "0 or more"),
+        ):
+            if not fits:
+                raise TypeError(f"tool {self.name!r}: {name} must be {span}, got {given!r}; the most is {MOST}")
         self._check_approval()
         if not isinstance(self.isolated, bool):
             raise TypeError(f"tool {self.name!r}: isolated must be True or False, got {self.isolated!r}")
@@ -118,13 +119,13 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
 
     def _check_approval(self) -> None:
         check_rule(f"tool {self.name!r}", self.requires_approval)
-        if not _is_number(self.approval_seconds) or not 0 < self.approval_seconds <= _LONGEST_APPROVAL_SECONDS:
+        if not is_number(self.approval_seconds) or not 0 < self.approval_seconds <= _LONGEST_APPROVAL_SECONDS:
             raise TypeError(
                 f"tool {self.name!r}: approval_seconds must be more than 0 and at most a year"
                 f" ({_LONGEST_APPROVAL_SECONDS}), got {self.approval_seconds!r}"
             )
         after = self.escalate_after_seconds
-        if after is not None and (not _is_number(after) or not 0 < after < self.approval_seconds):
+        if after is not None and (not is_number(after) or not 0 < after < self.approval_seconds):
             raise TypeError(
                 f"tool {self.name!r}: escalate_after_seconds must be more than 0 and less than approval_seconds"
                 f" ({self.approval_seconds:g}), got {after!r}"
@@ -247,11 +248,6 @@ def _read_exceptions(tool_name: str, kinds: Collection[type[Exception]]) -> tupl
     if inspect.isclass(kinds) or not all(inspect.isclass(kind) and issubclass(kind, Exception) for kind in kinds):
         raise TypeError(f"tool {tool_name!r}: retry_on must be a list of exceptions' classes, got {kinds!r}")
     return tuple(kinds)
-
-
-def _is_number(value: object) -> bool:
-    """Return whether the value is a finite number; a bool is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and value - value == 0
 
 
 def checked_call(name: str, arguments: dict[str, Any], tools: Mapping[str, Tool]) -> Wanted:

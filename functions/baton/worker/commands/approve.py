@@ -10,12 +10,16 @@ from typing import Any, Literal
 from baton.engine.state import CallRecord, Job
 from baton.engine.waits import LIMIT_APPROVAL, Decider, approval_view, left_hidden, persons_in, restored
 from baton.sdk.clock import Clock, Randomness
+from baton.sdk.records.limits import limit_fault
 from baton.sdk.records.redaction import KnownSecrets, redacted
 from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES
 from baton.worker.commands.signal import SignalJob
 from baton_events.errors import BatonError
 from baton_events.ids import canonical_json
 from baton_events.schema import Completion
+from baton_events.values.text import cut
+
+_SHOWN_CHARS = 100
 
 
 class EditError(BatonError):
@@ -94,9 +98,8 @@ def edited(
 
 
 def _edited_limit(question: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
-    value, old = arguments.get("value"), question.arguments["value"]
-    is_whole = question.arguments.get("unit") == "tokens"
-    if not isinstance(value, int if is_whole else int | float) or isinstance(value, bool) or value <= old:
-        number = "a whole number" if is_whole else "a number"
-        raise EditError(f"arguments.value must be {number} over {old}, got {value!r}", "arguments.value")
+    about, value = question.arguments, arguments.get("value")
+    limit = {"usd": "cost_usd"}.get(unit := about.get("unit", about["limit"]), unit)
+    if fault := limit_fault(limit, value, about["value"]):
+        raise EditError(f"arguments.value must be {fault}, got {cut(repr(value), _SHOWN_CHARS)}", "arguments.value")
     return {"value": value}

@@ -13,6 +13,7 @@ from baton import Agent, Budget, Call, Limits, Registry, ScriptedModel, tool, wo
 from baton.pydantic_ai import durable
 from baton.sdk.models.model import Call as Wanted
 from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.sdk.records.call_limit import LimitedCall
 from baton.server.api.problem import ApiError
 from baton.store.redis.budgets import Budgets
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
@@ -20,6 +21,12 @@ from baton.testing import Approve, Reject, Run, Simulation
 from baton.testing.records import Checkpoint
 
 CENT = 10_000
+
+
+class Named(str):
+    """A text of its own kind."""
+
+    __slots__ = ()
 
 
 class Priced:
@@ -179,7 +186,7 @@ async def test_nobodys_decision_ends_the_job_after_a_week() -> None:
     assert 7 * 86_400 <= run.virtual_seconds < 7 * 86_400 + 60
 
 
-@pytest.mark.parametrize("value", [0.02, 0.01, "much", True, None])
+@pytest.mark.parametrize("value", [0.02, 0.01, "much", True, None, 1e12, 1e300, 10**400])
 async def test_a_value_that_is_no_raise_is_refused(value: Any) -> None:
     shop = Shop(Budget("k", usd=0.02, reserve=0.02, on_limit="ask"), model=Priced(calls=1))
     with pytest.raises(ApiError) as refused:
@@ -200,6 +207,23 @@ async def test_a_key_is_made_of_the_call() -> None:
     runs = [await shop.run(input_data={"user": user}) for user in ("ann", "bob", "ann")]
     assert [run.status for run in runs] == ["completed", "completed", "failed"]
     assert "'simulation:a:ann'" in str(runs[2].error)
+
+
+@pytest.mark.parametrize("key", ["a\ud800", "\0 b\nc", Named("acme")])
+@pytest.mark.parametrize("is_made", [True, False])
+async def test_any_text_is_a_key(key: str, is_made: bool) -> None:
+    """What UTF-8 cannot hold is replaced, and a kind of text of its own is a text."""
+    shop = Shop(Budget((lambda _: key) if is_made else key, usd=1))
+    run = await shop.run()
+    assert run.status == "completed", run.error
+
+
+async def test_a_key_that_ends_the_process_fails_the_call_alone() -> None:
+    def ends(_: LimitedCall) -> str:
+        raise SystemExit(3)
+
+    run = await Shop(Budget(ends, usd=1)).run()
+    assert "the key of a Budget failed: ValueError: it ended with SystemExit: 3" in str(run.error)
 
 
 async def test_a_key_that_fails_fails_the_call_before_it_costs_anything() -> None:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.queue.dispatch import delivery
 from baton.sdk.records.call_limit import LONGEST_KEY_CHARS
+from baton.sdk.records.limits import MOST, MOST_USD
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed, parsed_query
 from baton.worker.container import Container
@@ -44,7 +45,7 @@ class BudgetBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     per: Per
-    limit: Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)]
+    limit: Annotated[float, Field(strict=True, ge=0, le=MOST, allow_inf_nan=False)]
     unit: Unit | None = None
     period: Literal["present", "every"] = "present"
 
@@ -84,7 +85,7 @@ async def changed(container: Container, key: str, body: BudgetBody) -> "BudgetRo
     """Set a limit, and return its budget.
 
     Raises:
-        ApiError: 422, the unit is missing, or the limit is no number of tokens.
+        ApiError: 422, the unit is missing, or the limit is none of this unit.
     """
     from baton.sdk.records.budget import amount_of  # noqa: PLC0415 - as above
 
@@ -96,6 +97,8 @@ async def changed(container: Container, key: str, body: BudgetBody) -> "BudgetRo
     if unit == "tokens" and not body.limit.is_integer():
         message = f"a number of tokens must be whole, got {body.limit!r}: pass {math.ceil(body.limit)}"
         raise invalid_by([("limit", message)])
+    if unit == "usd" and body.limit > MOST_USD:
+        raise invalid_by([("limit", f"a limit in US dollars is at most {MOST_USD}, got {body.limit!r}")])
     woken = await budgets.set_limit(key, body.per, unit, amount_of(unit, body.limit), every=body.period == "every")
     await _wake(container, woken)
     rows, _ = await budgets.rows(key)
