@@ -16,7 +16,6 @@ from baton_events.ids import canonical_json
 MAX_STEPS = 100
 MAX_DEPTH = 25
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
-_NAME = re.compile(NAME_PATTERN)
 
 
 def plan_faults(
@@ -59,7 +58,7 @@ def plan_faults(
 
 
 def _step_faults(step: PlannedStep, names: Sequence[str]) -> Iterator[str]:
-    if not _NAME.fullmatch(step.name):
+    if not re.fullmatch(NAME_PATTERN, step.name):
         yield "a name has 1 to 64 letters, digits, '_', '.' or '-', and first a letter or digit"
     for other in dict.fromkeys(step.depends_on):
         if other not in names:

@@ -18,8 +18,9 @@ from pydantic.fields import FieldInfo
 
 from baton.sdk.tools.context import ToolContext
 
-_ARGS_HEADER = re.compile(r"(Args|Arguments|Parameters):\s*")
-_ARGUMENT = re.compile(r"(?P<name>\*{0,2}\w+)\s*(\([^)]*\))?\s*:\s*(?P<text>.*)")
+# Compiled by their first use: a cold start needs neither.
+_ARGS_HEADER = r"(Args|Arguments|Parameters):\s*"
+_ARGUMENT = r"(?P<name>\*{0,2}\w+)\s*(\([^)]*\))?\s*:\s*(?P<text>.*)"
 
 
 class Docstring(Struct, frozen=True):
@@ -36,7 +37,7 @@ def read_docstring(text: str | None) -> Docstring:
     after: list[str] = []
     target = before
     for line in inspect.cleandoc(text or "").splitlines():
-        if target is before and _ARGS_HEADER.fullmatch(line):
+        if target is before and re.fullmatch(_ARGS_HEADER, line):
             target = section
             continue
         if target is section and line and not line[0].isspace():
@@ -52,7 +53,7 @@ def _read_arguments(lines: list[str]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     current: list[str] = []
     for line in lines:
-        match = _ARGUMENT.fullmatch(line.strip())
+        match = re.fullmatch(_ARGUMENT, line.strip())
         if match and len(line) - len(line.lstrip()) == indent:
             current = found.setdefault(match["name"].lstrip("*"), [])
             current.append(match["text"])
