@@ -45,7 +45,7 @@ def deploy(
 @pytest.mark.parametrize(
     ("continuation", "by"),
     [
-        ("queue", "topic"),
+        ("literal", "topic"),
         *(pytest.param(*other, marks=pytest.mark.long) for other in (("inline", "topic"), ("queue", "url"))),
     ],
 )
@@ -57,7 +57,7 @@ def test_a_job_goes_through_all_functions(deploy: Start, continuation: str, by: 
     results = [call["result"] for call in job["toolCalls"] if call["status"] == "completed"]
     assert results == ["Good morning, Ada", "Good morning, Bob"]
     assert [call["error"]["message"] for call in job["toolCalls"] if call["status"] == "failed"] == ["this never works"]
-    if continuation == "queue":
+    if continuation == "literal":
         used = ["agent-loop", "tool-executor", "tool-result-complete", "tool-result-failed", "site"]
         assert all(stack.invocations(name) for name in used), {name: stack.invocations(name) for name in used}
     assert "[DONE]" in stack.stream(job["id"])

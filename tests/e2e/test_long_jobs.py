@@ -37,7 +37,8 @@ def assert_flat(first: Window, last: Window) -> None:
 @pytest.mark.parametrize(
     ("long_run", "messages", "requests"),
     [
-        pytest.param("queue", 3, 6, id="by messages"),
+        pytest.param("literal", 3, 6, id="by messages"),
+        pytest.param("queue", 2, 4, id="by messages, each call with its result"),
         pytest.param("inline", 0, 2, id="in place: a request of its turn, and one of its call"),
     ],
     indirect=["long_run"],

@@ -145,11 +145,7 @@ def one_entry_for_each_handled_event(end: Ended) -> str | None:
     runs = [key.removeprefix("call:") for key in keys if key.startswith("call:")]
     with_it = {event_id(f"{kind}:{run}") for kind in ("complete", "failed") for run in runs}
     more = found - done
-    if (
-        (end.world.plan.inline or end.world.plan.deploying)
-        and set(more) <= with_it
-        and max(more.values(), default=1) == 1
-    ):
+    if set(end.world.plan.modes) != {"literal"} and set(more) <= with_it and max(more.values(), default=1) == 1:
         found = found - more
     return None if found == done else f"{end.job.id} tells {found}; committed were {done}"
 

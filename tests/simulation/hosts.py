@@ -92,8 +92,7 @@ class Hosts:
         self._world, self._ports = world, ports
         emitted = {plan.agent: plan.batch for plan in world.plan.jobs if plan.emitted}
         self._registry = make_registry(_scripts(world.plan), emitted, world.plan.call_limits)
-        modes = (world.plan.inline, not world.plan.inline) if world.plan.deploying else (world.plan.inline,)
-        self._versions = [replace(settings, continuation="inline" if inline else "queue") for inline in modes]
+        self._versions = [replace(settings, continuation=mode) for mode in world.plan.modes]
         self._of: dict[int, Host] = {}
         self._gone: list[Host] = []
 
@@ -140,7 +139,7 @@ def settings_of(plan: Plan) -> Settings:
         qstash_token="token",
         worker_base_url=BASE_URL,
         publish_by="topic" if plan.by_topic else "url",
-        continuation="inline" if plan.inline else "queue",
+        continuation=plan.modes[0],
         max_concurrent_jobs=plan.slots,
         work_timeout_seconds=plan.work_timeout_seconds,
         stream_batch_bytes=24 if plan.streams else 400,

@@ -5,6 +5,7 @@ frequent ones. They stop at `calm_at`, since what is promised is promised for wh
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from baton.engine.all_jobs.slots import PAGE
 from baton.testing.dice import Dice
@@ -32,6 +33,7 @@ from tests.simulation.starters import with_app_events, with_keys_of_one_job, wit
 from tests.simulation.tenants import with_two_tenants
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
+Continuation = Literal["literal", "queue", "inline"]
 _MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL, _STORIES = 1, 2, 4, 5, 6, 8, 9, 10, 11, 12
 _OFFLOAD, _CALL_LIMITS = 13, 14
 # Of each family, the seeds with such a bit: README.md says what their worlds have besides.
@@ -157,6 +159,13 @@ class Plan:
     waits_seconds: float = 0.0
     dies_at: tuple[str, str, str] = ("", "", "")
     page: int = PAGE
+
+    @property
+    def modes(self) -> tuple[Continuation, ...]:
+        """Those of its versions: by messages each second world has an event for a tool's result, too."""
+        by_messages: Continuation = "literal" if self.seed & 2 else "queue"
+        both: tuple[Continuation, ...] = ("inline", by_messages) if self.inline else (by_messages, "inline")
+        return both if self.deploying else both[:1]
 
     @property
     def again(self) -> bool:

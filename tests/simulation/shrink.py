@@ -77,8 +77,7 @@ def whole_story(seed: int, faults: frozenset[str] = ALL_FAULTS) -> str:
 
 def _replayed(world: World, title: str) -> str:
     plan = world.plan
-    mode = "inline" if plan.inline else "queue"
-    mode = f"{mode} beside the other mode" if plan.deploying else mode
+    mode = " beside ".join(plan.modes)
     limits = f"work {plan.work_timeout_seconds} s, delivery {plan.message_timeout_seconds} s"
     return "\n".join(
         [

@@ -125,9 +125,9 @@ SETTINGS = (
             "CONTINUATION",
             "continuation",
             "inline",
-            "queue or inline",
-            "publish each following event, or continue with it inline",
-            one_of("queue", "inline"),
+            "literal, queue or inline",
+            "publish each event; each but a tool's result, taken in with its run; or continue inline",
+            one_of("literal", "queue", "inline"),
         ),
         Setting(
             "WORK_TIMEOUT_SECONDS",

@@ -226,6 +226,7 @@ class Container:
         policy = Policy(
             work_limits_ms(settings.work_timeout_seconds, self.registry.tools, runners=longest),
             inline=settings.continuation == "inline",
+            takes_in=settings.continuation != "literal",
             continues=spec.continues,
             guard_ms=guard_ms(spec, settings),
             stopping=self.stopping,

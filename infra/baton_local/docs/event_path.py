@@ -36,7 +36,7 @@ from baton_local.replay.executors import CountingTokens, ReplayQueue
 from baton_local.replay.play import ReplayClock
 
 _URL = "https://picture.invalid"
-_SETTINGS = Settings(worker_base_url=_URL, qstash_token="picture", continuation="queue")  # noqa: S106 - opens nothing
+_SETTINGS = Settings(worker_base_url=_URL, qstash_token="picture", continuation="literal")  # noqa: S106 - opens nothing
 _WIDTH = 46
 
 

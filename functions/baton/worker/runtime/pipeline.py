@@ -221,7 +221,7 @@ class Pipeline:
                 item_ended(IN_LINE, claim_result.pending)
                 await self._leave(invocation, step, IN_LINE, claim_result.pending)
                 return None
-            at_once = self._policy.inline and invocation.delivered.retried == 0
+            at_once = self._policy.takes_in and invocation.delivered.retried == 0
             now_ms = self._clock.now_ms()
             decision = decide(state, step_result, now_ms, at_once=at_once)
         since_ms, looks = (state.item.since_ms, 0) if state.item.kind is ItemKind.LOOP else (0, state.item.offloaded)

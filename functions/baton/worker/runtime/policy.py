@@ -125,6 +125,7 @@ class Policy(Struct, frozen=True, dict=True):
     Attributes:
         work_limits_ms: the limit of one piece of work, by the kind of work item that is work; no other kind is.
         inline: whether it continues inline, or publishes what follows.
+        takes_in: whether a tool's result is taken in with its run, or by an event of its own.
         continues: kinds of work items that it can continue with.
         guard_ms: for how long an invocation begins another piece of work.
         at_once: how many work items an invocation works on at the same time.
@@ -134,6 +135,7 @@ class Policy(Struct, frozen=True, dict=True):
 
     work_limits_ms: Mapping[ItemKind, int]
     inline: bool = False
+    takes_in: bool = True
     continues: frozenset[ItemKind] = frozenset()
     guard_ms: int = 120_000
     at_once: int = AT_ONCE

@@ -51,7 +51,7 @@ from tests.fakes.stored import (
 
 BASE = "https://fn.example.com"
 # Each event is a message of its own, so that a test can deliver one of them.
-SETTINGS = Settings(worker_base_url=BASE, qstash_token="token", max_concurrent_jobs=3, continuation="queue")
+SETTINGS = Settings(worker_base_url=BASE, qstash_token="token", max_concurrent_jobs=3, continuation="literal")
 
 
 class AnySignature:

@@ -46,7 +46,7 @@ def registry() -> Registry:
     )
 
 
-@pytest.mark.parametrize("inline", [False, True], ids=["queue", "inline"])
+@pytest.mark.parametrize("inline", [False, True], ids=["literal", "inline"])
 async def test_a_job_is_one_trace_and_each_item_is_below_the_one_that_handed_it_on(inline: bool) -> None:
     async with tracing(registry(), inline=inline) as traced:
         job = await traced.api.submitted(jobType="adds")

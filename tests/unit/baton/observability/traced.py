@@ -63,7 +63,7 @@ class Traced:
 @asynccontextmanager
 async def tracing(registry: Registry, *, inline: bool = False, content: bool = False) -> AsyncIterator[Traced]:
     exporter = InMemorySpanExporter()
-    settings = replace(with_keys(), continuation="inline" if inline else "queue", otel_content=content)
+    settings = replace(with_keys(), continuation="inline" if inline else "literal", otel_content=content)
     stage = Stage(settings=settings, registry=registry)
     stage.ports = replace(stage.ports, tracer=OpenTelemetryTracer(exporter, "baton-test"))
     stage.container = Container(settings, stage.ports, registry)

@@ -105,7 +105,7 @@ WRONG = [
     ("WORK_TIMEOUT_SECONDS", "1.5", "a whole number from 1 to 840"),
     ("WORK_TIMEOUT_SECONDS", "841", "a whole number from 1 to 840"),
     ("PUBLISH_BY", "queue", "one of url, topic"),
-    ("CONTINUATION", "Inline", "one of queue, inline"),
+    ("CONTINUATION", "Inline", "one of literal, queue, inline"),
     ("METRICS_PUBLIC", "yes", "true or false"),
     ("WORKER_BASE_URL", "https://", "a URL such as"),
     ("WORKER_BASE_URL", "http://fn.example.com", "a URL with https: over http, others"),

@@ -1,6 +1,8 @@
 """The one shell: what becomes of a message in each case, what it dispatches, and who is broken off, or waits."""
 
 import asyncio
+import json
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +29,11 @@ def kinds(stage: Stage, after: int = 0) -> list[str]:
     return [event.type for event in stage.events()[after:]]
 
 
+async def types(stage: Stage) -> Counter[str]:
+    parts = (await stage.reader.parts("job_1", 0)).parts
+    return Counter(json.loads(text)["type"] for text in parts)
+
+
 async def test_a_job_runs_to_its_end_by_messages_alone() -> None:
     """Turn, two calls, two results, turn: each step is one event; every tool runs once."""
     stage = Stage()
@@ -44,6 +51,20 @@ async def test_a_job_runs_to_its_end_by_messages_alone() -> None:
         "tool.execution.complete",
         "agent.loop.init",
     ]
+
+
+async def test_a_result_needs_no_message_unless_all_four_events_are_asked_for() -> None:
+    """It is taken in with its run, and tells as much of it; a retry comes by the call's own event."""
+    taken_in, literal = [Stage(settings=replace(SETTINGS, continuation=mode)) for mode in ("queue", "literal")]
+    for stage in (taken_in, literal):
+        await stage.played("adds")
+    told = [await types(stage) for stage in (taken_in, literal)]
+    assert told[0] == told[1]
+    assert kinds(taken_in) == [each for each in kinds(literal) if each != "tool.execution.complete"]
+    retried = Stage(settings=replace(SETTINGS, continuation="queue"))
+    await retried.played("breaks")
+    assert [each for each in kinds(retried) if each.startswith("tool.")] == []
+    assert (await retried.snapshot()).job.result == {"answer": "gave up"}
 
 
 async def test_a_granted_item_is_done_and_exactly_what_follows_is_dispatched() -> None:
