@@ -6,6 +6,10 @@ and hold nothing secret: they are shown to callers.
 
 from collections.abc import Mapping, Sequence
 
+# Stands for the key of a text that an object of the deployment's own has sealed.
+OWN_CODEC = "codec"
+NOT_OPENED = "does not open it: it is another key, or the text was changed"
+
 
 class BatonError(Exception):
     """Base of all errors that Baton raises on purpose."""
@@ -34,8 +38,9 @@ class NewerVersionError(BatonError):
 class UnreadablePayloadError(NewerVersionError):
     """A sealed text whose key is not there, or that does not open by it; left, as a newer version's, to who can."""
 
-    def __init__(self, key_id: str, why: str = "does not open it: it is another key, or the text was changed") -> None:
-        super().__init__(f"a stored text is sealed, and the key {key_id!r} of PAYLOAD_KEYS {why}")
+    def __init__(self, key_id: str, why: str = NOT_OPENED) -> None:
+        whose = "the object of PAYLOAD_CODEC" if key_id == OWN_CODEC else f"the key {key_id!r} of PAYLOAD_KEYS"
+        super().__init__(f"a stored text is sealed, and {whose} {why}")
         self.key_id = key_id
 
 

@@ -14,18 +14,17 @@ import hmac
 import importlib
 import math
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
+from inspect import isawaitable, isclass, iscoroutinefunction
 from secrets import token_bytes
 from time import monotonic
 from typing import Any, Literal, Protocol, TypeAlias
 
-from baton_events.errors import SettingsError, UnreadablePayloadError
+from baton_events.errors import NOT_OPENED, OWN_CODEC, SettingsError, UnreadablePayloadError
 from baton_events.setting import payload_keys_in
 
 SEALED = "sealed:"
-# Stands for the key of a text that an object of the deployment's own has sealed.
-OWN_CODEC = "codec"
 EXTRA = "encryption"
 Kind: TypeAlias = 'Literal["record", "text", "file", "message", "object"]'  # as text: each cold start imports this
 _READY_SECONDS, _NONCE_BYTES, _TENANTS = 300, 12, 1_000
@@ -86,7 +85,7 @@ class Sealing:
         async with self._lock:
             if monotonic() >= self._ready_at:
                 try:
-                    await self._codecs[OWN_CODEC].ready()
+                    await ready if isawaitable(ready := self._codecs[OWN_CODEC].ready()) else None
                 except Exception as error:
                     raise UnreadablePayloadError(OWN_CODEC, "is not ready") from error
                 self._ready_at = monotonic() + _READY_SECONDS
@@ -110,7 +109,10 @@ class Sealing:
             data = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
         except ValueError as error:
             raise UnreadablePayloadError(key_id) from error
-        return self._opened(key_id, data, kind, belongs_to).decode()
+        try:
+            return self._opened(key_id, data, kind, belongs_to).decode()
+        except UnicodeDecodeError as error:
+            raise UnreadablePayloadError(key_id) from error
 
     def seal_bytes(self, data: bytes, context: PayloadContext) -> bytes:
         """Return bytes as they are kept."""
@@ -163,18 +165,27 @@ class Sealing:
         return list(dict.fromkeys((own, *keyed.values(), digest)))
 
     def _sealed(self, data: bytes, context: PayloadContext) -> bytes:
-        tenant = context.tenant.encode()
-        return len(tenant).to_bytes(2, "big") + tenant + self._codecs[self.first].seal(data, context)
+        tenant, codec = context.tenant.encode(), self._codecs[self.first]
+        sealed = _bytes_of(lambda: codec.seal(data, context), self.first, "does not seal")
+        return len(tenant).to_bytes(2, "big") + tenant + sealed
 
     def _opened(self, key_id: str, data: bytes, kind: Kind, belongs_to: str) -> bytes:
         codec = self._codecs.get(key_id)
         if codec is None:
             raise UnreadablePayloadError(key_id, "is not there")
         end = 2 + int.from_bytes(data[:2], "big")
-        try:
-            return codec.open(data[end:], PayloadContext(data[2:end].decode(), kind, belongs_to))
-        except Exception as error:
-            raise UnreadablePayloadError(key_id) from error
+        return _bytes_of(lambda: codec.open(data[end:], PayloadContext(data[2:end].decode(), kind, belongs_to)), key_id)
+
+
+def _bytes_of(made_by: Callable[[], object], key_id: str, fault: str = NOT_OPENED) -> bytes:
+    """Return the bytes that a codec gives, which may be foreign code."""
+    try:
+        made = made_by()
+    except (Exception, SystemExit) as error:
+        raise UnreadablePayloadError(key_id, fault) from error
+    if isinstance(made, bytes | bytearray | memoryview):
+        return bytes(made)
+    raise UnreadablePayloadError(key_id, f"{fault}; it gave no bytes, but a {type(made).__name__}")
 
 
 class _AesGcm:
@@ -236,9 +247,23 @@ def sealing_of(payload_keys: str, payload_codec: str) -> Sealing:
         codec: Any = importlib.import_module(module)
         for name in attribute.split("."):
             codec = getattr(codec, name)
-    except (ImportError, AttributeError) as error:
-        raise SettingsError(f"PAYLOAD_CODEC: {payload_codec!r} cannot be loaded: {error}") from error
-    if missing := [name for name in ("ready", "seal", "open") if not callable(getattr(codec, name, None))]:
-        raise SettingsError(f"PAYLOAD_CODEC: {payload_codec!r} has no method {missing[0]!r} (see baton.PayloadCodec)")
+    except Exception as error:  # the module is foreign code
+        raise SettingsError(
+            f"PAYLOAD_CODEC: {payload_codec!r} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if fault := _codec_fault(codec):
+        raise SettingsError(f"PAYLOAD_CODEC: {payload_codec!r} {fault} (see baton.PayloadCodec)")
     key = getattr(codec, "digest_key", b"")
-    return Sealing({OWN_CODEC: codec}, OWN_CODEC, {OWN_CODEC: key} if key else {})
+    return Sealing({OWN_CODEC: codec}, OWN_CODEC, {OWN_CODEC: bytes(key)} if key else {})
+
+
+def _codec_fault(codec: Any) -> str:
+    """Return what keeps an object from being a codec; empty: nothing."""
+    if isclass(codec):
+        return "is a class: name an object of it"
+    if missing := [name for name in ("ready", "seal", "open") if not callable(getattr(codec, name, None))]:
+        return f"has no method {missing[0]!r}"
+    if waiting := [name for name in ("seal", "open") if iscoroutinefunction(getattr(codec, name))]:
+        return f"has a method {waiting[0]!r} that is async: it runs within each step; ask the KMS in 'ready'"
+    key = getattr(codec, "digest_key", b"")
+    return "" if isinstance(key, bytes | bytearray) else f"has a digest_key of {type(key).__name__}: give bytes"

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from base64 import b64encode, urlsafe_b64decode
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -194,14 +196,83 @@ async def test_an_object_of_ones_own_seals() -> None:
 async def test_a_codec_without_its_keys_is_a_key_that_is_not_there() -> None:
     codec = Backwards()
     codec.is_away = True
-    with pytest.raises(UnreadablePayloadError, match="'codec' of PAYLOAD_KEYS is not ready"):
+    with pytest.raises(UnreadablePayloadError, match="the object of PAYLOAD_CODEC is not ready"):
         await Sealing({"codec": codec}, "codec").ready()
 
 
-@pytest.mark.parametrize("name", ["no.such.module:codec", f"{__name__}:nothing", f"{__name__}:TEXT"])
-def test_an_object_that_is_no_codec_is_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match="PAYLOAD_CODEC"):
+class Asking(Backwards):
+    async def seal(self, data: bytes, context: PayloadContext) -> bytes:  # type: ignore[override]
+        return data
+
+
+class Named(Backwards):
+    digest_key = "sk-0123456789"  # type: ignore[assignment]
+
+
+asking, named = Asking(), Named()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        *(("no.such.module:codec", "ModuleNotFoundError"), (f"{__name__}:nothing", "AttributeError")),
+        *((f"{__name__}:", "AttributeError"), (f"{__name__}", "AttributeError")),
+        ("tests.unit.baton_events.broken_codec:codec", "cannot be loaded: ZeroDivisionError"),
+        *((f"{__name__}:TEXT", "no method 'ready'"), (f"{__name__}:Backwards", "is a class: name an object of it")),
+        *((f"{__name__}:asking", "'seal' that is async"), (f"{__name__}:named", "a digest_key of str: give bytes")),
+    ],
+)
+def test_an_object_that_is_no_codec_is_refused(name: str, says: str) -> None:
+    with pytest.raises(SettingsError, match="PAYLOAD_CODEC") as refused:
         sealing_of("", name)
+    assert says in str(refused.value)
+    assert "sk-0123456789" not in str(refused.value)
+
+
+def _raises(error: BaseException) -> Callable[..., Any]:
+    def method(*_: Any) -> Any:
+        raise error
+
+    return method
+
+
+ODD_METHODS: tuple[Callable[..., Any], ...] = (
+    *(_raises(error) for error in (ValueError(TEXT), SystemExit(3), MemoryError(), TimeoutError())),
+    *(lambda *_: "text", lambda *_: None, lambda *_: 7, lambda *_: [1]),
+)
+
+
+@pytest.mark.parametrize("method", ODD_METHODS)
+def test_what_a_codec_raises_or_gives_is_a_text_that_waits(method: Callable[..., Any]) -> None:
+    codec = Backwards()
+    sealing = Sealing({"codec": codec}, "codec")
+    sealed = sealing.seal(TEXT, HERE), sealing.seal_bytes(b"abc", HERE)
+    codec.seal = codec.open = method  # type: ignore[method-assign]
+    for use in (
+        *(lambda: sealing.seal(TEXT, HERE), lambda: sealing.seal_bytes(b"abc", HERE)),
+        *(lambda: sealing.open(sealed[0], "text", "job_1"), lambda: sealing.open_bytes(sealed[1], "text", "job_1")),
+    ):
+        with pytest.raises(UnreadablePayloadError, match="the object of PAYLOAD_CODEC does not") as raised:
+            use()
+        assert TEXT not in str(raised.value)
+
+
+def test_what_a_codec_opens_is_a_text_or_waits() -> None:
+    codec = Backwards()
+    sealing = Sealing({"codec": codec}, "codec")
+    sealed = sealing.seal(TEXT, HERE)
+    for given in (bytearray(b"a"), memoryview(b"a")):
+        codec.open = lambda *_, given=given: given  # type: ignore[method-assign]
+        assert sealing.open(sealed, "text", "job_1") == "a"
+    codec.open = lambda *_: b"\xff"  # type: ignore[method-assign]
+    with pytest.raises(UnreadablePayloadError, match="does not open it"):
+        sealing.open(sealed, "text", "job_1")
+
+
+async def test_a_codec_may_be_ready_at_once() -> None:
+    codec = Backwards()
+    codec.ready = lambda: None  # type: ignore[method-assign, assignment, return-value]
+    await Sealing({"codec": codec}, "codec").ready()
 
 
 def test_nothing_of_the_extra_is_imported_without_the_setting() -> None:
