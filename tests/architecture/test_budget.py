@@ -274,8 +274,8 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("test lines", 25, "calls that could not be woken wait on until the raise is repeated"),
     *_raises(
         _ODD,
-        "lines 120, modules 1, functions 6, test lines 330, lines of server 15, lines of worker 25, lines of sdk 80, "
-        "modules of sdk 1, functions of sdk 4",
+        "lines 220, modules 1, functions 12, test lines 700, lines of server 30, lines of worker 40, lines of sdk 140, "
+        "modules of sdk 1, functions of sdk 8, lines of client 50, functions of client 5",
     ),
     ("test lines", 250, "generated sequences of calls with a budget beside the rule in Python, and what they find"),
 )

@@ -10,7 +10,7 @@ import re
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any, get_args
 
@@ -24,6 +24,7 @@ from baton.sdk.workflows.script_text import (
     NOT_RUN,
     PRELUDE,
     STUBS,
+    bound,
     marked,
     misfits,
     unawaited,
@@ -278,7 +279,7 @@ class Stretch:
         if len(self._calls) >= (self._bounds.calls_at_once or 0):
             raise _TooManyCallsError
         tool, names = self._tools[name]
-        return tool, _bound(names, args, kwargs)
+        return tool, bound(names, args, kwargs)
 
     def _system(self, snapshot: Any, name: str) -> Any:
         if name in _SLEEPS and not self._tools:
@@ -349,16 +350,6 @@ def _function(name: str) -> Any:
     return called
 
 
-def _bound(names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    if len(args) > len(names):
-        raise TypeError(f"it takes {len(names)} arguments by position, but {len(args)} were given")
-    given = dict(zip(names, args, strict=False))
-    for name in kwargs:
-        if name in given:
-            raise TypeError(f"got multiple values for argument {name!r}")
-    return {**given, **kwargs}
-
-
 def _message(error: BaseException) -> str:
     return text_of(error.args[0]) if len(error.args) == 1 else text_of(error)
 
@@ -394,7 +385,14 @@ def _json(value: Any) -> Any:
         return sorted((_json(item) for item in value), key=repr)
     if value is None or isinstance(value, bool | int | float | str | date):
         return value.isoformat() if isinstance(value, date) else value
+    return _text(value)
+
+
+def _text(value: Any) -> Any:
+    """Return the text of what JSON has none for, as a tool's result has it. Raises TypeError, as above."""
     if type(value).__name__ in ("Decimal", "time"):
         return str(value)
+    if isinstance(value, bytes | timedelta):
+        return plain(value, "value")
     kind = getattr(value, "kind", "") or type(value).__name__
     raise TypeError(f"a {kind} has no JSON; return its data")

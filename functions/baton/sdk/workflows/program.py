@@ -41,6 +41,18 @@ class _baton_Namespace:
     pass
 
 
+_baton_simple = {"int": int, "float": float, "bytes": lambda text: text.encode()}
+
+
+def _baton_lasting(text):
+    time = "(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)(?:[.]([0-9]+))?S)?)?"
+    found = _baton_re.fullmatch("([-+]?)P(?:([0-9]+)Y)?(?:([0-9]+)D)?" + time, text)
+    years, days, hours, minutes, seconds = [int(found.group(at) or 0) for at in (2, 3, 4, 5, 6)]
+    micros = int((found.group(7) or "0").ljust(6, "0")[:6])
+    lasts = _baton_timedelta(365 * years + days, seconds + 60 * minutes + 3600 * hours, micros)
+    return -lasts if found.group(1) == "-" else lasts
+
+
 def _baton_as(shape, value):
     if shape is None or value is None:
         return value
@@ -53,8 +65,14 @@ def _baton_as(shape, value):
         return _baton_date.fromisoformat(value)
     if kind == "decimal":
         return _baton_Decimal(str(value))
+    if kind == "time":
+        return _baton_time.fromisoformat(value)
+    if kind == "timedelta":
+        return _baton_lasting(value)
+    if kind in _baton_simple:
+        return _baton_simple[kind](value)
     if kind == "dict":
-        return {name: _baton_as(shape[1], item) for name, item in value.items()}
+        return {_baton_as(shape[2], name): _baton_as(shape[1], item) for name, item in value.items()}
     if kind == "tuple":
         return tuple([_baton_as(inner, item) for inner, item in zip(shape[1], value)])
     if kind == "model":

@@ -8,7 +8,7 @@ import ast
 import builtins
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 LINE = "baton_line"
@@ -24,26 +24,40 @@ BatonT = TypeVar("BatonT")
 def baton_tool(function: BatonT, name: str, line: int) -> BatonT: ...
 def baton_result(value: BatonT) -> BatonT: ...
 """
-# Functions of the code, classes and calls that are not awaited would leave the interpreter as texts.
+# Functions of the code, classes, calls that are not awaited, views of objects, iterators and what contains itself would
+# leave the interpreter as texts.
 DATA = """
 _baton_tools = {}
 _baton_kinds = ("function", "builtin_function_or_method", "type", "coroutine", "module")
+_baton_views = ("range", "slice", "dict_keys", "dict_values", "dict_items")
+_baton_data_of = ("datetime", "decimal", "collections")
 
 
 def _baton_data(value, what):
-    level, seen = [value], set()
-    while level:
-        inner = []
-        for one in level:
-            if str(type(one))[8:-2] in _baton_kinds:
-                names = [f"function '{name}'" for (name, _), tool in _baton_tools.items() if tool is one]
-                name = names[0] if names else repr(one)[1:-1].split(" at 0x")[0].replace(" external", "")
-                name = name.replace("coroutine object _baton_call", "a call without await")
-                raise TypeError(f"{what} has {name}, which is no data: call it, await it, or give its name as a text")
-            if isinstance(one, (dict, list, tuple, set, frozenset)) and id(one) not in seen:
+    left, open_, seen = [(value, False)], set(), set()
+    while left:
+        one, is_left = left.pop()
+        if is_left:
+            open_.discard(id(one))
+            continue
+        kind = str(type(one))[8:-2]
+        if kind in _baton_kinds:
+            names = [f"function '{name}'" for (name, _), tool in _baton_tools.items() if tool is one]
+            name = names[0] if names else repr(one)[1:-1].split(" at 0x")[0].replace(" external", "")
+            name = name.replace("coroutine object _baton_call", "a call without await")
+            raise TypeError(f"{what} has {name}, which is no data: call it, await it, or give its name as a text")
+        module = kind.rpartition(".")[0]
+        if kind in _baton_views or kind.endswith("iterator") or (module and module not in _baton_data_of):
+            raise TypeError(f"{what} has a {kind}, which is no data: give a list of it, or a text about it")
+        if isinstance(one, (dict, list, tuple, set, frozenset)):
+            if id(one) in open_:
+                raise TypeError(f"{what} has a {kind} that contains itself, which is no data: give a copy without it")
+            if id(one) not in seen:
                 seen.add(id(one))
-                inner.extend(one.values() if isinstance(one, dict) else one)
-        level = inner
+                open_.add(id(one))
+                left.append((one, True))
+                inner = one.values() if isinstance(one, dict) else one
+                left.extend([(each, False) for each in inner if not isinstance(each, (str, int, float))])
     return value
 
 
@@ -171,3 +185,14 @@ def _is_misfit(fault: Mapping[str, Any]) -> bool:
     if kind == "invalid-argument-type":  # a type that is not known for sure may fit
         return not any(vague in message.partition("found")[2] for vague in ("|", "Any", "Unknown", "object", "None"))
     return kind in _MISFITS or "CoroutineType" in message
+
+
+def bound(names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call by name. Raises TypeError, as Python does."""
+    if len(args) > len(names):
+        raise TypeError(f"it takes {len(names)} arguments by position, but {len(args)} were given")
+    given = dict(zip(names, args, strict=False))
+    for name in kwargs:
+        if name in given:
+            raise TypeError(f"got multiple values for argument {name!r}")
+    return {**given, **kwargs}

@@ -19,7 +19,10 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 Shape = Any
-_SIMPLE = {datetime: ("datetime",), date: ("date",), Decimal: ("decimal",), NoneType: ("none",)}
+_KINDS = (datetime, date, time, timedelta, Decimal, bytes)
+_SIMPLE: dict[type, Shape] = {NoneType: ("none",), **{kind: (kind.__name__.lower(),) for kind in _KINDS}}
+# Names of an object in JSON are texts.
+_NAMES: dict[Any, Shape] = {**_SIMPLE, int: ("int",), float: ("float",)}
 _CONTAINERS: tuple[tuple[str, type], ...] = (
     *(("tuples", tuple), ("frozenset", frozenset), ("set", AbstractSet)),
     *(("dict", Mapping), ("list", Collection)),
@@ -67,6 +70,9 @@ class Shapes:
             return ("tuple", [self.of(each) for each in arguments])
         inner = self.of(arguments[issubclass(origin, Mapping)]) if arguments else None
         kind = next((kind for kind, base in _CONTAINERS if issubclass(origin, base)), None)
+        if kind == "dict":
+            name = _NAMES.get(arguments[0]) if arguments else None
+            return (kind, inner, name) if (inner, name) != (None, None) else None
         return (kind, inner) if kind in _OWN_KINDS or (kind and inner is not None) else None
 
     def known(self, model: type) -> str:

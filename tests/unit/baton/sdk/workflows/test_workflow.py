@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from baton import Agent, Registry
 from baton.sdk.workflows.workflow import workflow
 from baton.testing import Approve, Reject, Simulation
 from baton.testing.records import Decide
-from tests.unit.baton.sdk.workflows import flows
+from tests.unit.baton.sdk.workflows import borders, flows
 
 ORDER: dict[str, Any] = {"id": "o1", "cents": 5, "lines": [{"sku": "a", "count": 2}, {"sku": "b"}]}
 RECEIPT = {"id": "o1", "cents": 7, "note": "thanks 2 True"}
@@ -70,6 +72,57 @@ CASES: list[tuple[str, dict[str, Any], Decide | None, Any]] = [
     ("fan", {"n": 3}, None, 3),
     ("nothing", {}, None, None),
 ]
+_NO_DATA = {
+    "range": "the result has a range",
+    "keys": "the result has a dict_keys",
+    "items": "the result has a dict_items",
+    "values": "any_of: an argument has a dict_values",
+    "iterator": "the result has a list_iterator",
+    "cycle": "any_of: an argument has a dict that contains itself",
+}
+
+
+@pytest.mark.parametrize("kind", _NO_DATA)
+async def test_what_is_no_data_never_becomes_a_text(kind: str) -> None:
+    run = await Simulation(borders.registry).run("views", "", input_data={"kind": kind})
+    assert run.status == "failed"
+    assert run.error is not None
+    assert _NO_DATA[kind] in run.error["message"]
+    assert run.tool_starts == []
+
+
+async def test_what_is_shared_is_data() -> None:
+    run = await Simulation(borders.registry).run("views", "", input_data={"kind": ""})
+    assert run.result is not None, run.error
+    assert run.result["output"] == {"a": [1], "b": [[1], [1]], "c": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "lasts"),
+    [
+        ("PT0S", timedelta()),
+        ("P1DT2H3M4.5S", timedelta(1, 7_384, 500_000)),
+        ("-P1DT0.000001S", -timedelta(1, 0, 1)),
+        ("P999999999D", timedelta(999_999_999)),
+    ],
+)
+async def test_a_value_has_its_annotated_type_inside(text: str, lasts: timedelta) -> None:
+    value = {7: {date(2026, 1, 2): (b"\xc3\xa9", lasts)}}
+    inside = [value, lasts, b"a", time(9, 30, 0, 5), {Decimal("0.10"): 3}]
+    given = {"value": {"7": {"2026-01-02": ["é", text]}}, "lasting": text, "raw": "a", "at": "09:30:00.000005"}
+    run = await Simulation(borders.registry).run("crosses", "", input_data={**given, "by": {"0.10": 3}})
+    assert run.result is not None, run.error
+    output = run.result["output"]
+    assert (output["inside"], output["same"]) == (repr(inside), True)
+    assert output["rates"] == repr({0.5: time(9, 30)})
+
+
+async def test_bytes_and_spans_leave_as_those_of_a_tool_do() -> None:
+    run = await Simulation(borders.registry).run("gives_raw", "", input_data={"raw": "é", "lasting": "P1D"})
+    assert run.result is not None, run.error
+    assert run.result["output"] == {"raw": "é", "lasting": "P1DT1S"}
+
+
 NAMES = [f"{name}-{at}" for at, (name, *_) in enumerate(CASES)]
 
 
