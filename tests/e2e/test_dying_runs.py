@@ -1,11 +1,13 @@
 """Agents that pydantic-ai documents, in a process that dies at each kind of boundary of their pieces."""
 
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from baton.settings.settings import settings_from_environment
+from baton.store.records.jobs import Snapshot
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.reader import Reader
 from baton_local.fixtures.agent_app import AgentApp
@@ -31,6 +33,42 @@ def wait(app: AgentApp, job_id: str) -> None:
             return
 
 
+def die(
+    module: str,
+    folder: Path,
+    settings: Mapping[str, str],
+    asked: Mapping[tuple[str, str], tuple[str, Iterable[str]]],
+) -> dict[tuple[str, str], str]:
+    """Submit a job for each name and moment, whose process dies then, in each of these pieces; they have ended."""
+    app: Any = AgentApp(f"tests.e2e.{module}:registry", Path.cwd(), folder, {**settings, "NOTES": str(folder)})
+    app._command = (*app._command, "--target", f"tests.e2e.{module}:app")
+    app.start()
+    try:
+        jobs = {key: app.submit(agent, "do it") for key, (agent, _) in asked.items()}
+        plan = [f"{jobs[key]} {key[1]} {piece}" for key, (_, pieces) in asked.items() for piece in pieces]
+        (folder / "plan").write_text("\n".join(plan))
+        (folder / "died").touch()
+        for job_id in jobs.values():
+            wait(app, job_id)
+    finally:
+        app.stop()
+    assert sorted((folder / "died").read_text().splitlines()) == sorted(plan)
+    return jobs
+
+
+async def ended(jobs: Mapping[tuple[str, str], str]) -> AsyncIterator[tuple[tuple[str, str], Snapshot, Any]]:
+    """Each job's record and transcript."""
+    connection = RedisConnection(settings_from_environment("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"))
+    reader = Reader(connection)
+    try:
+        for key, job_id in jobs.items():
+            snapshot = await reader.job(job_id)
+            assert snapshot is not None
+            yield key, snapshot, await reader.transcript(job_id)
+    finally:
+        await connection.close()
+
+
 @pytest.mark.e2e
 @pytest.mark.long
 async def test_a_run_whose_process_dies_at_each_kind_of_boundary_is_as_a_run(
@@ -39,30 +77,11 @@ async def test_a_run_whose_process_dies_at_each_kind_of_boundary_is_as_a_run(
     """Before its commits in one job, after them in another one: of a turn, of a call, of what takes its result in."""
     expected = {name: await case.run() for name, case in CASES.items()}
     settings = {**qstash_server.env, **redis_server.env, **SETTINGS, "MAX_CONCURRENT_JOBS": "200"}
-    app: Any = AgentApp("tests.e2e.dying_runs:registry", Path.cwd(), tmp_path, {**settings, "NOTES": str(tmp_path)})
-    app._command = (*app._command, "--target", "tests.e2e.dying_runs:app")
-    app.start()
-    try:
-        jobs = {(name, moment): app.submit(name, "do it") for name in CASES for moment in ("before", "after")}
-        plan = [
-            f"{job_id} {moment} {piece}"
-            for (name, moment), job_id in jobs.items()
-            for piece in (dict.fromkeys(PIECES.values()) if expected[name].usage.tool_calls else ["turn"])
-        ]
-        (tmp_path / "plan").write_text("\n".join(plan))
-        (tmp_path / "died").touch()
-        for job_id in jobs.values():
-            wait(app, job_id)
-    finally:
-        app.stop()
-    assert len(CASES) >= 40
-    assert sorted((tmp_path / "died").read_text().splitlines()) == sorted(plan)
-    connection = RedisConnection(settings_from_environment("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"))
-    reader = Reader(connection)
-    try:
-        for (name, _), job_id in jobs.items():
-            snapshot = await reader.job(job_id)
-            assert snapshot is not None
-            check_same(snapshot, await reader.transcript(job_id), expected[name])
-    finally:
-        await connection.close()
+    asked = {(name, moment): name for name in CASES for moment in ("before", "after")}
+    deaths = {
+        name: dict.fromkeys(PIECES.values()) if run.usage.tool_calls else ["turn"] for name, run in expected.items()
+    }
+    jobs = die("dying_runs", tmp_path, settings, {key: (name, deaths[name]) for key, name in asked.items()})
+    assert len(CASES) >= 80
+    async for (name, _), snapshot, transcript in ended(jobs):
+        check_same(snapshot, transcript, expected[name])

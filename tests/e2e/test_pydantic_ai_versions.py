@@ -44,6 +44,11 @@ def test_capabilities_of_the_harness_do_what_the_guide_says(python: Path, chosen
 
 
 @pytest.mark.long
+def test_presets_of_the_harness_outlive_their_processes(python: Path) -> None:
+    assert " passed" in run_in(python, "pytest", "-q", "-m", "harness", "tests/e2e/test_dying_presets.py")
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("begins", ["lowest", "newest"])
 def test_a_run_that_began_under_one_version_is_finished_under_the_other(
     python: Path, tmp_path: Path, begins: str

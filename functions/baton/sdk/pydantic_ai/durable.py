@@ -13,6 +13,7 @@ from pydantic_ai.usage import UsageLimits
 
 from baton.sdk.agents.agent import Agent
 from baton.sdk.pydantic_ai.runner import OfJob, PydanticAIRunner
+from baton.sdk.pydantic_ai.stopping import may_do
 from baton.sdk.records.call_limit import CallLimit
 from baton.sdk.records.limits import Limits
 
@@ -78,7 +79,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
 
 
 def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:
-    if agent.model is None:
+    if agent.model is None and not may_do(agent, "get_model"):
         yield "it has no model; give one: Agent('openai:gpt-5-mini', …)"
     capabilities: list[AbstractCapability[Any]] = []
     agent.root_capability.apply(capabilities.append)

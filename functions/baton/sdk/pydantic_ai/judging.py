@@ -21,7 +21,7 @@ WAITS, _LONGEST_SECONDS = "wait_for_model", 300.0
 
 def gone_on_from(state: RunState) -> tuple[list[ai.ModelMessage], ai.DeferredToolResults | None]:
     """Return the history that a turn continues from; output tools called beside others are judged in that turn."""
-    outputs = _outputs_beside(state)
+    outputs = outputs_beside(state)
     if not outputs:
         return [*state.history, *([ai.ModelRequest(parts=state.answered)] if state.answered else [])], None
     # A tool that requests a retry wins over the output, if pydantic-ai gets it together with the output.
@@ -52,6 +52,21 @@ def is_cut(response: ai.ModelResponse) -> bool:
     return response.finish_reason == "length"
 
 
+def goes_on(node: Any, ids: Sequence[str]) -> bool:
+    """Return whether a run may stay open: it makes one call next, or corrects its answer."""
+    if not ids:
+        return isinstance(node, ai.ModelRequestNode)
+    response = node.model_response if isinstance(node, ai.CallToolsNode) else None
+    return (
+        response is not None and [part.tool_call_id for part in response.tool_calls] == ids[:1] and not is_cut(response)
+    )
+
+
+def is_begun(state: RunState, position: int, *, outputs_first: bool) -> bool:
+    """Return whether another piece runs the hooks of the node that the call at this position is made in."""
+    return position > 0 or (outputs_first and bool(outputs_beside(state)))
+
+
 def is_suspended(node: Any) -> bool:
     """Return whether the provider goes on with the answer by itself."""
     return isinstance(node, ai.CallToolsNode) and node.model_response.state == "suspended"
@@ -61,7 +76,7 @@ def judged(
     run: Run, state: RunState, node: Any, ids: Sequence[str], held: Held, *, outputs_first: bool
 ) -> RunnerAnswer:
     """Judge the answer of a run that is closed. `node`: the run's node after it; `ids`: of the calls to make."""
-    messages = _joined(run.all_messages(), _outputs_beside(state) if outputs_first else [], len(state.history))
+    messages = _joined(run.all_messages(), outputs_beside(state) if outputs_first else [], len(state.history))
     response = next((one for one in reversed(messages) if isinstance(one, ai.ModelResponse)), ai.ModelResponse([]))
     text, output, correction = text_of(response), None, ""
     calls, alone = tuple[Call, ...](), tuple[bool, ...]()
@@ -95,7 +110,7 @@ def judged(
     return RunnerAnswer(answer, output, correction, alone, asked)
 
 
-def _outputs_beside(state: RunState) -> list[ai.ToolCallPart]:
+def outputs_beside(state: RunState) -> list[ai.ToolCallPart]:
     """Return the calls of output tools that wait for other calls of the same answer."""
     return [part for part in state.response.tool_calls if part.tool_call_id not in state.ids] if state.ids else []
 

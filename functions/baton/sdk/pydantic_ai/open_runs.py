@@ -16,6 +16,7 @@ import pydantic_ai as ai
 from baton.sdk.agents.runner import OPEN_RUNS, CallReturned, OpenRun, Recorded, RunnerCall
 from baton.sdk.pydantic_ai.run_objects import RunObjects
 from baton.sdk.pydantic_ai.run_state import Run, RunState
+from baton.sdk.pydantic_ai.stopping import Piece
 
 _MOST = 8
 _UNSET = object()
@@ -28,13 +29,14 @@ class HeldRun(OpenRun):
         state: what is recorded of it.
         objects: those of the run.
         answers: the answer whose calls are made now; empty: none.
+        piece: what the run adds to the agent.
         node: its next node; None: it does not go on.
     """
 
     run: Run
 
-    def __init__(self, state: RunState, objects: RunObjects, answers: list[ai.ModelResponse]) -> None:
-        self.state, self.objects, self.answers, self.node = state, objects, answers, None
+    def __init__(self, state: RunState, objects: RunObjects, answers: list[ai.ModelResponse], piece: Piece) -> None:
+        self.state, self.objects, self.answers, self.piece, self.node = state, objects, answers, piece, None
         self._scope: list[tuple[ContextVar[Any], Any]] = []
         self._tokens: list[tuple[ContextVar[Any], Token[Any]]] = []
         self._provider: Any = None

@@ -5,6 +5,7 @@ What cannot be kept fails the run by name before its first answer is recorded. M
 objects.
 """
 
+import inspect
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import FunctionType
@@ -230,6 +231,14 @@ def parts(root: object) -> Iterator[object]:
             yield from parts(cast("object", one))
 
 
+def _closed_over(function: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a function has from around it: a capability that it makes may hold that, and does not own it."""
+    function = inspect.unwrap(getattr(function, "__func__", function)) if callable(function) else None
+    if isinstance(function, FunctionType):
+        found = inspect.getclosurevars(function)
+        yield from {**found.globals, **found.nonlocals}.items()
+
+
 def _places(own: list[object]) -> Iterator[tuple[str, Any]]:
     """Yield the agent's own objects and what they have, each by a place that is the same in every process."""
     for at, one in enumerate(own):
@@ -239,6 +248,7 @@ def _places(own: list[object]) -> Iterator[tuple[str, Any]]:
             if _is_small(value):
                 continue
             yield f"{kind} {at}.{name}", value
+            yield from ((f"{kind} {at}.{name}.{of}", one) for of, one in _closed_over(value) if not _is_small(one))
             if isinstance(value, list | tuple):
                 items = cast("list[Any]", value)
                 yield from (

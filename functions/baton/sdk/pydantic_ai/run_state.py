@@ -56,6 +56,7 @@ def kept_of_turn(
         "outputRetries": ctx.state.output_retries_used,
         **({"tools": sorted(tools)} if tools is not None and tools != before.tools else {}),
         **({"lists": _LISTS.dump_json(dict(new)).decode()} if (new := before.lists.maps[0]) else {}),
+        **({"outputModes": modes} if (modes := ctx.state.default_output_modes) != before.output_modes else {}),
         **({"runId": ctx.state.run_id} if not before.run_id else {}),
         **({"held": held} if held else {}),
         **_kept_counts(before, run, run.usage),
@@ -64,8 +65,11 @@ def kept_of_turn(
 
 def _same(known: ai.ModelMessage, message: ai.ModelMessage) -> bool:
     """Return whether a message has the known one's parts: pydantic-ai reorders results that it gets back."""
-    requests = isinstance(known, ai.ModelRequest) and isinstance(message, ai.ModelRequest)
-    return requests and len(known.parts) == len(message.parts) and all(part in known.parts for part in message.parts)
+    if not isinstance(known, ai.ModelRequest) or not isinstance(message, ai.ModelRequest):
+        return False
+    if known.instructions != message.instructions:  # a correction gets them when it is sent
+        return False
+    return len(known.parts) == len(message.parts) and all(part in known.parts for part in message.parts)
 
 
 def _kept_counts(before: "RunState", run: Run, usage: ai.RunUsage) -> dict[str, Any]:
@@ -84,14 +88,16 @@ def enqueue_again(run: Run, kept: Sequence[Any]) -> None:
 
 
 def kept_of_call(
-    before: "RunState", parts: Sequence[ai.ModelRequestPart], run: Run, changed: Changed
+    before: "RunState", parts: Sequence[ai.ModelRequestPart], run: Run, changed: Changed, *, late: bool
 ) -> tuple[Any, dict[str, Any]]:
-    """Return a call's result as it is shown, and the data to keep of it."""
+    """Return a call's result as it is shown, and the data to keep of it. `late`: it follows those of other calls."""
     messages = dumped([ai.ModelRequest(parts=list(parts))])
     first, *others = json.loads(messages)[0]["parts"]
     kept = _kept_counts(before, run, run.usage - before.usage)
     if changed:
         kept["changed"] = changed
+    if late:
+        kept["late"] = True
     more = [first.get(name) for name in ("metadata", "tool_kind", "content_file_digests")]
     has_files = isinstance(parts[0], ai.ToolReturnPart) and bool(parts[0].files)
     if others or has_files or first["outcome"] != "success" or any(one is not None for one in more):
@@ -121,6 +127,7 @@ class RunState:
         requested_turn: the turn that made the last request.
         sent: the user's messages since that turn.
         tools: the run's first tools, from which pydantic-ai distinguishes newer ones.
+        output_modes: how each model's first request asked for the output, which later ones keep.
         pending: enqueued messages that were not sent yet, in kept form.
         answered: parts that answer these calls, in their order; parts for the model's user come last.
         contents: large files in the texts read.
@@ -141,6 +148,7 @@ class RunState:
     requested_turn: int = 0
     sent: list[str] = field(default_factory=list[str])
     tools: set[str] | None = None
+    output_modes: dict[str, Any] = field(default_factory=dict[str, Any])
     pending: list[Any] = field(default_factory=list[Any])
     answered: list[ai.ModelRequestPart] = field(default_factory=list[ai.ModelRequestPart])
     contents: FileContents = field(default_factory=FileContents)
@@ -239,6 +247,7 @@ class RunState:
             self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
             self.pending = self._whole_pending(kept)
             self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
+            self.output_modes = kept.get("outputModes", self.output_modes)
             if "lists" in kept:
                 self.lists.maps[1].update(_LISTS.validate_json(kept["lists"]))
             self.run_id = kept.get("runId", self.run_id)
@@ -255,17 +264,20 @@ class RunState:
     def take_results(self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
         """Take the results of the last turn's calls: each next turn keeps those of the turns before."""
         parts: list[ai.ModelRequestPart] = []
+        late: list[ai.ModelRequestPart] = []
         for tool_call_id, call in zip(self.ids, entry["calls"], strict=False):
             stored = results.get(call["id"]) or call
+            kept = stored.get("kept") or {}
             try:
-                parts += _parts(tool_call_id, call["tool"], stored, self.contents)
+                made = _parts(tool_call_id, call["tool"], stored, self.contents)
             except RunFailedError as failure:
                 self.failure = self.failure or failure
-            kept = stored.get("kept") or {}
+            else:
+                (late if "late" in kept else parts).extend(made)
             self.held = with_call(self.held, kept.get("changed", {}))
             self.usage.incr(_USAGE.validate_python(kept.get("usage") or {}))
             self.pending += self._whole_pending(kept)
-        self.answered = sorted(parts, key=lambda part: isinstance(part, ai.UserPromptPart))
+        self.answered = sorted([*parts, *late], key=lambda part: isinstance(part, ai.UserPromptPart))
 
     def _whole_pending(self, kept: Mapping[str, Any]) -> list[Any]:
         return [[*others, self.contents.whole(messages)] for *others, messages in kept.get("pending", ())]

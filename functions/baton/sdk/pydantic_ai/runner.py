@@ -35,7 +35,15 @@ from baton.sdk.models.providers.client import streams
 from baton.sdk.models.providers.errors import model_error
 from baton.sdk.models.providers.messages import contents_of, listen
 from baton.sdk.pydantic_ai.hook_contexts import in_step
-from baton.sdk.pydantic_ai.judging import calls_to_make, gone_on_from, is_cut, is_suspended, judged
+from baton.sdk.pydantic_ai.judging import (
+    calls_to_make,
+    goes_on,
+    gone_on_from,
+    is_begun,
+    is_cut,
+    is_suspended,
+    judged,
+)
 from baton.sdk.pydantic_ai.open_runs import HeldRun, as_it_began, count_all_as_new, held_run
 from baton.sdk.pydantic_ai.recorded_errors import Used, as_recorded, failure_of, recorded_error
 from baton.sdk.pydantic_ai.run_objects import Changed, Held, RunObjects
@@ -47,7 +55,7 @@ from baton.sdk.pydantic_ai.stopping import (
     StoppingPiece,
     function_tools,
     leaf_toolsets,
-    others_handle_calls,
+    may_do,
 )
 from baton.sdk.pydantic_ai.workspaces import WorkspaceOfPiece, Workspaces
 from baton.sdk.tools.arguments import copied_json, misfit
@@ -89,7 +97,8 @@ class PydanticAIRunner:
         self._deps = deps or (lambda _: None)
         self._prompt = prompt or _prompt_of
         self._usage_limits = usage_limits or ai.UsageLimits()
-        self._others_handle = others_handle_calls(agent)
+        self._outputs_first = agent.end_strategy == "early"
+        self._others_handle = may_do(agent, "handle_deferred_tool_calls")
         self._workspaces = Workspaces(agent, lambda job: _awaited(self._deps(job)), workspace)
         self.workspaces: OwnWorkspaces | None = self._workspaces if self._workspaces.are_made else None
 
@@ -180,15 +189,13 @@ class PydanticAIRunner:
                     used.append((run.usage, state.usage))
                 if unanswered is None and run.result is None:
                     held = open_run.objects.kept()
-            goes_on = unanswered is None and run.result is None and _goes_on(node, ids) and not recorded.edits
-            if not goes_on:
+            stays = unanswered is None and run.result is None and goes_on(node, ids) and not recorded.edits
+            if not stays:
                 await open_run.close()
         if unanswered:  # the run does not learn of it: it goes on when the model is there again
             raise unanswered
-        answer = judged(run, state, node, ids, held, outputs_first=self._agent.end_strategy == "early")
-        if goes_on and not open_run.stay_open(
-            recorded.job.job_id, node, answer.answer.provider, len(recorded.turns) + 1
-        ):
+        answer = judged(run, state, node, ids, held, outputs_first=self._outputs_first)
+        if stays and not open_run.stay_open(recorded.job.job_id, node, answer.answer.provider, len(recorded.turns) + 1):
             await open_run.close()
         return answer
 
@@ -245,9 +252,14 @@ class PydanticAIRunner:
         results: ai.DeferredToolResults | None,
         prompt: Any = None,
         answers: Sequence[ai.ModelResponse] = (),
+        call: RunnerCall | None = None,
     ) -> HeldRun:
         """Open a run that continues from the recorded state. `answers`: the one whose call it makes first, if any."""
-        open_run = HeldRun(state, RunObjects(self._agent, state.held), list(answers))
+        objects, made = RunObjects(self._agent, state.held), list(answers)
+        again = bool(results) if call is None else is_begun(state, call.position, outputs_first=self._outputs_first)
+        kind = Piece if self._others_handle else StoppingPiece
+        piece = kind(state.retries(), state.lists, objects, made, begins=not state.messages, again=again)
+        open_run = HeldRun(state, objects, made, piece)
         return await open_run.enter(self._opening(recorded, open_run, history, results, prompt))
 
     @asynccontextmanager
@@ -276,13 +288,14 @@ class PydanticAIRunner:
             infer_name=False,
             # Earlier jobs may be sent as texts, or from their middle: only their first message has a system prompt.
             capabilities=[
-                self._piece(state, objects, answers),
+                open_run.piece,
                 *([Stop()] if self._others_handle else []),
                 *([ReinjectSystemPrompt(id="baton_system_prompt")] if state.earlier else []),
             ],
         ) as run:
             run.ctx.state.run_step, run.ctx.state.output_retries_used = state.steps, state.output_retries
             run.ctx.deps.established_tool_names = None if state.tools is None else set(state.tools)
+            run.ctx.state.default_output_modes.update(state.output_modes)
             as_it_began(run, state)
             if not answers:
                 run.ctx.deps.output_schema = schema = copy(run.ctx.deps.output_schema)
@@ -291,10 +304,6 @@ class PydanticAIRunner:
                     enqueue_again(run, kept)
             objects.begin(run.ctx.deps.tool_manager.toolset)
             yield run
-
-    def _piece(self, state: RunState, objects: RunObjects, answers: Sequence[ai.ModelResponse]) -> Piece:
-        kind = Piece if self._others_handle else StoppingPiece
-        return kind(state.retries(), state.lists, objects, answers, begins=not state.messages)
 
     async def _turn(
         self, run: Run, listener: Listener | None, history: Sequence[ai.ModelMessage], node: Any
@@ -318,7 +327,7 @@ class PydanticAIRunner:
             ids = [part.tool_call_id for part in node.model_response.tool_calls]  # none of them runs
         elif isinstance(node, ai.CallToolsNode):
             ids = calls_to_make(run, node.model_response, self._usage_limits)
-            if not ids or (self._agent.end_strategy == "early" and len(ids) < len(node.model_response.tool_calls)):
+            if not ids or (self._outputs_first and len(ids) < len(node.model_response.tool_calls)):
                 try:
                     node, ids = await run.next(node), []
                 except StoppedError as stopped:  # its node has run: another run makes the calls
@@ -335,7 +344,7 @@ class PydanticAIRunner:
     ) -> CallReturned | Pending:
         open_run = open_run or await self._opened_for(recorded, state, call)
         run, workspace.run, open_run.objects.held = open_run.run, open_run.run, state.held
-        open_run.answers[:] = [state.response]
+        open_run.answers[:], open_run.piece.late = [state.response], False
         failure: Exception | None = None
         parts: Sequence[ai.ModelRequestPart] = ()
         pending: Pending | None = None
@@ -352,7 +361,11 @@ class PydanticAIRunner:
             pending = next((content for content in contents if isinstance(content, Pending)), None)
             if parts and not pending:
                 changed = open_run.objects.changed()
-        returned = None if failure or pending else CallReturned(*kept_of_call(state, parts, run, changed))
+        returned = (
+            None
+            if failure or pending
+            else CallReturned(*kept_of_call(state, parts, run, changed, late=open_run.piece.late))
+        )
         if returned is None or not (open_run.node and open_run.stay_open_after(recorded.job.job_id, node, returned)):
             await open_run.close()
         if failure:
@@ -370,17 +383,7 @@ class PydanticAIRunner:
         elif differs:  # a secret among them is kept with the call alone
             made = replace(made, args=call.arguments)
         history = [*state.history[:-1], replace(state.response, parts=[*others, made])]
-        return await self._opened(recorded, state, history, results, answers=[state.response])
-
-
-def _goes_on(node: Any, ids: Sequence[str]) -> bool:
-    """Return whether a run may stay open: it makes one call next, or corrects its answer."""
-    if not ids:
-        return isinstance(node, ai.ModelRequestNode)
-    response = node.model_response if isinstance(node, ai.CallToolsNode) else None
-    return (
-        response is not None and [part.tool_call_id for part in response.tool_calls] == ids[:1] and not is_cut(response)
-    )
+        return await self._opened(recorded, state, history, results, answers=[state.response], call=call)
 
 
 async def _requested(run: Run, node: Any, listener: Listener | None) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Self
 
-from pydantic_ai import Agent
+from pydantic_ai import Agent, CallToolsNode, UserPromptNode
 from pydantic_ai.capabilities import (
     AbstractCapability,
     CapabilityOrdering,
@@ -29,6 +29,7 @@ from baton.sdk.pydantic_ai.run_objects import RunObjects, parts
 # What these do is what the capabilities in them do.
 _HANDING_ON = (CombinedCapability, WrapperCapability)
 ToolLists = MutableMapping[str, list[ToolDefinition]]
+_OF_NODES = ("before_node_run", "wrap_node_run", "after_node_run", "on_node_run_error")
 
 
 def leaf_toolsets(agent: Agent[Any, Any]) -> list[AbstractToolset[Any]]:
@@ -86,6 +87,8 @@ class Piece(AbstractCapability[Any]):
     """One piece of a run, around all other capabilities.
 
     `retries`: of each tool, before; `answers`: the one whose call it makes, if any. `begins`: it is the first one.
+    `again`: another piece has run, or runs, the hooks of its first node with calls. `late`: whether the agent's own
+    capabilities were asked for the result of its call.
     """
 
     def __init__(
@@ -96,12 +99,16 @@ class Piece(AbstractCapability[Any]):
         answers: Sequence[ModelResponse],
         *,
         begins: bool,
+        again: bool,
     ) -> None:
         self._retries = retries
         self._lists = lists
         self._objects = objects
         self._answers = answers
         self._begins = begins
+        self._again = again
+        self._known_node: Any = None
+        self.late = False
 
     def get_ordering(self) -> CapabilityOrdering:
         """Stand around the others: they see nothing of what a piece stops or sets."""
@@ -111,11 +118,45 @@ class Piece(AbstractCapability[Any]):
         """Set what the run's objects held, and begin the run in its first piece alone."""
         root: Any = ctx.root_capability
         self._objects.begin(root)
+        if may_do_with_nodes(root):
+            self._quieten(root)
         if not self._begins:
             root.before_run = _begun  # the run's own object, not the agent's
             for one in self._objects.remade():
                 await one.before_run(ctx)
         return await handler()
+
+    def _quieten(self, root: Any) -> None:
+        """Leave out hooks of nodes that another piece has run, too: in the run's own object, not the agent's."""
+        before, around, after, failed = [getattr(root, name) for name in _OF_NODES]
+
+        async def before_node_run(ctx: Any, *, node: Any) -> Any:
+            return node if self._is_known(node) else await before(ctx, node=node)
+
+        async def wrap_node_run(ctx: Any, *, node: Any, handler: Any) -> Any:
+            return await (handler(node) if self._is_known(node) else around(ctx, node=node, handler=handler))
+
+        async def after_node_run(ctx: Any, *, node: Any, result: Any) -> Any:
+            return result if self._is_known(node) else await after(ctx, node=node, result=result)
+
+        async def on_node_run_error(ctx: Any, *, node: Any, error: Exception) -> Any:
+            if isinstance(error, StoppedError):  # no error of the node
+                raise error
+            return await failed(ctx, node=node, error=error)
+
+        hooks = before_node_run, wrap_node_run, after_node_run, on_node_run_error
+        vars(root).update(zip(_OF_NODES, hooks, strict=True))
+
+    def _is_known(self, node: Any) -> bool:
+        if isinstance(node, UserPromptNode):
+            return not self._begins
+        if isinstance(node, CallToolsNode) and self._again and self._known_node is None:
+            self._known_node = node
+        return node is self._known_node
+
+    async def handle_deferred_tool_calls(self, ctx: RunContext[Any], *, requests: DeferredToolRequests) -> None:  # noqa: ARG002 - a hook
+        """Note that the agent's own capabilities are asked."""
+        self.late = True
 
     def get_wrapper_model(self, model: Model) -> Model:
         """Take only whole answers, with an id of its own for each call."""
@@ -164,11 +205,17 @@ class StoppingPiece(Stop, Piece):
     """Both in one, which saves time: for an agent none of whose capabilities handles such calls."""
 
 
-def others_handle_calls(agent: Agent[Any, Any]) -> bool:
-    """Return whether a capability of the agent may handle calls itself, or become one that does for a run."""
+def may_do(agent: Agent[Any, Any], hook: str) -> bool:
+    """Return whether a capability of the agent has that hook, or may become one that has it for a run."""
     kinds = {type(one) for one in parts(agent.root_capability) if not isinstance(one, _HANDING_ON)}
-    names = ("handle_deferred_tool_calls", "for_run")
+    names = (hook, "for_run")
     return any(getattr(kind, name) is not getattr(AbstractCapability, name) for kind in kinds for name in names)
+
+
+def may_do_with_nodes(root: AbstractCapability[Any]) -> bool:
+    """Return whether a capability of the run has a hook of nodes."""
+    kinds = {type(one) for one in parts(root) if not isinstance(one, _HANDING_ON)}
+    return any(getattr(kind, name) is not getattr(AbstractCapability, name) for kind in kinds for name in _OF_NODES)
 
 
 async def _begun(_: RunContext[Any]) -> None:

@@ -206,6 +206,11 @@ def recovered(happened: Happened) -> Agent[Any, Any]:
     return agent
 
 
+def recovered_in_a_turn(happened: Happened) -> Agent[Any, Any]:
+    """Its output never fits."""
+    return Agent(scripted("no", "no", "no"), name="a", output_type=Note, capabilities=[Recovering(noted(happened))])
+
+
 def early(happened: Happened) -> Agent[Any, Any]:
     """Hooks of calls, where the end strategy begins calls early."""
     agent = Agent(scripted(*TURNS), name="a", capabilities=[Counts(noted(happened))], end_strategy="early")
@@ -249,6 +254,7 @@ CAPABLE: tuple[Callable[[Happened], Agent[Any, Any]], ...] = (
     one_id,
     wrapped,
     recovered,
+    recovered_in_a_turn,
     early,
     retried,
     reminded,

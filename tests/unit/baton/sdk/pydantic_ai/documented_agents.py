@@ -1,7 +1,8 @@
 """Agents with the features that pydantic-ai documents: each as it is, how it is made durable, and how it is run."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import isfunction
 from typing import Any
 
@@ -20,13 +21,20 @@ from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
 
 @dataclass
 class Case:
-    """An agent; `deps`: its dependencies, `limits`: its usage limits, `prompt`; `fresh` empties its tools."""
+    """An agent; `deps`: its dependencies, `limits`: its usage limits, `prompt`; `fresh` empties its tools.
+
+    `effects` counts what its hooks and tools have done outside.
+    """
 
     agent: Agent[Any, Any]
     deps: Any = None
     limits: UsageLimits | None = None
     prompt: Any = "do it"
     fresh: Callable[[], object] | None = None
+    effects: Counter[str] = field(default_factory=Counter[str])
+
+    def note(self, effect: str) -> None:
+        self.effects[effect] += 1
 
     async def run(self) -> AgentRunResult[Any]:
         return await self.agent.run(self.prompt, deps=self.deps, usage_limits=self.limits)
@@ -54,6 +62,11 @@ class City(BaseModel):
 
 def add(a: int, b: int) -> int:
     return a + b
+
+
+def named_tool(owner: Any, name: str, function: Any, **options: Any) -> None:
+    """Give an agent, a toolset or a capability a function as a tool."""
+    owner.tool_plain(name=name, **options)(function)
 
 
 def text() -> Case:

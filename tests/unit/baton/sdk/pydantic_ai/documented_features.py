@@ -23,7 +23,10 @@ from pydantic_ai.capabilities import (
 )
 
 from tests.unit.baton.sdk.pydantic_ai.documented_agents import ALL, Case, City, add, cases_in
+from tests.unit.baton.sdk.pydantic_ai.documented_examples import EXAMPLES
+from tests.unit.baton.sdk.pydantic_ai.documented_hooks import HOOKED
 from tests.unit.baton.sdk.pydantic_ai.documented_models import MODELS
+from tests.unit.baton.sdk.pydantic_ai.documented_outputs import OUTPUTS
 from tests.unit.baton.sdk.pydantic_ai.documented_toolsets import TOOLSETS
 from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
 
@@ -92,7 +95,7 @@ def sequential_tool() -> Case:
 
 
 def slow_tool() -> Case:
-    agent = Agent(scripted([call("slow", "1")], [call("slow", "2")], "done"), tool_timeout=0.05)
+    agent = Agent(scripted([call("slow", "1")], [call("slow", "2")], "done"), tool_timeout=0.5)
     runs: list[int] = []
 
     @agent.tool(retries=2)
@@ -187,4 +190,12 @@ def no_output() -> Case:
     return Case(Agent(scripted([call("add", a=1, b=2)], ""), tools=[add], output_type=[str, type(None)]))
 
 
-DOCUMENTED: Sequence[Callable[[], Case]] = (*ALL, *cases_in(globals()), *TOOLSETS, *MODELS)
+DOCUMENTED: Sequence[Callable[[], Case]] = (
+    *ALL,
+    *cases_in(globals()),
+    *TOOLSETS,
+    *MODELS,
+    *OUTPUTS,
+    *HOOKED,
+    *EXAMPLES,
+)

@@ -1,15 +1,29 @@
-"""Agents with models that fall back, suspend their answers, or are shown large files."""
+"""Agents with models that fall back, suspend their answers, are chosen late, or are shown files of all kinds."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic_ai import (
     Agent,
+    AudioUrl,
     BinaryContent,
+    CachePoint,
+    DocumentUrl,
     RunContext,
     ToolReturn,
+    VideoUrl,
+)
+from pydantic_ai.capabilities import (
+    ImageGeneration,
+    ReinjectSystemPrompt,
+    ResolveModelId,
+    SelectModel,
+    UseThreadExecutor,
+    WebSearch,
 )
 from pydantic_ai.exceptions import ModelHTTPError
-from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
+from pydantic_ai.messages import ModelMessage, ModelResponse, NativeToolCallPart, NativeToolReturnPart, TextPart
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -126,6 +140,69 @@ def suspended_answers() -> Case:
 def model_for_tests() -> Case:
     """A model that calls every tool, then answers in the output's type."""
     return Case(Agent(Unstreamed(), tools=[add], output_type=City))
+
+
+def inputs_of_all_kinds() -> Case:
+    files: Sequence[Any] = [
+        "What are these?",
+        AudioUrl("https://example.com/a.mp3"),
+        VideoUrl("https://example.com/a.mp4"),
+        DocumentUrl("https://example.com/a.pdf", identifier="the-contract"),
+        CachePoint(),
+        BinaryContent(b"a,b\n1,2", media_type="text/csv", identifier="table"),
+    ]
+    return Case(Agent(scripted([call("add", a=1, b=2)], "files"), tools=[add]), prompt=files)
+
+
+def local_search() -> Case:
+    """Tools of a provider, here made by functions, since this model has none of its own."""
+
+    def search(query: str) -> str:
+        return f"found {query}"
+
+    async def paint(prompt: str) -> str:
+        return f"painted {prompt}"
+
+    turns = [call("search", query="Ur"), call("paint", prompt="Ur")], "done"
+    capabilities = [WebSearch(local=search), ImageGeneration(local=paint)]
+    return Case(Agent(scripted(*turns), capabilities=capabilities))
+
+
+def tools_of_a_provider() -> Case:
+    """Calls that the provider makes itself, and answers in the same message, beside one for us."""
+    searched = [
+        NativeToolCallPart("web_search", {"query": "Ur"}, tool_call_id="s1", provider_name="test"),
+        NativeToolReturnPart("web_search", {"hits": [1]}, tool_call_id="s1", provider_name="test"),
+    ]
+    first: Any = [TextPart("Let me see."), *searched, call("add", a=1, b=2)]
+    last: Any = [*searched, TextPart("It is "), TextPart("3.")]
+    return Case(Agent(scripted(first, last), tools=[add]))
+
+
+def selected_models() -> Case:
+    """An agent without a model, whose capability chooses one for each step."""
+    small, large = scripted([call("add", a=1, b=2)], "unused"), scripted([], "from the large one")
+
+    def select(ctx: Any) -> Model:
+        return large if len(ctx.messages) > 1 else small
+
+    agent = Agent(tools=[add], capabilities=[SelectModel(select)])
+    return Case(agent)
+
+
+def models_by_name() -> Case:
+    """A model's name that a capability knows, for each user of its own; threads of one's own; a prompt put back."""
+
+    def resolve(ctx: Any, model_id: str) -> Model | None:
+        return scripted([call("add", a=1, b=2)], f"{model_id} of {ctx.deps}") if model_id.startswith("user:") else None
+
+    capabilities: Any = [
+        ResolveModelId(resolve),
+        UseThreadExecutor(ThreadPoolExecutor(2)),
+        ReinjectSystemPrompt(),
+    ]
+    agent = Agent("user:large", tools=[add], deps_type=str, capabilities=capabilities, system_prompt="Be kind.")
+    return Case(agent, deps="Ann")
 
 
 MODELS = cases_in(globals())

@@ -5,20 +5,20 @@ Each makes fresh objects, as a process does. `folder` is the workspace; what hap
 # pyright: reportMissingImports=false
 # As for mypy: the harness is installed in an environment of its own.
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pydantic_ai_harness as harness
 from mcp.server import MCPServer
 from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability, LocalWorkspace
-from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
 from pydantic_ai.models import Model
-from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
 from pydantic_ai_harness.ask_user import AskUserAnswer, AskUserResponse
 from pydantic_ai_harness.conversation_search import SnapshotHistorySource
@@ -33,6 +33,7 @@ from pydantic_ai_harness.tool_output_limits import Band, Truncate
 
 from baton.pydantic_ai import hook_context
 from tests.unit.baton.sdk.pydantic_ai.capable_agents import Happened, with_tools
+from tests.unit.baton.sdk.pydantic_ai.documented_hooks import streamed
 from tests.unit.baton.sdk.pydantic_ai.played import Turn, call, scripted
 
 
@@ -76,20 +77,6 @@ def agent_with(*capabilities: AbstractCapability[Any], turns: tuple[Turn, ...] =
     return with_tools(Agent(scripted(*turns), name="a", capabilities=capabilities, **settings))
 
 
-def _streamed(*turns: Turn) -> FunctionModel:
-    """The same script for a run that listens to its own events, and so streams."""
-
-    async def answer(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
-        turn = turns[sum(isinstance(message, ModelResponse) for message in messages)]
-        if isinstance(turn, str):
-            yield turn
-            return
-        for at, part in enumerate(cast("Sequence[ToolCallPart]", turn)):
-            yield {at: DeltaToolCall(part.tool_name, part.args_as_json_str(), tool_call_id=part.tool_call_id)}
-
-    return FunctionModel(cast("Any", scripted(*turns).function), stream_function=answer)
-
-
 def _forgetful(*capabilities: AbstractCapability[Any]) -> Made:
     return with_tools(Agent(FunctionModel(counted), name="a", capabilities=capabilities))
 
@@ -99,7 +86,7 @@ def in_folder(folder: Path, *capabilities: AbstractCapability[Any], turns: tuple
 
 
 def listening_in(folder: Path, *capabilities: AbstractCapability[Any], turns: tuple[Turn, ...]) -> Made:
-    return with_tools(Agent(_streamed(*turns), name="a", capabilities=[LocalWorkspace(folder), *capabilities]))
+    return with_tools(Agent(streamed(*turns), name="a", capabilities=[LocalWorkspace(folder), *capabilities]))
 
 
 def says(text: str) -> Model:

@@ -1,7 +1,7 @@
 """Agents of pydantic-ai, run by `agent.run` and as jobs over fakes, and what came of both in a form to compare."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace as dataclass_replace
 from typing import Any
 
@@ -70,28 +70,48 @@ def _state(snapshot: Snapshot, transcript: Sequence[dict[str, Any]]) -> RunState
     return RunState.of(Recorded(info, turns=turns_of(transcript), results=snapshot.results))
 
 
-def check_same(snapshot: Snapshot, transcript: Sequence[dict[str, Any]], expected: AgentRunResult[Any]) -> None:
+def check_same(
+    snapshot: Snapshot,
+    transcript: Sequence[dict[str, Any]],
+    expected: AgentRunResult[Any],
+    compared: Callable[[Any], Any] = lambda value: value,
+) -> None:
+    """`compared`: what of the messages' JSON is compared."""
     job, state = snapshot.job, _state(snapshot, transcript)
     assert (job.status, job.error) == (JobStatus.COMPLETED, None), job.agent
     assert job.result is not None
     assert job.result.get("output") == to_jsonable_python(expected.output), job.agent
-    assert comparable(state.messages) == comparable(expected.all_messages()), job.agent
+    found, wanted = [compared(comparable(messages)) for messages in (state.messages, expected.all_messages())]
+    assert found == wanted, f"{job.agent}: {_differing(found, wanted)}"
     assert _counted(state.usage) == _counted(expected.usage), job.agent
+
+
+def _differing(found: Any, wanted: Any) -> str:
+    """Where they differ first."""
+    texts = [value if isinstance(value, str) else json.dumps(value) for value in (found, wanted)]
+    at = next((at for at, (one, other) in enumerate(zip(*texts, strict=False)) if one != other), 0)
+    return " instead of ".join(repr(text[max(0, at - 100) : at + 200]) for text in texts)
 
 
 _SUMMARISED = "pydantic-ai-harness.compaction.summary.created_at"
 _OF_THE_MOMENT = {"duration", "timestamp", "run_id", "conversation_id", "workspace_ref", _SUMMARISED}
 
 
+# Of a result: pydantic-ai writes it for a time, and not for the text that it is read as.
+_NO_FILES: tuple[str, list[str]] = ("content_file_digests", [])
+
+
 def comparable(messages: Sequence[ModelMessage]) -> Any:
     """Messages without what is another one each time."""
-    return _without(ModelMessagesTypeAdapter.dump_python(list(messages), mode="json"))
+    return without(ModelMessagesTypeAdapter.dump_python(list(messages), mode="json"), _OF_THE_MOMENT)
 
 
-def _without(value: Any) -> Any:
+def without(value: Any, names: Collection[str]) -> Any:
+    """JSON without these fields, anywhere in it."""
     if isinstance(value, dict):
-        return {name: _without(item) for name, item in value.items() if name not in _OF_THE_MOMENT}
-    return [_without(item) for item in value] if isinstance(value, list) else value
+        rows = [row for row in value.items() if row[0] not in names and row != _NO_FILES]
+        return {name: without(item, names) for name, item in rows}
+    return [without(item, names) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _counted(usage: RunUsage) -> tuple[int, int, int, int]:

@@ -1,0 +1,83 @@
+"""What pydantic-ai documents, as a job: the same output, messages, usage and effects; the model is told the same."""
+
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.settings import ModelSettings
+from pydantic_core import to_jsonable_python
+
+from baton import Registry
+from tests.unit.baton.kit.stage import SETTINGS
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case
+from tests.unit.baton.sdk.pydantic_ai.documented_features import DOCUMENTED
+from tests.unit.baton.sdk.pydantic_ai.played import INLINE, PlayedStage, check_same, comparable, without
+
+# Ids that are drawn for each run, and one that a suspended answer has once it is recorded.
+_OF_THE_RUN = {"capability_id", "model_id"}
+
+
+class Told(WrapperModel):
+    """Notes what the wrapped model is told in each request."""
+
+    def __init__(self, wrapped: Model) -> None:
+        super().__init__(wrapped)
+        self.told = list[Any]()
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        self._note(messages, model_settings, model_request_parameters)
+        return await self.wrapped.request(messages, model_settings, model_request_parameters)
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: Any = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        self._note(messages, model_settings, model_request_parameters)
+        given = (messages, model_settings, model_request_parameters, run_context)
+        async with self.wrapped.request_stream(*given) as stream:
+            yield stream
+
+    def _note(self, messages: Sequence[ModelMessage], *others: Any) -> None:
+        told = [comparable(messages), to_jsonable_python(others, fallback=repr)]
+        self.told.append(without(told, _OF_THE_RUN))
+
+
+def told_to(case: Case) -> list[Any]:
+    """What the model of the agent will be told; a model that is chosen later is not listened to."""
+    if not isinstance(case.agent.model, Model):
+        return []
+    case.agent.model = model = Told(case.agent.model)
+    return model.told
+
+
+@pytest.mark.parametrize("inline", [True, False], ids=["inline", "queue"])
+@pytest.mark.parametrize("make", DOCUMENTED, ids=lambda make: make.__name__)
+async def test_a_job_is_as_a_run(make: Callable[[], Case], inline: bool) -> None:
+    direct, case = make(), make()
+    told, told_in_job = told_to(direct), told_to(case)
+    expected = await direct.run()
+    stage = PlayedStage(registry=Registry([case.durable()]), settings=INLINE if inline else SETTINGS)
+    await stage.submit("agent", task="do it")
+    await stage.run()
+    transcript = [json.loads(text) for text in stage.store.tree("job_1").transcript["job_1"]]
+    check_same(await stage.snapshot(), transcript, expected)
+    assert case.effects == direct.effects
+    assert told_in_job == told
+
+
+def test_there_are_as_many_as_were_looked_at() -> None:
+    assert len(DOCUMENTED) >= 83
