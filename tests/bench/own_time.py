@@ -24,6 +24,7 @@ from baton.settings.settings import Settings
 from baton.store.redis.admission import Admission
 from baton.store.redis.app_events import AppEvents
 from baton.store.redis.connection import RedisConnection
+from baton.store.redis.listing import Listing
 from baton.store.redis.operation_stream import OperationStream
 from baton.store.redis.store import Store
 from baton.store.redis.totals import RedisCounters, RedisToolStatistics
@@ -37,7 +38,7 @@ from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.unit.baton.kit.stage import BASE, Stage
 
 STEPS = work.steps_of("seq")
-JOBS_A_ROUND, ROUNDS = 50, 9
+JOBS_A_ROUND, ROUNDS, COUNTED_JOBS = 50, 9, 5
 SHOWN = 35
 RETENTION_MS = 60_000
 
@@ -54,14 +55,17 @@ class Reading(ScriptedModel):
     reads_history = True
 
 
-def _registry() -> Registry:
-    calls = [[Call("lookup", work.arguments(number))] for number in range(work.calls_wanted("seq"))]
-    return Registry([Agent("seq", model=Reading([*calls, work.ANSWER]), tools=[lookup])])
+def _registry(at_once: int) -> Registry:
+    """`at_once`: the calls of the job's only turn that has any; 0: the job of the benchmark, one call a turn."""
+    calls = [Call("lookup", work.arguments(number)) for number in range(at_once or work.calls_wanted("seq"))]
+    turns = [calls] if at_once else [[call] for call in calls]
+    return Registry([Agent("seq", model=Reading([*turns, work.ANSWER]), tools=[lookup])])
 
 
-def _stage(settings: Settings, connection: RedisConnection) -> Stage:
+def _stage(settings: Settings, connection: RedisConnection, at_once: int) -> Stage:
     """The product over the store's real adapters; the rest is in memory."""
-    stage = Stage(settings=settings, registry=_registry())
+    registry = _registry(at_once)
+    stage = Stage(settings=settings, registry=registry)
     stage.container = Container(
         settings,
         replace(
@@ -69,6 +73,7 @@ def _stage(settings: Settings, connection: RedisConnection) -> Stage:
             store=Store(connection, RETENTION_MS),
             admission=Admission(connection, settings.max_concurrent_jobs, RETENTION_MS),
             counters=RedisCounters(connection),
+            listing=Listing(connection),
             tool_statistics=RedisToolStatistics(connection),
             app_events=AppEvents(
                 connection, settings.job_retention_seconds * 1000, settings.event_retention_seconds * 1000
@@ -76,7 +81,7 @@ def _stage(settings: Settings, connection: RedisConnection) -> Stage:
             operation_stream=OperationStream(connection, 1_000, "operations:completed", "baton"),
             randomness=OneName(),
         ),
-        _registry(),
+        registry,
     )
     return stage
 
@@ -89,23 +94,23 @@ class OneName:
 
 
 class OwnTime:
-    def __init__(self, settings: Settings, delivered: Delivered, connection: PlayedConnection) -> None:
+    def __init__(self, settings: Settings, delivered: Delivered, connection: PlayedConnection, at_once: int) -> None:
         self._connection = connection
         self._delivered = delivered
-        self._pipeline: Pipeline = _stage(settings, connection).pipeline(EventType.LOOP_INIT)
+        self._pipeline: Pipeline = _stage(settings, connection, at_once).pipeline(EventType.LOOP_INIT)
 
     @classmethod
-    async def recorded(cls, settings: Settings) -> "OwnTime":
+    async def recorded(cls, settings: Settings, at_once: int) -> "OwnTime":
         connection = RecordingConnection(settings)
-        event = await _stage(settings, connection).submit("seq")
+        event = await _stage(settings, connection, at_once).submit("seq")
         del connection.answers[:]
         delivered = Delivered("m1", 0, event)
         # By a process that knows nothing of the job, as each of those is for which it is played back.
-        outcome = await _stage(settings, connection).container.pipeline(SPEC).handle(delivered)
+        outcome = await _stage(settings, connection, at_once).container.pipeline(SPEC).handle(delivered)
         await connection.close()
         if outcome.label != "done" or outcome.dispatched:
             raise RuntimeError(f"the job was not done in place: {outcome}")
-        return cls(settings, delivered, PlayedConnection(settings, connection.answers))
+        return cls(settings, delivered, PlayedConnection(settings, connection.answers), at_once)
 
     async def run(self, jobs: int) -> None:
         for _ in range(jobs):
@@ -120,13 +125,22 @@ class OwnTime:
     def recorded_answers(self) -> int:
         return len(self._connection.answers)
 
+    async def calls(self) -> float:
+        """Calls of Python and C functions that a job takes, by cProfile; a coroutine's each time that it goes on."""
+        await self.run(2)
+        profiler = cProfile.Profile()
+        profiler.enable()
+        await self.run(COUNTED_JOBS)
+        profiler.disable()
+        return sum(entry.callcount for entry in profiler.getstats()) / COUNTED_JOBS
+
     async def a_step_us(self, jobs: int) -> float:
         began = time.process_time()
         await self.run(jobs)
         return (time.process_time() - began) * 1e6 / (jobs * STEPS)
 
 
-async def recorded_job() -> OwnTime:
+async def recorded_job(at_once: int = 0) -> OwnTime:
     with tempfile.TemporaryDirectory() as folder:
         process = RedisProcess(Path(folder) / "redis")
         try:
@@ -138,7 +152,7 @@ async def recorded_job() -> OwnTime:
                 redis_token=TOKEN,
                 continuation="inline",
             )
-            return await OwnTime.recorded(settings)
+            return await OwnTime.recorded(settings, at_once)
         finally:
             process.stop()
 

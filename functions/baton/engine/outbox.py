@@ -106,9 +106,14 @@ class Continuation(Struct, frozen=True):
     but: frozenset[str] = frozenset()
 
 
+def invocation_of(owner: str) -> str:
+    """Return the name of an owner's invocation: the part before the dot."""
+    return owner.partition(".")[0]
+
+
 def of_one_invocation(owner: str, other: str) -> bool:
-    """Return whether both owners are of the same invocation: their part before the dot is the same."""
-    return owner.partition(".")[0] == other.partition(".")[0]
+    """Return whether both owners are of the same invocation."""
+    return invocation_of(owner) == invocation_of(other)
 
 
 def is_released(item: WorkItem, owner: str) -> bool:

@@ -14,7 +14,7 @@ from baton.engine.commit.answers import Claim, ClaimResult, Committed, Verdict
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
-from baton.engine.outbox import Continuation, is_released, may_continue, of_one_invocation
+from baton.engine.outbox import Continuation, invocation_of, is_released, may_continue, of_one_invocation
 from baton.engine.state import NOTHING_USED, State
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import APPROVALS
@@ -95,7 +95,7 @@ def dispatch(
 
     `free`: also those without a claim.
     """
-    dispatching = tuple([release(draft, item, owner, free=free) for item in draft.pending(message_id, now_ms, but)])
+    dispatching = tuple([release(draft, item, owner, free=free) for item in draft.pending(message_id, now_ms, (but,))])
     for item in draft.begun_with_slot(message_id, now_ms, but):
         release(draft, item, owner)
     return dispatching
@@ -120,7 +120,8 @@ def inline_continuation(
     rest, taken = list[WorkItem](), list[ClaimResult]()
     lost = done is not None and continuation is not None and is_released(done, claim.owner)
     at_most = continuation.at_most if continuation and done and not lost else 0
-    for item in draft.pending(claim.message_id, claim.now_ms):
+    busy = _at_work_beside(draft, claim, continuation) if continuation else frozenset[str]()
+    for item in draft.pending(claim.message_id, claim.now_ms, busy):
         capacity = continuation is not None and len(taken) < at_most and _continues(claim, draft, item, continuation)
         if continuation is not None and (capacity or item.owner == continuation.owner):
             until_ms = claim.now_ms + continuation.leases_ms.get(item.kind, 0)
@@ -135,6 +136,15 @@ def inline_continuation(
         ):
             rest.append(release(draft, item, claim.owner, free=lost))
     return Committed(done is not None, tuple(rest), tuple(taken))
+
+
+def _at_work_beside(tree: Tree, claim: Claim, continuation: Continuation) -> frozenset[str]:
+    """Return the items that this invocation works on at the same time: none of them is its COMMIT's to tell."""
+    name, now_ms, items = invocation_of(claim.owner), claim.now_ms, tree.items
+    known = [items[key] for key in continuation.but if key in items]
+    held = [each for each in known if each.lease_until_ms > now_ms and each.owner != continuation.owner]
+    owners = {owner for owner in {each.owner for each in held} if invocation_of(owner) == name}
+    return frozenset([each.key for each in held if each.owner in owners])
 
 
 def _continues(claim: Claim, tree: Tree, item: WorkItem, continuation: Continuation) -> bool:

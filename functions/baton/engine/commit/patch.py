@@ -93,7 +93,9 @@ class Patch:
             self.commands += max(1, -(-len(texts) // _SLICE))
 
     def _key(self, name: str) -> int:
-        return self._keys.setdefault(name, len(self._keys) + 1)
+        if name not in self._keys:
+            self._keys[name] = len(self._keys) + 1
+        return self._keys[name]
 
     def _add(self, texts: Sequence[str]) -> int:
         """Add these arguments, and return the index of the first."""

@@ -3,6 +3,7 @@
 Invariant: a Tree never changes; a step changes a draft of it (draft.py).
 """
 
+from collections.abc import Container
 from operator import attrgetter
 from typing import cast
 
@@ -59,9 +60,9 @@ class Tree(Struct):
         follows = any(item.kind in FOLLOW_UPS for item in self.items.values())
         return max(retention_ms + max([0, *waits]), FOLLOW_UP_MS if follows else 0)
 
-    def pending(self, message_id: str, now_ms: int, but: str = "") -> tuple[WorkItem, ...]:
+    def pending(self, message_id: str, now_ms: int, but: Container[str] = ()) -> tuple[WorkItem, ...]:
         """Return the work items that a message must dispatch, in the order of their keys."""
-        mine = [item for item in self.items.values() if item.relay_id == message_id and item.key != but]
+        mine = [item for item in self.items.values() if item.relay_id == message_id and item.key not in but]
         free = [item for item in mine if not self.gated(item, now_ms) and not self.held(item)]
         return tuple(sorted(free, key=_KEY) if len(free) > 1 else free)
 

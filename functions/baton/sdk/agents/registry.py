@@ -112,6 +112,7 @@ class Registry:
         self._tools = {item.name: item for item in everything}
         self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}
         self._offered = {agent.name: offered(agent, tools) for agent, tools in tools_of.items()}
+        self._specs: dict[str, tuple[ToolSpec, ...]] = {}  # made on first use
         self._models: dict[str, Model] = {}
         self._model_of: dict[str, Model] = {}
 
@@ -148,7 +149,10 @@ class Registry:
 
     def specs_of(self, agent: Agent | str) -> tuple[ToolSpec, ...]:
         """Return the agent's tools as a model sees them."""
-        return _specs_of_tools(self._offered[self._known(agent)])
+        name = self._known(agent)
+        if name not in self._specs:
+            self._specs[name] = _specs_of_tools(self._offered[name])
+        return self._specs[name]
 
     def check(self, agent: str, tool: str, arguments: dict[str, Any]) -> None:
         """Check arguments for a tool of an agent.

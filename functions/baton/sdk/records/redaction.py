@@ -45,7 +45,7 @@ _SEPARATORS = r"[^a-z0-9]+"
 _PARTS_OF_NAMES = ("key", "auth", "cookie", "credential", "pass", "secret", "token")
 # Each turn goes through all messages: these types are skipped by their class alone.
 _BARE = frozenset({int, float, bool, type(None)})
-_LEAVES = _BARE | {str}
+LEAVES = _BARE | {str}
 _JSON_BEGINS = ("{", "[")
 
 
@@ -100,7 +100,7 @@ def secrets_in(value: Any) -> tuple[str, ...]:
     match value:
         case dict() | Mapping():
             own = [item for name, item in value.items() if isinstance(item, str) and is_secret_name(str(name))]
-            inner = [item for item in value.values() if item.__class__ not in _LEAVES]
+            inner = [item for item in value.values() if item.__class__ not in LEAVES]
             return (*own, *(found for item in inner for found in secrets_in(item))) if inner else tuple(own)
         case list() | tuple():
             return tuple(found for item in value for found in secrets_in(item))

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticUndefined
 
-from baton.sdk.records.redaction import is_secret_name, redacted
+from baton.sdk.records.redaction import LEAVES, is_secret_name, redacted
 from baton.sdk.tools.signature import Argument, ToolSignature
 from baton_events.values.text import cut, storable, text_of
 
@@ -78,7 +78,7 @@ class ArgumentSchema:
         return {name: getattr(read, key) for key, name in self._fields.items() if key in given}
 
     def _read(self, arguments: Any) -> BaseModel:
-        if not isinstance(arguments, Mapping):
+        if not isinstance(arguments, dict | Mapping):
             fault = f"arguments: must be an object, got {_shortened(arguments)}"
             raise InvalidArguments(self._tool, [fault], [()])
         try:
@@ -100,7 +100,7 @@ def misfit(tool: str, error: ValidationError, arguments: Any, known: list[str]) 
 def copied_json(value: Any) -> Any:
     """Copy the objects and lists of JSON: validators may change what they are given."""
     if isinstance(value, dict):
-        return {name: copied_json(item) for name, item in value.items()}
+        return {name: item if item.__class__ in LEAVES else copied_json(item) for name, item in value.items()}
     return [copied_json(item) for item in value] if isinstance(value, list) else value
 
 

@@ -5,7 +5,7 @@ sealed differently each time.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from baton.engine.commit.usage_ledger import ends_event
@@ -35,20 +35,22 @@ def kept_form(text: _Text) -> _Text:
 class TreeTexts:
     """The texts of one tree. `jobs`: of it, whose tenant is that of new texts."""
 
-    def __init__(self, sealing: Sealing, job_id: str, jobs: Iterable[Job] = ()) -> None:
-        self._sealing, self._root_id = sealing, root_of(job_id)
+    def __init__(self, sealing: Sealing, job_id: str, jobs: Collection[Job] = ()) -> None:
+        self._sealing, self._job_id, self._jobs = sealing, job_id, jobs
         self.seals = bool(sealing.first)
-        self._tenant = next((job.tenant for job in jobs), "")
         self.unreadable: dict[str, None] = {}  # the keys of what could not be opened
 
     def seal(self, text: str, kind: Kind = "text") -> str:
         """Return a text as it is kept; an empty one says that there is none, and stays empty."""
-        return self._sealing.seal(text, PayloadContext(self._tenant, kind, self._root_id)) if text else text
+        if not (text and self.seals):
+            return text
+        tenant = next((job.tenant for job in self._jobs), "")
+        return self._sealing.seal(text, PayloadContext(tenant, kind, root_of(self._job_id)))
 
     def unsealed(self, text: str, kind: Kind = "text") -> str:
         """Return the text that is kept so. Raises UnreadablePayloadError."""
         try:
-            return self._sealing.open(text, kind, self._root_id)
+            return self._sealing.open(text, kind, root_of(self._job_id))
         except UnreadablePayloadError as error:
             self.unreadable[error.key_id] = None
             raise

@@ -8,7 +8,6 @@ gives a step result, never an error. Must not: run a tool.
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any
 
 from msgspec import Struct
@@ -48,7 +47,7 @@ from baton_events.values.text import cut, storable, text_of
 
 CUT_CALL = Failure(ANSWER_CUT, f"{CUT_CAUSE}, so its calls did not run: make fewer calls at once, or shorter ones")
 # Counts and costs are recorded up to this, so that every sum of them can be written and read.
-_MOST = 2**53
+_MOST, _NUMBERS = 2**53, frozenset({int, float})
 _SHOWN_CHARS = 80
 # Of a call that a runner runs. A failure of the tool is final: retries are for attempts that died, or took too long.
 _RETRIES = 2
@@ -320,7 +319,7 @@ def count(value: Any, place: str) -> int:
     """
     if value is None:
         return 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST or value != int(value):
+    if not (_is_number(value) and 0 <= value <= _MOST and value == int(value)):
         raise Unrecordable(place, f"{_shown(value)}: give a whole number from 0 to 2**53, or None")
     return int(value)
 
@@ -333,9 +332,13 @@ def cost(value: Any, place: str) -> float:
     """
     if value is None:
         return 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+    if not (_is_number(value) and 0 <= value <= _MOST):
         raise Unrecordable(place, f"{_shown(value)}: give a number of dollars from 0, or None")
     return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return value.__class__ in _NUMBERS or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _shown(value: Any) -> str:
@@ -371,7 +374,8 @@ class ModelCalls(Struct, frozen=True):
         limit_seconds = min(self.limit_seconds, max(0.0, self.deadline - now) * share)
         with chat_span(model.name, request) as answered_with:
             async with asyncio.timeout_at(now + limit_seconds):
-                answer = await contained(lambda: model.answer(replace(request, time_limit_seconds=limit_seconds)))
+                limited = replace_struct(request, time_limit_seconds=limit_seconds)
+                answer = await contained(lambda: model.answer(limited))
             answered_with(answer)
         if self.cache:
             await self.cache.keep(model, request, answer)

@@ -82,5 +82,6 @@ def registry_with_tools(registry: Registry, agent: Agent, tools: Sequence[Tool])
         _tools=known["_tools"] | all_of,
         _tools_of={**known["_tools_of"], agent.name: all_of},
         _offered={**known["_offered"], agent.name: offered(agent, all_of)},
+        _specs={},
     )
     return other

@@ -3,7 +3,10 @@
 Each item is dispatched once, but for updates from the admission, or after a failover.
 """
 
+import asyncio
 from collections import deque
+from collections.abc import Coroutine
+from typing import Any
 
 from msgspec import Struct
 
@@ -15,6 +18,41 @@ from baton.sdk.records.transcript import HttpResponse
 from baton.worker.runtime.claims import Claims
 from baton.worker.runtime.policy import LEASE_MS
 from baton_events.schema import AgentLoopInit, Event, ToolPayload
+
+
+class RunningSteps:
+    """The steps that an invocation works on at the same time. `tasks`: those that are not over."""
+
+    def __init__(self) -> None:
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._over: list[asyncio.Task[None]] = []
+        self._one_is_over = asyncio.Event()
+
+    def begin(self, step: Coroutine[Any, Any, None]) -> None:
+        """Work on a step, too."""
+        task = asyncio.create_task(step)
+        self.tasks.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        self._over.append(task)
+        self._one_is_over.set()
+
+    async def one_over(self) -> None:
+        """Wait until one of them is over, at least. Raises what it raised."""
+        await self._one_is_over.wait()
+        self._one_is_over.clear()
+        over, self._over = self._over, []
+        for task in over:
+            task.result()
+
+    async def cancelled(self) -> None:
+        """Cancel those that are not over, and wait until they are."""
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
 class Dispatched:

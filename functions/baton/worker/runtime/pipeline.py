@@ -28,7 +28,7 @@ from baton.store.redis.store import Store
 from baton.store.transport.meter import charge
 from baton.worker.commands.commands import Commands
 from baton.worker.runtime.claims import Claims
-from baton.worker.runtime.invocation import Invocation, InvocationItem
+from baton.worker.runtime.invocation import Invocation, InvocationItem, RunningSteps
 from baton.worker.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.worker.runtime.spec import Executor
 from baton_events.emitter import Emitter
@@ -99,22 +99,21 @@ class Pipeline:
         else:
             invocation.outcomes.append("signalled")
             await self._dispatch(invocation, command_items, via_admission=False)
-        tasks, runs = set[asyncio.Task[None]](), dict[str, OpenRun]()
+        running, runs = RunningSteps(), dict[str, OpenRun]()
         OPEN_RUNS.set(runs)
         undo = dict[str, Callable[[], Awaitable[None]]]()
         UNDO.set(undo)
         try:
-            while invocation.todo or tasks:
-                if len(invocation.todo) == 1 and not tasks:
+            while invocation.todo or running.tasks:
+                if len(invocation.todo) == 1 and not running.tasks:
                     await self._step(invocation, invocation.todo.popleft())
-                else:
-                    await self._several(invocation, tasks)
+                    continue
+                while invocation.todo:
+                    running.begin(self._step(invocation, invocation.todo.popleft()))
+                await running.one_over()  # a failure lets the others finish
         finally:
             claims.rest()
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                await asyncio.gather(*tasks, return_exceptions=True)
+            await running.cancelled()
             if runs:
                 await close_all(runs)
             for each in undo.values():
@@ -122,16 +121,6 @@ class Pipeline:
         if invocation.failure is not None:
             raise invocation.failure
         return Outcome(invocation.outcomes[0], invocation.published)
-
-    async def _several(self, invocation: Invocation, tasks: set[asyncio.Task[None]]) -> None:
-        """Work on all open steps at once, until one of them is done; a failure lets the others finish."""
-        while invocation.todo:
-            tasks.add(asyncio.create_task(self._step(invocation, invocation.todo.popleft())))
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        over = {task for task in tasks if task.done()}
-        for task in over:
-            task.result()
-        tasks -= over
 
     async def _step(self, invocation: Invocation, step: InvocationItem) -> None:
         try:

@@ -10,7 +10,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -67,6 +67,7 @@ class Stopping:
 
 # Work that waits to run alone comes again this long after the one before it: about a short piece of work.
 SPREAD_MS = 2_000
+_AT_ONCE = nullcontext(0)
 
 
 class Suspects:
@@ -76,15 +77,15 @@ class Suspects:
         self._at_work = False
         self._in_line = 0
 
-    @contextmanager
-    def turn_of(self, item: WorkItem) -> Iterator[int]:
+    def turn_of(self, item: WorkItem) -> AbstractContextManager[int]:
         """Yield 0 where the step may be worked on in the block; else the delay in ms after which it must come again.
 
         Steps that wait come one after the other.
         """
-        if not item.deaths or item.kind not in WORK_KINDS:
-            yield 0
-            return
+        return self._turn() if item.deaths and item.kind in WORK_KINDS else _AT_ONCE
+
+    @contextmanager
+    def _turn(self) -> Iterator[int]:
         if self._at_work:
             self._in_line += 1
             yield SPREAD_MS * self._in_line

@@ -92,10 +92,7 @@ class TreeSnapshot(Struct, frozen=True):
     @property
     def size_chars(self) -> int:
         """The size of the transcripts."""
-        size_chars = 0
-        for transcript in self.transcripts.values():
-            size_chars += transcript.size_chars
-        return size_chars
+        return sum([transcript.size_chars for transcript in self.transcripts.values()])
 
     def result(self, place: Place) -> str | None:
         """Return a result, if it is known."""

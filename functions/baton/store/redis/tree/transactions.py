@@ -57,6 +57,7 @@ class _Queue(Struct, eq=False):
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: list[_Waiting] = field(default_factory=list[_Waiting])
     snapshot: TreeSnapshot | None = None
+    size_chars: int = 0  # of the snapshot's transcripts
     requested_seconds: float = 0.0  # the last request's time, on the loop's clock
 
     def next_batch(self) -> list[_Waiting]:
@@ -165,9 +166,10 @@ class Transactions:
 
     def _keep(self, queue: _Queue, snapshot: TreeSnapshot | None) -> None:
         """Keep this snapshot of a tree; forget the trees that are unused for longest where that is too much."""
-        now, was = snapshot or _NOTHING, queue.snapshot or _NOTHING
-        if now.transcripts is not was.transcripts:
-            self._size_chars += now.size_chars - was.size_chars
+        if (snapshot or _NOTHING).transcripts is not (queue.snapshot or _NOTHING).transcripts:
+            size_chars = snapshot.size_chars if snapshot else 0
+            self._size_chars += size_chars - queue.size_chars
+            queue.size_chars = size_chars
         queue.snapshot = snapshot
         while self._knows_too_much() and self._forget(next(iter(self._queues))):
             pass
@@ -182,7 +184,7 @@ class Transactions:
         queue = self._queues[root_id]
         if queue.lock.locked() or queue.waiting:
             return False
-        self._size_chars -= (queue.snapshot or _NOTHING).size_chars
+        self._size_chars -= queue.size_chars
         del self._queues[root_id]
         return True
 

@@ -46,9 +46,11 @@ class Writes:
         if texts.seals:  # a snapshot of this draft knows how its results are kept
             draft.keep_results(texts.sealed)
         # The number of earlier parts, for each job with new parts of a stream.
-        self.part_counts = {job_id: int(state.get(keys.part_count(job_id), 0)) for job_id in draft.parts}
-        for job_id, count in self.part_counts.items():
-            self.state[keys.part_count(job_id)] = str(count + len(draft.parts[job_id]))
+        self.part_counts = dict[str, int]()
+        for job_id, parts in draft.parts.items():
+            field = keys.part_count(job_id)
+            count = self.part_counts[job_id] = int(state.get(field, 0))
+            self.state[field] = str(count + len(parts))
         self.expires = draft.expires_ms != before.expires_ms
 
     def stamp(self, text: str) -> bool:
@@ -99,7 +101,9 @@ class Writes:
         for first in range(0, len(parts), _PARTS_AT_ONCE):
             entry = parts[first : first + _PARTS_AT_ONCE]
             more = first + len(entry)
-            named = [text for part in entry for text in ("p", part if ends_event(part) else self._texts.seal(part))]
+            if self._texts.seals:
+                entry = tuple([part if ends_event(part) else self._texts.seal(part) for part in entry])
+            named = [text for part in entry for text in ("p", part)]
             head = ("MAXLEN", "~", str(length), f"{start}{count + more}")
             sums = [(keys.part_count(job_id), 3, start, more)]
             patch.write("XADD", keys.parts_key(job_id), [*head, *named], sums)
