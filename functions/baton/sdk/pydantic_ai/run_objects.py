@@ -119,6 +119,8 @@ class RunObjects:
             RunFailedError: something cannot be kept, or it is too large.
         """
         found: Held = {}
+        if not self._objects:
+            return found
         later = replace(self._values, lasting=_LASTING, met=dict(self._values.met))
         for key, one in self._objects.items():
             new = self._new[key]
@@ -140,6 +142,8 @@ class RunObjects:
 
     def changed(self) -> Changed:
         """Return what the objects hold now and did not when the piece began."""
+        if not self._objects and not self.held:
+            return {}
         now, changed = self.kept(), Changed()
         for key in {**now, **self.held}:
             before, new = self.held.get(key, {}), self._new.get(key, {})

@@ -23,7 +23,7 @@ from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import DeferredToolRequests, RunContext, Tool, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
 
-from baton.sdk.models.providers.whole import WholeModel
+from baton.sdk.models.providers.whole import CallIds, WholeModel
 from baton.sdk.pydantic_ai.run_objects import RunObjects, parts
 
 # What these do is what the capabilities in them do.
@@ -108,6 +108,7 @@ class Piece(AbstractCapability[Any]):
         self._begins = begins
         self._again = again
         self._known_node: Any = None
+        self._ids = CallIds()
         self.late = False
 
     def get_ordering(self) -> CapabilityOrdering:
@@ -160,7 +161,7 @@ class Piece(AbstractCapability[Any]):
 
     def get_wrapper_model(self, model: Model) -> Model:
         """Take only whole answers, with an id of its own for each call."""
-        return WholeModel(model)
+        return WholeModel(model, self._ids)
 
     def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
         """List a server's tools in one piece alone, where its toolset allows it: an MCP server's."""

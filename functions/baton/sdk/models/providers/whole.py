@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields, replace
+from operator import is_
 from typing import Any
 
 from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior
@@ -56,11 +57,32 @@ class BrokenAnswerError(ModelAPIError):
         self.response = response
 
 
-class WholeModel(WrapperModel):
-    """The wrapped model, whose answers are whole, with storable texts and an id of its own for each call."""
+class CallIds:
+    """The ids of a conversation's calls. What it has told of a conversation that only grows is not looked at again."""
 
-    def __init__(self, wrapped: Any) -> None:
+    def __init__(self) -> None:
+        self._seen: list[ModelMessage] = []
+        self._ids = set[str]()
+
+    def of(self, messages: Sequence[ModelMessage]) -> set[str]:
+        """Return those in the messages; the caller may add to them."""
+        if len(messages) < len(self._seen) or not all(map(is_, self._seen, messages)):
+            self._seen, self._ids = [], set()
+        new = messages[len(self._seen) :]
+        self._ids.update(call.tool_call_id for one in new if isinstance(one, ModelResponse) for call in one.tool_calls)
+        self._seen += new
+        return set(self._ids)
+
+
+class WholeModel(WrapperModel):
+    """The wrapped model, whose answers are whole, with storable texts and an id of its own for each call.
+
+    `ids`: of one conversation, whose model this is; None: it is the model of many.
+    """
+
+    def __init__(self, wrapped: Any, ids: CallIds | None = None) -> None:
         super().__init__(wrapped)
+        self._ids = ids
         for leaf in leaves_of(self.wrapped):
             guard(leaf)
 
@@ -77,7 +99,7 @@ class WholeModel(WrapperModel):
             raise _unreadable(error, self.model_name, is_sent=self._is_sent()) from error
         if not _has_finish_reason(response) and all(map(_is_of_library, leaves_of(self.wrapped))):
             raise BrokenAnswerError(response, "the answer has no finish reason, so it is not whole")
-        return _taken(response, messages, model_request_parameters)
+        return self._taken(response, messages, model_request_parameters)
 
     @asynccontextmanager
     async def request_stream(
@@ -94,8 +116,13 @@ class WholeModel(WrapperModel):
                 stream = await stack.enter_async_context(opened)
             except _UNREADABLE as error:  # it ended before it began
                 raise _unreadable(error, self.model_name, is_sent=self._is_sent()) from error
-            _Watched(stream, lambda response: _taken(response, messages, model_request_parameters))
+            _Watched(stream, lambda response: self._taken(response, messages, model_request_parameters))
             yield stream
+
+    def _taken(
+        self, response: ModelResponse, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
+    ) -> ModelResponse:
+        return _taken(response, messages, parameters, (self._ids or CallIds()).of(messages))
 
     def _is_sent(self) -> bool:
         return all(_is_of_library(leaf) and leaf.base_url for leaf in leaves_of(self.wrapped))
@@ -183,9 +210,9 @@ def _size_bytes(event: ModelResponseStreamEvent) -> int:
 
 
 def _taken(
-    response: ModelResponse, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
+    response: ModelResponse, messages: Sequence[ModelMessage], parameters: ModelRequestParameters, ids: set[str]
 ) -> ModelResponse:
-    """Return the whole answer in the form that is kept.
+    """Return the whole answer in the form that is kept. `ids`: of the conversation's calls.
 
     Raises:
         BrokenAnswerError: it is not whole.
@@ -197,7 +224,6 @@ def _taken(
         raise BrokenAnswerError(response, "the answer is not whole")
     if response.finish_reason == "error" and not response.tool_calls:
         raise BrokenAnswerError(response, "the answer ended with an error of the provider")
-    ids = {call.tool_call_id for one in messages if isinstance(one, ModelResponse) for call in one.tool_calls}
     bare = {tool.name for tool in parameters.function_tools if not tool.parameters_json_schema.get("properties")}
     parts = [_part(part, ids, bare) for part in response.parts]
     details, reason = _clean(response.provider_details), _finish_reason(response)
