@@ -5,6 +5,7 @@ Invariant: how an event is addressed is a setting (PUBLISH_BY), never detected. 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import quote
 
 from baton_events.app_event import AppEvent, endpoint_of, topic_suffix
@@ -148,8 +149,7 @@ class Emitter:
         await self._queue.close()
 
     def _outgoing(self, delivery: Delivery) -> Outgoing:
-        message = message_of(self._settings, delivery.event, delivery.deduplication_id)
-        return replace(message, not_before_ms=delivery.not_before_ms)
+        return message_of(self._settings, delivery.event, delivery.deduplication_id, delivery.not_before_ms)
 
 
 def sealing_in(settings: QueueSettings) -> Sealing:
@@ -161,12 +161,11 @@ def sealing_in(settings: QueueSettings) -> Sealing:
     return sealing_of(settings.payload_keys, settings.payload_codec)
 
 
-def message_of(settings: QueueSettings, event: Event, deduplication_id: str = "") -> Outgoing:
+def message_of(settings: QueueSettings, event: Event, deduplication_id: str = "", not_before_ms: int = 0) -> Outgoing:
     """Return the message that brings an event, as the settings address it."""
     kind, body = event_type(event), sealing_in(settings).sealed_message(encode_event(event))
     topic = settings.topic(kind) if settings.publish_by == "topic" else ""
-    return replace(
-        message_to(settings, ENDPOINTS[kind], body, deduplication_id),
+    return Outgoing(
         url="" if topic else settings.event_url(kind),
         topic=topic,
         headers={
@@ -175,22 +174,27 @@ def message_of(settings: QueueSettings, event: Event, deduplication_id: str = ""
             "x-session-id": header_value(event.session_id),
             "x-job-id": event.job_id,
         },
+        not_before_ms=not_before_ms,
         label=event.job_id,
+        **_options(settings, ENDPOINTS[kind], body, deduplication_id),
     )
 
 
 def message_to(settings: QueueSettings, endpoint: str, body: str, deduplication_id: str = "") -> Outgoing:
     """Return a message to one of our endpoints, with the settings' options: waits, limits, failure callback."""
-    return Outgoing(
-        body=body,
-        url=settings.endpoint_url(endpoint),
-        deduplication_id=deduplication_id,
-        failure_callback=settings.failure_callback_url if settings.worker_base_url else "",
-        waits=waits_at(settings, endpoint).spread(deduplication_id or body),
-        timeout_seconds=delivery_seconds(endpoint, settings.message_timeout_seconds),
-        flow=_flow(settings, endpoint),
-        callback_flow=_flow(settings, DELIVERY_FAILED_ENDPOINT),
-    )
+    return Outgoing(url=settings.endpoint_url(endpoint), **_options(settings, endpoint, body, deduplication_id))
+
+
+def _options(settings: QueueSettings, endpoint: str, body: str, deduplication_id: str) -> dict[str, Any]:
+    return {
+        "body": body,
+        "deduplication_id": deduplication_id,
+        "failure_callback": settings.failure_callback_url if settings.worker_base_url else "",
+        "waits": waits_at(settings, endpoint).spread(deduplication_id or body),
+        "timeout_seconds": delivery_seconds(endpoint, settings.message_timeout_seconds),
+        "flow": _flow(settings, endpoint),
+        "callback_flow": _flow(settings, DELIVERY_FAILED_ENDPOINT),
+    }
 
 
 def waits_at(settings: QueueSettings, endpoint: str) -> RetryWaits:

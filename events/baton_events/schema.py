@@ -7,6 +7,7 @@ here, by `schemaVersion`, and nowhere else.
 
 import json
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -51,6 +52,7 @@ TOPIC_SUFFIXES = {
 }
 
 
+@lru_cache(128)
 def function_of(endpoint: str) -> str:
     """Return the endpoint that a function is known by: all app events have one, and the one of turns takes answers."""
     if endpoint.startswith(f"{ANSWERS_ENDPOINT}/"):
