@@ -3,11 +3,10 @@
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
 
 import msgspec
 
-from baton.client.requests import Call, Requests, job_stream, once
+from baton.client.requests import Call, Requests, in_path, job_stream, once
 from baton.client.results import Diff, Job, Json, Part, Score
 
 _JOBS = "/api/agent-jobs"
@@ -18,7 +17,7 @@ Row = TypeVar("Row")
 
 def id_of(one: Any) -> str:
     """Return the id of a record, or the id itself, encoded for a path."""
-    return quote(one if isinstance(one, str) else one.id, safe="")
+    return in_path(one if isinstance(one, str) else one.id)
 
 
 def job_path(job: Job | str, rest: str = "") -> str:

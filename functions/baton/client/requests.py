@@ -177,9 +177,9 @@ class Requests:
     async def _once(self, call: Call, *, stream: bool) -> httpx.Response:
         options: dict[str, Any] = {"headers": {**self._headers, **call.headers}}
         if call.query:
-            options["params"] = {name: value for name, value in call.query.items() if value is not None}
+            options["params"] = {name: _sent(value) for name, value in call.query.items() if value is not None}
         if call.body is not None:
-            options["content"] = msgspec.json.encode({k: v for k, v in call.body.items() if v is not None})
+            options["content"] = _json({k: v for k, v in call.body.items() if v is not None})
             options["headers"]["Content-Type"] = "application/json"
         try:
             request = self.exchange.build(call.method, self.url + call.path, **options)
@@ -203,9 +203,33 @@ class Requests:
             raise UnreachableError(f"{place} did not answer as Baton does: is this its address? ({error})") from error
 
 
+def in_path(one: str) -> str:
+    """Return an id as a part of a path: any text, also one of dots, which would lead to another path."""
+    text = quote(_sent(one), safe="")
+    return text.replace(".", "%2E") if text in (".", "..") else text
+
+
+def _sent(value: Any) -> Any:
+    """Return a text as UTF-8 can hold it, and anything else as it is."""
+    from baton_events.values.text import storable  # noqa: PLC0415 - importing the client loads nothing of it
+
+    return storable(value) if isinstance(value, str) else value
+
+
+def _json(body: Json) -> str:
+    """Return the body's JSON.
+
+    Raises:
+        ValueError: it cannot hold a value, whose place is named: NaN would become null.
+    """
+    from baton_events.values.json_value import recorded_json  # noqa: PLC0415 - as above
+
+    return recorded_json(body, "body")
+
+
 def job_stream(job_id: str) -> Call:
     """Return the request for a job's stream."""
-    return Call("GET", f"/api/agent-jobs/{quote(job_id, safe='')}/stream", repeatable=True)
+    return Call("GET", f"/api/agent-jobs/{in_path(job_id)}/stream", repeatable=True)
 
 
 def part_of(position: str, data: str) -> Part:

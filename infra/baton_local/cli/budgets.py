@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
+from baton.client.requests import in_path
 from baton_local.cli.deployment import Deployment, deployment, naming_deployment, with_deployment
 from baton_local.cli.job_lines import plain
 from baton_local.cli.jobs import as_json
@@ -43,7 +43,7 @@ def set_limit(deployment: Deployment, budget: str, *, per: str, limit: float, un
     """Set a limit. Calls that wait and have room begin within seconds."""
     body: dict[str, Any] = {"per": per, "limit": limit, "period": "every" if every else "present"}
     body |= {"unit": unit} if unit else {}
-    _print(deployment.request("PUT", f"{_PATH}/{quote(budget, safe='')}", body))
+    _print(deployment.request("PUT", f"{_PATH}/{in_path(budget)}", body))
 
 
 def _found(deployment: Deployment) -> list[dict[str, Any]]:

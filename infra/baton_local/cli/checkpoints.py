@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from baton.client.requests import in_path
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.job_lines import compact, plain
 from baton_local.cli.jobs import as_json
@@ -77,16 +78,16 @@ def link(
     """Make a link by which a person without a key decides, once."""
     body: dict[str, Any] = {"name": name, "expiresInSeconds": hours * 3600, "edit": edit}
     body |= {"may": list(may)} if may else {}
-    print(deployment.request("POST", f"/api/admin/agent-checkpoints/{checkpoint_id}/links", body)["url"])
+    print(deployment.request("POST", f"/api/admin/agent-checkpoints/{in_path(checkpoint_id)}/links", body)["url"])
 
 
 def _decide(deployment: Deployment, method: str, checkpoint_id: str, body: dict[str, Any]) -> None:
-    decided = deployment.request(method, f"/api/admin/agent-checkpoints/{checkpoint_id}", body)
+    decided = deployment.request(method, f"/api/admin/agent-checkpoints/{in_path(checkpoint_id)}", body)
     print(f"{decided['id']}  {decided['status']}")
 
 
 def _of_job(deployment: Deployment, job_id: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = deployment.get(f"/api/agent-jobs/{job_id}/checkpoints")["checkpoints"]
+    found: list[dict[str, Any]] = deployment.get(f"/api/agent-jobs/{in_path(job_id)}/checkpoints")["checkpoints"]
     return found
 
 

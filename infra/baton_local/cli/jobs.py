@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
+from baton.client.requests import in_path
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.job_lines import JobLines
 from baton_local.cli.job_screen import print_answer, print_job, print_jobs
@@ -84,7 +85,7 @@ def change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str
     if wanted.dry_run:
         raise click.UsageError("--dry-run is for a filter: it prints how many jobs it selects")
     for job_id in job_ids:
-        job = deployment.request("PATCH", f"/api/agent-jobs/{job_id}", body)
+        job = deployment.request("PATCH", f"/api/agent-jobs/{in_path(job_id)}", body)
         print(f"{job['id']}  {job['status']}", flush=True)
 
 
@@ -218,7 +219,7 @@ def show(deployment: Deployment, job_id: str, *, watches: bool, shows_json: bool
     """Show a job: status, current wait, tool calls, usage by step, answer."""
     if watches:
         _watch(deployment, job_id, shows_json=shows_json)
-    job = deployment.get(f"/api/agent-jobs/{job_id}", steps="true")
+    job = deployment.get(f"/api/agent-jobs/{in_path(job_id)}", steps="true")
     if shows_json:
         print_json(job)
     else:
@@ -257,7 +258,7 @@ def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> NoReturn
             began_ms = began_ms or now_ms - part["data"]["durationMs"]
         for line in lines.of(part, (now_ms - began_ms) / 1000):
             console.print(line, no_wrap=True, overflow="ellipsis", highlight=False)
-    job = deployment.get(f"/api/agent-jobs/{job_id}")
+    job = deployment.get(f"/api/agent-jobs/{in_path(job_id)}")
     if not shows_json:
         print_answer(console, job)
         print(f"{job['id']}  {job['status']}" + (f": {job['error']['message']}" if job["error"] else ""))

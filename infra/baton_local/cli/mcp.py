@@ -6,11 +6,11 @@ log names the key. The standard output belongs to the protocol. The SDK is loade
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
 
 import click
 
 from baton.client import ApiError, AsyncBatonClient
+from baton.client.requests import in_path
 from baton.sdk.distribution import missing_extra
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.dev.stack_error import StackError
@@ -93,11 +93,11 @@ class OperatorTools:
     async def _approve(self, approval: str, comment: str = "", arguments: Json | None = None) -> Json:
         """Approve what a job asks. `arguments` replaces those of the tool call."""
         body = {"comment": comment} | ({} if arguments is None else {"arguments": arguments})
-        return await self._sent("POST", f"{_CHECKPOINTS}/{quote(approval, safe='')}", body)
+        return await self._sent("POST", f"{_CHECKPOINTS}/{in_path(approval)}", body)
 
     async def _reject(self, approval: str, reason: str = "") -> Json:
         """Reject what a job asks. Its model reads the reason."""
-        return await self._sent("DELETE", f"{_CHECKPOINTS}/{quote(approval, safe='')}", {"reason": reason})
+        return await self._sent("DELETE", f"{_CHECKPOINTS}/{in_path(approval)}", {"reason": reason})
 
     async def _cancel(self, job: str) -> Json:
         """Cancel a job that has not ended, and the jobs below it."""
@@ -128,7 +128,7 @@ class OperatorTools:
 
 
 def _job(job_id: str, rest: str = "") -> str:
-    return f"{_JOBS}/{quote(job_id, safe='')}{rest}"
+    return f"{_JOBS}/{in_path(job_id)}{rest}"
 
 
 def _shown(job: Json) -> Json:

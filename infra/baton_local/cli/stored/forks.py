@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 import click
 from rich.console import Console
 from rich.text import Text
 
+from baton.client.requests import in_path
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.jobs import as_json, object_in, print_json
 
@@ -46,7 +46,7 @@ def fork(
     toolResults and arguments.
     """
     body = {"turn": turn, "toolsRun": tools} | ({"edits": object_in(edits, "--edits")} if edits else {})
-    path = f"/api/agent-jobs/{quote(job_id, safe='')}/fork"
+    path = f"/api/agent-jobs/{in_path(job_id)}/fork"
     forked = deployment.request("POST", path, body, key=idempotency_key)
     if shows_json:
         print_json(forked)
@@ -61,7 +61,7 @@ def fork(
 @as_json
 def diff(deployment: Deployment, job_id: str, other_id: str, *, shows_json: bool) -> None:
     """Compare two jobs turn by turn: what was said, which tools were called, and what they gave."""
-    found = deployment.get(f"/api/agent-jobs/{quote(job_id, safe='')}/diff/{quote(other_id, safe='')}")
+    found = deployment.get(f"/api/agent-jobs/{in_path(job_id)}/diff/{in_path(other_id)}")
     if shows_json:
         print_json(found)
         return

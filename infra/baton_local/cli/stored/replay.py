@@ -8,10 +8,10 @@ import json
 import sys
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 
+from baton.client.requests import in_path
 from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry
 from baton.sdk.agents.registry import Registry
 from baton.settings.settings import Settings, settings_from_environment
@@ -69,7 +69,7 @@ def replay(
 
 def _send(place: Deployment, target: str) -> None:
     """Replay over the API, with an admin key; report what was applied already, which is not sent."""
-    checked = place.request("POST", f"/api/admin/messages/{quote(target, safe='')}/replay")
+    checked = place.request("POST", f"/api/admin/messages/{in_path(target)}/replay")
     if (replayed := checked.get("driven")) is not None:
         print(f"{target}: {replayed} message(s) replayed" if replayed else f"{target}: expects nothing now")
         return

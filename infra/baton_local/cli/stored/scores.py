@@ -2,10 +2,10 @@
 
 import re
 from typing import Any
-from urllib.parse import quote
 
 import click
 
+from baton.client.requests import in_path
 from baton_local.cli.deployment import Deployment, with_deployment
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
@@ -49,7 +49,7 @@ def send_score(deployment: Deployment, job_id: str, name: str, value: float, com
         StackError: a refusal.
     """
     body = {"name": name, "value": value, "comment": comment}
-    deployment.request("POST", f"/api/agent-jobs/{quote(job_id, safe='')}/scores", body)
+    deployment.request("POST", f"/api/agent-jobs/{in_path(job_id)}/scores", body)
 
 
 def score_name(text: str) -> str:
