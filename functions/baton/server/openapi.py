@@ -97,7 +97,7 @@ class Described:
 
 UNDESCRIBED = Described()
 _JOBS, _SCHEDULES = "/api/agent-jobs", "/api/agent-schedules"
-_CHAT_SESSION = "/api/chat/sessions/{session_id:path}"
+_CHAT_SESSION = "/api/chat/sessions/{session_id:any}"
 _CHECKPOINT = "/api/admin/agent-checkpoints/{checkpoint_id}"
 
 DESCRIBED: Mapping[str, Described] = {
@@ -126,7 +126,7 @@ DESCRIBED: Mapping[str, Described] = {
     "GET /api/admin/agent-checkpoints": Described(answer="Checkpoints", query=ListQuery),
     "POST /api/operations/{operation_id}/complete": Described(CompletionBody, "Completed"),
     "POST /api/chat": Described(ChatBody, "Stream", (200, 202)),
-    "GET /api/chat/{session_id:path}/stream": Described(answer="Stream", statuses=(200, 204)),
+    "GET /api/chat/{session_id:any}/stream": Described(answer="Stream", statuses=(200, 204)),
     "GET /api/chat/sessions": Described(query=SessionsQuery),
     f"POST {_CHAT_SESSION}/stream": Described(StreamChatBody, "Stream"),
     f"GET {_CHAT_SESSION}/stream": Described(answer="Stream", statuses=(200, 204)),
@@ -139,15 +139,15 @@ DESCRIBED: Mapping[str, Described] = {
     "POST /mcp": Described(RpcMessage, "Call", statuses=(200, 202, 400, 404)),
     "POST /api/stream-tokens": Described(StreamTokenBody, "StreamToken"),
     "POST /api/agent/start": Described(StartBody, "Workflow", (202,)),
-    "GET /api/sessions/{session_id:path}": Described(answer="Session", query=SessionQuery),
-    "GET /api/sessions/{session_id:path}/files/{name}": Described(answer="File"),
-    "DELETE /api/sessions/{session_id:path}": Described(statuses=(204,)),
+    "GET /api/sessions/{session_id:any}": Described(answer="Session", query=SessionQuery),
+    "GET /api/sessions/{session_id:any}/files/{name}": Described(answer="File"),
+    "DELETE /api/sessions/{session_id:any}": Described(statuses=(204,)),
     "POST /api/admin/agent-jobs/bulk": Described(BulkBody, "Bulk"),
     "GET /api/admin/audit": Described(answer="AuditLog", query=AuditQuery),
     "GET /api/admin/budgets": Described(answer="Budgets", query=BudgetsQuery),
-    "PUT /api/admin/budgets/{key:path}": Described(BudgetBody, "Budget"),
-    "DELETE /api/admin/budgets/{key:path}": Described(statuses=(204,), query=ClearQuery),
-    "DELETE /api/admin/subjects/{subject_id:path}": Described(answer="Erased", query=SubjectQuery),
+    "PUT /api/admin/budgets/{key:any}": Described(BudgetBody, "Budget"),
+    "DELETE /api/admin/budgets/{key:any}": Described(statuses=(204,), query=ClearQuery),
+    "DELETE /api/admin/subjects/{subject_id:any}": Described(answer="Erased", query=SubjectQuery),
     "GET /api/admin/agent-worker": Described(answer="Worker"),
     "POST /api/admin/agent-worker": Described(WorkerBody, "Worker", body_needed=False),
     "DELETE /api/admin/agent-worker": Described(answer="Worker"),
@@ -161,7 +161,7 @@ DESCRIBED: Mapping[str, Described] = {
 
 
 _REF = "#/components/schemas/{model}"
-_PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
+_PARAMETER = re.compile(r"\{(\w+)(:any)?\}")
 _BYTES = "application/octet-stream"
 _MEDIA = {"Call": "text/event-stream", "File": "*/*", "Result": _BYTES, "Stream": "text/event-stream"}
 _MEDIA |= {"Text": "text/plain"}

@@ -209,7 +209,7 @@ def _of_chats(context: Context) -> list[ApiRoute]:
     )
     return [
         ApiRoute("POST", "/api/chat", "client", chats.send, sends, CONVERSATION_BYTES + files_bytes),
-        ApiRoute("GET", "/api/chat/{session_id:path}/stream", "stream", chats.resume, resumes),
+        ApiRoute("GET", "/api/chat/{session_id:any}/stream", "stream", chats.resume, resumes),
         ApiRoute("POST", "/api/ag-ui/{agent}", "run", runs.run, run, CONVERSATION_BYTES + files_bytes),
         ApiRoute("POST", "/api/stream-tokens", "client", to(make_token), makes),
         ApiRoute("POST", "/api/agent/start", "client", to(start_agent), starts, TASK_BYTES),
@@ -219,7 +219,7 @@ def _of_chats(context: Context) -> list[ApiRoute]:
 
 def _of_sessions(context: Context, sessions: SessionsApi) -> list[ApiRoute]:
     to = context.serves
-    path = "/api/sessions/{session_id:path}"
+    path = "/api/sessions/{session_id:any}"
     shows = "its messages, running job (`activeStream`) and queued questions; `?limit=`, `?cursor=` for older ones"
     deletes = "delete its jobs' data and its memory; 409 while one has not ended"
     cancels = "stop the running job and those in line; answers once they have stopped, within 5 s"
@@ -276,12 +276,12 @@ def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:
     limits = "set a key's limit for the present period, or for every one: calls that wait and have room begin"
     clears = "the limits count again that calls declare; what is spent stays; `per`"
     erases = "cancel a person's jobs, delete what has ended of their data; `tenant`; repeat while `running` is above 0"
-    budget_path = "/api/admin/budgets/{key:path}"
+    budget_path = "/api/admin/budgets/{key:any}"
     return [
         ApiRoute("GET", "/api/admin/budgets", "admin", to(show_budgets), lists),
         ApiRoute("PUT", budget_path, "admin", to(set_budget), limits),
         ApiRoute("DELETE", budget_path, "admin", to(clear_budget), clears),
-        ApiRoute("DELETE", "/api/admin/subjects/{subject_id:path}", "admin", to(erase_subject), erases),
+        ApiRoute("DELETE", "/api/admin/subjects/{subject_id:any}", "admin", to(erase_subject), erases),
         ApiRoute("GET", worker_path, "admin", to(show_worker), admits),
         ApiRoute("GET", "/api/admin/agents/{agent}/versions", "admin", to(show_versions), compares),
         ApiRoute("GET", "/api/admin/usage", "admin", to(show_usage), used),

@@ -54,7 +54,7 @@ _SHAPELESS = {"Object", "Submitted", *_OF_PROTOCOLS}
 def endpoint_table() -> str:
     """Return one row a route of the API."""
     rows = (
-        [f"`{route.method} {route.path.replace(':path}', '}')}`", route.what, KEY_OF[route.access], _bodies(route)]
+        [f"`{route.method} {route.path.replace(':any}', '}')}`", route.what, KEY_OF[route.access], _bodies(route)]
         for route in api_routes()
     )
     return markdown_table(["endpoint", "what", "key", "takes → answers"], rows)
@@ -77,7 +77,7 @@ def body_tables() -> str:
 
 def _bodies(route: ApiRoute) -> str:
     """Return which schemas an endpoint takes and, behind an arrow, answers, as links."""
-    operation = api_document()["paths"][route.path.replace(":path}", "}")][route.method.lower()]
+    operation = api_document()["paths"][route.path.replace(":any}", "}")][route.method.lower()]
     taken = operation.get("requestBody", {}).get("content", {})
     answered = [answer.get("content", {}) for status, answer in operation["responses"].items() if status != "default"]
     links = ", ".join(filter(None, map(_links, answered[:1])))

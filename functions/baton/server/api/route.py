@@ -8,10 +8,28 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
 from baton.settings.limits import BODY_BYTES
+
+
+class _AnyText(Convertor[str]):
+    """`{name:any}`: any text, with slashes and line ends, as ids of sessions and persons and keys of budgets are."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        """Return the text."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return the text."""
+        return value
+
+
+register_url_convertor("any", _AnyText())
 
 
 def without_body(answer: Response) -> Response:

@@ -56,7 +56,7 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
         gate.forms("/console/budgets", set=budgets.set),
         gate.get("/console/usage", UsagePage(container).show),
         Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
-        gate.get("/console/{path:path}", _nothing),
+        gate.get("/console/{path:any}", _nothing),
     ]
 
 
@@ -89,8 +89,8 @@ def _of_jobs(gate: Gate, context: Context) -> list[Route]:
             scores=actions.score,
         ),
         gate.get("/console/sessions", sessions.show),
-        gate.get("/console/sessions/{session_id:path}", sessions.one),
-        gate.post("/console/sessions/{session_id:path}/cancel", sessions.cancel),
+        gate.get("/console/sessions/{session_id:any}", sessions.one),
+        gate.post("/console/sessions/{session_id:any}/cancel", sessions.cancel),
     ]
 
 

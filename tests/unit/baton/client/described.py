@@ -14,7 +14,7 @@ from baton.worker.wiring import real_ports
 _CONTAINER = Container(Settings(), real_ports(Settings()))  # opens nothing
 TABLE = api_table(_CONTAINER, Keys(_CONTAINER), Audit(_CONTAINER))
 DOCUMENT: dict[str, Any] = document_of(TABLE, "")
-ACCESS = {f"{route.method} {route.path.replace(':path', '')}": route.access for route in TABLE}
+ACCESS = {f"{route.method} {route.path.replace(':any', '')}": route.access for route in TABLE}
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 PLACES = [
     (operation, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(operation.partition(" ")[2]))))

@@ -15,7 +15,7 @@ def chat_alias_routes(context: Context, native: SessionsApi) -> list[ApiRoute]:
     to, chats = context.serves, ChatApi(context.container, context.keys)
     sessions = ChatSessionsApi(context.container, context.keys, native, chats)
     every, limit = "/api/chat/sessions", (context.container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
-    one = f"{every}/{{session_id:path}}"
+    one = f"{every}/{{session_id:any}}"
     sends = '`{"message", "is_user_message", "context"}`: a message of the session; 200 and the answer\'s stream'
     lists = "sessions that were created here, the last used first; `limit`, `cursor`"
     shows = "its messages, and what streams (`active_stream`)"

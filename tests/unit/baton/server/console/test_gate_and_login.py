@@ -24,7 +24,7 @@ def _guarded(method: str) -> list[str]:
     container = Stage(settings=with_keys()).container
     routes: list[Route] = console_routes(container, Keys(container))
     paths = [route.path for route in routes if method in (route.methods or ()) and route.path not in OPEN]
-    return [re.sub(r"{\w+(:path)?}", "some-id", path) for path in paths]
+    return [re.sub(r"{\w+(:any)?}", "some-id", path) for path in paths]
 
 
 @pytest.mark.parametrize("path", _guarded("GET"))

@@ -139,7 +139,7 @@ async def test_changes_are_in_the_audit_log(api: Api) -> None:
     await put(api, limit=20)
     [entry] = await api.stage.audit_log.entries()
     assert (entry.action, entry.status, entry.detail) == (
-        "PUT /api/admin/budgets/{key:path}",
+        "PUT /api/admin/budgets/{key:any}",
         200,
         {"body": {"per": "day", "limit": 20}},
     )

@@ -1,6 +1,7 @@
 """`GET /api/sessions/{id}`, stopping, deleting and forgetting one."""
 
 import asyncio
+from urllib.parse import quote
 
 import pytest
 
@@ -136,13 +137,13 @@ async def test_who_closes_the_connection_stops_nothing(api: Api) -> None:
     assert messages[-1]["metadata"] == {"status": "completed"}
 
 
-@pytest.mark.parametrize("session", ["session_1", "a session/with %2F ü", "x" * 200])
+@pytest.mark.parametrize("session", ["session_1", "a session/with %2F ü", "x" * 200, "of\ntwo lines\n"])
 @pytest.mark.parametrize("index", [FakeLongTermMemory(), None], ids=["with an index", "without"])
 async def test_a_session_is_forgotten(session: str, index: FakeLongTermMemory | None) -> None:
     """Whatever text its id is; in both memories, of its tenant alone; a second time there is nothing."""
     async with api_of(Stage(settings=with_keys(), long_term_memory=index)) as api:
         await api.stage.container.memory.store("acme", an_entry("of it", session=session))
-        path = f"/api/sessions/{session.replace('%', '%25')}/memory"
+        path = f"/api/sessions/{quote(session, safe='/')}/memory"
         assert (await api.request("DELETE", path, OTHER)).json()["forgotten"] == {"session": 0, "longTerm": 0}
         for count, key in ((1, ADMIN), (0, ACME)):
             answer = await api.request("DELETE", f"{path}?tenant=acme", key)
