@@ -56,6 +56,7 @@ from baton.sdk.pydantic_ai.stopping import (
     function_tools,
     leaf_toolsets,
     may_do,
+    storable_in,
 )
 from baton.sdk.pydantic_ai.workspaces import WorkspaceOfPiece, Workspaces
 from baton.sdk.tools.arguments import copied_json, misfit
@@ -201,7 +202,7 @@ class PydanticAIRunner:
 
     async def _begun(self, recorded: Recorded, state: RunState) -> tuple[HeldRun, Sequence[ai.ModelMessage]]:
         """Open a run for a turn; also return the history that it goes on from, if it resumes no calls."""
-        prompt = None if state.messages else await _awaited(self._prompt(recorded.job))
+        prompt = None if state.messages else storable_in(await _awaited(self._prompt(recorded.job)))
         if prompt is None:
             state.answered += map(ai.UserPromptPart, state.sent)
         elif state.sent:

@@ -4,7 +4,7 @@ It stops before calls that are made elsewhere, and continues with the counts and
 """
 
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Self
 
@@ -17,18 +17,21 @@ from pydantic_ai.capabilities import (
     WrapRunHandler,
 )
 from pydantic_ai.exceptions import CallDeferred
-from pydantic_ai.messages import ModelResponse
+from pydantic_ai.messages import ModelResponse, ToolReturn
 from pydantic_ai.models import Model
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import DeferredToolRequests, RunContext, Tool, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
 
+from baton.sdk.agents.runner import RunFailedError
 from baton.sdk.models.providers.whole import CallIds, WholeModel
 from baton.sdk.pydantic_ai.run_objects import RunObjects, parts
+from baton_events.values.text import storable, text_of
 
 # What these do is what the capabilities in them do.
 _HANDING_ON = (CombinedCapability, WrapperCapability)
 ToolLists = MutableMapping[str, list[ToolDefinition]]
+_DEPTH = 100
 _OF_NODES = ("before_node_run", "wrap_node_run", "after_node_run", "on_node_run_error")
 
 
@@ -193,6 +196,13 @@ class Piece(AbstractCapability[Any]):
         args: dict[str, Any] = given["args"]
         return args
 
+    async def wrap_tool_execute(self, ctx: RunContext[Any], *, handler: Any, **given: Any) -> Any:  # noqa: ARG002 - a hook
+        """Take what a tool gives as storable text, and its exit for a failure: pydantic-ai runs it in its own task."""
+        try:
+            return storable_in(await handler(given["args"]))
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise RunFailedError(type(error).__name__, text_of(error) or "no message") from error
+
 
 class Stop(AbstractCapability[Any]):
     """Stops a piece at the calls that no capability of the agent has handled: it is asked last."""
@@ -204,6 +214,22 @@ class Stop(AbstractCapability[Any]):
 
 class StoppingPiece(Stop, Piece):
     """Both in one, which saves time: for an agent none of whose capabilities handles such calls."""
+
+
+def storable_in(value: Any, depth: int = 0) -> Any:
+    """Return the value with storable texts, in plain lists and objects, too; others are left to pydantic-ai."""
+    if isinstance(value, str):
+        return value if value.isascii() or type(value) is not str else storable(value)
+    if depth > _DEPTH:
+        return value
+    if type(value) in (list, tuple):
+        return type(value)(storable_in(item, depth + 1) for item in value)
+    if type(value) is dict:
+        return {storable_in(name, depth): storable_in(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, ToolReturn):
+        content = storable_in(value.content, depth + 1)
+        return replace(value, return_value=storable_in(value.return_value, depth + 1), content=content)
+    return value
 
 
 def may_do(agent: Agent[Any, Any], hook: str) -> bool:

@@ -1,0 +1,77 @@
+"""What tools and prompts of durable agents give: storable text, and no end of the process that runs others' jobs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pydantic_ai import Agent, ToolReturn
+
+from baton import Registry
+from baton.pydantic_ai import durable
+from baton.testing import Simulation
+from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
+
+LONE, SHOWN = "a\ud83d\ude00\udcff", "a\U0001f600\ufffd"
+
+
+@dataclass
+class Kept:
+    """A value that is left as it is."""
+
+    amount: int
+
+
+GIVEN: tuple[tuple[Any, Any], ...] = (
+    (LONE, SHOWN),
+    ([LONE, (LONE, 1)], [SHOWN, [SHOWN, 1]]),
+    ({LONE: {"a": [LONE]}}, {SHOWN: {"a": [SHOWN]}}),
+    (ToolReturn(return_value=LONE, content=[LONE]), SHOWN),
+    (ToolReturn(return_value={"a": LONE}, content=LONE), {"a": SHOWN}),
+    (Kept(2), {"amount": 2}),
+    ("é\0", "é\0"),
+    (None, None),
+)
+
+
+async def _run(act: Callable[[], Any], **options: Any) -> Any:
+    agent = Agent(scripted([call("act")], "done"), name="a")
+    agent.tool_plain(name="act")(act)
+    return await Simulation(Registry([durable(agent, **options)])).run("a", "x")
+
+
+@pytest.mark.parametrize("at", range(len(GIVEN)))
+async def test_a_tools_texts_are_storable(at: int) -> None:
+    given, kept = GIVEN[at]
+
+    async def act() -> Any:
+        return given
+
+    run = await _run(act)
+    assert (run.status, len(run.tool_starts)) == ("completed", 1), run.error
+    [told] = [part for one in run.model_messages for part in one["parts"] if part["part_kind"] == "tool-return"]
+    assert told["content"] == kept
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize("error", [SystemExit(3), SystemExit(), KeyboardInterrupt()])
+async def test_a_tool_that_ends_the_process_fails_its_job_alone(error: BaseException, *, is_async: bool) -> None:
+    def act() -> str:
+        raise error
+
+    async def act_later() -> str:
+        raise error
+
+    act_later.__name__ = "act"
+    run = await _run(act_later if is_async else act)
+    assert (run.status, len(run.tool_starts)) == ("failed", 1)
+    assert run.error is not None
+    assert run.error["type"] == type(error).__name__
+
+
+async def test_a_prompts_texts_are_storable() -> None:
+    prompts: tuple[Any, ...] = (LONE, [LONE, "b"])
+    for prompt in prompts:
+        run = await _run(lambda: None, prompt=lambda _, prompt=prompt: prompt)
+        assert run.status == "completed", run.error
+        assert SHOWN in str(run.model_messages[0])
