@@ -62,7 +62,7 @@ BOUNDS = {
     "API routes": 68,
     "console pages": 38,
     "commands": 28,
-    "test lines": 101_342,
+    "test lines": 101_341,
     "docs words": 69_434,
 }
 _OBJECTS = "large payloads by reference: results, files and tasks of any size, in an object store"
@@ -278,6 +278,12 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "functions of client 6",
     ),
     ("test lines", 250, "generated sequences of calls with a budget beside the rule in Python, and what they find"),
+    *_raises(
+        "one typed union of stream parts: where a kind is added, mypy names each reader that lacks it",
+        "lines 160, modules 1, functions 3, classes 11, test lines 18, lines of server 28, functions of server 1, "
+        "lines of engine 109, modules of engine 1, functions of engine 1, classes of engine 11, lines of local 17, "
+        "functions of local 1",
+    ),
 )
 
 # A bound may be above its sum by this share, or by a few.

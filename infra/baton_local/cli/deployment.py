@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from baton.client import ApiError, BatonClient, UnreachableError
+from baton.engine.parts import StreamPart
 from baton_local.dev.data_folder import DEV_FILE_NAME
 from baton_local.dev.stack_error import StackError
 
@@ -54,7 +55,7 @@ class Deployment:
         with self._client() as client:
             return client.recording(job_id)
 
-    def parts(self, job_id: str) -> Iterator[dict[str, Any]]:
+    def parts(self, job_id: str) -> Iterator[StreamPart]:
         """Yield the job's parts as they come, from the first to the end of the stream, across lost connections.
 
         Raises:
@@ -62,7 +63,7 @@ class Deployment:
         """
         way_out = f"; the job continues. Watch it again: baton jobs show {job_id} --watch"
         with self._client(_FOLLOWED_SECONDS, way_out) as client:
-            yield from (part.raw for part in client.stream(job_id))
+            yield from (cast("StreamPart", part.raw) for part in client.stream(job_id))
 
     @contextmanager
     def _client(self, retry_seconds: float = 0, way_out: str = "") -> Iterator[BatonClient]:

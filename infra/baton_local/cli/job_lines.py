@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from baton.engine.parts import DataPart, StreamPart, ToolFailure, ToolInput, ToolOutput, left_out
 from baton_events.timestamps import rfc3339
 
 INDENT = 9
@@ -34,12 +35,29 @@ class JobLines:
         self._calls = False
         self._details: list[Text] = []
 
-    def of(self, part: dict[str, Any], elapsed_seconds: float) -> list[Text]:
+    def of(self, part: StreamPart, elapsed_seconds: float) -> list[Text]:
         """Return the lines to show now; none, while the event that the part belongs to is still to come."""
-        data, call_id = part.get("data") or {}, part.get("toolCallId", "")
-        match part.get("type"):
+        match part["type"]:
             case "data-event":
-                return self._event(data, elapsed_seconds)
+                return self._event(part["data"], elapsed_seconds)
+            case "tool-input-available" | "tool-output-available" | "tool-output-error":
+                self._call(part)
+            case "error":
+                self._detail("", f"error: {part['errorText']}", "bold red")
+            case "text-delta":
+                self._text += part["delta"]
+            case "data-retry":
+                self._text = ""
+            case "start" | "start-step" | "finish-step" | "text-start" | "text-end" | "abort" | "finish":
+                pass
+            case _:
+                self._kept(part)
+                return self._at_once(part)
+        return []
+
+    def _call(self, part: ToolInput | ToolOutput | ToolFailure) -> None:
+        call_id = part["toolCallId"]
+        match part["type"]:
             case "tool-input-available":
                 self._calls, self._tools[call_id] = True, part["toolName"]
                 self._detail(call_id, compact(part["input"]), "cyan")
@@ -47,24 +65,13 @@ class JobLines:
                 self._detail(call_id, f"-> {compact(part['output'])}", "green")
             case "tool-output-error":
                 self._detail(call_id, f"failed: {part['errorText']}", "red")
-            case "error":
-                self._detail("", f"error: {part['errorText']}", "bold red")
-            case "text-delta":
-                self._text += part["delta"]
-            case "data-retry":
-                self._text = ""
-            case "data-memory":
-                self._memory(data)
-            case "data-operation":
-                self._operation(data)
-            case _:
-                self._of_plan(part.get("type", ""), data)
-                return self._at_once(part.get("type", ""), data)
-        return []
+            case unknown:
+                left_out(unknown)
 
-    def _at_once(self, kind: str, data: dict[str, Any]) -> list[Text]:
+    def _at_once(self, part: DataPart) -> list[Text]:
         """Return lines for parts of an event being handled, whose own line comes at its end."""
-        match kind:
+        data = part.get("data") or {}
+        match part["type"]:
             case "data-step-started":
                 return [self._line(f"step {data['step']} begins", "magenta")]
             case "data-progress":
@@ -74,8 +81,13 @@ class JobLines:
             case _:
                 return []
 
-    def _of_plan(self, kind: str, data: dict[str, Any]) -> None:
-        match kind:
+    def _kept(self, part: DataPart) -> None:
+        data = part.get("data") or {}
+        match part["type"]:
+            case "data-memory":
+                self._memory(data)
+            case "data-operation":
+                self._operation(data)
             case "data-plan-created":
                 for step in data["steps"]:
                     self._steps[step["callId"]] = step["step"]
@@ -87,6 +99,12 @@ class JobLines:
                 self._detail("", "cut off by its length limit", "bold yellow")
             case "data-reflection":
                 self._detail("", f"reflects: {data['text']}", "italic magenta")
+            case "data-step-started" | "data-progress" | "data-checkpoint" | "data-event" | "data-retry":
+                pass  # at once
+            case "data-usage" | "data-message" | "data-job-retried":
+                pass
+            case unknown:
+                left_out(unknown)
 
     def _event(self, event: dict[str, Any], elapsed_seconds: float) -> list[Text]:
         kind, tool = event["type"], event.get("tool")

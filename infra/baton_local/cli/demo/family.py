@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from baton.client import AsyncBatonClient
-
-Part = dict[str, Any]
+from baton.engine.parts import StreamPart
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Member:
     name: str = ""
 
 
-Show = Callable[[Member, Part], None]
+Show = Callable[[Member, StreamPart], None]
 
 
 async def follow(client: AsyncBatonClient, member: Member, show: Show) -> None:
@@ -27,7 +26,7 @@ async def follow(client: AsyncBatonClient, member: Member, show: Show) -> None:
     children: dict[str, asyncio.Task[None]] = {}
     try:
         async for streamed in client.stream(member.job_id):
-            part = streamed.raw
+            part = cast("StreamPart", streamed.raw)
             show(member, part)
             child = _started(part, member)
             if child is not None and child.job_id not in children:
@@ -39,8 +38,7 @@ async def follow(client: AsyncBatonClient, member: Member, show: Show) -> None:
         await asyncio.gather(*children.values(), return_exceptions=True)
 
 
-def _started(part: Part, parent: Member) -> Member | None:
-    data = part.get("data")
-    if part.get("type") != "data-operation" or not isinstance(data, dict) or not data.get("jobId"):
+def _started(part: StreamPart, parent: Member) -> Member | None:
+    if part["type"] != "data-operation" or not part["data"].get("jobId"):
         return None
-    return Member(data["jobId"], parent.depth + 1, str(data.get("tool", "")))
+    return Member(part["data"]["jobId"], parent.depth + 1, str(part["data"].get("tool", "")))

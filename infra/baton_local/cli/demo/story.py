@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 
 from baton.client import ApiError, AsyncBatonClient, ConflictError, Job
-from baton_local.cli.demo.family import Member, Part, follow
+from baton.engine.parts import StreamPart
+from baton_local.cli.demo.family import Member, follow
 from baton_local.cli.demo.scenario import KillApp, Scenario, Task
 from baton_local.cli.demo.view import DemoView, read_cost
 from baton_local.dev.data_folder import DevFile
@@ -70,9 +71,9 @@ class Story:
 
         approvals: list[asyncio.Task[None]] = []
 
-        def show(member: Member, part: Part) -> None:
+        def show(member: Member, part: StreamPart) -> None:
             self.view.part(part, time.monotonic() - started, member)
-            if _is_question(part):
+            if part["type"] == "data-checkpoint" and _is_question(part["data"]):
                 approvals.append(asyncio.create_task(self._approve(part["data"]["id"])))
             self._bring_fault()
 
@@ -103,10 +104,8 @@ class Story:
             self.view.show("      what it had just begun is claimed for ten seconds more; then on it goes", "dim")
 
 
-def _is_question(part: Part) -> bool:
-    data: dict[str, Any] = part.get("data") or {}
-    about = (part.get("type"), data.get("type"), data.get("status"))
-    return about == ("data-checkpoint", "approval", "pending")
+def _is_question(checkpoint: dict[str, Any]) -> bool:
+    return (checkpoint["type"], checkpoint["status"]) == ("approval", "pending")
 
 
 def _reason(job: Job) -> str:

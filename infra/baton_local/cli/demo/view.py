@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from baton.engine.parts import StreamPart
 from baton_local.cli.demo.family import Member
 from baton_local.cli.job_lines import JobLines, plain
 from baton_local.dev.data_folder import DevFile
@@ -86,9 +87,9 @@ class DemoView:
         self._line(Text(""))
         self._line(Text(f"{'time':>7}  {'event':<23} {'took':>8}  try  what happened", style="dim"))
 
-    def part(self, part: dict[str, Any], elapsed_seconds: float, member: Member = _ONLY) -> None:
+    def part(self, part: StreamPart, elapsed_seconds: float, member: Member = _ONLY) -> None:
         """Show one part of a job's stream; a job below another one is shown below it."""
-        if part.get("type") == "data-event":
+        if part["type"] == "data-event":
             self.events += 1
         lines = self._jobs.setdefault(member.job_id, JobLines(member.name, member.depth))
         for line in lines.of(part, elapsed_seconds):

@@ -17,7 +17,7 @@ STEPS = [
 ]
 
 
-def shown(*given: dict[str, Any], name: str = "", depth: int = 0, **event: Any) -> list[str]:
+def shown(*given: Any, name: str = "", depth: int = 0, **event: Any) -> list[str]:
     """The lines of some parts and one event, without their outer blanks."""
     lines = JobLines(name, depth)
     for part in given:
@@ -25,7 +25,7 @@ def shown(*given: dict[str, Any], name: str = "", depth: int = 0, **event: Any) 
     return [line.plain.strip() for line in lines.of({"type": "data-event", "data": EVENT | event}, 1.0)]
 
 
-def operation(**data: Any) -> dict[str, Any]:
+def operation(**data: Any) -> Any:
     return {"type": "data-operation", "data": {"callId": "c1", "tool": "look", "status": "waiting", **data}}
 
 
@@ -64,7 +64,8 @@ def test_a_plan_its_steps_and_what_is_thought_of_it_are_shown() -> None:
 )
 def test_what_happens_while_an_event_is_handled_is_shown_at_once(kind: str, data: dict[str, Any], line: str) -> None:
     """The event comes when it is over, and other steps' events may come before."""
-    assert [shown.plain for shown in JobLines().of({"type": kind, "data": data}, 0)] == [f"         {line}"]
+    part: Any = {"type": kind, "data": data}
+    assert [shown.plain for shown in JobLines().of(part, 0)] == [f"         {line}"]
 
 
 def test_a_reference_to_a_result_is_shown_in_short() -> None:

@@ -6,6 +6,8 @@ Invariant: the end follows from the parts alone, so every reader sees a run end 
 
 from typing import Any
 
+from baton.engine.parts import StreamPart, left_out
+
 Part = dict[str, Any]
 
 
@@ -18,25 +20,30 @@ class OpenCalls:
         self._before: dict[str, list[str]] = {}
         self._steps: dict[str, str] = {}
 
-    def take(self, part: Part) -> None:
+    def take(self, part: StreamPart) -> None:
         """Apply one more part."""
-        data = part.get("data") or {}
         match part["type"]:
             case "tool-input-available":
                 self._waiting[part["toolCallId"]] = False
             case "tool-output-available" | "tool-output-error":
                 self._waiting.pop(part["toolCallId"], None)
             case "data-plan-created":
-                self._steps = {step["step"]: step["callId"] for step in data["steps"]}
-                self._before |= {step["callId"]: step["dependsOn"] for step in data["steps"]}
+                self._steps = {step["step"]: step["callId"] for step in part["data"]["steps"]}
+                self._before |= {step["callId"]: step["dependsOn"] for step in part["data"]["steps"]}
             case "data-operation":
-                self._call(data.get("callId", ""), waits=data["status"] == "waiting")
-            case "data-checkpoint" if data["type"] == "approval":
-                self._question(data)
+                self._call(part["data"].get("callId", ""), waits=part["data"]["status"] == "waiting")
+            case "data-checkpoint":
+                self._question(part["data"])
             case "finish" | "data-job-retried":
                 self.questions, self._waiting = {}, {}
-            case _:
+            case (
+                "start" | "start-step" | "finish-step" | "text-start" | "text-delta" | "text-end" | "abort" | "error"
+                | "data-usage" | "data-cut" | "data-retry" | "data-memory" | "data-message" | "data-progress"
+                | "data-step-started" | "data-step-completed" | "data-reflection" | "data-event"
+            ):  # fmt: skip
                 pass
+            case unknown:
+                left_out(unknown)
 
     @property
     def only_people_are_awaited(self) -> bool:
@@ -52,6 +59,8 @@ class OpenCalls:
                 self._call(question["callId"], waits=False)
 
     def _question(self, view: Part) -> None:
+        if view["type"] != "approval":
+            return
         pending = view["status"] == "pending"
         if pending:
             self.questions[view["id"]] = view

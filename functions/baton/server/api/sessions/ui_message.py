@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from baton.engine.parts import DataPart, StreamPart, TextDelta, TextMark, ToolFailure, ToolInput, ToolOutput
+
 Part = dict[str, Any]
 
 
@@ -49,7 +51,7 @@ class _Fold:
         self._texts: dict[str, Part] = {}
         self._tools: dict[str, Part] = {}
 
-    def take(self, part: Part) -> None:
+    def take(self, part: StreamPart) -> None:
         """Apply one more part of the stream."""
         match part["type"]:
             case "start-step":
@@ -64,27 +66,34 @@ class _Fold:
             case "data-retry":
                 abandoned = self._texts.pop(part["data"].get("textId", ""), None)
                 self.parts = [one for one in self.parts if one is not abandoned]
-            case kind if kind.startswith("data-") and not part.get("transient"):
-                self.parts.append({name: part[name] for name in ("type", "id", "data") if name in part})
-            case _:
+            case "start" | "finish-step" | "abort" | "error" | "finish":
                 pass
+            case _:
+                self._data(part)
 
-    def _text(self, part: Part) -> None:
+    def _data(self, part: DataPart) -> None:
+        """Keep a part of our own, of a newer version, too."""
+        if part["type"].startswith("data-") and not part.get("transient"):
+            name = {"id": part["id"]} if "id" in part else {}
+            self.parts.append({"type": part["type"], **name, "data": part["data"]})
+
+    def _text(self, part: TextMark | TextDelta) -> None:
         text = self._texts.get(part["id"])
         if text is None:
             return
-        if part["type"] == "text-end":
-            text["state"] = "done"
-        else:
+        if part["type"] == "text-delta":
             text["text"] += part["delta"]
+        else:
+            text["state"] = "done"
 
-    def _tool(self, part: Part) -> None:
+    def _tool(self, part: ToolInput | ToolOutput | ToolFailure) -> None:
         call_id = part["toolCallId"]
         if part["type"] == "tool-input-available":
             self._tools[call_id] = tool = {"type": f"tool-{part['toolName']}", "toolCallId": call_id}
             tool |= {"state": "input-available", "input": part["input"]}
             self.parts.append(tool)
-        elif call_id in self._tools and part["type"] == "tool-output-available":
-            self._tools[call_id] |= {"state": "output-available", "output": part["output"]}
         elif call_id in self._tools:
-            self._tools[call_id] |= {"state": "output-error", "errorText": part["errorText"]}
+            if part["type"] == "tool-output-error":
+                self._tools[call_id] |= {"state": "output-error", "errorText": part["errorText"]}
+            else:
+                self._tools[call_id] |= {"state": "output-available", "output": part["output"]}

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from baton.engine.parts import StreamPart, left_out
 from baton.engine.state import Job
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.stream_form import HEADERS, numbered
@@ -44,7 +45,7 @@ class TaskForm:
 
     def part(self, job: Job, number: int, part: str) -> str:
         """Return the events of one part; the task itself comes before the first of them."""
-        read: Part = json.loads(part)
+        read: StreamPart = json.loads(part)
         self._calls.take(read)
         self._calls.decided(self._decided)
         updates = [] if self._finished or self.over else self._updates(job, read)
@@ -60,7 +61,7 @@ class TaskForm:
         """Return only a comment: the last state is the end."""
         return f"{self._opening}: end\n\n"
 
-    def _updates(self, job: Job, part: Part) -> list[Part]:
+    def _updates(self, job: Job, part: StreamPart) -> list[Part]:
         match part["type"]:
             case "start-step":
                 return [_status_update(job, status(job, "TASK_STATE_WORKING", self._now_ms))]
@@ -79,8 +80,15 @@ class TaskForm:
                 artifact = artifact_of(job)
                 answer = [_artifact_update(job, artifact, append=False, last=True)] if artifact else []
                 return [*answer, _status_update(job, ended_status(job))]
-            case _:
+            case (  # agents are opaque in A2A, and `OpenCalls` has what waits
+                "start" | "finish-step" | "text-end" | "abort" | "error" | "finish" | "data-progress" | "data-event"
+                | "tool-input-available" | "tool-output-available" | "tool-output-error" | "data-operation"
+                | "data-plan-created" | "data-step-started" | "data-step-completed" | "data-reflection" | "data-usage"
+                | "data-cut" | "data-retry" | "data-memory" | "data-message" | "data-job-retried" | "data-checkpoint"
+            ):  # fmt: skip
                 pass
+            case unknown:
+                left_out(unknown)
         return []
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from baton.engine.parts import StreamPart
 from baton.engine.state import Job
 from baton.server.api.jobs.approval_answers import answer_schema
 from baton.server.api.jobs.open_calls import OpenCalls
@@ -52,7 +53,7 @@ class RunStream:
 
     def part(self, job: Job, number: int, part: str) -> str:
         """Return the run's events of one part."""
-        read: Part = json.loads(part)
+        read: StreamPart = json.loads(part)
         self._calls.take(read)
         if self.over:
             return ""  # of the next run
@@ -81,7 +82,7 @@ class RunStream:
             self._begun = True
             self._calls.decided(self._run.answers)
 
-    def _events(self, job: Job, number: int, part: Part) -> list[Event]:
+    def _events(self, job: Job, number: int, part: StreamPart) -> list[Event]:
         events = list[Event]()
         if self._finished and part["type"] == "data-job-retried":
             self._started = self._finished = False

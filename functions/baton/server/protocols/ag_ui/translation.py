@@ -9,6 +9,7 @@ Source: https://docs.ag-ui.com/spec/1.0.
 
 from typing import Any
 
+from baton.engine.parts import DataPart, StreamPart, TextDelta, TextMark, ToolFailure, ToolInput, ToolOutput
 from baton_events.ids import canonical_json
 
 Part = dict[str, Any]
@@ -29,16 +30,13 @@ class Translation:
         self._tokens = {"inputTokens": 0, "outputTokens": 0}
         self.error_text = ""
 
-    def events(self, number: int, part: Part) -> list[Event]:
+    def events(self, number: int, part: StreamPart) -> list[Event]:
         """Convert one part into events."""
-        kind: str = part["type"]
-        if kind.startswith("text-"):
-            return self._text(part)
-        if kind.startswith("tool-"):
-            return self._tool(part)
-        if kind.startswith("data-"):
-            return self._data(number, part)
-        match kind:
+        match part["type"]:
+            case "text-start" | "text-delta" | "text-end":
+                return self._text(part)
+            case "tool-input-available" | "tool-output-available" | "tool-output-error":
+                return self._tool(part)
             case "start-step":
                 self._turns, self._parent = self._turns + 1, ""
                 return self._step_started(f"turn-{self._turns}")
@@ -46,8 +44,10 @@ class Translation:
                 return self._step_finished(f"turn-{self._turns}")
             case "error":
                 self.error_text = part["errorText"]
-            case _:
+            case "start" | "abort" | "finish":
                 pass
+            case _:
+                return self._data(number, part)
         return []
 
     def closed(self) -> list[Event]:
@@ -71,7 +71,7 @@ class Translation:
         total = sum(self._tokens.values())
         return {"usage": [self._tokens | {"totalTokens": total}]} if total else {}
 
-    def _text(self, part: Part) -> list[Event]:
+    def _text(self, part: TextMark | TextDelta) -> list[Event]:
         message_id = f"{self._job_id}-{part['id']}"
         if part["type"] == "text-start":
             self._texts[message_id] = self._add({"id": message_id, "role": "assistant", "content": ""})
@@ -85,7 +85,7 @@ class Translation:
         del self._texts[message_id]
         return [self._text_event("END", message_id)]
 
-    def _tool(self, part: Part) -> list[Event]:
+    def _tool(self, part: ToolInput | ToolOutput | ToolFailure) -> list[Event]:
         call_id: str = part["toolCallId"]
         if part["type"] == "tool-input-available":
             self._parent = parent = self._parent or call_id
@@ -101,14 +101,14 @@ class Translation:
                 {"type": "TOOL_CALL_END", "toolCallId": call_id},
             ]
         failed = part["type"] == "tool-output-error"
-        output = part["errorText"] if failed else part["output"]
+        output = part["errorText"] if part["type"] == "tool-output-error" else part["output"]
         content = output if isinstance(output, str) else canonical_json(output)
         result: Event = {"messageId": f"{call_id}-result", "toolCallId": call_id, "content": content, "role": "tool"}
         message = {"id": result["messageId"], "role": "tool", "toolCallId": call_id, "content": content}
         self._add(message | ({"error": content} if failed else {}))
         return [{"type": "TOOL_CALL_RESULT"} | result | ({"metadata": {"error": True}} if failed else {})]
 
-    def _data(self, number: int, part: Part) -> list[Event]:
+    def _data(self, number: int, part: DataPart) -> list[Event]:
         kind, data = part["type"], part.get("data") or {}
         match kind:
             case "data-event":  # only for operators' timelines
@@ -126,8 +126,8 @@ class Translation:
                 events = [_activity(f"{data['callId']}-progress", "progress", data)]
             case "data-plan-created":
                 events = [_activity(f"{self._job_id}-plan-{data['turn']}", "plan", data)]
-            case _:
-                events = self._custom(kind, data)
+            case _:  # of a newer version, too
+                events = self._custom(kind, data) if kind.startswith("data-") else []
         return events
 
     def _custom(self, kind: str, data: Part) -> list[Event]:
@@ -138,7 +138,7 @@ class Translation:
         step = steps[kind](data["step"]) if kind in steps else []
         return [*step, {"type": "CUSTOM", "name": kind, "value": data}]
 
-    def _user_message(self, part: Part) -> list[Event]:
+    def _user_message(self, part: DataPart) -> list[Event]:
         message_id, text = part["id"], part["data"].get("text", "")
         self._add({"id": message_id, "role": "user", "content": text})
         return [

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from baton.engine.parts import StreamPart
 from baton.engine.state import Job
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.stream_form import HEADERS
@@ -42,7 +43,7 @@ class CallForm:
         """Return the messages of one part."""
         if self.over:
             return ""
-        read: Part = json.loads(part)
+        read: StreamPart = json.loads(part)
         self._calls.take(read)
         self._calls.decided(self._decided)
         messages = self._progress(read)
@@ -66,7 +67,7 @@ class CallForm:
         self.over = True
         return self._answer(job, asked)
 
-    def _progress(self, part: Part) -> list[Part]:
+    def _progress(self, part: StreamPart) -> list[Part]:
         if self._token is None or part["type"] not in ("start-step", "data-progress"):
             return []
         self._steps += 1

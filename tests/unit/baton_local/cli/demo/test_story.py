@@ -14,7 +14,7 @@ import respx
 from rich.console import Console
 
 from baton.client import AsyncBatonClient, NotFoundError
-from baton_local.cli.demo.family import Member, Part, follow
+from baton_local.cli.demo.family import Member, follow
 from baton_local.cli.demo.scenario import KillApp, Scenario, Task
 from baton_local.cli.demo.story import Story
 from baton_local.cli.demo.view import DemoView
@@ -154,17 +154,17 @@ def test_the_app_is_killed_once_and_not_before_its_time() -> None:
     assert KillApp(lambda: None, 4).after_event(4) is None  # one that is just starting is left alone
 
 
-def child(job_id: str, status: str = "waiting") -> Part:
+def child(job_id: str, status: str = "waiting") -> Any:
     return {"type": "data-operation", "data": {"callId": "c", "tool": "helper", "status": status, "jobId": job_id}}
 
 
-def text(delta: str) -> Part:
+def text(delta: str) -> Any:
     return {"type": "text-delta", "delta": delta}
 
 
-async def followed(streams: dict[str, tuple[Any, ...]]) -> list[tuple[Member, Part]]:
+async def followed(streams: dict[str, tuple[Any, ...]]) -> list[tuple[Member, Any]]:
     """Everything that is shown of these jobs, the first of them followed."""
-    seen: list[tuple[Member, Part]] = []
+    seen: list[tuple[Member, Any]] = []
     with respx.mock() as router:
         for job_id, parts in streams.items():
             router.get(f"{JOBS}/{job_id}/stream").respond(text=sse(*parts, "[DONE]"), headers=STREAM)

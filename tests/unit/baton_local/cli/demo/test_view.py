@@ -18,7 +18,7 @@ def view(screen: io.StringIO) -> DemoView:
     return DemoView(Console(file=screen, width=80, no_color=True, force_terminal=False))
 
 
-def event(**data: Any) -> dict[str, Any]:
+def event(**data: Any) -> Any:
     usual = {"type": "agent.tool.call", "turn": 2, "attempt": 1, "durationMs": 12, "outcome": "done", "tool": "look"}
     return {"type": "data-event", "data": usual | data}
 

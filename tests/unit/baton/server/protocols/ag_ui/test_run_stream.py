@@ -33,7 +33,7 @@ def text(text_id: str, *what: str) -> list[Part]:
     return [{"type": f"text-{one}", "id": text_id} | ({"delta": "hi"} if one == "delta" else {}) for one in what]
 
 
-def data(kind: str, **fields: Any) -> Part:
+def data(kind: str, **fields: Any) -> Any:
     return {"type": f"data-{kind}", "data": fields}
 
 
@@ -82,12 +82,12 @@ def written(parts: list[Part], seen: Any) -> list[str]:
 def test_a_run_waits_for_people_alone_once_every_other_call_waits_as_well() -> None:
     calls = OpenCalls()
     for call_id in ("asks", "operates"):
-        calls.take({"type": "tool-input-available", "toolCallId": call_id})
+        calls.take({"type": "tool-input-available", "toolCallId": call_id, "toolName": "t", "input": {}})
     calls.take(data("checkpoint", type="approval", id="op_1", callId="asks", status="pending"))
     for status, alone in (("waiting", True), ("running", False)):
         calls.take(data("operation", callId="operates", status=status))
         assert calls.only_people_are_awaited is alone
-    calls.take({"type": "tool-output-available", "toolCallId": "operates"})
+    calls.take({"type": "tool-output-available", "toolCallId": "operates", "output": 1})
     assert calls.only_people_are_awaited
     calls.take(data("checkpoint", type="approval", id="op_1", callId="asks", status="approved"))
     assert not calls.only_people_are_awaited
@@ -96,7 +96,7 @@ def test_a_run_waits_for_people_alone_once_every_other_call_waits_as_well() -> N
 def test_a_decision_without_a_part_lets_its_call_go_on() -> None:
     calls = OpenCalls()
     for call_id in ("one", "two"):
-        calls.take({"type": "tool-input-available", "toolCallId": call_id})
+        calls.take({"type": "tool-input-available", "toolCallId": call_id, "toolName": "t", "input": {}})
         calls.take(data("checkpoint", type="approval", id=f"op_{call_id}", callId=call_id, status="pending"))
     assert calls.only_people_are_awaited
     calls.decided(frozenset({"op_one", "op_three"}))
