@@ -70,7 +70,7 @@ QUEUE_SETTINGS = (
             "message_retry_delay_ms",
             "10000",
             "ms",
-            "wait before the first of them, about; each further one waits twice as long, up to ten minutes",
+            "wait before a message comes again, about; each further time twice as long, up to ten minutes",
             whole(0, 86_400_000),
         ),
         Setting(

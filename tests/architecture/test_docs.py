@@ -125,8 +125,8 @@ def test_reference_and_example_list_every_setting() -> None:
     reference = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     for setting in SETTINGS:
-        default = f"`{setting.default}` {setting.unit}" if setting.default else setting.unit
-        assert f"| `{setting.name}` | {default.strip()} |" in reference
+        default = f"`{setting.default}`" if setting.default else setting.unit
+        assert f"| `{setting.name}` | {default}" in reference
         assert f"{setting.name}={setting.default}\n" in example
 
 

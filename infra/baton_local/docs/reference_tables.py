@@ -45,25 +45,23 @@ _READERS = (EVERYWHERE, WEBHOOKS, API)
 
 def settings_table() -> str:
     """Return one row a setting, by who reads it; after those of Baton those that others have named."""
-    tables = [(f"Read by {where}:", [each for each in SETTINGS if each.where == where]) for where in _READERS]
-    tables.append(("Named by Lambda, Sentry and OpenTelemetry:", list(OF_OTHERS)))
-    heads = ["variable", "default", "what"]
-    return "\n\n".join(f"{above}\n\n{markdown_table(heads, map(_setting_row, rows))}" for above, rows in tables)
+    ours = ((f"Read by {where}:", [each for each in SETTINGS if each.where == where]) for where in _READERS)
+    tables = [*ours, ("Named by Lambda, Sentry and OpenTelemetry:", list(OF_OTHERS))]
+    made = ((above, markdown_table(["variable", "default", "what"], map(_setting_row, rows))) for above, rows in tables)
+    return "\n\n".join(f"{above}\n\n{table}" for above, table in made)
 
 
 def _setting_row(setting: Setting) -> list[str]:
-    default = f"`{setting.default}`" if setting.default else ""
-    what = "**needed:** " * setting.needed + setting.help + (" (secret)" if setting.secret else "")
-    what += f"; or by the name `{setting.alias}`" if setting.alias else ""
-    return [f"`{setting.name}`", f"{default} {setting.unit}".strip(), what]
+    unit = f"({setting.unit})" if setting.default and " " in setting.unit else setting.unit
+    default = f"`{setting.default}` {unit}".strip() if setting.default else unit
+    alias = f"; or by the name `{setting.alias}`" if setting.alias else ""
+    what = "**needed:** " * setting.needed + setting.help + " (secret)" * setting.secret + alias
+    return [f"`{setting.name}`", default, what]
 
 
 def limits_table() -> str:
     """Return one row a limit, in the order of the code."""
     return markdown_table(["what", "at most", "beyond"], LIMITS)
-
-
-_HELP = "--help"
 
 
 # Options with the same help in so many commands stand in one table.
@@ -104,7 +102,7 @@ def _shared(contexts: Iterable[click.Context]) -> set[_Option]:
 def _options(context: click.Context) -> list[_Option]:
     options = (param for param in context.command.params if isinstance(param, click.Option))
     records = filter(None, (option.get_help_record(context) for option in options))
-    return [record for record in records if _HELP not in record[0]]
+    return [record for record in records if "--help" not in record[0]]
 
 
 def _section(context: click.Context, shared: Collection[_Option]) -> str:
