@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints, is_typeddict
 
 import pytest
 
-from baton.engine.parts import StreamPart
+from baton.sdk.records.stream_part import StreamPart
 from baton.settings.table import SETTINGS
 from baton_local.cli.main import SUBCOMMANDS
 from baton_local.docs.__main__ import MarkerError, pages, replace_block

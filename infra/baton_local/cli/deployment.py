@@ -15,7 +15,7 @@ from typing import Any, cast
 import click
 
 from baton.client import ApiError, BatonClient, UnreachableError
-from baton.engine.parts import StreamPart
+from baton.sdk.records.stream_part import StreamPart
 from baton_local.dev.data_folder import DEV_FILE_NAME
 from baton_local.dev.stack_error import StackError
 

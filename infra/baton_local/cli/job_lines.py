@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
-from baton.engine.parts import DataPart, StreamPart, ToolFailure, ToolInput, ToolOutput, left_out
+from baton.sdk.records.stream_part import DataPart, StreamPart, ToolFailure, ToolInput, ToolOutput, left_out
 from baton_events.timestamps import rfc3339
 
 INDENT = 9

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from baton.client import AsyncBatonClient
-from baton.engine.parts import StreamPart
+from baton.sdk.records.stream_part import StreamPart
 
 
 @dataclass(frozen=True)

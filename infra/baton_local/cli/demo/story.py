@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from baton.client import ApiError, AsyncBatonClient, ConflictError, Job
-from baton.engine.parts import StreamPart
+from baton.sdk.records.stream_part import StreamPart
 from baton_local.cli.demo.family import Member, follow
 from baton_local.cli.demo.scenario import KillApp, Scenario, Task
 from baton_local.cli.demo.view import DemoView, read_cost

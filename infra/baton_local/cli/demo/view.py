@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from baton.engine.parts import StreamPart
+from baton.sdk.records.stream_part import StreamPart
 from baton_local.cli.demo.family import Member
 from baton_local.cli.job_lines import JobLines, plain
 from baton_local.dev.data_folder import DevFile

@@ -6,7 +6,7 @@ Invariant: the end follows from the parts alone, so every reader sees a run end 
 
 from typing import Any
 
-from baton.engine.parts import StreamPart, left_out
+from baton.sdk.records.stream_part import StreamPart, left_out
 
 Part = dict[str, Any]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from baton.engine.parts import DataPart, StreamPart, TextDelta, TextMark, ToolFailure, ToolInput, ToolOutput
+from baton.sdk.records.stream_part import DataPart, StreamPart, TextDelta, TextMark, ToolFailure, ToolInput, ToolOutput
 
 Part = dict[str, Any]
 

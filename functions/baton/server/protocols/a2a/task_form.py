@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from baton.engine.parts import StreamPart, left_out
 from baton.engine.state import Job
+from baton.sdk.records.stream_part import StreamPart, left_out
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.stream_form import HEADERS, numbered
 from baton.worker.runtime.a2a_task import artifact_of, ended_status, input_required, status

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from baton.engine.parts import StreamPart
 from baton.engine.state import Job
+from baton.sdk.records.stream_part import StreamPart
 from baton.server.api.jobs.approval_answers import answer_schema
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.stream_form import HEADERS, numbered

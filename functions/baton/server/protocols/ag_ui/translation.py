@@ -9,7 +9,7 @@ Source: https://docs.ag-ui.com/spec/1.0.
 
 from typing import Any
 
-from baton.engine.parts import DataPart, StreamPart, TextDelta, TextMark, ToolFailure, ToolInput, ToolOutput
+from baton.sdk.records.stream_part import DataPart, StreamPart, TextDelta, TextMark, ToolFailure, ToolInput, ToolOutput
 from baton_events.ids import canonical_json
 
 Part = dict[str, Any]

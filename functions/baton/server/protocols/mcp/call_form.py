@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from baton.engine.parts import StreamPart
 from baton.engine.state import Job
+from baton.sdk.records.stream_part import StreamPart
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.stream_form import HEADERS
 from baton.server.protocols.mcp.body import Call

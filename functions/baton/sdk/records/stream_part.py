@@ -1,4 +1,4 @@
-"""A part of a job's stream as its readers get it: one typed union, told apart by `type`. `stream_parts` makes them.
+"""A part of a job's stream as its readers get it: one typed union, told apart by `type`; the engine makes them.
 
 A reader matches `part["type"]` and ends with `left_out`: once a kind is added here, mypy names each reader without it.
 Invariant: a part that only a newer version knows is left out, and never an error.
