@@ -107,7 +107,8 @@ def end_stopped(
 ) -> Decision:
     """End the job by a limit, with the best answer so far."""
     value = getattr(job.limits, limit) if value is None else value
-    result = {"answer": job.best_answer, "stoppedBy": limit}
+    best = {"answer": job.best_answer} if isinstance(job.best_answer, str) else job.best_answer
+    result = {**best, "stoppedBy": limit}
     done = _ended(job, item, Step.ANSWER, now_ms, result=result)
     closing = (stream_parts.handled(item, now_ms, f"stopped by {limit}={value}"), *stream_parts.finish(done.status))
     return Decision(_ending(done, (*parts, *closing)))
@@ -172,11 +173,11 @@ def _ending(done: Job, parts: tuple[str, ...], transcript: tuple[str, ...] = ())
         parts=parts,
         ends=True,
         closing=(stream_parts.abort("the job that started it has ended"), *stream_parts.finish(JobStatus.CANCELLED)),
-        report=Report(done.parent_call, _outcome(done)) if done.parent_call else None,
+        report=Report(done.parent_call, outcome_of(done)) if done.parent_call else None,
     )
 
 
-def _outcome(done: Job) -> str:
+def outcome_of(done: Job) -> str:
     """Return a child's end as the outcome of the call that started it: its answer, or why there is none."""
     if done.error is not None:
         message = f"agent {done.agent!r} (job {done.id}): {done.error.message}"

@@ -68,16 +68,18 @@ def ended(state: State, step_result: ScriptEnded, now_ms: int) -> Decision:
     job = _after_stretch(state.job, item)
     part = stream_parts.tool_error(call.id, failure) if failure else None
     outcome = "the script has failed" if failure else "the script has ended"
+    apart = ',"apart":true' if step_result.apart_bytes else ""
     return Decision(
         Changes(
             job=replace(job, scripts=tuple(later)),
             items=(loop_item(job.id, item.turn + 1, 1, now_ms),),
             calls=(call,),
-            results={call.id: _error_json(failure) if failure else f'{{"ok":{step_result.result_json}}}'},
+            results={call.id: _error_json(failure) if failure else f'{{"ok":{step_result.result_json}{apart}}}'},
             parts=(
-                part or stream_parts.tool_output(call.id, step_result.result_json),
+                part or stream_parts.tool_output(call.id, step_result.result_json, step_result.apart_bytes),
                 stream_parts.handled(item, now_ms, outcome),
             ),
+            apart_bytes=step_result.apart_bytes,
         )
     )
 

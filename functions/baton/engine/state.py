@@ -47,6 +47,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     `attempts`: recorded attempts of its turn; `earlier`: those before the job was retried, which do not count.
     `before`: usage before the job was retried; limits count later usage only, and the time from
     `counted_from_ms` on (0: from its creation).
+    `best_answer`: the last text of its model; of a large one, a result that names it.
     `workspace`: the handle of the place outside that its run works in, as its runner writes it; empty: none (yet).
     `scripts`: those that its model has requested and that have not ended, the running one first. `stretches`: how many
     of its turns since `first_turn` ran a script, and called no model.
@@ -73,7 +74,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     counted_from_ms: int = 0
     limits: Limits = field(default_factory=Limits)
     model: ModelPolicy = ModelPolicy()
-    best_answer: str = ""
+    best_answer: str | dict[str, Any] = ""
     result: dict[str, Any] | None = None
     error: Failure | None = None
     request_digest: str = ""

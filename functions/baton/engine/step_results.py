@@ -172,10 +172,14 @@ class ScriptWaits(Struct, frozen=True):
 
 
 class ScriptEnded(Struct, frozen=True):
-    """The script has ended: with a result as JSON text, or with a failure, which the model is told."""
+    """The script has ended: with a result as JSON text, or with a failure, which the model is told.
+
+    `apart_bytes`: as of `ToolReturned`.
+    """
 
     result_json: str = ""
     failure: Failure | None = None
+    apart_bytes: int = 0
 
 
 class ToolReturned(Struct, frozen=True):

@@ -138,11 +138,12 @@ def waited(state: State, now_ms: int) -> Decision:
     if error is not None:
         return _given_up(state, Failure(error["type"], error["message"]), now_ms)
     done = replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
+    apart_bytes = outcome["ok"]["bytes"] if "apart" in outcome else 0
     changes = Changes(
         calls=(done,),
         results={record.id: state.outcome},  # the claim recorded it, too, which a failover may have forgotten
         parts=(
-            stream_parts.tool_output(record.id, canonical_json(outcome["ok"])),
+            stream_parts.tool_output(record.id, canonical_json(outcome["ok"]), apart_bytes),
             stream_parts.operation(done, item),
             *stream_parts.step_completed(done),
             _handled(state, now_ms, "waited"),

@@ -160,7 +160,7 @@ class Container:
         stores = (ports.store, ports.archive, ports.admission, self._slot_client)
         made = Commands(*stores, emitter, ports.clock, ports.randomness, self.notices)
         made.fire.line, made.delete.objects = ports.admission_control.line, ports.objects
-        made.submit.payloads = self.payloads
+        made.submit.payloads = made.signal.payloads = self.payloads
         if self.settings.announces:  # few deployments have them
             from baton.worker.runtime.approval_notices import ApprovalNotices  # noqa: PLC0415
 
@@ -233,7 +233,9 @@ class Container:
             suspects=self.suspects,
         )
         outside = (ports.store, self.emitter, ports.clock, ports.randomness)
-        return Pipeline(*outside, self._executors(spec), self.commands, self._post_commit, policy)
+        pipeline = Pipeline(*outside, self._executors(spec), self.commands, self._post_commit, policy)
+        pipeline.payloads = self.payloads
+        return pipeline
 
     def _executors(self, spec: Spec) -> dict[type[Effect], Executor]:
         own: dict[type[Effect], Executor] = {RequestSlot: self._slot_client}

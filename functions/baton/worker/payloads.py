@@ -4,12 +4,17 @@ Invariant: what a record names is there, whole and unchanged, or it counts as go
 record has, or delete what a record may still name.
 """
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from msgspec import structs
+
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.commit.codec import load_values
+from baton.engine.effects import Changes, Report
+from baton.engine.lifecycle import outcome_of
 from baton.engine.state import Job
 from baton.settings.settings import Settings
 from baton.store.objects import Objects
@@ -17,17 +22,19 @@ from baton.store.records.objects import (
     JSON,
     PREVIEW_CHARS,
     job_place,
+    large_fields,
     named,
+    record_apart,
+    record_whole,
     ref_of,
-    task_apart,
-    task_content,
-    task_whole,
 )
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
 from baton_events.errors import PayloadGoneError
 from baton_events.ids import canonical_json
 
+# What a process keeps of objects that it has read or written: entries of transcripts, states of runs.
+KNOWN_BYTES = 4_000_000
 # Of a session: a tool may read large results of so many of its newest jobs.
 _SESSION_JOBS = 100
 Results = dict[str, dict[str, Any]]
@@ -39,7 +46,8 @@ class Payloads:
     def __init__(self, objects: Objects, settings: Settings) -> None:
         self.objects = objects
         self.from_bytes, self.model_bytes = settings.object_from_bytes, settings.result_limit_bytes
-        self._prompt_bytes = settings.prompt_limit_bytes
+        self._prompt_bytes, self.whole_bytes = settings.prompt_limit_bytes, settings.large_result_limit_bytes
+        self._known = dict[str, bytes]()
 
     def is_large(self, text: str) -> bool:
         """Return whether a payload is kept apart."""
@@ -54,16 +62,65 @@ class Payloads:
 
     async def task_named(self, job: Job, task: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Return the entry of a task, and what is to be stored before a record has it; nothing of a small one."""
-        content = task_content(task)
+        moved = {} if "apart" in task else large_fields(task)
+        content = canonical_json(moved)
         if not self.is_large(content):
             return task, b""
         data = content.encode()
         ref = await self.objects.ref(job_place(job.tenant, job.id), data)
-        return task_apart(task, named(str(ref), len(data))), data
+        return record_apart(task, moved, named(str(ref), len(data))), data
 
-    async def task(self, entry: dict[str, Any]) -> dict[str, Any]:
-        """Return the entry of a task with its content. Raises PayloadGoneError."""
-        return task_whole(entry, await self.objects.get(entry["apart"]["ref"])) if "apart" in entry else entry
+    def leaving(self, job: Job) -> "Leaving":
+        """Return what takes large values of a job."""
+        return Leaving(self, job, keeps=False)
+
+    async def stored(self, job: Job, changes: Changes, outcome: str = "") -> Changes:
+        """Put what is large of a COMMIT into the object store; return the changes that name it.
+
+        `outcome`: of the wait that it ends, which is recorded, and stays as it is.
+        """
+        leaving = Leaving(self, job)
+        new: dict[str, Any] = {
+            "transcript": tuple([await leaving.entry(text) for text in changes.transcript]),
+            "results": {
+                name: text if text == outcome else await leaving.outcome(text) for name, text in changes.results.items()
+            },
+        }
+        if changes.job:
+            new["job"] = await leaving.job(changes.job)
+        if changes.going_on:
+            new["going_on"] = structs.replace(changes.going_on, job=await leaving.job(changes.going_on.job))
+        if changes.report:
+            new["report"] = await self._report(leaving, changes, changes.report)
+        if changes.child and changes.child.job:
+            new["child"] = await self.stored(changes.child.job, changes.child)
+        if not (leaving.size_bytes or "child" in new or "report" in new):
+            return changes
+        return structs.replace(changes, **new, apart_bytes=changes.apart_bytes + leaving.size_bytes)
+
+    async def _report(self, leaving: "Leaving", changes: Changes, report: Report) -> Report:
+        """Return a child's outcome; of an answer that is an object already, with that."""
+        child, text = changes.job, report.outcome
+        if child is not None and child.result and "apart" in child.result:
+            text = outcome_of(structs.replace(child, result=await self.record(child.result)))
+        return structs.replace(report, outcome=await leaving.outcome(text))
+
+    async def record(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return a record with its large fields. Raises PayloadGoneError."""
+        return record_whole(record, await self.content(record["apart"]["ref"])) if "apart" in record else record
+
+    async def content(self, ref: str) -> bytes:
+        """Return an object that each piece of a job reads; the last ones are kept. Raises PayloadGoneError."""
+        data = self._known.pop(ref, None)
+        return self.knows(ref, await self.objects.get(ref) if data is None else data)
+
+    def knows(self, ref: str, data: bytes) -> bytes:
+        """Keep what the next piece of work of this process may read, in place of what was not read for longest."""
+        if len(data) <= KNOWN_BYTES:
+            self._known[ref] = data
+            while sum(map(len, self._known.values())) > KNOWN_BYTES:
+                del self._known[next(iter(self._known))]
+        return data
 
     async def value(self, there: Mapping[str, Any]) -> Any:
         """Read the value of a result, by what its record has.
@@ -86,6 +143,8 @@ class Payloads:
             if 0 < size_bytes <= min(self.model_bytes, left_bytes):
                 read[call_id] = await self._filled(stored)
                 left_bytes -= size_bytes
+            elif "apart" in stored.get("kept", ()):
+                read[call_id] = {**stored, "kept": await self._kept(stored["kept"])}
         return {**results, **read} if read else results
 
     async def for_people(self, results: Results) -> Results:
@@ -101,10 +160,14 @@ class Payloads:
         return {name: await self._filled(stored) for name, stored in results.items()}
 
     async def _filled(self, stored: dict[str, Any]) -> dict[str, Any]:
+        filled = {**stored, "kept": await self._kept(stored["kept"])} if "apart" in stored.get("kept", ()) else stored
         if "apart" not in stored:
-            return stored
-        kept = {name: value for name, value in stored.items() if name != "apart"}
+            return filled
+        kept = {name: value for name, value in filled.items() if name != "apart"}
         return {**kept, "ok": await self.value(stored["ok"])}
+
+    async def _kept(self, kept: Mapping[str, Any]) -> Any:
+        return load_values([(await self.content(kept["apart"]["ref"])).decode()])[0]
 
     async def is_of(self, job: Job, ref: str, listing: Listing, reader: Reader) -> bool:
         """Return whether a text is the ref of a payload of the job's own tree, or of a job of its session.
@@ -126,3 +189,61 @@ class Payloads:
     def chunks(self, ref: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Yield the bytes of a payload in pieces. Raises PayloadGoneError as well."""
         return self.objects.chunks(ref, start, end)
+
+
+SCRIPT_APART = "apart:"
+
+
+class Leaving:
+    """What leaves the records of a job for the object store. `size_bytes`: how much has; `keeps`: as `Payloads.knows`.
+
+    Invariant: the same value has the same name, whatever writes it again.
+    """
+
+    def __init__(self, payloads: Payloads, job: Job, *, keeps: bool = True) -> None:
+        self._payloads, self._keeps = payloads, keeps
+        self._place, self._tenant, self.size_bytes = job_place(job.tenant, job.id), job.tenant, 0
+
+    async def there(self, text: str, preview: str = "") -> dict[str, Any]:
+        """Put a text; return what a record has in its place."""
+        data = text.encode()
+        ref = await self._payloads.objects.put(self._place, self._tenant, data)
+        if self._keeps:
+            self._payloads.knows(ref, data)
+        self.size_bytes += len(data)
+        return named(ref, len(data), JSON, preview)
+
+    async def record(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return a task, an entry of a transcript or a result of a job; a large one names its large fields."""
+        moved = {} if "apart" in record else large_fields(record)
+        content = canonical_json(moved)
+        return record_apart(record, moved, await self.there(content)) if self._payloads.is_large(content) else record
+
+    async def entry(self, text: str) -> str:
+        """Return the JSON text of an entry."""
+        return canonical_json(await self.record(json.loads(text))) if self._payloads.is_large(text) else text
+
+    async def outcome(self, text: str) -> str:
+        """Return the JSON text of a call's outcome: of its value, and of what its run keeps with it."""
+        if not self._payloads.is_large(text):
+            return text
+        outcome = json.loads(text)
+        kept, value = (canonical_json(outcome[name]) if name in outcome else "" for name in ("kept", "ok"))
+        if self._payloads.is_large(kept):
+            outcome["kept"] = {"apart": await self.there(kept)}
+        if self._payloads.is_large(value):
+            outcome |= {"ok": await self.there(value, value[:PREVIEW_CHARS]), "apart": True}
+        return canonical_json(outcome)
+
+    async def job(self, job: Job) -> Job:
+        """Return a job: of its answer, its result, and the state of its script."""
+        new, is_large = dict[str, Any](), self._payloads.is_large
+        if isinstance(job.best_answer, str) and is_large(job.best_answer):
+            new["best_answer"] = await self.record({"answer": job.best_answer})
+        if job.result is not None and job.ended:
+            new["result"] = await self.record(job.result)
+        if job.scripts and is_large(snapshot := job.scripts[0].script.snapshot):
+            there = await self.there(snapshot)
+            script = structs.replace(job.scripts[0].script, snapshot=f"{SCRIPT_APART}{there['ref']}")
+            new["scripts"] = (structs.replace(job.scripts[0], script=script), *job.scripts[1:])
+        return structs.replace(job, **new) if new else job

@@ -6,6 +6,7 @@ expiry time of its bytes. A job's bytes move from the sum of its submission's ti
 So no sum has to be reset: it is over when the data is.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
@@ -62,7 +63,14 @@ def bytes_of(texts: Iterable[str]) -> int:
 
 def signal_bytes(signal: Signal) -> int:
     """Return the bytes of a signal. An event counts twice, as its wait copies it; so does a message, as it is shown."""
-    return bytes_of((signal.message or signal.outcome,)) * (2 if signal.event or signal.message else 1)
+    size = bytes_of((signal.message or signal.outcome,)) * (2 if signal.event or signal.message else 1)
+    return size + apart_bytes(signal.outcome)
+
+
+def apart_bytes(outcome: str) -> int:
+    """Return the size of the object that the JSON text of an outcome names; 0: it names none."""
+    named = json.loads(outcome) if '"apart":true' in outcome else {}
+    return int(named["ok"]["bytes"]) if "apart" in named else 0
 
 
 class Keeping:

@@ -7,12 +7,12 @@ one leaves it as it is; TENANT and OWNER are digests, and so is the content's. O
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, structs
 
-from baton_events.ids import digest, root_of
+from baton_events.ids import canonical_json, digest, root_of
 
 JSON = "application/json"
 PREVIEW_CHARS = 2_000
@@ -65,27 +65,41 @@ def named(ref: str, size_bytes: int, media_type: str = JSON, preview: str = "") 
     return {"ref": ref, "bytes": size_bytes, "mediaType": media_type, **shown}
 
 
-# The parts of a task's entry that may be large.
-_OF_TASK = ("text", "data")
+# The fields of a user's entry that may be large; of any other record all but its name and its place may be.
+_OF_USER, _HEAD = ("text", "data"), frozenset({"role", "v", "turn", "attempt"})
+# What a list, a session and a memory show of an answer: they read no object.
+ANSWER_CHARS = 8_000
+_MOVED_CHARS = 1_000
 
 
-def task_content(task: Mapping[str, Any]) -> str:
-    """Return what may be large of a task, as JSON."""
-    return json.dumps({name: task[name] for name in _OF_TASK if name in task})
+def large_fields(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is large of a record of ours: a task, an entry of a transcript, a job's result."""
+    if record.get("role", "user") == "user" and not record.keys().isdisjoint(_OF_USER):
+        return {name: record[name] for name in _OF_USER if name in record}
+    sized = {name: value for name, value in record.items() if name not in _HEAD}
+    return {name: value for name, value in sized.items() if len(canonical_json(value)) >= _MOVED_CHARS}
 
 
-def task_apart(task: Mapping[str, Any], there: dict[str, Any]) -> dict[str, Any]:
-    """Return the entry of a task whose content is an object; for lists it has the beginning of its text."""
-    beginning: dict[str, Any] = {"text": str(task.get("text", ""))[:PREVIEW_CHARS]} | (
-        {"data": {}} if "data" in task else {}
-    )
-    return {**task, **beginning, "apart": there}
+def record_apart(record: Mapping[str, Any], moved: Mapping[str, Any], there: dict[str, Any]) -> dict[str, Any]:
+    """Return a record whose large fields are an object: it has their beginnings, and the ids of its calls."""
+    beginnings: dict[str, Any] = {}
+    for name, value in moved.items():
+        match name:
+            case "text" | "answer":
+                beginnings[name] = str(value)[: PREVIEW_CHARS if name == "text" else ANSWER_CHARS]
+            case "data":
+                beginnings[name] = {}
+            case "calls":
+                beginnings[name] = [{"id": call["id"], "tool": call["tool"]} for call in value]
+            case _:
+                pass
+    rest = {name: value for name, value in record.items() if name not in moved}
+    return {**rest, **beginnings, "apart": there}
 
 
-def task_whole(entry: Mapping[str, Any], content: bytes) -> dict[str, Any]:
-    """Return the entry of a task with its content."""
-    rest = {name: value for name, value in entry.items() if name != "apart" and name not in _OF_TASK}
-    return {**json.loads(content), **rest}
+def record_whole(record: Mapping[str, Any], content: bytes) -> dict[str, Any]:
+    """Return a record with its large fields."""
+    return {**{name: value for name, value in record.items() if name != "apart"}, **json.loads(content)}
 
 
 def results_of(tenant: str, job_id: str, results: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -93,9 +107,23 @@ def results_of(tenant: str, job_id: str, results: Mapping[str, dict[str, Any]]) 
     place, own = job_place(tenant, job_id), dict[str, dict[str, Any]]()
     for name, stored in results.items():
         if "apart" in stored:
-            ref = structs.replace(ref_of(stored["ok"]["ref"]), place=place)
-            own[name] = {**stored, "ok": {**stored["ok"], "ref": str(ref)}}
+            own[name] = {**stored, "ok": _placed(stored["ok"], place)}
+        if "apart" in stored.get("kept", ()):
+            own[name] = {**own.get(name, stored), "kept": {"apart": _placed(stored["kept"]["apart"], place)}}
     return {**results, **own}
+
+
+def objects_in(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what recorded results have in place of payloads."""
+    found = list[dict[str, Any]]()
+    for stored in results:
+        found += [stored["ok"]] if "apart" in stored else []
+        found += [stored["kept"]["apart"]] if "apart" in stored.get("kept", ()) else []
+    return found
+
+
+def _placed(there: Mapping[str, Any], place: str) -> dict[str, Any]:
+    return {**there, "ref": str(structs.replace(ref_of(there["ref"]), place=place))}
 
 
 def _short(*parts: str) -> str:

@@ -10,12 +10,14 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.codec import load_call, load_item, load_job, load_results, load_score, load_slot_state
 from baton.engine.state import CallRecord, Job
 from baton.engine.transcript import recalled
 from baton.store.records.jobs import Snapshot, StoredParts
-from baton.store.records.objects import task_whole
+from baton.store.records.objects import record_whole
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.texts import TreeTexts
@@ -105,11 +107,31 @@ class Reader:
         )
         if texts.unreadable and not partly:
             raise UnreadablePayloadError(snapshot.unreadable[0])
-        if self._objects is not None and "apart" in snapshot.task:
-            unreadable = (UnreadablePayloadError,) if partly else ()
-            with suppress(PayloadGoneError, ObjectStoreError, *unreadable):  # then its beginning is shown
-                return replace(snapshot, task=await self._whole(self._objects, snapshot.task))
+        return snapshot if self._objects is None else await self._filled(self._objects, snapshot, partly=partly)
+
+    async def _filled(self, objects: "Objects", snapshot: Snapshot, *, partly: bool) -> Snapshot:
+        """Return a job with its task, memory and result; of one that cannot be read the beginning is shown."""
+        job, unreadable = snapshot.job, (UnreadablePayloadError,) if partly else ()
+        if "apart" in snapshot.task:
+            with suppress(PayloadGoneError, ObjectStoreError, *unreadable):
+                snapshot = replace(snapshot, task=await self._whole(objects, snapshot.task))
+        if "apart" in (snapshot.memory or ()):
+            with suppress(PayloadGoneError, ObjectStoreError, *unreadable):
+                snapshot = replace(snapshot, memory=await self._whole(objects, snapshot.memory or {}))
+        if "apart" in (job.result or ()):
+            with suppress(PayloadGoneError, ObjectStoreError, *unreadable):
+                job = structs.replace(job, result=await self._whole(objects, job.result or {}))
+                snapshot = replace(snapshot, job=job)
         return snapshot
+
+    async def with_kept(self, snapshot: Snapshot) -> Snapshot:
+        """Return a job with all that the runs of its calls have kept. Raises PayloadGoneError."""
+        filled = dict[str, dict[str, Any]]()
+        for name, stored in snapshot.results.items():
+            if self._objects is not None and "apart" in stored.get("kept", ()):
+                kept = json.loads(await self._objects.get(stored["kept"]["apart"]["ref"]))
+                filled[name] = {**stored, "kept": kept}
+        return replace(snapshot, results={**snapshot.results, **filled}) if filled else snapshot
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
         """Return many jobs in one request, by id; unknown ones are left out.
@@ -168,13 +190,13 @@ class Reader:
         except StoreAnswerError:
             stored = await in_pieces(self._redis, keys.calls_key(job_id))
         texts = TreeTexts(self._redis.sealing, job_id).open_each(entries_in(stored))
-        entries = [json.loads(text) for text in texts]
-        if self._objects is not None and entries and "apart" in entries[0]:
-            entries[0] = await self._whole(self._objects, entries[0])
-        return tuple(entries)
+        entries, objects = [json.loads(text) for text in texts], self._objects
+        if objects is None:
+            return tuple(entries)
+        return tuple([await self._whole(objects, entry) if "apart" in entry else entry for entry in entries])
 
-    async def _whole(self, objects: "Objects", task: Mapping[str, Any]) -> dict[str, Any]:
-        return task_whole(task, await objects.get(task["apart"]["ref"]))
+    async def _whole(self, objects: "Objects", record: Mapping[str, Any]) -> dict[str, Any]:
+        return record_whole(record, await objects.get(record["apart"]["ref"]))
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
         """Return the job's parts after number `after`; of a negative one the last ones, without their numbers.

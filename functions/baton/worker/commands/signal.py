@@ -5,9 +5,11 @@ that waited for it. The backup message records the signal where a failover forgo
 there. An operation's outcome takes the same path by webhook and by stream. Must not: know how an outcome arrives.
 """
 
+import json
 import logging
 from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Struct, structs
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -37,13 +39,18 @@ from baton_events.errors import BatonError, JobGoneError, StoreError, UnknownJob
 from baton_events.ids import call_of_operation, canonical_json, job_of_call, started_by
 from baton_events.schema import Completion, Event, Occurrence, Steering
 
+if TYPE_CHECKING:
+    from baton.worker.payloads import Payloads
+
 _log = logging.getLogger("baton.operations")
 
 Signalling = Completion | Occurrence | Steering
 
 
 class SignalJob:
-    """Signals jobs, for the API or for a backup message."""
+    """Signals jobs, for the API or for a backup message. `payloads`: for large outcomes; None: they are as others."""
+
+    payloads: "Payloads | None" = None
 
     def __init__(
         self, store: Store, quota: StoredQuota, backups: Backups, after_failover: AfterFailover, clock: Clock
@@ -70,6 +77,8 @@ class SignalJob:
         command_id = self._backups.new_id(job.id, command)
         backup = self._backups.of(job, command, command_id)
         signal = signal_of(command_id, command)
+        if isinstance(command, Occurrence) and self.payloads is not None:
+            signal = replace(signal, outcome=await self.payloads.leaving(job).outcome(signal.outcome))
         counted = self._quota.counts(signal)
         signalled = await backup.committed(lambda relay_id: self.commit(job.id, signal, relay_id, counted))
         if counted and signalled.signal_result.is_new:
@@ -79,6 +88,14 @@ class SignalJob:
         await backup.publish_if_late()
         await backup.dispatch(job, signalled.items)
         return signalled
+
+    async def stored(self, job: Job, outcome: dict[str, Any]) -> dict[str, Any]:
+        """Put the value of a large outcome into the object store; return the outcome that names it."""
+        payloads = self.payloads
+        if payloads is None or not payloads.is_large(text := canonical_json(outcome)):
+            return outcome
+        stored: dict[str, Any] = json.loads(await payloads.leaving(job).outcome(text))
+        return stored
 
     async def commit(self, job_id: str, signal: Signal, relay_id: str, counted_bytes: int = 0) -> SignalAnswer:
         """Record a signal, which ends a wait or is kept until there is one. `counted_bytes`: as of `create`.
@@ -251,7 +268,8 @@ class CompleteOperation:
             job, call = started
         outcome = self._secrets.hide_in(redacted(body.outcome))
         try:
-            answer = await self._signal.answered(job, Completion(call_id=call.id, outcome=outcome))
+            kept = await self._signal.stored(job, outcome)
+            answer = await self._signal.answered(job, Completion(call_id=call.id, outcome=kept))
         except UnknownJobError as error:
             raise UnknownOperationError(operation_id) from error
         await self._note(operation_id, way, answer.signal_result)

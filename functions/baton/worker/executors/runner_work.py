@@ -64,7 +64,7 @@ async def _whole(job: Job, reader: Reader) -> Recorded:
     """Read the records of a job since it began from its start last."""
     snapshot, transcript = await reader.job(job.id), await reader.transcript(job.id)
     kept = [entry for entry in transcript if entry["role"] != MODEL_ROLE or entry["turn"] >= job.first_turn]
-    return recorded(job, History(tuple(kept), snapshot.results if snapshot else {}))
+    return recorded(job, History(tuple(kept), (await reader.with_kept(snapshot)).results if snapshot else {}))
 
 
 def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:
@@ -81,7 +81,8 @@ async def recorded_starter(reader: Reader, effect: RunTool) -> tuple[RunTool, Re
     if snapshot is None or made is None:
         return None
     transcript = await reader.transcript(snapshot.job.id)
-    history = History(uncompacted(transcript, snapshot.job.compacted), snapshot.results)
+    results = (await reader.with_kept(snapshot)).results
+    history = History(uncompacted(transcript, snapshot.job.compacted), results)
     call = replace(effect.call, turn=made.turn, position=made.position)
     return replace(effect, call=call), recorded(snapshot.job, history)
 

@@ -72,6 +72,11 @@ class ResultLimit(NamedTuple):
     large_bytes: int = 0
 
     @property
+    def most_bytes(self) -> int:
+        """The larger of both."""
+        return self.large_bytes or self.small_bytes
+
+    @property
     def name(self) -> str:
         """The setting that raises it."""
         return "LARGE_RESULT_LIMIT_BYTES" if self.large_bytes else "RESULT_LIMIT_BYTES"
@@ -268,8 +273,8 @@ class ToolRun:
     def _returned(self, tool: Runnable, result: Any, kept: Any = None, *, small: bool = False) -> StepResult:
         limit = ResultLimit(self._limit.small_bytes) if small else self._limit
         try:
-            text = recorded_json(result, "result", limit.large_bytes or limit.small_bytes)
-            return ToolReturned(text, "" if kept is None else recorded_json(kept, "kept", limit.small_bytes))
+            text = recorded_json(result, "result", limit.most_bytes)
+            return ToolReturned(text, "" if kept is None else recorded_json(kept, "kept", limit.most_bytes))
         except TooLarge as error:
             message = (
                 f"tool {tool.name!r} returned {error.size_bytes} bytes, over the limit of {error.limit_bytes}: "

@@ -103,7 +103,7 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "parentJobId": job_of_call(job.parent_call) if job.parent_call else None,
         "status": status,
         "waitingFor": waiting_for,
-        "result": job.result,
+        "result": {name: value for name, value in job.result.items() if name != "apart"} if job.result else job.result,
         "error": _error(job.error) if job.error else None,
         "createdAt": rfc3339(job.created_at_ms),
         "updatedAt": rfc3339(usage.updated_ms or job.created_at_ms),

@@ -8,6 +8,7 @@ it un-acknowledged, and its redelivery does the same. No branch here depends on 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -36,6 +37,9 @@ from baton_events.errors import AnswerEarlyError, StoreError, UnknownJobError
 
 _log = logging.getLogger("baton.pipeline")
 
+if TYPE_CHECKING:
+    from baton.worker.payloads import Payloads
+
 # Outcome of a slot request without a free slot: its job is notified once there is one.
 IN_LINE = "waits for a slot"
 # Outcome of a step of which a process has died, while another such step is worked on here.
@@ -60,7 +64,12 @@ class Wait(Struct, frozen=True):
 
 
 class Pipeline:
-    """Handles delivered events. `executors`: the kinds of work that this function can do."""
+    """Handles delivered events. `executors`: the kinds of work that this function can do.
+
+    `payloads`: where what is large of a COMMIT goes; None: it stays with the records.
+    """
+
+    payloads: "Payloads | None" = None
 
     def __init__(
         self,
@@ -215,7 +224,8 @@ class Pipeline:
             decision = decide(state, step_result, now_ms, at_once=at_once)
         since_ms, looks = (state.item.since_ms, 0) if state.item.kind is ItemKind.LOOP else (0, state.item.offloaded)
         claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms, looks=looks)
-        committed = await self._commit(invocation, step, claim, decision.changes or Changes())
+        changes = await self._stored(state, decision.changes or Changes())
+        committed = await self._commit(invocation, step, claim, changes)
         invocation.claims.done(claim)
         undo, job = UNDO.get().pop(claim.job_id, None), decision.changes and decision.changes.job
         if undo and not (committed.applied and job and job.workspace):
@@ -247,6 +257,11 @@ class Pipeline:
             return Wait(error.wait_ms, error.limit)
         except NoTimeLeftError:
             return Wait(took_time=True)
+
+    async def _stored(self, state: State, changes: Changes) -> Changes:
+        """Put what is large of a COMMIT into the object store, before the commit that names it."""
+        payloads = self.payloads
+        return changes if payloads is None else await payloads.stored(state.job, changes, state.outcome)
 
     async def _commit(self, invocation: Invocation, step: InvocationItem, claim: Claim, changes: Changes) -> Committed:
         """Commit, again where the store fails: it may be back in a moment, and the work need not be done again.

@@ -20,7 +20,7 @@ from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of, new_ids
 from baton.server.api.problem import ApiError, limited_body, parsed
-from baton.store.records.objects import results_of
+from baton.store.records.objects import objects_in, results_of
 from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.executors.forked import files_named_in
 from baton.worker.runtime.new_jobs import fork_job_of
@@ -99,7 +99,7 @@ async def forked(
     made = replace(made, request_digest=digest(task), model=model)
     chats, limit_bytes = context.container.ports.chats, context.container.settings.files_limit_bytes
     texts = {fork.source: text} | await files_named_in(chats, source, limit_bytes)
-    copies = [stored["ok"] for stored in snapshot.results.values() if "apart" in stored]
+    copies = objects_in(snapshot.results.values())
     ports, quota = context.container.ports, context.container.commands.quota
     attached = KeptFiles(chats, quota, made, texts, copies, ports.objects)
     return await context.jobs.submitted(principal, made, task, idempotency_key, attached=attached)

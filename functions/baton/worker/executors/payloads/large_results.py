@@ -9,13 +9,15 @@ from dataclasses import replace
 from msgspec import structs
 
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import CallModel, RunTool, Work
-from baton.engine.step_results import StepResult, ToolReturned
+from baton.engine.effects import CallModel, RunScript, RunTool, Work
+from baton.engine.step_results import ScriptEnded, StepResult, ToolReturned
 from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.sdk.agents.runner import CodeRunner
 from baton.sdk.records.transcript import Failure
+from baton.store.records.objects import objects_in
+from baton.worker.executors.bounded import prompt_too_large
 from baton.worker.executors.executor import Executing, failed
-from baton.worker.payloads import Payloads
+from baton.worker.payloads import SCRIPT_APART, Payloads
 from baton_events.errors import PayloadGoneError
 
 PAYLOAD_GONE = "payload_gone"
@@ -29,23 +31,39 @@ class WithPayloads:
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Read the task and the results that the work needs, do it, and put its own result away if it is large."""
+        apart_bytes = sum(entry["apart"]["bytes"] for entry in history.transcript if "apart" in entry)
+        if apart_bytes and (failure := prompt_too_large(history.size_bytes + apart_bytes, self._payloads.whole_bytes)):
+            return failed(effect, failure)
         try:
-            history = await self._read(effect, history)
+            history = await self._read(effect, history, apart_bytes)
+            effect = await self._with_state(effect)
         except PayloadGoneError as error:
             return failed(effect, Failure(PAYLOAD_GONE, str(error)))
         step_result = await self._run(effect, history, claim)
-        if not isinstance(step_result, ToolReturned) or step_result.apart_bytes:
+        if not isinstance(step_result, ToolReturned | ScriptEnded) or step_result.apart_bytes:
             return step_result
-        if not isinstance(effect, RunTool) or not self._payloads.is_large(step_result.result_json):
+        if not self._payloads.is_large(step_result.result_json):
             return step_result
         named, size_bytes = await self._payloads.result_stored(effect.job, step_result.result_json)
         return structs.replace(step_result, result_json=named, apart_bytes=size_bytes)
 
-    async def _read(self, effect: Work, history: History) -> History:
-        if history.transcript and "apart" in history.transcript[0]:
-            first = await self._payloads.task(history.transcript[0])
-            history = replace(history, transcript=(first, *history.transcript[1:]))
-        if not any("apart" in stored for stored in history.results.values()):
+    async def _with_state(self, effect: Work) -> Work:
+        """Return a stretch of a script with its state, which may be an object."""
+        if not isinstance(effect, RunScript):
+            return effect
+        running, *later = effect.job.scripts
+        if not running.script.snapshot.startswith(SCRIPT_APART):
+            return effect
+        state = await self._payloads.content(running.script.snapshot.removeprefix(SCRIPT_APART))
+        script = structs.replace(running.script, snapshot=state.decode())
+        scripts = (structs.replace(running, script=script), *later)
+        return structs.replace(effect, job=structs.replace(effect.job, scripts=scripts))
+
+    async def _read(self, effect: Work, history: History, apart_bytes: int) -> History:
+        if apart_bytes:
+            entries = [await self._payloads.record(entry) for entry in history.transcript]
+            history = replace(history, transcript=tuple(entries), size_bytes=history.size_bytes + apart_bytes)
+        if not objects_in(history.results.values()):
             return history
         if self._is_for_code(effect):
             results = await self._payloads.for_code(history.results)

@@ -1,0 +1,277 @@
+"""Whatever is large of a job is an object: texts, states of runs, outcomes, answers of children, values of code."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic_ai import Agent as LibraryAgent
+from pydantic_ai.messages import ModelMessagesTypeAdapter, TextPart
+
+from baton import Agent, Call, Limits, Registry, ScriptedModel, ToolContext, tool, workflow
+from baton.pydantic_ai import durable
+from baton.sdk.models.model import Call as ModelCall
+from baton.sdk.models.model import ModelAnswer, ModelMessage, ModelRequest
+from baton.sdk.tools.pending import Pending
+from baton.testing import Run, Simulation
+from baton.testing.objects import SimulatedObjects
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
+from tests.unit.baton.server.api.client import api_of, with_keys
+
+BIG, MB = "x" * 100_000, 1_000_000
+
+
+@tool
+async def note(text: str) -> int:
+    """Note a text."""
+    return len(text)
+
+
+@tool
+async def fetch(size: int) -> str:
+    """Return a text."""
+    return "y" * size
+
+
+@tool
+async def noise(size: int) -> str:
+    """Return a text that no compression makes shorter than half."""
+    return "".join(sha256(str(number).encode()).hexdigest() for number in range(size // 64))
+
+
+@tool
+async def outside() -> Pending:
+    """Wait for somebody else."""
+    return Pending(timeout_seconds=60)
+
+
+@tool
+async def ask(agent: str, ctx: ToolContext) -> Pending:
+    """Give another agent a task."""
+    return ctx.start(agent, BIG)
+
+
+class Writes:
+    """A model that writes much beside its call, and then says how much it was told that it had written."""
+
+    name, reads_history = "writes", True
+
+    def __init__(self, calls: str = "note", **arguments: Any) -> None:
+        self._call = ModelCall(calls, arguments)
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        said = [message.text for message in request.messages if isinstance(message, ModelMessage)]
+        if not said:
+            return ModelAnswer(BIG, (self._call,))
+        return ModelAnswer(str([len(text) for text in said]))
+
+
+def in_store(simulation: Simulation) -> int:
+    """The longest text that the store keeps beside streams, which have texts as they come."""
+    values = simulation._left.version.values
+    return max(len(text) for key, value in values.items() if "parts" not in str(key) for text in texts_in(value))
+
+
+def texts_in(value: Any) -> list[str]:
+    if isinstance(value, str | bytes):
+        return [str(value)]
+    items = [*value.keys(), *value.values()] if isinstance(value, dict) else list(value) if _is_many(value) else []
+    return [text for each in items for text in texts_in(each)]
+
+
+def _is_many(value: Any) -> bool:
+    return isinstance(value, list | tuple | set)
+
+
+def owned(simulation: Simulation) -> dict[str, bytes]:
+    return simulation._left.objects
+
+
+async def test_a_large_text_is_read_by_the_next_turn_and_shown_whole() -> None:
+    simulation = Simulation(Registry([Agent(name="a", model=Writes(text="z" * 90_000), tools=[note])]))
+    run = await simulation.run("a", "work")
+    assert (run.result, run.calls[0]["result"]) == ({"answer": "[100000]"}, 90_000)
+    [said] = [message for message in run.model_messages if message["role"] == "model" and message["calls"]]
+    assert said["text"] == BIG
+    assert in_store(simulation) < 95_000
+    assert sorted(len(data) for data in owned(simulation).values()) == [100_013, 190_112]
+
+
+async def test_a_large_answer_is_one_object_of_the_job_and_its_entry_another() -> None:
+    simulation = Simulation(Registry([Agent(name="a", model=ScriptedModel([BIG]))]))
+    run = await simulation.run("a", "work")
+    assert run.result == {"answer": BIG}
+    assert sorted(map(json.loads, owned(simulation).values()), key=str) == [{"answer": BIG}, {"text": BIG}]
+    assert in_store(simulation) < 20_000
+
+
+async def test_a_job_that_a_limit_stops_has_its_best_answer_whole() -> None:
+    agent = Agent(name="a", model=Writes(text="z" * 90_000), tools=[note], limits=Limits(turns=1, on_limit="stop"))
+    child = Agent(name="parent", model=ScriptedModel([[Call("ask", {"agent": "a"})], "done"]), tools=[ask])
+    simulation = Simulation(Registry([agent, child]))
+    run = await simulation.run("a", "work")
+    assert run.result == {"answer": BIG, "stoppedBy": "turns"}
+    run = await simulation.run("parent", "work")
+    assert run.calls[0]["resultRef"]["sizeBytes"] == 100_002
+    assert json.dumps(BIG).encode() in owned(simulation).values()
+
+
+async def test_the_answer_of_a_child_is_told_whole_and_kept_as_an_object() -> None:
+    child = Agent(name="child", model=ScriptedModel([BIG]))
+    parent = Agent(name="parent", model=ScriptedModel([[Call("ask", {"agent": "child"})], "done"]), tools=[ask])
+    simulation = Simulation(Registry([child, parent]))
+    run = await simulation.run("parent", "work")
+    assert [message["ok"] for message in run.model_messages if message["role"] == "tool"] == [BIG]
+    assert (run.calls[0]["resultRef"]["sizeBytes"], "result" in run.calls[0]) == (100_002, False)
+    output = [part["output"] for part in run.parts if part["type"] == "tool-output-available"]
+    assert output == [{"sizeBytes": 100_002, "storedApart": True}]
+    assert in_store(simulation) < 20_000
+
+
+async def test_an_outcome_from_outside_is_told_whole_and_kept_as_an_object() -> None:
+    agent = Agent(name="a", model=ScriptedModel([[Call("outside", {})], "done"]), tools=[outside])
+    simulation = Simulation(Registry([agent]))
+    run = await simulation.run("a", "work", outcomes=lambda _: {"success": True, "result": {"text": BIG}})
+    assert [message["ok"] for message in run.model_messages if message["role"] == "tool"] == [{"text": BIG}]
+    assert run.calls[0]["resultRef"]["sizeBytes"] == 100_011
+    assert in_store(simulation) < 20_000
+
+
+@workflow
+async def copies(size: int) -> str:
+    """Return what a step gives."""
+    text = await fetch(size)
+    await note("short")
+    return text
+
+
+async def test_values_and_states_of_a_workflow_are_objects() -> None:
+    simulation = Simulation(Registry(workflows=[copies], tools=[fetch, note]))
+    run = await simulation.run("copies", "", input_data={"size": 200_000})
+    assert run.result["output"] == "y" * 200_000
+    assert in_store(simulation) < 20_000
+
+
+CODE = """
+text = await noise(200_000)
+await note("a")
+len(text)
+"""
+
+
+async def test_the_state_of_a_script_is_an_object() -> None:
+    model = ScriptedModel([[Call("run_code", {"code": CODE})], "done"])
+    simulation = Simulation(Registry([Agent(name="a", model=model, tools=[note, noise], code_mode=True)]))
+    run = await simulation.run("a", "work")
+    assert run.calls[0]["result"] == {"value": 200_000}
+    sizes = [len(data) for data in owned(simulation).values()]
+    assert max(sizes) > 100_000
+    assert in_store(simulation) < 20_000
+
+
+def library_agent() -> LibraryAgent[None, str]:
+    agent = LibraryAgent(scripted([TextPart(BIG), call("echo", text="z" * 80_000)], [call("echo", text="b")], "done"))
+
+    @agent.tool_plain
+    def echo(text: str) -> str:
+        """Return a text."""
+        return text
+
+    return agent
+
+
+async def test_the_state_of_a_run_is_as_of_one_in_a_process() -> None:
+    expected = await library_agent().run("do it")
+    simulation = Simulation(Registry([durable(library_agent(), name="a")]))
+    run = await simulation.run("a", "do it")
+    messages = ModelMessagesTypeAdapter.validate_python(run.model_messages)
+    assert [part.content for message in messages for part in message.parts if hasattr(part, "content")] == [
+        part.content for message in expected.all_messages() for part in message.parts if hasattr(part, "content")
+    ]
+    assert in_store(simulation) < 95_000
+
+
+MAKES: dict[str, Callable[[], tuple[Registry, str]]] = {
+    "text": lambda: (Registry([Agent(name="a", model=Writes(text="z" * 90_000), tools=[note])]), "a"),
+    "run": lambda: (Registry([durable(library_agent(), name="a")]), "a"),
+    "child": lambda: (
+        Registry(
+            [
+                Agent(name="child", model=ScriptedModel([BIG])),
+                Agent(name="a", model=ScriptedModel([[Call("ask", {"agent": "child"})], "done"]), tools=[ask]),
+            ]
+        ),
+        "a",
+    ),
+}
+
+
+@pytest.mark.parametrize("make", MAKES)
+async def test_no_crash_loses_one_or_leaves_two(make: str) -> None:
+    registry, agent = MAKES[make]()
+    report = await Simulation(registry).crash_everywhere(agent, "work")
+    report.check()
+    assert "the process dies before a large result is stored" in {str(point) for point in report.points}
+
+
+async def test_an_entry_that_is_gone_fails_the_turn_and_leaves_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("baton.worker.payloads.KNOWN_BYTES", 0)
+
+    @tool
+    async def lose() -> None:
+        """Lose all objects."""
+        for path in (tmp_path / "objects").rglob("*"):
+            if path.is_file():
+                path.unlink()
+
+    registry = Registry([Agent(name="a", model=Writes("lose"), tools=[lose])])
+    settings = with_keys(object_store_url=f"file://{tmp_path}/objects")
+    async with api_of(Stage(settings=settings, registry=registry)) as api:
+        job = await api.submitted(jobType="a")
+        await api.stage.run()
+        job = await api.read(job["id"])
+        assert (job["status"], job["error"]["type"]) == ("failed", "payload_gone")
+        assert (await api.request("DELETE", f"/api/agent-jobs/{job['id']}")).status_code == 204
+
+
+async def requests_of(monkeypatch: pytest.MonkeyPatch, agent: Agent) -> tuple[Run, Counter[str]]:
+    """How often the object store was asked in a job."""
+    counts = Counter[str]()
+    with monkeypatch.context() as patch:
+        for name in ("put", "get"):
+            asked: Any = getattr(SimulatedObjects, name)
+
+            async def counted(self: Any, *given: Any, asked: Any = asked, name: str = name) -> Any:
+                counts[name] += 1
+                return await asked(self, *given)
+
+            patch.setattr(SimulatedObjects, name, counted)
+        run = await Simulation(Registry([agent])).run("a", "work")
+    return run, counts
+
+
+@pytest.mark.parametrize("size", [100, 200_000, 50 * MB])
+async def test_a_result_costs_its_step_one_request_and_each_reader_one(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Of 50 MB the model is told the beginning, which is in the record."""
+    model = ScriptedModel([[Call("fetch", {"size": size})], "done"])
+    run, counts = await requests_of(monkeypatch, Agent(name="a", model=model, tools=[fetch]))
+    told = 0 if size == 50 * MB else 1  # the test's own look at what the model is told
+    assert run.status == "completed"
+    assert counts == (Counter(put=1, get=told) if size > 100 else Counter())
+    usage = {name: run.usage[name] for name in ("redisRequests", "redisCommands")}
+    model = ScriptedModel([[Call("fetch", {"size": 1})], "done"])
+    small, _ = await requests_of(monkeypatch, Agent(name="a", model=model, tools=[fetch]))
+    assert usage == {name: small.usage[name] for name in usage}
+
+
+async def test_what_a_process_has_written_it_does_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, counts = await requests_of(monkeypatch, Agent(name="a", model=Writes(text="z" * 90_000), tools=[note]))
+    assert (counts["put"], counts["get"]) == (2, 1)  # the one is the test's own
