@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic_ai import Agent as LibraryAgent
+from pydantic_ai.messages import ModelMessage as LibraryMessage
 from pydantic_ai.messages import ModelMessagesTypeAdapter, TextPart
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, ToolContext, tool, workflow
@@ -197,14 +198,16 @@ def library_agent() -> LibraryAgent[None, str]:
     return agent
 
 
+def contents(messages: Sequence[LibraryMessage]) -> list[Any]:
+    return [getattr(part, "content", getattr(part, "args", None)) for one in messages for part in one.parts]
+
+
 async def test_the_state_of_a_run_is_as_of_one_in_a_process() -> None:
     expected = await library_agent().run("do it")
     simulation = Simulation(Registry([durable(library_agent(), name="a")]))
     run = await simulation.run("a", "do it")
     messages = ModelMessagesTypeAdapter.validate_python(run.model_messages)
-    assert [part.content for message in messages for part in message.parts if hasattr(part, "content")] == [
-        part.content for message in expected.all_messages() for part in message.parts if hasattr(part, "content")
-    ]
+    assert contents(messages) == contents(expected.all_messages())
     assert in_store(simulation) < 95_000
 
 
