@@ -7,7 +7,7 @@ that ends just then. Must not: know what a payload is of.
 
 import logging
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
@@ -49,8 +49,11 @@ def objects_of(settings: Settings) -> "Objects | None":
 class Objects:
     """The objects of all addresses of OBJECT_STORE_URL; new ones are written to the first.
 
-    Each method raises ObjectStoreError where a store does not answer.
+    Each method raises ObjectStoreError where a store does not answer. `on_gone` is told of each that a record names and
+    that cannot be had: `missing` or `damaged`.
     """
+
+    on_gone: "Callable[[str], Awaitable[None]] | None" = None
 
     def __init__(self, settings: Settings) -> None:
         self._urls, self._options = settings.object_store_urls, settings.object_store_options
@@ -67,6 +70,8 @@ class Objects:
             await self._run("put", ref.store, ref.path, data, mode="create")
         except FileExistsError:
             _log.debug("%s is there", ref)
+        except FileNotFoundError as error:  # the bucket is not there, or is another account's
+            raise ObjectStoreError(f"the object store has no place for objects at {self._at(ref.store)}") from error
         return str(ref)
 
     async def ref(self, place: str, data: bytes) -> Ref:
@@ -86,7 +91,7 @@ class Objects:
         frame = frame_bytes(data)
         if not frame:
             if sha256(data).hexdigest() != of.name:
-                raise PayloadGoneError(ref)
+                raise await self.is_gone(ref, "damaged")
             return data
         numbers = frames_of(0, None, frame, len(data))
         return b"".join([one async for one in opened(self._sealing, of.name, only(data[HEAD_BYTES:]), frame, numbers)])
@@ -115,6 +120,13 @@ class Objects:
             skipped, left = 0, left - len(piece)
             yield piece
 
+    async def is_gone(self, ref: str, what: str = "missing") -> PayloadGoneError:
+        """Say that an object is gone; return the error."""
+        _log.warning("the payload %s is %s", ref, what)
+        if self.on_gone is not None:
+            await self.on_gone(what)
+        return PayloadGoneError(ref)
+
     async def _got(self, ref: str, span: tuple[int, int | None] | None = None) -> Any:
         """Request an object, or a span of it."""
         of, wanted = ref_of(ref), {}
@@ -123,7 +135,7 @@ class Objects:
         try:
             return await self._run("get", of.store, of.path, options=wanted)
         except FileNotFoundError as error:
-            raise PayloadGoneError(ref) from error
+            raise await self.is_gone(ref) from error
 
     async def _bytes(self, found: Any) -> bytes:
         """Return the bytes of what was found."""
@@ -147,7 +159,7 @@ class Objects:
         try:
             await self._run("copy", of.store, of.path, to.path, overwrite=over)
         except FileNotFoundError as error:
-            raise PayloadGoneError(ref) from error
+            raise await self.is_gone(ref) from error
         except FileExistsError:
             _log.debug("%s is there", to)
         return str(to)

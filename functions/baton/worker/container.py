@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from baton.engine.effects import PAYLOADS_UNREADABLE, UNDELIVERED, Effect, RequestSlot
+from baton.engine.effects import PAYLOADS_GONE, PAYLOADS_UNREADABLE, UNDELIVERED, Effect, RequestSlot
 from baton.observability.alerts import Alerting, Alerts
 from baton.observability.counters import Counters, ToolStatistics, count
 from baton.observability.spans import Details, Tracer
@@ -137,6 +137,8 @@ class Container:
         parts = ports.reader.parts if settings.sentry_dsn and not sealed else None
         self.alerting = Alerting(*alerting, parts, sealed=sealed)
         report, longest_seconds = HungCalls(ports.counters, self.alerting), settings.work_timeout_seconds
+        if ports.objects is not None:
+            ports.objects.on_gone = lambda what: count(ports.counters, {f"{PAYLOADS_GONE}:{what}": 1})
         self.payloads = _payloads(ports.objects, settings)  # None: all is kept with the records
         self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report, ports.in_thread)
 

@@ -8,6 +8,25 @@ from baton_local.doctor.finding import Finding, failed, ok, warning
 
 OBJECTS = "objects"
 _TENANT = "baton-doctor"  # of nobody
+_WAYS = {
+    "s3": "create the bucket {}, and let the deployment's role read, write, list and delete there (s3:GetObject,"
+    " s3:PutObject, s3:DeleteObject, s3:ListBucket); `region` and `endpoint` go into OBJECT_STORE_OPTIONS",
+    "gs": "create the bucket {}, and give the deployment's account roles/storage.objectUser on it",
+    "az": "create the container {}, and give the deployment Storage Blob Data Contributor on it; `account_name` goes"
+    " into OBJECT_STORE_OPTIONS",
+    "file": "let this process read, write, list and delete in the folder {}",
+}
+NO_STORE = "none: payloads stay in the store; OBJECT_STORE_URL=s3://BUCKET/PREFIX keeps the large ones apart"
+
+
+def way_out(url: str) -> str:
+    """Return what an object store needs before it takes anything."""
+    scheme, _, rest = url.partition("://")
+    return f"check OBJECT_STORE_URL and OBJECT_STORE_OPTIONS; {_WAYS[scheme].format(_named(scheme, rest))}"
+
+
+def _named(scheme: str, rest: str) -> str:
+    return rest if scheme == "file" else rest.partition("/")[0]
 
 
 async def check_objects(objects: Objects | None, settings: Settings, name: str) -> list[Finding]:
@@ -20,8 +39,7 @@ async def check_objects(objects: Objects | None, settings: Settings, name: str) 
         await objects.get(ref)
         await objects.delete_below(place)
     except (ObjectStoreError, PayloadGoneError) as error:
-        way_out = "check OBJECT_STORE_URL and OBJECT_STORE_OPTIONS; its key needs to read, write, list and delete"
-        return [failed(OBJECTS, f"{url}: {error}", way_out)]
+        return [failed(OBJECTS, f"{url}: {error}", way_out(url))]
     found = [ok(OBJECTS, f"{url} takes, gives and deletes objects")]
     if others:
         found.append(ok(OBJECTS, f"older ones are read from {', '.join(others)}"))

@@ -21,7 +21,7 @@ clock = SystemClock()
 
 
 class Bucket:
-    """The objects of all buckets, by their paths. `away`: every request is answered 503."""
+    """The objects of all buckets but `missing`, by their paths. `away`: every request is answered 503."""
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, datetime]] = {}
@@ -55,6 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, body = self._begun()
         if self.bucket.away:
             return self._answer(503)
+        if path.startswith("missing/"):
+            return self._answer(404, b"<Error><Code>NoSuchBucket</Code></Error>")
         if source := self.headers.get("x-amz-copy-source"):
             found = self.bucket.objects.get(unquote(source).lstrip("/"))
             if found is None:

@@ -1,5 +1,6 @@
 """`baton setup` on the local queue: what it does, what it says, and what it says against wrong settings."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from baton_local.cli.main import main
 from baton_local.fixtures.servers import QStashServer
+from tests.contract.objects.s3 import s3
 
 BASE = "http://127.0.0.1:9/base"
 
@@ -100,3 +102,34 @@ def test_settings_come_from_a_file_too(qstash_server: QStashServer, tmp_path: Pa
     assert qstash_server.url in done.output
     assert ".env and the environment" in done.output
     assert "there is no file other.env" in setup("--env-file", "other.env").output
+
+
+def test_an_object_store_is_made_tried_and_left_empty(
+    qstash_server: QStashServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del qstash_server
+    assert "objects none: payloads stay in the store; OBJECT_STORE_URL=s3://BUCKET/PREFIX" in setup().output
+    folder = tmp_path / "large" / "objects"
+    monkeypatch.setenv("OBJECT_STORE_URL", f"file://{folder}")
+    assert (f"objects file://{folder}  (tried" in setup("--dry-run").output, folder.exists()) == (True, False)
+    done = setup()
+    assert f"objects file://{folder} takes, gives and deletes objects" in done.output
+    assert (folder.is_dir(), [path for path in folder.rglob("*") if path.is_file()]) == (True, [])
+
+
+def test_a_bucket_that_is_not_there_is_refused_with_what_it_needs(
+    qstash_server: QStashServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del qstash_server
+    with s3() as (url, bucket):
+        options = {"endpoint": url, "region": "eu-central-1", "access_key_id": "k", "secret_access_key": "s3cret"}
+        monkeypatch.setenv("OBJECT_STORE_URL", "s3://bucket/baton")
+        monkeypatch.setenv("OBJECT_STORE_OPTIONS", json.dumps(options | {"allow_http": True}))
+        assert "objects s3://bucket/baton takes, gives and deletes objects" in setup().output
+        monkeypatch.setenv("OBJECT_STORE_URL", "s3://missing/baton")
+        refused = setup()
+    assert (refused.exit_code, bucket.objects) == (1, {})
+    assert (
+        "create the bucket missing, and let the deployment's role read, write, list and delete there" in refused.output
+    )
+    assert ("s3cret" in refused.output, "Traceback" in refused.output) == (False, False)

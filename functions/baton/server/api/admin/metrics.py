@@ -124,6 +124,8 @@ def _worker(measured: Measured) -> Iterator[Metric]:
     yield _plain("agent_list_gaps", "Writes of a job into the lists of jobs that failed", measured, effects.LIST_GAPS)
     sealed = "Deliveries and requests that met a text whose key was not there, or that did not open"
     yield _plain("baton_payloads_unreadable", sealed, measured, effects.PAYLOADS_UNREADABLE)
+    gone = "Reads of large payloads that are not in the object store, or are not what was written"
+    yield _counter("baton_payloads_gone", gone, ["what"], measured, [["missing"], ["damaged"]])
 
 
 def _models(measured: Measured) -> Iterator[Metric]:
@@ -198,6 +200,7 @@ _NAMED = {
     "agent_operation_completions": effects.COMPLETIONS,
     "agent_tool_hung_calls": effects.HUNG_TOOLS,
     "agent_undelivered_messages": effects.UNDELIVERED,
+    "baton_payloads_gone": effects.PAYLOADS_GONE,
 }
 
 

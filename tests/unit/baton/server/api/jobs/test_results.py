@@ -11,8 +11,8 @@ import pytest
 from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.settings.settings import Settings
 from baton.store.objects import Objects
-from baton_events.errors import ObjectStoreError
-from tests.unit.baton.server.api.client import OTHER, Api, api_with, assert_problem
+from baton_events.errors import ObjectStoreError, PayloadGoneError
+from tests.unit.baton.server.api.client import ADMIN, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.server.console.operator import operator_of
 
 SIZE = 3_000_000
@@ -94,6 +94,20 @@ async def test_one_that_is_gone_is_410_and_the_rest_of_the_job_is_shown(api: Api
     path.unlink()
     assert "is gone" in assert_problem(await read(api, ref["url"]), 410)
     assert (await read(api, f"/api/agent-jobs/{job['id']}")).json() == job
+
+
+async def test_what_is_missing_or_damaged_is_counted(api: Api, tmp_path: Path) -> None:
+    _, ref = await ended(api)
+    [path] = (tmp_path / "objects").rglob(ref["digest"])
+    objects, name = api.stage.ports.objects, str(path.relative_to(tmp_path / "objects"))
+    for what, data in (("damaged", b"another"), ("missing", None)):
+        text = (await api.request("GET", "/api/metrics", ADMIN)).text
+        assert f'baton_payloads_gone_total{{what="{what}"}} 0.0' in text
+        path.unlink() if data is None else path.write_bytes(data)
+        with pytest.raises(PayloadGoneError):
+            await objects.get(f"0/{name}")
+        text = (await api.request("GET", "/api/metrics", ADMIN)).text
+        assert f'baton_payloads_gone_total{{what="{what}"}} 1.0' in text
 
 
 async def test_nobody_else_may_read_it(api: Api) -> None:
