@@ -19,7 +19,7 @@ from baton.settings.settings import Settings
 from baton.store.records.objects import Ref, ref_of
 from baton.store.sealed_objects import FRAME_BYTES, HEAD_BYTES, frame_bytes, frames_of, only, opened, sealed_object
 from baton_events.errors import ObjectStoreError, PayloadGoneError
-from baton_events.sealing import sealing_of
+from baton_events.sealing import SEALED, sealing_of
 
 _log = logging.getLogger("baton.objects")
 
@@ -186,6 +186,25 @@ class Objects:
         """Return the folders of tenants."""
         found = [await self._run("list_with_delimiter", store, "") for store in range(len(self._urls))]
         return sorted({str(name) for each in found for name in each["common_prefixes"]})
+
+    async def refs(self, place: str) -> Sequence[str]:
+        """Return the refs of all objects at a place, in each store."""
+        stores = range(len(self._urls))
+        return [f"{store}/{one['path']}" for store in stores for one in await self._listed(store, place)]
+
+    async def reseal(self, ref: str, tenant: str) -> bool:
+        """Seal an object by the key that seals now, under the name that it has; return whether it was sealed otherwise.
+
+        Where no key seals it stays: plain objects are named by their content. Raises PayloadGoneError.
+        """
+        of, current = ref_of(ref), f"{SEALED}{self._sealing.first}:".encode()
+        await self._sealing.ready()
+        head = await self._bytes(await self._got(ref, (0, HEAD_BYTES + len(current))))
+        if not self._sealing.first or head[HEAD_BYTES:] == current:
+            return False
+        data = sealed_object(self._sealing, tenant, of.name, await self.get(ref))
+        await self._run("put", of.store, of.path, data, mode="overwrite")
+        return True
 
     async def signed_url(self, ref: str) -> str | None:
         """Return an address that gives the object to whoever has it, for ten minutes.

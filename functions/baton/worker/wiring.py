@@ -85,7 +85,8 @@ def resealing(settings: Settings) -> tuple["Resealing", Ports]:
     from baton.store.redis.resealing import Resealing  # noqa: PLC0415 - no function does that
 
     connection = RedisConnection(settings)
-    return Resealing(connection), real_ports(settings, connection)
+    ports = real_ports(settings, connection)
+    return Resealing(connection, ports.objects), ports
 
 
 def _call_limits(connection: RedisConnection) -> "CallLimits":

@@ -169,6 +169,7 @@ async def _resealed(settings: Settings, rate: float) -> "Resealed":
             for key_id, count in done.unreadable.items():
                 total.unreadable[key_id] = total.unreadable.get(key_id, 0) + count
             if not (position := page.next):
+                total.texts += await resealing.others()
                 return total
             await asyncio.sleep(len(page.found) / rate)
     finally:

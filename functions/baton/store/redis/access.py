@@ -71,7 +71,7 @@ def _stored(digest: str, record: str, day: str | None) -> StoredKey:
     return StoredKey(digest=digest, used_day=day or "", **known)
 
 
-_PLACE = "audit"
+AUDIT_PLACE = "audit"
 _AUDIT_FIELDS = tuple(field.name for field in fields(AuditEntry))
 
 
@@ -95,7 +95,7 @@ class AuditLog:
         if sealing.is_own:
             await sealing.ready()
         if sealing.first and entry.detail:
-            context = PayloadContext(entry.tenant, "text", _PLACE)
+            context = PayloadContext(entry.tenant, "text", AUDIT_PLACE)
             record["detail"] = sealing.seal(json.dumps(entry.detail), context)
         text = json.dumps(record)
         await self._redis.execute("XADD", keys.AUDIT, "MAXLEN", "~", self._length, "*", "entry", text)
@@ -115,7 +115,7 @@ def _entry(text: str, sealing: Sealing) -> AuditEntry:
     stored: dict[str, Any] = json.loads(text)
     if isinstance(sealed := stored.get("detail"), str):
         try:
-            stored["detail"] = json.loads(sealing.open(sealed, "text", _PLACE))
+            stored["detail"] = json.loads(sealing.open(sealed, "text", AUDIT_PLACE))
         except UnreadablePayloadError as error:
             stored["detail"] = {"unreadable": {"keyIds": [error.key_id]}}
     return AuditEntry(

@@ -2,12 +2,14 @@
 
 Invariant: a piece is written where it is still as it was read, and says the same before and after. A job that has not
 ended is left: what it writes from now on is sealed by the new key, the rest once it has ended. Plain texts are sealed,
-too; where no key seals, all become plain. Cached answers and details of the audit log expire as they are.
+too; where no key seals, all become plain, but for objects. Cached answers are forgotten: what they answer is not known.
+The audit log is written anew beside itself, and takes its place at once.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from secrets import token_urlsafe
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -16,7 +18,9 @@ from baton.engine.commit.codec import dump, load_call, load_item, load_job, load
 from baton.engine.commit.patch import STAMP, Patch, Stamps, replacing
 from baton.engine.commit.usage_ledger import ends_event
 from baton.engine.state import Job
+from baton.store.records.objects import job_place
 from baton.store.redis import keys
+from baton.store.redis.access import AUDIT_PLACE
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.reader import in_pieces, pieces
 from baton.store.redis.texts import TreeTexts
@@ -25,7 +29,10 @@ from baton_events.errors import StoreError, UnreadablePayloadError
 from baton_events.ids import digest, is_child
 from baton_events.sealing import SEALED, Kind, PayloadContext
 
-_PIECE_BYTES = 1_000_000
+if TYPE_CHECKING:
+    from baton.store.objects import Objects
+
+_PIECE_BYTES, _NAMES, _AHEAD_SECONDS = 1_000_000, 500, 60
 _LOADS: Mapping[str, Callable[..., Any]] = {"job": load_job, "item": load_item, "score": load_score}
 _IN_PART = '"sealed":"'
 _Fields = Mapping[str, str]
@@ -43,8 +50,8 @@ class Resealed(Struct):
 class Resealing:
     """Reseals what belongs to jobs, page by page."""
 
-    def __init__(self, connection: RedisConnection) -> None:
-        self._redis, self._sealing = connection, connection.sealing
+    def __init__(self, connection: RedisConnection, objects: "Objects | None" = None) -> None:
+        self._redis, self._sealing, self._objects = connection, connection.sealing, objects
         self._stamps, self._sessions = Stamps(token_urlsafe(8)), set[tuple[str, str]]()
 
     async def page(self, found: Sequence[Found]) -> Resealed:
@@ -84,7 +91,16 @@ class Resealing:
                 new[name] = self._record(_LOADS[kind], text, texts)
             elif kind == "message" and text:
                 new[name] = self._text(text, texts)
-        return count + await self._write(keys.state_key(root_id), state, new)
+        count += await self._write(keys.state_key(root_id), state, new)
+        tenant = next(iter(jobs.values())).tenant if jobs else ""
+        return count + await self._objects_at(job_place(tenant, root_id), tenant)
+
+    async def _objects_at(self, place: str, tenant: str) -> int:
+        """Reseal the objects at a place, which nothing else changes; return how many were sealed otherwise."""
+        objects = self._objects
+        if objects is None:
+            return 0
+        return sum([await objects.reseal(ref, tenant) for ref in await objects.refs(place)])
 
     def _is_current(self, text: str, head: str = "") -> bool:
         first = self._sealing.first
@@ -180,21 +196,111 @@ class Resealing:
         kept = await in_pieces(self._redis, key)
         numbers = [str(number) for number in range(int(kept.get("pieces", 0)))]
         text = "".join(kept.get(number, "") for number in numbers)
+        if self._objects is not None and (ref := kept.get("apart")):
+            return await self._file_apart(self._objects, (tenant, session_id, name), kept, ref)
         if not text or self._is_current(text):
             return 0
         plain = self._sealing.open(text, "file", session_id)
-        names = [digest(plain.partition(",")[2]), digest(plain), f"source-{digest(plain)}"]
-        known = next((each for each in names if name in self._sealing.names_of(each)), "")
-        new_name = self._sealing.keyed(known) if known else name
+        new_name = self._name(name, plain)
         sealed = self._sealing.seal(plain, PayloadContext(tenant, "file", session_id))
-        place, of_session = keys.files_key(tenant, session_id, new_name), keys.files_key(tenant, session_id)
-        [left_ms] = await self._redis.pipeline(["PTTL", key])
-        cut = range(0, len(sealed), _PIECE_BYTES)
+        place, cut = keys.files_key(tenant, session_id, new_name), range(0, len(sealed), _PIECE_BYTES)
         for number, first in enumerate(cut):
             await self._redis.execute("HSET", place, number, sealed[first : first + _PIECE_BYTES])
         other = {field: value for field, value in kept.items() if field not in numbers} | {"pieces": str(len(cut))}
+        await self._named((tenant, session_id, name), new_name, other)
+        return 1
+
+    async def _file_apart(self, objects: "Objects", file: tuple[str, str, str], kept: _Fields, ref: str) -> int:
+        """Reseal a file that is an object, and keep it under the name that it has by the present key."""
+        tenant, _, name = file
+        was_other = await objects.reseal(ref, tenant)
+        new_name = self._name(name, (await objects.get(ref)).decode())
+        if new_name != name:
+            await self._named(file, new_name, kept)
+        return int(was_other or new_name != name)
+
+    def _name(self, name: str, plain: str) -> str:
+        """Return the name that a file has by the present key."""
+        names = [digest(plain.partition(",")[2]), digest(plain), f"source-{digest(plain)}"]
+        known = next((each for each in names if name in self._sealing.names_of(each)), "")
+        return self._sealing.keyed(known) if known else name
+
+    async def _named(self, file: tuple[str, str, str], new_name: str, fields: _Fields) -> None:
+        """Write the fields of a file under its new name, then remove its old one."""
+        tenant, session_id, name = file
+        key, place = keys.files_key(*file), keys.files_key(tenant, session_id, new_name)
+        of_session, other = keys.files_key(tenant, session_id), fields
+        [left_ms] = await self._redis.pipeline(["PTTL", key])
         expiry = [["PEXPIRE", place, left_ms]] if int(left_ms) > 0 else []
         gone = [["DEL", key], ["SREM", of_session, name]] if new_name != name else []
         flat = [text for pair in other.items() for text in pair]
         await self._redis.pipeline(["HSET", place, *flat], *expiry, ["SADD", of_session, new_name], *gone)
-        return 1
+
+    async def others(self) -> int:
+        """Reseal the audit log, and forget cached answers that are sealed otherwise; return how many that were."""
+        return await self._audit_log() + await self._cached()
+
+    async def _cached(self) -> int:
+        """Forget cached answers that another key has sealed, or none. Of a cluster this reaches one server."""
+        count, cursor, wanted = 0, "0", keys.model_cache_key("*", "*")
+        while True:
+            cursor, names = await self._redis.execute("SCAN", cursor, "MATCH", wanted, "COUNT", _NAMES)
+            for name in map(str, names):
+                [text] = await self._redis.read(("GET", name))
+                if text and not self._is_current(str(text)):
+                    count += int(await self._redis.execute("DEL", name))
+            if str(cursor) == "0":
+                return count
+
+    async def _audit_log(self) -> int:
+        """Write the log anew beside itself and put it in its place; what was added meanwhile is added to it then.
+
+        Until it has all, the log of before is kept under another name, so a process that dies loses nothing.
+        """
+        before, new, total = f"{keys.AUDIT}:before", f"{keys.AUDIT}:new", 0
+        while True:
+            entries = {**await self._entries(before), **await self._entries(keys.AUDIT)}
+            resealed = {name: self._audited(text) for name, text in entries.items()}
+            count = sum(resealed[name] != text for name, text in entries.items())
+            if not count and not await self._redis.execute("EXISTS", before):
+                return total
+            await self._redis.execute("DEL", new)
+            for name in sorted(resealed, key=_entry_id):
+                await self._redis.execute("XADD", new, name, "entry", resealed[name])
+            patch = Patch(0)
+            patch.write("RENAME", keys.AUDIT, [before])
+            patch.write("RENAME", new, [keys.AUDIT])
+            # Ids from here on are above those of entries that came meanwhile.
+            [seconds, _] = await self._redis.execute("TIME")
+            patch.write("XSETID", keys.AUDIT, [f"{1000 * (int(seconds) + _AHEAD_SECONDS)}-0"])
+            patch.read([["EXISTS", before]])  # a script names each key that it touches
+            await self._redis.written(patch)
+            total += count
+            if (await self._entries(before)).keys() <= entries.keys():
+                await self._redis.execute("DEL", before)
+                return total
+
+    async def _entries(self, key: str) -> dict[str, str]:
+        """Return the entries of a log, by id."""
+        found, after = dict[str, str](), "-"
+        while rows := await self._redis.execute("XRANGE", key, after, "+", "COUNT", _NAMES):
+            found |= {str(name): str(fields[1]) for name, fields in rows}
+            after = f"({rows[-1][0]}"
+        return found
+
+    def _audited(self, text: str) -> str:
+        """Return the text of an entry with its detail sealed anew."""
+        entry = json.loads(text)
+        detail = entry.get("detail")
+        if not detail:
+            return text
+        sealed = detail if isinstance(detail, str) else json.dumps(detail)
+        if self._is_current(sealed):
+            return text
+        anew = self._anew(sealed, entry.get("tenant", ""), "text", AUDIT_PLACE)
+        return json.dumps(entry | {"detail": anew if self._sealing.first else json.loads(anew)})
+
+
+def _entry_id(name: str) -> tuple[int, int]:
+    at_ms, _, number = name.partition("-")
+    return int(at_ms), int(number)

@@ -1,5 +1,6 @@
 """`baton keys create`, and keys of payloads."""
 
+import asyncio
 import hashlib
 import json
 import re
@@ -9,6 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from baton.settings.settings import read_settings
+from baton.store.records.access import AuditEntry
+from baton.store.redis.access import AuditLog
+from baton.store.redis.agent_memory import RedisModelCache
+from baton.store.redis.connection import RedisConnection
 from baton_local.cli.main import main
 from baton_local.dev.secrets_file import load_or_make_secrets
 from tests.contract.store.redis_process import TOKEN, RedisProcess
@@ -61,13 +66,34 @@ def test_a_key_of_payloads_stands_alone_on_the_last_line() -> None:
     assert CliRunner().invoke(main, ["keys", "payload", "--id", "k 1"]).exit_code == 2
 
 
+async def kept_in_clear(environment: dict[str, str]) -> None:
+    """Two entries of the audit log, and a cached answer."""
+    connection = RedisConnection(read_settings(environment))
+    for text in ("a", "b"):
+        entry = AuditEntry(1, "key", "label", "acme", "act", "", 200, {"body": text})
+        await AuditLog(connection, 10).add(entry)
+    await RedisModelCache(connection).put("acme", "a" * 64, "an answer", 60)
+    await connection.close()
+
+
+async def logged(environment: dict[str, str]) -> list[dict[str, str]]:
+    connection = RedisConnection(read_settings(environment))
+    page = await AuditLog(connection, 10).page("", 9)
+    await connection.close()
+    return [entry.detail for _, entry in page]
+
+
 def test_ended_jobs_are_resealed_at_a_rate(tmp_path: Path) -> None:
     redis = RedisProcess(tmp_path)
     try:
         environment = {"UPSTASH_REDIS_REST_URL": redis.url, "UPSTASH_REDIS_REST_TOKEN": TOKEN}
+        asyncio.run(kept_in_clear(environment))
         key = CliRunner().invoke(main, ["keys", "payload"]).output.splitlines()[-1]
         result = CliRunner().invoke(main, ["keys", "reseal", "--rate", "5"], env={**environment, "PAYLOAD_KEYS": key})
-        assert result.output == "0 ended job(s) looked through, 0 text(s) rewritten; 0 still running.\n"
+        assert result.output == "0 ended job(s) looked through, 3 text(s) rewritten; 0 still running.\n"
+        again = CliRunner().invoke(main, ["keys", "reseal"], env={**environment, "PAYLOAD_KEYS": key})
+        assert "0 text(s) rewritten" in again.output
+        assert asyncio.run(logged({**environment, "PAYLOAD_KEYS": key})) == [{"body": "b"}, {"body": "a"}]
     finally:
         redis.stop()
     assert CliRunner().invoke(main, ["keys", "reseal"], env={"REDIS_URL": ""}).exit_code == 1

@@ -175,6 +175,23 @@ def _time(data: Data) -> list[str]:
     return [str(seconds), str(1000 * ms)]
 
 
+def _scan(data: Data, _cursor: str, *options: str) -> list[Any]:
+    """Return all that matches at once, as a server may."""
+    pattern = dict(zip(map(str.upper, options[::2]), options[1::2], strict=True)).get("MATCH", "*")
+    return ["0", [key for key in data.values if matches(key, pattern)]]
+
+
+def _rename(data: Data, key: str, other: str) -> Status:
+    if key not in data.values:
+        raise UpstashError("ERR no such key")
+    data.put(other, data.values[key])
+    data.expiring.pop(other, None)
+    if (until_ms := data.expiring.get(key)) is not None:
+        data.expiring[other] = until_ms
+    data.delete(key)
+    return _OK
+
+
 def _flushall(data: Data) -> Status:
     data.values.clear()
     data.expiring.clear()
@@ -186,6 +203,7 @@ KEYLESS: dict[str, Command] = {
     "TIME": _time,
     "FLUSHALL": _flushall,
     "DBSIZE": lambda data: len(data.values),
+    "SCAN": _scan,
     "KEYS": lambda data, pattern: [key for key in data.values if matches(key, pattern)],
 }
 COMMANDS: dict[str, Command] = {
@@ -195,6 +213,7 @@ COMMANDS: dict[str, Command] = {
     "INCRBY": _incrby,
     "DEL": Data.delete,
     "UNLINK": Data.delete,
+    "RENAME": _rename,
     "EXISTS": lambda data, *keys: sum(key in data.values for key in keys),
     "PEXPIRE": _pexpire,
     "EXPIRE": lambda data, key, seconds: _pexpire(data, key, str(1000 * whole(seconds))),

@@ -96,6 +96,11 @@ def _xadd(data: Data, key: str, *words: str) -> str:
     return _text(entry_id)
 
 
+def _xsetid(data: Data, key: str, name: str) -> Status:
+    data.put(key, replace(_of(data, key), last=_id(name)))
+    return Status("OK")
+
+
 def _xtrim(data: Data, key: str, kind: str, *words: str) -> int:
     before = _of(data, key)
     if before is _NOTHING:
@@ -212,6 +217,7 @@ def _xpending(data: Data, key: str, name: str) -> list[Any]:
 
 COMMANDS: dict[str, Command] = {
     "XADD": _xadd,
+    "XSETID": _xsetid,
     "XTRIM": _xtrim,
     "XLEN": lambda data, key: len(_of(data, key).entries),
     "XRANGE": _xrange,
