@@ -119,7 +119,7 @@ def with_payloads(container: Container, work: Executor) -> Executor:
         return work
     from baton.worker.executors.payloads.large_results import WithPayloads  # noqa: PLC0415 - few deployments have one
 
-    return WithPayloads(work, container.payloads, container.registry)
+    return WithPayloads(work, container.payloads, container.registry, prompt_too_large)
 
 
 def limited(

@@ -256,6 +256,17 @@ async def test_an_entry_that_is_gone_fails_the_turn_and_leaves_its_beginning(
         assert (await api.request("DELETE", f"/api/agent-jobs/{job['id']}")).status_code == 204
 
 
+async def test_a_transcript_over_the_limit_fails_its_turn_before_it_is_read(tmp_path: Path) -> None:
+    registry = Registry([Agent(name="a", model=Writes(text="z"), tools=[note])])
+    settings = with_keys(object_store_url=f"file://{tmp_path}/objects", large_result_limit_bytes=99_000)
+    async with api_of(Stage(settings=settings, registry=registry)) as api:
+        job = await api.submitted(jobType="a")
+        await api.stage.run()
+        job = await api.read(job["id"])
+    assert (job["status"], job["error"]["type"]) == ("failed", "too_much_told")
+    assert "over the limit of 99000" in job["error"]["message"]
+
+
 async def requests_of(monkeypatch: pytest.MonkeyPatch, agent: Agent) -> tuple[Run, Counter[str]]:
     """How often the object store was asked in a job."""
     counts = Counter[str]()

@@ -4,6 +4,7 @@ Invariant: a large result is in the object store before the COMMIT that names it
 too large for it; code gets all. Must not: run where no object store is configured.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from msgspec import structs
@@ -15,7 +16,6 @@ from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.sdk.agents.runner import CodeRunner
 from baton.sdk.records.transcript import Failure
 from baton.store.records.objects import objects_in
-from baton.worker.executors.bounded import prompt_too_large
 from baton.worker.executors.executor import Executing, failed
 from baton.worker.payloads import SCRIPT_APART, Payloads
 from baton_events.errors import PayloadGoneError
@@ -24,15 +24,17 @@ PAYLOAD_GONE = "payload_gone"
 
 
 class WithPayloads:
-    """Performs a piece of work by `run`."""
+    """Performs a piece of work by `run`. `too_large`: judges the bytes that it reads, by a limit."""
 
-    def __init__(self, run: Executing, payloads: Payloads, registry: Registry) -> None:
-        self._run, self._payloads, self._registry = run, payloads, registry
+    def __init__(
+        self, run: Executing, payloads: Payloads, registry: Registry, too_large: Callable[[int, int], Failure | None]
+    ) -> None:
+        self._run, self._payloads, self._registry, self._too_large = run, payloads, registry, too_large
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Read the task and the results that the work needs, do it, and put its own result away if it is large."""
         apart_bytes = sum(entry["apart"]["bytes"] for entry in history.transcript if "apart" in entry)
-        if apart_bytes and (failure := prompt_too_large(history.size_bytes + apart_bytes, self._payloads.whole_bytes)):
+        if apart_bytes and (failure := self._too_large(history.size_bytes + apart_bytes, self._payloads.whole_bytes)):
             return failed(effect, failure)
         try:
             history = await self._read(effect, history, apart_bytes)
