@@ -5,7 +5,7 @@ forgets any of it, so a record may be older than its objects. Each task and each
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from baton.engine.commit.tree import Tree
@@ -16,6 +16,7 @@ from baton.store.redis.archive import Archive
 from baton.store.redis.keys import state_key
 from baton.worker.recovery.maintenance import ObjectPruning, Pruning
 from baton_events.errors import ObjectStoreError, PayloadGoneError
+from baton_events.ids import canonical_json
 from tests.simulation.jobs import TENANTS
 from tests.simulation.stored import RETENTION_MS, tag_alone
 from tests.simulation.watching import of
@@ -103,6 +104,11 @@ def whole(world: "World", stored: Any) -> Any:
         return stored
     value = json.loads(at_once(world.objects.get(stored["ok"]["ref"])))
     return {**{name: kept for name, kept in stored.items() if name != "apart"}, "ok": value}
+
+
+def whole_texts(world: "World", results: Mapping[str, str]) -> dict[str, str]:
+    """Recorded results as they were sent, whether their values are objects or not."""
+    return {name: canonical_json(whole(world, json.loads(text))) for name, text in results.items() if text}
 
 
 def _named(tree: Tree, before: Tree | None = None) -> Iterator[tuple[str, str]]:

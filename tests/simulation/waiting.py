@@ -18,6 +18,7 @@ from baton_events.ids import child_of, job_of_call
 from tests.simulation.background import is_forgotten, never_went_on
 from tests.simulation.constants import KEEP_SLOT_SECONDS
 from tests.simulation.invariants import Write
+from tests.simulation.objects import whole_texts
 from tests.simulation.watching import at, of
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def an_event_ends_at_most_one_wait(write: Write) -> str | None:
     for job_id, results in write.after.results.items():
         if results is write.before.results.get(job_id):
             continue
-        found = [text for name, text in results.items() if '"said":' in text and not name.startswith("event:")]
+        sent = whole_texts(write.world, {name: text for name, text in results.items() if "said" in text})
+        found = [text for name, text in sent.items() if '"said":' in text and not name.startswith("event:")]
         if len(set(found)) != len(found):
             return f"{write.op} gives an event of {job_id} to two waits: {found}"
     return None
@@ -219,7 +221,7 @@ def what_was_taken_in_is_kept(found: Answered) -> str | None:
     if found.kind == "look" or not found.applied or found.forgotten or found.came_back:
         return None
     tree, shown = found.world.tree(found.shown.job_id), found.shown
-    results = tree.results.get(shown.job_id, {})
+    results = whole_texts(found.world, tree.results.get(shown.job_id, {}))
     if shown.call_id:
         right = shown.outcome in (results.get(shown.call_id), results.get(f"early:{shown.call_id}"))
     else:
@@ -234,7 +236,7 @@ def what_is_refused_does_not_count(found: Answered) -> str | None:
     if not found.refused or found.forgotten or found.came_back:
         return None
     tree, shown = found.world.tree(found.shown.job_id), found.shown
-    job, results = tree.jobs.get(shown.job_id), tree.results.get(shown.job_id, {})
+    job, results = tree.jobs.get(shown.job_id), whole_texts(found.world, tree.results.get(shown.job_id, {}))
     recorded = results.get(shown.call_id, results.get(f"early:{shown.call_id}", ""))
     if (job is not None and job.ended) or never_went_on(found.world, shown.job_id):
         return None

@@ -14,6 +14,7 @@ from tests.simulation.constants import BACKSTOP_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.dying import died_in
 from tests.simulation.ended import Ended
 from tests.simulation.invariants import requested_by_model
+from tests.simulation.objects import whole_texts
 from tests.simulation.scripts import ALL_KINDS, BACKGROUND_TOOLS, WAITING_TOOLS, Script, WaitPlan
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def what_ends_a_wait_was_sent(end: Ended) -> str | None:
     """A wait ends with what somebody outside said to it, with the end of its job below, or because its time is up."""
     if end.tree.jobs[root_of(end.job.id)].run > 1:
         return None  # what was said in an earlier run, and to which, is a matter of time
-    results = end.tree.results.get(end.job.id, {})
+    results = whole_texts(end.world, end.tree.results.get(end.job.id, {}))
     for call in end.tree.calls.get(end.job.id, {}).values():
         text = results.get(call.id, "")
         if call.tool not in WAITING_TOOLS or not text or not _waited(call) or operation_job_of(call):
@@ -83,7 +84,7 @@ def what_counted_is_not_lost(taken: "tuple[World, Sent]") -> str | None:
     tree, root = world.tree(shown.job_id), root_of(shown.job_id)
     if world.returns.requested[root] or root in world.returns.deleting:
         return None  # the call may have run again
-    recorded = tree.results.get(shown.job_id, {}).get(shown.call_id, "")
+    recorded = whole_texts(world, tree.results.get(shown.job_id, {})).get(shown.call_id, "")
     call = tree.calls.get(shown.job_id, {}).get(shown.call_id)
     if call is None or recorded == shown.outcome or not shown.call_id:
         return None
@@ -125,7 +126,7 @@ def an_operation_ends_as_its_call_does(end: Ended) -> str | None:
     if not end.job.is_operation or not end.job.ended or end.undeliverable or end.job.status is JobStatus.CANCELLED:
         return None
     (call,) = (one for one in end.tree.calls[end.job.id].values() if one.tool in ALL_KINDS)
-    text = end.tree.results.get(end.job.id, {}).get(call.id, "")
+    text = whole_texts(end.world, end.tree.results.get(end.job.id, {})).get(call.id, "")
     if call.tool in WAITING_TOOLS:
         slept = json.dumps({"ok": {"slept": call.arguments["number"]}}, separators=(",", ":"))
         possible = {slept} if call.tool == "nap" else {TIMED_OUT, *end.world.outside.sent.get(call.id, ())}

@@ -46,7 +46,8 @@ class Payloads:
     def __init__(self, objects: Objects, settings: Settings) -> None:
         self.objects = objects
         self.from_bytes, self.model_bytes = settings.object_from_bytes, settings.result_limit_bytes
-        self._prompt_bytes, self.whole_bytes = settings.prompt_limit_bytes, settings.large_result_limit_bytes
+        self._prompt_bytes = settings.prompt_limit_bytes
+        self.whole_bytes = max(self._prompt_bytes, settings.large_result_limit_bytes)
         self._known = dict[str, bytes]()
 
     def is_large(self, text: str) -> bool:
@@ -217,7 +218,8 @@ class Leaving:
         """Return a task, an entry of a transcript or a result of a job; a large one names its large fields."""
         moved = {} if "apart" in record else large_fields(record)
         content = canonical_json(moved)
-        return record_apart(record, moved, await self.there(content)) if self._payloads.is_large(content) else record
+        is_large = bool(moved) and self._payloads.is_large(content)
+        return record_apart(record, moved, await self.there(content)) if is_large else record
 
     async def entry(self, text: str) -> str:
         """Return the JSON text of an entry."""
@@ -228,11 +230,13 @@ class Leaving:
         if not self._payloads.is_large(text):
             return text
         outcome = json.loads(text)
-        kept, value = (canonical_json(outcome[name]) if name in outcome else "" for name in ("kept", "ok"))
-        if self._payloads.is_large(kept):
-            outcome["kept"] = {"apart": await self.there(kept)}
-        if self._payloads.is_large(value):
-            outcome |= {"ok": await self.there(value, value[:PREVIEW_CHARS]), "apart": True}
+        if "kept" in outcome and "apart" not in outcome["kept"]:
+            kept = canonical_json(outcome["kept"])
+            outcome["kept"] = {"apart": await self.there(kept)} if self._payloads.is_large(kept) else outcome["kept"]
+        if "ok" in outcome and "apart" not in outcome:
+            value = canonical_json(outcome["ok"])
+            if self._payloads.is_large(value):
+                outcome |= {"ok": await self.there(value, value[:PREVIEW_CHARS]), "apart": True}
         return canonical_json(outcome)
 
     async def job(self, job: Job) -> Job:
@@ -242,7 +246,8 @@ class Leaving:
             new["best_answer"] = await self.record({"answer": job.best_answer})
         if job.result is not None and job.ended:
             new["result"] = await self.record(job.result)
-        if job.scripts and is_large(snapshot := job.scripts[0].script.snapshot):
+        snapshot = job.scripts[0].script.snapshot if job.scripts else ""
+        if is_large(snapshot) and not snapshot.startswith(SCRIPT_APART):
             there = await self.there(snapshot)
             script = structs.replace(job.scripts[0].script, snapshot=f"{SCRIPT_APART}{there['ref']}")
             new["scripts"] = (structs.replace(job.scripts[0], script=script), *job.scripts[1:])
