@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -258,8 +259,11 @@ async def test_an_entry_that_is_gone_fails_the_turn_and_leaves_its_beginning(
 
 async def test_a_transcript_over_the_limit_fails_its_turn_before_it_is_read(tmp_path: Path) -> None:
     registry = Registry([Agent(name="a", model=Writes(text="z"), tools=[note])])
-    limits = {"large_result_limit_bytes": 99_000, "prompt_limit_bytes": 99_000}
-    settings = with_keys(object_store_url=f"file://{tmp_path}/objects", **limits)
+    settings = replace(
+        with_keys(object_store_url=f"file://{tmp_path}/objects"),
+        large_result_limit_bytes=99_000,
+        prompt_limit_bytes=99_000,
+    )
     async with api_of(Stage(settings=settings, registry=registry)) as api:
         job = await api.submitted(jobType="a")
         await api.stage.run()
