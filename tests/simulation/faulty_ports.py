@@ -83,7 +83,7 @@ class SimReader(Reader):
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    async def job(self, job_id: str, *, partly: bool = False) -> Any:
+    async def job(self, job_id: str, *, partly: bool = False, kept: bool = False) -> Any:
         return await self._read("job", job_id, job_id)
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:

@@ -91,7 +91,7 @@ class Objects:
         frame = frame_bytes(data)
         if not frame:
             if sha256(data).hexdigest() != of.name:
-                raise await self.is_gone(ref, "damaged")
+                raise await self._is_gone(ref, "damaged")
             return data
         numbers = frames_of(0, None, frame, len(data))
         return b"".join([one async for one in opened(self._sealing, of.name, only(data[HEAD_BYTES:]), frame, numbers)])
@@ -120,7 +120,7 @@ class Objects:
             skipped, left = 0, left - len(piece)
             yield piece
 
-    async def is_gone(self, ref: str, what: str = "missing") -> PayloadGoneError:
+    async def _is_gone(self, ref: str, what: str = "missing") -> PayloadGoneError:
         """Say that an object is gone; return the error."""
         _log.warning("the payload %s is %s", ref, what)
         if self.on_gone is not None:
@@ -135,7 +135,7 @@ class Objects:
         try:
             return await self._run("get", of.store, of.path, options=wanted)
         except FileNotFoundError as error:
-            raise await self.is_gone(ref) from error
+            raise await self._is_gone(ref) from error
 
     async def _bytes(self, found: Any) -> bytes:
         """Return the bytes of what was found."""
@@ -159,7 +159,7 @@ class Objects:
         try:
             await self._run("copy", of.store, of.path, to.path, overwrite=over)
         except FileNotFoundError as error:
-            raise await self.is_gone(ref) from error
+            raise await self._is_gone(ref) from error
         except FileExistsError:
             _log.debug("%s is there", to)
         return str(to)
@@ -186,25 +186,6 @@ class Objects:
         """Return the folders of tenants."""
         found = [await self._run("list_with_delimiter", store, "") for store in range(len(self._urls))]
         return sorted({str(name) for each in found for name in each["common_prefixes"]})
-
-    async def refs(self, place: str) -> Sequence[str]:
-        """Return the refs of all objects at a place, in each store."""
-        stores = range(len(self._urls))
-        return [f"{store}/{one['path']}" for store in stores for one in await self._listed(store, place)]
-
-    async def reseal(self, ref: str, tenant: str) -> bool:
-        """Seal an object by the key that seals now, under the name that it has; return whether it was sealed otherwise.
-
-        Where no key seals it stays: plain objects are named by their content. Raises PayloadGoneError.
-        """
-        of, current = ref_of(ref), f"{SEALED}{self._sealing.first}:".encode()
-        await self._sealing.ready()
-        head = await self._bytes(await self._got(ref, (0, HEAD_BYTES + len(current))))
-        if not self._sealing.first or head[HEAD_BYTES:] == current:
-            return False
-        data = sealed_object(self._sealing, tenant, of.name, await self.get(ref))
-        await self._run("put", of.store, of.path, data, mode="overwrite")
-        return True
 
     async def signed_url(self, ref: str) -> str | None:
         """Return an address that gives the object to whoever has it, for ten minutes.
@@ -284,3 +265,26 @@ class Objects:
         connection = {"timeout": f"{self._work_seconds}s"} | connection
         opening: Any = from_url
         return opening(url, config=options, client_options=connection, retry_config=self._retries)
+
+
+class ResealedObjects(Objects):
+    """The same for `baton keys reseal`, which alone writes over what is there."""
+
+    async def refs(self, place: str) -> Sequence[str]:
+        """Return the refs of all objects at a place, in each store."""
+        stores = range(len(self._urls))
+        return [f"{store}/{one['path']}" for store in stores for one in await self._listed(store, place)]
+
+    async def reseal(self, ref: str, tenant: str) -> bool:
+        """Seal an object by the key that seals now, under the name that it has; return whether it was sealed otherwise.
+
+        Where no key seals it stays: plain objects are named by their content. Raises PayloadGoneError.
+        """
+        of, current = ref_of(ref), f"{SEALED}{self._sealing.first}:".encode()
+        await self._sealing.ready()
+        head = await self._bytes(await self._got(ref, (0, HEAD_BYTES + len(current))))
+        if not self._sealing.first or head[HEAD_BYTES:] == current:
+            return False
+        data = sealed_object(self._sealing, tenant, of.name, await self.get(ref))
+        await self._run("put", of.store, of.path, data, mode="overwrite")
+        return True

@@ -32,20 +32,20 @@ class SimulatedObjects(Objects):
         """Return a whole object, as it was written."""
         data = b"".join([piece async for piece in self.chunks(ref)])
         if sha256(data).hexdigest() != ref_of(ref).name:
-            raise await self.is_gone(ref, "damaged")
+            raise await self._is_gone(ref, "damaged")
         return data
 
     async def chunks(self, ref: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Yield an object's bytes in pieces."""
         if (data := self.stored.get(ref_of(ref).path)) is None:
-            raise await self.is_gone(ref)
+            raise await self._is_gone(ref)
         for first in range(start, len(data) if end is None else min(end, len(data)), CHUNK_BYTES):
             yield data[first : min(first + CHUNK_BYTES, len(data) if end is None else end)]
 
     async def copy(self, ref: str, place: str) -> str:
         """Copy an object to another place."""
         if (data := self.stored.get(ref_of(ref).path)) is None:
-            raise await self.is_gone(ref)
+            raise await self._is_gone(ref)
         return await self.put(place, "", data)
 
     async def delete_below(self, place: str) -> int:

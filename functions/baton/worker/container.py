@@ -162,7 +162,11 @@ class Container:
         stores = (ports.store, ports.archive, ports.admission, self._slot_client)
         made = Commands(*stores, emitter, ports.clock, ports.randomness, self.notices)
         made.fire.line, made.delete.objects = ports.admission_control.line, ports.objects
-        made.submit.payloads = made.signal.payloads = self.payloads
+        made.submit.payloads = self.payloads
+        if self.payloads is not None:
+            from baton.worker.payloads import Leaving  # noqa: PLC0415 - few deployments have an object store
+
+            made.signal.leaving = partial(Leaving, self.payloads, keeps=False)
         if self.settings.announces:  # few deployments have them
             from baton.worker.runtime.approval_notices import ApprovalNotices  # noqa: PLC0415
 
@@ -236,7 +240,10 @@ class Container:
         )
         outside = (ports.store, self.emitter, ports.clock, ports.randomness)
         pipeline = Pipeline(*outside, self._executors(spec), self.commands, self._post_commit, policy)
-        pipeline.payloads = self.payloads
+        if self.payloads is not None:
+            from baton.worker.payloads import stored  # noqa: PLC0415 - few deployments have an object store
+
+            pipeline.stored = partial(stored, self.payloads)
         return pipeline
 
     def _executors(self, spec: Spec) -> dict[type[Effect], Executor]:

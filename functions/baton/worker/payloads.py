@@ -40,6 +40,26 @@ _SESSION_JOBS = 100
 Results = dict[str, dict[str, Any]]
 
 
+class KnownObjects:
+    """What this process has read or written last of what each piece of a job reads."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects, self._known = objects, dict[str, bytes]()
+
+    async def content(self, ref: str) -> bytes:
+        """Return an object. Raises PayloadGoneError."""
+        data = self._known.pop(ref, None)
+        return self.keeps(ref, await self._objects.get(ref) if data is None else data)
+
+    def keeps(self, ref: str, data: bytes) -> bytes:
+        """Keep what the next piece of work may read, in place of what was not read for longest."""
+        if len(data) <= KNOWN_BYTES:
+            self._known[ref] = data
+            while sum(map(len, self._known.values())) > KNOWN_BYTES:
+                del self._known[next(iter(self._known))]
+        return data
+
+
 class Payloads:
     """Large payloads of one deployment. Each method raises ObjectStoreError where the object store does not answer."""
 
@@ -48,7 +68,7 @@ class Payloads:
         self.from_bytes, self.model_bytes = settings.object_from_bytes, settings.result_limit_bytes
         self._prompt_bytes = settings.prompt_limit_bytes
         self.whole_bytes = max(self._prompt_bytes, settings.large_result_limit_bytes)
-        self._known = dict[str, bytes]()
+        self.known = KnownObjects(objects)
 
     def is_large(self, text: str) -> bool:
         """Return whether a payload is kept apart."""
@@ -71,57 +91,9 @@ class Payloads:
         ref = await self.objects.ref(job_place(job.tenant, job.id), data)
         return record_apart(task, moved, named(str(ref), len(data))), data
 
-    def leaving(self, job: Job) -> "Leaving":
-        """Return what takes large values of a job."""
-        return Leaving(self, job, keeps=False)
-
-    async def stored(self, job: Job, changes: Changes, outcome: str = "") -> Changes:
-        """Put what is large of a COMMIT into the object store; return the changes that name it.
-
-        `outcome`: of the wait that it ends, which is recorded, and stays as it is.
-        """
-        leaving = Leaving(self, job)
-        new: dict[str, Any] = {
-            "transcript": tuple([await leaving.entry(text) for text in changes.transcript]),
-            "results": {
-                name: text if text == outcome else await leaving.outcome(text) for name, text in changes.results.items()
-            },
-        }
-        if changes.job:
-            new["job"] = await leaving.job(changes.job)
-        if changes.going_on:
-            new["going_on"] = structs.replace(changes.going_on, job=await leaving.job(changes.going_on.job))
-        if changes.report:
-            new["report"] = await self._report(leaving, changes, changes.report)
-        if changes.child and changes.child.job:
-            new["child"] = await self.stored(changes.child.job, changes.child)
-        if not (leaving.size_bytes or "child" in new or "report" in new):
-            return changes
-        return structs.replace(changes, **new, apart_bytes=changes.apart_bytes + leaving.size_bytes)
-
-    async def _report(self, leaving: "Leaving", changes: Changes, report: Report) -> Report:
-        """Return a child's outcome; of an answer that is an object already, with that."""
-        child, text = changes.job, report.outcome
-        if child is not None and child.result and "apart" in child.result:
-            text = outcome_of(structs.replace(child, result=await self.record(child.result)))
-        return structs.replace(report, outcome=await leaving.outcome(text))
-
-    async def record(self, record: dict[str, Any]) -> dict[str, Any]:
+    async def whole_record(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return a record with its large fields. Raises PayloadGoneError."""
-        return record_whole(record, await self.content(record["apart"]["ref"])) if "apart" in record else record
-
-    async def content(self, ref: str) -> bytes:
-        """Return an object that each piece of a job reads; the last ones are kept. Raises PayloadGoneError."""
-        data = self._known.pop(ref, None)
-        return self.knows(ref, await self.objects.get(ref) if data is None else data)
-
-    def knows(self, ref: str, data: bytes) -> bytes:
-        """Keep what the next piece of work of this process may read, in place of what was not read for longest."""
-        if len(data) <= KNOWN_BYTES:
-            self._known[ref] = data
-            while sum(map(len, self._known.values())) > KNOWN_BYTES:
-                del self._known[next(iter(self._known))]
-        return data
+        return record_whole(record, await self.known.content(record["apart"]["ref"])) if "apart" in record else record
 
     async def value(self, there: Mapping[str, Any]) -> Any:
         """Read the value of a result, by what its record has.
@@ -168,7 +140,7 @@ class Payloads:
         return {**kept, "ok": await self.value(stored["ok"])}
 
     async def _kept(self, kept: Mapping[str, Any]) -> Any:
-        return load_values([(await self.content(kept["apart"]["ref"])).decode()])[0]
+        return load_values([(await self.known.content(kept["apart"]["ref"])).decode()])[0]
 
     async def is_of(self, job: Job, ref: str, listing: Listing, reader: Reader) -> bool:
         """Return whether a text is the ref of a payload of the job's own tree, or of a job of its session.
@@ -196,7 +168,7 @@ SCRIPT_APART = "apart:"
 
 
 class Leaving:
-    """What leaves the records of a job for the object store. `size_bytes`: how much has; `keeps`: as `Payloads.knows`.
+    """What leaves the records of a job for the object store. `size_bytes`: how much has; `keeps`: as `KnownObjects`.
 
     Invariant: the same value has the same name, whatever writes it again.
     """
@@ -210,11 +182,11 @@ class Leaving:
         data = text.encode()
         ref = await self._payloads.objects.put(self._place, self._tenant, data)
         if self._keeps:
-            self._payloads.knows(ref, data)
+            self._payloads.known.keeps(ref, data)
         self.size_bytes += len(data)
         return named(ref, len(data), JSON, preview)
 
-    async def record(self, record: dict[str, Any]) -> dict[str, Any]:
+    async def short_record(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return a task, an entry of a transcript or a result of a job; a large one names its large fields."""
         moved = {} if "apart" in record else large_fields(record)
         content = canonical_json(moved)
@@ -223,9 +195,9 @@ class Leaving:
 
     async def entry(self, text: str) -> str:
         """Return the JSON text of an entry."""
-        return canonical_json(await self.record(json.loads(text))) if self._payloads.is_large(text) else text
+        return canonical_json(await self.short_record(json.loads(text))) if self._payloads.is_large(text) else text
 
-    async def outcome(self, text: str) -> str:
+    async def call_outcome(self, text: str) -> str:
         """Return the JSON text of a call's outcome: of its value, and of what its run keeps with it."""
         if not self._payloads.is_large(text):
             return text
@@ -243,12 +215,46 @@ class Leaving:
         """Return a job: of its answer, its result, and the state of its script."""
         new, is_large = dict[str, Any](), self._payloads.is_large
         if isinstance(job.best_answer, str) and is_large(job.best_answer):
-            new["best_answer"] = await self.record({"answer": job.best_answer})
+            new["best_answer"] = await self.short_record({"answer": job.best_answer})
         if job.result is not None and job.ended:
-            new["result"] = await self.record(job.result)
+            new["result"] = await self.short_record(job.result)
         snapshot = job.scripts[0].script.snapshot if job.scripts else ""
         if is_large(snapshot) and not snapshot.startswith(SCRIPT_APART):
             there = await self.there(snapshot)
             script = structs.replace(job.scripts[0].script, snapshot=f"{SCRIPT_APART}{there['ref']}")
             new["scripts"] = (structs.replace(job.scripts[0], script=script), *job.scripts[1:])
         return structs.replace(job, **new) if new else job
+
+
+async def stored(payloads: Payloads, job: Job, changes: Changes, outcome: str = "") -> Changes:
+    """Put what is large of a COMMIT into the object store; return the changes that name it.
+
+    `outcome`: of the wait that it ends, which is recorded, and stays as it is.
+    """
+    leaving = Leaving(payloads, job)
+    new: dict[str, Any] = {
+        "transcript": tuple([await leaving.entry(text) for text in changes.transcript]),
+        "results": {
+            name: text if text == outcome else await leaving.call_outcome(text)
+            for name, text in changes.results.items()
+        },
+    }
+    if changes.job:
+        new["job"] = await leaving.job(changes.job)
+    if changes.going_on:
+        new["going_on"] = structs.replace(changes.going_on, job=await leaving.job(changes.going_on.job))
+    if changes.report:
+        new["report"] = await _report(payloads, leaving, changes, changes.report)
+    if changes.child and changes.child.job:
+        new["child"] = await stored(payloads, changes.child.job, changes.child)
+    if not (leaving.size_bytes or "child" in new or "report" in new):
+        return changes
+    return structs.replace(changes, **new, apart_bytes=changes.apart_bytes + leaving.size_bytes)
+
+
+async def _report(payloads: Payloads, leaving: Leaving, changes: Changes, report: Report) -> Report:
+    """Return a child's outcome; of an answer that is an object already, with that."""
+    child, text = changes.job, report.outcome
+    if child is not None and child.result and "apart" in child.result:
+        text = outcome_of(structs.replace(child, result=await payloads.whole_record(child.result)))
+    return structs.replace(report, outcome=await leaving.call_outcome(text))

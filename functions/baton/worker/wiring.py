@@ -85,8 +85,12 @@ def resealing(settings: Settings) -> tuple["Resealing", Ports]:
     from baton.store.redis.resealing import Resealing  # noqa: PLC0415 - no function does that
 
     connection = RedisConnection(settings)
-    ports = real_ports(settings, connection)
-    return Resealing(connection, ports.objects), ports
+    objects = None
+    if settings.object_store_url:
+        from baton.store.objects import ResealedObjects  # noqa: PLC0415 - as above
+
+        objects = ResealedObjects(settings)
+    return Resealing(connection, objects), real_ports(settings, connection)
 
 
 def _call_limits(connection: RedisConnection) -> "CallLimits":

@@ -77,8 +77,10 @@ class Reader:
     def __init__(self, connection: RedisConnection, objects: "Objects | None" = None) -> None:
         self._redis, self._objects = connection, objects
 
-    async def job(self, job_id: str, *, partly: bool = False) -> Snapshot | None:
+    async def job(self, job_id: str, *, partly: bool = False, kept: bool = False) -> Snapshot | None:
         """Return everything about a job; None when unknown. `partly`: also where some of its texts cannot be opened.
+
+        `kept`: with all that runs of its calls have kept beside their results, which may be objects.
 
         Raises:
             UnreadablePayloadError: some cannot.
@@ -107,7 +109,10 @@ class Reader:
         )
         if texts.unreadable and not partly:
             raise UnreadablePayloadError(snapshot.unreadable[0])
-        return snapshot if self._objects is None else await self._filled(self._objects, snapshot, partly=partly)
+        if self._objects is None:
+            return snapshot
+        filled = await self._filled(self._objects, snapshot, partly=partly)
+        return await self._with_kept(self._objects, filled) if kept else filled
 
     async def _filled(self, objects: "Objects", snapshot: Snapshot, *, partly: bool) -> Snapshot:
         """Return a job with its task, memory and result; of one that cannot be read the beginning is shown."""
@@ -124,12 +129,11 @@ class Reader:
                 snapshot = replace(snapshot, job=job)
         return snapshot
 
-    async def with_kept(self, snapshot: Snapshot) -> Snapshot:
-        """Return a job with all that the runs of its calls have kept. Raises PayloadGoneError."""
+    async def _with_kept(self, objects: "Objects", snapshot: Snapshot) -> Snapshot:
         filled = dict[str, dict[str, Any]]()
         for name, stored in snapshot.results.items():
-            if self._objects is not None and "apart" in stored.get("kept", ()):
-                kept = json.loads(await self._objects.get(stored["kept"]["apart"]["ref"]))
+            if "apart" in stored.get("kept", ()):
+                kept = json.loads(await objects.get(stored["kept"]["apart"]["ref"]))
                 filled[name] = {**stored, "kept": kept}
         return replace(snapshot, results={**snapshot.results, **filled}) if filled else snapshot
 

@@ -30,7 +30,7 @@ from baton_events.ids import digest, is_child
 from baton_events.sealing import SEALED, Kind, PayloadContext
 
 if TYPE_CHECKING:
-    from baton.store.objects import Objects
+    from baton.store.objects import ResealedObjects
 
 _PIECE_BYTES, _NAMES, _AHEAD_SECONDS = 1_000_000, 500, 60
 _LOADS: Mapping[str, Callable[..., Any]] = {"job": load_job, "item": load_item, "score": load_score}
@@ -50,7 +50,7 @@ class Resealed(Struct):
 class Resealing:
     """Reseals what belongs to jobs, page by page."""
 
-    def __init__(self, connection: RedisConnection, objects: "Objects | None" = None) -> None:
+    def __init__(self, connection: RedisConnection, objects: "ResealedObjects | None" = None) -> None:
         self._redis, self._sealing, self._objects = connection, connection.sealing, objects
         self._stamps, self._sessions = Stamps(token_urlsafe(8)), set[tuple[str, str]]()
 
@@ -210,7 +210,7 @@ class Resealing:
         await self._named((tenant, session_id, name), new_name, other)
         return 1
 
-    async def _file_apart(self, objects: "Objects", file: tuple[str, str, str], kept: _Fields, ref: str) -> int:
+    async def _file_apart(self, objects: "ResealedObjects", file: tuple[str, str, str], kept: _Fields, ref: str) -> int:
         """Reseal a file that is an object, and keep it under the name that it has by the present key."""
         tenant, _, name = file
         was_other = await objects.reseal(ref, tenant)

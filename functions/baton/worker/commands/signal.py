@@ -40,7 +40,9 @@ from baton_events.ids import call_of_operation, canonical_json, job_of_call, sta
 from baton_events.schema import Completion, Event, Occurrence, Steering
 
 if TYPE_CHECKING:
-    from baton.worker.payloads import Payloads
+    from collections.abc import Callable
+
+    from baton.worker.payloads import Leaving
 
 _log = logging.getLogger("baton.operations")
 
@@ -48,9 +50,9 @@ Signalling = Completion | Occurrence | Steering
 
 
 class SignalJob:
-    """Signals jobs, for the API or for a backup message. `payloads`: for large outcomes; None: they are as others."""
+    """Signals jobs, for the API or for a backup message. `leaving`: takes large outcomes; None: they are as others."""
 
-    payloads: "Payloads | None" = None
+    leaving: "Callable[[Job], Leaving] | None" = None
 
     def __init__(
         self, store: Store, quota: StoredQuota, backups: Backups, after_failover: AfterFailover, clock: Clock
@@ -77,8 +79,8 @@ class SignalJob:
         command_id = self._backups.new_id(job.id, command)
         backup = self._backups.of(job, command, command_id)
         signal = signal_of(command_id, command)
-        if isinstance(command, Occurrence) and self.payloads is not None:
-            signal = replace(signal, outcome=await self.payloads.leaving(job).outcome(signal.outcome))
+        if isinstance(command, Occurrence) and self.leaving is not None:
+            signal = replace(signal, outcome=await self.leaving(job).call_outcome(signal.outcome))
         counted = self._quota.counts(signal)
         signalled = await backup.committed(lambda relay_id: self.commit(job.id, signal, relay_id, counted))
         if counted and signalled.signal_result.is_new:
@@ -91,11 +93,11 @@ class SignalJob:
 
     async def stored(self, job: Job, outcome: dict[str, Any]) -> dict[str, Any]:
         """Put the value of a large outcome into the object store; return the outcome that names it."""
-        payloads = self.payloads
-        if payloads is None or not payloads.is_large(text := canonical_json(outcome)):
+        if self.leaving is None:
             return outcome
-        stored: dict[str, Any] = json.loads(await payloads.leaving(job).outcome(text))
-        return stored
+        text = canonical_json(outcome)
+        kept = await self.leaving(job).call_outcome(text)
+        return outcome if kept is text else json.loads(kept)
 
     async def commit(self, job_id: str, signal: Signal, relay_id: str, counted_bytes: int = 0) -> SignalAnswer:
         """Record a signal, which ends a wait or is kept until there is one. `counted_bytes`: as of `create`.

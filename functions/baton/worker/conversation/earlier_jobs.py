@@ -131,8 +131,8 @@ class EarlierJobs:
         try:
             return messages_of(turns, {})
         except LookupError:  # the calls' results have more: a large file is stored once
-            snapshot = await self._reader.job(job.id)
-            return messages_of(turns, (await self._reader.with_kept(snapshot)).results) if snapshot else None
+            snapshot = await self._reader.job(job.id, kept=True)
+            return messages_of(turns, snapshot.results) if snapshot else None
 
     async def _ended(self, snapshot: Snapshot) -> Snapshot:
         """Return the job as it ended: a read may be older than the end that let the next job begin; a load is not."""

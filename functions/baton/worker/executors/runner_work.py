@@ -62,9 +62,9 @@ def _info(job: Job, task: Mapping[str, Any]) -> JobInfo:
 
 async def _whole(job: Job, reader: Reader) -> Recorded:
     """Read the records of a job since it began from its start last."""
-    snapshot, transcript = await reader.job(job.id), await reader.transcript(job.id)
+    snapshot, transcript = await reader.job(job.id, kept=True), await reader.transcript(job.id)
     kept = [entry for entry in transcript if entry["role"] != MODEL_ROLE or entry["turn"] >= job.first_turn]
-    return recorded(job, History(tuple(kept), (await reader.with_kept(snapshot)).results if snapshot else {}))
+    return recorded(job, History(tuple(kept), snapshot.results if snapshot else {}))
 
 
 def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:
@@ -76,13 +76,12 @@ def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...
 async def recorded_starter(reader: Reader, effect: RunTool) -> tuple[RunTool, Recorded] | None:
     """Read the call of an operation as its job has made it, and that job's run; None: its data is gone."""
     call_id, _ = started_by(effect.job.id)
-    snapshot = await reader.job(job_of_call(call_id))
+    snapshot = await reader.job(job_of_call(call_id), kept=True)
     made = next((call for call in snapshot.calls if call.id == call_id), None) if snapshot else None
     if snapshot is None or made is None:
         return None
     transcript = await reader.transcript(snapshot.job.id)
-    results = (await reader.with_kept(snapshot)).results
-    history = History(uncompacted(transcript, snapshot.job.compacted), results)
+    history = History(uncompacted(transcript, snapshot.job.compacted), snapshot.results)
     call = replace(effect.call, turn=made.turn, position=made.position)
     return replace(effect, call=call), recorded(snapshot.job, history)
 

@@ -8,7 +8,6 @@ it un-acknowledged, and its redelivery does the same. No branch here depends on 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,7 +16,7 @@ from baton.engine.commit.answers import Claim, ClaimResult, Committed, History, 
 from baton.engine.decide import decide
 from baton.engine.effects import Alert, Changes, Decision, Effect, Expect
 from baton.engine.outbox import Continuation, event_of
-from baton.engine.state import State
+from baton.engine.state import Job, State
 from baton.engine.step_results import Started, StepResult
 from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.observability.tracing import DONE, item_claimed, item_ended
@@ -36,9 +35,6 @@ from baton_events.emitter import Emitter
 from baton_events.errors import AnswerEarlyError, StoreError, UnknownJobError
 
 _log = logging.getLogger("baton.pipeline")
-
-if TYPE_CHECKING:
-    from baton.worker.payloads import Payloads
 
 # Outcome of a slot request without a free slot: its job is notified once there is one.
 IN_LINE = "waits for a slot"
@@ -66,10 +62,10 @@ class Wait(Struct, frozen=True):
 class Pipeline:
     """Handles delivered events. `executors`: the kinds of work that this function can do.
 
-    `payloads`: where what is large of a COMMIT goes; None: it stays with the records.
+    `stored`: puts what is large of a job's COMMIT into the object store; None: it stays with the records.
     """
 
-    payloads: "Payloads | None" = None
+    stored: "Callable[[Job, Changes, str], Awaitable[Changes]] | None" = None
 
     def __init__(
         self,
@@ -237,8 +233,7 @@ class Pipeline:
         if decision.effects and committed.applied:
             await self._post_commit(decision.effects)
         invocation.outcomes.append(label)
-        again = invocation.ends(step, done=committed.applied)
-        if again or step.slot_request:
+        if invocation.ends(step, done=committed.applied) or step.slot_request:
             invocation.dispatched.begin_anew()
         for further in committed.claimed:
             invocation.continue_with(further)
@@ -260,8 +255,7 @@ class Pipeline:
 
     async def _stored(self, state: State, changes: Changes) -> Changes:
         """Put what is large of a COMMIT into the object store, before the commit that names it."""
-        payloads = self.payloads
-        return changes if payloads is None else await payloads.stored(state.job, changes, state.outcome)
+        return changes if self.stored is None else await self.stored(state.job, changes, state.outcome)
 
     async def _commit(self, invocation: Invocation, step: InvocationItem, claim: Claim, changes: Changes) -> Committed:
         """Commit, again where the store fails: it may be back in a moment, and the work need not be done again.

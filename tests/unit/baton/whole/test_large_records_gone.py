@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Registry, ScriptedModel
-from baton.worker.payloads import Payloads
+from baton.worker import payloads
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import Api, api_of, with_keys
 from tests.unit.baton.whole.test_large_records import BIG, Writes, ask, note
@@ -50,17 +50,17 @@ async def test_an_object_that_a_dead_process_has_written_goes_with_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each attempt writes another content, and dies before its commit."""
-    stored, deaths = Payloads.stored, [3]
+    stored, deaths = payloads.stored, [3]
 
-    async def dies(self: Payloads, job: Any, changes: Any, outcome: str = "") -> Any:
-        new = await stored(self, job, changes, outcome)
+    async def dies(kept: payloads.Payloads, job: Any, changes: Any, outcome: str = "") -> Any:
+        new = await stored(kept, job, changes, outcome)
         if deaths[0] and new is not changes:
             deaths[0] -= 1
-            await self.leaving(job).there(BIG + str(deaths[0]))
+            await payloads.Leaving(kept, job).there(BIG + str(deaths[0]))
             raise ConnectionError("the process dies")
         return new
 
-    monkeypatch.setattr(Payloads, "stored", dies)
+    monkeypatch.setattr(payloads, "stored", dies)
     async with api_of(made(tmp_path)) as api:
         job_id = (await api.submitted(jobType="writes"))["id"]
         for _ in range(3):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton.store.objects import ResealedObjects
 from baton.store.records.access import AuditEntry
 from baton.store.redis import keys
 from baton.store.redis.access import AuditLog
@@ -40,7 +41,7 @@ def there(tmp_path: Path) -> dict[str, bytes]:
 async def resealed(stage: Stage, payload_keys: str) -> tuple[Resealed, int]:
     stage.redis.payload_keys = payload_keys
     folder = Path(stage.container.settings.object_store_url.removeprefix("file://")).parent
-    objects: Any = made(folder, payload_keys).ports.objects
+    objects = ResealedObjects(made(folder, payload_keys).container.settings)
     resealing = Resealing(FakeConnection(stage.redis), objects)
     page = await stage.ports.listing.old("", stage.clock.ms + 3_600_000, 100)
     return await resealing.page(page.found), await resealing.others()

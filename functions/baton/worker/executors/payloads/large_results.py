@@ -56,14 +56,14 @@ class WithPayloads:
         running, *later = effect.job.scripts
         if not running.script.snapshot.startswith(SCRIPT_APART):
             return effect
-        state = await self._payloads.content(running.script.snapshot.removeprefix(SCRIPT_APART))
+        state = await self._payloads.known.content(running.script.snapshot.removeprefix(SCRIPT_APART))
         script = structs.replace(running.script, snapshot=state.decode())
         scripts = (structs.replace(running, script=script), *later)
         return structs.replace(effect, job=structs.replace(effect.job, scripts=scripts))
 
     async def _read(self, effect: Work, history: History, apart_bytes: int) -> History:
         if apart_bytes:
-            entries = [await self._payloads.record(entry) for entry in history.transcript]
+            entries = [await self._payloads.whole_record(entry) for entry in history.transcript]
             history = replace(history, transcript=tuple(entries), size_bytes=history.size_bytes + apart_bytes)
         if not objects_in(history.results.values()):
             return history
