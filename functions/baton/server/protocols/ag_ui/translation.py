@@ -139,7 +139,7 @@ class Translation:
         return [*step, {"type": "CUSTOM", "name": kind, "value": data}]
 
     def _user_message(self, part: DataPart) -> list[Event]:
-        message_id, text = part["id"], part["data"].get("text", "")
+        message_id, text = part.get("id", ""), part["data"].get("text", "")
         self._add({"id": message_id, "role": "user", "content": text})
         return [
             self._text_event("START", message_id, role="user"),
