@@ -54,6 +54,9 @@ def _check_admission(deployment: Deployment) -> None:
         _fail(f"admission is stopped ({counters}): start it with POST /api/admin/agent-worker, or in the console")
     _line("ok", f"admission runs: {counters}")
     _line("ok", f"last sweep: {state['lastSweepAt'] or 'none yet'}")
+    for row in deployment.get("/api/admin/budgets", limit=100)["budgets"]:
+        if row["unit"] == "usd" and row["declared"] and not (row["spent"] or row["reserved"] or row["largest"]):
+            _line("note", f"budget {row['key']!r} in dollars has counted nothing: has its model a list price?")
 
 
 def _run_a_job(deployment: Deployment, agent: str, timeout_seconds: int) -> None:

@@ -14,10 +14,10 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import uvicorn
 
@@ -26,9 +26,6 @@ from baton_local.dev import dead_address
 from baton_local.dev.app_lines import mark_own_lines
 from baton_local.dev.part_log import OWN_LINE, TRACEBACK
 from baton_local.stand_in.http_server import given_socket
-
-if TYPE_CHECKING:
-    from baton.sdk.agents.registry import Registry
 
 OWN_PACKAGES = ("baton", "baton_events")
 GRACE_SECONDS = 2
@@ -147,6 +144,7 @@ def check_registry(reference: str) -> None:
     from baton.sdk.agents.agent import chosen_models  # noqa: PLC0415 - after the import path
     from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry  # noqa: PLC0415 - likewise
     from baton.sdk.tools.contained import traceback_of  # noqa: PLC0415 - likewise
+    from baton_local.doctor.prices import never_counted  # noqa: PLC0415 - likewise
 
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
@@ -155,8 +153,8 @@ def check_registry(reference: str) -> None:
         for tool in registry.tools:
             if not tool.description and tool.name not in of_handlers:
                 print(f"tool {tool.name!r} has no docstring: its model is sent the name and the arguments alone")
-        for agent, model in _never_counted(registry):
-            print(f"agent {agent!r} has a budget in dollars, and {model} no list price: it counts as 0; give it tokens")
+        for each in never_counted(registry):
+            print(f"{each}; give it tokens")
         models = [model for agent in registry.agents for model in chosen_models(agent.model)]
         if any(isinstance(model, str) and ":" in model for model in models):
             Thread(target=_load_providers, name=LOADER, daemon=True).start()
@@ -169,18 +167,6 @@ def check_registry(reference: str) -> None:
         sys.exit(os.EX_CONFIG)
     finally:
         sys.dont_write_bytecode = before
-
-
-def _never_counted(registry: "Registry") -> Iterator[tuple[str, str]]:
-    """Yield agents with a budget in dollars that their model's calls never fill, and that model."""
-    from baton.sdk.agents.agent import chosen_models  # noqa: PLC0415 - after the import path
-    from baton.sdk.models.catalog import listed_usd  # noqa: PLC0415 - likewise
-
-    for agent in registry.agents:
-        if any(budget.unit == "usd" for budget in (*registry.budgets, *agent.budgets)):
-            for model in chosen_models(agent.model):
-                if isinstance(model, str) and ":" in model and not listed_usd(model, 1_000_000, 1_000_000):
-                    yield agent.name, model
 
 
 def _load_providers() -> None:

@@ -24,6 +24,7 @@ from baton_local.doctor.environment import ENVIRONMENT as SETTINGS
 from baton_local.doctor.environment import read, versions
 from baton_local.doctor.finding import Finding, Level, failed, skipped
 from baton_local.doctor.objects import check_objects
+from baton_local.doctor.prices import check_budgets
 from baton_local.doctor.queue import QUEUE, TOPICS, check_account, check_queue
 from baton_local.doctor.store import STORE, check_memory, check_store
 from baton_local.setup.account import Account
@@ -90,6 +91,7 @@ async def _around(settings: Settings, outside: Services, probe_seconds: int) -> 
     else:
         found.append(skipped(STORE, "its address or its token is not set"))
     found += await check_memory(outside.memory)
+    found += check_budgets(settings)
     found += await check_objects(outside.objects, settings, outside.randomness.token())
     if not settings.qstash_token:
         return [*found, skipped(QUEUE, "its token is not set")]

@@ -18,6 +18,7 @@ def api() -> Iterator[respx.MockRouter]:
         router.get(f"{URL}/readyz").respond(json={})
         router.get(f"{URL}/api/agent-jobs").respond(json={"jobs": []})
         router.get(f"{URL}/api/admin/agent-worker").respond(json=STATE)
+        router.get(f"{URL}/api/admin/budgets").respond(json={"budgets": []})
         yield router
 
 
@@ -44,6 +45,15 @@ def test_a_worker_that_is_stopped_fails(api: respx.MockRouter) -> None:
     assert (done.exit_code, "admission is stopped" in done.output) == (1, True)
     api.get(f"{URL}/api/admin/agent-worker").mock(return_value=problem(403, "an admin key is needed"))
     assert (baton("check").exit_code, "only an admin key may see it" in baton("check").output) == (0, True)
+
+
+def test_a_budget_in_dollars_that_counts_nothing_is_named(api: respx.MockRouter) -> None:
+    used = {"unit": "usd", "declared": 5.0, "spent": 0.0, "reserved": 0.0, "largest": 0.0}
+    rows = [{**used, "key": "free"}, {**used, "key": "paid", "spent": 0.1}, {**used, "key": "told", "unit": "tokens"}]
+    api.get(f"{URL}/api/admin/budgets").respond(json={"budgets": rows})
+    done = baton("check")
+    assert (done.exit_code, done.output.count("in dollars")) == (0, 1)
+    assert "budget 'free' in dollars has counted nothing: has its model a list price?" in done.output
 
 
 def test_a_job_that_is_not_taken_up_fails(api: respx.MockRouter) -> None:
