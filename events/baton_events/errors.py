@@ -38,7 +38,7 @@ class NewerVersionError(BatonError):
 class UnreadablePayloadError(NewerVersionError):
     """A sealed text whose key is not there, or that does not open by it; left, as a newer version's, to who can."""
 
-    def __init__(self, key_id: str, why: str = NOT_OPENED) -> None:
+    def __init__(self, key_id: str, why: str = "is not there, or does not open it") -> None:
         whose = "the object of PAYLOAD_CODEC" if key_id == OWN_CODEC else f"the key {key_id!r} of PAYLOAD_KEYS"
         super().__init__(f"a stored text is sealed, and {whose} {why}")
         self.key_id = key_id

@@ -32,6 +32,7 @@ from baton_events.errors import (
     StoreFullError,
     TooLargeError,
     UnknownJobError,
+    UnreadablePayloadError,
 )
 from baton_events.values.text import storable_json
 
@@ -54,6 +55,7 @@ class Code(Enum):
     METHOD_NOT_ALLOWED = 405, "method not allowed"
     CONFLICT = 409, "conflict"
     SESSION_BUSY = 409, "session busy"
+    UNREADABLE = 409, "unreadable"
     TASK_EXPIRED = 410, "gone"
     TOO_LARGE = 413, "too large"
     ADDRESS_TOO_LONG = 414, "address too long"
@@ -148,8 +150,8 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
     match error:
         case ApiError():
             return problem(error)
-        case SessionBusyError():
-            return problem(ApiError(error.status, str(error), code=Code.SESSION_BUSY))
+        case SessionBusyError() | UnreadablePayloadError():
+            return problem(_conflict(error))
         case CodedBodyError():
             taken = {"Accept-Encoding": "identity"}
             return problem(ApiError(error.status, str(error), headers=taken, code=Code.CODED_BODY))
@@ -174,6 +176,13 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
         case _:
             _log.error("an endpoint failed", exc_info=error)
             return problem(ApiError(500, "internal error"))
+
+
+def _conflict(error: BatonError) -> ApiError:
+    if isinstance(error, UnreadablePayloadError):
+        _log.warning("an answer needs a text: %s", error)
+        return ApiError(409, f"{error}; add it again, or delete what it has sealed", code=Code.UNREADABLE)
+    return ApiError(409, str(error), code=Code.SESSION_BUSY)
 
 
 def _unavailable(what: str, *, is_full: bool) -> ApiError:

@@ -206,7 +206,7 @@ def refused(visit: Visit | None, error: Exception) -> Response:
     _log.warning("a page of the console: %s", error)
     if isinstance(error, UnreadablePayloadError):
         detail = f"{error}. Its job is in the list, and can be cancelled and deleted; add the key to read its texts"
-        return shows("error.html", 503, code=503, detail=detail)
+        return shows("error.html", 409, code=409, detail=detail)
     what = "queue" if isinstance(error, PublishError) else "store" if isinstance(error, StoreError) else "service"
     detail = f"the {what} does not answer as it should; try again in a moment"
     return shows("error.html", 503, code=503, detail=detail)

@@ -151,7 +151,7 @@ class JobPage:
 
     async def _first(self, job: dict[str, Any], now_ms: int) -> dict[str, Any] | None:
         """Return the job that this one was forked from, whose answer stands beside its own; None: there is none."""
-        first = await self._reader.job(job["forkedFrom"]["jobId"]) if "forkedFrom" in job else None
+        first = await self._reader.job(job["forkedFrom"]["jobId"], partly=True) if "forkedFrom" in job else None
         return job_row(first, now_ms) if first else None
 
     async def call(self, visit: Visit) -> Response:

@@ -79,7 +79,8 @@ class OverviewPage:
 
     async def _asked(self, visit: Visit) -> list[dict[str, Any]]:
         """Return the newest approvals that are pending."""
-        found = await asyncio.gather(*map(self._container.ports.reader.job, dict.fromkeys(visit.asked[:_OF_A_KIND])))
+        job, names = self._container.ports.reader.job, dict.fromkeys(visit.asked[:_OF_A_KIND])
+        found = await asyncio.gather(*(job(name, partly=True) for name in names))
         views = [(one.job.agent, view) for one in found if one for view in approvals_of(one, visit.now_ms)]
         pending = [(agent, view) for agent, view in views if view["status"] == "pending"][:_OF_A_KIND]
         wants = ((agent, view, approval_sentence(agent, view)) for agent, view in pending)

@@ -103,7 +103,7 @@ class AboutApprovals:
     async def earlier(self, about: About) -> list[Checkpoint]:
         """Return the last decisions on the same tool, among the newest jobs of the agent."""
         scanned = await self._listing.scan(Query(agent=about.agent), "", _JOBS_READ)
-        read = await asyncio.gather(*(self._reader.job(one.job_id) for one in scanned.found))
+        read = await asyncio.gather(*(self._reader.job(one.job_id, partly=True) for one in scanned.found))
         views = [view_of(question, one, self._clock.now_ms()) for one in read if one for question in questions_of(one)]
         decided = [view for view in views if view["decidedAt"] and view["tool"] == about.approval["tool"]]
         others = [view for view in decided if view["id"] != about.approval["id"]]

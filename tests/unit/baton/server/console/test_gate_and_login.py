@@ -113,7 +113,7 @@ async def test_what_fails_is_a_page_without_internals(operator: Operator) -> Non
     await operator.see("/console/jobs")  # which reads the counts of the menu
     failing = [PublishError("secret-host refused"), ValueError("secret-path"), UnreadablePayloadError("k1")]
     operator.stage.records.failing = cast("list[PublishError]", failing)
-    shown_of = ((503, "the queue does not answer"), (500, "internal error"), (503, "add the key to read its texts"))
+    shown_of = ((503, "the queue does not answer"), (500, "internal error"), (409, "add the key to read its texts"))
     for status, shown in shown_of:
         markup = await operator.see("/console/dead-letters", status)
         assert shown in markup
