@@ -110,7 +110,8 @@ def bounded(container: Container, work: Executor, *, asks_models: bool = False) 
     bound = _budgeted(container, bound) if asks_models else bound
     agents, tools = container.registry.agents, container.registry.tools
     has_limits = any(one.call_limits for one in agents) or any(one.call_limits for one in tools)
-    return limited(container, bound, limits_by(container.registry)) if has_limits else bound
+    bound = limited(container, bound, limits_by(container.registry)) if has_limits else bound
+    return with_payloads(container, bound)  # first: keys are made of a task's data, and nothing is reserved for a read
 
 
 def with_payloads(container: Container, work: Executor) -> Executor:

@@ -54,9 +54,7 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     return {
         RunScript: with_payloads(container, _script_run(container)),
         CallModel: bounded(
-            container,
-            with_payloads(container, OutcomeDoor(UnlessForked(turn_with(registry), forked), secrets)),
-            asks_models=True,
+            container, OutcomeDoor(UnlessForked(turn_with(registry), forked), secrets), asks_models=True
         ),
         Remember: RememberJob(memory, seconds, secrets.hide),
         Notify: NotifyOfEnd(

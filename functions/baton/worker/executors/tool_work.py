@@ -13,7 +13,7 @@ from baton.sdk.records.transcript import FOREVER_MS
 from baton.store.redis.agent_memory import Chats
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.container import Container
-from baton.worker.executors.bounded import bounded, limited, limits_of_servers, with_payloads
+from baton.worker.executors.bounded import bounded, limited, limits_of_servers
 from baton.worker.executors.executor import Executing, OutcomeDoor, UnlessForked
 from baton.worker.executors.started_jobs import BackgroundCalls
 from baton.worker.executors.tool_context import Outside
@@ -51,7 +51,7 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
         return ForkedRun(run, ForkSources(ports.chats, ports.reader), container.registry)
 
     done = OutcomeDoor(UnlessForked(_with_files(container, tool_run), forked), secrets)
-    return {RunTool: bounded(container, with_payloads(container, FilesOfWaits(done, ports.chats, ports.clock)))}
+    return {RunTool: bounded(container, FilesOfWaits(done, ports.chats, ports.clock))}
 
 
 def _limit_of(container: Container) -> ResultLimit:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton import Agent, Budget, Call, CallLimit, LimitedCall, Registry, ScriptedModel, tool
 from baton.sdk.models.model import ModelAnswer, ModelRequest, UserMessage
 from baton.store.objects import Objects
 from baton.worker.commands.backup import Backup
@@ -170,6 +171,46 @@ async def test_a_task_that_is_gone_fails_the_turn_and_leaves_its_beginning(api: 
     job = await api.read(job["id"])
     assert (job["status"], job["error"]["type"]) == ("failed", "payload_gone")
     assert job["taskDescription"] == "t" * 2_000
+
+
+async def test_a_key_is_made_of_all_of_its_data(tmp_path: Path) -> None:
+    def user(call: LimitedCall) -> str:
+        return f"user:{call.input_data['user']}"
+
+    agent = Agent("measures", Measuring(), budgets=[Budget(user, usd=1)], call_limits=[CallLimit(user, in_flight=1)])
+    settings = with_keys(object_store_url=f"file://{tmp_path}/objects")
+    async with api_of(Stage(settings=settings, registry=Registry([agent]))) as api:
+        job = await api.submitted(jobType="measures", taskDescription=TEXT, inputData={**DATA, "user": 7})
+        await api.stage.run()
+        assert (await api.read(job["id"]))["error"] is None
+
+
+async def test_nothing_is_reserved_for_a_call_that_waits_for_its_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each attempt of an outage would count in full, and none of them has asked the model."""
+    agent = Agent("measures", Measuring(), budgets=[Budget("k", usd=1, reserve=0.4)])
+    settings = with_keys(object_store_url=f"file://{tmp_path}/objects")
+    async with api_of(Stage(settings=settings, registry=Registry([agent]))) as api:
+        await submitted(api)
+
+        async def away(_self: Objects, _ref: str) -> bytes:
+            raise ObjectStoreError("the object store does not answer")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Objects, "get", away)
+            with suppress(ObjectStoreError):
+                await api.stage.run(within_seconds=300)
+        assert (await api.request("GET", "/api/admin/budgets", ADMIN)).json()["budgets"] == []
+
+
+async def test_it_counts_for_what_a_turn_may_read(tmp_path: Path) -> None:
+    settings = with_keys(object_store_url=f"file://{tmp_path}/objects", prompt_limit_bytes=150_000)
+    registry = Registry([Agent(name="measures", model=Measuring())])
+    async with api_of(Stage(settings=settings, registry=registry)) as api:
+        job = await submitted(api)
+        await api.stage.run()
+        assert (await api.read(job["id"]))["error"]["type"] == "too_much_told"
 
 
 async def test_it_counts_for_the_quota(api: Api) -> None:
