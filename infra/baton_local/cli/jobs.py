@@ -1,4 +1,4 @@
-"""`baton jobs`: submit, list, show, cancel, retry, over the API of a deployment or of the local stack.
+"""`baton jobs`: submit, list, show, cancel, retry, erase, over the API of a deployment or of the local stack.
 
 A change is made to jobs one by one, or to all that a filter selects, page by page with progress. Invariants: without a
 filter and without ids nothing is changed. `--json` prints JSON and nothing else on the standard output; progress goes
@@ -7,11 +7,14 @@ to the standard error.
 
 import json
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import click
 from rich.console import Console
@@ -21,6 +24,7 @@ from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.job_lines import JobLines
 from baton_local.cli.job_screen import print_answer, print_job, print_jobs
 
+_AGAIN_SECONDS = 1.0  # what was cancelled has ended by then, as a rule
 STATUSES = ("pending", "processing", "waiting", "completed", "failed", "cancelled")
 
 
@@ -245,6 +249,26 @@ def cancel(deployment: Deployment, job_ids: tuple[str, ...], *, wanted: Wanted) 
 def retry(deployment: Deployment, job_ids: tuple[str, ...], *, start: str, wanted: Wanted) -> None:
     """Run ended jobs again, from the step that failed or from the start: by their ids, or by a filter."""
     change(deployment, job_ids, {"action": "retry", "from": start}, wanted)
+
+
+@jobs.command()
+@with_deployment
+@click.argument("subject_id", metavar="SUBJECT")
+@click.option("--tenant", metavar="NAME", help="Whose subject it is; default: the key's tenant.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+def erase(deployment: Deployment, subject_id: str, *, tenant: str | None, yes: bool) -> None:
+    """Erase the data of a person: of all that came with this `subjectId`. Needs an admin key."""
+    if not yes:
+        click.confirm(f"Erase all data of {subject_id!r}? Nothing brings it back", abort=True, err=True)
+    path, query, erased = f"/api/admin/subjects/{quote(subject_id, safe='')}", {"tenant": tenant}, Counter[str]()
+    while True:
+        found = deployment.request("DELETE", path, query=query if tenant else None)
+        erased.update({name: count for name, count in found.items() if name != "running"})
+        if not found["running"]:
+            break
+        print(f"{found['running']} still running", file=sys.stderr)
+        time.sleep(_AGAIN_SECONDS)
+    print(", ".join(f"{count} {name}" for name, count in erased.items()))
 
 
 def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> NoReturn:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 import respx
 
+from baton_local.cli import jobs
 from tests.unit.baton_local.cli.api import JOB, URL, baton, problem, sent
 
 BULK = f"{URL}/api/admin/agent-jobs/bulk"
@@ -146,3 +147,20 @@ def test_a_score_is_sent(api: respx.MockRouter, text: str, value: float) -> None
     assert done.exit_code == 0, done.output
     assert sent(route.calls[0]) == {"name": "helpful", "value": value, "comment": "It guesses."}
     assert baton("score", "job_1", "helpful", "very").exit_code == 2
+
+
+def test_a_person_is_erased_until_nothing_of_them_runs(api: respx.MockRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_AGAIN_SECONDS", 0.0)
+    found = {"jobs": 0, "sessions": 1, "files": 0, "memories": 0, "events": 0, "objects": 0, "running": 1}
+    done = {**found, "jobs": 1, "sessions": 0, "running": 0}
+    route = api.delete(f"{URL}/api/admin/subjects/u%2F7", params={"tenant": "acme"})
+    route.side_effect = [httpx.Response(200, json=found), httpx.Response(200, json=done)]
+    erased = baton("jobs", "erase", "u/7", "--tenant", "acme", "--yes")
+    assert (erased.exit_code, route.call_count) == (0, 2)
+    assert "1 still running" in erased.output
+    assert "1 jobs, 1 sessions, 0 files" in erased.output
+
+
+def test_nobody_is_erased_unasked(api: respx.MockRouter) -> None:
+    assert baton("jobs", "erase", "u-7").exit_code == 1
+    assert api.calls.call_count == 0
