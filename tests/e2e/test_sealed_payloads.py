@@ -12,6 +12,7 @@ import pytest
 
 from baton_events import Emitter, EmitterSettings
 from baton_events.app_event import app_event
+from tests.contract.qstash.destination import Destination
 from tests.e2e.dev_stack import DevStack, StackMaker, wait_for
 from tests.e2e.sealed_agents import canary
 
@@ -24,8 +25,11 @@ SENT = [
     *("task", "input", "arguments", "result", "answer", "progress", "info", "file", "tool-error", "model-error"),
     *("child-task", "child-data", "child-answer", "chat", "chat-file", "event", "event-misfit", "handler-error"),
     *("started-task", "asked-for", "comment", "steered", "job-event", "outcome", "schedule", "coded-schedule"),
-    *("score", "waiting"),
+    *("score", "waiting", "outcome-of-stream", "bad-outcome"),
 ]
+# What other programs write into the stream of outcomes stays in it as they wrote it, until it is trimmed.
+OF_OTHERS = {"outcome-of-stream", "bad-outcome"}
+STREAM, SECRET = "redis operations:completed", "secret"
 # Base64 begins at any of three places in its groups.
 _CODED = [
     (door, base64.b64encode(b"\0" * shift + canary(door).encode())[4 * (shift > 0) : -4])
@@ -71,6 +75,9 @@ def kept(stack: DevStack) -> dict[str, set[str]]:
     files = [path for path in stack.folder.rglob("*") if path.is_file() and not path.is_socket()]
     for file in [*files, stack.output_path]:
         found[f"file {file.name}"] = doors_in(file.read_bytes())
+    for place in found:
+        if place == STREAM or place.startswith("file appendonly.aof"):  # the stream, and the store's file of it
+            found[place] -= OF_OTHERS
     return {place: doors for place, doors in found.items() if doors}
 
 
@@ -124,7 +131,25 @@ def send_everything(stack: DevStack) -> str:
     [point] = stack.request("GET", f"/api/agent-jobs/{asking}/checkpoints")["checkpoints"]
     admin(stack, "POST", f"/api/admin/agent-checkpoints/{point['id']}", json={"comment": canary("comment")})
     stack.completed(asking)
+    with Destination() as hook:
+        stack.submit("does", "x", callbackUrl=hook.url("/done"))
+        [sent] = hook.wait("/done", 1)
+    assert canary("result") in str(sent.body), "whoever is called back reads it"
+    write_outcomes(stack)
     return waiting
+
+
+def write_outcomes(stack: DevStack) -> None:
+    """Write an outcome into the stream, as another program does, and one that cannot be read."""
+    waiting = stack.submit("waits", "x")
+    wait_for(lambda: stack.job(waiting)["status"] == "waiting", "the wait")
+    operation = stack.job(waiting)["toolCalls"][0]["operationId"]
+    fields = ["operation_id", operation, "success", "true", "result", canary("outcome-of-stream")]
+    for entry in (fields, ["data", canary("bad-outcome")]):
+        stack.ask("redis", "", "POST", json=["XADD", "operations:completed", "*", *entry])
+    assert canary("outcome-of-stream") in str(stack.completed(waiting)["toolCalls"][0]["result"])
+    dead = ["XLEN", "operations:dead"]
+    wait_for(lambda: stack.ask("redis", "", "POST", json=dead)["result"] > 0, "the entry that cannot be read")
 
 
 def finish(stack: DevStack, waiting: str) -> None:
@@ -145,7 +170,7 @@ def finish(stack: DevStack, waiting: str) -> None:
 
 def test_no_marked_text_is_kept_over_a_rotation(new_stack: StackMaker) -> None:
     """The job that waits is begun under the old key and ended under the new one, which seals then."""
-    stack = new_stack(AGENTS, PAYLOAD_KEYS=OLD).start()
+    stack = new_stack(AGENTS, PAYLOAD_KEYS=OLD, CALLBACK_SECRET=SECRET).start()
     waiting = send_everything(stack)
     assert kept(stack) == {}
     stack.stop()
@@ -179,7 +204,7 @@ def test_a_lost_key_holds_up_the_jobs_that_need_it_alone(new_stack: StackMaker) 
 
 
 def test_without_keys_the_scan_finds_each(new_stack: StackMaker) -> None:
-    stack = new_stack(AGENTS).start()
+    stack = new_stack(AGENTS, CALLBACK_SECRET=SECRET).start()
     finish(stack, send_everything(stack))
     found = kept(stack)
     doors = set().union(*found.values())
