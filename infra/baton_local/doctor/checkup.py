@@ -3,14 +3,17 @@
 The doctor looks at the outside through ports; the real ones are built here. Nothing is opened before it is used.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from baton.queue.account import QueueSetup
 from baton.queue.ports import QueueRecords
 from baton.queue.qstash.publisher import QStashQueue
 from baton.queue.qstash.records import QStashRecords
 from baton.queue.qstash.setup import QStashSetup
+from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry
 from baton.sdk.clock import Clock, Randomness, SystemClock, SystemRandomness
 from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
@@ -22,12 +25,14 @@ from baton_events.messages import Queue
 from baton_local.doctor.delivery import ENDPOINTS, Probes
 from baton_local.doctor.environment import ENVIRONMENT as SETTINGS
 from baton_local.doctor.environment import read, versions
-from baton_local.doctor.finding import Finding, Level, failed, skipped
+from baton_local.doctor.finding import Finding, Level, failed, skipped, warning
 from baton_local.doctor.objects import check_objects
-from baton_local.doctor.prices import check_budgets
 from baton_local.doctor.queue import QUEUE, TOPICS, check_account, check_queue
 from baton_local.doctor.store import STORE, check_memory, check_store
 from baton_local.setup.account import Account
+from baton_local.setup.unpriced import never_counted
+
+BUDGETS = "budgets"
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,17 @@ async def _around(settings: Settings, outside: Services, probe_seconds: int) -> 
     if not probe_seconds:
         return [*found, skipped(ENDPOINTS, "no probes are sent (--no-probe)")]
     return [*found, *await probe(settings, outside, probe_seconds)]
+
+
+def check_budgets(settings: Settings) -> list[Finding]:
+    """Check the budgets of the deployment's agents, where they can be imported from here."""
+    if settings.app == Settings().app:
+        return []
+    sys.path.insert(0, str(Path.cwd()))  # as `baton dev` and uvicorn do
+    try:
+        return [warning(BUDGETS, each, "give it tokens") for each in never_counted(load_registry(settings.app))]
+    except RegistryNotLoadedError:
+        return []
 
 
 async def probe(settings: Settings, outside: Services, seconds: int) -> list[Finding]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from baton.settings.settings import read_settings
+from baton_local.doctor.checkup import check_budgets
 from baton_local.doctor.finding import Level
-from baton_local.doctor.prices import check_budgets
 
 AGENTS = """
 from baton import Agent, Budget, Registry
