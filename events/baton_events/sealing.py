@@ -13,11 +13,12 @@ import asyncio
 import hmac
 import importlib
 import math
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from inspect import isawaitable, isclass, iscoroutinefunction
-from secrets import token_bytes
+from os import urandom
 from time import monotonic
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -27,7 +28,8 @@ from baton_events.setting import payload_keys_in
 SEALED = "sealed:"
 EXTRA = "encryption"
 Kind: TypeAlias = 'Literal["record", "text", "file", "message", "object"]'  # as text: each cold start imports this
-_READY_SECONDS, _NONCE_BYTES, _TENANTS = 300, 12, 1_000
+_READY_SECONDS, _NONCE_BYTES, _TENANTS, _PLACES = 300, 12, 1_000, 100
+_OF_URLS = bytes.maketrans(b"+/", b"-_")
 
 
 class PayloadContext:
@@ -94,7 +96,8 @@ class Sealing:
         """Return a text as it is kept."""
         if not self.first:
             return text
-        return f"{SEALED}{self.first}:{urlsafe_b64encode(self._sealed(text.encode(), context)).rstrip(b'=').decode()}"
+        coded = b2a_base64(self._sealed(text.encode(), context), newline=False).translate(_OF_URLS, b"=")
+        return f"{SEALED}{self.first}:{coded.decode()}"
 
     def open(self, text: str, kind: Kind, belongs_to: str) -> str:
         """Return the text that was sealed for this place, or that is plain.
@@ -165,9 +168,9 @@ class Sealing:
         return list(dict.fromkeys((own, *keyed.values(), digest)))
 
     def _sealed(self, data: bytes, context: PayloadContext) -> bytes:
-        tenant, codec = context.tenant.encode(), self._codecs[self.first]
+        codec = self._codecs[self.first]
         sealed = _bytes_of(lambda: codec.seal(data, context), self.first, "does not seal")
-        return len(tenant).to_bytes(2, "big") + tenant + sealed
+        return _head(context.tenant) + sealed
 
     def _opened(self, key_id: str, data: bytes, kind: Kind, belongs_to: str) -> bytes:
         codec = self._codecs.get(key_id)
@@ -175,6 +178,13 @@ class Sealing:
             raise UnreadablePayloadError(key_id, "is not there")
         end = 2 + int.from_bytes(data[:2], "big")
         return _bytes_of(lambda: codec.open(data[end:], PayloadContext(data[2:end].decode(), kind, belongs_to)), key_id)
+
+
+@lru_cache(_TENANTS)
+def _head(tenant: str) -> bytes:
+    """Return what stands before sealed bytes: whose they are."""
+    named = tenant.encode()
+    return len(named).to_bytes(2, "big") + named
 
 
 def _bytes_of(made_by: Callable[[], object], key_id: str, fault: str = NOT_OPENED) -> bytes:
@@ -205,18 +215,20 @@ class _AesGcm:
 
     def seal(self, data: bytes, context: PayloadContext) -> bytes:
         """Seal under a nonce of its own."""
-        nonce = token_bytes(_NONCE_BYTES)
-        return nonce + self._cipher(context.tenant).encrypt(nonce, data, _place(context))
+        nonce, place = urandom(_NONCE_BYTES), _place(context.tenant, context.kind, context.belongs_to)
+        return nonce + self._cipher(context.tenant).encrypt(nonce, data, place)
 
     def open(self, data: bytes, context: PayloadContext) -> bytes:
         """Open, or raise."""
         nonce, sealed = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
-        return bytes(self._cipher(context.tenant).decrypt(nonce, sealed, _place(context)))
+        place = _place(context.tenant, context.kind, context.belongs_to)
+        return bytes(self._cipher(context.tenant).decrypt(nonce, sealed, place))
 
 
-def _place(context: PayloadContext) -> bytes:
+@lru_cache(_PLACES)
+def _place(tenant: str, kind: Kind, belongs_to: str) -> bytes:
     """Return the associated data: no two places have the same, as a tenant's length stands before it."""
-    return f"{len(context.tenant)}:{context.tenant}{context.kind}:{context.belongs_to}".encode("utf-8", "surrogatepass")
+    return f"{len(tenant)}:{tenant}{kind}:{belongs_to}".encode("utf-8", "surrogatepass")
 
 
 def _derived(secret: bytes, purpose: str) -> bytes:

@@ -27,6 +27,7 @@ from baton_events.ids import (
 INLINE_RESULT_BYTES = 64 * 1024
 _TYPE_OF_KIND = {kind: event_type.value for kind, event_type in EVENT_OF_KIND.items()}
 _START_STEP, _FINISH_STEP = sorted_json({"type": "start-step"}), sorted_json({"type": "finish-step"})
+TEXTLESS = frozenset((_START_STEP, _FINISH_STEP))
 
 
 def start(job_id: str) -> str:

@@ -17,6 +17,7 @@ from baton.engine.commit.layout import field_of, written
 from baton.engine.commit.patch import STAMP, Patch
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import ends_event
+from baton.engine.stream_parts import TEXTLESS
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
 from baton.store.redis.texts import TreeTexts, kept_form
@@ -102,7 +103,9 @@ class Writes:
             entry = parts[first : first + _PARTS_AT_ONCE]
             more = first + len(entry)
             if self._texts.seals:
-                entry = tuple([part if ends_event(part) else self._texts.seal(part) for part in entry])
+                entry = tuple(
+                    [part if ends_event(part) or part in TEXTLESS else self._texts.seal(part) for part in entry]
+                )
             named = [text for part in entry for text in ("p", part)]
             head = ("MAXLEN", "~", str(length), f"{start}{count + more}")
             sums = [(keys.part_count(job_id), 3, start, more)]
