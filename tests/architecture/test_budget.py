@@ -151,9 +151,9 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ),
     *_raises(
         _LOSSES,
-        "lines 109, modules 1, functions 6, commands 1, test lines 695, docs words 264, lines of worker 34, functions of "
-        "worker 1, lines of store 7, functions of store 1, lines of server 10, functions of server 1, lines of local "
-        "52, modules of local 1, functions of local 2, functions of client 1",
+        "lines 109, modules 1, functions 6, commands 1, test lines 695, docs words 264, lines of worker 34, functions "
+        "of worker 1, lines of store 7, functions of store 1, lines of server 10, functions of server 1, lines of "
+        "local 52, modules of local 1, functions of local 2, functions of client 1",
     ),
     *_raises(_DRAFTS, "lines 96, modules 1, functions 8, lines of engine 83, functions of engine 8, test lines 112"),
     *_raises("one sorted set for the slots' indexes", "lines of store 25, lines of client 2, functions of store 1"),

@@ -104,14 +104,13 @@ class Traced:
 
 def bounded(container: Container, work: Executor, *, asks_models: bool = False) -> Executor:
     """Return the executor within its limits and budgets, and traced. `asks_models`: what it does costs money."""
-    bound: Executor = PromptLimit(work, container.settings.prompt_limit_bytes)
-    if container.ports.tracer is not None:
-        bound = Traced(bound, container.registry)
+    bound = work if container.ports.tracer is None else Traced(work, container.registry)
     bound = _budgeted(container, bound) if asks_models else bound
     agents, tools = container.registry.agents, container.registry.tools
     has_limits = any(one.call_limits for one in agents) or any(one.call_limits for one in tools)
     bound = limited(container, bound, limits_by(container.registry)) if has_limits else bound
-    return with_payloads(container, bound)  # first: keys are made of a task's data, and nothing is reserved for a read
+    # Read before: keys are made of a task's data, and nothing is reserved for a read.
+    return PromptLimit(with_payloads(container, bound), container.settings.prompt_limit_bytes)
 
 
 def with_payloads(container: Container, work: Executor) -> Executor:
