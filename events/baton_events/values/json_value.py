@@ -177,6 +177,9 @@ class _Walk:
 
     def _name(self, key: Any, place: str) -> str:
         """Return a key as the text that JSON has for it."""
+        if isinstance(key, tuple | frozenset) or (isinstance(key, float) and not isfinite(key)):
+            problem = f"the key {cut(repr(key), _SHOWN_CHARS)} is no name in JSON; give a text, or a list of pairs"
+            raise self._fault(place, problem)
         made = self._serialized({key: None}, f"{place}.{cut(text_of(key), _SHOWN_CHARS)}")
         return storable(str(next(iter(made))))
 

@@ -34,6 +34,7 @@ from baton.engine.waits import (
     tool_digest,
 )
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, tool_key
+from baton.sdk.records.limits import doubled
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import Failure
 from baton_events.ids import call_id
@@ -106,7 +107,7 @@ def decided(state: State, now_ms: int) -> Decision:
         assert ending.changes is not None, "an end changes the job"
         return structs.replace(ending, changes=structs.replace(ending.changes, calls=(refused,), results=kept))
     approved = structs.replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
-    value, again = _raised(record, outcome["ok"]), loop_item(state.job.id, item.turn, item.attempt + 1, now_ms)
+    value, again = raised_limit(record, outcome["ok"]), loop_item(state.job.id, item.turn, item.attempt + 1, now_ms)
     # To ask is no attempt of a call.
     raised = replace(state.job, earlier=state.job.earlier + 1)
     if about["limit"] == BUDGET:
@@ -122,12 +123,11 @@ def decided(state: State, now_ms: int) -> Decision:
     return Decision(Changes(job=raised, calls=(approved,), items=(again,), results=kept, parts=shown))
 
 
-def _raised(record: CallRecord, decision: dict[str, object]) -> float:
-    """Return the limit that was decided, or twice the old one; a budget may have been set to 0."""
-    edited = decision.get("arguments")
-    value = edited.get("value") if isinstance(edited, dict) else None
-    limit: float = record.arguments["value"]
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and value > limit else 2 * limit or 1
+def raised_limit(record: CallRecord, decision: dict[str, Any]) -> float:
+    """Return the limit that was decided, or at most twice the old one; a budget may have been set to 0."""
+    value: Any = (decision.get("arguments") or {}).get("value")
+    limit, unit = record.arguments["value"], record.arguments.get("unit", record.arguments["limit"])
+    return value if type(value) in (int, float) and value > limit else doubled(unit, limit)
 
 
 # Positions after a turn's calls and its questions about limits; each attempt that asks has its own.

@@ -19,6 +19,7 @@ OnLimit = Literal["stop", "fail", "ask"]
 MOST = 2**53
 # Money is counted in micro-dollars.
 MOST_USD = 1_000_000_000
+LEAST_USD = 0.000001
 MOST_SECONDS = 10 * 366 * 86_400
 FIRST_CALL_TOKENS = 1_000
 _ON_LIMIT = ("stop", "fail", "ask")
@@ -89,12 +90,22 @@ class Limits(Record, frozen=True):
 
 def limit_fault(name: str, value: object, above: float = 0) -> str:
     """Return what a limit of this name has to be, where the value is no such number above `above`; empty: it is."""
+    most = most_of(name)
     if name == "cost_usd":
-        fits = is_number(value) and above < value <= MOST_USD
-        return "" if fits else f"a number over {above} and up to {MOST_USD}"
-    most = MOST_SECONDS if name == "wall_seconds" else MOST
+        fits = is_number(value) and above < value <= most
+        return "" if fits else f"a number over {above} and up to {most}"
     fits = is_whole(value) and above < value <= most
     return "" if fits else f"a whole number over {above} and up to {most}"
+
+
+def most_of(name: str) -> int:
+    """Return the most that a limit of this name may be."""
+    return {"cost_usd": MOST_USD, "wall_seconds": MOST_SECONDS}.get(name, MOST)
+
+
+def doubled(unit: str, value: float) -> float:
+    """Return twice a limit, as far as one of its name or unit may be; a budget may have been set to 0."""
+    return min(2 * value or 1, most_of({"usd": "cost_usd"}.get(unit, unit)))
 
 
 def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:

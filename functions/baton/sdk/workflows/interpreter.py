@@ -268,7 +268,8 @@ class Stretch:
         except NameError as error:
             return snapshot.resume({"exc_type": "NameError", "message": str(error)})
         except (TypeError, ValueError, RecursionError, Unrecordable) as error:
-            return snapshot.resume({"exc_type": "TypeError", "message": f"{name}: {text_of(error)}"})
+            called = snapshot.args[0] if name == STEP and not self._tools else name
+            return snapshot.resume({"exc_type": "TypeError", "message": f"{called}: {text_of(error)}"})
         return snapshot.resume({"future": ...})
 
     def _asked(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, Any]:

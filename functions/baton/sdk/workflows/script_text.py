@@ -58,6 +58,11 @@ def _baton_data(value, what):
                 left.append((one, True))
                 inner = one.values() if isinstance(one, dict) else one
                 left.extend([(each, False) for each in inner if not isinstance(each, (str, int, float))])
+        elif hasattr(one, "__dataclass_fields__") and id(one) not in seen:
+            seen.add(id(one))
+            inner = [getattr(one, name) for name in one.__dataclass_fields__]
+            # A function leaves with the name of its field, which is said.
+            left.extend([(each, False) for each in inner if str(type(each))[8:-2] not in _baton_kinds])
     return value
 
 

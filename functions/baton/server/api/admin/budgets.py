@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.queue.dispatch import delivery
 from baton.sdk.records.call_limit import LONGEST_KEY_CHARS
-from baton.sdk.records.limits import MOST, MOST_USD
+from baton.sdk.records.limits import LEAST_USD, MOST, MOST_USD
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed, parsed_query
 from baton.worker.container import Container
@@ -99,6 +99,9 @@ async def changed(container: Container, key: str, body: BudgetBody) -> "BudgetRo
         raise invalid_by([("limit", message)])
     if unit == "usd" and body.limit > MOST_USD:
         raise invalid_by([("limit", f"a limit in US dollars is at most {MOST_USD}, got {body.limit!r}")])
+    if unit == "usd" and 0 < body.limit < LEAST_USD:
+        message = f"a limit in US dollars is 0 or at least {LEAST_USD:f}, got {body.limit!r}: pass one of them"
+        raise invalid_by([("limit", message)])
     woken = await budgets.set_limit(key, body.per, unit, amount_of(unit, body.limit), every=body.period == "every")
     await _wake(container, woken)
     rows, _ = await budgets.rows(key)

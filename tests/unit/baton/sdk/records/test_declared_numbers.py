@@ -8,11 +8,13 @@ import pytest
 from msgspec.json import decode, encode
 
 from baton import Agent, Budget, CallLimit, CodeMode, Limits, Memory, ScriptedModel, on, tool
+from baton.engine.approvals import raised_limit
 from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import LIMIT_APPROVAL
 from baton.sdk.agents.history import DropOldest, Summarize
 from baton.sdk.agents.schedule import Schedule
+from baton.sdk.records.limits import most_of
 from baton.sdk.records.redaction import KnownSecrets
 from baton.worker.commands.approve import EditError, edited
 from baton_events.app_event import delay_ms
@@ -98,3 +100,17 @@ def test_limits_that_are_taken_are_read_again(name: str, value: int) -> None:
     given: dict[str, Any] = {name: value}
     limits = Limits(**given)
     assert decode(encode(limits), type=Limits) == limits
+
+
+@pytest.mark.parametrize("unit", ["turns", "tool_calls", "tokens", "wall_seconds", "cost_usd", "usd"])
+def test_an_approval_without_a_value_raises_a_limit_as_far_as_one_may_be(unit: str) -> None:
+    name = {"usd": "cost_usd"}.get(unit, unit)
+    most = most_of(name)
+    for value, doubled in ((2, 4), (most // 2 + 1, most), (most, most)):
+        about = {"limit": "budget" if unit == "usd" else unit, "unit": unit, "value": value}
+        question = CallRecord(
+            id="c", turn=1, position=1, tool=LIMIT_APPROVAL, arguments=about, status=CallStatus.WAITING
+        )
+        assert raised_limit(question, {}) == doubled
+        limits: dict[str, Any] = {name: raised_limit(question, {})}
+        assert Limits(**limits)

@@ -1,5 +1,6 @@
 """Workflows whose values pass the border of the interpreter, each of its annotated type inside."""
 
+from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -76,4 +77,33 @@ async def views(kind: str) -> Any:
     return odd
 
 
-registry = Registry(workflows=[crosses, gives_raw, views])
+@dataclass
+class Holds:
+    """A value with anything in a field."""
+
+    what: Any
+
+
+@workflow
+async def holds(kind: str) -> Any:
+    """Return what is no data inside of what is, or pass it."""
+    odd: Any = {0: "a", True: "b", 2.5: "c"}
+    match kind:
+        case "view":
+            odd = Holds({"a": 1}.keys())
+        case "deep view":
+            odd = [Holds([Holds({"a": 1}.items())])]
+        case "passed view":
+            odd = await any_of(Holds({"a": 1}.values()))
+        case "pair":
+            odd = {(1, 2): 3}
+        case "infinite":
+            odd = {"a": {1.5: 1, float("inf"): 2}}
+        case "passed pair":
+            odd = await any_of({(1, 2): 3})
+        case _:
+            pass
+    return odd
+
+
+registry = Registry(workflows=[crosses, gives_raw, views, holds])

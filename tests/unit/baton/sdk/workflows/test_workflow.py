@@ -91,6 +91,25 @@ async def test_what_is_no_data_never_becomes_a_text(kind: str) -> None:
     assert run.tool_starts == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("view", "the result has a dict_keys, which is no data"),
+        ("deep view", "the result has a dict_items, which is no data"),
+        ("passed view", "any_of: an argument has a dict_values, which is no data"),
+        ("pair", "result: the key (1, 2) is no name in JSON; give a text, or a list of pairs"),
+        ("infinite", "result.a: the key inf is no name in JSON"),
+        ("passed pair", "any_of: arguments.value: the key (1, 2) is no name in JSON"),
+    ],
+)
+async def test_what_json_cannot_keep_is_refused_by_its_name(kind: str, shown: str) -> None:
+    run = await Simulation(borders.registry).run("holds", "", input_data={"kind": kind})
+    assert (run.status, run.tool_starts) == ("failed", [])
+    assert run.error is not None
+    assert shown in run.error["message"]
+    assert "_baton" not in run.error["message"]
+
+
 async def test_what_is_shared_is_data() -> None:
     run = await Simulation(borders.registry).run("views", "", input_data={"kind": ""})
     assert run.result is not None, run.error

@@ -113,6 +113,7 @@ async def test_an_unknown_key_is_accepted(api: Api) -> None:
         ({"limit": 1}, "the key 'user/7' has budgets in usd and tokens: pass one of them"),
         ({"limit": 1.5, "unit": "tokens"}, "a number of tokens must be whole, got 1.5: pass 2"),
         ({"limit": 2e9, "unit": "usd"}, "in US dollars is at most 1000000000, got 2000000000.0"),
+        ({"limit": 1e-300, "unit": "usd"}, "in US dollars is 0 or at least 0.000001, got 1e-300"),
         ({"limit": 1e16, "unit": "tokens"}, "less than or equal to 9007199254740992"),
         ({}, "limit: Field required"),
     ],
