@@ -14,6 +14,7 @@ from typing import Any
 
 import pydantic_ai as ai
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from baton.sdk.agents.runner import Recorded, RunFailedError
 from baton.sdk.models.model import ANSWER_CUT, Message
@@ -21,6 +22,7 @@ from baton.sdk.models.model import ModelRequest as Question
 from baton.sdk.models.providers.messages import to_messages
 from baton.sdk.pydantic_ai.run_objects import Changed, Held, with_call
 from baton.sdk.records.file_contents import FileContents
+from baton_events.values.json_value import recorded_json
 
 Run = ai.AgentRun[Any, Any]
 KIND = "pydantic-ai-run"
@@ -35,7 +37,10 @@ _OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "fai
 
 def dumped(messages: Sequence[ai.ModelMessage]) -> str:
     """Dump messages as JSON text: an object would lose the order of names, which a model sees."""
-    return _JSON.dump_json(list(messages)).decode()
+    try:
+        return _JSON.dump_json(list(messages)).decode()
+    except PydanticSerializationError:  # it may have half a character, where a library or a hook has put it
+        return recorded_json(_JSON.dump_python(list(messages), mode="json"), "messages")
 
 
 def kept_of_turn(

@@ -4,10 +4,11 @@ It stops before calls that are made elsewhere, and continues with the counts and
 """
 
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from itertools import count
 from typing import Any, Self
 
+from pydantic import BaseModel
 from pydantic_ai import Agent, CallToolsNode, UserPromptNode
 from pydantic_ai.capabilities import (
     AbstractCapability,
@@ -16,16 +17,18 @@ from pydantic_ai.capabilities import (
     WrapperCapability,
     WrapRunHandler,
 )
-from pydantic_ai.exceptions import CallDeferred
+from pydantic_ai.exceptions import CallDeferred, ModelRetry
 from pydantic_ai.messages import ModelResponse, ToolReturn
 from pydantic_ai.models import Model
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import DeferredToolRequests, RunContext, Tool, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
+from pydantic_core import to_jsonable_python
 
 from baton.sdk.agents.runner import RunFailedError
 from baton.sdk.models.providers.whole import CallIds, WholeModel
 from baton.sdk.pydantic_ai.run_objects import RunObjects, parts
+from baton_events.values.json_value import Unrecordable, plain
 from baton_events.values.text import storable, text_of
 
 # What these do is what the capabilities in them do.
@@ -203,6 +206,19 @@ class Piece(AbstractCapability[Any]):
         except (SystemExit, KeyboardInterrupt) as error:
             raise RunFailedError(type(error).__name__, text_of(error) or "no message") from error
 
+    async def wrap_output_process(self, ctx: RunContext[Any], *, output: Any, handler: Any, **_: Any) -> Any:
+        """Tell the model of an output that the job's result cannot hold, such as NaN."""
+        made = await handler(output)
+        if ctx.partial_output or isinstance(made, str):
+            return made
+        try:
+            plain(to_jsonable_python(made), "the output")
+        except Unrecordable as error:
+            raise ModelRetry(str(error)) from error
+        except Exception:  # noqa: BLE001 - what is no data at all is the agent's own fault, and fails its job later
+            return made
+        return made
+
 
 class Stop(AbstractCapability[Any]):
     """Stops a piece at the calls that no capability of the agent has handled: it is asked last."""
@@ -217,7 +233,7 @@ class StoppingPiece(Stop, Piece):
 
 
 def storable_in(value: Any, depth: int = 0) -> Any:
-    """Return the value with storable texts, in plain lists and objects, too; others are left to pydantic-ai."""
+    """Return the value with storable texts, in lists, objects and fields, too; others are left to pydantic-ai."""
     if isinstance(value, str):
         return value if value.isascii() or type(value) is not str else storable(value)
     if depth > _DEPTH:
@@ -229,7 +245,20 @@ def storable_in(value: Any, depth: int = 0) -> Any:
     if isinstance(value, ToolReturn):
         content = storable_in(value.content, depth + 1)
         return replace(value, return_value=storable_in(value.return_value, depth + 1), content=content)
-    return value
+    return _with_fields(value, depth)
+
+
+def _with_fields(value: Any, depth: int) -> Any:
+    """Return the value as it is, or a model's or dataclass's data where a text inside is not storable."""
+    is_own = isinstance(value, BaseModel) or is_dataclass(value)
+    if not is_own or type(value).__module__.startswith("pydantic_ai."):
+        return value
+    try:
+        made = to_jsonable_python(value, bytes_mode="base64")
+    except Exception:  # noqa: BLE001 - pydantic-ai says what is wrong with it
+        return value
+    cleaned = storable_in(made, depth + 1)
+    return value if cleaned == made else cleaned
 
 
 def may_do(agent: Agent[Any, Any], hook: str) -> bool:

@@ -17,6 +17,7 @@ from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior
 from pydantic_ai.messages import (
     FinishReason,
     ModelMessage,
+    ModelRequest,
     ModelResponse,
     ModelResponsePart,
     ModelResponseStreamEvent,
@@ -93,6 +94,7 @@ class WholeModel(WrapperModel):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         """Send the request, and take its answer in."""
+        model_request_parameters = _with_storable_instructions(messages, model_request_parameters)
         try:
             response = await super().request(messages, model_settings, model_request_parameters)
         except _UNREADABLE as error:
@@ -110,6 +112,7 @@ class WholeModel(WrapperModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """Send the request, and watch its answer come."""
+        model_request_parameters = _with_storable_instructions(messages, model_request_parameters)
         opened = super().request_stream(messages, model_settings, model_request_parameters, run_context)
         async with AsyncExitStack() as stack:
             try:
@@ -126,6 +129,19 @@ class WholeModel(WrapperModel):
 
     def _is_sent(self) -> bool:
         return all(_is_of_library(leaf) and leaf.base_url for leaf in leaves_of(self.wrapped))
+
+
+def _with_storable_instructions(
+    messages: Sequence[ModelMessage], parameters: ModelRequestParameters
+) -> ModelRequestParameters:
+    """Make the instructions of the request and of its last message storable; the earlier messages' are so."""
+    last = messages[-1] if messages else None
+    if isinstance(last, ModelRequest) and last.instructions:
+        last.instructions = storable(last.instructions)
+    if not any(part.content != storable(part.content) for part in parameters.instruction_parts or ()):
+        return parameters
+    parts = [replace(part, content=storable(part.content)) for part in parameters.instruction_parts or ()]
+    return replace(parameters, instruction_parts=parts)
 
 
 def _unreadable(error: Exception, model: str, *, is_sent: bool) -> Exception:

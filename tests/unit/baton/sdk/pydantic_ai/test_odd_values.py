@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from pydantic_ai import Agent, ToolReturn
 
 from baton import Registry
@@ -22,6 +23,19 @@ class Kept:
     amount: int
 
 
+@dataclass
+class Said:
+    """A value with a text in a field."""
+
+    text: str
+
+
+class Line(BaseModel):
+    """The same as a model."""
+
+    text: str
+
+
 GIVEN: tuple[tuple[Any, Any], ...] = (
     (LONE, SHOWN),
     ([LONE, (LONE, 1)], [SHOWN, [SHOWN, 1]]),
@@ -29,6 +43,9 @@ GIVEN: tuple[tuple[Any, Any], ...] = (
     (ToolReturn(return_value=LONE, content=[LONE]), SHOWN),
     (ToolReturn(return_value={"a": LONE}, content=LONE), {"a": SHOWN}),
     (Kept(2), {"amount": 2}),
+    (Said(LONE), {"text": SHOWN}),
+    ([Line(text=LONE)], [{"text": SHOWN}]),
+    (ToolReturn(return_value=Line(text=LONE)), {"text": SHOWN}),
     ("é\0", "é\0"),
     (None, None),
 )
@@ -75,3 +92,20 @@ async def test_a_prompts_texts_are_storable() -> None:
         run = await _run(lambda: None, prompt=lambda _, prompt=prompt: prompt)
         assert run.status == "completed", run.error
         assert SHOWN in str(run.model_messages[0])
+
+
+async def test_instructions_are_storable() -> None:
+    agent = Agent(scripted("done"), name="a")
+    agent.instructions(lambda: LONE)
+    run = await Simulation(Registry([durable(agent)])).run("a", "x")
+    assert run.status == "completed", run.error
+    assert SHOWN in str(run.model_messages[0])
+
+
+@pytest.mark.parametrize("odd", ["NaN", "Infinity", "-Infinity"])
+async def test_the_model_is_told_of_an_output_that_no_result_can_hold(odd: str) -> None:
+    answers = [call("final_result", "first", f'{{"response": {odd}}}')], [call("final_result", "second", response=1.5)]
+    agent = Agent(scripted(*answers), name="a", output_type=float)
+    run = await Simulation(Registry([durable(agent)])).run("a", "x")
+    assert (run.status, run.result) == ("completed", {"answer": "1.5", "output": 1.5}), run.error
+    assert "no number in JSON" in str(run.model_messages)
