@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 # So long after the last end: its data has expired, and its tombstone is still there.
-_LATER_MS = RETENTION_MS + 7_200_000
+_LATER_MS, _MOST_ROWS = RETENTION_MS + 7_200_000, 10_000
 
 
 class KeptObjects(Objects):
@@ -175,9 +175,9 @@ ON_OBJECTS = (a_kept_ref_has_its_object, a_deleted_job_has_no_object, nothing_ou
 
 
 def _unlisted(world: "World") -> list[Any]:
-    listed = {row.partition(":")[2] for row in world.admission.rows}
-    jobs = [job for root, tree in world.trees.items() for job in tree.jobs.values() if job.id == root]
-    return [job for job in jobs if not any(job.id in row for row in listed)]
+    rows = at_once(world.all_jobs.ports.listing.old("", world.now_ms() + _LATER_MS, _MOST_ROWS)).found
+    listed = {row.job_id for row in rows}
+    return [job for root, tree in world.trees.items() for job in tree.jobs.values() if job.id == root not in listed]
 
 
 class _Expired:
