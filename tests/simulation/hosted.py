@@ -4,6 +4,7 @@ Invariant: the numbers are those of the smallest plans, or the product's where i
 size, since it has limits of its own below them.
 """
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,9 +107,9 @@ def only_a_long_job_is_too_long_to_send(end: Ended) -> str | None:
     """A job fails for what would be told where that, with the names of its calls, is more than the limit."""
     if end.job.error is None or end.job.error.type != PROMPT_TOO_LARGE:
         return None
-    results = end.tree.results.get(end.job.id, {})
-    texts = [*end.tree.transcript.get(end.job.id, ()), *results, *results.values()]
-    size_bytes, most = weight(texts), end.world.plan.prompt_limit_bytes
+    entries, results = end.tree.transcript.get(end.job.id, ()), end.tree.results.get(end.job.id, {})
+    size_bytes, most = weight([*entries, *results, *results.values()]), end.world.plan.prompt_limit_bytes
+    size_bytes += sum(json.loads(entry)["apart"]["bytes"] for entry in entries if '"apart":' in entry)
     return None if size_bytes > most else f"{end.job.id} has {size_bytes} bytes to tell; {most} may be told"
 
 

@@ -229,7 +229,10 @@ def test_sealed_jobs_end_as_plain_ones_while_keys_rotate(family: int, schedules:
     ("family", "schedules"),
     [
         (plan.RETURNING_SEEDS + plan.SMALL_SEEDS, 8),
-        *(pytest.param(family, 20, marks=pytest.mark.long) for family in (0, *OTHER_FAMILIES, plan.BACKGROUND_SEEDS)),
+        *(
+            pytest.param(family, 20, marks=pytest.mark.long)
+            for family in (0, *OTHER_FAMILIES, plan.BACKGROUND_SEEDS, plan.LIMITED_SEEDS)
+        ),
         pytest.param(plan.RETURNING_SEEDS + plan.SESSION_SEEDS, 40, marks=pytest.mark.long),
     ],
 )
