@@ -87,9 +87,12 @@ class SimulatedContainer(Container):
 
 def _watched(executor: Any, world: Watching) -> Any:
     """Observe the work alone: a call that waits for its limit, or its budget, has not begun."""
-    if not isinstance(executor, Waking):
+    waking, inner = None, executor
+    while inner is not None:
+        waking, inner = inner if isinstance(inner, Waking) else waking, getattr(inner, "executor", None)
+    if waking is None:
         return Watched(executor, world)
-    executor.executor = _watched(executor.executor, world)
+    waking.executor = Watched(waking.executor, world)
     return executor
 
 

@@ -49,7 +49,7 @@ class PromptLimit:
     """Runs `executor` for a turn or a tool call whose input is within the limit."""
 
     def __init__(self, executor: Executing, limit_bytes: int) -> None:
-        self._executor = executor
+        self.executor = executor
         self._limit_bytes = limit_bytes
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
@@ -58,7 +58,7 @@ class PromptLimit:
         name_job_in_logs(effect.job.id)
         failure = prompt_too_large(history.size_bytes, self._limit_bytes)
         if failure is None:
-            return await self._executor(effect, history, claim)
+            return await self.executor(effect, history, claim)
         return failed(effect, failure)
 
 

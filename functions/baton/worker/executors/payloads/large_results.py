@@ -21,15 +21,15 @@ from baton.worker.payloads import SCRIPT_APART, Payloads
 from baton_events.errors import PayloadGoneError
 
 PAYLOAD_GONE = "payload_gone"
+TooLarge = Callable[[int, int], Failure | None]
 
 
 class WithPayloads:
-    """Performs a piece of work by `run`. `too_large`: judges the bytes that it reads, by a limit."""
+    """Performs a piece of work by `executor`. `too_large`: judges the bytes that it reads, by a limit."""
 
-    def __init__(
-        self, run: Executing, payloads: Payloads, registry: Registry, too_large: Callable[[int, int], Failure | None]
-    ) -> None:
-        self._run, self._payloads, self._registry, self._too_large = run, payloads, registry, too_large
+    def __init__(self, executor: Executing, payloads: Payloads, registry: Registry, too_large: TooLarge) -> None:
+        self.executor = executor
+        self._payloads, self._registry, self._too_large = payloads, registry, too_large
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Read the task and the results that the work needs, do it, and put its own result away if it is large."""
@@ -41,7 +41,7 @@ class WithPayloads:
             effect = await self._with_state(effect)
         except PayloadGoneError as error:
             return failed(effect, Failure(PAYLOAD_GONE, str(error)))
-        step_result = await self._run(effect, history, claim)
+        step_result = await self.executor(effect, history, claim)
         if not isinstance(step_result, ToolReturned | ScriptEnded) or step_result.apart_bytes:
             return step_result
         if not self._payloads.is_large(step_result.result_json):
