@@ -175,6 +175,8 @@ class Libraries:
                     shutil.rmtree(path)
                 else:
                     path.unlink()
+        for path in folder.glob("*.dist-info/METADATA"):  # its headers are read, and never the README below them
+            path.write_text(path.read_text(encoding="utf-8").partition("\n\n")[0] + "\n", encoding="utf-8")
 
 
 def _wheels(platform: str) -> tuple[str, ...]:
