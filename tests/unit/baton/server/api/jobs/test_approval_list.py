@@ -125,8 +125,8 @@ class ManyJobs:
         behind = [row for row in self._rows if not position or row.position < position]
         return Scanned(tuple(behind[:count]), behind[count - 1].position if len(behind) > count else "")
 
-    async def job(self, _job_id: str) -> None:
-        return None
+    async def job(self, _job_id: str, *, partly: bool) -> None:
+        assert partly
 
 
 async def test_a_page_reads_so_many_jobs_and_says_where_to_go_on() -> None:
