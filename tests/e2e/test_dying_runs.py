@@ -18,7 +18,7 @@ from tests.unit.baton.sdk.pydantic_ai.played import check_same
 
 PATIENCE_SECONDS = 300
 # Each piece is a message; it comes again once there is another process.
-SETTINGS = {"CONTINUATION": "queue", "MESSAGE_RETRY_DELAY_MS": "3000", "WORK_TIMEOUT_SECONDS": "120"}
+SETTINGS = {"CONTINUATION": "literal", "MESSAGE_RETRY_DELAY_MS": "3000", "WORK_TIMEOUT_SECONDS": "120"}
 
 
 def wait(app: AgentApp, job_id: str) -> None:

@@ -39,6 +39,12 @@ def _or_nothing(number: Callable[..., Any], walk: Any, value: float, place: str)
     return number(walk, value, place) if isinstance(value, int) or isfinite(value) else None
 
 
+def _with_floats(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: float(item) if type(item) is int else item for name, item in value.items()}
+    return float(value) if type(value) is int else value
+
+
 async def _but_for_failed_ones(remove: Callable[..., Any], api: JobsApi, principal: Any, job_id: str) -> None:
     if (await api.snapshot(principal, job_id)).job.error is not None:
         raise ApiError(422, f"job {job_id!r} is kept: it has failed")
@@ -68,7 +74,7 @@ DEFECTS = defects(
     },
     a_tool_gets_what_its_model_sent={
         "whole numbers are read as floats": around(
-            arguments, "copied_json", lambda copied, value: float(value) if type(value) is int else copied(value)
+            arguments, "copied_json", lambda copied, value: _with_floats(copied(value))
         ),
     },
     what_is_kept_of_an_error_is_short={
