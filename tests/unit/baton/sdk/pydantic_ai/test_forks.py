@@ -1,6 +1,5 @@
-"""A job and each fork of it lead to what `agent.run` leads to: output, messages and usage, feature by feature."""
+"""Each fork of a job leads to what `agent.run` leads to: output, messages and usage, feature by feature."""
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -12,13 +11,12 @@ from baton import Registry
 from baton.engine.fork import Edits
 from baton.engine.transitions import JobStatus
 from baton.pydantic_ai import durable
-from tests.fakes.stored import FakeStore
 from tests.unit.baton.kit.forking import fork
 from tests.unit.baton.sdk.pydantic_ai import documented_agents as agents
 from tests.unit.baton.sdk.pydantic_ai import documented_features as features
 from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case
 from tests.unit.baton.sdk.pydantic_ai.documented_features import DOCUMENTED
-from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, check_same, played
+from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, check_same
 
 _QUICK = {agents.text, agents.retry_beside_others, features.file_returned, features.sequential_tool}
 
@@ -57,14 +55,3 @@ async def test_instructions_are_overridden_in_turns_that_are_asked_anew() -> Non
     await stage.run()
     forked = await fork(stage, 2, Edits(instructions="Be short."))
     assert (forked.job.status, told) == (JobStatus.COMPLETED, ["Be kind.", "Be kind.", "Be short."])
-
-
-@pytest.mark.parametrize(
-    "inline", [pytest.param(False, marks=pytest.mark.long, id="by messages"), pytest.param(True, id="in place")]
-)
-@pytest.mark.parametrize("make", DOCUMENTED, ids=lambda make: make.__name__)
-async def test_a_job_is_as_a_run(make: Callable[[], Case], *, inline: bool) -> None:
-    expected, store = await make().run(), FakeStore()
-    snapshot = await played(make().durable(), store, inline=inline)
-    transcript = [json.loads(text) for text in store.tree(snapshot.job.id).transcript[snapshot.job.id]]
-    check_same(snapshot, transcript, expected)
