@@ -34,7 +34,7 @@ from baton.engine.waits import (
     tool_digest,
 )
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, tool_key
-from baton.sdk.records.limits import doubled
+from baton.sdk.records.limits import doubled, is_number
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import Failure
 from baton_events.ids import call_id
@@ -127,7 +127,7 @@ def raised_limit(record: CallRecord, decision: dict[str, Any]) -> float:
     """Return the limit that was decided, or at most twice the old one; a budget may have been set to 0."""
     value: Any = (decision.get("arguments") or {}).get("value")
     limit, unit = record.arguments["value"], record.arguments.get("unit", record.arguments["limit"])
-    return value if type(value) in (int, float) and value > limit else doubled(unit, limit)
+    return value if is_number(value) and value > limit else doubled(unit, limit)
 
 
 # Positions after a turn's calls and its questions about limits; each attempt that asks has its own.

@@ -24,12 +24,12 @@ MOST_SECONDS = 10 * 366 * 86_400
 FIRST_CALL_TOKENS = 1_000
 _ON_LIMIT = ("stop", "fail", "ask")
 _COUNTS = ("turns", "tool_calls", "tokens", "wall_seconds", "cost_usd")
-_NUMBERS = (int, float)
+_NUMBERS, _OF_MONEY = (int, float), ("cost_usd", "usd")
 
 
 def is_number(value: object) -> "TypeGuard[float]":
     """Return whether it is a finite number, of Python's own types, and within `MOST`; True is none."""
-    return type(value) in (int, float) and -MOST <= value <= MOST  # type: ignore[operator]
+    return type(value) in _NUMBERS and -MOST <= value <= MOST  # type: ignore[operator]
 
 
 def is_whole(value: object) -> "TypeGuard[int]":
@@ -62,16 +62,15 @@ class Limits(Record, frozen=True):
 
     def __post_init__(self) -> None:
         # Each step reads its job's limits: valid ones skip the checks one by one.
-        counts = self.turns, self.tool_calls, self.tokens, self.wall_seconds, self.depth
-        cost = self.cost_usd
+        turns, calls, tokens = self.turns, self.tool_calls, self.tokens
+        seconds, depth, cost = self.wall_seconds, self.depth, self.cost_usd
         is_valid = (
-            counts[0].__class__ is counts[1].__class__ is counts[2].__class__ is int
-            and counts[3].__class__ is counts[4].__class__ is int
-            and 0 < self.turns <= MOST
-            and 0 < self.tool_calls <= MOST
-            and 0 < self.tokens <= MOST
-            and 0 < self.wall_seconds <= MOST_SECONDS
-            and 0 <= self.depth <= MOST
+            turns.__class__ is calls.__class__ is tokens.__class__ is seconds.__class__ is depth.__class__ is int
+            and 0 < turns <= MOST
+            and 0 < calls <= MOST
+            and 0 < tokens <= MOST
+            and 0 < seconds <= MOST_SECONDS
+            and 0 <= depth <= MOST
             and (cost is None or (cost.__class__ in _NUMBERS and 0 < cost <= MOST_USD))
             and self.on_limit in _ON_LIMIT
         )
@@ -89,9 +88,9 @@ class Limits(Record, frozen=True):
 
 
 def limit_fault(name: str, value: object, above: float = 0) -> str:
-    """Return what a limit of this name has to be, where the value is no such number above `above`; empty: it is."""
+    """Return what a limit of this name or unit has to be, where the value is no such number above `above`."""
     most = most_of(name)
-    if name == "cost_usd":
+    if name in _OF_MONEY:
         fits = is_number(value) and above < value <= most
         return "" if fits else f"a number over {above} and up to {most}"
     fits = is_whole(value) and above < value <= most
@@ -99,13 +98,13 @@ def limit_fault(name: str, value: object, above: float = 0) -> str:
 
 
 def most_of(name: str) -> int:
-    """Return the most that a limit of this name may be."""
-    return {"cost_usd": MOST_USD, "wall_seconds": MOST_SECONDS}.get(name, MOST)
+    """Return the most that a limit of this name, or a budget of this unit, may be."""
+    return MOST_USD if name in _OF_MONEY else MOST_SECONDS if name == "wall_seconds" else MOST
 
 
 def doubled(unit: str, value: float) -> float:
     """Return twice a limit, as far as one of its name or unit may be; a budget may have been set to 0."""
-    return min(2 * value or 1, most_of({"usd": "cost_usd"}.get(unit, unit)))
+    return min(2 * value or 1, most_of(unit))
 
 
 def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:

@@ -99,8 +99,6 @@ def edited(
 
 def _edited_limit(question: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
     about, value = question.arguments, arguments.get("value")
-    unit: str = about.get("unit", about["limit"])
-    limit = "cost_usd" if unit == "usd" else unit
-    if fault := limit_fault(limit, value, about["value"]):
+    if fault := limit_fault(about.get("unit", about["limit"]), value, about["value"]):
         raise EditError(f"arguments.value must be {fault}, got {cut(repr(value), _SHOWN_CHARS)}", "arguments.value")
     return {"value": value}

@@ -33,6 +33,7 @@ from baton.sdk.models.model import (
     Spent,
     answer_too_large,
 )
+from baton.sdk.records.limits import MOST
 from baton.sdk.records.memory import ModelCache
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES
@@ -46,8 +47,7 @@ from baton_events.values.json_value import Unrecordable, plain
 from baton_events.values.text import cut, storable, text_of
 
 CUT_CALL = Failure(ANSWER_CUT, f"{CUT_CAUSE}, so its calls did not run: make fewer calls at once, or shorter ones")
-# Counts and costs are recorded up to this, so that every sum of them can be written and read.
-_MOST, _NUMBERS = 2**53, frozenset({int, float})
+_NUMBERS = frozenset({int, float})
 _SHOWN_CHARS = 80
 # Of a call that a runner runs. A failure of the tool is final: retries are for attempts that died, or took too long.
 _RETRIES = 2
@@ -319,7 +319,7 @@ def count(value: Any, place: str) -> int:
     """
     if value is None:
         return 0
-    if not (_is_number(value) and 0 <= value <= _MOST and value == int(value)):
+    if not (_is_number(value) and 0 <= value <= MOST and value == int(value)):
         raise Unrecordable(place, f"{_shown(value)}: give a whole number from 0 to 2**53, or None")
     return int(value)
 
@@ -332,7 +332,7 @@ def cost(value: Any, place: str) -> float:
     """
     if value is None:
         return 0.0
-    if not (_is_number(value) and 0 <= value <= _MOST):
+    if not (_is_number(value) and 0 <= value <= MOST):
         raise Unrecordable(place, f"{_shown(value)}: give a number of dollars from 0, or None")
     return float(value)
 
