@@ -125,7 +125,7 @@ class Piece(AbstractCapability[Any]):
         """Set what the run's objects held, and begin the run in its first piece alone."""
         root: Any = ctx.root_capability
         self._objects.begin(root)
-        if may_do_with_nodes(root):
+        if _has_any(root, _OF_NODES):
             self._quieten(root)
         if not self._begins:
             root.before_run = _begun  # the run's own object, not the agent's
@@ -263,15 +263,12 @@ def _with_fields(value: Any, depth: int) -> Any:
 
 def may_do(agent: Agent[Any, Any], hook: str) -> bool:
     """Return whether a capability of the agent has that hook, or may become one that has it for a run."""
-    kinds = {type(one) for one in parts(agent.root_capability) if not isinstance(one, _HANDING_ON)}
-    names = (hook, "for_run")
-    return any(getattr(kind, name) is not getattr(AbstractCapability, name) for kind in kinds for name in names)
+    return _has_any(agent.root_capability, (hook, "for_run"))
 
 
-def may_do_with_nodes(root: AbstractCapability[Any]) -> bool:
-    """Return whether a capability of the run has a hook of nodes."""
+def _has_any(root: AbstractCapability[Any], hooks: Sequence[str]) -> bool:
     kinds = {type(one) for one in parts(root) if not isinstance(one, _HANDING_ON)}
-    return any(getattr(kind, name) is not getattr(AbstractCapability, name) for kind in kinds for name in _OF_NODES)
+    return any(getattr(kind, name) is not getattr(AbstractCapability, name) for kind in kinds for name in hooks)
 
 
 async def _begun(_: RunContext[Any]) -> None:
