@@ -76,10 +76,9 @@ class Payloads:
 
     async def result_stored(self, job: Job, result_json: str) -> tuple[str, int]:
         """Put a call's result into the object store; return what its record has in its place, and its size."""
-        data = result_json.encode()
-        ref = await self.objects.put(job_place(job.tenant, job.id), job.tenant, data)
-        there = named(ref, len(data), JSON, result_json[:PREVIEW_CHARS])
-        return canonical_json(there), len(data)
+        leaving = Leaving(self, job, keeps=False)
+        there = await leaving.there(result_json, result_json[:PREVIEW_CHARS])
+        return canonical_json(there), leaving.size_bytes
 
     async def task_named(self, job: Job, task: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Return the entry of a task, and what is to be stored before a record has it; nothing of a small one."""

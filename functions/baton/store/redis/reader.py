@@ -116,18 +116,16 @@ class Reader:
 
     async def _filled(self, objects: "Objects", snapshot: Snapshot, *, partly: bool) -> Snapshot:
         """Return a job with its task, memory and result; of one that cannot be read the beginning is shown."""
-        job, unreadable = snapshot.job, (UnreadablePayloadError,) if partly else ()
-        if "apart" in snapshot.task:
-            with suppress(PayloadGoneError, ObjectStoreError, *unreadable):
-                snapshot = replace(snapshot, task=await self._whole(objects, snapshot.task))
-        if "apart" in (snapshot.memory or ()):
-            with suppress(PayloadGoneError, ObjectStoreError, *unreadable):
-                snapshot = replace(snapshot, memory=await self._whole(objects, snapshot.memory or {}))
-        if "apart" in (job.result or ()):
-            with suppress(PayloadGoneError, ObjectStoreError, *unreadable):
-                job = structs.replace(job, result=await self._whole(objects, job.result or {}))
-                snapshot = replace(snapshot, job=job)
-        return snapshot
+        unreadable = (UnreadablePayloadError,) if partly else ()
+
+        async def shown(record: dict[str, Any] | None) -> dict[str, Any] | None:
+            if record and "apart" in record:
+                with suppress(PayloadGoneError, ObjectStoreError, *unreadable):
+                    return await self._whole(objects, record)
+            return record
+
+        job = structs.replace(snapshot.job, result=await shown(snapshot.job.result))
+        return replace(snapshot, task=await shown(snapshot.task) or {}, memory=await shown(snapshot.memory), job=job)
 
     async def _with_kept(self, objects: "Objects", snapshot: Snapshot) -> Snapshot:
         filled = dict[str, dict[str, Any]]()

@@ -229,11 +229,11 @@ class Resealing:
         """Write the fields of a file under its new name, then remove its old one."""
         tenant, session_id, name = file
         key, place = keys.files_key(*file), keys.files_key(tenant, session_id, new_name)
-        of_session, other = keys.files_key(tenant, session_id), fields
+        of_session = keys.files_key(tenant, session_id)
         [left_ms] = await self._redis.pipeline(["PTTL", key])
         expiry = [["PEXPIRE", place, left_ms]] if int(left_ms) > 0 else []
         gone = [["DEL", key], ["SREM", of_session, name]] if new_name != name else []
-        flat = [text for pair in other.items() for text in pair]
+        flat = [text for pair in fields.items() for text in pair]
         await self._redis.pipeline(["HSET", place, *flat], *expiry, ["SADD", of_session, new_name], *gone)
 
     async def others(self) -> int:
