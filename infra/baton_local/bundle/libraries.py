@@ -176,7 +176,9 @@ class Libraries:
                 else:
                     path.unlink()
         for path in folder.glob("*.dist-info/METADATA"):  # its headers are read, and never the README below them
-            path.write_text(path.read_text(encoding="utf-8").partition("\n\n")[0] + "\n", encoding="utf-8")
+            headers = path.read_text(encoding="utf-8").partition("\n\n")[0].rstrip("\n")
+            path.unlink()  # uv links files to those of its cache, and all projects of this machine use them
+            path.write_text(f"{headers}\n", encoding="utf-8")
 
 
 def _wheels(platform: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from baton_local.bundle.bundling import BUNDLES, Bundling, pack
-from baton_local.bundle.libraries import PYTHON, PYTHON_VERSION
+from baton_local.bundle.libraries import PYTHON, PYTHON_VERSION, Libraries, Uv
 from baton_local.bundle.source_code import compile_modules, lambda_python
 from baton_local.cli.project import package
 from baton_local.dev.stack_error import StackError
@@ -52,6 +52,27 @@ def test_without_uv_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(StackError, match=r"(?s)uv is needed for packaging.*No module named pip\nInstall it: https://"):
         Bundling(project(tmp_path))
+
+
+def test_files_of_uvs_cache_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What uv installs is often the cache's own file under another name; each bundle gets the same headers."""
+    cached = tmp_path / "cached"
+    cached.write_text("Name: acme\nVersion: 1\n\nA README.\n", encoding="utf-8")
+
+    def install(_: Uv, *command: str) -> str:
+        if "--target" in command:
+            metadata = Path(command[command.index("--target") + 1], "acme-1.dist-info", "METADATA")
+            metadata.parent.mkdir(parents=True)
+            os.link(cached, metadata)
+        return ""
+
+    monkeypatch.setattr(Uv, "run", install)
+    libraries = Libraries(project(tmp_path, uv_lock=""))
+    for name in ("one", "two"):
+        libraries.install(tmp_path / name, tmp_path, "arm64", ())
+        installed = tmp_path / name / "acme-1.dist-info" / "METADATA"
+        assert installed.read_text("utf-8") == "Name: acme\nVersion: 1\n"
+    assert cached.read_text("utf-8").endswith("A README.\n")
 
 
 def test_only_one_function_has_the_providers_libraries() -> None:
