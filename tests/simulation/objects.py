@@ -64,8 +64,8 @@ class KeptObjects(Objects):
     async def tenants(self) -> list[str]:
         return []  # nobody keeps files of a session
 
-    async def check(self) -> None:
-        """It is there."""
+    async def has(self, ref: str | None = None) -> bool:
+        return ref is not None and ref_of(ref).path in self.kept
 
     def below(self, place: str) -> list[str]:
         return [path for path in self.kept if path.startswith(f"{place}/")]
@@ -83,6 +83,9 @@ class SimObjects(KeptObjects):
 
     async def get(self, ref: str) -> bytes:
         return await self._request("get", lambda: at_once(KeptObjects.get(self, ref)))
+
+    async def has(self, ref: str | None = None) -> bool:
+        return await self._request("head", lambda: at_once(KeptObjects.has(self, ref)))
 
     async def delete_below(self, place: str) -> int:
         return await self._request("delete", lambda: at_once(KeptObjects.delete_below(self, place)))

@@ -16,9 +16,10 @@ from msgspec.structs import replace
 from baton.engine.all_jobs.slots import SlotState, Want
 from baton.engine.all_jobs.tool_use import ToolUse
 from baton.engine.state import CallRecord, Job, Usage
-from baton.engine.step_results import ModelFailed, OverBudget, StepResult
+from baton.engine.step_results import ModelFailed, OverBudget, ScriptEnded, StepResult, ToolFailed
 from baton.engine.work_items import WorkItem
 from baton.sdk.records.limits import Spend
+from baton.sdk.records.transcript import Failure
 
 
 class CallModel(Struct, frozen=True):
@@ -113,6 +114,17 @@ class Expect(Struct, frozen=True):
 
 Work = CallModel | RunScript | RunTool | RequestSlot | Remember | Notify | Release
 Effect = CallModel | RunScript | RunTool | RequestSlot | Alert | Expect | Remember | Notify | Release
+
+
+def failed(effect: Work, failure: Failure) -> ModelFailed | ScriptEnded | ToolFailed:
+    """Return a failure as the outcome of this work."""
+    match effect:
+        case RunTool():
+            return ToolFailed(failure)
+        case RunScript():
+            return ScriptEnded(failure=failure)
+        case _:
+            return ModelFailed(failure)
 
 
 class Join(Struct, frozen=True):

@@ -12,7 +12,7 @@ from baton.engine import stream_parts
 from baton.engine.all_jobs.slots import SlotState, wanted
 from baton.engine.attempts import THROTTLED_BUDGET, backoff_ms, process_died
 from baton.engine.effects import Alert, Changes, Decision, Notify, Release, Remember, Report, Work
-from baton.engine.state import Job, State
+from baton.engine.state import Job, State, error_record
 from baton.engine.step_results import Cancelled, NotFollowedUp, Submitted, Undeliverable
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus, Step, next_job_status
@@ -180,8 +180,7 @@ def _ending(done: Job, parts: tuple[str, ...], transcript: tuple[str, ...] = ())
 def outcome_of(done: Job) -> str:
     """Return a child's end as the outcome of the call that started it: its answer, or why there is none."""
     if done.error is not None:
-        message = f"agent {done.agent!r} (job {done.id}): {done.error.message}"
-        return canonical_json({"error": {"type": done.error.type, "message": message}})
+        return error_record(replace(done.error, message=f"agent {done.agent!r} (job {done.id}): {done.error.message}"))
     result = done.result or {}
     answer = result.get("output", result.get("answer", ""))
     return canonical_json({"ok": {"answer": answer, "cut": True} if result.get("cut") else answer})

@@ -12,13 +12,12 @@ from baton.engine.attempts import no_start_left, process_died
 from baton.engine.effects import Changes, Decision, RunScript
 from baton.engine.lifecycle import end_by_limit
 from baton.engine.shared_limits import too_many_calls
-from baton.engine.state import CallRecord, Job, RunningScript, State
+from baton.engine.state import CallRecord, Job, RunningScript, State, error_record, ok_record
 from baton.engine.step_results import ScriptEnded, ScriptWaits
 from baton.engine.transitions import Step, next_call_status
 from baton.engine.turn import at_limit, records_of, requested, under_way
 from baton.engine.work_items import WorkItem, loop_item
 from baton.sdk.records.transcript import Failure
-from baton_events.ids import canonical_json
 
 SCRIPT_ERROR = "script_error"
 
@@ -53,7 +52,7 @@ def waits(state: State, step_result: ScriptWaits, now_ms: int) -> Decision:
             job=replace(job, used=used, scripts=(RunningScript(call, script), *later)),
             items=items,
             calls=records if call == running.call else (call, *records),
-            results={record.id: _error_json(record.error) for record in records if record.error},
+            results={record.id: error_record(record.error) for record in records if record.error},
             parts=(*parts, stream_parts.handled(item, now_ms, outcome)),
         )
     )
@@ -67,14 +66,14 @@ def ended(state: State, step_result: ScriptEnded, now_ms: int) -> Decision:
     call = replace(_begun(running.call, item, step), error=failure, finished_at_ms=now_ms)
     job = _after_stretch(state.job, item)
     part = stream_parts.tool_error(call.id, failure) if failure else None
+    record = error_record(failure) if failure else ok_record(step_result.result_json, "", step_result.apart_bytes)
     outcome = "the script has failed" if failure else "the script has ended"
-    apart = ',"apart":true' if step_result.apart_bytes else ""
     return Decision(
         Changes(
             job=replace(job, scripts=tuple(later)),
             items=(loop_item(job.id, item.turn + 1, 1, now_ms),),
             calls=(call,),
-            results={call.id: _error_json(failure) if failure else f'{{"ok":{step_result.result_json}{apart}}}'},
+            results={call.id: record},
             parts=(
                 part or stream_parts.tool_output(call.id, step_result.result_json, step_result.apart_bytes),
                 stream_parts.handled(item, now_ms, outcome),
@@ -95,7 +94,3 @@ def _begun(call: CallRecord, item: WorkItem, step: Step) -> CallRecord:
     status = next_call_status(next_call_status(call.status, Step.RUN), step)
     started_at_ms = item.claimed_ms if call.started_at_ms is None else call.started_at_ms
     return replace(call, status=status, attempts=1, started_at_ms=started_at_ms)
-
-
-def _error_json(failure: Failure) -> str:
-    return canonical_json({"error": {"type": failure.type, "message": failure.message}})

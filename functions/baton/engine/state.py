@@ -13,7 +13,7 @@ from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, tool_key, turn_group
 from baton.sdk.records.limits import NOTHING_SPENT, NOTHING_USED_YET, Limits, Spend, Used
 from baton.sdk.records.transcript import FOREVER_MS, Failure, ModelPolicy, OnFailure, Script
-from baton_events.ids import call_id, is_child, job_of_call
+from baton_events.ids import call_id, canonical_json, is_child, job_of_call
 
 # Raised where an older version would misunderstand a job: it leaves it to the newer one (docs/upgrading.md).
 STATE_VERSION = 1
@@ -301,3 +301,18 @@ def call_item(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> Wor
         isolated=record.isolated,
         since_ms=now_ms,
     )
+
+
+def ok_record(result_json: str, kept_json: str = "", apart_bytes: int = 0) -> str:
+    """Return what is recorded of a call's result, as JSON text.
+
+    `apart` is the record's own mark: what a tool returns cannot have it, so no ref in a result is followed.
+    """
+    kept = f',"kept":{kept_json}' if kept_json else ""
+    apart = ',"apart":true' if apart_bytes else ""
+    return f'{{"ok":{result_json}{kept}{apart}}}'
+
+
+def error_record(failure: Failure) -> str:
+    """Return what is recorded of a call's failure, as JSON text."""
+    return canonical_json({"error": {"type": failure.type, "message": failure.message}})

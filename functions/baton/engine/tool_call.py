@@ -12,7 +12,7 @@ from baton.engine.approvals import decided
 from baton.engine.attempts import backoff_ms, no_start_left, process_died
 from baton.engine.effects import Changes, Decision, Expect, Join, RunTool, Skip
 from baton.engine.lifecycle import end_failed, end_operation, submitted
-from baton.engine.state import CallRecord, State
+from baton.engine.state import CallRecord, State, error_record, ok_record
 from baton.engine.step_results import ToolFailed, ToolNeedsApproval, ToolReturned, ToolRunsAgain, ToolWaits
 from baton.engine.transitions import CallStatus, Step, next_call_status
 from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
@@ -46,14 +46,11 @@ def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
     begun = _begun(state.the_call, item, Step.RETURN)
     operation = step_result.operation_id
     record = _closed(state.the_call, **begun, error=None, finished_at_ms=now_ms, operation_id=operation)
-    kept = f',"kept":{step_result.kept_json}' if step_result.kept_json else ""
-    # The record's own mark: what a tool returns cannot have it, so no ref in a result is followed.
-    apart = ',"apart":true' if step_result.apart_bytes else ""
     return Decision(
         Changes(
             calls=(record,),
             items=(following(item, ItemKind.COMPLETE, now_ms),),
-            results={record.id: f'{{"ok":{step_result.result_json}{kept}{apart}}}'},
+            results={record.id: ok_record(step_result.result_json, step_result.kept_json, step_result.apart_bytes)},
             parts=(
                 *(
                     stream_parts.operation_started(record, step_result.result_json)
@@ -202,7 +199,7 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
     item, record = state.item, state.the_call
     status = next_call_status(record.status, Step.GIVE_UP)
     failed = _closed(record, status=status, error=failure, finished_at_ms=now_ms)
-    text = canonical_json({"error": {"type": failure.type, "message": failure.message}})
+    text = error_record(failure)
     parts = (
         stream_parts.tool_error(record.id, failure),
         *((stream_parts.operation(failed, item),) if item.kind is ItemKind.WAIT and not item.approval_of_call else ()),
@@ -270,7 +267,7 @@ def _skipping(failed: CallRecord, dependants: Sequence[CallRecord], now_ms: int)
     if failed.on_failure not in ("skip", "replan"):
         return ()
     error = Failure("skipped", f"step {failed.step!r}, which comes before it, failed")
-    text = canonical_json({"error": {"type": error.type, "message": error.message}})
+    text = error_record(error)
     skipped = (
         replace(record, status=next_call_status(record.status, Step.CANCEL), error=error, finished_at_ms=now_ms)
         for record in dependants

@@ -197,12 +197,14 @@ class Objects:
             return None
         return str(await self._run("sign", of.store, "GET", of.path, _SIGNED_FOR))
 
-    async def check(self) -> None:
-        """Read from the store that is written."""
+    async def has(self, ref: str | None = None) -> bool:
+        """Return whether an object is there, by its head alone; None: only see whether its store answers."""
+        of = ref and ref_of(ref)
         try:
-            await self._run("head", self.newest, "baton-check")
+            await self._run("head", of.store if of else self.newest, of.path if of else "baton-check")
         except FileNotFoundError:
-            return
+            return False
+        return True
 
     async def _deleted(self, store: int, paths: Sequence[str]) -> None:
         try:

@@ -35,6 +35,10 @@ class SimulatedObjects(Objects):
             raise await self._is_gone(ref, "damaged")
         return data
 
+    async def has(self, ref: str | None = None) -> bool:
+        """Return whether an object is there; the store answers at once."""
+        return ref is not None and ref_of(ref).path in self.stored
+
     async def chunks(self, ref: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Yield an object's bytes in pieces."""
         if (data := self.stored.get(ref_of(ref).path)) is None:
@@ -63,6 +67,3 @@ class SimulatedObjects(Objects):
     async def tenants(self) -> Sequence[str]:
         """Return the folders of tenants."""
         return sorted({path.partition("/")[0] for path in self.stored})
-
-    async def check(self) -> None:
-        """Return at once: it is there."""

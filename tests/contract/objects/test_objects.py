@@ -54,7 +54,9 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path, bucket: tuple[str, B
 
 async def test_an_object_is_there_whole_once_it_is_written(objects: Objects) -> None:
     data = b"abc" * CHUNK_BYTES
+    assert not await objects.has(str(await objects.ref(PLACE, data)))
     ref = await objects.put(PLACE, "t", data)
+    assert await objects.has(ref)
     assert ref == f"0/{PLACE}/{sha256(data).hexdigest()}"
     assert await objects.get(ref) == data
 
@@ -110,7 +112,7 @@ async def test_places_are_listed_whose_objects_are_old(objects: Objects) -> None
 
 
 async def test_a_check_passes_where_nothing_is_written_yet(objects: Objects) -> None:
-    await objects.check()
+    assert not await objects.has()
 
 
 async def test_young_places_are_left(tmp_path: Path) -> None:

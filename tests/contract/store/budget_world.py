@@ -36,11 +36,6 @@ class World:
         named = wants or (self.want(),)
         return await self.budgets.settle(named, [period] * len(named), name, [cost] * len(named))
 
-    async def release(self, name: str, *wants: Want, period: str = TODAY) -> Settled:
-        """A call never began."""
-        named = wants or (self.want(),)
-        return await self.budgets.release(named, [period] * len(named), name)
-
     async def spent(self, name: str, cost: int) -> None:
         """A call has reserved what it costs, and is over."""
         assert (await self.reserve(name, self.want(cost))).outcome == "granted"

@@ -27,7 +27,7 @@ async def test_a_limit_that_people_set_counts_for_the_period_or_for_every_one(wo
     assert (await world.reserve("c1")).outcome == "used_up"
     world.now_ms += DAY_MS
     assert (await world.reserve("c1")).outcome == "granted"
-    await world.release("c1", period=TOMORROW)
+    await world.settle("c1", 0, period=TOMORROW)
     await world.budgets.set_limit("acme", "day", "usd", 0, every=True)
     assert [(await world.reserve("c2", world.want(amount))).outcome for amount in (0, 10)] == ["used_up"] * 2
     world.now_ms += DAY_MS
@@ -79,7 +79,7 @@ async def test_a_raise_never_lowers(world: World) -> None:
 
 
 async def test_who_waits_longest_is_woken_as_far_as_there_is_room(world: World) -> None:
-    """By a call that is over, one that was not made, and a raise, which wakes those again that have not asked."""
+    """By a call that is over, one that costs nothing, and a raise, which wakes those again that have not asked."""
     for n in range(4):
         await world.reserve(f"c{n}", world.want(50))
         world.now_ms += 1
@@ -87,8 +87,8 @@ async def test_who_waits_longest_is_woken_as_far_as_there_is_room(world: World) 
     assert (await world.settle("c0", 10)).woken == ()
     assert (await world.settle("c1", 10)).woken == ("event of c2",)
     assert (await world.reserve("c2", world.want(50))).outcome == "granted"
-    assert (await world.release("c2")).woken == ("event of c3",)
-    assert (await world.release("c2")).woken == ()
+    assert (await world.settle("c2", 0)).woken == ("event of c3",)
+    assert (await world.settle("c2", 0)).woken == ()
     await world.reserve("d0", world.want(80))
     await world.reserve("d1", world.want(80))
     assert (await world.budgets.set_limit("acme", "day", "usd", 150)) == ()
@@ -117,7 +117,7 @@ async def test_who_has_room_waits_no_more(world: World) -> None:
     world.now_ms += LEASE_MS
     assert (await world.reserve("c1")).outcome == "granted"
     assert (await world.row()).waiting == 0
-    assert (await world.release("c1")).woken == ()
+    assert (await world.settle("c1", 0)).woken == ()
 
 
 async def test_who_does_not_ask_is_woken_again(world: World) -> None:
@@ -127,7 +127,7 @@ async def test_who_does_not_ask_is_woken_again(world: World) -> None:
     woken = list[tuple[str, ...]]()
     for name in ("c0", "d0", "d1", "d2", "d3"):
         await world.reserve(name, world.want(100))
-        woken += [(await world.release(name)).woken for _ in range(2)]
+        woken += [(await world.settle(name, 0)).woken for _ in range(2)]
         world.now_ms += 10_000
     assert woken == [("event of c1",), ()] * 3 + [()] * 4
     assert await world.redis.execute("EXISTS", keys.budget_keys("acme", "day", "usd")[1]) == 0
@@ -139,7 +139,7 @@ async def test_how_long_a_call_waits_is_answered_until_it_is_woken(world: World)
     for _ in range(3):
         waited.append((await world.reserve("c1")).waited_ms)
         world.now_ms += 1_000
-    await world.release("c0")
+    await world.settle("c0", 0)
     await world.reserve("c2", world.want(100))
     waited.append((await world.reserve("c1")).waited_ms)
     assert waited == [0, 1_000, 2_000, 0]

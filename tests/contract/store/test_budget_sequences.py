@@ -97,11 +97,6 @@ class Rule:
         if call.state != "settled":
             call.state, call.amount = "settled", call.amount if cost is None else cost
 
-    def release(self, name: str) -> None:
-        """A call was not made."""
-        if self.calls[name].state != "settled":
-            del self.calls[name]
-
 
 class Sequence:
     """One sequence on both sides."""
@@ -121,7 +116,7 @@ class Sequence:
         await self._compare()
 
     async def _step(self, name: str) -> None:
-        kind = self.chance.choices(("reserve", "again", "settle", "release", "wait"), (8, 5, 6, 1, 5))[0]
+        kind = self.chance.choices(("reserve", "again", "settle", "wait"), (8, 5, 6, 5))[0]
         known = [*self.rule.calls]
         if kind == "wait":
             self._wait(self.chance.choices((1_000, LEASE_MS // 3, LEASE_MS, DAY_MS), (4, 6, 1, 2))[0])
@@ -129,10 +124,8 @@ class Sequence:
             await self._reserve(name)
         elif kind == "again":
             await self._reserve(self.chance.choice(known[-4:]))
-        elif kind == "settle":
-            await self._settle(self.chance.choice(known[-8:]))
         else:
-            await self._release(self.chance.choice(known[-4:]))
+            await self._settle(self.chance.choice(known[-8:]))
         await self._compare()
 
     def _wait(self, much_ms: int) -> None:
@@ -159,12 +152,6 @@ class Sequence:
         cost = self.chance.choice((None, 0, 1, 9, 40, 60, 120))
         await self.world.settle(name, cost, period=self._period())
         self.rule.settle(name, cost)
-
-    async def _release(self, name: str) -> None:
-        if self._is_forgotten(name):
-            return
-        await self.world.release(name, period=self._period())
-        self.rule.release(name)
 
     def _is_forgotten(self, name: str) -> bool:
         """Whether its name may be unknown by now: a settled call is known for its lease, a lost one for a day."""

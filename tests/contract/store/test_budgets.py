@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from baton.sdk.clock import SystemClock
 from baton.sdk.records.budget import Period, periods_around
 from baton.store.records.budgets import Reservation, Want
-from baton.store.redis import keys
 from baton.store.redis.budgets import Budgets
 from baton.store.redis.connection import RedisConnection
 from baton.store.transport.meter import Meter, metered, take
@@ -93,20 +92,6 @@ async def test_a_call_without_an_answer_counts_in_full(world: World) -> None:
     assert await world.sums() == (17, 0)
 
 
-async def test_a_call_that_was_not_made_gives_its_reservation_back(world: World) -> None:
-    """Once; one that was made gives nothing back, and one that is not known leaves nothing behind."""
-    await world.reserve("c0")
-    await world.reserve("c1")
-    await world.release("c0")
-    await world.release("c0")
-    assert await world.sums() == (0, 10)
-    await world.settle("c1", 10)
-    await world.release("c1")
-    assert await world.sums() == (10, 0)
-    await world.release("c2", replace(world.want(), key="nobody"))
-    assert await world.redis.execute("EXISTS", keys.budget_keys("nobody", "day", "usd")[0]) == 0
-
-
 async def test_a_reservation_whose_lease_is_over_counts_in_full(world: World) -> None:
     """It is never free again; what its call has cost counts instead, once that is known."""
     await world.reserve("lost", world.want(60))
@@ -125,14 +110,6 @@ async def test_a_reservation_whose_lease_is_over_counts_in_full(world: World) ->
     assert await world.sums() == (8, 1)
 
 
-async def test_a_late_call_that_was_not_made_gives_back_what_has_counted(world: World) -> None:
-    await world.reserve("lost", world.want(60))
-    world.now_ms += LEASE_MS
-    await world.reserve("c1", world.want(60))
-    await world.release("lost")
-    assert await world.sums() == (0, 0)
-
-
 async def test_each_lease_ends_by_itself(world: World) -> None:
     """One that is over does not end the others, and the next one is seen as well."""
     for n in range(3):
@@ -142,7 +119,7 @@ async def test_each_lease_ends_by_itself(world: World) -> None:
     await world.reserve("late", world.want(1))
     assert await world.sums() == (10, 21)
     world.now_ms += 1_000
-    await world.release("late")
+    await world.settle("late", 0)
     await world.reserve("later", world.want(1))
     assert await world.sums() == (20, 11)
 

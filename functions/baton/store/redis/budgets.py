@@ -67,11 +67,14 @@ class Budgets:
         self, wants: Sequence[Want], periods: Sequence[str], name: str, costs: Sequence[int | None]
     ) -> Settled:
         """Let the costs of a call take the place of what it has reserved; None: it counts in full."""
-        return await self._over(wants, periods, name, [{"cost": _UNKNOWN if cost is None else cost} for cost in costs])
-
-    async def release(self, wants: Sequence[Want], periods: Sequence[str], name: str) -> Settled:
-        """Give back what a call has reserved that certainly was not made."""
-        return await self._over(wants, periods, name, [{} for _ in wants])
+        over = [
+            _want((one.key, one.per, one.unit), one.zone)
+            | {"over": True, "limit": one.limit, "amount": one.amount or 0, "period": period}
+            | {"cost": _UNKNOWN if cost is None else cost}
+            for one, period, cost in zip(wants, periods, costs, strict=True)
+        ]
+        woken, reached = await self._run("settle", over, name=name)
+        return Settled(tuple(woken), _reached(reached))
 
     async def raise_limit(self, key: str, per: Per, unit: Unit, period: str, limit: int) -> tuple[str, ...]:
         """Raise the limit for this period, for everybody; return the events of calls to wake. It never lowers one."""
@@ -147,17 +150,6 @@ class Budgets:
             _row(one, zone, period, answers[2 * at], int(answers[2 * at + 1]))
             for at, (one, zone, period) in enumerate(there)
         )
-
-    async def _over(
-        self, wants: Sequence[Want], periods: Sequence[str], name: str, ends: Sequence[dict[str, int]]
-    ) -> Settled:
-        over = [
-            _want((one.key, one.per, one.unit), one.zone)
-            | {"over": True, "limit": one.limit, "amount": one.amount or 0, "period": period, **end}
-            for one, period, end in zip(wants, periods, ends, strict=True)
-        ]
-        woken, reached = await self._run("settle", over, name=name)
-        return Settled(tuple(woken), _reached(reached))
 
     async def _change(self, changes: Sequence[dict[str, Any]]) -> tuple[str, ...]:
         woken, _ = await self._run("settle", changes)

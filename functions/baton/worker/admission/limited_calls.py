@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from baton.engine.attempts import MAX_DELAY_MS
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import CallModel, RunTool, Work
+from baton.engine.effects import CallModel, RunTool, Work, failed
 from baton.engine.outbox import event_of
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed
 from baton.engine.work_items import WorkItem, kind_of
@@ -91,8 +91,7 @@ class Limited(Waking):
         try:
             limits = _limits_of(declared, effect, history)
         except Exception as error:  # noqa: BLE001 - a user's own function
-            failure = key_failed("CallLimit", error)
-            return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
+            return failed(effect, key_failed("CallLimit", error))
         # An offloaded call has begun when its request was sent; its answer is due now.
         has_begun = claim.answer is not None or (isinstance(effect, CallModel) and effect.offloaded > 0)
         since_ms = 0 if has_begun else await self._begin(limits, effect, claim)

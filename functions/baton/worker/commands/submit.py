@@ -39,7 +39,6 @@ from baton_events.errors import (
     JobGoneError,
     MalformedEventError,
     ObjectStoreError,
-    PayloadGoneError,
     SessionBusyError,
     TooLargeError,
 )
@@ -180,12 +179,7 @@ class SubmitJob(BeginsRun):
 
     async def _has_task(self, task: Mapping[str, Any]) -> bool:
         """Return whether a task is there, where it is an object. Raises ObjectStoreError."""
-        try:
-            if self.payloads is not None and "apart" in task:
-                await self.payloads.objects.get(task["apart"]["ref"])
-        except PayloadGoneError:
-            return False
-        return True
+        return self.payloads is None or "apart" not in task or await self.payloads.objects.has(task["apart"]["ref"])
 
     async def _create_at_once(self, job: Job, task: dict[str, Any], relay_id: str, content: bytes) -> Created:
         """Create a job as one with a slot, and enter it into the slot table, in one request; correct it in another.

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import CallModel, RunScript, RunTool, Work
+from baton.engine.effects import CallModel, RunScript, RunTool, Work, failed
 from baton.engine.state import CallRecord
 from baton.engine.step_results import (
     ModelAnswered,
@@ -25,7 +25,7 @@ from baton.sdk.agents.registry import Registry, UnknownToolError
 from baton.sdk.records.call_limit import CallLimit
 from baton.sdk.records.transcript import Failure
 from baton.worker.container import Container
-from baton.worker.executors.executor import Executing, failed
+from baton.worker.executors.executor import Executing
 from baton.worker.runtime.gen_ai import plan_attributes, tool_attributes
 from baton.worker.runtime.policy import LEASE_MARGIN_MS
 from baton.worker.runtime.spec import Executor

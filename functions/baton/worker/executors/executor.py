@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import RunScript, RunTool, Work
+from baton.engine.effects import RunTool, Work
 from baton.engine.state import FORK
 from baton.engine.step_results import (
     ExtraUsage,
@@ -104,17 +104,6 @@ class OutcomeDoor:
                 trace = secrets.hide(storable(traceback_of(error)))
                 _log.warning("%s: %s", claim.item_key, ForeignText(trace, place_of(error)))
             return _failed(effect, error, secrets, used_by(step_result))
-
-
-def failed(effect: Work, failure: Failure) -> StepResult:
-    """Return a failure as the outcome of this work."""
-    match effect:
-        case RunTool():
-            return ToolFailed(failure)
-        case RunScript():
-            return ScriptEnded(failure=failure)
-        case _:
-            return ModelFailed(failure)
 
 
 def is_for_the_queue(error: Exception) -> bool:

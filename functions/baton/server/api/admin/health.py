@@ -49,7 +49,7 @@ async def _of_objects(container: Container) -> dict[str, str]:
         return {}
     try:
         async with asyncio.timeout(_OBJECTS_SECONDS):
-            await objects.check()
+            await objects.has()
     except (ObjectStoreError, TimeoutError) as error:
         _log.warning("the object store: %r", error)
         return {"objectStore": "does not answer"}

@@ -1,25 +1,21 @@
 -- After budget.lua: calls are over, or limits change; who waits is woken as far as there is place for it then.
--- ARGV[1], besides, of each want: period; `over`: the call is: its limit, its cost (absent: it never began; below 0: what it
--- has reserved, or `amount`); else fields, dropped (fields), raised (never to less).
+-- ARGV[1], besides, of each want: period; `over`: the call is: its limit, its cost (below 0: what it has reserved,
+-- or `amount`); else fields, dropped (fields), raised (never to less).
 -- Answer: the messages of those to wake, and which shares of their limits budgets have reached.
 local woken = {}
 
 -- Its cost takes the place of what it has reserved, or of what was counted when its lease was over. A call that is not
 -- found counts, too: a failover may have forgotten it.
 local function settle(b, e, cost)
-  if e and e.state == 's' or not e and not cost then
+  if e and e.state == 's' then
     return
   elseif e and e.open then
     close(b, e)
   end
-  cost = cost and cost < 0 and (e and e.amount or b.ask.amount) or cost
-  spend(b, b.label, (cost or 0) - (e and e.state == 'l' and e.amount or 0))
-  if cost then
-    set(b, 'largest:' .. b.label, math.max(get(b, 'largest:' .. b.label), cost))
-    put(b, b.own, b.label, e and e.till or now() + 86400000, cost, 's')
-  else
-    b.dropped = {b.own}
-  end
+  cost = cost < 0 and (e and e.amount or b.ask.amount) or cost
+  spend(b, b.label, cost - (e and e.state == 'l' and e.amount or 0))
+  set(b, 'largest:' .. b.label, math.max(get(b, 'largest:' .. b.label), cost))
+  put(b, b.own, b.label, e and e.till or now() + 86400000, cost, 's')
 end
 
 local function change(b, want)

@@ -10,13 +10,13 @@ from dataclasses import replace
 from msgspec import structs
 
 from baton.engine.commit.answers import Claim, History
-from baton.engine.effects import CallModel, RunScript, RunTool, Work
+from baton.engine.effects import CallModel, RunScript, RunTool, Work, failed
 from baton.engine.step_results import ScriptEnded, StepResult, ToolReturned
 from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.sdk.agents.runner import CodeRunner
 from baton.sdk.records.transcript import Failure
 from baton.store.records.objects import objects_in
-from baton.worker.executors.executor import Executing, failed
+from baton.worker.executors.executor import Executing
 from baton.worker.payloads import SCRIPT_APART, Payloads
 from baton_events.errors import PayloadGoneError
 
