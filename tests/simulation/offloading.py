@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 PROVIDER_URL = "https://provider.test"
 _JOB, _WAY = 211, 212
 _LATEST_SECONDS = 400.0
-# More than there are lost answers in a row.
+# Of a turn, only so many requests may have an answer that is lost, late or in part: with those that its script fails,
+# fewer than its attempts. Whoever lost the answer of every attempt would have a job that rightly fails.
+_SPOILED_REQUESTS = 5
 _RETRIES = 8
 
 
@@ -96,7 +98,8 @@ class Provider:
         )
         seconds = min(seconds, outgoing.timeout_seconds)
         await world.loop.sleep(seconds)
-        if world.faults.strikes("offload", f"{message.name}:cut") and status == 200:
+        spoils = self.asked[agent, turn] <= _SPOILED_REQUESTS
+        if spoils and world.faults.strikes("offload", f"{message.name}:cut") and status == 200:
             body = body[: len(body) // 2]
         header = {"Content-Type": ["application/json"], **({"Retry-After": ["3"]} if status == 503 else {})}
         callback = {"status": status, "header": header, "body": b64encode(body).decode(), "sourceMessageId": message.id}
@@ -111,15 +114,16 @@ class Provider:
             label=outgoing.label,
         )
         for way in range(1 if status == 200 else 2):
-            self._bring(brought, f"{message.name}:{way}", number_of(f"{message.name}:{way}"))
+            self._bring(brought, f"{message.name}:{way}", number_of(f"{message.name}:{way}"), spoils=spoils)
         world.queue.settle(message)
 
-    def _bring(self, brought: Outgoing, name: str, number: int) -> None:
+    def _bring(self, brought: Outgoing, name: str, number: int, *, spoils: bool) -> None:
         world = self._world
-        if world.faults.strikes("offload", name, 1):
+        if spoils and world.faults.strikes("offload", name, 1):
             world.note(f"the answer {name} is lost")
             return
-        late = _LATEST_SECONDS * world.dice.roll(_WAY, number) ** 3 if world.faults.strikes("offload", name, 2) else 0.0
+        is_late = spoils and world.faults.strikes("offload", name, 2)
+        late = _LATEST_SECONDS * world.dice.roll(_WAY, number) ** 3 if is_late else 0.0
         world.queue.accept(brought, late)
 
     def _thought(self, agent: str, turn: int, asked: int) -> tuple[float, int, bytes]:
