@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from baton.engine.all_jobs.ends import End
-from baton.engine.all_jobs.slots import PAGE, QueuedJob, QueueEntry, SlotState
+from baton.engine.all_jobs.slots import SWEEP_PAGE, QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.work_items import slot_request_key
 from baton.store.records.all_jobs import SlotAnswer, SweepTurn
@@ -63,7 +63,7 @@ class SimAdmission(Admission):
         return await self._request("wish", take, Said(now_ms, job_id, slot_state.epoch))
 
     async def sweep(
-        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = SWEEP_PAGE
     ) -> SweepTurn:
         page = min(page, self._world.plan.page)
 

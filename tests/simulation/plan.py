@@ -7,7 +7,7 @@ frequent ones. They stop at `calm_at`, since what is promised is promised for wh
 from dataclasses import dataclass, field
 from typing import Literal
 
-from baton.engine.all_jobs.slots import PAGE
+from baton.engine.all_jobs.slots import SWEEP_PAGE
 from baton.testing.dice import Dice
 from tests.simulation.background import with_background
 from tests.simulation.constants import USUAL_PROMPT_LIMIT_BYTES
@@ -158,7 +158,7 @@ class Plan:
     streams: bool = False
     waits_seconds: float = 0.0
     dies_at: tuple[str, str, str] = ("", "", "")
-    page: int = PAGE
+    page: int = SWEEP_PAGE
 
     @property
     def modes(self) -> tuple[Continuation, ...]:

@@ -8,7 +8,7 @@ import click
 
 from baton.client.requests import in_path
 from baton_local.cli.deployment import Deployment, deployment, naming_deployment, with_deployment
-from baton_local.cli.job_lines import plain
+from baton_local.cli.job_events import plain
 from baton_local.cli.jobs import as_json
 
 _PATH = "/api/admin/budgets"

@@ -7,7 +7,7 @@ import click
 
 from baton.client.requests import in_path
 from baton_local.cli.deployment import Deployment, with_deployment
-from baton_local.cli.job_lines import compact, plain
+from baton_local.cli.job_events import compact, plain
 from baton_local.cli.jobs import as_json
 
 STATUSES = ("pending", "approved", "rejected", "expired", "cancelled")

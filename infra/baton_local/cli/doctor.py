@@ -15,14 +15,13 @@ from typing import Any
 import click
 import httpx
 
+from baton.engine.transitions import END_STATUSES
 from baton_events.proxies import EnvironmentTransport
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.place import Place, with_place
 from baton_local.dev.stack_error import StackError
 from baton_local.doctor.checkup import Services, examine
 from baton_local.doctor.finding import WIDTH, Level, document, screen
-
-_END = ("completed", "failed", "cancelled")
 
 
 @click.command()
@@ -63,7 +62,7 @@ def _run_a_job(deployment: Deployment, agent: str, timeout_seconds: int) -> None
     job = deployment.request("POST", "/api/agent-jobs", {"jobType": agent, "taskDescription": "Is anybody there?"})
     _line("ok", f"job {job['id']} is accepted")
     until = time.monotonic() + timeout_seconds
-    while job["status"] not in _END and time.monotonic() < until:
+    while job["status"] not in END_STATUSES and time.monotonic() < until:
         time.sleep(0.2)
         job = deployment.get(f"/api/agent-jobs/{job['id']}")
     _judge(job, timeout_seconds)
@@ -72,7 +71,7 @@ def _run_a_job(deployment: Deployment, agent: str, timeout_seconds: int) -> None
 def _judge(job: dict[str, Any], timeout_seconds: int) -> None:
     if job["status"] == "completed":
         _line("ok", f"it completed after {job['turns']} turn(s)")
-    elif job["status"] in _END:
+    elif job["status"] in END_STATUSES:
         _fail(f"it {job['status']}: {job['error']['message']}")
     else:
         _fail(

@@ -20,12 +20,13 @@ import click
 from rich.console import Console
 
 from baton.client.requests import in_path
+from baton.engine.transitions import JobStatus
 from baton_local.cli.deployment import Deployment, with_deployment
-from baton_local.cli.job_lines import JobLines
-from baton_local.cli.job_screen import print_answer, print_job, print_jobs
+from baton_local.cli.job_events import JobLines
+from baton_local.cli.job_tables import print_answer, print_job, print_jobs
 
 _AGAIN_SECONDS = 1.0  # what was cancelled has ended by then, as a rule
-STATUSES = ("pending", "processing", "waiting", "completed", "failed", "cancelled")
+STATUSES = tuple(status.value for status in JobStatus)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from baton.engine.transitions import END_STATUSES
 from baton.sdk.agents.registry import Registry
 from baton_local.dev.stack_error import StackError
 from baton_local.gate.gate_file import CaseSpec, GateSpec
@@ -15,7 +16,6 @@ from baton_local.replay.playing import played
 from baton_local.replay.recorded import RecordedJob, Recording, read_file, read_recording
 
 _LOOK_SECONDS = 0.5
-_ENDED = ("completed", "failed", "cancelled")
 
 
 class Api(Protocol):
@@ -62,7 +62,7 @@ def _offline(case: CaseSpec, api: Callable[[], Api], registry: Registry) -> Case
         stored.task_description,
         stored.input_data,
         now.status,
-        error or ("it goes on where the recording ends" if now.status not in _ENDED else ""),
+        error or ("it goes on where the recording ends" if now.status not in END_STATUSES else ""),
         answer_of(now.result),
         answer_of(stored.result),
         _calls(now),
@@ -106,7 +106,7 @@ def _ended(gate: GateSpec, api: Api, path: str) -> tuple[dict[str, Any], str]:
     until = time.monotonic() + gate.timeout_seconds
     while True:
         job = api.get(path)
-        if job["status"] in _ENDED:
+        if job["status"] in END_STATUSES:
             return job, ""
         error = _why_no_end(api, path, job) or (
             f"it had not ended after {gate.timeout_seconds:g} s" if time.monotonic() > until else ""

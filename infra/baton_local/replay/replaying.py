@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baton.engine.commit.answers import History
-from baton.engine.transitions import JobStatus
+from baton.engine.transitions import END_STATUSES, JobStatus
 from baton.sdk.agents.registry import Registry
 from baton.sdk.models.fingerprint import fingerprint, parts_of, prompt_value, specs_value
 from baton.worker.executors.model_turn import messages
@@ -225,7 +225,7 @@ def _known(name: str, digest: str, text: Any) -> Any:
 
 
 def _how_it_ended(job: RecordedJob) -> str:
-    if job.status not in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED):
+    if job.status not in END_STATUSES:
         return f"the job has not ended: it is {job.status}"
     why = f", {job.error}" if job.error else ""
     stopped = f", stopped by {job.result['stoppedBy']}" if job.result and "stoppedBy" in job.result else ""

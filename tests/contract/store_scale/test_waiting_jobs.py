@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from baton.engine.all_jobs.slots import PAGE, Want
+from baton.engine.all_jobs.slots import SWEEP_PAGE, Want
 from baton.store.redis import keys
 from baton.store.redis.semaphore import member_field
 from tests.contract.store.redis_process import Counted, RedisProcess
@@ -96,6 +96,6 @@ async def test_a_hundred_thousand_waiting_jobs_cost_an_idle_deployment_at_most_a
             pages, after, seen = pages + 1, turn.after, seen + len(turn.slot_table)
         requests = server.counted().since(before).requests
     assert seen == SIZES[-1] + SLOTS
-    assert pages == seen // PAGE + 1
+    assert pages == seen // SWEEP_PAGE + 1
     published = delivered = pages
     assert requests + published + delivered <= REQUESTS_AN_HOUR

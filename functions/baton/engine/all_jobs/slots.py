@@ -95,7 +95,7 @@ def next_epoch(slot_state: SlotState, now_ms: int, later_epoch: int = 0) -> int:
 
 
 # The number of jobs that one request checks; their entries are 300 kB.
-PAGE = 900
+SWEEP_PAGE = 900
 HOLDERS, GONE, ALL = "h", "g", "a"
 
 

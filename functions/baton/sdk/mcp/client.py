@@ -267,7 +267,7 @@ def _wait_seconds(cause: BaseException) -> float | None:
     """Return the wait that a refusal names."""
     from mcp.shared.exceptions import MCPError  # noqa: PLC0415
 
-    from baton.sdk.mcp.guard import BUSY, WAIT_SECONDS  # noqa: PLC0415
+    from baton.sdk.mcp.http_client import BUSY, WAIT_SECONDS  # noqa: PLC0415
 
     if not isinstance(cause, MCPError) or cause.error.code != BUSY or not isinstance(cause.error.data, dict):
         return None

@@ -122,7 +122,7 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
     from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
     from mcp_types import ElicitRequestParams, ElicitResult  # noqa: PLC0415
 
-    from baton.sdk.mcp.guard import guarded_client, host_of  # noqa: PLC0415
+    from baton.sdk.mcp.http_client import guarded_client, host_of  # noqa: PLC0415
     from baton.sdk.mcp.lines import ENCODING  # noqa: PLC0415
     from baton.sdk.mcp.tasks import TasksExtension  # noqa: PLC0415
     from baton_events.bounded import ANSWER_LIMIT_BYTES  # noqa: PLC0415

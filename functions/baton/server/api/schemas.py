@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from baton.engine.transitions import CallStatus, JobStatus
 from baton.server.api.admin.schemas import ADMIN_SCHEMAS
 from baton.server.api.json_schema import ANY as _ANY
 from baton.server.api.json_schema import FAULT as _FAULT
@@ -36,7 +37,7 @@ TOOL_CALL = _object(
         "id": _TEXT,
         "tool": _TEXT,
         "arguments": _OBJECT_OR_NULL,
-        "status": {"enum": ["queued", "running", "retrying", "waiting", "completed", "failed", "cancelled"]},
+        "status": {"enum": [status.value for status in CallStatus]},
         "attempts": _WHOLE,
         "startedAt": _TIME_OR_NULL,
         "finishedAt": _TIME_OR_NULL,
@@ -96,7 +97,7 @@ JOB = _object(
         "tags": {"type": "array", "items": _TEXT},
         "sessionId": _TEXT,
         "parentJobId": _TEXT_OR_NULL,
-        "status": {"enum": ["pending", "processing", "waiting", "completed", "failed", "cancelled"]},
+        "status": {"enum": [status.value for status in JobStatus]},
         "waitingFor": _TEXT_OR_NULL,
         "result": _ANY,
         "error": {"anyOf": [_JOB_FAULT, {"type": "null"}]},

@@ -29,7 +29,7 @@ from baton.server.api.session_line import SESSION_LIMIT_CHARS
 from baton.server.api.stream_form import UI_MESSAGES, Form
 from baton.server.api.stream_token import TOKEN_SECONDS, Grant, Permit, StreamTokens, check_capacity, must_cover
 from baton.store.records.jobs import StoredParts
-from baton.worker.commands.follow import SOON_MS, ReadPace, come_back_ms, noticed_within, status_of, waits_for_long
+from baton.worker.commands.follow import RETRY_MS, ReadPace, come_back_ms, noticed_within, status_of, waits_for_long
 from baton.worker.container import Container
 from baton.worker.entry import UNTIL_MS
 from baton_events.errors import StoreError
@@ -226,13 +226,13 @@ class StreamReader:
     async def _come_back_ms(self, stored: StoredParts) -> int:
         """Return when the client should come back, in ms, where no stream is held open."""
         if stored.job is None or stored.parts or stored.job.ended:
-            return SOON_MS
+            return RETRY_MS
         try:
             snapshot = (await self._reader.jobs([self._job_id])).get(self._job_id)
         except StoreError as error:
             _log.warning("how long job %s has waited is not known: %s", self._job_id, error)
             snapshot = None
-        return come_back_ms(snapshot, self._clock.now_ms()) if snapshot else SOON_MS
+        return come_back_ms(snapshot, self._clock.now_ms()) if snapshot else RETRY_MS
 
 
 def position_of(request: HTTPConnection) -> int:

@@ -13,8 +13,8 @@ from baton.engine.all_jobs.slots import (
     FIRST_VALUE_KEPT_MS,
     GONE,
     HOLDERS,
-    PAGE,
     REQUESTED_EVERY_MS,
+    SWEEP_PAGE,
     TOMBSTONE_MS,
     QueuedJob,
     QueueEntry,
@@ -126,7 +126,7 @@ class Admission:
         return SlotAnswer(answer.held, answer.untaken, answer.alarm_ms)
 
     async def sweep(
-        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = SWEEP_PAGE
     ) -> SweepTurn:
         """Begin a sweep; `due_ms`: the time for which it was armed, 0 for the backstop. Free slots are filled.
 
@@ -176,8 +176,8 @@ class Admission:
 
     async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
         """Remove jobs from the slot table: (job id, `since_ms` of its entry), unless they have sent an update since."""
-        for first in range(0, len(ended), PAGE):
-            dropped = {name: Dropped(since_ms) for name, since_ms in ended[first : first + PAGE]}
+        for first in range(0, len(ended), SWEEP_PAGE):
+            dropped = {name: Dropped(since_ms) for name, since_ms in ended[first : first + SWEEP_PAGE]}
             await self._semaphore.run(0, dropped, {})
 
 

@@ -97,8 +97,8 @@ _WHOLE_READ_SECONDS = 300.0
 _GROWTH = 1.3
 # Where open streams cost, none is held for a longer wait than this.
 _SHORT_MS = 10_000
-# Where an answer ends with the parts so far (Lambda): when its reader comes back.
-SOON_MS, _AT_WORK_MS, WAITING_MS = 500, 3_000, 30_000
+# Where an answer ends with the parts so far (Lambda): when its reader comes back, as the `retry:` of its events.
+RETRY_MS, _RETRY_AT_WORK_MS, RETRY_WAITING_MS = 500, 3_000, 30_000
 
 
 class ReadPace:
@@ -182,5 +182,5 @@ def come_back_ms(snapshot: Snapshot, now_ms: int) -> int:
     """Return when a reader with every part so far must come back: later, the longer nothing has changed."""
     silent_ms = max(0, now_ms - (snapshot.usage.updated_ms or snapshot.job.created_at_ms))
     waits = status_of(snapshot, now_ms) in (JobStatus.WAITING, JobStatus.PENDING)
-    most_ms = WAITING_MS if waits else _AT_WORK_MS
-    return min(most_ms, max(SOON_MS, silent_ms // 3))
+    most_ms = RETRY_WAITING_MS if waits else _RETRY_AT_WORK_MS
+    return min(most_ms, max(RETRY_MS, silent_ms // 3))

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from baton.sdk.records.stream_part import StreamPart
 from baton_local.cli.demo.family import Member
-from baton_local.cli.job_lines import JobLines, plain
+from baton_local.cli.job_events import JobLines, plain
 from baton_local.dev.data_folder import DevFile
 
 COUNTERS_PATH = "/admin/counters"

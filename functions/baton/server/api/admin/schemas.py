@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from baton.engine.transitions import END_STATUSES
 from baton.server.api.json_schema import TEXT, TIME, TIME_OR_NULL, USD, WHOLE, json_object, ref, rows
 
 AUDIT_ENTRY = json_object(
@@ -68,7 +69,7 @@ _USAGE = json_object(
     dict.fromkeys(("jobs", "inputTokens", "outputTokens"), WHOLE) | _COUNTS | {"costUsd": USD},
 )
 _SERIES = dict.fromkeys(("agent", "tenant", "model"), TEXT)
-_STATUSES = dict.fromkeys(("completed", "failed", "cancelled"), WHOLE)
+_STATUSES = dict.fromkeys(sorted(status.value for status in END_STATUSES), WHOLE)
 _DAY = json_object(
     {"day": TEXT, "month": TEXT, **_SERIES, "usage": _USAGE, "cost": ref("Cost"), **_STATUSES},
     optional=("day", "month"),

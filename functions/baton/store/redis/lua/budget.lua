@@ -5,6 +5,7 @@
 -- of each call its period, the end of its lease, its amount, and a state: r(eserved), a(lone), l(apsed), s(ettled).
 -- ARGV[1]: JSON: name (of the call), wants; now, else the server's time counts.
 local plan, call, match, clock, reached = cjson.decode(ARGV[1]), redis.call, string.match, nil, {}
+local ALERT_PERCENTS = {100, 80, 50}
 local stored = {} -- what was read of each hash: two wants may differ in their zones alone
 
 local function now()
@@ -65,7 +66,7 @@ end
 local function spend(b, label, much)
   local limit, was = limit_of(b), get(b, 'spent:' .. label)
   add(b, 'spent:' .. label, much)
-  for _, share in ipairs(label == b.label and {100, 80, 50} or {}) do
+  for _, share in ipairs(label == b.label and ALERT_PERCENTS or {}) do
     if 100 * was < share * limit and 100 * get(b, 'spent:' .. label) >= share * limit then
       reached[#reached + 1] = {b.at - 1, share, b.name, get(b, 'spent:' .. label), limit}
       return

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from baton.engine.all_jobs.slots import PAGE, REQUESTED_EVERY_MS, STALLED_AFTER_MS, TOMBSTONE_MS, QueueEntry
+from baton.engine.all_jobs.slots import REQUESTED_EVERY_MS, STALLED_AFTER_MS, SWEEP_PAGE, TOMBSTONE_MS, QueueEntry
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import item_key_of
 from baton.worker.recovery.outage import SweepRequests
@@ -233,7 +233,7 @@ async def crowded() -> Stage:
     """More jobs than a page has, of which nothing is known, and behind them one that nobody replays."""
     stage = Stage()
     await stage.submit("answers", "job_z")
-    waiting = {f"job_{n:04}": QueueEntry("t", f"s{n}", 5, n, 1, since_ms=stage.clock.ms) for n in range(PAGE + 5)}
+    waiting = {f"job_{n:04}": QueueEntry("t", f"s{n}", 5, n, 1, since_ms=stage.clock.ms) for n in range(SWEEP_PAGE + 5)}
     stage.admission.entries.update(waiting)
     stage.clock.ms += STALLED_AFTER_MS + 1
     return stage
@@ -244,7 +244,7 @@ async def test_a_backstop_goes_on_by_message_until_everybody_was_looked_at() -> 
     stage = await crowded()
     assert (await stage.swept(0, "m1")).dispatched == 0
     (second,) = pages(stage)
-    assert second == Page(0, f"a:job_{PAGE - 1:04}")
+    assert second == Page(0, f"a:job_{SWEEP_PAGE - 1:04}")
     assert (await stage.sweep.handle(second, "m2", "d2", again=False)).dispatched == 1
     assert pages(stage) == [second]
     assert "m2" in relay_ids(stage)
@@ -277,7 +277,7 @@ async def test_a_sweep_that_comes_again_goes_on_in_its_own_name() -> None:
     stage = await crowded()
     await stage.swept(stage.clock.ms, "m1", again=True)
     (second,) = pages(stage)
-    assert second == Page(stage.clock.ms, f"a:job_{PAGE - 1:04}", relay_id="m1")
+    assert second == Page(stage.clock.ms, f"a:job_{SWEEP_PAGE - 1:04}", relay_id="m1")
     await stage.sweep.handle(second, "m2", "d2", again=False)
     assert "m1" in relay_ids(stage)
     assert "m2" not in relay_ids(stage)

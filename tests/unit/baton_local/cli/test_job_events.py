@@ -8,7 +8,7 @@ from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.planning.reference import result_of
-from baton_local.cli.job_lines import JobLines
+from baton_local.cli.job_events import JobLines
 
 EVENT = {"type": "agent.tool.call", "turn": 2, "attempt": 1, "durationMs": 12, "outcome": "done", "tool": "look"}
 STEPS = [

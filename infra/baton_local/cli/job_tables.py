@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from baton_local.cli.job_lines import compact, plain
+from baton_local.cli.job_events import compact, plain
 
 _STATUS_STYLES = {"completed": "green", "failed": "bold red", "cancelled": "dim", "waiting": "yellow"}
 _SHOWN_CHARS, _SHOWN_STEPS = 400, 40
