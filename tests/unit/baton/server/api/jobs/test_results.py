@@ -144,10 +144,10 @@ async def test_readiness_names_an_object_store_that_is_away_and_stays(
     answer = await api.request("GET", "/readyz", "")
     assert (answer.status_code, answer.json()["objectStore"]) == (200, "ready")
 
-    async def away(_self: Objects) -> None:
+    async def away(_self: Objects, _ref: str | None = None) -> bool:
         raise ObjectStoreError("the object store does not answer")
 
-    monkeypatch.setattr(Objects, "check", away)
+    monkeypatch.setattr(Objects, "has", away)
     answer = await api.request("GET", "/readyz", "")
     assert (answer.status_code, answer.json()["objectStore"]) == (200, "does not answer")
 
