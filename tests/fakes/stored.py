@@ -36,7 +36,7 @@ from baton.store.redis.texts import TreeTexts
 from baton.store.redis.tree.details import entries_in, results_in
 from baton.store.redis.tree.reading import read_again
 from baton.store.redis.tree.snapshot import TreeSnapshot
-from baton_events.errors import StoreError
+from baton_events.errors import BatonError
 from baton_events.ids import root_of
 from baton_events.sealing import sealing_of
 from tests.fakes.clock import FakeClock
@@ -244,7 +244,7 @@ class FakeConnection(InProcessConnection):
     def __init__(self, redis: FakeRedis | None = None) -> None:
         self.redis = redis or FakeRedis()
         super().__init__(self.redis)
-        self.down: StoreError | None = None
+        self.down: BatonError | None = None
         self.sent: list[str] = []
 
     async def _send(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:

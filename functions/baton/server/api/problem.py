@@ -145,37 +145,42 @@ def _message(fault: ErrorDetails) -> str:
     return f"{fault['msg']}, got {given!r}" if shown else fault["msg"]
 
 
-async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR0911 - one for each kind
+async def on_error(request: Request, error: Exception) -> Response:
     """Build the response of any error that an endpoint raised."""
+    if isinstance(error, HTTPException):
+        detail = f"{request.method} {request.url.path}: {error.detail.lower()} here; /openapi.json lists the routes"
+        return problem(ApiError(error.status_code, detail, headers=error.headers))
+    return problem(api_error(error))
+
+
+def api_error(error: Exception) -> ApiError:  # noqa: PLR0911 - one for each kind
+    """Return what any error of an endpoint is to its caller."""
     match error:
         case ApiError():
-            return problem(error)
+            return error
         case SessionBusyError() | UnreadablePayloadError():
-            return problem(_conflict(error))
+            return _conflict(error)
         case CodedBodyError():
             taken = {"Accept-Encoding": "identity"}
-            return problem(ApiError(error.status, str(error), headers=taken, code=Code.CODED_BODY))
+            return ApiError(error.status, str(error), headers=taken, code=Code.CODED_BODY)
         case JobGoneError() | PayloadGoneError() | HungUpError() | TooLargeError():
-            return problem(ApiError(error.status, str(error)))
+            return ApiError(error.status, str(error))
         case StorageFullError():
             wait = {"Retry-After": str(error.wait_seconds)}
-            return problem(ApiError(error.status, str(error), headers=wait, code=Code.STORAGE_FULL))
-        case HTTPException():
-            detail = f"{request.method} {request.url.path}: {error.detail.lower()} here; /openapi.json lists the routes"
-            return problem(ApiError(error.status_code, detail, headers=error.headers))
+            return ApiError(error.status, str(error), headers=wait, code=Code.STORAGE_FULL)
         case PublishError():
             _log.warning("the queue: %s", error)
-            return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
+            return ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"})
         case UnknownJobError() | NewerVersionError():
-            return problem(ApiError(503, f"{error}; try again", headers={"Retry-After": "5"}))
+            return ApiError(503, f"{error}; try again", headers={"Retry-After": "5"})
         case StoreError() | SettingsError() | MemoryUnavailableError():
             what = "vector index" if isinstance(error, MemoryUnavailableError) else "store"
             what = "object store" if isinstance(error, ObjectStoreError) else what
             _log.warning("the %s: %s", what, error)
-            return problem(_unavailable(what, is_full=isinstance(error, StoreFullError)))
+            return _unavailable(what, is_full=isinstance(error, StoreFullError))
         case _:
             _log.error("an endpoint failed", exc_info=error)
-            return problem(ApiError(500, "internal error"))
+            return ApiError(500, "internal error")
 
 
 def _conflict(error: BatonError) -> ApiError:

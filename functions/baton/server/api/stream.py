@@ -32,7 +32,7 @@ from baton.store.records.jobs import StoredParts
 from baton.worker.commands.follow import RETRY_MS, ReadPace, come_back_ms, noticed_within, status_of, waits_for_long
 from baton.worker.container import Container
 from baton.worker.entry import UNTIL_MS
-from baton_events.errors import StoreError
+from baton_events.errors import BatonError, StoreError
 from baton_events.timestamps import rfc3339
 
 _log = logging.getLogger("baton.api")
@@ -156,7 +156,7 @@ class StreamReader:
                 yield ": heartbeat\n\n"
             try:
                 stored = await self.next(stored)
-            except StoreError as error:
+            except BatonError as error:  # the store, or a text whose key is not there
                 # The answer has begun, so there is no status left to give: it ends, and the client comes back.
                 _log.warning("the stream of %s ends before the job: %s", self._job_id, error)
                 return

@@ -20,7 +20,7 @@ from baton.server.api.stream import StreamReader, position_of
 from baton.server.api.stream_token import Permit, check_capacity, must_cover
 from baton.store.records.jobs import StoredParts
 from baton.worker.container import Container
-from baton_events.errors import BatonError, StoreError
+from baton_events.errors import BatonError
 
 PATH = "/api/agent/updates"
 # Closes a connection that ends before the job: the client comes back with `lastMessageId`.
@@ -90,7 +90,7 @@ class Updates:
                     await socket.close()
                     return
                 stored = await reader.next(stored)
-        except StoreError:
+        except BatonError:
             pass
         except (WebSocketDisconnect, RuntimeError):
             return  # it is already closed

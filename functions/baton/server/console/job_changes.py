@@ -25,7 +25,7 @@ from baton.settings.service_prices import Prices
 from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 from baton.worker.recovery.failing_delivery import with_failing_delivery
-from baton_events.errors import StoreError
+from baton_events.errors import BatonError
 
 _log = logging.getLogger("baton.console")
 
@@ -63,11 +63,11 @@ class Live:
     async def _until_lost(
         self, snapshot: Snapshot, pieces: "_Pieces", position: int, *, once: bool
     ) -> AsyncIterator[str]:
-        """Yield the events; a store that does not answer ends them, and the browser comes back by itself."""
+        """Yield the events; a store away, or a lost key, ends them, and the browser comes back by itself."""
         try:
             async for event in self._events(snapshot, pieces, position, once=once):
                 yield event
-        except StoreError as error:
+        except BatonError as error:
             _log.warning("the page of job %s: %s", snapshot.job.id, error)
 
     async def _events(self, snapshot: Snapshot, pieces: "_Pieces", position: int, *, once: bool) -> AsyncIterator[str]:

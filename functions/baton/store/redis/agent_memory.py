@@ -55,6 +55,8 @@ _PIECE_CHARS, _PIECES_AT_ONCE = 1_000_000, 4
 _KEPT = "kept"
 # The field of a file that is an object, with its ref; it has no pieces.
 _APART = "apart"
+# The field of a file with the key by which it has its name; empty: none.
+BY = "by"
 # Objects that may not be named yet are left alone; and how long a deletion of a session's objects may take.
 _YOUNG_MS, _PRUNED_MS = 3_600_000, 600_000
 
@@ -105,7 +107,7 @@ class Chats:
         await self._redis.pipeline(
             ["SADD", of_session, name],
             ["PEXPIRE", of_session, kept_ms, "NX"],
-            ["HSET", key, "begun", now_ms],
+            ["HSET", key, BY, self._redis.sealing.first],
             ["PEXPIRE", key, kept_ms, "NX"],
         )
         ended: list[str | int]
@@ -129,7 +131,11 @@ class Chats:
         return bool(is_new)
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
-        """Return a file's text, and prolong its time; None: there is none (any more)."""
+        """Return a file's text, and prolong its time; None: there is none (any more).
+
+        Raises:
+            UnreadablePayloadError: it may be one whose name is by a key that is not here.
+        """
         count, ref, key, kept_name = None, None, "", ""
         for kept_name in self._redis.sealing.names_of(name):
             key = keys.files_key(tenant, session_id, kept_name)
@@ -137,6 +143,7 @@ class Chats:
             if count is not None:
                 break
         if count is None:
+            await self._require_keys(tenant, session_id)
             return None
         await self._prolong(tenant, session_id, [kept_name], self._retention_ms)
         if ref and self._objects is not None:
@@ -148,6 +155,14 @@ class Chats:
             [found] = await self._redis.read(("HMGET", key, *fields[first : first + _PIECES_AT_ONCE]))
             pieces += found
         return self._redis.sealing.open("".join(pieces), "file", session_id)
+
+    async def _require_keys(self, tenant: str, session_id: str) -> None:
+        """Raise UnreadablePayloadError where the session has a file whose name is by a key that is not here."""
+        [names] = await self._redis.read(("SMEMBERS", keys.files_key(tenant, session_id)))
+        asked = [["HGET", keys.files_key(tenant, session_id, name), BY] for name in names]
+        for key_id in await self._redis.pipeline(*asked) if asked else ():
+            if key_id and key_id not in self._redis.sealing.key_ids:
+                raise UnreadablePayloadError(key_id, "is not there")
 
     async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:
         """Forget a session and its files; return since when each file was kept, and its size. Repeatable."""

@@ -21,6 +21,7 @@ from baton.engine.state import Job
 from baton.store.records.objects import job_place
 from baton.store.redis import keys
 from baton.store.redis.access import AUDIT_PLACE
+from baton.store.redis.agent_memory import BY
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.reader import in_pieces, pieces
 from baton.store.redis.texts import TreeTexts
@@ -234,7 +235,8 @@ class Resealing:
         expiry = [["PEXPIRE", place, left_ms]] if int(left_ms) > 0 else []
         gone = [["DEL", key], ["SREM", of_session, name]] if new_name != name else []
         flat = [text for pair in fields.items() for text in pair]
-        await self._redis.pipeline(["HSET", place, *flat], *expiry, ["SADD", of_session, new_name], *gone)
+        by = [BY, self._sealing.first]
+        await self._redis.pipeline(["HSET", place, *flat, *by], *expiry, ["SADD", of_session, new_name], *gone)
 
     async def others(self) -> int:
         """Reseal the audit log, and forget cached answers that are sealed otherwise; return how many that were."""

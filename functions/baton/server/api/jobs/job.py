@@ -22,7 +22,7 @@ from baton.sdk.agents.runner import run_messages
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.query import JobQuery
 from baton.server.api.jobs.result import with_results
-from baton.server.api.jobs.submission import SubmitBody, new_job, read_submit_body, subject_of
+from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job, read_submit_body, subject_of
 from baton.server.api.problem import ApiError, Code, limited_body, parsed, parsed_query
 from baton.server.api.session_line import Sessions, WhenBusy
 from baton.settings.settings import Settings
@@ -172,7 +172,7 @@ class JobsApi:
             raise StoreError(f"job {job.id!r} exists, and reads do not show it yet: send the request again")
         if not principal.may_see(snapshot.job.tenant):
             raise ApiError(403, f"job {job.id!r} belongs to another tenant")
-        if snapshot.job.request_digest != job.request_digest:
+        if not is_same_request(snapshot.job, job):
             detail = f"another body was sent under Idempotency-Key {idempotency_key!r} before: use a new key"
             raise ApiError(422, detail)
         return job_view(snapshot, self._container.ports.clock.now_ms(), self._container.settings.prices)

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
+from baton.engine.commit.codec import require_readable
 from baton.engine.state import Job
 from baton.sdk.agents.registry import Registry, UnknownAgentError, check_input
 from baton.sdk.records.any_json import JsonObject
@@ -108,6 +109,16 @@ class SubmitBody(JobBody):
 def subject_of(sealing: Sealing, tenant: str, subject_id: str | None) -> str:
     """Return what is kept of the person whose data it is; empty: nobody is named."""
     return sealing.keyed(subject_digest(tenant, subject_id)) if subject_id else ""
+
+
+def is_same_request(known: Job, made: Job) -> bool:
+    """Return whether the same request has submitted both: a job that is there, and one that is made of this request.
+
+    Raises:
+        UnreadablePayloadError: what the known one was made of cannot be read here.
+    """
+    require_readable(known)
+    return known.request_digest == made.request_digest
 
 
 def read_submit_body(body: bytes) -> SubmitBody:

@@ -23,7 +23,7 @@ from baton.sdk.agents.registry import UnknownAgentError, agent_takes
 from baton.sdk.records.any_json import AnyJsonList
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.open_calls import OpenCalls
-from baton.server.api.jobs.submission import SubjectId, SubmitBody, new_job, subject_of
+from baton.server.api.jobs.submission import SubjectId, SubmitBody, is_same_request, new_job, subject_of
 from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed
 from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
 from baton.server.api.sessions.files import ChatFiles, Named
@@ -35,6 +35,7 @@ from baton.settings.limits import MESSAGES, PARTS
 from baton.store.records.jobs import Snapshot, StoredParts
 from baton.worker.commands.submit import Attached
 from baton.worker.container import Container
+from baton_events.errors import UnreadablePayloadError
 from baton_events.ids import chat_job_id, digest
 
 Trigger = Literal["submit-message", "regenerate-message"]
@@ -159,15 +160,18 @@ def _is_repeat(known: Snapshot, body: ChatBody, files: Sequence[Named]) -> bool:
 
 
 async def newest_messages(container: Container, tenant: str, session_id: str) -> list[Snapshot]:
-    """Return the newest jobs of a session that answer a message, in any order."""
+    """Return the newest jobs of a session that answer a message, in any order.
+
+    Raises:
+        UnreadablePayloadError: what one of them answers cannot be read here.
+    """
     ports = container.ports
     scanned = await ports.listing.scan(Query(tenant=tenant, session_id=session_id), "", _ROWS)
     found = await ports.reader.jobs([row.job_id for row in scanned.found])
-    return [
-        job
-        for job in found.values()
-        if (job.job.tenant, job.job.session_id) == (tenant, session_id) and isinstance(job.task.get("chat"), dict)
-    ]
+    mine = [job for job in found.values() if (job.job.tenant, job.job.session_id) == (tenant, session_id)]
+    if lost := [key_id for job in mine for key_id in job.unreadable]:
+        raise UnreadablePayloadError(lost[0])
+    return [job for job in mine if isinstance(job.task.get("chat"), dict)]
 
 
 async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot | None:
@@ -286,7 +290,7 @@ class ChatApi:
         )
         if requested.replaced is not None and not requested.replaced.ended:
             await self._sessions.stop([requested.replaced], f"job {requested.job.id}, which replaces its answer")
-        if accepted.job.request_digest != requested.job.request_digest:
+        if not is_same_request(accepted.job, requested.job):
             detail = f"message {body.last.id!r} was sent with another text or file before: a new message needs a new id"
             raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.id", detail)])
         reader = self._container.ports.reader

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 
 from baton.sdk.records.any_json import AnyJson
-from baton.server.api.problem import ApiError, invalid, is_no_json
+from baton.server.api.problem import ApiError, Code, invalid, is_no_json
 from baton.server.api.session_line import SESSION_LIMIT_CHARS
 from baton.settings.limits import PARTS
 from baton.store.transport.bodies import check_values
@@ -30,7 +30,7 @@ _CODES = {
     "EXTENDED_AGENT_CARD_NOT_CONFIGURED": -32007,
     "VERSION_NOT_SUPPORTED": -32009,
 }
-INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, NOT_JSON = -32600, -32601, -32602, -32700
+INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL, NOT_JSON = -32600, -32601, -32602, -32603, -32700
 # The protocol's error for each status of our API; an error with another status is passed on unchanged.
 _OF_STATUS: dict[int, str | int] = {
     400: INVALID_PARAMS,
@@ -66,6 +66,8 @@ def rpc_error(error: ApiError) -> RpcError:
     Raises:
         ApiError: the error, unless the protocol has one for its status: rates, the store.
     """
+    if error.code is Code.UNREADABLE:
+        return RpcError(INTERNAL, str(error))
     if error.status not in _OF_STATUS:
         raise error
     return RpcError(_OF_STATUS[error.status], str(error))

@@ -16,12 +16,11 @@ from baton.sdk.agents.agent import Agent
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.approval_list import SeenJob
 from baton.server.api.jobs.job import JobsApi
-from baton.server.api.problem import ApiError, limited_body
+from baton.server.api.problem import api_error, limited_body
 from baton.server.api.stream import StreamReader, Streams
 from baton.server.api.stream_form import position_in
 from baton.server.api.stream_token import Permit, check_capacity
 from baton.server.protocols.a2a.body import (
-    INVALID_PARAMS,
     METHOD_NOT_FOUND,
     PushParams,
     RpcError,
@@ -37,7 +36,7 @@ from baton.server.protocols.a2a.task_form import TaskForm, rpc_result
 from baton.server.protocols.a2a.tasks import Tasks, view_of
 from baton.store.records.jobs import StoredParts
 from baton.worker.container import Container
-from baton_events.errors import TooLargeError
+from baton_events.errors import BatonError
 
 # The answer to a message waits this long for the task's end or for its question; few hosts allow a longer request.
 ANSWER_SECONDS = 25.0
@@ -75,10 +74,8 @@ class A2aApi:
             return await method(request, principal, agent, call)
         except RpcError as error:
             return _failed(request_id, error)
-        except ApiError as error:
-            return _failed(request_id, rpc_error(error))
-        except TooLargeError as error:
-            return _failed(request_id, RpcError(INVALID_PARAMS, str(error)))
+        except BatonError as error:
+            return _failed(request_id, rpc_error(api_error(error)))
 
     def _method(self, name: str) -> Method:
         if name not in self._methods:

@@ -16,7 +16,7 @@ from baton.server.api.jobs.approval_answers import ApprovalAnswer, decide
 from baton.server.api.jobs.approval_list import SeenJob, seen_job
 from baton.server.api.jobs.approvals import Approvals
 from baton.server.api.jobs.job import ChangeBody, JobsApi, callback_fault
-from baton.server.api.jobs.submission import SubmitBody, new_job
+from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job
 from baton.server.api.problem import ApiError
 from baton.server.api.session_line import Sessions
 from baton.server.api.sessions.chat import must_take
@@ -108,7 +108,7 @@ class Tasks:
         task |= ({"data": message.data} if message.data else {}) | ({"files": named} if named else {})
         notifying = structs.replace(job, notifies=callback_url)
         accepted = (await self._sessions.submit(notifying, task, may_exist=True, attached=attached)).job
-        if accepted.request_digest != job.request_digest:
+        if not is_same_request(accepted, job):
             detail = f"message.messageId {message.message_id!r} was sent with other parts before: use a new id"
             raise RpcError(INVALID_PARAMS, detail)
         return accepted

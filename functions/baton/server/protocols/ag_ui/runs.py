@@ -21,7 +21,7 @@ from baton.server.api.jobs.approval_answers import decide
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.approvals import Approvals
 from baton.server.api.jobs.job import JobsApi, no_job
-from baton.server.api.jobs.submission import SubmitBody, new_job
+from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job
 from baton.server.api.problem import ApiError, limited_body
 from baton.server.api.session_line import Sessions
 from baton.server.api.sessions.chat import must_take, newest_messages
@@ -110,7 +110,7 @@ class AgUiApi:
         accepted = await self._sessions.submit(job, task, may_exist=True, attached=attached)
         if replaced is not None and not replaced.job.ended:
             await self._sessions.stop([replaced.job], f"job {job.id}, which replaces its answer")
-        if accepted.job.request_digest != job.request_digest:
+        if not is_same_request(accepted.job, job):
             detail = f"run {body.run_id!r} was started with another message before: a new run needs a new id"
             raise ApiError(422, detail, [("runId", detail)])
         return accepted.job

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.job import JobsApi
-from baton.server.api.problem import ApiError, limited_body
+from baton.server.api.problem import ApiError, api_error, limited_body
 from baton.server.protocols.mcp.body import (
     ID_LIMIT_CHARS,
     INVALID_PARAMS,
@@ -34,6 +34,7 @@ from baton.server.protocols.mcp.message import SERVER_INFO, done, failed
 from baton.server.protocols.mcp.origin import check_origin
 from baton.server.protocols.mcp.tools import LIST_TTL_MS, exposed_agents, tool_of
 from baton.worker.container import Container
+from baton_events.errors import BatonError
 from baton_events.ids import canonical_json
 
 Part = dict[str, Any]
@@ -81,8 +82,8 @@ class McpApi:
             return found if isinstance(found, Response) else JSONResponse(done(call, found))
         except RpcError as error:
             return _refused(request, message, request_id, error)
-        except ApiError as error:
-            return _refused(request, message, request_id, rpc_error(error))
+        except BatonError as error:
+            return _refused(request, message, request_id, rpc_error(api_error(error)))
 
     def _method(self, call: Call) -> Method:
         methods = self._modern if call.modern else self._legacy

@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from baton.server.app import build_app
 from baton.worker.entry import LambdaHandler
-from baton_events.errors import StoreError
+from baton_events.errors import BatonError, StoreError, UnreadablePayloadError
 from baton_local.fixtures.lambda_events import HttpRequest, function_url_event
 from tests.unit.baton.kit.invoker import Invoker
 from tests.unit.baton.kit.stage import Stage
@@ -108,16 +108,20 @@ async def test_a_part_is_one_line_whatever_is_in_it(api: Api) -> None:
     assert events[0][1]["delta"] == "a\n\nb\r\ndata: x\u2028"
 
 
-async def test_a_store_that_fails_in_mid_stream_ends_the_answer_without_the_end(api: Api) -> None:
+@pytest.mark.parametrize("error", [StoreError("the store is down"), UnreadablePayloadError("k1")], ids=repr)
+async def test_a_read_that_fails_in_mid_stream_ends_the_answer_without_the_end(
+    api: Api, caplog: pytest.LogCaptureFixture, error: BatonError
+) -> None:
     job_id = (await api.submitted())["id"]
 
     async def fail() -> None:
         await asyncio.sleep(0.05)
-        api.stage.reader.connection.down = StoreError("the store is down")
+        api.stage.reader.connection.down = error
 
     response, _ = await asyncio.gather(api.request("GET", f"/api/agent-jobs/{job_id}/stream"), fail())
     assert response.status_code == 200
     assert [part["type"] for _, part in streamed(response.text)] == ["start"]
+    assert f"the stream of {job_id} ends before the job: {error}" in caplog.text, "else it ends by a traceback"
 
 
 async def test_a_reader_who_goes_away_is_no_error(api: Api) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from baton.server.app import build_app
+from baton_events.errors import UnreadablePayloadError
 from tests.unit.baton.server.api.client import ACME, OTHER, Api, api_with, assert_problem
 
 
@@ -120,13 +121,15 @@ async def test_who_leaves_is_looked_for_no_longer(api: Api) -> None:
     assert [part["type"] for part in socket.parts] == ["start"]
 
 
-@pytest.mark.parametrize("ends", ["its process", "what is stored of its job"])
+@pytest.mark.parametrize("ends", ["its process", "what is stored of its job", "its key"])
 async def test_a_socket_that_ends_before_its_job_has_the_client_come_back(api: Api, ends: str) -> None:
     workflow = await start(api, agent="adds")
     socket = Socket(api, f"workflowId={workflow}", {"authorization": f"Bearer {ACME}"})
     await asyncio.sleep(0.02)
     if ends == "its process":
         api.stage.container.stopping.begun = True
+    elif ends == "its key":
+        api.stage.reader.connection.down = UnreadablePayloadError("k1")
     else:
         del api.stage.store.trees[workflow]
     await asyncio.wait_for(socket.served, 5)
