@@ -88,7 +88,8 @@ def judged(
             calls = calls_of(response)
         else:
             calls = tuple([Call(parts[one].tool_name, parts[one].args_as_dict()) for one in ids])
-            alone = tuple([run.ctx.deps.tool_manager.is_sequential(parts[one]) for one in ids])
+            manager = run.ctx.deps.tool_manager
+            alone = tuple([manager.is_sequential(parts[one]) for one in ids])
     elif is_suspended(node):
         seconds = run.ctx.deps.model.continuation_delay(response) or 1.0
         calls = (Call(WAITS, {"seconds": min(seconds * 2**state.polls, max(seconds, _LONGEST_SECONDS))}),)

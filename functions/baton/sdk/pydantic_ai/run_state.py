@@ -47,11 +47,14 @@ def kept_of_turn(
     before: "RunState", messages: list[ai.ModelMessage], ids: Sequence[str], run: Run, held: Held
 ) -> dict[str, Any]:
     """Return the data to keep of a turn: new messages, what its objects hold, and the counts that no message has."""
-    pairs = enumerate(zip(before.history, messages, strict=False))
-    differ = (at for at, (known, message) in pairs if known != message and not _same(known, message))
-    first = max(next(differ, min(len(before.history), len(messages))), len(before.earlier))
+    history, ctx = before.history, run.ctx  # both are made anew whenever they are asked for
+    pairs = enumerate(zip(history, messages, strict=False))
+    # Most have equal fields, which is seen faster than that they are equal.
+    differ = (
+        at for at, (one, other) in pairs if one.__dict__ != other.__dict__ and one != other and not _same(one, other)
+    )
+    first = max(next(differ, min(len(history), len(messages))), len(before.earlier))
     before.added = messages[first:]
-    ctx = run.ctx  # it is made anew whenever it is asked for
     tools = ctx.deps.established_tool_names
     return {
         "kind": KIND,
@@ -290,8 +293,9 @@ class RunState:
 
 def _as_it_is(message: ai.ModelMessage) -> ai.ModelMessage:
     """Copy a message with its parts, so that a later change in place can be seen."""
-    parts: Any = [copy(part) for part in message.parts]
-    return replace(message, parts=parts)
+    made: Any = copy(message)
+    made.parts = [copy(part) for part in message.parts]
+    return made  # type: ignore[no-any-return]
 
 
 def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:

@@ -43,6 +43,8 @@ _HARMLESS_ENDS = ("continuationtoken", "nexttoken", "pagetoken", "synctoken")
 _SEPARATORS = r"[^a-z0-9]+"
 # A JSON text without any of these is not parsed: most have none.
 _PARTS_OF_NAMES = ("key", "auth", "cookie", "credential", "pass", "secret", "token")
+# So ends a name, no secret's, that each answer of a model has. Not the word alone: `tokenSecret` begins with it.
+_COUNTED = 'tokens"'
 # Each turn goes through all messages: these types are skipped by their class alone.
 _BARE = frozenset({int, float, bool, type(None)})
 LEAVES = _BARE | {str}
@@ -81,7 +83,7 @@ def redacted(value: Any) -> Any:
 
 def redacted_json(text: str) -> str:
     """Redact a JSON text; any other text stays as it is."""
-    lower = text.lower()
+    lower = text.lower().replace(_COUNTED, '"')
     for part in _PARTS_OF_NAMES:  # many times as fast as an expression
         if part in lower:
             break

@@ -13,6 +13,7 @@ from baton.sdk.records.redaction import REDACTED, KnownSecrets, is_secret_name, 
 SECRET_NAMES = [
     *("api_key", "apikey", "API-Key", "x-api-key", "OPENAI_API_KEY", "aws_secret_access_key", "privateKey"),
     *("token", "accessToken", "refresh_token", "password", "dbPassword", "secret", "client_secret", "credentials"),
+    *("tokenSecret", "oauth_tokens_secret", "tokensApiKey"),
     *("auth", "basicAuth", "Authorization", "Proxy-Authorization", "Cookie", "set-cookie"),
 ]
 HARMLESS_NAMES = ["key", "keys", "max_tokens", "inputTokens", "tokenizer", "next_page_token", "secretary", "author", ""]
@@ -22,6 +23,8 @@ HARMLESS_NAMES = ["key", "keys", "max_tokens", "inputTokens", "tokenizer", "next
 def test_names_of_secrets_are_known_whatever_their_spelling(name: str) -> None:
     assert is_secret_name(name)
     assert redacted({"a": [{name: "hunter2"}]}) == {"a": [{name: REDACTED}]}
+    counted = {"input_tokens": 1, name: "hunter2"}
+    assert redacted_json(json.dumps(counted)) == f'{{"input_tokens":1,"{name}":"{REDACTED}"}}'
 
 
 @pytest.mark.parametrize("name", HARMLESS_NAMES)
