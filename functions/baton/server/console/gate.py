@@ -29,6 +29,7 @@ _log = logging.getLogger("baton.console")
 
 NOTICE_COOKIE = f"{COOKIE}_said"
 FORM_TOKEN = "csrf"  # noqa: S105 - the name of a field
+SUBJECT = "subjectId"  # the field with a person's id, of whom nothing is kept
 _NOTICE_SECONDS = 60
 _SEE_OTHER = 303
 HOME, LOGIN = "/console", "/console/login"
@@ -167,7 +168,7 @@ class Gate:
 
     async def _keep(self, visit: Visit, status: int) -> None:
         """Store an operator's use of a form in the audit log."""
-        fields = {name: values for name, values in visit.form.items() if name != FORM_TOKEN}
+        fields = {name: values for name, values in visit.form.items() if name not in (FORM_TOKEN, SUBJECT)}
         path = visit.request.url.path
         await self._audit.record(visit.principal, f"POST {path}", path, status, json.dumps(fields).encode())
 

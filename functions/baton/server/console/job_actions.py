@@ -4,12 +4,14 @@ Each button is a form, and each answer confirms what was done.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
 from baton.sdk.agents.registry import Registry
+from baton.server.api.admin.subjects import erased
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.diff import diff_of
 from baton.server.api.jobs.fork import ForkBody, forked
@@ -18,8 +20,9 @@ from baton.server.api.jobs.scores import ScoreBody, scored
 from baton.server.api.jobs.submission import read_submit_body
 from baton.server.api.problem import ApiError, parsed
 from baton.server.console.form import Form, field, read_object
-from baton.server.console.gate import Visit
+from baton.server.console.gate import SUBJECT, Visit
 from baton.server.console.job_page import JobPage
+from baton_events.ids import subject_digest
 
 _FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
 
@@ -190,3 +193,19 @@ class JobActions:
         job_id = visit.request.path_params["job_id"]
         await self._jobs.remove(visit.principal, job_id)
         return visit.go("/console/jobs", f"The data of job {job_id} is deleted.")
+
+    async def erase(self, visit: Visit) -> Response:
+        """Erase the data of the person whose job it is, once their id is typed: no page shows it, and no log has it."""
+        job_id, person = visit.request.path_params["job_id"], field(visit.form, SUBJECT)
+        job = (await self._jobs.snapshot(visit.principal, job_id, partly=True)).job
+        names = self._container.sealing.names_of(subject_digest(job.tenant, person))
+        if not person or job.subject not in names:
+            raise ApiError(422, f"job {job_id} is not of that person: type the subjectId that it was submitted with")
+        counts = Counter(await erased(self._context, job.tenant, names))
+        if running := counts.pop("running", 0):  # they are cancelled by now, and so can be deleted
+            again = await erased(self._context, job.tenant, names)
+            running = again.pop("running")
+            counts.update(again | {"sessions": 0})  # the same ones
+        gone = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        left = f"; {running} jobs still run: erase once more on the page of one of them" if running else ""
+        return visit.go("/console/jobs", f"Of the person is erased: {gone or 'nothing'}{left}.")

@@ -35,12 +35,14 @@ _EVERY_RESULT = 2**40  # a page cuts each of them by itself
 def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]:
     """Return the job as pages show it.
 
-    `ended`: nothing more will come; `asks`: the pending approvals; `event`: name and id of the one that it handles.
+    `ended`: nothing more will come; `asks`: the pending approvals; `event`: name and id of the one that it handles;
+    `of_person`: it was submitted with a `subjectId`.
     """
     return job_view(snapshot, now_ms, prices, _EVERY_RESULT) | {
         "tenant": snapshot.job.tenant,
         "event": snapshot.job.handles,
         "ended": snapshot.job.ended,
+        "of_person": bool(snapshot.job.subject),
         "failing": snapshot.failing,
         "asks": [view for view in approvals_of(snapshot, now_ms) if view["status"] == "pending"],
     }

@@ -86,6 +86,7 @@ def _of_jobs(gate: Gate, context: Context) -> list[Route]:
             fork=forks.fork,
             replay=MessagesPage(container.ports.queue_records, replaying_of(container)).replay_job,
             delete=actions.delete,
+            erase=actions.erase,
             scores=actions.score,
         ),
         gate.get("/console/sessions", sessions.show),

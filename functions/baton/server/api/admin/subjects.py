@@ -52,9 +52,14 @@ async def erase_subject(context: Context, request: Request) -> Response:
         raise invalid_by([("subjectId", message)], "path")
     subjects = context.container.sealing.names_of(subject_digest(tenant, subject_id))
     request.state.target += subjects[0]
+    return JSONResponse(await erased(context, tenant, subjects))
+
+
+async def erased(context: Context, tenant: str, subjects: Sequence[str]) -> dict[str, int]:
+    """Erase a person's data; return how much was deleted, and how much still runs."""
     erasure = _Erasure(context, tenant, subjects)
     await erasure.run()
-    return JSONResponse({name: erasure.counts[name] for name in _COUNTED})
+    return {name: erasure.counts[name] for name in _COUNTED}
 
 
 class _Erasure:

@@ -228,3 +228,27 @@ async def test_what_is_wrong_with_a_fork_is_shown_at_its_field(
     assert 'aria-invalid="true"' in response.text
     assert shown in unescape(response.text)
     assert "keep &lt;this&gt;" in response.text
+
+
+async def test_a_persons_data_is_erased_once_their_id_is_typed(operator: Operator) -> None:
+    """No page shows the id, and no log has it; whoever is not meant is not erased by a slip."""
+    api, job = operator.api, "/console/jobs/{}"
+    mine = [await api.submitted(taskDescription="canary", subjectId="u-7 & co") for _ in range(2)]
+    other = await api.submitted(taskDescription="canary", subjectId="u-8")
+    nobodys = await api.submitted(taskDescription="canary")
+    await api.stage.run()
+    page = job.format(mine[0]["id"])
+    assert "Erase the person" in await operator.see(page)
+    assert "Erase the person" not in await operator.see(job.format(nobodys["id"]))
+    for path, person in ((page, "u-8"), (page, ""), (page, "x" * 10_000), (job.format(nobodys["id"]), "")):
+        refused = await operator.do(f"{path}/erase", subjectId=person)
+        assert (refused.status_code, "is not of that person" in refused.text) == (422, True)
+    late = await api.submitted(taskDescription="canary", subjectId="u-7 & co")
+    notice = await operator.done(f"{page}/erase", subjectId=" u-7 & co ")
+    assert "Of the person is erased: 3 jobs" in notice
+    for each in (*mine, late):
+        assert (await operator.http.get(job.format(each["id"]))).status_code in (404, 410)
+    for each in (other, nobodys):
+        assert "canary" in await operator.see(job.format(each["id"]))
+    assert "/erase" in await operator.see("/console/audit")
+    assert "u-7" not in str(operator.stage.redis.data.values) + await operator.see("/console/audit")
