@@ -4,14 +4,26 @@ Invariant: the name of an app event that `parse_app_event` accepts can be an end
 which handlers there are.
 """
 
+import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, ValidationError
+from msgspec import Meta, field, to_builtins
+from msgspec.json import Decoder
 from pydantic_core import from_json
 
 from baton_events.errors import BatonError, MalformedEventError, TooLargeError
-from baton_events.schema import EVENTS_ENDPOINT, TOPIC_SUFFIXES, EventType, Identifier, WireModel, refuse_newer
+from baton_events.schema import (
+    EVENTS_ENDPOINT,
+    SCHEMA_VERSION,
+    TOPIC_SUFFIXES,
+    AwareDatetime,
+    EventType,
+    Identifier,
+    WireRecord,
+    faults_of,
+    refuse_newer,
+)
 from baton_events.timestamps import moment
 from baton_events.values.json_value import TooLarge, Unrecordable, recorded_json
 from baton_events.values.text import storable
@@ -33,7 +45,7 @@ class AppEventError(BatonError, ValueError):
         self.field = field
 
 
-class DeadLetter(WireModel, defer_build=True):
+class DeadLetter(WireRecord, frozen=True, kw_only=True):
     """A handler's job that has failed: which agent's, in which of its runs, and why."""
 
     handler: str
@@ -41,21 +53,21 @@ class DeadLetter(WireModel, defer_build=True):
     error: str
 
 
-class AppEvent(WireModel, defer_build=True):
+class AppEvent(WireRecord, frozen=True, kw_only=True):
     """One app event.
 
     `dead_letter`: the message only keeps the failure of one of its handlers, for people. `closes`: it is a late copy,
     which closes the batch that the event has joined for this handler. `meets`: it is a copy, which ends the waits of
-    these calls. `subject`: the person whose data it has, as a digest. Built with the first one: few need it.
+    these calls. `subject`: the person whose data it has, as a digest.
     """
 
     id: Identifier
     name: str
-    tenant: Annotated[str, Field(min_length=1)]
-    key: str = ""
+    tenant: Annotated[str, Meta(min_length=1)]
+    key: str = field(default_factory=lambda: "")
     data: Any = None
     created_at: AwareDatetime
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1] = field(default_factory=lambda: SCHEMA_VERSION)
     dead_letter: DeadLetter | None = None
     closes: str | None = None
     meets: tuple[str, ...] | None = None
@@ -63,7 +75,9 @@ class AppEvent(WireModel, defer_build=True):
 
     def for_handler(self) -> dict[str, Any]:
         """Return what a handler gets of it, as JSON."""
-        return self.model_dump(mode="json", by_alias=True, include={"id", "name", "key", "data", "created_at"})
+        seen = {"id": self.id, "name": self.name, "key": self.key, "data": self.data, "createdAt": self.created_at}
+        values: dict[str, Any] = to_builtins(seen)
+        return values
 
 
 def name_fault(name: object) -> str:
@@ -144,11 +158,21 @@ def parse_app_event(body: bytes) -> AppEvent:
         MalformedEventError: it is none. NewerVersionError: a newer version has sent it.
     """
     try:
-        event = AppEvent.model_validate_json(body)
-    except ValidationError as error:
+        event = _DECODER.decode(body)
+    except (ValueError, RecursionError) as error:
         refuse_newer(body, error)
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise MalformedEventError(f"not an app event: {faults}") from error
+        raise MalformedEventError(f"not an app event: {_faults(body) or error}") from error
     if fault := name_fault(event.name):
         raise MalformedEventError(f"not an app event: {fault}")
     return event
+
+
+_DECODER = Decoder(AppEvent)
+
+
+def _faults(body: bytes) -> str:
+    try:
+        raw = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    return "; ".join(faults_of(raw, AppEvent)) if isinstance(raw, dict) else ""

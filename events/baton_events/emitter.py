@@ -4,9 +4,11 @@ Invariant: how an event is addressed is a setting (PUBLISH_BY), never detected. 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from baton_events.app_event import AppEvent, endpoint_of, topic_suffix
 from baton_events.messages import CALLBACK_WAITS, Flow, Outgoing, Queue, RetryWaits, delivery_seconds
@@ -15,8 +17,7 @@ from baton_events.sealing import Sealing, sealing_of
 from baton_events.settings import QueueSettings
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """An event to publish: not before `not_before_ms` (0: at once).
 
     `deduplication_id`: empty for none; it must differ each time that the same event is replayed on purpose, since
@@ -126,7 +127,7 @@ class Emitter:
         What is for the endpoint alone, and no other subscriber of the topic, goes to its URL.
         """
         settings = self._settings
-        body = self._sealing.sealed_message(event.model_dump_json(by_alias=True, exclude_none=True))
+        body = self._sealing.sealed_message(encode_event(event))
         is_copy = event.dead_letter is not None or event.closes is not None or event.meets is not None
         by_topic = settings.publish_by == "topic" and not is_copy
         message = message_to(settings, endpoint_of(event.name), body, deduplication_id)

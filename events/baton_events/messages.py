@@ -4,10 +4,11 @@ Pure. Invariant: a function ends before the queue stops waiting for it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import ceil
 from typing import Protocol
 from zlib import crc32
+
+from msgspec import Struct, field
 
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, EVENTS_ENDPOINT, EventType, function_of
 
@@ -37,8 +38,7 @@ RETRIES = 3
 ANSWER_RETRIES = 5
 
 
-@dataclass(frozen=True)
-class RetryWaits:
+class RetryWaits(Struct, frozen=True):
     """`first_ms` before the first retry, `factor` times as long before each further one, `longest_ms` at most."""
 
     first_ms: int
@@ -73,8 +73,7 @@ class RetryWaits:
 CALLBACK_WAITS = RetryWaits(10_000, 6, 360_000)
 
 
-@dataclass(frozen=True)
-class Flow:
+class Flow(Struct, frozen=True):
     """How many messages with this key are delivered at once (qstash.md 18); without a key there is no limit."""
 
     key: str = ""
@@ -85,8 +84,7 @@ _NO_FLOW = Flow()
 _DEFAULT_WAITS = RetryWaits(10_000)
 
 
-@dataclass(frozen=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """One message for the queue: to `url` or to `topic`, exactly one of them.
 
     `not_before_ms`: earliest delivery, 0: at once; one later than the queue's longest delay comes early.
@@ -99,7 +97,7 @@ class Outgoing:
     body: str
     url: str = ""
     topic: str = ""
-    headers: dict[str, str] = field(default_factory=dict[str, str])
+    headers: dict[str, str] = field(default_factory=dict)
     not_before_ms: int = 0
     deduplication_id: str = ""
     label: str = ""

@@ -6,18 +6,23 @@ here, by `schemaVersion`, and nowhere else.
 """
 
 import json
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.alias_generators import to_camel
+from msgspec import Meta, Struct, ValidationError, convert, field
+from msgspec.json import Decoder, Encoder
+from msgspec.structs import fields, replace
+from pydantic_core import to_jsonable_python
 
 from baton_events.errors import MalformedEventError, NewerVersionError
 
 SCHEMA_VERSION: Literal[1] = 1
 
-Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")]
+Identifier = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+\Z")]
+AwareDatetime = Annotated[datetime, Meta(tz=True)]
+Count = Annotated[int, Meta(ge=1)]
 
 
 class EventType(StrEnum):
@@ -60,98 +65,97 @@ def function_of(endpoint: str) -> str:
     return EVENTS_ENDPOINT if endpoint.startswith(f"{EVENTS_ENDPOINT}/") else endpoint
 
 
-class WireModel(BaseModel):
-    """camelCase on the wire; unknown fields are ignored, so that a newer sender may add some."""
+class WireRecord(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """camelCase on the wire; unknown fields are ignored, so that a newer sender may add some.
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+    A default is left out, but for one that is made anew: that is on the wire always. Fields are checked where they are
+    read; what this code makes is right by its types.
+    """
 
 
-class Submission(WireModel):
+class Submission(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="submit"):
     """A job is submitted, in the first event and again in its backup message.
 
     `job`: the new job's state, `task`: what the model is asked; both as the store keeps them.
     """
 
-    kind: Literal["submit"] = "submit"
+    kind: ClassVar[str] = "submit"
     job: dict[str, Any]
     task: dict[str, Any]
 
 
-class Cancellation(WireModel):
+class Cancellation(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="cancel"):
     """Somebody cancels this run of the job; `by`: who, for people. `rolls_back`: its session is to forget it."""
 
-    kind: Literal["cancel"] = "cancel"
+    kind: ClassVar[str] = "cancel"
     by: str = ""
     run: int = 1
     rolls_back: bool = False
 
 
-class Retrial(WireModel):
+class Retrial(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="retry"):
     """Somebody wants the job to run again after this run, which had ended; `by`: who, for people."""
 
-    kind: Literal["retry"] = "retry"
+    kind: ClassVar[str] = "retry"
     run: int = 1
     from_start: bool = False
     by: str = ""
 
 
-class Removal(WireModel):
+class Removal(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="remove"):
     """Somebody deletes the data of the job, whose run this was; it had ended."""
 
-    kind: Literal["remove"] = "remove"
+    kind: ClassVar[str] = "remove"
     run: int = 1
 
 
-class Completion(WireModel):
+class Completion(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="complete"):
     """An operation is completed from outside, in this run.
 
     `outcome`: `{"ok": …}` or `{"error": {type, message}}`.
     """
 
-    kind: Literal["complete"] = "complete"
+    kind: ClassVar[str] = "complete"
     call_id: Identifier
     outcome: dict[str, Any]
     run: int = 1
 
 
-class Occurrence(WireModel):
+class Occurrence(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="event"):
     """Somebody sends an event that a job may wait for."""
 
-    kind: Literal["event"] = "event"
+    kind: ClassVar[str] = "event"
     name: str
     data: Any = None
 
 
-class Steering(WireModel):
+class Steering(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="steer"):
     """Somebody sends more to this run of the job: its model gets it before its next turn. `id`: of the message."""
 
-    kind: Literal["steer"] = "steer"
+    kind: ClassVar[str] = "steer"
     id: Identifier
     text: str
     data: dict[str, Any] | None = None
     run: int = 1
 
 
-class Recurrence(WireModel):
+class Recurrence(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="recur"):
     """It is time for a schedule's next job; its event's `jobId` is the schedule's id.
 
     `job`: what the new job is made after, `task`: what its model is asked; empty where a list of schedules cannot open
     it. `schedule`: for people: cron and time zone.
     """
 
-    kind: Literal["recur"] = "recur"
+    kind: ClassVar[str] = "recur"
     job: dict[str, Any]
     task: dict[str, Any] = {}
     schedule: dict[str, Any]
 
 
-Command = Annotated[
-    Submission | Cancellation | Retrial | Removal | Completion | Occurrence | Steering | Recurrence,
-    Field(discriminator="kind"),
-]
+Command = Submission | Cancellation | Retrial | Removal | Completion | Occurrence | Steering | Recurrence
 
 
-class Spending(WireModel):
+class Spending(WireRecord, frozen=True, kw_only=True):
     """What a call has used of the store after its last write: the handler of its event keeps it with the job."""
 
     requests: int = 0
@@ -159,7 +163,7 @@ class Spending(WireModel):
     size_bytes: int = 0
 
 
-class LoopPayload(WireModel):
+class LoopPayload(WireRecord, frozen=True, kw_only=True):
     """`turn` and `attempt` count from 1.
 
     `slotRequest`: the request epoch of the job's slot request, where the event is one to the admission. `remember`: the
@@ -170,8 +174,8 @@ class LoopPayload(WireModel):
     `spent`: what the call that sent it has used of Redis since its last write.
     """
 
-    turn: Annotated[int, Field(ge=1)]
-    attempt: Annotated[int, Field(ge=1)] = 1
+    turn: Count
+    attempt: Count = field(default_factory=lambda: 1)
     slot_request: int | None = None
     remember: bool | None = None
     notify: bool | None = None
@@ -182,68 +186,72 @@ class LoopPayload(WireModel):
     spent: Spending | None = None
 
 
-class ToolPayload(WireModel):
+class ToolPayload(WireRecord, frozen=True, kw_only=True):
     """One tool call's attempt. Arguments and results are in the store, never on the wire.
 
     `wait`: the call waits for something from outside, or for a time, and this is its timer or what ends it. `step`: the
     call's name in a plan.
     """
 
-    turn: Annotated[int, Field(ge=1)]
-    position: Annotated[int, Field(ge=0)]
+    turn: Count
+    position: Annotated[int, Meta(ge=0)]
     call_id: Identifier
     tool: str
-    attempt: Annotated[int, Field(ge=1)] = 1
+    attempt: Count = field(default_factory=lambda: 1)
     wait: bool | None = None
     step: str | None = None
 
 
-class BaseEvent(WireModel):
+class BaseEvent(WireRecord, frozen=True, kw_only=True):
     """What every event has; `id` follows from content. `traceparent`: where in a trace it was dispatched."""
 
     id: Identifier
-    session_id: Annotated[str, Field(min_length=1, max_length=200)]
+    session_id: Annotated[str, Meta(min_length=1, max_length=200)]
     job_id: Identifier
     created_at: AwareDatetime
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = field(default_factory=lambda: SCHEMA_VERSION)
     traceparent: str | None = None
 
 
-class AgentLoopInit(BaseEvent):
+class AgentLoopInit(BaseEvent, frozen=True, kw_only=True, tag_field="type", tag="agent.loop.init"):
     """The next turn."""
 
-    type: Literal["agent.loop.init"] = "agent.loop.init"
+    type: ClassVar[str] = "agent.loop.init"
     payload: LoopPayload
 
     def with_spent(self, spent: Spending | None) -> "AgentLoopInit":
         """Return the same event, of a call that has spent this."""
-        return self.model_copy(update={"payload": self.payload.model_copy(update={"spent": spent})})
+        return replace(self, payload=replace(self.payload, spent=spent))
 
 
-class AgentToolCall(BaseEvent):
+class AgentToolCall(BaseEvent, frozen=True, kw_only=True, tag_field="type", tag="agent.tool.call"):
     """Run one tool call."""
 
-    type: Literal["agent.tool.call"] = "agent.tool.call"
+    type: ClassVar[str] = "agent.tool.call"
     payload: ToolPayload
 
 
-class ToolExecutionComplete(BaseEvent):
+class ToolExecutionComplete(BaseEvent, frozen=True, kw_only=True, tag_field="type", tag="tool.execution.complete"):
     """A tool call returned; take its result in."""
 
-    type: Literal["tool.execution.complete"] = "tool.execution.complete"
+    type: ClassVar[str] = "tool.execution.complete"
     payload: ToolPayload
 
 
-class ToolExecutionFailed(BaseEvent):
+class ToolExecutionFailed(BaseEvent, frozen=True, kw_only=True, tag_field="type", tag="tool.execution.failed"):
     """A tool call failed; retry it, or give the model the error."""
 
-    type: Literal["tool.execution.failed"] = "tool.execution.failed"
+    type: ClassVar[str] = "tool.execution.failed"
     payload: ToolPayload
 
 
 Event = AgentLoopInit | AgentToolCall | ToolExecutionComplete | ToolExecutionFailed
 
-_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+_DECODER: Decoder[Event] = Decoder(Event)
+_ENCODER = Encoder(enc_hook=to_jsonable_python)  # of what a caller's task may hold
+_EVENTS: dict[str, type[BaseEvent]] = {
+    kind.type: kind for kind in (AgentLoopInit, AgentToolCall, ToolExecutionComplete, ToolExecutionFailed)
+}
 
 
 def event_type(event: Event) -> EventType:
@@ -251,9 +259,9 @@ def event_type(event: Event) -> EventType:
     return EventType(event.type)
 
 
-def encode_event(event: Event) -> str:
+def encode_event(event: WireRecord) -> str:
     """Return the event as the JSON text that goes on the wire."""
-    return event.model_dump_json(by_alias=True, exclude_none=True)
+    return _ENCODER.encode(event).decode()
 
 
 def parse_event(body: bytes) -> Event:
@@ -264,13 +272,13 @@ def parse_event(body: bytes) -> Event:
         NewerVersionError: its version is one that a newer version of this code knows.
     """
     try:
-        return _EVENT.validate_json(body)
-    except ValidationError as error:
+        return _DECODER.decode(body)
+    except (ValueError, RecursionError) as error:
         refuse_newer(body, error)
         raise MalformedEventError(_what_is_wrong(body, error)) from error
 
 
-def refuse_newer(body: bytes, error: ValidationError) -> None:
+def refuse_newer(body: bytes, error: Exception) -> None:
     """Leave an event to a newer version of this code, if one has sent it.
 
     Raises:
@@ -287,7 +295,24 @@ def refuse_newer(body: bytes, error: ValidationError) -> None:
         ) from error
 
 
-def _what_is_wrong(body: bytes, error: ValidationError) -> str:
+def faults_of(values: dict[str, Any], kind: type[Struct], below: str = "") -> list[str]:
+    """Return all faults of a record's fields: a decoder tells the first one."""
+    faults: list[str] = []
+    for one in fields(kind):
+        name, value = f"{below}{one.encode_name}", values.get(one.encode_name)
+        if one.encode_name not in values:
+            faults += [f"{name}: is missing"] if one.required else []
+        elif isinstance(value, dict) and isinstance(one.type, type) and issubclass(one.type, Struct):
+            faults += faults_of(value, one.type, f"{name}.")
+        else:
+            try:
+                convert(value, one.type)
+            except ValidationError as error:
+                faults.append(f"{name}: {error}")
+    return faults
+
+
+def _what_is_wrong(body: bytes, error: Exception) -> str:
     try:
         raw = json.loads(body)
     except RecursionError:
@@ -301,5 +326,5 @@ def _what_is_wrong(body: bytes, error: ValidationError) -> str:
     version = raw.get("schemaVersion", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         return f"unknown schemaVersion {version!r} of {raw['type']}: this code reads {SCHEMA_VERSION}"
-    faults = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()]
+    faults = faults_of(raw, _EVENTS[raw["type"]]) or [str(error)]
     return f"not a valid {raw['type']}: {'; '.join(faults)}"

@@ -9,9 +9,11 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from baton_events.schema import WEBHOOK_ENDPOINTS
 
@@ -161,8 +163,7 @@ def payload_keys_in(given: str) -> tuple[tuple[str, bytes], ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One environment variable: where it goes, its default as text, its unit, and what it means.
 
     `read` raises ValueError with what the value should be: "X is not …". `needed`: a deployment does not work without

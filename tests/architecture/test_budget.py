@@ -183,7 +183,11 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "lines 5, lines of engine 5, test lines 10, docs words 31",
     ),
     *_raises(_WHOLE, "test lines 12"),
-    *_raises(_START, "lines 11, modules 1, lines of worker 10, modules of worker 1, lines of local 3, test lines 9"),
+    *_raises(
+        _START,
+        "lines 65, modules 1, functions 1, lines of worker 13, modules of worker 1, lines of local 3, test lines 19, "
+        "lines of client 48, functions of client 2, lines of queue 1, lines of testing 2",
+    ),
     *_raises(
         _CORES,
         "lines 41, modules 2, lines of server 65, modules of server 2, functions of server 4, test lines 96, docs "

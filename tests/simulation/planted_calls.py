@@ -98,8 +98,8 @@ def _waiting(change: Callable[..., WorkItem]) -> Patch:
 
 def _of_the_next(read: Any, below: str) -> Any:
     event, number = read(below)
-    payload = event.payload.model_copy(update={"attempt": event.payload.attempt + 1})
-    return event.model_copy(update={"payload": payload}), number
+    payload = replace(event.payload, attempt=event.payload.attempt + 1)
+    return replace(event, payload=payload), number
 
 
 async def _impatient(begin: Callable[..., Any], *arguments: Any) -> Any:

@@ -7,8 +7,10 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import structs
 
 from baton.testing.dice import number_of
 from baton_events.errors import BatonError, PartialPublishError, PublishError, QueueUnreachableError
@@ -104,7 +106,7 @@ class SimQueue:
         if not messages:
             return []
         if is_other_version(self._world, CURRENT.get()):
-            messages = [replace(message, body=event_of_another_version(message.body)) for message in messages]
+            messages = [structs.replace(message, body=event_of_another_version(message.body)) for message in messages]
         try:
             delays = [self._delay(message) for message in messages]
             return await self._world.wire.request(

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from pydantic import TypeAdapter
 
 from baton.engine.all_jobs.ends import AgentCounters
 from baton.engine.all_jobs.slots import SlotState
@@ -59,10 +58,10 @@ def of_this_code() -> Schema:
     stored: Shapes = {}
     for kind in STORED:
         stored |= shapes_of(kind)
-    return Schema(STATE_VERSION, SCHEMA_VERSION, ENTRY_VERSION, stored, _shapes(TypeAdapter(Event).json_schema()))
+    return Schema(STATE_VERSION, SCHEMA_VERSION, ENTRY_VERSION, stored, shapes_of(Event))
 
 
-def shapes_of(kind: type[Any]) -> Shapes:
+def shapes_of(kind: Any) -> Shapes:
     return _shapes(msgspec.json.schema(kind))
 
 

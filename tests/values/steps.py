@@ -31,6 +31,7 @@ from baton.worker.executors.tool_run import ResultLimit, ToolRun
 from baton_events.app_event import AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
 from baton_events.ids import canonical_json
+from baton_events.schema import encode_event
 from tests.fakes.clock import FakeClock
 from tests.fakes.stored import FakeSessionMemory, FakeStore
 from tests.unit.baton.engine.sample_state import call_record, call_state, turn_state
@@ -277,5 +278,5 @@ async def an_event(drawn: Drawn) -> None:
         event = app_event("order.created", data, key, event_id="evt_1", tenant="t", now_ms=1_000)
     except (AppEventError, TooLargeError):
         return
-    sent = event.model_dump_json(by_alias=True).encode()
+    sent = encode_event(event).encode()
     assert parse_app_event(sent) == event

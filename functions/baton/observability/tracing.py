@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.engine.effects import Changes
@@ -204,7 +205,7 @@ def with_trace(event: Event) -> Event:
     """Add the place of the dispatching work item to the event."""
     trace = _TRACE.get()
     place = trace.parents.get(item_key_of(event)) if trace else None
-    return event.model_copy(update={"traceparent": place.traceparent}) if place else event
+    return replace(event, traceparent=place.traceparent) if place else event
 
 
 def _used(job: Job) -> Attributes:

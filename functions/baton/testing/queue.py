@@ -9,8 +9,10 @@ import contextlib
 import math
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from baton.testing import asgi
 from baton.testing.deliveries import Failed, callback_of, delivery_headers

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import ModuleType
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+import msgspec
 
 from baton.engine.transitions import CALL_TRANSITIONS, JOB_TRANSITIONS, CallStatus, JobStatus, Step
 from baton.server.app import SPECS
@@ -60,20 +60,20 @@ def payload_fields() -> str:
 
 def command_fields() -> str:
     """Return one row for each command that a backup message brings."""
-    rows = ([f"`{model.model_fields['kind'].default}`", _text(model), _names(model)] for model in _COMMANDS)
+    rows = ([f"`{model.kind}`", _text(model), _names(model)] for model in _COMMANDS)
     return markdown_table(["`kind`", "what", "fields"], rows)
 
 
-def _text(model: type[BaseModel]) -> str:
+def _text(model: type[msgspec.Struct]) -> str:
     return " ".join((model.__doc__ or "").split())
 
 
-def _names(model: type[BaseModel]) -> str:
-    return ", ".join(f"`{field.alias or name}`" for name, field in model.model_fields.items() if name != "kind")
+def _names(model: type[msgspec.Struct]) -> str:
+    return ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(model))
 
 
-def _fields(model: type[BaseModel]) -> str:
-    schema = model.model_json_schema(by_alias=True)
+def _fields(model: type[msgspec.Struct]) -> str:
+    schema = msgspec.json.schema(model)["$defs"][model.__name__]
     needed = schema.get("required", [])
     lines = (f"{name}{'' if name in needed else '?'}: {_type(of)}" for name, of in schema["properties"].items())
     return "\n".join(["```text", *lines, "```"])
@@ -86,8 +86,8 @@ def _type(schema: dict[str, Any]) -> str:
     if "anyOf" in schema or "oneOf" in schema:
         kinds = [_type(each) for each in schema.get("anyOf", schema.get("oneOf", []))]
         return " or ".join(dict.fromkeys(kind for kind in kinds if kind != "null"))
-    if "const" in schema:
-        return str(schema["const"])
+    if "enum" in schema:
+        return " or ".join(map(str, schema["enum"]))
     if "$ref" in schema:
         return "object"
     return "time" if schema.get("format") == "date-time" else str(schema.get("type", "any JSON"))

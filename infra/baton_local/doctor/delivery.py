@@ -13,6 +13,8 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
+from msgspec import structs
+
 from baton.queue.ports import LogEntry, QueueRecords
 from baton.sdk.clock import Clock
 from baton.settings.settings import Settings
@@ -158,7 +160,9 @@ class Probes:
 
     async def _publish(self, settings: Settings, endpoint: str) -> str | PublishError:
         message = message_to(settings, endpoint, probe_body(self._label))
-        alone = replace(message, label=self._label, failure_callback="", retries=0, timeout_seconds=_ANSWER_SECONDS)
+        alone = structs.replace(
+            message, label=self._label, failure_callback="", retries=0, timeout_seconds=_ANSWER_SECONDS
+        )
         try:
             return (await self._queue.publish([alone]))[0]
         except PublishError as error:

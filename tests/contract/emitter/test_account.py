@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from baton.queue.account import QueueSetup, Topic, TopicEndpoint
 from baton.queue.ports import QueueRecords, Schedules

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from baton import Emitter as Published
 from baton.settings.settings import Settings
@@ -172,7 +173,7 @@ def test_any_session_id_becomes_a_header_that_can_be_sent(text: str) -> None:
     assert value == value.strip()
     assert value.isascii()
     assert value.isprintable()
-    assert json.loads(encode_event(LOOP_INIT.model_copy(update={"session_id": text})))["sessionId"] == text
+    assert json.loads(encode_event(replace(LOOP_INIT, session_id=text)))["sessionId"] == text
     for plain in ("session_1", "a session", "with % and /", "~!@#"):
         assert header_value(plain) == plain
 

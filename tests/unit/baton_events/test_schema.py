@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from baton_events.errors import MalformedEventError, NewerVersionError
 from baton_events.schema import (
@@ -124,10 +126,10 @@ def test_an_unknown_type_is_malformed_and_named(kind: object) -> None:
         ({"sessionId": "s" * 201}, "sessionId"),
         ({"createdAt": "2026-11-20T09:03:25"}, "createdAt"),
         ({"payload": None}, "payload"),
-        ({"payload": {**TOOL.model_dump(by_alias=True), "turn": 0}}, "payload.turn"),
-        ({"payload": {**TOOL.model_dump(by_alias=True), "position": -1}}, "payload.position"),
-        ({"payload": {**TOOL.model_dump(by_alias=True), "callId": "a:b"}}, "payload.callId"),
-        ({"payload": {**TOOL.model_dump(by_alias=True), "attempt": 0}}, "payload.attempt"),
+        ({"payload": {**to_builtins(TOOL), "turn": 0}}, "payload.turn"),
+        ({"payload": {**to_builtins(TOOL), "position": -1}}, "payload.position"),
+        ({"payload": {**to_builtins(TOOL), "callId": "a:b"}}, "payload.callId"),
+        ({"payload": {**to_builtins(TOOL), "attempt": 0}}, "payload.attempt"),
         ({"id": "", "jobId": "", "payload": {}}, r"id: .*jobId: .*payload\.turn"),
     ],
 )
@@ -156,7 +158,7 @@ def test_a_command_of_an_unknown_kind_is_malformed() -> None:
 
 
 def test_an_event_never_changes() -> None:
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(AttributeError, match="immutable"):
         setattr(TOOL_CALL.payload, "turn", 3)  # noqa: B010 - a type checker would refuse it, too
 
 
@@ -169,9 +171,7 @@ def test_whatever_the_body_is_it_is_an_event_or_malformed(raw: bytes) -> None:
 @given(st.text(min_size=1, max_size=200), st.text(max_size=50))
 def test_any_session_and_tool_name_comes_back(session_id: str, tool: str) -> None:
     """Texts of all kinds; a lone surrogate cannot be a Python program's text on the wire, hypothesis leaves it out."""
-    event = AgentToolCall.model_validate(
-        {**HEAD, "session_id": session_id, "payload": TOOL.model_copy(update={"tool": tool})}
-    )
+    event = AgentToolCall(**HEAD | {"session_id": session_id}, payload=replace(TOOL, tool=tool))
     assert parse_event(encode_event(event).encode()) == event
 
 
@@ -185,5 +185,5 @@ JSON_VALUES = st.recursive(
 @given(st.dictionaries(st.text(), JSON_VALUES, max_size=3))
 def test_any_task_comes_back_out_of_a_submission(data: dict[str, Any]) -> None:
     fact = Submission(job={"id": "job_1"}, task={"text": "", "data": data})
-    event = SUBMITTED.model_copy(update={"payload": LoopPayload(turn=1, command=fact)})
+    event = replace(SUBMITTED, payload=LoopPayload(turn=1, command=fact))
     assert parse_event(encode_event(event).encode()) == event

@@ -24,11 +24,12 @@ from baton.store.records.app_events import MISFIT, EventRecord
 from baton.store.records.jobs import Snapshot
 from baton.worker.commands.once import ONCE_SECONDS, OnceFor, event_of
 from baton.worker.runtime.app_events import keep_event, misfits, stored_size
-from baton.worker.runtime.batches import Batches, encoded, note_of_batch
+from baton.worker.runtime.batches import Batches, note_of_batch
 from baton.worker.runtime.job_view import job_view
 from baton_events.app_event import AppEvent, AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
 from baton_events.ids import app_event_id, awaited_name, event_job_id
+from baton_events.schema import encode_event
 
 
 class AppEventBody(BaseModel):
@@ -54,7 +55,7 @@ async def post_app_event(context: Context, request: Request) -> Response:
     _refuse_misfits(handlers, event.data)
     quota = context.container.commands.quota
     if await context.container.ports.app_events.find(event.id) is None:
-        await quota.check(event.tenant, stored_size(encoded(event)))
+        await quota.check(event.tenant, stored_size(encode_event(event)))
     record = await keep_event(
         context.container.ports.app_events, quota, event, tuple(handler.name for handler in handlers)
     )

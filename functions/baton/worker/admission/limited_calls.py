@@ -26,7 +26,7 @@ from baton.store.records.call_limits import KeyLimit, NamedCall
 from baton.store.redis.call_limits import CallLimits
 from baton_events.emitter import Emitter
 from baton_events.errors import BatonError
-from baton_events.schema import parse_event
+from baton_events.schema import encode_event, parse_event
 from baton_events.values.text import text_of
 
 _log = logging.getLogger("baton.limits")
@@ -152,7 +152,7 @@ def key_failed(whose: str, error: Exception) -> Failure:
 
 def waiting_event(effect: CallModel | RunTool, claim: Claim) -> str:
     """Return the event that lets a call ask again."""
-    return event_of(effect.job.session_id, _item(effect, claim)).model_dump_json(by_alias=True, exclude_none=True)
+    return encode_event(event_of(effect.job.session_id, _item(effect, claim)))
 
 
 def _item(effect: CallModel | RunTool, claim: Claim) -> WorkItem:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from baton.engine.commit.usage_ledger import NOTHING
 from baton.engine.outbox import command_event
@@ -157,7 +157,7 @@ class Backup:
         try:
             await dispatch(self._emitter, job.session_id, items, self.relay_id, spent if spent.requests else None)
         except PublishError as error:
-            charge(**dict(spent))
+            charge(**asdict(spent))
             _log.warning(
                 "the next step of job %s is dispatched within two minutes, by its backup message or a sweep: %s",
                 job.id,

@@ -114,8 +114,8 @@ def at_time(event: AgentLoopInit, at_ms: int) -> AgentLoopInit:
     """Return a schedule's event for one time that its queue has missed; it starts one job, however often it comes."""
     command = event.payload.command
     assert isinstance(command, Recurrence), "a schedule's event brings it"
-    at = command.model_copy(update={"schedule": command.schedule | {"atMs": at_ms}})
-    return event.model_copy(update={"payload": event.payload.model_copy(update={"command": at})})
+    at = replace(command, schedule=command.schedule | {"atMs": at_ms})
+    return replace(event, payload=replace(event.payload, command=at))
 
 
 def recurrence(schedule_id: str, job: Job, task: dict[str, Any], schedule: dict[str, Any]) -> AgentLoopInit:

@@ -75,7 +75,7 @@ class SignalJob:
     async def answered(self, job: Job, command: Signalling) -> SignalAnswer:
         """Record a signal, as above; return the store's answer."""
         if isinstance(command, Completion | Steering):
-            command = command.model_copy(update={"run": job.run})
+            command = structs.replace(command, run=job.run)
         command_id = self._backups.new_id(job.id, command)
         backup = self._backups.of(job, command, command_id)
         signal = signal_of(command_id, command)

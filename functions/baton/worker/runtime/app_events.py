@@ -26,13 +26,13 @@ from baton.store.redis.app_events import AppEvents
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.commands import Commands
 from baton.worker.commands.submit import submission_of
-from baton.worker.runtime.batches import Batches, encoded
+from baton.worker.runtime.batches import Batches
 from baton.worker.runtime.new_jobs import job_of
 from baton_events.app_event import AppEvent, DeadLetter, occurrence_name, parse_app_event
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, MalformedEventError, UnknownJobError
 from baton_events.ids import awaited_name, canonical_json, digest, event_id, event_job_id, event_number, job_of_call
-from baton_events.schema import Occurrence
+from baton_events.schema import Occurrence, encode_event
 from baton_events.timestamps import milliseconds
 
 # Calls whose waits one delivery ends, at the same time: their requests travel together; and calls of one read.
@@ -52,7 +52,7 @@ def misfits(handlers: tuple[Handler, ...], data: Any) -> list[tuple[Handler, Mis
 
 async def keep_event(records: AppEvents, quota: StoredQuota, event: AppEvent, handlers: tuple[str, ...]) -> EventRecord:
     """Keep an event, and count it for its tenant where it is new. Raises StoreError."""
-    text = encoded(event)
+    text = encode_event(event)
     record = await records.add(event.id, text, handlers, subject=event.subject or "")
     if record.new:
         await quota.event_stored(event.tenant, stored_size(text))
@@ -153,7 +153,7 @@ class HandleAppEvent:
         return pages
 
     async def _send_page(self, event: AppEvent, page: tuple[str, ...]) -> int:
-        copy = event.model_copy(update={"meets": page})
+        copy = replace(event, meets=page)
         await self._emitter.send(copy, deduplication_id=f"{event.id}.meets.{digest(*page)[:24]}")
         return 1
 
@@ -182,7 +182,7 @@ class HandleAppEvent:
 
         Each event leaves a copy: where a failover forgot that the event joined, the copy makes it join again.
         """
-        event = copy.model_copy(update={"closes": None})
+        event = replace(copy, closes=None)
         record = await keep_event(self._records, self._commands.quota, event, (name,))
         if ERASED in record.notes:
             return Outcome("erased")
@@ -198,7 +198,7 @@ class HandleAppEvent:
         if batch.closed:
             return await self._start(handler, await self._batches.event_of(handler.name, batch), message_id, replay)
         await self._emitter.send(
-            event.model_copy(update={"closes": handler.name}),
+            replace(event, closes=handler.name),
             not_before_ms=self._clock.now_ms() + int(seconds * 1000),
             deduplication_id=f"{event.id}.closes.{handler.name}",
         )

@@ -9,19 +9,20 @@ Source: decisions/0021-app-events.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from baton.store.records.app_events import ERASED
 from baton.store.redis.app_events import AppEvents
 from baton_events.app_event import DATA_LIMIT_BYTES, AppEvent, parse_app_event
 from baton_events.errors import StoreError
 from baton_events.ids import batch_id, batch_lane
+from baton_events.schema import encode_event
 
 _END = "end"
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """The ids of a batch's events, in the order of their arrival; `closed`: no more will join."""
 
     members: tuple[str, ...]
@@ -47,11 +48,6 @@ def batch_of(entries: Sequence[str]) -> Batch:
     return Batch(tuple(members), closed=False)
 
 
-def encoded(event: AppEvent) -> str:
-    """Return an app event as it is sent and kept."""
-    return event.model_dump_json(by_alias=True, exclude_none=True)
-
-
 def note_of_batch(handler: str) -> str:
     """Return the name of an event's note with the number of the first batch that it has tried to join."""
     return f"batch:{handler}"
@@ -68,7 +64,7 @@ class Batches:
         lane = batch_lane(event.tenant, handler)
         newest = await self._records.newest(lane)
         first = int(await self._records.note(event.id, note_of_batch(handler), str(newest)))
-        entry = f"{size}:{len(encoded(event).encode())}:{event.id}"
+        entry = f"{size}:{len(encode_event(event).encode())}:{event.id}"
         number, batch = await self._find(event.id, lane, first, (entry, _END) if closes else (entry,))
         if batch.closed:
             await self._records.newest(lane, number + 1)

@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.engine.outbox import event_of
@@ -122,7 +123,7 @@ class Invocation:
         # The first delivery counts the message, with the usage that its sender could not count; no copy does so again.
         self.counts = {"messages": 1} if delivered.retried == 0 else {}
         if isinstance(event, AgentLoopInit) and event.payload.spent:
-            self.counts |= dict(event.payload.spent) if self.counts else {}
+            self.counts |= asdict(event.payload.spent) if self.counts else {}
             event = event.with_spent(None)
         call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
         key = item_key_of(event)

@@ -1,6 +1,7 @@
 """The state is the outbox: each open work item has a key and its event, and each event leads back to its work item."""
 
 import pytest
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from baton.engine.outbox import event_of
@@ -52,10 +53,10 @@ def test_an_event_leads_back_to_its_item_over_the_wire(item: WorkItem) -> None:
 
 def test_a_tool_calls_event_reports_what_people_want_to_see() -> None:
     event = event_of("s", call_state(ItemKind.CALL).item)
-    assert event.payload.model_dump(exclude_none=True) == {
+    assert to_builtins(event.payload) == {
         "turn": 2,
         "position": 0,
-        "call_id": "job_1-2-0-aaaaaaaaaa",
+        "callId": "job_1-2-0-aaaaaaaaaa",
         "tool": "read_file",
         "attempt": 1,
     }

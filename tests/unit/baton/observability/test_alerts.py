@@ -40,7 +40,7 @@ async def test_a_command_that_is_dropped_is_reported() -> None:
     await other.submit()
     backup = other.events()[0]
     stage.clock.ms = milliseconds(backup.created_at) + PATIENCE_MS + 1
-    event = backup.model_copy(update={"payload": LoopPayload(turn=1, command=Cancellation(by="x"))})
+    event = structs.replace(backup, payload=LoopPayload(turn=1, command=Cancellation(by="x")))
     await give_up(stage, event, "cb1")
     assert [notice.kind for notice in stage.alerts.sent] == ["fact_dropped"]
 

@@ -66,7 +66,7 @@ async def test_a_job_is_one_trace_and_each_item_is_below_the_one_that_handed_it_
 async def test_a_redelivered_message_is_in_the_same_trace_and_below_the_same_item() -> None:
     async with tracing(registry()) as traced:
         await traced.api.submitted(jobType="answers")
-        (event,) = [event for event in traced.stage.events() if event.payload.model_dump().get("command") is None]
+        (event,) = [event for event in traced.stage.events() if getattr(event.payload, "command", None) is None]
         assert event.traceparent
         await traced.deliver(event, "m1", 1)
         await traced.deliver(event, "m1", 2)
@@ -76,7 +76,7 @@ async def test_a_redelivered_message_is_in_the_same_trace_and_below_the_same_ite
 async def test_what_a_sweep_replays_is_in_the_trace_of_its_job() -> None:
     async with tracing(registry()) as traced:
         job = await traced.api.submitted(jobType="answers")
-        event = traced.stage.events()[-1].model_copy(update={"traceparent": None})
+        event = structs.replace(traced.stage.events()[-1], traceparent=None)
         await traced.deliver(event, "m1")
         (root,) = [span for span in traced.spans() if span.name == "submit"]
         (loop,) = [span for span in traced.spans() if span.name == "loop"]

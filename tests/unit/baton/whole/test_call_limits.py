@@ -24,6 +24,7 @@ from baton.testing.dice import Dice
 from baton.worker.admission.limited_calls import Limited
 from baton.worker.executors.bounded import limits_by
 from baton_events.errors import PublishError
+from baton_events.schema import encode_event
 from tests.fakes.stored import FakeConnection
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.following import in_virtual_time
@@ -259,7 +260,7 @@ async def test_a_call_that_can_wake_nobody_runs_and_gives_its_place_back() -> No
     limits = CallLimits(FakeConnection(stage.redis))
     agent = Agent(name="asks", model=ScriptedModel(["done"]), call_limits=[CallLimit("desk", in_flight=2)])
     limited = Limited(run, limits_by(Registry([agent])), limits, stage.container.emitter, LEASE_MS)
-    event = event_of("session", loop_item("job_2", 1, 1, 0)).model_dump_json(by_alias=True, exclude_none=True)
+    event = encode_event(event_of("session", loop_item("job_2", 1, 1, 0)))
     for name in ("died", "died too", "waits"):
         await limits.begin_call([desk], NamedCall(name, "acme", event), LEASE_MS)
     stage.clock.ms += LEASE_MS + 1

@@ -9,6 +9,7 @@ from baton.sdk.records.memory import MemoryEntry
 from baton.store.records.access import AuditEntry
 from baton.store.records.operation_stream import StreamEntry
 from baton_events.app_event import app_event
+from baton_events.schema import encode_event
 from tests.unit.baton.kit.approval_kit import checkpoints, decide
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import Api, api_of, with_keys
@@ -94,7 +95,7 @@ async def through_adapters(stage: Stage, doors: Doors) -> None:
     assert ports.model_cache is not None
     await ports.model_cache.put("acme", "a" * 64, word("cached"), 60)
     event = app_event("order.made", {"of": word("event")}, "k", event_id="evt_1", tenant="acme", now_ms=1)
-    await ports.app_events.add("evt_1", event.model_dump_json(by_alias=True))
+    await ports.app_events.add("evt_1", encode_event(event))
     await ports.app_events.note("evt_1", "misfit", word("note"), "acme")
     await ports.app_events.keep("name", word("kept-event"), "acme")
     detail = {"body": word("audit")}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Annotated
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,10 +24,10 @@ from baton.server.api.jobs.submission import SUBJECT_LIMIT_CHARS
 from baton.server.api.problem import invalid_by, parsed_query
 from baton.server.api.schedules import recurrence_in
 from baton.store.records.app_events import ERASED
-from baton.worker.runtime.batches import encoded
 from baton_events.app_event import parse_app_event
 from baton_events.errors import JobGoneError, UnknownJobError, UnreadablePayloadError
 from baton_events.ids import awaited_name, canonical_json, subject_digest
+from baton_events.schema import encode_event
 
 # Well within the time limit of a request, behind any gateway.
 _LONGEST_MS, _PAGE_JOBS, _AT_ONCE = 15_000, 100, 8
@@ -114,7 +115,7 @@ class _Erasure:
             await self._end([snapshot.job for snapshot in taken if snapshot])
             if all(snapshot is None or snapshot.job.ended for snapshot in taken):
                 name = awaited_name(event.tenant, event.name, event.key)
-                blank = encoded(event.model_copy(update={"data": None, "key": ""}))
+                blank = encode_event(replace(event, data=None, key=""))
                 await records.erase(event.id, blank, name, canonical_json(event.data))
                 self.counts["events"] += 1
 

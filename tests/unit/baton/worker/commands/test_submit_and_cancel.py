@@ -121,7 +121,7 @@ async def test_a_backup_whose_job_cannot_be_read_is_malformed() -> None:
     event = event_of("s", loop_item("job_9", 1, 1, 0))
     payload = LoopPayload(turn=1, command=Submission(job={"id": "job_9"}, task={}))
     with pytest.raises(MalformedEventError):
-        await Stage().deliver(event.model_copy(update={"payload": payload}))
+        await Stage().deliver(replace(event, payload=payload))
 
 
 @pytest.mark.parametrize(

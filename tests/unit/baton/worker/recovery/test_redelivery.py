@@ -166,7 +166,7 @@ async def test_a_command_about_a_forgotten_child_comes_back_while_its_root_lives
     stage, first = await submitted()
     fact = Completion(call_id="job_1.c0-1-0-abc", outcome={"ok": 1})
     payload = LoopPayload(turn=1, command=fact)
-    found = first.model_copy(update={"id": "evt_9", "job_id": "job_1.c0", "payload": payload})
+    found = replace(first, id="evt_9", job_id="job_1.c0", payload=payload)
     waits: list[int] = []
     for age_ms in (0, PATIENCE_MS + 1, 4 * PATIENCE_MS, 96 * PATIENCE_MS):
         stage.clock.ms = milliseconds(first.created_at) + age_ms

@@ -10,6 +10,7 @@ from baton.sdk.records.budget import Unit, periods_around
 from baton.store.records.budgets import Want
 from baton.store.redis.budgets import Budgets
 from baton_events.errors import PublishError
+from baton_events.schema import encode_event
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, Api, assert_problem
 
@@ -25,7 +26,7 @@ def budgets_of(stage: Stage) -> Budgets:
 async def reserved(stage: Stage, name: str, amount: int, *, key: str = "user/7", unit: Unit = "usd") -> str:
     """A call asks for as much in a budget of five dollars, or of five million tokens, a day; its outcome."""
     want = Want(key, "day", unit, "UTC", 5_000_000, amount, periods_around("day", "UTC", stage.clock.ms), fixed=True)
-    event = event_of("s1", loop_item(name, 1, 1, stage.clock.ms)).model_dump_json(by_alias=True, exclude_none=True)
+    event = encode_event(event_of("s1", loop_item(name, 1, 1, stage.clock.ms)))
     return (await budgets_of(stage).reserve([want], name, event, 60_000)).outcome
 
 
