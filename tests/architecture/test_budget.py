@@ -112,20 +112,14 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "local 35, classes 1, lines of queue 37, functions of queue 3, lines of sdk 27, functions of sdk 1, "
         "functions of local 2, lines of store 29, functions of store 3, functions of server 2",
     ),
-    *_raises(
-        _OVERVIEW,
-        "modules 1, lines of server 72, modules of server 2, test lines 85",
-    ),
+    *_raises(_OVERVIEW, "modules 1, lines of server 72, modules of server 2, test lines 85"),
     *_raises(
         _DAILY,
         "lines 350, modules 3, functions 15, classes 4, public names 1, test lines 400, lines of server 80, lines of "
         "worker 60, modules of worker 1, functions of worker 12, lines of sdk 110, modules of sdk 1, lines of local "
         "60, functions of local 5",
     ),
-    *_raises(
-        _DOORS,
-        "modules 1, modules of sdk 1, lines of server 10, test lines 25",
-    ),
+    *_raises(_DOORS, "modules 1, modules of sdk 1, lines of server 10, test lines 25"),
     *_raises(
         _CODE_MODE,
         "lines 900, modules 5, functions 75, classes 12, public names 1, Agent fields 1, test lines 1000, lines of "
@@ -133,10 +127,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "functions of worker 15, classes of worker 2, lines of server 80, functions of server 5, lines of sdk 480, "
         "modules of sdk 2, functions of sdk 45, classes of sdk 5",
     ),
-    *_raises(
-        _STAMP,
-        "lines 75, classes 1, lines of store 35, functions of store 2, docs words 10",
-    ),
+    *_raises(_STAMP, "lines 75, classes 1, lines of store 35, functions of store 2, docs words 10"),
     *_raises(
         _SANDBOXES,
         "lines 368, modules 1, functions 28, classes 5, test lines 656, docs words 420, lines of worker 49, "
@@ -185,8 +176,8 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     *_raises(_WHOLE, "test lines 12"),
     *_raises(
         _START,
-        "lines 65, modules 1, functions 1, lines of worker 13, modules of worker 1, lines of local 3, test lines 19, "
-        "lines of client 48, functions of client 2, lines of queue 1, lines of testing 2",
+        "lines 90, modules 1, functions 1, lines of server 8, lines of worker 13, modules of worker 1, lines of local "
+        "4, test lines 19, lines of client 48, functions of client 2, lines of queue 1, lines of testing 2",
     ),
     *_raises(
         _CORES,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import baton.worker.quick_start  # noqa: F401 - before all that is ours
 from baton.server.api.middleware import secured
 from baton.server.site import build_site
 from baton.worker.container import Container

@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import baton.worker.quick_start  # noqa: F401 - before all that is ours
 from baton.observability.error_reports import send_reports
 from baton.sdk.distribution import require_extra
 from baton.sdk.records.own_threads import in_own_thread

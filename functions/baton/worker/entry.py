@@ -19,7 +19,6 @@ from mangum import Mangum
 from mangum.types import LambdaHandler as Gateway
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import baton.worker.quick_start  # noqa: F401 - before all that is ours
 from baton.observability.error_reports import send_reports
 from baton.sdk.records.own_threads import OWN_THREADS
 from baton.worker.container import Container
@@ -59,9 +58,13 @@ def _is_accepted(runtime_api: str, request_id: str, body: bytes) -> bool:
 
 
 class LazyApp:
-    """An ASGI app that is built from the environment on first use. Garbage is collected from here on."""
+    """An ASGI app that is built from the environment on first use. Garbage is collected from here on.
+
+    What is imported by now is never looked at: to scan it once is a sixth of a start.
+    """
 
     def __init__(self, build: Callable[[Container], ASGIApp]) -> None:
+        gc.freeze()
         gc.enable()
         self._build = build
         self._app: ASGIApp | None = None

@@ -1,5 +1,6 @@
 """`agent.loop.init`: the next turn: call the model, or finish. The one function that needs model libraries."""
 
+import baton.worker.quick_start  # noqa: F401 - before all that is ours
 from baton.engine.work_items import ItemKind
 from baton.worker.entry import LambdaHandler, LazyApp
 from baton.worker.executors.model_work import model_work

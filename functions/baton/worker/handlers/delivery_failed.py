@@ -1,5 +1,6 @@
 """The failure callback of the queue: an event that could not be delivered is replayed, within a budget."""
 
+import baton.worker.quick_start  # noqa: F401 - before all that is ours
 from baton.worker.entry import LambdaHandler, LazyApp
 from baton.worker.runtime.spec import Spec
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import baton.worker.quick_start  # noqa: F401 - before all that is ours
 from baton.worker.entry import LambdaHandler, LazyApp
 from baton.worker.runtime.spec import Spec
 from baton_events.schema import SWEEP_ENDPOINT

@@ -1,5 +1,6 @@
 """`agent.tool.call`: run one tool call. Never goes into a model turn, so it stays free of model libraries."""
 
+import baton.worker.quick_start  # noqa: F401 - before all that is ours
 from baton.engine.work_items import FOLLOW_UPS, ItemKind
 from baton.worker.entry import LambdaHandler, LazyApp
 from baton.worker.executors.tool_work import tool_work

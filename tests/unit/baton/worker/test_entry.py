@@ -58,8 +58,10 @@ async def get(app: LazyApp) -> str:
 async def test_an_app_is_built_by_the_first_request_and_kept(environment: pytest.MonkeyPatch) -> None:
     building = Building()
     gc.disable()  # as imports do
+    gc.unfreeze()
     app = LazyApp(building)
     assert (gc.isenabled(), building.containers) == (True, [])
+    assert gc.get_freeze_count() > 10_000, "nor does the first search go through what was imported"
     environment.setenv("MAX_CONCURRENT_JOBS", "7")
     gc.unfreeze()
     assert [await get(app), await get(app)] == ["here", "here"]
