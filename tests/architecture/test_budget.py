@@ -186,7 +186,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ),
     *_raises(
         _SEALED,
-        "lines 1036, modules 5, functions 68, classes 14, public names 2, settings 3, Protocols 2, test lines 998, "
+        "lines 1036, modules 5, functions 68, classes 14, public names 2, settings 3, Protocols 2, test lines 1018, "
         "docs words 360, lines of client 290, functions of client 20, classes of client 6, lines of server 64, lines "
         "of worker 33, lines of store 489, modules of store 4, functions of store 28, classes of store 7, lines of "
         "engine 125, functions of engine 10, classes of engine 1, commands 4, functions of worker 3, lines of local "

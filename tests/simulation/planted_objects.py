@@ -1,6 +1,7 @@
 """Defects of large payloads, planted in worlds whose tasks and results are objects."""
 
 import asyncio
+import json
 from typing import Any
 
 from baton.engine.state import Job
@@ -8,21 +9,21 @@ from baton.store.objects import Objects
 from baton.store.records.objects import job_place, named
 from baton.worker.commands.delete import DeleteJob
 from baton.worker.commands.submit import SubmitJob
-from baton.worker.payloads import Payloads
+from baton.worker.payloads import Leaving, Payloads
 from baton.worker.recovery.maintenance import ObjectPruning
 from baton_events.ids import canonical_json
-from tests.simulation.plan import OBJECT_SEEDS, RETURNING_SEEDS
+from tests.simulation.plan import OBJECT_SEEDS, RETURNING_SEEDS, WAITING_SEEDS
 from tests.simulation.planting import around, defects, idle
 
 _LATE_SECONDS = 5
 
 
-def _write_later(objects: Objects, job: Job, data: bytes) -> None:
+def _write_later(objects: Objects, place: str, tenant: str, data: bytes) -> None:
     """Write an object a moment after it is named, in a process that may die meanwhile."""
 
     async def write() -> None:
         await asyncio.sleep(_LATE_SECONDS)
-        await objects.put(job_place(job.tenant, job.id), job.tenant, data)
+        await objects.put(place, tenant, data)
 
     asyncio.get_running_loop().create_task(write())
 
@@ -30,13 +31,23 @@ def _write_later(objects: Objects, job: Job, data: bytes) -> None:
 async def _result_later(_original: Any, self: Payloads, job: Job, result_json: str) -> tuple[str, int]:
     data = result_json.encode()
     ref = await self.objects.ref(job_place(job.tenant, job.id), data)
-    _write_later(self.objects, job, data)
+    _write_later(self.objects, job_place(job.tenant, job.id), job.tenant, data)
     return canonical_json(named(str(ref), len(data))), len(data)
 
 
 async def _task_later(_original: Any, self: SubmitJob, job: Job, content: bytes) -> None:
     if self.payloads is not None and content:
-        _write_later(self.payloads.objects, job, content)
+        _write_later(self.payloads.objects, job_place(job.tenant, job.id), job.tenant, content)
+
+
+async def _outcome_later(_original: Any, self: Leaving, text: str) -> str:
+    outcome = json.loads(text)
+    if not self._payloads.is_large(text) or "ok" not in outcome or "apart" in outcome:
+        return text
+    value = canonical_json(outcome["ok"])
+    _write_later(self._payloads.objects, self._place, self._tenant, value.encode())
+    ref = await self._payloads.objects.ref(self._place, value.encode())
+    return canonical_json(outcome | {"ok": named(str(ref), len(value.encode())), "apart": True})
 
 
 async def _objects_first(original: Any, self: DeleteJob, job: Job) -> Any:
@@ -54,6 +65,12 @@ DEFECTS = (
         },
         nothing_outlives_its_job={
             "objects of expired jobs are not swept": idle(ObjectPruning, "_is_without", True),
+        },
+    ),
+    *defects(
+        OBJECT_SEEDS + WAITING_SEEDS,
+        a_committed_ref_has_its_object={
+            "an outcome is written after its commit": around(Leaving, "call_outcome", _outcome_later),
         },
     ),
     *defects(
