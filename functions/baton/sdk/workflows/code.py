@@ -22,11 +22,12 @@ from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows import subset
 from baton.sdk.workflows.approval import Decision
+from baton.sdk.workflows.lacking import TOOL
 from baton.sdk.workflows.shapes import NoLiteralError, Shapes, is_model
 
 # What is there under a name of the program's own.
 _OWN = {id(ToolError): "_baton_ToolError", id(Decision): "_baton_Decision"}
-_KEPT_OPTIONS = frozenset({"frozen", "order", "eq", "repr", "init"})
+_KEPT_OPTIONS = frozenset({"frozen", "eq"})
 
 
 @dataclass
@@ -175,6 +176,10 @@ class Code:
         """Take a module of the list as it is, and of another one the attributes that are used."""
         if module.__name__ in subset.MODULES:
             self.imports[name] = f"import {module.__name__} as {name}"
+            for each in ast.walk(node) if name != module.__name__ else ():
+                if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == name:
+                    for text in subset.attribute_faults(module.__name__, each.attr):
+                        self._fault(text, file, each.lineno)
             return
         self.imports[name] = f"{name} = _baton_Namespace()"
         for each in ast.walk(node):
@@ -182,9 +187,7 @@ class Code:
                 continue
             value = getattr(module, each.attr, None)
             if not _is_users(module) and not isinstance(value, Tool | Agent | CodeAgent):
-                self._fault(
-                    f"module {module.__name__!r} is not possible in a workflow; {subset.TOOL}", file, each.lineno
-                )
+                self._fault(f"module {module.__name__!r} is not possible in a workflow; {TOOL}", file, each.lineno)
             elif target := self._target(each.attr, value, file, each.lineno):
                 self._bind(f"{name}.{each.attr}", target)
 
@@ -215,7 +218,7 @@ class Code:
             known = self.shapes.known(value)
             return self._define(value, name) if self._keeps_source(value) else known
         if not _is_users(inspect.getmodule(value)) or issubclass(value, BaseException):
-            way = "raise a built-in exception, such as ValueError" if issubclass(value, BaseException) else subset.TOOL
+            way = "raise a built-in exception, such as ValueError" if issubclass(value, BaseException) else TOOL
             self._fault(f"class {value.__name__} is not possible in a workflow; {way}", file, line)
             return ""
         return self._define(value, name)
@@ -234,7 +237,7 @@ class Code:
             text = self.shapes.literal(value)
         except NoLiteralError as error:
             what = f"{name!r} is a {error}, and no tool, agent, workflow, model, dataclass or constant"
-            self._fault(f"{what}; {subset.TOOL}", file, line)
+            self._fault(f"{what}; {TOOL}", file, line)
             return ""
         if "('model'" in text:  # its class may be the user's own, which stands further below
             return self._note(value, f"({text})")

@@ -17,6 +17,7 @@ from typing import Any, get_args
 import pydantic_monty as monty
 from msgspec import Struct
 
+from baton.sdk.workflows.lacking import raised_inside
 from baton.sdk.workflows.program import INPUT, JOB, STEP, Program
 from baton.sdk.workflows.script_text import (
     LINE,
@@ -360,7 +361,7 @@ def settled(outcome: Mapping[str, Any]) -> Any:
     if "error" not in outcome:
         return {"return_value": outcome.get("ok")}
     kind, message = outcome["error"]["type"], outcome["error"]["message"]
-    kind = "TimeoutError" if kind == "timeout" else kind
+    kind, message = raised_inside("TimeoutError" if kind == "timeout" else kind, message)
     if kind in _KNOWN:
         return {"exc_type": kind, "message": message}
     return {"exc_type": "RuntimeError", "message": message if kind == "ToolError" else f"{kind}: {message}"}

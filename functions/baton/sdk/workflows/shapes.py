@@ -8,15 +8,17 @@ start an interpreter.
 import dataclasses
 import re
 import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from types import NoneType, UnionType
+from types import FunctionType, NoneType, UnionType
 from typing import Any, Union
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, to_jsonable_python
+
+from baton.sdk.workflows.subset import is_unheard, unheard
 
 Shape = Any
 _KINDS = (datetime, date, time, timedelta, Decimal, bytes)
@@ -78,6 +80,8 @@ class Shapes:
     def known(self, model: type) -> str:
         """Note a model, and those in its fields; return its name."""
         name = model.__name__
+        if name not in self.models:
+            self.clashes += [unheard(name, method) for method in _own_methods(model) if is_unheard(method)]
         if self.models.setdefault(name, model) is not model:
             self.clashes.append(f"two classes are named {name!r} ({model.__module__}); rename one")
         return name
@@ -130,7 +134,7 @@ class Shapes:
             except NoLiteralError:
                 made = " = None"
             lines.append(f"    {name}: object{made}")
-        return "\n".join([*lines, *(["    pass"] if len(lines) == 2 else []), ""])  # noqa: PLR2004 - no field
+        return "\n".join([*lines, *_special_methods(model), "    pass", ""])
 
     def _default(self, default: Any) -> str:
         text = self.literal(default)
@@ -154,6 +158,50 @@ def _call_of(value: object) -> str:
             return str(int(value))
         case _:
             return ""
+
+
+def _own_methods(model: type) -> list[str]:
+    """Return the names of the functions that users wrote into a model's classes, not those that a library made."""
+    found = [
+        (name, each.__module__, getattr(value, "__func__", value))  # `__new__` is a static method
+        for each in model.__mro__
+        if not each.__module__.startswith("pydantic.")
+        for name, value in vars(each).items()
+    ]
+    return [
+        name
+        for name, module, function in found
+        if isinstance(function, FunctionType)
+        and function.__globals__.get("__name__") == module
+        and function.__code__.co_filename != "<string>"
+    ]
+
+
+def _special_methods(model: type) -> Iterator[str]:
+    """Yield what a data class would do in another way than the model: a text, a comparison; or that it cannot do it."""
+    own, fields = _own_methods(model), _shown_and_compared(model)
+    shown, compared = [name for name, is_shown, _ in fields if is_shown], [name for name, _, counts in fields if counts]
+    pairs = [f"{name}={{self.{name}!r}}" for name in shown]
+    if "__repr__" not in own and len(shown) < len(fields):
+        yield f'    def __repr__(self): return f"{model.__name__}({", ".join(pairs)})"'
+    if "__str__" not in own and issubclass(model, BaseModel) and "__repr__" not in own:
+        yield f'    def __str__(self): return f"{" ".join(pairs)}"'
+    if "__eq__" not in own and len(compared) < len(fields):
+        same = " and ".join(
+            [f"type(other) is {model.__name__}", *(f"self.{name} == other.{name}" for name in compared)]
+        )
+        yield f"    def __eq__(self, other): return {same}"
+    for name in sorted({"__repr__", "__str__", "__eq__", "__hash__"}.intersection(own)):
+        what = f"{model.__name__}.{name} does not run in a workflow, which has the fields alone; write what you want"
+        yield f"    def {name}(self, *_): raise TypeError({what!r})"
+
+
+def _shown_and_compared(model: type) -> list[tuple[str, bool, bool]]:
+    """Return the fields, whether a text of the model has them, and whether they are compared."""
+    if issubclass(model, BaseModel):
+        return [(name, info.repr, True) for name, info in model.model_fields.items()]
+    found = dataclasses.fields(typing.cast("Any", model))
+    return [(field.name, field.repr, field.compare) for field in found]
 
 
 def _fields_of(model: type) -> list[tuple[str, str, Any]]:

@@ -8,13 +8,14 @@ import ast
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from baton.sdk.workflows.lacking import SPECIAL_METHODS, TOOL, is_lacking_exception, is_no_value, way_around
+
 MODULES = frozenset(
     {
         *("asyncio", "base64", "collections", "dataclasses", "datetime", "decimal", "functools", "hashlib"),
         *("itertools", "json", "math", "random", "re", "time", "typing"),
     }
 )
-TOOL = "move it into a @tool, which is ordinary Python"
 _CONSTRUCTS: dict[type[ast.AST], str] = {
     ast.AsyncFor: "async for",
     ast.AsyncWith: "async with",
@@ -33,24 +34,13 @@ _ASYNCIO = {
     "as_completed": "use await asyncio.gather(…)",
 }
 _ASYNCIO_WORKS = ("gather", "sleep")
-_BUILTINS = {
-    "open": TOOL,
-    "input": "use await approval(…), or wait_for_event(…)",
-    "exec": TOOL,
-    "compile": TOOL,
-    "__import__": TOOL,
-    "super": "a class may not inherit here",
-    "globals": TOOL,
-    "locals": TOOL,
-    "vars": TOOL,
-}
-
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Fault: TypeAlias = tuple[int, str]
 
 
 def faults_of(node: ast.AST, *, is_top: bool = False) -> Iterator[Fault]:
     """Yield the faults of a function or class with their lines. `is_top`: its decorator makes it a workflow."""
+    bound = _bound_in(node)
     for each in _parts(node):
         line = getattr(each, "lineno", 0)
         if type(each) in _CONSTRUCTS or type(each).__name__ == "TypeAlias":
@@ -61,14 +51,33 @@ def faults_of(node: ast.AST, *, is_top: bool = False) -> Iterator[Fault]:
             yield from _class_faults(each)
         elif isinstance(each, Function) and each.decorator_list and not (is_top and each is node):
             yield line, f"a decorated function or method ({each.name}) is not possible in a workflow; {TOOL}"
-        elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):
+        elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id not in bound:
             for text in attribute_faults(each.value.id, each.attr):
                 yield line, text
+
+
+def _bound_in(node: ast.AST) -> set[str]:
+    """Return the names of parameters and variables: theirs are no attributes of a module or of a type."""
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)}
+    return names | {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
 
 
 def _class_faults(node: ast.ClassDef) -> Iterator[Fault]:
     if node.bases or node.keywords:
         yield node.lineno, f"class {node.name} inherits, which is not possible in a workflow; a dataclass is possible"
+    for each in node.body:
+        if isinstance(each, Function) and is_unheard(each.name):
+            yield each.lineno, unheard(node.name, each.name)
+
+
+def is_unheard(method: str) -> bool:
+    """Return whether it is a method that Python calls by itself, and the interpreter does not."""
+    return method.startswith("__") and method.endswith("__") and method not in SPECIAL_METHODS
+
+
+def unheard(owner: str, method: str) -> str:
+    """Return the fault of such a method."""
+    return f"{owner}.{method} is not called in a workflow; give it another name, and call it"
 
 
 def _import_faults(node: ast.Import | ast.ImportFrom) -> Iterator[Fault]:
@@ -86,15 +95,17 @@ def attribute_faults(module: str, name: str) -> Iterator[str]:
     """Yield why a name of a module cannot be used."""
     if module == "asyncio" and name not in _ASYNCIO_WORKS:
         yield f"asyncio.{name} is not possible in a workflow; {_ASYNCIO.get(name, TOOL)}"
-    if (module, name) == ("time", "sleep"):
-        yield "time.sleep is not possible in a workflow; write await sleep(seconds)"
-    if (module, name) == ("datetime", "UTC"):
-        yield "datetime.UTC is not possible in a workflow; write datetime.timezone.utc"
+    if way := way_around(f"{module}.{name}"):
+        yield f"{module}.{name} is not possible in a workflow; {way}"
+    if is_no_value(module, name):
+        yield f"{module}.{name} is not possible in a workflow; call {name}() of the value, or write a lambda that does"
 
 
 def builtin_fault(name: str) -> str:
     """Return why a name of Python's own cannot be used; empty: it can."""
-    return f"{name}() is not possible in a workflow; {_BUILTINS[name]}" if name in _BUILTINS else ""
+    way = way_around(name)
+    call = name if is_lacking_exception(name) else f"{name}()"
+    return f"{call} is not possible in a workflow; {way}" if way else ""
 
 
 def parameter_faults(node: Function) -> Iterator[Fault]:

@@ -43,7 +43,7 @@ CASES: list[tuple[str, dict[str, Any], Decide | None, Any]] = [
     ("fulfil", ORDER, None, {"id": "o1", "cents": 0, "note": "late"}),
     ("fulfil", {**ORDER, "cents": 2000}, None, {"id": "o1", "cents": 0, "note": "declined: too much"}),
     ("caught", {"kind": "ValueError"}, None, "ValueError: it failed"),
-    ("caught", {"kind": "KeyError"}, None, "KeyError: 'it failed'"),
+    ("caught", {"kind": "KeyError"}, None, "KeyError: it failed"),
     ("caught", {"kind": "ToolError"}, None, "tool: it failed"),
     ("parent", {"n": 3}, None, [1, 11, "ValueError", ""]),
     (

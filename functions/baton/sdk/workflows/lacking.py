@@ -1,0 +1,130 @@
+"""What the interpreter lacks of Python's own: names that a registry refuses, with the way out, before a job fails.
+
+Invariant: the tables hold for the interpreter that is locked; a test tries each name in it. Must not: import it.
+"""
+
+import ast
+import builtins
+from collections.abc import Mapping
+
+TOOL = "move it into a @tool, which is ordinary Python"
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_EXCEPTIONS = _names(
+    "BaseExceptionGroup BlockingIOError BrokenPipeError BufferError BytesWarning ChildProcessError"
+    " ConnectionAbortedError ConnectionError ConnectionRefusedError ConnectionResetError"
+    " DeprecationWarning EOFError EncodingWarning EnvironmentError ExceptionGroup FloatingPointError"
+    " FutureWarning GeneratorExit IOError ImportWarning IndentationError InterruptedError"
+    " PendingDeprecationWarning ProcessLookupError ReferenceError ResourceWarning RuntimeWarning"
+    " StopAsyncIteration SyntaxWarning SystemError TabError UnicodeError UnicodeTranslateError"
+    " UnicodeWarning UserWarning Warning"
+)
+# Above other exceptions comes `Exception`, and whoever catches a `ToolError` would no longer catch them.
+_KEPT_BASES = frozenset({"ArithmeticError", "OSError", "ValueError"})
+_WAYS = {
+    "callable": "compare with None, or ask isinstance(…)",
+    "classmethod": "write a function beside the class",
+    "delattr": "set it to None",
+    "input": "use await approval(…), or wait_for_event(…)",
+    "staticmethod": "write a function beside the class",
+    "super": "a class may not inherit here",
+    "collections.OrderedDict": "use a dict, which keeps its order",
+    "dataclasses.asdict": "build it from the fields",
+    "dataclasses.replace": "build it from the fields",
+    "datetime.UTC": "write datetime.timezone.utc",
+    "time.sleep": "write await sleep(seconds)",
+    "typing.cast": "leave it out",
+}
+_FUNCTIONS = _names(
+    "__import__ aiter anext ascii breakpoint bytearray callable classmethod compile copyright credits"
+    " delattr dir exec exit globals help input issubclass license locals memoryview open quit staticmethod"
+    " super vars"
+)
+# Those of asyncio are told apart by what works there.
+MODULES: Mapping[str, frozenset[str]] = {
+    "base64": frozenset({"decode", "encode"}),
+    "collections": frozenset({"ChainMap", "OrderedDict", "UserDict", "UserList", "UserString"}),
+    "dataclasses": _names("Field InitVar KW_ONLY asdict astuple fields make_dataclass replace"),
+    "datetime": frozenset({"MAXYEAR", "MINYEAR", "UTC", "tzinfo"}),
+    "functools": _names(
+        "WRAPPER_ASSIGNMENTS WRAPPER_UPDATES cached_property cmp_to_key partialmethod singledispatch"
+        " singledispatchmethod total_ordering update_wrapper wraps"
+    ),
+    "hashlib": frozenset({"file_digest"}),
+    "json": frozenset({"JSONDecoder", "JSONEncoder"}),
+    "random": frozenset({"SystemRandom"}),
+    "re": _names("L LOCALE RegexFlag U UNICODE VERBOSE X purge subn template"),
+    "time": _names(
+        "CLOCK_BOOTTIME CLOCK_MONOTONIC CLOCK_MONOTONIC_RAW CLOCK_PROCESS_CPUTIME_ID CLOCK_REALTIME"
+        " CLOCK_TAI CLOCK_THREAD_CPUTIME_ID clock_getres clock_gettime clock_gettime_ns clock_settime"
+        " clock_settime_ns get_clock_info pthread_getcpuclockid sleep struct_time tzset"
+    ),
+    "typing": _names(
+        "Concatenate ForwardRef ParamSpec TypeVarTuple AbstractSet ByteString Container ContextManager"
+        " Hashable ItemsView KeysView MappingView MutableMapping MutableSequence MutableSet Sized"
+        " ValuesView Awaitable AsyncIterator AsyncIterable Coroutine Collection AsyncGenerator"
+        " AsyncContextManager Reversible SupportsAbs SupportsBytes SupportsComplex SupportsFloat"
+        " SupportsIndex SupportsInt SupportsRound ChainMap Counter Deque DefaultDict OrderedDict"
+        " NamedTuple TypedDict BinaryIO IO Match Pattern TextIO AnyStr assert_type assert_never cast"
+        " clear_overloads dataclass_transform final get_args get_origin get_overloads get_type_hints"
+        " is_typeddict LiteralString NewType no_type_check no_type_check_decorator NotRequired overload"
+        " ParamSpecArgs ParamSpecKwargs Required reveal_type runtime_checkable Text TypeAlias TypeGuard"
+        " Unpack"
+    ),
+}
+# The methods of a class that the interpreter calls by itself; it passes over all others without a word.
+SPECIAL_METHODS = _names(
+    "__init__ __post_init__ __repr__ __str__ __eq__ __hash__ __call__ __getitem__ __setitem__"
+    " __contains__ __iter__ __next__ __enter__ __exit__ __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__"
+    " __truediv__ __floordiv__ __mod__ __pow__ __matmul__ __and__ __or__ __xor__ __lshift__ __neg__"
+    " __pos__ __abs__ __invert__ __int__ __float__ __index__ __round__ __divmod__"
+)
+# Methods of types are no values there, such as `str.lower`, but for those that make an instance.
+_TYPES, _MAKING = _names("bytes dict float frozenset int list set str tuple"), _names("bytes.fromhex dict.fromkeys")
+
+
+def way_around(name: str) -> str:
+    """Return what to do without a name of Python's own, or a module's; empty: the interpreter has it."""
+    module, _, own = name.rpartition(".")
+    if module:
+        lacks = own in MODULES.get(module, ())
+        return _WAYS.get(name, TOOL) if lacks else ""
+    if name in _EXCEPTIONS:
+        return f"use {base_of(name)}, which it is one of"
+    return _WAYS.get(name, TOOL) if name in _FUNCTIONS else ""
+
+
+def base_of(exception: str) -> str:
+    """Return the next class that the interpreter has, above an exception of Python's own that it lacks."""
+    known: type = getattr(builtins, exception)
+    return next(each.__name__ for each in known.__mro__ if each.__name__ not in _EXCEPTIONS)
+
+
+def is_lacking_exception(name: str) -> bool:
+    """Return whether it is an exception of Python's own that the interpreter lacks."""
+    return name in _EXCEPTIONS
+
+
+def raised_inside(kind: str, message: str) -> tuple[str, str]:
+    """Return the class and the text of a step's failure where its class may be one that the interpreter lacks."""
+    if kind in _EXCEPTIONS and base_of(kind) in _KEPT_BASES:
+        return base_of(kind), f"{kind}: {message}"
+    return kind, _key(message) if kind == "KeyError" else message
+
+
+def _key(message: str) -> str:
+    """Return the key that a `KeyError` was raised with, if it is a text: the error's own text is the key's repr."""
+    try:
+        key = ast.literal_eval(message)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return message
+    return key if isinstance(key, str) else message
+
+
+def is_no_value(type_name: str, method: str) -> bool:
+    """Return whether a method of a type, such as `str.lower`, cannot be used without an instance."""
+    return type_name in _TYPES and f"{type_name}.{method}" not in _MAKING
