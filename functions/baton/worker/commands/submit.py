@@ -33,7 +33,7 @@ from baton.observability.tracing import incoming_traceparent, submission
 from baton.settings.limits import TASK_BYTES
 from baton.store.records.objects import job_place
 from baton.worker.commands.after_failover import BeginsRun
-from baton.worker.commands.backup import BACKED_UP_MS, YOUNG_MS
+from baton.worker.commands.backup import BACKED_UP_MS, YOUNG_MS, Backup
 from baton.worker.commands.command_result import missing
 from baton_events.errors import (
     JobGoneError,
@@ -134,12 +134,8 @@ class SubmitJob(BeginsRun):
         size_bytes = check_task(task)
         job = replace(job, traceparent=incoming_traceparent())
         backup = self._backups.of(job, Submission(job=job_values(job), task=task))
-        if may_exist and (there := await self.find(job.id)):
-            if BACKED_UP_MS <= backup.began_ms - there.created_at_ms <= YOUNG_MS:
-                await backup.publish()  # the time of its creation is not known
+        if may_exist and (there := await self._earlier(job, backup)):
             return Created(new=False, job=there)
-        if may_exist and await self.is_gone(job.id):
-            raise JobGoneError(job.id)
         await self._store_beside(job, size_bytes, attached)
         task, content = (task, b"") if self.payloads is None else await self.payloads.task_named(job, task)
         backup.command = Submission(job=job_values(job), task=task)
@@ -162,6 +158,15 @@ class SubmitJob(BeginsRun):
         submission(created.job, backup.began_ms, created.pending, new=created.new)
         await backup.dispatch(created.job, created.pending, counting=created.new)
         return created
+
+    async def _earlier(self, job: Job, backup: Backup) -> Job | None:
+        """Return the job that an earlier submission has created. Raises JobGoneError: its data is gone."""
+        there = await self.find(job.id)
+        if there is None and await self.is_gone(job.id):
+            raise JobGoneError(job.id)
+        if there is not None and BACKED_UP_MS <= backup.began_ms - there.created_at_ms <= YOUNG_MS:
+            await backup.publish()  # the time of its creation is not known
+        return there
 
     async def _store_beside(self, job: Job, size_bytes: int, attached: Attached | None) -> None:
         """Store what a job has beside its task, before there is a job, where its tenant may."""

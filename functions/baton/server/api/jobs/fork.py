@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.engine.commit.codec import dump
 from baton.engine.fork import Edits, Ended, Fork, Source, ToolsRun, forked_task
+from baton.engine.state import Job
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.sdk.agents.runner import CodeRunner
@@ -68,14 +69,7 @@ async def forked(
     """
     snapshot = await context.jobs.snapshot(principal, job_id)
     job, registry = snapshot.job, context.container.registry
-    if is_child(job.id) or job.is_operation:
-        raise ApiError(409, f"job {job.id!r} was started by another job: fork that one")
-    if not job.ended:
-        raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has ended can be forked")
-    try:
-        agent = registry.agent(job.agent)
-    except UnknownAgentError as error:
-        raise ApiError(409, f"job {job.id!r} cannot be forked: {error}") from error
+    agent = _agent_of(job, registry)
     transcript = await context.container.ports.reader.transcript(job.id)
     job_id, session_id, now_ms = new_ids(context.container, principal, idempotency_key)
     own = results_of(job.tenant, job_id, snapshot.results)
@@ -97,25 +91,32 @@ async def forked(
     made = fork_job_of(registry, job, job_id=job_id, session_id=session_id, now_ms=now_ms)
     model = replace(made.model, name=body.edits.model or made.model.name)
     made = replace(made, request_digest=digest(task), model=model)
-    chats, limit_bytes = context.container.ports.chats, context.container.settings.files_limit_bytes
-    texts = {fork.source: text} | await files_named_in(chats, source, limit_bytes)
-    copies = objects_in(snapshot.results.values())
     ports, quota = context.container.ports, context.container.commands.quota
-    attached = KeptFiles(chats, quota, made, texts, copies, ports.objects)
+    texts = {fork.source: text}
+    texts |= await files_named_in(ports.chats, source, context.container.settings.files_limit_bytes)
+    copies = objects_in(snapshot.results.values())
+    attached = KeptFiles(ports.chats, quota, made, texts, copies, ports.objects)
     return await context.jobs.submitted(principal, made, task, idempotency_key, attached=attached)
+
+
+def _agent_of(job: Job, registry: Registry) -> Agent:
+    """Return the agent of a job that can be forked. Raises ApiError 409."""
+    if is_child(job.id) or job.is_operation:
+        raise ApiError(409, f"job {job.id!r} was started by another job: fork that one")
+    if not job.ended:
+        raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has ended can be forked")
+    try:
+        return registry.agent(job.agent)
+    except UnknownAgentError as error:
+        raise ApiError(409, f"job {job.id!r} cannot be forked: {error}") from error
 
 
 def _misfits(registry: Registry, agent: Agent, ended: Ended, fork: Fork) -> list[tuple[str, str]]:
     """List the fields of the edits that the agent cannot take, each with its fault."""
     edits, faults = fork.edits, list[tuple[str, str]]()
     is_code = isinstance(agent.runner, CodeRunner)
-    silent = (
-        f"workflow {agent.name!r}"
-        if is_code
-        else f"the plan of agent {agent.name!r} is fixed: it"
-        if agent.plan
-        else ""
-    )
+    fixed = f"the plan of agent {agent.name!r} is fixed: it" if agent.plan else ""
+    silent = f"workflow {agent.name!r}" if is_code else fixed
     if edits.model is not None and (fault := model_fault(edits.model)):
         faults.append(("edits.model", fault))
     for name, value in (("instructions", edits.instructions), ("model", edits.model)):
