@@ -2,9 +2,8 @@
 
 import pytest
 
-from baton.store.records.operation_stream import StreamEntry
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.operation_stream import OperationStream, trimming
+from baton.store.redis.operation_stream import OperationStream, StreamEntry, trimming
 from baton_events.errors import StoreError
 
 STREAM, GROUP = "our:outcomes", "our-group"

@@ -8,7 +8,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from baton.store.records.operation_stream import StreamEntry
+from msgspec import Struct
+
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton_events.errors import StoreError
@@ -19,6 +20,18 @@ _IDLE_MS = 60_000
 # Upstash gives a consumer at most 1,000 entries that it has not acknowledged (redis-rest.md).
 _AT_ONCE = 100
 _BURIED_KEPT, _BURIED_CHARS = 1_000, 5_000
+
+
+class StreamEntry(Struct, frozen=True):
+    """One entry: its id, which begins with the time at which it was added, and its fields."""
+
+    id: str
+    fields: dict[str, str]
+
+    @property
+    def added_ms(self) -> int:
+        """The time at which it was added, by the store's clock."""
+        return int(self.id.partition("-")[0])
 
 
 class OperationStream:

@@ -21,7 +21,6 @@ from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.running_calls import NotYetError
 from baton.store.records.budgets import Reached, Reservation, Want
 from baton.store.redis.budgets import Budgets
-from baton.worker.admission.budget_alerts import budget_alerts
 from baton.worker.admission.limited_calls import Executing, Waking, call_of, key_failed, waiting_event
 from baton_events.emitter import Emitter
 from baton_events.errors import BatonError
@@ -237,3 +236,22 @@ def _comes_ms(want: Want, reservation: Reservation, now_ms: int) -> int:
     begins_ms = next((one.begins_ms for one in want.periods if one.name == reservation.period), now_ms)
     share = (now_ms - begins_ms) / max(1, reservation.resets_ms - begins_ms)
     return reservation.resets_ms + int(_SPREAD_MS * min(1.0, max(0.0, share)))
+
+
+def budget_alerts(job_id: str, wants: Sequence[Want], reached: Sequence[Reached]) -> tuple[Alert, ...]:
+    """Return an alert for each share that a call's budgets have reached: once for a period, whoever reached it."""
+    return tuple(_alert(job_id, wants[one.want], one) for one in reached)
+
+
+def _alert(job_id: str, want: Want, reached: Reached) -> Alert:
+    spent, limit = _text(want.unit, reached.spent), _text(want.unit, reached.limit)
+    text = (
+        f"the budget {want.key!r} for {reached.period} has reached {reached.percent} %: {spent} of {limit} {want.unit}"
+    )
+    once = ":".join(("budget", want.key, want.per, want.unit, reached.period, str(reached.percent), limit))
+    return Alert(job_id, text, "budget", once)
+
+
+def _text(unit: Unit, amount: int) -> str:
+    shown = shown_amount(unit, amount)
+    return f"{shown:,.2f}" if unit == "usd" else f"{shown:,.0f}"

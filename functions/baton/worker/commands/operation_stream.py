@@ -20,8 +20,7 @@ from baton.engine.effects import COMPLETIONS
 from baton.engine.state import CallRecord, Job
 from baton.observability.counters import Counters, count
 from baton.sdk.clock import Clock
-from baton.store.records.operation_stream import StreamEntry
-from baton.store.redis.operation_stream import OperationStream
+from baton.store.redis.operation_stream import OperationStream, StreamEntry
 from baton.worker.commands.signal import CompleteOperation, CompletionBody, UnknownOperationError
 from baton_events.emitter import Emitter
 from baton_events.errors import PublishError, StoreError

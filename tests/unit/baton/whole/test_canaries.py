@@ -7,7 +7,7 @@ from baton.engine.all_jobs.scores import Score
 from baton.sdk.models.model import ModelError
 from baton.sdk.records.memory import MemoryEntry
 from baton.store.records.access import AuditEntry
-from baton.store.records.operation_stream import StreamEntry
+from baton.store.redis.operation_stream import StreamEntry
 from baton_events.app_event import app_event
 from baton_events.schema import encode_event
 from tests.unit.baton.kit.approval_kit import checkpoints, decide

@@ -5,7 +5,7 @@ it counts. Invariant: a fault loses no input, and a person confirms exactly what
 """
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from baton.server.api.jobs.approvals import ApprovalBody, Approvals, Checkpoint, RejectionBody
 from baton.server.api.problem import ApiError, invalid
 from baton.server.console.approvals.about import About
-from baton.server.console.approvals.difference import Change, changes
 from baton.server.console.approvals.fields import ROOT, Field, FormError, arguments_from, shown_with
 from baton.server.console.approvals.schema_form import fields_of
 from baton.server.console.form import Form, read_object
@@ -24,6 +23,16 @@ from baton.server.console.shown import pretty
 Mode = Literal["form", "raw", "confirm"]
 Approve = Callable[[str, ApprovalBody], Awaitable[Checkpoint]]
 Reject = Callable[[str, RejectionBody], Awaitable[Checkpoint]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value that differs."""
+
+    path: str
+    what: Literal["changed", "added", "removed"]
+    old: Any = None
+    new: Any = None
 
 
 @dataclass(frozen=True)
@@ -158,3 +167,19 @@ def _placed(draft: Draft, faults: Sequence[tuple[str, str]]) -> dict[str, str]:
 def _same(arguments: dict[str, Any], asked: dict[str, Any]) -> bool:
     """Return whether two values are the same JSON: `1` and `true` differ."""
     return json.dumps(arguments, sort_keys=True) == json.dumps(asked, sort_keys=True)
+
+
+def changes(old: Any, new: Any, path: str = "") -> Iterator[Change]:
+    """Find the values that differ; objects are compared part by part, lists as a whole."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        if old != new or type(old) is not type(new):
+            yield Change(path, "changed", old, new)
+        return
+    for name in [*old, *(name for name in new if name not in old)]:
+        inner = f"{path}.{name}" if path else str(name)
+        if name not in new:
+            yield Change(inner, "removed", old=old[name])
+        elif name not in old:
+            yield Change(inner, "added", new=new[name])
+        else:
+            yield from changes(old[name], new[name], inner)

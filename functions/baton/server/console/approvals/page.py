@@ -11,8 +11,7 @@ from baton.server.api.jobs.approval_links import ApprovalLinks, LinkBody
 from baton.server.api.jobs.approvals import Approvals, ListQuery
 from baton.server.api.problem import ApiError, invalid, parsed_query
 from baton.server.console.approvals.about import About, AboutApprovals
-from baton.server.console.approvals.deciding import Deciding, Draft, draft_of
-from baton.server.console.approvals.difference import changes
+from baton.server.console.approvals.deciding import Deciding, Draft, changes, draft_of
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.worker.container import Container

@@ -2,7 +2,7 @@
 
 from baton.sdk.records.budget import Unit
 from baton.store.records.budgets import Reached, Want
-from baton.worker.admission.budget_alerts import budget_alerts
+from baton.worker.admission.budgeted import budget_alerts
 
 
 def want(key: str, unit: Unit) -> Want:

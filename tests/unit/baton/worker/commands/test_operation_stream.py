@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baton.store.records.operation_stream import StreamEntry
 from baton.store.redis import keys
+from baton.store.redis.operation_stream import StreamEntry
 from baton.worker.commands.operation_stream import PATIENCE_MS, UnreadableEntryError, read_entry
 from baton.worker.commands.signal import CompletionBody
 from baton.worker.recovery.maintenance import Maintenance, Pruning, read_poll

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from baton.sdk.tools.tool import tool
-from baton.server.console.approvals.difference import Change, changes
+from baton.server.console.approvals.deciding import Change, changes
 from baton.server.console.approvals.fields import FormError, arguments_from
 from baton.server.console.approvals.schema_form import fields_of
 
