@@ -29,24 +29,22 @@ _NS_IN_MS = 1_000_000
 class OpenTelemetryTracer:
     """`Tracer` over an exporter of OpenTelemetry."""
 
-    def __init__(self, exporter: "SpanExporter", service_name: str) -> None:
+    def __init__(self, exporter: "SpanExporter") -> None:
         self._exporter = exporter
         self._exports: set[Future[Any]] = set()
-        self._resource = _resource(service_name)
+        self._resource = _resource()
 
     @classmethod
-    def to(cls, endpoint: str, service_name: str) -> "OpenTelemetryTracer":
+    def to(cls, endpoint: str) -> "OpenTelemetryTracer":
         """Make a tracer that sends to a collector; its headers are the exporter's own environment variables.
 
         Raises:
             SettingsError: the extra `otel` is not installed.
         """
         require_extra("otel", "OTEL_EXPORTER_OTLP_ENDPOINT")
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - of an extra
-            OTLPSpanExporter,
-        )
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an extra
 
-        return cls(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=_TIMEOUT_SECONDS), service_name)
+        return cls(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=_TIMEOUT_SECONDS))
 
     async def export(self, spans: Sequence[Span]) -> None:
         """Export the spans. While many exports hang, further spans are lost at once."""
@@ -64,10 +62,11 @@ class OpenTelemetryTracer:
             _log.warning("%d span(s) are lost: %s", len(spans), type(error).__name__)
 
 
-def _resource(service_name: str) -> "Resource":
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - of an extra
+def _resource() -> "Resource":
+    """Return what the spans are of: `baton`, unless the library's own variables (`OTEL_SERVICE_NAME`) name it."""
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - of an extra
 
-    return Resource.create({"service.name": service_name})
+    return Resource.create({"service.name": "baton"}).merge(OTELResourceDetector().detect())
 
 
 def _readable(span: Span, resource: "Resource") -> "ReadableSpan":

@@ -111,7 +111,6 @@ OF_OTHERS = (
             "where traces go, by OTLP over HTTP (extra `otel`); unset: no traces",
             url,
         ),
-        Setting("OTEL_SERVICE_NAME", "otel_service_name", "baton", "", "the name of this deployment in traces"),
         Setting(
             "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
             "otel_content",

@@ -90,7 +90,6 @@ class Settings(QueueSettings, Record, frozen=True):
     sentry_dsn: str = ""
     sentry_traces_sample_rate: float = 1.0
     otel_endpoint: str = ""
-    otel_service_name: str = "baton"
     otel_content: bool = False
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

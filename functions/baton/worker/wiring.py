@@ -131,7 +131,7 @@ def _tracer(settings: Settings) -> Tracer | None:
         return None
     from baton.observability.open_telemetry import OpenTelemetryTracer  # noqa: PLC0415 - only for a configured tracer
 
-    return OpenTelemetryTracer.to(settings.otel_endpoint, settings.otel_service_name)
+    return OpenTelemetryTracer.to(settings.otel_endpoint)
 
 
 def container_from_environment() -> Container:

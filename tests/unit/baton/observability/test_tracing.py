@@ -105,6 +105,17 @@ async def test_a_job_goes_on_with_its_callers_trace_and_so_does_the_job_below_it
         assert traced.parents()["invoke_agent asks"] == {"submit"}
 
 
+@pytest.mark.parametrize("named", ["", "shop"])
+async def test_spans_are_of_baton_unless_the_librarys_variable_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", named)
+    async with tracing(registry()) as traced:
+        await traced.api.submitted(jobType="answers")
+        await traced.run()
+        assert {span.resource.attributes["service.name"] for span in traced.spans()} == {named or "baton"}
+
+
 async def test_an_exporter_that_fails_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """The job goes on, and the log says that spans are lost."""
 
@@ -114,7 +125,7 @@ async def test_an_exporter_that_fails_harms_nothing(caplog: pytest.LogCaptureFix
 
     async with tracing(registry()) as traced:
         stage = traced.stage
-        stage.ports = replace(stage.ports, tracer=OpenTelemetryTracer(Broken(), "baton-test"))
+        stage.ports = replace(stage.ports, tracer=OpenTelemetryTracer(Broken()))
         stage.container = Container(stage.container.settings, stage.ports, registry())
         async with api_of(stage) as api:
             await api.submitted(jobType="answers")

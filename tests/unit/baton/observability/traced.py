@@ -65,7 +65,7 @@ async def tracing(registry: Registry, *, inline: bool = False, content: bool = F
     exporter = InMemorySpanExporter()
     settings = replace(with_keys(), continuation="inline" if inline else "literal", otel_content=content)
     stage = Stage(settings=settings, registry=registry)
-    stage.ports = replace(stage.ports, tracer=OpenTelemetryTracer(exporter, "baton-test"))
+    stage.ports = replace(stage.ports, tracer=OpenTelemetryTracer(exporter))
     stage.container = Container(settings, stage.ports, registry)
     async with api_of(stage) as api:
         yield Traced(api, exporter, inline=inline)
