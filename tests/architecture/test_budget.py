@@ -194,6 +194,10 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ),
     *_raises(_SEALED, "lines 8, lines of server 3, test lines 104, functions 3, functions of client 3"),
     *_raises(
+        "types of failures in one list, which programs can read; two functions as four",
+        "functions 4, functions of server 3, lines of sdk 16, lines of local 6, functions of local 1",
+    ),
+    *_raises(
         "outcomes of work, and what is recorded of them, written in the engine alone",
         "lines 6, lines of engine 28, functions 2, functions of engine 2, lines of testing 4, functions of testing 1",
     ),

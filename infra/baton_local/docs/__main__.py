@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baton_local.docs.cost_table import job_table, month_table, price_table
-from baton_local.docs.endpoint_tables import body_tables, endpoint_table, problem_table
+from baton_local.docs.endpoint_tables import body_tables, endpoint_table, failure_list, problem_table
 from baton_local.docs.event_path import event_path
 from baton_local.docs.event_tables import (
     call_diagram,
@@ -66,7 +66,12 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "fixtures": fixture_table,
     },
     "docs/clients.md": {"client-calls": client_calls},
-    "docs/reference/http.md": {"endpoints": endpoint_table, "problems": problem_table, "bodies": body_tables},
+    "docs/reference/http.md": {
+        "endpoints": endpoint_table,
+        "problems": problem_table,
+        "failures": failure_list,
+        "bodies": body_tables,
+    },
     "docs/reference/events.md": {
         "events": event_table,
         "fields": event_fields,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from baton.sdk.records.transcript import FAILURE_TYPES
 from baton.server.api.audit import Audit
 from baton.server.api.auth import Keys
 from baton.server.api.problem import Code
@@ -66,6 +67,11 @@ def problem_table() -> str:
     return "\n".join(
         f"- {each}: {', '.join(f'`{one.name}`' for one in Code if one.status == each)}" for each in statuses
     )
+
+
+def failure_list() -> str:
+    """Return the types of our own failures in one line."""
+    return ", ".join(f"`{each}`" for each in FAILURE_TYPES)
 
 
 def body_tables() -> str:
