@@ -40,12 +40,7 @@ QUEUE_SETTINGS = (
         Setting("QSTASH_URL", "qstash_url", "https://qstash.upstash.io", "URL", "the queue", url),
         Setting("QSTASH_TOKEN", "qstash_token", "", "", "token for publishing", secret=True, needed=True),
         Setting(
-            "QSTASH_TOPIC_PREFIX",
-            "topic_prefix",
-            "agent",
-            "",
-            "prefix of topic names, before a dot",
-            topic_prefix,
+            "QSTASH_TOPIC_PREFIX", "topic_prefix", "agent", "", "prefix of topic names, before a dot", topic_prefix
         ),
         Setting("PUBLISH_BY", "publish_by", "url", "url or topic", "how events are addressed", one_of("url", "topic")),
         Setting(

@@ -67,11 +67,7 @@ ASKS: Mapping[str, tuple[str, str, Callable[[], Any]]] = {
         "cryptography.hazmat.primitives.ciphers.aead",
         lambda: sealed_by([("k1", bytes(32))]),
     ),
-    "OBJECT_STORE_URL": (
-        "objects",
-        "obstore",
-        lambda: real_ports(Settings(object_store_url="s3://bucket")),
-    ),
+    "OBJECT_STORE_URL": ("objects", "obstore", lambda: real_ports(Settings(object_store_url="s3://bucket"))),
     "SENTRY_DSN": (
         "sentry",
         "sentry_sdk",

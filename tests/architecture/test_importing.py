@@ -24,14 +24,7 @@ MCP_EXTRA = ("baton.sdk.mcp.http_client", "baton.sdk.mcp.tasks", "baton.sdk.tool
 PATHS = [str(ROOT), *(str((ROOT / place).parent) for place in PACKAGES.values())]
 PROBE = Path(__file__).with_name("import_probe.py")
 
-WEBHOOKS = (
-    "agent_loop",
-    "tool_executor",
-    "tool_result_complete",
-    "tool_result_failed",
-    "delivery_failed",
-    "sweep",
-)
+WEBHOOKS = ("agent_loop", "tool_executor", "tool_result_complete", "tool_result_failed", "delivery_failed", "sweep")
 # What `tests.bench.startup` calls the bare libraries.
 BARE_LIBRARIES = (
     "starlette.applications",

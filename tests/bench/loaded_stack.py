@@ -44,10 +44,7 @@ class Loaded:
         await self._until_at_work(running)
         between = time.monotonic()
         await self._write_in_line(waiting)
-        return {
-            "seconds_to_run": round(between - began, 1),
-            "seconds_to_wait": round(time.monotonic() - between, 1),
-        }
+        return {"seconds_to_run": round(between - began, 1), "seconds_to_wait": round(time.monotonic() - between, 1)}
 
     async def standing(self) -> dict[str, int]:
         """How many jobs hold a slot, wait for one, and are in a call under a claim that has not run out."""

@@ -164,10 +164,7 @@ def report(found: Mapping[str, Any]) -> Report:
         ("Ten tool calls at once (12 steps)", _cells(results, "fan") if results.of("cell") else ""),
         ("A job of five calls, alone, by the servers' meters", _counters(results) if results.of("counters") else ""),
         ("A long job: the last fifty calls to the first fifty", _flat(results) if results.of("flat") else ""),
-        (
-            "A hundred tool calls of a pydantic-ai agent",
-            _pydantic_ai(results) if results.of("pydantic_ai") else "",
-        ),
+        ("A hundred tool calls of a pydantic-ai agent", _pydantic_ai(results) if results.of("pydantic_ai") else ""),
         ("A long job beside the peers", _listed(results, "long", LONG) if results.of("long") else ""),
         ("kill -9 in a fan-out of ten", _listed(results, "crash", CRASH) if results.of("crash") else ""),
         ("Start-up", _listed(results, "startup", STARTUP) if results.of("startup") else ""),

@@ -22,10 +22,7 @@ Start = Callable[..., Deployment]
 
 @pytest.fixture
 def deploy(
-    bundles: Mapping[str, Bundle],
-    runtime: Path,
-    qstash_process: QStashServer,
-    redis_process: RedisServer,
+    bundles: Mapping[str, Bundle], runtime: Path, qstash_process: QStashServer, redis_process: RedisServer
 ) -> Iterator[Start]:
     made: list[Deployment] = []
     qstash_process.reset()

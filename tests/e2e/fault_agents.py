@@ -9,18 +9,7 @@ import json
 import os
 import time
 
-from baton import (
-    Agent,
-    Call,
-    Pending,
-    Registry,
-    ScriptedModel,
-    Step,
-    ToolContext,
-    ToolError,
-    result_of,
-    tool,
-)
+from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, ToolContext, ToolError, result_of, tool
 
 STEP_SECONDS = 0.03
 DIAMOND = "diamond"

@@ -34,10 +34,7 @@ def wait(app: AgentApp, job_id: str) -> None:
 
 
 def die(
-    module: str,
-    folder: Path,
-    settings: Mapping[str, str],
-    asked: Mapping[tuple[str, str], tuple[str, Iterable[str]]],
+    module: str, folder: Path, settings: Mapping[str, str], asked: Mapping[tuple[str, str], tuple[str, Iterable[str]]]
 ) -> dict[tuple[str, str], str]:
     """Submit a job for each name and moment, whose process dies then, in each of these pieces; they have ended."""
     app: Any = AgentApp(f"tests.e2e.{module}:registry", Path.cwd(), folder, {**settings, "NOTES": str(folder)})

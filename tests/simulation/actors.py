@@ -43,10 +43,7 @@ from tests.simulation.starting import ON_START, Run, Start
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_ON_START = (
-    *(*ON_START, *ON_APPROVED_START, *ON_DYING_START),
-    *(*ON_BLOCKING_START, *ON_LIMITED_START, *ON_ODD_START),
-)
+_ON_START = (*(*ON_START, *ON_APPROVED_START, *ON_DYING_START), *(*ON_BLOCKING_START, *ON_LIMITED_START, *ON_ODD_START))
 _ENDLESS_SECONDS, _TEXT_STREAM = 10_000.0, 81
 # Between the runs of a call, by its number.
 _PAUSES_SECONDS: tuple[tuple[float, ...], ...] = ((0.5, 3.0, 30.0), (), (0.0,), (100.0, 400.0))

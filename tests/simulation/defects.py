@@ -183,12 +183,7 @@ def _caught(defect: Defect, stories: Iterable[tuple[str, Plan]], loop: VirtualLo
 
 
 def catch_each(
-    names: Iterable[str],
-    seed: int = 1,
-    most: int = MOST_SCHEDULES,
-    *,
-    anew: bool = False,
-    giving_way: int = 0,
+    names: Iterable[str], seed: int = 1, most: int = MOST_SCHEDULES, *, anew: bool = False, giving_way: int = 0
 ) -> Iterator[Caught]:
     """Catch one after the other, on both cores. `giving_way`: how nice the processes are."""
     with workers(giving_way) as pool:

@@ -51,15 +51,7 @@ GROUPS: dict[str, _Kinds] = {
 
 
 # Calls that are seldom made meet faults more often, so that the fixed schedules meet each crash point.
-_RARE = frozenset(
-    {
-        "admission.leave",
-        "queue.cancel",
-        "queue.dead_letters",
-        "queue.retry",
-        "store.remove",
-    }
-)
+_RARE = frozenset({"admission.leave", "queue.cancel", "queue.dead_letters", "queue.retry", "store.remove"})
 _RARER = 5
 
 

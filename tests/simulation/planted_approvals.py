@@ -91,34 +91,30 @@ DEFECTS = (
             "a step starts while somebody is asked about the one before it": _waiting_with(approval_of_call=""),
             "what waits for a decision is not seen to be open": replaced(rule_of_trees, "blocked", _never_blocked),
         },
-        a_decision_that_counts_is_recorded={
-            "two decisions are said to count": answering_step("signal", _two_firsts),
-        },
+        a_decision_that_counts_is_recorded={"two decisions are said to count": answering_step("signal", _two_firsts)},
         a_decision_is_answered_as_it_should_be={
             "a decision about something else counts": around(
                 approvals.Approvals,
                 "_undecided",
                 lambda undecided, self, checkpoint_id, _digest: undecided(self, checkpoint_id, ""),
-            ),
+            )
         },
         an_attempt_is_the_next_one={
-            "asking a person is an attempt of the tool": around(tool_call, "started", _counting_questions),
+            "asking a person is an attempt of the tool": around(tool_call, "started", _counting_questions)
         },
     ),
     *defects(
         plan.PEOPLE_SEEDS + plan.APPROVING_SEEDS,
         what_runs_was_approved={
-            "one person is enough where two must approve": replaced(
-                engine_approvals, "approvals_after", _one_is_enough
-            ),
+            "one person is enough where two must approve": replaced(engine_approvals, "approvals_after", _one_is_enough)
         },
         what_runs_was_approved_by_enough_people={
             "an edit keeps the approvals of what was asked before": around(
                 engine_approvals, "approvals_after", _edits_keep_who_approved
-            ),
+            )
         },
         a_decision_is_answered_as_it_should_be={
-            "one person may approve twice": around(DecideApproval, "__call__", _by_anybody),
+            "one person may approve twice": around(DecideApproval, "__call__", _by_anybody)
         },
     ),
 )

@@ -130,7 +130,7 @@ DEFECTS = (
     *defects(
         plan.PLANNING_SEEDS,
         a_step_starts_after_those_before_it={
-            "a step starts before the one before it is over": constant(Tree, "blocked", answer=False),
+            "a step starts before the one before it is over": constant(Tree, "blocked", answer=False)
         },
         a_skipped_step_does_not_start={"a skipped step runs": around(tool_call, "_given_up", _leaving_items)},
         calls_end_as_the_script_says={
@@ -139,15 +139,13 @@ DEFECTS = (
             "what comes after a failed step is never over": constant(tool_call, "_skipping", ()),
             "a step is not told what came of those before it": idle(Details, "_history", History()),
         },
-        every_item_is_guaranteed={
-            "nobody dispatches a step that has become due": constant(Draft, "unblock", None),
-        },
+        every_item_is_guaranteed={"nobody dispatches a step that has become due": constant(Draft, "unblock", None)},
         no_turn_begins_while_a_step_is_open={
-            "the next turn begins while a step is open": around(tool_call, "_join", _joining_at_once),
+            "the next turn begins while a step is open": around(tool_call, "_join", _joining_at_once)
         },
         a_job_ends_as_its_script_says={"a failed step never fails the job": around(turn, "_in_order", _never_failing)},
         what_runs_is_what_is_recorded={
-            "a step is told the result of another one": around(tool_run, "resolved", _of_the_last),
+            "a step is told the result of another one": around(tool_run, "resolved", _of_the_last)
         },
     ),
     *defects(
@@ -163,16 +161,16 @@ DEFECTS = (
         what_waits_for_an_ended_job_finds_it={
             "an ended job goes after its own time, whatever waits for it": around(
                 Tree, "kept_ms", lambda kept_ms, *given: given[-1]
-            ),
+            )
         },
         each_call_that_goes_on_has_its_operation={
-            "a call goes on by no job": around(BackgroundCalls, "start", _without_an_operation),
+            "a call goes on by no job": around(BackgroundCalls, "start", _without_an_operation)
         },
     ),
     *defects(
         plan.OFFLOADING_SEEDS,
         every_item_is_guaranteed={
-            "an offloaded call waits for ever": _waiting(lambda item, _: replace(item, not_before_ms=FOREVER_MS)),
+            "an offloaded call waits for ever": _waiting(lambda item, _: replace(item, not_before_ms=FOREVER_MS))
         },
         an_item_is_committed_once={
             "a turn that waits is the one that was held": (
@@ -182,7 +180,7 @@ DEFECTS = (
             "it is noted nowhere that somebody else asks": _waiting(lambda item, _: replace(item, offloaded=0)),
         },
         a_job_ends_as_its_script_says={
-            "an answer is for the next attempt": around(brought_answers, "_read", _of_the_next),
+            "an answer is for the next attempt": around(brought_answers, "_read", _of_the_next)
         },
     ),
     *defects(
@@ -190,19 +188,17 @@ DEFECTS = (
         an_item_is_committed_once={
             "a call that runs again is the one that was held": around(
                 operations, "is_anew", lambda is_anew, item, claim: is_anew(item, replace(claim, looks=item.offloaded))
-            ),
+            )
         },
         an_attempt_is_the_next_one={
-            "a call that runs again knows nothing of the runs before": given(tool_call, "runs_again", 1, memo={}),
+            "a call that runs again knows nothing of the runs before": given(tool_call, "runs_again", 1, memo={})
         },
     ),
     *defects(
         plan.CALL_LIMIT_SEEDS,
         every_place_is_given_back={"a place is never given back": idle(Limited, "_end")},
         what_acts_has_begun={"a call over its limit begins": around(Limited, "_begin", _impatient)},
-        no_more_are_in_flight={
-            "a call without a place runs": around(CallLimits, "_place", _given_in_any_case),
-        },
+        no_more_are_in_flight={"a call without a place runs": around(CallLimits, "_place", _given_in_any_case)},
         moments_are_apart={
             "two calls get one moment": around(
                 CallLimits, "_taken", lambda taken, self, key, _step_ms, *rest: taken(self, key, 0.0, *rest)
@@ -215,10 +211,10 @@ DEFECTS = (
         who_wants_patience_gets_it={"nobody pauses a key": around(Limited, "_after", _unpaused)},
         who_gets_a_place_comes_at_once={"a call that has a place is not woken": idle(Waking, "wake")},
         nobody_waits_for_a_free_place={
-            "the place of a call that died is never free": constant(call_limits, "abandoned", {}),
+            "the place of a call that died is never free": constant(call_limits, "abandoned", {})
         },
         a_sweep_leaves_a_call_that_comes_by_itself={
-            "a sweep brings a call that comes by itself": given(store, "give_back", 1, comes_ms=0),
+            "a sweep brings a call that comes by itself": given(store, "give_back", 1, comes_ms=0)
         },
     ),
 )

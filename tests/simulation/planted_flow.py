@@ -146,9 +146,7 @@ DEFECTS = (
             "a redelivered sweep dispatches nothing": around(sweep.Sweep, "handle", _only_once),
         },
         what_is_refused_met_a_fault={"a busy item is refused with 503": replaced(pipeline, "postpone", _refuse)},
-        only_who_died_is_taken_over={
-            "a claim is not prolonged while its work goes on": idle(Store, "renew", ()),
-        },
+        only_who_died_is_taken_over={"a claim is not prolonged while its work goes on": idle(Store, "renew", ())},
         a_crash_ends_an_invocation={"a crash is survived": around(pipeline.Pipeline, "handle", _surviving)},
         an_accepted_job_exists={"no backup is published": idle(backup.Backup, "_send", "msg_none")},
         work_begins_with_a_slot={
@@ -156,23 +154,19 @@ DEFECTS = (
                 after_failover.AfterFailover,
                 "__init__",
                 lambda init, self, store, *rest: init(self, _Blind(store), *rest),
-            ),
+            )
         },
         undeliverable_only_with_the_budget_spent={
-            "one failed delivery fails the job": replaced(lifecycle, "UNDELIVERED_BUDGET", 0),
+            "one failed delivery fails the job": replaced(lifecycle, "UNDELIVERED_BUDGET", 0)
         },
         an_attempt_is_the_next_one={"a tool's retry is not counted": replaced(calls, "following", _same_attempt)},
         an_item_is_committed_once={"a model's retry is not counted": replaced(turns, "loop_item", _first_attempt)},
         one_idempotency_key_per_call={
-            "each attempt has an idempotency key of its own": replaced(tool_run, "ToolContext", _key_of_attempt),
+            "each attempt has an idempotency key of its own": replaced(tool_run, "ToolContext", _key_of_attempt)
         },
-        what_runs_is_what_is_recorded={
-            "a tool runs with other arguments": around(calls, "started", _other_arguments),
-        },
+        what_runs_is_what_is_recorded={"a tool runs with other arguments": around(calls, "started", _other_arguments)},
         limits_hold={"limits are not checked": constant(turns, "exhausted_limit", None)},
-        a_chain_ends_before_the_queue_gives_up={
-            "a chain in place has no end": constant(container, "guard_ms", 10**9),
-        },
+        a_chain_ends_before_the_queue_gives_up={"a chain in place has no end": constant(container, "guard_ms", 10**9)},
         every_job_ends={"a job that ended keeps its slot": around(Draft, "settle", _never_gone)},
     ),
 )

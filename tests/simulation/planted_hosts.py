@@ -100,7 +100,7 @@ DEFECTS = (
         a_call_has_the_deaths_of_its_own_attempts={
             "who dies taking in a failure or a decision counts as the call": tuple(
                 around(module, "following", _with_deaths_of_others) for module in (tool_call, approvals)
-            ),
+            )
         },
     ),
     *defects(
@@ -108,39 +108,39 @@ DEFECTS = (
         a_step_keeps_its_deaths={
             "who was overtaken leaves the deaths that it knows": around(
                 attempts, "with_deaths", lambda _original, following, _done: following
-            ),
+            )
         },
         the_script_does_what_its_twin_does={
             "the store's script counts, its twin does not": around(
                 Kept, "script", lambda script, self: script(self).replace("return number == 0", "return true")
-            ),
+            )
         },
     ),
     *defects(
         plan.KILLING_SEEDS,
         a_call_that_kills_is_not_started_for_ever={
-            "a call that kills has always another start": constant(tool_call, "no_start_left", answer=False),
+            "a call that kills has always another start": constant(tool_call, "no_start_left", answer=False)
         },
         a_turn_that_kills_is_not_run_for_ever={
-            "a turn that kills has always another start": constant(turn, "no_start_left", answer=False),
+            "a turn that kills has always another start": constant(turn, "no_start_left", answer=False)
         },
         a_death_counts_once_for_who_was_only_there={
-            "steps of which a process has died are worked on together": replaced(Suspects, "turn_of", _all_at_once),
+            "steps of which a process has died are worked on together": replaced(Suspects, "turn_of", _all_at_once)
         },
     ),
     *defects(
         plan.BLOCKING_SEEDS,
         a_call_starts_with_its_claim={
-            "threads are a few, which calls that hang keep": around(Threads, "__call__", _in_a_pool),
+            "threads are a few, which calls that hang keep": around(Threads, "__call__", _in_a_pool)
         },
         a_time_out_is_of_a_call_that_runs={
-            "a call that waits for a thread has its time run out": around(Threads, "__call__", _in_a_pool),
+            "a call that waits for a thread has its time run out": around(Threads, "__call__", _in_a_pool)
         },
         one_copy_runs_in_a_process={
-            "an attempt starts beside the one before it, which hangs": constant(RunningCalls, "_joined", None),
+            "an attempt starts beside the one before it, which hangs": constant(RunningCalls, "_joined", None)
         },
         a_process_in_which_too_much_hangs_is_replaced={
-            "a process is healthy, however many calls hang": constant(RunningCalls, "fault", ""),
+            "a process is healthy, however many calls hang": constant(RunningCalls, "fault", "")
         },
     ),
     *defects(
@@ -154,26 +154,24 @@ DEFECTS = (
     *defects(
         plan.CROWDED_SEEDS,
         nothing_is_spent_for_want_of_a_place={
-            "a message that finds no place counts as undelivered": replaced(redelivery, "THROTTLED", frozenset[int]()),
+            "a message that finds no place counts as undelivered": replaced(redelivery, "THROTTLED", frozenset[int]())
         },
         nobody_is_refused_whom_the_queue_holds_back={
-            "messages do not say how many are delivered at once": constant(emitter, "_flow", Flow("all", 100)),
+            "messages do not say how many are delivered at once": constant(emitter, "_flow", Flow("all", 100))
         },
     ),
     *defects(
         plan.LIMITED_SEEDS,
-        no_turn_is_given_too_much={
-            "a turn is told whatever there is": constant(bounded, "prompt_too_large", None),
-        },
+        no_turn_is_given_too_much={"a turn is told whatever there is": constant(bounded, "prompt_too_large", None)},
         only_a_long_job_is_too_long_to_send={
             "little is too much to tell": around(
                 bounded, "prompt_too_large", lambda judge, size_bytes, most: judge(size_bytes, most // 4)
-            ),
+            )
         },
         a_message_fits={"an event has its job's input twice": around(emitter, "encode_event", _with_blanks)},
         an_answer_fits={"an answer has its job's input many times": around(jobs_api, "job_view", _with_copies)},
         a_function_ends_in_time={
-            "a function goes on for longer than its host lets it": constant(container, "guard_ms", 10**9),
+            "a function goes on for longer than its host lets it": constant(container, "guard_ms", 10**9)
         },
     ),
     *defects(
@@ -182,10 +180,10 @@ DEFECTS = (
             "a tenant is refused after its backup message is published": (
                 replaced(StoredQuota, "check", _checked_later),
                 around(Backup, "_send", _checking),
-            ),
+            )
         },
         what_is_counted_is_what_was_written={
-            "an end counts beside its submission": replaced(Keeping, "ended", _counted_twice),
+            "an end counts beside its submission": replaced(Keeping, "ended", _counted_twice)
         },
     ),
 )

@@ -98,13 +98,13 @@ DEFECTS = (
         each_time_starts_one_job={
             "each delivery of a schedule's message starts a job": around(
                 schedule, "scheduled_job_id", _tick_of_each_delivery
-            ),
+            )
         },
     ),
     *defects(
         plan.EVENT_SEEDS,
         each_app_event_starts_one_job={
-            "each delivery of an app event starts a job": around(app_events, "event_job_id", _event_of_each_delivery),
+            "each delivery of an app event starts a job": around(app_events, "event_job_id", _event_of_each_delivery)
         },
         each_batched_event_is_in_one_batch={
             "each delivery of an app event joins the newest batch": replaced(
@@ -117,7 +117,7 @@ DEFECTS = (
         a_failed_handler_is_a_dead_letter={
             "a handler's failure is followed up by nothing": replaced(
                 lifecycle, "after_end", lambda decision, _now_ms: decision
-            ),
+            )
         },
     ),
     *defects(
@@ -125,7 +125,7 @@ DEFECTS = (
         a_key_has_one_job={
             "each event of a key is another one": around(
                 once, "once_event_id", lambda named, name, turn: named(f"{name} {CURRENT.get().number}", turn)
-            ),
+            )
         },
     ),
     *defects(
@@ -139,22 +139,20 @@ DEFECTS = (
                 replaced(retrying, "_to_run", _all_of_the_turn),
                 constant(retrying, "next_call_status", CallStatus.QUEUED),
                 around(retry_command, "retry", _forgetting_nothing),
-            ),
+            )
         },
-        a_live_job_does_not_expire={
-            "the data of a retried job still expires": constant(Writes, "_persist", None),
-        },
+        a_live_job_does_not_expire={"the data of a retried job still expires": constant(Writes, "_persist", None)},
         what_is_deleted_stays_so={
             "a backup message brings a deleted job back": (
                 idle(SubmitJob, "is_gone", answer=False),
                 around(operations, "create", _forgetting_who_was_there),
                 around(WrittenPatch, "missing", lambda missing, self, *keys: missing(self, keys[0], keys[0])),
-            ),
+            )
         },
         a_cancellation_is_of_the_run_that_was_seen={
             "a cancellation cancels a later run": replaced(
                 cancel, "Cancelled", lambda by, _run, _rolls_back: Cancelled(by, run=1_000)
-            ),
+            )
         },
     ),
     *defects(
@@ -173,7 +171,7 @@ DEFECTS = (
         what_is_said_is_told={
             "what is said in the last turn is not told": replaced(
                 operations, "steered", lambda _tree, _job_id, changes: changes
-            ),
+            )
         },
         a_message_is_told_once={
             "what is said is told in each turn": around(claiming, "_add_messages", _told_again),

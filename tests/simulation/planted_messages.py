@@ -85,7 +85,7 @@ DEFECTS = (
     *defects(
         plan.CUTTING_SEEDS + plan.WAITING_SEEDS,
         what_goes_on_in_place_is_guaranteed={
-            "what nobody has claimed yet is not marked as dispatched": around(operations, "dispatch", _claimed_only),
+            "what nobody has claimed yet is not marked as dispatched": around(operations, "dispatch", _claimed_only)
         },
     ),
     *defects(
@@ -100,7 +100,7 @@ DEFECTS = (
         a_call_keeps_its_arguments={
             "another version stores calls without their arguments": around(
                 store_faults, "as_another_version_writes", _forgetting_arguments
-            ),
+            )
         },
     ),
 )

@@ -63,23 +63,19 @@ DEFECTS = (
             "a result is written after the commit that names it": around(Payloads, "result_stored", _result_later),
             "a task is written after its job is created": around(SubmitJob, "_store_task", _task_later),
         },
-        nothing_outlives_its_job={
-            "objects of expired jobs are not swept": idle(ObjectPruning, "_is_without", True),
-        },
+        nothing_outlives_its_job={"objects of expired jobs are not swept": idle(ObjectPruning, "_is_without", True)},
     ),
     *defects(
         OBJECT_SEEDS + WAITING_SEEDS,
         a_committed_ref_has_its_object={
-            "an outcome is written after its commit": around(Leaving, "call_outcome", _outcome_later),
+            "an outcome is written after its commit": around(Leaving, "call_outcome", _outcome_later)
         },
     ),
     *defects(
         OBJECT_SEEDS + RETURNING_SEEDS,
-        a_deleted_job_has_no_object={
-            "a deletion that dies forgets the objects": idle(DeleteJob, "_delete_objects"),
-        },
+        a_deleted_job_has_no_object={"a deletion that dies forgets the objects": idle(DeleteJob, "_delete_objects")},
         a_kept_ref_has_its_object={
-            "a deletion deletes objects before the record": around(DeleteJob, "__call__", _objects_first),
+            "a deletion deletes objects before the record": around(DeleteJob, "__call__", _objects_first)
         },
     ),
 )

@@ -54,33 +54,31 @@ async def _but_for_failed_ones(remove: Callable[..., Any], api: JobsApi, princip
 DEFECTS = defects(
     plan.ODD_SEEDS,
     what_is_refused_met_a_fault={
-        "what cannot be recorded counts as an outage": around(executor.OutcomeDoor, "__call__", _as_an_outage),
+        "what cannot be recorded counts as an outage": around(executor.OutcomeDoor, "__call__", _as_an_outage)
     },
-    no_internal_error={
-        "text that UTF-8 cannot hold is kept": replaced(text, "storable", lambda kept: kept),
-    },
+    no_internal_error={"text that UTF-8 cannot hold is kept": replaced(text, "storable", lambda kept: kept)},
     a_call_starts_seldom={"a call whose value cannot be recorded runs again": around(executor, "_failed", _again)},
     a_turn_is_paid_seldom={
-        "a turn is tried more often than its agent says": around(turn, "_model_failed", _more_often),
+        "a turn is tried more often than its agent says": around(turn, "_model_failed", _more_often)
     },
     a_retry_comes_within_an_hour={
         "the wait that a service names is taken as it is": (
             replaced(attempts, "MAX_DELAY_MS", 365 * 86_400_000),
             replaced(waits, "LONGEST_WAIT_SECONDS", 365 * 86_400.0),
-        ),
+        )
     },
     every_job_can_be_read_and_deleted={
-        "a failed job cannot be deleted": around(JobsApi, "remove", _but_for_failed_ones),
+        "a failed job cannot be deleted": around(JobsApi, "remove", _but_for_failed_ones)
     },
     a_tool_gets_what_its_model_sent={
         "whole numbers are read as floats": around(
             arguments, "copied_json", lambda copied, value: _with_floats(copied(value))
-        ),
+        )
     },
     what_is_kept_of_an_error_is_short={
-        "a long error is kept whole": replaced(executor, "cut", lambda whole, _most: whole),
+        "a long error is kept whole": replaced(executor, "cut", lambda whole, _most: whole)
     },
     what_cannot_be_taken_is_refused={
-        "a number that JSON has not is nothing": around(json_value._Walk, "_number", _or_nothing),
+        "a number that JSON has not is nothing": around(json_value._Walk, "_number", _or_nothing)
     },
 )

@@ -93,12 +93,12 @@ DEFECTS = (
         0,
         nobody_is_admitted_while_it_is_stopped=in_scripts("a stopped semaphore is given"),
         a_stop_and_a_start_are_what_they_say={
-            "a start leaves it stopped": around(AdmissionControl, "start", _still_stopped),
+            "a start leaves it stopped": around(AdmissionControl, "start", _still_stopped)
         },
         each_end_is_counted_once={
             "an end is counted twice": around(
                 totals, "with_end", lambda with_end, before, end: with_end(with_end(before, end), end)
-            ),
+            )
         },
         every_job_is_listed={"jobs are not listed": idle(Listing, "add")},
         no_slot_stays_free={
@@ -127,10 +127,10 @@ DEFECTS = (
         ),
         a_page_is_requested_once={"a page requests the next one each time": around(Emitter, "emit_to", _once_more)},
         an_unknown_job_is_not_acknowledged={
-            "an event of an unknown job is acknowledged": around(pipeline.Pipeline, "handle", _acknowledging),
+            "an event of an unknown job is acknowledged": around(pipeline.Pipeline, "handle", _acknowledging)
         },
         the_book_is_empty_at_last={
-            "a sweep does not compare slot requests with the slot table": constant(Tree, "agrees", answer=True),
+            "a sweep does not compare slot requests with the slot table": constant(Tree, "agrees", answer=True)
         },
         an_accepted_job_exists={
             "a backup message creates nothing": around(submit.SubmitJob, "again", _creating_nothing),
@@ -155,22 +155,19 @@ DEFECTS = (
         tenants_are_treated_fairly=in_scripts("what a flow holds counts nothing", "weight counts nothing"),
         a_session_is_served_in_order={
             "of a session the last comes first": in_script(
-                (
-                    "(r.held and '0' or '1') .. ran .. r.order",
-                    "(r.held and '0' or '1') .. ran .. " + _YOUNGEST_FIRST,
-                )
-            ),
+                ("(r.held and '0' or '1') .. ran .. r.order", "(r.held and '0' or '1') .. ran .. " + _YOUNGEST_FIRST)
+            )
         },
         the_stream_has_one_beginning_and_one_end={
-            "a fact is written on whatever the job is by now": around(operations, "record", _whatever_it_was),
+            "a fact is written on whatever the job is by now": around(operations, "record", _whatever_it_was)
         },
         an_api_answer_is_a_known_one={
-            "a repeated submission is told what a read shows": replaced(JobsApi, "_submitted_before", _as_it_is_read),
+            "a repeated submission is told what a read shows": replaced(JobsApi, "_submitted_before", _as_it_is_read)
         },
         versions_understand_each_other={
             "another version's record is read without a field": around(
                 versions, "load_item", lambda load_item, text: replace(load_item(text), not_before_ms=0)
-            ),
+            )
         },
     ),
     *defects(
@@ -195,12 +192,12 @@ DEFECTS = (
         every_item_is_guaranteed={
             "a slot request that the slot table knows nothing of is trusted": around(
                 Tree, "without_progress", _trusting_slot_requests
-            ),
+            )
         },
         work_begins_with_a_slot={
             "a job in line is created with a slot": around(
                 submit, "_changes", lambda changes, *arguments, **_slot: changes(*arguments, slot=True)
-            ),
+            )
         },
     ),
 )

@@ -163,7 +163,7 @@ DEFECTS = defects(
         "a second COMMIT is accepted": (
             around(operations, "claim", _remembering),
             around(operations, "commit", _putting_back),
-        ),
+        )
     },
     every_item_is_guaranteed={
         "a refused COMMIT dispatches nothing": answering_step(
@@ -186,23 +186,21 @@ DEFECTS = defects(
         "what a refused write took is gone": constant(Meter, "refund", None),
     },
     an_event_says_what_was_billed_for_it={
-        "an event says nothing of its own request": around(billing, "with_used", _without_request),
+        "an event says nothing of its own request": around(billing, "with_used", _without_request)
     },
     parts_come_from_live_attempts={
         "anybody may append parts in mid-work": around(operations, "append", _anybody_appends),
         "an append that is repeated is applied again": around(operations, "append", _appended_again),
     },
     one_entry_for_each_handled_event={
-        "parts are written twice": _changes_with(lambda changes: replace(changes, parts=changes.parts * 2)),
+        "parts are written twice": _changes_with(lambda changes: replace(changes, parts=changes.parts * 2))
     },
     calls_end_as_the_script_says={
-        "results are not written": _changes_with(lambda changes: replace(changes, results={})),
+        "results are not written": _changes_with(lambda changes: replace(changes, results={}))
     },
-    a_live_job_does_not_expire={
-        "a live job expires": around(operations, "_change", _expiring),
-    },
+    a_live_job_does_not_expire={"a live job expires": around(operations, "_change", _expiring)},
     a_sweep_replays_only_what_is_lost={
-        "a sweep replays live leases and future timers": replaced(Tree, "without_progress", _looking_at_all),
+        "a sweep replays live leases and future timers": replaced(Tree, "without_progress", _looking_at_all)
     },
     nothing_is_left_to_a_sweep={"a sweep finds nothing": constant(Tree, "without_progress", [])},
     no_item_begins_early={"a retry does not wait": (around(operations, "claim", _without_timer), _AT_ONCE)},

@@ -85,12 +85,12 @@ DEFECTS = (
         each_text_is_one_attempt_s_and_closed={
             "all attempts of a turn say one text": replaced(
                 stream_parts, "text_id", lambda turn, *_attempt: f"text-{turn}"
-            ),
+            )
         },
         a_reader_gets_each_part_once_and_in_order={
             "a reader that comes back gets one part again": around(
                 stream, "position_of", lambda position_of, request: max(0, position_of(request) - 1)
-            ),
+            )
         },
     ),
     *defects(

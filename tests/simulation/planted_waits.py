@@ -175,10 +175,10 @@ _WAITS = defects(
     an_event_ends_at_most_one_wait={"an event ends two waits": around(Draft, "take_signal", _waking_all)},
     no_wait_ends_early={"whatever comes ends all waits of a job": around(Draft, "take_signal", _waking_others)},
     who_only_waits_wants_no_slot={
-        "a waiting job requests to keep its slot": around(drafts, "wanted", _keeping_its_slot),
+        "a waiting job requests to keep its slot": around(drafts, "wanted", _keeping_its_slot)
     },
     who_wants_no_slot_holds_none={
-        "a waiting job keeps its slot": in_script(("r.held and r.state == 'asks'", "r.held and r.state ~= 'out'")),
+        "a waiting job keeps its slot": in_script(("r.held and r.state == 'asks'", "r.held and r.state ~= 'out'"))
     },
     no_item_begins_early={"a timer on its way ends its wait": around(operations, "claim", _beginning_early)},
     every_item_is_guaranteed={
@@ -191,19 +191,19 @@ _WAITS = defects(
     },
     what_is_refused_leaves_no_backup={"a refused outcome keeps its backup message": idle(Backup, "not_needed")},
     what_is_refused_does_not_count={
-        "an outcome that is told again is refused": answering_step("signal", _refusing_repeats),
+        "an outcome that is told again is refused": answering_step("signal", _refusing_repeats)
     },
     what_ends_a_wait_was_sent={"a time-out is no outcome": given(tool_call, "waits", 1, timeout_result='{"ok":null}')},
     what_it_waits_for_is_the_truth={
-        "a waiting job does not say for what": constant(waiting, "_wait", "something to happen"),
+        "a waiting job does not say for what": constant(waiting, "_wait", "something to happen")
     },
     messages_are_few={
         "each slot dispatches again what is to come later": constant(
             invocation.Dispatched, "is_under_way", answer=False
-        ),
+        )
     },
     a_job_ends_as_its_script_says={
-        "a turn counts that was told a forgotten result": constant(operations, "is_anew", answer=False),
+        "a turn counts that was told a forgotten result": constant(operations, "is_anew", answer=False)
     },
 )
 _CHILDREN = defects(
@@ -211,26 +211,24 @@ _CHILDREN = defects(
     a_childs_end_is_recorded_at_its_parent={"a child's end is not reported": constant(Draft, "report", None)},
     children_end_with_their_parent={"children outlive their parent": constant(writing, "end_children", None)},
     who_ends_gives_its_slot_back={
-        "a child that ends with its parent keeps its slot": around(writing, "end_children", _requesting_no_slot),
+        "a child that ends with its parent keeps its slot": around(writing, "end_children", _requesting_no_slot)
     },
     no_slot_stays_free={"a child needs its parent's session": constant(semaphore, "is_child", answer=False)},
     a_live_job_does_not_expire={
-        "a child's end ends the data of its tree": constant(operations, "is_child", answer=False),
+        "a child's end ends the data of its tree": constant(operations, "is_child", answer=False)
     },
     an_item_is_committed_once={
-        "a commit that comes too late starts its child again": around(operations, "commit", _starting_again),
+        "a commit that comes too late starts its child again": around(operations, "commit", _starting_again)
     },
     a_child_has_a_parent={"a call does not say which job it started": around(tool_call, "waits", _nameless)},
     who_waits_without_end_has_a_child={
         "a child has another id than its call says": around(
             started_jobs, "child_of", lambda child_of, *call_and_run: f"{child_of(*call_and_run)}x"
-        ),
+        )
     },
 )
 _PLANNING = defects(
     plan.PLANNING_SEEDS,
-    the_book_is_empty_at_last={
-        "a child that a failover forgot keeps its slot": given(sweep, "over", 1, forgotten=()),
-    },
+    the_book_is_empty_at_last={"a child that a failover forgot keeps its slot": given(sweep, "over", 1, forgotten=())},
 )
 DEFECTS = (*_WAITS, *_CHILDREN, *_PLANNING)

@@ -156,11 +156,7 @@ class Program:
         world, plan = self._world, self._plan
         if world.dice.chance(0.5, _EMIT, plan.index, 1):
             event = app_event(
-                self._name,
-                {"text": "do it"},
-                event_id=f"evt_{number}",
-                tenant=plan.tenant,
-                now_ms=world.now_ms(),
+                self._name, {"text": "do it"}, event_id=f"evt_{number}", tenant=plan.tenant, now_ms=world.now_ms()
             )
             world.queue.accept(Emitter(world.settings, world.queue).message_of_app_event(event))
             world.emitted[event.id] = plan.agent

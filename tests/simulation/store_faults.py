@@ -8,14 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from baton.engine.all_jobs.slots import SlotTable
-from baton.engine.commit.answers import (
-    Claim,
-    ClaimResult,
-    Committed,
-    Loaded,
-    Reconciled,
-    Undelivered,
-)
+from baton.engine.commit.answers import Claim, ClaimResult, Committed, Loaded, Reconciled, Undelivered
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.store.redis.store import Store

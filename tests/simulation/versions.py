@@ -14,14 +14,7 @@ from msgspec.structs import fields, replace
 from pydantic_core import from_json, to_json
 
 from baton.engine.all_jobs.slots import SlotState
-from baton.engine.commit.codec import (
-    dump,
-    job_values,
-    load_call,
-    load_item,
-    load_job,
-    load_slot_state,
-)
+from baton.engine.commit.codec import dump, job_values, load_call, load_item, load_job, load_slot_state
 from baton.engine.effects import Changes
 from baton.engine.state import Job
 from baton_events.schema import SCHEMA_VERSION

@@ -23,18 +23,7 @@ from baton.sdk.records.transcript import ENTRY_VERSION
 from baton.store.records.access import StoredKey
 from baton_events.schema import SCHEMA_VERSION, Event
 
-STORED = (
-    Job,
-    WorkItem,
-    CallRecord,
-    Usage,
-    Spend,
-    SlotState,
-    AgentCounters,
-    MemoryEntry,
-    StoredKey,
-    Tombstone,
-)
+STORED = (Job, WorkItem, CallRecord, Usage, Spend, SlotState, AgentCounters, MemoryEntry, StoredKey, Tombstone)
 LOCK = Path(__file__).with_name("schema.lock")
 REQUIRED = "required"
 _CONSTRAINTS = ("format", "maxLength", "minLength", "maximum", "minimum", "pattern")

@@ -244,13 +244,7 @@ async def an_answer(drawn: Drawn) -> None:
     def make() -> Any:
         pick = drawn.picked
         call = Call(pick("look"), pick({"x": drawn.any()}))
-        return pick(
-            ModelAnswer(
-                text=pick("done"),
-                calls=pick((call, pick(call))),
-                provider=pick(None),
-            )
-        )
+        return pick(ModelAnswer(text=pick("done"), calls=pick((call, pick(call))), provider=pick(None)))
 
     await model_turn(make)
 

@@ -97,10 +97,7 @@ def decided(state: State, now_ms: int) -> Decision:
     if error is not None:
         failure = Failure(error["type"], error["message"])
         refused = structs.replace(
-            record,
-            status=next_call_status(record.status, Step.GIVE_UP),
-            error=failure,
-            finished_at_ms=now_ms,
+            record, status=next_call_status(record.status, Step.GIVE_UP), error=failure, finished_at_ms=now_ms
         )
         parts = (approval_part(refused, state.job.id, state.outcome),)
         ending = end_stopped(state.job, item, limit, now_ms, parts, about["value"])
@@ -263,10 +260,7 @@ def _goes_on(state: State, closed: CallRecord, runs: CallRecord, item: WorkItem,
             items=(item,),
             # The claim recorded it, too; where a failover forgot that, the store decides whether it holds.
             results={closed.id: state.outcome},
-            parts=(
-                approval_part(closed, state.job.id, state.outcome),
-                stream_parts.handled(state.item, now_ms, words),
-            ),
+            parts=(approval_part(closed, state.job.id, state.outcome), stream_parts.handled(state.item, now_ms, words)),
         )
     )
 

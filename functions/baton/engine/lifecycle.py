@@ -221,10 +221,7 @@ _NOT_DONE = {
 
 
 # A handler's job sends only its failure, as a dead letter; no session goes on after a cancelled operation.
-_SENT_TO_NOBODY = {
-    "event": (JobStatus.COMPLETED, JobStatus.CANCELLED),
-    "session": (JobStatus.CANCELLED,),
-}
+_SENT_TO_NOBODY = {"event": (JobStatus.COMPLETED, JobStatus.CANCELLED), "session": (JobStatus.CANCELLED,)}
 
 
 def after_end(decision: Decision, now_ms: int) -> Decision:

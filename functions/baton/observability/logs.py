@@ -30,12 +30,7 @@ def name_in_logs(message_id: str, event: Event | None = None) -> None:
     """Set this task's log context to this message and its event."""
     fields = {"messageId": message_id}
     if event is not None:
-        fields |= {
-            "eventId": event.id,
-            "eventType": event.type,
-            "jobId": event.job_id,
-            "sessionId": event.session_id,
-        }
+        fields |= {"eventId": event.id, "eventType": event.type, "jobId": event.job_id, "sessionId": event.session_id}
     _ABOUT.set(fields)
 
 

@@ -79,13 +79,7 @@ def agent_span_id(job: Job) -> str:
 
 
 def span_of(
-    name: str,
-    place: Place,
-    parent_id: str,
-    start_ms: int,
-    end_ms: int,
-    attributes: Attributes,
-    error: str = "",
+    name: str, place: Place, parent_id: str, start_ms: int, end_ms: int, attributes: Attributes, error: str = ""
 ) -> Span:
     """Make a span that ends no earlier than it starts."""
     return Span(name, place.trace_id, place.span_id, parent_id, start_ms, max(start_ms, end_ms), attributes, error)

@@ -121,10 +121,7 @@ def item_claimed(claim: Claim, state: State) -> None:
 
 
 def item_ended(
-    outcome: str,
-    dispatched: Sequence[WorkItem],
-    claimed: Sequence[ClaimResult] = (),
-    changes: Changes | None = None,
+    outcome: str, dispatched: Sequence[WorkItem], claimed: Sequence[ClaimResult] = (), changes: Changes | None = None
 ) -> None:
     """Close the span of the claimed work item; the dispatched and continued items become its children.
 

@@ -5,13 +5,7 @@ from functools import partial
 from starlette.routing import BaseRoute
 
 from baton.server.api.admin.budgets import clear_budget, set_budget, show_budgets
-from baton.server.api.admin.control import (
-    replay,
-    show_tools,
-    show_worker,
-    start_worker,
-    stop_worker,
-)
+from baton.server.api.admin.control import replay, show_tools, show_worker, start_worker, stop_worker
 from baton.server.api.admin.health import healthz, readyz, show_metrics
 from baton.server.api.admin.subjects import erase_subject
 from baton.server.api.admin.usage_by_day import show_usage
@@ -243,11 +237,7 @@ def _of_a2a(context: Context) -> list[ApiRoute]:
         ApiRoute("POST", path, "client", tasks.call, calls, limit_bytes),
         ApiRoute("GET", f"{path}{CARD_PATH}", "open", to(show_card), "the card of an exposed agent"),
         ApiRoute(
-            "GET",
-            CARD_PATH,
-            "open",
-            to(default_card),
-            "the card of `DEFAULT_AGENT`, or of the first exposed agent",
+            "GET", CARD_PATH, "open", to(default_card), "the card of `DEFAULT_AGENT`, or of the first exposed agent"
         ),
     ]
 

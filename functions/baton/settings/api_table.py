@@ -6,15 +6,7 @@ from baton_events.setting import Setting, read_by, whole
 
 API_SETTINGS = read_by(
     API,
-    Setting(
-        "API_KEYS",
-        "api_keys",
-        "",
-        "role:tenant:sha256, …",
-        "keys of the API, as hashes",
-        api_keys,
-        secret=True,
-    ),
+    Setting("API_KEYS", "api_keys", "", "role:tenant:sha256, …", "keys of the API, as hashes", api_keys, secret=True),
     Setting(
         "OPERATIONS_API_KEY",
         "operations_api_key",
@@ -25,12 +17,7 @@ API_SETTINGS = read_by(
         alias="CHAT_INTERNAL_API_KEY",
     ),
     Setting(
-        "PRICES",
-        "prices",
-        "{}",
-        "JSON",
-        "unit prices that are not the lists' (docs/operations.md, Costs)",
-        unit_prices,
+        "PRICES", "prices", "{}", "JSON", "unit prices that are not the lists' (docs/operations.md, Costs)", unit_prices
     ),
     Setting("DEFAULT_AGENT", "default_agent", "", "", "the agent of chats that name none; unset: the first one"),
     Setting(

@@ -48,11 +48,7 @@ LIMITS = (
         "a task, by whatever protocol it comes: its text, data and names of files, as JSON", _size(TASK_BYTES), "413"
     ),
     Limit("the body of a submission, of a fork, of MCP and of a message to a session", _size(TASK_BYTES), "413"),
-    Limit(
-        "the body of a chat or of AG-UI: the whole conversation",
-        _size(CONVERSATION_BYTES + 2 * FILES_BYTES),
-        "413",
-    ),
+    Limit("the body of a chat or of AG-UI: the whole conversation", _size(CONVERSATION_BYTES + 2 * FILES_BYTES), "413"),
     Limit("the body of A2A", _size(TASK_BYTES + 2 * FILES_BYTES), "413"),
     Limit("the body of an event of your own; its data", f"{_size(EVENT_BYTES)}; {_size(DATA_LIMIT_BYTES)}", "413"),
     Limit("the body of an outcome, or of an event for a job", "`RESULT_LIMIT_BYTES`", "413"),

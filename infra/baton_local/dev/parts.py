@@ -25,11 +25,7 @@ from baton_local.redis.valkey import server_command
 
 # What differs from production unless the environment says otherwise: few slots, so that the line at them is seen; no
 # rate limit, which would only be in a developer's way; logs are for people.
-LOCAL_DEFAULTS = {
-    "MAX_CONCURRENT_JOBS": "3",
-    "RATE_LIMIT_PER_MINUTE": "0",
-    "LOG_FORMAT": "text",
-}
+LOCAL_DEFAULTS = {"MAX_CONCURRENT_JOBS": "3", "RATE_LIMIT_PER_MINUTE": "0", "LOG_FORMAT": "text"}
 
 
 def part_url(ports: Mapping[str, int], part: str) -> str:

@@ -72,10 +72,7 @@ class StackSecrets:
 
     def api_keys_setting(self) -> str:
         """Return the value of `API_KEYS`: the folder's own two keys, then those made with `baton keys create`."""
-        own = (
-            api_key_entry("client", DEV_TENANT, self.client_key),
-            api_key_entry("admin", DEV_TENANT, self.admin_key),
-        )
+        own = (api_key_entry("client", DEV_TENANT, self.client_key), api_key_entry("admin", DEV_TENANT, self.admin_key))
         return ",".join((*own, *self.api_keys))
 
 

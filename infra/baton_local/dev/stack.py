@@ -33,13 +33,7 @@ from baton_local.dev.parts import (
     remove_socket_folder,
     stack_parts,
 )
-from baton_local.dev.ports import (
-    ChosenPorts,
-    PortHolds,
-    choose_ports,
-    read_remembered_ports,
-    remember_ports,
-)
+from baton_local.dev.ports import ChosenPorts, PortHolds, choose_ports, read_remembered_ports, remember_ports
 from baton_local.dev.secrets_file import load_or_make_secrets
 from baton_local.dev.stack_error import StackError
 from baton_local.dev.supervisor import Supervisor

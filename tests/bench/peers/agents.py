@@ -57,9 +57,5 @@ def _agent(name: str, variant: str, *, reads_history: bool = True) -> Agent:
 
 
 registry = Registry(
-    agents=[
-        _agent("seq", "seq"),
-        _agent("seq-unread", "seq", reads_history=False),
-        _agent("fan", "fan"),
-    ]
+    agents=[_agent("seq", "seq"), _agent("seq-unread", "seq", reads_history=False), _agent("fan", "fan")]
 )

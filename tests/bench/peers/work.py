@@ -54,12 +54,7 @@ def model_step(job: str, variant: str, messages: Sequence[Any], done: int | None
     numbers = range(done, done + left) if variant == "seq" else range(FAN * left)
     calls = [{"id": f"c{number}", "name": "lookup", "args": arguments(number)} for number in numbers]
     note(job, f"model{done}", "end")
-    return {
-        "role": "assistant",
-        "tool_calls": calls,
-        "content": "" if calls else ANSWER,
-        "ts": time.monotonic_ns(),
-    }
+    return {"role": "assistant", "tool_calls": calls, "content": "" if calls else ANSWER, "ts": time.monotonic_ns()}
 
 
 def tool_step(job: str, call: dict[str, Any]) -> dict[str, Any]:

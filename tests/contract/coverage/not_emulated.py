@@ -75,12 +75,7 @@ NOT_EMULATED = (
         "no agent uses them",
         "501",
     ),
-    NotEmulated(
-        "Upstash Workflow",
-        ("@upstash/qstash Workflow.*",),
-        "Baton does not use it (qstash.md 24)",
-        "501",
-    ),
+    NotEmulated("Upstash Workflow", ("@upstash/qstash Workflow.*",), "Baton does not use it (qstash.md 24)", "501"),
     NotEmulated(
         "the vendor's own language models",
         ("@upstash/qstash Client.chat", "@upstash/qstash Chat.*"),

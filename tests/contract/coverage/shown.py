@@ -54,11 +54,7 @@ SHOWN: Sequence[tuple[str, str, Sequence[str]]] = (
         "qstash FlowControlApi",
         ("get", "pause", "resume", "get_global_parallelism"),
     ),
-    (
-        f"{_NAMES}::test_what_is_pinned_no_message_changes",
-        "qstash FlowControlApi",
-        ("pin", "unpin", "reset_rate"),
-    ),
+    (f"{_NAMES}::test_what_is_pinned_no_message_changes", "qstash FlowControlApi", ("pin", "unpin", "reset_rate")),
     (
         f"{_NAMES}::test_dead_letters_are_found_by_label_and_deleted",
         "qstash DlqApi",

@@ -55,18 +55,8 @@ BUDGET = tuple(
             "if false then",
             "test_budgets::test_the_cost_takes_the_place_of_the_reservation",
         ),
-        (
-            "free by time",
-            "      spend(b, e.label, e.amount)\n",
-            "",
-            _IN_FULL,
-        ),
-        (
-            "what counted by its lease counts twice",
-            "cost - (e and e.state == 'l' and e.amount or 0)",
-            "cost",
-            _IN_FULL,
-        ),
+        ("free by time", "      spend(b, e.label, e.amount)\n", "", _IN_FULL),
+        ("what counted by its lease counts twice", "cost - (e and e.state == 'l' and e.amount or 0)", "cost", _IN_FULL),
         (
             "the end of a lease ends them all",
             "if e and e.open and e.till <= now() then",
@@ -97,24 +87,9 @@ BUDGET = tuple(
             "if not e or e.state == 's' then",
             "test_budgets::test_a_call_that_a_failover_has_forgotten_counts_all_the_same",
         ),
-        (
-            "others begin beside an unknown price",
-            "get(b, 'alone:' .. b.label) > 0 or b.alone",
-            "b.alone",
-            _ALONE,
-        ),
-        (
-            "an unknown price begins beside others",
-            "or b.alone and get(b, 'flying:' .. b.label) > 0",
-            "",
-            _ALONE,
-        ),
-        (
-            "an unknown price is alone for good",
-            "    set(b, 'alone:' .. e.label, 0)\n",
-            "",
-            _ALONE,
-        ),
+        ("others begin beside an unknown price", "get(b, 'alone:' .. b.label) > 0 or b.alone", "b.alone", _ALONE),
+        ("an unknown price begins beside others", "or b.alone and get(b, 'flying:' .. b.label) > 0", "", _ALONE),
+        ("an unknown price is alone for good", "    set(b, 'alone:' .. e.label, 0)\n", "", _ALONE),
         (
             "the largest call of the last period is forgotten",
             "get(b, 'largest:' .. (want.prior or '')))",

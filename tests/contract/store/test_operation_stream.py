@@ -101,12 +101,7 @@ async def test_what_was_taken_in_is_trimmed_and_nothing_else(
 
 @pytest.mark.parametrize(
     ("length", "pending", "expected"),
-    [
-        (10, "", ()),
-        (11, "", ("MAXLEN", "~", 10)),
-        (20, "5-0", ()),
-        (21, "5-0", ("MINID", "~", "5-0")),
-    ],
+    [(10, "", ()), (11, "", ("MAXLEN", "~", 10)), (20, "5-0", ()), (21, "5-0", ("MINID", "~", "5-0"))],
 )
 def test_how_a_stream_is_trimmed(length: int, pending: str, expected: tuple[str | int, ...]) -> None:
     assert trimming(length, pending, 10) == expected

@@ -4,14 +4,7 @@ import re
 from contextlib import closing
 from dataclasses import dataclass
 
-from baton.store.redis.keys import (
-    ADMISSION_DAYS,
-    ADMISSION_ENDS,
-    ADMISSION_USED,
-    SLOT_ORDER,
-    SLOTS,
-    TOOL_USE,
-)
+from baton.store.redis.keys import ADMISSION_DAYS, ADMISSION_ENDS, ADMISSION_USED, SLOT_ORDER, SLOTS, TOOL_USE
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store_cluster.raw_client import RawClient

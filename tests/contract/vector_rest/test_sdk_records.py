@@ -16,7 +16,7 @@ async def test_every_form_of_a_record_is_stored_as_sent(sdk: EitherIndex) -> Non
             ("a", [0.1, 0.2], {"k": [1, None, True, "é"]}, "text"),
             {"id": "b", "vector": [3, 4], "metadata": {"k": 1}},
             Vector(id=7, vector=[-1e-3, 1e5]),
-        ],
+        ]
     )
     assert shown == "Success"
     assert await sdk.fetch(["7", "missing", "a", "b"], **EVERYTHING) == [

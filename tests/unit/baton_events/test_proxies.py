@@ -259,10 +259,7 @@ def test_a_proxy_that_cannot_be_used_is_named(
 @WAYS
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 def test_what_a_proxy_of_socks_needs_is_named(
-    scheme: str,
-    get: Callable[[str], httpx.Response],
-    around: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
+    scheme: str, get: Callable[[str], httpx.Response], around: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     true = builtins.__import__
 

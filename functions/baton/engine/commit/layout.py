@@ -10,15 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from baton.engine.commit.codec import (
-    Texts,
-    dump,
-    load_item,
-    load_job,
-    load_slot_state,
-    load_spend,
-    load_usage,
-)
+from baton.engine.commit.codec import Texts, dump, load_item, load_job, load_slot_state, load_spend, load_usage
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import USED_APART, apart_in, plus

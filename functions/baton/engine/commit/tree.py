@@ -13,14 +13,7 @@ from msgspec.structs import replace
 from baton.engine.all_jobs.slots import QueueEntry, SlotState, Want
 from baton.engine.commit.answers import Tombstone
 from baton.engine.state import BudgetScope, CallRecord, Job, Usage
-from baton.engine.work_items import (
-    FOLLOW_UP_MS,
-    FOLLOW_UPS,
-    ItemKind,
-    WorkItem,
-    blocked,
-    slot_request_key,
-)
+from baton.engine.work_items import FOLLOW_UP_MS, FOLLOW_UPS, ItemKind, WorkItem, blocked, slot_request_key
 from baton.sdk.records.limits import NOTHING_SPENT, Spend
 from baton.sdk.records.transcript import FOREVER_MS
 

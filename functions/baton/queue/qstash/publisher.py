@@ -16,12 +16,7 @@ from baton.queue.qstash.client import QStashClient
 from baton.sdk.clock import Clock, SystemClock
 from baton.settings.settings import Settings
 from baton.store.transport.batching import Batcher, Bounds
-from baton_events.errors import (
-    MessageNotFoundError,
-    PartialPublishError,
-    QueueRefusedError,
-    TopicNotFoundError,
-)
+from baton_events.errors import MessageNotFoundError, PartialPublishError, QueueRefusedError, TopicNotFoundError
 from baton_events.messages import Outgoing
 from baton_events.publisher import batch_request, delay_seconds, message_ids, publish_batch, publish_one
 

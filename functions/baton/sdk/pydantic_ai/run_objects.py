@@ -30,11 +30,11 @@ NOT_KEPT = "state_not_kept"
 _LIBRARY = "pydantic_ai"
 # By class, attributes that its `before_run` makes of what it reads: it runs in each piece, and they are not kept.
 _READ: Mapping[str, Collection[str]] = {
-    "pydantic_ai_harness.subagents._capability:SubAgents": ("_by_name", "_built", "_run_toolset", "_toolset"),
+    "pydantic_ai_harness.subagents._capability:SubAgents": ("_by_name", "_built", "_run_toolset", "_toolset")
 }
 # By class, a setting that keeps what these attributes hold whenever a run closes.
 _STORED: Mapping[str, tuple[str, Collection[str]]] = {
-    "pydantic_ai_harness.code_mode._toolset:CodeModeToolset": ("repl_store", ("_run_state", "_repl")),
+    "pydantic_ai_harness.code_mode._toolset:CodeModeToolset": ("repl_store", ("_run_state", "_repl"))
 }
 # What hooks may not make: the next piece would have others in their place, or none.
 _LASTING = (AbstractCapability, AbstractToolset, Agent, Tool, FunctionType)

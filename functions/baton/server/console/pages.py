@@ -79,7 +79,5 @@ async def static_file(request: Request) -> Response:
     content, version = _static_file(name)
     lasting = _LASTING if request.path_params["version"] == version else "no-store"
     return Response(
-        content,
-        headers={"cache-control": lasting, "x-content-type-options": "nosniff"},
-        media_type=_STATIC_TYPES[name],
+        content, headers={"cache-control": lasting, "x-content-type-options": "nosniff"}, media_type=_STATIC_TYPES[name]
     )

@@ -61,12 +61,7 @@ class Rows:
     """
 
     def __init__(
-        self,
-        traced: Mapping[str, Traced],
-        now_ms: int,
-        turns: range | None = None,
-        *,
-        everything: bool = False,
+        self, traced: Mapping[str, Traced], now_ms: int, turns: range | None = None, *, everything: bool = False
     ) -> None:
         self._traced, self._now_ms = traced, now_ms
         self._turns, self._everything = turns, everything

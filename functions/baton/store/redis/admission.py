@@ -26,15 +26,7 @@ from baton.engine.commit.stored_bytes import BytesAdded
 from baton.store.records.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started, SweepTurn
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.semaphore import (
-    Dropped,
-    Semaphore,
-    entry_from,
-    flow_of,
-    member_field,
-    member_of,
-    queue_of,
-)
+from baton.store.redis.semaphore import Dropped, Semaphore, entry_from, flow_of, member_field, member_of, queue_of
 from baton.store.redis.totals import EndedSums, line_of
 from baton.store.transport.redis_rest import Command
 from baton_events.ids import root_of

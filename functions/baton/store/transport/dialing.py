@@ -68,11 +68,7 @@ class Dialer:
         self._failed: dict[tuple[str, int], float] = {}
 
     async def dial(
-        self,
-        host: str,
-        port: int,
-        connect: Callable[[str], Coroutine[Any, Any, T]],
-        discard: Callable[[T], None],
+        self, host: str, port: int, connect: Callable[[str], Coroutine[Any, Any, T]], discard: Callable[[T], None]
     ) -> T:
         """Return the first connection to one of the host's addresses; `connect` makes one to an address.
 

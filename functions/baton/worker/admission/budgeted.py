@@ -101,12 +101,7 @@ class Budgeted(Waking):
         return step_result
 
     async def _reserved(
-        self,
-        effect: CallModel,
-        claim: Claim,
-        wants: Sequence[Want],
-        on_limits: Sequence[OnUsedUp],
-        lease_ms: int,
+        self, effect: CallModel, claim: Claim, wants: Sequence[Want], on_limits: Sequence[OnUsedUp], lease_ms: int
     ) -> Reserved | StepResult:
         """Reserve in all budgets; or return what follows where one of them is used up."""
         name = _name_of(effect, claim)
@@ -129,12 +124,7 @@ class Budgeted(Waking):
             await self.wake(woken, claim, _why(_name_of(effect, claim), "raised"))
 
     async def _settle(
-        self,
-        effect: CallModel,
-        claim: Claim,
-        wants: Sequence[Want],
-        reserved: Reserved,
-        step_result: StepResult | None,
+        self, effect: CallModel, claim: Claim, wants: Sequence[Want], reserved: Reserved, step_result: StepResult | None
     ) -> None:
         """Let the real cost take the place of what was reserved; where that fails, it counts in full later."""
         used = used_by(step_result)

@@ -71,10 +71,7 @@ class DecideApproval:
 
 
 def edited(
-    question: CallRecord,
-    arguments: dict[str, Any],
-    secrets: KnownSecrets,
-    check: Callable[[str, dict[str, Any]], None],
+    question: CallRecord, arguments: dict[str, Any], secrets: KnownSecrets, check: Callable[[str, dict[str, Any]], None]
 ) -> dict[str, Any]:
     """Return edited arguments as they are recorded: without secrets, which the question's own record has.
 

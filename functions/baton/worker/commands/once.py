@@ -61,12 +61,7 @@ async def holder_of(records: AppEvents, submit: SubmitJob, job: Job, once: OnceF
 
 
 async def event_of(
-    records: AppEvents,
-    submit: SubmitJob,
-    about: tuple[str, str],
-    handlers: Sequence[str],
-    once: OnceFor,
-    now_ms: int,
+    records: AppEvents, submit: SubmitJob, about: tuple[str, str], handlers: Sequence[str], once: OnceFor, now_ms: int
 ) -> str:
     """Return the id of the event that has the key; `about`: its tenant and name. Raises StoreError."""
     name = once_name("event", *about, once.key)

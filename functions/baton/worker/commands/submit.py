@@ -35,13 +35,7 @@ from baton.store.records.objects import job_place
 from baton.worker.commands.after_failover import BeginsRun
 from baton.worker.commands.backup import BACKED_UP_MS, YOUNG_MS, Backup
 from baton.worker.commands.command_result import missing
-from baton_events.errors import (
-    JobGoneError,
-    MalformedEventError,
-    ObjectStoreError,
-    SessionBusyError,
-    TooLargeError,
-)
+from baton_events.errors import JobGoneError, MalformedEventError, ObjectStoreError, SessionBusyError, TooLargeError
 from baton_events.ids import event_id, sorted_json
 from baton_events.schema import Event, Submission
 

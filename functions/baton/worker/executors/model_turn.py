@@ -163,10 +163,7 @@ class ModelTurn:
         streamed_text = await text_stream.streamed_text() if text_stream else None
         estimated = prompt.estimated_tokens
         return structs.replace(
-            step_result,
-            request_digests=digests,
-            estimated_tokens=estimated,
-            streamed_text=streamed_text,
+            step_result, request_digests=digests, estimated_tokens=estimated, streamed_text=streamed_text
         )
 
     async def _with_files(self, effect: CallModel, history: History, agent: Agent | None = None) -> History:

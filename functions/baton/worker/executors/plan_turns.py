@@ -101,11 +101,7 @@ def _steps_of(plan: Call, tools: Mapping[str, Tool], max_steps: int) -> tuple[Pl
 
 
 def planner_turn(
-    agent: Agent,
-    job: Job,
-    tools: Mapping[str, Tool],
-    specs: tuple[ToolSpec, ...],
-    history: History,
+    agent: Agent, job: Job, tools: Mapping[str, Tool], specs: tuple[ToolSpec, ...], history: History
 ) -> PlannerTurn:
     """Return the turn that follows this history, all of it."""
     left = max(0, job.limits.tool_calls - since(job.used, job.before).tool_calls)

@@ -251,10 +251,7 @@ class CallOutlet:
         from baton.worker.commands.kept_files import KeptFiles  # noqa: PLC0415
 
         if len(data) > (most_bytes := self._outside.files_limit_bytes):
-            raise ToolError(
-                f"the file has {len(data)} bytes, over the limit of {most_bytes}",
-                type="file_too_large",
-            )
+            raise ToolError(f"the file has {len(data)} bytes, over the limit of {most_bytes}", type="file_too_large")
         named, content = named_file(data, media_type, filename)
         texts, outside = {named["name"]: f"{named['mediaType']},{content}"}, self._outside
         files = KeptFiles(outside.chats, outside.commands.quota, self._job, texts)

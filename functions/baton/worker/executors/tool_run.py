@@ -13,14 +13,7 @@ from baton.engine.background_calls import CallWaits, call_of
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
 from baton.engine.state import CallRecord, Job
-from baton.engine.step_results import (
-    StepResult,
-    ToolFailed,
-    ToolNeedsApproval,
-    ToolReturned,
-    ToolRunsAgain,
-    ToolWaits,
-)
+from baton.engine.step_results import StepResult, ToolFailed, ToolNeedsApproval, ToolReturned, ToolRunsAgain, ToolWaits
 from baton.engine.waits import tool_digest
 from baton.observability.logs import ForeignText, place_of
 from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError

@@ -180,8 +180,5 @@ class Maintenance:
             await self._outcomes.poll()
         if not page.due_ms and not page.after:  # the hourly backstop
             await self._pruning.prune()
-        await count(
-            self._counters,
-            {SWEPT_PAGES: 1, **({REPLAYED: swept.dispatched} if swept.dispatched else {})},
-        )
+        await count(self._counters, {SWEPT_PAGES: 1, **({REPLAYED: swept.dispatched} if swept.dispatched else {})})
         return swept

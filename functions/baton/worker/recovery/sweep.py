@@ -65,13 +65,7 @@ class Sweep:
     """Checks jobs for progress."""
 
     def __init__(
-        self,
-        store: Store,
-        admission: Admission,
-        emitter: Emitter,
-        dead: DeadCallbacks,
-        clock: Clock,
-        chats: Chats,
+        self, store: Store, admission: Admission, emitter: Emitter, dead: DeadCallbacks, clock: Clock, chats: Chats
     ) -> None:
         self._store = store
         self._chats = chats

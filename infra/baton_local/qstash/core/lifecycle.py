@@ -68,11 +68,7 @@ def _source_body(source: Live) -> bytes:
     return digest(body).encode() if source.message.redaction.body else body
 
 
-_SCHEDULE_STATE = {
-    EventState.DELIVERED: "SUCCESS",
-    EventState.FAILED: "FAIL",
-    EventState.CANCELED: "FAIL",
-}
+_SCHEDULE_STATE = {EventState.DELIVERED: "SUCCESS", EventState.FAILED: "FAIL", EventState.CANCELED: "FAIL"}
 
 
 def admit(step: Transition, tenant: Tenant, message: Message) -> None:

@@ -92,12 +92,7 @@ class Transition:
     effects: list[Deliver] = field(default_factory=list)
 
     def log(
-        self,
-        live: Live,
-        state: EventState,
-        *,
-        next_delivery_ms: int | None = None,
-        result: AttemptResult | None = None,
+        self, live: Live, state: EventState, *, next_delivery_ms: int | None = None, result: AttemptResult | None = None
     ) -> None:
         """Write one event."""
         self.changes.append(Event(live.message, self.now_ms, state, next_delivery_ms, result))

@@ -101,11 +101,7 @@ def test_what_cannot_be_remembered_is_dropped_and_somebody_is_alerted() -> None:
     assert "process died" in str(decision.effects[0])
 
 
-@given(
-    st.floats(0, 1e9),
-    st.integers(1, 10_000),
-    st.none() | st.floats(allow_nan=True, allow_infinity=True),
-)
+@given(st.floats(0, 1e9), st.integers(1, 10_000), st.none() | st.floats(allow_nan=True, allow_infinity=True))
 def test_a_delay_is_never_negative_and_never_more_than_an_hour(
     base_seconds: float, attempt: int, requested_seconds: float | None
 ) -> None:

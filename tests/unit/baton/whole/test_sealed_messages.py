@@ -179,10 +179,6 @@ def test_a_body_says_by_which_key_it_is_sealed() -> None:
     old, new = sealed_by([("old", b"o" * 32)]), BOTH
     assert [
         is_sealed_now(new.first, body) for body in (plain, old.sealed_message(plain), new.sealed_message(plain))
-    ] == [
-        False,
-        False,
-        True,
-    ]
+    ] == [False, False, True]
     assert is_sealed_now(Sealing({}).first, plain)
     assert not is_sealed_now(Sealing({}).first, old.sealed_message(plain))

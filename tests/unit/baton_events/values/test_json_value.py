@@ -127,8 +127,7 @@ def test_any_value_is_written_or_refused(value: Any) -> None:
 ODD_NUMBERS = st.sampled_from([float("nan"), float("inf"), -float("inf"), 10**400, -0.0, 1e308])
 ODD_TEXT = ANY_TEXT | st.sampled_from(["NaN", "Infinity", "\ud800", "a\udc00b"])
 READ_VALUES = st.recursive(
-    st.none() | st.booleans() | ODD_NUMBERS | ODD_TEXT,
-    lambda inner: st.lists(inner) | st.dictionaries(ODD_TEXT, inner),
+    st.none() | st.booleans() | ODD_NUMBERS | ODD_TEXT, lambda inner: st.lists(inner) | st.dictionaries(ODD_TEXT, inner)
 )
 
 

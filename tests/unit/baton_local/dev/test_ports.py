@@ -42,10 +42,7 @@ def test_the_usual_ports_are_taken_when_free() -> None:
     assert choose({}, None) == ChosenPorts(USUAL)
     chosen = choose({}, None, 8090, 8079)
     assert chosen.ports == {"app": 30_000, "qstash": 8080, "redis_rest": 30_001, "vector": 8078}
-    assert chosen.remarks == (
-        "port 8090 is taken, so app uses 30000",
-        "port 8079 is taken, so redis_rest uses 30001",
-    )
+    assert chosen.remarks == ("port 8090 is taken, so app uses 30000", "port 8079 is taken, so redis_rest uses 30001")
     ports = choose({}, 8080).ports  # no two parts get the same port
     assert len(set(ports.values())) == len(ports)
 

@@ -43,10 +43,7 @@ async def test_a_removed_tool(loop: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "shown"),
     [
-        (
-            {"instructions": "Do it well.\nSlowly."},
-            ["instructions that the model reads", "-And quickly.", "+Slowly."],
-        ),
+        ({"instructions": "Do it well.\nSlowly."}, ["instructions that the model reads", "-And quickly.", "+Slowly."]),
         ({"model_settings": {"temperature": 1}}, ['now:      {"temperature": 1}']),
         ({"limits": Limits(turns=2)}, ["(agent loop): limit turns\n  recorded: 20\n  now:      2"]),
     ],

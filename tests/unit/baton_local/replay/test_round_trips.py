@@ -38,8 +38,7 @@ async def complete(stage: Stage, job_id: str) -> None:
     for call in await stage.calls(job_id):
         if call.status == "waiting":
             await stage.container.commands.signal(
-                (await stage.snapshot(job_id)).job,
-                Completion(call_id=call.id, outcome={"ok": "yes"}),
+                (await stage.snapshot(job_id)).job, Completion(call_id=call.id, outcome={"ok": "yes"})
             )
 
 

@@ -40,10 +40,7 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         server.result("/delete/ns", {"filter": "n < 5"})
         server.result("/delete-namespace/gone")
         everything = {"includeVectors": True, "includeMetadata": True, "includeData": True}
-        reads = [
-            ("/fetch", {"ids": ["a"], **everything}),
-            ("/query/ns", {"vector": [1, 0], "topK": 99, **everything}),
-        ]
+        reads = [("/fetch", {"ids": ["a"], **everything}), ("/query/ns", {"vector": [1, 0], "topK": 99, **everything})]
         before = [server.result("/info"), *(server.result(*read) for read in reads)]
         server.kill()
     with LocalVector(tmp_path, "--dimension", "2") as server:

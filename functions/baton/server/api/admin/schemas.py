@@ -54,9 +54,7 @@ WORKER = json_object(
         "lastSweepAt": TIME_OR_NULL,
         "history": {
             "type": "array",
-            "items": json_object(
-                {"at": TIME, "activeJobs": WHOLE, "pendingJobs": WHOLE, "maxConcurrentJobs": WHOLE},
-            ),
+            "items": json_object({"at": TIME, "activeJobs": WHOLE, "pendingJobs": WHOLE, "maxConcurrentJobs": WHOLE}),
         },
     },
     optional=("history",),
@@ -65,9 +63,7 @@ WORKER = json_object(
 _COUNTS = dict.fromkeys(
     ("messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "functionMs"), WHOLE
 ) | {"gbSeconds": USD}
-_USAGE = json_object(
-    dict.fromkeys(("jobs", "inputTokens", "outputTokens"), WHOLE) | _COUNTS | {"costUsd": USD},
-)
+_USAGE = json_object(dict.fromkeys(("jobs", "inputTokens", "outputTokens"), WHOLE) | _COUNTS | {"costUsd": USD})
 _SERIES = dict.fromkeys(("agent", "tenant", "model"), TEXT)
 _STATUSES = dict.fromkeys(sorted(status.value for status in END_STATUSES), WHOLE)
 _DAY = json_object(
@@ -80,9 +76,7 @@ TENANT_USAGE = json_object(
     {
         "tenants": {
             "type": "array",
-            "items": json_object(
-                {"tenant": TEXT, "month": TEXT, "usage": _USAGE, "cost": ref("Cost")},
-            ),
+            "items": json_object({"tenant": TEXT, "month": TEXT, "usage": _USAGE, "cost": ref("Cost")}),
         },
         "overhead": json_object({"usage": json_object(_COUNTS | {"sharedRequests": WHOLE}), "cost": ref("Cost")}),
         "prices": {

@@ -60,24 +60,14 @@ def test_the_index_with_the_fewest_rows_is_looked_at(query: Query, expected: str
 
 
 @pytest.mark.parametrize(
-    ("statuses", "live"),
-    [
-        ({"pending"}, True),
-        ({"failed"}, False),
-        ({"failed", "pending"}, False),
-        (set(), False),
-    ],
+    ("statuses", "live"), [({"pending"}, True), ({"failed"}, False), ({"failed", "pending"}, False), (set(), False)]
 )
 def test_a_query_for_live_jobs_alone_is_known(statuses: set[str], live: bool) -> None:
     assert Query(statuses=frozenset(statuses)).live is live
     assert not Query(statuses=frozenset(statuses), parent_id="job_a").live
 
 
-@given(
-    created=st.lists(st.integers(0, 5), min_size=1, max_size=8),
-    after=st.integers(0, 6),
-    before=st.integers(0, 6),
-)
+@given(created=st.lists(st.integers(0, 5), min_size=1, max_size=8), after=st.integers(0, 6), before=st.integers(0, 6))
 def test_a_range_has_the_jobs_created_in_it(created: list[int], after: int, before: int) -> None:
     """From `after` on, and before `before`."""
     rows = {members(replace(ROW, job_id=f"job_{n}", created_ms=NOW_MS + ms))[0]: ms for n, ms in enumerate(created)}

@@ -3,13 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import (
-    KEEP_SLOT_MS,
-    SlotState,
-    Want,
-    next_epoch,
-    wanted,
-)
+from baton.engine.all_jobs.slots import KEEP_SLOT_MS, SlotState, Want, next_epoch, wanted
 from baton.engine.work_items import ItemKind, WorkItem, loop_item, slot_request_item
 from tests.unit.baton.engine.sample_state import HELD, NOW_MS, call_state
 

@@ -37,11 +37,7 @@ WITH_FILE = replace(ASKED, files=(File("image/png", name="a"),))
 
 
 def question(call_id: str = "job_1-1-0-aa", **changes: Any) -> ModelRequest:
-    found = (
-        ASKED,
-        ModelMessage("I add", (PastCall(call_id, "add", {"a": 1}),)),
-        ToolMessage(call_id, "add", 3),
-    )
+    found = (ASKED, ModelMessage("I add", (PastCall(call_id, "add", {"a": 1}),)), ToolMessage(call_id, "add", 3))
     return replace(ModelRequest("be good", found, (ADD,), 2), **changes)
 
 

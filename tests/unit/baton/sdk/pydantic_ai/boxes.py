@@ -119,11 +119,7 @@ class LooksFirst(AbstractCapability[Any]):
         await ctx.workspace.run(["hook"])
 
 
-TURNS: tuple[Turn, ...] = (
-    [call("note", "1", n=1), call("note", "2", n=2)],
-    [call("note", "3", n=3)],
-    "done",
-)
+TURNS: tuple[Turn, ...] = ([call("note", "1", n=1), call("note", "2", n=2)], [call("note", "3", n=3)], "done")
 
 
 def boxed(

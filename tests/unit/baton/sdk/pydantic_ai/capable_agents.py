@@ -19,11 +19,7 @@ from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, WrapperToolse
 from tests.unit.baton.sdk.pydantic_ai.played import Turn, call, scripted
 
 Happened = Counter[str]
-TURNS: tuple[Turn, ...] = (
-    [call("look", "1", n=1), call("look", "2", n=2)],
-    [call("look", "3", n=3)],
-    "done",
-)
+TURNS: tuple[Turn, ...] = ([call("look", "1", n=1), call("look", "2", n=2)], [call("look", "3", n=3)], "done")
 
 
 class Note(BaseModel):

@@ -18,9 +18,7 @@ from pydantic_ai import (
     ToolFailed,
     ToolReturn,
 )
-from pydantic_ai.capabilities import (
-    HandleDeferredToolCalls,
-)
+from pydantic_ai.capabilities import HandleDeferredToolCalls
 
 from tests.unit.baton.sdk.pydantic_ai.documented_agents import ALL, Case, City, add, cases_in
 from tests.unit.baton.sdk.pydantic_ai.documented_examples import EXAMPLES

@@ -4,16 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pydantic_ai import (
-    Agent,
-    AudioUrl,
-    BinaryContent,
-    CachePoint,
-    DocumentUrl,
-    RunContext,
-    ToolReturn,
-    VideoUrl,
-)
+from pydantic_ai import Agent, AudioUrl, BinaryContent, CachePoint, DocumentUrl, RunContext, ToolReturn, VideoUrl
 from pydantic_ai.capabilities import (
     ImageGeneration,
     ReinjectSystemPrompt,
@@ -196,11 +187,7 @@ def models_by_name() -> Case:
     def resolve(ctx: Any, model_id: str) -> Model | None:
         return scripted([call("add", a=1, b=2)], f"{model_id} of {ctx.deps}") if model_id.startswith("user:") else None
 
-    capabilities: Any = [
-        ResolveModelId(resolve),
-        UseThreadExecutor(ThreadPoolExecutor(2)),
-        ReinjectSystemPrompt(),
-    ]
+    capabilities: Any = [ResolveModelId(resolve), UseThreadExecutor(ThreadPoolExecutor(2)), ReinjectSystemPrompt()]
     agent = Agent("user:large", tools=[add], deps_type=str, capabilities=capabilities, system_prompt="Be kind.")
     return Case(agent, deps="Ann")
 

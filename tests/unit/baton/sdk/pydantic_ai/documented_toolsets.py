@@ -4,12 +4,7 @@ from typing import Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Image
-from pydantic_ai import (
-    Agent,
-    ModelRetry,
-    RunContext,
-    Tool,
-)
+from pydantic_ai import Agent, ModelRetry, RunContext, Tool
 from pydantic_ai.capabilities import (
     Hooks,
     IncludeToolReturnSchemas,

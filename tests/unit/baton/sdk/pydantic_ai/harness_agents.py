@@ -238,11 +238,7 @@ def memory_in_the_workspace(folder: Path, _: Happened) -> Made:
 
 
 def _remembering(folder: Path, store: MemoryStore) -> Made:
-    turns = (
-        [call("write_memory", content="likes tea")],
-        [call("read_memory", file="MEMORY.md")],
-        "done",
-    )
+    turns = ([call("write_memory", content="likes tea")], [call("read_memory", file="MEMORY.md")], "done")
     return in_folder(folder, harness.Memory(store), turns=turns)
 
 
@@ -326,11 +322,7 @@ def localstack(_: Path, __: Happened) -> Made:
 
 
 def coder(folder: Path, _: Happened) -> Made:
-    turns = (
-        [call("read_file", path="a.txt")],
-        [call("write_file", path="new.txt", content="new")],
-        "done",
-    )
+    turns = ([call("read_file", path="a.txt")], [call("write_file", path="new.txt", content="new")], "done")
     return listening_in(folder, harness.Coder(), turns=turns)
 
 

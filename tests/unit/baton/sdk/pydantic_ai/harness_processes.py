@@ -65,11 +65,7 @@ def smart_search(folder: Path, _: Happened) -> Made:
 
 
 def researcher(folder: Path, _: Happened) -> Made:
-    turns = (
-        [call("delegate_task", agent_name="helper", task="help"), call("look", n=1)],
-        [call("look", n=2)],
-        "done",
-    )
+    turns = ([call("delegate_task", agent_name="helper", task="help"), call("look", n=1)], [call("look", n=2)], "done")
     helper = Agent(says("helped"), name="helper", description="Helps.")
     return in_folder(folder, harness.Researcher(subagents=[harness.SubAgent(helper)]), turns=turns)
 

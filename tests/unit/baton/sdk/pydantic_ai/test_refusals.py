@@ -21,10 +21,7 @@ Other: Any = type("Other", (AbstractCapability,), {"__module__": "pydantic_ai.du
 @pytest.mark.parametrize(
     ("agent", "named"),
     [
-        (
-            Agent(TestModel(), name="a", capabilities=[Other()]),
-            "Other belongs to another engine; leave it out",
-        ),
+        (Agent(TestModel(), name="a", capabilities=[Other()]), "Other belongs to another engine; leave it out"),
         (Agent(name="a"), "it has no model; give one"),
         (Agent(TestModel()), "has no name"),
     ],

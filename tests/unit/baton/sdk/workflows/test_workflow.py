@@ -166,9 +166,7 @@ SHORT = [case for case in zip(CASES, NAMES, strict=True) if case[1] == "caught-6
         for case, name in zip(CASES, NAMES, strict=True)
     ],
 )
-async def test_a_crash_at_any_point_changes_nothing(
-    case: tuple[str, dict[str, Any], Decide | None, Any],
-) -> None:
+async def test_a_crash_at_any_point_changes_nothing(case: tuple[str, dict[str, Any], Decide | None, Any]) -> None:
     name, given, decide, output = case
     report = await simulation().crash_everywhere(name, "", input_data=given, decide=decide)
     report.check()

@@ -57,8 +57,7 @@ async def test_only_what_operators_change_is_kept_and_no_task_that_they_submit(a
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
-    [("POST", "/api/admin/agent-checkpoints/op_1"), ("PATCH", "/api/agent-jobs/job_1")],
+    ("method", "path"), [("POST", "/api/admin/agent-checkpoints/op_1"), ("PATCH", "/api/agent-jobs/job_1")]
 )
 async def test_what_an_operator_has_sent_is_kept(api: Api, method: str, path: str) -> None:
     await api.request(method, path, ADMIN, json={"why": "late"})

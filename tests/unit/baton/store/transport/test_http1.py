@@ -200,10 +200,7 @@ async def test_what_nobody_requested_is_no_answer() -> None:
         assert served.connections == 2
 
 
-@pytest.mark.parametrize(
-    "wire",
-    [b"", b"HTTP/1.1 200 OK\r\nContent-Le", OK[:-1], CHUNKED + b"1\r\no\r\n"],
-)
+@pytest.mark.parametrize("wire", [b"", b"HTTP/1.1 200 OK\r\nContent-Le", OK[:-1], CHUNKED + b"1\r\no\r\n"])
 async def test_half_an_answer_is_none(wire: bytes) -> None:
     """What came of it may be half of what the server did."""
     async with serving(wire, closes=True) as served, client() as through:

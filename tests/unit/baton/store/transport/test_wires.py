@@ -21,10 +21,7 @@ from baton_events.messages import Outgoing
 
 TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]
 MESSAGE = Outgoing(body="{}", url="https://fn.example.com")
-ANSWERS = {
-    "/": {"result": "PONG"},
-    "/v2/publish/https://fn.example.com": {"messageId": "msg_1"},
-}
+ANSWERS = {"/": {"result": "PONG"}, "/v2/publish/https://fn.example.com": {"messageId": "msg_1"}}
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,7 @@
 # (code, what the outcome has; empty: a value)
 HOSTILE: dict[str, tuple[str, str]] = {
     "endless loop": ("while True: pass", "TimeoutError"),
-    "caught loop": (
-        "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
-        "TimeoutError",
-    ),
+    "caught loop": ("while True:\n    try:\n        while True: pass\n    except BaseException: pass", "TimeoutError"),
     "endless text": ("x = 'a'\nwhile True: x += x", "MemoryError"),
     "endless list": ("x = [0]\nwhile True: x = x + x", "MemoryError"),
     "recursion": ("def f(n): return f(n + 1)\nf(0)", "RecursionError"),
@@ -50,10 +47,7 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "match": ("import re\nre.match('a', 'a')", "a re.Match, which is no data"),
     "counter": ("from itertools import count\n{'a': count()}", "a itertools.count, which is no data"),
     "hash": ("import hashlib\nhashlib.sha256(b'a')", "which is no data"),
-    "data": (
-        "import collections\n[collections.Counter('a'), collections.defaultdict(list)]",
-        "",
-    ),
+    "data": ("import collections\n[collections.Counter('a'), collections.defaultdict(list)]", ""),
     "no number": ("float('nan')", "no number in JSON"),
     "much code": (f"x = '{'a' * 70_000}'", "over the limit of 65536"),
     "deep code": ("(" * 5000 + ")" * 5000, "not run"),

@@ -199,10 +199,7 @@ def test_the_final_tool_ends_the_job() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "kept", "fault"),
-    [
-        ({"name": "Troy"}, {"name": "Troy"}, "people: Field required"),
-        ({"name": "x" * 600_000}, {}, ""),
-    ],
+    [({"name": "Troy"}, {"name": "Troy"}, "people: Field required"), ({"name": "x" * 600_000}, {}, "")],
 )
 def test_an_output_that_does_not_fit_goes_back_to_the_model(
     arguments: dict[str, object], kept: dict[str, object], fault: str

@@ -1,11 +1,6 @@
 import pytest
 
-from baton_local.qstash.core.destinations import (
-    GroupDestination,
-    UrlDestination,
-    origin_of,
-    parse_destination,
-)
+from baton_local.qstash.core.destinations import GroupDestination, UrlDestination, origin_of, parse_destination
 from tests.unit.baton_local.qstash.machine_world import refused
 
 

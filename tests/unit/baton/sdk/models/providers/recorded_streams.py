@@ -143,11 +143,7 @@ def messages(stop: str = "tool_use") -> tuple[bytes, ...]:
         ),
         {"type": "content_block_stop", "index": 0},
         {"type": "content_block_start", "index": 1, "content_block": use},
-        {
-            "type": "content_block_delta",
-            "index": 1,
-            "delta": {"type": "input_json_delta", "partial_json": CALL[1]},
-        },
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": CALL[1]}},
         {"type": "content_block_stop", "index": 1},
         {"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": None}, "usage": whole["usage"]},
         {"type": "message_stop"},

@@ -25,9 +25,7 @@ from baton.sdk.models.model import (
     ToolMessage,
     ToolSpec,
 )
-from baton.sdk.models.model import (
-    ModelMessage as OurMessage,
-)
+from baton.sdk.models.model import ModelMessage as OurMessage
 from baton.sdk.models.providers.chat_chunks import ChatChunks
 from baton.sdk.models.scripted import ScriptedModel
 from tests.fakes.listener import FakeListener

@@ -141,8 +141,5 @@ async def test_an_event_of_another_form_is_no_answer(stream: Recorded) -> None:
 async def test_a_body_of_another_form_is_no_answer(stream: Recorded) -> None:
     bodies = [b"null", b"[]", b"{}", b"7", b'"x"', b"{", b"\xe2", b'{"choices": [7]}']
     stream = replace(stream, case=replace(stream.case, url=stream.case.url.replace(":streamGenerate", ":generate")))
-    for found in (
-        await outcomes(stream, bodies, listens=False),
-        await durable_outcomes(stream, bodies, listens=False),
-    ):
+    for found in (await outcomes(stream, bodies, listens=False), await durable_outcomes(stream, bodies, listens=False)):
         assert found == ["retried"] * len(bodies)

@@ -129,10 +129,7 @@ NEVER = [
 
 @pytest.mark.parametrize(
     ("address", "opened"),
-    [
-        *((address, True) for address in PUBLIC),
-        *((address, False) for address in (*PRIVATE, *NEVER)),
-    ],
+    [*((address, True) for address in PUBLIC), *((address, False) for address in (*PRIVATE, *NEVER))],
 )
 def test_public_addresses_alone_are_open(address: str, opened: bool) -> None:
     """Whatever form they have, also inside an IPv6 address; 2002:… is judged as a whole as well."""

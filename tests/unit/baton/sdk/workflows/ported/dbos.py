@@ -163,8 +163,7 @@ async def undone(amounts: list[int]) -> list[str]:
 CASES = [
     Case(queue_of_tasks, {"tasks": [0, 1, 2]}, [10, 20], below=(process,)),
     Case(
-        *(widget_store, {"name": "tea"}, "dispatched", ["reserve tea", "dispatch"]),
-        outcomes=tells({"status": "paid"}),
+        *(widget_store, {"name": "tea"}, "dispatched", ["reserve tea", "dispatch"]), outcomes=tells({"status": "paid"})
     ),
     Case(widget_store, {"name": "tea"}, "cancelled", ["reserve tea", "release tea"]),
     Case(widget_store, {"name": "cup"}, "sold out"),

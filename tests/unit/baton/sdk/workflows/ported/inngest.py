@@ -8,16 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from baton import ToolError, approval, sleep, sleep_until, wait_for_event, workflow
-from tests.unit.baton.sdk.workflows.ported.steps import (
-    Case,
-    add,
-    answers,
-    do,
-    read,
-    refuse,
-    tomorrow,
-    writer,
-)
+from tests.unit.baton.sdk.workflows.ported.steps import Case, add, answers, do, read, refuse, tomorrow, writer
 
 
 @workflow(on="shop.product.imported")

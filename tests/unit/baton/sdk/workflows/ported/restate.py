@@ -5,16 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baton import ToolError, approval, sleep, wait_for_event, workflow
-from tests.unit.baton.sdk.workflows.ported.steps import (
-    Case,
-    answers,
-    ask,
-    critic,
-    do,
-    refuse,
-    tells,
-    writer,
-)
+from tests.unit.baton.sdk.workflows.ported.steps import Case, answers, ask, critic, do, refuse, tells, writer
 
 
 @workflow

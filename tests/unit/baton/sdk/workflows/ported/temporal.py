@@ -6,19 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from baton import JobInfo, ToolError, approval, sleep, wait_for_event, workflow
-from tests.unit.baton.sdk.workflows.ported.steps import (
-    Case,
-    add,
-    answers,
-    ask,
-    do,
-    flaky,
-    no,
-    read,
-    refuse,
-    tells,
-    yes,
-)
+from tests.unit.baton.sdk.workflows.ported.steps import Case, add, answers, ask, do, flaky, no, read, refuse, tells, yes
 
 
 @workflow

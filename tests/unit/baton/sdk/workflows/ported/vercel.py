@@ -6,16 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from baton import JobInfo, approval, sleep, workflow
-from tests.unit.baton.sdk.workflows.ported.steps import (
-    Case,
-    add,
-    answers,
-    ask,
-    do,
-    read,
-    tells,
-    writer,
-)
+from tests.unit.baton.sdk.workflows.ported.steps import Case, add, answers, ask, do, read, tells, writer
 
 
 @workflow

@@ -312,8 +312,7 @@ async def test_an_older_client_learns_that_its_task_is_cancelled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accept", "streams"),
-    [("text/event-stream", True), ("*/*", True), (None, True), ("application/json", False)],
+    ("accept", "streams"), [("text/event-stream", True), ("*/*", True), (None, True), ("application/json", False)]
 )
 async def test_a_stream_is_for_who_accepts_one(accept: str | None, streams: bool) -> None:
     async with exposed() as api:
