@@ -169,6 +169,8 @@ class Sealing:
 
     def _sealed(self, data: bytes, context: PayloadContext) -> bytes:
         codec = self._codecs[self.first]
+        if isinstance(codec, _AesGcm):  # ours, which gives bytes
+            return _head(context.tenant) + codec.seal(data, context)
         sealed = _bytes_of(lambda: codec.seal(data, context), self.first, "does not seal")
         return _head(context.tenant) + sealed
 
@@ -208,24 +210,25 @@ class _AesGcm:
             raise SettingsError(
                 f"PAYLOAD_KEYS needs the extra `{EXTRA}`, which is not installed: pip install 'durable-baton[{EXTRA}]'"
             ) from error
-        self._cipher = lru_cache(_TENANTS)(lambda tenant: AESGCM(_derived(secret, f"payload {key_id} {tenant}")))
+        cipher = lru_cache(_TENANTS)(lambda tenant: AESGCM(_derived(secret, f"payload {key_id} {tenant}")))
+        self._at = lru_cache(_PLACES)(lambda tenant, *of: (cipher(tenant), _place(tenant, *of)))
 
     async def ready(self) -> None:
         """Do nothing: the key is there."""
 
     def seal(self, data: bytes, context: PayloadContext) -> bytes:
         """Seal under a nonce of its own."""
-        nonce, place = urandom(_NONCE_BYTES), _place(context.tenant, context.kind, context.belongs_to)
-        return nonce + self._cipher(context.tenant).encrypt(nonce, data, place)
+        nonce, (cipher, place) = urandom(_NONCE_BYTES), self._at(context.tenant, context.kind, context.belongs_to)
+        sealed: bytes = cipher.encrypt(nonce, data, place)
+        return nonce + sealed
 
     def open(self, data: bytes, context: PayloadContext) -> bytes:
         """Open, or raise."""
         nonce, sealed = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
-        place = _place(context.tenant, context.kind, context.belongs_to)
-        return bytes(self._cipher(context.tenant).decrypt(nonce, sealed, place))
+        cipher, place = self._at(context.tenant, context.kind, context.belongs_to)
+        return bytes(cipher.decrypt(nonce, sealed, place))
 
 
-@lru_cache(_PLACES)
 def _place(tenant: str, kind: Kind, belongs_to: str) -> bytes:
     """Return the associated data: no two places have the same, as a tenant's length stands before it."""
     return f"{len(tenant)}:{tenant}{kind}:{belongs_to}".encode("utf-8", "surrogatepass")

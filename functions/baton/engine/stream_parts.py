@@ -27,7 +27,9 @@ from baton_events.ids import (
 INLINE_RESULT_BYTES = 64 * 1024
 _TYPE_OF_KIND = {kind: event_type.value for kind, event_type in EVENT_OF_KIND.items()}
 _START_STEP, _FINISH_STEP = sorted_json({"type": "start-step"}), sorted_json({"type": "finish-step"})
-TEXTLESS = frozenset((_START_STEP, _FINISH_STEP))
+# The ends of parts with nothing but ids, statuses, counts and costs.
+_WITHOUT_TEXT = ("start", "start-step", "text-start", "text-end", "data-usage", "finish-step", "finish")
+TEXTLESS = tuple(f'"type":"{kind}"}}' for kind in _WITHOUT_TEXT)
 
 
 def start(job_id: str) -> str:

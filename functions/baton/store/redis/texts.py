@@ -14,8 +14,10 @@ from baton_events.errors import UnreadablePayloadError
 from baton_events.ids import root_of, sorted_json
 from baton_events.sealing import SEALED, Kind, PayloadContext, Sealing
 
-# The texts of a part that ends an event, and the field that stands for them.
+# The texts of a part that ends an event by a failure, and the field that stands for them. Without one its outcome is of
+# Baton's own words.
 _OF_EVENT, _SEALED = ("failure", "outcome"), "sealed"
+_FAILURE = '"failure":{'
 _MARK = f'"{_SEALED}":"{SEALED}'
 _Text = TypeVar("_Text", str, str | None)
 
@@ -36,7 +38,8 @@ class TreeTexts:
     """The texts of one tree. `jobs`: of it, whose tenant is that of new texts."""
 
     def __init__(self, sealing: Sealing, job_id: str, jobs: Collection[Job] = ()) -> None:
-        self._sealing, self._job_id, self._jobs = sealing, job_id, jobs
+        self._sealing, self._root_id, self._jobs = sealing, root_of(job_id), jobs
+        self._places = dict[Kind, PayloadContext]()
         self.seals = bool(sealing.first)
         self.unreadable: dict[str, None] = {}  # the keys of what could not be opened
 
@@ -44,20 +47,29 @@ class TreeTexts:
         """Return a text as it is kept; an empty one says that there is none, and stays empty."""
         if not (text and self.seals):
             return text
-        tenant = next((job.tenant for job in self._jobs), "")
-        return self._sealing.seal(text, PayloadContext(tenant, kind, root_of(self._job_id)))
+        place = self._places.get(kind)
+        if place is None:
+            tenant = next((job.tenant for job in self._jobs), "")
+            place = PayloadContext(tenant, kind, self._root_id)
+            if tenant:
+                self._places[kind] = place
+        return self._sealing.seal(text, place)
 
     def unsealed(self, text: str, kind: Kind = "text") -> str:
         """Return the text that is kept so. Raises UnreadablePayloadError."""
         try:
-            return self._sealing.open(text, kind, root_of(self._job_id))
+            return self._sealing.open(text, kind, self._root_id)
         except UnreadablePayloadError as error:
             self.unreadable[error.key_id] = None
             raise
 
     def with_events_sealed(self, parts: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        """Return the parts of each job; of those that end an event the texts are sealed, as a bill is added to them."""
-        return {job_id: tuple(map(self._event_end, known)) for job_id, known in parts.items()}
+        """Return the parts of each job; of those that end an event a failure is sealed, as a bill is added to them."""
+        sealed = self._event_end
+        return {
+            job_id: tuple([sealed(part) if _FAILURE in part else part for part in known])
+            for job_id, known in parts.items()
+        }
 
     def _event_end(self, part: str) -> str:
         if not ends_event(part) or _MARK in part:

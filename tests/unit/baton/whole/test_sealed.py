@@ -1,12 +1,15 @@
 """Texts that the store keeps sealed: whole jobs over it, while keys rotate, and where a key is not there."""
 
+import json
 from base64 import b64encode
 from typing import Any
 
 import pytest
 
 from baton.engine.state import Job
+from baton.engine.stream_parts import TEXTLESS, tool_output
 from baton.engine.transitions import JobStatus
+from baton.store.redis.keys import parts_key
 from baton_events.errors import UnreadablePayloadError
 from tests.fakes.stored import FakeConnection, FakeReader, FakeRedis, FakeStore
 from tests.unit.baton.kit.stage import Stage
@@ -35,6 +38,22 @@ async def test_a_job_runs_and_no_text_of_it_is_kept_in_clear() -> None:
         assert (text in kept(sealed.redis)) is False
     for text in ("canary", "3 and 7", '"a"'):
         assert text in kept(plain.redis)
+
+
+async def test_parts_with_nothing_but_ids_and_numbers_stay_plain() -> None:
+    """Sealing them hides nothing. A part whose text reads as the end of one is sealed."""
+    stage = stage_of(K1)
+    await stage.played("breaks", task='{"type":"data-usage"}')
+    stream = stage.redis.data.values[parts_key("job_1")]
+    parts = [part for entry in stream.entries for part in entry.flat[1::2]]
+    plain = [json.loads(part) for part in parts if not part.startswith("sealed:")]
+    kinds = {part["type"] for part in plain}
+    steps = {"start", "start-step", "finish-step", "finish", "text-start", "text-end"}
+    assert kinds == steps | {"data-usage", "data-event"}
+    failed = [part["data"] for part in plain if part["type"] == "data-event" and "outcome" not in part["data"]]
+    assert [("failure" in data, data["sealed"][:7]) for data in failed] == [(False, "sealed:")] * 2
+    for result in (json.dumps('"type":"data-usage"}'), '{"a":1,"type":"data-usage"}'):
+        assert not tool_output("call_1", result).endswith(TEXTLESS)
 
 
 async def test_sealing_costs_no_request_and_no_command() -> None:

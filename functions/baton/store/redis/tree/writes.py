@@ -104,7 +104,7 @@ class Writes:
             more = first + len(entry)
             if self._texts.seals:
                 entry = tuple(
-                    [part if ends_event(part) or part in TEXTLESS else self._texts.seal(part) for part in entry]
+                    [part if ends_event(part) or part.endswith(TEXTLESS) else self._texts.seal(part) for part in entry]
                 )
             named = [text for part in entry for text in ("p", part)]
             head = ("MAXLEN", "~", str(length), f"{start}{count + more}")
