@@ -11,6 +11,7 @@ from baton.settings.limits import FORM_BYTES
 from baton.store.transport.bodies import read_body
 from baton_events.errors import CodedBodyError, HungUpError, TooLargeError
 
+_MOST_DIGITS = 9  # more are no number of anything here, and Python refuses thousands of them
 _FIELDS = 1_200  # a page of messages, each with a box to tick
 
 Form = dict[str, list[str]]
@@ -36,6 +37,11 @@ async def read_form(request: Request) -> Form:
 def field(form: Form, name: str) -> str:
     """Return a field's first value without white space around it; empty where it is missing."""
     return form.get(name, [""])[0].replace("\r\n", "\n").strip()
+
+
+def whole_number(text: str) -> Any:
+    """Return the number that a field or an address has, of up to nine digits; any other text as it is."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else text
 
 
 def read_object(text: str, name: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from baton.server.api.jobs.job import ChangeBody
 from baton.server.api.jobs.scores import ScoreBody, scored
 from baton.server.api.jobs.submission import read_submit_body
 from baton.server.api.problem import ApiError, parsed
-from baton.server.console.form import Form, field, read_object
+from baton.server.console.form import Form, field, read_object, whole_number
 from baton.server.console.gate import SUBJECT, Visit
 from baton.server.console.job_page import JobPage
 from baton_events.ids import subject_digest
@@ -49,8 +49,7 @@ def body_of(form: Form) -> dict[str, Any]:
     """
     body: dict[str, Any] = {"jobType": field(form, "jobType"), "taskDescription": field(form, "taskDescription")}
     body["inputData"] = read_object(field(form, "inputData"), "inputData")
-    priority = field(form, "priority") or "5"
-    body["priority"] = int(priority) if priority.isascii() and priority.isdecimal() else priority
+    body["priority"] = whole_number(field(form, "priority") or "5")
     if field(form, "sessionId"):
         body["sessionId"] = field(form, "sessionId")
     if tags := [tag.strip() for tag in field(form, "tags").split(",") if tag.strip()]:
@@ -73,9 +72,12 @@ def fork_body(form: Form, own: Mapping[str, str]) -> ForkBody:
     edits: dict[str, Any] = {name: field(form, name) for name in ("taskDescription", "instructions", "model")}
     edits = {name: "" if text == own.get(name, "").strip() else text for name, text in edits.items()}
     edits |= {name: read_object(field(form, name), name) for name in ("toolResults", "arguments")}
-    turn, given = field(form, "turn"), {name: one for name, one in edits.items() if one}
-    number = int(turn) if turn.isascii() and turn.isdecimal() else turn
-    body = {"turn": number, "toolsRun": field(form, "toolsRun") or "recorded", "edits": given}
+    given = {name: one for name, one in edits.items() if one}
+    body = {
+        "turn": whole_number(field(form, "turn")),
+        "toolsRun": field(form, "toolsRun") or "recorded",
+        "edits": given,
+    }
     return parsed(ForkBody, json.dumps(body).encode())
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.responses import Response, StreamingResponse
 
 from baton.server.api.jobs.job import JobsApi
+from baton.server.console.form import whole_number
 from baton.server.console.gate import Visit
 from baton.server.console.job_page import calls_shown, job_shown, jobs_below, picture
 from baton.server.console.pages import HEADERS, render
@@ -33,7 +34,6 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.1, 1.5, 10.
 # The interval of reads for changes that come without a part: the worker, the wait.
 _POLL_SECONDS = 3.0
 _RETRY_MS = 2_000
-_MOST_DIGITS = 9
 
 
 class Live:
@@ -50,7 +50,7 @@ class Live:
         job_id = visit.request.path_params["job_id"]
         snapshot = await self._jobs.snapshot(visit.principal, job_id, delivery=True)
         had = visit.request.headers.get("last-event-id") or visit.query("after") or "0"
-        position = int(had) if had.isascii() and had.isdecimal() and len(had) <= _MOST_DIGITS else 0
+        position = place if isinstance(place := whole_number(had), int) else 0
         # Behind a gateway that waits for the whole answer, send the stored changes, and let the browser come back.
         once = "aws.event" in visit.request.scope
         pieces = _Pieces(visit, self._prices)

@@ -76,7 +76,7 @@ def _of_jobs(gate: Gate, context: Context) -> list[Route]:
         gate.get(f"{path}/live", live.stream),
         gate.get(f"{path}/calls/{{call_id}}", job.call),
         gate.get(f"{path}/calls/{{call_id}}/result", job.result),
-        gate.get(f"{path}/turns/{{turn:int}}", TurnPage(container, job).show),
+        gate.get(f"{path}/turns/{{turn}}", TurnPage(container, job).show),
         gate.get(f"{path}/fork", forks.form),
         gate.get(f"{path}/diff/{{other_id}}", forks.diff),
         gate.forms(

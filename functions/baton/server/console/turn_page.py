@@ -23,6 +23,7 @@ from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import MODEL_ROLE
 from baton.server.api.jobs.result import with_results
 from baton.server.api.problem import ApiError
+from baton.server.console.form import whole_number
 from baton.server.console.gate import Visit
 from baton.server.console.job_page import JobPage
 from baton.server.console.plan_graph import plan_graph
@@ -74,9 +75,12 @@ class TurnPage:
 
     async def show(self, visit: Visit) -> Response:
         """Show the whole page."""
-        shown, turn = await self._page.shown(visit), int(visit.request.path_params["turn"])
+        shown, turn = await self._page.shown(visit), whole_number(visit.request.path_params["turn"])
         snapshot = shown.traced.snapshot
-        job, attempts = snapshot.job, shown.traced.trace.turns.get(turn, [])
+        job = snapshot.job
+        if not isinstance(turn, int):
+            raise ApiError(404, f"job {job.id!r} has no turn {turn[:20]!r}")
+        attempts = shown.traced.trace.turns.get(turn, [])
         entries = await self._reader.transcript(job.id)
         before, answer = before_turn(entries, job, turn)
         if answer is None and not attempts and not (turn == job.turn and not job.ended):

@@ -140,7 +140,7 @@ PROBES: list[tuple[str, dict[str, str], Any, Any]] = [
     (f"GET {PAGE_OF_JOB}/live", {"job_id": "{ended}"}, None, NAMED),
     (f"GET {PAGE_OF_JOB}/calls/{{call_id}}", {"job_id": "{ended}", "call_id": "{call}"}, None, NAMED),
     (f"GET {PAGE_OF_JOB}/calls/{{call_id}}/result", {"job_id": "{ended}", "call_id": "{call}"}, None, NAMED),
-    (f"GET {PAGE_OF_JOB}/turns/{{turn:int}}", {"job_id": "{ended}", "turn": "1"}, None, NAMED),
+    (f"GET {PAGE_OF_JOB}/turns/{{turn}}", {"job_id": "{ended}", "turn": "1"}, None, NAMED),
     (f"GET {PAGE_OF_JOB}/fork", {"job_id": "{ended}"}, None, NAMED),
     (f"GET {PAGE_OF_JOB}/diff/{{other_id}}", {"job_id": "{ended}", "other_id": "{waiting}"}, None, NAMED),
     (f"POST {PAGE_OF_JOB}/{{action}}", {"job_id": "{waiting}", "action": "cancel"}, {}, (303,)),

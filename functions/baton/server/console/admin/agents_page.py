@@ -10,6 +10,7 @@ from baton.server.api.admin.control import tool_counters
 from baton.server.api.admin.versions import FEW_RUNS, MOST_RUNS, USUAL_RUNS, VersionsQuery, compared_versions
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
+from baton.server.console.form import whole_number
 from baton.server.console.gate import Visit
 from baton.server.console.shown import lasted, number, usd
 
@@ -55,9 +56,10 @@ class AgentsPage:
     async def versions(self, visit: Visit) -> Response:
         """Show two versions of an agent."""
         agent, limit = visit.request.path_params["agent"], visit.query("limit") or str(USUAL_RUNS)
-        if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit) <= MOST_RUNS:
+        runs = whole_number(limit)
+        if not isinstance(runs, int) or not 1 <= runs <= MOST_RUNS:
             raise ApiError(422, f"limit {limit!r} is no number of runs from 1 to {MOST_RUNS}")
-        query = VersionsQuery(left=visit.query("left"), right=visit.query("right"), limit=int(limit))
+        query = VersionsQuery(left=visit.query("left"), right=visit.query("right"), limit=runs)
         found = await compared_versions(self._context, agent, query)
         left, right = found["left"], found["right"]
         rows = list(measures(left, right)) if left and right else []

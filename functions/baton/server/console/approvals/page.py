@@ -12,7 +12,7 @@ from baton.server.api.jobs.approvals import Approvals, ListQuery
 from baton.server.api.problem import ApiError, invalid, parsed_query
 from baton.server.console.approvals.about import About, AboutApprovals
 from baton.server.console.approvals.deciding import Deciding, Draft, changes, draft_of
-from baton.server.console.form import field
+from baton.server.console.form import field, whole_number
 from baton.server.console.gate import Visit
 from baton.worker.container import Container
 
@@ -107,10 +107,11 @@ def _seconds(hours: str) -> int:
     Raises:
         ApiError: 422.
     """
-    if not hours.isdecimal() or not 1 <= int(hours) <= _MOST_HOURS:
+    number = whole_number(hours)
+    if not isinstance(number, int) or not 1 <= number <= _MOST_HOURS:
         fault = f"write a whole number from 1 to {_MOST_HOURS}, got {hours[:20]!r}"
         raise ApiError(422, fault, [("hours", fault)])
-    return int(hours) * 3600
+    return number * 3600
 
 
 def _path(about: About) -> str:
