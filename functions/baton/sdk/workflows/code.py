@@ -96,7 +96,6 @@ class Code:
             for line, text in subset.parameter_faults(node):
                 self._fault(text, file, line)
         self._define(function, function.__qualname__, is_top=True)
-        self.faults += [f"workflow {self.name!r}: {clash}" for clash in self.shapes.clashes]
 
     def keep_methods(self, model: type) -> None:
         """Take a data class with its methods, if all that they reach is possible; else it has its fields alone."""

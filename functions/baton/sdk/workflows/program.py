@@ -35,6 +35,8 @@ from decimal import Decimal as _baton_Decimal
 _baton_ToolError = RuntimeError
 _baton_MODELS = {}
 _baton_FIELDS = {}
+_baton_OPEN = set()
+_baton_has_aliases = []
 
 
 class _baton_Namespace:
@@ -78,18 +80,40 @@ def _baton_as(shape, value):
     if kind == "model":
         fields = _baton_FIELDS[shape[1]]
         given = {}
-        for name, alias, inner in fields:
-            if alias in value:
-                given[name] = _baton_as(inner, value[alias])
+        for name, shown, _, inner in fields:
+            if shown in value:
+                given[name] = _baton_as(inner, value[shown])
             elif name in value:
                 given[name] = _baton_as(inner, value[name])
-        return _baton_MODELS[shape[1]](**given)
+        made = _baton_MODELS[shape[1]](**given)
+        if shape[1] in _baton_OPEN:
+            known = [name for field in fields for name in field[:3]]
+            more = [name for name in value if name not in known]
+            for name in more:
+                setattr(made, name, value[name])
+            if _baton_has_aliases:
+                made._baton_more = more
+        return made
     items = [_baton_as(shape[1], item) for item in value]
     if kind == "list":
         return items
     if kind == "tuples":
         return tuple(items)
     return frozenset(items) if kind == "frozenset" else set(items)
+
+
+def _baton_out(value, at):
+    if not _baton_has_aliases:
+        return value
+    if isinstance(value, dict):
+        return {name: _baton_out(item, at) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_baton_out(item, at) for item in value]
+    fields = _baton_FIELDS.get(type(value).__name__) if hasattr(value, "__dataclass_fields__") else None
+    if fields is None:
+        return value
+    made = {field[at]: _baton_out(getattr(value, field[0]), at) for field in fields}
+    return made | {name: getattr(value, name) for name in getattr(value, "_baton_more", [])}
 
 
 def _baton_bind(name, names, required, args, kwargs):
@@ -141,17 +165,20 @@ class _baton_Decision:
 
 
 _baton_MODELS["Decision"] = _baton_Decision
-_baton_FIELDS["Decision"] = [(name, name, None) for name in ("approved", "data", "reason", "timed_out")]
+_baton_FIELDS["Decision"] = [(name, name, name, None) for name in ("approved", "data", "reason", "timed_out")]
 """
 _STUB = """
 async def {stub}(*args, **kwargs):
     bound = _baton_data(_baton_bind({tool!r}, {names!r}, {required!r}, args, kwargs), "{tool}: an argument")
-    return _baton_as({shape!r}, await _baton_step({tool!r}, bound))
+    return _baton_as({shape!r}, await _baton_step({tool!r}, _baton_out(bound, 2)))
 """
 
 
 class Program(Struct, frozen=True):
-    """A program: `files` are the user's, as shown name and text; `parameters`: the shapes of the call's input."""
+    """A program: `files` are the user's, as shown name and text; `parameters`: the shapes of the call's input.
+
+    `is_checked`: its result is read by an annotation, so models in it have the names that they are read by.
+    """
 
     prelude: str
     files: tuple[tuple[str, str], ...]
@@ -159,12 +186,14 @@ class Program(Struct, frozen=True):
     function: str
     parameters: tuple[tuple[str, Any], ...]
     job: str = ""
+    is_checked: bool = False
 
     @property
     def call(self) -> str:
         """The text that calls the workflow with its input."""
         job = f"{self.job}=_baton_info({JOB})" if self.job else ""
-        return f"baton_result(await {self.function}(**_baton_given({list(self.parameters)!r}, {INPUT}), {job}))"
+        made = f"await {self.function}(**_baton_given({list(self.parameters)!r}, {INPUT}), {job})"
+        return f"_baton_out(baton_result({made}), {2 if self.is_checked else 1})"
 
 
 def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job: str) -> Program:
@@ -181,7 +210,9 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     stubs = [stub_of(shapes, target, step) for target, step in code.steps.items()]
     fields = shapes.fields()
     declared = [shapes.declared(model) for model in shapes.models.values() if not code.is_sourced(model)]
-    tables = [f"_baton_FIELDS.update({fields!r})"]
+    tables = [f"_baton_FIELDS.update({fields!r})", f"_baton_OPEN.update({shapes.open_models()!r})"]
+    if any(name != other for each in fields.values() for name, *others, _ in each for other in others):
+        tables.append("_baton_has_aliases.append(True)")
     known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]
     return Program(
         prelude="\n".join(
@@ -192,6 +223,7 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
         function=function.__name__,
         parameters=parameters,
         job=job,
+        is_checked=shapes.of(hints.get("return")) is not None,
     )
 
 

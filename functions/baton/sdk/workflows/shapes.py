@@ -15,10 +15,11 @@ from decimal import Decimal
 from types import FunctionType, NoneType, UnionType
 from typing import Any, Union
 
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel, RootModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from baton.sdk.workflows.subset import is_unheard, unheard
+from baton.sdk.workflows.subset import unheard
 
 Shape = Any
 _KINDS = (datetime, date, time, timedelta, Decimal, bytes)
@@ -30,6 +31,10 @@ _CONTAINERS: tuple[tuple[str, type], ...] = (
     *(("dict", Mapping), ("list", Collection)),
 )
 _OWN_KINDS = ("tuples", "frozenset", "set")
+
+
+# Python calls these by itself; without them a model's fields alone would be another program, and nobody would see it.
+_UNNOTICED = frozenset({"__bool__", "__len__", "__ne__", "__new__", "__setattr__"})
 
 
 class NoLiteralError(ValueError):
@@ -79,20 +84,27 @@ class Shapes:
 
     def known(self, model: type) -> str:
         """Note a model, and those in its fields; return its name."""
-        name = model.__name__
+        name = _name_of(model)
+        if issubclass(model, RootModel):
+            self.clashes.append(f"class {name} is a RootModel, which has no fields inside; annotate what is in it")
         if name not in self.models:
-            self.clashes += [unheard(name, method) for method in _own_methods(model) if is_unheard(method)]
+            self.clashes += [unheard(name, method) for method in sorted(_UNNOTICED.intersection(_own_methods(model)))]
         if self.models.setdefault(name, model) is not model:
             self.clashes.append(f"two classes are named {name!r} ({model.__module__}); rename one")
         return name
 
-    def fields(self) -> dict[str, list[tuple[str, str, Shape]]]:
-        """Return for each model its fields, with their names in JSON and shapes."""
-        found = dict[str, list[tuple[str, str, Shape]]]()
+    def fields(self) -> dict[str, list[tuple[str, str, str, Shape]]]:
+        """Return for each model its fields: the name, those that it is shown and read by in JSON, and the shape."""
+        found = dict[str, list[tuple[str, str, str, Shape]]]()
         while missing := [name for name in self.models if name not in found]:
             for name in missing:
-                found[name] = [(field, alias, self.of(hint)) for field, alias, hint in _fields_of(self.models[name])]
+                found[name] = [(*names, self.of(hint)) for *names, hint in _fields_of(self.models[name])]
         return found
+
+    def open_models(self) -> list[str]:
+        """Return the models whose objects in JSON may have more than their fields, and keep it."""
+        found = [(name, getattr(model, "model_config", {})) for name, model in self.models.items()]
+        return [name for name, config in found if config.get("extra") == "allow"]
 
     def literal(self, value: Any) -> str:
         """Return the text that makes this value.
@@ -127,7 +139,7 @@ class Shapes:
 
     def declared(self, model: type) -> str:
         """Return the declaration of a model as a data class with its fields alone."""
-        lines = ["@_baton_dataclass", f"class {model.__name__}:"]
+        lines = ["@_baton_dataclass", f"class {_name_of(model)}:"]
         for name, default in _defaults_of(model):
             try:
                 made = "" if default is PydanticUndefined else self._default(default)
@@ -138,9 +150,14 @@ class Shapes:
 
     def _default(self, default: Any) -> str:
         text = self.literal(default)
-        if isinstance(default, list | dict | set) or text.startswith("_baton_"):
+        if isinstance(default, list | dict | set) or "_baton_" in text:
             return f" = _baton_field(default_factory=lambda: {text})"
         return f" = {text}"
+
+
+def _name_of(model: type) -> str:
+    """Return the name of a model's class inside; a generic one has its types in brackets outside."""
+    return re.sub(r"\W", "_", model.__name__)
 
 
 def _call_of(value: object) -> str:
@@ -183,16 +200,16 @@ def _special_methods(model: type) -> Iterator[str]:
     shown, compared = [name for name, is_shown, _ in fields if is_shown], [name for name, _, counts in fields if counts]
     pairs = [f"{name}={{self.{name}!r}}" for name in shown]
     if "__repr__" not in own and len(shown) < len(fields):
-        yield f'    def __repr__(self): return f"{model.__name__}({", ".join(pairs)})"'
+        yield f'    def __repr__(self): return f"{_name_of(model)}({", ".join(pairs)})"'
     if "__str__" not in own and issubclass(model, BaseModel) and "__repr__" not in own:
         yield f'    def __str__(self): return f"{" ".join(pairs)}"'
     if "__eq__" not in own and len(compared) < len(fields):
         same = " and ".join(
-            [f"type(other) is {model.__name__}", *(f"self.{name} == other.{name}" for name in compared)]
+            [f"type(other) is {_name_of(model)}", *(f"self.{name} == other.{name}" for name in compared)]
         )
         yield f"    def __eq__(self, other): return {same}"
     for name in sorted({"__repr__", "__str__", "__eq__", "__hash__"}.intersection(own)):
-        what = f"{model.__name__}.{name} does not run in a workflow, which has the fields alone; write what you want"
+        what = f"{_name_of(model)}.{name} does not run in a workflow, which has the fields alone; write what you want"
         yield f"    def {name}(self, *_): raise TypeError({what!r})"
 
 
@@ -204,14 +221,26 @@ def _shown_and_compared(model: type) -> list[tuple[str, bool, bool]]:
     return [(field.name, field.repr, field.compare) for field in found]
 
 
-def _fields_of(model: type) -> list[tuple[str, str, Any]]:
+def _fields_of(model: type) -> list[tuple[str, str, str, Any]]:
     if issubclass(model, BaseModel):
-        return [(name, info.alias or name, info.annotation) for name, info in model.model_fields.items()]
+        by_name = model.model_config.get("validate_by_alias") is False
+        return [
+            (name, info.serialization_alias or name, name if by_name else _read_by(name, info), info.annotation)
+            for name, info in model.model_fields.items()
+        ]
     try:
         hints = typing.get_type_hints(model)
     except (NameError, TypeError):
         hints = {}
-    return [(field.name, field.name, hints.get(field.name)) for field in dataclasses.fields(typing.cast("Any", model))]
+    found = dataclasses.fields(typing.cast("Any", model))
+    return [(field.name, field.name, field.name, hints.get(field.name)) for field in found]
+
+
+def _read_by(name: str, info: FieldInfo) -> str:
+    """Return the name by which a field is read: its alias, or the first of several that is a name."""
+    alias = info.validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return next((choice for choice in choices if isinstance(choice, str)), name)
 
 
 def _defaults_of(model: type) -> list[tuple[str, Any]]:

@@ -65,7 +65,8 @@ class Input:
             InvalidArguments: they do not fit; each fault names the field.
         """
         try:
-            read = self.schema.to_keywords({self._body: data} if self._body else data)
+            is_whole = self._body and (data or self.required)
+            read = self.schema.to_keywords({self._body: data} if is_whole else data)
         except InvalidArguments as error:
             raise self._misfit(error) from error
         return {name: to_jsonable_python(value, by_alias=False) for name, value in read.items()}
@@ -134,9 +135,9 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
             return None, (missing,)
         code = Code(self.name)
         code.read(self.function)
-        if code.faults:
-            return None, tuple(code.faults)
-        program = program_of(code, self.function, self.input.hints, self.input.job)
+        program = program_of(code, self.function, self.input.hints, self.input.job)  # which finds models, too
+        if faults := [*code.faults, *(f"workflow {self.name!r}: {clash}" for clash in code.shapes.clashes)]:
+            return None, tuple(faults)
         steps = list(code.steps.values())
         self._calls = tuple(step for step in steps if isinstance(step, Workflow))
         tools = [step.tool if isinstance(step, Workflow) else step for step in steps]
