@@ -27,7 +27,7 @@ from baton.store.redis.connection import RedisConnection
 from baton.store.redis.listing import Listing
 from baton.store.redis.operation_stream import OperationStream
 from baton.store.redis.store import Store
-from baton.store.redis.totals import RedisCounters, RedisToolStatistics
+from baton.store.redis.totals import Counters, ToolStatistics
 from baton.worker.container import Container
 from baton.worker.handlers.agent_loop import SPEC
 from baton.worker.runtime.pipeline import Pipeline
@@ -72,9 +72,9 @@ def _stage(settings: Settings, connection: RedisConnection, at_once: int) -> Sta
             stage.ports,
             store=Store(connection, RETENTION_MS),
             admission=Admission(connection, settings.max_concurrent_jobs, RETENTION_MS),
-            counters=RedisCounters(connection),
+            counters=Counters(connection),
             listing=Listing(connection),
-            tool_statistics=RedisToolStatistics(connection),
+            tool_statistics=ToolStatistics(connection),
             app_events=AppEvents(
                 connection, settings.job_retention_seconds * 1000, settings.event_retention_seconds * 1000
             ),

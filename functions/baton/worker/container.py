@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from baton.engine.effects import PAYLOADS_GONE, PAYLOADS_UNREADABLE, UNDELIVERED, Effect, RequestSlot
 from baton.observability.alerts import Alerting, Alerts
-from baton.observability.counters import Counters, ToolStatistics, count
 from baton.observability.spans import Details, Tracer
 from baton.queue.dispatch import Delivered, Outcome, replay_of
 from baton.queue.ports import QueueRecords, Schedules, Verifier
@@ -31,7 +30,7 @@ from baton.store.redis.listing import Listing
 from baton.store.redis.operation_stream import OperationStream
 from baton.store.redis.reader import Reader
 from baton.store.redis.store import Store
-from baton.store.redis.totals import KeptEvents, StoredBytes
+from baton.store.redis.totals import Counters, KeptEvents, StoredBytes, ToolStatistics, count
 from baton.worker.admission.slot_client import JobRows, SlotClient
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.commands import Commands

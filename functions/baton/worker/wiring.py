@@ -25,7 +25,7 @@ from baton.store.redis.listing import Listing
 from baton.store.redis.operation_stream import OperationStream
 from baton.store.redis.reader import Reader
 from baton.store.redis.store import Store
-from baton.store.redis.totals import KeptEvents, RedisCounters, RedisToolStatistics, StoredBytes
+from baton.store.redis.totals import Counters, KeptEvents, StoredBytes, ToolStatistics
 from baton.store.vector import UpstashLongTermMemory
 from baton.worker.container import Container, Ports
 from baton.worker.runtime.callbacks import HttpCallbacks
@@ -57,8 +57,8 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
         clock=clock,
         randomness=SystemRandomness(),
         model_cache=RedisModelCache(connection),
-        tool_statistics=RedisToolStatistics(connection),
-        counters=RedisCounters(connection),
+        tool_statistics=ToolStatistics(connection),
+        counters=Counters(connection),
         api_key_store=ApiKeyStore(connection),
         audit_log=AuditLog(connection, settings.audit_log_length),
         rate_limit=_rate_limit(connection, clock, settings.rate_limit_per_minute),

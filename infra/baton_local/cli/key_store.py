@@ -56,7 +56,7 @@ class KeyStore:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def add(self, key: str, role: Role, tenant: str, label: str) -> None:
+    def let_in(self, key: str, role: Role, tenant: str, label: str) -> None:
         """Let a key in from now on."""
 
         async def work(ports: Ports) -> None:

@@ -190,7 +190,7 @@ def create(*, tenant: str, role: Role, label: str, data: Path | None) -> None:
         raise click.BadParameter(str(error), param_hint="--tenant") from error
     settings = store_settings(data)
     if settings is not None:
-        KeyStore(settings).add(key, role, tenant, label)
+        KeyStore(settings).let_in(key, role, tenant, label)
         print(f"Key {_id_of(key)} is in the store: it is accepted at once.")
     elif data is not None:
         add_api_key_entry(data, entry)

@@ -10,7 +10,6 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from baton.engine.all_jobs.job_list import Row
 from baton.engine.commit.answers import Signal
 from baton.engine.effects import CallModel, Effect, Notify, Release, Remember, RequestSlot, RunTool
 from baton.engine.state import Job
@@ -28,9 +27,11 @@ from baton.settings.settings import Settings
 from baton.store.redis.admission import Admission
 from baton.store.redis.archive import Archive
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
+from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
 from baton.store.redis.store import Store
-from baton.worker.admission.slot_client import SlotClient
+from baton.store.redis.totals import Counters
+from baton.worker.admission.slot_client import JobRows, SlotClient
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.commands import Commands
 from baton.worker.commands.follow import JobNotices
@@ -74,7 +75,8 @@ class Stage:
         self.emitter = Emitter(SETTINGS, self.queue)
         sweep_ms = SETTINGS.sweep_interval_seconds * 1000
         admission, quota = Admission(connection, _SLOTS, sweep_ms), StoredQuota(None, play.clock, SETTINGS)
-        slot_client = SlotClient(admission, NothingListed(), self.emitter, play.clock, quota)
+        rows = JobRows(Listing(connection), Counters(connection))
+        slot_client = SlotClient(admission, rows, self.emitter, play.clock, quota)
         randomness, stores = (
             CountingTokens(),
             (self.store, Archive(connection, _RETENTION_MS), admission, slot_client),
@@ -93,16 +95,6 @@ class Stage:
                 continues=frozenset({ItemKind.SLOT_REQUEST}),
             ),
         )
-
-
-class NothingListed:
-    """One job needs no list."""
-
-    async def __call__(self, row: Row) -> None:
-        """Do nothing: nothing is written."""
-
-    async def forget(self, row: Row) -> None:
-        """Do nothing: nothing is there."""
 
 
 async def nothing_follows(_effects: Sequence[Effect]) -> None:

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from baton.observability.counters import Counters, ToolStatistics
 from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings
 from baton.store.redis.admission import Admission, AdmissionControl
@@ -15,7 +14,7 @@ from baton.store.redis.in_process.server import InProcessConnection, InProcessRe
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
 from baton.store.redis.store import Store
-from baton.store.redis.totals import RedisCounters, RedisToolStatistics, StoredBytes
+from baton.store.redis.totals import Counters, StoredBytes, ToolStatistics
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 
@@ -81,8 +80,8 @@ def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
         store or Store(connection, RETENTION_MS),
         Reader(connection),
         Admission(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
-        RedisToolStatistics(connection),
-        RedisCounters(connection),
+        ToolStatistics(connection),
+        Counters(connection),
         AdmissionControl(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
         Listing(connection),
         Archive(connection, RETENTION_MS),

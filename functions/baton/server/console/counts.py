@@ -21,7 +21,7 @@ class Counts:
         self._read_ms, self._known = 0, dict[str, str]()
         self.asked: Sequence[str] = ()
 
-    def forget(self) -> None:
+    def renew(self) -> None:
         """Read them anew for the next page: somebody has changed something."""
         self._read_ms = 0
 

@@ -160,7 +160,7 @@ class Gate:
             except Exception as error:  # noqa: BLE001 - further out, the answer would be no page
                 response = refused(visit, error)
             if changes and visit is not None:
-                self._counts.forget()
+                self._counts.renew()
                 await self._keep(visit, response.status_code)
             return without_body(response) if request.method == "HEAD" else response
 

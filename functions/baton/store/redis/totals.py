@@ -7,6 +7,7 @@ reader adds it to the sums. The line is written with the update that reports the
 """
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -34,9 +35,10 @@ from baton.engine.effects import Changes
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.transport.redis_rest import Command
-from baton_events.errors import StoreFullError
+from baton_events.errors import StoreError, StoreFullError
 from baton_events.ids import canonical_json
 
+_log = logging.getLogger("baton.store")
 Counts = Mapping[tuple[str, str], int]  # a hash and its field: how much is added
 
 
@@ -59,8 +61,12 @@ def counting(changes: Changes) -> Counts:
     return {**counts, (keys.TOOL_USE, changes.used.count): 1} if changes.used else counts
 
 
-class RedisCounters:
-    """`Counters` over one connection."""
+class Counters:
+    """Sums for people and monitoring; no code decides by them.
+
+    The counts of a COMMIT (`Changes.counts`) are in them once its invocation has ended. A repeated request may count
+    twice, a process that dies may count nothing, and a failover of the store may lose the last 20 s of them.
+    """
 
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection
@@ -77,8 +83,16 @@ class RedisCounters:
         return {name: int(much) for name, much in sums.items()}
 
 
-class RedisToolStatistics:
-    """`ToolStatistics` over one connection."""
+async def count(counters: Counters, counts: Mapping[str, int]) -> None:
+    """Add to the sums; a store that does not answer is only logged: nothing depends on them."""
+    try:
+        await counters.add(counts)
+    except StoreError as error:
+        _log.warning("not counted: %s: %s", ", ".join(counts), error)
+
+
+class ToolStatistics:
+    """Counters for people. A repeated COMMIT may count twice, one that is lost with its process not at all."""
 
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection

@@ -8,7 +8,6 @@ gap is logged and counted, and the next admission update writes the row again.
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -22,12 +21,12 @@ from baton.engine.effects import LIST_GAPS, RequestSlot, Work
 from baton.engine.state import Job, Usage
 from baton.engine.step_results import Admitted, StepResult, Superseded
 from baton.engine.work_items import slot_request_item
-from baton.observability.counters import Counters, count
 from baton.queue.dispatch import dispatch
 from baton.sdk.clock import Clock
 from baton.store.records.all_jobs import SlotAnswer, SlotGranted
 from baton.store.redis.admission import Admission
 from baton.store.redis.listing import Listing
+from baton.store.redis.totals import Counters, count
 from baton.store.transport.meter import written
 from baton.worker.admission.stored_quota import StoredQuota
 from baton_events.emitter import Emitter
@@ -37,20 +36,8 @@ from baton_events.schema import SWEEP_ENDPOINT
 _list_log = logging.getLogger("baton.listing")
 
 
-class Rows(Protocol):
-    """Keeps jobs in the lists."""
-
-    async def __call__(self, row: Row) -> None:
-        """Write a job's rows and its text; never fails."""
-        ...
-
-    async def forget(self, row: Row) -> None:
-        """Remove a job's rows and texts, and those of the jobs below it."""
-        ...
-
-
 class JobRows:
-    """Writes rows."""
+    """Keeps jobs in the lists."""
 
     def __init__(self, listing: Listing, counters: Counters) -> None:
         self._listing = listing
@@ -64,7 +51,7 @@ class JobRows:
             _list_log.error("job %s is missing from a list of jobs until it is written again: %s", row.job_id, error)
             await count(self._counters, {LIST_GAPS: 1})
 
-    async def forget(self, row: Row) -> None:
+    async def unlist(self, row: Row) -> None:
         """Remove a job's rows and texts, and those of the jobs below it."""
         await self._listing.forget([found(members(row)[0])])
 
@@ -77,7 +64,7 @@ NOT_AT_HAND = Usage()
 class SlotClient:
     """Performs RequestSlot."""
 
-    def __init__(self, admission: Admission, rows: Rows, emitter: Emitter, clock: Clock, quota: StoredQuota) -> None:
+    def __init__(self, admission: Admission, rows: JobRows, emitter: Emitter, clock: Clock, quota: StoredQuota) -> None:
         self.quota = quota
         self._admission = admission
         self._rows = rows
@@ -140,7 +127,7 @@ class SlotClient:
 
     async def forget(self, job: Job) -> None:
         """Take a job off the lists, with its texts, before its data is removed."""
-        await self._rows.forget(_row(job))
+        await self._rows.unlist(_row(job))
 
     async def release(self, request: UnsentRequest, replay: str) -> bool:
         """Send at once a request that would not be sent any more; return whether the admission took it.

@@ -18,9 +18,9 @@ from pydantic import ValidationError
 
 from baton.engine.effects import COMPLETIONS
 from baton.engine.state import CallRecord, Job
-from baton.observability.counters import Counters, count
 from baton.sdk.clock import Clock
 from baton.store.redis.operation_stream import OperationStream, StreamEntry
+from baton.store.redis.totals import Counters, count
 from baton.worker.commands.signal import CompleteOperation, CompletionBody, UnknownOperationError
 from baton_events.emitter import Emitter
 from baton_events.errors import PublishError, StoreError

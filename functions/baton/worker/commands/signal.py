@@ -22,7 +22,6 @@ from baton.engine.step_results import ToolWaits
 from baton.engine.transcript import task_entry
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.observability.counters import Counters, count
 from baton.sdk.clock import Clock
 from baton.sdk.records.any_json import AnyJson
 from baton.sdk.records.redaction import KnownSecrets, redacted
@@ -31,6 +30,7 @@ from baton.store.records.jobs import Snapshot
 from baton.store.redis.operation_stream import OperationStream
 from baton.store.redis.reader import Reader
 from baton.store.redis.store import Store
+from baton.store.redis.totals import Counters, count
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.after_failover import AfterFailover
 from baton.worker.commands.backup import Backups

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from baton.engine.all_jobs.job_list import Found, is_position
 from baton.engine.commit.answers import LEAST_TOMBSTONE_MS
 from baton.engine.effects import REPLAYED, SWEPT_PAGES
-from baton.observability.counters import Counters, count
 from baton.queue.dispatch import Outcome
 from baton.sdk.clock import Clock
 from baton.store.records.objects import job_place
@@ -22,6 +21,7 @@ from baton.store.redis.agent_memory import Chats
 from baton.store.redis.archive import Archive
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
+from baton.store.redis.totals import Counters, count
 from baton.worker.commands.operation_stream import LAST_POLL, OperationOutcomes, Poll
 from baton.worker.recovery.outage import StoreAway
 from baton.worker.recovery.sweep import Sweep, read_page

@@ -12,8 +12,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from msgspec.structs import asdict
 
 from baton.engine.commit.usage_ledger import Spent
-from baton.observability.counters import Counters, count
 from baton.sdk.clock import Clock
+from baton.store.redis.totals import Counters, count
 from baton.store.transport.meter import Meter, charge, current, metered
 
 OVERHEAD = "overhead"

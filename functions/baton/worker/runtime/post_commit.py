@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from baton.engine.effects import HUNG_TOOLS, Alert, Effect, Expect
 from baton.observability.alerts import Alerting
-from baton.observability.counters import Counters, count
 from baton.sdk.tools.running_calls import HungCall
+from baton.store.redis.totals import Counters, count
 from baton.worker.commands.operation_stream import OperationOutcomes
 
 

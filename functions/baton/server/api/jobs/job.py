@@ -17,7 +17,6 @@ from baton.engine.state import Job
 from baton.engine.step_results import Retried
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import loop_item
-from baton.observability.counters import count
 from baton.sdk.agents.runner import run_messages
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.query import JobQuery
@@ -28,6 +27,7 @@ from baton.server.api.session_line import Sessions, WhenBusy
 from baton.settings.settings import Settings
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.archive import Archive
+from baton.store.redis.totals import count
 from baton.worker.commands.once import holder_of
 from baton.worker.commands.submit import Attached
 from baton.worker.container import Container

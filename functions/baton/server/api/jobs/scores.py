@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.engine.all_jobs.scores import COMMENT_CHARS, LARGEST, MOST_OF_A_JOB, NAME, Score, counts_of
-from baton.observability.counters import count
 from baton.observability.tracing import job_scored
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import no_job
 from baton.server.api.problem import ApiError, limited_body, parsed
+from baton.store.redis.totals import count
 from baton.worker.runtime.gen_ai import score_attributes
 from baton.worker.runtime.job_view import score_view
 from baton_events.errors import StoreError

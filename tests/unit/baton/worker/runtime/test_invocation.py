@@ -8,7 +8,7 @@ from baton.engine.commit.usage_ledger import Spent
 from baton.engine.outbox import event_of
 from baton.engine.work_items import CLOCK_ERROR_MS, ItemKind, WorkItem
 from baton.queue.dispatch import Delivered
-from baton.store.redis.totals import RedisCounters
+from baton.store.redis.totals import Counters
 from baton.store.transport.meter import charge, take
 from baton.worker.runtime.claims import Claims
 from baton.worker.runtime.invocation import Dispatched, Invocation
@@ -134,7 +134,7 @@ def test_each_time_it_begins_anew_is_another_round() -> None:
 
 class Measured:
     def __init__(self) -> None:
-        self.clock, self.counters = FakeClock(), RedisCounters(FakeConnection())
+        self.clock, self.counters = FakeClock(), Counters(FakeConnection())
         self.metering = Metering(self.clock, self.counters, memory_mb=512)
 
     async def spend(self, requests: int, *, kept: int = 0) -> None:
