@@ -13,7 +13,8 @@ from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.sdk.agents.registry import UnknownAgentError
 from baton.store.records.jobs import Snapshot
-from baton.worker.commands.submit import Attached, check_task
+from baton.worker.commands.kept_files import KeptFiles
+from baton.worker.commands.submit import check_task
 from baton.worker.container import Container
 from baton_events.errors import SessionBusyError, UnknownJobError
 from baton_events.schema import Steering
@@ -40,7 +41,7 @@ class Sessions:
         when_busy: WhenBusy = "queue",
         *,
         may_exist: bool = False,
-        attached: Attached | None = None,
+        attached: KeptFiles | None = None,
     ) -> Created:
         """Accept a job into its session, as `commands.SubmitJob`.
 

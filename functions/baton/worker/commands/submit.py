@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from msgspec import ValidationError
 from msgspec.structs import replace
@@ -40,6 +40,7 @@ from baton_events.ids import event_id, sorted_json
 from baton_events.schema import Event, Submission
 
 if TYPE_CHECKING:
+    from baton.worker.commands.kept_files import KeptFiles
     from baton.worker.payloads import Payloads
 
 _log = logging.getLogger("baton.commands")
@@ -80,19 +81,6 @@ def check_task(task: Mapping[str, Any]) -> int:
     return size_bytes
 
 
-class Attached(Protocol):
-    """What a job has beside its task, such as files: `total_bytes` of it."""
-
-    @property
-    def total_bytes(self) -> int:
-        """How much is stored."""
-        ...
-
-    async def store(self, now_ms: int) -> None:
-        """Store it. Raises StoreError."""
-        ...
-
-
 class SubmitJob(BeginsRun):
     """Submits jobs, for the API or for a backup message. `payloads`: for large tasks; None: they are as others."""
 
@@ -105,7 +93,7 @@ class SubmitJob(BeginsRun):
         *,
         may_exist: bool = False,
         alone: bool = False,
-        attached: Attached | None = None,
+        attached: "KeptFiles | None" = None,
     ) -> Created:
         """Accept a job: once this returns it will run to its end.
 
@@ -162,7 +150,7 @@ class SubmitJob(BeginsRun):
             await backup.publish()  # the time of its creation is not known
         return there
 
-    async def _store_beside(self, job: Job, size_bytes: int, attached: Attached | None) -> None:
+    async def _store_beside(self, job: Job, size_bytes: int, attached: "KeptFiles | None") -> None:
         """Store what a job has beside its task, before there is a job, where its tenant may."""
         await self._slot_client.quota.check(job.tenant, size_bytes + (attached.total_bytes if attached else 0))
         if attached is not None:

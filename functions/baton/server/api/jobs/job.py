@@ -28,8 +28,8 @@ from baton.settings.settings import Settings
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.archive import Archive
 from baton.store.redis.totals import count
+from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.commands.once import holder_of
-from baton.worker.commands.submit import Attached
 from baton.worker.container import Container
 from baton.worker.recovery.failing_delivery import with_failing_delivery
 from baton.worker.runtime.job_view import job_view
@@ -144,7 +144,7 @@ class JobsApi:
         task: dict[str, Any],
         idempotency_key: str,
         when_busy: WhenBusy = "queue",
-        attached: Attached | None = None,
+        attached: KeptFiles | None = None,
     ) -> dict[str, Any]:
         """Submit a new job with what is stored with it, or find it; return it as JSON.
 

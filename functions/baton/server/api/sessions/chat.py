@@ -33,7 +33,7 @@ from baton.server.api.stream_form import UI_MESSAGES
 from baton.server.api.stream_token import check_capacity, must_cover
 from baton.settings.limits import MESSAGES, PARTS
 from baton.store.records.jobs import Snapshot, StoredParts
-from baton.worker.commands.submit import Attached
+from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.container import Container
 from baton_events.errors import UnreadablePayloadError
 from baton_events.ids import chat_job_id, digest
@@ -274,7 +274,7 @@ class ChatApi:
         principal: Principal,
         requested: ChatJob,
         body: ChatBody,
-        attached: Attached | None = None,
+        attached: KeptFiles | None = None,
     ) -> Response:
         """Submit a message's job, with what is attached to it, and answer as `send` does.
 
