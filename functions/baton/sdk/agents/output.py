@@ -54,7 +54,7 @@ class OutputType:
         """Return the answer as plain JSON, coerced and with its defaults, or raise `InvalidOutput` with all faults."""
         try:
             value = self._adapter.validate_python(arguments)
-            output = plain(self._adapter.dump_python(value, mode="json"), "answer")
+            output = plain(self._adapter.dump_python(value, mode="json", by_alias=True), "answer")
         except ValidationError as error:
             raise InvalidOutput(_faults_in(error)) from error
         except Exception as error:

@@ -43,6 +43,15 @@ class InvalidInput(InvalidArguments):
         return "\n".join([f"invalid input for workflow {self.tool!r}:", *self.faults])
 
 
+class _AsGiven(ArgumentSchema):
+    """Arguments that are checked and passed as they are: a model may read other names than it shows."""
+
+    def to_keywords(self, arguments: Any) -> dict[str, Any]:
+        """Return the arguments after their check."""
+        self.check(arguments)
+        return dict(arguments)
+
+
 class Input:
     """A workflow's input: its parameters by name, or the one model that takes all of it."""
 
@@ -56,7 +65,8 @@ class Input:
         self.names = tuple(one.name for one in taken)
         self.required = tuple(one.name for one in arguments if one.is_required)
         self._body = self.names[0] if len(taken) == 1 and is_model(arguments[0].annotation) else ""
-        self.schema = ArgumentSchema(name, ToolSignature(arguments, None), {})
+        self._signature = ToolSignature(arguments, None)
+        self.schema = ArgumentSchema(name, self._signature, {})
 
     def read(self, data: dict[str, Any]) -> dict[str, Any]:
         """Return the parameters' values as JSON.
@@ -83,9 +93,12 @@ class Input:
 
     def data_of(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return a call's arguments as the data of a job."""
-        data: dict[str, Any] = to_jsonable_python(arguments)
-        body: dict[str, Any] = data[self._body] if self._body else data
+        body: dict[str, Any] = arguments.get(self._body, {}) if self._body else arguments
         return body
+
+    def as_given(self) -> ArgumentSchema:
+        """Return the schema of calls: they are read once, by the job that they start."""
+        return _AsGiven(self._name, self._signature, {})
 
 
 class Workflow(CodeAgent, Generic[_P, _R_co]):
@@ -157,7 +170,7 @@ def _tool_of(child: Workflow[Any, Any]) -> Tool:
         task = ChildTask(agent=child.name, task="", data=child.input.data_of(arguments))
         return Pending(child=task, operation=False)
 
-    schema = child.input.schema
+    schema = child.input.as_given()
     return dataclasses.replace(
         _BASE, name=child.name, function=start, schema=schema, parameters=schema.json_schema, description=""
     )

@@ -29,6 +29,12 @@ class Row(TypedDict):
     key: str
 
 
+class Aliased(BaseModel):
+    """It has a name of its own in JSON."""
+
+    first_name: str = Field(alias="firstName")
+
+
 class Tree(BaseModel):
     """It refers to itself."""
 
@@ -99,6 +105,7 @@ def test_what_is_no_output_type_is_refused(output_type: Any, shown: str) -> None
         (Point, {"x": 1}, {"x": 1.0, "y": 0.0}),
         (Row, {"key": "a"}, {"key": "a"}),
         (Tree, {"children": [{}]}, {"children": [{"children": []}]}),
+        (Aliased, {"firstName": "a"}, {"firstName": "a"}),  # as the schema says, so that its type reads it again
     ],
 )
 def test_what_fits_is_plain_json_with_its_defaults(output_type: Any, arguments: Any, output: Any) -> None:

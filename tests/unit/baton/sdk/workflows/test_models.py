@@ -101,6 +101,32 @@ async def test_a_model_passes_as_in_ordinary_python(load: Load, kind: str, given
     assert run.result["output"] == module.to_jsonable_python(value)
 
 
+CHILDREN = """
+class Both(BaseModel):
+    count: int = Field(validation_alias="units", serialization_alias="shown")
+
+@workflow
+async def below(n: int, value: Both) -> int:
+    return n + value.count
+
+@workflow
+async def whole(value: Both) -> int:
+    return value.count
+
+@workflow
+async def main(n: int, value: Both) -> list[int]:
+    return [await below(n, value), await whole(value)]
+"""
+
+
+async def test_a_model_passes_to_a_job_below(load: Load) -> None:
+    """Also one that shows its fields by other names than it reads."""
+    module = load(MODELS + CHILDREN)
+    registry = Registry(workflows=[module.main, module.below, module.whole])
+    run = await Simulation(registry).run("main", "", input_data={"n": 1, "value": {"units": 4}})
+    assert run.result["output"] == [5, 4]
+
+
 DEFAULT = """
 @workflow
 async def main(value: Line = Line(sku="d")) -> str:
