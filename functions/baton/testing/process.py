@@ -8,11 +8,12 @@ import asyncio
 import gc
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, ContextVar, copy_context
+from functools import partial
 from types import AsyncGeneratorType
 from typing import Any, NoReturn
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from msgspec import Struct
 from starlette.types import ASGIApp
@@ -71,6 +72,10 @@ class SimulationLoop(VirtualLoop):
         self.waits = waits
         self.refused = ""
         self._contexts = WeakKeyDictionary[asyncio.Task[Any], Context]()
+        # By `id`: a generator is no weak key any more when it is collected.
+        self._begun: dict[int, tuple[ref[AsyncGenerator[Any]], Context]] = {}
+        self._left: list[tuple[Context, AsyncGenerator[Any]]] = []
+        self._over = False
 
     def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None) -> asyncio.Task[Any]:
         """Make a task, which runs next; its context is kept, for its end."""
@@ -104,9 +109,26 @@ class SimulationLoop(VirtualLoop):
         process = _handle._context.get(PROCESS)
         return process is None or process.alive
 
+    def _begins(self, generator: AsyncGenerator[Any]) -> None:
+        """Note the context that it begins in."""
+        task = asyncio.current_task(self)
+        if task is not None:
+            self._begun[id(generator)] = ref(generator), self._contexts[task]
+
+    def _close(self, left: AsyncGenerator[Any]) -> None:
+        """Close a generator in its own context; that of a dead process waits for the end."""
+        _, context = self._begun.pop(id(left), (None, None))
+        process = None if context is None else context.get(PROCESS)
+        if context is None:
+            super()._close(left)
+        elif self._over or (process is not None and not process.alive):
+            self._left.append((context, left))
+        else:
+            self.call_soon(partial(self.create_task, left.aclose(), context=context))
+
     def shut_down(self) -> None:
         """Close the leftovers of dead processes, and the loop."""
-        logged, outer = logging.root.manager.disable, asyncio._get_running_loop()
+        self._over, logged, outer = True, logging.root.manager.disable, asyncio._get_running_loop()
         logging.disable()  # logs of a dead process's code are no news
         asyncio._set_running_loop(None)  # nor may its clean-up take the caller's task for its own
         try:
@@ -115,11 +137,16 @@ class SimulationLoop(VirtualLoop):
                     left: Any = task
                     left._log_destroy_pending = False
                     self._contexts[task].run(_close, left.get_coro())
+                begun = [(context, reference()) for reference, context in self._begun.values()]
+                self._left += [(context, one) for context, one in begun if one is not None]
+                for context, one in self._left:  # each may leave others
+                    context.run(_close_generator, one)
         finally:
             asyncio._set_running_loop(outer)
             logging.disable(logged)
         self._timers.clear()
         self._ready.clear()
+        self._left.clear()
         self.close()
 
 
@@ -130,6 +157,17 @@ def _awaited_in(step: Any) -> Any:
 
 
 _MOST_CLOSINGS = 1_000
+
+
+def _close_generator(generator: AsyncGenerator[Any]) -> None:
+    """Close a generator, whatever it still awaits."""
+    step = generator.aclose()
+    try:
+        step.send(None)
+        for _ in range(_MOST_CLOSINGS):
+            step.throw(GeneratorExit)
+    except BaseException:  # noqa: BLE001, S110 - code of a process that is dead
+        pass
 
 
 def _close(coroutine: Any) -> None:

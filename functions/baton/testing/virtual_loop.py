@@ -128,7 +128,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         waiting = asyncio.current_task() if outer is not None else None
         if waiting is not None:
             library._leave_task(outer, waiting)
-        sys.set_asyncgen_hooks(finalizer=self._close)
+        sys.set_asyncgen_hooks(firstiter=self._begins, finalizer=self._close)  # else the outer loop closes them, too
         asyncio._set_running_loop(self)
         try:
             self._run()
@@ -173,6 +173,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _lives(self, _handle: Any) -> bool:
         """Return whether a callback may still be called."""
         return True
+
+    def _begins(self, generator: AsyncGenerator[Any]) -> None:
+        """Note that a generator begins."""
 
     def _close(self, left: AsyncGenerator[Any]) -> None:
         """Close a generator that was abandoned before its end."""
