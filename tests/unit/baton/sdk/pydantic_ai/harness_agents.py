@@ -230,14 +230,14 @@ def planning(_: Path, __: Happened) -> Made:
 
 
 def memory(folder: Path, _: Happened) -> Made:
-    return _remembering(folder, REMEMBERED)
+    return remembering(folder, REMEMBERED)
 
 
 def memory_in_the_workspace(folder: Path, _: Happened) -> Made:
-    return _remembering(folder, FileStore("memory"))
+    return remembering(folder, FileStore("memory"))
 
 
-def _remembering(folder: Path, store: MemoryStore) -> Made:
+def remembering(folder: Path, store: MemoryStore) -> Made:
     turns = ([call("write_memory", content="likes tea")], [call("read_memory", file="MEMORY.md")], "done")
     return in_folder(folder, harness.Memory(store), turns=turns)
 

@@ -3,6 +3,8 @@
 The harness is no library of the lock file, so nothing of it is imported here.
 """
 
+import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -98,6 +100,25 @@ ALONE = Row(
     "calls beside each other count each by itself, unless `parallel_tool_calls=False`",
     {"Advisor(max_uses=…)": "advisor_max_uses"},
 )
+
+# It knows a repeated write by its own key and tells the model so: other words after a crash, and the same memory.
+REPEATS_TOLD = "memory"
+_FILES = {
+    "a.txt": "a\n",
+    "AGENTS.md": "Be kind.\n",
+    "sub/AGENTS.md": "Be kinder.\n",
+    "sub/c.txt": "c\n",
+    "skills/tea/SKILL.md": "---\nname: tea\ndescription: Makes tea.\n---\nBoil water.\n",
+    "agents/helper.md": "---\nname: helper\ndescription: Helps.\n---\nHelp.\n",
+}
+
+
+def renew(folder: Path) -> None:
+    """Make a workspace with these files alone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, text in _FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
 
 
 def table() -> list[str]:

@@ -30,21 +30,24 @@ def shell(folder: Path, _: Happened) -> Made:
 
 
 class Repl:
-    """Keeps what scripts have left, for the runs that go on with it."""
+    """Keeps what scripts have left in a folder, for the runs that go on with it."""
 
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes | None] = {}
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     async def load(self, ctx: RunContext[Any]) -> bytes | None:
-        return self.kept.get(str(ctx.run_id))
+        kept = self.folder / str(ctx.run_id)
+        return kept.read_bytes() if kept.exists() else None
 
     async def save(self, ctx: RunContext[Any], state: bytes | None) -> None:
-        self.kept[str(ctx.run_id)] = state
+        self.folder.mkdir(exist_ok=True)
+        if state is not None:
+            (self.folder / str(ctx.run_id)).write_bytes(state)
 
 
-def code_mode_with_store(_: Path, __: Happened) -> Made:
+def code_mode_with_store(folder: Path, _: Happened) -> Made:
     turns = ([call("run_code", code="x = await look(n=1)")], [call("run_code", code="x")], "done")
-    return agent_with(harness.CodeMode(repl_store=Repl()), turns=turns)
+    return agent_with(harness.CodeMode(repl_store=Repl(folder.parent / "repl")), turns=turns)
 
 
 def dynamic_workflow(_: Path, __: Happened) -> Made:

@@ -5,7 +5,6 @@ The harness demands the lowest version of pydantic-ai. So those marked `harness`
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -22,22 +21,20 @@ from baton.testing import Simulation
 from tests.architecture.source_files import ROOT
 from tests.unit.baton.kit.stage import SETTINGS
 from tests.unit.baton.sdk.pydantic_ai.capable_agents import Happened
-from tests.unit.baton.sdk.pydantic_ai.harness_cases import ALONE, REFUSED, WHOLE, WITH_PROCESSES, table
+from tests.unit.baton.sdk.pydantic_ai.harness_cases import (
+    ALONE,
+    REFUSED,
+    REPEATS_TOLD,
+    WHOLE,
+    WITH_PROCESSES,
+    renew,
+    table,
+)
 from tests.unit.baton.sdk.pydantic_ai.played import INLINE, PlayedStage, check_same, comparable
 
 Make = Callable[[Path, Happened], Agent[Any, Any]]
 AGENTS = "tests.unit.baton.sdk.pydantic_ai.harness_agents"
 OTHERS = "tests.unit.baton.sdk.pydantic_ai.harness_processes"
-# It knows a repeated write by its own key and tells the model so: other words after a crash, and the same memory.
-REPEATS_TOLD = "memory"
-_FILES = {
-    "a.txt": "a\n",
-    "AGENTS.md": "Be kind.\n",
-    "sub/AGENTS.md": "Be kinder.\n",
-    "sub/c.txt": "c\n",
-    "skills/tea/SKILL.md": "---\nname: tea\ndescription: Makes tea.\n---\nBoil water.\n",
-    "agents/helper.md": "---\nname: helper\ndescription: Helps.\n---\nHelp.\n",
-}
 
 
 class Workspace:
@@ -49,10 +46,7 @@ class Workspace:
 
     def renew(self) -> None:
         import_module(AGENTS).forget()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        for name, text in _FILES.items():
-            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / name).write_text(text)
+        renew(self.folder)
 
     def files(self) -> dict[str, str]:
         found = (path for path in self.folder.rglob("*") if path.is_file())

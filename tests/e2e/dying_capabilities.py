@@ -1,10 +1,10 @@
-"""The presets of pydantic-ai's harness, in a process that kills itself around commits of their jobs."""
+"""Agents with capabilities of pydantic-ai's harness, whose process dies at some moments."""
 # pyright: reportMissingImports=false
 # As for mypy: the harness is installed in an environment of its own.
 
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,20 @@ from pydantic_ai import Agent
 from pydantic_ai.capabilities import LocalWorkspace
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai_harness.memory import SqliteMemoryStore
 
-from baton import Registry
-from baton.pydantic_ai import durable
-from baton.worker.entry import LazyApp
-from tests.e2e.dying_store import build_dying
+from tests.unit.baton.sdk.pydantic_ai import harness_agents as agents
+from tests.unit.baton.sdk.pydantic_ai import harness_processes as processes
+from tests.unit.baton.sdk.pydantic_ai.capable_agents import Happened
 from tests.unit.baton.sdk.pydantic_ai.documented_hooks import streamed
-from tests.unit.baton.sdk.pydantic_ai.harness_processes import researcher
+from tests.unit.baton.sdk.pydantic_ai.harness_cases import WHOLE, WITH_PROCESSES
 from tests.unit.baton.sdk.pydantic_ai.played import call
 
 MOMENTS = ("before", "after")
 _HELP = "Say what the file says."
 
 
-def coder(folder: Path) -> Agent[Any, Any]:
+def coder(folder: Path, _: Happened) -> Agent[Any, Any]:
     """It reads files, writes one, runs a command, and hands a part of its work to a run of itself."""
     main = streamed(
         [call("read_file", path="a.txt"), call("list_files")],
@@ -51,15 +51,21 @@ def coder(folder: Path) -> Agent[Any, Any]:
     return Agent(model, name="coder", capabilities=[LocalWorkspace(folder), harness.Coder()])
 
 
-def presets_in(folder: Path) -> dict[str, Agent[Any, Any]]:
-    """Each preset once for each moment at which its process dies, in a folder of its own."""
-    made: dict[str, Callable[[Path], Agent[Any, Any]]] = {
-        "coder": coder,
-        "researcher": lambda place: researcher(place, Counter()),
+def remembers(folder: Path, _: Happened) -> Agent[Any, Any]:
+    """What it remembers outlives its process."""
+    return agents.remembering(folder, SqliteMemoryStore(database=folder.parent / f"{folder.name}.sqlite"))
+
+
+# Those of the guide's table; more work for a preset; a store for what other tests keep in their process.
+MADE: dict[str, Callable[[Path, Happened], Agent[Any, Any]]] = {
+    name: getattr(agents, name, None) or getattr(processes, name)
+    for row in (WHOLE, WITH_PROCESSES)
+    for name in row.capabilities.values()
+} | {"coder": coder, "memory": remembers}
+
+
+def agents_in(folder: Path) -> dict[tuple[str, str], Agent[Any, Any]]:
+    """Each once for each moment at which its process dies, in a folder of its own."""
+    return {
+        (name, moment): MADE[name](folder / f"{name}_{moment}", Counter()) for name, moment in product(MADE, MOMENTS)
     }
-    return {f"{name}_{moment}": make(folder / f"{name}_{moment}") for name, make in made.items() for moment in MOMENTS}
-
-
-folder = Path(os.environ.get("NOTES", "."))  # noqa: TID251 - the test says where
-registry = Registry(agents=[durable(agent, name=name) for name, agent in presets_in(folder).items()])
-app = LazyApp(build_dying)
