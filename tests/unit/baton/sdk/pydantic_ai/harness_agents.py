@@ -41,7 +41,7 @@ def counted(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
     """Look four times, counted by the last call: earlier ones may be forgotten."""
     made = [part for one in messages if isinstance(one, ModelResponse) for part in one.tool_calls]
     n = made[-1].args_as_dict()["n"] + 1 if made else 1
-    return ModelResponse([call("look", f"c{n}", n=n) if n < 6 else TextPart("done")])
+    return ModelResponse([call("look", f"c{n}", n=n) if n < 5 else TextPart("done")])
 
 
 Made = Agent[Any, Any]
