@@ -21,6 +21,7 @@ from pydantic_ai import (
 from pydantic_ai.capabilities import HandleDeferredToolCalls
 
 from tests.unit.baton.sdk.pydantic_ai.documented_agents import ALL, Case, City, add, cases_in
+from tests.unit.baton.sdk.pydantic_ai.documented_capabilities import CAPABILITIES
 from tests.unit.baton.sdk.pydantic_ai.documented_examples import EXAMPLES
 from tests.unit.baton.sdk.pydantic_ai.documented_hooks import HOOKED
 from tests.unit.baton.sdk.pydantic_ai.documented_models import MODELS
@@ -196,4 +197,5 @@ DOCUMENTED: Sequence[Callable[[], Case]] = (
     *OUTPUTS,
     *HOOKED,
     *EXAMPLES,
+    *CAPABILITIES,
 )
