@@ -55,7 +55,7 @@ BOUNDS = {
     "classes": 1_175,
     "public names": 69,
     "Agent fields": 26,
-    "@tool options": 14,
+    "@tool options": 12,
     "settings": 49,
     "ports": 32,
     "Protocols": 48,
@@ -193,6 +193,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "81, functions of local 5, functions of server 1",
     ),
     *_raises(_SEALED, "lines 8, lines of server 3, test lines 104, functions 3, functions of client 3"),
+    *_raises("three options of a tool in one, each checked by its name", "lines of sdk 20, classes of sdk 1, lines 20"),
     *_raises(
         "types of failures in one list, which programs can read; two functions as four",
         "functions 4, functions of server 3, lines of sdk 16, lines of local 6, functions of local 1",

@@ -39,7 +39,7 @@ class Parcel(BaseModel):
     fragile: bool = False
 
 
-@tool(requires_approval=True, approval_title="Ship to a customer")
+@tool(requires_approval=True, approval={"title": "Ship to a customer"})
 async def ship(
     to: Annotated[str, Field(min_length=2, max_length=80, description="who gets it")],
     parcel: Parcel,

@@ -90,7 +90,7 @@ def _waiting_tool(name: str) -> Tool:
         **asdict(kind),
         retry_on=_BUGS,
         requires_approval=name in APPROVED_TOOLS,
-        approval_seconds=APPROVAL_SECONDS,
+        approval={"seconds": APPROVAL_SECONDS},
         approval_people=2 if name == COUNTERSIGNED else 1,
     )
     async def wait(

@@ -52,7 +52,7 @@ def _tool(server: McpServer, context: McpContext, listed: Mapping[str, Any]) -> 
         timeout_seconds=server.timeout_seconds,
         retries=server.retries if again else 0,
         requires_approval=server.requires_approval,
-        approval_title=f"run tool {name} of {server.name}",
+        approval={"title": f"run tool {name} of {server.name}"},
         call_limits=server.call_limits,
         function=call,
         context_name="run",

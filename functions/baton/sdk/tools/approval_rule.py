@@ -7,10 +7,11 @@ approved. Invariant: a function that fails, or returns anything but a bool, lets
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 from msgspec import Struct
 
+from baton.sdk.records.limits import is_number
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.tools.arguments import copied_json
 from baton.sdk.tools.context import ToolContext
@@ -19,6 +20,38 @@ from baton.sdk.tools.tool_error import ToolError
 
 RequiresApproval = bool | Callable[[dict[str, Any], ToolContext], bool | Awaitable[bool]]
 _LONGEST_SECONDS = 10.0
+WEEK_SECONDS, _YEAR_SECONDS = 604_800, 366 * 86_400
+
+
+class ApprovalTerms(TypedDict, total=False):
+    """How people are asked: a `title` above the arguments; how long; when another notice is sent if nobody decides."""
+
+    title: str
+    seconds: float
+    escalate_after_seconds: float
+
+
+def check_terms(whose: str, terms: Any) -> None:
+    """Check what `approval` is.
+
+    Raises:
+        TypeError: it has another name, or a value that does not fit.
+    """
+    names = ApprovalTerms.__annotations__
+    if not isinstance(terms, dict) or not set(terms) <= set(names):
+        raise TypeError(f"{whose}: approval must be a dict of {', '.join(names)}, got {terms!r}")
+    seconds, after, title = terms.get("seconds", WEEK_SECONDS), terms.get("escalate_after_seconds"), terms.get("title")
+    if not is_number(seconds) or not 0 < seconds <= _YEAR_SECONDS:
+        raise TypeError(
+            f"{whose}: approval['seconds'] must be more than 0 and at most a year ({_YEAR_SECONDS}), got {seconds!r}"
+        )
+    if after is not None and (not is_number(after) or not 0 < after < seconds):
+        raise TypeError(
+            f"{whose}: approval['escalate_after_seconds'] must be more than 0 and less than its seconds ({seconds:g}),"
+            f" got {after!r}"
+        )
+    if not isinstance(title or "", str):
+        raise TypeError(f"{whose}: approval['title'] must be a text, got {title!r}")
 
 
 def check_rule(whose: str, rule: Any) -> None:

@@ -17,7 +17,7 @@ from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.records.limits import MOST, is_number, is_whole
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.transcript import Failure, Wanted
-from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
+from baton.sdk.tools.approval_rule import ApprovalTerms, RequiresApproval, check_rule, check_terms
 from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES, ArgumentSchema, InvalidArguments
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.pending import Pending
@@ -27,8 +27,6 @@ from baton.sdk.tools.signature import read_docstring, read_signature
 from baton_events.ids import canonical_json
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # every model provider accepts such a name of a function
-WEEK_SECONDS = 604_800
-_LONGEST_APPROVAL_SECONDS = 366 * 86_400
 _PEOPLE = range(1, 10)
 _P = ParamSpec("_P", default=...)
 _O = ParamSpec("_O")
@@ -47,9 +45,9 @@ class ToolOptions:
         retry_delay_seconds: pause before the second attempt; it doubles with each further one.
         requires_approval: each call waits until a person has approved it; or a function `f(arguments, ctx) -> bool`,
             async or not, that says so of a call.
-        approval_seconds: the longest wait for it (a week); then the call has failed as `expired`.
-        approval_title: the title that the person reads above the arguments.
-        escalate_after_seconds: when another notice is sent, if no one has decided (APPROVAL_ESCALATION_URL).
+        approval: how they are asked: `title`, above the arguments; `seconds`, the longest wait (a week), after which
+            the call has failed as `expired`; `escalate_after_seconds`, when another notice is sent, if no one has
+            decided (APPROVAL_ESCALATION_URL).
         approval_people: the number of different people who must approve the same arguments.
         isolated: each run has an invocation of its own, so its use of memory and time harms no other call.
         background: the model is answered at once, and later by a turn of its own; None: in chats, if the call waits.
@@ -63,9 +61,7 @@ class ToolOptions:
     retries: int = 2
     retry_delay_seconds: float = 1.0
     requires_approval: RequiresApproval = False
-    approval_seconds: float = WEEK_SECONDS
-    approval_title: str = ""
-    escalate_after_seconds: float | None = None
+    approval: ApprovalTerms = field(default_factory=ApprovalTerms)
     approval_people: int = 1
     isolated: bool = False
     background: bool | None = None
@@ -103,7 +99,10 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
         ):
             if not fits:
                 raise TypeError(f"tool {self.name!r}: {name} must be {span}, got {given!r}; the most is {MOST}")
-        self._check_approval()
+        check_rule(f"tool {self.name!r}", self.requires_approval)
+        check_terms(f"tool {self.name!r}", self.approval)
+        if self.approval_people not in _PEOPLE or isinstance(self.approval_people, bool):
+            raise TypeError(f"tool {self.name!r}: approval_people must be 1 to 9, got {self.approval_people!r}")
         if not isinstance(self.isolated, bool):
             raise TypeError(f"tool {self.name!r}: isolated must be True or False, got {self.isolated!r}")
         if self.background not in (True, False, None):
@@ -112,28 +111,10 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
             "capabilities": _read_capabilities(self.name, self.capabilities),
             "retry_on": _read_exceptions(self.name, self.retry_on),
             "call_limits": checked_all(f"tool {self.name!r}: call_limits", CallLimit, self.call_limits),
-            "approval_title": self.approval_title or f"run tool {self.name}",
+            "approval": {**self.approval},
         }
         for name, value in fixed.items():
             object.__setattr__(self, name, value)
-
-    def _check_approval(self) -> None:
-        check_rule(f"tool {self.name!r}", self.requires_approval)
-        if not is_number(self.approval_seconds) or not 0 < self.approval_seconds <= _LONGEST_APPROVAL_SECONDS:
-            raise TypeError(
-                f"tool {self.name!r}: approval_seconds must be more than 0 and at most a year"
-                f" ({_LONGEST_APPROVAL_SECONDS}), got {self.approval_seconds!r}"
-            )
-        after = self.escalate_after_seconds
-        if after is not None and (not is_number(after) or not 0 < after < self.approval_seconds):
-            raise TypeError(
-                f"tool {self.name!r}: escalate_after_seconds must be more than 0 and less than approval_seconds"
-                f" ({self.approval_seconds:g}), got {after!r}"
-            )
-        if not isinstance(self.approval_title, str):
-            raise TypeError(f"tool {self.name!r}: approval_title must be a text, got {self.approval_title!r}")
-        if self.approval_people not in _PEOPLE or isinstance(self.approval_people, bool):
-            raise TypeError(f"tool {self.name!r}: approval_people must be 1 to 9, got {self.approval_people!r}")
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co:
         """Call the original function."""

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from baton.sdk.records.any_json import JsonObject
 from baton.sdk.records.record import Record
+from baton.sdk.tools.approval_rule import WEEK_SECONDS
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.pending import RunAgain
-from baton.sdk.tools.tool import WEEK_SECONDS, tool
+from baton.sdk.tools.tool import tool
 
 _YEAR_SECONDS = 366 * 86_400
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}

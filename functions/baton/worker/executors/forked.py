@@ -22,7 +22,7 @@ from baton.sdk.agents.registry import Registry, UnknownToolError, registry_with
 from baton.sdk.planning.reference import UnresolvedReference
 from baton.sdk.records.result_files import files_in_result
 from baton.sdk.records.transcript import Failure, named_files
-from baton.sdk.tools.tool import WEEK_SECONDS
+from baton.sdk.tools.approval_rule import WEEK_SECONDS
 from baton.store.redis.agent_memory import Chats
 from baton.store.redis.reader import Reader
 from baton.worker.executors.chat_files import read_files

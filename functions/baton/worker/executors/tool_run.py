@@ -24,7 +24,7 @@ from baton.sdk.memory.policy import Memory
 from baton.sdk.planning.reference import UnresolvedReference, resolved
 from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.records.transcript import Failure
-from baton.sdk.tools.approval_rule import ApprovalRule
+from baton.sdk.tools.approval_rule import WEEK_SECONDS, ApprovalRule
 from baton.sdk.tools.arguments import InvalidArguments
 from baton.sdk.tools.contained import CutShortError, traceback_of
 from baton.sdk.tools.context import ToolContext
@@ -32,7 +32,7 @@ from baton.sdk.tools.pending import Pending, RunAgain
 from baton.sdk.tools.return_type import InvalidResult
 from baton.sdk.tools.runnable import Runnable
 from baton.sdk.tools.running_calls import NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
-from baton.sdk.tools.tool import WEEK_SECONDS, Tool
+from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
 from baton.store.redis.store import Store
 from baton.worker.executors.executor import UNRECORDABLE, canonical, is_for_the_queue
@@ -297,9 +297,11 @@ def _is_approved(call: CallRecord) -> bool:
 
 def question_of(tool: Tool, arguments: dict[str, Any], now_ms: int) -> ToolNeedsApproval:
     """Return the question whether the tool may run with these arguments."""
-    until_ms, escalates = now_ms + round(tool.approval_seconds * 1000), tool.escalate_after_seconds
+    until_ms = now_ms + round(tool.approval.get("seconds", WEEK_SECONDS) * 1000)
+    escalates = tool.approval.get("escalate_after_seconds")
     escalates_ms = now_ms + round(escalates * 1000) if escalates else 0
-    return ToolNeedsApproval(arguments, tool.approval_title, until_ms, escalates_ms, tool.approval_people)
+    title = tool.approval.get("title") or f"run tool {tool.name}"
+    return ToolNeedsApproval(arguments, title, until_ms, escalates_ms, tool.approval_people)
 
 
 def _later(result: NeedsApproval | RunAgain, arguments: dict[str, Any], now_ms: int) -> StepResult:

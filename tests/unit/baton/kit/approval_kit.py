@@ -41,7 +41,7 @@ class Kit:
     odd_price: bool = False
 
     def __post_init__(self) -> None:
-        @tool(requires_approval=True, approval_seconds=DAY_SECONDS, approval_title="pay a bill", retries=1)
+        @tool(requires_approval=True, approval={"title": "pay a bill", "seconds": DAY_SECONDS}, retries=1)
         async def pay(to: str, amount: int, ctx: ToolContext, password: str = "") -> dict[str, Any]:
             """Pay."""
             self.ran.append(Ran({"to": to, "amount": amount, "password": password}, ctx.attempt, ctx.idempotency_key))

@@ -127,12 +127,12 @@ SLACK, TEAMS, PLAIN = "https://hooks.slack.com/services/x", "https://a.logic.azu
 _HOUR = 3_600
 
 
-@tool(requires_approval=True, approval_title="Refund <it>", escalate_after_seconds=_HOUR)
+@tool(requires_approval=True, approval={"title": "Refund <it>", "escalate_after_seconds": _HOUR})
 async def refund(order_id: int, password: str = "") -> int:
     return order_id if password else 0
 
 
-@tool(requires_approval=True, approval_people=2, escalate_after_seconds=_HOUR)
+@tool(requires_approval=True, approval_people=2, approval={"escalate_after_seconds": _HOUR})
 async def lend(amount: int) -> int:
     return amount
 

@@ -13,9 +13,10 @@ from baton.sdk.agents.agent import Agent
 from baton.sdk.planning.reference import result_of, task_data, task_text
 from baton.sdk.planning.step import Step
 from baton.sdk.records.limits import Limits
+from baton.sdk.tools.approval_rule import WEEK_SECONDS
 from baton.sdk.tools.builtin.workspace import Workspace
 from baton.sdk.tools.context import ToolContext
-from baton.sdk.tools.tool import WEEK_SECONDS, tool
+from baton.sdk.tools.tool import tool
 
 WORKSPACE = Path(".baton/workspace")
 _SAMPLE_ROWS = [{"lamp": "oil", "candles": 10}, {"lamp": "gas", "candles": 60}, {"lamp": "arc", "candles": 900}, {}]
@@ -45,7 +46,7 @@ async def draft_files(task: str, data: dict[str, Any], ctx: ToolContext) -> dict
     return {"files": files}
 
 
-@tool(retries=1, requires_approval=True, approval_title="write these files into the workspace")
+@tool(retries=1, requires_approval=True, approval={"title": "write these files into the workspace"})
 def write_files(files: Annotated[list[NewFile], Field(min_length=1, max_length=100)]) -> dict[str, Any]:
     """Write files below the workspace; those that are there already are replaced."""
     WORKSPACE.mkdir(parents=True, exist_ok=True)

@@ -43,9 +43,8 @@ def test_a_bare_decorator_takes_everything_from_the_function() -> None:
 
 
 def test_what_a_person_is_asked_is_fixed_with_the_tool() -> None:
-    assert (shout.approval_title, shout.approval_seconds) == ("run tool shout", 604_800)
-    loud = tool(requires_approval=True, approval_title="shout at people", approval_seconds=60)(shout.function)
-    assert (loud.requires_approval, loud.approval_title, loud.approval_seconds) == (True, "shout at people", 60)
+    loud = tool(requires_approval=True, approval={"title": "shout at people", "seconds": 60})(shout.function)
+    assert (loud.requires_approval, loud.approval) == (True, {"title": "shout at people", "seconds": 60})
 
 
 def test_the_least_of_each_number_is_taken_and_a_rule_is_kept_as_it_is() -> None:
@@ -56,7 +55,7 @@ def test_the_least_of_each_number_is_taken_and_a_rule_is_kept_as_it_is() -> None
 
     least = tool(timeout_seconds=0.5, retry_delay_seconds=0, requires_approval=rule)(shout.function)
     assert (least.timeout_seconds, least.retry_delay_seconds) == (0.5, 0)
-    assert (least.requires_approval, least.approval_title) == (rule, "run tool shout")
+    assert (least.requires_approval, least.approval) == (rule, {})
     assert least.parameters == shout.parameters
 
 
@@ -190,8 +189,10 @@ def test_what_could_not_be_described_is_refused_when_it_is_made(function: Any, m
         ({"capabilities": "files"}, "capabilities must be a set of texts, got 'files'"),
         ({"capabilities": {3}}, "capabilities must be a set of texts"),
         ({"retry_on": [OSError, "x"]}, "retry_on must be a list of exceptions' classes"),
-        ({"requires_approval": True, "approval_seconds": 0}, "approval_seconds must be"),
-        ({"requires_approval": True, "approval_title": 7}, "approval_title must be"),
+        ({"approval": {"seconds": 0}}, r"approval\['seconds'\] must be"),
+        ({"approval": {"title": 7}}, r"approval\['title'\] must be"),
+        ({"approval": {"escalate_after_seconds": 700_000}}, r"approval\['escalate_after_seconds'\] must be"),
+        ({"approval": {"titel": "shout"}}, "approval must be a dict of title, seconds, escalate_after_seconds"),
     ],
 )
 def test_settings_that_nothing_could_work_with_are_refused(settings: dict[str, Any], message: str) -> None:
