@@ -16,7 +16,7 @@ from msgspec import json
 from pydantic import TypeAdapter, ValidationError
 
 from baton.sdk.mcp.connections import connection
-from baton.sdk.mcp.elicitation import ASKED, asked_of_people, question, taken_in
+from baton.sdk.mcp.elicitation import ASKED, asked_of_people, busy, question, taken_in
 from baton.sdk.mcp.mcp_server import McpContext, McpServer
 from baton.sdk.records.memory import ModelCache
 from baton.sdk.tools.arguments import InvalidArguments
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 KEY_VERSION = 1
 _LOST = "mcp_connection_lost"
-# A server that only wants its state sent back is busy.
-_BUSY_SECONDS = 1.0
 _MOST_PAGES = 50
 _LIST_TIMEOUT_SECONDS = 20.0
 # A list is kept in the store and shown to a model: its tools, and one of them.
@@ -168,8 +166,8 @@ async def _outcome(server: McpServer, result: Any, run: ToolContext, promised: J
             key: each.model_dump(mode="json", by_alias=True, exclude_none=True)
             for key, each in (result.input_requests or {}).items()
         }
-        memo = {ASKED: asked_of_people(requests, result.request_state)}
-        return question(server.name, memo) or RunAgain(after_seconds=_BUSY_SECONDS, memo=memo)
+        asked = asked_of_people(requests, result.request_state)
+        return question(server.name, {ASKED: asked}) or busy(run.memo or {}, asked)
     blocks = [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in result.content]
     if result.is_error:
         raise ToolError(_text_of(blocks) or "the tool failed and said nothing", type="mcp_tool_error")

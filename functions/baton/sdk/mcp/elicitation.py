@@ -10,11 +10,12 @@ from typing import Any
 from baton.sdk.tools.pending import RunAgain
 from baton.sdk.tools.tool_error import ToolError
 
-_ELICITATION = "elicitation/create"
+ELICITATION = "elicitation/create"
 _NOTHING: dict[str, Any] = {"type": "object", "properties": {}}
 _ROOTS = "roots/list"
 # The key in a call's memo of its questions and answers.
 ASKED = "asked"
+_BUSY_SECONDS, _LONGEST_SECONDS, _MOST_ROUNDS = 1.0, 300.0, 10
 
 
 def asked_of_people(requests: Mapping[str, Mapping[str, Any]], state: str | None = None) -> dict[str, Any]:
@@ -24,11 +25,18 @@ def asked_of_people(requests: Mapping[str, Mapping[str, Any]], state: str | None
         ToolError: the server requests something other than a person's answer.
     """
     for request in requests.values():
-        if request["method"] not in (_ELICITATION, _ROOTS):
-            raise ToolError(f"the server asks for {request['method']}, which is not supported", type="mcp_unsupported")
+        if (method := request.get("method")) not in (ELICITATION, _ROOTS):
+            raise ToolError(f"the server asks for {str(method)[:80]}, which is not supported", type="mcp_unsupported")
     answers: dict[str, Any] = {key: {"roots": []} for key, request in requests.items() if request["method"] == _ROOTS}
     waiting = {key: request["params"] for key, request in requests.items() if key not in answers}
     return {"waiting": waiting, "answers": answers} | ({} if state is None else {"state": state})
+
+
+def busy(memo: Mapping[str, Any], asked: Mapping[str, Any]) -> RunAgain:
+    """Send back what a server without a question to people wants (`asked`), ever more seldom."""
+    rounds = min(memo.get(ASKED, {}).get("rounds", 0), _MOST_ROUNDS)
+    seconds = min(_BUSY_SECONDS * 2**rounds, _LONGEST_SECONDS)
+    return RunAgain(after_seconds=seconds, memo={ASKED: {**asked, "rounds": rounds + 1}})
 
 
 def taken_in(memo: Mapping[str, Any]) -> dict[str, Any]:

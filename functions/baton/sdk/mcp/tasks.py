@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Literal
 
 from mcp import ClientSession
 from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
-from mcp_types import CallToolResult, Request, RequestParams, Result
+from mcp_types import CallToolResult, ElicitRequest, Request, RequestParams, Result
+from pydantic import ValidationError
 
-from baton.sdk.mcp.elicitation import ASKED, asked_of_people
+from baton.sdk.mcp.elicitation import ASKED, ELICITATION, asked_of_people
 from baton.sdk.tools.pending import RunAgain
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.values.waits import wait_seconds
@@ -19,7 +20,8 @@ from baton_events.values.waits import wait_seconds
 # The key in a call's memo of its task.
 TASK = "task"
 _SHORTEST_SECONDS, _LONGEST_SECONDS, _OF_ITS_AGE = 0.5, 300.0, 20
-_MOST_LOST = 10
+_MOST_LOST, _SHOWN_CHARS = 10, 100
+INVALID, _GOES_ON = "mcp_invalid_result", ("working", "input_required")
 
 
 class TaskHandle(Result):
@@ -97,7 +99,7 @@ def outcome(found: TaskState, memo: dict[str, Any], now_ms: int) -> CallToolResu
     """Return the task's result, or the next poll with its memo.
 
     Raises:
-        ToolError: it has failed, or was cancelled.
+        ToolError: it has failed, or was cancelled; or its state is none.
     """
     if found.result is not None:
         return found.result
@@ -106,12 +108,27 @@ def outcome(found: TaskState, memo: dict[str, Any], now_ms: int) -> CallToolResu
         raise ToolError(str(reason or "the task failed and said nothing"), type="mcp_task_failed")
     if found.status == "cancelled":
         raise ToolError("the server has cancelled the task", type="mcp_task_cancelled")
+    if found.status not in _GOES_ON:
+        detail = f"the server gives its task the status {found.status[:_SHOWN_CHARS]!r}, without a result"
+        raise ToolError(detail, type=INVALID)
     before, asked = memo[TASK], memo.get(ASKED, {"answers": {}})
     task = {**before, "lost": 0, "intervalMs": found.poll_interval_ms or before["intervalMs"]}
     # An answered question may still be pending in a poll right after the answer.
     task["answered"] = [*before.get("answered", []), *asked["answers"]]
-    new = {key: one for key, one in (found.input_requests or {}).items() if key not in task["answered"]}
+    new = {key: _checked(key, one) for key, one in (found.input_requests or {}).items() if key not in task["answered"]}
     return RunAgain(memo={TASK: task, ASKED: asked_of_people(new)}) if new else _later({TASK: task}, now_ms)
+
+
+def _checked(key: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Return a request of a task. Raises ToolError: it asks people nothing that is a question."""
+    if request.get("method") == ELICITATION:
+        try:
+            ElicitRequest.model_validate(request)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(map(str, ("inputRequests", key[:_SHOWN_CHARS], *fault["loc"])))
+            raise ToolError(f"the server asks what is no question: {place}: {fault['msg']}", type=INVALID) from error
+    return request
 
 
 def _later(memo: dict[str, Any], now_ms: int) -> RunAgain:

@@ -8,6 +8,7 @@ import pytest
 from baton import Agent, Call, Limits, Registry, ScriptedModel
 from baton.mcp import McpServer
 from baton.sdk.mcp import tasks
+from baton.sdk.mcp.elicitation import busy
 from baton.sdk.models.model import ModelAnswer, ModelRequest
 from baton.sdk.tools.pending import RunAgain
 from tests.unit.baton.kit.stage import Stage
@@ -118,6 +119,50 @@ async def test_a_task_that_fails_is_the_calls_error(
     [call] = await stage.calls()
     assert call.error is not None
     assert (call.error.type, error[1] in call.error.message, tasks.baked) == (error[0], True, 1)
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ({"status": "completed"}, "status 'completed', without a result"),
+        ({"status": "paused"}, "status 'paused', without a result"),
+        ({"status": "working" * 10_000}, "status 'workingworking"),
+        ({"status": "input_required", "input_requests": {"k": {"method": "elicitation/create"}}}, "inputRequests.k"),
+        (
+            {"status": "input_required", "input_requests": {"k": {"method": "elicitation/create", "params": []}}},
+            "inputRequests.k",
+        ),
+        (
+            {
+                "status": "input_required",
+                "input_requests": {"k": {"method": "elicitation/create", "params": {"message": 5}}},
+            },
+            "inputRequests.k",
+        ),
+    ],
+)
+async def test_a_state_that_is_none_ends_the_call(
+    working: tuple[Served, Bakery, Stage], ends: dict[str, Any], said: str
+) -> None:
+    """Else it would be looked at for ever, or fail by an error that nobody understands."""
+    _, tasks, stage = working
+    await stage.submit("baker")
+    tasks.ends = ends
+    await stage.run()
+    [call] = await stage.calls()
+    assert call.error is not None
+    assert (call.error.type, said in call.error.message, tasks.looks) == ("mcp_invalid_result", True, 1)
+    assert len(call.error.message) < 1_200
+
+
+def test_a_server_that_is_only_busy_is_asked_ever_more_seldom() -> None:
+    """It has no question, and wants its state sent back."""
+    waits, memo = list[float](), dict[str, Any]()
+    for _ in range(12):
+        again = busy(memo, {"waiting": {}, "answers": {"r": {"roots": []}}, "state": "s"})
+        waits, memo = [*waits, again.after_seconds], again.memo
+    assert memo["asked"].items() >= {"answers": {"r": {"roots": []}}, "state": "s"}.items()
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
 
 
 async def test_a_task_outlives_a_server_that_is_away_and_a_deployment(working: tuple[Served, Bakery, Stage]) -> None:
