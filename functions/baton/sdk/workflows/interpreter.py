@@ -23,8 +23,8 @@ from baton.sdk.workflows.script_text import (
     LINE,
     NEVER_AWAITED,
     NOT_RUN,
-    PRELUDE,
     STUBS,
+    before,
     bound,
     marked,
     misfits,
@@ -170,7 +170,7 @@ class Stretch:
             return found
         # To check a script with many branches may take more memory than the script has.
         self._printed, self._capacity = [], self._bounds.output_chars
-        return self._run(lambda session: self._first(session, ["import asyncio", PRELUDE], self._marked, {}))
+        return self._run(lambda session: self._first(session, before(self._code), self._marked, {}))
 
     def resume(self, state: bytes, outcomes: Mapping[int, Mapping[str, Any]]) -> Waits | Ended | Raised:
         """Continue a run with the outcomes of its calls, by number: `{"ok": …}` or `{"error": {"type", "message"}}`.
@@ -219,8 +219,8 @@ class Stretch:
         self._printed.append(text)
 
     def _checked(self, session: Any) -> Any:
-        self._driven(session.feed_start("import asyncio", print_callback=self._print))
-        self._driven(session.feed_start(PRELUDE, print_callback=self._print, skip_type_check=True))
+        for at, text in enumerate(before(self._code)):
+            self._driven(session.feed_start(text, print_callback=self._print, skip_type_check=at > 0))
         try:
             return self._driven(session.feed_start(self._marked, print_callback=self._print))
         except monty.MontyTypingError as error:

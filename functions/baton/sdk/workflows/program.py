@@ -17,7 +17,7 @@ from baton.sdk.agents.code_agent import CodeAgent
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool import Tool
 from baton.sdk.workflows.code import Code
-from baton.sdk.workflows.script_text import DATA
+from baton.sdk.workflows.script_text import DATA, attributes_in
 from baton.sdk.workflows.shapes import Shape, Shapes
 
 STEP = "_baton_step"
@@ -214,11 +214,13 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     if any(name != other for each in fields.values() for name, *others, _ in each for other in others):
         tables.append("_baton_has_aliases.append(True)")
     known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]
+    files = tuple((file.shown, file.text) for file in code.files.values() if file.kept)
+    held = attributes_in(*(text for _, text in files))
     return Program(
         prelude="\n".join(
-            [PRELUDE, DATA, *dict.fromkeys(code.imports.values()), *tables, *declared, *stubs, *code.early]
+            [PRELUDE, DATA, held, *dict.fromkeys(code.imports.values()), *tables, *declared, *stubs, *code.early]
         ),
-        files=tuple((file.shown, file.text) for file in code.files.values() if file.kept),
+        files=files,
         late="\n".join([*known, *code.late]),
         function=function.__name__,
         parameters=parameters,

@@ -9,6 +9,7 @@ import builtins
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 LINE = "baton_line"
@@ -31,6 +32,7 @@ _baton_tools = {}
 _baton_kinds = ("function", "builtin_function_or_method", "type", "coroutine", "module")
 _baton_views = ("range", "slice", "dict_keys", "dict_values", "dict_items")
 _baton_data_of = ("datetime", "decimal", "collections")
+_baton_classes = _baton_attributes = ()
 
 
 def _baton_data(value, what):
@@ -49,27 +51,31 @@ def _baton_data(value, what):
         module = kind.rpartition(".")[0]
         if kind in _baton_views or kind.endswith("iterator") or (module and module not in _baton_data_of):
             raise TypeError(f"{what} has a {kind}, which is no data: give a list of it, or a text about it")
-        if isinstance(one, (dict, list, tuple, set, frozenset)):
-            if id(one) in open_:
-                raise TypeError(f"{what} has a {kind} that contains itself, which is no data: give a copy without it")
-            if id(one) not in seen:
-                seen.add(id(one))
-                open_.add(id(one))
-                left.append((one, True))
-                inner = one.values() if isinstance(one, dict) else one
-                left.extend([(each, False) for each in inner if not isinstance(each, (str, int, float))])
-        elif hasattr(one, "__dataclass_fields__") and id(one) not in seen:
-            seen.add(id(one))
-            inner = [getattr(one, name) for name in one.__dataclass_fields__]
+        is_object = kind in _baton_classes or hasattr(one, "__dataclass_fields__")
+        if not is_object and not isinstance(one, (dict, list, tuple, set, frozenset)):
+            continue
+        if id(one) in open_:
+            raise TypeError(f"{what} has a {kind} that contains itself, which is no data: give a copy without it")
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        open_.add(id(one))
+        left.append((one, True))
+        if is_object:
+            names = set(getattr(one, "__dataclass_fields__", ())) | {n for n in _baton_attributes if hasattr(one, n)}
+            inner = [getattr(one, name) for name in sorted(names)]
             # A function leaves with the name of its field, which is said.
-            left.extend([(each, False) for each in inner if str(type(each))[8:-2] not in _baton_kinds])
+            inner = [each for each in inner if str(type(each))[8:-2] not in _baton_kinds]
+        else:
+            inner = one.values() if isinstance(one, dict) else one
+        left.extend([(each, False) for each in inner if not isinstance(each, (str, int, float))])
     return value
 
 
 def baton_result(value):
     return _baton_data(value, "the result")
 """
-PRELUDE = f"""{DATA}
+_PRELUDE = f"""{DATA}
 _baton_open = {{}}
 
 
@@ -100,6 +106,27 @@ _FRAMES = re.compile(r'  File "[^"]+", line \d+, in _?baton_\w+\n(?:    .*\n)*')
 _CARETS = re.compile(r"^ +[~^]+\n", re.MULTILINE)
 # Line, column in bytes, order at that place, text.
 _Inserted = tuple[int, int, int, str]
+
+
+def attributes_in(*codes: str) -> str:
+    """Return the text that names the classes of these codes, and what they keep in instances: nothing else tells."""
+    classes, names = dict[str, None](), dict[str, None]()
+    for code in codes:
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            for node in ast.walk(ast.parse(code)):
+                match node:
+                    case ast.ClassDef(name=name):
+                        classes[name] = None
+                    case ast.Attribute(attr=name, ctx=ast.Store()):
+                        names[name] = None
+                    case _:
+                        pass
+    return f"_baton_classes = {tuple(classes)!r}\n_baton_attributes = {tuple(names)!r}\n"
+
+
+def before(code: str) -> list[str]:
+    """Return what goes before a script; what is ours is not checked."""
+    return ["import asyncio", _PRELUDE + attributes_in(code)]
 
 
 def marked(code: str, functions: Collection[str]) -> str:

@@ -5,11 +5,12 @@ Invariant: names and types are the seed's. Must not: know how anything is done.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
-from baton.sdk.records.any_json import JsonObject
+from baton.sdk.records.any_json import AnyJson, JsonObject
 from baton.worker.commands.signal import CompletionBody
 
+_OBJECT_OR_TEXT = WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}, {"type": "null"}]})
 _FROM_CLIENTS = ConfigDict(extra="ignore", frozen=True)
 
 
@@ -17,6 +18,12 @@ def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("there is no text to answer")
     return text
+
+
+def _object_or_text(value: Any) -> Any:
+    if not isinstance(value, dict | str | None):
+        raise ValueError("must be an object or a text")  # noqa: TRY004 - pydantic takes no other
+    return value
 
 
 class StreamChatBody(BaseModel):
@@ -35,7 +42,7 @@ class OperationCompleteBody(BaseModel):
     model_config = _FROM_CLIENTS
 
     success: Annotated[bool, Field(strict=True)]
-    result: JsonObject | str | None = None
+    result: Annotated[AnyJson, AfterValidator(_object_or_text), _OBJECT_OR_TEXT] = None
     error: str | None = None
 
     @property

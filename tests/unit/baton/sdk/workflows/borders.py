@@ -84,6 +84,12 @@ class Holds:
     what: Any
 
 
+class Plain:
+    """A value with anything in what is set of it."""
+
+    names = {"a": 1}.keys()
+
+
 @workflow
 async def holds(kind: str) -> Any:
     """Return what is no data inside of what is, or pass it."""
@@ -95,6 +101,18 @@ async def holds(kind: str) -> Any:
             odd = [Holds([Holds({"a": 1}.items())])]
         case "passed view":
             odd = await any_of(Holds({"a": 1}.values()))
+        case "a plain view" | "a plain iterator" | "a plain cycle" | "a plain text":
+            odd = Plain()
+            odd.what = {"a": 1}.values() if kind == "a plain view" else "dict_values([1])"
+            odd.what = iter([1]) if kind == "a plain iterator" else odd.what
+            odd.what = [odd] if kind == "a plain cycle" else odd.what
+        case "a passed plain view":
+            odd = Plain()
+            odd.what = [{"a": 1}.keys()]
+            odd = await any_of([odd])
+        case "cycle":
+            odd = Holds(None)
+            odd.what = {"a": [odd]}
         case "pair":
             odd = {(1, 2): 3}
         case "infinite":

@@ -97,6 +97,11 @@ async def test_what_is_no_data_never_becomes_a_text(kind: str) -> None:
         ("view", "the result has a dict_keys, which is no data"),
         ("deep view", "the result has a dict_items, which is no data"),
         ("passed view", "any_of: an argument has a dict_values, which is no data"),
+        ("a plain view", "the result has a dict_values, which is no data"),
+        ("a plain iterator", "the result has a list_iterator, which is no data"),
+        ("a plain cycle", "the result has a Plain that contains itself, which is no data"),
+        ("a passed plain view", "any_of: an argument has a dict_keys, which is no data"),
+        ("cycle", "the result has a Holds that contains itself, which is no data"),
         ("pair", "result: the key (1, 2) is no name in JSON; give a text, or a list of pairs"),
         ("infinite", "result.a: the key inf is no name in JSON"),
         ("passed pair", "any_of: arguments.value: the key (1, 2) is no name in JSON"),
@@ -108,6 +113,12 @@ async def test_what_json_cannot_keep_is_refused_by_its_name(kind: str, shown: st
     assert run.error is not None
     assert shown in run.error["message"]
     assert "_baton" not in run.error["message"]
+
+
+async def test_a_text_that_reads_as_a_view_is_data() -> None:
+    run = await Simulation(borders.registry).run("holds", "", input_data={"kind": "a plain text"})
+    assert run.result is not None, run.error
+    assert run.result["output"] == {"what": "dict_values([1])"}
 
 
 async def test_what_is_shared_is_data() -> None:

@@ -13,7 +13,7 @@ from baton.server.protocols.chat_aliases.bodies import ToolResponse
 from baton.settings.settings import read_settings
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.server.api.client import OTHER, Api, api_of, with_keys
+from tests.unit.baton.server.api.client import OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.server.api.sessions.chatting import delivering, parts_of, sending
 from tests.unit.baton.whole.seeds.conftest import OPERATIONS_KEY, registry
 from tests.unit.baton.whole.seeds.test_seed_003 import waiting_operation
@@ -169,6 +169,8 @@ async def complete_operation(api: Api) -> None:
     body = {"success": False, "error": "sold out", "result": {"of": "no interest"}}
     assert (await completed(api, operation_id, body, "wrong")).status_code == 401
     assert (await completed(api, "op_unknown", body)).json()["code"] == "OPERATION_NOT_FOUND"
+    for odd in (5, True, [1], 1.5):
+        assert_problem(await completed(api, operation_id, {"success": True, "result": odd}), 422, "result")
     answer = await completed(api, operation_id, body)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok", "task_id": task_id})
     await run_for_an_hour(api)
