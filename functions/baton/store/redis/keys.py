@@ -1,6 +1,10 @@
 """The names of all Redis keys. All keys of a job tree share the hash tag of its root, so no script touches two tags."""
 
+from functools import lru_cache
+
 from baton_events.ids import digest, root_of
+
+_KNOWN_KEYS = 1024  # of jobs: a step names each key of its job several times
 
 # The semaphore of slots (lua/members.lua). Hash: how many hold one and ask for one, since when none is given, when a
 # sweep is armed; of each job and each tenant a record.
@@ -51,6 +55,7 @@ def list_key(name: str) -> str:
     return f"baton:list:{name}"
 
 
+@lru_cache(_KNOWN_KEYS)
 def state_key(job_id: str) -> str:
     """Return the key of a hash: jobs, usage and open work items of a whole tree."""
     return f"baton:{{{root_of(job_id)}}}:state"
@@ -59,6 +64,7 @@ def state_key(job_id: str) -> str:
 RESULT, ENTRY = "result:", "entry:"
 
 
+@lru_cache(_KNOWN_KEYS)
 def calls_key(job_id: str) -> str:
     """Return the key of a hash: call id → record; `result:` with a call id → stored result; the transcript.
 
@@ -72,6 +78,7 @@ def is_call(name: str) -> bool:
     return not name.startswith((RESULT, ENTRY))
 
 
+@lru_cache(_KNOWN_KEYS)
 def parts_key(job_id: str) -> str:
     """Return the key of a stream: the job's parts, numbered from 1.
 
