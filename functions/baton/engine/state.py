@@ -202,8 +202,8 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     `appends`: requests that added parts in mid-work. `redis_bytes`: of keys, arguments and answers, both ways. `mb_ms`:
     time of functions times their memory. `before`: the usage when the job was retried last. `written`: bytes that were
     stored (engine/commit/stored_bytes.py); `counted`: those of them that its tenant's quota includes until it ends.
-    `stamp`: differs after each write to the job's history, so that no two histories have the same usage; `entries`:
-    of its transcript.
+    `stamp`: differs after each write to the job's history, so that no two histories have the same usage: a chain of
+    names, of which each is that of a history with which this one begins. `entries`: of its transcript.
     """
 
     messages: int = 0

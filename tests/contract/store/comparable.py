@@ -6,8 +6,9 @@ from typing import Any
 
 from msgspec import structs
 
-from baton.engine.commit.answers import ClaimResult, Committed, Created, Reconciled, SignalAnswer, Undelivered
+from baton.engine.commit.answers import ClaimResult, Committed, Created, History, Reconciled, SignalAnswer, Undelivered
 from baton.engine.state import Usage
+from baton.engine.transcript import calls_in
 from baton.store.records.jobs import Snapshot, StoredParts
 from tests.contract.store.operations import JOB_IDS, Operation
 from tests.contract.store.sample import NOW_MS, a_job, by_key, creation
@@ -33,11 +34,18 @@ def comparable(answer: Any) -> Any:
 
 def _replayed(claim_result: ClaimResult) -> ClaimResult:
     state = claim_result.state
-    return (
-        claim_result
-        if state is None
-        else structs.replace(claim_result, state=structs.replace(state, usage=_uncounted(state.usage)))
-    )
+    if state is None:
+        return claim_result
+    state, history = structs.replace(state, usage=_uncounted(state.usage)), _told(claim_result.history)
+    return structs.replace(claim_result, state=state, history=history)
+
+
+def _told(history: History) -> History:
+    """Its entries, and the results of the calls in them: whoever reads it all in one piece is given others, too."""
+    if not history.transcript:
+        return history
+    named = set(calls_in(history.transcript))
+    return replace(history, results={name: result for name, result in history.results.items() if name in named})
 
 
 def _uncounted(usage: Usage) -> Usage:

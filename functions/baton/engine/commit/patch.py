@@ -23,6 +23,8 @@ STAMP = "#"
 # The script keeps as much of a stamp that is appended to (commit.lua): two histories with equal ends would repeat
 # the same 25 requests in the same order.
 KEPT_CHARS = 400
+# Of a chain of stamps: the newest of so many other processes stay, whose names have so many characters.
+_OTHERS, _PROCESS_CHARS = 3, 11
 
 
 class Patch:
@@ -133,6 +135,16 @@ def frees(arguments: Command) -> bool:
     writes = decode(str(arguments[0]))["writes"]
     names = {name for name, *rest in writes if name != "HINCRBY" or int(arguments[rest[2] - 1]) > 0}
     return names <= _FREEING or "DEL" in names
+
+
+def chained(chain: str, name: str) -> str:
+    """Return a history's chain of stamps after a request of this name that adds to the history, and compared the chain.
+
+    A history of a stamp in it is the beginning of this one. The newest stamp of a process replaces its earlier ones.
+    """
+    process = name[:_PROCESS_CHARS]
+    others = [each for each in chain.split(",") if each and each[:_PROCESS_CHARS] != process]
+    return ",".join([*others[-_OTHERS:], name])
 
 
 class Stamps:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, items_of, turns_of
-from baton.engine.commit.patch import STAMP, Command, Patch, appended, replacing
+from baton.engine.commit.patch import STAMP, Command, Patch, appended, chained, replacing
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import USED_APART, apart_in, ledger_text, less, more, usage_in
 from baton.engine.state import NOTHING_USED
@@ -16,13 +16,14 @@ from baton.store.redis import keys
 from baton.store.redis.texts import TreeTexts, kept_form
 from baton.store.redis.totals import Counts
 from baton.store.redis.tree.billing import Bill
-from baton.store.redis.tree.snapshot import Place, Transcript, TreeSnapshot, of_calls, result_field
+from baton.store.redis.tree.snapshot import Place, Transcript, TreeSnapshot, of_calls, result_field, results_of_calls
 from baton.store.redis.tree.writes import Kept, Writes, siblings
 from baton.store.transport.meter import Meter, current
 from baton_events.errors import JobGoneError, UnreadablePayloadError
 from baton_events.sealing import Sealing
 
 _TURN = '"kind":"loop"'
+_NO_HISTORY = Transcript()
 
 
 class Transition(Struct, kw_only=True):
@@ -114,8 +115,15 @@ class Attempt:
         for job_id in {**draft.transcript, **draft.new_results}:  # no two histories have the same usage
             used, more = draft.usage.get(job_id), len(draft.transcript.get(job_id, ()))
             if used is not None:
-                draft.put_usage(job_id, replace(used, stamp=self._stamp, entries=used.entries + more))
+                chain = "" if job_id in draft.new_results and self._replaces(draft, job_id) else used.stamp
+                draft.put_usage(job_id, replace(used, stamp=chained(chain, self._stamp), entries=used.entries + more))
         return draft
+
+    def _replaces(self, draft: Draft, job_id: str) -> bool:
+        """Return whether a history that somebody knows may have a result that is forgotten here, or another one."""
+        known, there = self._snapshot.transcripts.get(job_id, _NO_HISTORY), self._snapshot.tree.results.get(job_id, {})
+        new = draft.new_results[job_id]
+        return None in new.values() or not (new.keys().isdisjoint(there) and new.keys().isdisjoint(known.results))
 
     def _write_apart(self, stamp: str) -> None:
         """Write the usage in a field apart from that of others."""
@@ -221,8 +229,8 @@ class Attempt:
         for job_id in {**draft.transcript, **draft.new_results}:
             before = known.pop(job_id, None if job_id in self._snapshot.tree.jobs else Transcript())
             if before is not None and not self.is_apart and not self._writes.forgets(job_id):
-                results = {name: text for name, text in draft.new_results.get(job_id, {}).items() if text is not None}
-                known[job_id] = before.more(draft.transcript.get(job_id, ()), results)
+                results = results_of_calls(draft.new_results.get(job_id, {}))
+                known[job_id] = before.more(draft.transcript.get(job_id, ()), results, self._stamp)
         return known
 
     def after(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot | None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit.answers import ClaimResult, Committed, History
 from baton.engine.commit.codec import load_call, load_results, load_values, require_open, require_readable
+from baton.engine.commit.draft import Draft
 from baton.engine.commit.patch import Command, Patch
 from baton.engine.state import NOTHING_USED, CallRecord, Job, Usage, reads_history, results_needed
 from baton.engine.transcript import calls_in, uncompacted
@@ -18,19 +19,27 @@ from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.texts import TreeTexts
-from baton.store.redis.tree.snapshot import Transcript, weight_of
+from baton.store.redis.tree.snapshot import Transcript, results_of_calls, weight_of
 from baton.store.transport.meter import charge
 from baton.store.transport.redis_rest import answer_bytes
 from baton_events.errors import StoreError, UnreadablePayloadError
 
 
 class Details:
-    """Reads that complete the answers of one patch. `transcripts`: the known ones, by job; `usage`: of each job."""
+    """Reads that complete the answers of one patch. `draft`: of the tree after it.
+
+    `transcripts`: the known ones, by job; `earlier`: those that were known at some time.
+    """
 
     def __init__(
-        self, answers: Sequence[Any], transcripts: Mapping[str, Transcript], usage: Mapping[str, Usage]
+        self,
+        answers: Sequence[Any],
+        transcripts: Mapping[str, Transcript],
+        draft: Draft,
+        earlier: Mapping[str, Transcript],
     ) -> None:
-        self.transcripts, self._usage = dict(transcripts), usage
+        self.transcripts, self._earlier = dict(transcripts), earlier
+        self._usage, self._items = draft.usage, draft.items
         self.reads: list[Command] = []
         self._found: dict[tuple[str, ...], int] = {}
         self._begun = dict[int, ClaimResult | UnreadablePayloadError]()
@@ -46,10 +55,14 @@ class Details:
         if item.call_id and state.call is None:
             self._read("call", item.call_id, ["HMGET", keys.calls_key(job.id), item.call_id])
         if reads_history(item, job) and job.id not in self.transcripts:
-            if _reads_every_result(job):
+            if not _reads_every_result(job):
+                self._read("entries", job.id, ["HMGET", keys.calls_key(job.id), *self._entry_fields(job)])
+            elif (beginning := self._beginning(job)) is None:
                 self._read("history", job.id, ["HGETALL", keys.calls_key(job.id)])
             else:
-                self._read("entries", job.id, ["HMGET", keys.calls_key(job.id), *self._entry_fields(job)])
+                entries, results = self._rest_of(beginning, job)
+                if entries or results:
+                    self._read("rest", job.id, [*_results(job, results), *entries])
         if item.kind is ItemKind.REMEMBER:
             self._read("task", job.id, ["HMGET", keys.calls_key(job.id), f"{keys.ENTRY}0"])
         if needed := results_needed(item, job):
@@ -151,16 +164,54 @@ class Details:
             return _history(known, job)
         if not _reads_every_result(job):
             return await self._uncompacted_history(job)
+        if (beginning := self._beginning(job)) is not None:
+            return await self._continued_history(job, beginning)
         found, too_much = await self._answer("history", job.id)
         if too_much:
             found, too_much = await self._without_calls(job)
         stored = as_dict(found or ())
-        kept, entries = results_in(stored), tuple(self._texts.open_each(entries_in(stored)))
+        kept, entries = results_of_calls(results_in(stored)), tuple(self._texts.open_each(entries_in(stored)))
         results = self._opened(kept, kept.values())
         size_bytes = weight_of(entries) + weight_of(results.values())
         if too_much or size_bytes > self._most_bytes:
             return History(size_bytes=too_much + size_bytes)
-        known = self.transcripts[job.id] = Transcript(entries, results, size_bytes)
+        known = self.transcripts[job.id] = Transcript(entries, results, size_bytes, stamp=self._stamp_of(job))
+        return _history(known, job)
+
+    def _stamp_of(self, job: Job) -> str:
+        return self._usage.get(job.id, NOTHING_USED).stamp.rpartition(",")[2]
+
+    def _beginning(self, job: Job) -> Transcript | None:
+        """Return what this process knows of the history's beginning."""
+        known = self._earlier.get(job.id)
+        return known if known is not None and known.begins(self._usage.get(job.id, NOTHING_USED)) else None
+
+    def _rest_of(self, beginning: Transcript, job: Job) -> tuple[list[str], list[str]]:
+        """Return the fields of the entries that follow, and the calls that may have a result by now."""
+        entries = range(len(beginning.entries), self._usage[job.id].entries)
+        return [f"{keys.ENTRY}{number}" for number in entries], self._ended_calls(beginning)
+
+    def _ended_calls(self, known: Transcript) -> list[str]:
+        """Return the calls of a history without a result there that do not wait for a run."""
+        waiting = {item.call_id for item in self._items.values() if item.kind is ItemKind.CALL}
+        return [name for name in known.open_calls() if name not in waiting]
+
+    async def _continued_history(self, job: Job, known: Transcript) -> History:
+        """Return a history of which this process knows the beginning, with what has come since."""
+        entries, results = self._rest_of(known, job)
+        texts, size_bytes = await self._answer("rest", job.id) if entries or results else ((), 0)
+        if texts is None:
+            return History(size_bytes=known.size_chars + size_bytes)
+        new = self._texts.open_each(filter(None, texts[len(results) :]))
+        known = known.more(new, self._opened(results, texts[: len(results)]), self._stamp_of(job))
+        if further := [name for name in self._ended_calls(known) if name not in results] if new else ():
+            texts, size_bytes = await self._later(*_results(job, further))
+            if texts is None:
+                return History(size_bytes=known.size_chars + size_bytes)
+            known = known.more((), self._opened(further, texts), known.stamp)
+        if known.size_chars > self._most_bytes:
+            return History(size_bytes=known.size_chars)
+        self.transcripts[job.id] = known
         return _history(known, job)
 
     def _entry_fields(self, job: Job) -> list[str]:

@@ -15,7 +15,7 @@ from baton.engine.commit.codec import Texts, load_results, load_values
 from baton.engine.commit.layout import tree_of
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import apart_in, usage_in
-from baton.engine.state import CallRecord
+from baton.engine.state import CallRecord, Usage
 from baton.store.redis import keys
 
 Place = tuple[str, str]  # a job, and a call of it, or a name among its results
@@ -36,6 +36,11 @@ def of_calls(names: Container[str], by_job: Mapping[str, dict[str, Any]]) -> dic
     return kept
 
 
+def results_of_calls(results: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the results that a history tells: those of calls, and no signals that are kept for later waits."""
+    return {name: text for name, text in results.items() if text is not None and ":" not in name}
+
+
 def weight_of(texts: Iterable[str]) -> int:
     """Return the size in an answer: as JSON in JSON, a quotation mark or a backslash takes two bytes."""
     return sum([len(text) + text.count('"') + text.count("\\") for text in texts])
@@ -44,19 +49,30 @@ def weight_of(texts: Iterable[str]) -> int:
 class Transcript(Struct, frozen=True):
     """All entries of a job's transcript, and all results of its calls, as texts; `size_chars`: what they weigh.
 
-    `memo`: what was made of them, or of their beginning (`History.memo`).
+    `memo`: what was made of them, or of their beginning (`History.memo`). `stamp`: of the history that this is.
     """
 
     entries: tuple[str, ...] = ()
     results: Mapping[str, str] = field(default_factory=dict[str, str])
     size_chars: int = 0
     memo: dict[str, Any] = field(default_factory=dict[str, Any])
+    stamp: str = ""
 
-    def more(self, entries: Sequence[str], results: Mapping[str, str]) -> "Transcript":
+    def more(self, entries: Sequence[str], results: Mapping[str, str], stamp: str) -> "Transcript":
         """Return the transcript with these additions written."""
-        size_chars = self.size_chars + weight_of(entries) + weight_of(results.values())
+        size_chars = self.size_chars + weight_of((*entries, *results.values()))
         memo = {} if self.results.keys() & results.keys() else self.memo  # else they are only added to
-        return Transcript((*self.entries, *entries), {**self.results, **results}, size_chars, memo)
+        return Transcript((*self.entries, *entries), {**self.results, **results}, size_chars, memo, stamp)
+
+    def begins(self, used: Usage) -> bool:
+        """Return whether the history of a job with this usage begins with this one."""
+        return bool(self.stamp) and self.stamp in used.stamp.split(",") and len(self.entries) <= used.entries
+
+    def open_calls(self) -> list[str]:
+        """Return the calls that have no result here, and may have one."""
+        entries, results = self.values()
+        calls = [call for entry in entries for call in entry.get("calls", ()) if "error" not in call]
+        return [call["id"] for call in calls if call["id"] not in results]
 
     def values(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the entries and results as values, each read once."""

@@ -20,7 +20,7 @@ from baton.store.redis.tree.attempt import Attempt, Transition
 from baton.store.redis.tree.billing import HeldCounts
 from baton.store.redis.tree.details import Details, with_ledger
 from baton.store.redis.tree.reading import known_results, read_again, reads_of
-from baton.store.redis.tree.snapshot import Place, TreeSnapshot
+from baton.store.redis.tree.snapshot import Place, Transcript, TreeSnapshot
 from baton.store.redis.tree.writes import Kept
 from baton_events.errors import StoreError
 
@@ -57,7 +57,8 @@ class _Queue(Struct, eq=False):
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: list[_Waiting] = field(default_factory=list[_Waiting])
     snapshot: TreeSnapshot | None = None
-    size_chars: int = 0  # of the snapshot's transcripts
+    earlier: Mapping[str, Transcript] = {}  # that were known last, by job: others may have added to them since
+    size_chars: int = 0  # of these
     requested_seconds: float = 0.0  # the last request's time, on the loop's clock
 
     def next_batch(self) -> list[_Waiting]:
@@ -166,13 +167,16 @@ class Transactions:
 
     def _keep(self, queue: _Queue, snapshot: TreeSnapshot | None) -> None:
         """Keep this snapshot of a tree; forget the trees that are unused for longest where that is too much."""
-        if (snapshot or _NOTHING).transcripts is not (queue.snapshot or _NOTHING).transcripts:
-            size_chars = snapshot.size_chars if snapshot else 0
-            self._size_chars += size_chars - queue.size_chars
-            queue.size_chars = size_chars
+        if snapshot is not None and snapshot.transcripts is not (queue.snapshot or _NOTHING).transcripts:
+            self._keep_transcripts(queue, {**queue.earlier, **snapshot.transcripts})
         queue.snapshot = snapshot
         while self._knows_too_much() and self._forget(next(iter(self._queues))):
             pass
+
+    def _keep_transcripts(self, queue: _Queue, transcripts: Mapping[str, Transcript]) -> None:
+        size_chars = sum([transcript.size_chars for transcript in transcripts.values()])
+        self._size_chars += size_chars - queue.size_chars
+        queue.earlier, queue.size_chars = transcripts, size_chars
 
     def _knows_too_much(self) -> bool:
         if self._size_chars > self._known_chars or len(self._queues) <= _TREES:
@@ -202,7 +206,7 @@ class Transactions:
                 for attempt in self._attempts(root_id, snapshot, transitions, results):
                     if attempts:
                         attempts[-1].bill.refund()
-                    details = Details(attempt.answers, attempt.transcripts(), attempt.draft.usage)
+                    details = Details(attempt.answers, attempt.transcripts(), attempt.draft, queue.earlier)
                     beside = adding(self._held.beside(attempt.answers, counts))
                     commands, written, found = await self._requested(attempt, details, beside)
                     if commands:
@@ -262,7 +266,10 @@ class Transactions:
     async def _known(self, queue: _Queue, attempt: Attempt, details: Details, found: Sequence[Any]) -> list[Any]:
         """Return the complete answers after the write, and keep the new snapshot of the tree."""
         answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
-        self._keep(queue, attempt.after(details.transcripts))
+        snapshot = attempt.after(details.transcripts)
+        self._keep(queue, snapshot)
+        if snapshot is None:  # nothing is open
+            self._keep_transcripts(queue, {})
         return [with_ledger(answer, attempt.draft.usage) for answer in answers]
 
     def _fail(self, queue: _Queue, batch: list[_Waiting], error: Exception) -> None:
