@@ -117,10 +117,10 @@ def _section(name: str, schema: dict[str, Any]) -> str:
 
 
 def _line(field: str, schema: dict[str, Any], *, needed: bool) -> str:
-    if needed:
-        return f"{field}: {_type(schema)}"
+    of = _type(schema) if needed else _type(schema).removesuffix(" or null")
     default = f" = {schema['default']}" if schema.get("default") not in (None, "", []) else ""
-    return f"{field}?: {_type(schema).removesuffix(' or null')}{'' if _name_of(schema) else default}"
+    shown = of if needed or _name_of(schema) else f"{of}{default}"
+    return f"{field}{'' if needed else '?'}{'' if shown == 'string' else f': {shown}'}"
 
 
 def _type(schema: dict[str, Any]) -> str:
