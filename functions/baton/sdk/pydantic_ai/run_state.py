@@ -10,7 +10,7 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import pydantic_ai as ai
 from pydantic import TypeAdapter
@@ -31,6 +31,8 @@ KIND = "pydantic-ai-run"
 NEXT_TO = "_tool_call"
 _JSON = ai.ModelMessagesTypeAdapter
 _USAGE, _LISTS = TypeAdapter(ai.RunUsage), TypeAdapter(dict[str, list[ai.ToolDefinition]])
+_BESIDE = ("metadata", "tool_kind", "content_file_digests")  # of a result, what is kept with it
+_SAME_AS_JSON = (str, int, bool, type(None))
 # Outcomes that the model gets; every other error fails the run, as an exception of a tool does.
 _OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed", ANSWER_CUT: "failed"}
 
@@ -99,18 +101,28 @@ def kept_of_call(
     before: "RunState", parts: Sequence[ai.ModelRequestPart], run: Run, changed: Changed, *, late: bool
 ) -> tuple[Any, dict[str, Any]]:
     """Return a call's result as it is shown, and the data to keep of it. `late`: it follows those of other calls."""
-    messages = dumped([ai.ModelRequest(parts=list(parts))])
-    first, *others = json.loads(messages)[0]["parts"]
     kept = _kept_counts(before, run, run.usage - before.usage)
     if changed:
         kept["changed"] = changed
     if late:
         kept["late"] = True
-    more = [first.get(name) for name in ("metadata", "tool_kind", "content_file_digests")]
+    if len(parts) == 1 and _is_bare(parts[0]):
+        return parts[0].content, kept
+    messages = dumped([ai.ModelRequest(parts=list(parts))])
+    first, *others = json.loads(messages)[0]["parts"]
+    more = [first.get(name) for name in _BESIDE]
     has_files = isinstance(parts[0], ai.ToolReturnPart) and bool(parts[0].files)
     if others or has_files or first["outcome"] != "success" or any(one is not None for one in more):
         kept["messages"], first["content"] = before.contents.short(messages), _without_data(first["content"])
     return first["content"] if first["outcome"] == "success" else {first["outcome"]: first["content"]}, kept
+
+
+def _is_bare(part: ai.ModelRequestPart) -> TypeGuard[ai.ToolReturnPart]:
+    """Return whether the part is a result with nothing beside it, and of a type that is the same as JSON."""
+    if type(part) is not ai.ToolReturnPart or part.outcome != "success" or type(part.content) not in _SAME_AS_JSON:
+        return False
+    is_storable = not isinstance(part.content, str) or part.content.isascii()  # a hook may give half a character
+    return is_storable and all(getattr(part, name, None) is None for name in _BESIDE)
 
 
 def _without_data(content: Any) -> Any:

@@ -57,8 +57,9 @@ async def test_a_job_opens_one_run_and_a_step_calls_hardly_more_functions_than_i
     assert long["parsed"] == empty["parsed"]
     assert long["theirs"] <= 1.15 * run["theirs"]  # 1.10 under the newest version
     assert long["ours"] - short["ours"] <= 1.05 * (short["ours"] - empty["ours"])
-    assert long["ours"] - short["ours"] <= 500 * 10
-    assert long["loaded"] - short["loaded"] <= 3 * 10  # no answer is searched for secrets because it counts tokens
+    assert long["ours"] - short["ours"] <= 475 * 10
+    # No answer is searched for secrets because it counts tokens, and no text of a result is dumped to be read again.
+    assert long["loaded"] - short["loaded"] <= 2 * 10
 
 
 @pytest.mark.long
