@@ -23,6 +23,8 @@ from pydantic_ai.messages import (
     ModelResponseStreamEvent,
     PartDeltaEvent,
     PartStartEvent,
+    TextPart,
+    ThinkingPart,
     ToolCallPart,
 )
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
@@ -36,10 +38,10 @@ from baton.sdk.models.providers.chat_chunks import ChatChunks
 from baton.sdk.models.providers.connections import guard
 from baton.sdk.models.providers.prices import spent_of
 from baton_events.ids import digest
-from baton_events.values.text import storable
+from baton_events.values.text import cut, storable
 
 # Mistral accepts only nine letters and digits, and every other provider accepts those.
-CALL_ID_CHARS = 9
+CALL_ID_CHARS, _SHOWN_CHARS = 9, 80
 # Arguments that mean none: servers send them for a tool without arguments.
 _NONE, _NONE_WITHOUT_ARGUMENTS = frozenset({"", "null"}), "[]"
 # What servers call an answer that was cut off, or stopped, beside the words that their libraries know.
@@ -96,7 +98,7 @@ class WholeModel(WrapperModel):
         """Send the request, and take its answer in."""
         model_request_parameters = _with_storable_instructions(messages, model_request_parameters)
         try:
-            response = await super().request(messages, model_settings, model_request_parameters)
+            response = _named(await super().request(messages, model_settings, model_request_parameters))
         except _UNREADABLE as error:
             raise _unreadable(error, self.model_name, is_sent=self._is_sent()) from error
         if not _has_finish_reason(response) and all(map(_is_of_library, leaves_of(self.wrapped))):
@@ -163,7 +165,7 @@ class _Watched:
 
     def __init__(self, stream: StreamedResponse, taken: Callable[[ModelResponse], ModelResponse]) -> None:
         self._stream, self._taken = stream, taken
-        self._events, self._get = stream._get_event_iterator, stream.get  # noqa: SLF001 - what its subclasses define
+        self._events, self._read = stream._get_event_iterator, stream.get  # noqa: SLF001 - what its subclasses define
         self._is_over, self._size_bytes = False, 0
         self._chunks = ChatChunks.of(stream)
         vars(stream).update(_get_event_iterator=self.events, get=self.get)
@@ -186,6 +188,9 @@ class _Watched:
     def get(self) -> ModelResponse:
         """Return the answer; so far, as it is."""
         return self._taken(self._get()) if self._is_over else self._get()
+
+    def _get(self) -> ModelResponse:
+        return _named(self._read())
 
     def _has_end_mark(self) -> bool:
         if self._chunks is not None:
@@ -238,6 +243,8 @@ def _taken(
         response.state == "suspended" and asked_anew and not response.provider_response_id
     ):  # without its id, nobody can ask for the rest
         raise BrokenAnswerError(response, "the answer is not whole")
+    if fault := next(filter(None, map(_fault_of, response.parts)), ""):
+        raise BrokenAnswerError(response, f"the answer cannot be read: {fault}")
     if response.finish_reason == "error" and not response.tool_calls:
         raise BrokenAnswerError(response, "the answer ended with an error of the provider")
     bare = {tool.name for tool in parameters.function_tools if not tool.parameters_json_schema.get("properties")}
@@ -247,6 +254,26 @@ def _taken(
     if known and not any(map(_differ, parts, response.parts)):
         return response
     return replace(response, parts=parts, provider_details=details, finish_reason=reason)
+
+
+def _named(response: ModelResponse) -> ModelResponse:
+    """Return an answer whose model has a text for its name, or none."""
+    return response if isinstance(response.model_name, str | None) else replace(response, model_name=None)
+
+
+def _fault_of(part: ModelResponsePart) -> str:
+    """Return what no library checks of a part: a call's name and arguments, a text; empty: it is well."""
+    match part:
+        case ToolCallPart(tool_name=str() as name, args=str() | dict() | None) if name:
+            return ""
+        case ToolCallPart(tool_name=str() as name, args=args) if name:
+            return f"the arguments of a call of {cut(name, _SHOWN_CHARS)!r} are {cut(repr(args), _SHOWN_CHARS)}"
+        case ToolCallPart(tool_name=name):
+            return f"a call names no tool, but {cut(repr(name), _SHOWN_CHARS)}"
+        case TextPart(content=content) | ThinkingPart(content=content) if not isinstance(content, str):
+            return f"a text is {cut(repr(content), _SHOWN_CHARS)}"
+        case _:
+            return ""
 
 
 def _finish_reason(response: ModelResponse) -> FinishReason | None:
