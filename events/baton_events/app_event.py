@@ -26,7 +26,7 @@ from baton_events.schema import (
 )
 from baton_events.timestamps import moment
 from baton_events.values.json_value import TooLarge, Unrecordable, recorded_json
-from baton_events.values.text import storable
+from baton_events.values.text import cut, storable, text_of
 
 DATA_LIMIT_BYTES = 256 * 1024
 KEY_LIMIT_CHARS = 200
@@ -118,7 +118,9 @@ def app_event(
     if fault := name_fault(name):
         raise AppEventError(fault, "name")
     if not isinstance(key, str) or len(key) > KEY_LIMIT_CHARS:
-        raise AppEventError(f"the key {key!r} is no text of at most {KEY_LIMIT_CHARS} characters", "key")
+        shown = cut(text_of(key), KEY_LIMIT_CHARS)
+        raise AppEventError(f"the key {shown!r} is no text of at most {KEY_LIMIT_CHARS} characters", "key")
+    key = storable(key)
     try:
         read = from_json(recorded_json(data, "data", DATA_LIMIT_BYTES))
     except TooLarge as error:

@@ -9,7 +9,9 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 from baton_events.ids import digest
+from baton_events.values.text import cut, text_of
 
+_SHOWN_CHARS = 80
 # Not compiled here: most processes see no file.
 _MEDIA_TYPE, _NAME = r"[\w.+-]{1,63}/[\w.+-]{1,63}", r"[0-9a-f]{64}"
 
@@ -32,12 +34,16 @@ def named_file(data: bytes, media_type: str, filename: str) -> tuple[dict[str, A
     """Return a file's entry for a result, and its content as URL-safe Base64.
 
     Raises:
-        ValueError: it is empty, or its media type is invalid or wrong.
+        ValueError: it is empty or no bytes, or its media type is invalid or wrong. TypeError: its name is no text.
     """
-    if not data:
-        raise ValueError(f"keep_file() needs the bytes of a file, got {data!r}")
-    if not re.fullmatch(_MEDIA_TYPE, media_type):
-        raise ValueError(f"keep_file() needs a media type such as 'image/png', got {media_type!r}")
+    if not isinstance(data, bytes | bytearray | memoryview) or not data:
+        raise ValueError(f"keep_file() needs the bytes of a file, got {cut(text_of(data), _SHOWN_CHARS)!r}")
+    if not isinstance(media_type, str) or not re.fullmatch(_MEDIA_TYPE, media_type):
+        shown = cut(text_of(media_type), _SHOWN_CHARS)
+        raise ValueError(f"keep_file() needs a media type such as 'image/png', got {shown!r}")
+    if not isinstance(filename, str | None):
+        raise TypeError(f"keep_file() needs a text for the file's name, got {cut(text_of(filename), _SHOWN_CHARS)!r}")
+    data = bytes(data)
     media_type = media_type.lower()
     if not data.startswith(BEGINNINGS.get(media_type, b"")):
         raise ValueError(f"keep_file() was given bytes that are no {media_type}: they begin with {data[:8]!r}")

@@ -151,7 +151,7 @@ class ToolContext:
 
     async def progress(self, fraction: float, text: str = "") -> None:
         """Report the tool's progress, from 0 to 1."""
-        if not -_ROUNDING <= fraction <= 1 + _ROUNDING:
+        if not isinstance(fraction, int | float) or not -_ROUNDING <= fraction <= 1 + _ROUNDING:
             raise ValueError(f"progress is a fraction from 0 to 1, got {fraction!r}; write 0.5 for 50 %")
         await self.channel.progress(min(max(float(fraction), 0.0), 1.0), text)
 

@@ -8,11 +8,12 @@ from collections.abc import Generator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from msgspec import field
+from msgspec import field, structs
 
 from baton.sdk.records.record import Record
 from baton.sdk.records.transcript import FOREVER_MS
 from baton_events.app_event import KEY_LIMIT_CHARS
+from baton_events.values.text import storable
 
 LONGEST_SECONDS = 10 * 365 * 86_400
 TIMED_OUT = {"timedOut": True}
@@ -85,6 +86,8 @@ class Pending(Record, frozen=True, kw_only=True):
             raise ValueError(
                 f"Pending(key={self.key!r}): a key of at most {KEY_LIMIT_CHARS} characters, beside an event"
             )
+        if self.key is not None:
+            structs.force_setattr(self, "key", storable(self.key))
         if self.child is not None and (self.timeout_seconds, self.until) == (None, None):
             return
         if (self.timeout_seconds is None) == (self.until is None):

@@ -58,7 +58,7 @@ from baton_events.ids import (
 )
 from baton_events.timestamps import milliseconds, rfc3339
 from baton_events.values.json_value import Unrecordable, plain
-from baton_events.values.text import text_of
+from baton_events.values.text import cut, storable, text_of
 
 if TYPE_CHECKING:
     from baton.worker.payloads import Payloads
@@ -250,7 +250,8 @@ class CallOutlet:
         from baton.sdk.records.result_files import named_file  # noqa: PLC0415
         from baton.worker.commands.kept_files import KeptFiles  # noqa: PLC0415
 
-        if len(data) > (most_bytes := self._outside.files_limit_bytes):
+        most_bytes = self._outside.files_limit_bytes
+        if isinstance(data, bytes | bytearray | memoryview) and len(data) > most_bytes:
             raise ToolError(f"the file has {len(data)} bytes, over the limit of {most_bytes}", type="file_too_large")
         named, content = named_file(data, media_type, filename)
         texts, outside = {named["name"]: f"{named['mediaType']},{content}"}, self._outside
@@ -266,8 +267,11 @@ class CallOutlet:
         """
         payloads = self._outside.payloads
         around = (self._outside.listing, self._outside.reader)
-        if payloads is None or not await self._here(payloads.is_of(self._job, ref, *around)):
-            raise ToolError(f"{ref[:100]!r} is no ref of a large result of this job or session", type="unknown_ref")
+        is_text = isinstance(ref, str)
+        if payloads is None or not is_text or not await self._here(payloads.is_of(self._job, ref, *around)):
+            raise ToolError(
+                f"{cut(text_of(ref), 100)!r} is no ref of a large result of this job or session", type="unknown_ref"
+            )
         pieces = payloads.chunks(ref)
         try:
             while piece := await self._here(_next(pieces)):
@@ -277,6 +281,7 @@ class CallOutlet:
 
     async def emit(self, name: str, data: Any, key: str, delay_seconds: float, once: tuple[str, float] | None) -> str:
         """Publish an app event of the job's tenant; ValueError: `once` has no such key or time."""
+        name, key = (storable(each) if isinstance(each, str) else each for each in (name, key))
         return await self._here(self._emit(name, data, key, delay_seconds, OnceFor(*once) if once else None))
 
     async def start(
