@@ -98,7 +98,8 @@ class Shapes:
         found = dict[str, list[tuple[str, str, str, Shape]]]()
         while missing := [name for name in self.models if name not in found]:
             for name in missing:
-                found[name] = [(*names, self.of(hint)) for *names, hint in _fields_of(self.models[name])]
+                fields = _fields_of(self.models[name])
+                found[name] = [(field, shown, read, self.of(hint)) for field, shown, read, hint in fields]
         return found
 
     def open_models(self) -> list[str]:
