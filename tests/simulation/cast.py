@@ -43,7 +43,7 @@ from tests.simulation.starters import event_of
 MODEL_TIMEOUT_SECONDS = 8.0
 # One that says its text also waits for the store, which may not answer.
 _TALKING_SECONDS = 19.0
-_MOST_ROUNDS = 100
+_MOST_TURNS_OF_CAST = 100
 _NONE: Mapping[str, tuple[int, float] | None] = {}
 _BUGS = (ValueError,)
 # A validator that is wrong for its own result: arguments that are converted twice, or shown converted, are others.
@@ -202,7 +202,7 @@ def make_registry(
             model_retries=script.model_retries,
             model_timeout_seconds=_TALKING_SECONDS if script.words else MODEL_TIMEOUT_SECONDS,
             mode="plan" if script.plans else "loop",
-            max_rounds=_MOST_ROUNDS,
+            max_rounds=_MOST_TURNS_OF_CAST,
             call_limits=limits_of_model(mixture, offloads=script.offloads),
         )
         for name, script in scripts.items()
