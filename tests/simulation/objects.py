@@ -164,11 +164,16 @@ def a_deleted_job_has_no_object(world: "World") -> str | None:
 
 
 def nothing_outlives_its_job(world: "World") -> str | None:
-    """Once all data has expired, the hourly pruning leaves no object; but for those of jobs that no list knows."""
-    unlisted = {job_place(job.tenant, job.id) for job in _unlisted(world)}
+    """Once all data has expired, the hourly pruning leaves no object; but for those of jobs that no list knows.
+
+    A job that waits for ever keeps its data. One that was never there, since all who brought it died, left a row and a
+    task whose tenant no row tells: they are for the bucket's own rule, and nobody was told of such a job.
+    """
+    left_out = {job_place(job.tenant, job.id) for job in (*_unlisted(world), *_waiting(world))}
+    left_out |= {job_place(tenant, job_id) for job_id in _never_there(world) for tenant in TENANTS}
     kept, lists = dict(world.objects.kept), world.all_jobs.redis.version()
     at_once(_pruning(world).prune())
-    left = [path for path in world.objects.kept if path.rpartition("/")[0] not in unlisted]
+    left = [path for path in world.objects.kept if path.rpartition("/")[0] not in left_out]
     world.objects.kept.update(kept)  # somebody may come and read all (odd.py)
     world.all_jobs.redis.go_back(lists)
     return f"all has expired, and {left} are left" if left else None
@@ -177,9 +182,21 @@ def nothing_outlives_its_job(world: "World") -> str | None:
 ON_OBJECTS = (a_kept_ref_has_its_object, a_deleted_job_has_no_object, nothing_outlives_its_job)
 
 
-def _unlisted(world: "World") -> list[Any]:
+def _listed(world: "World") -> set[str]:
     rows = at_once(world.all_jobs.ports.listing.old("", world.now_ms() + _LATER_MS, _MOST_ROWS)).found
-    listed = {row.job_id for row in rows}
+    return {row.job_id for row in rows}
+
+
+def _waiting(world: "World") -> list[Any]:
+    return [job for root, tree in world.trees.items() for job in tree.jobs.values() if job.id == root and not job.ended]
+
+
+def _never_there(world: "World") -> set[str]:
+    return {job_id for job_id in _listed(world) - world.trees.keys() if job_id not in world.accepted_jobs}
+
+
+def _unlisted(world: "World") -> list[Any]:
+    listed = _listed(world)
     return [job for root, tree in world.trees.items() for job in tree.jobs.values() if job.id == root not in listed]
 
 
