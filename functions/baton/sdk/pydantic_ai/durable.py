@@ -18,6 +18,7 @@ from baton.sdk.records.call_limit import CallLimit
 from baton.sdk.records.limits import Limits
 
 if TYPE_CHECKING:
+    from baton.sdk.memory.policy import Memory
     from baton.sdk.records.budget import Budget
 
 
@@ -31,6 +32,10 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
     usage_limits: UsageLimits | None = None,
     workspace: OfJob | None = None,
     description: str = "",
+    on: str = "",
+    task: str = "",
+    version: str = "",
+    memory: "Memory | bool | None" = None,
     expose: Collection[str] = (),
     call_limits: Sequence[CallLimit] = (),
     budgets: "Sequence[Budget]" = (),
@@ -47,6 +52,10 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         workspace: called with a `JobInfo` whenever a run is opened, returns the workspace as `agent.run` takes it,
             which is never destroyed. Else a job has one of its own, if a capability makes any, until it has ended.
         description: its purpose in a line, for agents that have it among their tools.
+        on: the name of an app event: each such event starts a job, whose data (`JobInfo.input_data`) is the event's.
+        task: the task of such a job.
+        version: its name among versions, as `Agent(version=…)`.
+        memory: its memory of earlier jobs, which the model is told before the task: a `Memory`, or True.
         expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
         call_limits: limits of its model requests, shared by all calls with the same key.
         budgets: what its model requests may spend, shared by all calls with the same key.
@@ -72,6 +81,10 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         runner=runner,
         limits=limits or Limits(),
         description=description,
+        on=on,
+        task=task,
+        version=version,
+        memory=memory,
         expose=expose,
         call_limits=call_limits,
         budgets=budgets,

@@ -18,9 +18,17 @@ from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
 from baton.engine.transcript import uncompacted
 from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.sdk.agents.runner import CallReturned, JobInfo, NeedsApproval, Recorded, Runner, RunnerCall
-from baton.sdk.models.model import Message, ModelError, files_of
+from baton.sdk.models.model import Message, ModelError, UserMessage, files_of
 from baton.sdk.records.own_threads import in_own_thread
-from baton.sdk.records.transcript import MODEL_ROLE, SESSION_ROLE, Failure, messages_in, named_files, turns_of
+from baton.sdk.records.transcript import (
+    MEMORY_ROLE,
+    MODEL_ROLE,
+    SESSION_ROLE,
+    Failure,
+    messages_in,
+    named_files,
+    turns_of,
+)
 from baton.sdk.tools.arguments import copied_json
 from baton.sdk.tools.contained import contained
 from baton.sdk.tools.context import ToolContext, running
@@ -39,8 +47,8 @@ _OVERRIDES = ("instructions", "model")
 def recorded(job: Job, history: History, now_ms: int = 0, reader: Reader | None = None) -> Recorded:
     """Return the records of a job for its runner. `reader`: of all that is compacted, too."""
     task, info = history.transcript[0], _info(job, history.transcript[0])
-    sessions = [entry for entry in history.transcript if entry["role"] == SESSION_ROLE]
-    earlier, turns = _messages(sessions) if sessions else (), turns_of(history.transcript)
+    before = [entry for entry in history.transcript if entry["role"] in (MEMORY_ROLE, SESSION_ROLE)]
+    earlier, turns = _messages(before) if before else (), turns_of(history.transcript)
     files = tuple([one["data"] for one in named_files(history.transcript) if "data" in one])
     edits = {name: value for name, value in task.get(FORK, {}).get("edits", {}).items() if name in _OVERRIDES}
     messages = messages_in(history.transcript)
@@ -67,10 +75,15 @@ async def _whole(job: Job, reader: Reader) -> Recorded:
     return recorded(job, History(tuple(kept), snapshot.results if snapshot else {}))
 
 
-def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:
-    from baton.worker.conversation import exchanges  # noqa: PLC0415 - calls of most agents have no need of it
+def _messages(before: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:
+    """Return the session's messages, the first of which has the system prompt, then what is remembered."""
+    from baton.sdk.memory.entries import as_prompt  # noqa: PLC0415 - calls of most agents have no need of them
+    from baton.worker.conversation import exchanges  # noqa: PLC0415 - as above
 
-    return tuple([message for entry in sessions for message in exchanges.as_history(entry)])
+    remembered = [as_prompt(entry) for entry in before if entry["role"] == MEMORY_ROLE]
+    sessions = [entry for entry in before if entry["role"] == SESSION_ROLE]
+    notes = [UserMessage(text, note=True) for text in remembered if text]
+    return (*[message for entry in sessions for message in exchanges.as_history(entry)], *notes)
 
 
 async def recorded_starter(reader: Reader, effect: RunTool) -> tuple[RunTool, Recorded] | None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pydantic_ai import Agent, BinaryContent, CallDeferred, DeferredToolRequests, ModelRetry, RunContext
 from pydantic_ai.exceptions import ApprovalRequired, ModelHTTPError
-from pydantic_ai.messages import ModelMessage, ToolReturnPart
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 from pydantic_ai.usage import UsageLimits
 
-from baton import Limits, Registry, ToolError
+from baton import JobInfo, Limits, Registry, Schedule, ToolError
 from baton.engine.transitions import JobStatus
 from baton.pydantic_ai import durable, tool_context
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_hour
@@ -42,6 +42,30 @@ def payer(paid: list[Any]) -> Agent[Any, Any]:
         return "seen"
 
     return agent
+
+
+async def test_an_event_starts_it_with_its_data() -> None:
+    """Its task is the one declared; a prompt may be made of the event."""
+
+    def prompt(job: JobInfo) -> str:
+        return f"{job.task}: {job.input_data['number']}"
+
+    def repeat(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        prompts = [part.content for message in messages for part in message.parts if isinstance(part, UserPromptPart)]
+        return ModelResponse([TextPart(str(prompts[-1]))])
+
+    thanks = durable(
+        Agent(FunctionModel(repeat), name="thanks"), on="order.created", task="Thank for", version="2", prompt=prompt
+    )
+    registry = Registry(
+        [thanks], schedules=[Schedule("nightly", "0 2 * * *", agent=thanks, input_data={"number": "all"})]
+    )
+    assert thanks.version == "2"
+    async with api_of(PlayedStage(registry=registry, settings=with_keys())) as api:
+        sent = await api.request("POST", "/api/events", json={"name": "order.created", "data": {"number": "A-7"}})
+        await api.stage.run(within_seconds=60)
+        (handled,) = (await api.request("GET", f"/api/events/{sent.json()['id']}")).json()["handlers"]
+        assert (await api.read(handled["jobId"]))["result"]["answer"] == "Thank for: A-7"
 
 
 @pytest.mark.parametrize(
