@@ -17,7 +17,6 @@ from baton_events.schema import (
     SWEEP_ENDPOINT,
     TOPIC_SUFFIXES,
     AgentLoopInit,
-    AgentToolCall,
     Event,
     EventType,
     LoopPayload,
@@ -26,7 +25,7 @@ from baton_events.schema import (
     event_type,
     parse_event,
 )
-from tests.unit.baton_events.sample_events import EVENTS, HEAD, LOOP_INIT, SUBMISSION, SUBMITTED, TOOL, TOOL_CALL
+from tests.unit.baton_events.sample_events import EVENTS, LOOP_INIT, SUBMISSION, SUBMITTED, TOOL, TOOL_CALL
 
 # decisions/0002-four-events, word by word: event type, topic with the prefix `agent`, endpoint.
 TABLE = [
@@ -171,7 +170,7 @@ def test_whatever_the_body_is_it_is_an_event_or_malformed(raw: bytes) -> None:
 @given(st.text(min_size=1, max_size=200), st.text(max_size=50))
 def test_any_session_and_tool_name_comes_back(session_id: str, tool: str) -> None:
     """Texts of all kinds; a lone surrogate cannot be a Python program's text on the wire, hypothesis leaves it out."""
-    event = AgentToolCall(**HEAD | {"session_id": session_id}, payload=replace(TOOL, tool=tool))
+    event = replace(TOOL_CALL, session_id=session_id, payload=replace(TOOL, tool=tool))
     assert parse_event(encode_event(event).encode()) == event
 
 

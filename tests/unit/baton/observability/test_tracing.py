@@ -113,7 +113,7 @@ async def test_spans_are_of_baton_unless_the_librarys_variable_says_otherwise(
     async with tracing(registry()) as traced:
         await traced.api.submitted(jobType="answers")
         await traced.run()
-        assert {span.resource.attributes["service.name"] for span in traced.spans()} == {named or "baton"}
+        assert {str(span.resource.attributes["service.name"]) for span in traced.spans()} == {named or "baton"}
 
 
 async def test_an_exporter_that_fails_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
