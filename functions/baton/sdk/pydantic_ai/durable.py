@@ -69,12 +69,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
     named = name or agent.name
     if not named:
         raise ValueError("durable(agent): the agent has no name; give one: durable(agent, name='support')")
-    for what, factory in (("deps", deps), ("prompt", prompt), ("workspace", workspace)):
-        if factory is not None and not callable(factory):
-            raise TypeError(f"durable({named!r}, {what}=…): must be a function of a JobInfo, got {factory!r}")
-    faults = list(_faults(agent))
-    if faults:
-        raise ValueError("\n".join([f"agent {named!r} cannot be durable as it is:", *(f"- {one}" for one in faults)]))
+    _check(agent, named, deps=deps, prompt=prompt, workspace=workspace)
     runner = PydanticAIRunner(agent, deps, prompt, usage_limits, workspace)
     return Agent(
         name=named,
@@ -89,6 +84,14 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         call_limits=call_limits,
         budgets=budgets,
     )
+
+
+def _check(agent: PydanticAIAgent[Any, Any], named: str, **factories: OfJob | None) -> None:
+    for what, factory in factories.items():
+        if factory is not None and not callable(factory):
+            raise TypeError(f"durable({named!r}, {what}=…): must be a function of a JobInfo, got {factory!r}")
+    if faults := list(_faults(agent)):
+        raise ValueError("\n".join([f"agent {named!r} cannot be durable as it is:", *(f"- {one}" for one in faults)]))
 
 
 def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:
