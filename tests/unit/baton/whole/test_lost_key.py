@@ -5,36 +5,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from baton import Agent, Call, Registry, ScriptedModel, tool
-from tests.fakes.stored import FakeRedis, FakeStore
-from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.server.api.client import ACME, ADMIN, assert_problem, with_keys
+from tests.fakes.stored import FakeRedis
+from tests.unit.baton.server.api.client import ACME, ADMIN, assert_problem
 from tests.unit.baton.server.console.operator import Operator, operator_of
+from tests.unit.baton.whole.lost_key import JOBS, stage_of
 from tests.unit.baton.whole.test_sealed import K1, K2
-
-JOBS = "/api/agent-jobs"
-
-
-@tool
-async def echo(text: str) -> str:
-    """Return a text."""
-    return text
-
-
-@tool(requires_approval=True)
-async def sign(text: str) -> str:
-    """Sign a text."""
-    return text
-
-
-def stage_of(keys: str, redis: FakeRedis) -> Stage:
-    """A process that has these keys alone."""
-    redis.payload_keys = keys
-    agents = [
-        Agent(name=each.name, model=ScriptedModel([[Call(each.name, {"text": "canary"})], "done"]), tools=[each])
-        for each in (echo, sign)
-    ]
-    return Stage(settings=with_keys(payload_keys=keys), registry=Registry(agents), store=FakeStore(redis))
 
 
 class Lost(NamedTuple):
