@@ -175,15 +175,12 @@ class Code:
         """Take a module of the list as it is, and of another one the attributes that are used."""
         if module.__name__ in subset.MODULES:
             self.imports[name] = f"import {module.__name__} as {name}"
-            for each in ast.walk(node) if name != module.__name__ else ():
-                if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == name:
-                    for text in subset.attribute_faults(module.__name__, each.attr):
-                        self._fault(text, file, each.lineno)
+            for each in subset.attributes_of(node, name) if name != module.__name__ else ():  # that one `subset` sees
+                for text in subset.attribute_faults(module.__name__, each.attr):
+                    self._fault(text, file, each.lineno)
             return
         self.imports[name] = f"{name} = _baton_Namespace()"
-        for each in ast.walk(node):
-            if not (isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == name):
-                continue
+        for each in subset.attributes_of(node, name):
             value = getattr(module, each.attr, None)
             if not _is_users(module) and not isinstance(value, Tool | Agent | CodeAgent):
                 self._fault(f"module {module.__name__!r} is not possible in a workflow; {TOOL}", file, each.lineno)

@@ -36,7 +36,7 @@ _baton_ToolError = RuntimeError
 _baton_MODELS = {}
 _baton_FIELDS = {}
 _baton_OPEN = set()
-_baton_has_aliases = []
+_baton_has_aliases = False
 
 
 class _baton_Namespace:
@@ -212,7 +212,7 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     declared = [shapes.declared(model) for model in shapes.models.values() if not code.is_sourced(model)]
     tables = [f"_baton_FIELDS.update({fields!r})", f"_baton_OPEN.update({shapes.open_models()!r})"]
     if any(name != other for each in fields.values() for name, *others, _ in each for other in others):
-        tables.append("_baton_has_aliases.append(True)")
+        tables.append("_baton_has_aliases = True")
     known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]
     files = tuple((file.shown, file.text) for file in code.files.values() if file.kept)
     held = attributes_in(*(text for _, text in files))

@@ -197,20 +197,18 @@ def _own_methods(model: type) -> list[str]:
 
 def _special_methods(model: type) -> Iterator[str]:
     """Yield what a data class would do in another way than the model: a text, a comparison; or that it cannot do it."""
-    own, fields = _own_methods(model), _shown_and_compared(model)
+    inside, own, fields = _name_of(model), _own_methods(model), _shown_and_compared(model)
     shown, compared = [name for name, is_shown, _ in fields if is_shown], [name for name, _, counts in fields if counts]
     pairs = [f"{name}={{self.{name}!r}}" for name in shown]
     if "__repr__" not in own and len(shown) < len(fields):
-        yield f'    def __repr__(self): return f"{_name_of(model)}({", ".join(pairs)})"'
+        yield f'    def __repr__(self): return f"{inside}({", ".join(pairs)})"'
     if "__str__" not in own and issubclass(model, BaseModel) and "__repr__" not in own:
         yield f'    def __str__(self): return f"{" ".join(pairs)}"'
     if "__eq__" not in own and len(compared) < len(fields):
-        same = " and ".join(
-            [f"type(other) is {_name_of(model)}", *(f"self.{name} == other.{name}" for name in compared)]
-        )
+        same = " and ".join([f"type(other) is {inside}", *(f"self.{name} == other.{name}" for name in compared)])
         yield f"    def __eq__(self, other): return {same}"
     for name in sorted({"__repr__", "__str__", "__eq__", "__hash__"}.intersection(own)):
-        what = f"{_name_of(model)}.{name} does not run in a workflow, which has the fields alone; write what you want"
+        what = f"{inside}.{name} does not run in a workflow, which has the fields alone; write what you want"
         yield f"    def {name}(self, *_): raise TypeError({what!r})"
 
 

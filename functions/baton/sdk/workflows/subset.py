@@ -91,6 +91,13 @@ def _import_faults(node: ast.Import | ast.ImportFrom) -> Iterator[Fault]:
                 yield node.lineno, text
 
 
+def attributes_of(node: ast.AST, name: str) -> Iterator[ast.Attribute]:
+    """Yield where an attribute of this name's value is read or written."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == name:
+            yield each
+
+
 def attribute_faults(module: str, name: str) -> Iterator[str]:
     """Yield why a name of a module cannot be used."""
     if module == "asyncio" and name not in _ASYNCIO_WORKS:
