@@ -44,7 +44,7 @@ def whole(minimum: int, maximum: int) -> Callable[[str], int]:
     """Return a reader of whole numbers within limits."""
 
     def read(given: str) -> int:
-        if not re.fullmatch(r"\d+", given) or not minimum <= int(given) <= maximum:
+        if not re.fullmatch(r"[0-9]+", given) or not minimum <= int(given) <= maximum:
             raise ValueError(f"a whole number from {minimum} to {maximum}")
         return int(given)
 
@@ -92,7 +92,7 @@ def worker_urls(given: str) -> tuple[tuple[str, str], ...]:
 
 def deliveries_at_once(given: str) -> tuple[tuple[str, int], ...]:
     """Read endpoints with how many deliveries each may have at once; a bare number is that of each."""
-    if re.fullmatch(r"\d+", given):
+    if re.fullmatch(r"[0-9]+", given):
         return tuple((endpoint, _at_once(given)) for endpoint in WEBHOOK_ENDPOINTS) if int(given) else ()
     what = 'a whole number, or a JSON object such as {"/workers/agent-loop": 40}'
     pairs = _by_endpoint(given, what)
@@ -113,7 +113,7 @@ def _by_endpoint(given: str, what: str) -> list[tuple[str, Any]]:
 
 
 def _at_once(given: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,4}", given):
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", given):
         raise ValueError(f"made of whole numbers from 1 to 99999: {given} is none")
     return int(given)
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 from baton.queue.ports import DeadLetter, DeadLetters, LogEntry, LogPage, QueuedMessage
 from baton.sdk.clock import Clock
-from baton_events.errors import PublishError
+from baton_events.errors import PublishError, QueueRefusedError
 from baton_events.messages import Outgoing
 from tests.fakes.queue import FakeQueue
+
+_CURSOR_DIGITS = 10
 
 
 @dataclass
@@ -51,6 +53,8 @@ class FakeQueueRecords:
             and (not label or entry.message.label == label)
             and (not state or entry.state == state)
         ]
+        if cursor and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < _CURSOR_DIGITS):
+            raise QueueRefusedError(f"the queue refused the message: cursor {cursor!r}")
         start = int(cursor or 0)
         return LogPage(tuple(found[start : start + limit]), str(start + limit) if len(found) > start + limit else "")
 

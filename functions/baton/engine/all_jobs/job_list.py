@@ -19,7 +19,7 @@ from baton_events.ids import digest, is_child
 _MARK_CHARS = 8
 _RECENT_MARKS = 1024
 _LATEST_MS = 9_999_999_999_999
-_POSITION = r"\d{13}:[A-Za-z0-9._-]{1,400}:"
+_POSITION = r"[0-9]{13}:[A-Za-z0-9._-]{1,400}:"
 _ALL = "a"
 
 

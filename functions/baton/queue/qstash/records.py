@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from baton_events.errors import MessageNotFoundError
 from baton_events.sealing import Sealing
 
 _AT_ONCE = 100  # the queue's most for one request about dead letters
+_ID = re.compile(r"[A-Za-z0-9_=-]{1,200}")  # another text would be another address
 
 
 class QStashRecords:
@@ -28,6 +30,8 @@ class QStashRecords:
 
     async def message(self, message_id: str) -> QueuedMessage | None:
         """Return a message that the queue still has."""
+        if not _ID.fullmatch(message_id):
+            return None
         try:
             return _message(await self._client.request(self._client.sdk.message.get(message_id)))
         except MessageNotFoundError:

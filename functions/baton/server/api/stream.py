@@ -37,7 +37,7 @@ from baton_events.timestamps import rfc3339
 
 _log = logging.getLogger("baton.api")
 
-_ID = re.compile(r"\d{1,15}-(\d{1,15})")
+_ID = re.compile(r"[0-9]{1,15}-([0-9]{1,15})")
 HEARTBEAT_SECONDS = 10.0
 # The size of one page of a long stream where a host sends answers whole: hosts allow 6 MB.
 _ANSWER_BYTES = 2_000_000

@@ -54,7 +54,7 @@ class UiMessageForm:
 UI_MESSAGES = UiMessageForm()
 
 
-_POSITION = re.compile(r"\d{1,15}-(\d{1,15})\.(\d{1,6})")
+_POSITION = re.compile(r"[0-9]{1,15}-([0-9]{1,15})\.([0-9]{1,6})")
 
 
 def position_in(request: Request) -> tuple[int, int] | None:

@@ -32,6 +32,7 @@ FORM_TOKEN = "csrf"  # noqa: S105 - the name of a field
 SUBJECT = "subjectId"  # the field with a person's id, of whom nothing is kept
 _NOTICE_SECONDS = 60
 _SEE_OTHER = 303
+_LONGEST_WAY_BACK = 1_000  # proxies refuse headers of some kilobytes
 HOME, LOGIN = "/console", "/console/login"
 PLACES = (
     ("", "Overview"),
@@ -187,7 +188,8 @@ def set_cookie(request: Request, response: Response, name: str, text: str, secon
 def to_login(request: Request) -> Response:
     """Redirect to the login, which leads back here if this was a page."""
     path = quote(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
-    after = f"?after={quote(path, safe='')}" if request.method == "GET" and not path.endswith("/live") else ""
+    leads_back = request.method == "GET" and not path.endswith("/live") and len(path) <= _LONGEST_WAY_BACK
+    after = f"?after={quote(path, safe='')}" if leads_back else ""
     return RedirectResponse(LOGIN + after, _SEE_OTHER, HEADERS)
 
 

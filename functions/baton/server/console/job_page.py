@@ -56,7 +56,7 @@ def calls_shown(job: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 MOST_BELOW = 10
-_TURNS = re.compile(r"(\d{1,9})-(\d{1,9})")
+_TURNS = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 
 
 async def jobs_below(reader: Reader, snapshot: Snapshot) -> dict[str, Traced]:

@@ -31,7 +31,7 @@ _ROUNDS = 10
 
 
 FILTERS = ("q", "status", "jobType", "tenant", "sessionId", "tag", "createdAfter", "createdBefore", "parentJobId")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def given_in(params: QueryParams) -> dict[str, str]:

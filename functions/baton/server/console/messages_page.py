@@ -21,6 +21,7 @@ from baton.server.console.shown import one_line
 from baton.worker.recovery.dead_letters import all_dead_letters
 from baton.worker.recovery.replay_message import SENDABLE, MessageCheck, MessageState, Replaying
 from baton_events.app_event import AppEvent
+from baton_events.errors import QueueRefusedError
 from baton_events.ids import digest
 
 _VARIES = re.compile(r"[0-9a-z_]*\d[0-9a-zA-Z_.-]*")
@@ -174,9 +175,11 @@ class MessagesPage:
         state = visit.query("state")
         if state and state not in STATES:
             raise ApiError(422, f"no message has the state {state!r}: known are {', '.join(STATES)}")
-        page = await self._records.log(
-            label=visit.query("job"), state=state, cursor=visit.query("cursor"), limit=_ENTRIES
-        )
+        job, cursor = visit.query("job"), visit.query("cursor")
+        try:
+            page = await self._records.log(label=job, state=state, cursor=cursor, limit=_ENTRIES)
+        except QueueRefusedError as error:
+            raise ApiError(422, f"cursor {cursor!r} is not one of this list, or job {job!r} is none") from error
         rows: dict[str, Row] = {}
         for entry in page.entries:
             known = rows.get(entry.message.id)

@@ -106,6 +106,8 @@ class AuditLog:
         Raises:
             StoreError: no answer.
         """
+        if before and not before.strip("0-"):
+            return ()  # nothing is older than zero, and the store refuses to be asked
         newest = f"({before}" if before else "+"
         rows = await self._redis.execute("XREVRANGE", keys.AUDIT, newest, "-", "COUNT", limit)
         return tuple((str(row[0]), _entry(row[1][1], self._redis.sealing)) for row in rows or [])

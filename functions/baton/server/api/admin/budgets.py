@@ -36,7 +36,7 @@ class BudgetsQuery(BaseModel):
 
     key: _Key | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str, Field(pattern=r"^\d{1,15}-\d{1,9}$")] | None = None
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,15}-[0-9]{1,9}$")] | None = None
 
 
 class BudgetBody(BaseModel):

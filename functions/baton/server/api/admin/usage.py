@@ -12,7 +12,7 @@ from baton.worker.container import Container
 from baton.worker.runtime.metering import OVERHEAD
 from baton.worker.runtime.usage_view import cost_view, gb_seconds
 
-_MONTH = re.compile(r"\d{4}-\d{2}")
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 
 
 class UsageQuery(BaseModel):

@@ -20,7 +20,7 @@ from baton_events.errors import PayloadGoneError
 from baton_events.ids import canonical_json
 
 _BYTES = "application/octet-stream"
-_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
+_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 
 
 async def with_results(container: Container, snapshot: Snapshot) -> Snapshot:

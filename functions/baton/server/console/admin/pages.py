@@ -9,7 +9,7 @@ from baton.server.console.gate import Visit
 from baton.store.redis.access import AuditLog
 
 ROWS = 100
-_CURSOR = re.compile(r"\d{1,15}-\d{1,15}")
+_CURSOR = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 
 
 class AuditPage:

@@ -18,8 +18,8 @@ _NONE = "\N{EN DASH}"  # a choice's text where nothing is chosen
 _SCALARS = ("string", "integer", "number", "boolean")
 # The texts that an input of that type shows unchanged: a browser empties it for any other text.
 _INPUT_TYPES = {
-    "date": re.compile(r"(\d{4}-\d\d-\d\d)?"),
-    "time": re.compile(r"(\d\d:\d\d(:\d\d)?)?"),
+    "date": re.compile(r"([0-9]{4}-[0-9][0-9]-[0-9][0-9])?"),
+    "time": re.compile(r"([0-9][0-9]:[0-9][0-9](:[0-9][0-9])?)?"),
     "email": re.compile(r"\S*"),
 }
 _LIMITS = {"minLength": "minlength", "maxLength": "maxlength", "minimum": "min", "maximum": "max"}

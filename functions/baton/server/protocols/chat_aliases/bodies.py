@@ -59,7 +59,7 @@ class SessionsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, Field(pattern=r"^\d{1,15}-\d{1,9}$")] | None = None
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,15}-[0-9]{1,9}$")] | None = None
 
     @property
     def place(self) -> tuple[int | None, int]:

@@ -21,7 +21,7 @@ from baton.server.protocols.chat_aliases.bodies import SessionsQuery, StreamChat
 from baton.worker.container import Container
 from baton_events.timestamps import rfc3339
 
-_ID = re.compile(r"session_(\d{1,15})_\w+")
+_ID = re.compile(r"session_([0-9]{1,15})_\w+")
 # The tool of an answer in which none is under way.
 CHAT_TOOL = "chat"
 
