@@ -200,7 +200,7 @@ def make_registry(
             tools=list(_CODED.values()) if script.program else _tools_within(mixture),
             limits=Limits(**script.limits),
             model_retries=script.model_retries,
-            model_timeout_seconds=_TALKING_SECONDS if script.words else MODEL_TIMEOUT_SECONDS,
+            model_settings={"timeout": _TALKING_SECONDS if script.words else MODEL_TIMEOUT_SECONDS},
             mode="plan" if script.plans else "loop",
             max_rounds=_MOST_TURNS_OF_CAST,
             call_limits=limits_of_model(mixture, offloads=script.offloads),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from baton.settings.service_prices import LIST, Prices
-from baton_events.setting import require_https
+from baton_events.setting import require_https, url
 
 API_KEY_ENTRY = r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})"
 
@@ -42,6 +42,14 @@ def origins(given: str) -> str:
     found = [part.strip() for part in given.split(",") if part.strip()]
     if any(origin != "*" and not re.fullmatch(r"https?://[^/\s?#]+", origin) for origin in found):
         raise ValueError("a comma list of origins such as https://app.example.com, without path, or *")
+    return ",".join(found)
+
+
+def one_or_two_urls(given: str) -> str:
+    """Check an address, or two with a comma between."""
+    found = [url(part.strip()) for part in given.split(",")]
+    if len(found) > 2:  # noqa: PLR2004 - as the name says
+        raise ValueError("one URL, or two with a comma between")
     return ",".join(found)
 
 

@@ -1,6 +1,6 @@
 """Settings of reports: logs, errors, alerts, approvals, traces, metrics. Must not: read the environment."""
 
-from baton.settings.readers import dsn, flag, share
+from baton.settings.readers import dsn, flag, one_or_two_urls, share
 from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, url, whole
 
 WEBHOOKS = "webhooks"
@@ -22,18 +22,9 @@ REPORT_SETTINGS = (
             "APPROVAL_WEBHOOK_URL",
             "approval_webhook_url",
             "",
-            "URL",
-            "receives a notice of each approval that is asked for; unset: no notices",
-            url,
-            secret=True,
-        ),
-        Setting(
-            "APPROVAL_ESCALATION_URL",
-            "approval_escalation_url",
-            "",
-            "URL",
-            "receives a notice where nobody decides by `escalate_after_seconds`; unset: APPROVAL_WEBHOOK_URL does",
-            url,
+            "URL, …",
+            "receives notices of approvals; a second URL: those that nobody decided by `escalate_after_seconds`",
+            one_or_two_urls,
             secret=True,
         ),
         Setting(

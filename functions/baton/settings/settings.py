@@ -32,7 +32,7 @@ _FOREIGN_SECRET = r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)"  # noq
 
 
 # Secret settings whose values are only secret in parts.
-_PARTLY = ("resp_url", "object_store_options")
+_PARTLY = ("resp_url", "object_store_options", "approval_webhook_url")
 
 
 class Settings(QueueSettings, Record, frozen=True):
@@ -95,7 +95,6 @@ class Settings(QueueSettings, Record, frozen=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alert_webhook_url: str = ""
     approval_webhook_url: str = ""
-    approval_escalation_url: str = ""
     approval_links: bool = False
     rate_limit_per_minute: int = 600
     worker_rate_limit_per_minute: int = 0
@@ -137,7 +136,7 @@ class Settings(QueueSettings, Record, frozen=True):
         own = (getattr(self, field) for field in secret)
         keys = (entry.partition(":")[2] for entry in self.payload_keys.split(","))
         of_objects = secrets_in(dict(self.object_store_options))
-        every = (*own, *keys, *secrets_of(self.resp_url), *of_objects, *self.foreign_keys)
+        every = (*own, *keys, *self.approval_urls, *secrets_of(self.resp_url), *of_objects, *self.foreign_keys)
         return tuple(value for value in every if value)
 
     @property
@@ -151,9 +150,9 @@ class Settings(QueueSettings, Record, frozen=True):
         return tuple(self.object_store_url.split(",")) if self.object_store_url else ()
 
     @property
-    def announces(self) -> bool:
-        """Whether notices of new approvals are sent."""
-        return bool(self.approval_webhook_url or self.approval_escalation_url)
+    def approval_urls(self) -> tuple[str, ...]:
+        """The addresses of notices: of new approvals, and of those that nobody decides; empty: none are sent."""
+        return tuple(self.approval_webhook_url.split(",")) if self.approval_webhook_url else ()
 
     @property
     def base_path(self) -> str:

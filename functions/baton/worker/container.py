@@ -152,7 +152,7 @@ class Container:
     @cached_property
     def emitter(self) -> Emitter:
         """Publishes events."""
-        return Emitter(self.settings, self.ports.queue, announces=self.settings.announces)
+        return Emitter(self.settings, self.ports.queue, announces=bool(self.settings.approval_urls))
 
     @cached_property
     def commands(self) -> Commands:
@@ -166,7 +166,7 @@ class Container:
             from baton.worker.payloads import Leaving  # noqa: PLC0415 - few deployments have an object store
 
             made.signal.leaving = partial(Leaving, self.payloads, keeps=False)
-        if self.settings.announces:  # few deployments have them
+        if self.settings.approval_urls:  # few deployments have them
             from baton.worker.runtime.approval_notices import ApprovalNotices  # noqa: PLC0415
 
             reading = (ports.reader, emitter, ports.clock, ports.callbacks)

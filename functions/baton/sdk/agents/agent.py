@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from baton.sdk.agents.code_agent import no_tool
 from baton.sdk.agents.history import HistoryPolicy, KeepAll
@@ -22,7 +22,7 @@ from baton.sdk.models.model import Model
 from baton.sdk.models.model_settings import setting_faults
 from baton.sdk.planning.step import Step, checked_plan
 from baton.sdk.records.call_limit import CallLimit, checked_all
-from baton.sdk.records.limits import MOST, CodeMode, Limits, code_mode_of, is_number, is_whole
+from baton.sdk.records.limits import MOST, CodeMode, Limits, code_mode_of, is_whole
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_source import ToolSource
 from baton_events.app_event import name_fault
@@ -111,6 +111,7 @@ def _check_choice(agent: str, what: str, chosen: str, known: Sequence[str]) -> N
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
 _MODES = ("loop", "plan")
+MODEL_TIMEOUT_SECONDS = 120
 _OFFLOADS = ("", "queue", "provider")
 _ON_CUT_ANSWER = ("fail", "keep")
 
@@ -125,7 +126,8 @@ class Agent:
         limits: limits of a job, together with the jobs below it.
         model: a model object or its name ("demo", "openai:gpt-5-mini"); or a list, of which the next one answers where
             the one before cannot.
-        model_settings: the model's settings: `{"temperature": 0.2, "max_tokens": 2000, …}`.
+        model_settings: the model's settings: `{"temperature": 0.2, "max_tokens": 2000, …}`; `timeout`: the seconds that
+            one call may take (120), which a list of models shares.
         output_type: a pydantic model that the job's answer must fit; the job's result has it as `output`.
         description: its purpose in a line, for agents that have it among their tools.
         tools: tools made with `@tool`, other agents, and MCP servers.
@@ -135,7 +137,6 @@ class Agent:
         max_rounds: the maximum number of plans that a planner makes.
         plan: steps that are always the same; the agent needs no model, and its answer is the last steps' results.
         model_retries: attempts after the first, when the model fails temporarily.
-        model_timeout_seconds: time limit of one model call; a list of models shares it.
         history: the model's input once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
         cache_seconds: the time that an answer of the model is kept for the same request; 0: not at all.
         memory: its memory of earlier jobs: a `Memory`, or True for the defaults.
@@ -152,7 +153,6 @@ class Agent:
             the answer, marked as cut ("keep"); None: "keep" in a chat, else "fail".
         code_mode: its model gets one tool, `run_code`, and writes scripts over the agent's tools: a `CodeMode`, or True
             for the defaults.
-        runner: runs an agent of another library, which has no model and no tools of its own here.
     """
 
     name: str
@@ -163,7 +163,6 @@ class Agent:
     mode: str = "loop"
     limits: Limits = field(default_factory=Limits)
     model_retries: int = 3
-    model_timeout_seconds: float = 120
     history: HistoryPolicy = field(default_factory=KeepAll)
     cache_seconds: int = 0
     model_settings: Mapping[str, Any] = field(default_factory=dict)
@@ -173,7 +172,6 @@ class Agent:
     plan: Sequence[Step] = ()
     max_rounds: int = 3
     isolated: bool = False
-    runner: Runner | None = None
     on: str = ""
     task: str = ""
     version: str = ""
@@ -183,6 +181,8 @@ class Agent:
     on_cut_answer: str | None = None
     code_mode: CodeMode | bool = False
     budgets: "Sequence[Budget]" = ()
+
+    runner: ClassVar[Runner | None] = None  # a field of `RunAgent` alone, since no user gives one
 
     def __post_init__(self) -> None:
         """Check every field, and make collections immutable."""
@@ -222,6 +222,16 @@ class Agent:
     def output(self) -> OutputType | None:
         """The form of its answers; None: any text."""
         return None if self.output_type is None else OutputType(self.name, self.output_type)
+
+    @property
+    def model_timeout_seconds(self) -> float:
+        """The time that one model call may take."""
+        return cast("float", self.model_settings.get("timeout", MODEL_TIMEOUT_SECONDS))
+
+    @property
+    def request_settings(self) -> dict[str, Any]:
+        """The settings that each request has; its time is counted here, and shared by its models."""
+        return {name: value for name, value in self.model_settings.items() if name != "timeout"}
 
     @property
     def memory_policy(self) -> Memory | None:
@@ -278,8 +288,14 @@ class Agent:
             if not is_whole(value) or value < least:
                 span = f"a whole number from {least}"
                 raise ValueError(f"agent {self.name!r}: {name} must be {span}, got {value!r}; the most is {MOST}")
-        seconds = self.model_timeout_seconds
-        if not is_number(seconds) or not seconds > 0:
-            raise ValueError(
-                f"agent {self.name!r}: model_timeout_seconds must be more than 0, got {seconds!r}; the most is {MOST}"
-            )
+
+
+@dataclass(frozen=True, eq=False)
+class RunAgent(Agent):
+    """An agent that a runner runs: of another library, or a workflow; it has no model of its own here.
+
+    Attributes:
+        runner: runs it, piece by piece.
+    """
+
+    runner: Runner | None = None  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -51,7 +51,7 @@ def _made_of(registry: Registry, agent: Agent) -> dict[str, Any]:
         "model": model_names(agent),
         "instructions": agent.instructions,
         "tools": specs_value(registry.specs_of(agent)),
-        "settings": dict(agent.model_settings),
+        "settings": agent.request_settings,
         "output": specs_value([agent.output.spec]) if agent.output else None,
         "mode": agent.mode,
         "plan": steps,

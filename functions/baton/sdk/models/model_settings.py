@@ -28,6 +28,7 @@ SETTING_NAMES = frozenset(
         "stop_sequences",
         "temperature",
         "thinking",
+        "timeout",
         "top_k",
         "top_p",
     }
@@ -35,9 +36,8 @@ SETTING_NAMES = frozenset(
 
 # Settings of pydantic-ai that an agent may not set, each with its replacement.
 REFUSED_NAMES = {
-    "timeout": "use Agent(model_timeout_seconds=...)",
-    "request_timeout": "use Agent(model_timeout_seconds=...)",
-    "first_event_timeout": "use Agent(model_timeout_seconds=...)",
+    "request_timeout": "use 'timeout': the seconds of one call",
+    "first_event_timeout": "use 'timeout': the seconds of one call",
     "max_retries": "use Agent(model_retries=...): tries are delayed events, which survive a crash",
     "tool_choice": "an agent whose model must always call a tool would never end",
     "framing_announcement": "nothing here is framed",
@@ -68,6 +68,8 @@ def setting_faults(settings: Mapping[str, Any]) -> Iterator[str]:
 def _value_fault(name: str, value: Any) -> str | None:
     if name in _COUNTS and (not is_whole(value) or value < 1):
         return f"it is a whole number from 1 to {MOST}"
+    if name == "timeout" and not (is_number(value) and value > 0):
+        return f"it is more than 0 seconds, and at most {MOST}"
     if name in _NUMBERS:
         low, high = _NUMBERS[name]
         if not is_number(value) or not low <= value <= high:

@@ -11,7 +11,7 @@ from pydantic_ai import Agent as PydanticAIAgent
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.usage import UsageLimits
 
-from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.agent import Agent, RunAgent
 from baton.sdk.pydantic_ai.runner import OfJob, PydanticAIRunner
 from baton.sdk.pydantic_ai.stopping import may_do
 from baton.sdk.records.call_limit import CallLimit
@@ -71,7 +71,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         raise ValueError("durable(agent): the agent has no name; give one: durable(agent, name='support')")
     _check(agent, named, deps=deps, prompt=prompt, workspace=workspace)
     runner = PydanticAIRunner(agent, deps, prompt, usage_limits, workspace)
-    return Agent(
+    return RunAgent(
         name=named,
         runner=runner,
         limits=limits or Limits(),

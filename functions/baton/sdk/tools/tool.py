@@ -47,7 +47,7 @@ class ToolOptions:
             async or not, that says so of a call.
         approval: how they are asked: `title`, above the arguments; `seconds`, the longest wait (a week), after which
             the call has failed as `expired`; `escalate_after_seconds`, when another notice is sent, if no one has
-            decided (APPROVAL_ESCALATION_URL).
+            decided (the second of APPROVAL_WEBHOOK_URL).
         approval_people: the number of different people who must approve the same arguments.
         isolated: each run has an invocation of its own, so its use of memory and time harms no other call.
         background: the model is answered at once, and later by a turn of its own; None: in chats, if the call waits.

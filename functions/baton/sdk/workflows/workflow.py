@@ -15,7 +15,7 @@ from typing import Any, Generic, overload
 from pydantic_core import to_jsonable_python
 from typing_extensions import ParamSpec, TypeVar
 
-from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.agent import Agent, RunAgent
 from baton.sdk.agents.code_agent import CodeAgent
 from baton.sdk.agents.runner import JobInfo
 from baton.sdk.distribution import missing_extra
@@ -162,7 +162,7 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         runner = WorkflowRunner(self.name, self.function, program, self.input.read, self.input.hints.get("return"))
         known = {"limits": _LIMITS, "description": (self.__doc__ or "").strip().partition("\n")[0]}
         given = {name: value for name, value in self._options.items() if value}
-        return Agent(name=self.name, runner=runner, tools=tools, **{**known, **given})
+        return RunAgent(name=self.name, runner=runner, tools=tools, **{**known, **given})
 
 
 def _tool_of(child: Workflow[Any, Any]) -> Tool:

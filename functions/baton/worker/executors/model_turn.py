@@ -263,7 +263,7 @@ def _request(
         messages(history),
         registry.specs_of(agent),
         turn,
-        settings=dict(agent.model_settings),
+        settings=agent.request_settings,
         output=agent.output.spec if agent.output else None,
         listener=listener,
     )

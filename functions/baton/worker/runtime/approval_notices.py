@@ -68,11 +68,10 @@ class ApprovalNotices:
         is_ahead = escalates_ms > (question.started_at_ms or 0)
         if is_ahead and not escalated and event.payload.attempt == 1:
             await self._publish(event, question.id, 1, escalates_ms, escalated=True)
-        normal, escalation = self._settings.approval_webhook_url, self._settings.approval_escalation_url
-        url = (escalation or normal) if escalated else normal
-        if not url:
+        urls = self._settings.approval_urls
+        if not urls:
             return None
-        why = await self._send(url, snapshot, question, view, escalated=escalated)
+        why = await self._send(urls[-1] if escalated else urls[0], snapshot, question, view, escalated=escalated)
         return await self._again(event, why) if why else None
 
     async def _send(

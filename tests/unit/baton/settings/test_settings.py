@@ -22,7 +22,6 @@ SECRETS = {
     "METRICS_TOKEN": "secret-metrics",
     "ALERT_WEBHOOK_URL": "https://hooks.example.com/secret",
     "APPROVAL_WEBHOOK_URL": "https://hooks.example.com/secret-approvals",
-    "APPROVAL_ESCALATION_URL": "https://hooks.example.com/secret-escalations",
     "CALLBACK_SECRET": "secret-callbacks",
     "PAYLOAD_KEYS": f"secret:{32 * 'secret'[:1]}AAAAAAAAAAA=",
     "OBJECT_STORE_OPTIONS": '{"secret_access_key": "secret-objects"}',
@@ -142,6 +141,8 @@ def test_a_wrong_value_is_named_with_what_it_should_be(name: str, value: str, hi
     ("name", "value", "hint"),
     [
         ("ALERT_WEBHOOK_URL", "http://hooks.example.com/x", "a URL with https"),
+        ("APPROVAL_WEBHOOK_URL", "https://a.b,", "a URL such as"),
+        ("APPROVAL_WEBHOOK_URL", "https://a.b,https://c.d,https://e.f", "one URL, or two"),
         ("SENTRY_DSN", "http://k@sentry.example.com/1", "a URL with https"),
         ("SENTRY_DSN", "https://sentry.example.com/1", "a DSN such as"),
         ("API_KEYS", f"client:acme:{'a' * 64},client:acme:abc", "a comma list of client:TENANT:SHA256 .* entry 2$"),
@@ -192,6 +193,11 @@ def test_secrets_are_never_shown() -> None:
     assert {setting.name for setting in ALL_SETTINGS if setting.secret} == {*SECRETS, "REDIS_URL"} - {
         "CHAT_INTERNAL_API_KEY"
     }
+
+
+def test_each_of_two_addresses_is_a_secret_of_its_own() -> None:
+    settings = read_settings({"APPROVAL_WEBHOOK_URL": "https://a.b/1, https://c.d/2/"})
+    assert settings.approval_urls == settings.secret_values == ("https://a.b/1", "https://c.d/2")
 
 
 def test_secrets_of_other_programs_are_known_and_not_shown() -> None:

@@ -142,7 +142,7 @@ async def test_a_response_that_fails_counts_as_a_direct_failure(provider: Provid
 
 
 async def test_a_response_that_takes_too_long_is_stopped(provider: Provider) -> None:
-    stage = await submitted(model_timeout_seconds=60)
+    stage = await submitted(model_settings={"timeout": 60})
     await stage.run()
     job = await stage.now()
     assert job.error is not None

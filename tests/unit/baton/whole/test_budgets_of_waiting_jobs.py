@@ -40,7 +40,9 @@ async def test_an_offloaded_call_settles_in_the_period_in_which_it_reserved(
 ) -> None:
     monkeypatch.setenv(OPENAI.key_variable, KEY)
     stage = OffloadedStage(
-        offloading(model_timeout_seconds=90_000, budgets=[Budget("k", usd=1, reserve=0.5, time_zone="Asia/Tokyo")])
+        offloading(
+            model_settings={"timeout": 90_000}, budgets=[Budget("k", usd=1, reserve=0.5, time_zone="Asia/Tokyo")]
+        )
     )
     budgets = stage.container.ports.budgets
     assert budgets is not None

@@ -224,7 +224,7 @@ async def test_a_webhook_that_fails_is_tried_again_and_harms_nothing() -> None:
 
 
 async def test_what_nobody_decides_in_time_is_escalated_once() -> None:
-    async with _asked(approval_webhook_url=PLAIN, approval_escalation_url=SLACK) as (api, job_id):
+    async with _asked(approval_webhook_url=f"{PLAIN},{SLACK}") as (api, job_id):
         (asked,) = await pending(api, job_id)
         assert "escalatedAt" not in asked
         other = (await api.submitted(jobType="support"))["id"]
@@ -240,7 +240,7 @@ async def test_what_nobody_decides_in_time_is_escalated_once() -> None:
 
 async def test_a_second_person_is_told_and_the_escalation_stays_one() -> None:
     """Whoever approves first after it: the other question says when it was."""
-    async with _asked("lends", approval_webhook_url=PLAIN, approval_escalation_url=SLACK) as (api, job_id):
+    async with _asked("lends", approval_webhook_url=f"{PLAIN},{SLACK}") as (api, job_id):
         await api.stage.run(within_seconds=2 * _HOUR)
         (first,) = await pending(api, job_id)
         await decide(api, first)

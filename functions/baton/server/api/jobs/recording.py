@@ -42,8 +42,9 @@ def requested_texts(registry: Registry, agent_name: str) -> dict[str, Any]:
     except UnknownAgentError:
         return {}
     output = agent.output.spec if agent.output else None
-    settings = dict(agent.model_settings)
-    request = ModelRequest(agent.instructions, (), registry.specs_of(agent), 1, settings=settings, output=output)
+    request = ModelRequest(
+        agent.instructions, (), registry.specs_of(agent), 1, settings=agent.request_settings, output=output
+    )
     requests = [request]
     if agent.mode == "plan":  # the instructions of its last turn include this
         tools, specs = registry.tools_of(agent), request.tools

@@ -73,7 +73,7 @@ def test_a_name_that_does_not_fit_into_a_url_is_refused(name: Any) -> None:
         ({"cache_seconds": -1}, "agent 'a': cache_seconds must be a whole number from 0, got -1"),
         ({"limits": {"turns": 3}}, "agent 'a': limits must be Limits"),
         ({"model_retries": True}, "model_retries must be a whole number from 0, got True"),
-        ({"model_timeout_seconds": 0}, "model_timeout_seconds must be more than 0, got 0"),
+        ({"model_settings": {"timeout": 0}}, "model_settings has timeout=0; it is more than 0 seconds"),
     ],
 )
 def test_a_wrong_field_is_refused_with_its_value(fields: dict[str, Any], message: str) -> None:

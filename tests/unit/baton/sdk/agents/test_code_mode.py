@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from baton import Agent, CodeMode, Registry, ScriptedModel, Step, ToolContext, tool
+from baton.sdk.agents.agent import RunAgent
 from baton.sdk.agents.code_mode import without_secrets
 from baton.sdk.agents.registry import RegistryError
 from baton.sdk.pydantic_ai.durable import durable
@@ -106,7 +107,7 @@ def test_what_does_not_go_with_code_mode_is_refused_all_at_once() -> None:
     agents = [
         _agent(list_orders, mode="plan"),
         Agent("fixed", tools=[list_orders], plan=[Step("s", list_orders)], code_mode=True),
-        Agent("run", runner=durable(_library_agent()).runner, tools=[list_orders], code_mode=CodeMode()),
+        RunAgent("run", runner=durable(_library_agent()).runner, tools=[list_orders], code_mode=CodeMode()),
         Agent("none", model=MODEL, code_mode=True),
         Agent("taken", model=MODEL, tools=[taken], code_mode=True),
         Agent("twice", model=MODEL, tools=[send_mail, other_mail], code_mode=True),

@@ -34,7 +34,8 @@ def test_usual_settings_pass() -> None:
     ("name", "value", "shown"),
     [
         ("temprature", 1, "which no provider knows"),
-        ("timeout", 5, r"use Agent\(model_timeout_seconds=...\)"),
+        ("request_timeout", 5, "use 'timeout'"),
+        ("timeout", "5", "more than 0 seconds"),
         ("tool_choice", "required", "would never end"),
         ("temperature", 3, "a number from 0 to 2"),
         ("temperature", True, "a number from 0 to 2"),

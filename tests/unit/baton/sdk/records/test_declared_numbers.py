@@ -69,7 +69,7 @@ DOORS: tuple[tuple[Door, str, tuple[Any, ...]], ...] = (
     *((CodeMode, name, WHOLE) for name in ("memory_mb", "calls_at_once", "output_chars")),
     *((Memory, "recent", (*ODD, 2.5)), (Memory, "similar", (*ODD, 2.5)), (Memory, "minimum_score", ODD)),
     *((_agent, "max_rounds", WHOLE), (_agent, "model_retries", (*ODD, 2.5)), (_agent, "cache_seconds", (*ODD, 2.5))),
-    (_agent, "model_timeout_seconds", SECONDS),
+    (lambda timeout: _agent(model_settings={"timeout": timeout}), "timeout", SECONDS),
     (lambda max_tokens: _agent(model_settings={"max_tokens": max_tokens}), "max_tokens", WHOLE),
     *((kind, "max_tokens", WHOLE) for kind in (DropOldest, Summarize)),
     *((make, "timeout_seconds", SECONDS) for make in (_tool, _handler)),

@@ -31,7 +31,7 @@ async def hang(_request: ModelRequest) -> ModelAnswer:
 
 def agent_with(cache_seconds: int = 0, timeout_seconds: float = 120) -> Agent:
     model = ScriptedModel(["done"])
-    return Agent("a", model=model, cache_seconds=cache_seconds, model_timeout_seconds=timeout_seconds)
+    return Agent("a", model=model, cache_seconds=cache_seconds, model_settings={"timeout": timeout_seconds})
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ TURN = CallModel(Job("job_1", "s", "acme", "a", 0), 1, 1)
 
 async def test_the_model_is_asked_as_the_agent_says() -> None:
     model = Listening(lambda _: ModelAnswer('{"name":"Troy","people":3}'))
-    agent = Agent("a", model=model, model_settings={"seed": 7}, output_type=City, model_timeout_seconds=30)
+    agent = Agent("a", model=model, model_settings={"seed": 7, "timeout": 30}, output_type=City)
     step_result = await ModelTurn(Registry([agent]), 120)(TURN, History(), CLAIM)
     assert isinstance(step_result, ModelAnswered)
     assert step_result.output == TROY
