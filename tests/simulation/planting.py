@@ -17,7 +17,8 @@ from baton.engine.commit import operations
 from baton.engine.commit.draft import Draft
 from baton.store import redis as adapters
 from baton.store.redis.in_process.server import InProcessRedis
-from tests.contract.store.planted import MEMBERS, SEMAPHORE
+from tests.contract.store.planted import SEMAPHORE
+from tests.contract.store.planted_members import MEMBERS
 
 _SCRIPTS = tuple(Path(str(adapters.__file__)).with_name("lua").glob("*.lua"))
 

@@ -167,7 +167,7 @@ async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, red
     assert redis_process.request("HLEN", "baton:{job_a}:state") == 6
 
 
-@pytest.mark.parametrize(("want", "commands"), [("slot", 3), ("gone", 9)])
+@pytest.mark.parametrize(("want", "commands"), [("slot", 3), ("gone", 7)])
 async def test_an_update_costs_the_same_however_many_jobs_stand_in_line(
     real: Side, redis_process: RedisProcess, want: Want, commands: int
 ) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from baton.store.redis.connection import RedisConnection, counted
-from tests.contract.store.planted import APPLY, COUNTED, MEMBERS, SEMAPHORE, Defect, planted_connection
+from tests.contract.store.planted import APPLY, COUNTED, SEMAPHORE, Defect, planted_connection
 from tests.contract.store.planted_budgets import BUDGET
+from tests.contract.store.planted_members import MEMBERS
 from tests.contract.store.side import side_over
 
 

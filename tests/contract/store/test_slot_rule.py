@@ -6,9 +6,9 @@ from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.sdk.clock import SystemClock
 from baton.store.records.all_jobs import SlotAnswer
+from baton.store.redis import keys
 from baton.store.redis.admission import Admission
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.keys import stored_bytes_key
 from baton.store.redis.semaphore import Semaphore, member_of
 from baton.store.transport.meter import Meter, metered, take
 from tests.contract.store.sample import NOW_MS, slot_request
@@ -134,7 +134,7 @@ async def test_who_finds_a_free_slot_takes_few_commands(redis: RedisConnection) 
     side = side_over(redis)
     with metered(Meter(SystemClock(), memory_mb=512)):
         await slot_request(side, "a")
-        assert take().commands == 5
+        assert take().commands == 4
 
 
 async def test_a_child_waits_for_no_other_job_of_its_session(side: Side) -> None:
@@ -224,7 +224,7 @@ async def test_what_a_job_stores_is_counted_with_its_first_update_alone(side: Si
 
 async def test_sums_of_stored_bytes_are_kept_for_longer_with_a_new_one_alone(redis: RedisConnection) -> None:
     """What is added to one that is there expires when it did."""
-    side, key, kept_ms = side_over(redis), stored_bytes_key("t"), list[bool]()
+    side, key, kept_ms = side_over(redis), keys.stored_bytes_key("t"), list[bool]()
     for name, expiry, ms in (("a", NOW_MS, 100_000), ("b", NOW_MS, 300_000), ("c", NOW_MS + 1, 200_000)):
         await slot_request(side, name, stored=BytesAdded({expiry: 7}, ms))
         kept_ms.append(int(await redis.execute("PTTL", key)) > 150_000)
@@ -237,6 +237,19 @@ async def test_a_pruned_job_leaves_if_it_was_not_heard_of_since(side: Side) -> N
     await side.admission.prune([("a", NOW_MS - 1), ("b", NOW_MS)])
     assert set(await side.admission.slot_table()) == {"a", "c", "d"}
     assert not (await side.admission.slot_table())["d"].slot  # the sweep gives it: nobody would tell
+
+
+async def test_nothing_of_a_session_stays_once_its_jobs_are_dropped(redis: RedisConnection) -> None:
+    """The number of its jobs is dropped with the last one of them."""
+    side = side_over(redis)
+    for name, session in (("a", "s"), ("b", "s"), ("c", "t")):
+        await slot_request(side, name, session=session)
+    for name in "ac":
+        await slot_request(side, name, "gone", 1)
+    for left, gone in ((["queue:t\0s\0"], "ac"), ([], "b")):
+        await side.admission.prune([(name, NOW_MS) for name in gone])
+        fields = await redis.execute("HKEYS", keys.SLOTS)
+        assert [name for name in fields if name.startswith("queue:")] == left
 
 
 async def test_who_comes_does_not_pass_over_who_waits_for_a_slot_that_is_free(side: Side) -> None:

@@ -13,7 +13,7 @@ from msgspec.json import Encoder, decode
 
 _encode = Encoder().encode
 _SLICE = 4000  # arguments of one command: commit.lua
-_FREEING = frozenset({"DEL", "HDEL", "LREM", "LTRIM", "PEXPIRE", "SREM", "UNLINK", "XDEL", "XTRIM", "ZREM"})
+_FREEING = frozenset({"DEL", "HDEL", "LREM", "PEXPIRE", "SREM", "UNLINK", "XDEL", "XTRIM", "ZREM"})
 Command = Sequence[str | int]
 # A field, and the place of an argument: that becomes this text, then the sum of this number and the field's. Without
 # them it is appended to the field's text.

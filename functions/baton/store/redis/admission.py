@@ -75,7 +75,7 @@ def _trees(names: list[str], *, whole: bool) -> list[Command]:
 
 _SAMPLE = "sample:"
 _encode, _decode_sample = Encoder().encode, Decoder(Sample).decode
-_FIRST_OWN_KEY = 3
+_OWN_KEY = 3
 
 
 class Admission:
@@ -105,8 +105,9 @@ class Admission:
         `end`: its end, with the update that it is gone; counted once.
         `stored`: changes of its tenant's bytes, counted with the end; without one, with the job's first update.
         """
-        counted, writes = _counted(queued_job, end, stored)
-        optional = {"alone": alone, "writes": writes, "entered": bool(writes and not end)}
+        counted, writes = _counted(queued_job, stored)
+        line = line_of(queued_job.agent, queued_job.tenant, end) if end else ""
+        optional = {"alone": alone, "writes": writes, "entered": bool(writes and not end), "ended": line}
         more = {"fill": job_id, **{name: value for name, value in optional.items() if value}}
         answer = await self._semaphore.run(
             now_ms, {job_id: member_of(job_id, queued_job, slot_state)}, more, more_keys=counted
@@ -173,21 +174,14 @@ class Admission:
             await self._semaphore.run(0, dropped, {})
 
 
-def _counted(
-    queued_job: QueuedJob, end: End | None, stored: BytesAdded | None
-) -> tuple[list[str], list[list[str | int]]]:
-    """Return what is counted with a job's first update, or with the one that it is gone: keys, and commands."""
-    counted: list[str] = []
-    writes: list[list[str | int]] = []
-    if end:
-        counted.append(keys.ADMISSION_UNCOUNTED)
-        writes.append(["RPUSH", _FIRST_OWN_KEY, line_of(queued_job.agent, queued_job.tenant, end)])
-    if stored and stored.adds:
-        at = _FIRST_OWN_KEY + len(counted)
-        counted.append(keys.stored_bytes_key(queued_job.tenant))
-        writes += [["HINCRBY", at, str(until_ms), str(size)] for until_ms, size in sorted(stored.adds.items())]
-        writes.append(["PEXPIRE", at, str(stored.kept_ms)])
-    return counted, writes
+def _counted(queued_job: QueuedJob, stored: BytesAdded | None) -> tuple[list[str], list[list[str | int]]]:
+    """Return what changes of a tenant's bytes with a job's first update, or with its end: keys, and commands."""
+    if not (stored and stored.adds):
+        return [], []
+    writes: list[list[str | int]] = [
+        ["HINCRBY", _OWN_KEY, str(until_ms), str(size)] for until_ms, size in sorted(stored.adds.items())
+    ]
+    return [keys.stored_bytes_key(queued_job.tenant)], [*writes, ["PEXPIRE", _OWN_KEY, str(stored.kept_ms)]]
 
 
 class AdmissionControl:

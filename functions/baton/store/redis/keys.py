@@ -7,11 +7,13 @@ from baton_events.ids import digest, root_of
 _KNOWN_KEYS = 1024  # of jobs: a step names each key of its job several times
 
 # The semaphore of slots (lua/members.lua). Hash: how many hold one and ask for one, since when none is given, when a
-# sweep is armed; of each job and each tenant a record.
+# sweep is armed; of each job and each tenant a record; how many jobs a session has there; ends in no sum yet.
 SLOTS = "baton:{admission}:slots"
 # Sorted set: what finds its members, in the order of texts, each behind the letter of its index.
 SLOT_ORDER = f"{SLOTS}:order"
-SLOT_NAMES, SLOT_HOLDERS, SLOT_OUT, SLOT_QUEUES = "nhoq"
+SLOT_NAMES, SLOT_HOLDERS, SLOT_OUT, SLOT_QUEUES, SLOT_ENDS = "nhoqe"
+# Before the name of an end in that index: its field of the hash.
+SLOT_END = "end:"
 # String: a sweep was requested; it expires, and then another one may be requested.
 ADMISSION_ASKED = "baton:{admission}:asked"
 # Hash: agent → the sums of its ended jobs (engine/all_jobs/ends.py).
@@ -20,8 +22,6 @@ ADMISSION_ENDS = "baton:{admission}:ends"
 ADMISSION_USED = "baton:{admission}:used"
 # Hash: day → the usage of jobs that ended on it, and `agent:` with an agent → its versions (engine/all_jobs/days.py).
 ADMISSION_DAYS = "baton:{admission}:days"
-# List: ends that are in none of these sums yet.
-ADMISSION_UNCOUNTED = "baton:{admission}:uncounted"
 # Hash: a tool's count → how often; a tag of its own.
 TOOL_USE = "baton:{tools}:use"
 # Hash: a counter → its sum; a tag of its own.

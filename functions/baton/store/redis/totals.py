@@ -2,8 +2,8 @@
 
 An invocation's last COMMIT adds to counters in commands that travel with its script, in the same request. Stored bytes
 have the admission's hash tag, so that an end and its bytes are counted by one script. Only calls of the API that keep
-an event write kept events, and only one that meets the quota reads jobs. An ended job is a line of a list until a
-reader adds it to the sums. The line is written with the update that reports the end, so it is counted once.
+an event write kept events, and only one that meets the quota reads jobs. An ended job is a line beside the slots until
+a reader adds it to the sums. The line is written with the update that reports the end, so it is counted once.
 """
 
 import json
@@ -192,7 +192,7 @@ _PIECE = 500
 
 
 class EndedJob(Struct):
-    """One line of the list."""
+    """A line: an end that is in no sum yet."""
 
     agent: str
     tenant: str
@@ -201,11 +201,13 @@ class EndedJob(Struct):
 
 _encode = Encoder().encode
 load_line = Decoder(EndedJob).decode
+# The names of the lines, the oldest end first.
+_LINES = ["ZRANGE", keys.SLOT_ORDER, f"[{keys.SLOT_ENDS}", f"({chr(ord(keys.SLOT_ENDS) + 1)}", "BYLEX", "LIMIT", "0"]
 _SUMS = (keys.ADMISSION_ENDS, keys.ADMISSION_USED, keys.ADMISSION_DAYS)
 
 
 def line_of(agent: str, tenant: str, end: End) -> str:
-    """Return a line of the list."""
+    """Return an end's line."""
     return _encode(EndedJob(agent, tenant, end)).decode()
 
 
@@ -242,16 +244,20 @@ class EndedSums:
         return newest_first(load_versions(text))
 
     async def add_all(self) -> None:
-        """Add all lines of the list to the sums; while the store's memory is full, they stay in the list."""
+        """Add all lines to the sums; while the store's memory is full, they stay as they are."""
         with suppress(StoreFullError):
             await self._add_lines()
 
     async def _add_lines(self) -> None:
-        while lines := await self._redis.execute("LRANGE", keys.ADMISSION_UNCOUNTED, 0, _PIECE - 1):
-            await self._add(lines)
+        while names := await self._redis.execute(*_LINES, _PIECE):
+            await self._add(names)
 
-    async def _add(self, lines: list[str]) -> None:
-        """Add these lines, unless another process does so now: then the sums have changed."""
+    async def _add(self, names: list[str]) -> None:
+        """Add the lines of these names, unless another process does so now: then they have changed."""
+        stored = [keys.SLOT_END + name[1:] for name in names]
+        lines = await self._redis.execute("HMGET", keys.SLOTS, *stored)
+        if not all(lines):
+            return
         jobs = [load_line(line) for line in lines]
         agents, days = {job.agent for job in jobs}, {day_of(job.end.ended_ms) for job in jobs}
         fields = (
@@ -260,8 +266,8 @@ class EndedSums:
             sorted({AGENT + name for name in agents} | days),
         )
         reads = (["HMGET", key, *names] for key, names in zip(_SUMS, fields, strict=True))
-        first, *found = await self._redis.read(["LRANGE", keys.ADMISSION_UNCOUNTED, 0, len(lines) - 1], *reads)
-        if first != lines:
+        first, *found = await self._redis.read([*_LINES, len(names)], *reads)
+        if first != names:
             return
         before = [dict(zip(names, texts, strict=True)) for names, texts in zip(fields, found, strict=True)]
         counters = {name: load_counters(text) if text else AgentCounters() for name, text in before[0].items()}
@@ -279,7 +285,8 @@ class EndedSums:
             patch.equal(key, {name: text or None for name, text in was.items()})
             if now:
                 patch.write("HSET", key, [text for pair in now.items() for text in pair])
-        patch.write("LTRIM", keys.ADMISSION_UNCOUNTED, [str(len(lines)), "-1"])
+        patch.write("HDEL", keys.SLOTS, stored)
+        patch.write("ZREM", keys.SLOT_ORDER, names)
         if old := await self._old_days([day for day in days if not before[2][day]]):
             patch.write("HDEL", keys.ADMISSION_DAYS, old)
         await self._redis.written(patch)

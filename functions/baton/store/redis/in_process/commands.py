@@ -151,12 +151,6 @@ def _lrange(data: Data, key: str, first: str, last: str) -> list[str]:
     return list(entries[span(len(entries), first, last)])
 
 
-def _ltrim(data: Data, key: str, first: str, last: str) -> Status:
-    entries = _list(data, key)
-    data.put(key, entries[span(len(entries), first, last)])
-    return _OK
-
-
 def _sadd(data: Data, key: str, *names: str) -> int:
     before = data.get(key, frozenset, frozenset[str]())
     after = before.union(names)
@@ -237,7 +231,6 @@ COMMANDS: dict[str, Command] = {
     "HSCAN": _hscan,
     "RPUSH": _rpush,
     "LRANGE": _lrange,
-    "LTRIM": _ltrim,
     "LLEN": lambda data, key: len(_list(data, key)),
     "SADD": _sadd,
     "SREM": _srem,

@@ -1,10 +1,10 @@
 -- Before semaphore.lua: members of a semaphore, and the texts by which they are found: a change costs the same however many
 -- there are. Those that ask wait in the line of their flow; of a queue's members only the first is in line.
--- KEYS: 1 hash: counters, and the records of members and flows. 2 sorted by text, behind a letter each: 2 names, 3 holders,
--- 4 out (by when they were seen last), 5 untaken (holders by who caused it, until they ask again), 6 queues; lines; flows.
+-- KEYS: 1 hash: counters, records of members and flows, sizes of queues, ends. 2 sorted by text, behind letters: 2 names,
+-- 3 holders, 4 out (by when seen last), 5 untaken (holders by who caused it, until they ask), 6 queues; lines; flows; ends.
 local HASH, ORDER, LETTERS, QUEUES, LINES, FLOWS = KEYS[1], KEYS[2], {'', 'n', 'h', 'o', 'u', 'q', 'q'}, 'q', 'l', 'f'
-local COUNTERS = {[3] = 'holders', [5] = 'untaken'}
-local values, changed, found, heads, gone, come, call, match = {}, {}, {}, {}, {}, {}, redis.call, string.match
+local COUNTERS, call, match = {[3] = 'holders', [5] = 'untaken'}, redis.call, string.match
+local values, changed, found, heads, gone, come = {}, {}, {}, {}, {}, {}
 
 local function value(field)
   if values[field] == nil then
@@ -60,7 +60,7 @@ end
 -- Whose turn it is in a queue: who holds, else who has held before, else by order. It is that of who is free.
 local function turn(name, queue)
   if queue ~= '' and heads[queue] == nil then
-    heads[queue] = first(QUEUES .. queue) or false
+    heads[queue] = (value('queue:' .. queue) or 0) > 0 and first(QUEUES .. queue) or false
   end
   return queue == '' and name or heads[queue] and match(heads[queue], '%z([^%z]*)$')
 end
@@ -72,9 +72,7 @@ end
 
 -- In the order of texts, and in the counter of an index, where there is one.
 local function move(letter, counter, from, to)
-  if from and from ~= to then
-    gone[#gone + 1] = letter .. from
-  end
+  gone[#gone + 1] = from and from ~= to and letter .. from or nil
   if to and from ~= to then
     come[#come + 1], come[#come + 2] = 0, letter .. to
   end
@@ -95,15 +93,16 @@ end
 local function put(name)
   local was, r = found[name], values['member:' .. name]
   local is = r and described(name, r) or {}
-  local queue, owner = is.queue or was.queue, is.flow or was.flow
+  local queue, owner, turns = is.queue or was.queue, is.flow or was.flow, was[6] ~= is[6] or was.line ~= is.line
   local flow, more = value('flow:' .. owner) or {held = 0}, (is[3] and 1 or 0) - (was[3] and 1 or 0)
-  local turns = was[6] ~= is[6] or was.line ~= is.line
   local before = turns and values.lines > 0 and not was[3] and place(name, queue) or nil
   for at = 2, 7 do
     move(LETTERS[at], COUNTERS[at], was[at], is[at])
   end
-  if was[6] ~= is[6] then
-    heads[queue] = heads[queue] == false and is[6] or nil
+  if was[6] ~= is[6] or not r and queue ~= '' then -- a number that is zero is removed with who is dropped
+    local size = (value('queue:' .. queue) or 0) + (is[6] and 1 or 0) - (was[6] and 1 or 0)
+    set('queue:' .. queue, (r or size > 0) and size)
+    heads[queue] = size == 1 and is[6] or nil
   end
   found[name], changed['member:' .. name] = is, true
   set('asking', values.asking + (is.line and 1 or 0) - (was.line and 1 or 0))

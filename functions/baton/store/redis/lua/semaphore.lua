@@ -3,10 +3,11 @@
 -- seen since). Optional: fill (who causes that others hold; absent: nobody is given any), everybody (all untaken are
 -- answered, else those that the same one caused), due (the alarm that has come), alone (no new member enters a queue that
 -- has one), writes (command, key, arguments), once: when a new member has `entered`, else when it goes out; a PEXPIRE
--- among them only where the one before answers what it adds: the sum is new. own_clock (alarms are by the store's).
+-- among them only where the one before answers what it adds: the sum is new; `ended`: a text that is kept with them, for
+-- those who count ends. own_clock (alarms are by the store's).
 -- Answer: 1 if who causes it holds, its revision (-1: it did not enter), when an alarm is to be set (0: not), untaken
 -- holders (name, record; flat).
-local plan, told = cjson.decode(ARGV[1]), {}
+local plan, told, texts, unknown = cjson.decode(ARGV[1]), {}, {}, {}
 local fields = {'closed', 'alarm', 'holders', 'untaken', 'asking', 'lines', 'size'}
 local clock = plan.now
 
@@ -31,6 +32,10 @@ local function take(name, new)
   -- Where nobody is in line, nobody is passed over.
   if r.state == 'asks' and not r.held and may_hold() and values.lines == 0 and (turn(name, queue_of(r)) or name) == name then
     r.held, r.ran, r.by = true, true, ''
+  end
+  if writes and plan.ended then
+    local at = string.format('%015.0f', new.revision) .. '\0' .. name
+    come[1], come[2], texts[1], texts[2] = 0, 'e' .. at, 'end:' .. at, plan.ended
   end
   put(name)
   local is_new
@@ -72,6 +77,7 @@ end
 
 for name, r in pairs(plan.members) do
   fields[#fields + 1], fields[#fields + 2] = 'member:' .. name, 'flow:' .. r.flow
+  fields[#fields + 1] = not r.dropped and not r.free and 'queue:' .. queue_of(r) or nil
 end
 for i, text in ipairs(call('HMGET', HASH, unpack(fields))) do
   values[fields[i]] = text and cjson.decode(text) or i < 7 and 0
@@ -93,14 +99,15 @@ for _, text in ipairs(plan.fill and values.untaken > 0 and call('ZRANGEBYLEX', O
   local name = match(text, '%z([^%z]*)$')
   told[#told + 1], told[#told + 2] = name, cjson.encode(member(name))
 end
-local caused, alarm_ms, texts = values['member:' .. (plan.fill or '')], plan.fill and alarm() or 0, {}
+local caused, alarm_ms = values['member:' .. (plan.fill or '')], plan.fill and alarm() or 0
 for field in pairs(changed) do
   if values[field] then
     texts[#texts + 1], texts[#texts + 2] = field, cjson.encode(values[field])
   else
-    call('HDEL', HASH, field)
+    unknown[#unknown + 1] = field
   end
 end
+local _ = unknown[1] and call('HDEL', HASH, unpack(unknown))
 for i = 1, #texts, 4000 do
   call('HSET', HASH, unpack(texts, i, math.min(i + 3999, #texts)))
 end

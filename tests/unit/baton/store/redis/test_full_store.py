@@ -129,7 +129,8 @@ async def test_sums_are_as_they_were_before_the_memory_was_full() -> None:
     sums = EndedSums(redis)
     for is_full, completed in ((False, 1), (True, 1), (False, 3)):
         redis.is_full = False
-        await redis.execute("RPUSH", keys.ADMISSION_UNCOUNTED, line)
+        await redis.execute("HSET", keys.SLOTS, f"{keys.SLOT_END}{completed}\0job", line)
+        await redis.execute("ZADD", keys.SLOT_ORDER, 0, f"{keys.SLOT_ENDS}{completed}\0job")
         redis.is_full = is_full
         assert (await sums.ends())["clerk"].completed == completed
 
