@@ -10,6 +10,7 @@ from baton.engine.outbox import Continuation
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.totals import JOBS_READ, KeptEvents
+from tests.contract.store.real_stage import RealStage
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
@@ -90,11 +91,20 @@ async def test_an_invocation_that_goes_on_counts_once_it_ends(real: Side) -> Non
         assert await real.tools.counters() == (ToolCounters("tool_a", 2, 0, 99, 99),)
 
 
+async def test_uses_that_are_held_when_a_job_ends_go_with_its_end(real: Side, redis_process: RedisProcess) -> None:
+    """In no command of their own; who reads them adds them up, and only once."""
+    await RealStage(real, 2, continuation="inline").play("in-a-row")
+    assert redis_process.request("EXISTS", keys.TOOL_USE) == 0
+    for _ in range(2):
+        assert await real.tools.counters() == (ToolCounters("count", 2, 0, 0, 0),)
+    assert redis_process.request("ZLEXCOUNT", keys.SLOT_ORDER, "[e", "(f") == 0
+
+
 @pytest.mark.parametrize(
     ("key", "changes"),
     [
         pytest.param("baton:{figures}:sums", replace(returning(0), used=None, counts={"a": 1}), id="sums"),
-        pytest.param("baton:{tools}:use", returning(0), id="tools"),
+        pytest.param(keys.TOOL_USE, returning(0), id="tools"),
     ],
 )
 async def test_counters_that_fail_are_not_in_the_way_of_a_commit(

@@ -106,7 +106,7 @@ class Admission:
         `stored`: changes of its tenant's bytes, counted with the end; without one, with the job's first update.
         """
         counted, writes = _counted(queued_job, stored)
-        line = line_of(queued_job.agent, queued_job.tenant, end) if end else ""
+        line = line_of(queued_job.agent, queued_job.tenant, end, self._redis.held) if end else ""
         optional = {"alone": alone, "writes": writes, "entered": bool(writes and not end), "ended": line}
         more = {"fill": job_id, **{name: value for name, value in optional.items() if value}}
         answer = await self._semaphore.run(

@@ -8,7 +8,7 @@ knows which transport there is.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -103,6 +103,7 @@ class RedisConnection:
             require_extra("redis", f"REDIS_URL ({settings.store_place})")
         self._client: Transport | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.held: list[Mapping[tuple[str, str], int]] = []  # counts that a later request takes along (tree/billing.py)
         self._loaded: set[str] = set()  # SHA1 of the scripts that the store has, as far as is known
 
     def _redis(self) -> Transport:

@@ -22,8 +22,8 @@ ADMISSION_ENDS = "baton:{admission}:ends"
 ADMISSION_USED = "baton:{admission}:used"
 # Hash: day → the usage of jobs that ended on it, and `agent:` with an agent → its versions (engine/all_jobs/days.py).
 ADMISSION_DAYS = "baton:{admission}:days"
-# Hash: a tool's count → how often; a tag of its own.
-TOOL_USE = "baton:{tools}:use"
+# Hash: a tool's count → how often.
+TOOL_USE = "baton:{admission}:tools"
 # Hash: a counter → its sum; a tag of its own.
 COUNTERS = "baton:{figures}:sums"
 # Hash: digest → record; `used:` and digest → day.

@@ -1,6 +1,7 @@
 """Sums on Upstash Redis: the deployment's counters, tool statistics, stored bytes, kept events, and ended jobs.
 
-An invocation's last COMMIT adds to counters in commands that travel with its script, in the same request. Stored bytes
+An invocation's last COMMIT adds to counters in commands that travel with its script, in the same request; uses of tools
+that are held when a job ends go with its end. Stored bytes
 have the admission's hash tag, so that an end and its bytes are counted by one script. Only calls of the API that keep
 an event write kept events, and only one that meets the quota reads jobs. An ended job is a line beside the slots until
 a reader adds it to the sums. The line is written with the update that reports the end, so it is counted once.
@@ -100,6 +101,7 @@ class ToolStatistics:
     async def counters(self) -> tuple[ToolCounters, ...]:
         """Return the counters of every tool that was ever used, by name."""
         # The SDK makes a dict of the flat reply.
+        await EndedSums(self._redis).add_all()
         (counts,) = await self._redis.pipeline(["HGETALL", keys.TOOL_USE])
         return counters({name: int(count) for name, count in counts.items()})
 
@@ -191,12 +193,13 @@ def _kept(job_id: str, fields: list[str]) -> int:
 _PIECE = 500
 
 
-class EndedJob(Struct):
-    """A line: an end that is in no sum yet."""
+class EndedJob(Struct, omit_defaults=True):
+    """A line: an end that is in no sum yet. `tools`: uses of tools that go with it."""
 
     agent: str
     tenant: str
     end: End
+    tools: dict[str, int] = {}
 
 
 _encode = Encoder().encode
@@ -206,9 +209,17 @@ _LINES = ["ZRANGE", keys.SLOT_ORDER, f"[{keys.SLOT_ENDS}", f"({chr(ord(keys.SLOT
 _SUMS = (keys.ADMISSION_ENDS, keys.ADMISSION_USED, keys.ADMISSION_DAYS)
 
 
-def line_of(agent: str, tenant: str, end: End) -> str:
-    """Return an end's line."""
-    return _encode(EndedJob(agent, tenant, end)).decode()
+def line_of(agent: str, tenant: str, end: End, held: list[Counts]) -> str:
+    """Return an end's line; the uses of tools are taken out of what is held."""
+    tools, rest = dict[str, int](), list[Counts]()
+    for counts in held:
+        for (key, name), much in counts.items():
+            if key == keys.TOOL_USE:
+                tools[name] = tools.get(name, 0) + much
+            else:
+                rest.append({(key, name): much})
+    held[:] = rest
+    return _encode(EndedJob(agent, tenant, end, tools)).decode()
 
 
 class EndedSums:
@@ -285,6 +296,8 @@ class EndedSums:
             patch.equal(key, {name: text or None for name, text in was.items()})
             if now:
                 patch.write("HSET", key, [text for pair in now.items() for text in pair])
+        for name, much in sum((Counter(job.tools) for job in jobs), Counter[str]()).items():
+            patch.write("HINCRBY", keys.TOOL_USE, [name, str(much)])
         patch.write("HDEL", keys.SLOTS, stored)
         patch.write("ZREM", keys.SLOT_ORDER, names)
         if old := await self._old_days([day for day in days if not before[2][day]]):

@@ -123,10 +123,13 @@ def _with_size(text: str, used_bytes: int, size_bytes: int) -> str:
 
 
 class HeldCounts:
-    """Counts of invocations that go on. A later COMMIT of their process adds them up; a death loses them."""
+    """Counts of invocations that go on: `held`, of all adapters over a connection.
 
-    def __init__(self) -> None:
-        self._held = list[Counts]()
+    A later COMMIT of their process adds them up, or the admission with an end; a death loses them.
+    """
+
+    def __init__(self, held: list[Counts]) -> None:
+        self._held = held
 
     def beside(self, answers: Iterable[Any], counts: Sequence[Counts]) -> Sequence[Counts]:
         """Return the counts that travel with these answers: all held ones, or none where every invocation goes on."""
@@ -136,5 +139,6 @@ class HeldCounts:
         self._held += counts
         if all(answer.claimed for answer in commits):
             return ()
-        counts, self._held = self._held, []
+        counts = self._held[:]
+        self._held.clear()
         return counts

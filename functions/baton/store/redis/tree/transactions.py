@@ -90,7 +90,7 @@ class Transactions:
         self._most_bytes = most_bytes
         self._queues: dict[str, _Queue] = {}  # the longest unused first
         self._stamps, self._size_chars = Stamps(token_urlsafe(8)), 0
-        self._held = HeldCounts()
+        self._held = HeldCounts(connection.held)
 
     async def run(self, root_id: str, transition: Transition) -> Any:
         """Make a transition; return its answer.

@@ -125,7 +125,7 @@ async def test_bytes_are_given_back_while_the_memory_is_full() -> None:
 
 async def test_sums_are_as_they_were_before_the_memory_was_full() -> None:
     """Metrics and usage are read then more than ever; the next reader counts what has ended since."""
-    redis, line = FullConnection(), line_of("clerk", "acme", End("completed", 1, 1, 2, 3, 4))
+    redis, line = FullConnection(), line_of("clerk", "acme", End("completed", 1, 1, 2, 3, 4), [])
     sums = EndedSums(redis)
     for is_full, completed in ((False, 1), (True, 1), (False, 3)):
         redis.is_full = False
