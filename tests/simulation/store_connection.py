@@ -102,7 +102,7 @@ class SimConnection(RedisConnection):
     def __init__(self, world: "World") -> None:
         self._world, self._tags = world, dict[str, _Tag]()
         world.fake.processes += 1
-        self.sealing = world.fake.sealing()
+        self.sealing, self.held = world.fake.sealing(), []
         self.name = f"{world.fake.processes:016x}"  # of its process, in every stamp: the same in each play
 
     @contextmanager
