@@ -4,13 +4,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from baton_events.emitter import Delivery, Emitter
+    from baton_events.emitter import Delivery, Emitter, emit
     from baton_events.emitter_settings import EmitterSettings
-    from baton_events.emitting import emit
 
 __all__ = ["Delivery", "Emitter", "EmitterSettings", "emit"]
 
-_WHERE = {"Delivery": "emitter", "Emitter": "emitter", "EmitterSettings": "emitter_settings", "emit": "emitting"}
+_WHERE = {"Delivery": "emitter", "Emitter": "emitter", "EmitterSettings": "emitter_settings", "emit": "emitter"}
 
 
 def __getattr__(name: str) -> Any:

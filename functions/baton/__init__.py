@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from baton.sdk.tools.tool_error import ToolError
     from baton.sdk.workflows.approval import Decision, approval
     from baton.sdk.workflows.workflow import workflow
-    from baton_events.emitter import Emitter
-    from baton_events.emitting import emit
+    from baton_events.emitter import Emitter, emit
     from baton_events.sealing import PayloadCodec, PayloadContext
 
 __all__ = [
@@ -111,7 +110,7 @@ _WHERE = {
     "approval": "baton.sdk.workflows.approval",
     "as_tool": "baton.sdk.agents.agent_tool",
     "check_operation_status": "baton.sdk.tools.builtin.job_tools",
-    "emit": "baton_events.emitting",
+    "emit": "baton_events.emitter",
     "on": "baton.sdk.agents.handler",
     "operation_status": "baton.sdk.tools.builtin.job_tools",
     "recall": "baton.sdk.tools.builtin.job_tools",

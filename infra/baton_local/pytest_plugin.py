@@ -145,7 +145,7 @@ def local_proxy() -> Iterator["LocalProxy"]:
 @pytest.fixture(scope="session")
 def odd_lambda_events() -> Mapping[str, Any]:
     """Events that are no HTTP request, by name: a function of yours has to report each, and to serve the next one."""
-    from baton_local.fixtures.odd_events import ODD_EVENTS
+    from baton_local.fixtures.lambda_events import ODD_EVENTS
 
     return ODD_EVENTS
 

@@ -18,7 +18,7 @@ from baton.sdk.records.redaction import KnownSecrets
 from baton.server.site import build_site
 from baton.settings.settings import Settings
 from baton.store.redis.connection import RedisConnection
-from baton.store.redis.in_process.scripts import Lua
+from baton.store.redis.in_process.server import Lua
 from baton.worker.wiring import real_ports
 from baton_events.sealing import sealed_by
 from baton_local.cli.main import main

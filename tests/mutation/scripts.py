@@ -21,7 +21,7 @@ from itertools import product
 from typing import Any
 
 from baton.store.redis.connection import _lua
-from baton.store.redis.in_process.scripts import lua
+from baton.store.redis.in_process.server import lua
 from tests.contract.store.planted import Defect, planted_connection
 from tests.contract.store.side import side_over
 

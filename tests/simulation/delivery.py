@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from baton.engine.attempts import THROTTLED
 from baton.testing.asgi import Answer
-from baton.testing.deliveries import Failed, callback_of, delivery_headers
 from baton.testing.dice import number_of
+from baton.testing.queue import Failed, callback_of, delivery_headers
 from baton.testing.virtual_loop import Crashed
 from baton_events.ids import root_of
 from baton_events.messages import Outgoing

@@ -10,7 +10,7 @@ from typing import Any
 from baton.store.redis.connection import _applying
 from baton.store.redis.in_process.commands import COMMANDS
 from baton.store.redis.in_process.data import Data
-from baton.store.redis.in_process.scripts import lua
+from baton.store.redis.in_process.server import lua
 from baton.store.redis.in_process.streams import COMMANDS as OF_STREAMS
 
 _NO_HASH: dict[str, str] = {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton.server.protocols.ag_ui import runs
-from baton.server.protocols.ag_ui.run_stream import Run, RunStream
+from baton.server.protocols.ag_ui.runs import Run, RunStream
 from baton.testing.asgi import OK
 from baton.testing.dice import number_of
 from baton.testing.virtual_loop import Crashed

@@ -10,9 +10,8 @@ from typing import Self
 
 import httpx
 
-from baton.client.approval_calls import ApprovalCalls
 from baton.client.exchange import AsyncExchange, BlockingExchange, Exchange, blocking, finished, iterating
-from baton.client.job_calls import Calls, JobCalls, RunCalls
+from baton.client.job_calls import ApprovalCalls, Calls, JobCalls, RunCalls
 from baton.client.other_calls import BudgetCalls, EventCalls, SessionCalls
 from baton.client.requests import Requests
 

@@ -1,4 +1,7 @@
-"""Calls about jobs: submit, read, follow, change, fork, compare and score. Written once for both clients."""
+"""Calls about jobs, and about decisions that wait: submit, read, follow, change, fork, compare, score, approve.
+
+Written once for both clients.
+"""
 
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
@@ -7,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from baton.client.requests import Call, Requests, in_path, job_stream, once
-from baton.client.results import Diff, Job, Json, Part, Score
+from baton.client.results import Checkpoint, Diff, Job, Json, Link, Part, Score
 
 _JOBS = "/api/agent-jobs"
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
@@ -225,3 +228,60 @@ class RunCalls(Calls):
         """Score a job, while it runs or later; a value may be a bool. A score of the same name is replaced."""
         body = {"name": name, "value": value, "comment": comment}
         return await self._requests.fetch_record(Call("POST", job_path(job, "/scores"), body, repeatable=True), Score)
+
+
+_CHECKPOINTS = "/api/admin/agent-checkpoints"
+
+
+class ApprovalCalls(Calls):
+    """Checkpoints of jobs, and the decisions about them."""
+
+    async def checkpoints(self, job: Job | str) -> list[Checkpoint]:
+        """Return the marks that a job's tools have set, and its decisions, pending or taken."""
+        return msgspec.convert((await self._get(job_path(job, "/checkpoints"), Json))["checkpoints"], list[Checkpoint])
+
+    async def approvals(self, status: str | None = None) -> AsyncGenerator[Checkpoint, None]:
+        """Yield the approvals of all jobs: pending ones, or those of that status; needs an admin key."""
+        async for checkpoint in self._rows(_CHECKPOINTS, "checkpoints", Checkpoint, status=status, limit=100):
+            yield checkpoint
+
+    async def approve(
+        self, checkpoint: Checkpoint | str, *, arguments: Json | None = None, comment: str = ""
+    ) -> Checkpoint:
+        """Approve, with other arguments if given; needs an admin key.
+
+        A `Checkpoint` is approved as it was read: if its question has changed since, nothing is decided.
+
+        Raises:
+            ConflictError: it was decided before, or its question has changed.
+        """
+        body = {"arguments": arguments, "comment": comment or None, "digest": _digest(checkpoint)}
+        return await self._requests.fetch_record(Call("POST", f"{_CHECKPOINTS}/{id_of(checkpoint)}", body), Checkpoint)
+
+    async def reject(self, checkpoint: Checkpoint | str, reason: str = "") -> Checkpoint:
+        """Reject, as a rule with a reason, which the model reads; needs an admin key. Raises as `approve`."""
+        body = {"reason": reason, "digest": _digest(checkpoint)}
+        return await self._requests.fetch_record(
+            Call("DELETE", f"{_CHECKPOINTS}/{id_of(checkpoint)}", body), Checkpoint
+        )
+
+    async def approval_link(
+        self,
+        checkpoint: Checkpoint | str,
+        *,
+        name: str = "",
+        may: Sequence[Literal["approve", "reject"]] = ("approve", "reject"),
+        edit: bool = False,
+        expires_in_seconds: int | None = None,
+    ) -> Link:
+        """Make a link by which a person without a key decides an approval, with other arguments if it may `edit`.
+
+        `name`: that person's, as the decision has it. Needs an admin key, unless the deployment lets clients do it.
+        """
+        body = {"name": name, "may": may, "edit": edit, "expiresInSeconds": expires_in_seconds}
+        call = Call("POST", f"{_CHECKPOINTS}/{id_of(checkpoint)}/links", body, repeatable=True)
+        return await self._requests.fetch_record(call, Link)
+
+
+def _digest(checkpoint: Checkpoint | str) -> str | None:
+    return checkpoint.digest if isinstance(checkpoint, Checkpoint) else None

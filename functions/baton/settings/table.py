@@ -4,13 +4,70 @@ docs/reference/settings.md and .env.example are generated from `ALL_SETTINGS`, a
 read the environment.
 """
 
-from baton.settings.api_table import API_SETTINGS
-from baton.settings.objects import OBJECT_SETTINGS
-from baton.settings.readers import words_of
-from baton.settings.reports import OF_OTHERS, REPORT_SETTINGS, WEBHOOKS
-from baton.settings.store import STORE_SETTINGS
+from baton.settings.readers import api_keys, flag, origins, unit_prices, words_of
+from baton.settings.reports import API, OF_OTHERS, REPORT_SETTINGS, WEBHOOKS
+from baton.settings.store import OBJECT_SETTINGS, STORE_SETTINGS
 from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, reference, url, whole
 from baton_events.settings import QUEUE_SETTINGS
+
+API_SETTINGS = read_by(
+    API,
+    Setting("API_KEYS", "api_keys", "", "role:tenant:sha256, …", "keys of the API, as hashes", api_keys, secret=True),
+    Setting(
+        "OPERATIONS_API_KEY",
+        "operations_api_key",
+        "",
+        "",
+        "key of outside completions",
+        secret=True,
+        alias="CHAT_INTERNAL_API_KEY",
+    ),
+    Setting(
+        "PRICES", "prices", "{}", "JSON", "unit prices that are not the lists' (docs/operations.md, Costs)", unit_prices
+    ),
+    Setting("DEFAULT_AGENT", "default_agent", "", "", "the agent of chats that name none; unset: the first one"),
+    Setting(
+        "FILE_TYPES",
+        "file_types",
+        "image/*,application/pdf,text/*,audio/*,video/*",
+        "media types",
+        "the types of files that chats take",
+    ),
+    Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", flag),
+    Setting(
+        "ENABLE_AGENT_WORKER",
+        "enable_agent_worker",
+        "false",
+        "flag",
+        "a start of the ASGI app starts the admission, if an operator has stopped it",
+        flag,
+    ),
+    Setting(
+        "RATE_LIMIT_PER_MINUTE",
+        "rate_limit_per_minute",
+        "600",
+        "count",
+        "requests to the API a minute with one key, and as many at once at most; 0: no limit",
+        whole(0, 60_000),
+    ),
+    Setting(
+        "STREAM_SILENCE_SECONDS",
+        "stream_silence_seconds",
+        "0",
+        "s",
+        "a stream ends after so long a silence, or once its job only waits; readers reconnect; 0: it stays open",
+        whole(0, 86_400),
+    ),
+    Setting(
+        "CORS_ORIGINS",
+        "cors_origins",
+        "",
+        "https://…, …",
+        "which pages of other origins may call the API with a key; `*`: all; unset: none",
+        origins,
+    ),
+)
+
 
 SETTINGS = (
     *QUEUE_SETTINGS,

@@ -1,26 +1,79 @@
 """The queue of a simulation: at least once, with retries, time-outs, deduplication and failure callbacks (qstash.md).
 
 Invariant: a message is settled by an answer, or is delivered again; a process that dies gives no answer. Must not: know
-a message's content.
+a message's content. A delivery's headers, and the callback about a message that was given up, are as qstash.md 7-11 has
+them.
 """
 
 import asyncio
+import base64
 import contextlib
+import json
 import math
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.testing import asgi
-from baton.testing.deliveries import Failed, callback_of, delivery_headers
+from baton.testing.asgi import Answer
 from baton.testing.dice import Dice
 from baton.testing.process import PROCESS, Process, SimulationLoop
 from baton.testing.virtual_loop import Crashed
 from baton_events.messages import CALLBACK_SECONDS, CALLBACK_WAITS, Outgoing
 from baton_events.schema import function_of
+
+
+class Failed(Struct, frozen=True):
+    """A message on which the queue gave up, with the last answer; None: there was none."""
+
+    message_id: str
+    url: str
+    outgoing: Outgoing
+    retried: int
+    answer: Answer | None
+
+
+def delivery_headers(outgoing: Outgoing, message_id: str, retried: int, signature: str) -> dict[str, str]:
+    """Build the headers of one delivery, the frequently read ones first, since readers compare in order."""
+    return {
+        "upstash-signature": signature,
+        "upstash-message-id": message_id,
+        "upstash-retried": str(retried),
+        "content-type": "application/json",
+        **outgoing.headers,
+    }
+
+
+def callback_of(failed: Failed, now_ms: int, retries: int, timeout_seconds: int) -> Outgoing:
+    """Build the message that reports the failure."""
+    outgoing, answer = failed.outgoing, failed.answer
+    failed_message = {
+        "status": answer.status if answer else 0,
+        "header": {},
+        "body": base64.b64encode(answer.body if answer else b"connection closed").decode(),
+        "retried": failed.retried,
+        "maxRetries": outgoing.retries,
+        "sourceMessageId": failed.message_id,
+        "url": failed.url,
+        "method": "POST",
+        "sourceHeader": {name: [value] for name, value in outgoing.headers.items()},
+        "sourceBody": base64.b64encode(outgoing.body.encode()).decode(),
+        "notBefore": outgoing.not_before_ms,
+        "createdAt": now_ms,
+        "dlqId": f"dlq_{failed.message_id}",
+    }
+    return Outgoing(
+        body=json.dumps(failed_message),
+        url=outgoing.failure_callback,
+        retries=retries,
+        flow=outgoing.callback_flow,
+        timeout_seconds=timeout_seconds,
+    )
+
 
 DEDUPLICATION_SECONDS = 600.0
 LONGEST_DELAY_SECONDS = 7 * 86_400.0

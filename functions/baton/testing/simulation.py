@@ -14,12 +14,11 @@ from baton.sdk.agents.registry import Registry, check_input
 from baton.sdk.agents.runner import run_messages
 from baton.settings.settings import Settings
 from baton.store.records.objects import job_place
-from baton.testing.comparing import messages_of, names_of
 from baton.testing.ports import Left
 from baton.testing.process import Point
 from baton.testing.process_memory import ProcessMemory, tool_namespaces
 from baton.testing.records import Decide, Outcomes, Run
-from baton.testing.report import Report
+from baton.testing.report import Report, messages_of, names_of
 from baton.testing.world import WORK, Scene, World, points_of
 from baton.worker.payloads import Payloads
 from baton.worker.runtime.job_view import job_view

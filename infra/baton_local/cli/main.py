@@ -44,7 +44,7 @@ SUBCOMMANDS = {
     "qstash": Subcommand("baton_local.cli.servers", "qstash", "Run the local QStash server alone."),
     "redis": Subcommand("baton_local.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),
     "replay": Subcommand("baton_local.cli.stored.replay", "replay", "Replay a message, or an ended job offline."),
-    "score": Subcommand("baton_local.cli.stored.scores", "score", "Keep what you think of a job with it."),
+    "score": Subcommand("baton_local.cli.stored.gate", "score", "Keep what you think of a job with it."),
     "setup": Subcommand(
         "baton_local.cli.setup", "setup", "Create or update topics and schedules in the queue's account."
     ),

@@ -16,7 +16,7 @@ from baton_events.errors import PublishError, SettingsError
 from baton_local.cli.place import Place, with_place
 from baton_local.dev.stack_error import StackError
 from baton_local.doctor.finding import Level
-from baton_local.doctor.objects import NO_STORE, check_objects
+from baton_local.doctor.store import NO_STORE, check_objects
 from baton_local.setup.account import Account, code_of
 from baton_local.setup.difference import Change, described, difference
 from baton_local.setup.wanted import Wanted, unreachable_base, wanted_of

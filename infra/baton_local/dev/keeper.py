@@ -3,7 +3,8 @@
 Invariant: at most one process of the part exists at any time, and none after `stop` has returned. A part that had been
 serving comes back at once, however often that happens. One that dies at once (before it served, or within a second of
 it) comes back with growing pauses, and after five such deaths in a row it is given up: the fault is then in its
-settings or its data. Which parts exist and in which order they stop is the supervisor's decision.
+settings or its data. Which parts exist and in which order they stop is the supervisor's decision. Code is seen as
+Python files of one folder but for tests, which the app does not run.
 """
 
 import asyncio
@@ -13,12 +14,67 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from watchfiles import Change, PythonFilter, awatch
 
 from baton_local.dev.data_folder import MIN_FREE_BYTES
-from baton_local.dev.part import POLL_SECONDS, Part, describe_exit, end_process, kill_group, start_process, until_dead
+from baton_local.dev.part import (
+    POLL_SECONDS,
+    Code,
+    Part,
+    describe_exit,
+    end_process,
+    kill_group,
+    start_process,
+    until_dead,
+)
 from baton_local.dev.part_log import OF_TOOLS, PartLog, Screen, ShownLines
-from baton_local.dev.reloading import CodeChanges
 from baton_local.dev.stack_error import StackError
+
+DEBOUNCE_MS = 200
+
+
+class CodeFilter(PythonFilter):
+    """Picks changes of what may be running."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__()
+        self._folder = code.folder
+        self._runs_tests = is_test(Path(*code.module.split(".")).with_suffix(".py"))
+
+    def __call__(self, change: Change, path: str) -> bool:
+        """Return whether this change counts."""
+        return super().__call__(change, path) and (
+            self._runs_tests or not is_test(Path(path).relative_to(self._folder))
+        )
+
+
+def is_test(path: Path) -> bool:
+    """Return whether a file is there for tests alone, by the names that pytest and unittest use."""
+    in_tests = not {"tests", "test"}.isdisjoint(path.parts[:-1])
+    named = path.stem in {"conftest", "tests"} or path.stem.startswith("test_") or path.stem.endswith("_test")
+    return in_tests or named
+
+
+class CodeChanges:
+    """Changes below a folder; `changed` is set by each, and cleared by the reader that has acted on it."""
+
+    def __init__(self, code: Code) -> None:
+        self._code, self._folder = code, code.folder
+        self.changed = asyncio.Event()
+        self.name = ""
+
+    async def watch(self) -> None:
+        """Look on until cancelled.
+
+        Raises:
+            OSError: the system lets nobody look.
+        """
+        async for changes in awatch(self._folder, watch_filter=CodeFilter(self._code), debounce=DEBOUNCE_MS):
+            self.name = min(str(Path(path).relative_to(self._folder)) for _, path in changes)
+            self.changed.set()
+
 
 QUICK_DEATH_SECONDS = 1.0
 QUICK_DEATHS_ALLOWED = 5

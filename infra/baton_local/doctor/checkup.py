@@ -26,9 +26,8 @@ from baton_local.doctor.delivery import ENDPOINTS, Probes
 from baton_local.doctor.environment import ENVIRONMENT as SETTINGS
 from baton_local.doctor.environment import read, versions
 from baton_local.doctor.finding import Finding, Level, failed, skipped, warning
-from baton_local.doctor.objects import check_objects
 from baton_local.doctor.queue import QUEUE, TOPICS, check_account, check_queue
-from baton_local.doctor.store import STORE, check_memory, check_store
+from baton_local.doctor.store import STORE, check_memory, check_objects, check_store
 from baton_local.setup.account import Account
 from baton_local.setup.unpriced import never_counted
 

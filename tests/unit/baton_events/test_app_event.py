@@ -8,7 +8,7 @@ import respx
 
 from baton_events import emit
 from baton_events.app_event import DATA_LIMIT_BYTES, AppEvent, AppEventError, app_event, name_fault, parse_app_event
-from baton_events.emitting import OF_CALL
+from baton_events.emitter import OF_CALL
 from baton_events.errors import MalformedEventError, SettingsError, TooLargeError
 
 

@@ -2,17 +2,18 @@
 
 Invariant: an agent is checked when it is made and never changes, so any process that loads the same code runs the same
 agent. Its model choice is one model or several, each a name or an object. Must not: hold anything of a running job,
-make a model, or look up names of models and capabilities, which the registry does.
+make a model, or look up names of models and capabilities, which the registry does. A `CodeAgent` is a job type written
+as code, of which the registry makes one.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from baton.sdk.agents.code_agent import no_tool
 from baton.sdk.agents.history import HistoryPolicy, KeepAll
 from baton.sdk.agents.output import OutputType
 from baton.sdk.agents.runner import Runner
@@ -23,12 +24,38 @@ from baton.sdk.models.model_settings import setting_faults
 from baton.sdk.planning.step import Step, checked_plan
 from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.records.limits import MOST, CodeMode, Limits, code_mode_of, is_whole
-from baton.sdk.tools.tool import Tool
-from baton.sdk.tools.tool_source import ToolSource
+from baton.sdk.tools.tool import Tool, ToolSource
 from baton_events.app_event import name_fault
 
 if TYPE_CHECKING:
     from baton.sdk.records.budget import Budget
+
+
+class CodeAgent(ABC):
+    """The base of workflows; `name` is the job type."""
+
+    name: str
+
+    @abstractmethod
+    def made(self) -> tuple[Any, tuple[str, ...]]:
+        """Make the `Agent`, and the faults of its code; None: it cannot be made."""
+
+    @abstractmethod
+    def parameters(self) -> tuple[list[str], list[str]]:
+        """Return the names of its parameters, and of those that are required."""
+
+    @abstractmethod
+    def calls(self) -> "Sequence[CodeAgent]":
+        """Return the job types that its code starts by itself."""
+
+
+def no_tool(value: object) -> str:
+    """Say that a value is no tool, and the way out."""
+    if isinstance(value, CodeAgent):
+        start = f"return ctx.start({value.name!r}, '', data)"
+        return f"workflow {value.name!r} is not a tool; write one that starts it, whose ctx is a ToolContext: {start}"
+    return f"{value!r} is not a tool; decorate the function with @tool"
+
 
 ModelChoice = Model | LibraryModel | str | Sequence[Model | LibraryModel | str] | None
 

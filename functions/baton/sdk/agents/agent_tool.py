@@ -13,8 +13,7 @@ from pydantic import Field
 from baton.sdk.agents.agent import Agent
 from baton.sdk.tools.context import ToolContext, tool_context
 from baton.sdk.tools.pending import Pending
-from baton.sdk.tools.tool import TOOL_NAME, Tool, tool
-from baton.sdk.tools.tool_source import ToolSource
+from baton.sdk.tools.tool import TOOL_NAME, Tool, ToolSource, tool
 
 Task = Annotated[str, Field(min_length=1, max_length=20_000)]
 _NO_TOOL_NAME = "its name must be 1 to 64 letters, digits, '_' or '-'"

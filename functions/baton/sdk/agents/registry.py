@@ -9,9 +9,8 @@ from copy import copy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from baton.sdk.agents.agent import Agent, checked_budgets, chosen_models
+from baton.sdk.agents.agent import Agent, CodeAgent, checked_budgets, chosen_models, no_tool
 from baton.sdk.agents.agent_tool import agent_tool_faults, own_tools
-from baton.sdk.agents.code_agent import CodeAgent, no_tool
 from baton.sdk.agents.handler import Handler, Handlers, handler_of, topic_faults
 from baton.sdk.agents.history import Summarize
 from baton.sdk.agents.output import FINAL_TOOL

@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from baton.sdk.agents.agent import Agent
-from baton.sdk.agents.code_agent import CodeAgent
+from baton.sdk.agents.agent import Agent, CodeAgent
 from baton.sdk.records.limits import is_whole
 from baton_events.values.json_value import Unrecordable, plain
 

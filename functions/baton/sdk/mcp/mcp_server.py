@@ -13,7 +13,7 @@ from msgspec import Struct
 from baton.sdk.distribution import require_extra
 from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
-from baton.sdk.tools.tool_source import ToolSource
+from baton.sdk.tools.tool import ToolSource
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{0,32}")
 _LONGEST_LIST_SECONDS = 86_400

@@ -6,6 +6,7 @@ is made. Must not: enforce its own time limit or retries; the executor reads the
 
 import inspect
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -25,6 +26,16 @@ from baton.sdk.tools.return_type import ResultSchema
 from baton.sdk.tools.runnable import InThread, call_in_thread
 from baton.sdk.tools.signature import read_docstring, read_signature
 from baton_events.ids import canonical_json
+
+
+class ToolSource(ABC):
+    """Lists its tools for each piece of work. It does not know how: agents without one load none of that."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name that messages for people use."""
+
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # every model provider accepts such a name of a function
 _PEOPLE = range(1, 10)

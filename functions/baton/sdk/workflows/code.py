@@ -16,8 +16,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from baton.sdk.agents.agent import Agent
-from baton.sdk.agents.code_agent import CodeAgent
+from baton.sdk.agents.agent import Agent, CodeAgent
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows import subset

@@ -12,8 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from baton.sdk.agents.agent import Agent
-from baton.sdk.agents.code_agent import CodeAgent
+from baton.sdk.agents.agent import Agent, CodeAgent
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool import Tool
 from baton.sdk.workflows.code import Code

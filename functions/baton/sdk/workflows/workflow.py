@@ -15,8 +15,7 @@ from typing import Any, Generic, overload
 from pydantic_core import to_jsonable_python
 from typing_extensions import ParamSpec, TypeVar
 
-from baton.sdk.agents.agent import Agent, RunAgent
-from baton.sdk.agents.code_agent import CodeAgent
+from baton.sdk.agents.agent import Agent, CodeAgent, RunAgent
 from baton.sdk.agents.runner import JobInfo
 from baton.sdk.distribution import missing_extra
 from baton.sdk.records.limits import Limits

@@ -4,17 +4,17 @@ from typing import Any
 
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.server.api.admin.schemas import ADMIN_SCHEMAS
-from baton.server.api.json_schema import ANY as _ANY
-from baton.server.api.json_schema import FAULT as _FAULT
-from baton.server.api.json_schema import TEXT as _TEXT
-from baton.server.api.json_schema import TEXT_OR_NULL as _TEXT_OR_NULL
-from baton.server.api.json_schema import TIME as _TIME
-from baton.server.api.json_schema import TIME_OR_NULL as _TIME_OR_NULL
-from baton.server.api.json_schema import USD as _USD
-from baton.server.api.json_schema import WHOLE as _WHOLE
-from baton.server.api.json_schema import json_object as _object
-from baton.server.api.json_schema import ref as _ref
-from baton.server.api.json_schema import rows as _rows
+from baton.server.api.admin.schemas import ANY as _ANY
+from baton.server.api.admin.schemas import FAULT as _FAULT
+from baton.server.api.admin.schemas import TEXT as _TEXT
+from baton.server.api.admin.schemas import TEXT_OR_NULL as _TEXT_OR_NULL
+from baton.server.api.admin.schemas import TIME as _TIME
+from baton.server.api.admin.schemas import TIME_OR_NULL as _TIME_OR_NULL
+from baton.server.api.admin.schemas import USD as _USD
+from baton.server.api.admin.schemas import WHOLE as _WHOLE
+from baton.server.api.admin.schemas import json_object as _object
+from baton.server.api.admin.schemas import ref as _ref
+from baton.server.api.admin.schemas import rows as _rows
 from baton.server.api.problem import Code
 
 # `partial`: the text of an answer that was cut off.

@@ -26,11 +26,12 @@ from baton.worker.conversation.exchanges import (
     continued_owner,
     ends_early,
     exchange_of,
+    fitting,
     is_rolled_back,
+    lines_of,
     still_valid,
 )
 from baton.worker.conversation.fitting import cut
-from baton.worker.conversation.past_calls import fitting, lines_of
 from baton_events.errors import StoreError, UnreadablePayloadError
 
 # Builds the messages of a job with these turns, as `Runner.messages` does.

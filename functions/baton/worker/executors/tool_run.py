@@ -40,7 +40,7 @@ from baton.worker.executors.runner_work import RunnerTool, recorded, recorded_st
 from baton.worker.executors.started_jobs import NoChildError, child_job
 from baton.worker.executors.tool_context import CallMemory, CallOutlet, Outside, StoreChannel, TenantOperations
 from baton_events.app_event import occurrence_name
-from baton_events.emitting import OF_CALL
+from baton_events.emitter import OF_CALL
 from baton_events.errors import StoreError
 from baton_events.ids import awaited_name, call_of_operation, operation_id
 from baton_events.values.json_value import TooLarge, Unrecordable, recorded_json

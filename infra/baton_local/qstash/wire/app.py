@@ -1,25 +1,84 @@
 """The ASGI application: reads a request within bounds, identifies the caller, routes, answers JSON.
 
-Invariant: whatever comes in, an answer goes out, and every error body is `{"error": text}` (qstash.md 1).
+Invariant: whatever comes in, an answer goes out, and every error body is `{"error": text}` (qstash.md 1). 429 comes as
+the hosted service answers it (qstash.md 20), off unless set; its headers tell the SDKs which limit it was.
 """
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.headers import HeaderMap
+from baton_local.qstash.core.limits import DAY_MS
+from baton_local.qstash.core.tenant import Tenant
 from baton_local.qstash.engine import Engine
 from baton_local.qstash.settings import Caller, Callers, Settings
 from baton_local.qstash.storage.group_commit import EngineStoppedError
 from baton_local.qstash.wire import publishing
 from baton_local.qstash.wire.call import Call
-from baton_local.qstash.wire.rate_limits import RateLimits
 from baton_local.qstash.wire.routes import Route, Router
 from baton_local.stand_in.api_error import ApiError
 from baton_local.stand_in.asgi import Event, Receive, Send, read_body, send_json
+
+_SECOND_MS = 1_000
+
+
+@dataclass(slots=True)
+class _Window:
+    start_ms: int
+    count: int
+
+
+class RateLimits:
+    """Counts calls and messages per user."""
+
+    def __init__(self, calls_per_second: int | None, messages_per_day: int | None) -> None:
+        self._calls_per_second = calls_per_second
+        self._messages_per_day = messages_per_day
+        self._calls: dict[str, _Window] = {}
+        self._days: dict[str, _Window] = {}
+
+    def check(self, tenant: Tenant, route: Route, now_ms: int) -> None:
+        """Count the call; raise 429 if it is one too many."""
+        if route.publishes:
+            self._check_day(tenant, now_ms)
+        elif self._calls_per_second is not None:
+            window = _current(self._calls, tenant.user, now_ms, _SECOND_MS)
+            window.count += 1
+            if window.count > self._calls_per_second:
+                raise _too_many("Burst-RateLimit", self._calls_per_second, window.start_ms + _SECOND_MS)
+
+    def _check_day(self, tenant: Tenant, now_ms: int) -> None:
+        if self._messages_per_day is None:
+            return
+        published = tenant.counters.published
+        known = self._days.get(tenant.user)
+        if known is None or now_ms - known.start_ms >= DAY_MS:
+            known = self._days[tenant.user] = _Window(now_ms - now_ms % DAY_MS, published)
+        if published - known.count >= self._messages_per_day:
+            raise _too_many("RateLimit", self._messages_per_day, known.start_ms + DAY_MS)
+
+
+def _current(windows: dict[str, _Window], user: str, now_ms: int, length_ms: int) -> _Window:
+    window = windows.get(user)
+    if window is None or now_ms - window.start_ms >= length_ms:
+        window = windows[user] = _Window(now_ms, 0)
+    return window
+
+
+def _too_many(prefix: str, limit: int, reset_ms: int) -> ApiError:
+    reset_seconds = -(-reset_ms // 1_000)
+    headers = {"Limit": str(limit), "Remaining": "0", "Reset": str(reset_seconds)}
+    return ApiError(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        f"more than {limit} in the window; try again at {reset_seconds} (Unix seconds)",
+        tuple((f"{prefix}-{name}", value) for name, value in headers.items()),
+    )
+
 
 _READY_PATH = "/readyz"
 _log = logging.getLogger(__name__)

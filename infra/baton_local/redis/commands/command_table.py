@@ -1,6 +1,6 @@
 """What the server says about its own commands (COMMAND): which only read, and where their keys are.
 
-Invariant: nothing here is a list kept by hand (refused.py has one), so a newer server's commands are covered; before
+Invariant: nothing here is a list kept by hand (prepare.py has one), so a newer server's commands are covered; before
 the server has been asked, no command counts as a read and no argument as a key. Pure once loaded.
 """
 

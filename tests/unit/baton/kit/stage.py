@@ -22,7 +22,7 @@ from baton.settings.settings import Settings
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.access import RateLimit
 from baton.testing import asgi
-from baton.testing.deliveries import delivery_headers
+from baton.testing.queue import delivery_headers
 from baton.worker.container import Container, Ports
 from baton.worker.recovery.dead_letters import DeadCallbacks
 from baton.worker.recovery.redelivery import MALFORMED_STATUS

@@ -17,8 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baton.server.lambda_runtime import RuntimeApiError, run, serve_next
 from baton.worker.entry import UNTIL_MS, LambdaHandler
-from baton_local.fixtures.lambda_events import HttpRequest, function_url_event, http_api_event
-from baton_local.fixtures.odd_events import ODD_EVENTS
+from baton_local.fixtures.lambda_events import ODD_EVENTS, HttpRequest, function_url_event, http_api_event
 from tests.deploy.runtime_api import Invocation, RuntimeApi
 
 ASKED = function_url_event(HttpRequest("POST", "/api/chat", {"cookie": "a=1"}, b"hello", "x=1"))

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from baton import Agent, Call, Event, HandlerContext, Registry, ScriptedModel, ToolContext, ToolError, emit, on, tool
 from baton.testing.asgi import Answer
-from baton.testing.deliveries import Failed, callback_of
+from baton.testing.queue import Failed, callback_of
 from baton_events.app_event import app_event, parse_app_event
 from tests.unit.baton.kit.stage import BASE, Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys

@@ -14,7 +14,7 @@ from baton.engine.waits import status_and_wait
 from baton.sdk.agents.registry import RegistryError
 from baton.server.app import build_app
 from baton.testing import asgi
-from baton.testing.deliveries import delivery_headers
+from baton.testing.queue import delivery_headers
 from baton.worker.runtime.job_view import job_view
 from baton_events.errors import QueueRefusedError
 from baton_events.messages import Outgoing

@@ -10,8 +10,7 @@ import pytest
 from baton import Agent, Registry
 from baton.engine.state import CallRecord, Job
 from baton.engine.transitions import CallStatus, JobStatus
-from baton.sdk.agents.samples.library_agents import LIBRARY
-from baton.sdk.agents.samples.plans import planner, report
+from baton.sdk.agents.samples.library_agents import LIBRARY, planner, report
 from baton.sdk.tools.builtin.files import file_tools
 from baton.sdk.tools.tool import Tool
 from tests.unit.baton.kit.stage import Stage

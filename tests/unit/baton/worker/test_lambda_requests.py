@@ -9,6 +9,7 @@ from mangum.types import LambdaConfig
 
 from baton.worker.lambda_requests import BroughtRequest, NoRequestError, brought_request
 from baton_local.fixtures.lambda_events import (
+    ODD_EVENTS,
     HttpRequest,
     body_of,
     function_url_event,
@@ -17,7 +18,6 @@ from baton_local.fixtures.lambda_events import (
     load_balancer_event,
     rest_api_event,
 )
-from baton_local.fixtures.odd_events import ODD_EVENTS
 
 _CONFIG = LambdaConfig(api_gateway_base_path="/", text_mime_types=["text/"], exclude_headers=[])
 _WAYS = (function_url_event, http_api_event, http_api_event_1, rest_api_event, load_balancer_event)

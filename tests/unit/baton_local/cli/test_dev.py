@@ -10,9 +10,8 @@ import pytest
 import respx
 from click.testing import CliRunner
 
-from baton_local.cli.dev import ready_text
+from baton_local.cli.dev import open_console, ready_text
 from baton_local.cli.main import main
-from baton_local.cli.opening import open_console
 from baton_local.dev.data_folder import DevFile
 
 STACK = DevFile(

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from baton.observability.logs import name_job_in_logs
-from baton_local.dev.app_lines import OwnOutput, OwnRecords
+from baton_local.dev.app_server import OwnOutput, OwnRecords
 from baton_local.dev.part_log import PartLog, ShownLines
 
 

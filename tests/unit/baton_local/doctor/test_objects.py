@@ -8,7 +8,7 @@ from baton.settings.settings import read_settings
 from baton.store.objects import Objects, objects_of
 from baton_events.errors import ObjectStoreError
 from baton_local.doctor.finding import Level
-from baton_local.doctor.objects import check_objects
+from baton_local.doctor.store import check_objects
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -6,8 +6,16 @@ Add yours here: one file beside this one, one line below. Must not: do anything 
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import Registry
 from baton.sdk.agents.samples.job_types import code_generation, data_processing, simple_task
-from baton.sdk.agents.samples.library_agents import assistant, engineer, historian, library_tools, research, supervisor
-from baton.sdk.agents.samples.plans import planner, report
+from baton.sdk.agents.samples.library_agents import (
+    assistant,
+    engineer,
+    historian,
+    library_tools,
+    planner,
+    report,
+    research,
+    supervisor,
+)
 from baton.sdk.models.model import Call
 from baton.sdk.models.scripted import ScriptedModel
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from starlette.responses import Response
 
 from baton.engine.state import Job
 from baton.sdk.agents.agent import Agent
+from baton.sdk.distribution import DISTRIBUTION
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.approval_list import SeenJob
 from baton.server.api.jobs.job import JobsApi, idempotency_key_of
@@ -25,7 +27,6 @@ from baton.server.api.stream import StreamReader, Streams, is_live
 from baton.server.api.stream_token import Permit, check_capacity
 from baton.server.protocols.mcp.body import Call, RpcError, missing_capability
 from baton.server.protocols.mcp.call_form import CallForm
-from baton.server.protocols.mcp.message import done, failed
 from baton.server.protocols.mcp.task_view import created_task, related, requests_of, task_of, text_result, tool_result
 from baton.server.protocols.mcp.tasks import Tasks
 from baton.server.protocols.mcp.tools import ArgumentsError, tool_named
@@ -33,6 +34,22 @@ from baton.store.records.jobs import StoredParts
 from baton.worker.container import Container
 
 Part = dict[str, Any]
+SERVER_INFO = {"name": "baton", "title": "Baton", "version": version(DISTRIBUTION)}
+
+
+def done(call: Call, result: Part) -> Part:
+    """Build the response to a call; in revision 2026-07-28 a result names its kind and its server."""
+    if call.modern:
+        meta = {"io.modelcontextprotocol/serverInfo": SERVER_INFO} | result.get("_meta", {})
+        result = {"resultType": "complete"} | result | {"_meta": meta}
+    return {"jsonrpc": "2.0", "id": call.id, "result": result}
+
+
+def failed(request_id: str | int | None, error: RpcError) -> Part:
+    """Build the error response to a request; without an id if the request has none that can be read."""
+    return {"jsonrpc": "2.0"} | ({} if request_id is None else {"id": request_id}) | {"error": error.value}
+
+
 # An answer is waited for this long before a stream begins or the call comes again; few hosts allow much more.
 ANSWER_SECONDS = 25.0
 

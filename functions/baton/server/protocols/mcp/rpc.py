@@ -1,11 +1,14 @@
 """`POST /mcp`: MCP over streamable HTTP, in both revisions and without a session, for agents that are exposed by it.
 
 Invariant: any process answers any request, and a closed connection changes nothing: the job continues. Keys, rates,
-pages of strangers and an absent store are HTTP errors, as everywhere; other errors are the protocol's.
+pages of strangers and an absent store are HTTP errors, as everywhere; other errors are the protocol's. Pages may call
+it that are this deployment's, or of CORS_ORIGINS: others could reach a server on the visitor's machine, by a host name
+that resolves to it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -29,13 +32,29 @@ from baton.server.protocols.mcp.body import (
     read_call,
     rpc_error,
 )
-from baton.server.protocols.mcp.calls import Asked, Calls
-from baton.server.protocols.mcp.message import SERVER_INFO, done, failed
-from baton.server.protocols.mcp.origin import check_origin
+from baton.server.protocols.mcp.calls import SERVER_INFO, Asked, Calls, done, failed
 from baton.server.protocols.mcp.tools import LIST_TTL_MS, exposed_agents, tool_of
+from baton.settings.settings import Settings
 from baton.worker.container import Container
 from baton_events.errors import BatonError
 from baton_events.ids import canonical_json
+from baton_events.setting import is_loopback
+
+
+def check_origin(request: Request, settings: Settings) -> None:
+    """Check that a request comes from no page, or from one that may call MCP.
+
+    Raises:
+        ApiError: 403.
+    """
+    origin = request.headers.get("origin")
+    if origin is None or origin in settings.cors_origins.split(","):
+        return
+    own = settings.worker_base_url or str(request.base_url)
+    if urlsplit(origin).netloc == urlsplit(own).netloc or (is_loopback(own) and is_loopback(origin)):
+        return
+    raise ApiError(403, f"a page of {origin[:80]!r} may not call this: name it in CORS_ORIGINS")
+
 
 Part = dict[str, Any]
 Method = Callable[[Asked], Awaitable[Part | Response]]

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from baton import Agent, JobInfo, ScriptedModel, ToolContext, ToolError, approval, sleep, tool, wait_for_event, workflow
-from baton.sdk.agents.code_agent import CodeAgent
+from baton.sdk.agents.agent import CodeAgent
 from baton.testing import Simulation
 from tests.unit.baton.sdk.workflows import rates
 

@@ -10,8 +10,8 @@ from baton.engine.commit.answers import History
 from baton.sdk.agents.history import Summarize
 from baton.sdk.models.model import UserMessage
 from baton.worker.conversation.conversation import Turn, conversation_of, size_bytes
+from baton.worker.conversation.exchanges import fitting
 from baton.worker.conversation.fitting import LEAST_RESULT_BYTES, cut, due, entry_of, fit, request_of, shorten
-from baton.worker.conversation.past_calls import fitting
 from tests.unit.baton.worker.conversation.sample_history import TASK, history_of, streamed_text, summary
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
 from baton_local.qstash.wire import messages, publishing
-from baton_local.qstash.wire.rate_limits import RateLimits
+from baton_local.qstash.wire.app import RateLimits
 from baton_local.qstash.wire.routes import ROUTES
 from baton_local.stand_in.api_error import ApiError
 

@@ -3,7 +3,7 @@
 import pytest
 
 from baton_local.redis.commands.access import Access, Tokens
-from baton_local.redis.commands.refused import why_refused
+from baton_local.redis.commands.prepare import why_refused
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from baton import Agent, Pending, ScriptedModel, ToolContext, ToolError, tool
-from baton.sdk.agents.code_agent import CodeAgent
+from baton.sdk.agents.agent import CodeAgent
 from baton.testing import Approve, Reject, Simulation
 from baton.testing.records import Decide, Outcomes
 

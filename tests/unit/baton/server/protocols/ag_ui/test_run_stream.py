@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from baton.engine.state import Job
 from baton.server.api.jobs.open_calls import OpenCalls
-from baton.server.protocols.ag_ui.run_stream import Run, RunStream
+from baton.server.protocols.ag_ui.runs import Run, RunStream
 
 JOB = Job("job_1", "thread-1", "acme", "agent", created_at_ms=7)
 Part = dict[str, Any]
