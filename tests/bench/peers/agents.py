@@ -8,6 +8,11 @@ import time
 from baton import Agent, Call, Limits, Registry, ToolContext, tool
 from baton.sdk.models.model import ModelAnswer, ModelRequest, ToolMessage, UserMessage
 from tests.bench.peers import work
+from tests.bench.peers.environment import set_for_children, setting
+
+if far := setting("BENCH_STORE_URL"):
+    # The stack says where its own store is; the app reads that once its agents are loaded.
+    set_for_children({"UPSTASH_REDIS_REST_URL": far})
 
 
 @tool

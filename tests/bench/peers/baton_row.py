@@ -19,7 +19,7 @@ from baton_local.cli.dev import MOST_PROCESSES
 from baton_local.redis.data_dir import DataDir
 from tests.bench.peers.command import options, run
 from tests.bench.peers.job_ends import JobEnds
-from tests.bench.peers.peer import Peer
+from tests.bench.peers.peer import LOOPBACK, Peer, free_port
 
 READY_SECONDS = 180.0
 # Many slots, since the jobs of a cell are to run at once; no line of log for each message, as in the other rows.
@@ -42,6 +42,10 @@ class Baton(Peer):
         own = {**SETTINGS, "CONTINUATION": self.mode, **(QUICK_RECOVERY if self.crashing else {})}
         command = [str(Path(sys.executable).with_name("baton")), "dev", "--data", str(data), "--port", "0"]
         command += ["--store", self.store]
+        if self.round_trip_ms:
+            port = free_port()
+            command += ["--redis-port", str(port)]
+            own["BENCH_STORE_URL"] = f"http://{LOOPBACK}:{self.far(port)}"
         self.spawn("stack", [*command, "--app", "tests.bench.peers.agents:registry"], variables=own)
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         self.closing.append(self._http.close)

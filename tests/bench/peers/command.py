@@ -13,6 +13,7 @@ from tests.bench.peers.cells import Size, cell
 from tests.bench.peers.crash import crash
 from tests.bench.peers.environment import set_for_children
 from tests.bench.peers.long_job import long_job
+from tests.bench.peers.network import network
 from tests.bench.peers.peer import Peer
 
 
@@ -23,6 +24,7 @@ def options(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=4.0, help="of a cell (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=0, help="so many jobs a cell, instead of --seconds")
     parser.add_argument("--crash", action="store_true", help="instead: kill -9 in the middle of jobs")
+    parser.add_argument("--network", default="", metavar="MS,...", help="instead: a job whose state is so far away")
     parser.add_argument("--long", type=int, default=0, metavar="CALLS", help="instead: one job of so many calls")
     return parser
 
@@ -43,6 +45,10 @@ async def _results(make: type[Peer], chosen: argparse.Namespace) -> AsyncIterato
         for variant in variants:
             with tempfile.TemporaryDirectory() as folder:
                 yield await crash(make, variant, Path(folder) / "notes")
+        return
+    if chosen.network:
+        for round_trip in chosen.network.split(","):
+            yield await network(make, float(round_trip))
         return
     if chosen.long:
         set_for_children({"BENCH_CALLS": str(chosen.long)})

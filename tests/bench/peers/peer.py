@@ -28,12 +28,14 @@ class Peer(ABC):
         in_process: the worker is this very process, so its processor time and memory are the row's, too.
         crash_seconds: how long a job may take to go on after its worker was killed.
         crash_note: what a reader must know of how this row recovers.
+        round_trip_ms: to where the row's state lives; 0: on this machine.
     """
 
     name = "?"
     in_process = False
     crash_seconds = 60.0
     crash_note = ""
+    round_trip_ms = 0.0
 
     def __init__(self) -> None:
         # Below the system's temporary folder and short: a socket's path holds 100 bytes. Open to other users, since
@@ -104,6 +106,16 @@ class Peer(ABC):
                 env={**environment(), "PYTHONPATH": str(ROOT), **(variables or {})},
             )
         return self._children[label]
+
+    def far(self, port: int) -> int:
+        """The port at which what listens on that one is a round trip away."""
+        if not self.round_trip_ms:
+            return port
+        relay = free_port()
+        numbers = (relay, port, self.round_trip_ms)
+        self.spawn("relay", python("-m", "tests.bench.peers.relay", *map(str, numbers)))
+        wait_for_port(relay)
+        return relay
 
     def end(self, label: str, how: signal.Signals) -> None:
         child = self._children.pop(label)

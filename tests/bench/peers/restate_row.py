@@ -57,7 +57,7 @@ class Restate(Peer):
 
     async def _register(self) -> None:
         shown = ""
-        where = {"uri": f"http://{LOOPBACK}:{self._port}", "use_http_11": False}
+        where = {"uri": f"http://{LOOPBACK}:{self.far(self._port)}", "use_http_11": False}
         for _ in range(REGISTER_TRIES):
             try:
                 async with self._http.post(f"http://{LOOPBACK}:{self._admin}/deployments", json=where) as answer:

@@ -51,7 +51,7 @@ def start_postgres(peer: Peer) -> str:
         if subprocess.run(ready, check=False, stdout=subprocess.DEVNULL).returncode == 0:
             break
         time.sleep(0.1)
-    return f"postgresql://postgres@{LOOPBACK}:{port}/postgres"
+    return f"postgresql://postgres@{LOOPBACK}:{peer.far(port)}/postgres"
 
 
 def _user_of(data: Path) -> Sequence[str]:
