@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from baton.sdk.agents.agent import Agent
     from baton.sdk.agents.agent_tool import as_tool
-    from baton.sdk.agents.event import Event, HandlerContext
-    from baton.sdk.agents.handler import on
+    from baton.sdk.agents.handler import Event, HandlerContext, on
     from baton.sdk.agents.history import DropOldest, KeepAll, Summarize
     from baton.sdk.agents.registry import Registry
     from baton.sdk.agents.runner import JobInfo
@@ -90,8 +89,8 @@ _WHERE = {
     "Decision": "baton.sdk.workflows.approval",
     "DropOldest": "baton.sdk.agents.history",
     "Emitter": "baton_events.emitter",
-    "Event": "baton.sdk.agents.event",
-    "HandlerContext": "baton.sdk.agents.event",
+    "Event": "baton.sdk.agents.handler",
+    "HandlerContext": "baton.sdk.agents.handler",
     "JobInfo": "baton.sdk.agents.runner",
     "KeepAll": "baton.sdk.agents.history",
     "LimitedCall": "baton.sdk.records.call_limit",

@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterable
 import click
 
 from baton.settings.limits import LIMITS
-from baton.settings.reports import API, OF_OTHERS, WEBHOOKS
-from baton.settings.table import ALL_SETTINGS, SETTINGS
+from baton.settings.table import ALL_SETTINGS, API, OF_OTHERS, SETTINGS, WEBHOOKS
 from baton_events.setting import EVERYWHERE, Setting
 from baton_local.cli.main import main
 from baton_local.docs.markdown_table import markdown_list, markdown_table

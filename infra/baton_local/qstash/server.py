@@ -18,7 +18,7 @@ from baton_local.qstash.faults import FaultPlan, FaultyDelivery, SkewedClock
 from baton_local.qstash.settings import Settings
 from baton_local.qstash.storage.database import Database
 from baton_local.qstash.wire.app import Api
-from baton_local.stand_in import asgi
+from baton_local.stand_in import http_server
 from baton_local.stand_in.http_server import listen, serve_until
 
 _RUN_NAME_LENGTH = 12
@@ -75,7 +75,7 @@ class App:
             finally:
                 self._api = None
 
-    async def __call__(self, scope: asgi.Event, receive: asgi.Receive, send: asgi.Send) -> None:
+    async def __call__(self, scope: http_server.Event, receive: http_server.Receive, send: http_server.Send) -> None:
         """Serve a request (ASGI)."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -84,7 +84,7 @@ class App:
         else:
             raise RuntimeError("the application is not running; use its lifespan, or `async with app.running()`")
 
-    async def _lifespan(self, receive: asgi.Receive, send: asgi.Send) -> None:
+    async def _lifespan(self, receive: http_server.Receive, send: http_server.Send) -> None:
         await receive()
         try:
             async with self.running():

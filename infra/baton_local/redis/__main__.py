@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from baton_local.redis.bridge import TOKEN, add_bridge_options, bridge_settings, run
-from baton_local.redis.child import ServerChild
+from baton_local.redis.bridge import TOKEN, ServerChild, add_bridge_options, bridge_settings, run
 from baton_local.redis.data_dir import DataDir
 from baton_local.redis.valkey import server_address, server_command
 from baton_local.stand_in.folder import DataFolderError, token_of

@@ -1,6 +1,7 @@
 """`python -m baton_local.redis.bridge`: the bridge in the foreground, in front of a server that runs already.
 
-Its options and its life serve the server together with the bridge, too (`python -m baton_local.redis`). Invariant: the
+Its options and its life serve the server together with the bridge, too (`python -m baton_local.redis`), as this
+process's own child, in a session of its own: started, watched, started again when it dies, stopped last. Invariant: the
 ready lines are printed when a command would succeed, not before; SIGTERM and SIGINT end with exit code 0 and with
 nothing left running. Only here are parts connected to each other; making a `Bridge` opens nothing, starting it does.
 """
@@ -16,7 +17,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from baton_local.redis.child import ChildFailedError, ServerChild
 from baton_local.redis.commands.access import Tokens
 from baton_local.redis.commands.command_table import CommandTable
 from baton_local.redis.commands.prepare import Preparer
@@ -30,6 +30,64 @@ from baton_local.redis.rest.runner import Faults, Runner
 from baton_local.redis.rest.service import Admin, Service
 from baton_local.redis.rest.streams import Streams
 from baton_local.stand_in.http_server import listen
+
+_log = logging.getLogger(__name__)
+
+_CHILD_STOP_SECONDS = 10.0
+_SHORT_LIFE_SECONDS = 2.0
+_SHORT_LIVES_LIMIT = 5
+_FIRST_START_SECONDS = 10.0
+_RESTART_DELAY_SECONDS = 0.1
+
+
+class ChildFailedError(Exception):
+    """The server will not stay up; its log says why."""
+
+
+class ServerChild:
+    """Keeps one child process running."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def run(self) -> None:
+        """Start the server, and start it again whenever it dies; ends by cancellation.
+
+        Raises:
+            ChildFailedError: its first start failed (a wrong folder, no binary), or it dies again and again.
+        """
+        loop = asyncio.get_running_loop()
+        lives = short_lives = 0
+        while True:
+            began_seconds = loop.time()
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+            )
+            status = await self._process.wait()
+            lives += 1
+            lived_seconds = loop.time() - began_seconds
+            short_lives = short_lives + 1 if lived_seconds < _SHORT_LIFE_SECONDS else 0
+            if (
+                lives == 1 and status > 0 and lived_seconds < _FIRST_START_SECONDS
+            ) or short_lives >= _SHORT_LIVES_LIMIT:
+                raise ChildFailedError(f"the Redis server ended with status {status} after {lived_seconds:.1f} s")
+            _log.warning("the Redis server ended with status %s; starting it again", status)
+            await asyncio.sleep(_RESTART_DELAY_SECONDS)
+
+    async def stop(self) -> None:
+        """End the child: by asking, then by force."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            async with asyncio.timeout(_CHILD_STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
 
 _STOP_TIMEOUT_SECONDS = 2.0
 _STOP_POLL_SECONDS = 0.01
@@ -148,9 +206,6 @@ def bridge_settings(
         proof=environment.get(PROOF),
         shows_token=TOKEN not in environment,
     )
-
-
-_log = logging.getLogger(__name__)
 
 
 def run(settings: BridgeSettings, child: ServerChild | None = None) -> int:

@@ -21,7 +21,6 @@ from baton_events.emitter import sealing_in
 from baton_events.errors import MessageNotFoundError, PublishError, QueueRefusedError, SettingsError, TopicNotFoundError
 from baton_events.messages import Queue
 from baton_events.publisher import SdkPublisher
-from baton_local.setup.coded_schedule import CodedSchedule, coded_schedule, missed_message
 from baton_local.setup.difference import (
     Change,
     DeleteSchedule,
@@ -34,7 +33,7 @@ from baton_local.setup.difference import (
     RemoveEndpoint,
     difference,
 )
-from baton_local.setup.wanted import wanted_of
+from baton_local.setup.wanted import CodedSchedule, coded_schedule, missed_message, wanted_of
 
 
 class Account:

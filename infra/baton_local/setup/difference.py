@@ -11,8 +11,7 @@ from baton.queue.account import Topic, TopicEndpoint
 from baton.queue.ports import QueueSchedule
 from baton_events.timestamps import rfc3339
 from baton_local.qstash.core.schedules import parse_cron
-from baton_local.setup.coded_schedule import CodedSchedule
-from baton_local.setup.wanted import Wanted, WantedSchedule
+from baton_local.setup.wanted import CodedSchedule, Wanted, WantedSchedule
 
 _GRACE_MS = 60_000
 

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from baton_local.stand_in.api_error import ApiError
-from baton_local.stand_in.asgi import Event, Receive, Send, lose_answer, read_body, send_json
 from baton_local.stand_in.fault_plan import FaultPlan, PlanForm, Strike
+from baton_local.stand_in.http_server import Event, Receive, Send, lose_answer, read_body, send_json
 from baton_local.vector.embeddings import EmbedderError, EmbeddingModel
 from baton_local.vector.index import Index
 from baton_local.vector.operations import LEFT_OUT, OPERATIONS, Request, not_emulated

@@ -14,9 +14,8 @@ import httpx
 
 from baton.client import ApiError, AsyncBatonClient, ConflictError, Job
 from baton.sdk.records.stream_part import StreamPart
-from baton_local.cli.demo.family import Member, follow
 from baton_local.cli.demo.scenario import KillApp, Scenario, Task
-from baton_local.cli.demo.view import DemoView, read_cost
+from baton_local.cli.demo.view import DemoView, Member, follow, read_cost
 from baton_local.dev.data_folder import DevFile
 from baton_local.dev.stack_error import StackError
 

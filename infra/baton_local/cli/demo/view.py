@@ -1,23 +1,62 @@
 """What the demo shows: one line per event as it happens, then the answer and what it cost.
 
-The cost is the difference of two readings of the counters that the two local servers keep. Invariant: one line stays
-one line, cut to the width of the terminal, and everything reads well in 80 columns and without colour. Text from the
-job is shown as plain text: control characters are taken out, markup is not interpreted. It decides nothing.
+The job and those that its tool calls start are followed together: each part of each once, each job's in order. The
+cost is the difference of two readings of the counters that the two local servers keep. Invariant: one line stays one
+line, cut to the width of the terminal, and everything reads well in 80 columns and without colour. Text from the job is
+shown as plain text: control characters are taken out, markup is not interpreted. It decides nothing.
 """
 
+import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from baton.client import AsyncBatonClient
 from baton.sdk.records.stream_part import StreamPart
-from baton_local.cli.demo.family import Member
 from baton_local.cli.job_events import JobLines, plain
 from baton_local.dev.data_folder import DevFile
+
+
+@dataclass(frozen=True)
+class Member:
+    """A job: how deep below the first one, and the tool that started it."""
+
+    job_id: str
+    depth: int = 0
+    name: str = ""
+
+
+Show = Callable[[Member, StreamPart], None]
+
+
+async def follow(client: AsyncBatonClient, member: Member, show: Show) -> None:
+    """Show the parts of a job and of all jobs below it."""
+    children: dict[str, asyncio.Task[None]] = {}
+    try:
+        async for streamed in client.stream(member.job_id):
+            part = cast("StreamPart", streamed.raw)
+            show(member, part)
+            child = _started(part, member)
+            if child is not None and child.job_id not in children:
+                children[child.job_id] = asyncio.create_task(follow(client, child, show))
+        await asyncio.gather(*children.values())
+    finally:
+        for task in children.values():
+            task.cancel()
+        await asyncio.gather(*children.values(), return_exceptions=True)
+
+
+def _started(part: StreamPart, parent: Member) -> Member | None:
+    if part["type"] != "data-operation" or not part["data"].get("jobId"):
+        return None
+    return Member(part["data"]["jobId"], parent.depth + 1, str(part["data"].get("tool", "")))
+
 
 COUNTERS_PATH = "/admin/counters"
 

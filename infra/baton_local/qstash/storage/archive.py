@@ -22,7 +22,7 @@ _COLUMNS = (("messageId", "m.id"), ("state", "e.state"), ("responseStatus", "cas
 # Filters whose value stands in the stored JSON as it is: SQLite can skip most rows before they are decoded.
 _IN_CONTENT = ("topicName", "queueName", "scheduleId", "label", "flowControlKey", "callerIp", "url", "host", "path")
 _NOBODY_HAS = ("api", "source")
-# Every message has events of these states; the others have an index of their own (schema.py, in these very words).
+# Every message has events of these states; the others have an index of their own (database.py, in these very words).
 _COMMON = (EventState.CREATED, EventState.ACTIVE, EventState.DELIVERED)
 _TROUBLE = f"e.state NOT IN ({','.join(repr(state.value) for state in _COMMON)})"
 

@@ -1,7 +1,13 @@
-"""The data folder as one object: lock, writer, reader, retention, and the state of an earlier run."""
+"""The data folder as one object: lock, writer, reader, retention, the tables, and the state of an earlier run.
+
+Unfinished messages, dead letters, windows and small things are loaded; what was in flight when the process died is due
+again with the same attempt number (qstash.md 7). Invariant: a commit that returned survives SIGKILL; with `synced` (the
+default) also a power cut.
+"""
 
 import contextlib
 import gc
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -14,16 +20,124 @@ from baton_local.qstash.core.dispatch import watch_idle_flow
 from baton_local.qstash.core.lifecycle import recover
 from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.machine import Outcome
-from baton_local.qstash.core.message import Live
+from baton_local.qstash.core.message import AttemptResult, DlqEntry, Live
 from baton_local.qstash.core.queues import Capacity
 from baton_local.qstash.core.state import Ids, State, Transition
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
 from baton_local.qstash.settings import User
-from baton_local.qstash.storage import schema
+from baton_local.qstash.storage import codec
 from baton_local.qstash.storage.archive import Archive
-from baton_local.qstash.storage.schema import open_database
 from baton_local.qstash.storage.store import Store
 from baton_local.stand_in.folder import lock_folder
+
+VERSION = 2
+# Rows are written at the end of their tables, and read soon or never: a larger cache only grows with what was sent.
+_CACHE_KIB = 4_000
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS messages(
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, user TEXT NOT NULL, content TEXT NOT NULL, body BLOB);
+CREATE TABLE IF NOT EXISTS progress(
+    seq INTEGER PRIMARY KEY, retried INTEGER NOT NULL, due_ms INTEGER NOT NULL, cancel_requested INTEGER NOT NULL,
+    finished_ms INTEGER, size_bytes INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS finished ON progress(finished_ms) WHERE finished_ms IS NOT NULL;
+CREATE TABLE IF NOT EXISTS events(
+    n INTEGER PRIMARY KEY, seq INTEGER NOT NULL, time_ms INTEGER NOT NULL, state TEXT NOT NULL,
+    next_delivery_ms INTEGER, status INTEGER, headers TEXT, body BLOB, error TEXT);
+CREATE INDEX IF NOT EXISTS events_of_message ON events(seq);
+CREATE INDEX IF NOT EXISTS events_of_trouble ON events(state) WHERE state NOT IN ('CREATED','ACTIVE','DELIVERED');
+CREATE TABLE IF NOT EXISTS traits(seq INTEGER, trait INTEGER, PRIMARY KEY(seq, trait)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS messages_of_trait ON traits(trait);
+CREATE TABLE IF NOT EXISTS dlq(
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, failed_at_ms INTEGER NOT NULL,
+    status INTEGER NOT NULL, headers TEXT NOT NULL, response BLOB NOT NULL, error TEXT,
+    message_seq INTEGER NOT NULL, message_id TEXT NOT NULL, user TEXT NOT NULL, content TEXT NOT NULL, body BLOB);
+CREATE TABLE IF NOT EXISTS dedup(
+    user TEXT, key TEXT, message_id TEXT NOT NULL, expires_ms INTEGER NOT NULL, PRIMARY KEY(user, key)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS dedup_expiry ON dedup(expires_ms);
+CREATE TABLE IF NOT EXISTS things(
+    kind TEXT, user TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY(kind, user, key)) WITHOUT ROWID;
+"""
+
+
+def open_database(path: Path, *, synced: bool) -> sqlite3.Connection:
+    """Open a connection that may be handed between threads (one at a time), with the tables in place."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    connection.execute("PRAGMA wal_autocheckpoint=4000")
+    connection.executescript(_TABLES)
+    _check_version(connection, path)
+    return connection
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("INSERT OR IGNORE INTO meta VALUES('version', ?)", (str(VERSION),))
+    (found,) = connection.execute("SELECT value FROM meta WHERE key='version'").fetchone()
+    if found != str(VERSION):
+        connection.close()
+        raise RuntimeError(f"{path} has format {found}, this version reads {VERSION}; choose another data folder")
+
+
+def load_tenant(connection: sqlite3.Connection, tenant: Tenant, now_ms: int) -> None:
+    """Fill a tenant with everything but its unfinished messages."""
+    things = connection.execute("SELECT kind, key, value FROM things WHERE user=?", (tenant.user,))
+    for kind, key, value in things:
+        _load_thing(tenant, kind, key, value)
+    windows = connection.execute(
+        "SELECT key, message_id, expires_ms FROM dedup WHERE user=? AND expires_ms>? ORDER BY expires_ms",
+        (tenant.user, now_ms),
+    )
+    for key, message_id, expires_ms in windows:
+        tenant.dedup.remember(key, message_id, expires_ms)
+    for entry in _dead_letters(connection, tenant.user):
+        tenant.dlq[entry.id] = entry
+
+
+def _load_thing(tenant: Tenant, kind: str, key: str, value: str) -> None:
+    if kind == "topic":
+        tenant.topics[key] = codec.decode_topic(value)
+    elif kind == "queue":
+        tenant.queues[key] = codec.decode_queue(value)
+    elif kind == "flow":
+        tenant.flows[key] = codec.decode_flow(value)
+    elif kind == "schedule":
+        tenant.schedules[key] = codec.decode_schedule(value)
+    elif kind == "counters":
+        tenant.counters = codec.decode_counters(value)
+
+
+def stored_keys(connection: sqlite3.Connection, user: str) -> SigningKeys | None:
+    """Return the signing keys of a user after rotation; None if they were never rotated."""
+    row = connection.execute("SELECT value FROM things WHERE kind='keys' AND user=?", (user,)).fetchone()
+    return None if row is None else codec.decode_keys(row[0])
+
+
+def _dead_letters(connection: sqlite3.Connection, user: str) -> Iterator[DlqEntry]:
+    rows = connection.execute("SELECT * FROM dlq WHERE user=? ORDER BY seq", (user,))
+    for seq, entry_id, failed_at_ms, status, headers, response, error, *message in rows:
+        result = AttemptResult(status, json.loads(headers), response, error)
+        yield DlqEntry(seq, entry_id, codec.decode_message(*message), failed_at_ms, result)
+
+
+def unfinished(connection: sqlite3.Connection) -> Iterator[Live]:
+    """Yield all unfinished messages, in order of acceptance."""
+    rows = connection.execute(
+        "SELECT m.seq, m.id, m.user, m.content, m.body, p.retried, p.due_ms, p.cancel_requested"
+        " FROM progress p CROSS JOIN messages m ON m.seq = p.seq WHERE p.finished_ms IS NULL ORDER BY p.seq"
+    )
+    for seq, message_id, user, content, body, retried, due_ms, cancel_requested in rows:
+        message = codec.decode_message(seq, message_id, user, content, body)
+        yield Live(message, due_ms, retried, cancel_requested=bool(cancel_requested))
+
+
+def last_seq(connection: sqlite3.Connection) -> int:
+    """Return the highest number given so far to a message or a dead letter."""
+    rows = connection.execute("SELECT max(seq) FROM messages UNION ALL SELECT max(seq) FROM dlq")
+    return max((seq or 0 for (seq,) in rows), default=0)
+
 
 _PRUNE_EVERY_MS = 1_000
 
@@ -94,9 +208,9 @@ class Database:
     def _load(self, users: Iterable[User], limits: Limits, ids: Ids, now_ms: int) -> tuple[State, Outcome]:
         tenants = {user.id: Tenant(user.id, self._keys(user)) for user in users}
         for tenant in tenants.values():
-            schema.load_tenant(self._connection, tenant, now_ms)
+            load_tenant(self._connection, tenant, now_ms)
         state = State(limits, ids, tenants, Capacity(limits.max_in_flight))
-        state.last_seq = schema.last_seq(self._connection)
+        state.last_seq = last_seq(self._connection)
         step = Transition(state, now_ms)
         for tenant in tenants.values():
             for schedule in list(tenant.schedules.values()):
@@ -104,7 +218,7 @@ class Database:
             for key in tenant.flows:
                 watch_idle_flow(step, tenant, key)
         by_user: dict[str, list[Live]] = {}
-        for live in schema.unfinished(self._connection):
+        for live in unfinished(self._connection):
             by_user.setdefault(live.message.user, []).append(live)
         for user, lives in by_user.items():
             if user in tenants:  # a user who is no longer served keeps their messages on disk
@@ -114,7 +228,7 @@ class Database:
     def _keys(self, user: User) -> SigningKeys:
         """Return the keys after rotation, unless other ones are configured since."""
         configured = (user.current_signing_key, user.next_signing_key)
-        stored = schema.stored_keys(self._connection, user.id)
+        stored = stored_keys(self._connection, user.id)
         if stored is not None and stored.configured == configured:
             return stored
         return SigningKeys(*configured, configured)

@@ -22,7 +22,7 @@ from baton_local.qstash.wire import publishing
 from baton_local.qstash.wire.call import Call
 from baton_local.qstash.wire.routes import Route, Router
 from baton_local.stand_in.api_error import ApiError
-from baton_local.stand_in.asgi import Event, Receive, Send, read_body, send_json
+from baton_local.stand_in.http_server import Event, Receive, Send, read_body, send_json
 
 _SECOND_MS = 1_000
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from baton_local.bundle.bundling import BUNDLES, Bundling, pack
+from baton_local.bundle.bundling import BUNDLES, Bundling, compile_modules, lambda_python, pack
 from baton_local.bundle.libraries import PYTHON, PYTHON_VERSION, Libraries, Uv
-from baton_local.bundle.source_code import compile_modules, lambda_python
 from baton_local.cli.project import package
 from baton_local.dev.stack_error import StackError
 

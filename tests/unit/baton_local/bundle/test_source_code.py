@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.bundle.source_code import added_libraries, copy_app, copy_handlers, copy_own
+from baton_local.bundle.bundling import added_libraries, copy_app, copy_handlers, copy_own
 from baton_local.dev.stack_error import StackError
 
 ROOT = Path(__file__).parents[4]

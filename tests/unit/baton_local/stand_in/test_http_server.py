@@ -7,8 +7,17 @@ from contextlib import asynccontextmanager
 import pytest
 
 from baton_local.stand_in.api_error import ApiError
-from baton_local.stand_in.asgi import App, Event, Receive, Send, lose_answer, read_body, send_json
-from baton_local.stand_in.http_server import listen, serve_until
+from baton_local.stand_in.http_server import (
+    App,
+    Event,
+    Receive,
+    Send,
+    listen,
+    lose_answer,
+    read_body,
+    send_json,
+    serve_until,
+)
 
 LIMIT_BYTES = 1_000
 

@@ -32,8 +32,7 @@ from baton.server.protocols.a2a.body import (
     rpc_error,
 )
 from baton.server.protocols.a2a.card import exposed_agent
-from baton.server.protocols.a2a.task_form import TaskForm, rpc_result
-from baton.server.protocols.a2a.tasks import Tasks, view_of
+from baton.server.protocols.a2a.tasks import TaskForm, Tasks, rpc_result, view_of
 from baton.store.records.jobs import StoredParts
 from baton.worker.container import Container
 from baton_events.errors import BatonError

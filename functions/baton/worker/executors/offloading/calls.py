@@ -1,11 +1,11 @@
 """A model's call without compute: the job waits, and the answer is read as a direct one.
 
-The queue sends the request, or the provider works in the background and is polled.
-
+The queue sends the request, or the provider works in the background and is polled: its state is the turn's work item's.
 Of several models, the next one's request is sent where the one before answers with a failure that may pass.
-Invariant: each request of an attempt has a number, and the queue sends one of that number once. A request that the
-queue refuses, and an answer that it does not bring whole, are the only reasons to ask directly. Must not: store a
-request, whose headers hold the provider's key, or log one.
+Invariant: each request of an attempt has a number, and the queue sends one of that number once. A poll that fails says
+nothing of the response, so the next one follows. A request that the queue refuses, and an answer that it does not bring
+whole, are the only reasons to ask directly. Must not: store a request, whose headers hold the provider's key, or log
+one.
 """
 
 import json
@@ -30,15 +30,74 @@ from baton.sdk.models.model import Model, ModelAnswer, ModelError, ModelRequest,
 from baton.sdk.records.transcript import HttpRequest, HttpResponse
 from baton.store.transport.meter import charge
 from baton.worker.executors.model_call import ModelCalls, usage_of_spent
-from baton.worker.executors.offloading import polling
 from baton_events.emitter import Emitter
 from baton_events.errors import QueueRefusedError
+from baton_events.values.waits import requested_wait_seconds
+
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 2.0, 30.0
+_SUCCESS, _LAST_SUCCESS = 200, 299
+LATE, _MAY_PASS, _FIRST_SERVER_STATUS = 408, frozenset({0, 408, 409, 425, 429}), 500
+_PENDING = ("queued", "in_progress")
+# The status that a failed response has for a direct request; other failures are the request's fault.
+_STATUSES = {"server_error": 500, "rate_limit_exceeded": 429}
+
+
+def after_begin(response: HttpResponse, now_ms: int, seconds: float) -> HttpResponse | ModelWaits:
+    """Return the response to a request, to be read, or when to poll, for this many seconds at most."""
+    found = _read(response)
+    if response.status != _SUCCESS or found.get("status") not in _PENDING or not found.get("id"):
+        return _ended(response, found)
+    memo = {"id": str(found["id"]), "number": response.number, "sinceMs": now_ms}
+    return _waits(memo | {"untilMs": now_ms + round(seconds * 1000)}, now_ms)
+
+
+def after_poll(response: HttpResponse, memo: dict[str, Any], now_ms: int) -> HttpResponse | ModelWaits:
+    """Return the response to a poll, to be read, or when to poll again."""
+    missed = response.status in _MAY_PASS or response.status >= _FIRST_SERVER_STATUS
+    found = _read(response)
+    if not missed and found.get("status") not in _PENDING:
+        return _ended(response, found)
+    if now_ms < memo["untilMs"]:
+        return _waits(memo, now_ms, requested_wait_seconds(response.headers, now_ms) or 0)
+    seconds = (memo["untilMs"] - memo["sinceMs"]) / 1000
+    return _error(response, LATE, f"the provider had no answer within {seconds:g} s")
+
+
+def _waits(memo: dict[str, Any], now_ms: int, pause_seconds: float = 0) -> ModelWaits:
+    age_seconds = (now_ms - memo["sinceMs"]) / 1000
+    seconds = max(pause_seconds, min(max(_SHORTEST_SECONDS, age_seconds), _LONGEST_SECONDS))
+    return ModelWaits(min(now_ms + round(seconds * 1000), memo["untilMs"]), memo["number"], memo=memo)
+
+
+def _ended(response: HttpResponse, found: dict[str, Any]) -> HttpResponse:
+    """Return the response; a failed one as the provider answers a direct request that fails."""
+    match found.get("status"):
+        case "failed":
+            error = found.get("error") or {}
+            return _error(response, _STATUSES.get(error.get("code", ""), 400), str(error.get("message") or "it failed"))
+        case "cancelled":
+            return _error(response, 409, "the response was cancelled")
+        case _:
+            return response
+
+
+def _error(response: HttpResponse, status: int, message: str) -> HttpResponse:
+    body = json.dumps({"error": {"message": message}}).encode()
+    return structs.replace(response, status=status, headers={"content-type": "application/json"}, body=body)
+
+
+def _read(response: HttpResponse) -> dict[str, Any]:
+    try:
+        found = json.loads(response.body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and response.status == _SUCCESS else {}
+
 
 _log = logging.getLogger("baton.models")
 
 # An answer in time is brought within this margin, also where our endpoint refuses it at first.
 MARGIN_SECONDS = 60
-_SUCCESS, _LAST_SUCCESS = 200, 299
 _ANY_QUESTION = ModelRequest("", (UserMessage("?"),), (), 1)
 
 
@@ -84,8 +143,8 @@ class OffloadedCalls:
         address = self._addresses.get(asked.name)
         if address is None:  # of any request, since a poll needs no history
             address = self._addresses[asked.name] = await (await asked.offloaded()).request_for(_ANY_QUESTION)
-        found = polling.after_poll(await background_provider().polled(address, *place), memo, now_ms)
-        if isinstance(found, HttpResponse) and found.status == polling.LATE:
+        found = after_poll(await background_provider().polled(address, *place), memo, now_ms)
+        if isinstance(found, HttpResponse) and found.status == LATE:
             await background_provider().stopped(address, *place)
         return found
 
@@ -101,7 +160,7 @@ class OffloadedCalls:
         seconds = math.ceil(agent.model_timeout_seconds / len(models))
         if in_background:
             begun = await background_provider().begun(request, number)
-            found = polling.after_begin(begun, self._clock.now_ms(), seconds)
+            found = after_begin(begun, self._clock.now_ms(), seconds)
             if isinstance(found, ModelWaits):
                 return found
             return await self._answered(agent, effect, found, calls, model, question)

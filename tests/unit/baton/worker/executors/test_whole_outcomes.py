@@ -36,8 +36,7 @@ from baton.store.records.jobs import Snapshot
 from baton.worker.executors.continuing import outcome_of
 from baton.worker.executors.executor import canonical
 from baton.worker.executors.model_call import answered, refused, usage_of
-from baton.worker.executors.offloading.calls import is_cut_short
-from baton.worker.executors.offloading.polling import after_begin
+from baton.worker.executors.offloading.calls import after_begin, is_cut_short
 from baton.worker.executors.plan_turns import PlannerTurn, static_turn
 from baton.worker.executors.server_agents import registry_with_tools
 from baton.worker.executors.tool_context import StoreChannel

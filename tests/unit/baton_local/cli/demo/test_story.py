@@ -14,10 +14,9 @@ import respx
 from rich.console import Console
 
 from baton.client import AsyncBatonClient, NotFoundError
-from baton_local.cli.demo.family import Member, follow
 from baton_local.cli.demo.scenario import KillApp, Scenario, Task
 from baton_local.cli.demo.story import Story
-from baton_local.cli.demo.view import DemoView
+from baton_local.cli.demo.view import DemoView, Member, follow
 from baton_local.dev.data_folder import DevFile
 from baton_local.dev.stack_error import StackError
 

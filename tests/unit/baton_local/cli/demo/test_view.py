@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from baton_local.cli.demo.family import Member
-from baton_local.cli.demo.view import Cost, DemoView
+from baton_local.cli.demo.view import Cost, DemoView, Member
 
 
 @pytest.fixture

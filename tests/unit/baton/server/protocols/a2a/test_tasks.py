@@ -20,7 +20,7 @@ from baton import Agent, Registry, ScriptedModel
 from baton.engine.state import Job
 from baton.sdk.models.model import Call
 from baton.server.protocols.a2a.body import read_call
-from baton.server.protocols.a2a.task_form import TaskForm
+from baton.server.protocols.a2a.tasks import TaskForm
 from baton.settings.limits import VALUES
 from baton_events.errors import TooLargeError
 from tests.unit.baton.kit.approval_kit import Kit
