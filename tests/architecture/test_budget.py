@@ -87,6 +87,8 @@ _LOSSES = "worlds of large payloads with planted defects, a lost key that stops 
 _SANDBOXES = "sandboxes of pydantic-ai's agents: one a job, found by each step, destroyed after its end"
 _ODD = "values that nobody had tried: numbers in declarations, texts as keys, and what foreign code gives at new doors"
 
+_IDIOMS = "what people write in workflows: task groups, del, lazy generators and maps, or a refusal before a job begins"
+
 
 def _raises(buys: str, sums: str) -> tuple[tuple[str, int, str], ...]:
     """Several sums that one thing raises: `lines 12, lines of sdk 7`."""
@@ -96,6 +98,11 @@ def _raises(buys: str, sums: str) -> tuple[tuple[str, int, str], ...]:
 
 # (sum, by how much, what it buys)
 RAISES: tuple[tuple[str, int, str], ...] = (
+    *_raises(
+        _IDIOMS,
+        "lines 490, functions 28, test lines 375, lines of sdk 630, modules of sdk 2, functions of sdk 34, "
+        "classes of sdk 2",
+    ),
     *_raises(
         _OBJECTS,
         "lines 1848, modules 7, functions 146, classes 10, settings 4, ports 1, console pages 1, test lines 2088, "

@@ -11,7 +11,10 @@ import inspect
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -22,11 +25,14 @@ from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows import subset
 from baton.sdk.workflows.approval import Decision
 from baton.sdk.workflows.lacking import TOOL
-from baton.sdk.workflows.shapes import NoLiteralError, Shapes, is_model
+from baton.sdk.workflows.rewriting import is_task_group, rewritten
+from baton.sdk.workflows.shapes import NoLiteralError, Shapes, is_made_by_code, is_model, methods_of
+from baton.sdk.workflows.subset import unheard
+from baton.sdk.workflows.substitutes import LAZY, STANDARD
 
 # What is there under a name of the program's own.
 _OWN = {id(ToolError): "_baton_ToolError", id(Decision): "_baton_Decision"}
-_KEPT_OPTIONS = frozenset({"frozen", "eq"})
+_KEPT_OPTIONS, _KEPT_FIELD_OPTIONS = frozenset({"frozen", "eq"}), frozenset({"default", "default_factory"})
 
 
 @dataclass
@@ -38,25 +44,34 @@ class SourceFile:
     tree: ast.Module
     kept: dict[int, str] = field(default_factory=dict[int, str])
 
-    def take(self, node: ast.stmt, indent: int, first: int) -> None:
-        """Keep a statement's lines, at the left margin."""
-        for number in range(first, (node.end_lineno or node.lineno) + 1):
-            line = self.lines[number - 1]
-            self.kept[number] = line[indent:] if line[:indent].isspace() else line
-        for function in subset.gathers(node):
-            self._rename(function, indent)
+    @cached_property
+    def has_groups(self) -> bool:
+        """Whether a task group stands in it, so that names may be tasks."""
+        return any(map(is_task_group, ast.walk(self.tree)))
 
-    def _rename(self, function: ast.expr, indent: int) -> None:
-        """Call the program's own `gather`, which takes named arguments, on the same line."""
-        number, line = function.lineno, self.kept[function.lineno].encode()
-        start, end = function.col_offset - indent, (function.end_col_offset or 0) - indent
-        name = b"_baton_gather".ljust(end - start) if end - start >= len(b"_baton_gather") else b"_baton_gather"
-        self.kept[number] = (line[:start] + name + line[end:]).decode()
+    def take(self, node: ast.stmt, indent: int) -> None:
+        """Keep a statement's lines, rewritten, at the left margin."""
+        for number, text in rewritten(self.lines, node, has_groups=self.has_groups).items():
+            lines = [line[indent:] if line[:indent].isspace() else line for line in text.split("\n")]
+            self.kept[number] = "\n".join(lines)
 
     @property
     def text(self) -> str:
         """The kept lines on their own numbers, and everything else blank."""
-        return "\n".join(self.kept.get(number, "") for number in range(1, max(self.kept, default=0) + 1)) + "\n"
+        return "\n".join(self._all_lines) + "\n"
+
+    @property
+    def added(self) -> tuple[int, ...]:
+        """The numbers of lines in the text that are not in the file."""
+        found, at = list[int](), 0
+        for line in self._all_lines:
+            found += range(at + 2, at + 2 + line.count("\n"))
+            at += 1 + line.count("\n")
+        return tuple(found)
+
+    @property
+    def _all_lines(self) -> list[str]:
+        return [self.kept.get(number, "") for number in range(1, max(self.kept, default=0) + 1)]
 
 
 @lru_cache(256)
@@ -87,6 +102,7 @@ class Code:
         self._targets: dict[int, str] = {}
         self._bound: dict[str, int] = {}
         self._alive: list[Any] = []  # what ids are taken of
+        self._pieces: list[tuple[SourceFile, ast.stmt, Mapping[str, Any]]] = []  # what was taken, and its names
 
     def read(self, function: FunctionType) -> None:
         """Read a workflow's function and all that it reaches."""
@@ -106,6 +122,35 @@ class Code:
         trial._define(model, model.__name__)
         if not trial.faults:
             self._define(model, model.__name__)
+
+    def check_models(self) -> None:
+        """Note what the code asks of models that are their fields alone inside."""
+        bare = [model for model in self.shapes.models.values() if not self.is_sourced(model)]
+        own = {name: model for model in bare for name in methods_of(model)}
+        fields = {name for model in self.shapes.models.values() for name in vars(model).get("__annotations__", ())}
+        for file, piece, scope in self._pieces:
+            for node in ast.walk(piece):
+                match node:
+                    case ast.Attribute(attr=name) if name in own and name not in fields and not _is_common(name):
+                        what = f"{own[name].__name__}.{name} does not run in a workflow, which has the fields alone"
+                        self._fault(f"{what}; write a function beside the class", file, node.lineno)
+                    case ast.Call(func=ast.Name(id=name)) if (model := scope.get(name)) in bare:
+                        if is_made_by_code(model):
+                            self._fault(unheard(model.__name__, "__post_init__"), file, node.lineno)
+                    case (
+                        ast.MatchClass(cls=ast.Name(id=name))
+                        | ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.Name(id=name)])
+                    ):
+                        self._check_heirs(scope.get(name), file, node.lineno)
+                    case _:
+                        pass
+
+    def _check_heirs(self, model: Any, file: SourceFile, line: int) -> None:
+        heirs = [each for each in self.shapes.models.values() if is_model(model) and each is not model]
+        heir = next((each.__name__ for each in heirs if issubclass(each, model)), "")
+        if heir:
+            what = f"a {heir} is no {model.__name__} in a workflow, though its class inherits"
+            self._fault(f"{what}; compare a field, or ask for {heir} itself", file, line)
 
     def is_sourced(self, model: type) -> bool:
         """Return whether a model has its own source in the program."""
@@ -137,9 +182,9 @@ class Code:
             return name
         for line, text in subset.faults_of(node, is_top=is_top):
             self._fault(text, file, line)
-        decorators = node.decorator_list if isinstance(node, ast.ClassDef) else []
-        file.take(node, node.col_offset, decorators[0].lineno if decorators else node.lineno)
+        file.take(node, node.col_offset)
         scope = _scope_of(value)
+        self._pieces.append((file, node, scope))
         for found, line in subset.free_names(node).items():
             self._resolve(found, line, scope, file, node)
         return name
@@ -156,6 +201,8 @@ class Code:
                 self._fault(fault, file, line)
             elif not hasattr(builtins, name):
                 self._fault(f"name {name!r} is not defined", file, line)
+            elif name in LAZY:
+                self._bind(name, LAZY[name])
             return
         value = scope[name]
         if self._bound.setdefault(name, id(value)) != id(value):
@@ -203,12 +250,18 @@ class Code:
         return self._define(value, name) if is_own else self._constant(name, value, file, line)
 
     def _imported(self, name: str, module: str, own: str, file: SourceFile, line: int) -> str:
+        if (module, own) in STANDARD:
+            return STANDARD[module, own]
         for text in subset.attribute_faults(module, own):
             self._fault(text, file, line)
         self.imports[name] = f"from {module} import {own} as {name}"
         return ""
 
     def _class(self, value: type, name: str, file: SourceFile, line: int) -> str:
+        if issubclass(value, Enum):
+            way = "write its values as constants, such as RED = 'red', and annotate a Literal of them"
+            self._fault(f"enum {value.__name__} is not possible in a workflow; {way}", file, line)
+            return ""
         if is_model(value):
             known = self.shapes.known(value)
             return self._define(value, name) if self._keeps_source(value) else known
@@ -225,7 +278,14 @@ class Code:
             return False
         options = [each for each in node.decorator_list if isinstance(each, ast.Call)]
         named = {option.arg for each in options for option in each.keywords}
-        return len(node.decorator_list) == 1 and _KEPT_OPTIONS.issuperset(named)
+        fields = {
+            option.arg
+            for each in ast.walk(node)
+            if isinstance(each, ast.Call) and getattr(each.func, "id", getattr(each.func, "attr", "")) == "field"
+            for option in each.keywords
+        }
+        is_kept = _KEPT_OPTIONS.issuperset(named) and _KEPT_FIELD_OPTIONS.issuperset(fields)
+        return len(node.decorator_list) == 1 and is_kept
 
     def _constant(self, name: str, value: Any, file: SourceFile, line: int) -> str:
         try:
@@ -239,6 +299,12 @@ class Code:
         target = f"_baton_value_{len(self._alive)}"
         self.early.append(f"{target} = {text}")
         return self._note(value, target)
+
+
+@cache
+def _is_common(name: str) -> bool:
+    """Return whether values of Python's own have an attribute of this name."""
+    return any(hasattr(kind, name) for kind in (str, bytes, int, float, list, tuple, dict, set, datetime, Decimal))
 
 
 @cache

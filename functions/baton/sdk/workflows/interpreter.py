@@ -158,7 +158,7 @@ class Stretch:
 
     def run_program(self, program: Program, values: dict[str, Any], job: dict[str, Any]) -> Waits | Ended | Raised:
         """Run a program until it waits."""
-        feeds = [program.prelude, *(text for _, text in program.files), program.late]
+        feeds = [program.prelude, *(text for _, text, _ in program.files), program.late]
         return self._run(lambda session: self._first(session, feeds, program.call, {INPUT: values, JOB: job}))
 
     def run_script(self, stubs: str) -> Waits | Ended | Raised:

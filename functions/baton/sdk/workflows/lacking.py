@@ -87,6 +87,16 @@ SPECIAL_METHODS = _names(
 _TYPES, _MAKING = _names("bytes dict float frozenset int list set str tuple"), _names("bytes.fromhex dict.fromkeys")
 
 
+# Methods and attributes that no value has there, by names that are no user's words.
+LACKING_ATTRIBUTES = _names(
+    "__cause__ __context__ __notes__ __traceback__ add_note bit_count bit_length difference_update format_map"
+    " from_bytes fromisocalendar fromordinal fromtimestamp intersection_update isocalendar lastgroup lastindex"
+    " maketrans model_construct model_copy model_dump model_dump_json model_fields_set model_json_schema"
+    " model_validate model_validate_json symmetric_difference_update timetuple to_bytes toordinal"
+    " utcfromtimestamp utcnow utctimetuple with_traceback"
+)
+
+
 def way_around(name: str) -> str:
     """Return what to do without a name of Python's own, or a module's; empty: the interpreter has it."""
     module, _, own = name.rpartition(".")

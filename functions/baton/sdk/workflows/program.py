@@ -18,6 +18,7 @@ from baton.sdk.tools.tool import Tool
 from baton.sdk.workflows.code import Code
 from baton.sdk.workflows.script_text import DATA, attributes_in
 from baton.sdk.workflows.shapes import Shape, Shapes
+from baton.sdk.workflows.substitutes import SUBSTITUTES
 
 STEP = "_baton_step"
 INPUT = "_baton_input"
@@ -115,6 +116,19 @@ def _baton_out(value, at):
     return made | {name: getattr(value, name) for name in getattr(value, "_baton_more", [])}
 
 
+def _baton_init(made, given, fields, extra):
+    kind, left = str(type(made))[8:-2], dict(given)
+    for name, keys, default in fields:
+        found = [key for key in keys if key in left]
+        if not found and default is None:
+            raise ValueError(f"{kind}: {keys[0]}: Field required")
+        setattr(made, name, left.pop(found[0]) if found else default())
+    if left and extra == "forbid":
+        raise ValueError(f"{kind}: {list(left)[0]}: Extra inputs are not permitted")
+    for name in left if extra == "allow" else ():
+        setattr(made, name, left[name])
+
+
 def _baton_bind(name, names, required, args, kwargs):
     if len(args) > len(names):
         raise TypeError(f"{name}() takes {len(names)} arguments but {len(args)} were given")
@@ -150,6 +164,10 @@ async def _baton_caught(branch):
 
 
 async def _baton_gather(*branches, return_exceptions=False):
+    for each in branches:
+        if isinstance(each, _baton_Task):
+            await each._baton_group._baton_run()
+    branches = [_baton_awaited(each) if isinstance(each, _baton_Task) else each for each in branches]
     if return_exceptions:
         return await _baton_asyncio.gather(*[_baton_caught(branch) for branch in branches])
     return await _baton_asyncio.gather(*branches)
@@ -168,19 +186,22 @@ _baton_FIELDS["Decision"] = [(name, name, name, None) for name in ("approved", "
 """
 _STUB = """
 async def {stub}(*args, **kwargs):
-    bound = _baton_data(_baton_bind({tool!r}, {names!r}, {required!r}, args, kwargs), "{tool}: an argument")
+    bound = _baton_bind({tool!r}, {names!r}, {required!r}, args, kwargs)
+    bound = _baton_data({{name: _baton_listed(value) for name, value in bound.items()}}, "{tool}: an argument")
     return _baton_as({shape!r}, await _baton_step({tool!r}, _baton_out(bound, 2)))
 """
 
 
 class Program(Struct, frozen=True):
-    """A program: `files` are the user's, as shown name and text; `parameters`: the shapes of the call's input.
+    """A program: `files` are the user's, as shown name, text and the numbers of lines that are not in the file.
+
+    `parameters`: the shapes of the call's input.
 
     `is_checked`: its result is read by an annotation, so models in it have the names that they are read by.
     """
 
     prelude: str
-    files: tuple[tuple[str, str], ...]
+    files: tuple[tuple[str, str, tuple[int, ...]], ...]
     late: str
     function: str
     parameters: tuple[tuple[str, Any], ...]
@@ -192,7 +213,7 @@ class Program(Struct, frozen=True):
         """The text that calls the workflow with its input."""
         job = f"{self.job}=_baton_info({JOB})" if self.job else ""
         made = f"await {self.function}(**_baton_given({list(self.parameters)!r}, {INPUT}), {job})"
-        return f"_baton_out(baton_result({made}), {2 if self.is_checked else 1})"
+        return f"_baton_out(baton_result(_baton_listed({made})), {2 if self.is_checked else 1})"
 
 
 def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job: str) -> Program:
@@ -206,6 +227,7 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     shapes.fields()  # notes all models that there are
     for model in list(shapes.models.values()):
         code.keep_methods(model)
+    code.check_models()
     stubs = [stub_of(shapes, target, step) for target, step in code.steps.items()]
     fields = shapes.fields()
     declared = [shapes.declared(model) for model in shapes.models.values() if not code.is_sourced(model)]
@@ -213,11 +235,21 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     if any(name != other for each in fields.values() for name, *others, _ in each for other in others):
         tables.append("_baton_has_aliases = True")
     known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]
-    files = tuple((file.shown, file.text) for file in code.files.values() if file.kept)
-    held = attributes_in(*(text for _, text in files))
+    files = tuple((file.shown, file.text, file.added) for file in code.files.values() if file.kept)
+    held = attributes_in(*(text for _, text, _ in files))
     return Program(
         prelude="\n".join(
-            [PRELUDE, DATA, held, *dict.fromkeys(code.imports.values()), *tables, *declared, *stubs, *code.early]
+            [
+                PRELUDE,
+                SUBSTITUTES,
+                DATA,
+                held,
+                *dict.fromkeys(code.imports.values()),
+                *tables,
+                *declared,
+                *stubs,
+                *code.early,
+            ]
         ),
         files=files,
         late="\n".join([*known, *code.late]),

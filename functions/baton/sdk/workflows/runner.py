@@ -22,6 +22,7 @@ from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.tools.arguments import InvalidArguments
 from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows.program import Program
+from baton.sdk.workflows.substitutes import OF_GROUP
 from baton_events.ids import canonical_json, digest
 
 # Raised where an older version of this code would misread a recorded stretch.
@@ -51,6 +52,11 @@ class WorkflowRunner(CodeRunner):
     @cached_property
     def _digest(self) -> str:
         return digest(self._program_json.decode())
+
+    @property
+    def _files(self) -> list[tuple[str, Sequence[int]]]:
+        """The names of the user's files, each with the numbers of lines that were added to it."""
+        return [(shown, added) for shown, _, added in self._program.files]
 
     @cached_property
     def _program_json(self) -> bytes:
@@ -150,7 +156,7 @@ class WorkflowRunner(CodeRunner):
             "now": recorded.now_ms,
             "numbers": [number for number, _, _ in found.calls],
             "code_digest": self._digest if stretch is None else stretch["code_digest"],
-            "files": [shown for shown, _ in self._program.files] if stretch is None else stretch["files"],
+            "files": self._files if stretch is None else stretch["files"],
             "state": state,
         }
         if stretch is None:
@@ -169,17 +175,23 @@ class WorkflowRunner(CodeRunner):
     def _fail(self, raised: Any, recorded: Recorded, stretch: Mapping[str, Any] | None) -> NoReturn:
         from baton.sdk.workflows.interpreter import settled  # noqa: PLC0415 - as above
 
-        files = [shown for shown, _ in self._program.files] if stretch is None else stretch["files"]
+        files = self._files if stretch is None else stretch["files"]
         kind, message = raised.type, raised.message
+        if message.startswith(OF_GROUP):  # the interpreter has no groups of exceptions
+            kind = "ExceptionGroup"
         for outcome in _errors(recorded):
             if settled({"error": outcome}) == {"exc_type": raised.type, "message": raised.message}:
                 kind, message = outcome["type"], outcome["message"]
         frames = [
-            f'File "{files[number - 1]}", line {line}, in {function}'
+            f'File "{files[number - 1][0]}", line {_line(line, files[number - 1][1])}, in {function}'
             for number, line, function in raised.frames
             if 0 < number <= len(files)
         ]
         raise RunFailedError(kind, "\n".join([message or kind, *frames]))
+
+
+def _line(number: int, added: Sequence[int]) -> int:
+    return number - sum(each <= number for each in added)
 
 
 def _stretch_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:

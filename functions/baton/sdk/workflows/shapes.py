@@ -10,6 +10,7 @@ import re
 import typing
 from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from types import FunctionType, NoneType, UnionType
@@ -17,7 +18,7 @@ from typing import Any, Union
 
 from pydantic import AliasChoices, BaseModel, RootModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined, to_jsonable_python
+from pydantic_core import PydanticSerializationError, PydanticUndefined, to_jsonable_python
 
 from baton.sdk.workflows.subset import unheard
 
@@ -113,7 +114,7 @@ class Shapes:
         Raises:
             NoLiteralError: there is none.
         """
-        if value is None or isinstance(value, bool | str | bytes) or type(value) in (int, float):
+        if value is None or type(value) in (bool, str, bytes, int, float):
             return repr(value)
         if type(value) in (list, tuple, set, frozenset):
             return self._items(value)
@@ -140,20 +141,35 @@ class Shapes:
 
     def declared(self, model: type) -> str:
         """Return the declaration of a model as a data class with its fields alone."""
-        lines = ["@_baton_dataclass", f"class {_name_of(model)}:"]
+        lines, taken = ["@_baton_dataclass", f"class {_name_of(model)}:"], list[str]()
+        # A model takes fields by their other names, too, and passes over unknown ones.
+        extra = model.model_config.get("extra") or "ignore" if issubclass(model, BaseModel) else ""
         for name, default in _defaults_of(model):
-            try:
-                made = "" if default is PydanticUndefined else self._default(default)
-            except NoLiteralError:
-                made = " = None"
-            lines.append(f"    {name}: object{made}")
+            text = "" if default is PydanticUndefined else self._default(default)
+            lines.append(f"    {name}: object{' = None' if extra else _assigned(default, text)}")
+            taken.append(f"({name!r}, {_names_of(model, name)!r}, {f'lambda: {text}' if text else None}), ")
+        if extra:
+            lines.append(f"    def __init__(self, **given): _baton_init(self, given, ({''.join(taken)}), {extra!r})")
         return "\n".join([*lines, *_special_methods(model), "    pass", ""])
 
     def _default(self, default: Any) -> str:
-        text = self.literal(default)
-        if isinstance(default, list | dict | set) or "_baton_" in text:
-            return f" = _baton_field(default_factory=lambda: {text})"
-        return f" = {text}"
+        """Return the text of a field's default; of a type that is JSON inside, that of its JSON."""
+        with suppress(NoLiteralError):
+            return self.literal(default)
+        with suppress(NoLiteralError, PydanticSerializationError):
+            return self.literal(to_jsonable_python(default))
+        return "None"
+
+
+def _assigned(default: Any, text: str) -> str:
+    if not text:
+        return ""
+    is_made = isinstance(default, list | dict | set) or "_baton_" in text
+    return f" = _baton_field(default_factory=lambda: {text})" if is_made else f" = {text}"
+
+
+def _names_of(model: type, field: str) -> tuple[str, ...]:
+    return next(tuple(dict.fromkeys((read, name))) for name, _, read, _ in _fields_of(model) if name == field)
 
 
 def _name_of(model: type) -> str:
@@ -193,6 +209,22 @@ def _own_methods(model: type) -> list[str]:
         and function.__globals__.get("__name__") == module
         and function.__code__.co_filename != "<string>"
     ]
+
+
+def methods_of(model: type) -> set[str]:
+    """Return the names of what users wrote into a model's classes that is no field, and does not run inside."""
+    return {
+        name
+        for each in model.__mro__
+        if not each.__module__.startswith(("pydantic.", "builtins"))
+        for name, value in vars(each).items()
+        if isinstance(value, FunctionType | property | classmethod | staticmethod) and not name.startswith("__")
+    }
+
+
+def is_made_by_code(model: type) -> bool:
+    """Return whether a data class has code that runs as it is made."""
+    return "__post_init__" in _own_methods(model)
 
 
 def _special_methods(model: type) -> Iterator[str]:
@@ -255,4 +287,4 @@ def _defaults_of(model: type) -> list[tuple[str, Any]]:
         for field in dataclasses.fields(typing.cast("Any", model)):
             made = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
             found.append((field.name, PydanticUndefined if made is dataclasses.MISSING else made))
-    return sorted(found, key=lambda each: each[1] is not PydanticUndefined)
+    return found if issubclass(model, BaseModel) else sorted(found, key=lambda each: each[1] is not PydanticUndefined)

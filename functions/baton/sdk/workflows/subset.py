@@ -5,10 +5,19 @@ and what to do instead. Must not: follow names, which `code` does.
 """
 
 import ast
+import builtins
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from baton.sdk.workflows.lacking import SPECIAL_METHODS, TOOL, is_lacking_exception, is_no_value, way_around
+from baton.sdk.workflows.lacking import (
+    LACKING_ATTRIBUTES,
+    SPECIAL_METHODS,
+    TOOL,
+    is_lacking_exception,
+    is_no_value,
+    way_around,
+)
+from baton.sdk.workflows.rewriting import is_task_group
 
 MODULES = frozenset(
     {
@@ -21,13 +30,12 @@ _CONSTRUCTS: dict[type[ast.AST], str] = {
     ast.AsyncWith: "async with",
     ast.Yield: "yield",
     ast.YieldFrom: "yield from",
-    ast.Delete: "del",
     ast.TryStar: "except*",
 }
 _ASYNCIO = {
     "wait_for": "give a tool its timeout_seconds, or a wait its own",
     "timeout": "give a tool its timeout_seconds, or a wait its own",
-    "TaskGroup": "use await asyncio.gather(…)",
+    "TaskGroup": "write async with asyncio.TaskGroup() as group: with its body on lines of its own",
     "create_task": "use await asyncio.gather(…); a branch that runs on alone is a @workflow",
     "ensure_future": "use await asyncio.gather(…); a branch that runs on alone is a @workflow",
     "wait": "use await asyncio.gather(…)",
@@ -40,9 +48,12 @@ Fault: TypeAlias = tuple[int, str]
 
 def faults_of(node: ast.AST, *, is_top: bool = False) -> Iterator[Fault]:
     """Yield the faults of a function or class with their lines. `is_top`: its decorator makes it a workflow."""
-    bound = _bound_in(node)
+    bound, groups = _bound_in(node), _task_groups(node)
     for each in _parts(node):
         line = getattr(each, "lineno", 0)
+        if each in groups:
+            continue
+        yield from _expression_faults(each, line)
         if type(each) in _CONSTRUCTS or type(each).__name__ == "TypeAlias":
             yield line, f"{_CONSTRUCTS.get(type(each), 'type X = …')} is not possible in a workflow; {TOOL}"
         elif isinstance(each, ast.Import | ast.ImportFrom):
@@ -54,6 +65,58 @@ def faults_of(node: ast.AST, *, is_top: bool = False) -> Iterator[Fault]:
         elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id not in bound:
             for text in attribute_faults(each.value.id, each.attr):
                 yield line, text
+
+
+def _expression_faults(node: ast.AST, line: int) -> Iterator[Fault]:
+    """Yield what a part of the code asks for that no substitute gives."""
+    match node:
+        case ast.Delete():
+            yield from _delete_faults(node)
+        case ast.GeneratorExp() if any(isinstance(each, ast.NamedExpr) for each in ast.walk(node)):
+            yield line, "a := in a generator expression is not possible in a workflow; write a loop"
+        case ast.Call() if text := _call_fault(node):
+            yield line, text
+        case ast.Attribute(attr=name) if name in LACKING_ATTRIBUTES:
+            yield line, f".{name} is not possible in a workflow; {TOOL}"
+        case _:
+            pass
+
+
+def _task_groups(node: ast.AST) -> set[ast.AST]:
+    """Return the task groups that are possible, each with the name of its class."""
+    found = [each for each in ast.walk(node) if is_task_group(each)]
+    return {part for each in found for part in (each, each.items[0].context_expr.func)}  # type: ignore[attr-defined]
+
+
+def _delete_faults(node: ast.Delete) -> Iterator[Fault]:
+    for target in node.targets:
+        match target:
+            case ast.Subscript():
+                pass
+            case ast.Attribute():
+                yield node.lineno, "del of an attribute is not possible in a workflow; set it to None"
+            case _:
+                yield (
+                    node.lineno,
+                    "del of a name is not possible in a workflow; leave it out: it ends with its function",
+                )
+
+
+def _call_fault(node: ast.Call) -> str:
+    given = len(node.args) + len(node.keywords)
+    if given > 1 and (_is_exception(node.func) or getattr(node.func, "id", "") == "ToolError"):
+        return "an exception has one text in a workflow; write its values into it"
+    match node:
+        case ast.Call(func=ast.Attribute(attr="union" | "intersection" | "difference" as name), args=args):
+            is_one = len(args) == 1 and not isinstance(args[0], ast.Starred)
+            return "" if is_one else f".{name}() takes one set in a workflow; join sets by |, & or -"
+        case _:
+            return ""
+
+
+def _is_exception(function: ast.expr) -> bool:
+    known = getattr(builtins, function.id, None) if isinstance(function, ast.Name) else None
+    return isinstance(known, type) and issubclass(known, BaseException)
 
 
 def _bound_in(node: ast.AST) -> set[str]:
@@ -164,6 +227,22 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
             yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, ast.AST))
 
 
+def _names_bound_by(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            yield from ((each.asname or each.name).split(".")[0] for each in names)
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            yield name
+        case ast.MatchMapping(rest=str(name)):
+            yield name
+        case ast.ListComp() | ast.SetComp() | ast.DictComp():  # := there is a variable of the function
+            yield from (each.target.id for each in ast.walk(node) if isinstance(each, ast.NamedExpr))
+        case _:
+            pass
+
+
 def _collect(node: ast.AST, loads: dict[str, int], bound: set[str]) -> None:
     if isinstance(node, ast.Name):
         if isinstance(node.ctx, ast.Load):
@@ -171,28 +250,10 @@ def _collect(node: ast.AST, loads: dict[str, int], bound: set[str]) -> None:
         else:
             bound.add(node.id)
         return
-    if isinstance(node, Function | ast.ClassDef):
-        bound.add(node.name)
-    elif isinstance(node, ast.Import | ast.ImportFrom):
-        bound.update((each.asname or each.name).split(".")[0] for each in node.names)
-    elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-        bound.add(node.name)
+    bound.update(_names_bound_by(node))
     if isinstance(node, (*_SCOPES, ast.ClassDef)):
         for name, line in free_names(node).items():
             loads.setdefault(name, line)
         return
     for child in _children(node):
         _collect(child, loads, bound)
-
-
-def gathers(node: ast.AST) -> Iterator[ast.expr]:
-    """Yield the functions of calls of `gather` that have named arguments."""
-    for each in ast.walk(node):
-        if isinstance(each, ast.Call) and each.keywords and _named(each.func) == "gather":
-            yield each.func
-
-
-def _named(function: Any) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr if isinstance(function.value, ast.Name) and function.value.id == "asyncio" else ""
-    return function.id if isinstance(function, ast.Name) else ""

@@ -154,7 +154,7 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         self._calls = tuple(step for step in steps if isinstance(step, Workflow))
         tools = [step.tool if isinstance(step, Workflow) else step for step in steps]
         # `asyncio.sleep` is a step, too, by whatever name.
-        tools += [sleep] if any("sleep" in text for _, text in program.files) and sleep not in tools else []
+        tools += [sleep] if any("sleep" in text for _, text, _ in program.files) and sleep not in tools else []
         return self._agent(program, [each for each in tools if each is not None]), ()
 
     def _agent(self, program: Program, tools: list[Any]) -> Agent:

@@ -1,0 +1,208 @@
+"""Rewrites what Python has and the interpreter lacks as calls of substitutes, which stand in the same lines.
+
+Invariant: a line of code keeps its number, but for the lines that a task group adds, which are counted. What is not
+rewritten keeps its text. Must not: refuse code, which `subset` does.
+"""
+
+import ast
+import builtins
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from msgspec import Struct
+
+from baton.sdk.workflows.lacking import way_around
+
+_OWNED = {"sub": "_baton_owned_sub", "finditer": "_baton_owned_finditer"}  # of `re`, or of a pattern
+_WHOLE_LINE = 1_000_000
+_Place = tuple[int, int]
+
+
+class Edit(Struct, frozen=True, order=True):
+    """A text in the place of another one: from a line and a byte in it to another. `rank`: the higher is further right.
+
+    `new` may have lines of its own.
+    """
+
+    start: _Place
+    end: _Place
+    rank: int
+    new: str
+
+
+def rewritten(lines: Sequence[str], node: ast.stmt, *, has_groups: bool) -> dict[int, str]:
+    """Return the lines of a piece of code by number, rewritten; one may hold several. `has_groups`: in its file."""
+    decorators = node.decorator_list if isinstance(node, ast.ClassDef) else []  # those of a function do not run
+    first = decorators[0].lineno if decorators else node.lineno
+    found = {at: lines[at - 1].encode() for at in range(first, (node.end_lineno or first) + 1)}
+    for edit in sorted(_edits(lines, node, has_groups=has_groups), reverse=True):
+        (top, left), (bottom, right) = edit.start, edit.end
+        rest = found[bottom][right:]
+        for at in range(top + 1, bottom + 1):
+            found[at] = b""
+        found[top] = found[top][:left] + edit.new.encode() + rest
+    return {at: line.decode() for at, line in found.items()}
+
+
+def is_task_group(node: ast.AST) -> bool:
+    """Return whether it is `async with asyncio.TaskGroup() as name:`, whose body has lines of its own."""
+    match node:
+        case ast.AsyncWith(items=[ast.withitem(context_expr=ast.Call(func=function, args=[], keywords=[]) as made)]):
+            return _named(function) == "TaskGroup" and node.body[0].lineno > (made.end_lineno or 0)
+        case _:
+            return False
+
+
+def _named(function: ast.expr) -> str:
+    match function:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+        case _:
+            return ""
+
+
+def _edits(lines: Sequence[str], node: ast.AST, *, has_groups: bool) -> Iterator[Edit]:
+    """Yield the edits of a node, and of all below it that no edit takes in whole."""
+    whole = _as_a_whole(node, has_groups=has_groups)
+    if whole is not None:
+        yield from whole
+        return
+    match node:
+        case ast.AsyncWith() if is_task_group(node):
+            yield from _group(lines, node)
+        case ast.Call(func=function) if _is_gather(node, has_groups=has_groups):
+            yield _edit(function, "_baton_gather")
+        case ast.Call(args=[argument]) if _is_failure(node):
+            yield from _around(argument, "_baton_text(")
+        case ast.Await(value=work) if has_groups and _is_maybe_task(work):
+            yield from _around(work, "_baton_awaited(")
+        case _:
+            pass
+    for name, value in ast.iter_fields(node):
+        if name not in ("annotation", "returns", "decorator_list", "type_params", "bases"):
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, ast.AST):
+                    yield from _edits(lines, each, has_groups=has_groups)
+
+
+def _as_a_whole(node: ast.AST, *, has_groups: bool) -> list[Edit] | None:
+    """Return the edit of a node that is written anew; None: it is not, and what is below it may be."""
+    match node:
+        case ast.Delete() if all(isinstance(target, ast.Subscript) for target in node.targets):
+            return [_edit(node, "; ".join(ast.unparse(_deleted(target)) for target in node.targets))]
+        case ast.GeneratorExp() | ast.Call(func=ast.Attribute(attr="sub" | "finditer")) | ast.JoinedStr():
+            rewriter = _Rewriter(has_groups=has_groups)
+            new = rewriter.visit(copy.deepcopy(node))
+            with suppress(ValueError):  # a text in braces that cannot be written again
+                if rewriter.has_changed:  # the parentheses of a call's one argument are its own
+                    text = ast.unparse(new)
+                    return [_edit(node, f"({text})" if isinstance(node, ast.GeneratorExp) else text)]
+            return [] if isinstance(node, ast.JoinedStr) else None  # Python 3.11 has no places of what is inside
+        case _:
+            return None
+
+
+def _is_gather(node: ast.Call, *, has_groups: bool) -> bool:
+    is_named = isinstance(node.func, ast.Name | ast.Attribute) and _named(node.func) == "gather"
+    return is_named and bool(node.keywords or has_groups)
+
+
+def _is_failure(node: ast.Call) -> bool:
+    """Return whether it makes an exception of Python's own with what may be no text: the interpreter takes texts."""
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    known = getattr(builtins, name, None)
+    is_known = isinstance(known, type) and issubclass(known, BaseException) and not way_around(name)
+    if not is_known and name != "ToolError":
+        return False
+    match node.args:
+        case [ast.Constant(value=str()) | ast.JoinedStr() | ast.Starred()]:
+            return False
+        case _:
+            return len(node.args) == 1
+
+
+def _is_maybe_task(work: ast.expr) -> bool:
+    return not isinstance(work, ast.Call) or _named(work.func) == "create_task"
+
+
+def _edit(node: ast.expr | ast.stmt, new: str) -> Edit:
+    return Edit(*_span(node), 0, new)
+
+
+def _span(node: ast.expr | ast.stmt) -> tuple[_Place, _Place]:
+    return (node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or 0)
+
+
+def _around(node: ast.expr, before: str) -> Iterator[Edit]:
+    start, end = _span(node)
+    yield Edit(start, start, 0, before)
+    yield Edit(end, end, 0, ")")
+
+
+def _group(lines: Sequence[str], node: ast.AsyncWith) -> Iterator[Edit]:
+    """Yield the head of a task group as a `try`, and its end, at which its tasks are awaited."""
+    [item] = node.items
+    group, indent = f"_baton_group_{node.lineno}", lines[node.lineno - 1][: node.col_offset]
+    names = " = ".join([group, *([ast.unparse(item.optional_vars)] if item.optional_vars else [])])
+    head_ends = (node.body[0].lineno - 1, _WHOLE_LINE)
+    yield Edit(_span(node)[0], head_ends, 0, f"{names} = _baton_TaskGroup()\n{indent}try:")
+    caught = f"except Exception as _baton_error: {group}._baton_fail(_baton_error)"
+    last = _span(node)[1]
+    ends = f"\n{indent}{caught}\n{indent}finally: await {group}._baton_end()"
+    yield Edit(last, last, _WHOLE_LINE - node.lineno, ends)
+
+
+def _deleted(target: ast.expr) -> ast.expr:
+    assert isinstance(target, ast.Subscript), "others are refused"
+    key, call = target.slice, target.value
+    if isinstance(key, ast.Slice):
+        key = _call("slice", *(part or ast.Constant(None) for part in (key.lower, key.upper, key.step)))
+    visited: ast.expr = _Rewriter(has_groups=False).visit(copy.deepcopy(_call("_baton_del", call, key)))
+    return visited
+
+
+def _call(name: str, *args: ast.expr, keywords: Sequence[ast.keyword] = ()) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), list(args), list(keywords))
+
+
+class _Rewriter(ast.NodeTransformer):
+    """Rewrites an expression as a whole."""
+
+    def __init__(self, *, has_groups: bool) -> None:
+        self._has_groups = has_groups
+        self.has_changed = False
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        """Make it lazy: a list for each item of what it runs over."""
+        self.generic_visit(node)
+        if node.generators[0].is_async or any(isinstance(each, ast.Await) for each in ast.walk(node)):
+            return node
+        first = node.generators[0]
+        over, first.iter = first.iter, ast.List([ast.Name("_baton_item", ast.Load())], ast.Load())
+        taken = ast.arguments([], [ast.arg("_baton_item")], None, [], [], None, [])
+        return self._changed(_call("_baton_lazy", ast.Lambda(taken, ast.ListComp(node.elt, node.generators)), over))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Call the substitute of a function."""
+        self.generic_visit(node)
+        match node:
+            case ast.Call(func=ast.Attribute(value=owner, attr="sub" | "finditer" as name)):
+                return self._changed(_call(_OWNED[name], owner, *node.args, keywords=node.keywords))
+            case ast.Call(func=ast.Name() as function, args=[argument]) if _is_failure(node):
+                return self._changed(_call(function.id, _call("_baton_text", argument)))
+            case ast.Call() if _is_gather(node, has_groups=self._has_groups):
+                return self._changed(_call("_baton_gather", *node.args, keywords=node.keywords))
+            case _:
+                return node
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        """Await what may be a task."""
+        self.generic_visit(node)
+        if not self._has_groups or not _is_maybe_task(node.value):
+            return node
+        return self._changed(ast.Await(_call("_baton_awaited", node.value)))
+
+    def _changed(self, node: ast.expr) -> ast.expr:
+        self.has_changed = True
+        return node

@@ -1,0 +1,207 @@
+"""What rewritten code calls inside of the interpreter, in the place of what Python has and the interpreter lacks.
+
+Invariant: each does what Python does, for every value that Python takes there. A task group's tasks run in rounds, as
+the branches of a `gather` do.
+"""
+
+# A user's code may have a name that Python has, too: the text keeps the builtin of that name beforehand.
+SUBSTITUTES = """
+import collections as _baton_collections
+import itertools as _baton_itertools
+
+_baton_zip, _baton_reversed = zip, reversed
+
+
+class generator:
+    def __init__(self, make, items):
+        self._baton_make, self._baton_left, self._baton_ready = make, iter(items), []
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        while not self._baton_ready:
+            self._baton_ready = self._baton_make(next(self._baton_left))
+        return self._baton_ready.pop(0)
+
+
+_baton_lazy = generator
+
+
+def _baton_listed(value):
+    return list(value) if isinstance(value, _baton_lazy) else value
+
+
+def _baton_lazy_map(function, *items):
+    return _baton_lazy(lambda each: [function(*each)], _baton_lazy_zip(*items))
+
+
+def _baton_lazy_filter(holds, items):
+    return _baton_lazy(lambda each: [each] if (each if holds is None else holds(each)) else [], items)
+
+
+def _baton_lazy_zip(*items, strict=False):
+    if len(items) == 1:
+        return _baton_lazy(lambda each: [(each,)], items[0])
+    return _baton_lazy(lambda each: [each], _baton_zip(*items, strict=strict) if strict else _baton_zip(*items))
+
+
+def _baton_lazy_enumerate(items, start=0):
+    numbers = _baton_itertools.count(start)
+    return _baton_lazy(lambda each: [(next(numbers), each)], items)
+
+
+def _baton_lazy_reversed(items):
+    return _baton_lazy(lambda each: [each], _baton_reversed(items))
+
+
+def _baton_del(owner, key):
+    if isinstance(owner, dict):
+        owner.pop(key)
+    elif isinstance(owner, list) and isinstance(key, slice):
+        for at in sorted(range(len(owner))[key], reverse=True):
+            owner.pop(at)
+    elif isinstance(owner, list):
+        if not -len(owner) <= key < len(owner):
+            raise IndexError("list assignment index out of range")
+        owner.pop(key)
+    elif isinstance(owner, _baton_collections.deque):
+        owner.rotate(-key)
+        owner.popleft()
+        owner.rotate(key)
+    else:
+        raise TypeError(f"'{str(type(owner))[8:-2]}' object doesn't support item deletion")
+
+
+def _baton_subbed(pattern, repl, string, count=0):
+    if isinstance(repl, str):
+        return pattern.sub(repl, string, count)
+    parts, end = [], 0
+    for found in pattern.finditer(string):
+        parts += [string[end : found.start()], repl(found)]
+        end, count = found.end(), count - 1
+        if count == 0:
+            break
+    return "".join([*parts, string[end:]])
+
+
+def _baton_re_sub(pattern, repl, string, count=0, flags=0):
+    compiled = _baton_re.compile(pattern, flags) if isinstance(pattern, str) else pattern
+    return _baton_subbed(compiled, repl, string, count)
+
+
+def _baton_re_finditer(pattern, string, flags=0):
+    return _baton_lazy(lambda each: [each], _baton_re.finditer(pattern, string, flags))
+
+
+def _baton_owned_sub(owner, *args, **kwargs):
+    kind = str(type(owner))
+    if kind == "<class 're.Pattern'>":
+        return _baton_subbed(owner, *args, **kwargs)
+    return _baton_re_sub(*args, **kwargs) if kind == "<class 'module'>" else owner.sub(*args, **kwargs)
+
+
+def _baton_owned_finditer(owner, *args, **kwargs):
+    kind = str(type(owner))
+    if kind == "<class 're.Pattern'>":
+        return _baton_lazy(lambda each: [each], owner.finditer(*args, **kwargs))
+    return _baton_re_finditer(*args, **kwargs) if kind == "<class 'module'>" else owner.finditer(*args, **kwargs)
+
+
+def _baton_text(value):
+    return value if isinstance(value, str) else str(value)
+
+
+class _baton_Task:
+    def __init__(self, group, work, name):
+        self._baton_group, self._baton_work, self._baton_name = group, work, name
+        self._baton_value, self._baton_error, self._baton_state = None, None, "new"
+
+    async def _baton_run(self):
+        if self._baton_state != "new":
+            return
+        self._baton_state = "running"
+        try:
+            self._baton_value = await self._baton_work
+        except Exception as error:
+            self._baton_error = error
+            self._baton_group._baton_failed.append(error)
+            raise
+        finally:
+            self._baton_state = "done"
+
+    async def _baton_wait(self):
+        if self._baton_state == "new":
+            await self._baton_group._baton_run()
+        self._baton_group._baton_check()
+        if self._baton_state != "done":
+            raise RuntimeError("a task waits for a task of its own group, which is not possible in a workflow")
+        return self._baton_value
+
+    def result(self):
+        if self._baton_state != "done":
+            raise RuntimeError("Result is not set.")
+        if self._baton_error is not None:
+            raise self._baton_error
+        return self._baton_value
+
+    def exception(self):
+        if self._baton_state != "done":
+            raise RuntimeError("Exception is not set.")
+        return self._baton_error
+
+    def done(self):
+        return self._baton_state == "done"
+
+    def cancelled(self):
+        return False
+
+    def get_name(self):
+        return self._baton_name
+
+
+class _baton_TaskGroup:
+    def __init__(self):
+        self._baton_open, self._baton_failed = [], []
+
+    def create_task(self, work, *, name=None, context=None):
+        task = _baton_Task(self, work, name)
+        self._baton_open.append(task)
+        return task
+
+    def _baton_fail(self, error):
+        if not self._baton_failed:
+            self._baton_failed.append(error)
+
+    def _baton_check(self):
+        if self._baton_failed:
+            words = [f"{str(type(each))[8:-2]}: {each}" for each in self._baton_failed]
+            count = f"{len(words)} sub-exception{'s' if len(words) > 1 else ''}"
+            raise Exception(f"unhandled errors in a TaskGroup ({count}): {'; '.join(words)}")
+
+    async def _baton_run(self):
+        while self._baton_open and not self._baton_failed:
+            started, self._baton_open = self._baton_open, []
+            try:
+                await _baton_asyncio.gather(*[task._baton_run() for task in started])
+            except Exception as error:
+                self._baton_fail(error)
+
+    async def _baton_end(self):
+        await self._baton_run()
+        self._baton_check()
+
+
+async def _baton_awaited(work):
+    return await (work._baton_wait() if isinstance(work, _baton_Task) else work)
+"""
+# Builtins that are lists in the interpreter, and their names here.
+LAZY = {name: f"_baton_lazy_{name}" for name in ("map", "filter", "zip", "enumerate", "reversed")}
+# How the failure of a task group begins.
+OF_GROUP = "unhandled errors in a TaskGroup ("
+# Names of the interpreter's modules that are substituted, too.
+STANDARD = {
+    ("asyncio", "TaskGroup"): "_baton_TaskGroup",
+    ("re", "sub"): "_baton_re_sub",
+    ("re", "finditer"): "_baton_re_finditer",
+}
