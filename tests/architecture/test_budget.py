@@ -87,7 +87,9 @@ _LOSSES = "worlds of large payloads with planted defects, a lost key that stops 
 _SANDBOXES = "sandboxes of pydantic-ai's agents: one a job, found by each step, destroyed after its end"
 _ODD = "values that nobody had tried: numbers in declarations, texts as keys, and what foreign code gives at new doors"
 
-_IDIOMS = "what people write in workflows: task groups, del, lazy generators and maps, or a refusal before a job begins"
+_IDIOMS = (
+    "what people write in workflows, or a refusal before a job begins; odd answers to both clients, and odd queries"
+)
 
 
 def _raises(buys: str, sums: str) -> tuple[tuple[str, int, str], ...]:
@@ -100,8 +102,8 @@ def _raises(buys: str, sums: str) -> tuple[tuple[str, int, str], ...]:
 RAISES: tuple[tuple[str, int, str], ...] = (
     *_raises(
         _IDIOMS,
-        "lines 490, functions 28, test lines 375, lines of sdk 630, modules of sdk 2, functions of sdk 34, "
-        "classes of sdk 2",
+        "lines 490, modules 2, functions 32, test lines 580, lines of sdk 630, modules of sdk 2, functions of sdk 34, "
+        "classes of sdk 2, functions of client 2",
     ),
     *_raises(
         _OBJECTS,

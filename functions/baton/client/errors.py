@@ -1,5 +1,6 @@
 """A request's failures as exceptions: one class, and others only where a caller acts differently."""
 
+import time
 from typing import Any
 
 import httpx
@@ -25,7 +26,10 @@ class ApiError(Exception):
         self.title = str(problem.get("title") or "")
         self.detail = str(problem.get("detail") or "")
         self.code = str(problem.get("code") or "")
-        self.errors: list[dict[str, str]] = problem.get("errors") or []
+        errors = problem.get("errors")
+        self.errors: list[dict[str, str]] = (
+            [fault for fault in errors if isinstance(fault, dict)] if isinstance(errors, list) else []
+        )
         self.retry_after_seconds = retry_after_seconds
         faults = "; ".join(f"{fault.get('field')}: {fault.get('message')}" for fault in self.errors)
         super().__init__(f"{request} answered {status}: {faults or self.detail}")
@@ -52,17 +56,18 @@ _BY_STATUS = {404: NotFoundError, 410: NotFoundError, 409: ConflictError}
 
 def refusal(response: httpx.Response) -> ApiError:
     """Return the error for an answer that is no success; its body is read already."""
+    from baton_events.values.waits import requested_wait_seconds  # noqa: PLC0415 - importing the client loads nothing of it
+
     problem = _problem(response)
     request = f"{response.request.method} {response.request.url}"
-    wait = response.headers.get("retry-after", "")
-    seconds = float(wait) if wait.isascii() and wait.isdecimal() else None
+    seconds = requested_wait_seconds(response.headers, int(time.time() * 1000))  # noqa: TID251 - a caller's own clock
     return _BY_STATUS.get(response.status_code, ApiError)(request, response.status_code, problem, seconds)
 
 
 def _problem(response: httpx.Response) -> Json:
     try:
         found: Any = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict) and "detail" in found:
         return found

@@ -163,7 +163,7 @@ class Requests:
                         if data == STREAM_END:
                             return
                         pauses.reset()
-                        position, part = at, part_of(at, data)
+                        position, part = at, self._part(call, at, data)
                         if part.type == "start" and part.message_id:
                             call = job_stream(part.message_id)
                         yield part
@@ -198,9 +198,18 @@ class Requests:
     def _decoded(self, call: Call, response: httpx.Response, kind: type[Answer]) -> Answer:
         try:
             return msgspec.json.decode(response.content or b"null", type=kind)
-        except msgspec.DecodeError as error:
-            place = f"{self.url}{call.path}"
-            raise UnreachableError(f"{place} did not answer as Baton does: is this its address? ({error})") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._foreign(call, error) from error
+
+    def _part(self, call: Call, position: str, data: str) -> Part:
+        try:
+            return part_of(position, data)
+        except (ValueError, TypeError, RecursionError) as error:  # of another server, or half of one
+            raise self._foreign(call, error) from error
+
+    def _foreign(self, call: Call, error: Exception) -> ApiError:
+        place = f"{self.url}{call.path}"
+        return UnreachableError(f"{place} did not answer as Baton does: is this its address? ({error})")
 
 
 def in_path(one: str) -> str:

@@ -227,7 +227,6 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     shapes.fields()  # notes all models that there are
     for model in list(shapes.models.values()):
         code.keep_methods(model)
-    code.check_models()
     stubs = [stub_of(shapes, target, step) for target, step in code.steps.items()]
     fields = shapes.fields()
     declared = [shapes.declared(model) for model in shapes.models.values() if not code.is_sourced(model)]

@@ -148,6 +148,7 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         code = Code(self.name)
         code.read(self.function)
         program = program_of(code, self.function, self.input.hints, self.input.job)  # which finds models, too
+        code.check_models()
         if faults := [*code.faults, *(f"workflow {self.name!r}: {clash}" for clash in code.shapes.clashes)]:
             return None, tuple(faults)
         steps = list(code.steps.values())

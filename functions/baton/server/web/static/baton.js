@@ -16,6 +16,7 @@
 const END = ["completed", "failed", "cancelled"];
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [500, 8000];
 const [FIRST_TRY_MS, LONGEST_TRY_MS] = [200, 5000];
+const LONGEST_WAIT_SECONDS = 3600; // a timer of more than 24 days ends at once
 
 /** A refusal of the API: its status, and its own words. `errors`: the fields at fault. */
 export class BatonError extends Error {
@@ -189,14 +190,14 @@ export class BatonClient {
         const response = await this.request(method, path, { ...rest, headers, signal, read });
         if (response.status === 204) return; // nothing runs in this session
         if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
-          call = streamOf((await jsonOf(response)).jobId);
+          call = streamOf(known(response, await jsonOf(response)).jobId);
           continue;
         }
         for await (const event of serverSentEvents(response, (retryMs) => (wantedMs = retryMs))) {
           if (event.data === "[DONE]") return;
+          const part = partOf(response, event.data);
           lastId = event.id || lastId;
           pauseMs = FIRST_PAUSE_MS;
-          const part = JSON.parse(event.data);
           if (part.type === "start" && part.messageId) call = streamOf(part.messageId);
           yield { id: lastId, part };
         }
@@ -333,7 +334,7 @@ export async function* serverSentEvents(response, onRetry = () => {}) {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
-      const blocks = (rest + value).split("\n\n");
+      const blocks = (rest + value.replaceAll("\r", "")).split("\n\n"); // JSON has none of its own
       rest = blocks.pop() ?? "";
       for (const block of blocks) {
         const event = eventOf(block);
@@ -381,8 +382,27 @@ export async function jsonOf(response) {
   try {
     return text ? JSON.parse(text) : null;
   } catch {
-    throw new BatonError(0, `${response.url} did not answer as Baton does: is this its address?`);
+    throw foreign(response);
   }
+}
+
+/** @param {Response} response */
+const foreign = (response) => new BatonError(0, `${response.url} did not answer as Baton does: is this its address?`);
+
+/** An object, or the error of an answer that is none. @param {Response} response @param {any} found @returns {any} */
+function known(response, found) {
+  if (found === null || typeof found !== "object" || Array.isArray(found)) throw foreign(response);
+  return found;
+}
+
+/** The part in an event. @param {Response} response @param {string} data @returns {any} */
+function partOf(response, data) {
+  let part = null;
+  try {
+    part = JSON.parse(data);
+  } catch {}
+  if (typeof known(response, part).type !== "string") throw foreign(response);
+  return part;
 }
 
 /** @param {string} jobId */
@@ -398,10 +418,19 @@ function searchOf(query) {
 /** @param {Response} response */
 async function refuse(response) {
   if (response.ok) return;
-  const problem = await response.json().catch(() => ({}));
-  const faults = (problem.errors ?? []).map((/** @type {any} */ fault) => `${fault.field}: ${fault.message}`).join("; ");
+  const found = await response.json().catch(() => null);
+  const problem = found !== null && typeof found === "object" ? found : {};
+  const errors = Array.isArray(problem.errors) ? problem.errors.filter((/** @type {any} */ fault) => fault?.field) : [];
+  const faults = errors.map((/** @type {any} */ fault) => `${fault.field}: ${fault.message}`).join("; ");
   const said = faults || problem.detail || `the API answered ${response.status}`;
-  throw new BatonError(response.status, said, problem, Number(response.headers.get("retry-after")) || 0);
+  throw new BatonError(response.status, String(said), { ...problem, errors }, waitOf(response));
+}
+
+/** The seconds until a request may come back: a number, or a date, within an hour. @param {Response} response */
+function waitOf(response) {
+  const named = response.headers.get("retry-after") ?? "";
+  const seconds = /^[-+.\d]/.test(named) ? Number(named) : (Date.parse(named) - Date.now()) / 1000;
+  return Math.min(LONGEST_WAIT_SECONDS, Math.max(0, seconds || 0));
 }
 
 /** Whether it may be over soon: a lost connection, too many requests, a server in trouble. @param {any} error */

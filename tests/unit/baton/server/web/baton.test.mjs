@@ -195,3 +195,47 @@ test("a chat without an answer of its own; what is not Baton is named", async ()
     await assert.rejects(followed(client, CHAT), /is this its address/);
   });
 });
+
+for (const data of ["{oops", "[1]", "5", "null", '{"a":1}', '{"type":5}']) {
+  test(`an event of another form is named, and no part is passed over: ${data}`, async () => {
+    await against([{ body: `id: 1-1\ndata: ${data}\n\n` + DONE }], async (client, asked) => {
+      await assert.rejects(client.resumeTask("job_1"), /did not answer as Baton does/);
+      assert.equal(asked.length, 1);
+    });
+  });
+}
+
+for (const body of ['{"detail":"x","errors":"no"}', '{"detail":"x","errors":[1,null]}', "[]", "null", "5", "<html>", '{"detail":{"a":1}}']) {
+  test(`a refusal of any form is an error of its status: ${body}`, async () => {
+    await against([{ status: 422, body, headers: {} }], async (client, asked) => {
+      await assert.rejects(client.json("GET", "/x"), (error) => error.status === 422 && Array.isArray(error.errors));
+      assert.equal(asked.length, 1);
+    });
+  });
+}
+
+test("a stream that is no stream ends, whatever it is", async () => {
+  for (const body of ["null", "5", "[]", "<html>"]) {
+    await against([{ body, headers: { "Content-Type": "application/json" } }], async (client, asked) => {
+      await assert.rejects(client.resumeTask("job_1"), /did not answer as Baton does/);
+      assert.equal(asked.length, 1);
+    });
+  }
+});
+
+test("lines may end with a carriage return, also between two pieces", async () => {
+  const whole = new TextEncoder().encode((START + FINISH + DONE).replaceAll("\n", "\r\n"));
+  const bytes = (start) => new ReadableStream({ start });
+  const ask = async () =>
+    new Response(bytes((out) => { for (const one of whole) out.enqueue(Uint8Array.of(one)); out.close(); }), { headers: STREAM });
+  assert.equal((await new BatonClient({ url: "http://x", key: "k", fetch: ask }).resumeTask("job_1")).status, "completed");
+});
+
+test("a wait is read in every form, within an hour", async () => {
+  const waits = { 7: 7, "-5": 0, 1e30: 3600, abc: 0, NaN: 0, "Wed, 21 Oct 2099 07:28:00 GMT": 3600, "Wed, 21 Oct 1999 07:28:00 GMT": 0 };
+  for (const [named, seconds] of Object.entries(waits)) {
+    const ask = async () => new Response("{}", { status: 429, headers: { "retry-after": named } });
+    const client = new BatonClient({ url: "http://x", key: "k", fetch: ask, retrySeconds: 0 });
+    await assert.rejects(client.json("GET", "/x"), (error) => error.retryAfterSeconds === seconds);
+  }
+});
