@@ -15,7 +15,7 @@ from baton.server.api.jobs.submission import new_job, read_submit_body
 from baton.settings.settings import Settings
 from baton.worker.container import Container
 from baton.worker.wiring import real_ports
-from baton_local.redis.data_dir import DataDir
+from baton_local.redis.valkey import DataDir
 from tests.bench.loaded_agents import registry
 from tests.bench.peers.job_ends import Wire
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, fields
 from typing import Any
 
-from baton_local.redis.data_dir import DataDir
+from baton_local.redis.valkey import DataDir
 from tests.e2e.dev_stack import DevStack
 
 _QUIET_SECONDS, _PATIENCE_SECONDS = 1.0, 240.0

@@ -20,8 +20,7 @@ from baton.sdk.distribution import missing_extra
 from baton_local.dev.part import Code, Part, http_is_ready, redis_socket_is_ready
 from baton_local.dev.ports import LOOPBACK
 from baton_local.dev.secrets_file import StackSecrets
-from baton_local.redis.data_dir import DataDir
-from baton_local.redis.valkey import server_command
+from baton_local.redis.valkey import DataDir, server_command
 
 # What differs from production unless the environment says otherwise: few slots, so that the line at them is seen; no
 # rate limit, which would only be in a developer's way; logs are for people.

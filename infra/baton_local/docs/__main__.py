@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from baton_local.docs.cost_table import job_table, month_table, price_table
 from baton_local.docs.endpoint_tables import body_tables, endpoint_table, failure_list, problem_table
-from baton_local.docs.event_path import event_path
 from baton_local.docs.event_tables import (
     call_diagram,
     command_fields,
@@ -22,7 +20,7 @@ from baton_local.docs.event_tables import (
     payload_fields,
 )
 from baton_local.docs.glossary import glossary
-from baton_local.docs.house import house
+from baton_local.docs.pictures import event_path, house
 from baton_local.docs.python_reference import (
     baton_names,
     baton_testing_names,
@@ -35,8 +33,11 @@ from baton_local.docs.reference_tables import (
     differences_table,
     emulated_table,
     env_example,
+    job_table,
     limits_table,
+    month_table,
     not_emulated_table,
+    price_table,
     settings_table,
 )
 

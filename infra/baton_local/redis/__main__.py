@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baton_local.redis.bridge import TOKEN, ServerChild, add_bridge_options, bridge_settings, run
-from baton_local.redis.data_dir import DataDir
-from baton_local.redis.valkey import server_address, server_command
+from baton_local.redis.valkey import DataDir, server_address, server_command
 from baton_local.stand_in.folder import DataFolderError, token_of
 
 _DEFAULT_DATA = Path(".baton/redis")

@@ -16,7 +16,7 @@ import psutil
 
 from baton.server.processes import processes_here
 from baton_local.cli.dev import MOST_PROCESSES
-from baton_local.redis.data_dir import DataDir
+from baton_local.redis.valkey import DataDir
 from tests.bench.peers.command import options, run
 from tests.bench.peers.job_ends import JobEnds
 from tests.bench.peers.peer import LOOPBACK, Peer, free_port

@@ -10,9 +10,8 @@ from typing import Any, cast
 import pytest
 
 from baton.settings.settings import read_settings
-from baton.store.objects import CHUNK_BYTES, Objects
+from baton.store.objects import CHUNK_BYTES, HEAD_BYTES, Objects, frame_bytes
 from baton.store.records.objects import job_place, session_place
-from baton.store.sealed_objects import HEAD_BYTES, frame_bytes
 from baton.testing.objects import SimulatedObjects
 from baton_events.errors import ObjectStoreError, PayloadGoneError, UnreadablePayloadError
 from baton_events.sealing import sealing_of

@@ -12,7 +12,7 @@ import httpx
 
 from baton.settings.settings import Settings
 from baton_local.fixtures.stand_in_process import StandInProcess
-from baton_local.redis.data_dir import DataDir
+from baton_local.redis.valkey import DataDir
 
 TOKEN = "contract-token"
 Transport = Literal["rest", "resp"]

@@ -7,7 +7,7 @@ from baton.settings.settings import read_settings
 from baton_local.dev.parts import StackPlan, app_settings, remove_socket_folder, stack_parts
 from baton_local.dev.ports import USUAL_PORTS
 from baton_local.dev.secrets_file import load_or_make_secrets
-from baton_local.redis.data_dir import DataDir
+from baton_local.redis.valkey import DataDir
 
 
 def plan(folder: Path) -> StackPlan:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.redis.data_dir import DataDir
 from baton_local.redis.valkey import (
+    DataDir,
     ServerBinary,
     ServerNotFoundError,
     find_server,

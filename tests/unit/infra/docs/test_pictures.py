@@ -4,8 +4,7 @@ import re
 
 import grimp
 
-from baton_local.docs.event_path import event_path
-from baton_local.docs.house import house
+from baton_local.docs.pictures import event_path, house
 
 
 def _arrows() -> dict[str, list[str]]:

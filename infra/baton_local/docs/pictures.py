@@ -1,7 +1,9 @@
-"""The picture of an event's path in docs/architecture.md: one `agent.tool.call`, traced while the product handles it.
+"""The two pictures of docs/architecture.md: the house, by its imports, and the path of an event, as it is traced.
 
-The run is real but for the queue and the signature; the store is in this process. Invariant: nothing opens a
-connection, and the same code gives the same picture.
+The house shows the folders of `baton` and which imports which. An arrow that follows from others is left out: who
+imports by way of another folder, or of a module beside the folders. The event is one `agent.tool.call`: its run is real
+but for the queue and the signature; the store is in this process. Invariant: nothing opens a connection, and the same
+code gives the same pictures.
 """
 
 import asyncio
@@ -13,6 +15,7 @@ from http import HTTPStatus
 from types import CodeType, FrameType
 from typing import Any
 
+import grimp  # comes with import-linter
 from msgspec.structs import replace
 from starlette.types import ASGIApp
 
@@ -34,6 +37,34 @@ from baton_events.messages import Outgoing, Queue
 from baton_events.schema import ENDPOINTS, EventType, parse_event
 from baton_local.replay.executors import CountingTokens, ReplayQueue
 from baton_local.replay.play import ReplayClock
+
+_PACKAGES = ("baton_local", "baton", "baton_events")
+
+
+def house() -> str:
+    """Draw an arrow from each folder to those that it imports."""
+    graph = grimp.build_graph(*_PACKAGES, cache_dir=None)
+    folders = [part for part in sorted(graph.find_children("baton")) if graph.find_children(part)]
+    shown = ["baton_local", *folders, "baton_events"]
+    for part in shown:
+        graph.squash_module(part)
+    below = {
+        part: {other for other in shown if other != part and graph.chain_exists(importer=part, imported=other)}
+        for part in shown
+    }
+    arrows = [f"{_short(part)} --> {' & '.join(_next(part, below))}" for part in shown if below[part]]
+    return "\n".join(["```mermaid", "flowchart TD", *(f"    {arrow}" for arrow in arrows), "```"])
+
+
+def _next(part: str, below: Mapping[str, set[str]]) -> list[str]:
+    """Return those below a part that are below none of its others."""
+    further = {other for between in below[part] for other in below[between]}
+    return sorted(_short(other) for other in below[part] - further)
+
+
+def _short(part: str) -> str:
+    return part.removeprefix("baton.")
+
 
 _URL = "https://picture.invalid"
 _SETTINGS = Settings(worker_base_url=_URL, qstash_token="picture", continuation="literal")  # noqa: S106 - opens nothing
