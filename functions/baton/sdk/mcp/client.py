@@ -8,9 +8,9 @@ needed.
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import json
 from pydantic import TypeAdapter, ValidationError
@@ -38,6 +38,8 @@ _LIST_TIMEOUT_SECONDS = 20.0
 # A list is kept in the store and shown to a model: its tools, and one of them.
 _LIST_BYTES, _TOOL_BYTES, _MOST_TOOLS = 1_000_000, 100_000, 1_000
 _SHOWN_CHARS, _WORDS_CHARS, _MOST_REPORTS = 200, 1_000, 200
+_FORBIDDEN = (401, 403)  # which no repetition changes
+_T = TypeVar("_T")
 Listing = list[dict[str, Any]]
 
 
@@ -64,11 +66,13 @@ async def listed(server: McpServer, context: McpContext, cache: ModelCache | Non
     if kept is not None:
         return json.decode(kept, type=Listing)
     try:
-        async with asyncio.timeout(_LIST_TIMEOUT_SECONDS), connection(server, context) as client:
-            tools, seconds = await _all_pages(client, server.list_seconds, server.allow)
+        async with asyncio.timeout(_LIST_TIMEOUT_SECONDS):
+            tools, seconds = await _once_more(
+                server, context, lambda client: _all_pages(client, server.list_seconds, server.allow)
+            )
     except Exception as error:  # the SDK's tasks raise groups of errors
         cause, fault = _first(error), f"MCP server {server.name}: its tools cannot be listed: {_words(error)}"
-        retryable = not isinstance(cause, McpError) or cause.retryable
+        retryable = cause.retryable if isinstance(cause, McpError) else _status_of(cause) not in _FORBIDDEN
         raise McpError(fault, retryable=retryable, wait_seconds=_wait_seconds(cause)) from error
     if cache and seconds > 0:
         with suppress(StoreError):  # without it, the list is requested again
@@ -98,12 +102,14 @@ async def called(
     memo = taken_in(run.memo or {})
     if asked := question(server.name, memo):
         return asked
+
+    async def send(client: "Client") -> Any:
+        if tasks.TASK in memo:
+            return await tasks.looked_at(client.session, memo)
+        return await _sent(client, name, arguments, memo.get(ASKED, {}), run)
+
     try:
-        async with connection(server, context) as client:
-            if tasks.TASK in memo:
-                result: Any = await tasks.looked_at(client.session, memo)
-            else:
-                result = await _sent(client, name, arguments, memo.get(ASKED, {}), run)
+        result: Any = await _once_more(server, context, send)
     except Exception as error:
         failure = _failure(server, error, again=again)
         later = tasks.lost(memo, run.started_at_ms) if failure.type == _LOST else None
@@ -117,6 +123,18 @@ async def called(
     if isinstance(result, RunAgain):
         return question(server.name, result.memo) or result
     return await _outcome(server, result, run, None if tasks.TASK in memo else promised)
+
+
+async def _once_more(server: McpServer, context: McpContext, send: Callable[["Client"], Awaitable[_T]]) -> _T:
+    """Send over a connection; where its session is over, nothing has run, and it is sent over a new one."""
+    try:
+        async with connection(server, context) as client:
+            return await send(client)
+    except Exception as error:
+        if not _is_session_over(_first(error)):
+            raise
+    async with connection(server, context) as client:
+        return await send(client)
 
 
 async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: dict[str, Any], run: ToolContext) -> Any:
@@ -223,7 +241,7 @@ async def _all_pages(client: "Client", list_seconds: int, allow: Collection[str]
                 fault = f"its list of tools has more than {_LIST_BYTES} bytes, or {_MOST_TOOLS} tools"
                 raise McpError(f"{fault}; name those that you need in McpServer(allow=…)", retryable=False)
         cursor = page.next_cursor
-        if cursor is None:
+        if not cursor:  # some servers send an empty one at the end
             return found, seconds
     raise McpError(f"its list of tools has more than {_MOST_PAGES} pages", retryable=False)
 
@@ -256,9 +274,25 @@ def _failure(server: McpServer, error: Exception, *, again: bool) -> ToolError:
     invalid = isinstance(cause, MCPError) and cause.error.code == PARSE_ERROR
     if invalid or isinstance(cause, RuntimeError | ValidationError):  # the SDK's ways to report an invalid result
         return ToolError(f"MCP server {server.name}: {_words(error)}", type="mcp_invalid_result")
-    if isinstance(cause, MCPError) and cause.error.code not in (CONNECTION_CLOSED, INTERNAL_ERROR, REQUEST_TIMEOUT):
+    is_lost = isinstance(cause, MCPError) and cause.error.code in (CONNECTION_CLOSED, INTERNAL_ERROR, REQUEST_TIMEOUT)
+    if isinstance(cause, MCPError) and (not is_lost or _status_of(cause) in _FORBIDDEN):
         return ToolError(f"MCP server {server.name} refused the call: {_words(error)}", type="mcp_refused")
     return ToolError(f"MCP server {server.name}: the connection was lost: {_words(error)}", again, type=_LOST)
+
+
+def _status_of(cause: BaseException) -> int:
+    """Return the HTTP status of an answer that was none of the protocol; 0: it is unknown."""
+    from baton.sdk.mcp.http_client import STATUS  # noqa: PLC0415
+
+    data = getattr(getattr(cause, "error", None), "data", None)
+    status = data.get(STATUS) if isinstance(data, dict) else None
+    return status if isinstance(status, int) else 0
+
+
+def _is_session_over(cause: BaseException) -> bool:
+    from baton.sdk.mcp.http_client import SESSION_OVER  # noqa: PLC0415
+
+    return getattr(getattr(cause, "error", None), "code", None) == SESSION_OVER
 
 
 def _wait_seconds(cause: BaseException) -> float | None:

@@ -5,6 +5,7 @@ with a wait becomes an error that names it. Imports the SDK's HTTP library: only
 """
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Collection
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -24,6 +25,9 @@ _SECONDS, _STREAM_SECONDS = 30.0, 300.0
 _BUSY_STATUSES = frozenset({429, 503})
 # The code of our own error for a refusal, and the name of its wait.
 BUSY, WAIT_SECONDS = -32_029, "retryAfterSeconds"
+# Our own error for a request whose session is over, so it has not run; and the name of a status in any other error.
+SESSION_OVER, STATUS = -32_030, "status"
+_SESSION, _INTERNAL_ERROR = "mcp-session-id", -32_603
 
 
 class AnswerTooLargeError(httpx2.SSEError, httpx2.StreamError):
@@ -41,19 +45,25 @@ class StorableLines(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Pass on whole lines: a chunk may end within a text."""
-        held = list[bytes]()
+        held, is_first = list[bytes](), True
         async for piece in self._stream:
+            if is_first and piece:
+                piece, is_first = piece.removeprefix(BOM_UTF8), False  # noqa: PLW2901 - which JSON has not
             lines, end, rest = piece.rpartition(b"\n" if b"\n" in piece else b"\r")
             if end:
-                yield storable_json(b"".join((*held, lines, end)))
+                yield _storable(b"".join((*held, lines, end)))
                 held.clear()
             held.append(rest)
         if rest := b"".join(held):
-            yield storable_json(rest)
+            yield _storable(rest)
 
     async def aclose(self) -> None:
         """Close the answer's own."""
         await self._stream.aclose()
+
+
+def _storable(lines: bytes) -> bytes:
+    return storable_json(lines.decode(errors="replace").encode())
 
 
 class Guard:
@@ -80,19 +90,30 @@ class Guard:
 
     async def _answer(self, response: httpx2.Response) -> None:
         assert isinstance(response.stream, httpx2.AsyncByteStream), "of an asynchronous client"
-        if response.status_code not in _BUSY_STATUSES:
-            response.stream = StorableLines(response.stream)
-            return
-        wait_seconds = requested_wait_seconds(response.headers, SystemClock().now_ms())
+        status, wait_seconds = response.status_code, None
+        if status in _BUSY_STATUSES:
+            wait_seconds = requested_wait_seconds(response.headers, SystemClock().now_ms())
         if wait_seconds is not None:
-            error = {
-                "code": BUSY,
-                "message": f"the server answered {response.status_code}",
-                "data": {WAIT_SECONDS: wait_seconds},
-            }
-            await response.stream.aclose()  # not the answer, which is read once more
-            response.stream = httpx2.ByteStream(json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode())
-            response.headers["content-type"] = "application/json"
+            await _answer_instead(response, BUSY, {WAIT_SECONDS: wait_seconds})
+        elif status == httpx2.codes.NOT_FOUND and _SESSION in response.request.headers:
+            await _answer_instead(response, SESSION_OVER, {})
+        elif response.is_error and status != httpx2.codes.NOT_FOUND and not _is_json(response):
+            await _answer_instead(response, _INTERNAL_ERROR, {STATUS: status})
+        else:
+            response.stream = StorableLines(response.stream)
+
+
+def _is_json(response: httpx2.Response) -> bool:
+    return response.headers.get("content-type", "").lower().startswith("application/json")
+
+
+async def _answer_instead(response: httpx2.Response, code: int, data: dict[str, Any]) -> None:
+    """Put an error that names the status into the place of an answer which names nothing, or nothing that is read."""
+    error = {"code": code, "message": f"the server answered {response.status_code}", "data": data}
+    assert isinstance(response.stream, httpx2.AsyncByteStream), "as above"
+    await response.stream.aclose()  # not the answer, which is read once more
+    response.stream = httpx2.ByteStream(json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode())
+    response.headers["content-type"] = "application/json"
 
 
 def guarded_client(headers: dict[str, str], auth: Any, hosts: Collection[str]) -> httpx2.AsyncClient:
