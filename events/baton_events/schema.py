@@ -307,7 +307,7 @@ def faults_of(values: dict[str, Any], kind: type[Struct], below: str = "") -> li
         else:
             try:
                 convert(value, one.type)
-            except ValidationError as error:
+            except (ValidationError, UnicodeEncodeError) as error:  # half a character is no text
                 faults.append(f"{name}: {error}")
     return faults
 
