@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Protocol
@@ -30,7 +31,7 @@ def address_fault(url: str) -> str:
     except ValueError:
         return f"{url[:80]!r} is no URL: write https://example.com/path"
     host = parts.hostname or ""
-    if not host or not port_is_fine or len(url) > _LIMIT_CHARS or not url.isprintable() or " " in url:
+    if not _is_host(host) or not port_is_fine or len(url) > _LIMIT_CHARS or not url.isprintable() or " " in url:
         return f"{url[:80]!r} is no URL of at most {_LIMIT_CHARS} characters: write https://example.com/path"
     if parts.username is not None or parts.password is not None:
         return "a callback's URL has no user or password in it: the signature says who sends it"
@@ -39,6 +40,11 @@ def address_fault(url: str) -> str:
     if parts.scheme != "https":
         return f"{url[:80]!r} must be a URL with https; http leads to this machine only"
     return f"host {host!r} is a private address: name a public one" if _is_private(host) else ""
+
+
+def _is_host(host: str) -> bool:
+    """Return whether a name of this form could be one of a host, in any script, or an address."""
+    return ":" in host or bool(re.fullmatch(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?", host))
 
 
 def _is_private(host: str) -> bool:

@@ -89,6 +89,8 @@ async def test_what_is_not_taken_is_sent_again_for_a_day_with_one_id(retention_s
         "https://2130706433/",
         "https://example.com:0/",
         f"https://example.com/{'a' * 2_000}",
+        *("https://a..b/", "https://.", f"https://{'a' * 64}.com/", "https://a%00b.com/"),
+        *("https://\u2603.com/", "https://a;b.com/", "https://example.com/\u202e"),
     ],
 )
 async def test_no_other_address_is_taken(api: Api, url: str) -> None:
