@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from baton.engine.commit.answers import LEAST_TOMBSTONE_MS
 from baton.engine.commit.tree import Tree
 from baton.settings.settings import Settings
 from baton.store.objects import Objects
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 # So long after the last end: its data has expired, and its tombstone is still there.
 _LATER_MS, _MOST_ROWS = RETENTION_MS + 7_200_000, 10_000
+# So long that no tombstone is, and no message can bring back what has none.
+_MUCH_LATER_MS = _LATER_MS + 2 * RETENTION_MS + LEAST_TOMBSTONE_MS
 
 
 class KeptObjects(Objects):
@@ -166,20 +169,24 @@ def a_deleted_job_has_no_object(world: "World") -> str | None:
 def nothing_outlives_its_job(world: "World") -> str | None:
     """Once all data has expired, the hourly pruning leaves no object; but for those of jobs that no list knows.
 
-    A job that waits for ever keeps its data. One that was never there, since all who brought it died, left a row and a
-    task whose tenant no row tells: they are for the bucket's own rule, and nobody was told of such a job.
+    A job that waits for ever keeps its data. One that was never there, since all who brought it died, has a row alone:
+    its objects go when no message can bring it any more.
     """
     left_out = {job_place(job.tenant, job.id) for job in (*_unlisted(world), *_waiting(world))}
-    left_out |= {job_place(tenant, job_id) for job_id in _never_there(world) for tenant in TENANTS}
+    never_there = {job_place(tenant, job_id) for job_id in _never_there(world) for tenant in TENANTS}
     kept, lists = dict(world.objects.kept), world.all_jobs.redis.version()
-    at_once(_pruning(world).prune())
-    left = [path for path in world.objects.kept if path.rpartition("/")[0] not in left_out]
+    left = _left_after(world, _LATER_MS, left_out | never_there) or _left_after(world, _MUCH_LATER_MS, left_out)
     world.objects.kept.update(kept)  # somebody may come and read all (odd.py)
     world.all_jobs.redis.go_back(lists)
     return f"all has expired, and {left} are left" if left else None
 
 
 ON_OBJECTS = (a_kept_ref_has_its_object, a_deleted_job_has_no_object, nothing_outlives_its_job)
+
+
+def _left_after(world: "World", later_ms: int, left_out: set[str]) -> list[str]:
+    at_once(_pruning(world, later_ms).prune())
+    return [path for path in world.objects.kept if path.rpartition("/")[0] not in left_out]
 
 
 def _listed(world: "World") -> set[str]:
@@ -203,11 +210,11 @@ def _unlisted(world: "World") -> list[Any]:
 class _Expired:
     """What the pruning asks when no data is left: a reader that knows no job, a clock, and the tombstones."""
 
-    def __init__(self, world: "World") -> None:
-        self._world = world
+    def __init__(self, world: "World", later_ms: int) -> None:
+        self._world, self._later_ms = world, later_ms
 
     def now_ms(self) -> int:
-        return self._world.now_ms() + _LATER_MS
+        return self._world.now_ms() + self._later_ms
 
     async def known(self, _job_ids: list[str]) -> frozenset[str]:
         return frozenset()
@@ -221,8 +228,8 @@ class _Expired:
         return 0
 
 
-def _pruning(world: "World") -> Pruning:
-    expired: Any = _Expired(world)
+def _pruning(world: "World", later_ms: int) -> Pruning:
+    expired: Any = _Expired(world, later_ms)
     pruning = Pruning(world.all_jobs.ports.listing, expired, expired, expired, RETENTION_MS)
     pruning.objects = ObjectPruning(world.objects, expired, expired)
     return pruning

@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+from baton.engine.all_jobs.job_list import Found
 from baton.engine.state import Job
 from baton.store.objects import Objects
 from baton.store.records.objects import job_place, named
@@ -16,6 +17,8 @@ from tests.simulation.plan import OBJECT_SEEDS, RETURNING_SEEDS, WAITING_SEEDS
 from tests.simulation.planting import around, defects, idle
 
 _LATE_SECONDS = 5
+# In few worlds all die who bring a job, and leave its task: in one of these.
+_NEVER_CREATED_SEEDS = OBJECT_SEEDS + 774_400
 
 
 def _write_later(objects: Objects, place: str, tenant: str, data: bytes) -> None:
@@ -56,7 +59,22 @@ async def _objects_first(original: Any, self: DeleteJob, job: Job) -> Any:
     return await original(self, job)
 
 
+async def _none_without_a_tombstone(_original: Any, self: ObjectPruning, row: Found, before_ms: int) -> bool:
+    stone = await self._archive.tombstone(row.job_id)
+    if stone is not None:
+        await self._objects.delete_below(job_place(stone.tenant, row.job_id))
+    return stone is not None or row.created_ms < before_ms
+
+
 DEFECTS = (
+    *defects(
+        _NEVER_CREATED_SEEDS,
+        nothing_outlives_its_job={
+            "the task of a job that was never created is not swept": around(
+                ObjectPruning, "_is_without", _none_without_a_tombstone
+            )
+        },
+    ),
     *defects(
         OBJECT_SEEDS,
         a_committed_ref_has_its_object={

@@ -1,8 +1,9 @@
 """Names of large payloads in an object store, and what a record has of one in its place. Pure.
 
 A ref is `NUMBER/TENANT/OWNER/DIGEST`. NUMBER counts the addresses of OBJECT_STORE_URL from the last one, so a new first
-one leaves it as it is; TENANT and OWNER are digests, and so is the content's. OWNER is a job with all below it, or
-`s/SESSION`. Invariant: a ref is followed only where a record of ours names it, or below its own job's place.
+one leaves it as it is; TENANT is a mark, OWNER a digest, and so is the content's name. OWNER is a job with all below
+it, or `s/SESSION`. Invariant: a ref is followed only where a record of ours names it, or below its own job's place; a
+job's row in the list tells its place, whatever else is gone.
 """
 
 import json
@@ -12,11 +13,12 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from baton.engine.all_jobs.job_list import Found, mark, tenant_of
 from baton_events.ids import canonical_json, digest, root_of
 
 JSON = "application/json"
 PREVIEW_CHARS = 2_000
-_PLACE = r"[0-9a-f]{24}/(?:s/)?[0-9a-f]{24}"
+_PLACE = r"[0-9a-f]{8}/(?:s/)?[0-9a-f]{24}"
 # Not compiled here: most processes see none.
 _REF = rf"(\d{{1,3}})/({_PLACE})/([0-9a-f]{{64}})"
 
@@ -51,12 +53,17 @@ def ref_of(text: str) -> Ref:
 
 def job_place(tenant: str, job_id: str) -> str:
     """Return the place of what belongs to a job, or to one below it."""
-    return f"{_short(tenant)}/{_short(tenant, root_of(job_id))}"
+    return f"{mark(tenant)}/{_short(root_of(job_id))}"
+
+
+def place_of_row(row: Found) -> str:
+    """Return the same by the job's row."""
+    return f"{tenant_of(row.member.rpartition(':')[2])}/{_short(root_of(row.job_id))}"
 
 
 def session_place(tenant: str, session_id: str) -> str:
     """Return the place of a session's files. Its end is what their key in the store has (keys.files_key)."""
-    return f"{_short(tenant)}/s/{_short(tenant, session_id)}"
+    return f"{mark(tenant)}/s/{_short(tenant, session_id)}"
 
 
 def named(ref: str, size_bytes: int, media_type: str = JSON, preview: str = "") -> dict[str, Any]:

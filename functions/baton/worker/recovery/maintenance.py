@@ -16,7 +16,7 @@ from baton.engine.commit.answers import LEAST_TOMBSTONE_MS
 from baton.engine.effects import REPLAYED, SWEPT_PAGES
 from baton.queue.dispatch import Outcome
 from baton.sdk.clock import Clock
-from baton.store.records.objects import job_place
+from baton.store.records.objects import place_of_row
 from baton.store.redis.agent_memory import Chats
 from baton.store.redis.archive import Archive
 from baton.store.redis.listing import Listing
@@ -59,10 +59,9 @@ class ObjectPruning:
         if is_child(row.job_id):
             return True
         try:
-            stone = await self._archive.tombstone(row.job_id)
-            if stone is None:
-                return row.created_ms < before_ms
-            await self._objects.delete_below(job_place(stone.tenant, row.job_id))
+            if row.created_ms >= before_ms and await self._archive.tombstone(row.job_id) is None:
+                return False
+            await self._objects.delete_below(place_of_row(row))
         except ObjectStoreError as error:
             _log.warning("the objects of job %s are deleted later: %s", row.job_id, error)
             return False

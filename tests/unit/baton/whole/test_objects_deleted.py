@@ -276,7 +276,7 @@ async def test_a_job_without_a_tombstone_may_come_back_and_keeps_its_objects(api
     api.stage.clock.ms += 6 * 86_400_000
     assert (await pruning_of(api.stage).prune(), len(there(tmp_path))) == (0, 2)
     api.stage.clock.ms += 20 * 86_400_000
-    assert await pruning_of(api.stage).prune() == 1
+    assert (await pruning_of(api.stage).prune(), there(tmp_path)) == (1, [])
 
 
 async def keep(stage: Stage, session_id: str = "s", name: str = "0" * 64, text: str = FILE) -> None:
@@ -363,7 +363,7 @@ async def test_a_fork_of_what_is_gone_says_so(api: Api, tmp_path: Path) -> None:
     answer = await api.request("POST", f"/api/agent-jobs/{job_id}/fork", ADMIN, json={"turn": 2})
     assert "is gone from the object store" in assert_problem(answer, 410)
     with pytest.raises(PayloadGoneError):
-        await api.stage.ports.objects.get(f"0/{'0' * 24}/{'0' * 24}/{'0' * 64}")
+        await api.stage.ports.objects.get(f"0/{'0' * 8}/{'0' * 24}/{'0' * 64}")
 
 
 async def test_objects_count_for_the_quota(tmp_path: Path) -> None:
