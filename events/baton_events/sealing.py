@@ -13,8 +13,7 @@ import asyncio
 import hmac
 import importlib
 import math
-from base64 import urlsafe_b64decode
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from inspect import isawaitable, isclass, iscoroutinefunction
@@ -29,7 +28,6 @@ SEALED = "sealed:"
 EXTRA = "encryption"
 Kind: TypeAlias = 'Literal["record", "text", "file", "message", "object"]'  # as text: each cold start imports this
 _READY_SECONDS, _NONCE_BYTES, _TENANTS, _PLACES = 300, 12, 1_000, 100
-_OF_URLS = bytes.maketrans(b"+/", b"-_")
 
 
 class PayloadContext:
@@ -96,8 +94,8 @@ class Sealing:
         """Return a text as it is kept."""
         if not self.first:
             return text
-        coded = b2a_base64(self._sealed(text.encode(), context), newline=False).translate(_OF_URLS, b"=")
-        return f"{SEALED}{self.first}:{coded.decode()}"
+        coded = b2a_base64(self._sealed(text.encode(), context), newline=False).rstrip(b"=")
+        return f"{SEALED}{self.first}:{coded.replace(b'+', b'-').replace(b'/', b'_').decode()}"
 
     def open(self, text: str, kind: Kind, belongs_to: str) -> str:
         """Return the text that was sealed for this place, or that is plain.
@@ -109,7 +107,7 @@ class Sealing:
             return text
         key_id, _, sealed = text[len(SEALED) :].partition(":")
         try:
-            data = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
+            data = a2b_base64(sealed.replace("-", "+").replace("_", "/") + "=" * (-len(sealed) % 4))
         except ValueError as error:
             raise UnreadablePayloadError(key_id) from error
         try:

@@ -262,6 +262,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "lines 90, modules 1, public names 1, test lines 142, lines of sdk 80, modules of sdk 1, functions of sdk 3",
     ),
     ("lines of sdk", 15, "agents, tools and streams that a hook makes are refused by name, not lost"),
+    ("lines of sdk", 2, "a long text is looked through for each secret, up to twenty times as fast"),
     ("functions of store", 1, "a job's row names the place of its objects, also of one that was never created"),
     ("test lines", 1_173, "racing calls, leases, alerts and doors of budgets, and a planted defect of each rule"),
     *_raises(

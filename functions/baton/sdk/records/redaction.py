@@ -49,6 +49,8 @@ _COUNTED = 'tokens"'
 _BARE = frozenset({int, float, bool, type(None)})
 LEAVES = _BARE | {str}
 _JSON_BEGINS = ("{", "[")
+# From here on a text is looked through for each secret, many times as fast as by an expression for all.
+_LONG_CHARS = 100
 
 
 @lru_cache(1024)
@@ -119,6 +121,7 @@ class KnownSecrets:
         forms = {form for value in self._values for form in (value, json.dumps(value)[1:-1], _dump(value)[1:-1])}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._forms = tuple(longest_first)
         self._longest_chars = len(longest_first[0]) if forms else 0
         self._first: dict[str, list[str]] = {}
         for form in longest_first:
@@ -135,7 +138,9 @@ class KnownSecrets:
 
     def hide(self, text: str) -> str:
         """Replace the secrets in a text."""
-        return self._pattern.sub(REDACTED, text) if text and self._pattern else text
+        if self._pattern is None or (len(text) >= _LONG_CHARS and not any(map(text.__contains__, self._forms))):
+            return text
+        return self._pattern.sub(REDACTED, text)
 
     def hide_so_far(self, text: str) -> tuple[str, str]:
         """Split the beginning of a text that may continue into its redacted part and what may be part of a secret.
@@ -177,9 +182,7 @@ class KnownSecrets:
 
     def hide_in_json(self, text: str) -> str:
         """Replace the secrets in a JSON text."""
-        if self._pattern is None or not self._pattern.search(text):
-            return text
-        return _dump(self.hide_in(json.loads(text)))
+        return _dump(self.hide_in(json.loads(text))) if any(map(text.__contains__, self._forms)) else text
 
 
 def _dump(value: Any) -> str:

@@ -65,6 +65,17 @@ def test_a_known_value_is_hidden_wherever_it_stands(value: str) -> None:
         assert json.loads(secrets.hide_in_json(text)) == [REDACTED]
 
 
+@pytest.mark.parametrize("around", [0, 1, 41, 42, 45, 5_000])
+@pytest.mark.parametrize("value", ["sk-first-secret", "a/second+one=", 'quo"ted"one'])
+def test_a_secret_is_hidden_in_short_and_in_long_texts(value: str, around: int) -> None:
+    secrets = KnownSecrets(["sk-first-secret", "a/second+one=", 'quo"ted"one'])
+    text = f"{'x' * around}{value}{'y' * around}"
+    assert secrets.hide(text) == text.replace(value, REDACTED)
+    assert json.loads(secrets.hide_in_json(json.dumps({"a": text}))) == {"a": text.replace(value, REDACTED)}
+    innocent = text.replace(value, value[:-1])
+    assert (secrets.hide(innocent), secrets.hide_in_json(innocent)) == (innocent, innocent)
+
+
 def test_only_whole_texts_that_are_long_enough_are_hidden() -> None:
     """Short ones would be found in innocent words, and a number that looks like a secret stays JSON."""
     assert KnownSecrets(["", "test", "1234567"]).hide("test 1234567") == "test 1234567"
