@@ -40,20 +40,20 @@ class JobRows:
     """Keeps jobs in the lists."""
 
     def __init__(self, listing: Listing, counters: Counters) -> None:
-        self._listing = listing
+        self.listing = listing
         self._counters = counters
 
     async def __call__(self, row: Row) -> None:
         """Write a job's rows and its text, as far as the lists take them."""
         try:
-            await self._listing.add(row)
+            await self.listing.add(row)
         except StoreError as error:
             _list_log.error("job %s is missing from a list of jobs until it is written again: %s", row.job_id, error)
             await count(self._counters, {LIST_GAPS: 1})
 
     async def unlist(self, row: Row) -> None:
         """Remove a job's rows and texts, and those of the jobs below it."""
-        await self._listing.forget([found(members(row)[0])])
+        await self.listing.forget([found(members(row)[0])])
 
 
 _log = logging.getLogger("baton.admission")
@@ -124,6 +124,10 @@ class SlotClient:
             await arm_sweep(self._emitter, slot_answer.sweep_at_ms)
         await notify_granted(self._emitter, slot_answer.granted, now_ms, replay)
         return slot_answer
+
+    async def enlist(self, job: Job) -> None:
+        """Write a new job's row, before anything that only the row may tell of is stored. Raises StoreError."""
+        await self._rows.listing.add(_row(job))
 
     async def forget(self, job: Job) -> None:
         """Take a job off the lists, with its texts, before its data is removed."""

@@ -120,6 +120,8 @@ class SubmitJob(BeginsRun):
             return Created(new=False, job=there)
         await self._store_beside(job, size_bytes, attached)
         task, content = (task, b"") if self.payloads is None else await self.payloads.task_named(job, task)
+        if content:  # the row tells of it whatever becomes of this call, its backup message and the job
+            await self._slot_client.enlist(job)
         backup.command = Submission(job=job_values(job), task=task)
         # A store that did not answer may have created the job, and its backup message guarantees it then, so it stays.
         # It also stays where the job "was there" and yet has this call's message as relay: the creation was sent twice.
@@ -159,7 +161,8 @@ class SubmitJob(BeginsRun):
     async def _store_task(self, job: Job, content: bytes) -> None:
         """Store a large task, before its job is created, and after its backup message is published.
 
-        So whoever dies in between leaves no object of which no message knows. Raises ObjectStoreError.
+        So whoever dies in between leaves no object of which no message knows; where that has come already, the job's
+        row does. Raises ObjectStoreError.
         """
         if self.payloads is not None and content:
             await self.payloads.objects.put(job_place(job.tenant, job.id), job.tenant, content)

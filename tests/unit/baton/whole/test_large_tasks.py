@@ -17,6 +17,7 @@ from baton_events.errors import ObjectStoreError
 from baton_events.schema import AgentLoopInit, Submission
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ADMIN, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.whole.test_objects_deleted import pruning_of
 
 TEXT, DATA = "t" * 90_000, {"rows": ["x" * 100_000]}
 
@@ -142,6 +143,26 @@ async def test_no_task_is_written_of_which_no_message_knows(api: Api, monkeypatc
     """Else a process that dies between the two would leave an object that nobody deletes."""
     await died_at_the_write(api, monkeypatch, written=True)
     assert [job["status"] for job in await jobs(api)] == ["completed"]
+
+
+async def test_a_task_that_is_written_after_its_backup_message_came_is_swept(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The object store takes a minute, and says then that it does not answer: nobody will create the job."""
+    put = Objects.put
+
+    async def late(self: Objects, *given: Any) -> str:
+        await api.stage.run()
+        await put(self, *given)
+        raise ObjectStoreError("the object store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Objects, "put", late)
+        assert_problem(await api.submit(jobType="measures", taskDescription=TEXT, inputData=DATA), 503)
+    await api.stage.run()
+    assert (await jobs(api), len(there(tmp_path))) == ([], 1)
+    api.stage.clock.ms += 80 * 86_400_000
+    assert (await pruning_of(api.stage).prune(), there(tmp_path)) == (1, [])
 
 
 async def test_a_refused_submission_leaves_the_task_of_its_accepted_repetition(
