@@ -4,7 +4,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Their session makes bundles, or a stack and a browser, or parses all files, or imports the libraries of all providers:
 # more than the tests themselves take.
-TOGETHER = ("tests/deploy", "tests/browser", "tests/architecture", "tests/unit/baton/sdk/models/providers")
+TOGETHER = ("tests/deploy", "tests/browser", "tests/architecture", "tests/unit/baton/sdk/models/through_pydantic_ai")
 
 
 class Scheduling(LoadScopeScheduling):

@@ -1,6 +1,6 @@
 """Agents of pydantic-ai, unchanged, as durable agents: `Registry(agents=[durable(agent)])`. Needs extra `models`."""
 
-from baton.sdk.models.providers.messages import contents_of
+from baton.sdk.models.through_pydantic_ai.messages import contents_of
 from baton.sdk.pydantic_ai.durable import durable
 from baton.sdk.pydantic_ai.hook_contexts import hook_context
 from baton.sdk.tools.context import tool_context

@@ -14,7 +14,7 @@ import pytest
 from tests.architecture.source_files import PACKAGES, ROOT, module_of, source_files
 
 MODELS_EXTRA = (
-    "baton.sdk.models.providers",
+    "baton.sdk.models.through_pydantic_ai",
     "baton.sdk.pydantic_ai",
     "baton.pydantic_ai",
 )  # all of these need it, nothing else does
@@ -48,7 +48,7 @@ NOT_FOR_WEBHOOKS = (
     "baton.server.api",
     "baton.server.console",
     "baton.sdk.models.demo",
-    "baton.sdk.models.providers",
+    "baton.sdk.models.through_pydantic_ai",
     "baton.pydantic_ai",
     "baton.server.site",
     "baton.sdk.tools.builtin",

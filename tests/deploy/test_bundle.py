@@ -100,7 +100,7 @@ def test_models_of_all_providers_load_from_the_bundle(models: Bundle) -> None:
     """Although a library that only other parts of theirs import was left out."""
     script = (
         "import json, sys\n"
-        "from baton.sdk.models.providers.client import ProviderClient\n"
+        "from baton.sdk.models.through_pydantic_ai.client import ProviderClient\n"
         "for name in json.loads(sys.argv[1]):\n"
         "    ProviderClient(name)\n"
         "print(sorted(name for name in ('tiktoken', 'regex') if name in sys.modules))\n"

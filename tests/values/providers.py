@@ -22,9 +22,9 @@ from baton.sdk.models.catalog import ProviderModel
 from baton.sdk.models.model import ANSWER_CUT, NOTHING_SPENT, ModelAnswer, ModelError, ModelRequest, ToolSpec
 from baton_events.values.text import storable
 from tests.fakes.listener import FakeListener
-from tests.unit.baton.sdk.models.providers.provider_cases import OPENAI_CHAT
-from tests.unit.baton.sdk.models.providers.recorded_streams import chunk
-from tests.unit.baton.sdk.models.providers.requesting import ADD, QUESTION
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import OPENAI_CHAT
+from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import chunk
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import ADD, QUESTION
 from tests.values.odd import Drawn
 from tests.values.steps import model_turn
 

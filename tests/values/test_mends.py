@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from baton.sdk.models.model import NOTHING_SPENT, ModelAnswer
-from baton.sdk.models.providers import chat_chunks, client, whole
+from baton.sdk.models.through_pydantic_ai import chat_chunks, client, whole
 from baton.server.api import audit, problem
 from baton.store.transport import bodies
 from baton.worker.executors import executor, model_call, tool_run

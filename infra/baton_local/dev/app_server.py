@@ -83,7 +83,7 @@ def _is_below(folder: Path, path: str) -> bool:
 
 OWN_PACKAGES = ("baton", "baton_events")
 GRACE_SECONDS = 2
-PROVIDERS, LOADER = "baton.sdk.models.providers.client", "baton-load-providers"
+PROVIDERS, LOADER = "baton.sdk.models.through_pydantic_ai.client", "baton-load-providers"
 # The queue starts at the same time, and is there first as a rule.
 QUEUE_SECONDS, QUEUE_POLL_SECONDS = 10.0, 0.1
 NOT_STARTED = 3  # as `uvicorn.run`

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from baton.sdk.records.limits import CODE_LIMIT_BYTES, RUN_CODE, CodeMode
+from baton.sdk.records.limits import CODE_LIMIT_BYTES, MODULES, RUN_CODE, CodeMode
 from baton.sdk.records.redaction import REDACTED, KnownSecrets, is_secret_name
 from baton.sdk.records.transcript import Failure, Script, Wanted
 from baton.sdk.tools.stubs import functions_of, python_name, stubs_of
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from baton.sdk.agents.agent import Agent
 
 _Functions = Mapping[str, tuple[str, tuple[str, ...]]]
-_ABOUT = """Run a Python script whose functions are your tools, which are listed below as stubs.
+_ABOUT = f"""Run a Python script whose functions are your tools, which are listed below as stubs.
 Call them with await at the top level: x = await some_tool(1). Names do not outlive a script.
 Independent calls run in parallel: await asyncio.gather(*[some_tool(n) for n in numbers]).
 The value of the last expression, or of a top-level return, is the result; it must be JSON. Printed text comes back too.
 A failed or refused call raises at its await: catch Exception, or let the script end with its traceback.
-There are no files, no network, no sleep and no other packages. These modules work: asyncio (gather), base64,
-collections, dataclasses, datetime, decimal, functools, hashlib, itertools, json, math, random, re, time, typing.
+There are no files, no network, no sleep and no other packages. Of asyncio there is gather. These modules work:
+{", ".join(MODULES)}.
 Classes cannot inherit; generators do not work.
 """
 _SECRET = re.compile(r"""(\w+)["']?\]?\s*[=:]\s*(["'])(.*?)\2""")

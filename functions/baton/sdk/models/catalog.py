@@ -125,7 +125,7 @@ def of_pydantic_ai(model: object) -> ProviderModel | None:
 def _load(name: str, made: Any) -> Answering:
     """Load the provider's library, which takes a second, and make its client."""
     with _installed(name):
-        client = importlib.import_module("baton.sdk.models.providers.client")
+        client = importlib.import_module("baton.sdk.models.through_pydantic_ai.client")
         answering: Answering = client.ProviderClient(name, made).answer
     return answering
 
@@ -133,8 +133,8 @@ def _load(name: str, made: Any) -> Answering:
 def _load_offloaded(name: str) -> Offloaded:
     with _installed(name):
         # In the library's usual import order: threads that begin at different modules of it would see some half loaded.
-        importlib.import_module("baton.sdk.models.providers.client")
-        client = importlib.import_module("baton.sdk.models.providers.offloaded")
+        importlib.import_module("baton.sdk.models.through_pydantic_ai.client")
+        client = importlib.import_module("baton.sdk.models.through_pydantic_ai.offloaded")
         offloaded: Offloaded = client.OffloadedClient(name)
     return offloaded
 
@@ -230,7 +230,7 @@ def listed_usd(model: str, input_tokens: int, output_tokens: int) -> float:
     if ":" not in model:
         return 0.0
     try:
-        prices = importlib.import_module("baton.sdk.models.providers.prices")
+        prices = importlib.import_module("baton.sdk.models.through_pydantic_ai.prices")
     except ImportError:
         return 0.0
     cost_usd: float = prices.listed_usd(model, input_tokens, output_tokens)
@@ -239,7 +239,9 @@ def listed_usd(model: str, input_tokens: int, output_tokens: int) -> float:
 
 def background_provider() -> BackgroundProvider:
     """Load the client of providers that answer in the background."""
-    made: BackgroundProvider = importlib.import_module("baton.sdk.models.providers.background_responses").RESPONSES
+    made: BackgroundProvider = importlib.import_module(
+        "baton.sdk.models.through_pydantic_ai.background_responses"
+    ).RESPONSES
     return made
 
 

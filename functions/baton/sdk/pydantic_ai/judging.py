@@ -9,8 +9,8 @@ from pydantic_core import to_jsonable_python
 
 from baton.sdk.agents.runner import RunFailedError, RunnerAnswer
 from baton.sdk.models.model import ANSWER_CUT, CUT_CAUSE, Call, ModelAnswer
-from baton.sdk.models.providers.client import origin_of
-from baton.sdk.models.providers.messages import calls_of, text_of
+from baton.sdk.models.through_pydantic_ai.client import origin_of
+from baton.sdk.models.through_pydantic_ai.messages import calls_of, text_of
 from baton.sdk.pydantic_ai.run_objects import Held
 from baton.sdk.pydantic_ai.run_state import Run, RunState, kept_of_turn
 from baton_events.ids import canonical_json

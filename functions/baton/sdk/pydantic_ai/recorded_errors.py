@@ -14,7 +14,7 @@ from pydantic_ai import exceptions
 
 from baton.sdk.agents.runner import RunFailedError
 from baton.sdk.models.model import ModelError, Spent
-from baton.sdk.models.providers.errors import model_error
+from baton.sdk.models.through_pydantic_ai.errors import model_error
 from baton_events.values.text import text_of
 
 # What a run has used up to the end of a piece, and up to its beginning.

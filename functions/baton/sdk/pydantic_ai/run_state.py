@@ -19,7 +19,7 @@ from pydantic_core import PydanticSerializationError
 from baton.sdk.agents.runner import Recorded, RunFailedError
 from baton.sdk.models.model import ANSWER_CUT, Message
 from baton.sdk.models.model import ModelRequest as Question
-from baton.sdk.models.providers.messages import to_messages
+from baton.sdk.models.through_pydantic_ai.messages import to_messages
 from baton.sdk.pydantic_ai.run_objects import Changed, Held, with_call
 from baton.sdk.records.file_contents import FileContents
 from baton_events.values.json_value import recorded_json

@@ -31,9 +31,9 @@ from baton.sdk.agents.runner import (
     RunnerCall,
 )
 from baton.sdk.models.model import Listener, ModelError
-from baton.sdk.models.providers.client import streams
-from baton.sdk.models.providers.errors import model_error
-from baton.sdk.models.providers.messages import contents_of, listen
+from baton.sdk.models.through_pydantic_ai.client import streams
+from baton.sdk.models.through_pydantic_ai.errors import model_error
+from baton.sdk.models.through_pydantic_ai.messages import contents_of, listen
 from baton.sdk.pydantic_ai.hook_contexts import in_step
 from baton.sdk.pydantic_ai.judging import calls_to_make, goes_on, gone_on_from, is_begun, is_cut, is_suspended, judged
 from baton.sdk.pydantic_ai.open_runs import HeldRun, as_it_began, count_all_as_new, held_run

@@ -26,7 +26,7 @@ from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, 
 from pydantic_core import to_jsonable_python
 
 from baton.sdk.agents.runner import RunFailedError
-from baton.sdk.models.providers.whole import CallIds, WholeModel
+from baton.sdk.models.through_pydantic_ai.whole import CallIds, WholeModel
 from baton.sdk.pydantic_ai.run_objects import RunObjects, parts
 from baton_events.values.json_value import Unrecordable, plain
 from baton_events.values.text import storable, text_of

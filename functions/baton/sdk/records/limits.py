@@ -197,6 +197,11 @@ def exceeded(limits: Limits, used: Used, age_ms: int) -> str | None:
 
 
 RUN_CODE = "run_code"
+# Of Python's; what the interpreter has of each is tried by a test, and `sdk/workflows/lacking` names the rest.
+MODULES = (
+    *("asyncio", "base64", "collections", "dataclasses", "datetime", "decimal", "functools", "hashlib", "itertools"),
+    *("json", "math", "random", "re", "time", "typing"),
+)
 # More is no script any more, and a snapshot is written with each of its stretches.
 CODE_LIMIT_BYTES, SNAPSHOT_LIMIT_BYTES = 64 * 1024, 512 * 1024
 

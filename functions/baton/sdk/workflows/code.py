@@ -20,6 +20,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from baton.sdk.agents.agent import Agent, CodeAgent
+from baton.sdk.records.limits import MODULES
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows import subset
@@ -219,7 +220,7 @@ class Code:
 
     def _module(self, name: str, module: ModuleType, file: SourceFile, node: ast.AST) -> None:
         """Take a module of the list as it is, and of another one the attributes that are used."""
-        if module.__name__ in subset.MODULES:
+        if module.__name__ in MODULES:
             self.imports[name] = f"import {module.__name__} as {name}"
             for each in subset.attributes_of(node, name) if name != module.__name__ else ():  # that one `subset` sees
                 for text in subset.attribute_faults(module.__name__, each.attr):
@@ -311,7 +312,7 @@ def _is_common(name: str) -> bool:
 def _standard() -> Mapping[int, tuple[str, str]]:
     """Return the values of the interpreter's modules by id, with module and name."""
     found = dict[int, tuple[str, str]]()
-    for module in sorted(subset.MODULES):
+    for module in MODULES:
         for name, value in vars(importlib.import_module(module)).items():
             if not name.startswith("_") and (callable(value) or getattr(value, "__module__", "") == "typing"):
                 found.setdefault(id(value), (module, name))

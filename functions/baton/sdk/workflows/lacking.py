@@ -45,7 +45,7 @@ _FUNCTIONS = _names(
     " super vars"
 )
 # Those of asyncio are told apart by what works there.
-MODULES: Mapping[str, frozenset[str]] = {
+LACKING: Mapping[str, frozenset[str]] = {
     "base64": frozenset({"decode", "encode"}),
     "collections": frozenset({"ChainMap", "OrderedDict", "UserDict", "UserList", "UserString"}),
     "dataclasses": _names("Field InitVar KW_ONLY asdict astuple fields make_dataclass replace"),
@@ -101,7 +101,7 @@ def way_around(name: str) -> str:
     """Return what to do without a name of Python's own, or a module's; empty: the interpreter has it."""
     module, _, own = name.rpartition(".")
     if module:
-        lacks = own in MODULES.get(module, ())
+        lacks = own in LACKING.get(module, ())
         return _WAYS.get(name, TOOL) if lacks else ""
     if name in _EXCEPTIONS:
         return f"use {base_of(name)}, which it is one of"

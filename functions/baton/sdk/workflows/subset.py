@@ -9,6 +9,7 @@ import builtins
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from baton.sdk.records.limits import MODULES
 from baton.sdk.workflows.lacking import (
     LACKING_ATTRIBUTES,
     SPECIAL_METHODS,
@@ -19,12 +20,6 @@ from baton.sdk.workflows.lacking import (
 )
 from baton.sdk.workflows.rewriting import is_task_group
 
-MODULES = frozenset(
-    {
-        *("asyncio", "base64", "collections", "dataclasses", "datetime", "decimal", "functools", "hashlib"),
-        *("itertools", "json", "math", "random", "re", "time", "typing"),
-    }
-)
 _CONSTRUCTS: dict[type[ast.AST], str] = {
     ast.AsyncFor: "async for",
     ast.AsyncWith: "async with",

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from baton.settings.signing import SignedTexts
+from baton.settings.signed_texts import SignedTexts
 
 COOKIE = "baton_console"
 SESSION_SECONDS = 8 * 3600

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from baton.engine.waits import Decider
 from baton.settings.settings import Settings
-from baton.settings.signing import SignedTexts
+from baton.settings.signed_texts import SignedTexts
 
 LINK_PATH = "/approve/"
 _PURPOSE = "approval link"

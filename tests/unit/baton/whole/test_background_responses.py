@@ -14,8 +14,8 @@ from baton.sdk.agents.registry import RegistryError
 from baton.sdk.records.budget import amount_of
 from baton.worker.runtime.job_view import job_view
 from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.sdk.models.providers import openai_bodies as openai
-from tests.unit.baton.sdk.models.providers.provider_cases import ANTHROPIC, KEY, OPENAI
+from tests.unit.baton.sdk.models.through_pydantic_ai import openai_bodies as openai
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import ANTHROPIC, KEY, OPENAI
 
 CALL = openai.response(openai.call_item(0, "add", '{"a": 1, "b": 2}'), background=True)
 DONE = openai.response(openai.text_item("It is 3."), background=True)

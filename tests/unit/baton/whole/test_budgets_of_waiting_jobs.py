@@ -8,7 +8,7 @@ from baton.queue.dispatch import postpone
 from baton.sdk.records.budget import amount_of
 from baton_events.schema import parse_event
 from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.sdk.models.providers.provider_cases import KEY, OPENAI
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import KEY, OPENAI
 from tests.unit.baton.whole.test_budgets import CENT, Priced, agent
 from tests.unit.baton.whole.test_offloaded_calls import DONE, OffloadedStage
 from tests.unit.baton.whole.test_offloaded_calls import agent as offloading

@@ -20,9 +20,9 @@ from baton_events.errors import QueueRefusedError
 from baton_events.messages import Outgoing
 from baton_events.schema import Steering
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
-from tests.unit.baton.sdk.models.providers import openai_bodies as openai
-from tests.unit.baton.sdk.models.providers.provider_cases import ANTHROPIC, KEY, OPENAI
-from tests.unit.baton.sdk.models.providers.requesting import requesting
+from tests.unit.baton.sdk.models.through_pydantic_ai import openai_bodies as openai
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import ANTHROPIC, KEY, OPENAI
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import requesting
 
 CUT = object()  # an answer of which the queue keeps half
 

@@ -19,7 +19,7 @@ from baton.server.api.problem import ApiError
 from baton.server.protocols.mcp.body import INVALID_PARAMS, RpcError
 from baton.server.protocols.mcp.task_view import answer_fields
 from baton.server.protocols.mcp.tools import exposed_agents, submission_of
-from baton.settings.signing import SignedTexts
+from baton.settings.signed_texts import SignedTexts
 from baton.worker.container import Container
 from baton_events.errors import StoreError
 from baton_events.ids import call_of_operation, digest, job_of_call

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.unit.baton.sdk.models.providers import openai_bodies as openai
-from tests.unit.baton.sdk.models.providers import other_bodies as other
+from tests.unit.baton.sdk.models.through_pydantic_ai import openai_bodies as openai
+from tests.unit.baton.sdk.models.through_pydantic_ai import other_bodies as other
 
 
 @dataclass(frozen=True)

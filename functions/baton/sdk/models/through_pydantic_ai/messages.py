@@ -38,7 +38,7 @@ from pydantic_ai.messages import ModelMessage as PromptMessage
 from pydantic_ai.messages import ModelRequest as PromptRequest
 
 from baton.sdk.models.model import Call, File, Listener, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
-from baton.sdk.models.providers.whole import CALL_ID_CHARS
+from baton.sdk.models.through_pydantic_ai.whole import CALL_ID_CHARS
 from baton_events.ids import canonical_json, digest
 from baton_events.values.text import Joiner, cut
 

@@ -26,12 +26,12 @@ from baton.sdk.models.model import (
     ToolSpec,
 )
 from baton.sdk.models.model import ModelMessage as OurMessage
-from baton.sdk.models.providers.chat_chunks import ChatChunks
 from baton.sdk.models.scripted import ScriptedModel
+from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
 from tests.fakes.listener import FakeListener
-from tests.unit.baton.sdk.models.providers.provider_cases import OPENAI_CHAT
-from tests.unit.baton.sdk.models.providers.recorded_streams import USAGE, chunk, unnamed
-from tests.unit.baton.sdk.models.providers.requesting import QUESTION, requesting
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import OPENAI_CHAT
+from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import USAGE, chunk, unnamed
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import QUESTION, requesting
 from tests.unit.baton.sdk.pydantic_ai.played import played
 
 PING = ToolSpec("ping", "Ping.", {"type": "object", "properties": {}})

@@ -18,11 +18,11 @@ from pydantic_ai.messages import (
 )
 
 from baton.sdk.models.model import Call, ModelError
-from baton.sdk.models.providers.messages import listen
+from baton.sdk.models.through_pydantic_ai.messages import listen
 from tests.fakes.listener import FakeListener
-from tests.unit.baton.sdk.models.providers.provider_cases import ANTHROPIC, OPENAI, ProviderCase
-from tests.unit.baton.sdk.models.providers.requesting import requesting
-from tests.unit.baton.sdk.models.providers.stream_bodies import anthropic_stream, openai_stream
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import ANTHROPIC, OPENAI, ProviderCase
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import requesting
+from tests.unit.baton.sdk.models.through_pydantic_ai.stream_bodies import anthropic_stream, openai_stream
 
 PIECES = ["The sum", " of 1 and 2", " is 3."]
 

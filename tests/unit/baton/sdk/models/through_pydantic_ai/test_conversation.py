@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from baton.sdk.models.model import File, ModelAnswer, ModelMessage, PastCall, ToolMessage, UserMessage
-from tests.unit.baton.sdk.models.providers import openai_bodies as openai
-from tests.unit.baton.sdk.models.providers import other_bodies as other
-from tests.unit.baton.sdk.models.providers.provider_cases import (
+from tests.unit.baton.sdk.models.through_pydantic_ai import openai_bodies as openai
+from tests.unit.baton.sdk.models.through_pydantic_ai import other_bodies as other
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import (
     ANTHROPIC,
     GOOGLE,
     GROQ,
@@ -17,8 +17,8 @@ from tests.unit.baton.sdk.models.providers.provider_cases import (
     OPENAI_CHAT,
     ProviderCase,
 )
-from tests.unit.baton.sdk.models.providers.requesting import QUESTION, Requested, requesting
-from tests.unit.baton.sdk.models.providers.stream_bodies import anthropic_stream
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import QUESTION, Requested, requesting
+from tests.unit.baton.sdk.models.through_pydantic_ai.stream_bodies import anthropic_stream
 
 CALLS = [("add", '{"a": 1, "b": 2}'), ("add", '{"a": 3, "b": 4}')]
 # A child's call id, as ids get: too long and with a dot, which no provider takes.

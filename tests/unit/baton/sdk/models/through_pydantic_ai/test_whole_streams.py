@@ -16,8 +16,8 @@ from baton.sdk.agents.runner import Recorded as RecordedRun
 from baton.sdk.models.catalog import ProviderModel
 from baton.sdk.models.model import ModelError, ModelRequest
 from tests.fakes.listener import FakeListener
-from tests.unit.baton.sdk.models.providers import httpx2_mocker
-from tests.unit.baton.sdk.models.providers.recorded_streams import (
+from tests.unit.baton.sdk.models.through_pydantic_ai import httpx2_mocker
+from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import (
     CALL,
     PIECES,
     STREAMS,
@@ -26,7 +26,7 @@ from tests.unit.baton.sdk.models.providers.recorded_streams import (
     doubled,
     swapped,
 )
-from tests.unit.baton.sdk.models.providers.requesting import ADD, QUESTION
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import ADD, QUESTION
 
 WHOLE = (TEXT, ((CALL[0], {"a": 1, "b": 2}),))
 JOB = RecordedRun(JobInfo(job_id="job_1", session_id="s", tenant="t", task="What is 1 + 2?"))

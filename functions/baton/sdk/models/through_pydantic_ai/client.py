@@ -27,10 +27,10 @@ from baton.sdk.models.model import (
     ToolMessage,
     ToolSpec,
 )
-from baton.sdk.models.providers.errors import model_error, refusal_in
-from baton.sdk.models.providers.messages import calls_of, listen, provider_field, text_of, to_messages
-from baton.sdk.models.providers.prices import cost_usd, spent_of
-from baton.sdk.models.providers.whole import WholeModel, leaves_of
+from baton.sdk.models.through_pydantic_ai.errors import model_error, refusal_in
+from baton.sdk.models.through_pydantic_ai.messages import calls_of, listen, provider_field, text_of, to_messages
+from baton.sdk.models.through_pydantic_ai.prices import cost_usd, spent_of
+from baton.sdk.models.through_pydantic_ai.whole import WholeModel, leaves_of
 from baton_events.proxies import unusable_proxy
 
 _SHOWN_CHARS = 2_000

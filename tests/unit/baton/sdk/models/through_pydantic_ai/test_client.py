@@ -12,10 +12,10 @@ from pydantic_ai.usage import RequestUsage
 from baton.sdk.agents.agent import Agent, chosen_models
 from baton.sdk.models.catalog import ProviderModel
 from baton.sdk.models.model import Call, ModelError, ModelRequest, ToolSpec, UserMessage
-from baton.sdk.models.providers.client import streams
-from baton.sdk.models.providers.prices import cost_usd
-from tests.unit.baton.sdk.models.providers.provider_cases import OPENAI
-from tests.unit.baton.sdk.models.providers.requesting import QUESTION, Requested
+from baton.sdk.models.through_pydantic_ai.client import streams
+from baton.sdk.models.through_pydantic_ai.prices import cost_usd
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import OPENAI
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import QUESTION, Requested
 
 
 async def test_a_text_is_the_answer(requested: Requested) -> None:

@@ -15,8 +15,8 @@ from pydantic_ai.models import infer_model
 from pydantic_ai.providers import Provider, infer_provider_class
 
 from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
-from baton.sdk.models.providers.client import ProviderClient
-from baton.sdk.models.providers.errors import model_error
+from baton.sdk.models.through_pydantic_ai.client import ProviderClient
+from baton.sdk.models.through_pydantic_ai.errors import model_error
 from baton.sdk.records.transcript import HttpRequest, HttpResponse
 
 # Headers of a single connection. The program that sends the request sets its own.

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.baton.sdk.models.providers.provider_cases import KEY, PROVIDERS, ProviderCase
-from tests.unit.baton.sdk.models.providers.requesting import Requested, requesting
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import KEY, PROVIDERS, ProviderCase
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import Requested, requesting
 
 
 @pytest.fixture(autouse=True)

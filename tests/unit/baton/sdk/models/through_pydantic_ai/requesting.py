@@ -11,8 +11,8 @@ import respx
 
 from baton.sdk.models.catalog import ProviderModel
 from baton.sdk.models.model import Message, ModelAnswer, ModelRequest, ToolSpec, UserMessage
-from tests.unit.baton.sdk.models.providers import httpx2_mocker
-from tests.unit.baton.sdk.models.providers.provider_cases import ProviderCase
+from tests.unit.baton.sdk.models.through_pydantic_ai import httpx2_mocker
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import ProviderCase
 
 ADD = ToolSpec(
     "add",

@@ -11,7 +11,7 @@ import pytest
 
 from baton.sdk.models.catalog import ProviderModel
 from baton.sdk.models.model import ModelError, ModelRequest, UserMessage
-from baton.sdk.models.providers.background_responses import RESPONSES, Responses
+from baton.sdk.models.through_pydantic_ai.background_responses import RESPONSES, Responses
 from baton.sdk.records.transcript import HttpRequest
 from baton_events.bounded import ANSWER_LIMIT_BYTES
 

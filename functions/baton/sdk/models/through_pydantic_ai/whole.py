@@ -38,8 +38,8 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES, answer_too_large
-from baton.sdk.models.providers.chat_chunks import ChatChunks
-from baton.sdk.models.providers.prices import spent_of
+from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
+from baton.sdk.models.through_pydantic_ai.prices import spent_of
 from baton_events.bounded import ACCEPTED
 from baton_events.ids import digest
 from baton_events.proxies import AsyncEnvironmentTransport

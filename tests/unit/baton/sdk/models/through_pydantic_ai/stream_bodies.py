@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.unit.baton.sdk.models.providers import openai_bodies, other_bodies
+from tests.unit.baton.sdk.models.through_pydantic_ai import openai_bodies, other_bodies
 
 Body = dict[str, Any]
 

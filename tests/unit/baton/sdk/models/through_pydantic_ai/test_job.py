@@ -8,10 +8,10 @@ from baton.sdk.agents.registry import Registry
 from baton.sdk.tools.tool import tool
 from baton.worker.runtime.job_view import job_view
 from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.sdk.models.providers import openai_bodies as openai
-from tests.unit.baton.sdk.models.providers.provider_cases import OPENAI
-from tests.unit.baton.sdk.models.providers.requesting import requesting
-from tests.unit.baton.sdk.models.providers.stream_bodies import openai_stream
+from tests.unit.baton.sdk.models.through_pydantic_ai import openai_bodies as openai
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import OPENAI
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import requesting
+from tests.unit.baton.sdk.models.through_pydantic_ai.stream_bodies import openai_stream
 
 
 class Sum(BaseModel):

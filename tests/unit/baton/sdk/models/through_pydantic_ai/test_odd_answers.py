@@ -10,9 +10,15 @@ import pytest
 
 from baton.sdk.models.model import ModelAnswer, ModelError
 from tests.fakes.listener import FakeListener
-from tests.unit.baton.sdk.models.providers.provider_cases import ANTHROPIC, GROQ, OPENAI, PROVIDERS, ProviderCase
-from tests.unit.baton.sdk.models.providers.recorded_streams import STREAMS, Recorded
-from tests.unit.baton.sdk.models.providers.requesting import Requested, requesting
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import (
+    ANTHROPIC,
+    GROQ,
+    OPENAI,
+    PROVIDERS,
+    ProviderCase,
+)
+from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import STREAMS, Recorded
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import Requested, requesting
 
 GONE = object()
 ODD: tuple[Any, ...] = (None, True, -1, 1.5, "", "x", "9" * 5_000, [], {}, [[]], [5], {"a": 1}, GONE)

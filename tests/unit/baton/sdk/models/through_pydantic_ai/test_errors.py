@@ -16,9 +16,9 @@ from pydantic_ai.models.function import FunctionModel
 from baton.sdk.agents.agent import Agent, chosen_models
 from baton.sdk.models.catalog import ProviderModel
 from baton.sdk.models.model import ModelError, ModelRequest
-from baton.sdk.models.providers.errors import model_error
-from tests.unit.baton.sdk.models.providers.provider_cases import ANTHROPIC, GOOGLE, KEY, OPENAI, OPENROUTER
-from tests.unit.baton.sdk.models.providers.requesting import QUESTION, Requested, requesting
+from baton.sdk.models.through_pydantic_ai.errors import model_error
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import ANTHROPIC, GOOGLE, KEY, OPENAI, OPENROUTER
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import QUESTION, Requested, requesting
 
 TIMEOUTS = {"httpcore": httpcore.ReadTimeout, "httpcore2": httpcore2.ReadTimeout}
 REFUSED = {"httpcore": httpcore.ConnectError, "httpcore2": httpcore2.ConnectError}

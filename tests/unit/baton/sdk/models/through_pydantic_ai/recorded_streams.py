@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx2
 
-from tests.unit.baton.sdk.models.providers import openai_bodies, other_bodies
-from tests.unit.baton.sdk.models.providers.provider_cases import (
+from tests.unit.baton.sdk.models.through_pydantic_ai import openai_bodies, other_bodies
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import (
     ANTHROPIC,
     GOOGLE,
     GROQ,

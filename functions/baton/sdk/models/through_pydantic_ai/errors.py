@@ -23,8 +23,8 @@ from pydantic_ai.messages import ModelResponse
 
 from baton.sdk.clock import SystemClock
 from baton.sdk.models.model import NOTHING_SPENT, ModelError
-from baton.sdk.models.providers.prices import spent_of
-from baton.sdk.models.providers.whole import BrokenAnswerError
+from baton.sdk.models.through_pydantic_ai.prices import spent_of
+from baton.sdk.models.through_pydantic_ai.whole import BrokenAnswerError
 from baton_events.bounded import TooLargeError
 from baton_events.values.text import text_of
 from baton_events.values.waits import requested_wait_seconds, wait_seconds

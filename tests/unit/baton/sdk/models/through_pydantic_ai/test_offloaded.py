@@ -9,8 +9,8 @@ import pytest
 from baton.sdk.models.catalog import OFFLOADED_TO_QUEUE, PROVIDER_NAMES
 from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
 from baton.sdk.records.transcript import HttpRequest, HttpResponse
-from tests.unit.baton.sdk.models.providers.provider_cases import KEY
-from tests.unit.baton.sdk.models.providers.requesting import ADD, QUESTION, Requested
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import KEY
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import ADD, QUESTION, Requested
 
 
 def question(requested: Requested) -> ModelRequest:
