@@ -109,7 +109,11 @@ def _copy(source: Path, target: Path) -> None:
 
 _TIMEOUT_SECONDS = 600
 # Parts of libraries that no function imports. Their source stays, for tools that do.
-_SELDOM_IMPORTED = "(pydantic/(v1|deprecated|experimental)/|anyio/_backends/_trio|idna/uts46data)"
+_SELDOM_IMPORTED = (
+    "(pydantic/(v1|deprecated|experimental)/|anyio/(_backends/_trio|to_process|to_interpreter)|idna/uts46data"
+    "|httpcore/(_async|_sync)/http2|httpcore/_backends/trio|jinja2/(ext|meta|nativetypes|sandbox)"
+    "|prometheus_client/(aiohttp/|bridge/|django/|multiprocess|openmetrics/parser|parser|twisted/))"
+)
 
 
 def compile_modules(folder: Path, python: str) -> None:
