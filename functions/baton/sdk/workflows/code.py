@@ -27,9 +27,9 @@ from baton.sdk.workflows import subset
 from baton.sdk.workflows.approval import Decision
 from baton.sdk.workflows.lacking import TOOL
 from baton.sdk.workflows.rewriting import is_task_group, rewritten
-from baton.sdk.workflows.shapes import NoLiteralError, Shapes, is_made_by_code, is_model, methods_of
+from baton.sdk.workflows.shapes import NoLiteralError, Shapes, is_made_by_code, is_model, is_plain_enum, methods_of
 from baton.sdk.workflows.subset import unheard
-from baton.sdk.workflows.substitutes import LAZY, STANDARD
+from baton.sdk.workflows.substitutes import STANDARD, SUBSTITUTED
 
 # What is there under a name of the program's own.
 _OWN = {id(ToolError): "_baton_ToolError", id(Decision): "_baton_Decision"}
@@ -135,23 +135,40 @@ class Code:
                     case ast.Attribute(attr=name) if name in own and name not in fields and not _is_common(name):
                         what = f"{own[name].__name__}.{name} does not run in a workflow, which has the fields alone"
                         self._fault(f"{what}; write a function beside the class", file, node.lineno)
-                    case ast.Call(func=ast.Name(id=name)) if (model := scope.get(name)) in bare:
-                        if is_made_by_code(model):
-                            self._fault(unheard(model.__name__, "__post_init__"), file, node.lineno)
-                    case (
-                        ast.MatchClass(cls=ast.Name(id=name))
-                        | ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.Name(id=name)])
-                    ):
-                        self._check_heirs(scope.get(name), file, node.lineno)
+                    case ast.Attribute() | ast.Call() | ast.MatchClass():
+                        self._check_class(node, scope, bare, file)
                     case _:
                         pass
 
-    def _check_heirs(self, model: Any, file: SourceFile, line: int) -> None:
-        heirs = [each for each in self.shapes.models.values() if is_model(model) and each is not model]
-        heir = next((each.__name__ for each in heirs if issubclass(each, model)), "")
-        if heir:
-            what = f"a {heir} is no {model.__name__} in a workflow, though its class inherits"
-            self._fault(f"{what}; compare a field, or ask for {heir} itself", file, line)
+    def _check_class(
+        self,
+        node: ast.Attribute | ast.Call | ast.MatchClass,
+        scope: Mapping[str, Any],
+        bare: list[type],
+        file: SourceFile,
+    ) -> None:
+        """Note what a piece of code asks of a class that is less inside. `bare`: models that are their fields alone."""
+        text = ""
+        match node:
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id=name)), attr=own) if own not in ("name", "value"):
+                if is_plain_enum(scope.get(name)):
+                    text = f"a member of {name} has a name and a value in a workflow; write .value.{own}"
+            case ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)]) if is_plain_enum(scope.get(name)):
+                text = f"len({name}) is not possible in a workflow; write len(list({name}))"
+            case ast.Call(func=ast.Name(id=name)) if (model := scope.get(name)) in bare and is_made_by_code(model):
+                text = unheard(name, "__post_init__")
+            case (
+                ast.MatchClass(cls=ast.Name(id=name))
+                | ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.Name(id=name)])
+            ) if is_model(model := scope.get(name)):
+                heirs = [each for each in self.shapes.models.values() if each is not model and issubclass(each, model)]
+                for heir in heirs:
+                    what = f"a {heir.__name__} is no {name} in a workflow, though its class inherits"
+                    text = f"{what}; compare a field, or ask for {heir.__name__} itself"
+            case _:
+                pass
+        if text:
+            self._fault(text, file, node.lineno)
 
     def is_sourced(self, model: type) -> bool:
         """Return whether a model has its own source in the program."""
@@ -202,8 +219,8 @@ class Code:
                 self._fault(fault, file, line)
             elif not hasattr(builtins, name):
                 self._fault(f"name {name!r} is not defined", file, line)
-            elif name in LAZY:
-                self._bind(name, LAZY[name])
+            elif name in SUBSTITUTED:
+                self._bind(name, SUBSTITUTED[name])
             return
         value = scope[name]
         if self._bound.setdefault(name, id(value)) != id(value):
@@ -259,9 +276,11 @@ class Code:
         return ""
 
     def _class(self, value: type, name: str, file: SourceFile, line: int) -> str:
+        if is_plain_enum(value):
+            return self._note(value, f"_baton_ENUMS[{self.shapes.enum(value)!r}]")
         if issubclass(value, Enum):
-            way = "write its values as constants, such as RED = 'red', and annotate a Literal of them"
-            self._fault(f"enum {value.__name__} is not possible in a workflow; {way}", file, line)
+            what = f"enum {value.__name__} is more than names for values, which is not possible in a workflow"
+            self._fault(f"{what}; write its values as constants, and what it does as functions", file, line)
             return ""
         if is_model(value):
             known = self.shapes.known(value)

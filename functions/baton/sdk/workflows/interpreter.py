@@ -31,6 +31,7 @@ from baton.sdk.workflows.script_text import (
     unawaited,
     unmarked,
 )
+from baton.sdk.workflows.substitutes import MEMBER
 from baton_events.values.json_value import Unrecordable, plain
 from baton_events.values.text import text_of
 
@@ -181,11 +182,7 @@ class Stretch:
         return self._run(lambda session: self._next(session, state, outcomes))
 
     def _run(self, start: Any, stubs: str = "") -> Waits | Ended | Raised:
-        """Run a stretch.
-
-        Raises:
-            WorkerDiedError: its process died.
-        """
+        """Run a stretch. Raises WorkerDiedError: its process died."""
         try:
             with _session(self._seed, self._bounds, stubs) as session:
                 snapshot = self._driven(start(session))
@@ -269,8 +266,8 @@ class Stretch:
         except NameError as error:
             return snapshot.resume({"exc_type": "NameError", "message": str(error)})
         except (TypeError, ValueError, RecursionError, Unrecordable) as error:
-            called = snapshot.args[0] if name == STEP and not self._tools else name
-            return snapshot.resume({"exc_type": "TypeError", "message": f"{called}: {text_of(error)}"})
+            name = snapshot.args[0] if name == STEP and not self._tools else name
+            return snapshot.resume({"exc_type": "TypeError", "message": f"{name}: {text_of(error)}"})
         return snapshot.resume({"future": ...})
 
     def _asked(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, Any]:
@@ -368,17 +365,9 @@ def settled(outcome: Mapping[str, Any]) -> Any:
 
 
 def _json(value: Any) -> Any:
-    """Return a value of the interpreter for JSON: instances of data classes are objects.
-
-    Raises:
-        TypeError: a function, a class or bytes.
-    """
+    """Return a value of the interpreter for JSON. Raises TypeError for a function, a class or bytes."""
     if isinstance(value, monty.MontyClassProxy):
-        texts = ((name, item) for name, item in value.attributes.items() if isinstance(item, str))
-        odd = next((f"{name} {text}" for name, text in texts if _FUNCTION.fullmatch(text)), "")
-        if odd:
-            raise TypeError(f"the field {odd} is no data; leave it out")
-        return {name: _json(item) for name, item in value.attributes.items()}
+        return _of_instance(value)
     if isinstance(value, dict):
         return {name: _json(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -390,11 +379,20 @@ def _json(value: Any) -> Any:
     return _text(value)
 
 
+def _of_instance(value: Any) -> Any:
+    """Return an instance of a data class as an object, and a member of an enum as its value. Raises TypeError."""
+    if value.name == MEMBER:
+        return _json(value.attributes["value"])
+    for name, text in value.attributes.items():
+        if isinstance(text, str) and _FUNCTION.fullmatch(text):
+            raise TypeError(f"the field {name} {text} is no data; leave it out")
+    return {name: _json(item) for name, item in value.attributes.items()}
+
+
 def _text(value: Any) -> Any:
     """Return the text of what JSON has none for, as a tool's result has it. Raises TypeError, as above."""
     if type(value).__name__ in ("Decimal", "time"):
         return str(value)
     if isinstance(value, bytes | timedelta):
         return plain(value, "value")
-    kind = getattr(value, "kind", "") or type(value).__name__
-    raise TypeError(f"a {kind} has no JSON; return its data")
+    raise TypeError(f"a {getattr(value, 'kind', '') or type(value).__name__} has no JSON; return its data")

@@ -61,6 +61,8 @@ def _baton_as(shape, value):
     kind = shape[0]
     if kind == "none":
         return None
+    if kind == "enum":
+        return _baton_ENUMS[shape[1]](value)
     if kind == "datetime":
         return _baton_datetime.fromisoformat(value)
     if kind == "date":
@@ -188,7 +190,7 @@ _STUB = """
 async def {stub}(*args, **kwargs):
     bound = _baton_bind({tool!r}, {names!r}, {required!r}, args, kwargs)
     bound = _baton_data({{name: _baton_listed(value) for name, value in bound.items()}}, "{tool}: an argument")
-    return _baton_as({shape!r}, await _baton_step({tool!r}, _baton_out(bound, 2)))
+    return _baton_as({shape!r}, await _baton_step({tool!r}, _baton_out(_baton_plain(bound), 2)))
 """
 
 
@@ -213,7 +215,7 @@ class Program(Struct, frozen=True):
         """The text that calls the workflow with its input."""
         job = f"{self.job}=_baton_info({JOB})" if self.job else ""
         made = f"await {self.function}(**_baton_given({list(self.parameters)!r}, {INPUT}), {job})"
-        return f"_baton_out(baton_result(_baton_listed({made})), {2 if self.is_checked else 1})"
+        return f"_baton_out(_baton_plain(baton_result(_baton_listed({made}))), {2 if self.is_checked else 1})"
 
 
 def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job: str) -> Program:
@@ -231,18 +233,18 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     fields = shapes.fields()
     declared = [shapes.declared(model) for model in shapes.models.values() if not code.is_sourced(model)]
     tables = [f"_baton_FIELDS.update({fields!r})", f"_baton_OPEN.update({shapes.open_models()!r})"]
+    tables += shapes.declared_enums()
     if any(name != other for each in fields.values() for name, *others, _ in each for other in others):
         tables.append("_baton_has_aliases = True")
     known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]
     files = tuple((file.shown, file.text, file.added) for file in code.files.values() if file.kept)
-    held = attributes_in(*(text for _, text, _ in files))
     return Program(
         prelude="\n".join(
             [
                 PRELUDE,
                 SUBSTITUTES,
                 DATA,
-                held,
+                attributes_in(*(text for _, text, _ in files)),
                 *dict.fromkeys(code.imports.values()),
                 *tables,
                 *declared,

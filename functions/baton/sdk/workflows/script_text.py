@@ -30,7 +30,7 @@ def baton_result(value: BatonT) -> BatonT: ...
 DATA = """
 _baton_tools = {}
 _baton_kinds = ("function", "builtin_function_or_method", "type", "coroutine", "module")
-_baton_views = ("range", "slice", "dict_keys", "dict_values", "dict_items", "generator")
+_baton_views = ("range", "slice", "dict_keys", "dict_values", "dict_items", "generator", "EnumType")
 _baton_data_of = ("datetime", "decimal", "collections")
 _baton_classes = _baton_attributes = ()
 

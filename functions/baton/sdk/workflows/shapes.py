@@ -13,8 +13,9 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import Enum, Flag, StrEnum
 from types import FunctionType, NoneType, UnionType
-from typing import Any, Union
+from typing import Any, TypeGuard, Union
 
 from pydantic import AliasChoices, BaseModel, RootModel
 from pydantic.fields import FieldInfo
@@ -42,9 +43,18 @@ class NoLiteralError(ValueError):
     """A value that no text of the program can make."""
 
 
-def is_model(value: object) -> bool:
+def is_model(value: object) -> TypeGuard[type[Any]]:
     """Return whether it is a class of pydantic models or a data class."""
     return isinstance(value, type) and (issubclass(value, BaseModel) or dataclasses.is_dataclass(value))
+
+
+def is_plain_enum(value: object) -> TypeGuard[type[Enum]]:
+    """Return whether it is an enum of names for texts and numbers, without methods of its own."""
+    if not isinstance(value, type) or not issubclass(value, Enum) or issubclass(value, int | float | Flag):
+        return False
+    made = (getattr(each, "__func__", getattr(each, "fget", each)) for each in vars(value).values())
+    has_own = any(isinstance(each, FunctionType) and each.__module__ == value.__module__ for each in made)
+    return not has_own and all(type(one.value) in (str, int, float, bool) for one in value)
 
 
 class Shapes:
@@ -52,6 +62,7 @@ class Shapes:
 
     def __init__(self) -> None:
         self.models: dict[str, type] = {}
+        self.enums: dict[str, type[Enum]] = {}
         self.clashes: list[str] = []
 
     def of(self, hint: Any) -> Shape:
@@ -68,7 +79,20 @@ class Shapes:
             return _SIMPLE[hint]
         if is_model(hint):
             return ("model", self.known(hint))
-        return self._container(origin or hint, arguments)
+        return ("enum", self.enum(hint)) if is_plain_enum(hint) else self._container(origin or hint, arguments)
+
+    def enum(self, kind: type[Enum]) -> str:
+        """Note an enum; return its name."""
+        name = kind.__name__
+        if self.enums.setdefault(name, kind) is not kind or name in self.models:
+            self.clashes.append(f"two classes are named {name!r} ({kind.__module__}); rename one")
+        return name
+
+    def declared_enums(self) -> Iterator[str]:
+        """Yield the declarations of the enums: the names and values of their members, and what they are besides."""
+        for name, kind in self.enums.items():
+            style = "text" if issubclass(kind, StrEnum) else "mixed" if issubclass(kind, str) else ""
+            yield f"_baton_Enum({name!r}, {[(each, one.value) for each, one in kind.__members__.items()]!r}, {style!r})"
 
     def _container(self, origin: Any, arguments: tuple[Any, ...]) -> Shape:
         """Return the shape of a container; one of JSON's own is JSON as it is, unless its items are not."""
@@ -114,12 +138,12 @@ class Shapes:
         Raises:
             NoLiteralError: there is none.
         """
+        if isinstance(value, Enum) and is_plain_enum(type(value)):
+            return f"_baton_ENUMS[{self.enum(type(value))!r}]({self.literal(value.value)})"
         if value is None or type(value) in (bool, str, bytes, int, float):
             return repr(value)
-        if type(value) in (list, tuple, set, frozenset):
+        if type(value) in (list, tuple, set, frozenset) or isinstance(value, Mapping):
             return self._items(value)
-        if isinstance(value, Mapping):
-            return "{" + ", ".join(f"{self.literal(key)}: {self.literal(item)}" for key, item in value.items()) + "}"
         if text := _call_of(value):
             return text
         kind = next((kind for kind in _SIMPLE if type(value) is kind), None)
@@ -130,6 +154,8 @@ class Shapes:
         raise NoLiteralError(type(value).__name__)
 
     def _items(self, value: Collection[Any]) -> str:
+        if isinstance(value, Mapping):
+            return "{" + ", ".join(f"{self.literal(key)}: {self.literal(item)}" for key, item in value.items()) + "}"
         items = "".join(f"{self.literal(item)}, " for item in value)
         match value:
             case list():

@@ -108,6 +108,85 @@ def _baton_owned_finditer(owner, *args, **kwargs):
     return _baton_re_finditer(*args, **kwargs) if kind == "<class 'module'>" else owner.finditer(*args, **kwargs)
 
 
+_baton_is, _baton_ENUMS = isinstance, {}
+
+
+class _baton_Member:
+    def __init__(self, kind, name, value, style):
+        self._baton_kind, self.name, self.value, self._baton_style = kind, name, value, style
+
+    def __repr__(self):
+        return f"<{self._baton_kind}.{self.name}: {self.value!r}>"
+
+    def __str__(self):
+        return self.value if self._baton_style == "text" else f"{self._baton_kind}.{self.name}"
+
+    def __eq__(self, other):
+        if _baton_is(other, _baton_Member) and other._baton_kind == self._baton_kind:
+            return self.name == other.name
+        return self._baton_style != "" and self.value == (other.value if _baton_is(other, _baton_Member) else other)
+
+    def __hash__(self):
+        return hash(self.value if self._baton_style else self.name)
+
+
+class EnumType:
+    def __init__(self, kind, members, style):
+        self._baton_kind, self._baton_members = kind, []
+        for name, value in members:
+            found = [each for each in self._baton_members if each.value == value]
+            if not found:
+                found = [_baton_Member(kind, name, value, style)]
+                self._baton_members += found
+            setattr(self, name, found[0])
+        _baton_ENUMS[kind] = self
+
+    def __call__(self, value):
+        for each in self._baton_members:
+            if each is value or each.value == value:
+                return each
+        raise ValueError(f"{value!r} is not a valid {self._baton_kind}")
+
+    def __getitem__(self, name):
+        for each in self._baton_members:
+            if each.name == name:
+                return each
+        raise KeyError(name)
+
+    def __iter__(self):
+        return iter(self._baton_members)
+
+    def __contains__(self, value):
+        return any([each == value or each.value == value for each in self._baton_members])
+
+
+_baton_Enum = EnumType
+
+
+def _baton_plain(value):
+    if not _baton_ENUMS:
+        return value
+    if _baton_is(value, _baton_Member):
+        return value.value
+    if _baton_is(value, dict):
+        return {_baton_plain(name): _baton_plain(item) for name, item in value.items()}
+    if _baton_is(value, list):
+        return [_baton_plain(item) for item in value]
+    if _baton_is(value, tuple):
+        return tuple([_baton_plain(item) for item in value])
+    return {_baton_plain(item) for item in value} if _baton_is(value, (set, frozenset)) else value
+
+
+def _baton_isinstance(value, kinds):
+    if _baton_is(kinds, tuple):
+        return any([_baton_isinstance(value, each) for each in kinds])
+    if _baton_is(kinds, _baton_Enum):
+        return _baton_is(value, _baton_Member) and value._baton_kind == kinds._baton_kind
+    if _baton_is(value, _baton_Member):
+        return value._baton_style != "" and _baton_is(value.value, kinds)
+    return _baton_is(value, kinds)
+
+
 def _baton_text(value):
     return value if isinstance(value, str) else str(value)
 
@@ -195,8 +274,11 @@ class _baton_TaskGroup:
 async def _baton_awaited(work):
     return await (work._baton_wait() if isinstance(work, _baton_Task) else work)
 """
-# Builtins that are lists in the interpreter, and their names here.
-LAZY = {name: f"_baton_lazy_{name}" for name in ("map", "filter", "zip", "enumerate", "reversed")}
+# Builtins that are lists in the interpreter, or do not know its enums, and their names here.
+SUBSTITUTED = {name: f"_baton_lazy_{name}" for name in ("map", "filter", "zip", "enumerate", "reversed")}
+SUBSTITUTED["isinstance"] = "_baton_isinstance"
+# The class of an enum's members.
+MEMBER = "_baton_Member"
 # How the failure of a task group begins.
 OF_GROUP = "unhandled errors in a TaskGroup ("
 # Names of the interpreter's modules that are substituted, too.

@@ -8,7 +8,7 @@ import collections, itertools, re
 from asyncio import TaskGroup
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
+from enum import Enum, IntEnum, StrEnum, auto
 from typing import Any
 from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,9 +36,36 @@ class Shut(BaseModel):
 
 class Kind(str, Enum):
     A = "a"
+    B = "b"
+
+class Word(StrEnum):
+    A = "a"
+
+class Color(Enum):
+    RED = "r"
+    BLUE = "b"
+    ROT = "r"
+
+class Number(Enum):
+    ONE = auto()
+
+class Level(IntEnum):
+    HIGH = 1
+
+class Does(Enum):
+    A = "a"
+
+    def go(self):
+        return 1
 
 class Kinds(BaseModel):
     kind: Kind = Kind.A
+    color: Color | None = None
+    all: list[Word] = []
+
+@tool
+async def kept(color: Color) -> Color:
+    return color
 
 class Heir(Shut):
     c: int = 3
@@ -282,7 +309,38 @@ return [Named(userName='x').user_name, Named(**{'userName': 'y', 'other': 1}), N
 ---
 a, b = Named(), Named()
 a.tags.append(1)
-return [b.tags, str(a.id), Kinds().kind]
+return [b.tags, str(a.id), Kinds().kind.value]
+---
+return [Color.RED.value, Color.RED.name, str(Color.RED), repr(Color.RED), Color.RED is Color("r"), Color.RED == "r"]
+---
+return [Color["BLUE"] is Color.BLUE, [each.name for each in Color], Color.RED in Color, Color.ROT is Color.RED]
+---
+try:
+    Color("x")
+except ValueError as e:
+    return str(e)
+---
+return [Word.A == "a", f"{Word.A}", {Word.A: 1}["a"], Word.A in ("a",), "a" in [Word.A], Word("a") is Word.A]
+---
+return [Kind.A == "a", str(Kind.A), {Kind.A: 1}.get("a"), "a" == Kind.A, Kind.A == Word.A, Kind.A != Kind.B]
+---
+match Color("b"):
+    case Color.RED:
+        return 1
+    case Color.BLUE:
+        return 2
+---
+return {"c": Color.RED, "l": [Word.A], "s": {Number.ONE}, "m": Kinds(color=Color.BLUE, all=[Word.A]), Kind.A: (Kind.B,)}
+---
+return [isinstance(Color.RED, Color), isinstance("r", Color), isinstance(Kind.A, str), isinstance(1, (int, Color))]
+---
+return [Kinds().kind is Kind.A, Kinds().color, {Color.RED: 1, Color.BLUE: 2}[Color("b")]]
+---
+def shown(color=Color.BLUE):
+    return color.value
+red = Color.RED
+await add(1, 2)
+return [shown(), red is Color.RED]
 ---
 try:
     Shut(b=1)
@@ -309,7 +367,10 @@ REFUSED = [
     ("return Named().model_dump()", ".model_dump is not possible"),
     ("tg = asyncio.TaskGroup()", "asyncio.TaskGroup is not possible in a workflow; write async with"),
     ("async with asyncio.TaskGroup() as tg: pass", "with its body on lines of its own"),
-    ("return Kind.A", "enum Kind is not possible in a workflow; write its values as constants"),
+    ("return Level.HIGH", "enum Level is more than names for values, which is not possible in a workflow"),
+    ("return Does.A.go()", "enum Does is more than names for values"),
+    ("return Word.A.upper()", "a member of Word has a name and a value in a workflow; write .value.upper"),
+    ("return len(Color)", "len(Color) is not possible in a workflow; write len(list(Color))"),
     ("return Heir(at=datetime(2026, 1, 1)).twice", "Heir.twice does not run in a workflow"),
     ("return isinstance(Heir(at=datetime(2026, 1, 1)), Shut)", "a Heir is no Shut in a workflow"),
     ("match Heir(at=datetime(2026, 1, 1)):\n    case Shut():\n        return 1", "a Heir is no Shut in a workflow"),

@@ -81,6 +81,29 @@ async def test_a_task_group_survives_a_crash_at_each_point(load: Load) -> None:
     (await Simulation(registry).crash_everywhere("main", "")).check()
 
 
+COLORED = """
+from enum import Enum
+
+class Color(Enum):
+    RED = "r"
+
+@tool
+async def kept(color: Color) -> Color:
+    return color
+
+@workflow
+async def main(color: Color) -> list[bool]:
+    again = await kept(color)
+    return [color is Color.RED, again is Color.RED, await kept(Color.RED) is color]
+"""
+
+
+async def test_an_enum_passes_the_border_as_its_member(load: Load) -> None:
+    run = await Simulation(Registry(workflows=[load(COLORED).main])).run("main", "", input_data={"color": "r"})
+    assert run.result is not None, run.error
+    assert run.result["output"] == [True, True, True]
+
+
 LINES = """
 async def below(x):
     if any(y > 1 for y in [x]):
