@@ -19,7 +19,7 @@ from baton.store.redis.admission import AdmissionControl
 from baton.store.redis.listing import Listing
 from baton.worker.commands import submit
 from baton.worker.commands.backup import Backup
-from baton.worker.recovery import dead_letters, sweep
+from baton.worker.recovery import sweep, undelivered
 from baton.worker.runtime import pipeline
 from baton_events.emitter import Emitter
 from baton_events.errors import StoreError, UnknownJobError
@@ -134,7 +134,7 @@ DEFECTS = (
         },
         an_accepted_job_exists={
             "a backup message creates nothing": around(submit.SubmitJob, "again", _creating_nothing),
-            "a dead failure callback stays dead": idle(dead_letters.DeadCallbacks, "revive", 0),
+            "a dead failure callback stays dead": idle(undelivered.DeadCallbacks, "revive", 0),
         },
         every_item_is_guaranteed={
             **in_scripts("who got a slot is not told"),

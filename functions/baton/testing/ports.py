@@ -7,7 +7,7 @@ ends. Likeness in long-term memory is shared words: no meaning, as with the loca
 import math
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -21,18 +21,14 @@ from baton.store.redis.in_process.data import Version
 from baton.store.redis.in_process.server import InProcessConnection
 from baton.store.redis.reader import Reader
 from baton.testing.dice import Dice
-from baton.testing.objects import SimulatedObjects
 from baton.testing.queue import SimulatedQueue
 from baton.testing.queue import Surroundings as AroundQueue
-from baton.testing.store import SimulatedRedis, SimulatedStore
+from baton.testing.store import SimulatedBudgets, SimulatedObjects, SimulatedRedis, SimulatedStore
 from baton.testing.store import Surroundings as AroundStore
 from baton.testing.virtual_clock import in_virtual_thread
 from baton.worker.container import Ports
 from baton.worker.wiring import real_ports
 from baton_events.errors import MemoryUnavailableError
-
-if TYPE_CHECKING:
-    from baton.testing.budgets import SimulatedBudgets
 
 
 class SimulatedLongTermMemory:
@@ -133,9 +129,7 @@ class Backend:
         left.objects = dict(self.objects.stored)
         left.epoch_ms += int((seconds + 1) * 1000)
 
-    def _budgets(self) -> "SimulatedBudgets":
-        from baton.testing.budgets import SimulatedBudgets  # noqa: PLC0415 - few agents have any
-
+    def _budgets(self) -> SimulatedBudgets:
         return SimulatedBudgets(self._world, InProcessConnection(self.redis))
 
     def ports(self) -> Ports:

@@ -37,11 +37,11 @@ from baton.worker.commands.commands import Commands
 from baton.worker.commands.follow import Followers, JobNotices
 from baton.worker.commands.operation_stream import OperationOutcomes, Operations
 from baton.worker.commands.signal import CompleteOperation
-from baton.worker.recovery.dead_letters import DeadCallbacks
 from baton.worker.recovery.maintenance import Maintenance, ObjectPruning, Pruning
 from baton.worker.recovery.outage import StoreAway, SweepRequests
 from baton.worker.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
 from baton.worker.recovery.sweep import Sweep
+from baton.worker.recovery.undelivered import DeadCallbacks
 from baton.worker.runtime.app_events import HandleAppEvent
 from baton.worker.runtime.callbacks import Callbacks
 from baton.worker.runtime.gen_ai import agent_attributes

@@ -12,7 +12,7 @@ import pytest
 from baton.settings.settings import read_settings
 from baton.store.objects import CHUNK_BYTES, HEAD_BYTES, Objects, frame_bytes
 from baton.store.records.objects import job_place, session_place
-from baton.testing.objects import SimulatedObjects
+from baton.testing.store import SimulatedObjects
 from baton_events.errors import ObjectStoreError, PayloadGoneError, UnreadablePayloadError
 from baton_events.sealing import sealing_of
 from tests.contract.objects.s3 import Bucket, clock, s3

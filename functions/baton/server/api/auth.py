@@ -1,11 +1,14 @@
-"""Authentication of API calls: bearer keys, stored as hashes, compared in constant time (docs/security.md).
-
-The console's cookie stands for the key that opened the session, in requests of this host's pages and of no page.
+"""Authentication: bearer keys, stored as hashes, compared in constant time (docs/security.md); the console's cookie.
 
 A key belongs to a tenant and a role: `client` keys see their tenant's jobs, `admin` keys every tenant's. Keys are those
 of the setting API_KEYS, and those of the store, which `baton keys` makes and revokes; a key read from the store is
 trusted for 30 s. Invariant: a text that cannot be a key costs no read. A source that sent too many unknown keys costs
 one read in 30 s, and a good key from there, such as from behind the same proxy, stays good.
+
+The cookie stands for the key that opened the session, in requests of this host's pages and of no page. It is signed
+with a secret that is derived from settings, and nothing of it is stored, so any instance reads one that another wrote.
+One that comes back unsigned, changed, too late or from another site logs in no one. A change of API_KEYS or of the
+tokens of queue and store ends every session.
 """
 
 import hashlib
@@ -13,18 +16,59 @@ import hmac
 import re
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection, Request
 
 from baton.engine.waits import Decider
-from baton.server.api.cookie import COOKIE, Signer, from_here
 from baton.server.api.problem import ApiError
 from baton.settings.readers import API_KEY_ENTRY
+from baton.settings.signed_texts import SignedTexts
 from baton.store.records.access import StoredKey
 from baton.worker.container import Container
 from baton.worker.runtime.webhook import SourceBudget
 from baton_events.errors import StoreError
 from baton_events.timestamps import rfc3339
+
+COOKIE = "baton_console"
+SESSION_SECONDS = 8 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login: `id` is random, `key` the digest of the key that opened it, `until_ms` its end."""
+
+    id: str
+    key: str
+    until_ms: int
+
+
+class Signer(SignedTexts):
+    """Signs texts for their way through a browser; each for one purpose."""
+
+    def session(self, cookie: str, now_ms: int) -> Session | None:
+        """Return the session of a cookie that has not ended."""
+        found = self.read("session", cookie)
+        session = Session(**found) if found else None
+        return session if session and session.until_ms > now_ms else None
+
+    def form_token(self, session: Session) -> str:
+        """Return the token that every form of a session carries: another site cannot know it."""
+        return self.signature("form", session.id)
+
+    def fits(self, session: Session, token: str) -> bool:
+        """Return whether a form was made for this session."""
+        return hmac.compare_digest(self.form_token(session).encode(), token.encode("utf-8", "surrogateescape"))
+
+
+def from_here(request: HTTPConnection) -> bool:
+    """Return whether a request was sent by a page of this host, or by no page; browsers send its origin."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:  # holds behind a proxy that changes the host, too
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+
 
 Role = Literal["client", "admin"]
 KEY_ID_CHARS = 12

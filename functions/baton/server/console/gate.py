@@ -15,8 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from baton.server.api.audit import Audit
-from baton.server.api.auth import Keys, Principal, source_of
-from baton.server.api.cookie import COOKIE, SESSION_SECONDS, Session, Signer, from_here
+from baton.server.api.auth import COOKIE, SESSION_SECONDS, Keys, Principal, Session, Signer, from_here, source_of
 from baton.server.api.problem import ApiError
 from baton.server.api.route import without_body
 from baton.server.console.counts import Counts

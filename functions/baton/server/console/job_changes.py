@@ -25,7 +25,7 @@ from baton.server.console.trace import Trace, Traced
 from baton.settings.service_prices import Prices
 from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
-from baton.worker.recovery.failing_delivery import with_failing_delivery
+from baton.worker.recovery.undelivered import with_failing_delivery
 from baton_events.errors import BatonError
 
 _log = logging.getLogger("baton.console")

@@ -6,8 +6,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from baton.server.api.audit import Audit
-from baton.server.api.auth import Keys, Principal, digest_of, source_of
-from baton.server.api.cookie import COOKIE, SESSION_SECONDS, Session, Signer, from_here
+from baton.server.api.auth import (
+    COOKIE,
+    SESSION_SECONDS,
+    Keys,
+    Principal,
+    Session,
+    Signer,
+    digest_of,
+    from_here,
+    source_of,
+)
 from baton.server.api.problem import ApiError
 from baton.server.console.form import field, read_form
 from baton.server.console.gate import HOME, LOGIN, Visit, set_cookie

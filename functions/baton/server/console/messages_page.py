@@ -18,8 +18,8 @@ from baton.server.console.event_page import event_in
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.shown import one_line
-from baton.worker.recovery.dead_letters import all_dead_letters
 from baton.worker.recovery.replay_message import SENDABLE, MessageCheck, MessageState, Replaying
+from baton.worker.recovery.undelivered import all_dead_letters
 from baton_events.app_event import AppEvent
 from baton_events.errors import QueueRefusedError
 from baton_events.ids import digest

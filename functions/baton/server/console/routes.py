@@ -14,9 +14,9 @@ from baton.server.api.jobs.context import Context, context_of
 from baton.server.api.route import Endpoint
 from baton.server.api.session_line import Sessions
 from baton.server.console.admin.agents_page import AgentsPage
+from baton.server.console.admin.audit_page import AuditPage
 from baton.server.console.admin.budgets_page import BudgetsPage
 from baton.server.console.admin.overview_page import OverviewPage
-from baton.server.console.admin.pages import AuditPage
 from baton.server.console.admin.schedules_page import SchedulesPage
 from baton.server.console.admin.usage_page import UsagePage
 from baton.server.console.approvals.link_page import LinkPage

@@ -23,7 +23,7 @@ from baton.store.redis.admission import Admission
 from baton.store.redis.agent_memory import Chats
 from baton.store.redis.store import Store
 from baton.worker.admission.slot_client import arm_sweep, notify_granted
-from baton.worker.recovery.dead_letters import DeadCallbacks
+from baton.worker.recovery.undelivered import DeadCallbacks
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError
 from baton_events.ids import root_of

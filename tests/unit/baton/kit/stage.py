@@ -24,9 +24,9 @@ from baton.store.redis.access import RateLimit
 from baton.testing import asgi
 from baton.testing.queue import delivery_headers
 from baton.worker.container import Container, Ports
-from baton.worker.recovery.dead_letters import DeadCallbacks
 from baton.worker.recovery.redelivery import MALFORMED_STATUS
 from baton.worker.recovery.sweep import Page, Sweep
+from baton.worker.recovery.undelivered import DeadCallbacks
 from baton.worker.runtime.pipeline import Pipeline
 from baton.worker.wiring import real_ports
 from baton_events.messages import Outgoing

@@ -20,7 +20,7 @@ from baton.sdk.models.model import ModelAnswer, ModelMessage, ModelRequest
 from baton.sdk.tools.pending import Pending
 from baton.settings.settings import Settings
 from baton.testing import Approve, Run, Simulation
-from baton.testing.objects import SimulatedObjects
+from baton.testing.store import SimulatedObjects
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
 from tests.unit.baton.server.api.client import api_of, with_keys

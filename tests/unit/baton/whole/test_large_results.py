@@ -11,7 +11,7 @@ from baton.sdk.models.model import Call as Wanted
 from baton.sdk.models.model import ModelAnswer, ModelRequest, ToolMessage
 from baton.store.objects import Objects
 from baton.testing import Run, Simulation
-from baton.testing.objects import SimulatedObjects
+from baton.testing.store import SimulatedObjects
 from baton_events.errors import ObjectStoreError
 
 BIG = "x" * 3_000_000

@@ -15,7 +15,7 @@ from baton.store.objects import Objects
 from baton.store.redis.agent_memory import Chats
 from baton.store.redis.archive import Archive
 from baton.testing import Simulation
-from baton.testing.objects import SimulatedObjects
+from baton.testing.store import SimulatedObjects
 from baton.worker.commands.delete import DeleteJob
 from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.recovery.maintenance import ObjectPruning, Pruning

@@ -31,7 +31,7 @@ from baton.store.redis.totals import count
 from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.commands.once import holder_of
 from baton.worker.container import Container
-from baton.worker.recovery.failing_delivery import with_failing_delivery
+from baton.worker.recovery.undelivered import with_failing_delivery
 from baton.worker.runtime.job_view import job_view
 from baton.worker.runtime.usage_view import step_usage
 from baton_events.errors import JobGoneError, StoreError, UnreadablePayloadError

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 from starlette.requests import HTTPConnection
 
-from baton.server.api.auth import BELIEVED_MS, UNKNOWN_PER_MINUTE, Principal, parse_keys
-from baton.server.api.cookie import Signer, from_here
+from baton.server.api.auth import BELIEVED_MS, UNKNOWN_PER_MINUTE, Principal, Signer, from_here, parse_keys
 from baton.store.redis import keys
 from baton_events.errors import StoreError
 from tests.unit.baton.server.api.client import ACME, ADMIN_KEY, KEY, Api, assert_problem, digest, store_keys, with_keys

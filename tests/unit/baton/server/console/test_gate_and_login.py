@@ -6,8 +6,7 @@ from typing import cast
 import pytest
 from starlette.routing import Route
 
-from baton.server.api.auth import Keys, digest_of
-from baton.server.api.cookie import COOKIE
+from baton.server.api.auth import COOKIE, Keys, digest_of
 from baton.server.console.routes import console_routes
 from baton.store.records.access import StoredKey
 from baton_events.errors import PublishError, UnreadablePayloadError

@@ -14,8 +14,7 @@ from baton.sdk.models.model import Call
 from baton.sdk.models.scripted import ScriptedModel
 from baton.sdk.records.limits import Limits
 from baton.sdk.tools.tool import tool
-from baton.server.api.auth import Keys, Principal
-from baton.server.api.cookie import Session
+from baton.server.api.auth import Keys, Principal, Session
 from baton.server.api.jobs.job import JobsApi
 from baton.server.console.gate import Gate, Visit
 from baton.server.console.job_actions import fork_body

@@ -5,9 +5,9 @@ import pytest
 from baton.engine.transitions import JobStatus
 from baton.queue.ports import QueuedMessage
 from baton.worker.commands.schedule import recurrence
-from baton.worker.recovery.dead_letters import REFUSED_STATUS
 from baton.worker.recovery.redelivery import read_callback
 from baton.worker.recovery.replay_message import MessageState, Replaying
+from baton.worker.recovery.undelivered import REFUSED_STATUS
 from baton_events.errors import QueueUnreachableError
 from baton_events.messages import Outgoing
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, encode_event

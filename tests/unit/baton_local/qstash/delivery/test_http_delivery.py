@@ -10,8 +10,7 @@ import pytest_asyncio
 import uvloop
 
 from baton_local.qstash.core.message import OutgoingRequest
-from baton_local.qstash.delivery.connection import Connection
-from baton_local.qstash.delivery.http_delivery import HttpDelivery
+from baton_local.qstash.delivery.http_delivery import Connection, HttpDelivery
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

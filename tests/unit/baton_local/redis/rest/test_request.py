@@ -1,7 +1,7 @@
 import httptools
 import pytest
 
-from baton_local.redis.rest.request import Request, RequestReader
+from baton_local.redis.rest.http_connection import Request, RequestReader
 
 
 def reading(limit_bytes: int = 1000) -> tuple[RequestReader, list[Request]]:
