@@ -152,6 +152,15 @@ def a_long_chain_meets_its_host_s_limit() -> Iterator[Plan]:
         yield Plan(seed, (_job(0, 0.0, *[_LONG] * 14),), inline=True, limited=True)
 
 
+def a_turn_is_forgotten_and_decided_otherwise() -> Iterator[Plan]:
+    """A failover forgets a turn that a process knows; it is decided anew, otherwise, and that process reads on."""
+    turns = tuple(TurnPlan(calls=(CallPlan("work", 100 * turn, seconds=3.0),)) for turn in range(1, 7))
+    script = Script((*turns, TurnPlan(pieces="done")), reads_history=True, fickle=True)
+    for seed in range(24):
+        job = replace(_job(0, 0.0), script=script)
+        yield Plan(seed, (job,), inline=seed % 2 == 1, rates={"failover": 0.05}, calm_at=2_000.0)
+
+
 _PLAIN = (
     slots_are_raised,
     a_job_is_created_while_a_sweep_looks,
@@ -159,6 +168,7 @@ _PLAIN = (
     only_a_backup_looks,
     a_long_chain_meets_its_host_s_limit,
     an_attempt_comes_after_its_slot,
+    a_turn_is_forgotten_and_decided_otherwise,
 )
 _WAITING = (
     an_outcome_is_forgotten,

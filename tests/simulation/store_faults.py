@@ -13,6 +13,7 @@ from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.store.redis.store import Store
 from baton_events.errors import StoreError
+from tests.simulation.histories import ON_GIVEN, Given, given_in
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.store_connection import REQUESTED, Requested, SimConnection, WatchedTransactions
 from tests.simulation.store_writes import received
@@ -122,4 +123,8 @@ class SimStore(Store):
         if not requested.was_written and requested.claim and (requested.op == "append" or not requested.who.stalled):
             tree = self._world.tree(requested.claim.job_id)
             received(self._world, requested, answer, tree, tree)
+        for claim_result in given_in(answer):
+            if claim_result.state is not None:
+                tree = self._world.tree(claim_result.state.job.id)
+                self._world.check(ON_GIVEN, Given(claim_result, tree))
         return answer
