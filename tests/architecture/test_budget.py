@@ -224,8 +224,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "of sdk 22, lines 1700, modules 10, functions 160, classes 25, public names 3, test lines 900",
     ),
     ("test lines", 2_360, "sixty programs of five peers and generated ones, crashed at each await and by kill -9"),
-    *_raises("a history read on from a wrong beginning is told apart, in worlds, too", "test lines 63"),
-    *_raises(_COST, "lines 15, test lines 10, lines of store 27, functions of store 4"),
+    *_raises(_COST, "lines 15, test lines 88, lines of store 27, functions of store 4"),
     ("test lines", 250, "the benchmark's own reads counted apart, jobs whose state is a network's round trip away"),
     *_raises(
         "a sweep leaves a job alone that was just submitted",

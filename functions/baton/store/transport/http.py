@@ -5,6 +5,7 @@ A transport that supports it takes the parts directly, without httpx's objects.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Protocol, cast
 
 import httpx
@@ -52,18 +53,15 @@ async def whole_answer(http: httpx.AsyncBaseTransport, request: httpx.Request) -
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Posting(Protocol):
-    """Posts to one address."""
+class Answered(Protocol):
+    """An answer, whatever its status."""
 
-    async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-        """Post `content` with one more header.
+    headers: list[tuple[bytes, bytes]]
+    body: list[bytes]
 
-        Return the answer's body, whatever its status, and that header's value in the answer; empty: none.
 
-        Raises:
-            httpx.HTTPError: the transport failed.
-        """
-        ...
+# Posts content to one address, with one more header; raises httpx.HTTPError where the transport failed.
+Posting = Callable[[bytes, tuple[bytes, bytes]], Awaitable[Answered]]
 
 
 def posting(http: httpx.AsyncBaseTransport, url: httpx.URL, headers: Headers) -> Posting:
@@ -80,8 +78,8 @@ class _Plain:
         self._url = url
         self._headers = headers
 
-    async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    async def __call__(self, content: bytes, more: tuple[bytes, bytes]) -> Answered:
         """Post the content."""
-        request = httpx.Request("POST", self._url, headers=[*self._headers, echo], content=content)
+        request = httpx.Request("POST", self._url, headers=[*self._headers, more], content=content)
         response = await whole_answer(self._http, request)
-        return response.content, response.headers.get(echo[0].decode(), "").encode()
+        return cast("Answered", SimpleNamespace(headers=response.headers.raw, body=[response.content]))

@@ -8,7 +8,8 @@ speak to a proxy.
 import asyncio
 import ssl
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 import httpx
 
@@ -132,12 +133,10 @@ class Http1Posting:
         self._place = place_of(url)
         self._head = head_of("POST", url, headers)
 
-    async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    def __call__(self, content: bytes, more: tuple[bytes, bytes]) -> Coroutine[Any, Any, Answer]:
         """Post, and read the whole answer."""
-        more = b"%b: %b\r\nContent-Length: %d" % (*echo, len(content))
-        answer = await self._transport.send(self._place, b"%b\r\n%b\r\n\r\n%b" % (self._head, more, content))
-        fields = {name.lower(): value for name, value in answer.headers}
-        return b"".join(answer.body), fields.get(echo[0].lower(), b"")
+        last = b"%b: %b\r\nContent-Length: %d" % (*more, len(content))
+        return self._transport.send(self._place, b"%b\r\n%b\r\n\r\n%b" % (self._head, last, content))
 
 
 def _response(answer: Answer, request: httpx.Request | None = None) -> httpx.Response:

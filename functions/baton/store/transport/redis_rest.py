@@ -49,7 +49,7 @@ _Requests = Batcher[list[bytes], tuple[list[Any], bool]]
 _REQUESTS, _ENTRIES, _SIZE_BYTES = 2, 64, 1_000_000
 # Plain JSON: all that we keep is UTF-8, so base64 would protect nothing, and make each answer a third larger.
 _ENCODING: Literal["base64"] | None = None
-_SYNC_TOKEN = b"Upstash-Sync-Token"
+_SYNC_TOKEN, _TOKEN_NAME = b"Upstash-Sync-Token", b"upstash-sync-token"
 
 
 class RedisCommands(AsyncCommands):
@@ -116,9 +116,11 @@ class RedisCommands(AsyncCommands):
         written = [command for send in items for command in send]
         alone = len(written) == 1
         to, content = (self._one, written[0]) if alone else (self._several, b"[%b]" % b",".join(written))
-        answer, token = await to(content, (_SYNC_TOKEN, self._sync_token))
-        self._sync_token = token or self._sync_token
-        answers = from_json(answer, allow_inf_nan=False)
+        answer = await to(content, (_SYNC_TOKEN, self._sync_token))
+        for name, value in answer.headers:
+            if name.lower() == _TOKEN_NAME and value:
+                self._sync_token = value
+        answers = from_json(b"".join(answer.body), allow_inf_nan=False)
         if alone:
             return [([answers], True)]
         if isinstance(answers, dict):

@@ -5,7 +5,7 @@ import gzip
 import httpx
 import pytest
 
-from baton.store.transport.http import posting, requesting
+from baton.store.transport.http import Answered, posting, requesting
 from baton.store.transport.http1 import Http1Transport
 from baton_events.proxies import tls_context
 from tests.unit.baton.store.transport.test_http1 import serving
@@ -96,6 +96,10 @@ POST_HEADERS = [(b"Host", b"store.example.com"), (b"Authorization", b"Bearer t")
 TOKEN = b"X-Token"
 
 
+def _token(answer: Answered) -> bytes:
+    return next((value for name, value in answer.headers if name.lower() == TOKEN.lower()), b"")
+
+
 POST_WIRES = {
     "plain": b"HTTP/1.1 200 OK\r\nx-token: 7\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY),
     "refused": b"HTTP/1.1 400 Bad Request\r\nX-Token: 7\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY),
@@ -109,7 +113,8 @@ POST_WIRES = {
 async def test_a_post_is_answered_with_its_body_and_what_a_header_says(wire: str, number: int) -> None:
     async with serving(POST_WIRES[wire]) as served, transports()[number] as through:
         post = posting(through, httpx.URL(served.url), POST_HEADERS)
-        assert await post(b"[1]", (TOKEN, b"6")) == (BODY, b"7")
+        answer = await post(b"[1]", (TOKEN, b"6"))
+    assert (b"".join(answer.body), _token(answer)) == (BODY, b"7")
 
 
 async def test_what_is_posted_is_the_same() -> None:
@@ -119,7 +124,8 @@ async def test_what_is_posted_is_the_same() -> None:
         async with serving() as served, through:
             post = posting(through, httpx.URL(f"{served.url}/pipeline?a=b"), POST_HEADERS)
             for content, token in ((b"[1]", b"6"), ("é".encode(), b"")):
-                assert await post(content, (TOKEN, token)) == (b"ok", b"")
+                answer = await post(content, (TOKEN, token))
+                assert (b"".join(answer.body), _token(answer)) == (b"ok", b"")
             sent += [set(request.splitlines()) for request in served.requests]
     assert sent[:2] == sent[2:]
     assert {b"POST /pipeline?a=b HTTP/1.1", b"X-Token: 6", b"Content-Length: 3", b"[1]"} < sent[0]
