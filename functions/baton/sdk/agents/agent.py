@@ -138,7 +138,7 @@ def _check_choice(agent: str, what: str, chosen: str, known: Sequence[str]) -> N
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
 _MODES = ("loop", "plan")
-MODEL_TIMEOUT_SECONDS = 120
+_CALL_SECONDS = 120
 _OFFLOADS = ("", "queue", "provider")
 _ON_CUT_ANSWER = ("fail", "keep")
 
@@ -253,7 +253,7 @@ class Agent:
     @property
     def model_timeout_seconds(self) -> float:
         """The time that one model call may take."""
-        return cast("float", self.model_settings.get("timeout", MODEL_TIMEOUT_SECONDS))
+        return cast("float", self.model_settings.get("timeout", _CALL_SECONDS))
 
     @property
     def request_settings(self) -> dict[str, Any]:
