@@ -11,8 +11,6 @@ import inspect
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
 from enum import Enum
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -25,7 +23,7 @@ from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows import subset
 from baton.sdk.workflows.approval import Decision
-from baton.sdk.workflows.lacking import TOOL
+from baton.sdk.workflows.lacking import TOOL, is_common, is_method
 from baton.sdk.workflows.rewriting import is_task_group, rewritten
 from baton.sdk.workflows.shapes import NoLiteralError, Shapes, is_made_by_code, is_model, is_plain_enum, methods_of
 from baton.sdk.workflows.subset import unheard
@@ -128,17 +126,43 @@ class Code:
         """Note what the code asks of models that are their fields alone inside."""
         bare = [model for model in self.shapes.models.values() if not self.is_sourced(model)]
         own = {name: model for model in bare for name in methods_of(model)}
-        fields = {name for model in self.shapes.models.values() for name in vars(model).get("__annotations__", ())}
+        fields = {
+            name
+            for model in self.shapes.models.values()
+            for each in model.__mro__
+            for name in vars(each).get("__annotations__", ())
+        }
+        nodes = [node for _, piece, _ in self._pieces for node in ast.walk(piece)]
+        called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+        known = fields | {
+            node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        }
+        known |= {
+            node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        }
+        known |= {node.name for node in nodes if isinstance(node, subset.Function)}
         for file, piece, scope in self._pieces:
             for node in ast.walk(piece):
                 match node:
-                    case ast.Attribute(attr=name) if name in own and name not in fields and not _is_common(name):
+                    case ast.Attribute(attr=name) if name in own and name not in fields and not is_common(name):
                         what = f"{own[name].__name__}.{name} does not run in a workflow, which has the fields alone"
                         self._fault(f"{what}; write a function beside the class", file, node.lineno)
+                    case ast.Attribute() if self._is_bound_method(node, scope, called, known):
+                        what = f".{node.attr} is no value in a workflow"
+                        self._fault(f"{what}; call it, or write a lambda that does", file, node.lineno)
                     case ast.Attribute() | ast.Call() | ast.MatchClass():
                         self._check_class(node, scope, bare, file)
                     case _:
                         pass
+
+    def _is_bound_method(
+        self, node: ast.Attribute, scope: Mapping[str, Any], called: set[int], known: set[str]
+    ) -> bool:
+        """Return whether a method is read and not called. `known`: the names of the code's own attributes."""
+        if id(node) in called or node.attr in known or not is_method(node.attr):
+            return False
+        owner = scope.get(node.value.id) if isinstance(node.value, ast.Name) else None
+        return isinstance(node.ctx, ast.Load) and (owner is None or isinstance(owner, str | list | dict | set | tuple))
 
     def _check_class(
         self,
@@ -319,12 +343,6 @@ class Code:
         target = f"_baton_value_{len(self._alive)}"
         self.early.append(f"{target} = {text}")
         return self._note(value, target)
-
-
-@cache
-def _is_common(name: str) -> bool:
-    """Return whether values of Python's own have an attribute of this name."""
-    return any(hasattr(kind, name) for kind in (str, bytes, int, float, list, tuple, dict, set, datetime, Decimal))
 
 
 @cache

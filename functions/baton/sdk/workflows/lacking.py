@@ -6,6 +6,9 @@ Invariant: the tables hold for the interpreter that is locked; a test tries each
 import ast
 import builtins
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
 
 TOOL = "move it into a @tool, which is ordinary Python"
 
@@ -89,12 +92,21 @@ _TYPES, _MAKING = _names("bytes dict float frozenset int list set str tuple"), _
 
 # Methods and attributes that no value has there, by names that are no user's words.
 LACKING_ATTRIBUTES = _names(
-    "__cause__ __context__ __notes__ __traceback__ add_note bit_count bit_length difference_update format_map"
-    " from_bytes fromisocalendar fromordinal fromtimestamp intersection_update isocalendar lastgroup lastindex"
-    " maketrans model_construct model_copy model_dump model_dump_json model_fields_set model_json_schema"
-    " model_validate model_validate_json symmetric_difference_update timetuple to_bytes toordinal"
-    " utcfromtimestamp utcnow utctimetuple with_traceback"
+    "__cause__ __context__ __dict__ __doc__ __module__ __notes__ __qualname__ __traceback__ add_note"
+    " bit_count bit_length difference_update format_map from_bytes fromisocalendar fromordinal fromtimestamp"
+    " intersection_update isocalendar lastgroup lastindex maketrans model_construct model_copy model_dump"
+    " model_dump_json model_fields_set model_json_schema model_validate model_validate_json"
+    " symmetric_difference_update timetuple to_bytes toordinal utcfromtimestamp utcnow utctimetuple"
+    " with_traceback"
 )
+
+
+# Named arguments of functions that the interpreter does not take, by the function's own name.
+LACKING_ARGUMENTS = {
+    "dumps": _names("check_circular cls default"),
+    "loads": _names("cls object_hook object_pairs_hook parse_constant strict"),
+    "pow": _names("mod"),
+}
 
 
 def way_around(name: str) -> str:
@@ -138,3 +150,18 @@ def _key(message: str) -> str:
 def is_no_value(type_name: str, method: str) -> bool:
     """Return whether a method of a type, such as `str.lower`, cannot be used without an instance."""
     return type_name in _TYPES and f"{type_name}.{method}" not in _MAKING
+
+
+_VALUES = (str, bytes, int, float, list, tuple, dict, set, frozenset, datetime, Decimal)
+
+
+@cache
+def is_common(name: str) -> bool:
+    """Return whether values of Python's own have an attribute of this name."""
+    return any(hasattr(kind, name) for kind in _VALUES)
+
+
+@cache
+def is_method(name: str) -> bool:
+    """Return whether it is a method of values of Python's own, which is no value by itself in the interpreter."""
+    return not name.startswith("_") and any(callable(getattr(kind, name, None)) for kind in _VALUES)

@@ -11,10 +11,12 @@ from typing import TypeAlias
 
 from baton.sdk.records.limits import MODULES
 from baton.sdk.workflows.lacking import (
+    LACKING_ARGUMENTS,
     LACKING_ATTRIBUTES,
     SPECIAL_METHODS,
     TOOL,
     is_lacking_exception,
+    is_method,
     is_no_value,
     way_around,
 )
@@ -71,6 +73,8 @@ def _expression_faults(node: ast.AST, line: int) -> Iterator[Fault]:
             yield line, "a := in a generator expression is not possible in a workflow; write a loop"
         case ast.Call() if text := _call_fault(node):
             yield line, text
+        case ast.Compare(left=ast.Call(func=ast.Name(id="type")), comparators=[kind]) if _is_exception(kind):
+            yield line, "type(…) is no exception's class in a workflow; ask isinstance(…)"
         case ast.Attribute(attr=name) if name in LACKING_ATTRIBUTES:
             yield line, f".{name} is not possible in a workflow; {TOOL}"
         case _:
@@ -101,12 +105,27 @@ def _call_fault(node: ast.Call) -> str:
     given = len(node.args) + len(node.keywords)
     if given > 1 and (_is_exception(node.func) or getattr(node.func, "id", "") == "ToolError"):
         return "an exception has one text in a workflow; write its values into it"
+    called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    if odd := [each.arg for each in node.keywords if each.arg in LACKING_ARGUMENTS.get(called, ())]:
+        return f"{called}({odd[0]}=…) is not possible in a workflow; {TOOL}"
     match node:
-        case ast.Call(func=ast.Attribute(attr="union" | "intersection" | "difference" as name), args=args):
-            is_one = len(args) == 1 and not isinstance(args[0], ast.Starred)
-            return "" if is_one else f".{name}() takes one set in a workflow; join sets by |, & or -"
+        case ast.Call(func=ast.Attribute(attr="union" | "intersection" | "difference"), args=args) if _is_not_one(args):
+            text = f".{called}() takes one set in a workflow; join sets by |, & or -"
+        case ast.Call(func=ast.Attribute(attr="update"), args=[_, _, *_]):
+            text = ".update() takes one set in a workflow; write |="
+        case ast.Call(func=ast.Attribute(attr="start" | "end" | "span"), args=[ast.Constant(value=str())]):
+            text = f".{called}() of a group takes its number in a workflow, not its name"
+        case ast.Call(func=ast.Name(id="hasattr" | "getattr"), args=[_, ast.Constant(value=str(own)), *_]) if is_method(
+            own
+        ):
+            text = f"{called}(…, {own!r}) does not find a method in a workflow; ask isinstance(…)"
         case _:
-            return ""
+            text = ""
+    return text
+
+
+def _is_not_one(args: list[ast.expr]) -> bool:
+    return len(args) != 1 or isinstance(args[0], ast.Starred)
 
 
 def _is_exception(function: ast.expr) -> bool:

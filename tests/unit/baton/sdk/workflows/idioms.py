@@ -4,7 +4,7 @@ A piece has what stands beside the workflow, and its body.
 """
 
 HEAD = """
-import collections, itertools, re
+import collections, itertools, json, re
 from asyncio import TaskGroup
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -81,6 +81,14 @@ class Made:
 
     def __post_init__(self):
         self.y = 2 * self.x
+
+class Listed(BaseModel):
+    items: list[int]
+    count: int = 1
+
+@dataclass
+class Titled:
+    title: str
 
 @dataclass
 class Own:
@@ -342,6 +350,8 @@ red = Color.RED
 await add(1, 2)
 return [shown(), red is Color.RED]
 ---
+return [Listed(items=[1], count=2).items, Listed(items=[1]).count, [each.title for each in [Titled("a")]]]
+---
 try:
     Shut(b=1)
 except ValueError:
@@ -362,6 +372,14 @@ REFUSED = [
     ("raise OSError(2, 'gone')", "an exception has one text in a workflow"),
     ("raise ToolError('gone', retryable=True)", "an exception has one text in a workflow"),
     ("return {1}.union([2], [3])", ".union() takes one set in a workflow"),
+    ("x = {1}\nx.update([2], [3])", ".update() takes one set in a workflow"),
+    ("return json.dumps({}, default=str)", "dumps(default=…) is not possible in a workflow"),
+    ("return re.search('(?P<n>b)', 'ab').start('n')", ".start() of a group takes its number"),
+    ("return hasattr('a', 'upper')", "hasattr(…, 'upper') does not find a method in a workflow; ask isinstance"),
+    ("try:\n    pass\nexcept Exception as e:\n    return type(e) is KeyError", "ask isinstance(…)"),
+    ("return both.__doc__", ".__doc__ is not possible"),
+    ("out = []\nadd_one = out.append\nadd_one(1)", ".append is no value in a workflow; call it, or write a lambda"),
+    ("return sorted(['a'], key=['b'].count)", ".count is no value in a workflow"),
     ("return (5).bit_length()", ".bit_length is not possible"),
     ("return datetime.fromtimestamp(0)", ".fromtimestamp is not possible"),
     ("return Named().model_dump()", ".model_dump is not possible"),

@@ -13,7 +13,7 @@ from baton.sdk.agents.runner import RunFailedError
 from baton.sdk.records.limits import MODULES
 from baton.sdk.workflows import subset
 from baton.sdk.workflows.interpreter import POOL
-from baton.sdk.workflows.lacking import is_no_value, way_around
+from baton.sdk.workflows.lacking import LACKING_ATTRIBUTES, is_no_value, way_around
 from baton.testing import Simulation
 from tests.unit.baton.sdk.workflows.conftest import Load
 from tests.unit.baton.sdk.workflows.played_jobs import Job, runner_of
@@ -55,6 +55,21 @@ def test_methods_of_types_are_no_values() -> None:
         making = ("", "('00')")  # some can be called, and are no values all the same
         values = {name for name in public(kind) if any(runs(f"x = {kind.__name__}.{name}{call}") for call in making)}
         assert {name for name in public(kind) if not is_no_value(kind.__name__, name)} == values
+
+
+VALUES = [
+    *("''", "1", "1.5", "b''", "[]", "()", "{}", "set()", "datetime.datetime(2026, 1, 1)", "datetime.datetime"),
+    *("datetime.timedelta(1)", "re.match('a', 'a')", "re.compile('a')", "ValueError('a')", "int", "str", "len"),
+]
+
+
+def test_no_value_has_what_is_refused_of_all_values() -> None:
+    with POOL.get().checkout() as session:
+        session.feed_start("import datetime, re")
+        for value in VALUES:
+            for name in LACKING_ATTRIBUTES:
+                with pytest.raises(monty.MontyError, match="has no attribute"):
+                    session.feed_start(f"({value}).{name}()")
 
 
 SPECIAL = {
