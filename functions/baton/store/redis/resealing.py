@@ -122,7 +122,7 @@ class Resealing:
     def _part(self, part: str, texts: TreeTexts) -> str:
         """Return a part sealed anew: one that ends an event has sealed texts in it."""
         if not ends_event(part):
-            return self._text(part, texts)
+            return part if self._is_current(part) else texts.seal(texts.part(part))
         if self._is_current(part.partition(_IN_PART)[2]):
             return part
         plain = texts.part(part)

@@ -19,6 +19,8 @@ from baton_events.sealing import SEALED, Kind, PayloadContext, Sealing
 _OF_EVENT, _SEALED = ("failure", "outcome"), "sealed"
 _FAILURE = '"failure":{'
 _MARK = f'"{_SEALED}":"{SEALED}'
+# A part that has a large result is kept as what stands around its value, and the result as its call has it.
+_OK, _BESIDE, _LARGE_CHARS = '{"ok":', ",", 2_000
 _Text = TypeVar("_Text", str, str | None)
 
 
@@ -32,6 +34,11 @@ class Opened(str):
 def kept_form(text: _Text) -> _Text:
     """Return a text as the store has it."""
     return text.kept if isinstance(text, Opened) else text
+
+
+def _value_in(result: str) -> str:
+    """Return the JSON text of a result's value, as a part has it, if it has nothing else."""
+    return result[len(_OK) : -1]
 
 
 class TreeTexts:
@@ -78,9 +85,22 @@ class TreeTexts:
         texts = {name: read["data"].pop(name) for name in _OF_EVENT if name in read["data"]}
         return sorted_json(read | {"data": {**read["data"], _SEALED: self.seal(sorted_json(texts))}})
 
+    def sealed_part(self, part: str, results: Iterable[str | None]) -> str:
+        """Return a part of a stream as it is kept; of a large one of these results, the result as it is kept anyway."""
+        for result in results if len(part) >= _LARGE_CHARS else ():
+            if isinstance(result, Opened) and len(result) >= _LARGE_CHARS:
+                before, value, after = part.partition(_value_in(result))
+                if value:
+                    return f"{self.seal(f'{len(before)}:{before}{after}')}{_BESIDE}{result.kept}"
+        return self.seal(part)
+
     def part(self, text: str) -> str:
         """Return a part of a stream that is kept so. Raises UnreadablePayloadError."""
+        text, _, result = text.partition(_BESIDE) if text.startswith(SEALED) else (text, "", "")
         text = self.unsealed(text)
+        if result:
+            at, _, around = text.partition(":")
+            text = around[: int(at)] + _value_in(self.unsealed(result)) + around[int(at) :]
         if not (_MARK in text and ends_event(text)):
             return text
         read = json.loads(text)

@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.engine.state import Job
 from baton.engine.stream_parts import TEXTLESS, tool_output
 from baton.engine.transitions import JobStatus
 from baton.store.redis.keys import parts_key
+from baton.store.redis.resealing import Resealing
 from baton_events.errors import UnreadablePayloadError
+from baton_events.ids import canonical_json
+from baton_events.sealing import PayloadContext, Sealing
 from tests.fakes.stored import FakeConnection, FakeReader, FakeRedis, FakeStore
 from tests.unit.baton.kit.stage import Stage
 
@@ -147,3 +151,41 @@ async def test_a_job_whose_key_is_lost_can_be_cancelled_and_deleted() -> None:
     assert (await other.container.commands.delete(again.job)).changed
     assert "canary" not in kept(stage.redis)
     assert await other.reader.known(["job_1"]) == frozenset()
+
+
+@pytest.mark.parametrize("result", ["a " * 2_000, {"a,b": ["ü" * 2_000, "sealed:k1:", 1.5]}])
+async def test_a_large_result_is_sealed_once_for_its_call_and_its_stream(
+    result: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It opens from both, also once the call's key was rotated and resealed."""
+    seal, sealed = Sealing.seal, list[str]()
+
+    def noted(self: Sealing, text: str, context: PayloadContext) -> str:
+        sealed.append(text)
+        return seal(self, text, context)
+
+    @tool
+    def look() -> Any:
+        return result
+
+    def stage(keys: str, redis: FakeRedis | None = None) -> Stage:
+        looks = Agent("looks", model=ScriptedModel([[Call("look", {})], "done"]), tools=[look])
+        return stage_of(keys, redis, registry=Registry([looks]))
+
+    plain, first = stage(""), stage(K1)
+    monkeypatch.setattr(Sealing, "seal", noted)
+    for each in (plain, first):
+        await each.played("looks")
+    text = canonical_json(result)
+    assert [text in one for one in sealed].count(True) == 1
+    wanted = [part for part in await parts_of(plain) if text in part]
+    assert len(wanted) == 1
+    assert [part for part in await parts_of(first) if text in part] == wanted
+    first.redis.payload_keys = f"{K2},{K1}"
+    page = await first.ports.listing.old("", first.clock.ms + 3_600_000, 100)
+    await Resealing(FakeConnection(first.redis)).page(page.found)
+    assert [part for part in await parts_of(stage(K2, first.redis)) if text in part] == wanted
+
+
+async def parts_of(stage: Stage) -> list[str]:
+    return list((await stage.reader.parts("job_1", 0)).parts)

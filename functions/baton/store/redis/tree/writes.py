@@ -103,8 +103,12 @@ class Writes:
             entry = parts[first : first + _PARTS_AT_ONCE]
             more = first + len(entry)
             if self._texts.seals:
+                results = self._draft.new_results.get(job_id, _NONE).values()
                 entry = tuple(
-                    [part if ends_event(part) or part.endswith(TEXTLESS) else self._texts.seal(part) for part in entry]
+                    [
+                        part if ends_event(part) or part.endswith(TEXTLESS) else self._texts.sealed_part(part, results)
+                        for part in entry
+                    ]
                 )
             named = [text for part in entry for text in ("p", part)]
             head = ("MAXLEN", "~", str(length), f"{start}{count + more}")
