@@ -9,7 +9,7 @@ import json
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeGuard
 
 import pydantic_ai as ai
@@ -31,6 +31,7 @@ KIND = "pydantic-ai-run"
 NEXT_TO = "_tool_call"
 _JSON = ai.ModelMessagesTypeAdapter
 _USAGE, _LISTS = TypeAdapter(ai.RunUsage), TypeAdapter(dict[str, list[ai.ToolDefinition]])
+_COUNTS = frozenset(one.name for one in fields(ai.RunUsage))
 _BESIDE = ("metadata", "tool_kind", "content_file_digests")  # of a result, what is kept with it
 _SAME_AS_JSON = (str, int, bool, type(None))
 # Outcomes that the model gets; every other error fails the run, as an exception of a tool does.
@@ -49,13 +50,7 @@ def kept_of_turn(
     before: "RunState", messages: list[ai.ModelMessage], ids: Sequence[str], run: Run, held: Held
 ) -> dict[str, Any]:
     """Return the data to keep of a turn: new messages, what its objects hold, and the counts that no message has."""
-    history, ctx = before.history, run.ctx  # both are made anew whenever they are asked for
-    pairs = enumerate(zip(history, messages, strict=False))
-    # Most have equal fields, which is seen faster than that they are equal.
-    differ = (
-        at for at, (one, other) in pairs if one.__dict__ != other.__dict__ and one != other and not _same(one, other)
-    )
-    first = max(next(differ, min(len(history), len(messages))), len(before.earlier))
+    ctx, first = run.ctx, max(_first_new(before.history, messages), len(before.earlier))
     before.added = messages[first:]
     tools = ctx.deps.established_tool_names
     return {
@@ -73,6 +68,16 @@ def kept_of_turn(
     }
 
 
+def _first_new(known: Sequence[ai.ModelMessage], messages: Sequence[ai.ModelMessage]) -> int:
+    """Return the number of messages that are as known. Mostly all are, which is seen fastest by all their fields."""
+    count = min(len(known), len(messages))
+    if list(map(vars, known[:count])) == list(map(vars, messages[:count])):
+        return count
+    pairs = enumerate(zip(known, messages, strict=False))
+    differ = (at for at, (one, other) in pairs if vars(one) != vars(other) and one != other and not _same(one, other))
+    return next(differ, count)
+
+
 def _same(known: ai.ModelMessage, message: ai.ModelMessage) -> bool:
     """Return whether a message has the known one's parts: pydantic-ai reorders results that it gets back."""
     if not isinstance(known, ai.ModelRequest) or not isinstance(message, ai.ModelRequest):
@@ -85,8 +90,22 @@ def _same(known: ai.ModelMessage, message: ai.ModelMessage) -> bool:
 def _kept_counts(before: "RunState", run: Run, usage: ai.RunUsage) -> dict[str, Any]:
     waiting, short = run.ctx.state.pending_messages, before.contents.short
     kept = [[one.priority, getattr(one, NEXT_TO, None), short(dumped(one.messages))] for one in waiting]
-    counted = _USAGE.dump_python(usage, mode="json", exclude_defaults=True)
-    return {"usage": counted, **({"pending": kept} if kept else {})}
+    return {"usage": usage_json(usage), **({"pending": kept} if kept else {})}
+
+
+def usage_json(usage: ai.RunUsage) -> dict[str, Any]:
+    """Return the counts of a usage as JSON: mostly whole numbers of known names, for which the adapter takes long."""
+    counts = vars(usage)
+    if usage.cost is None and not usage.details and counts.keys() <= _COUNTS:
+        return {name: count for name, count in counts.items() if count}
+    return _USAGE.dump_python(usage, mode="json", exclude_defaults=True)  # type: ignore[no-any-return]
+
+
+def usage_from(counts: Mapping[str, Any]) -> ai.RunUsage:
+    """Return the usage that was recorded so."""
+    if counts.keys() <= _COUNTS and set(map(type, counts.values())) <= {int}:
+        return ai.RunUsage(**counts)
+    return _USAGE.validate_python(counts)
 
 
 def enqueue_again(run: Run, kept: Sequence[Any]) -> None:
@@ -264,7 +283,7 @@ class RunState:
                 raise RunFailedError("unknown_run", message)
             messages = self.contents.whole(kept["messages"])
             self.messages[kept["from"] :] = known or _JSON.validate_json(messages)
-            self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
+            self.usage, self.output_retries = usage_from(kept["usage"]), kept["outputRetries"]
             self.pending = self._whole_pending(kept)
             self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
             self.output_modes = kept.get("outputModes", self.output_modes)
@@ -295,7 +314,7 @@ class RunState:
             else:
                 (late if "late" in kept else parts).extend(made)
             self.held = with_call(self.held, kept.get("changed", {}))
-            self.usage.incr(_USAGE.validate_python(kept.get("usage") or {}))
+            self.usage.incr(usage_from(kept.get("usage") or {}))
             self.pending += self._whole_pending(kept)
         self.answered = sorted([*parts, *late], key=lambda part: isinstance(part, ai.UserPromptPart))
 
