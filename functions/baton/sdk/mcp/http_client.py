@@ -97,14 +97,25 @@ class Guard:
             await _answer_instead(response, BUSY, {WAIT_SECONDS: wait_seconds})
         elif status == httpx2.codes.NOT_FOUND and _SESSION in response.request.headers:
             await _answer_instead(response, SESSION_OVER, {})
-        elif response.is_error and status != httpx2.codes.NOT_FOUND and not _is_json(response):
+        elif response.is_error and status != httpx2.codes.NOT_FOUND and not await _has_protocol_error(response):
             await _answer_instead(response, _INTERNAL_ERROR, {STATUS: status})
         else:
             response.stream = StorableLines(response.stream)
 
 
-def _is_json(response: httpx2.Response) -> bool:
-    return response.headers.get("content-type", "").lower().startswith("application/json")
+async def _has_protocol_error(response: httpx2.Response) -> bool:
+    """Return whether an error of the protocol is in the answer, which stays unread."""
+    headers = response.headers
+    if not headers.get("content-type", "").lower().startswith("application/json") or "content-encoding" in headers:
+        return False
+    assert isinstance(response.stream, httpx2.AsyncByteStream), "of an asynchronous client"
+    try:
+        body = b"".join([piece async for piece in response.stream])  # the transport bounds it
+        found = json.loads(body)
+    except (httpx2.HTTPError, httpx2.StreamError, ValueError, RecursionError):
+        return False
+    response.stream = httpx2.ByteStream(body)
+    return isinstance(found, dict) and isinstance(found.get("error"), dict)
 
 
 async def _answer_instead(response: httpx2.Response, code: int, data: dict[str, Any]) -> None:

@@ -87,13 +87,25 @@ async def test_a_session_that_never_lasts_is_not_begun_for_ever() -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(401, "mcp_refused"), (403, "mcp_refused"), (502, "mcp_connection_lost")])
 async def test_a_refusal_by_http_is_named(status: int, kind: str) -> None:
-    for headers in ({}, HTML):
+    bodies: tuple[tuple[dict[str, str], bytes], ...] = (
+        ({}, b""),
+        (HTML, b"<html>"),
+        (JSON, b""),
+        (JSON, b'{"error": "invalid_token"}'),
+        (JSON, b"[" * 5_000),
+    )
+    for headers, body in bodies:
         with pytest.raises(ToolError, match=f"the server answered {status}") as failed:
-            await _used(tools_call=refuses(status, headers, b"<html>"))
+            await _used(tools_call=refuses(status, headers, body))
         assert failed.value.type == kind
         with pytest.raises(McpError, match=f"the server answered {status}") as unlisted:
-            await _used(tools_list=refuses(status, headers, b"<html>"))
+            await _used(tools_list=refuses(status, headers, body))
         assert unlisted.value.retryable is (kind != "mcp_refused")
+
+
+async def test_an_error_of_the_protocol_keeps_its_own_words() -> None:
+    with pytest.raises(ToolError, match="Session not found"):
+        await _used(tools_call=refuses(400, JSON, _over(-32_602)))
 
 
 def _sent(change: Callable[[bytes], bytes], *, streamed: bool = False) -> Answer:
