@@ -42,19 +42,30 @@ from baton_events.values.text import text_of
 
 # A fork's edits that replace settings of the agent (engine/fork.py).
 _OVERRIDES = ("instructions", "model")
+_Kind = tuple[dict[str, Any], ...]
+_Entries = tuple[_Kind, _Kind, tuple[tuple[int, str], ...]]
+_NO_ENTRIES: _Entries = ((), (), ())
 
 
 def recorded(job: Job, history: History, now_ms: int = 0, reader: Reader | None = None) -> Recorded:
     """Return the records of a job for its runner. `reader`: of all that is compacted, too."""
     task, info = history.transcript[0], _info(job, history.transcript[0])
-    before = [entry for entry in history.transcript if entry["role"] in (MEMORY_ROLE, SESSION_ROLE)]
-    earlier, turns = _messages(before) if before else (), turns_of(history.transcript)
-    files = tuple([one["data"] for one in named_files(history.transcript) if "data" in one])
+    turns, others, messages = history.of_entries("recorded", _NO_ENTRIES, _with_entries)
+    before = [entry for entry in others if entry["role"] in (MEMORY_ROLE, SESSION_ROLE)]
+    earlier = _messages(before) if before else ()
+    files = tuple([one["data"] for one in named_files(others) if "data" in one])
     edits = {name: value for name, value in task.get(FORK, {}).get("edits", {}).items() if name in _OVERRIDES}
-    messages = messages_in(history.transcript)
     whole = None if reader is None or history.compacted == (0, 0) else partial(_whole, job, reader)
     rest = (messages, files, edits, now_ms, whole)
     return Recorded(info, earlier, turns, history.results, *rest, workspace=job.workspace)
+
+
+def _with_entries(known: _Entries, entries: Sequence[dict[str, Any]]) -> _Entries:
+    """Return the model's entries, the others, and the user's messages while it ran, with those of further entries."""
+    turns, others, messages = known
+    new = [entry for entry in entries if entry["role"] != MODEL_ROLE]
+    sent = messages_in((*others[:1], *turns[-1:], *entries))  # the first is the task, which is left out
+    return (*turns, *turns_of(entries)), (*others, *new), (*messages, *sent)
 
 
 def _info(job: Job, task: Mapping[str, Any]) -> JobInfo:
