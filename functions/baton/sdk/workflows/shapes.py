@@ -153,7 +153,7 @@ class Shapes:
             return f"_baton_as(('model', {self.known(type(value))!r}), {to_jsonable_python(value)!r})"
         raise NoLiteralError(type(value).__name__)
 
-    def _items(self, value: Collection[Any]) -> str:
+    def _items(self, value: Any) -> str:
         if isinstance(value, Mapping):
             return "{" + ", ".join(f"{self.literal(key)}: {self.literal(item)}" for key, item in value.items()) + "}"
         items = "".join(f"{self.literal(item)}, " for item in value)
