@@ -66,7 +66,6 @@ FOR_TURNS_ALONE = (
 OF_A_WEBHOOK = {
     "baton",
     "baton_events",
-    "annotated_types",  # of pydantic
     "anyio",  # of starlette and httpx
     "httpx",  # of qstash and upstash_redis
     "idna",  # of httpx
@@ -155,8 +154,8 @@ def test_a_webhook_function_imports_only_what_it_needs(function: str) -> None:
     "function", [*WEBHOOKS[:2], *(pytest.param(name, marks=pytest.mark.long) for name in WEBHOOKS[2:])]
 )
 def test_imports_of_a_webhook_cost_little_more_than_the_libraries(function: str) -> None:
-    """A third more calls than the bare libraries; a count does not depend on how busy a machine is."""
-    assert _calls((f"baton.worker.handlers.{function}",)) <= 1.36 * _calls(BARE_LIBRARIES)
+    """Under a third more calls than the bare libraries; a count does not depend on how busy a machine is."""
+    assert _calls((f"baton.worker.handlers.{function}",)) <= 1.29 * _calls(BARE_LIBRARIES)
 
 
 @pytest.mark.parametrize("module", [*(f"worker/handlers/{name}" for name in WEBHOOKS), "server/app", "server/site"])
@@ -215,7 +214,7 @@ def test_agents_with_models_of_providers_run_tools_without_any_model_library(tmp
     """Building the registry, running a tool, even making the model: only its first request loads the library."""
     (tmp_path / "runs_a_tool.py").write_text(RUNS_A_TOOL)
     report = _probe(["runs_a_tool"], not_in_production(), tmp_path)
-    assert set(report["loaded"]) - {"runs_a_tool"} <= OF_A_WEBHOOK
+    assert set(report["loaded"]) - {"runs_a_tool", "annotated_types"} <= OF_A_WEBHOOK  # pydantic's, for fields
 
 
 def test_importing_opens_nothing_and_reads_no_environment() -> None:

@@ -43,7 +43,7 @@ from baton.server.api.stream import StreamTokenBody
 from baton.server.protocols.ag_ui.body import RunAgentInput
 from baton.server.protocols.chat_aliases.bodies import OperationCompleteBody, SessionsQuery, StreamChatBody
 from baton.server.protocols.mcp.body import RpcMessage
-from baton.worker.commands.signal import CompletionBody
+from baton.worker.commands.completion_body import CompletionBody
 
 # Each is a schema of the document, or no JSON at all: a stream of server-sent events, or text.
 Answer = Literal[

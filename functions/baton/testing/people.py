@@ -15,7 +15,7 @@ from baton.server.api.jobs.approvals import ApprovalBody, Approvals, RejectionBo
 from baton.server.api.problem import ApiError
 from baton.store.records.jobs import Snapshot
 from baton.testing.records import Approve, Checkpoint, Decide, Operation, Outcomes, Reject
-from baton.worker.commands.signal import CompletionBody
+from baton.worker.commands.completion_body import CompletionBody
 from baton.worker.container import Container
 from baton.worker.executors.continuing import completed
 

@@ -8,23 +8,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import Field
-
 from baton.sdk.agents.agent import Agent
 from baton.sdk.tools.context import ToolContext, tool_context
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool import TOOL_NAME, Tool, ToolSource, tool
 
-Task = Annotated[str, Field(min_length=1, max_length=20_000)]
 _NO_TOOL_NAME = "its name must be 1 to 64 letters, digits, '_' or '-'"
 _GIVES_TO = "baton_agent"
 
 
 def agent_tool(agent: Agent) -> Tool:
     """Make the tool that gives an agent a task; its result is the agent's answer, its error the agent's failure."""
+    from pydantic import Field  # noqa: PLC0415 - of programs that declare tools
 
-    @tool(name=agent.name)
-    async def give(task: Task, ctx: ToolContext) -> Pending:
+    async def give(task: str, ctx: ToolContext) -> Pending:
         """Give a task to the agent.
 
         Args:
@@ -33,7 +30,8 @@ def agent_tool(agent: Agent) -> Tool:
         """
         return ctx.start(agent.name, task)
 
-    return replace(give, description=_description(agent))
+    give.__annotations__["task"] = Annotated[str, Field(min_length=1, max_length=20_000)]
+    return replace(tool(name=agent.name)(give), description=_description(agent))
 
 
 def as_tool(agent: Agent) -> Callable[..., Any]:
@@ -46,10 +44,12 @@ def as_tool(agent: Agent) -> Callable[..., Any]:
     if not TOOL_NAME.fullmatch(agent.name):
         raise ValueError(f"as_tool({agent.name!r}): {_NO_TOOL_NAME}")
 
-    async def give(task: Task) -> Any:
+    async def give(task: str) -> Any:
         return tool_context().start(agent.name, task)
 
-    give.__name__, task = agent.name, agent_tool(agent).parameters["properties"]["task"]["description"]
+    made = agent_tool(agent)
+    give.__annotations__["task"] = made.function.__annotations__["task"]
+    give.__name__, task = agent.name, made.parameters["properties"]["task"]["description"]
     give.__doc__ = f"{_description(agent)}\n\nArgs:\n    task: {task}"
     vars(give)[_GIVES_TO] = agent
     return give

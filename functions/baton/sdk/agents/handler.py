@@ -20,7 +20,7 @@ from baton.sdk.agents.agent import Agent
 from baton.sdk.planning.reference import task_data
 from baton.sdk.planning.step import Step
 from baton.sdk.records.limits import Limits, is_number, is_whole
-from baton.sdk.tools.arguments import copied_json
+from baton.sdk.records.redaction import copied_json
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import TOOL_NAME, Tool, tool
 from baton.sdk.tools.tool_error import ToolError

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from baton.sdk.models.model import ToolSpec
 from baton.sdk.planning.checking import MAX_DEPTH, MAX_STEPS, NAME_PATTERN, plan_faults
 from baton.sdk.planning.plan import PLAN_TOOL, PlannedStep
-from baton.sdk.tools.arguments import ArgumentSchema, InvalidArguments
+from baton.sdk.tools.argument_schema import ArgumentSchema
+from baton.sdk.tools.arguments import InvalidArguments
 from baton.sdk.tools.signature import Argument, ToolSignature
 from baton.sdk.tools.tool import Tool
 from baton_events.ids import canonical_json

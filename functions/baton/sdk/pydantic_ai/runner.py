@@ -51,8 +51,9 @@ from baton.sdk.pydantic_ai.stopping import (
     storable_in,
 )
 from baton.sdk.pydantic_ai.workspaces import WorkspaceOfPiece, Workspaces
+from baton.sdk.records.redaction import copied_json
 from baton.sdk.tools.approval_rule import WEEK_SECONDS
-from baton.sdk.tools.arguments import copied_json, misfit
+from baton.sdk.tools.arguments import misfit
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.errors import StoreError

@@ -189,3 +189,10 @@ def _dump(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     # Halves of characters stay the escapes that they were.
     return text if is_storable(text) else json.dumps(value, separators=(",", ":"))
+
+
+def copied_json(value: Any) -> Any:
+    """Copy the objects and lists of JSON: validators may change what they are given."""
+    if isinstance(value, dict):
+        return {name: item if item.__class__ in LEAVES else copied_json(item) for name, item in value.items()}
+    return [copied_json(item) for item in value] if isinstance(value, list) else value

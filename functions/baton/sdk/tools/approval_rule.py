@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from baton.sdk.records.limits import is_number
 from baton.sdk.records.own_threads import in_own_thread
-from baton.sdk.tools.arguments import copied_json
+from baton.sdk.records.redaction import copied_json
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.runnable import InThread, call_in_thread
 from baton.sdk.tools.tool_error import ToolError

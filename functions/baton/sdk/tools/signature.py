@@ -14,7 +14,6 @@ from types import SimpleNamespace, UnionType
 from typing import Any, Union
 
 from msgspec import Struct, field
-from pydantic.fields import FieldInfo
 
 from baton.sdk.tools.context import ToolContext
 
@@ -111,6 +110,8 @@ def _refuse_undescribable(function: Callable[..., Any], parameter: inspect.Param
     if parameter.annotation is inspect.Parameter.empty:
         hint = "tools are functions, not methods" if parameter.name in {"self", "cls"} else "write, say, 'path: str'"
         raise TypeError(f"{where} has no type annotation; {hint}")
+    from pydantic.fields import FieldInfo  # noqa: PLC0415 - of programs that declare tools
+
     if isinstance(parameter.default, FieldInfo):
         raise TypeError(f"{where} has a pydantic Field as its default; write Annotated[the type, Field(...)] instead")
 

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Generic, Protocol, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
@@ -19,13 +19,16 @@ from baton.sdk.records.limits import MOST, is_number, is_whole
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.approval_rule import ApprovalTerms, RequiresApproval, check_rule, check_terms
-from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES, ArgumentSchema, InvalidArguments
+from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.return_type import ResultSchema
 from baton.sdk.tools.runnable import InThread, call_in_thread
 from baton.sdk.tools.signature import read_docstring, read_signature
 from baton_events.ids import canonical_json
+
+if TYPE_CHECKING:
+    from baton.sdk.tools.argument_schema import ArgumentSchema
 
 
 class ToolSource(ABC):
@@ -91,7 +94,7 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
     parameters: dict[str, Any] = field(repr=False)
     function: Callable[_P, _R_co] = field(repr=False)
     context_name: str | None = field(repr=False)
-    schema: ArgumentSchema = field(repr=False)
+    schema: "ArgumentSchema" = field(repr=False)
     results: ResultSchema = field(repr=False)
     # Makes the script that a call of this tool runs; None: a call runs the function.
     script_of: Callable[[str], Wanted] | None = field(default=None, repr=False)
@@ -191,6 +194,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any: 
 
 
 def _made(function: Callable[..., Any], names_in_scope: Mapping[str, Any], options: ToolOptions) -> Tool:
+    from baton.sdk.tools.argument_schema import ArgumentSchema  # noqa: PLC0415 - of programs that declare tools
+
     name = _name_of(function, options.name)
     signature, docs = read_signature(function, names_in_scope), read_docstring(function.__doc__)
     made = {

@@ -19,7 +19,8 @@ from baton.sdk.agents.agent import Agent, CodeAgent, RunAgent
 from baton.sdk.agents.runner import JobInfo
 from baton.sdk.distribution import missing_extra
 from baton.sdk.records.limits import Limits
-from baton.sdk.tools.arguments import ArgumentSchema, InvalidArguments, Place
+from baton.sdk.tools.argument_schema import ArgumentSchema
+from baton.sdk.tools.arguments import InvalidArguments, Place
 from baton.sdk.tools.builtin.job_tools import sleep
 from baton.sdk.tools.pending import ChildTask, Pending
 from baton.sdk.tools.signature import Argument, ToolSignature

@@ -11,7 +11,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from pydantic import ValidationError
@@ -21,11 +21,14 @@ from baton.engine.state import CallRecord, Job
 from baton.sdk.clock import Clock
 from baton.store.redis.operation_stream import OperationStream, StreamEntry
 from baton.store.redis.totals import Counters, count
-from baton.worker.commands.signal import CompleteOperation, CompletionBody, UnknownOperationError
+from baton.worker.commands.signal import CompleteOperation, UnknownOperationError
 from baton_events.emitter import Emitter
 from baton_events.errors import PublishError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT
 from baton_events.values.text import storable_json
+
+if TYPE_CHECKING:
+    from baton.worker.commands.completion_body import CompletionBody
 
 _log = logging.getLogger("baton.operations")
 
@@ -165,7 +168,7 @@ class Operations(Struct, frozen=True):
     outcomes: OperationOutcomes
 
 
-def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, str, CompletionBody]:
+def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, str, "CompletionBody"]:
     """Parse the operation, its task and the outcome: fields as in the webhook's body, or one field `data` as JSON.
 
     `operation_id` may be written `operationId`, and `task_id` `taskId`; one of both may be empty. A single field's
@@ -182,6 +185,8 @@ def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, str, Completi
     task_id = document.get("task_id") or document.get("taskId") or ""
     if not isinstance(operation_id, str) or not isinstance(task_id, str) or not (operation_id or task_id):
         raise UnreadableEntryError("it names no operation: it needs the field `operation_id`, or `task_id`")
+    from baton.worker.commands.completion_body import CompletionBody  # noqa: PLC0415 - of those that read an outcome
+
     try:
         body = {name: document[name] for name in ("success", "result", "error") if name in document}
         return operation_id, task_id, CompletionBody.model_validate(body)

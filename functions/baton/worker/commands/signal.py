@@ -9,10 +9,9 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from baton.engine.background_calls import call_of, operation_of
 from baton.engine.commit.answers import Signal, SignalAnswer, SignalResult
@@ -23,7 +22,6 @@ from baton.engine.transcript import task_entry
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.clock import Clock
-from baton.sdk.records.any_json import AnyJson
 from baton.sdk.records.redaction import KnownSecrets, redacted
 from baton.sdk.tools.pending import TIMED_OUT
 from baton.store.records.jobs import Snapshot
@@ -42,6 +40,7 @@ from baton_events.schema import Completion, Event, Occurrence, Steering
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from baton.worker.commands.completion_body import CompletionBody
     from baton.worker.payloads import Leaving
 
 _log = logging.getLogger("baton.operations")
@@ -136,7 +135,6 @@ def signal_of(command_id: str, command: Signalling) -> Signal:
             return Signal(command.id, "", run=command.run, message=entry)
 
 
-_NO_ERROR_TEXT = "the operation failed"
 _CLOCKS_DIFFER_MS = 1_000
 
 
@@ -152,31 +150,6 @@ class UnknownOperationError(BatonError):
 def operations_of(snapshot: Snapshot) -> tuple[CallRecord, ...]:
     """Return the tool calls of a job that outcomes from outside finish, or have finished, in their order."""
     return tuple([call for call in snapshot.calls if call.operation_id and call.tool not in APPROVALS])
-
-
-class CompletionBody(BaseModel):
-    """The outcome of an operation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # most functions only import it
-
-    success: Annotated[bool, Field(strict=True)]
-    result: AnyJson = None
-    error: str | None = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> "CompletionBody":
-        if self.success and self.error is not None:
-            raise ValueError("a success has no error: send `result`, or `success: false`")
-        if not self.success and self.result is not None:
-            raise ValueError("a failure has no result: send `error`, or `success: true`")
-        return self
-
-    @property
-    def outcome(self) -> dict[str, Any]:
-        """The outcome that is recorded for the call."""
-        if self.success:
-            return {"ok": self.result}
-        return {"error": {"type": "operation_failed", "message": self.error or _NO_ERROR_TEXT}}
 
 
 class TakenIn(Struct, frozen=True):
@@ -253,7 +226,7 @@ class CompleteOperation:
             return waiting[0].operation_id
         return operation_id
 
-    async def complete(self, operation_id: str, body: CompletionBody, way: str) -> TakenIn:
+    async def complete(self, operation_id: str, body: "CompletionBody", way: str) -> TakenIn:
         """Take in an outcome; `way`: how it came, for the counters.
 
         Raises:

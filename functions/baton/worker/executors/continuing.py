@@ -8,7 +8,7 @@ continued.
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -22,13 +22,15 @@ from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.pending import TIMED_OUT
 from baton.store.records.jobs import Snapshot
 from baton.worker.commands.commands import Commands
-from baton.worker.commands.signal import CompletionBody
 from baton.worker.commands.taking_back import TakeBack, continuation_of
 from baton.worker.container import Container
 from baton.worker.conversation.fitting import cut
 from baton.worker.runtime.new_jobs import job_of
 from baton_events.errors import JobGoneError, StorageFullError
 from baton_events.ids import canonical_json, job_of_call, operation_id, started_by
+
+if TYPE_CHECKING:
+    from baton.worker.commands.completion_body import CompletionBody
 
 # A submission's message has room for a megabyte.
 _RESULT_BYTES = 200_000
@@ -82,7 +84,7 @@ class ContinueSession:
         return FollowedUp()
 
 
-async def completed(container: Container, operation: str, body: CompletionBody) -> SignalResult:
+async def completed(container: Container, operation: str, body: "CompletionBody") -> SignalResult:
     """Take in an outcome from outside, and continue the session of its operation, if it is one of a session.
 
     What does not continue now does so once the operation's end is sent out.

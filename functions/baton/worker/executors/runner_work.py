@@ -20,6 +20,7 @@ from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.sdk.agents.runner import CallReturned, JobInfo, NeedsApproval, Recorded, Runner, RunnerCall
 from baton.sdk.models.model import Message, ModelError, UserMessage, files_of
 from baton.sdk.records.own_threads import in_own_thread
+from baton.sdk.records.redaction import copied_json
 from baton.sdk.records.transcript import (
     MEMORY_ROLE,
     MODEL_ROLE,
@@ -29,7 +30,6 @@ from baton.sdk.records.transcript import (
     named_files,
     turns_of,
 )
-from baton.sdk.tools.arguments import copied_json
 from baton.sdk.tools.contained import contained
 from baton.sdk.tools.context import ToolContext, running
 from baton.sdk.tools.pending import Pending

@@ -21,7 +21,8 @@ from baton.server.api.auth import too_many
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, Code, limited_body, parsed
 from baton.store.records.jobs import Snapshot
-from baton.worker.commands.signal import CompletionBody, UnknownOperationError
+from baton.worker.commands.completion_body import CompletionBody
+from baton.worker.commands.signal import UnknownOperationError
 from baton.worker.container import Container
 from baton.worker.executors.continuing import completed
 from baton.worker.runtime.job_view import call_view

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from baton.sdk.records.any_json import AnyJson, JsonObject
-from baton.worker.commands.signal import CompletionBody
+from baton.worker.commands.completion_body import CompletionBody
 
 _OBJECT_OR_TEXT = WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}, {"type": "null"}]})
 _FROM_CLIENTS = ConfigDict(extra="ignore", frozen=True)

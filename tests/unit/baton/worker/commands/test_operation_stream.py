@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from baton.store.redis import keys
 from baton.store.redis.operation_stream import StreamEntry
+from baton.worker.commands.completion_body import CompletionBody
 from baton.worker.commands.operation_stream import PATIENCE_MS, UnreadableEntryError, read_entry
-from baton.worker.commands.signal import CompletionBody
 from baton.worker.recovery.maintenance import Maintenance, Pruning, read_poll
 from baton.worker.recovery.outage import StoreAway
 from baton_events.errors import MalformedEventError, PublishError

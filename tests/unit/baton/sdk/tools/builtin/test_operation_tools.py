@@ -18,7 +18,7 @@ from baton import (
     tool,
 )
 from baton.server.protocols.chat_aliases.bodies import ToolResponse
-from baton.worker.commands.signal import CompletionBody
+from baton.worker.commands.completion_body import CompletionBody
 from baton.worker.executors.tool_context import TenantOperations
 from tests.unit.baton.kit.stage import Stage
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from baton import Agent, Pending, Registry, tool
-from baton.worker.commands.signal import CompletionBody
+from baton.worker.commands.completion_body import CompletionBody
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import OPERATIONS_KEY, Api, api_with
 from tests.unit.baton.server.api.sessions.chatting import sending
