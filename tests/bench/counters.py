@@ -85,7 +85,7 @@ async def _list_price(peer: Baton) -> dict[str, float]:
 async def _job_cost(peer: Baton) -> dict[str, float]:
     """What a job of five calls costs, alone, from its POST to its last word with the admission.
 
-    Without what the benchmark itself reads of the store to know when each step was done.
+    Without what the benchmark itself reads of the store to know when each step was done: once a job.
     """
     meters = Meters(DevStack(peer.folder / "data", described=peer.described))
     before, own_bytes = meters.read(), peer.own_bytes
@@ -93,7 +93,7 @@ async def _job_cost(peer: Baton) -> dict[str, float]:
         await peer.run_job("seq", f"cost-{number}")
         await asyncio.sleep(0.05)  # its last word with the admission comes after its end
     await asyncio.sleep(SETTLING_SECONDS)
-    used = meters.read() - before - Units(0, 0, 0, 0, peer.own_bytes - own_bytes)
+    used = meters.read() - before - Units(0, 0, 0, REPEATS, peer.own_bytes - own_bytes)
     return {name: round(value / REPEATS, 2) for name, value in vars_of(used).items()}
 
 
