@@ -45,6 +45,8 @@ Counts = Mapping[tuple[str, str], int]  # a hash and its field: how much is adde
 
 def adding(counts: Sequence[Counts]) -> list[Command]:
     """Return the commands that add to sums."""
+    if not counts:
+        return []
     sums = Counter[tuple[str, str]]()
     for each in counts:
         sums.update(each)
