@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from baton.engine import attempts, turn
 from baton.engine.effects import RunTool
 from baton.engine.step_results import StepResult, ToolRunsAgain
-from baton.sdk.tools import arguments
+from baton.sdk.tools import argument_schema
 from baton.server.api.jobs.job import JobsApi
 from baton.server.api.problem import ApiError
 from baton.worker.executors import executor
@@ -72,7 +72,7 @@ DEFECTS = defects(
     },
     a_tool_gets_what_its_model_sent={
         "whole numbers are read as floats": around(
-            arguments, "copied_json", lambda copied, value: _with_floats(copied(value))
+            argument_schema, "copied_json", lambda copied, value: _with_floats(copied(value))
         )
     },
     what_is_kept_of_an_error_is_short={
