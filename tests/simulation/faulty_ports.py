@@ -175,6 +175,7 @@ class SimListing(Listing):
         who = CURRENT.get()
         if self._world.faults.strikes("list-gap", f"{who.name}:{row.job_id}"):
             self._world.list_gaps.add(row.job_id)
+            who.faulty = True  # where a row must come first, as before a large task, its work is refused
             raise StoreError("the list is full")
         await super().add(row)
         self._world.memory.listed[row.job_id] = self._world.loop.seconds

@@ -126,5 +126,5 @@ class SimStore(Store):
         for claim_result in given_in(answer):
             if claim_result.state is not None:
                 tree = self._world.tree(claim_result.state.job.id)
-                self._world.check(ON_GIVEN, Given(claim_result, tree))
+                self._world.check(ON_GIVEN, Given(claim_result, tree, self._world.plan.prompt_limit_bytes))
         return answer
