@@ -13,11 +13,12 @@ from tests.bench.aims import AT_ONCE, Results, aims, loaded_aim
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The tables as Markdown: what was aimed at, the rows, and the load test, which is empty where it was not run."""
+    """The tables as Markdown: what was aimed at, the rows, and two tests with places of their own, empty if not run."""
 
     aims: str
     text: str
     loaded: str
+    network: str
     is_of_rows: bool
 
 
@@ -51,16 +52,19 @@ def _cells(results: Results, variant: str) -> str:
     return table([*head, "CPU s per 1,000 steps", "memory MB"], map(row, results.peers()))
 
 
-def _network(results: Results) -> str:
+def _network(results: Results, run: str) -> str:
     """The rows that keep a job's state elsewhere than where its steps run."""
     found = results.of("network")
+    if not found:
+        return ""
     trips = sorted({row["round_trip_ms"] for row in found})
     times = {(row["peer"], row["round_trip_ms"]): row for row in found}
     rows = [
         [peer, *(times.get((peer, trip), {}).get(name) for name in ("p50_ms", "job_p50_ms") for trip in trips)]
         for peer in dict.fromkeys(row["peer"] for row in found)
     ]
-    return table(["row", *(f"{what} p50 ms, {trip:g} ms away" for what in ("step", "job") for trip in trips)], rows)
+    head = ["row", *(f"{what} p50 ms, {trip:g} ms away" for what in ("step", "job") for trip in trips)]
+    return f"{run}\n\n{table(head, rows)}\n"
 
 
 def _listed(results: Results, test: str, head: Mapping[str, str]) -> str:
@@ -174,7 +178,6 @@ def report(found: Mapping[str, Any]) -> Report:
     sections = (
         ("Five tool calls, one after another (11 steps)", _cells(results, "seq") if results.of("cell") else ""),
         ("Ten tool calls at once (12 steps)", _cells(results, "fan") if results.of("cell") else ""),
-        ("A job of five calls, its state a round trip away", _network(results) if results.of("network") else ""),
         ("A job of five calls, alone, by the servers' meters", _counters(results) if results.of("counters") else ""),
         ("A long job: the last fifty calls to the first fifty", _flat(results) if results.of("flat") else ""),
         ("A hundred tool calls of a pydantic-ai agent", _pydantic_ai(results) if results.of("pydantic_ai") else ""),
@@ -185,6 +188,6 @@ def report(found: Mapping[str, Any]) -> Report:
     parts += [f"### {title}\n\n{text}" for title, text in sections if text]
     if notes := _notes(results):
         parts.append("Settings and help of the rows to recover from kill -9 in this test:\n\n" + "\n".join(notes))
-    rows = any(result["test"] != "loaded" for result in found["results"])
+    rows = any(result["test"] not in ("loaded", "network") for result in found["results"])
     aimed = table(["what", "measured", "aim", "met"], met) + "\n\n" if (met := aims(results)) else ""
-    return Report(aimed, "\n\n".join(parts) + "\n", _loaded(results, f"{run}."), rows)
+    return Report(aimed, "\n\n".join(parts) + "\n", _loaded(results, f"{run}."), _network(results, parts[0]), rows)

@@ -3,8 +3,8 @@
 python -m tests.bench.run [--quick] [--rows REGEX] [--tests cells,crash,…] [--docs]
 
 Rows take turns in rounds, so that a busy minute is not one row's; tables show medians of the rounds. Nothing is
-measured over a network. `--docs` writes the tables of what was run into docs/benchmarks.md; the load test has a place
-of its own there, since it may be run alone.
+measured over a network. `--docs` writes the tables of what was run into docs/benchmarks.md; the load test, and the one
+of a state that is far away, have places of their own there, since they may be run alone.
 """
 
 import argparse
@@ -200,13 +200,14 @@ def main() -> None:
     chosen = _chosen()
     found = json.loads(chosen.source.read_text()) if chosen.source else _run(chosen)
     made: Report = report(found)
-    sys.stdout.write((made.aims + made.text if made.is_of_rows else "") + made.loaded)
+    sys.stdout.write((made.aims + made.text if made.is_of_rows else "") + made.network + made.loaded)
     if chosen.docs:
         page = PAGE.read_text()
         if made.is_of_rows:
             page = replace_block(page, "benchmarks", made.text.strip())
-        if made.loaded:
-            page = replace_block(page, "loaded", made.loaded.strip())
+        for name, text in (("network", made.network), ("loaded", made.loaded)):
+            if text:
+                page = replace_block(page, name, text.strip())
         PAGE.write_text(page)
 
 

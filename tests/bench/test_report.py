@@ -41,7 +41,7 @@ def _cell(peer: str, at_once: int, steps_s: float, round_: int = 0) -> dict[str,
 
 def _lines(*results: dict[str, Any]) -> list[str]:
     made = report({"about": ABOUT, "results": list(results)})
-    return (made.aims + made.text).splitlines()
+    return (made.aims + made.text + made.network).splitlines()
 
 
 def test_a_row_shows_the_median_of_its_rounds() -> None:
@@ -86,7 +86,8 @@ def test_the_load_test_has_a_table_of_its_own() -> None:
     assert "| submission p50, full ÷ empty | 1.60 | ≤ 1.5 | **no** |" in made.loaded
     assert "| 100000 | 2000 | 1999 | 10.0 | 16.0 | 12.0 | 20.0 | 40.0 |" in made.loaded
     assert not made.is_of_rows
-    assert report({"about": ABOUT, "results": [_cell("restate", 1, 1.0)]}).loaded == ""
+    others = report({"about": ABOUT, "results": [_cell("restate", 1, 1.0)]})
+    assert (others.loaded, others.network, others.is_of_rows) == ("", "", True)
 
 
 def test_times_of_a_state_that_is_far_away_stand_by_distance() -> None:
