@@ -16,7 +16,7 @@ from baton.engine.state import reads_history
 
 
 class Given(Struct, frozen=True):
-    """A claim as its process got it, and the tree as it is by now. `most_bytes`: a history above is not told."""
+    """A claim as its process got it, and the tree as it is by now. `most_bytes`: a longer history may be left out."""
 
     claim_result: ClaimResult
     tree: Tree
@@ -31,9 +31,8 @@ def a_turn_is_told_what_is_stored(given: Given) -> str | None:
     job_id, item = state.job.id, given.tree.items.get(state.item.key)
     if item is None or item.owner != state.item.owner:
         return None
-    if history.size_bytes > given.most_bytes:  # it is left out altogether, and the job fails by name
-        is_left_out = not history.transcript and not history.results
-        return None if is_left_out else f"{item.key} is told a part of a history of {history.size_bytes} bytes"
+    if history.size_bytes > given.most_bytes and not history.transcript and not history.results:
+        return None  # it is left out altogether, and the job fails by name
     if list(history.transcript) != list(load_values(given.tree.transcript.get(job_id, ()))):
         return f"{item.key} is told another history of {job_id} than the stored one"
     results = load_results(given.tree.results.get(job_id, {}))

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from baton.engine import lifecycle, tool_call, turn
 from baton.engine.commit import operations
-from baton.engine.commit.answers import History
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Decision, Join, RunTool, Skip
@@ -20,7 +19,7 @@ from baton.sdk.tools.running_calls import NotYetError
 from baton.store.records import call_limits
 from baton.store.redis import store
 from baton.store.redis.call_limits import CallLimits
-from baton.store.redis.tree.details import Details
+from baton.store.redis.tree import details
 from baton.worker.admission.limited_calls import Limited, Waking
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.executors import tool_run
@@ -137,7 +136,7 @@ DEFECTS = (
             "what comes after a skipped step runs": around(tool_call, "_skipping", _direct_only),
             # What is skipped neither goes nor is recorded as over: it stays as if its time were still to come.
             "what comes after a failed step is never over": constant(tool_call, "_skipping", ()),
-            "a step is not told what came of those before it": idle(Details, "_history", History()),
+            "a step is not told what came of those before it": constant(details, "results_needed", ()),
         },
         every_item_is_guaranteed={"nobody dispatches a step that has become due": constant(Draft, "unblock", None)},
         no_turn_begins_while_a_step_is_open={
