@@ -19,7 +19,6 @@ from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue import dispatch
 from baton.store.redis.tree import attempt, billing
 from baton.store.redis.tree.billing import Bill
-from baton.store.redis.tree.details import Details
 from baton.store.redis.tree.snapshot import Transcript
 from baton.store.transport.meter import Meter
 from tests.simulation.actors import STAGE
@@ -124,13 +123,6 @@ def _changes_with(alter: Callable[[Changes], Changes]) -> Patch:
     )
 
 
-def _without_the_first(
-    rest_of: Callable[..., tuple[list[str], list[str]]], self: Details, *given: Any
-) -> tuple[list[str], list[str]]:
-    entries, results = rest_of(self, *given)
-    return entries[1:], results
-
-
 def _looking_at_all(
     self: Tree, job_id: str, _entry: Any, message_id: str, now_ms: int, _lost_after_ms: int
 ) -> list[WorkItem]:
@@ -172,7 +164,6 @@ DEFECTS = defects(
         "the rest of a history is read from a beginning that is not its own": replaced(
             Transcript, "begins", lambda self, used: len(self.entries) <= used.entries
         ),
-        "the rest of a history is read without its first entry": around(Details, "_rest_of", _without_the_first),
     },
     an_item_is_committed_once={
         "a second COMMIT is accepted": (
