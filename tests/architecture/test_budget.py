@@ -225,7 +225,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     *_raises(
         "a start without what declares tools", "modules 2, lines of sdk 26, modules of sdk 1, modules of worker 1"
     ),
-    *_raises("the benchmark's own reads apart, a state that is a round trip away", "test lines 262, docs words 130"),
+    *_raises("the benchmark's own reads apart, a state that is a round trip away", "test lines 262, docs words 275"),
     *_raises(
         "a sweep leaves a job alone that was just submitted",
         "lines 7, functions 1, lines of engine 7, functions of engine 1, test lines 16",
