@@ -132,28 +132,33 @@ class Code:
             for each in model.__mro__
             for name in vars(each).get("__annotations__", ())
         }
-        nodes = [node for _, piece, _ in self._pieces for node in ast.walk(piece)]
-        called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-        known = fields | {
-            node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-        }
-        known |= {
-            node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-        }
-        known |= {node.name for node in nodes if isinstance(node, subset.Function)}
-        for file, piece, scope in self._pieces:
-            for node in ast.walk(piece):
-                match node:
-                    case ast.Attribute(attr=name) if name in own and name not in fields and not is_common(name):
-                        what = f"{own[name].__name__}.{name} does not run in a workflow, which has the fields alone"
-                        self._fault(f"{what}; write a function beside the class", file, node.lineno)
-                    case ast.Attribute() if self._is_bound_method(node, scope, called, known):
-                        what = f".{node.attr} is no value in a workflow"
-                        self._fault(f"{what}; call it, or write a lambda that does", file, node.lineno)
-                    case ast.Attribute() | ast.Call() | ast.MatchClass():
-                        self._check_class(node, scope, bare, file)
-                    case _:
-                        pass
+        nodes = [(node, file, scope) for file, piece, scope in self._pieces for node in ast.walk(piece)]
+        called, known = set[int](), set(fields)
+        for node, _, _ in nodes:
+            match node:
+                case ast.Call(func=function):
+                    called.add(id(function))
+                case (
+                    ast.Attribute(attr=name, ctx=ast.Store())
+                    | ast.AnnAssign(target=ast.Name(id=name))
+                    | ast.FunctionDef(name=name)
+                    | ast.AsyncFunctionDef(name=name)
+                ):
+                    known.add(name)
+                case _:
+                    pass
+        for node, file, scope in nodes:
+            match node:
+                case ast.Attribute(attr=name) if name in own and name not in fields and not is_common(name):
+                    what = f"{own[name].__name__}.{name} does not run in a workflow, which has the fields alone"
+                    self._fault(f"{what}; write a function beside the class", file, node.lineno)
+                case ast.Attribute() if self._is_bound_method(node, scope, called, known):
+                    what = f".{node.attr} is no value in a workflow"
+                    self._fault(f"{what}; call it, or write a lambda that does", file, node.lineno)
+                case ast.Attribute() | ast.Call() | ast.MatchClass():
+                    self._check_class(node, scope, bare, file)
+                case _:
+                    pass
 
     def _is_bound_method(
         self, node: ast.Attribute, scope: Mapping[str, Any], called: set[int], known: set[str]
@@ -186,9 +191,9 @@ class Code:
                 | ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.Name(id=name)])
             ) if is_model(model := scope.get(name)):
                 heirs = [each for each in self.shapes.models.values() if each is not model and issubclass(each, model)]
-                for heir in heirs:
-                    what = f"a {heir.__name__} is no {name} in a workflow, though its class inherits"
-                    text = f"{what}; compare a field, or ask for {heir.__name__} itself"
+                if heirs:
+                    what = f"a {heirs[-1].__name__} is no {name} in a workflow, though its class inherits"
+                    text = f"{what}; compare a field, or ask for {heirs[-1].__name__} itself"
             case _:
                 pass
         if text:
