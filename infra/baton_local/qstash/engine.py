@@ -8,11 +8,10 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from baton_local.qstash.clock import Cancellable, Clock
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.machine import AttemptEnded, Outcome, apply, tick
+from baton_local.qstash.core.machine import Command, Outcome, P, apply, end_attempt, tick
 from baton_local.qstash.core.message import AttemptResult, OutgoingRequest, build_request
 from baton_local.qstash.core.state import Deliver, State
 from baton_local.qstash.faults import FaultPlan
@@ -51,10 +50,10 @@ class Engine:
         if self._stopping:
             raise EngineStoppedError("the server is shutting down")
 
-    async def execute(self, command: Any) -> Answer:
-        """Carry out a command; returns when its changes are on disk."""
+    async def execute(self, user: str, command: Command[P], *arguments: P.args, **options: P.kwargs) -> Answer:
+        """Carry out a command of a user; returns when its changes are on disk."""
         self.check_running()
-        outcome = apply(self.state, command, self.clock.now_ms())
+        outcome = apply(self.state, self.clock.now_ms(), user, command, *arguments, **options)
         if self.take(outcome, urgent=True):
             await self.commits.on_disk()
         return outcome.answer
@@ -115,8 +114,8 @@ class Engine:
             _log.exception("delivery of %s failed in an unforeseen way", message.id)
             result = AttemptResult(error=f"{type(error).__name__}: {error}")
         if not self._stopping and self.commits.broken is None:
-            ended = AttemptEnded(message.user, message.id, effect.retried, result)
-            self.take(apply(self.state, ended, self.clock.now_ms()))
+            now_ms = self.clock.now_ms()
+            self.take(apply(self.state, now_ms, message.user, end_attempt, message.id, effect.retried, result))
 
     def _arm(self) -> None:
         """Be woken when the next timer is due."""

@@ -6,18 +6,15 @@ ordinary publish, then its next run is planned.
 """
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from baton_local.qstash.core import dispatch, lifecycle
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.changes import Change
-from baton_local.qstash.core.commands import flow_control, messages, publishing, queues, schedules, tenants, topics
-from baton_local.qstash.core.commands.publishing import Publish, publish
-from baton_local.qstash.core.commands.schedules import plan
+from baton_local.qstash.core.commands.publishing import Publish, plan, publish
 from baton_local.qstash.core.destinations import parse_destination
 from baton_local.qstash.core.message import AttemptResult, Phase
 from baton_local.qstash.core.schedules import SCHEDULE_DUE
@@ -32,7 +29,6 @@ def run_schedule(step: Transition, tenant: Tenant, schedule_id: str, due_ms: int
     if schedule is None or schedule.paused or schedule.next_at_ms != due_ms:
         return
     command = Publish(
-        tenant.user,
         parse_destination(schedule.destination),
         schedule.headers,
         schedule.body,
@@ -41,7 +37,7 @@ def run_schedule(step: Transition, tenant: Tenant, schedule_id: str, due_ms: int
         schedule_id,
     )
     try:
-        states = dict.fromkeys(_message_ids(publish(step, command).body), "IN_PROGRESS")
+        states = dict.fromkeys(_message_ids(publish(step, tenant, command).body), "IN_PROGRESS")
         error = None
     except ApiError as refusal:  # such as a group that is gone; shown on the schedule, tried again at the next tick
         states, error = {}, refusal.message
@@ -55,14 +51,9 @@ def _message_ids(body: Any) -> list[str]:
 _MAX_TIMERS_PER_TICK = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptEnded:
-    """A delivery attempt came back; `retried` says which one."""
-
-    user: str
-    message_id: str
-    retried: int
-    result: AttemptResult
+# A function of core/commands, with what it takes beside the user's own world.
+P = ParamSpec("P")
+Command = Callable[Concatenate[Transition, Tenant, P], Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,50 +65,20 @@ class Outcome:
     effects: list[Deliver]
 
 
-def end_attempt(step: Transition, command: AttemptEnded) -> Answer:
-    """Take in the result of an attempt; one that is no longer awaited changes nothing."""
-    tenant = step.state.tenant(command.user)
-    live = tenant.live.get(command.message_id)
-    if live is not None and live.phase is Phase.ACTIVE and live.retried == command.retried:
-        lifecycle.end_attempt(step, tenant, live, command.result)
+def end_attempt(step: Transition, tenant: Tenant, message_id: str, retried: int, result: AttemptResult) -> Answer:
+    """Take in the result of the attempt that `retried` says; one that is no longer awaited changes nothing."""
+    live = tenant.live.get(message_id)
+    if live is not None and live.phase is Phase.ACTIVE and live.retried == retried:
+        lifecycle.end_attempt(step, tenant, live, result)
     return Answer(HTTPStatus.OK)
 
 
-_HANDLERS: Mapping[type, Callable[[Transition, Any], Answer]] = MappingProxyType(
-    {
-        publishing.Publish: publishing.publish,
-        publishing.PublishBatch: publishing.publish_batch,
-        AttemptEnded: end_attempt,
-        messages.CancelMessage: messages.cancel_message,
-        messages.CancelMessages: messages.cancel_messages,
-        messages.DeleteDeadLetter: messages.delete_dead_letter,
-        messages.DeleteDeadLetters: messages.delete_dead_letters,
-        messages.RetryDeadLetter: messages.retry_dead_letter,
-        messages.RetryDeadLetters: messages.retry_dead_letters,
-        topics.UpsertEndpoints: topics.upsert_endpoints,
-        topics.RemoveEndpoints: topics.remove_endpoints,
-        topics.SetTopicHeaders: topics.set_topic_headers,
-        topics.DeleteTopic: topics.delete_topic,
-        tenants.RotateKeys: tenants.rotate_keys,
-        queues.UpsertQueue: queues.upsert_queue,
-        queues.SetQueuePaused: queues.set_queue_paused,
-        queues.DeleteQueue: queues.delete_queue,
-        schedules.CreateSchedule: schedules.create_schedule,
-        schedules.SetSchedulePaused: schedules.set_schedule_paused,
-        schedules.DeleteSchedule: schedules.delete_schedule,
-        flow_control.SetFlowPaused: flow_control.set_flow_paused,
-        flow_control.PinFlow: flow_control.pin_flow,
-        flow_control.UnpinFlow: flow_control.unpin_flow,
-        flow_control.ResetFlow: flow_control.reset_flow,
-        tenants.Reset: tenants.reset,
-    }
-)
-
-
-def apply(state: State, command: Any, now_ms: int) -> Outcome:
-    """Carry out one command."""
+def apply(
+    state: State, now_ms: int, user: str, command: Command[P], *arguments: P.args, **options: P.kwargs
+) -> Outcome:
+    """Carry out one command of a user."""
     step = Transition(state, now_ms)
-    answer = _HANDLERS[type(command)](step, command)
+    answer = command(step, state.tenant(user), *arguments, **options)
     return Outcome(answer, step.changes, step.effects)
 
 

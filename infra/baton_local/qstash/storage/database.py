@@ -15,7 +15,7 @@ from pathlib import Path
 
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.changes import Change
-from baton_local.qstash.core.commands.schedules import plan
+from baton_local.qstash.core.commands.publishing import plan
 from baton_local.qstash.core.dispatch import watch_idle_flow
 from baton_local.qstash.core.lifecycle import recover
 from baton_local.qstash.core.limits import Limits

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from baton_local.qstash.core.answer import Answer, bad_request, not_found
-from baton_local.qstash.core.commands.tenants import Reset
+from baton_local.qstash.core.commands import tenants
 from baton_local.qstash.faults import Fault, FaultPlan, FaultRule
 from baton_local.qstash.wire.call import Call
 
@@ -56,7 +56,7 @@ async def clear(call: Call) -> Answer:
 async def reset(call: Call) -> Answer:
     """Forget everything of the caller, and all rules."""
     _plan(call).clear()
-    return await call.engine.execute(Reset(call.user))
+    return await call.execute(tenants.reset)
 
 
 def _plan(call: Call) -> FaultPlan:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from baton_local.qstash.core.answer import bad_request
+from baton_local.qstash.core.answer import Answer, bad_request
 from baton_local.qstash.core.headers import HeaderMap
+from baton_local.qstash.core.machine import Command, P
 from baton_local.qstash.core.tenant import Tenant
 from baton_local.qstash.engine import Engine
 
@@ -31,6 +32,10 @@ class Call:
     def tenant(self) -> Tenant:
         """The caller's own world."""
         return self.engine.state.tenant(self.user)
+
+    async def execute(self, command: Command[P], *arguments: P.args, **options: P.kwargs) -> Answer:
+        """Carry out a command of the caller; returns when its changes are on disk."""
+        return await self.engine.execute(self.user, command, *arguments, **options)
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """Return the query, without control keys."""

@@ -6,7 +6,6 @@ from urllib.parse import unquote
 
 from baton_local.qstash.core.answer import Answer, bad_request, not_found
 from baton_local.qstash.core.commands import messages
-from baton_local.qstash.core.commands.messages import CancelMessage, CancelMessages
 from baton_local.qstash.core.message import Event, Message
 from baton_local.qstash.core.selection import FOR_DLQ, FOR_EVENTS, FOR_MESSAGES, Query, Selection, parse_selection
 from baton_local.qstash.core.views import event_view, message_view
@@ -25,13 +24,13 @@ async def get_message(call: Call) -> Answer:
 async def cancel_message(call: Call) -> Answer:
     """Cancel one message; unknown ones are 404, finished ones count 0."""
     message = await _message(call)
-    return await call.engine.execute(CancelMessage(call.user, message.id))
+    return await call.execute(messages.cancel_message, message.id)
 
 
 async def cancel_messages(call: Call) -> Answer:
     """Cancel what is selected."""
     selection = _strict(call, FOR_MESSAGES, _MAX_CANCEL)
-    return await call.engine.execute(CancelMessages(call.user, selection))
+    return await call.execute(messages.cancel_messages, selection)
 
 
 async def list_dlq(call: Call) -> Answer:
@@ -47,24 +46,24 @@ async def get_dlq(call: Call) -> Answer:
 
 async def delete_dlq(call: Call) -> Answer:
     """Delete one dead letter."""
-    return await call.engine.execute(messages.DeleteDeadLetter(call.user, unquote(call.params["id"])))
+    return await call.execute(messages.delete_dead_letter, unquote(call.params["id"]))
 
 
 async def delete_dlq_many(call: Call) -> Answer:
     """Delete what is selected."""
     selection = _strict(call, FOR_DLQ, messages.MAX_COUNT)
-    return await call.engine.execute(messages.DeleteDeadLetters(call.user, selection))
+    return await call.execute(messages.delete_dead_letters, selection)
 
 
 async def retry_dlq(call: Call) -> Answer:
     """Retry one dead letter."""
-    return await call.engine.execute(messages.RetryDeadLetter(call.user, unquote(call.params["id"])))
+    return await call.execute(messages.retry_dead_letter, unquote(call.params["id"]))
 
 
 async def retry_dlq_many(call: Call) -> Answer:
     """Retry what is selected."""
     selection = _strict(call, FOR_DLQ, messages.MAX_COUNT)
-    return await call.engine.execute(messages.RetryDeadLetters(call.user, selection))
+    return await call.execute(messages.retry_dead_letters, selection)
 
 
 async def list_events(call: Call) -> Answer:

@@ -4,8 +4,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from baton_local.qstash.core.answer import Answer, bad_request
-from baton_local.qstash.core.commands import schedules
-from baton_local.qstash.core.commands.publishing import Publish, PublishBatch
+from baton_local.qstash.core.commands import publishing
+from baton_local.qstash.core.commands.publishing import Publish
 from baton_local.qstash.core.destinations import check_name, parse_destination
 from baton_local.qstash.core.headers import HeaderMap, lower_map
 from baton_local.qstash.wire.call import Call, is_control_key
@@ -14,13 +14,13 @@ from baton_local.stand_in.api_error import ApiError
 
 async def publish(call: Call) -> Answer:
     """Publish to a URL or a group."""
-    return await call.engine.execute(read_publish(call, None))
+    return await call.execute(publishing.publish, read_publish(call, None))
 
 
 async def enqueue(call: Call) -> Answer:
     """Publish through a queue."""
     queue = check_name(unquote(call.params["queue"]), "queue")
-    return await call.engine.execute(read_publish(call, queue))
+    return await call.execute(publishing.publish, read_publish(call, queue))
 
 
 async def batch(call: Call) -> Answer:
@@ -31,14 +31,14 @@ async def batch(call: Call) -> Answer:
     limit = call.engine.state.limits.max_batch_items
     if len(items) > limit:
         raise bad_request(f"body: {len(items)} items are over the limit of {limit}; send several batches")
-    return await call.engine.execute(PublishBatch(call.user, [_batch_item(call, item) for item in items]))
+    return await call.execute(publishing.publish_batch, [_batch_item(call, item) for item in items])
 
 
 def read_publish(call: Call, queue: str | None) -> Publish:
     """Return what a request publishes: destination, options, body."""
     destination_query, options = split_query(call.query)
     destination = parse_destination(call.params["destination"], destination_query)
-    return Publish(call.user, destination, {**options, **call.headers}, call.body or None, call.client_ip, queue)
+    return Publish(destination, {**options, **call.headers}, call.body or None, call.client_ip, queue)
 
 
 def split_query(query: str) -> tuple[str, HeaderMap]:
@@ -65,7 +65,6 @@ def _batch_item(call: Call, item: dict[str, Any]) -> Publish | ApiError:
         if not (queue is None or isinstance(queue, str)):
             raise bad_request("queue: must be the name of a queue")
         return Publish(
-            call.user,
             parse_destination(destination),
             _batch_headers(item.get("headers")),
             _encoded(body) if body else None,
@@ -100,38 +99,24 @@ def _encoded(text: str) -> bytes:
 
 async def create_schedule(call: Call) -> Answer:
     """Create or replace a schedule."""
-    given = read_publish(call, None)
-    command = schedules.CreateSchedule(
-        call.user, given.destination, given.headers, given.body, given.caller_ip, given.queue
-    )
-    return await call.engine.execute(command)
+    return await call.execute(publishing.create_schedule, read_publish(call, None))
 
 
 async def list_schedules(call: Call) -> Answer:
-    """Return all schedules."""
-    return schedules.list_schedules(call.tenant)
+    """Return all publishing."""
+    return publishing.list_schedules(call.tenant)
 
 
 async def get_schedule(call: Call) -> Answer:
     """Return one schedule."""
-    return schedules.get_schedule(call.tenant, unquote(call.params["id"]))
+    return publishing.get_schedule(call.tenant, unquote(call.params["id"]))
 
 
 async def delete_schedule(call: Call) -> Answer:
     """Delete a schedule."""
-    return await call.engine.execute(schedules.DeleteSchedule(call.user, unquote(call.params["id"])))
+    return await call.execute(publishing.delete_schedule, unquote(call.params["id"]))
 
 
-async def pause_schedule(call: Call) -> Answer:
-    """Pause a schedule."""
-    return await _set_paused(call, paused=True)
-
-
-async def resume_schedule(call: Call) -> Answer:
-    """Resume a schedule."""
-    return await _set_paused(call, paused=False)
-
-
-async def _set_paused(call: Call, *, paused: bool) -> Answer:
-    schedule_id = unquote(call.params["id"])
-    return await call.engine.execute(schedules.SetSchedulePaused(call.user, schedule_id, paused))
+async def set_schedule_paused(call: Call, *, paused: bool) -> Answer:
+    """Pause or resume a schedule."""
+    return await call.execute(publishing.set_schedule_paused, unquote(call.params["id"]), paused=paused)

@@ -30,27 +30,17 @@ async def upsert_queue(call: Call) -> Answer:
     if not isinstance(paused, bool):
         raise bad_request(f"paused: {str(paused)[:80]!r} is neither true nor false")
     name = check_name(body["queueName"], "queueName")
-    return await call.engine.execute(queues.UpsertQueue(call.user, name, parallelism, paused))
+    return await call.execute(queues.upsert_queue, name, parallelism, paused=paused)
 
 
 async def delete_queue(call: Call) -> Answer:
     """Delete a queue."""
-    return await call.engine.execute(queues.DeleteQueue(call.user, unquote(call.params["name"])))
+    return await call.execute(queues.delete_queue, unquote(call.params["name"]))
 
 
-async def pause_queue(call: Call) -> Answer:
-    """Pause a queue."""
-    return await _set_paused(call, paused=True)
-
-
-async def resume_queue(call: Call) -> Answer:
-    """Resume a queue."""
-    return await _set_paused(call, paused=False)
-
-
-async def _set_paused(call: Call, *, paused: bool) -> Answer:
-    name = unquote(call.params["name"])
-    return await call.engine.execute(queues.SetQueuePaused(call.user, name, paused))
+async def set_queue_paused(call: Call, *, paused: bool) -> Answer:
+    """Pause or resume a queue."""
+    return await call.execute(queues.set_queue_paused, unquote(call.params["name"]), paused=paused)
 
 
 async def list_flows(call: Call) -> Answer:
@@ -69,45 +59,34 @@ async def global_parallelism(call: Call) -> Answer:
     return flow_control.global_parallelism(call.engine.state, call.tenant)
 
 
-async def pause(call: Call) -> Answer:
-    """Pause a key."""
-    return await call.engine.execute(flow_control.SetFlowPaused(call.user, _key(call), paused=True))
-
-
-async def resume(call: Call) -> Answer:
-    """Resume a key."""
-    return await call.engine.execute(flow_control.SetFlowPaused(call.user, _key(call), paused=False))
+async def set_flow_paused(call: Call, *, paused: bool) -> Answer:
+    """Pause or resume a key."""
+    return await call.execute(flow_control.set_flow_paused, _key(call), paused=paused)
 
 
 async def pin(call: Call) -> Answer:
     """Fix limits."""
     given = dict(call.query_pairs())
     parallelism, rate, period = given.get("parallelism"), given.get("rate"), given.get("period")
-    command = flow_control.PinFlow(
-        call.user,
+    return await call.execute(
+        flow_control.pin_flow,
         _key(call),
         None if parallelism is None else parse_positive(parallelism, "parallelism"),
         None if rate is None else parse_positive(rate, "rate"),
         None if period is None else parse_period(period),
     )
-    return await call.engine.execute(command)
 
 
 async def unpin(call: Call) -> Answer:
     """Let messages set the named limits again."""
     given = dict(call.query_pairs())
-    command = flow_control.UnpinFlow(call.user, _key(call), _flag(given, "parallelism"), _flag(given, "rate"))
-    return await call.engine.execute(command)
+    parallelism, rate = _flag(given, "parallelism"), _flag(given, "rate")
+    return await call.execute(flow_control.unpin_flow, _key(call), parallelism=parallelism, rate=rate)
 
 
-async def reset_rate(call: Call) -> Answer:
-    """Begin a new rate window."""
-    return await call.engine.execute(flow_control.ResetFlow(call.user, _key(call)))
-
-
-async def reset(call: Call) -> Answer:
-    """Begin counting anew."""
-    return await call.engine.execute(flow_control.ResetFlow(call.user, _key(call), parallelism=True))
+async def reset(call: Call, *, parallelism: bool) -> Answer:
+    """Begin a new rate window, and with `parallelism` count anew what is in flight."""
+    return await call.execute(flow_control.reset_flow, _key(call), parallelism=parallelism)
 
 
 def _key(call: Call) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 from baton_local.qstash.core.answer import Answer, not_found, not_served
@@ -86,23 +87,26 @@ ROUTES = (
     _route("GET", "/v2/queues", queues.list_queues),
     _route("GET", "/v2/queues/{name}", queues.get_queue),
     _route("DELETE", "/v2/queues/{name}", queues.delete_queue),
-    _route("POST", "/v2/queues/{name}/pause", queues.pause_queue),
-    _route("POST", "/v2/queues/{name}/resume", queues.resume_queue),
+    _route("POST", "/v2/queues/{name}/pause", partial(queues.set_queue_paused, paused=True)),
+    _route("POST", "/v2/queues/{name}/resume", partial(queues.set_queue_paused, paused=False)),
     # SDKs send PATCH, the documentation says POST (qstash.md 21); before the creation, whose path takes all the rest.
-    *(_route(method, "/v2/schedules/{id}/pause", publishing.pause_schedule) for method in ("PATCH", "POST")),
-    *(_route(method, "/v2/schedules/{id}/resume", publishing.resume_schedule) for method in ("PATCH", "POST")),
+    *(
+        _route(method, f"/v2/schedules/{{id}}/{word}", partial(publishing.set_schedule_paused, paused=word == "pause"))
+        for method in ("PATCH", "POST")
+        for word in ("pause", "resume")
+    ),
     _route("GET", "/v2/schedules", publishing.list_schedules),
     _route("GET", "/v2/schedules/{id}", publishing.get_schedule),
     _route("DELETE", "/v2/schedules/{id}", publishing.delete_schedule),
     _route("POST", "/v2/schedules/{destination...}", publishing.create_schedule),
     _route("GET", "/v2/flowControl", queues.list_flows),
     _route("GET", "/v2/flowControl/{key}", queues.get_flow),
-    _route("POST", "/v2/flowControl/{key}/pause", queues.pause),
-    _route("POST", "/v2/flowControl/{key}/resume", queues.resume),
+    _route("POST", "/v2/flowControl/{key}/pause", partial(queues.set_flow_paused, paused=True)),
+    _route("POST", "/v2/flowControl/{key}/resume", partial(queues.set_flow_paused, paused=False)),
     _route("POST", "/v2/flowControl/{key}/pin", queues.pin),
     _route("POST", "/v2/flowControl/{key}/unpin", queues.unpin),
-    _route("POST", "/v2/flowControl/{key}/resetRate", queues.reset_rate),
-    _route("POST", "/v2/flowControl/{key}/reset", queues.reset),
+    _route("POST", "/v2/flowControl/{key}/resetRate", partial(queues.reset, parallelism=False)),
+    _route("POST", "/v2/flowControl/{key}/reset", partial(queues.reset, parallelism=True)),
     _route("GET", "/v2/globalParallelism", queues.global_parallelism),
     _route("GET", "/admin/counters", admin.counters),
     _route("GET", "/admin/faults", admin.show),

@@ -24,24 +24,24 @@ async def get_topic(call: Call) -> Answer:
 async def upsert_endpoints(call: Call) -> Answer:
     """Add or update endpoints."""
     endpoints = parse_endpoints(call.json(), need_url=True)
-    return await call.engine.execute(topics.UpsertEndpoints(call.user, _name(call), endpoints))
+    return await call.execute(topics.upsert_endpoints, _name(call), endpoints)
 
 
 async def remove_endpoints(call: Call) -> Answer:
     """Remove endpoints."""
     endpoints = parse_endpoints(call.json(), need_url=False)
-    return await call.engine.execute(topics.RemoveEndpoints(call.user, _name(call), endpoints))
+    return await call.execute(topics.remove_endpoints, _name(call), endpoints)
 
 
 async def set_headers(call: Call) -> Answer:
     """Set default headers."""
     headers = parse_default_headers(call.json())
-    return await call.engine.execute(topics.SetTopicHeaders(call.user, _name(call), headers))
+    return await call.execute(topics.set_topic_headers, _name(call), headers)
 
 
 async def delete_topic(call: Call) -> Answer:
     """Delete a group."""
-    return await call.engine.execute(topics.DeleteTopic(call.user, _name(call)))
+    return await call.execute(topics.delete_topic, _name(call))
 
 
 async def get_keys(call: Call) -> Answer:
@@ -51,7 +51,7 @@ async def get_keys(call: Call) -> Answer:
 
 async def rotate_keys(call: Call) -> Answer:
     """Rotate the signing keys."""
-    return await call.engine.execute(tenants.RotateKeys(call.user, f"sig_{random_text(_KEY_LENGTH)}"))
+    return await call.execute(tenants.rotate_keys, f"sig_{random_text(_KEY_LENGTH)}")
 
 
 def _name(call: Call) -> str:

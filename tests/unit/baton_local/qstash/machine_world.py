@@ -8,10 +8,10 @@ import pytest
 from baton_local.qstash.clock import RunIds
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.changes import Change
-from baton_local.qstash.core.commands.publishing import Publish
+from baton_local.qstash.core.commands.publishing import Publish, publish
 from baton_local.qstash.core.destinations import parse_destination
 from baton_local.qstash.core.limits import Limits
-from baton_local.qstash.core.machine import AttemptEnded, Outcome, apply, tick
+from baton_local.qstash.core.machine import Command, Outcome, P, apply, end_attempt, tick
 from baton_local.qstash.core.message import AttemptResult, Event
 from baton_local.qstash.core.queues import Capacity
 from baton_local.qstash.core.state import Deliver, State
@@ -62,9 +62,9 @@ class World:
     def states(self, message_id: str) -> list[str]:
         return [event.state.value for event in self.events if event.message.id == message_id]
 
-    def do(self, command: Any) -> Answer:
-        """Carry out a command; deliveries wait in `in_flight`."""
-        return self._take(apply(self.state, command, self.now_ms))
+    def do(self, command: Command[P], *arguments: P.args, **options: P.kwargs) -> Answer:
+        """Carry out a command of `USER`; deliveries wait in `in_flight`."""
+        return self._take(apply(self.state, self.now_ms, USER, command, *arguments, **options))
 
     def publish(
         self,
@@ -77,7 +77,8 @@ class World:
     ) -> Answer:
         """Publish; `upstash_delay="5s"` becomes the header `upstash-delay: 5s`."""
         lower = {name.lower().replace("_", "-"): [value] for name, value in headers.items()}
-        return self.do(Publish(user, parse_destination(destination), lower, body, "10.0.0.1", queue))
+        given = Publish(parse_destination(destination), lower, body, "10.0.0.1", queue)
+        return self._take(apply(self.state, self.now_ms, user, publish, given))
 
     def publish_id(self, destination: str = URL, body: bytes | None = b"hello", **options: Any) -> str:
         return str(self.publish(destination, body, **options).body["messageId"])
@@ -85,7 +86,8 @@ class World:
     def finish(self, effect: Deliver, result: AttemptResult) -> None:
         self.in_flight.remove(effect)
         self.delivered.append(effect)
-        self.do(AttemptEnded(effect.message.user, effect.message.id, effect.retried, result))
+        message, now_ms = effect.message, self.now_ms
+        self._take(apply(self.state, now_ms, message.user, end_attempt, message.id, effect.retried, result))
 
     def settle(self) -> None:
         """All deliveries come back, as `answer` says, also those that follow from them."""

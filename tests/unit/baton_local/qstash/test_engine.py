@@ -3,12 +3,12 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from baton_local.qstash.core.commands.publishing import Publish
+from baton_local.qstash.core.commands.publishing import Publish, publish
 from baton_local.qstash.core.destinations import UrlDestination
 from baton_local.qstash.core.message import AttemptResult
 from tests.unit.baton_local.qstash.served import Served
 
-DESTINATION = UrlDestination("https://example.com/")
+PUBLISHED = Publish(UrlDestination("https://example.com/"), {})
 
 
 async def test_publishes_at_the_same_time_share_a_commit(server: Served) -> None:
@@ -22,7 +22,7 @@ async def test_publishes_at_the_same_time_share_a_commit(server: Served) -> None
         commit()
 
     database.commit = counting  # type: ignore[method-assign]  # counts and passes on
-    await asyncio.gather(*(server.engine.execute(Publish("defaultUser", DESTINATION, {})) for _ in range(100)))
+    await asyncio.gather(*(server.engine.execute("defaultUser", publish, PUBLISHED) for _ in range(100)))
     assert commits <= 3
     await server.settle()
     assert len(server.sent) == 100
@@ -40,7 +40,7 @@ async def test_nothing_is_sent_before_it_is_on_disk(server: Served) -> None:
         return await send(request)  # type: ignore[arg-type]
 
     server.engine._send = checking  # type: ignore[assignment]
-    await asyncio.gather(*(server.engine.execute(Publish("defaultUser", DESTINATION, {})) for _ in range(20)))
+    await asyncio.gather(*(server.engine.execute("defaultUser", publish, PUBLISHED) for _ in range(20)))
     await server.settle()
     assert stored_when_sent == [True] * 20
 

@@ -1,6 +1,5 @@
 """Commands on flow-control keys (qstash.md 18)."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -10,45 +9,6 @@ from baton_local.qstash.core.changes import ThingStored
 from baton_local.qstash.core.flow_control import FlowKey
 from baton_local.qstash.core.state import State, Transition
 from baton_local.qstash.core.tenant import Tenant
-
-
-@dataclass(frozen=True, slots=True)
-class SetFlowPaused:
-    """Pause or resume a key."""
-
-    user: str
-    key: str
-    paused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PinFlow:
-    """Fix limits, so that messages no longer change them; None leaves one alone."""
-
-    user: str
-    key: str
-    parallelism: int | None = None
-    rate: int | None = None
-    period_seconds: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UnpinFlow:
-    """Let messages change the named limits again."""
-
-    user: str
-    key: str
-    parallelism: bool = False
-    rate: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ResetFlow:
-    """Begin counting anew: the rate, and with `parallelism` also what is in flight."""
-
-    user: str
-    key: str
-    parallelism: bool = False
 
 
 def flow_view(state: State, flow: FlowKey, now_ms: int) -> dict[str, Any]:
@@ -85,44 +45,47 @@ def global_parallelism(state: State, tenant: Tenant) -> Answer:
     return Answer(HTTPStatus.OK, {"parallelismMax": state.capacity.slots, "parallelismCount": tenant.in_flight})
 
 
-def set_flow_paused(step: Transition, command: SetFlowPaused) -> Answer:
+def set_flow_paused(step: Transition, tenant: Tenant, key: str, *, paused: bool) -> Answer:
     """Pause a key: all its messages wait. A key may be paused before its first message."""
-    tenant = step.state.tenant(command.user)
-    flow = dispatch.flow_key(step, tenant, command.key) if command.paused else _flow(tenant, command.key)
-    flow.paused = command.paused
+    flow = dispatch.flow_key(step, tenant, key) if paused else _flow(tenant, key)
+    flow.paused = paused
     return _changed(step, tenant, flow)
 
 
-def pin_flow(step: Transition, command: PinFlow) -> Answer:
+def pin_flow(
+    step: Transition,
+    tenant: Tenant,
+    key: str,
+    parallelism: int | None = None,
+    rate: int | None = None,
+    period_seconds: int | None = None,
+) -> Answer:
     """Set and fix the given limits; an unseen key is created."""
-    if command.parallelism is None and command.rate is None and command.period_seconds is None:
+    if parallelism is None and rate is None and period_seconds is None:
         raise bad_request("pin: name at least one of parallelism, rate and period")
-    tenant = step.state.tenant(command.user)
-    flow = dispatch.flow_key(step, tenant, command.key)
-    if command.parallelism is not None:
-        flow.parallelism, flow.pinned_parallelism = command.parallelism, True
-    if command.rate is not None:
-        flow.rate, flow.pinned_rate = command.rate, True
-    if command.period_seconds is not None:
-        flow.period_seconds, flow.pinned_rate = command.period_seconds, True
+    flow = dispatch.flow_key(step, tenant, key)
+    if parallelism is not None:
+        flow.parallelism, flow.pinned_parallelism = parallelism, True
+    if rate is not None:
+        flow.rate, flow.pinned_rate = rate, True
+    if period_seconds is not None:
+        flow.period_seconds, flow.pinned_rate = period_seconds, True
     return _changed(step, tenant, flow)
 
 
-def unpin_flow(step: Transition, command: UnpinFlow) -> Answer:
+def unpin_flow(step: Transition, tenant: Tenant, key: str, *, parallelism: bool = False, rate: bool = False) -> Answer:
     """Unpin the limits; they stay until the next message brings its own."""
-    tenant = step.state.tenant(command.user)
-    flow = _flow(tenant, command.key)
-    flow.pinned_parallelism = flow.pinned_parallelism and not command.parallelism
-    flow.pinned_rate = flow.pinned_rate and not command.rate
+    flow = _flow(tenant, key)
+    flow.pinned_parallelism = flow.pinned_parallelism and not parallelism
+    flow.pinned_rate = flow.pinned_rate and not rate
     return _changed(step, tenant, flow)
 
 
-def reset_flow(step: Transition, command: ResetFlow) -> Answer:
-    """Begin a new window now."""
-    tenant = step.state.tenant(command.user)
-    flow = _flow(tenant, command.key)
+def reset_flow(step: Transition, tenant: Tenant, key: str, *, parallelism: bool = False) -> Answer:
+    """Begin counting anew: the rate, and with `parallelism` also what is in flight."""
+    flow = _flow(tenant, key)
     flow.reset_rate(step.now_ms)
-    if command.parallelism:
+    if parallelism:
         flow.in_flight = 0
     return _changed(step, tenant, flow)
 

@@ -1,6 +1,6 @@
 """Commands on messages and dead letters: look up, list, cancel, delete, retry (qstash.md 12, 13)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -15,32 +15,14 @@ from baton_local.qstash.core.tenant import Tenant
 from baton_local.qstash.core.views import dlq_view
 
 
-@dataclass(frozen=True, slots=True)
-class CancelMessage:
-    """Cancel one unfinished message."""
-
-    user: str
-    message_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class CancelMessages:
-    """Cancel all unfinished messages that the selection takes."""
-
-    user: str
-    selection: Selection
-
-
-def cancel_message(step: Transition, command: CancelMessage) -> Answer:
+def cancel_message(step: Transition, tenant: Tenant, message_id: str) -> Answer:
     """Count 1 if the message was unfinished, else 0; whether it ever existed is the caller's question to storage."""
-    tenant = step.state.tenant(command.user)
-    live = tenant.live.get(command.message_id)
+    live = tenant.live.get(message_id)
     return _cancelled(step, tenant, [] if live is None or live.cancel_requested else [live])
 
 
-def cancel_messages(step: Transition, command: CancelMessages) -> Answer:
+def cancel_messages(step: Transition, tenant: Tenant, selection: Selection) -> Answer:
     """Cancel what is selected, oldest first where there is a count; the answer counts what was unfinished."""
-    tenant, selection = step.state.tenant(command.user), command.selection
     chosen = [live for live in _candidates(tenant, selection) if not live.cancel_requested]
     limit = selection.limit(len(chosen))
     answer = _cancelled(step, tenant, chosen[:limit])
@@ -67,38 +49,6 @@ def _cancelled(step: Transition, tenant: Tenant, chosen: list[Live]) -> Answer:
 MAX_COUNT = 100
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteDeadLetter:
-    """Delete one dead letter."""
-
-    user: str
-    dlq_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteDeadLetters:
-    """Delete what the selection takes, oldest first."""
-
-    user: str
-    selection: Selection
-
-
-@dataclass(frozen=True, slots=True)
-class RetryDeadLetter:
-    """Make one dead letter a new message."""
-
-    user: str
-    dlq_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class RetryDeadLetters:
-    """Make what the selection takes new messages, oldest first."""
-
-    user: str
-    selection: Selection
-
-
 def list_dead_letters(tenant: Tenant, selection: Selection) -> Answer:
     """Return one page, newest first."""
     limit, before = selection.limit(MAX_COUNT), selection.cursor
@@ -119,32 +69,28 @@ def get_dead_letter(tenant: Tenant, dlq_id: str) -> Answer:
     return Answer(HTTPStatus.OK, dlq_view(_entry(tenant, dlq_id)))
 
 
-def delete_dead_letter(step: Transition, command: DeleteDeadLetter) -> Answer:
+def delete_dead_letter(step: Transition, tenant: Tenant, dlq_id: str) -> Answer:
     """Delete one; a second time it is unknown."""
-    tenant = step.state.tenant(command.user)
-    _drop(step, tenant, _entry(tenant, command.dlq_id))
+    _drop(step, tenant, _entry(tenant, dlq_id))
     return Answer(HTTPStatus.OK)
 
 
-def delete_dead_letters(step: Transition, command: DeleteDeadLetters) -> Answer:
+def delete_dead_letters(step: Transition, tenant: Tenant, selection: Selection) -> Answer:
     """Delete many; unknown ids are skipped."""
-    tenant = step.state.tenant(command.user)
-    chosen, cursor = _oldest(tenant, command.selection)
+    chosen, cursor = _oldest(tenant, selection)
     for entry in chosen:
         _drop(step, tenant, entry)
     return Answer(HTTPStatus.OK, {"deleted": len(chosen)} | cursor)
 
 
-def retry_dead_letter(step: Transition, command: RetryDeadLetter) -> Answer:
+def retry_dead_letter(step: Transition, tenant: Tenant, dlq_id: str) -> Answer:
     """Take the entry out of the DLQ at once and make it a new message."""
-    tenant = step.state.tenant(command.user)
-    return Answer(HTTPStatus.CREATED, _retry(step, tenant, _entry(tenant, command.dlq_id)))
+    return Answer(HTTPStatus.CREATED, _retry(step, tenant, _entry(tenant, dlq_id)))
 
 
-def retry_dead_letters(step: Transition, command: RetryDeadLetters) -> Answer:
+def retry_dead_letters(step: Transition, tenant: Tenant, selection: Selection) -> Answer:
     """Retry many; nothing found is an empty list."""
-    tenant = step.state.tenant(command.user)
-    chosen, cursor = _oldest(tenant, command.selection)
+    chosen, cursor = _oldest(tenant, selection)
     return Answer(HTTPStatus.CREATED, {"responses": [_retry(step, tenant, entry) for entry in chosen]} | cursor)
 
 

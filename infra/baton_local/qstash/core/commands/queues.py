@@ -1,6 +1,5 @@
 """Commands on queues (qstash.md 15)."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -11,33 +10,6 @@ from baton_local.qstash.core.destinations import check_name
 from baton_local.qstash.core.queues import Queue
 from baton_local.qstash.core.state import Transition
 from baton_local.qstash.core.tenant import Tenant
-
-
-@dataclass(frozen=True, slots=True)
-class UpsertQueue:
-    """Create a queue, or change an existing one; both settings are always set."""
-
-    user: str
-    name: str
-    parallelism: int = 1
-    paused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SetQueuePaused:
-    """Pause or resume a queue."""
-
-    user: str
-    name: str
-    paused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteQueue:
-    """Delete a queue with what waits in it."""
-
-    user: str
-    name: str
 
 
 def queue_view(queue: Queue) -> dict[str, Any]:
@@ -62,34 +34,32 @@ def get_queue(tenant: Tenant, name: str) -> Answer:
     return Answer(HTTPStatus.OK, queue_view(_queue(tenant, name)))
 
 
-def upsert_queue(step: Transition, command: UpsertQueue) -> Answer:
-    """Create or change; more parallelism or the end of a pause takes effect at once."""
-    tenant, limit = step.state.tenant(command.user), step.state.limits.max_queue_parallelism
-    if command.parallelism > limit:
-        raise over_quota(f"parallelism: {command.parallelism} is over the limit of {limit}")
-    queue = queue_for_enqueue(step, tenant, check_name(command.name, "queueName"))
-    queue.parallelism = command.parallelism
-    _set_paused(step, tenant, queue, paused=command.paused)
+def upsert_queue(step: Transition, tenant: Tenant, name: str, parallelism: int = 1, *, paused: bool = False) -> Answer:
+    """Create, or change an existing one: both settings are always set, and take effect at once."""
+    limit = step.state.limits.max_queue_parallelism
+    if parallelism > limit:
+        raise over_quota(f"parallelism: {parallelism} is over the limit of {limit}")
+    queue = queue_for_enqueue(step, tenant, check_name(name, "queueName"))
+    queue.parallelism = parallelism
+    _set_paused(step, tenant, queue, paused=paused)
     return Answer(HTTPStatus.OK)
 
 
-def set_queue_paused(step: Transition, command: SetQueuePaused) -> Answer:
+def set_queue_paused(step: Transition, tenant: Tenant, name: str, *, paused: bool) -> Answer:
     """Pause: nothing starts, enqueuing still works. Resume: what waited goes on in order."""
-    tenant = step.state.tenant(command.user)
-    _set_paused(step, tenant, _queue(tenant, command.name), paused=command.paused)
+    _set_paused(step, tenant, _queue(tenant, name), paused=paused)
     return Answer(HTTPStatus.OK)
 
 
-def delete_queue(step: Transition, command: DeleteQueue) -> Answer:
+def delete_queue(step: Transition, tenant: Tenant, name: str) -> Answer:
     """Delete, also when it does not exist; its unfinished messages are cancelled."""
-    tenant = step.state.tenant(command.user)
-    queue = tenant.queues.get(command.name)
+    queue = tenant.queues.get(name)
     if queue is not None:
         queue.paused = True  # so that cancelling moves nobody up
         for message_id in list(queue.members):
             lifecycle.cancel(step, tenant, tenant.live[message_id])
-        del tenant.queues[command.name]
-        step.changes.append(ThingDropped("queue", tenant.user, command.name))
+        del tenant.queues[name]
+        step.changes.append(ThingDropped("queue", tenant.user, name))
     return Answer(HTTPStatus.OK)
 
 

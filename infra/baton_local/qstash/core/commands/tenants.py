@@ -1,6 +1,5 @@
 """Commands on a user of the server as a whole: signing keys (qstash.md 9, 19), and forgetting everything, for tests."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from baton_local.qstash.core import dispatch
@@ -12,37 +11,24 @@ from baton_local.qstash.core.state import Transition
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
 
 
-@dataclass(frozen=True, slots=True)
-class RotateKeys:
-    """`current := next`, `next := new_key`."""
-
-    user: str
-    new_key: str
-
-
 def get_keys(tenant: Tenant) -> Answer:
     """Return the pair that receivers have to be configured with."""
     return Answer(HTTPStatus.OK, {"current": tenant.keys.current, "next": tenant.keys.next})
 
 
-def rotate_keys(step: Transition, command: RotateKeys) -> Answer:
-    """Rotate the keys: messages sent later are signed with the new current one."""
-    tenant = step.state.tenant(command.user)
-    tenant.keys = SigningKeys(tenant.keys.next, command.new_key, tenant.keys.configured)
+def rotate_keys(step: Transition, tenant: Tenant, new_key: str) -> Answer:
+    """Set `current := next`, `next := new_key`: messages sent later are signed with the new current one."""
+    tenant.keys = SigningKeys(tenant.keys.next, new_key, tenant.keys.configured)
     step.changes.append(ThingStored("keys", tenant.user, "", tenant.keys))
     return get_keys(tenant)
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """Forget a user's messages, log, dead letters, names, limits, schedules, counters and rotated keys."""
+def reset(step: Transition, tenant: Tenant) -> Answer:
+    """Forget a user's messages, log, dead letters, names, limits, schedules, counters and rotated keys.
 
-    user: str
-
-
-def reset(step: Transition, command: Reset) -> Answer:
-    """Reset the tenant. An attempt in flight may still reach its destination; its answer changes nothing."""
-    capacity, tenant = step.state.capacity, step.state.tenant(command.user)
+    An attempt in flight may still reach its destination; its answer changes nothing.
+    """
+    capacity = step.state.capacity
     for live in tenant.live.values():
         origin = origin_of(live.message.url)
         capacity.unpark(origin, (tenant.user, live.message.id))

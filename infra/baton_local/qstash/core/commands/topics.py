@@ -1,6 +1,6 @@
 """Commands on URL groups (qstash.md 16)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -11,41 +11,6 @@ from baton_local.qstash.core.headers import HeaderMap
 from baton_local.qstash.core.options import parse_options
 from baton_local.qstash.core.state import Transition
 from baton_local.qstash.core.tenant import Tenant
-
-
-@dataclass(frozen=True, slots=True)
-class UpsertEndpoints:
-    """Add or update endpoints; the group is created if needed."""
-
-    user: str
-    name: str
-    endpoints: list[Endpoint]
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveEndpoints:
-    """Remove endpoints by URL or name."""
-
-    user: str
-    name: str
-    endpoints: list[Endpoint]
-
-
-@dataclass(frozen=True, slots=True)
-class SetTopicHeaders:
-    """Set the default headers of publishes to the group."""
-
-    user: str
-    name: str
-    headers: HeaderMap
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteTopic:
-    """Delete a group; one that does not exist is fine."""
-
-    user: str
-    name: str
 
 
 def topic_view(topic: Topic) -> dict[str, Any]:
@@ -69,47 +34,44 @@ def get_topic(tenant: Tenant, name: str) -> Answer:
     return Answer(HTTPStatus.OK, topic_view(_topic(tenant, name)))
 
 
-def upsert_endpoints(step: Transition, command: UpsertEndpoints) -> Answer:
-    """Add or update endpoints."""
-    tenant, limits = step.state.tenant(command.user), step.state.limits
-    name = check_name(command.name, "URL group")
+def upsert_endpoints(step: Transition, tenant: Tenant, name: str, endpoints: list[Endpoint]) -> Answer:
+    """Add or update endpoints; the group is created if needed."""
+    limits = step.state.limits
+    name = check_name(name, "URL group")
     if name.lower().startswith("http") or name == "api":
         raise bad_request(f"URL group: {name!r} could be taken for a destination; choose another name")
     known = tenant.topics.get(name)
     if known is None and len(tenant.topics) >= limits.max_topics:
         raise over_quota(f"URL group {name!r}: there are {limits.max_topics} groups already, the limit")
-    topic = with_endpoints(known, name, command.endpoints, step.now_ms)
+    topic = with_endpoints(known, name, endpoints, step.now_ms)
     if len(topic.endpoints) > limits.max_endpoints:
         raise over_quota(f"URL group {name!r}: more than {limits.max_endpoints} endpoints, the limit")
     _store(step, tenant, topic)
     return Answer(HTTPStatus.OK)
 
 
-def remove_endpoints(step: Transition, command: RemoveEndpoints) -> Answer:
-    """Remove endpoints; the group goes with the last one."""
-    tenant = step.state.tenant(command.user)
-    left = without_endpoints(_topic(tenant, command.name), command.endpoints, step.now_ms)
+def remove_endpoints(step: Transition, tenant: Tenant, name: str, endpoints: list[Endpoint]) -> Answer:
+    """Remove endpoints by URL or name; the group goes with the last one."""
+    left = without_endpoints(_topic(tenant, name), endpoints, step.now_ms)
     if left is None:
-        _drop(step, tenant, command.name)
+        _drop(step, tenant, name)
     else:
         _store(step, tenant, left)
     return Answer(HTTPStatus.OK)
 
 
-def set_topic_headers(step: Transition, command: SetTopicHeaders) -> Answer:
+def set_topic_headers(step: Transition, tenant: Tenant, name: str, headers: HeaderMap) -> Answer:
     """Set default headers; bad ones are refused now rather than at each publish."""
-    tenant = step.state.tenant(command.user)
-    topic = _topic(tenant, command.name)
-    parse_options(command.headers, step.state.limits)
-    _store(step, tenant, replace(topic, headers=command.headers, updated_at_ms=step.now_ms))
-    return Answer(HTTPStatus.OK, topic_view(tenant.topics[command.name]))
+    topic = _topic(tenant, name)
+    parse_options(headers, step.state.limits)
+    _store(step, tenant, replace(topic, headers=headers, updated_at_ms=step.now_ms))
+    return Answer(HTTPStatus.OK, topic_view(tenant.topics[name]))
 
 
-def delete_topic(step: Transition, command: DeleteTopic) -> Answer:
+def delete_topic(step: Transition, tenant: Tenant, name: str) -> Answer:
     """Delete a group, also when it does not exist (tests delete first, qstash.md 16)."""
-    tenant = step.state.tenant(command.user)
-    if command.name in tenant.topics:
-        _drop(step, tenant, command.name)
+    if name in tenant.topics:
+        _drop(step, tenant, name)
     return Answer(HTTPStatus.OK)
 
 

@@ -4,10 +4,10 @@ import hashlib
 import jwt
 import pytest
 
-from baton_local.qstash.core.commands.messages import CancelMessage
-from baton_local.qstash.core.machine import AttemptEnded
+from baton_local.qstash.core.commands.messages import cancel_message
+from baton_local.qstash.core.machine import end_attempt
 from baton_local.qstash.core.message import AttemptResult, build_request, sign
-from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World, status
+from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, World, status
 
 
 def test_failures_are_retried_until_used_up(world: World) -> None:
@@ -77,8 +77,8 @@ def test_time_scale_shortens_every_wait() -> None:
 def test_cancel_while_waiting_ends_the_message(world: World) -> None:
     message_id = world.publish_id(upstash_delay="5s")
     others = world.publish_id(user="other", upstash_delay="5h")
-    assert world.do(CancelMessage(USER, others)).body == {"cancelled": 0}
-    assert world.do(CancelMessage(USER, message_id)).body == {"cancelled": 1}
+    assert world.do(cancel_message, others).body == {"cancelled": 0}
+    assert world.do(cancel_message, message_id).body == {"cancelled": 1}
     world.advance(10)
     assert world.states(message_id) == ["CREATED", "CANCEL_REQUESTED", "CANCELED"]
     assert not world.delivered
@@ -88,7 +88,7 @@ def test_cancel_while_waiting_ends_the_message(world: World) -> None:
 def test_cancel_in_flight_lets_the_attempt_finish(world: World, result: AttemptResult, end: str) -> None:
     """No retry follows, no dead letter; a delivery that succeeded is not denied."""
     message_id = world.publish_id()
-    assert world.do(CancelMessage(USER, message_id)).body == {"cancelled": 1}
+    assert world.do(cancel_message, message_id).body == {"cancelled": 1}
     world.finish(world.in_flight[0], result)
     world.advance(100_000)
     assert world.states(message_id)[-1] == end
@@ -98,9 +98,9 @@ def test_cancel_in_flight_lets_the_attempt_finish(world: World, result: AttemptR
 
 def test_late_result_of_another_attempt_changes_nothing(world: World) -> None:
     message_id = world.publish_id()
-    world.do(AttemptEnded(USER, message_id, 5, OK))
+    world.do(end_attempt, message_id, 5, OK)
     world.settle()
-    world.do(AttemptEnded(USER, message_id, 0, OK))
+    world.do(end_attempt, message_id, 0, OK)
     assert world.states(message_id) == ["CREATED", "ACTIVE", "DELIVERED"]
 
 

@@ -1,15 +1,15 @@
 from typing import Any
 
 from baton_local.qstash.core.commands.messages import (
-    DeleteDeadLetter,
-    DeleteDeadLetters,
-    RetryDeadLetter,
-    RetryDeadLetters,
+    delete_dead_letter,
+    delete_dead_letters,
     get_dead_letter,
     list_dead_letters,
+    retry_dead_letter,
+    retry_dead_letters,
 )
 from baton_local.qstash.core.selection import FOR_DLQ, Selection, parse_selection
-from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, URL, USER, World, refused, status
+from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, URL, World, refused, status
 
 
 def selection(*pairs: tuple[str, str]) -> Selection:
@@ -63,28 +63,28 @@ def test_list_filters_by_label_status_and_time() -> None:
 def test_delete_takes_oldest_first_and_skips_unknown_ids_in_bulk() -> None:
     world = world_with_dead_letters(5)
     single, some, *_ = world.tenant.dlq
-    assert world.do(DeleteDeadLetter(USER, single)).status == 200
-    assert refused(world.do, DeleteDeadLetter(USER, single)) == 404
-    assert world.do(DeleteDeadLetters(USER, selection(("dlqIds", some), ("dlqIds", "1-1")))).body == {"deleted": 1}
-    answer = world.do(DeleteDeadLetters(USER, selection(("count", "2")))).body
+    assert world.do(delete_dead_letter, single).status == 200
+    assert refused(world.do, delete_dead_letter, single) == 404
+    assert world.do(delete_dead_letters, selection(("dlqIds", some), ("dlqIds", "1-1"))).body == {"deleted": 1}
+    answer = world.do(delete_dead_letters, selection(("count", "2"))).body
     assert answer["deleted"] == 2
     assert "cursor" in answer
     assert [entry.message.labels for entry in world.tenant.dlq.values()] == [("l4",)]
-    assert world.do(DeleteDeadLetters(USER, selection(("label", "none")))).body == {"deleted": 0}
+    assert world.do(delete_dead_letters, selection(("label", "none"))).body == {"deleted": 0}
 
 
 def test_retry_makes_a_new_message_and_removes_the_entry() -> None:
     """Fresh id and retries, same content; the entry is gone at once."""
     world = world_with_dead_letters(3)
     entry = next(iter(world.tenant.dlq.values()))
-    answer = world.do(RetryDeadLetter(USER, entry.id))
+    answer = world.do(retry_dead_letter, entry.id)
     assert answer.status == 201
     assert answer.body["messageId"] != entry.message.id
     (effect,) = world.in_flight
     assert (effect.message.body, effect.message.labels, effect.retried) == (b"body0", ("l0",), 0)
-    assert refused(world.do, DeleteDeadLetter(USER, entry.id)) == 404
-    assert world.do(RetryDeadLetters(USER, selection(("label", "none")))).body == {"responses": []}
-    assert len(world.do(RetryDeadLetters(USER, selection())).body["responses"]) == 2
+    assert refused(world.do, delete_dead_letter, entry.id) == 404
+    assert world.do(retry_dead_letters, selection(("label", "none"))).body == {"responses": []}
+    assert len(world.do(retry_dead_letters, selection()).body["responses"]) == 2
     assert not world.tenant.dlq
 
 
@@ -95,5 +95,5 @@ def test_failed_callback_that_held_a_queue_can_be_retried_alone(world: World) ->
     world.settle()
     (entry,) = world.tenant.dlq.values()
     assert world.tenant.queues["q"].turns == {}
-    world.do(RetryDeadLetter(USER, entry.id))
+    world.do(retry_dead_letter, entry.id)
     assert world.tenant.queues["q"].turns == {}

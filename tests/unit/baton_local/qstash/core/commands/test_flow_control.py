@@ -4,19 +4,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton_local.qstash.core.commands.flow_control import (
-    PinFlow,
-    ResetFlow,
-    SetFlowPaused,
-    UnpinFlow,
     get_flow,
     global_parallelism,
     list_flows,
+    pin_flow,
+    reset_flow,
+    set_flow_paused,
+    unpin_flow,
 )
-from baton_local.qstash.core.commands.messages import CancelMessage
-from baton_local.qstash.core.commands.queues import SetQueuePaused
+from baton_local.qstash.core.commands.messages import cancel_message
+from baton_local.qstash.core.commands.queues import set_queue_paused
 from baton_local.qstash.core.message import AttemptResult
 from baton_local.qstash.core.state import Deliver
-from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World, refused
+from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, World, refused
 
 
 def publish(
@@ -37,7 +37,7 @@ def test_parallelism_holds_across_destinations(world: World) -> None:
     assert [effect.message.id for effect in world.in_flight] == ids[:2]
     assert world.states(ids[2]) == ["CREATED"]
     assert (view(world)["waitListSize"], view(world)["parallelismCount"]) == (4, 2)
-    world.do(CancelMessage(USER, ids[3]))
+    world.do(cancel_message, ids[3])
     assert view(world)["waitListSize"] == 3
     world.finish(world.in_flight[0], OK)
     assert [effect.message.id for effect in world.in_flight] == ids[1:3]
@@ -56,7 +56,7 @@ def test_rate_bounds_starts_per_period(world: World) -> None:
         world.advance(seconds)
         assert len(world.delivered) == delivered
     assert view(world)["waitListSize"] == 1
-    world.do(ResetFlow(USER, "k"))
+    world.do(reset_flow, "k")
     assert view(world)["waitListSize"] == 0
     world.settle()
     assert len(world.delivered) == 7
@@ -99,25 +99,25 @@ def test_view_has_every_field(world: World) -> None:
 
 def test_pause_holds_all_messages_of_the_key(world: World) -> None:
     """A key may be paused before its first message; resuming lets them go."""
-    world.do(SetFlowPaused(USER, "k", paused=True))
+    world.do(set_flow_paused, "k", paused=True)
     first = publish(world, "parallelism=5")
     assert not world.in_flight
     assert view(world)["isPaused"] is True
-    world.do(SetFlowPaused(USER, "k", paused=False))
+    world.do(set_flow_paused, "k", paused=False)
     assert [effect.message.id for effect in world.in_flight] == [first]
 
 
 def test_pinned_limits_override_messages(world: World) -> None:
     """Until unpinned; only the named ones."""
-    world.do(PinFlow(USER, "k", parallelism=1))
+    world.do(pin_flow, "k", parallelism=1)
     for _ in range(3):
         publish(world, "parallelism=9,rate=7")
     assert len(world.in_flight) == 1
     shown = view(world)
     assert (shown["parallelismMax"], shown["isPinnedParallelism"]) == (1, True)
     assert (shown["rateMax"], shown["isPinnedRate"]) == (7, False)
-    world.do(PinFlow(USER, "k", rate=2, period_seconds=60))
-    world.do(UnpinFlow(USER, "k", parallelism=True))
+    world.do(pin_flow, "k", rate=2, period_seconds=60)
+    world.do(unpin_flow, "k", parallelism=True)
     publish(world, "parallelism=9,rate=7")
     shown = view(world)
     assert (shown["parallelismMax"], shown["rateMax"], shown["ratePeriod"], shown["isPinnedRate"]) == (9, 2, 60, True)
@@ -127,7 +127,7 @@ def test_reset_also_frees_parallelism(world: World) -> None:
     """Deliveries that never came back no longer count."""
     for _ in range(2):
         publish(world, "parallelism=1")
-    world.do(ResetFlow(USER, "k", parallelism=True))
+    world.do(reset_flow, "k", parallelism=True)
     assert len(world.in_flight) == 2
     world.settle()
     assert view(world)["parallelismCount"] == 0
@@ -138,9 +138,9 @@ def test_unknown_keys_are_404_and_search_finds_parts(world: World) -> None:
     publish(world, "rate=1", key="tenant-b")
     found = list_flows(world.state, world.tenant, "-b", world.now_ms).body
     assert [each["flowControlKey"] for each in found] == ["tenant-b"]
-    for command in (SetFlowPaused(USER, "x", paused=False), UnpinFlow(USER, "x"), ResetFlow(USER, "x")):
-        assert refused(world.do, command) == 404
-    assert refused(world.do, PinFlow(USER, "x")) == 400
+    assert refused(world.do, set_flow_paused, "x", paused=False) == 404
+    assert [refused(world.do, command, "x") for command in (unpin_flow, reset_flow)] == [404, 404]
+    assert refused(world.do, pin_flow, "x") == 400
 
 
 def test_key_is_forgotten_only_when_nothing_needs_it() -> None:
@@ -151,7 +151,7 @@ def test_key_is_forgotten_only_when_nothing_needs_it() -> None:
     assert view(world)["rateMax"] == 1
     world.advance(121)
     assert not world.tenant.flows
-    world.do(PinFlow(USER, "pinned", rate=1))
+    world.do(pin_flow, "pinned", rate=1)
     world.advance(600)
     assert list(world.tenant.flows) == ["pinned"]
 
@@ -170,11 +170,11 @@ def test_paused_queue_holds_what_waited_for_its_key(world: World) -> None:
     """A message that waits for a flow key when its queue is paused does not start when the key is free."""
     first = publish(world, "parallelism=1")
     second = publish(world, "parallelism=1", queue="q")
-    world.do(SetQueuePaused(USER, "q", paused=True))
+    world.do(set_queue_paused, "q", paused=True)
     third = publish(world, "parallelism=1")
     world.settle()
     assert world.delivered_ids() == [first, third]
-    world.do(SetQueuePaused(USER, "q", paused=False))
+    world.do(set_queue_paused, "q", paused=False)
     world.settle()
     assert world.delivered_ids() == [first, third, second]
 
@@ -183,10 +183,10 @@ def test_paused_queue_holds_what_waited_for_a_slot() -> None:
     world = World(max_in_flight=2)
     first = world.publish_id()
     second = world.publish_id(queue="q")
-    world.do(SetQueuePaused(USER, "q", paused=True))
+    world.do(set_queue_paused, "q", paused=True)
     world.settle()
     assert world.delivered_ids() == [first]
-    world.do(SetQueuePaused(USER, "q", paused=False))
+    world.do(set_queue_paused, "q", paused=False)
     world.settle()
     assert world.delivered_ids() == [first, second]
 

@@ -3,17 +3,18 @@ from typing import Any
 
 import pytest
 
-from baton_local.qstash.core.commands.queues import UpsertQueue
-from baton_local.qstash.core.commands.schedules import (
-    CreateSchedule,
-    DeleteSchedule,
-    SetSchedulePaused,
+from baton_local.qstash.core.commands.publishing import (
+    Publish,
+    create_schedule,
+    delete_schedule,
     get_schedule,
     list_schedules,
+    set_schedule_paused,
 )
-from baton_local.qstash.core.commands.topics import UpsertEndpoints
+from baton_local.qstash.core.commands.queues import upsert_queue
+from baton_local.qstash.core.commands.topics import upsert_endpoints
 from baton_local.qstash.core.destinations import Endpoint, parse_destination
-from tests.unit.baton_local.qstash.machine_world import FAILURE, START_MS, URL, USER, World, refused
+from tests.unit.baton_local.qstash.machine_world import FAILURE, START_MS, URL, World, refused
 
 TO_NEXT_MINUTE_SECONDS = 40  # the virtual clock starts at 22:13:20
 
@@ -21,8 +22,8 @@ TO_NEXT_MINUTE_SECONDS = 40  # the virtual clock starts at 22:13:20
 def create(world: World, destination: str = URL, body: bytes | None = b"tick", **headers: str) -> str:
     """A schedule, each minute unless another cron is given."""
     lower = {name.replace("_", "-"): [value] for name, value in {"upstash_cron": "* * * * *", **headers}.items()}
-    command = CreateSchedule(USER, parse_destination(destination), lower, body, "10.0.0.9")
-    return str(world.do(command).body["scheduleId"])
+    given = Publish(parse_destination(destination), lower, body, "10.0.0.9")
+    return str(world.do(create_schedule, given).body["scheduleId"])
 
 
 def view(world: World, schedule_id: str) -> dict[str, Any]:
@@ -115,12 +116,12 @@ def test_same_id_replaces_entirely() -> None:
 def test_paused_schedule_makes_nothing_and_goes_on_from_now(world: World) -> None:
     """Ticks missed in a pause are not made up for."""
     schedule_id = create(world)
-    world.do(SetSchedulePaused(USER, schedule_id, paused=True))
+    world.do(set_schedule_paused, schedule_id, paused=True)
     world.advance(600)
     assert not world.delivered
     assert view(world, schedule_id)["isPaused"] is True
     assert "nextScheduleTime" not in view(world, schedule_id)
-    world.do(SetSchedulePaused(USER, schedule_id, paused=False))
+    world.do(set_schedule_paused, schedule_id, paused=False)
     world.advance(60)
     assert len(world.delivered) == 1
 
@@ -128,10 +129,10 @@ def test_paused_schedule_makes_nothing_and_goes_on_from_now(world: World) -> Non
 def test_deleted_schedule_stops_but_its_messages_go(world: World) -> None:
     schedule_id = create(world, upstash_delay="30s")
     world.advance(TO_NEXT_MINUTE_SECONDS)
-    world.do(DeleteSchedule(USER, schedule_id))
+    world.do(delete_schedule, schedule_id)
     world.advance(600)
     assert len(world.delivered) == 1
-    assert refused(world.do, DeleteSchedule(USER, schedule_id)) == 404
+    assert refused(world.do, delete_schedule, schedule_id) == 404
 
 
 def test_last_states_follow_the_messages(world: World) -> None:
@@ -150,7 +151,7 @@ def test_group_is_resolved_at_each_tick(world: World) -> None:
     schedule_id = create(world, "g")
     world.advance(TO_NEXT_MINUTE_SECONDS)
     assert "does not exist" in view(world, schedule_id)["error"]
-    world.do(UpsertEndpoints(USER, "g", [Endpoint("https://a/"), Endpoint("https://b/")]))
+    world.do(upsert_endpoints, "g", [Endpoint("https://a/"), Endpoint("https://b/")])
     world.advance(60)
     assert [effect.message.url for effect in world.delivered] == ["https://a/", "https://b/"]
     assert "error" not in view(world, schedule_id)
@@ -158,7 +159,7 @@ def test_group_is_resolved_at_each_tick(world: World) -> None:
 
 def test_schedule_may_enqueue(world: World) -> None:
     """The queue keeps its parallelism."""
-    world.do(UpsertQueue(USER, "q", parallelism=3))
+    world.do(upsert_queue, "q", parallelism=3)
     create(world, upstash_queue_name="q")
     world.advance(TO_NEXT_MINUTE_SECONDS)
     assert world.delivered[0].message.queue == "q"
