@@ -46,13 +46,13 @@ LAYER_BOUNDS = {
     "engine": (7_890, 47, 480, 104),
     "sdk": (12_335, 89, 815, 178),
     "client": (4_200, 24, 310, 115),
-    "local": (21_804, 148, 1_583, 307),
+    "local": (21_322, 147, 1_577, 278),
 }
 BOUNDS = {
-    "lines": 83_094,
-    "modules": 550,
-    "functions": 5_919,
-    "classes": 1_175,
+    "lines": 82_785,
+    "modules": 549,
+    "functions": 5_913,
+    "classes": 1_150,
     "public names": 69,
     "Agent fields": 24,
     "@tool options": 12,
