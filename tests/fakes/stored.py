@@ -19,6 +19,7 @@ from baton.engine.commit.layout import written
 from baton.engine.commit.patch import STAMP, Stamps, replacing
 from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
+from baton.engine.stream_parts import start
 from baton.settings.settings import Settings
 from baton.store.records.access import AuditEntry
 from baton.store.records.jobs import Snapshot, StoredParts
@@ -73,6 +74,11 @@ _entry = lru_cache(maxsize=4096)(entry_from)
 def entries_of(semaphore: Mapping[str, str]) -> dict[str, QueueEntry]:
     """The members of a semaphore, as entries."""
     return {field.removeprefix(_MEMBER): _entry(text) for field, text in semaphore.items() if field.startswith(_MEMBER)}
+
+
+def whole_stream(job_id: str, stored: tuple[str, ...], state: Mapping[str, str]) -> tuple[str, ...]:
+    """A job's parts, with the first one, which is counted in the state of its tree and made by readers."""
+    return (start(job_id), *stored) if int(state.get(keys.part_count(job_id), 0)) == len(stored) + 1 else stored
 
 
 class Records(MutableMapping[str, _V]):
@@ -137,7 +143,8 @@ class FakeRedis(InProcessRedis):
             kept["calls"][name], kept["results"][name] = calls, results
             kept["transcript"][name] = tuple(map(mine.opened, entries_in(texts)))
             stream = self.data.values.get(keys.parts_key(name), Stream())
-            kept["parts"][name] = tuple(mine.opened(part) for entry in stream.entries for part in entry.flat[1::2])
+            stored = tuple(mine.opened(part) for entry in stream.entries for part in entry.flat[1::2])
+            kept["parts"][name] = whole_stream(name, stored, state)
         return replace(tree, **kept, expires_ms=self.data.expiring.get(keys.state_key(root), 0))
 
     @property

@@ -24,6 +24,7 @@ from baton.store.redis.texts import TreeTexts
 from baton.store.redis.tree.details import entries_in, results_in
 from baton_events.ids import root_of
 from baton_events.sealing import Sealing, sealing_of
+from tests.fakes.stored import whole_stream
 from tests.simulation.kept import Kept
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ def kept_tree(root: str, kept: Kept, before_kept: Kept, before: Tree, texts: Tre
         read = tree_of(state, known, before, texts)
         changes = {part: _as_before(getattr(before, part), getattr(read, part)) for part in _STATE_PARTS}
     changes |= _of_jobs(kept, before_kept, before, texts)
+    parts = changes.get("parts", before.parts)
+    streams = {name: whole_stream(name, parts.get(name, ()), state) for name in changes.get("jobs", before.jobs)}
+    if longer := {name: now for name, now in streams.items() if len(now) > len(parts.get(name, ()))}:
+        changes["parts"] = {**parts, **longer}
     stone = kept.values.get(names.tombstone_key(root))
     if stone is not before_kept.values.get(names.tombstone_key(root)):
         value = json.loads(stone) if stone else None

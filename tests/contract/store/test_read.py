@@ -83,6 +83,30 @@ async def test_parts_come_from_a_position_on(side: Side, after: int, expected: s
     assert await side.reader.parts_after(job, after) == found.parts
 
 
+@pytest.mark.parametrize("more", [(), ("a",), ("a", "b")])
+async def test_the_first_part_is_stored_nowhere_and_has_its_place_in_the_stream(
+    side: Side, more: tuple[str, ...]
+) -> None:
+    """It follows from the job's id, so a submission that says no more writes no stream."""
+    new = creation(a_job())
+    await side.store.create(replace(new, parts=(*new.parts, *more)), "m1", NOW_MS)
+    shown = (stream_parts.start(JOB_ID), *more)
+    for later in ((), ("c", "d")):
+        if later:
+            assert (await side.store.commit(claim_of(first_item()), Changes(parts=later))).applied
+        shown += later
+        for after in range(len(shown) + 2):
+            found = await side.reader.parts(JOB_ID, after)
+            assert (found.parts, found.first) == (shown[after:], after + 1)
+            assert await side.reader.parts_after(a_job(), after) == shown[after:]
+        for last in range(1, len(shown) + 2):
+            assert (await side.reader.parts(JOB_ID, -last)).parts == shown[-last:]
+
+
+async def test_no_part_is_made_for_a_job_that_is_gone_by_now(side: Side) -> None:
+    assert await side.reader.parts(JOB_ID, 0, a_job()) == StoredParts(None)
+
+
 @pytest.mark.parametrize("after", [2**63 - 1, 2**63])
 async def test_a_position_far_behind_the_end_has_no_parts(side: Side, after: int) -> None:
     """Also one that LRANGE refuses, which a reader may send as Last-Event-ID."""

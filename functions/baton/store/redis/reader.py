@@ -15,6 +15,7 @@ from msgspec import structs
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.codec import load_call, load_item, load_job, load_results, load_score, load_slot_state
 from baton.engine.state import CallRecord, Job
+from baton.engine.stream_parts import start
 from baton.engine.transcript import recalled
 from baton.store.records.jobs import Snapshot, StoredParts
 from baton.store.records.objects import record_whole
@@ -221,7 +222,7 @@ class Reader:
             last = found.first + len(found.parts) - 1
             page = await self._redis.execute(*_reading(known, last))
             found = replace(found, parts=(*found.parts, *_numbered(known, page, last, texts).parts))
-        return replace(found, job=job)
+        return replace(found, job=job) if job else StoredParts(None)
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
         """Return one tool call of a job, and its stored result; None and nothing where there is none."""
@@ -258,16 +259,18 @@ def _reading(job: Job, after: int) -> Command:
 def _numbered(job: Job, page: Sequence[Any], after: int, texts: TreeTexts) -> StoredParts:
     """Return a page's parts after this number. An entry has several; its id has the number of its last.
 
+    The first part of a new job is stored nowhere (tree/writes.py): it stands before the second one, or before none.
+
     Raises:
         UnreadablePayloadError: one of them cannot be opened.
     """
-    if not page:
-        return StoredParts(job, tuple(page), max(0, after) + 1)
     rows = page if after >= 0 else page[::-1]
     parts = tuple(texts.part(part) for _, fields in rows for part in fields[1::2])
+    first = int(rows[0][0].partition("-")[2]) - len(rows[0][1]) // 2 + 1 if rows else max(1, after) + 1
+    if first == 2:  # noqa: PLR2004 - the second one
+        first, parts = 1, (start(job.id), *parts)
     if after < 0:
         return StoredParts(job, parts[after:])
-    first = int(rows[0][0].partition("-")[2]) - len(rows[0][1]) // 2 + 1
     seen = max(0, after - first + 1)
     return StoredParts(job, parts[seen:], first + seen)
 

@@ -52,7 +52,7 @@ async def test_parts_with_nothing_but_ids_and_numbers_stay_plain() -> None:
     parts = [part for entry in stream.entries for part in entry.flat[1::2]]
     plain = [json.loads(part) for part in parts if not part.startswith("sealed:")]
     kinds = {part["type"] for part in plain}
-    steps = {"start", "start-step", "finish-step", "finish", "text-start", "text-end"}
+    steps = {"start-step", "finish-step", "finish", "text-start", "text-end"}
     assert kinds == steps | {"data-usage", "data-event"}
     failed = [part["data"] for part in plain if part["type"] == "data-event" and "outcome" not in part["data"]]
     assert [("failure" in data, data["sealed"][:7]) for data in failed] == [(False, "sealed:")] * 2

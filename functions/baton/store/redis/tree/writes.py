@@ -17,7 +17,7 @@ from baton.engine.commit.layout import field_of, written
 from baton.engine.commit.patch import STAMP, Patch
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import ends_event
-from baton.engine.stream_parts import TEXTLESS
+from baton.engine.stream_parts import TEXTLESS, start
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
 from baton.store.redis.texts import TreeTexts, kept_form
@@ -97,9 +97,13 @@ class Writes:
             self._expire(patch, self._draft.kept_ms(ended_ms, kept.retention_ms))
 
     def _stream(self, patch: Patch, job_id: str, count: int, length: int) -> None:
-        """Add parts to a stream that has `count`, as one entry or a few, each with the number of its last part."""
-        start, parts = f"{self._draft.jobs[job_id].created_at_ms}-", self._draft.parts[job_id]
-        for first in range(0, len(parts), _PARTS_AT_ONCE):
+        """Add parts to a stream that has `count`, as one entry or a few, each with the number of its last part.
+
+        A job's first part follows from its id: readers make it (reader.py).
+        """
+        prefix, parts = f"{self._draft.jobs[job_id].created_at_ms}-", self._draft.parts[job_id]
+        is_made = not count and parts[0] == start(job_id)
+        for first in range(is_made, len(parts), _PARTS_AT_ONCE):
             entry = parts[first : first + _PARTS_AT_ONCE]
             more = first + len(entry)
             if self._texts.seals:
@@ -111,8 +115,8 @@ class Writes:
                     ]
                 )
             named = [text for part in entry for text in ("p", part)]
-            head = ("MAXLEN", "~", str(length), f"{start}{count + more}")
-            sums = [(keys.part_count(job_id), 3, start, more)]
+            head = ("MAXLEN", "~", str(length), f"{prefix}{count + more}")
+            sums = [(keys.part_count(job_id), 3, prefix, more)]
             patch.write("XADD", keys.parts_key(job_id), [*head, *named], sums)
 
     def _add_calls(self, patch: Patch) -> None:

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import pytest
 
+from baton.engine.commit.codec import dump
 from baton.engine.state import Job
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.reader import PAGE_ENTRIES, Reader
@@ -34,7 +35,7 @@ class OneStream:
 
     def _answer(self, name: str, _key: str, *arguments: Any) -> Any:
         if name == "HGET":
-            return None
+            return dump(JOB)
         start, end, _, most = arguments
         after = 0 if start == "-" else int(start.removeprefix(f"({JOB.created_at_ms}-"))
         assert (name, end) == ("XRANGE", "+")
@@ -44,7 +45,7 @@ class OneStream:
         return found
 
 
-@pytest.mark.parametrize("count", [0, PAGE_ENTRIES - 1, PAGE_ENTRIES, 3 * PAGE_ENTRIES + 7])
+@pytest.mark.parametrize("count", [1, PAGE_ENTRIES - 1, PAGE_ENTRIES, 3 * PAGE_ENTRIES + 7])
 @pytest.mark.parametrize("after", [0, 3, PAGE_ENTRIES])
 async def test_a_long_stream_is_read_in_pages_and_a_short_one_in_one_request(count: int, after: int) -> None:
     """No answer of the store grows with the whole of it."""
